@@ -1,0 +1,106 @@
+"""The ``chatcli`` command: finds the sub-command, and turns every failure into one sentence and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final, NoReturn
+
+import click
+
+from chatcli import __version__
+from chatcli.cli.statuses import EXIT_STATUSES, exit_status
+from chatcli.errors import ChatError
+
+#: Sub-commands and the modules where they live, in the order of ``chatcli --help``.
+COMMANDS: Final = {
+    "serve": "chatcli.cli.serve",
+    "join": "chatcli.cli.join",
+    "send": "chatcli.cli.send",
+    "who": "chatcli.cli.who",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        """Import the command of that name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = importlib.import_module(module).command
+        assert isinstance(command, click.Command)  # noqa: S101 (what each of these modules is for)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; where there is none of that name, say which is close."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f'Did you mean "{near[0]}"?' if near else f"There are {', '.join(COMMANDS)}."
+            raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx) from None
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (as above)
+        """Show the exit statuses that all commands share."""
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "-V", "--version", message="chatcli %(version)s")
+def cli() -> None:
+    """Chat in the terminal: one command, one durable log, nothing lost.
+
+    \b
+    On one terminal:   chatcli serve
+    On another:        chatcli join --user alice
+    From a script:     chatcli send alice "the build is done"
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; the process ends here."""
+    try:
+        status = cli.main(prog_name="chatcli", standalone_mode=False)
+        _flush()
+    except click.exceptions.Exit as leave:
+        status = leave.exit_code
+    except click.Abort:
+        _complain("Interrupted.")
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except ChatError as error:
+        _complain(str(error))
+        status = exit_status(error)
+    except BrokenPipeError:
+        _close_quietly()
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _complain(sentence: str) -> None:
+    from chatcli.protocol.text import printable
+
+    click.echo(f"chatcli: {printable(sentence)}", err=True)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+
+
+def _close_quietly() -> None:
+    """Keep the interpreter from complaining, while it ends, about a pipe that nobody reads any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,55 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from chatcli.errors import InputError
+from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class AddressType(click.ParamType[Address]):
+    """An address as people write it: HOST, HOST:PORT or [IPV6]:PORT."""
+
+    name = "HOST[:PORT]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Read the address, or say what is wrong with it."""
+        if isinstance(value, Address):
+            return value
+        try:
+            return parse_address(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+def server_option(command: Decorated) -> Decorated:
+    """Add ``--server``."""
+    return click.option(
+        "--server",
+        type=AddressType(),
+        envvar="CHATCLI_SERVER",
+        default=str(Address(DEFAULT_HOST, DEFAULT_PORT)),
+        show_default=True,
+        show_envvar=True,
+        help="Where the server is.",
+    )(command)
+
+
+def login_name() -> str:
+    """Return the name under which the person is logged in here.
+
+    Raises:
+        click.UsageError: the system does not know it.
+    """
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        raise click.UsageError("This system does not know your login name: say who you are with --user.") from None

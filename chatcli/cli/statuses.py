@@ -1,0 +1,28 @@
+"""The exit statuses, one table for all commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatcli.errors import ChatError, InputError, Refused, ServerUnreachable, UnknownRecipient
+
+EXIT_STATUSES: Final = {
+    0: "done: stored, delivered, answered",
+    1: "anything not listed here",
+    2: "the command line is wrong",
+    3: "nobody called that was ever here",
+    4: "refused: the name, a permission, or too long",
+    5: "the server cannot be reached",
+}
+
+_BY_KIND: Final[tuple[tuple[type[ChatError], int], ...]] = (
+    (InputError, 2),
+    (UnknownRecipient, 3),
+    (Refused, 4),
+    (ServerUnreachable, 5),
+)
+
+
+def exit_status(error: ChatError) -> int:
+    """Return the status with which a command ends on ``error``."""
+    return next((status for kind, status in _BY_KIND if isinstance(error, kind)), 1)

@@ -1,0 +1,149 @@
+"""The interactive client's mind, without its ears and mouth: lines and frames in, events and frames out.
+
+It knows no sockets and no terminal, so that a dialogue is tested by calling it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from chatcli.client.events import Answer, Event, Notice, Said, Trouble
+from chatcli.client.refusals import as_exception
+from chatcli.errors import ChatError, InputError
+from chatcli.protocol import frames as f
+from chatcli.protocol.grammar import Command, Say, Unclear, help_lines, parse_line
+
+_REMEMBERED: Final = 10_000  # of one's own messages, to know them again when the log repeats them
+_ROSTER: Final = 0  # the number of a ``who`` that the user did not ask
+_NAMED: Final = 5  # people who come or go at once and are named
+
+
+class Chat:
+    """One user's conversation, over as many connections as it takes.
+
+    Args:
+        new_id: makes message ids.
+        clock: the time in milliseconds since 1970-01-01 UTC.
+
+    Attributes:
+        user: the name as owned.
+        position: the newest message of the feed that came; a new connection goes on behind it.
+        here: the people in the chat.
+        outbox: what was said and the server has not answered, by id, in order.
+        leaving: the user wants to go.
+        first_error: the first thing that the user wanted and did not get.
+    """
+
+    def __init__(self, user: str, new_id: Callable[[], str], clock: Callable[[], int]) -> None:
+        self.user = user
+        self.position: int | None = None
+        self.here: set[str] = set()
+        self.outbox: dict[str, f.Send] = {}
+        self.leaving = False
+        self.first_error: ChatError | None = None
+        self._new_id = new_id
+        self._clock = clock
+        self._said: dict[str, None] = {}  # ids, the oldest first
+        self._asked = 0
+
+    def hello(self) -> f.Hello:
+        """Return how to greet the server, the first time and again."""
+        return f.Hello(f.VERSION, self.user, "join", self.position)
+
+    def welcomed(self, welcome: f.Welcome) -> list[f.ClientFrame]:
+        """Take the server's welcome; return what to say at once: what it has not answered, and who is here."""
+        self.user = welcome.user
+        if self.position is None:
+            self.position = welcome.cursor
+        return [*self.outbox.values(), f.Who(_ROSTER)]
+
+    def typed(self, line: str) -> tuple[list[Event], list[f.ClientFrame]]:
+        """Take a line that the user typed; return what to show and what to say."""
+        meaning = parse_line(line)
+        match meaning:
+            case None:
+                return [], []
+            case Unclear(sentence):
+                return [self._trouble(InputError(sentence))], []
+            case Say(to, text):
+                return self._say(to, text)
+            case Command(word):
+                return self._command(word)
+
+    def _say(self, to: str, text: str) -> tuple[list[Event], list[f.ClientFrame]]:
+        frame = f.Send(self._new_id(), to, text)
+        self.outbox[frame.id] = frame
+        self._said[frame.id] = None
+        if len(self._said) > _REMEMBERED:
+            del self._said[next(iter(self._said))]
+        shown = f.Message(0, frame.id, self.user, to, text, self._clock())
+        return [Said(shown, mine=True)], [frame]
+
+    def _command(self, word: str) -> tuple[list[Event], list[f.ClientFrame]]:
+        match word:
+            case "who":
+                self._asked += 1
+                return [], [f.Who(self._asked)]
+            case "help":
+                return [Answer(line) for line in help_lines()], []
+            case _:
+                self.leaving = True
+                return [], []
+
+    def heard(self, frames: Iterable[f.ServerFrame]) -> list[Event]:
+        """Take what the server said; return what to show."""
+        return [event for frame in frames for event in self._heard(frame)]
+
+    def _heard(self, frame: f.ServerFrame) -> list[Event]:
+        match frame:
+            case f.Message():
+                return self._message(frame)
+            case f.Sent():
+                self.outbox.pop(frame.id, None)
+            case f.Error():
+                return [self._refused(frame)]
+            case f.People():
+                return self._people(frame)
+            case f.Presence():
+                return self._presence(frame)
+        return []
+
+    def _message(self, frame: f.Message) -> list[Event]:
+        self.position = frame.seq
+        mine = frame.sender == self.user and frame.to != self.user
+        if frame.id in self._said:
+            # The answer to it was lost with a connection, or is still on its way.
+            return []
+        return [Said(frame, mine)]
+
+    def _refused(self, frame: f.Error) -> Event:
+        unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
+        error = as_exception(frame)
+        if unsent is not None:
+            self._said.pop(unsent.id, None)
+        return self._trouble(error)
+
+    def _trouble(self, error: ChatError) -> Trouble:
+        self.first_error = self.first_error or error
+        return Trouble(error)
+
+    def _people(self, frame: f.People) -> list[Event]:
+        self.here = {person.user for person in frame.people}
+        if frame.n == _ROSTER:
+            return []
+        names = [f"{person.user} (you)" if person.user == self.user else person.user for person in frame.people]
+        return [Answer(f"Here: {', '.join(names) or 'nobody'}")]
+
+    def _presence(self, frame: f.Presence) -> list[Event]:
+        came = [name for name in frame.here if name != self.user and name not in self.here]
+        went = [name for name in frame.gone if name != self.user and name in self.here]
+        self.here.update(frame.here)
+        self.here.difference_update(frame.gone)
+        return [Notice(f"{_listed(names)} {verb}") for names, verb in ((came, "joined"), (went, "left")) if names]
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    return ", ".join(names)

@@ -1,0 +1,152 @@
+"""One connection to the server on asyncio, and the waits between one and the next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+from chatcli.client.oneshot import MAX_LINE, unreachable
+from chatcli.client.refusals import as_exception
+from chatcli.errors import ProtocolError, ServerUnreachable
+from chatcli.protocol import states
+from chatcli.protocol.address import Address
+from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
+from chatcli.protocol.frames import ClientFrame, Error, Hello, Ping, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.states import State
+
+_CONNECTING: Final = 10.0  # seconds, the greeting included
+_CHUNK: Final = 64 * 1024  # bytes taken at a time: a few hundred messages, a few milliseconds of drawing
+_SILENCE: Final = 60.0  # seconds, until the server says otherwise
+_SHORTEST, _LONGEST = 0.5, 30.0  # seconds between tries
+
+
+def backoff() -> Iterator[float]:
+    """Yield waits in seconds, growing and with jitter, so that clients do not come back all at once.
+
+    "Full jitter", as in https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+    longest = _SHORTEST
+    while True:
+        yield random.uniform(_SHORTEST / 5, longest)  # noqa: S311 (spread, not secrecy)
+        longest = min(longest * 2, _LONGEST)
+
+
+class Connection:
+    """A connection whose greeting is done; see :func:`connect`."""
+
+    def __init__(self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._server = server
+        self._reader = reader
+        self._writer = writer
+        self._frames = FrameReader[ServerFrame](server_frames, MAX_LINE)
+        self._state = State.GREETING
+        self._waiting: deque[ServerFrame] = deque()  # frames that came along with the welcome
+        self._silence = _SILENCE
+        self._loop = asyncio.get_running_loop()
+        self._last_said = self._loop.time()
+        self._pinging = self._loop.call_later(self._silence / 6, self._ping)
+
+    def send(self, *frames: ClientFrame) -> None:
+        """Say something; what is said on a broken connection is lost with it."""
+        if frames and not self._writer.is_closing():
+            self._writer.write(b"".join(map(encode, frames)))
+            self._last_said = self._loop.time()
+
+    async def greet(self, hello: Hello) -> Welcome:
+        """Say hello and wait for the welcome.
+
+        Raises:
+            Refused: the name is not to be had.
+            ServerUnreachable: the server is about to stop, or full.
+        """
+        self.send(hello)
+        while True:
+            frames = deque(await self.receive())
+            while frames:
+                frame = frames.popleft()
+                if isinstance(frame, Welcome):
+                    self._waiting = frames
+                    self._silence = float(frame.limits.silence)
+                    return frame
+                if isinstance(frame, (Error, ServerBye)):
+                    raise as_exception(frame)
+
+    async def receive(self) -> list[ServerFrame]:
+        """Return the next frames, at least one.
+
+        Raises:
+            ServerUnreachable: the connection is gone.
+            ProtocolError: the other end does not speak our protocol.
+        """
+        if self._waiting:
+            frames = list(self._waiting)
+            self._waiting.clear()
+            return frames
+        while True:
+            data = await self._read()
+            found = self._frames.feed(data)
+            if found:
+                return [self._legal(frame) for frame in found]
+
+    async def _read(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._silence):
+                data = await self._reader.read(_CHUNK)
+        except TimeoutError:
+            raise ServerUnreachable(f"{self._server} has gone silent.") from None
+        except OSError:
+            data = b""
+        if not data:
+            raise ServerUnreachable(f"{self._server} closed the connection.")
+        return data
+
+    def _legal(self, frame: ServerFrame | BadFrame) -> ServerFrame:
+        if isinstance(frame, BadFrame):
+            raise ProtocolError(f"What answers at {self._server} is not a chatcli server: check the port.")
+        following = states.after(states.FROM_SERVER, self._state, type(frame))
+        if following is None:
+            raise ProtocolError(f"{self._server} said something out of turn.")
+        self._state = following
+        return frame
+
+    def _ping(self) -> None:
+        """Keep the connection from falling silent: the server hears, and we hear its pong."""
+        self._pinging = self._loop.call_later(self._silence / 6, self._ping)
+        if self._loop.time() - self._last_said > self._silence / 4:
+            self.send(Ping())
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        self._pinging.cancel()
+        self._writer.close()
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):
+                await self._writer.wait_closed()
+
+
+async def connect(server: Address, hello: Hello) -> tuple[Connection, Welcome]:
+    """Connect and greet.
+
+    Raises:
+        ServerUnreachable: with a sentence that says what to look at.
+        Refused: the server does not want this name.
+        ProtocolError: what answers there is no chatcli server.
+    """
+    try:
+        async with asyncio.timeout(_CONNECTING):
+            try:
+                reader, writer = await asyncio.open_connection(*server, limit=_CHUNK)
+            except (OSError, UnicodeError) as error:
+                raise ServerUnreachable(unreachable(server, error)) from None
+            connection = Connection(server, reader, writer)
+            try:
+                return connection, await connection.greet(hello)
+            except BaseException:
+                await connection.close()
+                raise
+    except TimeoutError as error:
+        raise ServerUnreachable(unreachable(server, error)) from None

@@ -1,0 +1,160 @@
+"""Runs a conversation: puts the link, the chat and a view together, and connects again when the link breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+from chatcli.client.chat import Chat
+from chatcli.client.events import Event, Notice
+from chatcli.client.link import Connection, backoff, connect
+from chatcli.client.refusals import as_exception
+from chatcli.errors import Refused, ServerUnreachable
+from chatcli.protocol import codes
+from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, ServerBye, ServerFrame, Welcome
+
+if TYPE_CHECKING:
+    from chatcli.protocol.address import Address
+
+_GOODBYE: Final = 2.0  # seconds for the server to answer ours
+_NAME_HELD: Final = 90.0  # seconds for which our own lost connection may hold our name
+
+
+class View(Protocol):
+    """Where the user reads."""
+
+    def draw(self, events: list[Event]) -> None:
+        """Show events now."""
+
+    async def show(self, events: list[Event]) -> None:
+        """Show events, taking as long as it takes not to flicker; return when they are shown."""
+
+
+class Talk:
+    """A conversation from the first welcome to the goodbye.
+
+    Args:
+        server: where to connect again.
+        chat: what was said and what it means.
+        view: where the user reads.
+        patience: seconds for what is not sent yet, once the user leaves.
+    """
+
+    def __init__(self, server: Address, chat: Chat, view: View, patience: float) -> None:
+        self._server = server
+        self._chat = chat
+        self._view = view
+        self._patience = patience
+        self._connection: Connection | None = None
+        self._leave = asyncio.Event()
+        self._all_sent = asyncio.Event()
+
+    def typed(self, line: str) -> None:
+        """Take a line from the user."""
+        events, frames = self._chat.typed(line)
+        self._view.draw(events)
+        self._say(*frames)
+        self._note_outbox()
+        if self._chat.leaving:
+            self._leave.set()
+
+    def leave(self) -> None:
+        """Leave as soon as everything said was sent."""
+        self._chat.leaving = True
+        self._leave.set()
+
+    async def run(self, connection: Connection, welcome: Welcome) -> None:
+        """Talk until the user leaves.
+
+        Raises:
+            Refused: the server does not want us any more.
+            ServerUnreachable: the user left, and something was not sent.
+        """
+        listening = asyncio.create_task(self._listen(connection, welcome), name="listen")
+        leaving = asyncio.create_task(self._leave.wait(), name="leave")
+        try:
+            await asyncio.wait({listening, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not listening.done():
+                await self._say_goodbye(listening)
+            if listening.done():
+                listening.result()
+        finally:
+            for task in (listening, leaving):
+                task.cancel()
+            await asyncio.gather(listening, leaving, return_exceptions=True)
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _say_goodbye(self, listening: asyncio.Task[None]) -> None:
+        self._note_outbox()
+        sent = asyncio.create_task(self._all_sent.wait(), name="all-sent")
+        await asyncio.wait({listening, sent}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
+        sent.cancel()
+        if self._chat.outbox and not listening.done():
+            count = len(self._chat.outbox)
+            unsent = "1 message was" if count == 1 else f"{count} messages were"
+            raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.")
+        self._say(Bye())
+        if self._connection is not None:
+            await asyncio.wait({listening}, timeout=_GOODBYE)
+
+    def _say(self, *frames: ClientFrame) -> None:
+        # Without a connection nothing is lost: the next one begins with what is in the outbox.
+        if self._connection is not None:
+            self._connection.send(*frames)
+
+    def _note_outbox(self) -> None:
+        if self._chat.outbox:
+            self._all_sent.clear()
+        else:
+            self._all_sent.set()
+
+    async def _listen(self, connection: Connection, welcome: Welcome) -> None:
+        while True:
+            self._connection = connection
+            connection.send(*self._chat.welcomed(welcome))
+            try:
+                await self._take_all(connection)
+            except ServerUnreachable as lost:
+                self._connection = None
+                await connection.close()
+                self._view.draw(
+                    [Notice(f"Connection lost: {lost} Trying again; what you type meanwhile is sent then.")]
+                )
+            except Refused as refusal:
+                if refusal.code == codes.LEFT:
+                    return
+                raise
+            connection, welcome = await self._connect_again()
+            self._view.draw([Notice("Connected again.")])
+
+    async def _take_all(self, connection: Connection) -> None:
+        while True:
+            await self._take(connection, await connection.receive())
+
+    async def _take(self, connection: Connection, frames: list[ServerFrame]) -> None:
+        """Show what came, then acknowledge it: what was not shown comes again."""
+        events = self._chat.heard(frames)
+        self._note_outbox()
+        if events:
+            await self._view.show(events)
+        shown = next((frame.seq for frame in reversed(frames) if isinstance(frame, Message)), None)
+        if shown is not None:
+            connection.send(Ack(shown))
+        if isinstance(frames[-1], ServerBye):
+            raise as_exception(frames[-1])
+
+    async def _connect_again(self) -> tuple[Connection, Welcome]:
+        loop = asyncio.get_running_loop()
+        held_until = loop.time() + _NAME_HELD
+        for wait in backoff():
+            await asyncio.sleep(wait)
+            try:
+                return await connect(self._server, self._chat.hello())
+            except ServerUnreachable:
+                continue
+            except Refused as refusal:
+                # The server may not have noticed yet that our connection is gone.
+                if refusal.code != codes.NAME_TAKEN or loop.time() > held_until:
+                    raise
+        raise AssertionError  # backoff never ends

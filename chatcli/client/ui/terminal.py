@@ -1,0 +1,136 @@
+"""The interactive client: messages scroll by above an input line that they never disturb."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from typing import Final
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application.current import set_app
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.renderer import print_formatted_text
+
+from chatcli.client.chat import Chat
+from chatcli.client.events import Event, Notice, render
+from chatcli.client.link import Connection, connect
+from chatcli.client.talk import Talk
+from chatcli.client.ui.completer import LineCompleter
+from chatcli.client.ui.keys import key_bindings
+from chatcli.client.ui.output import WholeOutput
+from chatcli.client.ui.style import STYLE, color_depth
+from chatcli.errors import Refused
+from chatcli.protocol import codes
+from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Welcome
+
+_PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
+_BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
+_LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
+_BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN)
+
+
+class Terminal:
+    """The view: prints above the input line, all of a batch in one piece."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._output = WholeOutput.of_terminal()
+        self._loop = asyncio.get_running_loop()
+        self._drawn = 0.0
+        self.conversation: Talk | None = None
+        self._session: PromptSession[str] = PromptSession(
+            [("class:prompt", "› ")],
+            style=STYLE,
+            color_depth=color_depth(),
+            output=self._output,
+            completer=LineCompleter(lambda: chat.here - {chat.user}),
+            complete_while_typing=False,
+            key_bindings=key_bindings(self._leave),
+            enable_suspend=True,
+            erase_when_done=True,
+            reserve_space_for_menu=4,
+        )
+        self._session.default_buffer.accept_handler = self._accept
+
+    def _accept(self, buffer: Buffer) -> bool:
+        """Take the line; the prompt stays up, so no key is lost between one line and the next."""
+        if self.conversation is not None:
+            self.conversation.typed(buffer.text)
+        return False
+
+    def _leave(self) -> None:
+        if self.conversation is not None:
+            self.conversation.leave()
+
+    def draw(self, events: list[Event]) -> None:
+        """Print events above the input line, now."""
+        if not events:
+            return
+        today = datetime.date.today()  # noqa: DTZ011 (the reader's day)
+        fragments = [fragment for event in events for fragment in (*render(event, today), ("", "\n"))]
+        app = self._session.app
+        with self._output.held(), set_app(app):
+            if app.is_running:
+                app.renderer.erase()
+            print_formatted_text(self._output, FormattedText(fragments), STYLE, color_depth=app.color_depth)
+            if app.is_running:
+                app.renderer.render(app, app.layout)
+        self._drawn = self._loop.time()
+
+    async def show(self, events: list[Event]) -> None:
+        """Print events, no more often than the eye can follow, and with room for keys in between."""
+        await asyncio.sleep(self._drawn + _BETWEEN_DRAWINGS - self._loop.time())
+        for start in range(0, len(events), _LINES):
+            self.draw(events[start : start + _LINES])
+            await asyncio.sleep(0)
+
+    async def read_keys(self) -> None:
+        """Run the input line until it is cancelled."""
+        await self._session.prompt_async(handle_sigint=False)
+
+
+async def talk(server: Address, chat: Chat) -> None:
+    """Talk on a terminal until the user leaves; ask for a name for as long as there is none that can be had.
+
+    Raises:
+        EOFError: the user does not want to give a name.
+        ServerUnreachable: there is no server, or something was not sent.
+        Refused: the server does not want us.
+    """
+    connection, welcome = await _enter(server, chat)
+    terminal = Terminal(chat)
+    conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE)
+    terminal.draw(
+        [Notice(f'You are {welcome.user} on {server}. Write "name: text"; "help" shows more, "exit" leaves.')]
+    )
+    keys = asyncio.create_task(terminal.read_keys(), name="keys")
+    try:
+        await conversation.run(connection, welcome)
+    finally:
+        keys.cancel()
+        await asyncio.gather(keys, return_exceptions=True)
+
+
+async def _enter(server: Address, chat: Chat) -> tuple[Connection, Welcome]:
+    while True:
+        if not chat.user:
+            chat.user = await _ask_name()
+        try:
+            return await connect(server, chat.hello())
+        except Refused as refusal:
+            if refusal.code not in _BAD_NAMES:
+                raise
+            print_formatted_text(WholeOutput.of_terminal(), [("class:trouble", f"{refusal}\n")], STYLE)
+            chat.user = ""
+
+
+async def _ask_name() -> str:
+    """Ask until something is typed; Ctrl-C and Ctrl-D give up."""
+    session: PromptSession[str] = PromptSession(
+        output=WholeOutput.of_terminal(), style=STYLE, color_depth=color_depth()
+    )
+    while True:
+        name = (await session.prompt_async([("class:prompt", "Your name: ")])).strip()
+        if name:
+            return name

@@ -1,0 +1,63 @@
+"""Every exception that chatcli raises on purpose, each carrying one sentence for people.
+
+::
+
+    ChatError
+    ├── InputError            you erred: an address, a name or a text that cannot be right
+    ├── ServerUnreachable     nobody answers at that address, or the connection broke
+    ├── ProtocolError         the peer erred: what it said is not the chatcli protocol
+    ├── Refused               the server understood and said no; ``code`` says why
+    │   └── UnknownRecipient  nobody has ever been here under that name; ``names`` are close ones
+    ├── StoreError            the log cannot be opened, read or written
+    └── ServeError            the server cannot start here
+"""
+
+from __future__ import annotations
+
+
+class ChatError(Exception):
+    """Base of all of them; ``str()`` is a sentence that names the cause and the remedy."""
+
+
+class InputError(ChatError):
+    """Something given by the person at this end cannot be right."""
+
+
+class ServerUnreachable(ChatError):
+    """No connection to the server, or it broke before the answer came."""
+
+
+class ProtocolError(ChatError):
+    """The other end said something that is not the chatcli protocol."""
+
+
+class Refused(ChatError):
+    """The server said no.
+
+    Attributes:
+        code: the stable code of the refusal, one of :mod:`chatcli.protocol.codes`.
+    """
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class UnknownRecipient(Refused):
+    """Nobody has ever been here under that name.
+
+    Attributes:
+        names: known names that come close, the closest first.
+    """
+
+    def __init__(self, code: str, sentence: str, names: list[str]) -> None:
+        super().__init__(code, sentence)
+        self.names = names
+
+
+class StoreError(ChatError):
+    """The log cannot be opened, read or written."""
+
+
+class ServeError(ChatError):
+    """The server cannot start: the port, the permission or the data directory is in the way."""

@@ -1,0 +1,149 @@
+"""The frames of protocol version 1, one class each, tagged by ``t`` on the wire.
+
+Times are integers: milliseconds since 1970-01-01 UTC. A ``seq`` is a message's place in the log: positive, 64 bits,
+strictly increasing, with gaps. Unknown fields are ignored, so that later versions can add some.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+VERSION: Final = 1
+MAX_FRAME: Final = 64 * 1024  # bytes in one line, its newline included
+MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message, unless the server is told otherwise
+
+Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
+
+Purpose = Literal["join", "listen", "send", "query"]
+Outcome = Literal["delivered", "stored"]
+
+
+class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
+    """First frame of a client.
+
+    ``since`` resumes behind that ``seq``; without it the feed starts behind what this user has acknowledged.
+    """
+
+    version: Number
+    user: str = ""
+    purpose: Purpose = "join"
+    since: Seq | None = None
+
+
+class Send(Struct, tag_field="t", tag="send", gc=False):
+    """A message to one recipient; ``id`` is a UUID made by the client and the same in every retry."""
+
+    id: str
+    to: str
+    text: str
+
+
+class Ack(Struct, tag_field="t", tag="ack", gc=False):
+    """Every ``message`` up to this ``seq`` was shown to the user."""
+
+    seq: Seq
+
+
+class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
+    """Asks who is here; the answer carries the same ``n``."""
+
+    n: Number = 0
+
+
+class Ping(Struct, tag_field="t", tag="ping", gc=False, omit_defaults=True):
+    """Asks for a ``pong``; to be said whenever nothing else was for a third of ``limits.silence``."""
+
+    n: Number = 0
+
+
+class Bye(Struct, tag_field="t", tag="bye", gc=False):
+    """The client leaves; the server answers with its own ``bye`` and closes."""
+
+
+class Limits(Struct, gc=False):
+    """What the server takes: bytes of text in a message, bytes in a line, seconds of silence."""
+
+    text: int
+    frame: int
+    silence: int
+
+
+class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
+    """The client is in: the name as owned, the newest ``seq`` of the log, and where this session's feed starts."""
+
+    user: str
+    head: Seq
+    cursor: Seq
+    server: str
+    limits: Limits
+
+
+class Sent(Struct, tag_field="t", tag="sent", gc=False):
+    """The message is on disk; ``delivered`` if a connection of the recipient was handed it at that moment."""
+
+    id: str
+    seq: Seq
+    at: int
+    outcome: Outcome
+
+
+class Message(Struct, tag_field="t", tag="message", gc=False):
+    """One message of the user's feed, in the order of ``seq``."""
+
+    seq: Seq
+    id: str
+    sender: str = field(name="from")
+    to: str
+    text: str
+    at: int
+
+
+class Person(Struct, gc=False):
+    """Someone who is here, and since when."""
+
+    user: str
+    since: int
+
+
+class People(Struct, tag_field="t", tag="who", gc=False):
+    """The answer to ``who``: everyone who is here, by name."""
+
+    people: list[Person]
+    n: Number = 0
+
+
+class Presence(Struct, tag_field="t", tag="presence", gc=False):
+    """Who came and who went since the last such frame."""
+
+    here: list[str] = []
+    gone: list[str] = []
+
+
+class Pong(Struct, tag_field="t", tag="pong", gc=False, omit_defaults=True):
+    """The answer to ``ping``, with the same ``n``."""
+
+    n: Number = 0
+
+
+class ServerBye(Struct, tag_field="t", tag="bye", gc=False):
+    """The server closes the connection; ``text`` says why in a sentence for people."""
+
+    code: str
+    text: str
+
+
+class Error(Struct, tag_field="t", tag="error", gc=False, omit_defaults=True):
+    """Something was not done; ``id`` or ``n`` names the frame it answers, ``text`` is a sentence for people."""
+
+    code: str
+    text: str
+    id: str | None = None
+    n: Number | None = None
+    names: list[str] = []
+
+
+ClientFrame = Hello | Send | Ack | Who | Ping | Bye
+ServerFrame = Welcome | Sent | Message | People | Presence | Pong | ServerBye | Error

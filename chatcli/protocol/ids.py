@@ -1,0 +1,34 @@
+"""Message ids: UUIDs of version 7, made by clients, ordered by time."""
+
+from __future__ import annotations
+
+
+def uuid7(milliseconds: int, entropy: bytes) -> str:
+    """Build a UUID of version 7 (RFC 9562, section 5.7) in its canonical text form.
+
+    Args:
+        milliseconds: the time since 1970-01-01 UTC; its low 48 bits are used.
+        entropy: 10 random bytes, of which 74 bits are used.
+    """
+    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(entropy[:10], "big")
+    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
+    return id_text(value.to_bytes(16, "big"))
+
+
+def id_bytes(text: str) -> bytes:
+    """Return the 16 bytes of a UUID in its canonical form.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    raw = bytes.fromhex(text.replace("-", ""))
+    if len(raw) != 16 or len(text) != 36:
+        raise ValueError(text)
+    return raw
+
+
+def id_text(raw: bytes) -> str:
+    """Return the canonical form of a UUID given as 16 bytes."""
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

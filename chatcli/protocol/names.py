@@ -1,0 +1,99 @@
+"""The rules for names: what one may be called, and when two names are the same.
+
+RFC 8265 (PRECIS): the profile UsernameCasePreserved says how a name is written, UsernameCaseMapped when two are equal.
+Beyond that a name keeps to one script, so that a Cyrillic ``а`` cannot pass for a Latin ``a`` (Unicode TR39, section
+5.2, "single script", with the recommended scripts of TR31, table 5).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from chatcli.errors import InputError
+from chatcli.protocol.text import printable_line
+
+if TYPE_CHECKING:
+    import regex
+
+MAX_NAME: Final = 32  # characters
+
+#: Words that mean something else where a name could stand.
+RESERVED: Final = frozenset(
+    {"server", "chatcli", "system", "who", "exit", "quit", "help", "me", "you", "all", "everyone", "here"}
+)
+
+_EXCLUDED: Final = {":": "a colon", "#": "#", "@": "@", ",": "a comma"}
+_NO_START: Final = "-/"  # would read as an option or as a command
+
+# Each row is written together: Japanese mixes three scripts, Korean and Taiwanese two (TR39, section 5.1).
+_WRITTEN_TOGETHER: Final = (
+    "Latin|Greek|Cyrillic|Armenian|Georgian|Hebrew|Arabic|Thaana|Ethiopic|Devanagari|Bengali|Gurmukhi|Gujarati|Oriya|"
+    "Tamil|Telugu|Kannada|Malayalam|Sinhala|Thai|Lao|Tibetan|Myanmar|Khmer|Han,Hiragana,Katakana|Han,Hangul|Han,Bopomofo"
+)
+
+
+class Name(NamedTuple):
+    """A name as it is written, and the key under which it is unique."""
+
+    text: str
+    key: str
+
+
+def check_name(raw: str) -> Name:
+    """Return the name that ``raw`` stands for.
+
+    Raises:
+        InputError: it breaks a rule; the sentence says which.
+    """
+    from precis_i18n import get_profile  # noqa: PLC0415 (12 ms that only those who check names pay)
+
+    _check_characters(raw)
+    try:
+        text = get_profile("UsernameCasePreserved").enforce(raw)
+        key = get_profile("UsernameCaseMapped").enforce(raw)
+    except UnicodeEncodeError as error:
+        raise InputError(_explain(raw, error)) from None
+    _check_characters(text)
+    if key in RESERVED:
+        raise InputError(f'The name "{text}" is reserved; choose another one.')
+    if not _single_script().fullmatch(text):
+        raise InputError(
+            f'The name "{text}" mixes scripts or uses one that is not in common use, '
+            "so it could be mistaken for another; keep to one script."
+        )
+    return Name(text, key)
+
+
+def _check_characters(raw: str) -> None:
+    if not raw:
+        raise InputError("A name cannot be empty.")
+    if len(raw) > MAX_NAME:
+        raise InputError(f"A name has {MAX_NAME} characters at most; this one has {len(raw)}.")
+    if any(char.isspace() for char in raw):
+        raise InputError(f'A name has no spaces in it; "{printable_line(raw)}" has.')
+    for char, description in _EXCLUDED.items():
+        if char in raw:
+            raise InputError(f'A name cannot contain {description}; "{printable_line(raw)}" does.')
+    if raw[0] in _NO_START:
+        raise InputError(f'A name cannot begin with {raw[0]}; "{printable_line(raw)}" does.')
+
+
+def _explain(raw: str, error: UnicodeEncodeError) -> str:
+    if error.reason.endswith("bidi_rule"):
+        return f'The name "{printable_line(raw)}" mixes directions of writing; keep to one.'
+    culprit = raw[error.start : error.end]
+    shown = f'"{culprit}"' if culprit.isprintable() and not culprit.isspace() else f"U+{ord(culprit[:1] or ' '):04X}"
+    return f"A name is made of letters, digits and ASCII punctuation; {shown} is none of these."
+
+
+@cache
+def _single_script() -> regex.Pattern[str]:
+    import regex  # noqa: PLC0415 (as above: 18 ms)
+
+    anywhere = r"\p{scx=Common}\p{scx=Inherited}"
+    alternatives = (
+        "[" + "".join(rf"\p{{scx={script}}}" for script in row.split(",")) + anywhere + "]+"
+        for row in _WRITTEN_TOGETHER.split("|")
+    )
+    return regex.compile("|".join(f"(?:{alternative})" for alternative in alternatives))

@@ -1,0 +1,52 @@
+"""Which frame is legal when: one table for each side of a connection."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from chatcli.protocol import frames as f
+
+
+class State(enum.Enum):
+    """How far a connection has come."""
+
+    GREETING = "greeting"  # the client has yet to be welcomed
+    READY = "ready"
+    CLOSED = "closed"
+
+
+Table = dict[State, dict[type, State]]
+
+#: What the server takes from a client, and the state that it leads to.
+FROM_CLIENT: Final[Table] = {
+    State.GREETING: {f.Hello: State.READY, f.Bye: State.CLOSED},
+    State.READY: {
+        f.Send: State.READY,
+        f.Ack: State.READY,
+        f.Who: State.READY,
+        f.Ping: State.READY,
+        f.Bye: State.CLOSED,
+    },
+    State.CLOSED: {},
+}
+
+#: What a client takes from the server.
+FROM_SERVER: Final[Table] = {
+    State.GREETING: {f.Welcome: State.READY, f.Error: State.GREETING, f.ServerBye: State.CLOSED},
+    State.READY: {
+        f.Sent: State.READY,
+        f.Message: State.READY,
+        f.People: State.READY,
+        f.Presence: State.READY,
+        f.Pong: State.READY,
+        f.Error: State.READY,
+        f.ServerBye: State.CLOSED,
+    },
+    State.CLOSED: {},
+}
+
+
+def after(table: Table, state: State, frame: type) -> State | None:
+    """Return the state that ``frame`` leads to, or None where it is not legal."""
+    return table[state].get(frame)

@@ -1,0 +1,38 @@
+"""What the server takes from its clients, and for how long it waits for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatcli.protocol.frames import MAX_FRAME, MAX_TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds.
+
+    Attributes:
+        text: UTF-8 of one message.
+        frame: one line from a client, its newline included.
+        connections: open at once.
+        handshake: from the connection to a ``hello`` that is accepted.
+        silence: without a word from a client before it is taken for dead.
+        stalled: without a client's taking what is sent to it.
+        closing: for what was said last to leave, once a connection is being closed.
+        unsent: gathered for one connection before it stops being live and reads from the log instead.
+        in_flight: said by one connection and not yet committed, before the server stops reading from it.
+        pending: the same for all connections together.
+        bad_frames: lines of one connection that are no frames, before it is closed.
+    """
+
+    text: int = MAX_TEXT
+    frame: int = MAX_FRAME
+    connections: int = 10_000
+    handshake: float = 10
+    silence: float = 60
+    stalled: float = 300
+    closing: float = 5
+    unsent: int = 256 * 1024
+    in_flight: int = 1024 * 1024
+    pending: int = 64 * 1024 * 1024
+    bad_frames: int = 20

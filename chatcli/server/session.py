@@ -1,0 +1,377 @@
+"""One connection's state: takes frames, says what the protocol wants said, and gathers what is to be written.
+
+A session knows no sockets: it is given a :class:`Wire`, and bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+
+from chatcli import __version__
+from chatcli.errors import Refused, StoreError, UnknownRecipient
+from chatcli.protocol import codes, states
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
+from chatcli.protocol.ids import id_bytes
+from chatcli.protocol.states import State
+from chatcli.protocol.text import printable_line
+from chatcli.server.admission import admit, storage_refusal
+from chatcli.store.log import Entry
+
+if TYPE_CHECKING:
+    from chatcli.server.directory import User
+    from chatcli.server.feed import Feed
+    from chatcli.server.hub import Hub
+
+logger = logging.getLogger(__name__)
+
+# Why the server does not read from a connection at the moment; any of them is enough.
+_UNSENT: Final = 1  # it does not take what it is sent
+_IN_FLIGHT: Final = 2  # it has said more than is committed yet
+_SETTLING: Final = 4  # its name is being written
+_STOPPING: Final = 8  # the server is about to stop
+
+_ENTRY_OVERHEAD: Final = 200  # bytes that a message takes beside its text, about
+
+
+class Wire(Protocol):
+    """What a listener gives a session to speak through."""
+
+    def write(self, data: bytes) -> None:
+        """Send; never blocks."""
+
+    def pause_reading(self) -> None:
+        """Take nothing from the client for a while."""
+
+    def resume_reading(self) -> None:
+        """Take what comes from the client again."""
+
+    def close(self) -> None:
+        """Close as soon as everything written was sent."""
+
+    def abort(self) -> None:
+        """Close now."""
+
+
+class Session:
+    """One connection.
+
+    Args:
+        hub: the middle of the server.
+        wire: what to write to.
+        peer: the other end's address, for the log.
+    """
+
+    __slots__ = (
+        "_age", "_bad_frames", "_heard", "_held", "_hub", "_in_flight", "_leaving", "_out", "_paused", "_purpose",
+        "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "feed", "peer", "user",
+    )  # fmt: skip
+
+    def __init__(self, hub: Hub, wire: Wire, peer: str) -> None:
+        self.peer = peer
+        self.user: User | None = None
+        self.feed: Feed | None = None
+        self._hub = hub
+        self._wire = wire
+        self._reader = FrameReader[f.ClientFrame](client_frames, hub.limits.frame)
+        self._state = State.GREETING
+        self._purpose: f.Purpose = "query"
+        self._held: list[f.ClientFrame | BadFrame] = []  # what came while the name was being written
+        self._out: list[bytes] = []
+        self._unsent = 0  # bytes in _out
+        self._in_flight = 0  # bytes said and not yet committed
+        self._paused = 0
+        self._leaving = False
+        self._stale_roster = False
+        self._bad_frames = 0
+        self._age = 0.0  # seconds in this state
+        self._quiet = 0.0  # seconds without a word, or without taking one
+        self._heard = False
+        hub.sessions.add(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is said any more."""
+        return self._state is State.CLOSED
+
+    # What the listener calls
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        self._heard = True
+        for frame in self._reader.feed(data):
+            self._take(frame)
+
+    def ended(self) -> None:
+        """Note that the client has said its last word; answer what is open, then close."""
+        self._leave()
+
+    def stalled(self) -> None:
+        """Note that the socket is full."""
+        self._pause(_UNSENT)
+        if self.feed is not None:
+            self.feed.stalled()
+
+    def drained(self) -> None:
+        """Note that the socket takes more."""
+        self._quiet = 0.0
+        self._resume(_UNSENT)
+        if self.feed is not None:
+            self.feed.go_on()
+
+    def lost(self) -> None:
+        """Note that the connection is gone."""
+        self._state = State.CLOSED
+        self._out.clear()
+        self._hub.sessions.discard(self)
+        self._hub.leave(self)
+        logger.info("%s has gone", self)
+
+    # What gathers output
+
+    def put(self, line: bytes) -> None:
+        """Say a line at the end of this turn."""
+        if self._state is State.CLOSED:
+            return
+        if not self._out:
+            self._hub.turn.gather(self)
+        self._out.append(line)
+        self._unsent += len(line)
+
+    def take(self, line: bytes) -> bool:
+        """Say a line unless too much waits to be sent already; return whether it will be said."""
+        if self._unsent > self._hub.limits.unsent or self._paused & _UNSENT or self._state is State.CLOSED:
+            return False
+        self.put(line)
+        return True
+
+    def notify(self, line: bytes) -> None:
+        """Say a line that may be replaced by a whole roster later: nobody waits for it."""
+        if not self.take(line):
+            self._stale_roster = True
+
+    def wake(self) -> None:
+        """See to it that the feed is asked to go on, at the end of this turn."""
+        if not self._out:
+            self._hub.turn.gather(self)
+
+    def flush(self) -> None:
+        """Write what was gathered, in one go."""
+        if self._out:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            self._unsent = 0
+            # A transport may be closed a moment before the session is told; nobody else's output may suffer for it.
+            with contextlib.suppress(RuntimeError):
+                self._wire.write(data)
+        if self.feed is not None and not self._paused & _UNSENT:
+            self.feed.go_on()
+
+    def caught_up(self) -> None:
+        """Make good for the notices that were left out."""
+        if self._stale_roster:
+            self._stale_roster = False
+            self.put(self._hub.presence.people())
+
+    # What takes frames
+
+    def _take(self, frame: f.ClientFrame | BadFrame) -> None:
+        if self._paused & _SETTLING:
+            self._held.append(frame)
+            return
+        if isinstance(frame, BadFrame):
+            self._bad(frame)
+            return
+        kind = type(frame)
+        following = states.FROM_CLIENT[self._state].get(kind)
+        try:
+            if following is None:
+                self._unexpected(frame)
+            else:
+                self._HANDLERS[kind](self, frame)
+        except UnknownRecipient as refusal:
+            self.put(encode(f.Error(refusal.code, str(refusal), getattr(frame, "id", None), names=refusal.names)))
+        except Refused as refusal:
+            self.put(encode(f.Error(refusal.code, str(refusal), getattr(frame, "id", None), getattr(frame, "n", None))))
+
+    def _bad(self, frame: BadFrame) -> None:
+        if self._state is State.CLOSED:
+            return
+        self.put(encode(f.Error(frame.code, frame.text)))
+        self._bad_frames += 1
+        if self._bad_frames >= self._hub.limits.bad_frames:
+            self.close(codes.MALFORMED, f"{self._bad_frames} lines were no frames; the server gives up.")
+
+    def _unexpected(self, frame: f.ClientFrame) -> None:
+        if self._state is State.CLOSED:
+            return
+        if self._state is State.GREETING:
+            raise Refused(codes.UNEXPECTED, "Say hello first.")
+        raise Refused(codes.UNEXPECTED, f"{type(frame).__name__} makes no sense here.")
+
+    def _hello(self, frame: f.Hello) -> None:
+        def settled(error: StoreError | None) -> None:
+            self._settled(frame, error)
+
+        self._purpose = frame.purpose
+        self.user = admit(self._hub, self, frame, settled)
+        if self.user is not None and self.user.settling is not None:
+            self._pause(_SETTLING)
+        else:
+            self._welcome(frame)
+
+    def _settled(self, hello: f.Hello, error: StoreError | None) -> None:
+        if self.closed:
+            return
+        self._resume(_SETTLING)
+        if error is not None:
+            self.close(codes.STORAGE, str(storage_refusal()))
+            return
+        self._welcome(hello)
+        held, self._held = self._held, []
+        for frame in held:
+            self._take(frame)
+        if self._leaving and not self._in_flight:
+            self._leave()
+
+    def _welcome(self, hello: f.Hello) -> None:
+        self._state = State.READY
+        self._age = 0.0
+        hub, user = self._hub, self.user
+        limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
+        cursor = hub.log.head
+        if user is not None and hello.purpose in ("join", "listen"):
+            self.feed = hub.enter(self, user, hello.since)
+            cursor = self.feed.position
+        name = user.name if user is not None else ""
+        self.put(encode(f.Welcome(name, hub.log.head, cursor, f"chatcli/{__version__}", limits)))
+        if user is not None and hello.purpose == "join":
+            hub.presence.came(user)
+        logger.info("%s is in", self)
+
+    def _send(self, frame: f.Send) -> None:
+        sender = self.user
+        if sender is None:
+            raise Refused(codes.NOT_ALLOWED, "A query cannot send; say hello with a name and another purpose.")
+        raw_id = self._check_message(frame)
+        recipient = self._hub.directory.find(frame.to)
+        if recipient is None:
+            self._refuse_unknown(frame.to)
+        else:
+            self._hub.say(self, sender, recipient, frame, raw_id)
+            self._in_flight += len(frame.text) + _ENTRY_OVERHEAD
+            if self._in_flight > self._hub.limits.in_flight or self._hub.log.pending_bytes > self._hub.limits.pending:
+                self._pause(_IN_FLIGHT)
+
+    def _check_message(self, frame: f.Send) -> bytes:
+        text, limit = frame.text, self._hub.limits.text
+        if not text or text.isspace():
+            raise Refused(codes.EMPTY_TEXT, "There is no text in that message.")
+        # A character has four bytes at most: most texts need not be encoded to be measured.
+        if len(text) * 4 > limit and (size := len(text.encode())) > limit:
+            raise Refused(codes.TEXT_TOO_LONG, f"A message may have {limit} bytes; this one has {size}.")
+        try:
+            return id_bytes(frame.id)
+        except ValueError:
+            raise Refused(codes.BAD_ID, "A message id is a UUID, as in 01890a5d-ac96-774b-bcce-b302099a8057.") from None
+
+    def _refuse_unknown(self, spelling: str) -> None:
+        names = self._hub.directory.close_to(spelling)
+        hint = (
+            f"; did you mean {' or '.join(names)}?" if names else ": they have to join once before they can be sent to."
+        )
+        raise UnknownRecipient(
+            codes.UNKNOWN_USER, f'Nobody called "{printable_line(spelling[:64])}" was ever here{hint}', names
+        )
+
+    def settle(self, entry: Entry, answer: bytes) -> None:
+        """Answer a message that this session sent."""
+        self.put(answer)
+        self._in_flight -= len(entry.text) + _ENTRY_OVERHEAD
+        if self._paused & _IN_FLIGHT and self._in_flight <= self._hub.limits.in_flight // 2:
+            self._resume(_IN_FLIGHT)
+        if self._leaving and not self._in_flight:
+            self._leave()
+
+    def _ack(self, frame: f.Ack) -> None:
+        if self.feed is not None:
+            # Nobody can have seen what was not sent to them.
+            self._hub.read(self.feed.user, min(frame.seq, self.feed.position))
+
+    def _who(self, frame: f.Who) -> None:
+        self.put(self._hub.presence.people(frame.n))
+
+    def _ping(self, frame: f.Ping) -> None:
+        self.put(encode(f.Pong(frame.n)))
+
+    def _bye(self, _frame: f.Bye) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        """Say goodbye once everything that was said is answered; be gone from the lists at once."""
+        self._hub.leave(self)
+        if self._in_flight or self._paused & _SETTLING:
+            self._leaving = True
+        else:
+            self.close(codes.LEFT, "Goodbye.")
+
+    def close(self, code: str, text: str) -> None:
+        """Say why, and close."""
+        if self.closed:
+            return
+        self.put(encode(f.ServerBye(code, text)))
+        self._hub.leave(self)
+        self._state = State.CLOSED
+        self._age = 0.0
+        self.flush()
+        self._wire.close()
+
+    def abort(self) -> None:
+        """Close now, whatever was not sent yet."""
+        self._wire.abort()
+
+    # Reading from the client, and its deadlines
+
+    def stop_listening(self) -> None:
+        """Take nothing more from the client; the server is about to stop."""
+        self._pause(_STOPPING)
+
+    def _pause(self, reason: int) -> None:
+        if not self._paused and not self.closed:
+            self._wire.pause_reading()
+        self._paused |= reason
+
+    def _resume(self, reason: int) -> None:
+        if self._paused and not self._paused & ~reason and not self.closed:
+            self._wire.resume_reading()
+        self._paused &= ~reason
+
+    def tick(self, seconds: float) -> None:
+        """Note that so many seconds have passed."""
+        limits = self._hub.limits
+        self._age += seconds
+        self._quiet = 0.0 if self._heard else self._quiet + seconds
+        self._heard = False
+        if self._state is State.CLOSED:
+            if self._age > limits.closing:
+                self._wire.abort()
+        elif self._state is State.GREETING:
+            if self._age > limits.handshake:
+                self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
+        elif self._quiet > (limits.stalled if self._paused else limits.silence):
+            self.close(codes.TIMEOUT, "The connection was silent for too long.")
+
+    def __str__(self) -> str:
+        return f"{self.user.name} ({self._purpose}, {self.peer})" if self.user is not None else self.peer
+
+    _HANDLERS: ClassVar[dict[type, Callable[[Session, Any], None]]] = {
+        f.Hello: _hello,
+        f.Send: _send,
+        f.Ack: _ack,
+        f.Who: _who,
+        f.Ping: _ping,
+        f.Bye: _bye,
+    }

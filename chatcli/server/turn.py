@@ -1,0 +1,58 @@
+"""Gathers what happens in one turn of the event loop: one write a connection, one batch for the log.
+
+This is what makes the server fast: a write a message costs eight times as much as a write a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Flushable(Protocol):
+    """Something that gathers until the turn ends."""
+
+    def flush(self) -> None:
+        """Pass on what was gathered."""
+
+
+class Turn:
+    """Runs, once at the end of the current turn of the loop, whatever asked for it.
+
+    Args:
+        call_soon: the event loop's.
+    """
+
+    __slots__ = ("_call_soon", "_first", "_gathered", "_scheduled")
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._first: Callable[[], None] = _nothing
+        self._gathered: list[Flushable] = []
+        self._scheduled = False
+
+    def begin_with(self, first: Callable[[], None]) -> None:
+        """Set what runs before everything else at each end of a turn."""
+        self._first = first
+
+    def wake(self) -> None:
+        """See to it that this turn has an end."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._call_soon(self._end)
+
+    def gather(self, item: Flushable) -> None:
+        """Flush ``item`` at the end of this turn; to be called once a turn and item."""
+        self._gathered.append(item)
+        self.wake()
+
+    def _end(self) -> None:
+        self._scheduled = False
+        gathered, self._gathered = self._gathered, []
+        self._first()
+        for item in gathered:
+            item.flush()
+
+
+def _nothing() -> None:
+    """Stands in until :meth:`Turn.begin_with` was called."""

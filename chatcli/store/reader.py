@@ -1,0 +1,37 @@
+"""Reads from the log beside the writer, on connections of their own."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from chatcli.store.log import FeedPage, FeedQuery, FeedRow, UserRecord
+
+_FEED = """
+SELECT messages.seq, messages.id, messages.sender,
+       CASE messages.sender WHEN conversations.low THEN conversations.high ELSE conversations.low END,
+       messages.at, messages.text
+FROM members
+JOIN conversations ON conversations.id = members.conversation
+JOIN messages ON messages.conversation = members.conversation
+WHERE members.user = :user AND messages.seq > :after AND messages.seq <= :upto
+  AND (NOT :unread_only OR messages.sender <> :user OR conversations.low = conversations.high)
+ORDER BY messages.seq
+LIMIT :limit
+"""
+
+
+def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> FeedPage:
+    """Read a stretch of someone's feed, in order."""
+    rows = [FeedRow(*row) for row in connection.execute(_FEED, query._asdict())]
+    return FeedPage(rows, complete=len(rows) < query.limit)
+
+
+def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
+    """Read everyone who has ever been here, the longest known first."""
+    rows = connection.execute("SELECT id, name, key, created, cursor FROM users ORDER BY id")
+    return [UserRecord(*row) for row in rows]
+
+
+def read_head(connection: sqlite3.Connection) -> int:
+    """Read the newest ``seq``, 0 where there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])

@@ -1,0 +1,72 @@
+"""The schema of the SQLite log, as numbered migrations."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from chatcli.errors import StoreError
+
+APPLICATION_ID: Final = 0x63686174  # "chat": tells our file from any other SQLite database
+
+# A conversation is what a message belongs to: between two people now, a room later. One index on (conversation, seq)
+# then serves feeds, catching up and history alike; each further index costs more than the fsync does.
+_FIRST: Final = """
+CREATE TABLE users (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    cursor INTEGER NOT NULL
+) STRICT;
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY,
+    low INTEGER NOT NULL REFERENCES users,
+    high INTEGER NOT NULL REFERENCES users,
+    UNIQUE (low, high),
+    CHECK (low <= high)
+) STRICT;
+CREATE TABLE members (
+    user INTEGER NOT NULL REFERENCES users,
+    conversation INTEGER NOT NULL REFERENCES conversations,
+    PRIMARY KEY (user, conversation)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    conversation INTEGER NOT NULL REFERENCES conversations,
+    sender INTEGER NOT NULL REFERENCES users,
+    at INTEGER NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX messages_of_conversation ON messages (conversation, seq);
+"""
+
+#: Number n leads from schema n - 1 to schema n. Never change one that was released; add one.
+MIGRATIONS: Final = (_FIRST,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest schema, each step in a transaction of its own.
+
+    Raises:
+        StoreError: the file is something else, or was written by a newer chatcli.
+        sqlite3.Error: the file cannot be read or written.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application not in (0, APPLICATION_ID) or (application == 0 and _has_tables(connection)):
+        raise StoreError("it is a database of some other program")
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"it was written by a newer chatcli (schema {version}; this one knows {len(MIGRATIONS)}): upgrade chatcli"
+        )
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {script}"
+            f"PRAGMA user_version = {number}; COMMIT;"
+        )
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone())
