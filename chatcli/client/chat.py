@@ -12,6 +12,7 @@ from chatcli.client.events import Answer, Event, Notice, Said, Trouble
 from chatcli.client.refusals import as_exception
 from chatcli.errors import ChatError, InputError
 from chatcli.protocol import frames as f
+from chatcli.protocol.codec import encode
 from chatcli.protocol.grammar import Command, Say, Unclear, help_lines, parse_line
 
 _REMEMBERED: Final = 10_000  # of one's own messages, to know them again when the log repeats them
@@ -45,7 +46,9 @@ class Chat:
         self._new_id = new_id
         self._clock = clock
         self._said: dict[str, None] = {}  # ids, the oldest first
+        self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
         self._asked = 0
+        self._away: set[str] = set()  # those whom the user knows to be away, by folded name
 
     def hello(self) -> f.Hello:
         """Return how to greet the server, the first time and again."""
@@ -54,6 +57,7 @@ class Chat:
     def welcomed(self, welcome: f.Welcome) -> list[f.ClientFrame]:
         """Take the server's welcome; return what to say at once: what it has not answered, and who is here."""
         self.user = welcome.user
+        self._limits = welcome.limits
         if self.position is None:
             self.position = welcome.cursor
         return [*self.outbox.values(), f.Who(_ROSTER)]
@@ -73,11 +77,14 @@ class Chat:
 
     def _say(self, to: str, text: str) -> tuple[list[Event], list[f.ClientFrame]]:
         frame = f.Send(self._new_id(), to, text)
+        if problem := too_long(frame, self._limits):
+            return [self._trouble(InputError(problem))], []
         self.outbox[frame.id] = frame
         self._said[frame.id] = None
         if len(self._said) > _REMEMBERED:
             del self._said[next(iter(self._said))]
-        shown = f.Message(0, frame.id, self.user, to, text, self._clock())
+        name = next((name for name in self.here if name.casefold() == to.casefold()), to)
+        shown = f.Message(0, frame.id, self.user, name, text, self._clock())
         return [Said(shown, mine=True)], [frame]
 
     def _command(self, word: str) -> tuple[list[Event], list[f.ClientFrame]]:
@@ -100,13 +107,24 @@ class Chat:
             case f.Message():
                 return self._message(frame)
             case f.Sent():
-                self.outbox.pop(frame.id, None)
+                return self._sent(frame)
             case f.Error():
                 return [self._refused(frame)]
             case f.People():
                 return self._people(frame)
             case f.Presence():
                 return self._presence(frame)
+        return []
+
+    def _sent(self, frame: f.Sent) -> list[Event]:
+        sent = self.outbox.pop(frame.id, None)
+        if sent is None or sent.to.casefold() == self.user.casefold():
+            return []
+        if frame.outcome == "delivered":
+            self._away.discard(sent.to.casefold())
+        elif sent.to.casefold() not in self._away:
+            self._away.add(sent.to.casefold())
+            return [Notice(f"{sent.to} is away and gets it on return")]
         return []
 
     def _message(self, frame: f.Message) -> list[Event]:
@@ -119,10 +137,10 @@ class Chat:
 
     def _refused(self, frame: f.Error) -> Event:
         unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
-        error = as_exception(frame)
         if unsent is not None:
             self._said.pop(unsent.id, None)
-        return self._trouble(error)
+            frame = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
+        return self._trouble(as_exception(frame))
 
     def _trouble(self, error: ChatError) -> Trouble:
         self.first_error = self.first_error or error
@@ -140,7 +158,18 @@ class Chat:
         went = [name for name in frame.gone if name != self.user and name in self.here]
         self.here.update(frame.here)
         self.here.difference_update(frame.gone)
+        self._away.difference_update(name.casefold() for name in frame.here)
         return [Notice(f"{_listed(names)} {verb}") for names, verb in ((came, "joined"), (went, "left")) if names]
+
+
+def too_long(frame: f.Send, limits: f.Limits) -> str | None:
+    """Return why the server would not take a message of this length, or None where it would."""
+    size = len(frame.text.encode())
+    if size > limits.text:
+        return f"Not sent: a message may have {limits.text} bytes, and this one has {size}."
+    if len(encode(frame)) > limits.frame:
+        return f"Not sent: with its quotes and control characters escaped, it is longer than {limits.frame} bytes."
+    return None
 
 
 def _listed(names: list[str]) -> str:

@@ -58,11 +58,11 @@ async def talk(server: Address, chat: Chat) -> None:
         Refused: the server does not want this name.
         ServerUnreachable: there is no server, or something was not sent.
     """
-    connection, welcome = await connect(server, chat.hello())
-    conversation = Talk(server, chat, PlainView(echo=False), _PATIENCE)
+    greeted = await connect(server, chat.hello())
+    conversation = Talk(server, chat, PlainView(echo=False), _PATIENCE, greeted)
     lines = _Lines(chat, conversation)
     lines.start()
-    await conversation.run(connection, welcome)
+    await conversation.run()
 
 
 class _Lines:

@@ -11,7 +11,7 @@ from chatcli.client.link import Connection, backoff, connect
 from chatcli.client.refusals import as_exception
 from chatcli.errors import Refused, ServerUnreachable
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, ServerBye, ServerFrame, Welcome, Who
 
 if TYPE_CHECKING:
     from chatcli.protocol.address import Address
@@ -38,22 +38,28 @@ class Talk:
         chat: what was said and what it means.
         view: where the user reads.
         patience: seconds for what is not sent yet, once the user leaves.
+        greeted: the first connection, and its welcome.
     """
 
-    def __init__(self, server: Address, chat: Chat, view: View, patience: float) -> None:
+    def __init__(
+        self, server: Address, chat: Chat, view: View, patience: float, greeted: tuple[Connection, Welcome]
+    ) -> None:
         self._server = server
         self._chat = chat
         self._view = view
         self._patience = patience
-        self._connection: Connection | None = None
         self._leave = asyncio.Event()
         self._all_sent = asyncio.Event()
+        self._connection: Connection | None = None
+        self._begin(*greeted)
 
     def typed(self, line: str) -> None:
         """Take a line from the user."""
         events, frames = self._chat.typed(line)
         self._view.draw(events)
         self._say(*frames)
+        if self._connection is None and any(isinstance(frame, Who) for frame in frames):
+            self._view.draw([Notice("Not connected at the moment.")])
         self._note_outbox()
         if self._chat.leaving:
             self._leave.set()
@@ -63,14 +69,14 @@ class Talk:
         self._chat.leaving = True
         self._leave.set()
 
-    async def run(self, connection: Connection, welcome: Welcome) -> None:
+    async def run(self) -> None:
         """Talk until the user leaves.
 
         Raises:
             Refused: the server does not want us any more.
             ServerUnreachable: the user left, and something was not sent.
         """
-        listening = asyncio.create_task(self._listen(connection, welcome), name="listen")
+        listening = asyncio.create_task(self._listen(), name="listen")
         leaving = asyncio.create_task(self._leave.wait(), name="leave")
         try:
             await asyncio.wait({listening, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,10 +115,14 @@ class Talk:
         else:
             self._all_sent.set()
 
-    async def _listen(self, connection: Connection, welcome: Welcome) -> None:
-        while True:
-            self._connection = connection
-            connection.send(*self._chat.welcomed(welcome))
+    def _begin(self, connection: Connection, welcome: Welcome) -> Connection:
+        self._connection = connection
+        connection.send(*self._chat.welcomed(welcome))
+        return connection
+
+    async def _listen(self) -> None:
+        connection = self._connection
+        while connection is not None:
             try:
                 await self._take_all(connection)
             except ServerUnreachable as lost:
@@ -125,7 +135,7 @@ class Talk:
                 if refusal.code == codes.LEFT:
                     return
                 raise
-            connection, welcome = await self._connect_again()
+            connection = self._begin(*await self._connect_again())
             self._view.draw([Notice("Connected again.")])
 
     async def _take_all(self, connection: Connection) -> None:

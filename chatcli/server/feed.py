@@ -62,36 +62,39 @@ class Feed:
         self._held_bytes = 0
 
     def push(self, seq: int, line: bytes) -> bool:
-        """Take a message that was just committed; return whether the session was handed it."""
+        """Take a message that was just committed; return whether it is on its way to the client, who keeps up."""
         if self.mode is Mode.LIVE:
             if self.session.take(line):
                 self.position = seq
                 return True
             self.mode = Mode.LAGGING
-        elif self._held is not None:
-            self._hold(seq, line)
-        return False
+        return self._hold(seq, line)
 
     def passed(self, seq: int) -> None:
         """Note a message that this session sent itself: it need not be told."""
         if self.mode is Mode.LIVE:
             self.position = seq
 
-    def _hold(self, seq: int, line: bytes) -> None:
-        assert self._held is not None  # noqa: S101 (the caller's test, for the type checker)
+    def _hold(self, seq: int, line: bytes) -> bool:
+        if self._held is None:
+            return False
         self._held_bytes += len(line)
         if self._held_bytes > _HELD:
             self._held = None
-        else:
-            self._held.append((seq, line))
+            return False
+        self._held.append((seq, line))
+        return True
 
     def go_on(self) -> None:
         """Read on, if the feed is behind and nothing is being read; the session calls it whenever it can take more."""
         if self.mode is not Mode.LAGGING:
             return
+        upto = self._log.head
+        if self.position >= upto:
+            self._go_live()
+            return
         self.mode = Mode.READING
         self._held, self._held_bytes = [], 0
-        upto = self._log.head
         query = FeedQuery(self.user.id, self.position, upto, _PAGE, self._unread_only)
         self._log.read_feed(query, lambda page, error: self._page_read(upto, page, error))
 
@@ -122,15 +125,17 @@ class Feed:
         if held is None:
             self.session.wake()
             return
-        self.mode = Mode.LIVE
-        self._unread_only = False
+        self._go_live()
         for seq, line in held:
             if seq > self.position:
                 self.push(seq, line)
         if self.mode is Mode.LAGGING:
             self.session.wake()
-        else:
-            self.session.caught_up()
+
+    def _go_live(self) -> None:
+        self.mode = Mode.LIVE
+        self._unread_only = False
+        self.session.caught_up()
 
     def _line(self, row: FeedRow) -> bytes:
         sender, recipient = self._directory.by_id(row.sender).name, self._directory.by_id(row.recipient).name

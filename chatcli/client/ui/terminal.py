@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import textwrap
 from typing import Final
 
 from prompt_toolkit import PromptSession
@@ -13,7 +14,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.renderer import print_formatted_text
 
 from chatcli.client.chat import Chat
-from chatcli.client.events import Event, Notice, render
+from chatcli.client.events import Event, Fragments, Notice, Said, render
 from chatcli.client.link import Connection, connect
 from chatcli.client.talk import Talk
 from chatcli.client.ui.completer import LineCompleter
@@ -28,6 +29,7 @@ from chatcli.protocol.frames import Welcome
 _PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
 _LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
+_HOW_TO_TALK: Final = 'Write "name: text" to talk; "help" shows more, "exit" leaves.'
 _BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN)
 
 
@@ -55,9 +57,13 @@ class Terminal:
 
     def _accept(self, buffer: Buffer) -> bool:
         """Take the line; the prompt stays up, so no key is lost between one line and the next."""
+        line = buffer.text
+        # Emptied first, so that what is printed now is not followed once more by the line as it was.
+        buffer.append_to_history()
+        buffer.reset()
         if self.conversation is not None:
-            self.conversation.typed(buffer.text)
-        return False
+            self.conversation.typed(line)
+        return True
 
     def _leave(self) -> None:
         if self.conversation is not None:
@@ -68,7 +74,8 @@ class Terminal:
         if not events:
             return
         today = datetime.date.today()  # noqa: DTZ011 (the reader's day)
-        fragments = [fragment for event in events for fragment in (*render(event, today), ("", "\n"))]
+        width = self._output.get_size().columns
+        fragments = [fragment for event in events for fragment in (*_wrapped(event, today, width), ("", "\n"))]
         app = self._session.app
         with self._output.held(), set_app(app):
             if app.is_running:
@@ -85,9 +92,23 @@ class Terminal:
             self.draw(events[start : start + _LINES])
             await asyncio.sleep(0)
 
-    async def read_keys(self) -> None:
-        """Run the input line until it is cancelled."""
-        await self._session.prompt_async(handle_sigint=False)
+    async def open(self) -> asyncio.Task[str]:
+        """Put up the input line; return once keys are taken, with the task that takes them until it is cancelled."""
+        taken = asyncio.Event()
+        self._session.app.after_render += lambda _: taken.set()
+        keys = asyncio.create_task(self._session.prompt_async(handle_sigint=False), name="keys")
+        drawn = asyncio.create_task(taken.wait(), name="first-drawing")
+        await asyncio.wait({keys, drawn}, return_when=asyncio.FIRST_COMPLETED)
+        drawn.cancel()
+        return keys
+
+
+def _wrapped(event: Event, today: datetime.date, width: int) -> Fragments:
+    """Return the event as styled text; what we say breaks between words, what people said is left as it is."""
+    fragments = render(event, today)
+    if isinstance(event, Said):
+        return fragments
+    return [(style, "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))) for style, text in fragments]
 
 
 async def talk(server: Address, chat: Chat) -> None:
@@ -98,15 +119,13 @@ async def talk(server: Address, chat: Chat) -> None:
         ServerUnreachable: there is no server, or something was not sent.
         Refused: the server does not want us.
     """
-    connection, welcome = await _enter(server, chat)
+    greeted = await _enter(server, chat)
     terminal = Terminal(chat)
-    conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE)
-    terminal.draw(
-        [Notice(f'You are {welcome.user} on {server}. Write "name: text"; "help" shows more, "exit" leaves.')]
-    )
-    keys = asyncio.create_task(terminal.read_keys(), name="keys")
+    conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE, greeted)
+    keys = await terminal.open()
+    terminal.draw([Notice(f"You are {chat.user} on {server}."), Notice(_HOW_TO_TALK)])
     try:
-        await conversation.run(connection, welcome)
+        await conversation.run()
     finally:
         keys.cancel()
         await asyncio.gather(keys, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""Dialogues with the interactive client's mind: lines and frames in, events and frames out."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from chatcli.client.chat import Chat
+from chatcli.client.events import Answer, Notice, Said, Trouble
+from chatcli.errors import InputError, Refused, UnknownRecipient
+from chatcli.protocol import frames as f
+
+LIMITS = f.Limits(100, 300, 60)
+
+
+@pytest.fixture
+def chat() -> Chat:
+    """Alice, welcomed once."""
+    numbers = itertools.count(1)
+    chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
+    assert chat.welcomed(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(0)]
+    return chat
+
+
+def test_a_message_is_shown_at_once_and_kept_until_it_is_answered(chat: Chat) -> None:
+    """What is said appears as said, and waits in the outbox for the server's word."""
+    events, frames = chat.typed("bob: hi")
+    assert frames == [f.Send("id-1", "bob", "hi")]
+    assert events == [Said(f.Message(0, "id-1", "Alice", "bob", "hi", 1000), mine=True)]
+    assert list(chat.outbox) == ["id-1"]
+    assert chat.heard([f.Sent("id-1", 11, 1000, "delivered")]) == []
+    assert not chat.outbox
+
+
+def test_someone_away_is_said_to_be_once(chat: Chat) -> None:
+    """The first message that waits for someone says so, further ones do not until they have been back."""
+    told = []
+    for number in range(1, 4):
+        chat.typed("bob: hi")
+        told += chat.heard([f.Sent(f"id-{number}", 10 + number, 1000, "stored")])
+    assert told == [Notice("bob is away and gets it on return")]
+    chat.heard([f.Presence(["bob"], []), f.Presence([], ["bob"])])
+    chat.typed("bob: hi")
+    assert chat.heard([f.Sent("id-4", 20, 1000, "stored")]) == told
+
+
+def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
+    """However the user spells a name, the line shows it as its owner does."""
+    chat.heard([f.People([f.Person("Bob", 1)], 0)])
+    ((said,), _) = chat.typed("bob: hi")
+    assert isinstance(said, Said)
+    assert said.message.to == "Bob"
+
+
+def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Chat) -> None:
+    """The greeting names the last message that came, and what was not answered is said again with the same ids."""
+    assert chat.hello() == f.Hello(1, "Alice", "join", 4)
+    chat.heard([f.Message(12, "x", "bob", "Alice", "hello", 1)])
+    chat.typed("bob: one")
+    chat.typed("bob: two")
+    chat.heard([f.Sent("id-1", 13, 1, "stored")])
+    assert chat.hello() == f.Hello(1, "Alice", "join", 12)
+    again = chat.welcomed(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
+    assert again == [f.Send("id-2", "bob", "two"), f.Who(0)]
+
+
+def test_what_the_user_said_is_not_shown_again_when_the_log_repeats_it(chat: Chat) -> None:
+    """After a lost answer the log brings one's own message back; it was shown already."""
+    chat.typed("bob: hi")
+    assert chat.heard([f.Message(11, "id-1", "Alice", "bob", "hi", 1000)]) == []
+
+
+def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Chat) -> None:
+    """A message from another of one's own connections reads as said by oneself."""
+    message = f.Message(11, "elsewhere", "Alice", "bob", "hi", 1000)
+    assert chat.heard([message]) == [Said(message, mine=True)]
+    note = f.Message(12, "note", "Alice", "Alice", "remember", 1000)
+    assert chat.heard([note]) == [Said(note, mine=False)]
+
+
+def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Chat) -> None:
+    """The user sees the server's sentence, and the message is not tried again."""
+    chat.typed("bbo: hi")
+    (event,) = chat.heard([f.Error("unknown_user", "Nobody is bbo; did you mean bob?", "id-1", names=["bob"])])
+    assert isinstance(event, Trouble)
+    assert isinstance(event.error, UnknownRecipient)
+    assert str(event.error).startswith("Not sent: Nobody is bbo")
+    assert not chat.outbox
+    assert chat.first_error is event.error
+
+
+def test_over_long_text_is_refused_before_it_is_sent(chat: Chat) -> None:
+    """The user learns the length and the limit; nothing goes to the server."""
+    events, frames = chat.typed("bob: " + "é" * 51)
+    assert frames == []
+    assert "100 bytes, and this one has 102" in str(events[0])
+    events, frames = chat.typed("bob: " + "\x01" * 90)
+    assert frames == []
+    assert "escaped" in str(events[0])
+    assert not chat.outbox
+
+
+def test_who_is_asked_and_answered_by_number(chat: Chat) -> None:
+    """The roster that the client asks for itself is not shown; the one that the user asks for is."""
+    assert chat.heard([f.People([f.Person("Alice", 1)], 0)]) == []
+    assert chat.typed("who") == ([], [f.Who(1)])
+    people = [f.Person("Alice", 1), f.Person("bob", 2)]
+    assert chat.heard([f.People(people, 1)]) == [Answer("Here: Alice (you), bob")]
+    assert chat.here == {"Alice", "bob"}
+
+
+def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
+    """Only changes are told, folded where many come at once."""
+    chat.heard([f.People([f.Person("Alice", 1), f.Person("bob", 1)], 0)])
+    assert chat.heard([f.Presence(["Alice", "bob", "carol"], [])]) == [Notice("carol joined")]
+    assert chat.heard([f.Presence([], ["bob", "stranger"])]) == [Notice("bob left")]
+    many = [f"p{number}" for number in range(20)]
+    assert chat.heard([f.Presence(many, [])]) == [Notice("p0, p1, p2, p3, p4 and 15 more joined")]
+    assert chat.here == {"Alice", "carol", *many}
+
+
+@pytest.mark.parametrize("line", ["exit", "/exit", "server:exit", "quit"])
+def test_exit_means_leaving(chat: Chat, line: str) -> None:
+    """Each way to say it makes the client want to go."""
+    assert chat.typed(line) == ([], [])
+    assert chat.leaving
+
+
+def test_an_unclear_line_gets_a_sentence_and_sends_nothing(chat: Chat) -> None:
+    """The client says how to write a message."""
+    events, frames = chat.typed("hello everyone")
+    assert frames == []
+    assert isinstance(chat.first_error, InputError)
+    assert "name: text" in str(events[0])
+
+
+def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
+    """Whatever the server complains of, the user hears it."""
+    (event,) = chat.heard([f.Error("storage", "The server cannot write.")])
+    assert isinstance(event, Trouble)
+    assert isinstance(event.error, Refused)

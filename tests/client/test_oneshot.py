@@ -1,0 +1,101 @@
+"""The one-shot sender: one message, and the truth about it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from chatcli.client import oneshot
+from chatcli.errors import ProtocolError, Refused, ServerUnreachable, UnknownRecipient
+from chatcli.protocol.address import Address
+from tests.support import ThreadServer
+
+
+def test_the_answer_tells_delivered_from_stored(server: ThreadServer) -> None:
+    """Someone here has it, someone away will get it."""
+    with server.joined("bob") as bob:
+        assert oneshot.send(server.address, "alice", "bob", "hi").outcome == "delivered"
+        bob.hears("message", text="hi")
+        bob.says("bye")
+        bob.hears("bye")
+    assert oneshot.send(server.address, "alice", "bob", "hi again").outcome == "stored"
+
+
+def test_refusals_are_exceptions(server: ThreadServer) -> None:
+    """Unknown recipients and bad names are told apart."""
+    with pytest.raises(UnknownRecipient):
+        oneshot.send(server.address, "alice", "nobody", "hi")
+    with pytest.raises(Refused, match="colon"):
+        oneshot.send(server.address, "a:b", "alice", "hi")
+    with pytest.raises(Refused, match="bytes"):
+        oneshot.send(server.address, "alice", "alice", "x" * 40_000)
+
+
+def test_who_is_here(server: ThreadServer) -> None:
+    """Asking does not need a name, and does not make one known."""
+    with server.joined("bob"):
+        assert [person.user for person in oneshot.who(server.address)] == ["bob"]
+
+
+class Impostor:
+    """A port where something answers that is not, or not quite, a chatcli server."""
+
+    def __init__(self, *answers: Callable[[socket.socket], None]) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = Address("127.0.0.1", self._listener.getsockname()[1])
+        self._answers = answers
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        for answer in self._answers:
+            with self._listener.accept()[0] as connection:
+                answer(connection)
+
+    def __enter__(self) -> Address:
+        self._thread.start()
+        return self.address
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self._listener.close()
+
+
+def test_a_broken_connection_is_tried_again_with_the_same_id() -> None:
+    """Where the answer is lost, the retry carries the same id, so that the message arrives once."""
+    ids: list[str] = []
+
+    def hang_up(connection: socket.socket) -> None:
+        ids.append(json.loads(connection.recv(65536).splitlines()[1])["id"])
+
+    def answer(connection: socket.socket) -> None:
+        hang_up(connection)
+        limits = {"text": 1, "frame": 1, "silence": 60}
+        welcome = {"t": "welcome", "user": "a", "head": 0, "cursor": 0, "server": "x", "limits": limits}
+        sent = {"t": "sent", "id": ids[-1], "seq": 1, "at": 1, "outcome": "stored"}
+        connection.sendall(b"".join(json.dumps(frame).encode() + b"\n" for frame in (welcome, sent)))
+
+    with Impostor(hang_up, answer) as address:
+        assert oneshot.send(address, "a", "b", "hi").outcome == "stored"
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+
+
+def test_a_server_that_keeps_hanging_up_leaves_no_false_success() -> None:
+    """After the last try the sentence says that nothing is known."""
+
+    def hang_up(connection: socket.socket) -> None:
+        connection.recv(65536)
+
+    with Impostor(hang_up, hang_up, hang_up) as address, pytest.raises(ServerUnreachable, match="not known"):
+        oneshot.send(address, "a", "b", "hi")
+
+
+@pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b'{"t":"pong"}\n', b"\xff\xfe\n"])
+def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
+    """What is no chatcli server is called so."""
+    with Impostor(lambda connection: connection.sendall(greeting)) as address, pytest.raises(ProtocolError):
+        oneshot.who(address)

@@ -1,0 +1,186 @@
+"""The interactive client in a real terminal: keys in, screen out."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from tests.support import ThreadServer, eventually
+from tests.terminal import Terminal
+
+
+def join(server: ThreadServer, user: str = "") -> Terminal:
+    """Run ``chatcli join`` in a terminal."""
+    name = ["--user", user] if user else []
+    return Terminal("join", "--server", str(server.address), *name)
+
+
+def test_the_session_that_the_readme_shows(server: ThreadServer) -> None:
+    """Alice and Bob join, a message arrives at once, who lists both, exit takes a name from the list."""
+    with join(server, "Alice") as alice, join(server, "Bob") as bob:
+        alice.shows("You are Alice")
+        bob.shows("You are Bob")
+        alice.types("Bob:Hi Bob!\r")
+        bob.shows("Alice → you  Hi Bob!")
+        alice.shows("you → Bob  Hi Bob!")
+        bob.types("alice: Hi yourself\r")
+        alice.shows("Bob → you  Hi yourself")
+        alice.types("who\r")
+        alice.shows("Here: Alice (you), Bob")
+        bob.types("exit\r")
+        assert bob.end() == 0
+        alice.shows("Bob left")
+        alice.types("server:who\r")
+        eventually(lambda: alice.lines[-2] == "Here: Alice (you)")
+        alice.types("\x04")
+        assert alice.end() == 0
+
+
+def test_two_talk_while_a_third_floods_and_the_half_typed_line_stands(server: ThreadServer) -> None:
+    """Through 2,000 messages the input line, its cursor and every key typed meanwhile stay as they are."""
+    with join(server, "alice") as alice, join(server, "bob") as bob, server.joined("carol") as carol:
+        alice.shows("You are alice")
+        bob.shows("You are bob")
+        half = "alice: I was about to say that"
+        bob.types(half + "\x1b[D" * 4)
+        bob.shows_input("› " + half)
+        column = bob.cursor_column
+        for number in range(1000):
+            carol.sends("bob", f"flood {number}")
+        bob.shows("flood 999")
+        alice.types("bob: can you hear me?\r")
+        bob.types("XYZ")
+        for number in range(1000, 2000):
+            carol.sends("bob", f"flood {number}")
+        bob.shows("carol → you  flood 1999")
+        bob.shows("alice → you  can you hear me?")
+        edited = half[:-4] + "XYZ" + half[-4:]
+        bob.shows_input("› " + edited)
+        assert bob.cursor_column == column + 3
+        assert set(bob.input_lines[bob.input_lines.index("› " + half) :]) <= {
+            "› " + f"{half[:-4]}{'XYZ'[:typed]}{half[-4:]}" for typed in range(4)
+        }
+        floods = [line.rsplit("flood ")[1] for line in bob.lines if "flood " in line]
+        assert floods == [str(number) for number in range(2000)]
+        bob.types("\x05!\r")
+        alice.shows("bob → you  I was about to say XYZthat!")
+
+
+def test_what_is_redrawn_reaches_the_terminal_in_one_piece(server: ThreadServer) -> None:
+    """Taking the input line away, printing, and drawing it again is one write, so that it cannot flicker."""
+    with join(server, "alice") as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        alice.types("half")
+        alice.shows_input("› half")
+        for number in range(20):
+            bob.sends("alice", f"number {number}")
+        alice.shows("number 19")
+        drawings = bytes(alice.raw).split(b"\x1b[?2026h")[1:]
+        printed = [drawing for drawing in drawings if b"number" in drawing]
+        assert printed
+        for drawing in printed:
+            assert b"half" in drawing.split(b"\x1b[?2026l")[0]
+
+
+def test_a_name_is_asked_for_as_long_as_it_cannot_be_had(server: ThreadServer) -> None:
+    """Without a name, or with one that is taken or invalid, the client says why and asks again."""
+    with server.joined("alice"), join(server) as terminal:
+        terminal.shows("Your name:")
+        terminal.types("alice\r")
+        terminal.shows("alice is already in the chat")
+        terminal.types("a:b\r")
+        terminal.shows("cannot contain a colon")
+        terminal.types("bob\r")
+        terminal.shows("You are bob")
+    with server.joined("alice"), join(server, "alice") as terminal:
+        terminal.shows("alice is already in the chat")
+        terminal.types("\x03")
+        assert terminal.end() == 130
+
+
+def test_escape_sequences_in_a_message_do_not_reach_the_terminal(server: ThreadServer) -> None:
+    """What others write can neither clear the screen nor set its title."""
+    with join(server, "alice") as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        bob.sends("alice", "\x1b[2J\x1b]0;owned\x07 \x9b2J end")
+        alice.shows("bob → you  ␛[2J␛]0;owned␇ <U+009B>2J end")
+        alice.shows("You are alice")
+        assert b"\x1b]0;" not in alice.raw
+
+
+def test_tab_completes_people_and_commands(server: ThreadServer) -> None:
+    """The start of a name becomes the start of a message."""
+    with server.joined("Roberta"), join(server, "alice") as alice:
+        alice.types("who\r")
+        alice.shows("Here: alice (you), Roberta")
+        alice.types("rob\t")
+        alice.shows_input("› Roberta:")
+        alice.types("\x03")
+        alice.shows_input("›")
+        alice.types("/he\t\r")
+        alice.shows("say text to name")
+
+
+def test_control_c_clears_the_line_and_leaves_an_empty_one(server: ThreadServer) -> None:
+    """A first Ctrl-C throws the line away; on an empty line it leaves."""
+    with join(server, "alice") as alice:
+        alice.shows("You are alice")
+        alice.types("bob: never mind")
+        alice.shows_input("› bob: never mind")
+        alice.types("\x03")
+        alice.shows_input("›")
+        alice.types("\x03")
+        assert alice.end() == 0
+
+
+def test_a_resized_window_keeps_the_input_line(server: ThreadServer) -> None:
+    """After the window has become narrow, messages and the input line still stand."""
+    with join(server, "alice") as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        alice.types("half a line")
+        alice.shows_input("› half a line")
+        alice.resize(40, 10)
+        bob.sends("alice", "narrow")
+        alice.shows("narrow")
+        alice.shows_input("› half a line")
+
+
+def test_wide_characters_do_not_disturb_the_line(server: ThreadServer) -> None:
+    """Chinese, Korean and combining characters can be typed and read."""
+    with join(server, "alice") as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        alice.types("bob: 你好 한국 e\u0301")
+        bob.sends("alice", "こんにちは")
+        eventually(lambda: any("こ" in line for line in alice.lines))
+        alice.types("\r")
+        bob.hears("sent")
+        bob.hears("message", text="你好 한국 e\u0301")
+
+
+def test_no_server_is_said_in_one_sentence() -> None:
+    """Where nobody answers, the client ends with a sentence and status 5."""
+    with Terminal("join", "--server", "127.0.0.1:1", "--user", "alice") as terminal:
+        assert terminal.end() == 5
+        terminal.shows("No server answers at 127.0.0.1:1")
+        assert not any("Traceback" in line for line in terminal.lines)
+
+
+def test_a_hang_up_ends_the_client(server: ThreadServer) -> None:
+    """When its terminal goes away, the client goes too and its name is free."""
+    with server.joined("bob") as bob:
+        with join(server, "alice") as alice:
+            alice.shows("You are alice")
+            alice.process.send_signal(signal.SIGHUP)
+            alice.end()
+        eventually(lambda: bob.asks_who() == ["bob"])
+
+
+def test_no_color_is_respected(server: ThreadServer) -> None:
+    """With NO_COLOR set, no colour is sent to the terminal."""
+    terminal = Terminal("join", "--server", str(server.address), "--user", "alice", NO_COLOR="1")
+    with terminal as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        bob.sends("alice", "plain")
+        alice.shows("plain")
+        numbers = {number for codes in re.findall(rb"\x1b\[([0-9;]*)m", alice.raw) for number in codes.split(b";")}
+        assert not numbers & {b"%d" % number for number in (*range(30, 38), *range(90, 98), 38)}

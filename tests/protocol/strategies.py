@@ -1,0 +1,42 @@
+"""Makes frames of every kind, for the properties that hold of all of them."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+from hypothesis import strategies as st
+
+from chatcli.protocol import frames as f
+
+CLIENT_FRAMES: Final[tuple[type[f.ClientFrame], ...]] = get_args(f.ClientFrame)
+SERVER_FRAMES: Final[tuple[type[f.ServerFrame], ...]] = get_args(f.ServerFrame)
+
+_short = st.text(max_size=20)
+_texts = st.text(max_size=60) | st.sampled_from(['"\\', "\x00\x1b[31m", "a\nb\r\n", "\u2028", "👩\u200d🚀"])
+_seqs = st.integers(0, 2**63 - 1)
+_numbers = st.integers(0, 2**53 - 1)
+_times = st.integers(0, 2**62)
+_names = st.lists(_short, max_size=3)
+_limits = st.builds(f.Limits, _times, _times, _times)
+_purposes = st.sampled_from(get_args(f.Purpose))
+_outcomes = st.sampled_from(get_args(f.Outcome))
+
+client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
+    st.builds(f.Hello, _numbers, _short, _purposes, st.none() | _seqs),
+    st.builds(f.Send, _short, _short, _texts),
+    st.builds(f.Ack, _seqs),
+    st.builds(f.Who, _numbers),
+    st.builds(f.Ping, _numbers),
+    st.builds(f.Bye),
+)
+
+server_frame: Final[st.SearchStrategy[f.ServerFrame]] = st.one_of(
+    st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits),
+    st.builds(f.Sent, _short, _seqs, _times, _outcomes),
+    st.builds(f.Message, _seqs, _short, _short, _short, _texts, _times),
+    st.builds(f.People, st.lists(st.builds(f.Person, _short, _times), max_size=3), _numbers),
+    st.builds(f.Presence, _names, _names),
+    st.builds(f.Pong, _numbers),
+    st.builds(f.ServerBye, _short, _texts),
+    st.builds(f.Error, _short, _texts, st.none() | _short, st.none() | _numbers, _names),
+)

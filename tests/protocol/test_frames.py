@@ -1,0 +1,99 @@
+"""What the frames look like on the wire, so that a client in another language can rely on it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from msgspec.json import Decoder
+
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import client_frames, encode, server_frames
+from tests.protocol.strategies import CLIENT_FRAMES, SERVER_FRAMES, client_frame, server_frame
+
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
+    (f.Hello(1), '{"t":"hello","version":1}'),
+    (f.Hello(1, "bob", "send", 0), '{"t":"hello","version":1,"user":"bob","purpose":"send","since":0}'),
+    (f.Send(ID, "bob", "hi"), f'{{"t":"send","id":"{ID}","to":"bob","text":"hi"}}'),
+    (f.Ack(7), '{"t":"ack","seq":7}'),
+    (f.Who(), '{"t":"who"}'),
+    (f.Who(3), '{"t":"who","n":3}'),
+    (f.Ping(), '{"t":"ping"}'),
+    (f.Bye(), '{"t":"bye"}'),
+    (
+        f.Welcome("bob", 9, 7, "s", f.Limits(1, 2, 3)),
+        '{"t":"welcome","user":"bob","head":9,"cursor":7,"server":"s","limits":{"text":1,"frame":2,"silence":3}}',
+    ),
+    (f.Sent(ID, 9, 1000, "stored"), f'{{"t":"sent","id":"{ID}","seq":9,"at":1000,"outcome":"stored"}}'),
+    (
+        f.Message(9, ID, "ann", "bob", "hi", 1000),
+        f'{{"t":"message","seq":9,"id":"{ID}","from":"ann","to":"bob","text":"hi","at":1000}}',
+    ),
+    (f.People([f.Person("bob", 5)], 3), '{"t":"who","people":[{"user":"bob","since":5}],"n":3}'),
+    (f.Presence(["ann"], []), '{"t":"presence","here":["ann"],"gone":[]}'),
+    (f.Pong(3), '{"t":"pong","n":3}'),
+    (f.ServerBye("left", "Goodbye."), '{"t":"bye","code":"left","text":"Goodbye."}'),
+    (f.Error("full", "No."), '{"t":"error","code":"full","text":"No."}'),
+    (
+        f.Error("full", "No.", ID, 1, ["x"]),
+        f'{{"t":"error","code":"full","text":"No.","id":"{ID}","n":1,"names":["x"]}}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("frame", "line"), ON_THE_WIRE, ids=lambda value: value if isinstance(value, str) else "")
+def test_each_frame_has_its_one_form_on_the_wire(frame: f.ClientFrame | f.ServerFrame, line: str) -> None:
+    """A frame is written as the protocol's page says, field by field."""
+    assert encode(frame) == line.encode() + b"\n"
+
+
+def test_no_frame_is_left_out_of_these_examples() -> None:
+    """Each kind of frame, of both directions, is among the examples above."""
+    assert {type(frame) for frame, _ in ON_THE_WIRE} == {*CLIENT_FRAMES, *SERVER_FRAMES}
+
+
+@given(client_frame)
+def test_what_a_client_says_is_what_the_server_hears(frame: f.ClientFrame) -> None:
+    """Every client frame survives its way over the wire."""
+    assert client_frames.decode(encode(frame)) == frame
+
+
+@given(server_frame)
+def test_what_the_server_says_is_what_a_client_hears(frame: f.ServerFrame) -> None:
+    """Every server frame survives its way over the wire."""
+    assert server_frames.decode(encode(frame)) == frame
+
+
+@given(client_frame | server_frame)
+def test_a_frame_is_one_line(frame: f.ClientFrame | f.ServerFrame) -> None:
+    """Whatever a text holds, its frame is one JSON object on one line, tagged by ``t``."""
+    line = encode(frame)
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert isinstance(json.loads(line)["t"], str)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "line"), [(client_frames, b'{"t":"ping","new":{"a":[1]}}'), (server_frames, b'{"t":"pong","new":null}')]
+)
+def test_fields_of_later_versions_are_ignored(decoder: Decoder[f.ClientFrame | f.ServerFrame], line: bytes) -> None:
+    """A field that this version does not know does no harm."""
+    assert decoder.decode(line) in (f.Ping(), f.Pong())
+
+
+def test_a_list_left_out_is_not_shared() -> None:
+    """Two frames whose lists were left out do not get the same list."""
+    first, second = f.Error("full", "No."), f.Error("full", "No.")
+    first.names.append("bob")
+    assert second.names == []
+
+
+def test_every_code_has_a_meaning() -> None:
+    """Each stable code is explained, and nothing that is no code is."""
+    stable = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
+    assert stable == set(codes.MEANINGS)
+    assert all(codes.MEANINGS.values())

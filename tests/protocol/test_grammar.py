@@ -1,0 +1,131 @@
+"""What a typed line means."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.protocol.grammar import COMMANDS, TO_WHOM, Command, Say, Unclear, help_lines, parse_line
+
+WORDS = [(word, row.words[0]) for row in COMMANDS for word in row.words]
+
+
+@pytest.mark.parametrize(
+    ("line", "to", "text"),
+    [
+        ("bob: hi", "bob", "hi"),
+        ("bob:hi", "bob", "hi"),
+        ("Bob:Hi Bob!", "Bob", "Hi Bob!"),
+        (" bob : hi", "bob", "hi"),
+        ("bob: hi\n", "bob", "hi"),
+        ("bob: hi\r\n", "bob", "hi"),
+        ("Жанна: привет", "Жанна", "привет"),
+        ("bob: at 10:30: tea", "bob", "at 10:30: tea"),
+        ("bob: http://example.org:8080/a?b=c:d", "bob", "http://example.org:8080/a?b=c:d"),
+        ("bob:https://example.org", "bob", "https://example.org"),
+        ("bob: /who", "bob", "/who"),
+        ("bob: who", "bob", "who"),
+        ("bob: server: exit", "bob", "server: exit"),
+        ("bob:: hi", "bob", ": hi"),
+    ],
+)
+def test_a_name_a_colon_and_a_text_is_a_message(line: str, to: str, text: str) -> None:
+    """The first colon ends the name, and what stands behind it is said as it was typed."""
+    assert parse_line(line) == Say(to, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [("bob:   x = 1", "  x = 1"), ("bob:\tx", "\tx"), ("bob: x  ", "x  "), ("bob: a\nb\n", "a\nb")],
+)
+def test_space_within_a_text_is_kept(line: str, text: str) -> None:
+    """One space after the colon belongs to the grammar; all other space belongs to the text, for it may be code."""
+    assert parse_line(line) == Say("bob", text)
+
+
+@pytest.mark.parametrize(("word", "main"), WORDS)
+@pytest.mark.parametrize("form", ["{}", "/{}", "server:{}", "server: {}", "Server: {} ", "SERVER :{}", "  {}\n"])
+def test_a_command_has_three_forms(form: str, word: str, main: str) -> None:
+    """Each word of the table works bare, behind a slash and said to the server, in small and in capital letters."""
+    assert parse_line(form.format(word)) == Command(main)
+    assert parse_line(form.format(word.upper())) == Command(main)
+
+
+def test_exit_and_quit_are_the_same() -> None:
+    """Whoever says ``quit`` means ``exit``."""
+    assert parse_line("exit") == parse_line("quit") == Command("exit")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("/wo", 'There is no command "/wo". Did you mean "/who"?'),
+        ("/EXITT", 'There is no command "/EXITT". Did you mean "/exit"?'),
+        ("server:hlep", 'There is no command "server:hlep". Did you mean "server:help"?'),
+        ("Server: quitt", 'There is no command "server:quitt". Did you mean "server:quit"?'),
+        ("/who is here", 'There is no command "/who is here". Type "help" to see what there is.'),
+        ("/dance", 'There is no command "/dance". Type "help" to see what there is.'),
+        ("/", 'There is no command "/". Type "help" to see what there is.'),
+        ("server:", 'There is no command "server:". Type "help" to see what there is.'),
+    ],
+)
+def test_an_unknown_command_is_answered_with_the_nearest_one(line: str, said: str) -> None:
+    """A slip of the finger gets the command that was meant, in the form that was used; all else gets ``help``."""
+    assert parse_line(line) == Unclear(said)
+
+
+@pytest.mark.parametrize(
+    "line", ["hello", "hi there", "two words: hi", "hello, bob: hi", ": hi", " : hi", "who is bob"]
+)
+def test_a_text_without_a_recipient_asks_to_whom(line: str) -> None:
+    """Where no single name stands before a colon, the answer shows how a message is written."""
+    assert parse_line(line) == Unclear(TO_WHOM)
+
+
+@pytest.mark.parametrize("line", ["bob:", "bob: ", "bob :\t\n"])
+def test_an_empty_text_is_not_sent(line: str) -> None:
+    """A name with nothing behind its colon is told that there is nothing to say."""
+    assert parse_line(line) == Unclear('Nothing to say yet: write the text after "bob:".')
+
+
+@pytest.mark.parametrize("line", ["", " ", "\n", "\t \r\n", "\u3000"])
+def test_a_blank_line_means_nothing(line: str) -> None:
+    """An empty line is no mistake and is passed over."""
+    assert parse_line(line) is None
+
+
+@given(st.text(st.characters(codec=None)))
+def test_every_line_means_something(line: str) -> None:
+    """Whatever is typed, there is an answer, and a message has one name and some text."""
+    meaning = parse_line(line)
+    assert (meaning is None) == (not line.strip())
+    if isinstance(meaning, Say):
+        assert meaning.to.split() == [meaning.to]
+        assert ":" not in meaning.to
+        assert meaning.text.strip()
+
+
+@given(st.text().filter(lambda text: bool(text.strip()) and text[-1] not in "\r\n"))
+def test_a_text_arrives_as_it_was_typed(text: str) -> None:
+    """What is written after ``bob: `` is what Bob gets, character by character."""
+    assert parse_line(f"bob: {text}") == Say("bob", text)
+
+
+def test_help_is_made_of_the_command_table() -> None:
+    """Help shows how to say something, and every word of every command with what it does, in two columns."""
+    first, *rows, last = help_lines()
+    assert first.startswith("name: text")
+    assert len(rows) == len(COMMANDS)
+    for row, command in zip(rows, COMMANDS, strict=True):
+        left, right = row.split("   ", 1)
+        assert left.split(" or ") == list(command.words)
+        assert right.strip() == command.help
+    assert len({line.index(right) for line, right in zip(rows, [c.help for c in COMMANDS], strict=True)}) == 1
+    assert "/who" in last
+    assert "server:who" in last
+
+
+def test_each_word_means_one_command() -> None:
+    """No word stands in two rows of the table."""
+    assert len({word for word, _ in WORDS}) == len(WORDS)

@@ -1,0 +1,58 @@
+"""Which frame is legal when, on both sides of a connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.protocol import frames as f
+from chatcli.protocol.states import FROM_CLIENT, FROM_SERVER, State, Table, after
+from tests.protocol.strategies import CLIENT_FRAMES, SERVER_FRAMES
+
+GREETING, READY, CLOSED = State.GREETING, State.READY, State.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("table", "state", "frame", "then"),
+    [
+        (FROM_CLIENT, GREETING, f.Hello, READY),
+        (FROM_CLIENT, GREETING, f.Bye, CLOSED),
+        (FROM_CLIENT, GREETING, f.Send, None),
+        (FROM_CLIENT, GREETING, f.Ping, None),
+        (FROM_CLIENT, READY, f.Hello, None),
+        (FROM_CLIENT, READY, f.Send, READY),
+        (FROM_CLIENT, READY, f.Ack, READY),
+        (FROM_CLIENT, READY, f.Who, READY),
+        (FROM_CLIENT, READY, f.Ping, READY),
+        (FROM_CLIENT, READY, f.Bye, CLOSED),
+        (FROM_SERVER, GREETING, f.Welcome, READY),
+        (FROM_SERVER, GREETING, f.Error, GREETING),
+        (FROM_SERVER, GREETING, f.ServerBye, CLOSED),
+        (FROM_SERVER, GREETING, f.Message, None),
+        (FROM_SERVER, READY, f.Welcome, None),
+        (FROM_SERVER, READY, f.Message, READY),
+        (FROM_SERVER, READY, f.Error, READY),
+        (FROM_SERVER, READY, f.ServerBye, CLOSED),
+    ],
+)
+def test_a_frame_leads_on_or_is_not_legal(table: Table, state: State, frame: type, then: State | None) -> None:
+    """In each state the table knows what a frame leads to, or that it may not come."""
+    assert after(table, state, frame) is then
+
+
+@pytest.mark.parametrize(("table", "kinds"), [(FROM_CLIENT, CLIENT_FRAMES), (FROM_SERVER, SERVER_FRAMES)])
+def test_each_frame_is_legal_somewhere(table: Table, kinds: tuple[type, ...]) -> None:
+    """Every frame of a direction has a state in which it may come, and no frame of the other direction has."""
+    assert {frame for row in table.values() for frame in row} == set(kinds)
+
+
+@pytest.mark.parametrize("table", [FROM_CLIENT, FROM_SERVER])
+def test_a_closed_connection_takes_nothing(table: Table) -> None:
+    """There is a row for every state, and the one for a closed connection is empty."""
+    assert set(table) == set(State)
+    assert not table[CLOSED]
+
+
+@pytest.mark.parametrize(("table", "bye"), [(FROM_CLIENT, f.Bye), (FROM_SERVER, f.ServerBye)])
+def test_goodbye_is_always_possible(table: Table, bye: type) -> None:
+    """Whoever is connected may say goodbye, welcomed or not."""
+    assert after(table, GREETING, bye) is after(table, READY, bye) is CLOSED

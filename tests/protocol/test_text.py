@@ -1,0 +1,95 @@
+"""Text that others wrote cannot act on the reader's terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chatcli.protocol.text import printable, printable_line
+
+REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Hypothesis leaves lone surrogates and rare controls out more often than an attacker does.
+any_text = st.text(st.characters(codec=None) | st.sampled_from("\x00\t\n\r\x1b\x7f\x85\x9b\u2028\ud800" + REORDERING))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hi Bob!",
+        "a\tb\nc",
+        "Grüße, Жанна",
+        "李明さん",
+        "👩\u200d🚀",
+        "e\u0301",
+        "\u200fשלום\u200e",
+        "نص\u061c",
+        "␛[31m",
+    ],
+)
+def test_honest_text_is_left_alone(text: str) -> None:
+    """Letters of all scripts, joined emoji, direction marks, tabs and line feeds come out as they went in."""
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "␛[31mred␛[0m"),
+        ("\x1b]0;title\x07", "␛]0;title␇"),
+        ("\x1b]52;c;ZWNobw==\x1b\\", "␛]52;c;ZWNobw==␛\\"),
+        ("\x00\x08\x1f", "␀␈␟"),
+        ("\x0b\x0c", "␋␌"),
+        ("\x7f", "␡"),
+        ("\x9b2J", "<U+009B>2J"),
+        ("\x80\x9f", "<U+0080><U+009F>"),
+        ("a\x85b", "a<U+0085>b"),
+        ("gpj.\u202eexe", "gpj.<U+202E>exe"),
+        ("\u2066a\u2069", "<U+2066>a<U+2069>"),
+        ("\ud800", "<U+D800>"),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_shown_as_a_picture(text: str, shown: str) -> None:
+    """Escape sequences, C1 controls and bidirectional overrides become visible and harmless."""
+    assert printable(text) == printable_line(text) == shown
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\u2028", "\u2029"])
+def test_all_line_ends_become_line_feeds(newline: str) -> None:
+    """A carriage return cannot write over what stands in its line; a line feed stays."""
+    assert printable(f"a{newline}b") == "a\nb"
+    assert printable_line(f"a{newline}b") == "a␤b"
+
+
+def test_on_one_line_a_tab_is_a_space() -> None:
+    """Where there is one line, a tab takes one column."""
+    assert printable_line("a\tb") == "a b"
+
+
+@given(any_text)
+@example("\r\n\r\r\n")
+def test_nothing_printable_is_a_control_character(text: str) -> None:
+    """Whatever goes in, only tabs and line feeds are left of the control characters, and nothing reorders a line."""
+    left = {char for char in printable(text) if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")}
+    assert left <= {"\t", "\n"}
+    assert not set(REORDERING) & set(printable(text))
+
+
+@given(any_text)
+def test_a_printable_line_is_one_line(text: str) -> None:
+    """Whatever goes in, no control character is left, and nothing would split the line."""
+    line = printable_line(text)
+    assert not any(unicodedata.category(char) == "Cc" for char in line)
+    assert len(line.splitlines()) <= 1
+
+
+@given(any_text)
+def test_what_is_printable_stays_as_it_is(text: str) -> None:
+    """To make a text printable twice is to do it once, and the result can be encoded."""
+    shown = printable(text)
+    assert printable(shown) == shown
+    assert printable_line(printable_line(text)) == printable_line(text)
+    shown.encode()

@@ -1,0 +1,100 @@
+"""Starting and stopping: what is in the way is said in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from chatcli.errors import ServeError, StoreError
+from chatcli.protocol.address import Address
+from chatcli.server.app import Server, Settings
+from tests.support import DEADLINE, ThreadServer
+
+
+def start(address: Address, data: Path) -> None:
+    """Start a server, and stop it again."""
+
+    async def run() -> None:
+        server = Server(Settings(address, data))
+        try:
+            await server.start()
+        finally:
+            await server.stop()
+
+    asyncio.run(run())
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    """The sentence names the port and how to choose another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServeError, match=rf"Port {port} is in use .* --port"):
+            start(Address("127.0.0.1", port), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"), [("192.0.2.1", "not an address of this machine"), ("no.such.invalid", "There is no host")]
+)
+def test_an_address_of_another_machine_is_refused(tmp_path: Path, host: str, sentence: str) -> None:
+    """Only addresses of this machine can be listened on."""
+    with pytest.raises(ServeError, match=sentence):
+        start(Address(host, 0), tmp_path)
+
+
+def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    """The lock of the first one keeps a second one out, and leaves no port bound."""
+    with ThreadServer(tmp_path) as server:
+        with pytest.raises(StoreError, match=r"Another chatcli server \(process \d+\).*--data"):
+            start(Address("127.0.0.1", 0), tmp_path)
+        with server.joined("alice") as alice:
+            assert alice.asks_who() == ["alice"]
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "0.0.0.0", "localhost"])
+def test_it_listens_where_it_is_told(tmp_path: Path, host: str) -> None:
+    """IPv6, IPv4, all of a machine's addresses and names all work, with one port for all of them."""
+    with ThreadServer(tmp_path, host=host) as server:
+        local = "::1" if host == "::1" else "127.0.0.1"
+        with socket.create_connection((local, server.address.port), DEADLINE) as connection:
+            connection.sendall(b'{"t":"hello","version":1,"user":"alice"}\n')
+            assert b"welcome" in connection.recv(4096)
+
+
+def test_stopping_says_goodbye_and_finishes_what_is_being_written(tmp_path: Path) -> None:
+    """Everyone gets ``bye``; what was taken before is on disk and answered."""
+    with ThreadServer(tmp_path) as server:
+        alice, bob = server.joined("alice", "send"), server.joined("bob")
+        for number in range(200):
+            alice.sends("bob", f"{number}")
+        alice.says("ping", n=1)
+        answered = 0
+        while (frame := alice.next()) and frame["t"] != "pong":
+            answered += 1
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 5
+    rest: list[str] = []
+    while frame := alice.next():
+        rest.append(frame["t"])
+    assert rest == ["sent"] * (200 - answered) + ["bye"]
+    assert len(bob.texts_until_bye()) == 200
+    alice.hang_up()
+    bob.hang_up()
+
+
+def test_stopping_does_not_wait_for_someone_who_reads_nothing(tmp_path: Path) -> None:
+    """A reader that takes nothing cannot keep the server from stopping."""
+    with ThreadServer(tmp_path) as server:
+        stalled = server.connect(receive_buffer=4096)
+        stalled.says("hello", version=1, user="stalled")
+        stalled.hears("welcome")
+        with server.joined("alice") as alice:
+            for _ in range(200):
+                alice.sends("stalled", "x" * 30_000)
+                alice.hears("sent")
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 5
+    stalled.hang_up()

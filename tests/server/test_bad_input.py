@@ -1,0 +1,181 @@
+"""Strangers, fools and attackers: the server stays up, others do not notice, the offender is told."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from chatcli.server.limits import Limits
+from tests.support import Caller, ThreadServer, eventually
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"nonsense", "malformed"),
+        (b'{"t":"who"', "malformed"),
+        (b'{"t":"send","id":"\xff\xfe","to":"a","text":"b"}', "malformed"),
+        (b'{"t":"send","id":"\\ud800","to":"a","text":"b"}', "malformed"),
+        (b"[" * 60_000, "malformed"),
+        (b'{"t":"who","x":' + b"[" * 60_000, "malformed"),
+        (b'{"t":"dance"}', "unknown_tag"),
+        (b"{}", "unknown_tag"),
+        (b'{"t":7}', "unknown_tag"),
+        (b'{"t":"ack"}', "invalid"),
+        (b'{"t":"ack","seq":"7"}', "invalid"),
+        (b'{"t":"ack","seq":-1}', "invalid"),
+        (b'{"t":"ack","seq":99999999999999999999999}', "invalid"),
+        (b'{"t":"send","id":null,"to":"a","text":"b"}', "invalid"),
+        (b'{"t":"who","n":1}{"t":"who","n":2}', "malformed"),
+        (b'{"t":"ping","x":"' + b"x" * 70_000 + b'"}', "frame_too_long"),
+    ],
+)
+def test_a_line_that_is_no_frame_gets_a_code_and_harms_nothing(server: ThreadServer, line: bytes, code: str) -> None:
+    """The offender is told what was wrong with the line, and the lines around it are taken."""
+    with server.joined("alice") as alice:
+        alice.says_raw(b'{"t":"ping","n":1}\n' + line + b'\n{"t":"ping","n":2}\n')
+        alice.hears("pong", n=1)
+        assert alice.hears("error", code=code)["text"]
+        alice.hears("pong", n=2)
+
+
+def test_unknown_fields_are_ignored(server: ThreadServer) -> None:
+    """A later version may add fields."""
+    with server.joined("alice", future={"a": [1]}) as alice:
+        alice.says("ping", n=1, colour="red")
+        alice.hears("pong", n=1)
+
+
+def test_blank_lines_and_carriage_returns_are_harmless(server: ThreadServer) -> None:
+    """Someone typing into a terminal, or on another system, is understood."""
+    with server.joined("alice") as alice:
+        alice.says_raw(b'\n\r\n{"t":"ping","n":1}\r\n \n')
+        alice.hears("pong", n=1)
+
+
+def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
+    """Whoever speaks something else altogether is told so and sent away."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.says_raw(b"x\n" * 1000)
+        for _ in range(20):
+            alice.hears("error", code="malformed")
+        alice.hears("bye", code="malformed")
+        alice.hears_end()
+        assert bob.asks_who() == ["bob"]
+
+
+@pytest.mark.parametrize("greeting", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"NICK alice\r\n", b"\x16\x03\x01\x00\xa5"])
+def test_callers_that_speak_another_protocol_are_sent_away(server: ThreadServer, greeting: bytes) -> None:
+    """The first byte tells that a caller does not speak ours; they get one line and no more."""
+    with server.connect() as caller:
+        caller.says_raw(greeting)
+        caller.hears("bye", code="malformed")
+        caller.hears_end()
+
+
+def test_a_hello_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+    """Connections that say nothing, or dribble, are closed after the handshake's time, with the reason."""
+    with ThreadServer(tmp_path, Limits(handshake=0.4)) as server:
+        silent = [server.connect() for _ in range(50)]
+        silent[0].says_raw(b'{"t":"hel')
+        for caller in silent:
+            caller.hears("bye", code="timeout")
+            caller.hears_end()
+            caller.hang_up()
+        eventually(lambda: server.run(lambda: not server.hub.sessions))
+
+
+def test_a_dead_peer_is_noticed_and_its_name_freed(tmp_path: Path) -> None:
+    """Whoever says nothing for longer than the limit is taken for dead; whoever pings is not."""
+    with ThreadServer(tmp_path, Limits(silence=1)) as server:
+        with server.joined("alice") as alice, server.joined("bob") as bob:
+            heard: list[str] = []
+            while "bye" not in heard:
+                alice.says("ping")
+                alice.hears("pong")
+                bob.socket.settimeout(0.05)
+                heard += _tags_within_timeout(bob)
+            assert alice.asks_who() == ["alice"]
+
+
+def _tags_within_timeout(caller: Caller) -> list[str]:
+    try:
+        data = caller.socket.recv(65536)
+    except TimeoutError:
+        return []
+    return [json.loads(line)["t"] for line in data.splitlines()]
+
+
+def test_a_reader_that_takes_nothing_is_closed_in_the_end(tmp_path: Path) -> None:
+    """A connection that does not take what it is sent is given up after a while; its messages stay in the log."""
+    with ThreadServer(tmp_path, Limits(stalled=1, closing=0.5)) as server, server.joined("alice") as alice:
+        slow = server.connect(receive_buffer=4096)
+        slow.says("hello", version=1, user="slow")
+        slow.hears("welcome")
+        for _ in range(300):
+            alice.sends("slow", "x" * 30_000)
+            alice.hears("sent")
+        eventually(lambda: alice.asks_who() == ["alice"])
+        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        slow.hang_up()
+        with server.joined("slow") as again:
+            assert len(again.texts(300)) == 300
+
+
+def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
+    """Past the limit a caller gets a clear refusal; when someone leaves there is room again."""
+    with ThreadServer(tmp_path, Limits(connections=2)) as server:
+        with server.joined("alice") as alice, server.joined("bob") as bob:
+            with server.connect() as third:
+                assert "2 connections" in third.hears("bye", code="full")["text"]
+                third.hears_end()
+            bob.says("bye")
+            bob.hears("bye")
+            eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+            with server.joined("carol"):
+                assert alice.asks_who() == ["alice", "carol"]
+
+
+def test_a_thousand_silent_connections_do_not_disturb_a_conversation(server: ThreadServer) -> None:
+    """Half-open callers cost the others nothing."""
+    silent = [server.connect() for _ in range(1000)]
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        for number in range(100):
+            alice.sends("bob", f"{number}")
+            alice.hears("sent", outcome="delivered")
+        assert len(bob.texts(100)) == 100
+    for caller in silent:
+        caller.hang_up()
+
+
+def test_random_bytes_never_bring_the_server_down(server: ThreadServer) -> None:
+    """Under garbage and half-valid frames from many callers, a conversation goes on undisturbed."""
+    chance = random.Random(20)
+    pieces = [
+        b'{"t":"hello","version":1,"user":"x%d"}\n',
+        b'{"t":"send","id":"01890a5d-ac96-774b-bcce-%012d","to":"bob","text":"\\u0000"}\n',
+        b'{"t":"hello","version":1,"user":"y%d","purpose":"query"}\n',
+        b'{"t":"ack","seq":%d}\n',
+        b'{"t":"who","n":%d}\n',
+        b'{"t":"bye"}\n',
+        b"\n",
+        b'{"t":',
+        b"\x00\xff\xfe",
+    ]
+    with server.joined("alice") as alice, server.joined("listener") as listener:
+        for round_ in range(150):
+            with server.connect() as caller:
+                for _ in range(chance.randrange(6)):
+                    piece = chance.choice(pieces)
+                    data = piece % round_ if b"%" in piece else piece
+                    noise = chance.randbytes(chance.randrange(40)) if chance.random() < 0.5 else b""
+                    try:
+                        caller.says_raw(data + noise)
+                    except OSError:
+                        break
+            alice.sends("listener", f"{round_}")
+            alice.hears("sent", outcome="delivered")
+            listener.hears("message", text=f"{round_}")

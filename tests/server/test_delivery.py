@@ -1,0 +1,223 @@
+"""What is said arrives: live, later, once, in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatcli.server.limits import Limits
+from tests.support import ThreadServer, eventually, new_id
+
+
+def test_a_message_arrives_at_once_and_its_sender_is_told(server: ThreadServer) -> None:
+    """The recipient gets the message as it was said; the sender gets its place in the log."""
+    with server.joined("Alice") as alice, server.joined("bob") as bob:
+        text = 'colons: "quotes" \\ tabs\t, lines\n, 🙂 and \x1b[31m'
+        identity = alice.sends("BOB", text)
+        message = bob.hears("message", id=identity, text=text, to="bob", **{"from": "Alice"})
+        alice.hears("sent", id=identity, seq=message["seq"], at=message["at"], outcome="delivered")
+
+
+def test_someone_absent_gets_what_was_said_on_return_once_and_in_order(server: ThreadServer) -> None:
+    """Messages for someone who is away are stored, and given to them when they join, one time."""
+    server.joined("bob").hang_up()
+    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    with server.joined("alice") as alice:
+        for number in range(1200):
+            alice.sends("bob", f"{number}")
+        for _ in range(1200):
+            alice.hears("sent", outcome="stored")
+    with server.joined("bob") as bob:
+        assert bob.texts(1200) == [f"{number}" for number in range(1200)]
+        assert bob.asks_who()
+    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    with server.joined("bob") as bob:
+        assert bob.asks_who() == ["bob"]  # the very next frame: nothing came twice
+
+
+def test_what_was_not_acknowledged_comes_again(server: ThreadServer) -> None:
+    """Whoever goes before acknowledging a message gets it again; what they acknowledged they do not."""
+    with server.joined("alice") as alice:
+        with server.joined("bob") as bob:
+            for text in ("one", "two", "three"):
+                alice.sends("bob", text)
+            one, _, _ = (bob.hears("message") for _ in range(3))
+            bob.says("ack", seq=one["seq"])
+            bob.asks_who()
+        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        with server.joined("bob") as bob:
+            assert bob.texts(2) == ["two", "three"]
+
+
+def test_an_acknowledgement_cannot_run_ahead_of_what_was_sent(server: ThreadServer) -> None:
+    """An ``ack`` of messages that are yet to come does not make them disappear."""
+    with server.joined("bob") as bob:
+        bob.says("ack", seq=2**63 - 1)
+        bob.asks_who()
+    with server.joined("alice") as alice:
+        eventually(lambda: alice.asks_who() == ["alice"])
+        alice.sends("bob", "still there")
+        alice.hears("sent")
+    with server.joined("bob") as bob:
+        bob.hears("message", text="still there")
+
+
+def test_a_client_that_says_where_it_was_misses_nothing_and_sees_nothing_twice(server: ThreadServer) -> None:
+    """With ``since``, the feed goes on behind that message, and includes what the user said themselves."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.sends("bob", "one")
+        one = bob.hears("message", text="one")
+        alice.hears("sent")
+        alice.sends("bob", "two")
+        bob.hears("message", text="two")
+        alice.hears("sent")
+        bob.sends("alice", "three")
+        alice.hears("message", text="three")
+        bob.hears("sent")
+        bob.hang_up()
+        eventually(lambda: alice.asks_who() == ["alice"])
+        with server.joined("bob", since=one["seq"]) as again:
+            assert again.texts(2) == ["two", "three"]
+
+
+def test_a_position_beyond_the_log_is_taken_for_its_head(server: ThreadServer) -> None:
+    """A client that remembers more than the log holds gets what is said from now on."""
+    with server.joined("alice") as alice, server.joined("bob", since=10**12) as bob:
+        alice.sends("bob", "new")
+        bob.hears("message", text="new")
+
+
+def test_a_retry_is_answered_like_the_first_time_and_delivered_once(server: ThreadServer) -> None:
+    """However often a message is sent with the same id, it has one place in the log and arrives once."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        identity = alice.sends("bob", "once")
+        first = alice.hears("sent", id=identity)
+        for _ in range(3):
+            alice.sends("bob", "once", identity)
+            assert alice.hears("sent") == first
+        alice.sends("bob", "end")
+        assert bob.texts(2) == ["once", "end"]
+
+
+def test_an_id_of_someone_else_is_refused(server: ThreadServer) -> None:
+    """Nobody can learn anything of a message, or replace it, by sending its id."""
+    with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("eve") as eve:
+        identity = alice.sends("bob", "mine")
+        alice.hears("sent")
+        eve.sends("bob", "other", identity)
+        eve.hears("error", code="id_taken", id=identity)
+        assert bob.texts(1) == ["mine"]
+        assert len(bob.asks_who()) == 3
+
+
+def test_a_name_that_was_never_here_is_refused_with_close_ones(server: ThreadServer) -> None:
+    """A message to nobody is refused, and the sentence names who may have been meant."""
+    with server.joined("alice") as alice, server.joined("Robert"):
+        identity = alice.sends("robret", "hi")
+        error = alice.hears("error", code="unknown_user", id=identity, names=["Robert"])
+        assert "Robert" in error["text"]
+        alice.sends("zzz", "hi")
+        assert "names" not in alice.hears("error", code="unknown_user")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("", "empty_text"), (" \n", "empty_text"), ("x" * 32769, "text_too_long"), ("é" * 16385, "text_too_long")],
+)
+def test_a_text_that_cannot_be_is_refused(server: ThreadServer, text: str, code: str) -> None:
+    """Empty and over-long texts are refused, and the connection goes on."""
+    with server.joined("alice") as alice:
+        identity = alice.sends("alice", text)
+        alice.hears("error", code=code, id=identity)
+        alice.sends("alice", "é" * 16384)
+        alice.hears("sent")
+
+
+@pytest.mark.parametrize("identity", ["", "1", "01890a5dac96774bbcceb302099a8057", "g" * 36, "é" * 36])
+def test_an_id_that_is_no_uuid_is_refused(server: ThreadServer, identity: str) -> None:
+    """A message id is a UUID in its canonical form."""
+    with server.joined("alice") as alice:
+        alice.says("send", id=identity, to="alice", text="hi")
+        alice.hears("error", code="bad_id", id=identity)
+
+
+def test_one_person_sees_on_each_connection_what_they_said_on_another(server: ThreadServer) -> None:
+    """A message goes to every connection of both ends but the one that said it."""
+    with server.joined("alice") as alice, server.joined("alice", "listen") as phone, server.joined("bob"):
+        alice.sends("bob", "from the desk")
+        alice.hears("sent")
+        phone.hears("message", text="from the desk", to="bob")
+        assert len(alice.asks_who()) == 2
+
+
+def test_order_is_the_same_for_everyone(server: ThreadServer) -> None:
+    """Many speakers at once: each listener sees strictly increasing places in the log, and nothing twice."""
+    with server.joined("bob") as bob:
+        speakers = [server.joined(f"speaker{number}", "send") for number in range(8)]
+        for number in range(100):
+            for index, speaker in enumerate(speakers):
+                speaker.sends("bob", f"{index}:{number}")
+        messages = [bob.hears("message") for _ in range(800)]
+        seqs = [message["seq"] for message in messages]
+        assert seqs == sorted(set(seqs))
+        for index in range(8):
+            own = [message["text"] for message in messages if message["from"] == f"speaker{index}"]
+            assert own == [f"{index}:{number}" for number in range(100)]
+        for speaker in speakers:
+            speaker.hang_up()
+
+
+def test_everything_survives_a_restart(tmp_path: Path) -> None:
+    """Users, messages and read positions are there after the server was stopped and started."""
+    with ThreadServer(tmp_path) as server, server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.sends("bob", "read")
+        assert bob.texts(1) == ["read"]
+        bob.asks_who()
+        bob.hang_up()
+        alice.sends("bob", "unread")
+        assert [alice.hears("sent")["id"] for _ in range(2)]
+    with ThreadServer(tmp_path) as server, server.joined("BOB") as bob:
+        assert bob.welcome["user"] == "bob"
+        assert bob.texts(1) == ["unread"]
+
+
+def test_a_reader_that_stalls_holds_up_nobody_and_loses_nothing(tmp_path: Path) -> None:
+    """While one takes nothing, others are served; what piles up stays in the log, and comes when they read on."""
+    limits = Limits(unsent=32 * 1024)
+    with ThreadServer(tmp_path, limits) as server:
+        slow = server.connect(receive_buffer=4096)
+        slow.says("hello", version=1, user="slow")
+        slow.hears("welcome")
+        with server.joined("alice") as alice, server.joined("bob") as bob:
+            text = "x" * 4000
+            for number in range(2000):
+                alice.sends("slow", f"{number} {text}")
+                alice.hears("sent")
+            alice.sends("bob", "quick")
+            assert bob.texts(1) == ["quick"]
+            waiting = server.run(lambda: max(session._unsent for session in server.hub.sessions))
+            assert waiting <= limits.unsent + 64 * 1024
+            got = [slow.hears("message")["text"].split()[0] for _ in range(2000)]
+            assert got == [str(number) for number in range(2000)]
+            alice.sends("slow", "live again")
+            alice.hears("sent", outcome="delivered")
+            slow.hears("message", text="live again")
+        slow.hang_up()
+
+
+def test_a_flood_from_one_connection_is_taken_in_full(tmp_path: Path) -> None:
+    """A client that says more than may wait is not read for a while; all of it arrives, once."""
+    with (
+        ThreadServer(tmp_path, Limits(in_flight=20_000, pending=50_000)) as server,
+        server.joined("alice", "send") as alice,
+        server.joined("bob") as bob,
+    ):
+        identities = [new_id() for _ in range(3000)]
+        lines = b"".join(
+            b'{"t":"send","id":"%s","to":"bob","text":"%d"}\n' % (identity.encode(), number)
+            for number, identity in enumerate(identities)
+        )
+        alice.says_raw(lines)
+        assert bob.texts(3000) == [str(number) for number in range(3000)]
+        assert [alice.hears("sent")["id"] for _ in range(3000)] == identities

@@ -1,0 +1,164 @@
+"""Dialogues with one connection: greeting, questions, goodbye."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import ThreadServer, eventually
+
+
+def test_hello_is_answered_with_the_name_as_owned_and_the_limits(server: ThreadServer) -> None:
+    """A newcomer is told their name, the head of the log, and what the server takes."""
+    with server.joined("Alice") as alice:
+        assert alice.welcome["user"] == "Alice"
+        assert (alice.welcome["head"], alice.welcome["cursor"]) == (0, 0)
+        assert alice.welcome["limits"] == {"text": 32 * 1024, "frame": 64 * 1024, "silence": 60}
+
+
+def test_a_name_keeps_its_first_spelling(server: ThreadServer) -> None:
+    """Whoever comes back under another spelling of their name is welcomed under the first one."""
+    server.joined("Alice").hang_up()
+    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    with server.joined("ALICE") as alice:
+        assert alice.welcome["user"] == "Alice"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "empty"),
+        ("x" * 33, "32 characters"),
+        ("a:b", "colon"),
+        ("two words", "spaces"),
+        ("Server", "reserved"),
+        ("аlice", "mixes scripts"),
+        ("a\x1b[31m", "U+001B"),
+    ],
+)
+def test_an_invalid_name_is_refused_with_the_rule_it_breaks(server: ThreadServer, name: str, why: str) -> None:
+    """The refusal of a name says what is wrong with it, and another name may be tried on the same connection."""
+    with server.connect() as caller:
+        caller.says("hello", version=1, user=name)
+        assert why in caller.hears("error", code="bad_name")["text"]
+        caller.says("hello", version=1, user="alice")
+        caller.hears("welcome", user="alice")
+
+
+def test_a_name_in_the_chat_is_refused_whatever_its_case(server: ThreadServer) -> None:
+    """A second ``join`` under a name that someone has is refused; the first one does not notice."""
+    with server.joined("Alice") as alice, server.connect() as other:
+        other.says("hello", version=1, user="aLICE")
+        assert "choose another name" in other.hears("error", code="name_taken")["text"]
+        assert alice.asks_who() == ["Alice"]
+
+
+def test_two_newcomers_race_for_a_name_and_one_gets_it(server: ThreadServer) -> None:
+    """Of many connections that ask for the same free name at once, exactly one is let in."""
+    callers = [server.connect() for _ in range(20)]
+    for caller in callers:
+        caller.says("hello", version=1, user="alice")
+    tags = [frame["t"] for caller in callers if (frame := caller.next())]
+    assert sorted(tags) == ["error"] * 19 + ["welcome"]
+    for caller in callers:
+        caller.hang_up()
+
+
+def test_send_works_beside_an_open_join(server: ThreadServer) -> None:
+    """The purpose ``send`` never takes a name away, nor is it refused for it."""
+    with server.joined("alice") as alice, server.joined("alice", "send") as script:
+        script.sends("alice", "done")
+        script.hears("sent", outcome="delivered")
+        alice.hears("message", **{"from": "alice", "to": "alice", "text": "done"})
+        assert alice.asks_who() == ["alice"]
+
+
+def test_a_query_has_no_name_and_cannot_send(server: ThreadServer) -> None:
+    """Whoever only asks need not say who they are, and nobody new becomes known by it."""
+    with server.joined("alice"), server.connect() as caller:
+        caller.says("hello", version=1, purpose="query")
+        caller.hears("welcome", user="")
+        assert caller.asks_who() == ["alice"]
+        identity = caller.sends("alice", "hi")
+        caller.hears("error", code="not_allowed", id=identity)
+
+
+def test_another_version_is_refused_with_both_numbers(server: ThreadServer) -> None:
+    """A client of another protocol version learns which one the server speaks."""
+    with server.connect() as caller:
+        caller.says("hello", version=99, user="alice")
+        text = caller.hears("error", code="unsupported_version")["text"]
+        assert "version 1" in text
+        assert "99" in text
+
+
+def test_nothing_but_hello_is_taken_first(server: ThreadServer) -> None:
+    """Before the welcome everything else is out of turn, and a second hello is after it."""
+    with server.connect() as caller:
+        caller.says("who")
+        caller.hears("error", code="unexpected")
+        caller.says("hello", version=1, user="alice")
+        caller.hears("welcome")
+        caller.says("hello", version=1, user="bob")
+        caller.hears("error", code="unexpected")
+
+
+def test_what_is_said_in_one_breath_with_hello_is_not_lost(server: ThreadServer) -> None:
+    """A newcomer may greet, send and leave in one write; all of it is answered, in order."""
+    with server.joined("bob") as bob, server.connect() as caller:
+        caller.says_raw(
+            b'{"t":"hello","version":1,"user":"newcomer","purpose":"send"}\n'
+            b'{"t":"send","id":"01890a5d-ac96-774b-bcce-b302099a8057","to":"bob","text":"hi"}\n'
+            b'{"t":"bye"}\n'
+        )
+        caller.hears("welcome", user="newcomer")
+        caller.hears("sent", outcome="delivered")
+        caller.hears("bye", code="left")
+        caller.hears_end()
+        bob.hears("message", text="hi")
+
+
+def test_a_half_closed_connection_still_gets_its_answers(server: ThreadServer) -> None:
+    """Whoever closes their side after the last line, as ``nc -N`` does, hears every answer first."""
+    with server.joined("bob"), server.joined("alice", "send") as alice:
+        for number in range(50):
+            alice.sends("bob", f"line {number}")
+        alice.socket.shutdown(1)
+        seqs = [alice.hears("sent")["seq"] for _ in range(50)]
+        assert seqs == sorted(seqs)
+        alice.hears("bye", code="left")
+        alice.hears_end()
+
+
+def test_ping_is_answered_with_its_number(server: ThreadServer) -> None:
+    """A ping comes back as a pong."""
+    with server.joined("alice") as alice:
+        alice.says("ping", n=42)
+        alice.hears("pong", n=42)
+
+
+def test_bye_frees_the_name_at_once(server: ThreadServer) -> None:
+    """Whoever says goodbye is gone from everyone's list before they hear the answer."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        bob.says("bye")
+        bob.hears("bye", code="left")
+        assert alice.asks_who() == ["alice"]
+        with server.joined("bob") as again:
+            assert again.asks_who() == ["alice", "bob"]
+
+
+def test_a_lost_connection_frees_the_name(server: ThreadServer) -> None:
+    """A connection that breaks without a goodbye is noticed, and the name can be used again."""
+    with server.joined("alice") as alice:
+        server.joined("bob").hang_up()
+        eventually(lambda: alice.asks_who() == ["alice"])
+        server.joined("bob").hang_up()
+
+
+def test_coming_and_going_is_announced_to_the_others(server: ThreadServer) -> None:
+    """Everyone here is told who comes and who goes."""
+    with server.joined("alice") as alice:
+        alice.hears("presence", here=["alice"], gone=[])
+        with server.joined("bob") as bob:
+            alice.hears("presence", here=["bob"], gone=[])
+            bob.says("bye")
+        alice.hears("presence", here=[], gone=["bob"])

@@ -1,0 +1,47 @@
+"""Opens the logs for the tests of every store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chatcli.store.log import Committed, Log, Post
+from chatcli.store.sqlite import SqliteLog
+from tests.store.owner import OpenLog, Owner
+from tests.store.people import PEOPLE
+
+
+def open_sqlite(directory: Path, post: Post, committed: Committed) -> Log:
+    """Open the SQLite log that lies in a directory."""
+    return SqliteLog(directory, post=post, committed=committed)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a data directory that is not there yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture(params=[open_sqlite], ids=["sqlite"])
+def store(request: pytest.FixtureRequest, data: Path) -> OpenLog:
+    """Return what opens the log of a store; every store passes the same suite."""
+    return partial(request.param, data)
+
+
+@pytest.fixture
+def owner(store: OpenLog) -> Iterator[Owner]:
+    """Open an empty log."""
+    owner = Owner(store)
+    yield owner
+    owner.log.close()
+
+
+@pytest.fixture
+def chat(owner: Owner) -> Owner:
+    """Open a log that knows some people."""
+    owner.add_users(*PEOPLE)
+    owner.told.clear()
+    return owner

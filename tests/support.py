@@ -1,0 +1,271 @@
+"""What many tests need: a server on real sockets, callers that speak the protocol by hand, the program as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import IO, Any, Final, Self, TypeVar
+
+from chatcli.protocol.address import Address
+from chatcli.server.app import Server, Settings, _loop_factory
+from chatcli.server.hub import Hub
+from chatcli.server.limits import Limits
+
+DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
+
+Frame = dict[str, Any]
+Result = TypeVar("Result")
+
+
+def eventually(condition: Callable[[], object], what: str = "it") -> None:
+    """Wait until the condition holds; fail when it does not in time."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        time.sleep(0.005)
+
+
+def new_id() -> str:
+    """Return a message id."""
+    return str(uuid.uuid4())
+
+
+class ThreadServer:
+    """The real server with real sockets, in a thread of the test's process."""
+
+    def __init__(self, data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -> None:
+        self._settings = Settings(Address(host, 0), data, limits or Limits())
+        self._started: Future[tuple[asyncio.AbstractEventLoop, Hub, Address]] = Future()
+        self._thread = threading.Thread(target=self._run, name="server")
+        self._failures: list[dict[str, Any]] = []
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self._failures.append(context))
+        server = Server(self._settings)
+        try:
+            bound = await server.start()
+        except Exception as error:  # noqa: BLE001 (raised again where the test waits)
+            self._started.set_exception(error)
+            return
+        assert server.hub is not None
+        self._started.set_result((asyncio.get_running_loop(), server.hub, bound[0]))
+        await self._stop.wait()
+        await server.stop()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.loop, self.hub, self.address = self._started.result(DEADLINE)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(DEADLINE)
+        assert not self._thread.is_alive()
+        assert not self._failures, "something was raised in the server's loop"
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Call the function in the server's thread and return its result."""
+        result: Future[Result] = Future()
+        self.loop.call_soon_threadsafe(lambda: result.set_result(function()))
+        return result.result(DEADLINE)
+
+    def connect(self, **options: int) -> Caller:
+        """Open a connection that has said nothing yet."""
+        return Caller(self.address, **options)
+
+    def joined(self, user: str, purpose: str = "join", **hello: object) -> Caller:
+        """Open a connection and be welcomed."""
+        caller = self.connect()
+        caller.says("hello", version=1, user=user, purpose=purpose, **hello)
+        caller.welcome = caller.hears("welcome")
+        return caller
+
+
+class Caller:
+    """Speaks the protocol by hand, with none of our code: JSON lines over a socket."""
+
+    def __init__(self, address: Address, receive_buffer: int = 0) -> None:
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(DEADLINE)
+        self.socket.connect(address)
+        self._file = self.socket.makefile("rb")
+        self.welcome: Frame = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hang_up()
+
+    def says(self, tag: str, **fields: object) -> None:
+        """Send one frame."""
+        self.says_raw(json.dumps({"t": tag, **fields}, ensure_ascii=False).encode() + b"\n")
+
+    def says_raw(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.socket.sendall(data)
+
+    def sends(self, to: str, text: str, identity: str | None = None) -> str:
+        """Send a message and return its id."""
+        identity = identity or new_id()
+        self.says("send", id=identity, to=to, text=text)
+        return identity
+
+    def next(self) -> Frame | None:
+        """Return the next frame, or None where the connection has ended."""
+        line = self._file.readline()
+        return json.loads(line) if line else None
+
+    def hears(self, tag: str, **fields: object) -> Frame:
+        """Return the next frame but presence, which must be this one, with at least these fields."""
+        while True:
+            frame = self.next()
+            assert frame is not None, f"the connection ended before {tag}"
+            if frame["t"] != "presence" or tag == "presence":
+                break
+        assert frame["t"] == tag, frame
+        assert {key: frame.get(key) for key in fields} == fields, frame
+        return frame
+
+    def hears_end(self) -> None:
+        """Expect the server to have closed the connection."""
+        while (frame := self.next()) is not None:
+            assert frame["t"] == "presence", frame
+
+    def texts(self, count: int) -> list[str]:
+        """Return the texts of the next messages, acknowledging the last one."""
+        messages = [self.hears("message") for _ in range(count)]
+        if messages:
+            self.says("ack", seq=messages[-1]["seq"])
+        return [message["text"] for message in messages]
+
+    def texts_until_bye(self) -> list[str]:
+        """Return the texts of all messages that come before the server says goodbye."""
+        texts = []
+        while (frame := self.next()) and frame["t"] != "bye":
+            if frame["t"] == "message":
+                texts.append(frame["text"])
+        assert frame, "the connection ended without a goodbye"
+        return texts
+
+    def asks_who(self) -> list[str]:
+        """Return who is here."""
+        self.says("who", n=7)
+        return [person["user"] for person in self.hears("who", n=7)["people"]]
+
+    def hang_up(self) -> None:
+        """Close without a goodbye."""
+        self._file.close()
+        self.socket.close()
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment of a user who has configured nothing."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "PYTHONPATH") if key in os.environ}
+    return {**kept, "LANG": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC", **extra}
+
+
+def chatcli(*arguments: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "chatcli", *arguments],
+        input=stdin.decode(errors="surrogateescape"),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=DEADLINE * 2,
+        env=environment(**env),
+        check=False,
+    )
+
+
+class Program:
+    """The program as a process that runs until the test is done with it."""
+
+    def __init__(self, *arguments: str, **env: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "chatcli", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(**env),
+        )
+        self.out: list[str] = []
+        self.err: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._collect, args=(stream, lines))
+            for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _collect(self, stream: IO[bytes] | None, lines: list[str]) -> None:
+        assert stream is not None
+        for line in stream:
+            lines.append(line.decode().rstrip("\n"))  # noqa: PERF401 (each line counts as soon as it is there)
+
+    def types(self, text: str) -> None:
+        """Write to its standard input."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def prints(self, text: str) -> None:
+        """Wait until a line of its output contains the text."""
+        eventually(lambda: any(text in line for line in self.out), f"{text!r} in {self.out} {self.err}")
+
+    def complains(self, text: str) -> None:
+        """Wait until a line of its standard error contains the text."""
+        eventually(lambda: any(text in line for line in self.err), f"{text!r} in {self.err}")
+
+    def end(self, number: int | None = None) -> int:
+        """Send a signal, if one is given, and return the exit status."""
+        if number is not None:
+            self.process.send_signal(number)
+        status = self.process.wait(DEADLINE)
+        for reader in self._readers:
+            reader.join(DEADLINE)
+        return status
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(DEADLINE)
+        for reader in self._readers:
+            reader.join(DEADLINE)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+@contextlib.contextmanager
+def serving(data: Path, *arguments: str, port: int = 0) -> Iterator[tuple[Program, Address]]:
+    """Run ``chatcli serve`` as a process; yield it and where it listens."""
+    with Program("serve", "--data", str(data), "--port", str(port), *arguments) as program:
+        program.complains("Serving on")
+        bound = next(line for line in program.err if "Serving on" in line).split("--server ")[1].split()[0]
+        host, _, number = bound.rpartition(":")
+        yield program, Address(host.strip("[]"), int(number))

@@ -1,0 +1,127 @@
+"""The real program in a real pseudo-terminal, its screen read by pyte."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from typing import Self
+
+import pyte
+
+from tests.support import DEADLINE, environment, eventually
+
+_BEGIN, _END = b"\x1b[?2026h", b"\x1b[?2026l"  # synchronized output
+
+
+class Terminal:
+    """A program on a terminal of its own: keys in, screen out."""
+
+    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **env: str) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=1)
+        self._stream = pyte.ByteStream(self._screen)
+        self._lock = threading.Lock()
+        self._undrawn = b""
+        self.raw = bytearray()
+        self.input_lines: list[str] = []  # where the cursor stood, after each drawing that was whole
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "chatcli", *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment(**env),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (one thread runs in the child)
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._master], [], [], 0.2)
+            if not ready:
+                if self.process.poll() is not None:
+                    return
+                continue
+            try:
+                data = os.read(self._master, 65536)
+            except OSError:  # Linux says so when the last user of the terminal has gone
+                return
+            with self._lock:
+                self.raw += data
+                self._draw(data)
+
+    def _draw(self, data: bytes) -> None:
+        """Show what came as a terminal does that knows synchronized output: such a drawing is shown whole."""
+        self._undrawn += data
+        while self._undrawn:
+            before, begin, drawing = self._undrawn.partition(_BEGIN)
+            self._stream.feed(before)
+            whole, end, rest = drawing.partition(_END)
+            if not end:
+                self._undrawn = begin + drawing
+                return
+            self._stream.feed(whole)
+            self.input_lines.append(self._screen.display[self._screen.cursor.y].rstrip())
+            self._undrawn = rest
+
+    def types(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._master, keys.encode())
+
+    @property
+    def lines(self) -> list[str]:
+        """Everything on the screen and scrolled off it, without blank lines."""
+        with self._lock:
+            above = ["".join(row[x].data for x in range(self._screen.columns)) for row in self._screen.history.top]
+            return [line.rstrip() for line in [*above, *self._screen.display] if line.strip()]
+
+    @property
+    def input_line(self) -> str:
+        """The line on which the cursor stands."""
+        with self._lock:
+            return self._screen.display[self._screen.cursor.y].rstrip()
+
+    @property
+    def cursor_column(self) -> int:
+        """The column of the cursor."""
+        with self._lock:
+            return self._screen.cursor.x
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size of the window."""
+        with self._lock:
+            self._screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def shows(self, text: str) -> None:
+        """Wait until the text is on the screen."""
+        eventually(lambda: any(text in line for line in self.lines), f"{text!r} on the screen")
+
+    def shows_input(self, text: str) -> None:
+        """Wait until the input line is exactly this."""
+        eventually(lambda: self.input_line == text, f"{text!r} in the input line")
+
+    def end(self) -> int:
+        """Return the exit status."""
+        return self.process.wait(DEADLINE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
+        os.close(self._master)
