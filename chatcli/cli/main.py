@@ -79,8 +79,13 @@ def main() -> NoReturn:
     except click.Abort:
         _complain("Interrupted.")
         status = 130
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx is not None else "")
+        status = 0
     except click.ClickException as error:
-        error.show()
+        _complain(error.format_message())
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(f'Try "{error.ctx.command_path} --help".', err=True)
         status = error.exit_code
     except ChatError as error:
         _complain(str(error))

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from chatcli.errors import InputError
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -18,14 +17,18 @@ class AddressType(click.ParamType[Address]):
 
     name = "HOST[:PORT]"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Read the address, or say what is wrong with it."""
-        if isinstance(value, Address):
-            return value
-        try:
-            return parse_address(str(value))
-        except InputError as error:
-            self.fail(str(error), param, ctx)
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> Address:
+        """Read the address.
+
+        Raises:
+            InputError: it is none; the sentence says how to write one.
+        """
+        return value if isinstance(value, Address) else parse_address(str(value))
 
 
 def server_option(command: Decorated) -> Decorated:

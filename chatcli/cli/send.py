@@ -27,11 +27,19 @@ def command(to: str, text: str, user: str | None, server: Address) -> None:
     """
     from chatcli.client.oneshot import send
 
-    if text == "-":
-        text = _read_stdin()
+    text = _read_stdin() if text == "-" else _checked(text)
     if not text.strip():
         raise click.UsageError("There is no text to send.")
     click.echo(send(server, user or login_name(), to, text).outcome)
+
+
+def _checked(text: str) -> str:
+    """Return the text as it was given, if it is text: Python smuggles other bytes through as surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise click.UsageError("TEXT is not text in UTF-8.") from None
+    return text
 
 
 def _read_stdin() -> str:

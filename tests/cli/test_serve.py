@@ -1,0 +1,98 @@
+"""``chatcli serve``: starts with nothing to configure, stops without loss."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.support import Caller, chatcli, serving
+
+
+def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None:
+    """The line goes to standard error, with the address really bound and a command to paste."""
+    with serving(tmp_path) as (program, address):
+        (line,) = program.err
+        assert line.startswith(f"Serving on {address}. To join: ")
+        assert line.endswith(f"join --server {address}")
+        assert program.out == []
+        assert chatcli("who", "--server", str(address)).returncode == 0
+
+
+def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> None:
+    """With 0.0.0.0 the command to paste carries an address of this machine, not the wildcard."""
+    with serving(tmp_path, "--host", "0.0.0.0") as (program, address):
+        (line,) = program.err
+        assert line.startswith("Serving on 0.0.0.0:")
+        assert address.host != "0.0.0.0"
+        with socket.create_connection(address, 5):
+            pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_with_a_goodbye_and_status_0(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end it; everyone here is told."""
+    with serving(tmp_path) as (program, address), Caller(address) as alice:
+        alice.says("hello", version=1, user="alice")
+        alice.hears("welcome")
+        program.process.send_signal(number)
+        alice.hears("bye", code="stopping")
+        assert program.end() == 0
+        assert len(program.err) == 1
+
+
+def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
+    """Each option has a variable; what is wrong with it is said."""
+    done = chatcli("serve", CHATCLI_SERVE_PORT="http", CHATCLI_SERVE_DATA=str(tmp_path))
+    assert done.returncode == 2
+    assert "http" in done.stderr
+    done = chatcli("serve", "--port", "0", CHATCLI_SERVE_HOST="192.0.2.1", CHATCLI_SERVE_DATA=str(tmp_path))
+    assert done.returncode == 1
+    assert "192.0.2.1 is not an address of this machine" in done.stderr
+
+
+def test_the_default_directory_follows_the_platform(tmp_path: Path) -> None:
+    """Without ``--data`` the log lies in the user's data directory, readable for nobody else."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = chatcli("serve", "--port", port, XDG_DATA_HOME=str(tmp_path))
+        assert done.returncode == 1
+        assert f"Port {port} is in use" in done.stderr
+    with serving(tmp_path / "own"):
+        assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
+        assert stat.S_IMODE((tmp_path / "own" / "chatcli.db").stat().st_mode) == 0o600
+
+
+def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> None:
+    """The sentence names the process that has it; the first one goes on."""
+    with serving(tmp_path) as (program, address):
+        done = chatcli("serve", "--port", "0", "--data", str(tmp_path))
+        assert done.returncode == 1
+        assert f"process {program.process.pid}" in done.stderr
+        assert chatcli("who", "--server", str(address)).returncode == 0
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """What is in the way is said in one sentence."""
+    (tmp_path / "file").write_text("x")
+    done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "file" / "below"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Cannot use the data directory {tmp_path / 'file' / 'below'}" in done.stderr
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "chatcli.db").write_text("this is no database, whatever its name says")
+    done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert "file is not a database" in done.stderr
+
+
+def test_longer_texts_can_be_allowed(tmp_path: Path) -> None:
+    """``--max-text`` sets what one message may hold."""
+    with serving(tmp_path, "--max-text", "100000") as (_, address):
+        done = chatcli("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_000)
+        assert done.stdout == "stored\n"
+        done = chatcli("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_001)
+        assert done.returncode == 4
+        assert "100000 bytes" in done.stderr

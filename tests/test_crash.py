@@ -1,0 +1,144 @@
+"""Pulled plugs: an acknowledged message is delivered exactly once, whoever is killed, and whenever."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from chatcli.client.oneshot import who
+from chatcli.protocol.address import Address
+from tests.support import Caller, Program, eventually, new_id, serving
+
+
+def texts(program: Program) -> list[str]:
+    """Return what a piped ``join`` has printed so far of what others said."""
+    return [line.split("  ", 1)[1] for line in program.out if " → you  " in line]
+
+
+def here(address: Address) -> list[str]:
+    """Return who is in the chat."""
+    return [person.user for person in who(address)]
+
+
+def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    """SIGKILL during a stream of sends: whatever had its ``sent`` is there after a restart, once."""
+    with serving(tmp_path) as (program, address):
+        Caller(address).says("hello", version=1, user="bob")
+        with Caller(address) as alice:
+            alice.says("hello", version=1, user="alice", purpose="send")
+            alice.hears("welcome")
+            eventually(lambda: knows_bob(alice))
+            identities = [new_id() for _ in range(2000)]
+            for identity in identities:
+                alice.sends("bob", identity, identity)
+            acknowledged = {alice.hears("sent")["id"] for _ in range(300)}
+            assert program.end(signal.SIGKILL) == -signal.SIGKILL
+            while frame := next_or_reset(alice):
+                acknowledged.add(frame["id"])
+    with serving(tmp_path) as (_, address), Caller(address) as alice, Caller(address) as bob:
+        alice.says("hello", version=1, user="alice", purpose="send")
+        alice.hears("welcome")
+        for identity in identities:  # all of them again: a client cannot know which ones had arrived
+            alice.sends("bob", identity, identity)
+        for _ in identities:
+            alice.hears("sent")
+        bob.says("hello", version=1, user="bob", since=0)
+        bob.hears("welcome")
+        received = [text for text in bob.texts(2000 + 1) if text != "are you there?"]
+        assert len(acknowledged) >= 300
+        assert acknowledged <= set(received)
+        assert sorted(received) == sorted(identities)
+
+
+def knows_bob(alice: Caller) -> bool:
+    """Send one message, and return whether its recipient was known."""
+    alice.sends("bob", "are you there?")
+    frame = alice.next()
+    assert frame is not None
+    return bool(frame["t"] == "sent")
+
+
+def next_or_reset(caller: Caller) -> dict[str, str] | None:
+    """Return the next frame, or None where the connection has ended in whatever way."""
+    try:
+        return caller.next()
+    except (ConnectionResetError, ValueError):
+        return None
+
+
+def test_clients_live_through_server_kills_without_loss_or_repetition(tmp_path: Path) -> None:
+    """Two real clients talk while their server is killed and started again: all that was typed arrives, in order."""
+    with serving(tmp_path) as (server, address):
+        where = ["--server", str(address)]
+        with Program("join", "--user", "bob", *where) as bob, Program("join", "--user", "alice", *where) as alice:
+            eventually(lambda: here(address) == ["alice", "bob"])
+            running = server
+            typed = [f"line {number}" for number in range(1500)]
+            for start, stop in ((0, 500), (500, 1000), (1000, 1500)):
+                alice.types("".join(f"bob: {text}\n" for text in typed[start:stop]))
+                wait_for_texts(bob, start + 100)
+                running.end(signal.SIGKILL)
+                running = restart(tmp_path, address, running)
+            alice.types("exit\n")
+            assert alice.end() == 0
+            eventually(lambda: len(texts(bob)) >= len(typed), "all of it")
+            bob.types("exit\n")
+            assert bob.end() == 0
+            assert texts(bob) == typed
+        running.end(signal.SIGTERM)
+        running.__exit__()
+
+
+def wait_for_texts(program: Program, count: int) -> None:
+    """Wait until a piped ``join`` has printed so many messages."""
+    eventually(lambda: len(texts(program)) >= count, f"{count} messages")
+
+
+def restart(data: Path, address: Address, before: Program) -> Program:
+    """Start the server again on the same port."""
+    before.__exit__()
+    program = Program("serve", "--data", str(data), "--port", str(address.port))
+    program.complains("Serving on")
+    return program
+
+
+def test_a_killed_sender_leaves_what_it_was_told_is_sent(tmp_path: Path) -> None:
+    """SIGKILL on a client in the middle of a stream: what it had seen acknowledged arrives, once, in order."""
+    with serving(tmp_path) as (_, address):
+        where = ["--server", str(address)]
+        with Program("join", "--user", "bob", *where) as bob:
+            eventually(lambda: here(address) == ["bob"])
+            with Program("join", "--user", "alice", *where) as alice:
+                alice.types("".join(f"bob: {number}\n" for number in range(3000)))
+                eventually(lambda: len(texts(bob)) > 100)
+                alice.end(signal.SIGKILL)
+            eventually(lambda: here(address) == ["bob"])
+            bob.types("exit\n")
+            bob.end()
+            received = texts(bob)
+            assert received == [str(number) for number in range(len(received))]
+
+
+def test_a_killed_reader_misses_nothing(tmp_path: Path) -> None:
+    """SIGKILL on a client that reads: started again, it goes on; at most what it had not acknowledged comes twice."""
+    with serving(tmp_path) as (_, address):
+        where = ["--server", str(address)]
+        with Caller(address) as alice:
+            alice.says("hello", version=1, user="alice")
+            alice.hears("welcome")
+            with Program("join", "--user", "bob", *where) as bob:
+                eventually(lambda: here(address) == ["alice", "bob"])
+                for number in range(1500):
+                    alice.sends("bob", str(number))
+                eventually(lambda: len(texts(bob)) > 100)
+                bob.end(signal.SIGKILL)
+                first = texts(bob)
+            eventually(lambda: here(address) == ["alice"])
+            with Program("join", "--user", "bob", *where) as bob:
+                eventually(lambda: texts(bob)[-1:] == ["1499"])
+                bob.types("exit\n")
+                bob.end()
+                second = texts(bob)
+        assert first == [str(number) for number in range(len(first))]
+        assert second == [str(number) for number in range(int(second[0]), 1500)]
+        assert int(second[0]) <= len(first)
