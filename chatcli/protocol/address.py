@@ -42,6 +42,6 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
 
 
 def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
         raise InputError(f'"{text}" is not a port; a port is a number from 1 to 65535.')
     return int(text)

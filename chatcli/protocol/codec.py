@@ -12,6 +12,7 @@ from chatcli.protocol.frames import MAX_FRAME, ClientFrame, ServerFrame
 Frame = TypeVar("Frame")
 
 # RecursionError: msgspec's answer to a line of nothing but opening brackets.
+_OPEN: Final = ord("{")
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -93,16 +94,18 @@ class FrameReader(Generic[Frame]):
 
     def _decode_lines(self, lines: bytes) -> list[Frame | BadFrame]:
         # One call for the whole read is a quarter faster than a call a line, but it only tells that something is wrong,
-        # and it takes white space for what separates frames: whenever the count is not that of the lines, look closely.
-        if len(lines) <= self._limit:
+        # and it takes any white space for what separates frames. There is one frame a line if there are as many as
+        # lines, and each line begins with a brace and ends with one: between two of these inside a frame there would
+        # be a comma. Whenever that does not hold, look at each line.
+        if len(lines) <= self._limit and lines[0] == _OPEN:
             try:
                 frames: list[Frame | BadFrame] = list(self._decoder.decode_lines(lines))
             except _UNDECODABLE:
                 pass
             else:
-                if len(frames) == lines.count(b"\n"):
+                if len(frames) == lines.count(b"\n") == lines.count(b"}\n{") + 1:
                     return frames
-        return [self._decode(line) for line in lines.split(b"\n")[:-1] if line.strip()]
+        return [self._decode(line) for line in lines.split(b"\n")[:-1] if len(line) >= self._limit or line.strip()]
 
     def _decode(self, line: bytes) -> Frame | BadFrame:
         if len(line) >= self._limit:
@@ -128,7 +131,7 @@ def _explain(line: bytes, error: Exception) -> BadFrame:
         return BadFrame(codes.UNKNOWN_TAG, 'A frame is tagged by a string, as in {"t":"ping"}.')
     if "`$.t`" in str(error):
         return BadFrame(codes.UNKNOWN_TAG, f"There is no frame {tag[:40]!r} in this direction.")
-    return BadFrame(codes.INVALID, f"The frame {tag!r} does not hold: {error}.")
+    return BadFrame(codes.INVALID, f"The frame {tag[:40]!r} does not hold: {str(error)[:200]}.")
 
 
 client_frames: Final = msgspec.json.Decoder(ClientFrame)

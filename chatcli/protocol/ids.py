@@ -23,7 +23,8 @@ def id_bytes(text: str) -> bytes:
         ValueError: it is not one.
     """
     raw = bytes.fromhex(text.replace("-", ""))
-    if len(raw) != 16 or len(text) != 36:
+    # In lower case, with its four hyphens in place and no other: the log gives it back in this form.
+    if len(raw) != 16 or len(text) != 36 or text[8:24:5] != "----" or text != text.lower():
         raise ValueError(text)
     return raw
 

@@ -7,6 +7,7 @@ Beyond that a name keeps to one script, so that a Cyrillic ``а`` cannot pass fo
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -51,7 +52,7 @@ def check_name(raw: str) -> Name:
     _check_characters(raw)
     try:
         text = get_profile("UsernameCasePreserved").enforce(raw)
-        key = get_profile("UsernameCaseMapped").enforce(raw)
+        key = _fold(get_profile("UsernameCaseMapped").enforce(raw))
     except UnicodeEncodeError as error:
         raise InputError(_explain(raw, error)) from None
     _check_characters(text)
@@ -65,18 +66,24 @@ def check_name(raw: str) -> Name:
     return Name(text, key)
 
 
+def _fold(text: str) -> str:
+    """Go beyond lower case, as PRECIS maps it: a final sigma and ``ß`` must not make another name either."""
+    return unicodedata.normalize("NFC", text.casefold())
+
+
 def _check_characters(raw: str) -> None:
+    shown = printable_line(raw[: MAX_NAME * 2])
     if not raw:
         raise InputError("A name cannot be empty.")
     if len(raw) > MAX_NAME:
         raise InputError(f"A name has {MAX_NAME} characters at most; this one has {len(raw)}.")
     if any(char.isspace() for char in raw):
-        raise InputError(f'A name has no spaces in it; "{printable_line(raw)}" has.')
+        raise InputError(f'A name has no spaces in it; "{shown}" has.')
     for char, description in _EXCLUDED.items():
         if char in raw:
-            raise InputError(f'A name cannot contain {description}; "{printable_line(raw)}" does.')
-    if raw[0] in _NO_START:
-        raise InputError(f'A name cannot begin with {raw[0]}; "{printable_line(raw)}" does.')
+            raise InputError(f'A name cannot contain {description}; "{shown}" does.')
+    if raw[0] in _NO_START or unicodedata.category(raw[0]).startswith("M"):
+        raise InputError(f'A name begins with a letter, a digit or a sign other than - and /; "{shown}" does not.')
 
 
 def _explain(raw: str, error: UnicodeEncodeError) -> str:

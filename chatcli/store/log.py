@@ -67,7 +67,7 @@ class FeedRow(NamedTuple):
 
 
 class FeedPage(NamedTuple):
-    """A stretch of someone's feed, in order; ``complete`` if it reaches the end that was asked for."""
+    """A stretch of someone's feed, in order; ``complete`` if it is known to reach the end that was asked for."""
 
     rows: list[FeedRow]
     complete: bool

@@ -46,12 +46,12 @@ CREATE INDEX messages_of_conversation ON messages (conversation, seq);
 MIGRATIONS: Final = (_FIRST,)
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest schema, each step in a transaction of its own.
+def check(connection: sqlite3.Connection) -> int:
+    """Return the number of the database's schema, 0 where it is empty; nothing is changed.
 
     Raises:
         StoreError: the file is something else, or was written by a newer chatcli.
-        sqlite3.Error: the file cannot be read or written.
+        sqlite3.Error: the file cannot be read.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -61,6 +61,17 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise StoreError(
             f"it was written by a newer chatcli (schema {version}; this one knows {len(MIGRATIONS)}): upgrade chatcli"
         )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest schema, each step in a transaction of its own.
+
+    Raises:
+        StoreError: as :func:`check`.
+        sqlite3.Error: the file cannot be read or written.
+    """
+    version = check(connection)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(
             f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {script}"

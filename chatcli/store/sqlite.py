@@ -27,6 +27,7 @@ _LOCK: Final = "lock"
 _READERS: Final = 2
 _BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
 _CLOSING_SECONDS: Final = 3  # for the last batch; a disk that hangs must not keep the server from ending
+_CLOSED: Final = StoreError("the log is closed")
 _OVERHEAD: Final = 200  # bytes that a waiting message takes beside its text, about
 
 
@@ -48,6 +49,7 @@ class SqliteLog:
         self._waiting = Batch()
         self._pending_bytes = 0
         self._writing = False
+        self._cursors_wanted = False  # even if nothing else waits
         self._closed = False
         self._path = directory / _FILE
         self._lock = _lock(directory)
@@ -62,6 +64,7 @@ class SqliteLog:
             self._path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
             connection = _connect(self._path)
             try:
+                schema.check(connection)  # before anything is changed in what may be someone else's file
                 connection.execute("PRAGMA journal_mode = WAL")
                 schema.migrate(connection)
                 self._users = reader.read_users(connection)
@@ -107,10 +110,13 @@ class SqliteLog:
 
     def commit(self, *, cursors: bool = False) -> None:
         """Write what is queued, now or as soon as the batch before is done."""
+        self._cursors_wanted |= cursors
         waiting = self._waiting
-        if self._writing or not (waiting.entries or waiting.users or (cursors and waiting.cursors)):
+        wanted = waiting.entries or waiting.users or (self._cursors_wanted and waiting.cursors)
+        if self._writing or self._closed or not wanted:
             return
         self._writing = True
+        self._cursors_wanted = False
         self._waiting = Batch()
         self._batches.put(waiting)
 
@@ -148,6 +154,9 @@ class SqliteLog:
         """Read a stretch of a feed beside the writer."""
 
         def finish(future: Future[FeedPage]) -> None:
+            if future.cancelled():
+                self._tell(done, None, _CLOSED)
+                return
             error = future.exception()
             if error is None:
                 self._tell(done, future.result(), None)
@@ -155,7 +164,10 @@ class SqliteLog:
                 logger.error("Cannot read the log %s: %s", self._path, error)
                 self._tell(done, None, StoreError(f"cannot read the log: {error}"))
 
-        self._readers.submit(self._read, query).add_done_callback(finish)
+        if self._closed:
+            self._tell(done, None, _CLOSED)
+        else:
+            self._readers.submit(self._read, query).add_done_callback(finish)
 
     def _read(self, query: FeedQuery) -> FeedPage:
         connection = getattr(self._local, "connection", None)
@@ -172,6 +184,7 @@ class SqliteLog:
         self._closed = True
         if self._waiting:
             self._batches.put(self._waiting)
+            self._waiting = Batch()
         self._batches.put(None)
         self._thread.join(_CLOSING_SECONDS)
         self._readers.shutdown(wait=not self._thread.is_alive(), cancel_futures=True)
@@ -179,6 +192,10 @@ class SqliteLog:
             for connection in [*self._read_connections, self._connection]:
                 connection.close()
             self._lock.close()
+
+
+class _Taken(StoreError):
+    """Another process has the lock."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -193,8 +210,9 @@ def _lock(directory: Path) -> IO[str]:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = open(directory / _LOCK, "a+", opener=_private)  # noqa: SIM115 (held as long as the log is open)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with _explained(f"Cannot lock the data directory {directory}"):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except _Taken:
         lock.seek(0)
         owner = printable_line(lock.read(20).strip())
         lock.close()
@@ -219,5 +237,9 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except (StoreError, sqlite3.Error) as error:
         raise StoreError(f"{what}: {error}.") from None
+    except BlockingIOError:
+        raise _Taken(what) from None
+    except (FileExistsError, NotADirectoryError):
+        raise StoreError(f"{what}: there is a file in its place. Choose another with --data.") from None
     except OSError as error:
         raise StoreError(f"{what}: {error.strerror}.") from None

@@ -45,6 +45,8 @@ class Writer:
             execute("COMMIT")
         except BaseException:
             self._conversations.clear()  # some may have been made in this transaction
+            for entry in batch.entries:
+                entry.seq = 0
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise

@@ -47,7 +47,23 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "port", ["0", "65536", "99999999", "9" * 5000, "-1", "+1", "8o", "8.0", " 80", "1_0", "٨٠", "²"]
+    "port",
+    [
+        "0",
+        "65536",
+        "99999999",
+        "9" * 5000,
+        "0000070000",
+        "000001" + "0" * 5000,
+        "-1",
+        "+1",
+        "8o",
+        "8.0",
+        " 80",
+        "1_0",
+        "٨٠",
+        "²",
+    ],
 )
 @pytest.mark.parametrize("host", ["localhost", "[::1]"])
 def test_a_port_is_a_number_from_1_to_65535(host: str, port: str) -> None:

@@ -293,3 +293,27 @@ def test_an_unfinished_line_waits() -> None:
     patient = reader()
     assert patient.feed(b"") == patient.feed(PING) == patient.feed(b"") == []
     assert patient.feed(b"\n") == [f.Ping()]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PING + PING + b"\n\n",
+        PING + b" " + PING + b"\n\n",
+        b'{"t":\n"ping"}' + PING + b"\n",
+        PING + PING + b'\n{"t":"ping","x":\n{}}\n',
+        PING + PING + b'\n{"t":"ping","x":[{},\n{}]}\n',
+        b" " * 300 + b"\n",
+    ],
+)
+def test_how_lines_are_cut_does_not_matter(data: bytes) -> None:
+    """White space that makes up for a missing line end does not deceive: only lines count."""
+    assert read(data, LIMIT) == read_byte_by_byte(data, LIMIT)
+    assert any(isinstance(frame, BadFrame) for frame in read(data, LIMIT))
+
+
+def test_a_complaint_does_not_repeat_all_of_the_line() -> None:
+    """The answer to a long bad line is short."""
+    (frame,) = read(b'{"t":"ping","n":"x","t":"' + b"z" * 60_000 + b'"}\n')
+    assert isinstance(frame, BadFrame)
+    assert len(frame.text) < 400

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from chatcli.store.log import Entry, FeedRow, UserRecord
+from chatcli.errors import StoreError
+from chatcli.store.log import Entry, FeedPage, FeedQuery, FeedRow, UserRecord
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, CID, PEOPLE, entry
 
@@ -404,3 +405,36 @@ def test_many_ids_are_found_again(chat: Owner) -> None:
     assert all(message.duplicate for message in again)
     assert not fresh.duplicate
     assert len(chat.read(BOB.id).rows) == 451
+
+
+def test_cursors_wanted_while_a_batch_is_written_follow_it(chat: Owner) -> None:
+    """Asked for cursors in the middle of a write, the log writes them next, and is idle then."""
+    chat.log.add(entry(ANN, BOB))
+    chat.log.commit()
+    chat.log.move_cursor(BOB.id, 5)
+    chat.log.commit(cursors=True)
+    chat.run_until(lambda: len(chat.told) == 2)
+    assert chat.told[1].batch.cursors == {BOB.id: 5}
+    assert chat.log.idle
+
+
+def test_a_closed_log_is_idle(chat: Owner) -> None:
+    """After what waited at the close is written, nothing waits."""
+    chat.log.add(entry(ANN, BOB))
+    chat.log.close()
+    chat.run_until(lambda: bool(chat.told))
+    assert chat.log.idle
+
+
+def test_whoever_reads_from_a_closing_log_is_told(chat: Owner, caplog: pytest.LogCaptureFixture) -> None:
+    """Every read is answered, with a page or with the reason why there is none."""
+    chat.write(*(entry(ANN, BOB, "x" * 2000) for _ in range(1000)))
+    answers: list[FeedPage | StoreError | None] = []
+    query = FeedQuery(BOB.id, 0, 2**60, 10_000)
+    for _ in range(20):
+        chat.log.read_feed(query, lambda page, error: answers.append(page or error))
+    chat.log.close()
+    chat.log.read_feed(query, lambda page, error: answers.append(page or error))
+    chat.run_until(lambda: len(answers) == 21)
+    assert isinstance(answers[-1], StoreError)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -170,10 +170,9 @@ def test_a_database_of_another_program_is_refused(data: Path, script: str) -> No
     data.mkdir()
     with closing(sqlite3.connect(database(data))) as connection:
         connection.executescript(script)
-        before = list(connection.iterdump())
+    before = database(data).read_bytes()
     assert refusal(data) == f"Cannot use the log {database(data)}: it is a database of some other program."
-    with closing(sqlite3.connect(database(data))) as connection:
-        assert list(connection.iterdump()) == before
+    assert database(data).read_bytes() == before
 
 
 def test_a_log_of_a_newer_chatcli_is_refused(chat: Owner, data: Path) -> None:
@@ -191,7 +190,10 @@ def test_a_directory_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     """Where no directory can be, the sentence names the path and the cause."""
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "data"
-    assert refusal(below) == f"Cannot use the data directory {below}: Not a directory."
+    assert (
+        refusal(below)
+        == f"Cannot use the data directory {below}: there is a file in its place. Choose another with --data."
+    )
 
 
 def test_a_file_is_no_data_directory(tmp_path: Path) -> None:

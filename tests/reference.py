@@ -1,0 +1,87 @@
+"""Writes the parts of the documentation that are made from the code: ``python -m tests.reference``."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+from click.testing import CliRunner
+
+from chatcli.cli.main import COMMANDS, cli
+from chatcli.cli.statuses import EXIT_STATUSES
+
+ROOT: Final = Path(__file__).parent.parent
+PACKAGE: Final = ROOT / "chatcli"
+_BEGIN, _END = "<!-- made from the code: begin -->", "<!-- made from the code: end -->"
+
+
+_ABOUT: Final = """\
+What `--help` prints, for all commands on one page. Made by `python -m tests.reference`; a test keeps it so.
+
+The answer goes to standard output, everything else to standard error. Where an option names a variable, it may be given
+in the environment instead.
+"""
+
+
+def command_reference() -> str:
+    """Return ``docs/cli.md``, made from what ``--help`` prints."""
+    parts = [
+        "# The commands\n",
+        _ABOUT,
+    ]
+    for name in ("", *COMMANDS):
+        arguments = [name, "--help"] if name else ["--help"]
+        text = CliRunner().invoke(cli, arguments, prog_name="chatcli", terminal_width=100, env=_bare()).output
+        parts.append(f"## `{f'chatcli {name}'.strip()}`\n\n```text\n{text.rstrip()}\n```\n")
+    rows = [f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()]
+    parts.append("## Exit statuses\n\nThe same for all commands.\n\n| status | meaning |\n|---|---|")
+    parts[-1] += "".join(f"\n{row}" for row in rows)
+    return "\n".join(parts) + "\n"
+
+
+def _bare() -> dict[str, str | None]:
+    return dict.fromkeys(("CHATCLI_USER", "CHATCLI_SERVER", "CHATCLI_SERVE_HOST", "CHATCLI_SERVE_PORT"))
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    """Return every module of the package by its dotted name, parsed."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found.append((name, ast.parse(path.read_text())))
+    return found
+
+
+def first_sentence(module: ast.Module) -> str:
+    """Return the first paragraph of a module's docstring, on one line."""
+    docstring = ast.get_docstring(module) or ""
+    return " ".join(docstring.split("\n\n")[0].split())
+
+
+def module_table() -> str:
+    """Return the table of modules for ``docs/architecture.md``."""
+    rows = [f"| `{name}` | {first_sentence(tree).replace('``', '`')} |" for name, tree in modules()]
+    return "| module | what lives there |\n|---|---|\n" + "\n".join(rows)
+
+
+def architecture(text: str) -> str:
+    """Return ``docs/architecture.md`` with its table of modules made anew."""
+    table = f"{_BEGIN}\n{module_table()}\n{_END}"
+    return re.sub(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", lambda _: table, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    """Write the pages."""
+    (ROOT / "docs/cli.md").write_text(command_reference())
+    page = ROOT / "docs/architecture.md"
+    page.write_text(architecture(page.read_text()))
+    click.echo("wrote docs/cli.md and docs/architecture.md", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from types import UnionType
+from typing import Any, Final, get_args
+
+import msgspec
+import pytest
+
+from chatcli.protocol import codes
+from chatcli.protocol.codec import client_frames, server_frames
+from chatcli.protocol.frames import ClientFrame, Limits, Person, ServerFrame
+from tests.reference import ROOT, architecture, command_reference
+
+PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
+
+
+def section(title: str) -> str:
+    """Return a part of ``docs/protocol.md``."""
+    return PROTOCOL.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def described(title: str) -> dict[str, list[str]]:
+    """Return the frames that a part describes, and the fields of each."""
+    frames = {}
+    for part in section(title).split("\n### ")[1:]:
+        tag = re.match(r"`(\w+)`", part)
+        assert tag
+        frames[tag[1]] = re.findall(r"^\| `(\w+)` \|", part, flags=re.MULTILINE)
+    return frames
+
+
+def declared(union: UnionType) -> dict[str, list[str]]:
+    """Return the frames of one direction, and the fields of each, as the code has them."""
+    frames = {}
+    for frame in get_args(union):
+        tag = msgspec.inspect.type_info(frame)
+        assert isinstance(tag, msgspec.inspect.StructType)
+        frames[str(tag.tag)] = [field.encode_name for field in tag.fields]
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("title", "union"), [("What a client says", ClientFrame), ("What the server says", ServerFrame)]
+)
+def test_the_protocol_page_describes_every_frame_and_field(title: str, union: UnionType) -> None:
+    """Frames and fields on the page are those of the code, in the same order."""
+    assert described(title) == declared(union)
+
+
+@pytest.mark.parametrize("struct", [Limits, Person])
+def test_the_protocol_page_describes_the_parts_of_frames(struct: type[msgspec.Struct]) -> None:
+    """Objects within frames are described with all their fields."""
+    for field in msgspec.structs.fields(struct):
+        assert f"`{field.encode_name}`" in PROTOCOL
+
+
+def test_the_protocol_page_lists_every_code() -> None:
+    """The table of codes is the one in the code, with the same meanings."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section("Codes"), flags=re.MULTILINE)
+    assert dict(rows) == codes.MEANINGS
+    constants = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
+    assert constants == set(codes.MEANINGS)
+
+
+def test_every_example_on_the_protocol_page_can_be_read() -> None:
+    """Each line of a dialogue is a frame of its direction."""
+    lines = re.findall(r"^(>>|<<) (\{.*\})$", PROTOCOL, flags=re.MULTILINE)
+    assert len(lines) > 10
+    for arrow, line in lines:
+        decoder: msgspec.json.Decoder[Any] = client_frames if arrow == ">>" else server_frames
+        decoder.decode(line)
+
+
+def test_the_command_reference_is_what_help_prints() -> None:
+    """``docs/cli.md`` is up to date; ``python -m tests.reference`` makes it so."""
+    assert (ROOT / "docs/cli.md").read_text() == command_reference()
+
+
+def test_the_table_of_modules_is_what_they_say_of_themselves() -> None:
+    """``docs/architecture.md`` is up to date; ``python -m tests.reference`` makes it so."""
+    page = (ROOT / "docs/architecture.md").read_text()
+    assert page == architecture(page)
+
+
+def test_every_dependency_is_explained() -> None:
+    """``docs/dependencies.md`` says of each why it is there, and of no other."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    required = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
+    names = {re.split(r"[<>=; \[]", requirement)[0] for requirement in required}
+    page = (ROOT / "docs/dependencies.md").read_text()
+    assert set(re.findall(r"^\| \[?`([\w-]+)`", page, flags=re.MULTILINE)) == names
+
+
+def test_nobody_is_sent_to_the_other_program_of_our_name() -> None:
+    """The package index has an unrelated program called chatcli: no page tells anyone to install that."""
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
+        assert not re.search(r"pip install (-\S+ )*chatcli\b", page.read_text()), page
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Every relative link on a page names a file that is there."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
