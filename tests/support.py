@@ -73,9 +73,14 @@ class ThreadServer:
         self.loop, self.hub, self.address = self._started.result(DEADLINE)
         return self
 
+    def stop(self) -> None:
+        """Stop the server, as SIGTERM does."""
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(DEADLINE)
+
     def __exit__(self, *_: object) -> None:
-        self.loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(DEADLINE)
+        self.stop()
         assert not self._thread.is_alive()
         assert not self._failures, "something was raised in the server's loop"
 
@@ -135,11 +140,11 @@ class Caller:
         return json.loads(line) if line else None
 
     def hears(self, tag: str, **fields: object) -> Frame:
-        """Return the next frame but presence, which must be this one, with at least these fields."""
+        """Return the next frame but presence and live, which must be this one, with at least these fields."""
         while True:
             frame = self.next()
             assert frame is not None, f"the connection ended before {tag}"
-            if frame["t"] != "presence" or tag == "presence":
+            if frame["t"] not in {"presence", "live"} or tag == frame["t"]:
                 break
         assert frame["t"] == tag, frame
         assert {key: frame.get(key) for key in fields} == fields, frame
@@ -148,7 +153,7 @@ class Caller:
     def hears_end(self) -> None:
         """Expect the server to have closed the connection."""
         while (frame := self.next()) is not None:
-            assert frame["t"] == "presence", frame
+            assert frame["t"] in {"presence", "live"}, frame
 
     def texts(self, count: int) -> list[str]:
         """Return the texts of the next messages, acknowledging the last one."""

@@ -77,7 +77,11 @@ class Terminal:
 
     def types(self, keys: str) -> None:
         """Press keys."""
-        os.write(self._master, keys.encode())
+        self.types_raw(keys.encode())
+
+    def types_raw(self, keys: bytes) -> None:
+        """Press keys that give these bytes."""
+        os.write(self._master, keys)
 
     @property
     def lines(self) -> list[str]:
@@ -106,7 +110,10 @@ class Terminal:
 
     def shows(self, text: str) -> None:
         """Wait until the text is on the screen."""
-        eventually(lambda: any(text in line for line in self.lines), f"{text!r} on the screen")
+        try:
+            eventually(lambda: any(text in line for line in self.lines))
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not on the screen: {self.lines}") from None
 
     def shows_input(self, text: str) -> None:
         """Wait until the input line is exactly this."""

@@ -26,6 +26,7 @@ CONFINED: Final = {
     "click": ("chatcli.cli",),
     "prompt_toolkit": ("chatcli.client.ui",),
     "sqlite3": ("chatcli.store",),
+    "rapidfuzz": ("chatcli.server.directory",),
     "asyncio": ("chatcli.server.app", "chatcli.server.listeners", "chatcli.client", "chatcli.cli"),
     "uvloop": ("chatcli.server.app",),
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import server_option
+from chatcli.cli.options import TextType, server_option
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 @click.command("join")
-@click.option("--user", envvar="CHATCLI_USER", show_envvar=True, help="Your name in the chat; asked for if not given.")
+@click.option(
+    "--user",
+    type=TextType(),
+    envvar="CHATCLI_USER",
+    show_envvar=True,
+    help="Your name in the chat; asked for if not given.",
+)
 @server_option
 @click.option("--host", help="The host of the server, in place of the one in --server.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port of the server, in place of the one in --server.")
@@ -68,4 +74,6 @@ def _run(server: Address, chat: Chat) -> None:
 
 
 def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if sys.stdin is None or sys.stdout is None or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stdin.isatty() and sys.stdout.isatty()

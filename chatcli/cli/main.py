@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from typing import Final, NoReturn
 
 import click
 
 from chatcli import __version__
+from chatcli.cli.output import flush, give_up, never_fail_on_characters, open_closed_streams, warn
 from chatcli.cli.statuses import EXIT_STATUSES, exit_status
 from chatcli.errors import ChatError
 
@@ -47,6 +47,9 @@ class LazyGroup(click.Group):
         except click.UsageError:
             import difflib
 
+            if args[0] == "help":
+                click.echo(ctx.get_help())
+                ctx.exit()
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             hint = f'Did you mean "{near[0]}"?' if near else f"There are {', '.join(COMMANDS)}."
             raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx) from None
@@ -71,41 +74,45 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; the process ends here."""
+    open_closed_streams()
+    never_fail_on_characters()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """Return the exit status; whatever went wrong has been said."""
     try:
         status = cli.main(prog_name="chatcli", standalone_mode=False)
-        _flush()
-    except click.exceptions.Exit as leave:
-        status = leave.exit_code
-    except click.Abort:
-        _complain("Interrupted.")
-        status = 130
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx is not None else "")
-        status = 0
+        flush()
     except click.ClickException as error:
-        _complain(error.format_message())
-        if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f'Try "{error.ctx.command_path} --help".', err=True)
+        _explain(error)
         status = error.exit_code
+    except (click.exceptions.Exit, SystemExit) as leave:
+        status = _exit_code(leave)
+    except (click.Abort, KeyboardInterrupt):
+        warn("Interrupted.")
+        status = 130
     except ChatError as error:
-        _complain(str(error))
+        warn(str(error))
         status = exit_status(error)
-    except BrokenPipeError:
-        _close_quietly()
+    except OSError as error:
+        give_up()
+        if not isinstance(error, BrokenPipeError):  # whoever closed the pipe knows
+            warn(f"Something could not be read or written: {error.strerror or error}.")
         status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
 
 
-def _complain(sentence: str) -> None:
-    from chatcli.protocol.text import printable
-
-    click.echo(f"chatcli: {printable(sentence)}", err=True)
-
-
-def _flush() -> None:
-    sys.stdout.flush()
+def _exit_code(leave: click.exceptions.Exit | SystemExit) -> int:
+    code = leave.exit_code if isinstance(leave, click.exceptions.Exit) else leave.code
+    flush()
+    return code if isinstance(code, int) else 1
 
 
-def _close_quietly() -> None:
-    """Keep the interpreter from complaining, while it ends, about a pipe that nobody reads any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _explain(error: click.ClickException) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(error.ctx.get_help(), err=True)
+        return
+    warn(error.format_message())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f'Try "{error.ctx.command_path} --help".', err=True)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
+from chatcli.protocol.text import is_text
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -29,6 +30,21 @@ class AddressType(click.ParamType[Address]):
             InputError: it is none; the sentence says how to write one.
         """
         return value if isinstance(value, Address) else parse_address(str(value))
+
+
+class TextType(click.ParamType[str]):
+    """Text that can be sent, and is not empty."""
+
+    name = "TEXT"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is no text: Python smuggles bytes that are not UTF-8 through as surrogates."""
+        text = str(value)
+        if not text:
+            self.fail("it is empty.", param, ctx)
+        if not is_text(text):
+            self.fail("it is not text in UTF-8.", param, ctx)
+        return text
 
 
 def server_option(command: Decorated) -> Decorated:

@@ -6,14 +6,21 @@ import sys
 
 import click
 
-from chatcli.cli.options import login_name, server_option
+from chatcli.cli.options import TextType, login_name, server_option
+from chatcli.cli.output import flush, give_up, warn
+from chatcli.errors import Refused
+from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 
+_LONGEST = 1024 * 1024  # bytes: no server takes a longer text
 
-@click.command("send", context_settings={"ignore_unknown_options": False})
-@click.argument("to")
-@click.argument("text")
-@click.option("--user", envvar="CHATCLI_USER", show_envvar=True, help="Who you are.  [default: your login name]")
+
+@click.command("send")
+@click.argument("to", type=TextType())
+@click.argument("text", type=TextType())
+@click.option(
+    "--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help="Who you are.  [default: your login name]"
+)
 @server_option
 def command(to: str, text: str, user: str | None, server: Address) -> None:
     """Send TEXT to the person TO, and leave.
@@ -27,23 +34,28 @@ def command(to: str, text: str, user: str | None, server: Address) -> None:
     """
     from chatcli.client.oneshot import send
 
-    text = _read_stdin() if text == "-" else _checked(text)
+    if text == "-":
+        text = _read_stdin()
     if not text.strip():
         raise click.UsageError("There is no text to send.")
-    click.echo(send(server, user or login_name(), to, text).outcome)
-
-
-def _checked(text: str) -> str:
-    """Return the text as it was given, if it is text: Python smuggles other bytes through as surrogates."""
+    sent = send(server, user or login_name(), to, text)
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise click.UsageError("TEXT is not text in UTF-8.") from None
-    return text
+        click.echo(sent.outcome)
+        flush()
+    except OSError as error:
+        give_up()
+        # It has been sent: whoever reads the status must not send it again because the answer has nowhere to go.
+        warn(f"The message was {sent.outcome}, but standard output cannot be written: {error.strerror}.")
 
 
 def _read_stdin() -> str:
+    if sys.stdin is None:
+        raise click.UsageError('There is no standard input to read the text of "-" from.')
+    data = sys.stdin.buffer.read(_LONGEST + 1)
+    if len(data) > _LONGEST:
+        sentence = "Standard input is longer than a message may be: send a part of it, as with tail -c 30000."
+        raise Refused(codes.TEXT_TOO_LONG, sentence)
     try:
-        return sys.stdin.buffer.read().decode().rstrip("\n")
+        return data.decode().rstrip("\n")
     except UnicodeDecodeError:
         raise click.UsageError("What came on standard input is not text in UTF-8.") from None

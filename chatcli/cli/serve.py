@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from chatcli.cli.options import TextType
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address
 from chatcli.protocol.frames import MAX_TEXT
 
@@ -26,8 +27,9 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
 )
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=TextType(),
     show_envvar=True,
+    metavar="DIR",
     help="Directory of the log.  [default: chatcli in the user's data directory]",
 )
 @click.option(
@@ -54,7 +56,7 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
     show_envvar=True,
     help="Connections open at once.",
 )
-def command(host: str, port: int, data: Path | None, log_level: str, max_text: int, max_connections: int) -> None:
+def command(host: str, port: int, data: str | None, log_level: str, max_text: int, max_connections: int) -> None:
     """Run a chat server until Ctrl-C or SIGTERM.
 
     Listens on this machine only, unless told otherwise with --host: "--host 0.0.0.0" takes connections from the
@@ -66,7 +68,7 @@ def command(host: str, port: int, data: Path | None, log_level: str, max_text: i
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     limits = Limits(text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections)
-    app.run(app.Settings(Address(host, port), data or _default_directory(), limits), _say_ready)
+    app.run(app.Settings(Address(host, port), Path(data) if data else _default_directory(), limits), _say_ready)
 
 
 def _default_directory() -> Path:

@@ -11,12 +11,15 @@ from typing import Final
 from chatcli.client.events import Answer, Event, Notice, Said, Trouble
 from chatcli.client.refusals import as_exception
 from chatcli.errors import ChatError, InputError
+from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
 from chatcli.protocol.grammar import Command, Say, Unclear, help_lines, parse_line
+from chatcli.protocol.text import is_text, printable_line
 
 _REMEMBERED: Final = 10_000  # of one's own messages, to know them again when the log repeats them
 _ROSTER: Final = 0  # the number of a ``who`` that the user did not ask
+_KNOWN: Final = 500  # people
 _NAMED: Final = 5  # people who come or go at once and are named
 
 
@@ -31,6 +34,8 @@ class Chat:
         user: the name as owned.
         position: the newest message of the feed that came; a new connection goes on behind it.
         here: the people in the chat.
+        known: the people who were talked with, the most recent last.
+        live: whether everything that waited for the user has come.
         outbox: what was said and the server has not answered, by id, in order.
         leaving: the user wants to go.
         first_error: the first thing that the user wanted and did not get.
@@ -40,6 +45,8 @@ class Chat:
         self.user = user
         self.position: int | None = None
         self.here: set[str] = set()
+        self.known: dict[str, None] = {}
+        self.live = False
         self.outbox: dict[str, f.Send] = {}
         self.leaving = False
         self.first_error: ChatError | None = None
@@ -48,6 +55,7 @@ class Chat:
         self._said: dict[str, None] = {}  # ids, the oldest first
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
         self._asked = 0
+        self._expected: set[str] = set()  # those who were here before the connection broke
         self._away: set[str] = set()  # those whom the user knows to be away, by folded name
 
     def hello(self) -> f.Hello:
@@ -60,10 +68,13 @@ class Chat:
         self._limits = welcome.limits
         if self.position is None:
             self.position = welcome.cursor
+        self._expected = set(self.here)
         return [*self.outbox.values(), f.Who(_ROSTER)]
 
     def typed(self, line: str) -> tuple[list[Event], list[f.ClientFrame]]:
         """Take a line that the user typed; return what to show and what to say."""
+        if not is_text(line):
+            return [self._trouble(InputError("Not sent: that is not text in UTF-8."))], []
         meaning = parse_line(line)
         match meaning:
             case None:
@@ -84,6 +95,7 @@ class Chat:
         if len(self._said) > _REMEMBERED:
             del self._said[next(iter(self._said))]
         name = next((name for name in self.here if name.casefold() == to.casefold()), to)
+        self._talked_with(name)
         shown = f.Message(0, frame.id, self.user, name, text, self._clock())
         return [Said(shown, mine=True)], [frame]
 
@@ -106,6 +118,9 @@ class Chat:
         match frame:
             case f.Message():
                 return self._message(frame)
+            case f.Live():
+                self.live = True
+                self.position = max(self.position or 0, frame.seq)
             case f.Sent():
                 return self._sent(frame)
             case f.Error():
@@ -129,16 +144,25 @@ class Chat:
 
     def _message(self, frame: f.Message) -> list[Event]:
         self.position = frame.seq
+        self._talked_with(frame.to if frame.sender == self.user else frame.sender)
         mine = frame.sender == self.user and frame.to != self.user
         if frame.id in self._said:
             # The answer to it was lost with a connection, or is still on its way.
             return []
         return [Said(frame, mine)]
 
+    def _talked_with(self, name: str) -> None:
+        self.known.pop(name, None)
+        self.known[name] = None
+        if len(self.known) > _KNOWN:
+            del self.known[next(iter(self.known))]
+
     def _refused(self, frame: f.Error) -> Event:
         unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
         if unsent is not None:
             self._said.pop(unsent.id, None)
+            if frame.code == codes.UNKNOWN_USER:
+                self.known.pop(unsent.to, None)
             frame = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
         return self._trouble(as_exception(frame))
 
@@ -150,11 +174,12 @@ class Chat:
         self.here = {person.user for person in frame.people}
         if frame.n == _ROSTER:
             return []
-        names = [f"{person.user} (you)" if person.user == self.user else person.user for person in frame.people]
+        names = [printable_line(person.user) + " (you)" * (person.user == self.user) for person in frame.people]
         return [Answer(f"Here: {', '.join(names) or 'nobody'}")]
 
     def _presence(self, frame: f.Presence) -> list[Event]:
-        came = [name for name in frame.here if name != self.user and name not in self.here]
+        expected, self._expected = self._expected, self._expected - set(frame.here)
+        came = [name for name in frame.here if name != self.user and name not in self.here | expected]
         went = [name for name in frame.gone if name != self.user and name in self.here]
         self.here.update(frame.here)
         self.here.difference_update(frame.gone)
@@ -166,13 +191,15 @@ def too_long(frame: f.Send, limits: f.Limits) -> str | None:
     """Return why the server would not take a message of this length, or None where it would."""
     size = len(frame.text.encode())
     if size > limits.text:
-        return f"Not sent: a message may have {limits.text} bytes, and this one has {size}."
+        return f"Not sent: a message may have {limits.text} bytes, and this one has {size}. Send it in parts."
     if len(encode(frame)) > limits.frame:
-        return f"Not sent: with its quotes and control characters escaped, it is longer than {limits.frame} bytes."
+        escaped = "with its quotes and control characters escaped"
+        return f"Not sent: {escaped}, it is longer than {limits.frame} bytes. Send it in parts."
     return None
 
 
 def _listed(names: list[str]) -> str:
+    names = [printable_line(name) for name in names]
     if len(names) > _NAMED:
         return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
     return ", ".join(names)

@@ -21,7 +21,7 @@ from chatcli.protocol.states import State
 _CONNECTING: Final = 10.0  # seconds, the greeting included
 _CHUNK: Final = 64 * 1024  # bytes taken at a time: a few hundred messages, a few milliseconds of drawing
 _SILENCE: Final = 60.0  # seconds, until the server says otherwise
-_SHORTEST, _LONGEST = 0.5, 30.0  # seconds between tries
+_SHORTEST, _LONGEST = 0.5, 8.0  # seconds between tries
 
 
 def backoff() -> Iterator[float]:

@@ -30,7 +30,8 @@ from chatcli.protocol.states import State
 
 MAX_LINE: Final = 16 * 1024 * 1024  # bytes: a server may list many people in one
 _TIMEOUT: Final = 10.0  # seconds for all of it
-_TRIES: Final = 3
+_TRIES: Final = 4
+_BETWEEN_TRIES: Final = 0.3  # seconds, more each time: a server that is started again is there in a second or two
 
 
 def send(server: Address, user: str, to: str, text: str) -> Sent:
@@ -68,15 +69,30 @@ def who(server: Address) -> list[Person]:
 def _ask(server: Address, hello: Hello, request: ClientFrame) -> ServerFrame:
     """Say hello and the request in one breath; return the answer to the request."""
     deadline = time.monotonic() + _TIMEOUT
-    for attempt in range(1, _TRIES + 1):
-        with connect(server, deadline) as connection:
+    broken = ""
+    for attempt in range(_TRIES):
+        time.sleep(attempt * _BETWEEN_TRIES)
+        try:
+            connection = connect(server, deadline)
+        except ServerUnreachable:
+            if not broken:
+                raise
+            continue
+        with connection:
             try:
+                connection.settimeout(_left(deadline))
                 connection.sendall(encode(hello) + encode(request) + encode(Bye()))
                 return _answer(connection, deadline)
             except OSError as error:
-                if attempt == _TRIES or time.monotonic() >= deadline:
-                    raise ServerUnreachable(_broken(server, request, error)) from None
-    raise AssertionError  # the last try has returned or raised
+                broken = _broken(server, request, error)
+    raise ServerUnreachable(broken)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def connect(server: Address, deadline: float) -> socket.socket:
@@ -105,15 +121,15 @@ def unreachable(server: Address, error: Exception) -> str:
 
 def _broken(server: Address, request: ClientFrame, error: OSError) -> str:
     what = "does not answer" if isinstance(error, TimeoutError) else "broke the connection"
-    doubt = "; whether it has the message is not known" if isinstance(request, Send) else ""
-    return f"{server} {what}{doubt}."
+    doubt = " Whether it has the message is not known." if isinstance(request, Send) else ""
+    return f"{server} {what}: is it a chatcli server? Check the address, or try again.{doubt}"
 
 
 def _answer(connection: socket.socket, deadline: float) -> ServerFrame:
     reader = FrameReader[ServerFrame](server_frames, MAX_LINE)
     state = State.GREETING
     while True:
-        connection.settimeout(max(0.01, deadline - time.monotonic()))
+        connection.settimeout(_left(deadline))
         data = connection.recv(65536)
         if not data:
             raise ConnectionResetError

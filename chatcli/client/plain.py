@@ -30,17 +30,23 @@ class PlainView:
 
     def __init__(self, *, echo: bool) -> None:
         self._echo = echo
+        self._drawing = threading.Lock()
 
     def draw(self, events: list[Event]) -> None:
         """Print events now."""
+        with self._drawing:
+            for event in events:
+                if not isinstance(event, Said) or self._echo or not event.mine:
+                    self._print(event)
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+
+    def _print(self, event: Event) -> None:
         today = datetime.date.today()  # noqa: DTZ011 (the reader's day)
-        for event in events:
-            if isinstance(event, Said) and event.mine and not self._echo:
-                continue
-            stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
+        stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
+        if stream is not None:
             stream.write(_prefix(event) + plain(render(event, today)) + "\n")
-        sys.stdout.flush()
-        sys.stderr.flush()
 
     async def show(self, events: list[Event]) -> None:
         """Print events; whoever reads the pipe may take their time, and the connection lives on meanwhile."""
@@ -60,8 +66,12 @@ async def talk(server: Address, chat: Chat) -> None:
     """
     greeted = await connect(server, chat.hello())
     conversation = Talk(server, chat, PlainView(echo=False), _PATIENCE, greeted)
-    lines = _Lines(chat, conversation)
-    lines.start()
+    if sys.stdin is None:  # closed, as under some daemons: reading it might read some other file
+        conversation.leave()
+    else:
+        if sys.stdin.isatty():
+            conversation.greet()
+        _Lines(chat, conversation).start()
     await conversation.run()
 
 
@@ -107,8 +117,12 @@ class _Lines:
         if len(self._chat.outbox) > _WAITING_LINES:
             self._loop.call_later(0.02, self._take, lines, taken)
             return
-        for line in lines:
-            if self._chat.leaving:
-                break
-            self._conversation.typed(line.decode(errors="replace"))
-        taken.set()
+        try:
+            for line in lines:
+                if self._chat.leaving:
+                    break
+                self._conversation.typed(line.decode(errors="surrogateescape"))
+        except OSError as error:  # standard output is closed or full
+            self._conversation.fail(error)
+        finally:
+            taken.set()

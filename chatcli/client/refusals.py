@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnreachable, UnknownRecipient
+from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnreachable, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, ServerBye
 
@@ -16,6 +16,10 @@ def as_exception(frame: Error | ServerBye) -> ChatError:
     """Return the exception that says what the frame says."""
     if frame.code == codes.UNKNOWN_USER:
         return UnknownRecipient(frame.code, frame.text, frame.names if isinstance(frame, Error) else [])
+    if frame.code == codes.STORAGE:
+        return StoreError(frame.text)
+    if frame.code == codes.FRAME_TOO_LONG:
+        return Refused(codes.TEXT_TOO_LONG, "That is longer than a message may be: send it in parts.")
     if frame.code in _GONE:
         return ServerUnreachable(frame.text)
     if frame.code in _GARBLED:

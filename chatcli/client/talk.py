@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.client.chat import Chat
 from chatcli.client.events import Event, Notice
 from chatcli.client.link import Connection, backoff, connect
 from chatcli.client.refusals import as_exception
-from chatcli.errors import Refused, ServerUnreachable
+from chatcli.errors import Refused, ServerUnreachable, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, ServerBye, ServerFrame, Welcome, Who
 
 if TYPE_CHECKING:
     from chatcli.protocol.address import Address
 
+_HOW_TO_TALK: Final = 'Write "name: text"; "help" shows more, "exit" leaves.'
 _GOODBYE: Final = 2.0  # seconds for the server to answer ours
-_NAME_HELD: Final = 90.0  # seconds for which our own lost connection may hold our name
+_NAME_HELD: Final = 330.0  # seconds for which our own lost connection may hold our name
 
 
 class View(Protocol):
@@ -49,7 +51,11 @@ class Talk:
         self._view = view
         self._patience = patience
         self._leave = asyncio.Event()
-        self._all_sent = asyncio.Event()
+        self._hurry = asyncio.Event()  # the user did something: try to connect now
+        self._showing = asyncio.Lock()  # from showing messages to acknowledging them
+        self._failure: Exception | None = None
+        self._parting = False  # what comes now is not shown any more
+        self._all_sent = asyncio.Event()  # and all that waited for the user has come
         self._connection: Connection | None = None
         self._begin(*greeted)
 
@@ -59,10 +65,21 @@ class Talk:
         self._view.draw(events)
         self._say(*frames)
         if self._connection is None and any(isinstance(frame, Who) for frame in frames):
-            self._view.draw([Notice("Not connected at the moment.")])
+            self._view.draw([Notice("Not connected at the moment: trying again.")])
         self._note_outbox()
+        self._hurry.set()
         if self._chat.leaving:
             self._leave.set()
+
+    def greet(self) -> None:
+        """Tell a person who they are, how to talk, and who is here."""
+        self._view.draw([Notice(f"You are {self._chat.user} on {self._server}."), Notice(_HOW_TO_TALK)])
+        self.typed("who")
+
+    def fail(self, error: Exception) -> None:
+        """Leave at once: what is shown has nowhere to go any more."""
+        self._failure = error
+        self._leave.set()
 
     def leave(self) -> None:
         """Leave as soon as everything said was sent."""
@@ -80,10 +97,13 @@ class Talk:
         leaving = asyncio.create_task(self._leave.wait(), name="leave")
         try:
             await asyncio.wait({listening, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not listening.done():
+            if not listening.done() and self._failure is None:
                 await self._say_goodbye(listening)
             if listening.done():
                 listening.result()
+            if self._failure is not None:
+                raise self._failure
+            self._check_all_was_sent()
         finally:
             for task in (listening, leaving):
                 task.cancel()
@@ -93,16 +113,25 @@ class Talk:
 
     async def _say_goodbye(self, listening: asyncio.Task[None]) -> None:
         self._note_outbox()
+        if self._chat.outbox and self._connection is None:
+            self._view.draw([Notice(f"Waiting for the server, {self._patience:g} seconds at most.")])
         sent = asyncio.create_task(self._all_sent.wait(), name="all-sent")
         await asyncio.wait({listening, sent}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
         sent.cancel()
-        if self._chat.outbox and not listening.done():
+        if not listening.done():
+            self._check_all_was_sent()
+        # What was shown is acknowledged before the goodbye, and nothing is shown behind it: so nothing comes twice.
+        async with self._showing:
+            self._parting = True
+            self._say(Bye())
+        if self._connection is not None:
+            await asyncio.wait({listening}, timeout=_GOODBYE)
+
+    def _check_all_was_sent(self) -> None:
+        if self._chat.outbox:
             count = len(self._chat.outbox)
             unsent = "1 message was" if count == 1 else f"{count} messages were"
             raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.")
-        self._say(Bye())
-        if self._connection is not None:
-            await asyncio.wait({listening}, timeout=_GOODBYE)
 
     def _say(self, *frames: ClientFrame) -> None:
         # Without a connection nothing is lost: the next one begins with what is in the outbox.
@@ -110,7 +139,7 @@ class Talk:
             self._connection.send(*frames)
 
     def _note_outbox(self) -> None:
-        if self._chat.outbox:
+        if self._chat.outbox or not self._chat.live:
             self._all_sent.clear()
         else:
             self._all_sent.set()
@@ -125,14 +154,14 @@ class Talk:
         while connection is not None:
             try:
                 await self._take_all(connection)
-            except ServerUnreachable as lost:
+            except (ServerUnreachable, StoreError) as lost:
                 self._connection = None
                 await connection.close()
                 self._view.draw(
                     [Notice(f"Connection lost: {lost} Trying again; what you type meanwhile is sent then.")]
                 )
             except Refused as refusal:
-                if refusal.code == codes.LEFT:
+                if refusal.code == codes.LEFT and self._parting:
                     return
                 raise
             connection = self._begin(*await self._connect_again())
@@ -146,11 +175,13 @@ class Talk:
         """Show what came, then acknowledge it: what was not shown comes again."""
         events = self._chat.heard(frames)
         self._note_outbox()
-        if events:
-            await self._view.show(events)
-        shown = next((frame.seq for frame in reversed(frames) if isinstance(frame, Message)), None)
-        if shown is not None:
-            connection.send(Ack(shown))
+        async with self._showing:
+            if not self._parting:
+                if events:
+                    await self._view.show(events)
+                shown = next((frame.seq for frame in reversed(frames) if isinstance(frame, Message)), None)
+                if shown is not None:
+                    connection.send(Ack(shown))
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])
 
@@ -158,7 +189,10 @@ class Talk:
         loop = asyncio.get_running_loop()
         held_until = loop.time() + _NAME_HELD
         for wait in backoff():
-            await asyncio.sleep(wait)
+            self._hurry.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._hurry.wait()
             try:
                 return await connect(self._server, self._chat.hello())
             except ServerUnreachable:

@@ -27,6 +27,8 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         InputError: the host is missing or the port is not a number from 1 to 65535.
     """
     text = text.strip()
+    if "://" in text:
+        raise InputError(f'"{text}" is not an address; write HOST or HOST:PORT, without "{text.partition("//")[0]}//".')
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):

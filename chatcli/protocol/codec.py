@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -45,13 +46,17 @@ class FrameReader(Generic[Frame]):
     Args:
         decoder: reads the union of frames that may come from the other side.
         limit: the longest line, in bytes, its newline included.
+        patience: after so many bad lines in one read the rest of it is not looked at.
     """
 
-    __slots__ = ("_decoder", "_limit", "_partial", "_skipping")
+    __slots__ = ("_decoder", "_limit", "_partial", "_patience", "_skipping")
 
-    def __init__(self, decoder: msgspec.json.Decoder[Frame], limit: int = MAX_FRAME) -> None:
+    def __init__(
+        self, decoder: msgspec.json.Decoder[Frame], limit: int = MAX_FRAME, patience: int = sys.maxsize
+    ) -> None:
         self._decoder = decoder
         self._limit = limit
+        self._patience = patience
         self._partial = bytearray()
         self._skipping = False  # in the middle of a line that was too long, and told so
 
@@ -105,7 +110,21 @@ class FrameReader(Generic[Frame]):
             else:
                 if len(frames) == lines.count(b"\n") == lines.count(b"}\n{") + 1:
                     return frames
-        return [self._decode(line) for line in lines.split(b"\n")[:-1] if len(line) >= self._limit or line.strip()]
+        return self._decode_each(lines)
+
+    def _decode_each(self, lines: bytes) -> list[Frame | BadFrame]:
+        frames: list[Frame | BadFrame] = []
+        bad = 0
+        for line in lines.split(b"\n")[:-1]:
+            if len(line) < self._limit and not line.strip():
+                continue
+            frame = self._decode(line)
+            frames.append(frame)
+            if isinstance(frame, BadFrame):
+                bad += 1
+                if bad >= self._patience:
+                    break
+        return frames
 
     def _decode(self, line: bytes) -> Frame | BadFrame:
         if len(line) >= self._limit:

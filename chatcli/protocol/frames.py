@@ -17,6 +17,9 @@ MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message, unless the server 
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
 
+Time = Annotated[int, Meta(ge=0, le=253_370_764_800_000)]  # up to the year 9999
+Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
 Purpose = Literal["join", "listen", "send", "query"]
 Outcome = Literal["delivered", "stored"]
 
@@ -66,9 +69,9 @@ class Bye(Struct, tag_field="t", tag="bye", gc=False):
 class Limits(Struct, gc=False):
     """What the server takes: bytes of text in a message, bytes in a line, seconds of silence."""
 
-    text: int
-    frame: int
-    silence: int
+    text: Positive
+    frame: Positive
+    silence: Positive
 
 
 class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
@@ -86,7 +89,7 @@ class Sent(Struct, tag_field="t", tag="sent", gc=False):
 
     id: str
     seq: Seq
-    at: int
+    at: Time
     outcome: Outcome
 
 
@@ -98,14 +101,20 @@ class Message(Struct, tag_field="t", tag="message", gc=False):
     sender: str = field(name="from")
     to: str
     text: str
-    at: int
+    at: Time
+
+
+class Live(Struct, tag_field="t", tag="live", gc=False):
+    """The feed has caught up: all of it up to this ``seq`` was sent, and from now on it comes as it is committed."""
+
+    seq: Seq
 
 
 class Person(Struct, gc=False):
     """Someone who is here, and since when."""
 
     user: str
-    since: int
+    since: Time
 
 
 class People(Struct, tag_field="t", tag="who", gc=False):
@@ -146,4 +155,4 @@ class Error(Struct, tag_field="t", tag="error", gc=False, omit_defaults=True):
 
 
 ClientFrame = Hello | Send | Ack | Who | Ping | Bye
-ServerFrame = Welcome | Sent | Message | People | Presence | Pong | ServerBye | Error
+ServerFrame = Welcome | Sent | Message | Live | People | Presence | Pong | ServerBye | Error

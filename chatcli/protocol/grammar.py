@@ -48,7 +48,8 @@ def help_lines() -> list[str]:
     rows += [(" or ".join(row.words), row.help) for row in COMMANDS]
     width = max(len(left) for left, _ in rows)
     return [f"{left:<{width}}   {right}" for left, right in rows] + [
-        'Commands may also be written "/who" or "server:who".'
+        'Commands may also be written "/who" or "server:who". Whoever is away gets what you say on return.',
+        "On a terminal: Tab completes names, Up brings back lines, Ctrl-C clears the line or leaves an empty one.",
     ]
 
 
@@ -67,7 +68,7 @@ def parse_line(line: str) -> Say | Command | Unclear | None:
 def _parse_message(line: str) -> Say | Command | Unclear:
     to, colon, text = line.partition(":")
     to = to.strip()
-    if not colon or not to or any(char.isspace() for char in to):
+    if not colon or not to or any(char.isspace() for char in to) or text.startswith("//"):
         return Unclear(TO_WHOM)
     if to.casefold() == "server":
         return _command(text.strip(), prefix="server:")

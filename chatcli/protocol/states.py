@@ -37,6 +37,7 @@ FROM_SERVER: Final[Table] = {
     State.READY: {
         f.Sent: State.READY,
         f.Message: State.READY,
+        f.Live: State.READY,
         f.People: State.READY,
         f.Presence: State.READY,
         f.Pong: State.READY,

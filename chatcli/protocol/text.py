@@ -16,6 +16,11 @@ _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068
 _NEWLINES: Final = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
 
 
+def is_text(text: str) -> bool:
+    """Return whether ``text`` can be sent: bytes that were no UTF-8 come from terminals and arguments as surrogates."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def printable(text: str) -> str:
     """Return ``text`` with its control characters made visible; line ends become line feeds.
 

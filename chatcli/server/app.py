@@ -27,7 +27,7 @@ from chatcli.store.sqlite import SqliteLog
 logger = logging.getLogger(__name__)
 
 _TICK: Final = 0.5  # seconds between looks at the deadlines
-_COMMITS: Final = 3.0  # seconds that a stop leaves for what is being written
+_COMMITS: Final = 2.5  # seconds that a stop leaves for what is being written
 _GOODBYES: Final = 1.0  # and for what was said last to leave
 _BACKLOG: Final = 1024  # connections that the kernel keeps until they are taken
 _SPARE_FILES: Final = 64  # descriptors that are not connections
@@ -197,6 +197,7 @@ def _fitting(limits: Limits) -> Limits:
         soft = min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft < wanted:
-        logger.warning("This machine allows %d open files: %d connections at most.", soft, soft - _SPARE_FILES)
-        return replace(limits, connections=max(1, soft - _SPARE_FILES))
+        connections = max(1, soft - _SPARE_FILES)
+        logger.warning("This machine allows %d open files: %d connections at most (ulimit -n).", soft, connections)
+        return replace(limits, connections=connections)
     return limits

@@ -113,6 +113,7 @@ class Feed:
             self.session.put(self._line(row))
         self.mode = Mode.LAGGING
         if not page.complete:
+            self._held = None
             self.position = page.rows[-1].seq
             self.session.wake()
             return
@@ -135,8 +136,8 @@ class Feed:
     def _go_live(self) -> None:
         self.mode = Mode.LIVE
         self._unread_only = False
-        self.session.caught_up()
+        self.session.caught_up(self.position)
 
     def _line(self, row: FeedRow) -> bytes:
-        sender, recipient = self._directory.by_id(row.sender).name, self._directory.by_id(row.recipient).name
+        sender, recipient = self._directory.name_of(row.sender), self._directory.name_of(row.recipient)
         return encode(Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at))

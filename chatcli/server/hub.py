@@ -71,11 +71,10 @@ class Hub:
             session.tick(seconds)
 
     def enter(self, session: Session, user: User, since: int | None) -> Feed:
-        """Give a session its feed, from ``since`` or from where its user left off."""
+        """Give a session its feed, from ``since`` or from where its user left off; the session sets it going."""
         position = user.cursor if since is None else min(since, self.log.head)
         feed = Feed(session, user, self.log, self.directory, position, unread_only=since is None)
         user.feeds.append(feed)
-        feed.go_on()
         return feed
 
     def leave(self, session: Session) -> None:
@@ -107,10 +106,17 @@ class Hub:
         for entry in batch.entries:
             origin = entry.origin
             assert isinstance(origin, Origin)  # noqa: S101 (the hub put it there)
-            line = self._refusal(entry, origin, error)
-            if line is None:
-                line = self._repeat(entry, origin) if entry.duplicate else self._deliver(entry, origin)
-            origin.session.settle(entry, line)
+            try:
+                origin.session.settle(entry, self._answer(entry, origin, error))
+            except Exception:
+                # A fault of ours: the others of the batch are committed, and must not go without.
+                logger.exception("Message %d was not handed on.", entry.seq)
+
+    def _answer(self, entry: Entry, origin: Origin, error: StoreError | None) -> bytes:
+        refusal = self._refusal(entry, origin, error)
+        if refusal is not None:
+            return refusal
+        return self._repeat(entry, origin) if entry.duplicate else self._deliver(entry, origin)
 
     def _refusal(self, entry: Entry, origin: Origin, error: StoreError | None) -> bytes | None:
         if error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from chatcli.protocol.codec import encode
@@ -46,6 +46,10 @@ class Presence:
         if not self._scheduled:
             self._scheduled = True
             self._later(_SOONEST + len(self._here) / _NOTICES_A_SECOND, self._tell)
+
+    def users(self) -> Iterable[User]:
+        """Return those who are here."""
+        return self._here.values()
 
     def people(self, number: int = 0) -> bytes:
         """Return the answer to ``who``."""

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from chatcli import __version__
-from chatcli.errors import Refused, StoreError, UnknownRecipient
+from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.ids import id_bytes
+from chatcli.protocol.names import check_name
 from chatcli.protocol.states import State
 from chatcli.protocol.text import printable_line
 from chatcli.server.admission import admit, storage_refusal
@@ -32,8 +33,10 @@ logger = logging.getLogger(__name__)
 _UNSENT: Final = 1  # it does not take what it is sent
 _IN_FLIGHT: Final = 2  # it has said more than is committed yet
 _SETTLING: Final = 4  # its name is being written
+_BACKLOG: Final = 16  # it has asked for more than it takes
 _STOPPING: Final = 8  # the server is about to stop
 
+_FORGIVING: Final = 10  # seconds after which one bad line is forgotten
 _ENTRY_OVERHEAD: Final = 200  # bytes that a message takes beside its text, about
 
 
@@ -48,6 +51,9 @@ class Wire(Protocol):
 
     def resume_reading(self) -> None:
         """Take what comes from the client again."""
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes of what was written have yet to be taken by the socket."""
 
     def close(self) -> None:
         """Close as soon as everything written was sent."""
@@ -66,8 +72,8 @@ class Session:
     """
 
     __slots__ = (
-        "_age", "_bad_frames", "_heard", "_held", "_hub", "_in_flight", "_leaving", "_out", "_paused", "_purpose",
-        "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "feed", "peer", "user",
+        "_age", "_backlog", "_bad_frames", "_heard", "_hub", "_in_flight", "_leaving", "_left", "_out", "_paused",
+        "_purpose", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "feed", "peer", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: str) -> None:
@@ -76,20 +82,21 @@ class Session:
         self.feed: Feed | None = None
         self._hub = hub
         self._wire = wire
-        self._reader = FrameReader[f.ClientFrame](client_frames, hub.limits.frame)
+        self._reader = FrameReader[f.ClientFrame](client_frames, hub.limits.frame, hub.limits.bad_frames)
         self._state = State.GREETING
         self._purpose: f.Purpose = "query"
-        self._held: list[f.ClientFrame | BadFrame] = []  # what came while the name was being written
+        self._backlog: list[f.ClientFrame | BadFrame] = []  # what came and has to wait
         self._out: list[bytes] = []
         self._unsent = 0  # bytes in _out
         self._in_flight = 0  # bytes said and not yet committed
         self._paused = 0
         self._leaving = False
         self._stale_roster = False
-        self._bad_frames = 0
+        self._bad_frames = 0.0  # fewer with time
         self._age = 0.0  # seconds in this state
         self._quiet = 0.0  # seconds without a word, or without taking one
         self._heard = False
+        self._left = 0  # bytes that the socket had not taken, when last looked at
         hub.sessions.add(self)
 
     @property
@@ -102,8 +109,30 @@ class Session:
     def receive(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._heard = True
-        for frame in self._reader.feed(data):
+        frames = self._reader.feed(data)
+        if self._backlog:
+            self._backlog += frames
+        else:
+            self._work(frames)
+
+    def _work(self, frames: list[f.ClientFrame | BadFrame]) -> None:
+        """Take frames until there is too much to be sent, or the name is being written; keep the rest for then."""
+        for index, frame in enumerate(frames):
+            if self._unsent > self._hub.limits.unsent or self._paused & (_SETTLING | _UNSENT):
+                self._backlog = frames[index:]
+                self._pause(_BACKLOG)
+                self.wake()
+                return
             self._take(frame)
+
+    def _go_on(self) -> None:
+        """Take up what was left when there was too much to be sent."""
+        if self._backlog and not self._paused & (_SETTLING | _UNSENT):
+            frames, self._backlog = self._backlog, []
+            self._resume(_BACKLOG)
+            self._work(frames)
+            if self._leaving and not self._backlog and not self._in_flight:
+                self._leave()
 
     def ended(self) -> None:
         """Note that the client has said its last word; answer what is open, then close."""
@@ -121,6 +150,7 @@ class Session:
         self._resume(_UNSENT)
         if self.feed is not None:
             self.feed.go_on()
+        self._go_on()
 
     def lost(self) -> None:
         """Note that the connection is gone."""
@@ -167,21 +197,22 @@ class Session:
             # A transport may be closed a moment before the session is told; nobody else's output may suffer for it.
             with contextlib.suppress(RuntimeError):
                 self._wire.write(data)
-        if self.feed is not None and not self._paused & _UNSENT:
-            self.feed.go_on()
-
-    def caught_up(self) -> None:
-        """Make good for the notices that were left out."""
+        if self._paused & _UNSENT:
+            return
         if self._stale_roster:
             self._stale_roster = False
             self.put(self._hub.presence.people())
+        if self.feed is not None:
+            self.feed.go_on()
+        self._go_on()
+
+    def caught_up(self, seq: int) -> None:
+        """Say that the feed is live."""
+        self.put(encode(f.Live(seq)))
 
     # What takes frames
 
     def _take(self, frame: f.ClientFrame | BadFrame) -> None:
-        if self._paused & _SETTLING:
-            self._held.append(frame)
-            return
         if isinstance(frame, BadFrame):
             self._bad(frame)
             return
@@ -192,18 +223,26 @@ class Session:
                 self._unexpected(frame)
             else:
                 self._HANDLERS[kind](self, frame)
-        except UnknownRecipient as refusal:
-            self.put(encode(f.Error(refusal.code, str(refusal), getattr(frame, "id", None), names=refusal.names)))
         except Refused as refusal:
-            self.put(encode(f.Error(refusal.code, str(refusal), getattr(frame, "id", None), getattr(frame, "n", None))))
+            self._refuse(frame, refusal)
+
+    def _refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
+        identity, number = getattr(frame, "id", None), getattr(frame, "n", None)
+        names = refusal.names if isinstance(refusal, UnknownRecipient) else []
+        self.put(encode(f.Error(refusal.code, str(refusal), identity, number, names)))
+        if self._state is State.GREETING:
+            self._count_bad()
 
     def _bad(self, frame: BadFrame) -> None:
         if self._state is State.CLOSED:
             return
         self.put(encode(f.Error(frame.code, frame.text)))
+        self._count_bad()
+
+    def _count_bad(self) -> None:
         self._bad_frames += 1
         if self._bad_frames >= self._hub.limits.bad_frames:
-            self.close(codes.MALFORMED, f"{self._bad_frames} lines were no frames; the server gives up.")
+            self.close(codes.MALFORMED, "Too many lines could not be taken; the server gives up.")
 
     def _unexpected(self, frame: f.ClientFrame) -> None:
         if self._state is State.CLOSED:
@@ -231,10 +270,8 @@ class Session:
             self.close(codes.STORAGE, str(storage_refusal()))
             return
         self._welcome(hello)
-        held, self._held = self._held, []
-        for frame in held:
-            self._take(frame)
-        if self._leaving and not self._in_flight:
+        self._go_on()
+        if self._leaving and not self._backlog and not self._in_flight:
             self._leave()
 
     def _welcome(self, hello: f.Hello) -> None:
@@ -248,7 +285,9 @@ class Session:
             cursor = self.feed.position
         name = user.name if user is not None else ""
         self.put(encode(f.Welcome(name, hub.log.head, cursor, f"chatcli/{__version__}", limits)))
-        if user is not None and hello.purpose == "join":
+        if self.feed is not None:
+            self.feed.go_on()
+        if user is not None and hello.purpose == "join" and not self._leaving:
             hub.presence.came(user)
         logger.info("%s is in", self)
 
@@ -272,14 +311,21 @@ class Session:
             raise Refused(codes.EMPTY_TEXT, "There is no text in that message.")
         # A character has four bytes at most: most texts need not be encoded to be measured.
         if len(text) * 4 > limit and (size := len(text.encode())) > limit:
-            raise Refused(codes.TEXT_TOO_LONG, f"A message may have {limit} bytes; this one has {size}.")
+            raise Refused(
+                codes.TEXT_TOO_LONG, f"A message may have {limit} bytes, and this one has {size}: send it in parts."
+            )
         try:
             return id_bytes(frame.id)
         except ValueError:
             raise Refused(codes.BAD_ID, "A message id is a UUID, as in 01890a5d-ac96-774b-bcce-b302099a8057.") from None
 
     def _refuse_unknown(self, spelling: str) -> None:
-        names = self._hub.directory.close_to(spelling)
+        try:
+            check_name(spelling)
+        except InputError:
+            text = f'Nobody can be called "{printable_line(spelling[:64])}": name one person, as they call themselves.'
+            raise UnknownRecipient(codes.UNKNOWN_USER, text, []) from None
+        names = self._hub.directory.close_to(spelling, self._hub.presence.users())
         hint = (
             f"; did you mean {' or '.join(names)}?" if names else ": they have to join once before they can be sent to."
         )
@@ -355,6 +401,9 @@ class Session:
         self._age += seconds
         self._quiet = 0.0 if self._heard else self._quiet + seconds
         self._heard = False
+        self._bad_frames = max(0.0, self._bad_frames - seconds / _FORGIVING)
+        if self._paused & _UNSENT:
+            self._note_progress()
         if self._state is State.CLOSED:
             if self._age > limits.closing:
                 self._wire.abort()
@@ -363,6 +412,13 @@ class Session:
                 self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
         elif self._quiet > (limits.stalled if self._paused else limits.silence):
             self.close(codes.TIMEOUT, "The connection was silent for too long.")
+
+    def _note_progress(self) -> None:
+        """A reader that takes anything at all is not stalled, however slow it is."""
+        left = self._wire.get_write_buffer_size()
+        if left < self._left:
+            self._quiet = 0.0
+        self._left = left
 
     def __str__(self) -> str:
         return f"{self.user.name} ({self._purpose}, {self.peer})" if self.user is not None else self.peer

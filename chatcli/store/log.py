@@ -74,7 +74,7 @@ class FeedPage(NamedTuple):
 
 
 class FeedQuery(NamedTuple):
-    """Which stretch of whose feed to read: ``after < seq <= upto``, ``limit`` rows at most."""
+    """Which stretch of whose feed to read: ``after < seq <= upto``, ``limit`` rows at most, fewer of long ones."""
 
     user: int
     after: int
@@ -119,7 +119,7 @@ class Log(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits and nothing is being written."""
+        """Whether nothing but read positions waits, and nothing is being written."""
 
     def users(self) -> list[UserRecord]:
         """Return everyone who has ever been here, the longest known first."""

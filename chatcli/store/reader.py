@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Final
 
 from chatcli.store.log import FeedPage, FeedQuery, FeedRow, UserRecord
+
+_PAGE_TEXT: Final = 128 * 1024  # characters: a page ends behind the message with which it has so many
 
 _FEED = """
 SELECT messages.seq, messages.id, messages.sender,
@@ -22,7 +25,14 @@ LIMIT :limit
 
 def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> FeedPage:
     """Read a stretch of someone's feed, in order."""
-    rows = [FeedRow(*row) for row in connection.execute(_FEED, query._asdict())]
+    rows = []
+    size = 0
+    for values in connection.execute(_FEED, query._asdict()):
+        row = FeedRow(*values)
+        rows.append(row)
+        size += len(row.text)
+        if size >= _PAGE_TEXT:
+            return FeedPage(rows, complete=False)
     return FeedPage(rows, complete=len(rows) < query.limit)
 
 

@@ -56,7 +56,7 @@ def check(connection: sqlite3.Connection) -> int:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application not in (0, APPLICATION_ID) or (application == 0 and _has_tables(connection)):
-        raise StoreError("it is a database of some other program")
+        raise StoreError("it is a database of some other program: choose another directory with --data")
     if version > len(MIGRATIONS):
         raise StoreError(
             f"it was written by a newer chatcli (schema {version}; this one knows {len(MIGRATIONS)}): upgrade chatcli"

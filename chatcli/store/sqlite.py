@@ -26,7 +26,7 @@ _FILE: Final = "chatcli.db"
 _LOCK: Final = "lock"
 _READERS: Final = 2
 _BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
-_CLOSING_SECONDS: Final = 3  # for the last batch; a disk that hangs must not keep the server from ending
+_CLOSING_SECONDS: Final = 1  # for the last batch; a disk that hangs must not keep the server from ending
 _CLOSED: Final = StoreError("the log is closed")
 _OVERHEAD: Final = 200  # bytes that a waiting message takes beside its text, about
 
@@ -51,6 +51,7 @@ class SqliteLog:
         self._writing = False
         self._cursors_wanted = False  # even if nothing else waits
         self._closed = False
+        self._failed = False  # the last batch could not be written
         self._path = directory / _FILE
         self._lock = _lock(directory)
         try:
@@ -69,7 +70,7 @@ class SqliteLog:
                 schema.migrate(connection)
                 self._users = reader.read_users(connection)
                 self.head = reader.read_head(connection)
-                self._writer = Writer(connection)
+                self._writer = Writer(connection, self._path)
             except BaseException:
                 connection.close()
                 raise
@@ -88,8 +89,8 @@ class SqliteLog:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits and nothing is being written."""
-        return not self._writing and not self._waiting
+        """Whether nothing but read positions waits, and nothing is being written."""
+        return not self._writing and not (self._waiting.entries or self._waiting.users)
 
     def users(self) -> list[UserRecord]:
         """Return everyone who had been here when the log was opened, the longest known first."""
@@ -140,6 +141,7 @@ class SqliteLog:
     def _done(self, batch: Batch, error: StoreError | None) -> None:
         """Hand the result over; in the owner's thread."""
         self._writing = False
+        self._failed = error is not None
         self._pending_bytes -= sum(len(entry.text) + _OVERHEAD for entry in batch.entries)
         if error is None:
             self.head = max((entry.seq for entry in batch.entries if not entry.duplicate), default=self.head)
@@ -154,11 +156,10 @@ class SqliteLog:
         """Read a stretch of a feed beside the writer."""
 
         def finish(future: Future[FeedPage]) -> None:
-            if future.cancelled():
+            error = None if future.cancelled() else future.exception()
+            if future.cancelled() or (error is not None and self._closed):
                 self._tell(done, None, _CLOSED)
-                return
-            error = future.exception()
-            if error is None:
+            elif error is None:
                 self._tell(done, future.result(), None)
             else:
                 logger.error("Cannot read the log %s: %s", self._path, error)
@@ -172,7 +173,7 @@ class SqliteLog:
     def _read(self, query: FeedQuery) -> FeedPage:
         connection = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = _connect(self._path)
+            connection = self._local.connection = _connect(self._path, create=False)
             connection.execute("PRAGMA query_only = ON")
             self._read_connections.append(connection)
         return reader.read_feed(connection, query)
@@ -182,11 +183,14 @@ class SqliteLog:
         if self._closed:
             return
         self._closed = True
-        if self._waiting:
+        # Cursors that could not be written just now are not worth another wait: what they point at is shown again.
+        if self._waiting.entries or self._waiting.users or (self._waiting and not self._failed):
             self._batches.put(self._waiting)
-            self._waiting = Batch()
+        self._waiting = Batch()
         self._batches.put(None)
         self._thread.join(_CLOSING_SECONDS)
+        for connection in self._read_connections:
+            connection.interrupt()
         self._readers.shutdown(wait=not self._thread.is_alive(), cancel_futures=True)
         if not self._thread.is_alive():
             for connection in [*self._read_connections, self._connection]:
@@ -198,8 +202,14 @@ class _Taken(StoreError):
     """Another process has the lock."""
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+def _connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
@@ -235,11 +245,13 @@ def _explained(what: str) -> Iterator[None]:
     """Turn what the system says into a sentence that begins with ``what``."""
     try:
         yield
-    except (StoreError, sqlite3.Error) as error:
+    except StoreError as error:
         raise StoreError(f"{what}: {error}.") from None
+    except sqlite3.Error as error:
+        raise StoreError(f"{what}: {error}. Move it away, or choose another directory with --data.") from None
     except BlockingIOError:
         raise _Taken(what) from None
     except (FileExistsError, NotADirectoryError):
         raise StoreError(f"{what}: there is a file in its place. Choose another with --data.") from None
     except OSError as error:
-        raise StoreError(f"{what}: {error.strerror}.") from None
+        raise StoreError(f"{what}: {error.strerror}. Choose another with --data.") from None

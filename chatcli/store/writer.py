@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 from typing import Final
 
 from chatcli.store.log import Batch, Entry
@@ -28,8 +30,10 @@ class Writer:
         sqlite3.Error: from every method; nothing of the batch was stored then.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._files = (path, path.with_name(path.name + "-wal"))
+        self._identities: list[tuple[int, int]] | None = None
         (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
         self._next_seq: int = newest + 1
         self._conversations: dict[tuple[int, int], int] = {}
@@ -37,12 +41,15 @@ class Writer:
     def write(self, batch: Batch) -> None:
         """Commit the whole batch, giving each entry its ``seq``."""
         execute = self._connection.execute
+        if self._connection.in_transaction:  # the ROLLBACK of the batch before failed as well
+            execute("ROLLBACK")
         execute("BEGIN IMMEDIATE")
         try:
             self._add_users(batch)
             self._add_messages(batch.entries)
             self._move_cursors(batch.cursors.items())
             execute("COMMIT")
+            self._check_files()
         except BaseException:
             self._conversations.clear()  # some may have been made in this transaction
             for entry in batch.entries:
@@ -50,6 +57,21 @@ class Writer:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
             raise
+
+    def _check_files(self) -> None:
+        """Make sure that what was written is where it will be looked for: SQLite writes on into deleted files.
+
+        Raises:
+            sqlite3.OperationalError: the database was deleted or moved; what was committed is not to be found again.
+        """
+        try:
+            identities = [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]
+        except FileNotFoundError as error:
+            raise sqlite3.OperationalError(f"{error.filename} has been moved or deleted") from None
+        if self._identities is None:
+            self._identities = identities
+        elif identities != self._identities:
+            raise sqlite3.OperationalError(f"{self._files[0]} has been replaced")
 
     def _add_users(self, batch: Batch) -> None:
         if batch.users:

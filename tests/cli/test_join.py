@@ -107,3 +107,47 @@ def test_a_reader_that_goes_away_ends_it_quietly(server: ThreadServer) -> None:
         _, complaint = alice.communicate()
         assert complaint == b""
         eventually(lambda: bob.asks_who() == ["bob"])
+
+
+def test_what_was_shown_in_a_pipe_does_not_come_again(server: ThreadServer) -> None:
+    """Each visit prints what came since the last one, whole and once, however short it is."""
+    server.joined("alice").hang_up()
+    seen: list[str] = []
+    with server.joined("bob", "send") as bob:
+        for number in range(10):
+            bob.sends("alice", f"message {number}")
+            bob.hears("sent")
+            done = chatcli("join", "--user", "alice", "--server", str(server.address))
+            assert (done.returncode, done.stderr) == (0, "")
+            seen += done.stdout.splitlines()
+    assert [line.split("  ")[1] for line in seen] == [f"message {number}" for number in range(10)]
+
+
+def test_text_that_is_no_text_is_refused(server: ThreadServer) -> None:
+    """A line with bytes that are not UTF-8 is not sent in another form; the lines around it are."""
+    with server.joined("bob") as bob:
+        lines = b"bob: caf\xe9\nbob: fine\n"
+        done = chatcli("join", "--user", "alice", "--server", str(server.address), stdin=lines)
+        assert done.returncode == 2
+        assert "not text in UTF-8" in done.stderr
+        assert bob.texts(1) == ["fine"]
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">/dev/full", ">&-", "2>&-"])
+def test_streams_that_are_closed_or_full_end_in_no_traceback(server: ThreadServer, redirection: str) -> None:
+    """Where input is closed it has ended; where output cannot be written, the client ends with a sentence."""
+    server.joined("alice").hang_up()
+    with server.joined("bob", "send") as bob:
+        bob.sends("alice", "hello")
+        bob.hears("sent")
+    command = f'exec "$0" -m chatcli join --user alice --server {server.address} {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        input=b"help\n",
+        capture_output=True,
+        env=environment(),
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == (1 if "full" in redirection else 0)

@@ -115,3 +115,42 @@ def test_help_shows_how(tmp_path: Path) -> None:
     text = chatcli("send", "--help").stdout
     for part in ("CHATCLI_USER", "CHATCLI_SERVER", "127.0.0.1:8080", "delivered", "stored", "chatcli send bob"):
         assert part in text
+
+
+@pytest.mark.parametrize(("redirection", "complaint"), [(">/dev/full", "was delivered"), (">&-", ""), ("2>&-", "")])
+def test_a_message_that_was_sent_is_a_success_wherever_the_answer_goes(
+    server: ThreadServer, redirection: str, complaint: str
+) -> None:
+    """Nobody sends it again because standard output could not be written."""
+    with server.joined("bob") as bob:
+        command = f'exec "$0" -m chatcli send bob hi --server {server.address} {redirection}'
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable], capture_output=True, text=True, env=environment(), check=False
+        )
+        assert done.returncode == 0
+        assert complaint in done.stderr
+        assert "Traceback" not in done.stderr
+        bob.hears("message", text="hi")
+
+
+def test_input_without_end_is_not_read_without_end(server: ThreadServer) -> None:
+    """What is longer than any message is refused, whoever would go on writing it."""
+    command = f'yes | "$0" -m chatcli send bob - --server {server.address}'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 4
+    assert "send a part of it" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["bob", "hi", "--user", ""], ["", "hi"], ["bob", ""]])
+def test_an_empty_variable_is_a_mistake(server: ThreadServer, arguments: list[str]) -> None:
+    """An empty name or text is refused, rather than replaced by something else."""
+    done = chatcli("send", *arguments, "--server", str(server.address))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "empty" in done.stderr

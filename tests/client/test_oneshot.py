@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -99,3 +100,24 @@ def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
     """What is no chatcli server is called so."""
     with Impostor(lambda connection: connection.sendall(greeting)) as address, pytest.raises(ProtocolError):
         oneshot.who(address)
+
+
+@pytest.mark.parametrize("drop", [b'{"t":"pong"}\n', b" ", b"\n"])
+def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
+    """Whatever trickles in, the time for all of it is bounded."""
+    monkeypatch.setattr(oneshot, "_TIMEOUT", 0.5)
+
+    def drip(connection: socket.socket) -> None:
+        limits = {"text": 1, "frame": 1, "silence": 60}
+        welcome = {"t": "welcome", "user": "a", "head": 0, "cursor": 0, "server": "x", "limits": limits}
+        connection.sendall(json.dumps(welcome).encode() + b"\n")
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(drop)
+                connection.settimeout(0.003)
+                with contextlib.suppress(TimeoutError):
+                    if not connection.recv(65536):
+                        return
+
+    with Impostor(drip) as address, pytest.raises(ServerUnreachable):
+        oneshot.send(address, "a", "b", "hi")

@@ -15,9 +15,10 @@ _short = st.text(max_size=20)
 _texts = st.text(max_size=60) | st.sampled_from(['"\\', "\x00\x1b[31m", "a\nb\r\n", "\u2028", "👩\u200d🚀"])
 _seqs = st.integers(0, 2**63 - 1)
 _numbers = st.integers(0, 2**53 - 1)
-_times = st.integers(0, 2**62)
+_times = st.integers(0, 253_370_764_800_000)
+_sizes = st.integers(1, 2**31 - 1)
 _names = st.lists(_short, max_size=3)
-_limits = st.builds(f.Limits, _times, _times, _times)
+_limits = st.builds(f.Limits, _sizes, _sizes, _sizes)
 _purposes = st.sampled_from(get_args(f.Purpose))
 _outcomes = st.sampled_from(get_args(f.Outcome))
 
@@ -34,6 +35,7 @@ server_frame: Final[st.SearchStrategy[f.ServerFrame]] = st.one_of(
     st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits),
     st.builds(f.Sent, _short, _seqs, _times, _outcomes),
     st.builds(f.Message, _seqs, _short, _short, _short, _texts, _times),
+    st.builds(f.Live, _seqs),
     st.builds(f.People, st.lists(st.builds(f.Person, _short, _times), max_size=3), _numbers),
     st.builds(f.Presence, _names, _names),
     st.builds(f.Pong, _numbers),

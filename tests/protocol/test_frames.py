@@ -33,6 +33,7 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
         f.Message(9, ID, "ann", "bob", "hi", 1000),
         f'{{"t":"message","seq":9,"id":"{ID}","from":"ann","to":"bob","text":"hi","at":1000}}',
     ),
+    (f.Live(9), '{"t":"live","seq":9}'),
     (f.People([f.Person("bob", 5)], 3), '{"t":"who","people":[{"user":"bob","since":5}],"n":3}'),
     (f.Presence(["ann"], []), '{"t":"presence","here":["ann"],"gone":[]}'),
     (f.Pong(3), '{"t":"pong","n":3}'),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,21 @@ def test_stopping_does_not_wait_for_someone_who_reads_nothing(tmp_path: Path) ->
         begun = time.monotonic()
     assert time.monotonic() - begun < 5
     stalled.hang_up()
+
+
+def test_stopping_does_not_wait_for_someone_who_holds_the_database(tmp_path: Path) -> None:
+    """Another program that locks the database cannot keep the server from stopping in time."""
+    with ThreadServer(tmp_path) as server:
+        alice, bob = server.joined("alice"), server.joined("bob")
+        alice.sends("bob", "hi")
+        bob.texts(1)
+        alice.hears("sent")
+        with closing(sqlite3.connect(tmp_path / "chatcli.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            alice.sends("bob", "not now")
+            alice.hears("error", code="storage")
+            begun = time.monotonic()
+            server.stop()
+            assert time.monotonic() - begun < 5
+    alice.hang_up()
+    bob.hang_up()

@@ -179,3 +179,68 @@ def test_random_bytes_never_bring_the_server_down(server: ThreadServer) -> None:
             alice.sends("listener", f"{round_}")
             alice.hears("sent", outcome="delivered")
             listener.hears("message", text=f"{round_}")
+
+
+def test_a_crowd_asked_for_without_end_does_not_fill_memory(tmp_path: Path) -> None:
+    """Whoever asks and asks without reading is answered as they read; nobody else waits."""
+    limits = Limits(unsent=64 * 1024)
+    with ThreadServer(tmp_path, limits) as server, server.joined("alice") as alice:
+        crowd = [server.joined(f"member-of-the-crowd-{number}") for number in range(100)]
+        with server.joined("greedy", "send") as greedy:
+            greedy.says_raw(b'{"t":"who","n":1}\n' * 5000)
+            alice.says("ping", n=1)
+            alice.hears("pong", n=1)
+            waiting = server.run(lambda: max(session._unsent for session in server.hub.sessions))
+            assert waiting <= limits.unsent + 16 * 1024
+            for _ in range(5000):
+                greedy.hears("who", n=1)
+        for member in crowd:
+            member.hang_up()
+
+
+def test_greetings_that_are_refused_again_and_again_end_the_connection(server: ThreadServer) -> None:
+    """Names cannot be tried without end on one connection."""
+    with server.connect() as caller:
+        for number in range(20):
+            caller.says("hello", version=1, user=f"not a name {number}")
+            caller.hears("error", code="bad_name")
+        caller.hears("bye", code="malformed")
+
+
+def test_names_that_are_almost_right_cost_next_to_nothing(server: ThreadServer) -> None:
+    """Thousands of misspelt recipients do not keep the others waiting."""
+    crowd = [server.joined(f"{'a' * 25}{number:04}") for number in range(200)]
+    with server.joined("alice") as alice, server.joined("eve") as eve:
+        for _ in range(1000):
+            eve.sends("a" * 24 + "b0001", "hi")
+        alice.says("ping", n=1)
+        alice.hears("pong", n=1)
+        for _ in range(1000):
+            eve.hears("error", code="unknown_user")
+    for member in crowd:
+        member.hang_up()
+
+
+def test_a_slow_reader_who_takes_something_is_not_stalled(tmp_path: Path) -> None:
+    """As long as a reader takes anything, it is not closed, however long all of it takes."""
+    with ThreadServer(tmp_path, Limits(stalled=1)) as server, server.joined("alice") as alice:
+        slow = server.connect(receive_buffer=4096)
+        slow.says("hello", version=1, user="slow")
+        slow.hears("welcome")
+        for _ in range(60):
+            alice.sends("slow", "x" * 30_000)
+            alice.hears("sent")
+        taken = 0
+        while taken < 60 * 30_000:
+            taken += len(slow.socket.recv(2048)) + len(slow.socket.recv(30_000))
+            alice.says("ping")
+            alice.hears("pong")
+        slow.hang_up()
+
+
+@pytest.mark.parametrize("name", ["all", "two words", "", "x" * 40, "a:b"])
+def test_what_cannot_be_a_name_is_said_to_be_none(server: ThreadServer, name: str) -> None:
+    """A recipient whom nobody can be is not promised to come one day."""
+    with server.joined("alice") as alice:
+        alice.sends(name, "hi")
+        assert "Nobody can be called" in alice.hears("error", code="unknown_user")["text"]

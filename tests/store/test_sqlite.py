@@ -160,7 +160,8 @@ def test_a_file_that_is_no_database_is_refused(data: Path) -> None:
     """Something else under the name of the log is named as such and not overwritten."""
     data.mkdir()
     database(data).write_bytes(b"Dear diary, " * 1000)
-    assert refusal(data) == f"Cannot use the log {database(data)}: file is not a database."
+    remedy = "Move it away, or choose another directory with --data."
+    assert refusal(data) == f"Cannot use the log {database(data)}: file is not a database. {remedy}"
     assert database(data).read_bytes() == b"Dear diary, " * 1000
 
 
@@ -171,7 +172,8 @@ def test_a_database_of_another_program_is_refused(data: Path, script: str) -> No
     with closing(sqlite3.connect(database(data))) as connection:
         connection.executescript(script)
     before = database(data).read_bytes()
-    assert refusal(data) == f"Cannot use the log {database(data)}: it is a database of some other program."
+    remedy = "choose another directory with --data"
+    assert refusal(data) == f"Cannot use the log {database(data)}: it is a database of some other program: {remedy}."
     assert database(data).read_bytes() == before
 
 
@@ -416,3 +418,22 @@ def test_pages_are_read_beside_a_batch_that_is_being_written(chat: Owner) -> Non
         counts.add(len(chat.read(BOB.id, upto=2**62, limit=10_000).rows))
     assert counts <= {1, 2001}
     assert len(chat.read(BOB.id, limit=10_000).rows) == 2001
+
+
+@pytest.mark.parametrize("name", ["chatcli.db", "chatcli.db-wal"])
+def test_a_database_that_was_taken_away_takes_no_messages(chat: Owner, data: Path, name: str) -> None:
+    """Once its file is gone, nothing is acknowledged; once it is back, writing goes on."""
+    assert chat.write(entry(ANN, BOB, "before")).error is None
+    (data / name).rename(data / "elsewhere")
+    assert isinstance(chat.write(entry(ANN, BOB, "nowhere")).error, StoreError)
+    (data / "elsewhere").rename(data / name)
+    assert chat.write(entry(ANN, BOB, "after")).error is None
+
+
+def test_a_page_of_long_messages_ends_early(chat: Owner) -> None:
+    """However long messages are, a page holds a few hundred kilobytes, and the next goes on behind it."""
+    chat.write(*(entry(ANN, BOB, "x" * 32_000) for _ in range(20)))
+    page = chat.read(BOB.id)
+    assert len(page.rows) == 5
+    assert not page.complete
+    assert len(chat.read(BOB.id, after=page.rows[-1].seq).rows) == 5

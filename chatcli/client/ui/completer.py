@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
@@ -15,10 +15,10 @@ class LineCompleter(Completer):
     """Knows the people and a document, and nothing else.
 
     Args:
-        people: returns the names of those who are here.
+        people: returns the names of those who may be meant, the likeliest first, and whether they are here.
     """
 
-    def __init__(self, people: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, people: Callable[[], Mapping[str, bool]]) -> None:
         self._people = people
 
     def get_completions(
@@ -33,9 +33,10 @@ class LineCompleter(Completer):
         prefix = "/" if before.startswith("/") else ""
         typed = before.removeprefix("/").casefold()
         if not prefix:
-            for name in sorted(self._people(), key=str.casefold):
+            for name, here in self._people().items():
                 if name.casefold().startswith(typed):
-                    yield Completion(f"{name}: ", -len(before), display=printable_line(name), display_meta="here")
+                    where = "here" if here else "away"
+                    yield Completion(f"{name}: ", -len(before), display=printable_line(name), display_meta=where)
         for row in COMMANDS:
             if row.words[0].startswith(typed):
                 yield Completion(prefix + row.words[0], -len(before), display_meta=row.help)

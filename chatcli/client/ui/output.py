@@ -31,7 +31,10 @@ class WholeOutput(Vt100_Output):
         """Make one for the terminal that standard output is."""
 
         def size() -> Size:
-            columns, rows = os.get_terminal_size(sys.stdout.fileno())
+            try:
+                columns, rows = os.get_terminal_size(sys.stdout.fileno())
+            except OSError:  # the terminal has gone away
+                columns, rows = 0, 0
             return Size(rows=rows or 24, columns=columns or 80)
 
         # No cursor position requests: their answers arrive among the keys, late on slow lines, and nothing needs them.

@@ -14,7 +14,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.renderer import print_formatted_text
 
 from chatcli.client.chat import Chat
-from chatcli.client.events import Event, Fragments, Notice, Said, render
+from chatcli.client.events import Event, Fragments, Said, render
 from chatcli.client.link import Connection, connect
 from chatcli.client.talk import Talk
 from chatcli.client.ui.completer import LineCompleter
@@ -29,7 +29,6 @@ from chatcli.protocol.frames import Welcome
 _PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
 _LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
-_HOW_TO_TALK: Final = 'Write "name: text" to talk; "help" shows more, "exit" leaves.'
 _BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN)
 
 
@@ -46,7 +45,7 @@ class Terminal:
             style=STYLE,
             color_depth=color_depth(),
             output=self._output,
-            completer=LineCompleter(lambda: chat.here - {chat.user}),
+            completer=LineCompleter(lambda: people(chat)),
             complete_while_typing=False,
             key_bindings=key_bindings(self._leave),
             enable_suspend=True,
@@ -103,6 +102,12 @@ class Terminal:
         return keys
 
 
+def people(chat: Chat) -> dict[str, bool]:
+    """Return whom the user may want to talk with, and whether they are here."""
+    names = dict.fromkeys(reversed(chat.known)) | dict.fromkeys(sorted(chat.here, key=str.casefold))
+    return {name: name in chat.here for name in names if name != chat.user}
+
+
 def _wrapped(event: Event, today: datetime.date, width: int) -> Fragments:
     """Return the event as styled text; what we say breaks between words, what people said is left as it is."""
     fragments = render(event, today)
@@ -123,7 +128,8 @@ async def talk(server: Address, chat: Chat) -> None:
     terminal = Terminal(chat)
     conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE, greeted)
     keys = await terminal.open()
-    terminal.draw([Notice(f"You are {chat.user} on {server}."), Notice(_HOW_TO_TALK)])
+    keys.add_done_callback(lambda _: conversation.leave())  # without keys there is nobody to talk
+    conversation.greet()
     try:
         await conversation.run()
     finally:

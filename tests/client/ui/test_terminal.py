@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+from pathlib import Path
 
-from tests.support import ThreadServer, eventually
+from tests.support import Program, ThreadServer, chatcli, eventually, serving
 from tests.terminal import Terminal
 
 
@@ -26,7 +27,8 @@ def test_the_session_that_the_readme_shows(server: ThreadServer) -> None:
         bob.types("alice: Hi yourself\r")
         alice.shows("Bob → you  Hi yourself")
         alice.types("who\r")
-        alice.shows("Here: Alice (you), Bob")
+        eventually(lambda: sum("Here:" in line for line in alice.lines) == 2)
+        assert alice.lines[-2] == "Here: Alice (you), Bob"
         bob.types("exit\r")
         assert bob.end() == 0
         alice.shows("Bob left")
@@ -184,3 +186,50 @@ def test_no_color_is_respected(server: ThreadServer) -> None:
         alice.shows("plain")
         numbers = {number for codes in re.findall(rb"\x1b\[([0-9;]*)m", alice.raw) for number in codes.split(b";")}
         assert not numbers & {b"%d" % number for number in (*range(30, 38), *range(90, 98), 38)}
+
+
+def test_a_byte_that_is_no_text_is_refused_and_the_talk_goes_on(server: ThreadServer) -> None:
+    """A pasted byte of another encoding is not sent, and nothing breaks."""
+    with join(server, "alice") as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        alice.types_raw(b"bob: caf\xe9 latin\r")
+        alice.shows("Not sent: that is not text in UTF-8.")
+        alice.types("bob: fine\r")
+        bob.hears("message", text="fine")
+
+
+def test_who_is_here_is_told_on_joining(server: ThreadServer) -> None:
+    """Someone who joins sees at once who they can talk to."""
+    with server.joined("bob"), join(server, "alice") as alice:
+        alice.shows("Here: alice (you), bob")
+
+
+def test_tab_completes_those_who_were_talked_with_and_have_left(server: ThreadServer) -> None:
+    """Whoever is away can be written to as easily as whoever is here."""
+    with join(server, "alice") as alice, server.joined("Roberta") as roberta:
+        alice.shows("You are alice")
+        roberta.sends("alice", "bye then")
+        alice.shows("bye then")
+        roberta.says("bye")
+        alice.shows("Roberta left")
+        alice.types("rob\t")
+        alice.shows_input("› Roberta:")
+
+
+def test_a_restarted_server_brings_back_nothing_that_was_said_before(tmp_path: Path) -> None:
+    """After a reconnect, one's own messages of earlier visits are not printed as if just said."""
+    with serving(tmp_path) as (server, address):
+        where = ["--server", str(address)]
+        chatcli("join", "--user", "bob", *where)
+        chatcli("join", "--user", "alice", *where, stdin=b"bob: one\nbob: two\n")
+        with Terminal("join", "--user", "alice", *where) as alice:
+            alice.shows("Here: alice (you)")
+            server.end(signal.SIGKILL)
+            alice.shows("Connection lost")
+            with Program("serve", "--data", str(tmp_path), "--port", str(address.port)):
+                alice.types("bob: three\r")
+                alice.shows("Connected again.")
+                alice.types("who\r")
+                eventually(lambda: sum("Here:" in line for line in alice.lines) == 2)
+                said = [line.split("  ")[1] for line in alice.lines if "you → bob" in line]
+                assert said == ["three"]
