@@ -140,11 +140,12 @@ class Caller:
         return json.loads(line) if line else None
 
     def hears(self, tag: str, **fields: object) -> Frame:
-        """Return the next frame but presence and live, which must be this one, with at least these fields."""
+        """Return the next frame but those that come unasked, which must be this one, with at least these fields."""
         while True:
             frame = self.next()
             assert frame is not None, f"the connection ended before {tag}"
-            if frame["t"] not in {"presence", "live"} or tag == frame["t"]:
+            unasked = frame["t"] in {"presence", "live"} or (frame["t"] == "who" and frame["n"] == 0)
+            if not unasked or tag == frame["t"]:
                 break
         assert frame["t"] == tag, frame
         assert {key: frame.get(key) for key in fields} == fields, frame
