@@ -3,11 +3,13 @@
 ::
 
     ChatError
-    ├── InputError            you erred: an address, a name or a text that cannot be right
+    ├── InputError            you erred: an address, a name, a text or a file of yours that cannot be right
     ├── ServerUnreachable     nobody answers at that address, or the connection broke
     ├── ProtocolError         the peer erred: what it said is not the chatcli protocol
     ├── Refused               the server understood and said no; ``code`` says why
     │   └── UnknownRecipient  nobody has ever been here under that name; ``names`` are close ones
+    ├── ServerNotTrusted      the server's key is not the right one, or nobody says that it is
+    │   └── UnknownServer     someone can be asked whether ``key`` is the server's
     ├── StoreError            the log cannot be opened, read or written
     └── ServeError            the server cannot start here
 """
@@ -55,9 +57,25 @@ class UnknownRecipient(Refused):
         self.names = names
 
 
+class ServerNotTrusted(ChatError):
+    """The server may not be the one that was meant: nothing was said to it."""
+
+
+class UnknownServer(ServerNotTrusted):
+    """Nothing speaks for or against the server, and there is someone who can be asked about its key.
+
+    Attributes:
+        key: the fingerprint of the key that the server shows.
+    """
+
+    def __init__(self, sentence: str, key: str) -> None:
+        super().__init__(sentence)
+        self.key = key
+
+
 class StoreError(ChatError):
     """The log cannot be opened, read or written."""
 
 
 class ServeError(ChatError):
-    """The server cannot start: the port, the permission or the data directory is in the way."""
+    """The server cannot start: the port, the permission, the certificate or the data directory is in the way."""

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ThreadServer
+from tests.support import CONFIGURATION, ThreadServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _configuration() -> Iterator[None]:
+    """What a test calls in its own process leaves the developer's keys and known servers alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(CONFIGURATION))
+        yield
 
 
 @pytest.fixture

@@ -33,18 +33,27 @@ def command_reference() -> str:
         "# The commands\n",
         _ABOUT,
     ]
-    for name in ("", *COMMANDS):
-        arguments = [name, "--help"] if name else ["--help"]
-        text = CliRunner().invoke(cli, arguments, prog_name="chatcli", terminal_width=100, env=_bare()).output
-        parts.append(f"## `{f'chatcli {name}'.strip()}`\n\n```text\n{text.rstrip()}\n```\n")
+    for words in command_lines():
+        text = CliRunner().invoke(cli, [*words, "--help"], prog_name="chatcli", terminal_width=100, env=_bare()).output
+        parts.append(f"## `{' '.join(['chatcli', *words])}`\n\n```text\n{text.rstrip()}\n```\n")
     rows = [f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()]
     parts.append("## Exit statuses\n\nThe same for all commands.\n\n| status | meaning |\n|---|---|")
     parts[-1] += "".join(f"\n{row}" for row in rows)
     return "\n".join(parts) + "\n"
 
 
+def command_lines() -> list[list[str]]:
+    """Return the words of every command, those within groups behind their group."""
+    lines: list[list[str]] = [[]]
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        within = command.commands if isinstance(command, click.Group) else {}
+        lines += [[name], *([name, inner] for inner in within)]
+    return lines
+
+
 def _bare() -> dict[str, str | None]:
-    return dict.fromkeys(("CHATCLI_USER", "CHATCLI_SERVER", "CHATCLI_SERVE_HOST", "CHATCLI_SERVE_PORT"))
+    return dict.fromkeys(("CHATCLI_USER", "CHATCLI_SERVER", "CHATCLI_PIN", "CHATCLI_SERVE_HOST", "CHATCLI_SERVE_PORT"))
 
 
 def modules() -> list[tuple[str, ast.Module]]:

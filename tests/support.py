@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import functools
+import hashlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -17,12 +22,22 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any, Final, Self, TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chatcli.client import files
+from chatcli.client.identity import Identity, key_path
 from chatcli.protocol.address import Address
+from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_text, signed_bytes
 from chatcli.server.app import Server, Settings, _loop_factory
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 
 DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
+
+_CONFIGURATION = tempfile.TemporaryDirectory(prefix="chatcli-tests-")
+atexit.register(_CONFIGURATION.cleanup)
+#: The user's configuration, for the whole run: never the developer's own.
+CONFIGURATION: Final = Path(_CONFIGURATION.name)
 
 Frame = dict[str, Any]
 Result = TypeVar("Result")
@@ -41,11 +56,46 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+class TestKey:
+    """An Ed25519 key, made with the library alone."""
+
+    __test__ = False  # not a test, whatever pytest makes of its name
+
+    def __init__(self, seed: str) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
+        self.public = self._private.public_key().public_bytes_raw()
+        self.fingerprint = ed25519_fingerprint(self.public)
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature."""
+        return self._private.sign(data)
+
+
+@functools.cache
+def key_of(stranger: str) -> TestKey:
+    """Return the key of someone else than us."""
+    return TestKey(stranger)
+
+
+#: The key of whoever runs the tests: it owns the names that they use, by hand and through the program.
+OWN: Final = Identity(hashlib.sha256(b"whoever runs the tests").digest())
+files.create(key_path(str(CONFIGURATION / "chatcli")), OWN.export_text())
+
+
 class ThreadServer:
     """The real server with real sockets, in a thread of the test's process."""
 
-    def __init__(self, data: Path, limits: Limits | None = None, host: str = "127.0.0.1") -> None:
-        self._settings = Settings(Address(host, 0), data, limits or Limits())
+    def __init__(
+        self,
+        data: Path,
+        limits: Limits | None = None,
+        host: str = "127.0.0.1",
+        files: tuple[Path, Path] | tuple[None, None] = (None, None),
+        *,
+        insecure: bool = False,
+    ) -> None:
+        self.certificate = files[0] or data / "server.crt"
+        self._settings = Settings(Address(host, 0), data, limits or Limits(), files[0], files[1], insecure)
         self._started: Future[tuple[asyncio.AbstractEventLoop, Hub, Address]] = Future()
         self._thread = threading.Thread(target=self._run, name="server")
         self._failures: list[dict[str, Any]] = []
@@ -90,29 +140,47 @@ class ThreadServer:
         self.loop.call_soon_threadsafe(lambda: result.set_result(function()))
         return result.result(DEADLINE)
 
-    def connect(self, **options: int) -> Caller:
-        """Open a connection that has said nothing yet."""
-        return Caller(self.address, **options)
+    def connect(self, *, tls: bool = False, receive_buffer: int = 0) -> Caller:
+        """Open a connection that has said nothing yet, or no more than TLS wants said."""
+        return Caller(self.address, receive_buffer, trusting(self.certificate) if tls else None)
 
-    def joined(self, user: str, purpose: str = "join", **hello: object) -> Caller:
+    def joined(self, user: str, purpose: str = "join", *, tls: bool = False, **hello: object) -> Caller:
         """Open a connection and be welcomed."""
-        caller = self.connect()
-        caller.says("hello", version=1, user=user, purpose=purpose, **hello)
+        caller = self.connect(tls=tls)
+        fields: dict[str, Any] = hello
+        caller.greets(user, purpose=purpose, **fields)
         caller.welcome = caller.hears("welcome")
         return caller
 
 
-class Caller:
-    """Speaks the protocol by hand, with none of our code: JSON lines over a socket."""
+def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+    """Return the client's side of TLS for someone who trusts this certificate and no other."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT  # as Python does from 3.13 on
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
 
-    def __init__(self, address: Address, receive_buffer: int = 0) -> None:
+
+class Caller:
+    """Speaks the protocol by hand, with none of our code: JSON lines over a socket, through TLS given a context."""
+
+    def __init__(self, address: Address, receive_buffer: int = 0, context: ssl.SSLContext | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.channel = b""
         self.socket.settimeout(DEADLINE)
         self.socket.connect(address)
+        if context is not None:
+            # A long text is several records, and each is a write of its own: none may wait for an acknowledgement.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            encrypted = context.wrap_socket(self.socket, server_hostname=address.host)
+            self.channel = hashlib.sha256(encrypted.getpeercert(binary_form=True) or b"").digest()
+            self.socket = encrypted
         self._file = self.socket.makefile("rb")
         self.welcome: Frame = {}
+        self._unread: Frame | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -123,6 +191,25 @@ class Caller:
     def says(self, tag: str, **fields: object) -> None:
         """Send one frame."""
         self.says_raw(json.dumps({"t": tag, **fields}, ensure_ascii=False).encode() + b"\n")
+
+    def greets(
+        self, user: str, *, key: TestKey | Identity | None = None, purpose: str = "join", **hello: object
+    ) -> None:
+        """Say hello with a key, our own unless another is given, and prove it if that is asked for."""
+        key = key or OWN
+        self.says("hello", version=1, user=user, purpose=purpose, key=key_text(key.public), **hello)
+        challenge = self.next_but_presence()
+        if challenge is None or challenge["t"] != "challenge":
+            self._unread = challenge
+            return
+        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), user, purpose, self.channel)
+        self.says("prove", signature=key_text(key.sign(signed_bytes(claim))))
+
+    def next_but_presence(self) -> Frame | None:
+        """Return the next frame that is not of people's coming and going."""
+        while (frame := self.next()) and frame["t"] == "presence":
+            pass
+        return frame
 
     def says_raw(self, data: bytes) -> None:
         """Send bytes as they are."""
@@ -136,6 +223,9 @@ class Caller:
 
     def next(self) -> Frame | None:
         """Return the next frame, or None where the connection has ended."""
+        if self._unread is not None:
+            frame, self._unread = self._unread, None
+            return frame
         line = self._file.readline()
         return json.loads(line) if line else None
 
@@ -186,7 +276,8 @@ class Caller:
 def environment(**extra: str) -> dict[str, str]:
     """Return the environment of a user who has configured nothing."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "PYTHONPATH") if key in os.environ}
-    return {**kept, "LANG": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC", **extra}
+    plain = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC", "XDG_CONFIG_HOME": str(CONFIGURATION)}
+    return {**kept, **plain, **extra}
 
 
 def chatcli(*arguments: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:

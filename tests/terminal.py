@@ -25,16 +25,27 @@ class Terminal:
     """A program on a terminal of its own: keys in, screen out."""
 
     def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **env: str) -> None:
+        self._start([sys.executable, "-m", "chatcli", *arguments], columns, rows, env)
+
+    @classmethod
+    def of_shell(cls, script: str, columns: int = 80, rows: int = 24, **env: str) -> Self:
+        """Run a line of shell in which ``{python}`` stands for the interpreter."""
+        terminal = cls.__new__(cls)
+        terminal._start(["sh", "-c", script.format(python=sys.executable)], columns, rows, env)
+        return terminal
+
+    def _start(self, command: list[str], columns: int, rows: int, env: dict[str, str]) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=1)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._undrawn = b""
         self.raw = bytearray()
         self.input_lines: list[str] = []  # where the cursor stood, after each drawing that was whole
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "chatcli", *arguments],
+            command,
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -49,6 +60,8 @@ class Terminal:
     def _read(self) -> None:
         while True:
             ready, _, _ = select.select([self._master], [], [], 0.2)
+            if self._closing.is_set():
+                return
             if not ready:
                 if self.process.poll() is not None:
                     return
@@ -119,6 +132,12 @@ class Terminal:
         """Wait until the input line is exactly this."""
         eventually(lambda: self.input_line == text, f"{text!r} in the input line")
 
+    def hang_up(self) -> None:
+        """Close the window."""
+        self._closing.set()
+        self._reader.join(DEADLINE)
+        os.close(self._master)
+
     def end(self) -> int:
         """Return the exit status."""
         return self.process.wait(DEADLINE)
@@ -131,4 +150,5 @@ class Terminal:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait(DEADLINE)
         self._reader.join(DEADLINE)
-        os.close(self._master)
+        if not self._closing.is_set():
+            os.close(self._master)

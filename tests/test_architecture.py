@@ -30,7 +30,10 @@ CONFINED: Final = {
     "asyncio": ("chatcli.server.app", "chatcli.server.listeners", "chatcli.client", "chatcli.cli"),
     "uvloop": ("chatcli.server.app",),
 }
-WITHOUT_ASYNCIO: Final = ("chatcli.client.oneshot", "chatcli.client.chat", "chatcli.client.events")
+WITHOUT_ASYNCIO: Final = {
+    f"chatcli.client.{name}"
+    for name in ("admin", "oneshot", "chat", "events", "files", "identity", "known_servers", "trust", "tls")
+}
 
 MODULES: Final = modules()
 NAMES: Final = {name for name, _ in MODULES}

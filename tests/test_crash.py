@@ -23,9 +23,11 @@ def here(address: Address) -> list[str]:
 def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     """SIGKILL during a stream of sends: whatever had its ``sent`` is there after a restart, once."""
     with serving(tmp_path) as (program, address):
-        Caller(address).says("hello", version=1, user="bob")
+        with Caller(address) as bob:
+            bob.greets("bob")
+            bob.hears("welcome")
         with Caller(address) as alice:
-            alice.says("hello", version=1, user="alice", purpose="send")
+            alice.greets("alice", purpose="send")
             alice.hears("welcome")
             eventually(lambda: knows_bob(alice))
             identities = [new_id() for _ in range(2000)]
@@ -36,13 +38,13 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path: Path) -> N
             while frame := next_or_reset(alice):
                 acknowledged.add(frame["id"])
     with serving(tmp_path) as (_, address), Caller(address) as alice, Caller(address) as bob:
-        alice.says("hello", version=1, user="alice", purpose="send")
+        alice.greets("alice", purpose="send")
         alice.hears("welcome")
         for identity in identities:  # all of them again: a client cannot know which ones had arrived
             alice.sends("bob", identity, identity)
         for _ in identities:
             alice.hears("sent")
-        bob.says("hello", version=1, user="bob", since=0)
+        bob.greets("bob", since=0)
         bob.hears("welcome")
         received = [text for text in bob.texts(2000 + 1) if text != "are you there?"]
         assert len(acknowledged) >= 300
@@ -124,7 +126,7 @@ def test_a_killed_reader_misses_nothing(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, address):
         where = ["--server", str(address)]
         with Caller(address) as alice:
-            alice.says("hello", version=1, user="alice")
+            alice.greets("alice")
             alice.hears("welcome")
             with Program("join", "--user", "bob", *where) as bob:
                 eventually(lambda: here(address) == ["alice", "bob"])

@@ -10,9 +10,11 @@ from typing import Any, Final, get_args
 import msgspec
 import pytest
 
+from chatcli.client.identity import Identity
 from chatcli.protocol import codes
 from chatcli.protocol.codec import client_frames, server_frames
-from chatcli.protocol.frames import ClientFrame, Limits, Person, ServerFrame
+from chatcli.protocol.frames import ClientFrame, KeyInfo, Limits, Person, ServerFrame
+from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from tests.reference import ROOT, architecture, command_reference
 
 PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
@@ -51,7 +53,7 @@ def test_the_protocol_page_describes_every_frame_and_field(title: str, union: Un
     assert described(title) == declared(union)
 
 
-@pytest.mark.parametrize("struct", [Limits, Person])
+@pytest.mark.parametrize("struct", [Limits, Person, KeyInfo])
 def test_the_protocol_page_describes_the_parts_of_frames(struct: type[msgspec.Struct]) -> None:
     """Objects within frames are described with all their fields."""
     for field in msgspec.structs.fields(struct):
@@ -73,6 +75,25 @@ def test_every_example_on_the_protocol_page_can_be_read() -> None:
     for arrow, line in lines:
         decoder: msgspec.json.Decoder[Any] = client_frames if arrow == ">>" else server_frames
         decoder.decode(line)
+
+
+def test_the_proof_on_the_protocol_page_is_what_the_code_makes() -> None:
+    """What is signed, and both signatures, follow from the values beside them; the dialogue shows the same proof."""
+    part = section("How a conversation goes").split("\n### A proof, worked out\n")[1].split("\n### ")[0]
+    given: dict[str, str] = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", part, flags=re.MULTILINE))
+    identity = Identity(key_bytes(given["seed (the secret key)"], 32))
+    nonce, channel = key_bytes(given["nonce"], 32), key_bytes(given["channel"], 32)
+    claim = Claim(int(given["version"]), given["server's key"], nonce, given["name"], given["purpose"], channel)
+    plain = signed_bytes(claim._replace(channel=b""))
+    assert key_text(identity.public) == given["public key"]
+    assert identity.fingerprint == given["fingerprint of it"]
+    assert bytes.fromhex("".join(re.findall(r"^[0-9a-f]{8} [0-9a-f]+$", part, flags=re.MULTILINE))) == signed_bytes(
+        claim
+    )
+    assert key_text(identity.sign(signed_bytes(claim))) == given["signature"]
+    assert key_text(identity.sign(plain)) == given["signature, were it a plain connection"]
+    for value in (given["public key"], given["nonce"], given["server's key"], given["signature"]):
+        assert f'"{value}"' in section("How it looks")
 
 
 def test_the_command_reference_is_what_help_prints() -> None:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, server_option
+from chatcli.cli.options import TextType, server_options
 from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Present
 
 if TYPE_CHECKING:
     from chatcli.client.chat import Chat
+    from chatcli.client.identity import Identity
+    from chatcli.client.trust import Trust
 
 
 @click.command("join")
@@ -23,10 +26,24 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Your name in the chat; asked for if not given.",
 )
-@server_option
+@server_options
 @click.option("--host", help="The host of the server, in place of the one in --server.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port of the server, in place of the one in --server.")
-def command(user: str | None, server: Address, host: str | None, port: int | None) -> None:
+@click.option("--takeover", is_flag=True, help="If you are in the chat already, end that.")
+@click.option("--attach", is_flag=True, help="If you are in the chat already, join beside it; both see everything.")
+@click.option("--link", type=TextType(), metavar="CODE", help='Your code from "chatcli key link" on another device.')
+@click.option("--invite", type=TextType(), metavar="CODE", help="The operator's code for someone new.")
+def command(
+    user: str | None,
+    server: Address,
+    trust: Trust,
+    host: str | None,
+    port: int | None,
+    takeover: bool,
+    attach: bool,
+    link: str | None,
+    invite: str | None,
+) -> None:
     """Join the chat and talk.
 
     \b
@@ -38,11 +55,25 @@ def command(user: str | None, server: Address, host: str | None, port: int | Non
     Without a terminal, lines are read from standard input, messages are printed as plain lines on standard output and
     notices on standard error; the exit status tells of the first line that could not be sent.
     """
-    from chatcli.client.chat import Chat
+    from chatcli.client.chat import Arrival, Chat
+    from chatcli.client.files import config_directory
+    from chatcli.client.identity import load_identity
     from chatcli.client.ids import new_id
+    from chatcli.errors import UnknownServer
+    from chatcli.protocol.keys import key_text
 
+    if takeover and attach:
+        raise click.UsageError("--takeover ends what --attach would join: give one of them.")
     address = Address(host or server.host, port or server.port)
-    _run(address, Chat(user or "", new_id, _now))
+    identity = load_identity(config_directory())
+    present: Present = "takeover" if takeover else "attach" if attach else "refuse"
+    arrival = Arrival(key_text(identity.public), new_id(), present, link or "", invite or "")
+    chat = Chat(user or "", new_id, _now, arrival)
+    try:
+        _run(address, chat, trust, identity)
+    except UnknownServer as unknown:
+        trust.meet(address, unknown)
+        _run(address, chat, trust, identity)
 
 
 def _now() -> int:
@@ -51,14 +82,14 @@ def _now() -> int:
     return time.time_ns() // 10**6
 
 
-def _run(server: Address, chat: Chat) -> None:
+def _run(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
     import asyncio
 
     if _on_terminal():
         from chatcli.client.ui.terminal import talk
 
         try:
-            asyncio.run(talk(server, chat))
+            asyncio.run(talk(server, chat, trust, identity))
         except EOFError:
             raise click.Abort from None
         return
@@ -66,7 +97,7 @@ def _run(server: Address, chat: Chat) -> None:
         raise click.UsageError("Without a terminal nobody can be asked for a name: give one with --user.")
     from chatcli.client import plain
 
-    asyncio.run(plain.talk(server, chat))
+    asyncio.run(plain.talk(server, chat, trust, identity))
     if chat.first_error is not None:
         from chatcli.cli.statuses import exit_status
 

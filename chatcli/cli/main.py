@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "join": "chatcli.cli.join",
     "send": "chatcli.cli.send",
     "who": "chatcli.cli.who",
+    "key": "chatcli.cli.key",
+    "admin": "chatcli.cli.admin",
 }
 
 

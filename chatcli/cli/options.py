@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final
 
 import click
 
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
 from chatcli.protocol.text import is_text
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+WHO_YOU_ARE: Final = "Who you are.  [default: your login name]"
 
 
 class AddressType(click.ParamType[Address]):
@@ -47,9 +48,38 @@ class TextType(click.ParamType[str]):
         return text
 
 
-def server_option(command: Decorated) -> Decorated:
-    """Add ``--server``."""
-    return click.option(
+class FingerprintType(click.ParamType[str]):
+    """The fingerprint of a key, as ``serve`` and ``key show`` print it."""
+
+    name = "SHA256:…"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that it is written like one."""
+        from chatcli.protocol.keys import is_fingerprint
+
+        text = str(value).strip()
+        if not is_fingerprint(text):
+            self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 letters and digits.', param, ctx)
+        return text
+
+
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--server``, ``--pin`` and ``--accept-new``; the command gets ``server`` and ``trust``."""
+
+    @functools.wraps(command)
+    def trusting(*arguments: Any, pin: str | None, accept_new: bool, **options: Any) -> None:  # noqa: ANN401 (passed on)
+        from chatcli.cli.asking import asker
+        from chatcli.client.trust import Trust
+
+        command(*arguments, trust=Trust(pin, accept_new=accept_new, ask=asker()), **options)
+
+    for option in reversed(_SERVER_OPTIONS):
+        option(trusting)
+    return trusting
+
+
+_SERVER_OPTIONS: Final = (
+    click.option(
         "--server",
         type=AddressType(),
         envvar="CHATCLI_SERVER",
@@ -57,7 +87,21 @@ def server_option(command: Decorated) -> Decorated:
         show_default=True,
         show_envvar=True,
         help="Where the server is.",
-    )(command)
+    ),
+    click.option(
+        "--pin",
+        type=FingerprintType(),
+        envvar="CHATCLI_PIN",
+        show_envvar=True,
+        help="The fingerprint of the server's key: speak to no other.",
+    ),
+    click.option(
+        "--accept-new",
+        is_flag=True,
+        help="Trust a server that is not known yet, whatever its key; without this, and without a terminal to ask on, "
+        "it is refused.",
+    ),
+)
 
 
 def login_name() -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, login_name, server_option
+from chatcli.cli.options import WHO_YOU_ARE, TextType, login_name, server_options
 from chatcli.cli.output import flush, give_up, warn
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.trust import Trust
 
 _LONGEST = 1024 * 1024  # bytes: no server takes a longer text
 
@@ -18,11 +22,9 @@ _LONGEST = 1024 * 1024  # bytes: no server takes a longer text
 @click.command("send")
 @click.argument("to", type=TextType())
 @click.argument("text", type=TextType())
-@click.option(
-    "--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help="Who you are.  [default: your login name]"
-)
-@server_option
-def command(to: str, text: str, user: str | None, server: Address) -> None:
+@click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=WHO_YOU_ARE)
+@server_options
+def command(to: str, text: str, user: str | None, server: Address, trust: Trust) -> None:
     """Send TEXT to the person TO, and leave.
 
     With "-" as TEXT, the text is read from standard input. Prints "delivered" if the person is in the chat, or
@@ -38,7 +40,7 @@ def command(to: str, text: str, user: str | None, server: Address) -> None:
         text = _read_stdin()
     if not text.strip():
         raise click.UsageError("There is no text to send.")
-    sent = send(server, user or login_name(), to, text)
+    sent = send(server, user or login_name(), to, text, trust)
     try:
         click.echo(sent.outcome)
         flush()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from chatcli.cli.options import TextType
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address
+from chatcli.cli.places import default_directory, program, reachable
+from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 from chatcli.protocol.frames import MAX_TEXT
 
 _MAX_TEXT_ALLOWED = 1024 * 1024
@@ -56,56 +57,123 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
     show_envvar=True,
     help="Connections open at once.",
 )
-def command(host: str, port: int, data: str | None, log_level: str, max_text: int, max_connections: int) -> None:
+@click.option(
+    "--access",
+    type=click.Choice(["open", "invite"]),
+    default="open",
+    show_default=True,
+    show_envvar=True,
+    help='Who may take a free name: anyone, or those with an invitation from "chatcli admin invite".',
+)
+@click.option(
+    "--message-rate",
+    type=click.IntRange(0),
+    default=500,
+    show_default=True,
+    show_envvar=True,
+    help="Messages a second from one connection in the long run; whoever says more is read more slowly. 0: any number.",
+)
+@click.option(
+    "--message-burst",
+    type=click.IntRange(1),
+    default=20_000,
+    show_default=True,
+    show_envvar=True,
+    help="Messages from one connection that may come at once before --message-rate counts.",
+)
+@click.option(
+    "--address-connections",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    show_envvar=True,
+    help="Connections open at once from one address; like the next two, this machine's own are exempt.",
+)
+@click.option(
+    "--address-failures",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    show_envvar=True,
+    help="Wrong proofs and codes from one address in a minute.",
+)
+@click.option(
+    "--address-names",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    show_envvar=True,
+    help="New names from one address in an hour.",
+)
+@click.option(
+    "--tls-cert",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_envvar=True,
+    help="Certificate of your own, in PEM, with those that lead to its authority behind it; SIGHUP reads it again."
+    "  [default: one that the server makes]",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_envvar=True,
+    help="The key of --tls-cert, in PEM.",
+)
+@click.option(
+    "--insecure",
+    is_flag=True,
+    show_envvar=True,
+    help="Take connections without TLS from other machines too. Everyone on the way can then read and alter what is"
+    " said over them.",
+)
+def command(
+    host: str,
+    port: int,
+    data: str | None,
+    log_level: str,
+    max_text: int,
+    max_connections: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    insecure: bool,
+    **allowances: int | str,
+) -> None:
     """Run a chat server until Ctrl-C or SIGTERM.
 
     Listens on this machine only, unless told otherwise with --host: "--host 0.0.0.0" takes connections from the
     network. What is said is kept in the data directory; starting again over the same directory goes on where it
     stopped.
+
+    Other machines reach it with TLS only. Clients know it by its key, which it makes on first start and keeps in the
+    data directory, and whose fingerprint it prints.
     """
     from chatcli.server import app
     from chatcli.server.limits import Limits
 
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    limits = Limits(text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections)
-    app.run(app.Settings(Address(host, port), Path(data) if data else _default_directory(), limits), _say_ready)
+    limits = Limits(
+        text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
+    )
+    where = Path(data) if data else default_directory()
+    app.run(app.Settings(Address(host, port), where, limits, tls_cert, tls_key, insecure), _say_ready)
 
 
-def _default_directory() -> Path:
-    import platformdirs
+def _limits(options: dict[str, int | str]) -> dict[str, Any]:
+    """Return the options that are limits, under the names that these have."""
+    names = {
+        "address_connections": "connections_per_address",
+        "address_failures": "proofs",
+        "address_names": "names",
+    }
+    return {names.get(option, option): value for option, value in options.items()}
 
-    return Path(platformdirs.user_data_dir("chatcli", appauthor=False))
 
-
-def _say_ready(bound: list[Address]) -> None:
-    """Print one line: where the server listens, and what someone else pastes to join."""
+def _say_ready(bound: list[Address], fingerprint: str) -> None:
+    """Print one line: where the server listens, its key, and what someone else pastes to join."""
     listening = " and ".join(map(str, bound))
-    reachable = [address for each in bound for address in _reachable(each)]
-    first, *others = dict.fromkeys(reachable)
+    first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
     also = f" (or {', '.join(map(str, others))})" if others else ""
-    click.echo(f"Serving on {listening}. To join: {_program(first)} join --server {first}{also}", err=True)
-
-
-def _reachable(bound: Address) -> list[Address]:
-    """Return the addresses under which others reach the server; for a wildcard, every one of this machine."""
-    if bound.host not in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
-        return [bound]
-    import ifaddr
-
-    own = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
-    if bound.host == "::":
-        own += [ip.ip[0] for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv6]
-    outside = [host for host in own if not host.startswith(("127.", "fe80:")) and host != "::1"]
-    return [Address(host, bound.port) for host in outside or [DEFAULT_HOST]]
-
-
-def _program(address: Address) -> str:
-    """Return how to call this program: as it was called here, if that is the only way on this machine."""
-    import shutil
-
-    called = sys.argv[0]
-    if not address.host.startswith("127.") or shutil.which("chatcli"):
-        return "chatcli"
-    if Path(called).name == "__main__.py":
-        return f"{sys.executable} -m chatcli"
-    return called
+    pin = "" if is_loopback(first.host) else f" --pin {fingerprint}"
+    join = f"{program(first)} join --server {first}{pin}{also}"
+    click.echo(f"Serving on {listening}, key {fingerprint}. To join: {join}", err=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatcli.errors import ChatError, InputError, Refused, ServerUnreachable, UnknownRecipient
+from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnreachable, UnknownRecipient
 
 EXIT_STATUSES: Final = {
     0: "done: stored, delivered, answered",
     1: "anything not listed here",
     2: "the command line is wrong",
     3: "nobody called that was ever here",
-    4: "refused: the name, a permission, or too long",
+    4: "refused: the name, a permission, too long, or the server's key",
     5: "the server cannot be reached",
 }
 
@@ -19,6 +19,7 @@ _BY_KIND: Final[tuple[tuple[type[ChatError], int], ...]] = (
     (InputError, 2),
     (UnknownRecipient, 3),
     (Refused, 4),
+    (ServerNotTrusted, 4),
     (ServerUnreachable, 5),
 )
 

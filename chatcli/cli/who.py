@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from chatcli.cli.options import server_option
+from chatcli.cli.options import TextType, login_name, server_options
 from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.trust import Trust
 
 
 @click.command("who")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: user, and since when (RFC 3339).")
-@server_option
-def command(as_json: bool, server: Address) -> None:
+@click.option(
+    "--user",
+    type=TextType(),
+    envvar="CHATCLI_USER",
+    show_envvar=True,
+    help="Who you are, for servers that answer only those they know.  [default: your login name]",
+)
+@server_options
+def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
     """List who is in the chat, one name a line."""
     from chatcli.client.oneshot import who
     from chatcli.protocol.text import printable_line
 
-    for person in who(server):
+    for person in who(server, trust, user or login_name()):
         click.echo(_as_json(person.user, person.since) if as_json else printable_line(person.user))
 
 

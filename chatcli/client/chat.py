@@ -6,7 +6,7 @@ It knows no sockets and no terminal, so that a dialogue is tested by calling it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple, cast
 
 from chatcli.client.events import Answer, Event, Notice, Said, Trouble
 from chatcli.client.refusals import as_exception
@@ -14,6 +14,8 @@ from chatcli.errors import ChatError, InputError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
+from chatcli.protocol.durations import parse_duration
+from chatcli.protocol.frames import Operation
 from chatcli.protocol.grammar import Command, Say, Unclear, help_lines, parse_line
 from chatcli.protocol.text import is_text, printable_line
 
@@ -23,12 +25,31 @@ _KNOWN: Final = 500  # people
 _NAMED: Final = 5  # people who come or go at once and are named
 
 
+class Arrival(NamedTuple):
+    """How a user comes in, beside their name.
+
+    Attributes:
+        key: the public key, as it stands in a frame.
+        client: which start of the client this is: a later connection of the same start takes the place of the last.
+        present: what to do if the user is here already.
+        link: a code from another device of theirs.
+        invite: a code from the operator.
+    """
+
+    key: str = ""
+    client: str = ""
+    present: f.Present = "refuse"
+    link: str = ""
+    invite: str = ""
+
+
 class Chat:
     """One user's conversation, over as many connections as it takes.
 
     Args:
         new_id: makes message ids.
         clock: the time in milliseconds since 1970-01-01 UTC.
+        arrival: how they come in.
 
     Attributes:
         user: the name as owned.
@@ -41,7 +62,9 @@ class Chat:
         first_error: the first thing that the user wanted and did not get.
     """
 
-    def __init__(self, user: str, new_id: Callable[[], str], clock: Callable[[], int]) -> None:
+    def __init__(
+        self, user: str, new_id: Callable[[], str], clock: Callable[[], int], arrival: Arrival | None = None
+    ) -> None:
         self.user = user
         self.position: int | None = None
         self.here: set[str] = set()
@@ -50,17 +73,20 @@ class Chat:
         self.outbox: dict[str, f.Send] = {}
         self.leaving = False
         self.first_error: ChatError | None = None
+        self._arrival = arrival or Arrival()
         self._new_id = new_id
         self._clock = clock
         self._said: dict[str, None] = {}  # ids, the oldest first
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
         self._asked = 0
+        self._operating: dict[int, str] = {}  # what an operator has asked for and is not answered yet
         self._expected: set[str] = set()  # those who were here before the connection broke
         self._away: set[str] = set()  # those whom the user knows to be away, by folded name
 
     def hello(self) -> f.Hello:
         """Return how to greet the server, the first time and again."""
-        return f.Hello(f.VERSION, self.user, "join", self.position)
+        key, client, present, link, invite = self._arrival
+        return f.Hello(f.VERSION, self.user, "join", key, self.position, present, client, link, invite)
 
     def welcomed(self, welcome: f.Welcome) -> list[f.ClientFrame]:
         """Take the server's welcome; return what to say at once: what it has not answered, and who is here."""
@@ -69,6 +95,9 @@ class Chat:
         if self.position is None:
             self.position = welcome.cursor
         self._expected = set(self.here)
+        # Codes are good for one time; and whoever has taken the place meanwhile keeps it.
+        present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
+        self._arrival = self._arrival._replace(present=present, link="", invite="")
         return [*self.outbox.values(), f.Who(_ROSTER)]
 
     def typed(self, line: str) -> tuple[list[Event], list[f.ClientFrame]]:
@@ -83,8 +112,8 @@ class Chat:
                 return [self._trouble(InputError(sentence))], []
             case Say(to, text):
                 return self._say(to, text)
-            case Command(word):
-                return self._command(word)
+            case Command(word, argument):
+                return self._command(word, argument)
 
     def _say(self, to: str, text: str) -> tuple[list[Event], list[f.ClientFrame]]:
         frame = f.Send(self._new_id(), to, text)
@@ -99,37 +128,54 @@ class Chat:
         shown = f.Message(0, frame.id, self.user, name, text, self._clock())
         return [Said(shown, mine=True)], [frame]
 
-    def _command(self, word: str) -> tuple[list[Event], list[f.ClientFrame]]:
+    def _command(self, word: str, argument: str) -> tuple[list[Event], list[f.ClientFrame]]:
         match word:
             case "who":
                 self._asked += 1
                 return [], [f.Who(self._asked)]
             case "help":
                 return [Answer(line) for line in help_lines()], []
-            case _:
+            case "exit":
                 self.leaving = True
                 return [], []
+            case _:
+                return self._operate(word, argument)
+
+    def _operate(self, word: str, argument: str) -> tuple[list[Event], list[f.ClientFrame]]:
+        to, _, rest = argument.partition(" ")
+        first, _, reason = rest.strip().partition(" ")
+        try:
+            seconds: int | None = parse_duration(first)
+        except InputError:
+            seconds, reason = None, rest.strip()
+        self._asked += 1
+        self._operating[self._asked] = f"{word} {to}"
+        frame = f.Operate(cast("Operation", word), to, seconds, reason.strip(), self._asked)
+        return [], [frame]
 
     def heard(self, frames: Iterable[f.ServerFrame]) -> list[Event]:
         """Take what the server said; return what to show."""
         return [event for frame in frames for event in self._heard(frame)]
 
     def _heard(self, frame: f.ServerFrame) -> list[Event]:
+        events: list[Event] = []
         match frame:
             case f.Message():
-                return self._message(frame)
+                events = self._message(frame)
             case f.Live():
                 self.live = True
                 self.position = max(self.position or 0, frame.seq)
             case f.Sent():
-                return self._sent(frame)
+                events = self._sent(frame)
             case f.Error():
-                return [self._refused(frame)]
+                events = [self._refused(frame)]
             case f.People():
-                return self._people(frame)
+                events = self._people(frame)
             case f.Presence():
-                return self._presence(frame)
-        return []
+                events = self._presence(frame)
+            case f.Done():
+                events = [Answer(f"Done: {self._operating.pop(frame.n, 'it')}")]
+        return events
 
     def _sent(self, frame: f.Sent) -> list[Event]:
         sent = self.outbox.pop(frame.id, None)
@@ -158,6 +204,7 @@ class Chat:
             del self.known[next(iter(self.known))]
 
     def _refused(self, frame: f.Error) -> Event:
+        self._operating.pop(frame.n or 0, None)
         unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
         if unsent is not None:
             self._said.pop(unsent.id, None)

@@ -9,13 +9,16 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from chatcli.client.identity import Identity
 from chatcli.client.oneshot import MAX_LINE, unreachable
+from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
+from chatcli.client.trust import CAUTIOUS, PLAIN, Channel, Trust
 from chatcli.errors import ProtocolError, ServerUnreachable
 from chatcli.protocol import states
 from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
-from chatcli.protocol.frames import ClientFrame, Error, Hello, Ping, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import Challenge, ClientFrame, Error, Hello, Ping, ServerBye, ServerFrame, Welcome
 from chatcli.protocol.states import State
 
 _CONNECTING: Final = 10.0  # seconds, the greeting included
@@ -36,9 +39,16 @@ def backoff() -> Iterator[float]:
 
 
 class Connection:
-    """A connection whose greeting is done; see :func:`connect`."""
+    """A connection whose greeting is done; see :func:`connect`.
 
-    def __init__(self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Attributes:
+        channel: what the connection is known by.
+    """
+
+    def __init__(
+        self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: Channel
+    ) -> None:
+        self.channel = channel
         self._server = server
         self._reader = reader
         self._writer = writer
@@ -56,18 +66,21 @@ class Connection:
             self._writer.write(b"".join(map(encode, frames)))
             self._last_said = self._loop.time()
 
-    async def greet(self, hello: Hello) -> Welcome:
-        """Say hello and wait for the welcome.
+    async def greet(self, hello: Hello, identity: Identity) -> Welcome:
+        """Say hello, prove the key, and wait for the welcome.
 
         Raises:
             Refused: the name is not to be had.
             ServerUnreachable: the server is about to stop, or full.
+            ServerNotTrusted: the server claims another key than it shows.
         """
         self.send(hello)
         while True:
             frames = deque(await self.receive())
             while frames:
                 frame = frames.popleft()
+                if isinstance(frame, Challenge):
+                    self.send(prove(identity, hello, frame, self.channel))
                 if isinstance(frame, Welcome):
                     self._waiting = frames
                     self._silence = float(frame.limits.silence)
@@ -128,25 +141,61 @@ class Connection:
                 await self._writer.wait_closed()
 
 
-async def connect(server: Address, hello: Hello) -> tuple[Connection, Welcome]:
+async def connect(
+    server: Address, hello: Hello, identity: Identity, trust: Trust = CAUTIOUS
+) -> tuple[Connection, Welcome]:
     """Connect and greet.
+
+    Nobody is asked about a server that is not known: a person's answer takes longer than a server waits, and must not
+    keep the loop. Whoever can ask catches UnknownServer and asks outside of the loop.
 
     Raises:
         ServerUnreachable: with a sentence that says what to look at.
+        UnknownServer: someone has to be asked whether the server's key is the right one.
+        ServerNotTrusted: the server shows another key than it must.
         Refused: the server does not want this name.
         ProtocolError: what answers there is no chatcli server.
     """
     try:
         async with asyncio.timeout(_CONNECTING):
+            connection = await _open(server, trust)
             try:
-                reader, writer = await asyncio.open_connection(*server, limit=_CHUNK)
-            except (OSError, UnicodeError) as error:
-                raise ServerUnreachable(unreachable(server, error)) from None
-            connection = Connection(server, reader, writer)
-            try:
-                return connection, await connection.greet(hello)
+                return connection, await connection.greet(hello, identity)
             except BaseException:
                 await connection.close()
                 raise
     except TimeoutError as error:
         raise ServerUnreachable(unreachable(server, error)) from None
+
+
+async def _open(server: Address, trust: Trust) -> Connection:
+    """Open a connection to a server that is trusted; nothing is said on it yet."""
+    if not trust.plain(server):
+        return await _open_in_tls(server, trust)
+    try:
+        reader, writer = await asyncio.open_connection(*server, limit=_CHUNK)
+    except (OSError, UnicodeError) as error:
+        raise ServerUnreachable(unreachable(server, error)) from None
+    return Connection(server, reader, writer, PLAIN)
+
+
+async def _open_in_tls(server: Address, trust: Trust) -> Connection:
+    from chatcli.client import tls
+
+    for way in tls.ways(server, trust):
+        try:
+            reader, writer = await asyncio.open_connection(
+                *server, limit=_CHUNK, ssl=way.context, server_hostname=tls.host_name(server)
+            )
+        except tls.NotVouched:
+            continue
+        except (OSError, UnicodeError) as error:
+            raise tls.failure(server, error) or ServerUnreachable(unreachable(server, error)) from None
+        try:
+            channel = tls.shown(server, writer.get_extra_info("ssl_object"))
+            trust.check(server, channel, vouched=way.vouched)
+        except BaseException:
+            writer.transport.abort()  # politeness is for servers that are trusted
+            raise
+        return Connection(server, reader, writer, channel)
+    raise AssertionError  # the last way needs nobody's word

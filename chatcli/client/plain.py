@@ -12,8 +12,10 @@ from typing import Final
 
 from chatcli.client.chat import Chat
 from chatcli.client.events import Answer, Event, Said, Trouble, plain, render
+from chatcli.client.identity import Identity
 from chatcli.client.link import connect
 from chatcli.client.talk import Talk
+from chatcli.client.trust import Trust
 from chatcli.protocol.address import Address
 
 _PATIENCE: Final = 30.0  # seconds for what is not sent yet when the input ends
@@ -57,15 +59,16 @@ def _prefix(event: Event) -> str:
     return "chatcli: " if isinstance(event, Trouble) else ""
 
 
-async def talk(server: Address, chat: Chat) -> None:
+async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
     """Talk until the input ends or says ``exit``, and everything said has been answered.
 
     Raises:
         Refused: the server does not want this name.
         ServerUnreachable: there is no server, or something was not sent.
+        ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await connect(server, chat.hello())
-    conversation = Talk(server, chat, PlainView(echo=False), _PATIENCE, greeted)
+    greeted = await connect(server, chat.hello(), identity, trust)
+    conversation = Talk(server, chat, PlainView(echo=False), _PATIENCE, greeted, trust, identity)
     if sys.stdin is None:  # closed, as under some daemons: reading it might read some other file
         conversation.leave()
     else:

@@ -15,11 +15,12 @@ from chatcli.protocol import codes
 from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, ServerBye, ServerFrame, Welcome, Who
 
 if TYPE_CHECKING:
+    from chatcli.client.identity import Identity
+    from chatcli.client.trust import Trust
     from chatcli.protocol.address import Address
 
 _HOW_TO_TALK: Final = 'Write "name: text"; "help" shows more, "exit" leaves.'
 _GOODBYE: Final = 2.0  # seconds for the server to answer ours
-_NAME_HELD: Final = 330.0  # seconds for which our own lost connection may hold our name
 
 
 class View(Protocol):
@@ -41,12 +42,23 @@ class Talk:
         view: where the user reads.
         patience: seconds for what is not sent yet, once the user leaves.
         greeted: the first connection, and its welcome.
+        trust: the server is compared with what this has settled, when connecting again.
+        identity: the user's key.
     """
 
     def __init__(
-        self, server: Address, chat: Chat, view: View, patience: float, greeted: tuple[Connection, Welcome]
+        self,
+        server: Address,
+        chat: Chat,
+        view: View,
+        patience: float,
+        greeted: tuple[Connection, Welcome],
+        trust: Trust,
+        identity: Identity,
     ) -> None:
         self._server = server
+        self._trust = trust.settled()
+        self._identity = identity
         self._chat = chat
         self._view = view
         self._patience = patience
@@ -186,19 +198,13 @@ class Talk:
             raise as_exception(frames[-1])
 
     async def _connect_again(self) -> tuple[Connection, Welcome]:
-        loop = asyncio.get_running_loop()
-        held_until = loop.time() + _NAME_HELD
         for wait in backoff():
             self._hurry.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._hurry.wait()
             try:
-                return await connect(self._server, self._chat.hello())
+                return await connect(self._server, self._chat.hello(), self._identity, self._trust)
             except ServerUnreachable:
                 continue
-            except Refused as refusal:
-                # The server may not have noticed yet that our connection is gone.
-                if refusal.code != codes.NAME_TAKEN or loop.time() > held_until:
-                    raise
         raise AssertionError  # backoff never ends

@@ -43,6 +43,18 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     return Address(host, _port(port) if port else default_port)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether an IP address is one that a machine has for itself; a name never is."""
+    import ipaddress  # noqa: PLC0415 (`send` must start fast, and does not ask)
+
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
         raise InputError(f'"{text}" is not a port; a port is a number from 1 to 65535.')

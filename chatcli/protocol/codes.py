@@ -12,6 +12,14 @@ UNEXPECTED: Final = "unexpected"
 UNSUPPORTED_VERSION: Final = "unsupported_version"
 BAD_NAME: Final = "bad_name"
 NAME_TAKEN: Final = "name_taken"
+ALREADY_HERE: Final = "already_here"
+KEY_REQUIRED: Final = "key_required"
+BAD_PROOF: Final = "bad_proof"
+BAD_CODE: Final = "bad_code"
+INVITATION_REQUIRED: Final = "invitation_required"
+TOO_MANY: Final = "too_many"
+BANNED: Final = "banned"
+MUTED: Final = "muted"
 UNKNOWN_USER: Final = "unknown_user"
 NOT_ALLOWED: Final = "not_allowed"
 EMPTY_TEXT: Final = "empty_text"
@@ -20,8 +28,11 @@ BAD_ID: Final = "bad_id"
 ID_TAKEN: Final = "id_taken"
 STORAGE: Final = "storage"
 FULL: Final = "full"
+TLS_REQUIRED: Final = "tls_required"
 TIMEOUT: Final = "timeout"
 LEFT: Final = "left"
+KICKED: Final = "kicked"
+TAKEN_OVER: Final = "taken_over"
 STOPPING: Final = "stopping"
 
 MEANINGS: Final[dict[str, str]] = {
@@ -32,7 +43,15 @@ MEANINGS: Final[dict[str, str]] = {
     UNEXPECTED: "the frame does not fit the state of the connection",
     UNSUPPORTED_VERSION: "the server does not speak this version of the protocol",
     BAD_NAME: "the name breaks the rules for names",
-    NAME_TAKEN: "someone in the chat has this name",
+    NAME_TAKEN: "the name belongs to another key",
+    ALREADY_HERE: "the user's `join` is open elsewhere; `present` in `hello` says what to do about that",
+    KEY_REQUIRED: "a name belongs to a key: `hello` must carry one",
+    BAD_PROOF: "the signature does not prove the key, on this connection, for this name",
+    BAD_CODE: "the code is wrong, used up or too old",
+    INVITATION_REQUIRED: "the server takes new names by invitation only",
+    TOO_MANY: "more of this came from the client's address than the server takes",
+    BANNED: "the name or the key is banned here",
+    MUTED: "the user may read but not write for now",
     UNKNOWN_USER: "nobody was ever here under this name; `names` are close ones",
     NOT_ALLOWED: "the purpose given in `hello` does not include this",
     EMPTY_TEXT: "there is no text in the message",
@@ -41,7 +60,10 @@ MEANINGS: Final[dict[str, str]] = {
     ID_TAKEN: "someone else's message has this id",
     STORAGE: "the server cannot write its log at the moment; nothing was stored",
     FULL: "the server holds as many connections as it may",
+    TLS_REQUIRED: "plain connections are taken from the server's own machine only: speak TLS",
     TIMEOUT: "the connection was silent, or did not take what was sent, for too long",
     LEFT: "the answer to the client's own `bye`",
+    KICKED: "an operator has sent the user away",
+    TAKEN_OVER: "the user has joined elsewhere and asked for this connection's place",
     STOPPING: "the server is stopping",
 }

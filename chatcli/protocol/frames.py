@@ -22,18 +22,34 @@ Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 Purpose = Literal["join", "listen", "send", "query"]
 Outcome = Literal["delivered", "stored"]
+Operation = Literal["kick", "ban", "unban", "mute", "unmute"]
+Present = Literal["refuse", "takeover", "attach"]
 
 
 class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     """First frame of a client.
 
-    ``since`` resumes behind that ``seq``; without it the feed starts behind what this user has acknowledged.
+    ``key`` is the Ed25519 public key that the client will prove. ``since`` resumes behind that ``seq``; without it the
+    feed starts behind what this user has acknowledged. ``present`` says what to do if the user's ``join`` is open
+    elsewhere; one of the same ``client`` (made anew with each start) is replaced in any case. ``link`` is a code from
+    another device of the user, ``invite`` one from the operator.
     """
 
     version: Number
     user: str = ""
     purpose: Purpose = "join"
+    key: str = ""
     since: Seq | None = None
+    present: Present = "refuse"
+    client: str = ""
+    link: str = ""
+    invite: str = ""
+
+
+class Prove(Struct, tag_field="t", tag="prove", gc=False):
+    """Answers ``challenge``: the signature of :func:`chatcli.protocol.keys.signed_bytes`."""
+
+    signature: str
 
 
 class Send(Struct, tag_field="t", tag="send", gc=False):
@@ -56,6 +72,35 @@ class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
     n: Number = 0
 
 
+class Link(Struct, tag_field="t", tag="link", gc=False, omit_defaults=True):
+    """Asks for a code with which another device of the user can add its key."""
+
+    n: Number = 0
+
+
+class Keys(Struct, tag_field="t", tag="keys", gc=False, omit_defaults=True):
+    """Asks for the user's keys."""
+
+    n: Number = 0
+
+
+class Revoke(Struct, tag_field="t", tag="revoke", gc=False, omit_defaults=True):
+    """Takes one of the user's keys away; its connections are closed."""
+
+    key: str
+    n: Number = 0
+
+
+class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True):
+    """An operator sends someone away, keeps them out or silences them; the answer is ``done``."""
+
+    do: Operation
+    to: str
+    seconds: Positive | None = None
+    reason: str = ""
+    n: Number = 0
+
+
 class Ping(Struct, tag_field="t", tag="ping", gc=False, omit_defaults=True):
     """Asks for a ``pong``; to be said whenever nothing else was for a third of ``limits.silence``."""
 
@@ -72,6 +117,14 @@ class Limits(Struct, gc=False):
     text: Positive
     frame: Positive
     silence: Positive
+
+
+class Challenge(Struct, tag_field="t", tag="challenge", gc=False):
+    """Asks for a proof of the key: sign these, see :class:`chatcli.protocol.keys.Claim`."""
+
+    nonce: str
+    server: str
+    key: str
 
 
 class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
@@ -131,6 +184,34 @@ class Presence(Struct, tag_field="t", tag="presence", gc=False):
     gone: list[str] = []
 
 
+class LinkCode(Struct, tag_field="t", tag="link", gc=False):
+    """The answer to ``link``: a code to be used once, until that time."""
+
+    code: str
+    until: Time
+    n: Number = 0
+
+
+class KeyInfo(Struct, gc=False):
+    """One of a user's keys, and since when."""
+
+    fingerprint: str
+    since: int
+
+
+class KeyList(Struct, tag_field="t", tag="keys", gc=False):
+    """The answer to ``keys``, the oldest first."""
+
+    keys: list[KeyInfo]
+    n: Number = 0
+
+
+class Done(Struct, tag_field="t", tag="done", gc=False):
+    """What was asked for has been done, and is on disk."""
+
+    n: Number = 0
+
+
 class Pong(Struct, tag_field="t", tag="pong", gc=False, omit_defaults=True):
     """The answer to ``ping``, with the same ``n``."""
 
@@ -154,5 +235,19 @@ class Error(Struct, tag_field="t", tag="error", gc=False, omit_defaults=True):
     names: list[str] = []
 
 
-ClientFrame = Hello | Send | Ack | Who | Ping | Bye
-ServerFrame = Welcome | Sent | Message | Live | People | Presence | Pong | ServerBye | Error
+ClientFrame = Hello | Prove | Send | Ack | Who | Link | Keys | Revoke | Operate | Ping | Bye
+ServerFrame = (
+    Challenge
+    | Welcome
+    | Sent
+    | Message
+    | Live
+    | People
+    | Presence
+    | LinkCode
+    | KeyList
+    | Done
+    | Pong
+    | ServerBye
+    | Error
+)

@@ -35,10 +35,15 @@ _WRITTEN_TOGETHER: Final = (
 
 
 class Name(NamedTuple):
-    """A name as it is written, and the key under which it is unique."""
+    """A name as it is written, the key under which it is unique, and what it looks like.
+
+    Two names with the same look are mistaken for each other: the look is the key with each letter that resembles one of
+    ASCII replaced by that (Unicode TR39, section 4, with its table of confusables).
+    """
 
     text: str
     key: str
+    look: str
 
 
 def check_name(raw: str) -> Name:
@@ -63,7 +68,24 @@ def check_name(raw: str) -> Name:
             f'The name "{text}" mixes scripts or uses one that is not in common use, '
             "so it could be mistaken for another; keep to one script."
         )
-    return Name(text, key)
+    return Name(text, key, look_of(key))
+
+
+def look_of(key: str) -> str:
+    """Return what a name, given as it is compared, looks like."""
+    return key if key.isascii() else "".join(_resembled(char) for char in key)
+
+
+def _resembled(char: str) -> str:
+    from confusable_homoglyphs import confusables  # noqa: PLC0415 (as above: 50 ms)
+
+    if char.isascii():
+        return char
+    for found in confusables.is_confusable(char, greedy=True) or ():
+        for homoglyph in found["homoglyphs"]:
+            if homoglyph["c"].isascii() and homoglyph["c"].isalnum():
+                return str(homoglyph["c"].lower())
+    return char
 
 
 def _fold(text: str) -> str:

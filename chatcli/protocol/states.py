@@ -11,7 +11,8 @@ from chatcli.protocol import frames as f
 class State(enum.Enum):
     """How far a connection has come."""
 
-    GREETING = "greeting"  # the client has yet to be welcomed
+    GREETING = "greeting"  # the client has yet to say who it is
+    PROVING = "proving"  # and has yet to prove it
     READY = "ready"
     CLOSED = "closed"
 
@@ -20,11 +21,16 @@ Table = dict[State, dict[type, State]]
 
 #: What the server takes from a client, and the state that it leads to.
 FROM_CLIENT: Final[Table] = {
-    State.GREETING: {f.Hello: State.READY, f.Bye: State.CLOSED},
+    State.GREETING: {f.Hello: State.PROVING, f.Bye: State.CLOSED},
+    State.PROVING: {f.Prove: State.READY, f.Bye: State.CLOSED},
     State.READY: {
         f.Send: State.READY,
         f.Ack: State.READY,
         f.Who: State.READY,
+        f.Link: State.READY,
+        f.Keys: State.READY,
+        f.Revoke: State.READY,
+        f.Operate: State.READY,
         f.Ping: State.READY,
         f.Bye: State.CLOSED,
     },
@@ -33,13 +39,22 @@ FROM_CLIENT: Final[Table] = {
 
 #: What a client takes from the server.
 FROM_SERVER: Final[Table] = {
-    State.GREETING: {f.Welcome: State.READY, f.Error: State.GREETING, f.ServerBye: State.CLOSED},
+    State.GREETING: {
+        f.Challenge: State.PROVING,
+        f.Welcome: State.READY,  # at once, where nothing needs to be proved
+        f.Error: State.GREETING,
+        f.ServerBye: State.CLOSED,
+    },
+    State.PROVING: {f.Welcome: State.READY, f.Error: State.GREETING, f.ServerBye: State.CLOSED},
     State.READY: {
         f.Sent: State.READY,
         f.Message: State.READY,
         f.Live: State.READY,
         f.People: State.READY,
         f.Presence: State.READY,
+        f.LinkCode: State.READY,
+        f.KeyList: State.READY,
+        f.Done: State.READY,
         f.Pong: State.READY,
         f.Error: State.READY,
         f.ServerBye: State.CLOSED,

@@ -1,64 +1,255 @@
-"""Who may come in, and under which name."""
+"""Who may come in, and under which name: a name belongs to the keys of its owner, the first key first."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from chatcli.errors import InputError, Refused
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from chatcli.errors import InputError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.frames import VERSION, Hello
+from chatcli.protocol.keys import (
+    NONCE_BYTES,
+    PUBLIC_KEY_BYTES,
+    SIGNATURE_BYTES,
+    Claim,
+    ed25519_fingerprint,
+    key_bytes,
+    signed_bytes,
+)
 from chatcli.protocol.names import Name, check_name
+from chatcli.store.log import DropKey, KeyRecord
 
 if TYPE_CHECKING:
-    from chatcli.server.directory import Settled, User
+    from chatcli.server.directory import User
     from chatcli.server.hub import Hub
     from chatcli.server.session import Session
+    from chatcli.store.log import Settled
+
+logger = logging.getLogger(__name__)
+
+NOT_CHANGED: Final = "The server cannot write its log, so nothing was changed: tell its operator."
+#: What someone new is told when their name cannot be written.
+CANNOT_WRITE: Final = "The server cannot write its log, so nobody new can come in: tell its operator."
 
 
-def admit(hub: Hub, session: Session, hello: Hello, settled: Settled) -> User | None:
-    """Give the session the user that its ``hello`` names; new ones are made known.
+class Claimant(NamedTuple):
+    """A client that has said who it is, and has yet to prove it."""
 
-    Args:
-        hub: the middle of the server.
-        session: the one that said it.
-        hello: what it said.
-        settled: told later, once the name is on disk, unless it is already.
+    hello: Hello
+    name: Name
+    key: bytes
+    nonce: bytes
 
-    Returns:
-        The user, who is known if ``settling`` is None; nobody for a query.
+
+class Admitted(NamedTuple):
+    """Who came in, and whether to wait until that is on disk."""
+
+    user: User
+    waits: bool
+
+
+def hear(hub: Hub, session: Session, hello: Hello) -> Claimant | None:
+    """Take a ``hello``; return what the client has to prove, or None if it may ask without a proof.
 
     Raises:
-        Refused: the name or the version is not to be had; the sentence says why.
+        Refused: the version, the name or the key is not to be had; the sentence says why.
     """
     if hello.version != VERSION:
         text = (
             f"This server speaks version {VERSION} of the protocol, not {hello.version}: use a chatcli that does too."
         )
         raise Refused(codes.UNSUPPORTED_VERSION, text)
-    if hello.purpose == "query":
-        return None
+    if hello.purpose == "query" and not hello.user:
+        if hub.limits.access == "open":
+            return None
+        raise Refused(codes.KEY_REQUIRED, "This server answers only those it knows: say who you are with --user.")
+    hub.allowances.check_proofs(session.host)
+    name, key = _name(hello), _key(hello)
+    _check(hub, session, Claimant(hello, name, key, b""), proven=False)
+    return Claimant(hello, name, key, secrets.token_bytes(NONCE_BYTES))
+
+
+def _name(hello: Hello) -> Name:
     try:
-        name = check_name(hello.user)
+        return check_name(hello.user)
     except InputError as error:
         raise Refused(codes.BAD_NAME, str(error)) from None
-    user = hub.directory.claimed(name.key) or _create(hub, name)
-    if hello.purpose == "join":
-        if user.interactive is not None:
-            raise Refused(codes.NAME_TAKEN, f"{user.name} is already in the chat: choose another name.")
-        user.interactive = session
-        user.since = hub.clock()
-    if user.settling is not None:
-        user.settling.append(settled)
+
+
+def _key(hello: Hello) -> bytes:
+    try:
+        return key_bytes(hello.key, PUBLIC_KEY_BYTES)
+    except ValueError:
+        text = "A name belongs to a key: say hello with an Ed25519 public key, 32 bytes in base64."
+        raise Refused(codes.KEY_REQUIRED, text) from None
+
+
+def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> User | None:
+    """Return the user whom the claimant would be, or None where the name is free.
+
+    Raises:
+        Refused: the name belongs to another key, is banned, or is not free for newcomers.
+    """
+    hello, name, key, _ = claimant
+    hub.rulings.check_ban(name, key, proven=proven)
+    user = hub.directory.claimed(name.key)
+    if user is None:
+        if hello.purpose == "query" or hello.link:
+            raise Refused(codes.UNKNOWN_USER, f"Nobody called {name.text} was ever here: check the spelling.")
+        other = hub.directory.resembled(name)
+        if other is not None:
+            raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, who is someone else.")
+        if hub.limits.access == "invite" and not hub.rulings.invites(hello.invite):
+            if hello.invite:
+                hub.allowances.take_proof(session.host)  # codes cannot be guessed without end either
+            hub.rulings.check_invitation(hello.invite)
+    elif user.keys and key not in user.keys and not hello.link:
+        text = (
+            f"{user.name} belongs to another key: choose another name, or, if it is yours, "
+            f'run "chatcli key link" where you are {user.name} already and join here with --link and its code.'
+        )
+        raise Refused(codes.NAME_TAKEN, text)
     return user
 
 
-def _create(hub: Hub, name: Name) -> User:
-    record = hub.directory.create(name, hub.clock(), hub.log.head)
-    hub.log.add_user(record)
+def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settled: Settled) -> Admitted:
+    """Let a client in that proves its key; a new name is its own from now on.
+
+    Everything is checked again, because others may have come since ``hello``; nothing is awaited between a check and
+    what it guards.
+
+    Args:
+        hub: the middle of the server.
+        session: the connection.
+        claimant: what it has claimed.
+        signature: what it says to prove it.
+        settled: told later, once the name and the key are on disk, where they are not already.
+
+    Returns:
+        The user, and whether to wait until it is on disk whose they are.
+
+    Raises:
+        Refused: the proof does not hold, or the name has been taken meanwhile, or its ``join`` is open elsewhere.
+    """
+    hello, name, key, nonce = claimant
+    hub.allowances.check_proofs(session.host)
+    claim = Claim(hello.version, hub.server_key, nonce, hello.user, hello.purpose, session.channel)
+    if not _proves(key, signature, claim):
+        hub.allowances.take_proof(session.host)
+        text = "The proof of the key does not hold on this connection: is something between you and the server?"
+        raise Refused(codes.BAD_PROOF, text)
+    user = _check(hub, session, claimant, proven=True)
+    waits = False
+    if user is None:
+        user = _create(hub, session, claimant)
+    elif key not in user.keys:
+        if user.keys:
+            _use_link(hub, session, user, hello.link)
+        _add_key(hub, user, key, settled)
+        waits = True
+    session.key = key
+    if hello.purpose == "join":
+        _sit_down(hub, session, user, hello)
+    if user.settling is not None and not waits:
+        user.settling.append(settled)
+        waits = True
+    logger.info("%s has proved a key for %s", session.peer, name.text)
+    return Admitted(user, waits)
+
+
+def _proves(key: bytes, signature: str, claim: Claim) -> bool:
+    try:
+        raw = key_bytes(signature, SIGNATURE_BYTES)
+        Ed25519PublicKey.from_public_bytes(key).verify(raw, signed_bytes(claim))
+    except (ValueError, InvalidSignature):
+        return False
+    return True
+
+
+def _create(hub: Hub, session: Session, claimant: Claimant) -> User:
+    hub.allowances.take_name(session.host)
+    if hub.limits.access == "invite":
+        hub.rulings.use_invitation(claimant.hello.invite)
+    name = claimant.name
+    user, record = hub.directory.create(name, hub.clock(), hub.log.head)
+    hub.log.change(record, lambda error: hub.directory.settle(user, error))
+    _add_key(hub, user, claimant.key, lambda _error: None)
+    return user
+
+
+def _use_link(hub: Hub, session: Session, user: User, code: str) -> None:
+    try:
+        hub.links.use(user, code)
+    except Refused:
+        hub.allowances.take_proof(session.host)
+        raise
+
+
+def _add_key(hub: Hub, user: User, key: bytes, settled: Settled) -> None:
+    record = KeyRecord(user.id, key, hub.clock())
+    user.keys[key] = record.since
+
+    def undo_or_tell(error: StoreError | None) -> None:
+        if error is not None:
+            user.keys.pop(key, None)
+        settled(error)
+
+    hub.log.change(record, undo_or_tell)
     hub.turn.wake()
-    return hub.directory.by_id(record.id)
 
 
-def storage_refusal() -> Refused:
-    """Return what someone new is told when their name cannot be written."""
-    return Refused(codes.STORAGE, "The server cannot write its log, so nobody new can come in: tell its operator.")
+def _sit_down(hub: Hub, session: Session, user: User, hello: Hello) -> None:
+    """Take the place of an open ``join``, or one beside it, or none.
+
+    Raises:
+        Refused: there is one, and nobody said what to do about it.
+    """
+    others = list(user.joined)
+    # A client that comes back takes its own place, and any that has fallen silent: the dead hold no name.
+    same = [other for other in others if other.silent or (hello.client and other.client == hello.client)]
+    if hello.present == "refuse" and len(same) < len(others):
+        first = next(other for other in others if other not in same)
+        since = datetime.datetime.fromtimestamp(user.since / 1000, datetime.UTC).astimezone()
+        text = (
+            f"{user.name} is already in the chat from {first.host} since {since:%H:%M}: "
+            "join with --takeover to end that, or with --attach to be here twice."
+        )
+        raise Refused(codes.ALREADY_HERE, text)
+    if not others:
+        user.since = hub.clock()
+    user.joined.append(session)
+    session.client = hello.client
+    for other in others if hello.present == "takeover" else same:
+        other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
+
+
+def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
+    """Take a key away from a name, and close what is open under it.
+
+    Raises:
+        Refused: it is no key of the user's, or their last one.
+    """
+    key = next((key for key in user.keys if ed25519_fingerprint(key) == fingerprint), None)
+    if key is None:
+        raise Refused(codes.NOT_ALLOWED, f'That is no key of {user.name}; "chatcli key list" shows those that are.')
+    if len(user.keys) == 1:
+        raise Refused(codes.NOT_ALLOWED, f"That is the only key of {user.name}: link another one first.")
+    hub.links.drop(user)  # whoever has the key may have asked for a code
+    since = user.keys.pop(key)
+
+    def undo_or_tell(error: StoreError | None) -> None:
+        if error is not None:
+            user.keys[key] = since
+        settled(error)
+
+    hub.log.change(DropKey(user.id, key), undo_or_tell)
+    hub.turn.wake()
+    for session in tuple(hub.sessions):
+        if session.user is user and session.key == key:
+            session.close(codes.KICKED, "The key of this device was revoked.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,11 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from chatcli.errors import ServeError
+from chatcli.errors import InputError, ServeError
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
+from chatcli.server.admin import Admin
+from chatcli.server.audit import Audit
+from chatcli.server.certificates import Certificates
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
+from chatcli.server.listeners.admin import AdminListener
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.turn import Turn
 from chatcli.store.log import Committed
@@ -30,19 +35,36 @@ _TICK: Final = 0.5  # seconds between looks at the deadlines
 _COMMITS: Final = 2.5  # seconds that a stop leaves for what is being written
 _GOODBYES: Final = 1.0  # and for what was said last to leave
 _BACKLOG: Final = 1024  # connections that the kernel keeps until they are taken
+_STDIN: Final = 0
 _SPARE_FILES: Final = 64  # descriptors that are not connections
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ``chatcli serve`` is told."""
+    """What ``chatcli serve`` is told.
+
+    Attributes:
+        address: where to listen.
+        data: the directory of the log, and of the server's own key.
+        limits: what clients may do.
+        tls_cert: the operator's certificate, in PEM; without it the server makes its own.
+        tls_key: the key that belongs to it.
+        insecure: take connections without TLS from other machines too.
+    """
 
     address: Address
     data: Path
     limits: Limits = field(default_factory=Limits)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    insecure: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise InputError("A certificate needs its key, and a key its certificate: give --tls-cert and --tls-key.")
 
 
-Ready = Callable[[list[Address]], None]
+Ready = Callable[[list[Address], str], None]
 
 
 def run(settings: Settings, ready: Ready) -> None:
@@ -50,10 +72,10 @@ def run(settings: Settings, ready: Ready) -> None:
 
     Args:
         settings: where, and over which data.
-        ready: told the addresses really bound, once connections are taken.
+        ready: told the addresses really bound and the fingerprint of the server's key, once connections are taken.
 
     Raises:
-        ServeError: the port cannot be had.
+        ServeError: the port cannot be had, or the certificate cannot be used.
         StoreError: the data directory cannot be used.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -74,8 +96,18 @@ async def _serve(settings: Settings, ready: Ready) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     server = Server(settings)
+    on_terminal = os.isatty(_STDIN)
+
+    def hang_up() -> None:
+        if on_terminal and not os.isatty(_STDIN):
+            stop.set()  # its terminal was closed
+        else:
+            server.reload()
+
     try:
-        ready(await server.start())
+        bound = await server.start()
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
+        ready(bound, server.fingerprint)
         await stop.wait()
     finally:
         await server.stop()
@@ -87,7 +119,9 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._listeners: list[asyncio.Server] = []
+        self._admin_listener: AdminListener | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._certificates: Certificates | None = None
         self._loop = asyncio.get_running_loop()
         self.hub: Hub | None = None
 
@@ -95,7 +129,7 @@ class Server:
         """Open the log, take connections, and return the addresses really bound.
 
         Raises:
-            ServeError: the port cannot be had.
+            ServeError: the port cannot be had, or the certificate cannot be used.
             StoreError: the data directory cannot be used.
         """
         limits = _fitting(self._settings.limits)
@@ -107,16 +141,51 @@ class Server:
                 Turn(self._loop.call_soon),
                 self._loop.call_later,
                 lambda: time.time_ns() // 10**6,
+                self._loop.time,
             )
+            # Only now: the log's lock keeps others from making a key in the same directory.
+            certificates = self._certificates = Certificates(self._settings.data, self._files())
         except BaseException:
             for bound in sockets:
                 bound.close()
             raise
+        hub.server_key = certificates.identity.fingerprint
+        addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
+        audit = Audit(self._settings.data / "audit.log")
+        hub.admin = Admin(hub, audit, hub.clock(), addresses)
+        await self._listen_for_commands(hub.admin)
+        insecure = self._settings.insecure
         for bound in sockets:
-            listener = await self._loop.create_server(lambda: TcpConnection(hub), sock=bound, backlog=_BACKLOG)
+            listener = await self._loop.create_server(
+                lambda: TcpConnection(hub, certificates, insecure=insecure), sock=bound, backlog=_BACKLOG
+            )
             self._listeners.append(listener)
         self._tick()
-        return [Address(*bound.getsockname()[:2]) for bound in sockets]
+        return addresses
+
+    async def _listen_for_commands(self, admin: Admin) -> None:
+        self._admin_listener = AdminListener(self._settings.data, admin)
+        try:
+            await self._admin_listener.start()
+        except OSError as error:
+            # People can chat all the same. (Of a path that is too long Python says so without a number.)
+            where, why = self._settings.data, error.strerror or error
+            logger.warning("There is no admin socket in %s (%s), so chatcli admin will not work.", where, why)
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the server's key; empty before the start."""
+        return self.hub.server_key if self.hub is not None else ""
+
+    def reload(self) -> None:
+        """Read the certificate again; those who are connected keep the one that they were shown."""
+        if self._certificates is not None and self.hub is not None:
+            self._certificates.reload()
+            self.hub.server_key = self._certificates.identity.fingerprint
+
+    def _files(self) -> tuple[Path, Path] | None:
+        certificate, key = self._settings.tls_cert, self._settings.tls_key
+        return (certificate, key) if certificate is not None and key is not None else None
 
     def _open_log(self, committed: Committed) -> SqliteLog:
         return SqliteLog(self._settings.data, post=self._loop.call_soon_threadsafe, committed=committed)
@@ -133,6 +202,8 @@ class Server:
             return
         for listener in self._listeners:
             listener.close()
+        if self._admin_listener is not None:
+            self._admin_listener.close()  # while the lock is still held: the socket is surely our own
         if self._ticking is not None:
             self._ticking.cancel()
         for session in tuple(hub.sessions):
@@ -144,6 +215,8 @@ class Server:
         await self._wait(_GOODBYES, lambda: not hub.sessions)
         for session in tuple(hub.sessions):
             session.abort()
+        if self._admin_listener is not None:
+            self._admin_listener.abort()
         hub.log.close()
 
     async def _wait(self, seconds: float, done: Callable[[], bool]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, StoreError
-from chatcli.protocol.names import Name, check_name
-from chatcli.store.log import UserRecord
+from chatcli.protocol.names import Name, check_name, look_of
+from chatcli.store.log import KeyRecord, Settled, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.server.feed import Feed
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 _SPELLINGS: Final = 100_000  # remembered, so that a name is not folded anew for each message
 _HINTS: Final = 3
 _CANDIDATES: Final = 1000  # names looked at for a near miss, twice: half a millisecond
-
-Settled = Callable[[StoreError | None], None]
 
 
 class User:
@@ -29,13 +27,14 @@ class User:
         name: as it is written.
         key: as it is compared.
         cursor: everything in the feed up to this ``seq`` was shown to them.
+        keys: the public keys that the name belongs to, and since when.
         feeds: those of their connections that get messages.
-        interactive: the connection of their open ``join``.
+        joined: the connections of their open ``join``.
         since: when that began, in milliseconds since 1970-01-01 UTC.
         settling: told when the name is on disk; None once it is.
     """
 
-    __slots__ = ("cursor", "feeds", "id", "interactive", "key", "name", "settling", "since")
+    __slots__ = ("cursor", "feeds", "id", "joined", "key", "keys", "name", "settling", "since")
 
     def __init__(self, record: UserRecord, *, settled: bool) -> None:
         self.id = record.id
@@ -43,7 +42,8 @@ class User:
         self.key = record.key
         self.cursor = record.cursor
         self.feeds: list[Feed] = []
-        self.interactive: Session | None = None
+        self.keys: dict[bytes, int] = {}
+        self.joined: list[Session] = []
         self.since = 0
         self.settling: list[Settled] | None = None if settled else []
 
@@ -51,17 +51,23 @@ class User:
 class Directory:
     """All users, in memory: about 500 bytes each."""
 
-    def __init__(self, records: Iterable[UserRecord]) -> None:
+    def __init__(self, records: Iterable[UserRecord], keys: Iterable[KeyRecord]) -> None:
         self._by_id: dict[int, User] = {}
         self._by_key: dict[str, User] = {}
         self._by_spelling: dict[str, User] = {}
+        self._by_look: dict[str, User] = {}  # those whose look is not their key
         for record in records:
             self._add(User(record, settled=True))
+        for user, key, since in keys:
+            self._by_id[user].keys[key] = since
         self._next_id = max(self._by_id, default=0) + 1
 
     def _add(self, user: User) -> None:
         self._by_id[user.id] = user
         self._by_key[user.key] = user
+        look = look_of(user.key)
+        if look != user.key:
+            self._by_look.setdefault(look, user)
 
     def by_id(self, identity: int) -> User:
         """Return the user with that id, who must exist."""
@@ -72,9 +78,25 @@ class Directory:
         user = self._by_id.get(identity)
         return user.name if user is not None else "?"
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._by_id)
+
+    def users(self) -> list[User]:
+        """Return all of them, by name."""
+        return sorted(self._by_id.values(), key=lambda user: user.key)
+
     def claimed(self, key: str) -> User | None:
         """Return whoever has the name, even if it is not on disk yet."""
         return self._by_key.get(key)
+
+    def resembled(self, name: Name) -> User | None:
+        """Return someone else whose name looks like this one."""
+        for found in (self._by_key.get(name.look), self._by_look.get(name.look)):
+            if found is not None and found.key != name.key:
+                return found
+        return None
 
     def find(self, spelling: str) -> User | None:
         """Return the known user whom that spelling of a name means."""
@@ -91,21 +113,35 @@ class Directory:
             self._by_spelling[spelling] = user
         return user
 
-    def create(self, name: Name, created: int, cursor: int) -> UserRecord:
+    def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
         """Take a free name; it is someone's from now on, and known once :meth:`settle` says so."""
         record = UserRecord(self._next_id, name.text, name.key, created, cursor)
         self._next_id += 1
-        self._add(User(record, settled=False))
-        return record
+        user = User(record, settled=False)
+        self._add(user)
+        return user, record
 
-    def settle(self, record: UserRecord, error: StoreError | None) -> None:
+    def rename(self, user: User, name: str, key: str) -> None:
+        """Give someone another name, and the one before free."""
+        del self._by_key[user.key]
+        self._forget_look(user)
+        self._by_spelling.clear()
+        user.name, user.key = name, key
+        self._by_key[key] = user
+
+    def settle(self, user: User, error: StoreError | None) -> None:
         """Note that the name is on disk, or give it free because it could not be written."""
-        user = self._by_id[record.id]
         waiting, user.settling = user.settling or [], None
         if error is not None:
             del self._by_id[user.id], self._by_key[user.key]
+            self._forget_look(user)
         for settled in waiting:
             settled(error)
+
+    def _forget_look(self, user: User) -> None:
+        look = look_of(user.key)
+        if self._by_look.get(look) is user:
+            del self._by_look[look]
 
     def close_to(self, spelling: str, here: Iterable[User]) -> list[str]:
         """Return known names that ``spelling`` may have meant, the closest first: of those here now, and the newest."""

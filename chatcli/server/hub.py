@@ -14,14 +14,18 @@ from chatcli.errors import StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Error, Message, Send, Sent
+from chatcli.server.allowances import Allowances
 from chatcli.server.directory import Directory, User
 from chatcli.server.feed import Feed, Mode
 from chatcli.server.limits import Limits
+from chatcli.server.links import Links
 from chatcli.server.presence import Later, Presence
+from chatcli.server.rulings import Rulings
 from chatcli.server.turn import Turn
-from chatcli.store.log import Batch, Committed, Entry, Log
+from chatcli.store.log import Batch, Committed, Entry, Log, Rename, Settled
 
 if TYPE_CHECKING:
+    from chatcli.server.admin import Admin
     from chatcli.server.session import Session
 
 logger = logging.getLogger(__name__)
@@ -45,6 +49,11 @@ class Hub:
         turn: gathers output and batches.
         later: runs a callable after so many seconds.
         clock: the time in milliseconds since 1970-01-01 UTC.
+        seconds: a clock that never goes back.
+
+    Attributes:
+        server_key: the fingerprint of the server's key, which the clients' proofs are bound to.
+        admin: carries out what operators ask for, once it is there.
     """
 
     def __init__(
@@ -54,14 +63,21 @@ class Hub:
         turn: Turn,
         later: Later,
         clock: Callable[[], int],
+        seconds: Callable[[], float],
     ) -> None:
         self.limits = limits
         self.turn = turn
         self.clock = clock
         self.log = open_log(self._committed)
-        self.directory = Directory(self.log.users())
+        self.server_key = ""
+        self.admin: Admin | None = None
+        self.directory = Directory(self.log.users(), self.log.keys())
+        self.rulings = Rulings(self.log, turn, clock)
+        self.allowances = Allowances(limits, seconds)
+        self.links = Links(seconds)
         self.presence = Presence(later)
         self.sessions: set[Session] = set()
+        self.server_key = ""  # its fingerprint; known before the first connection is taken
         turn.begin_with(self.log.commit)
 
     def tick(self, seconds: float) -> None:
@@ -84,14 +100,30 @@ class Hub:
             return
         if feed in user.feeds:
             user.feeds.remove(feed)
-        if user.interactive is session:
-            user.interactive = None
-            self.presence.went(user)
+        if session in user.joined:
+            user.joined.remove(session)
+            if not user.joined:
+                self.presence.went(user)
 
     def say(self, session: Session, sender: User, recipient: User, frame: Send, raw_id: bytes) -> None:
         """Queue a message for the log."""
         origin = Origin(session, frame.id, sender, recipient)
         self.log.add(Entry(raw_id, sender.id, recipient.id, self.clock(), frame.text, origin))
+        self.turn.wake()
+
+    def rename(self, user: User, name: str, settled: Settled) -> None:
+        """Give someone a name that nobody can ask for, and the one they had free, once that is on disk.
+
+        Not before: whoever takes the free name could be written first, or without this.
+        """
+        key = f"\0{user.id}"
+
+        def written(error: StoreError | None) -> None:
+            settled(error)  # while they still have the name, so that others hear under it that they have left
+            if error is None:
+                self.directory.rename(user, name, key)
+
+        self.log.change(Rename(user.id, name, key), written)
         self.turn.wake()
 
     def read(self, user: User, seq: int) -> None:
@@ -101,8 +133,12 @@ class Hub:
             self.log.move_cursor(user.id, seq)
 
     def _committed(self, batch: Batch, error: StoreError | None) -> None:
-        for record in batch.users:
-            self.directory.settle(record, error)
+        for change in batch.changes:
+            try:
+                change.settled(error)
+            except Exception:
+                # A fault of ours, as below.
+                logger.exception("What was changed was not followed up.")
         for entry in batch.entries:
             origin = entry.origin
             assert isinstance(origin, Origin)  # noqa: S101 (the hub put it there)

@@ -28,13 +28,19 @@ class Presence:
     def __init__(self, later: Later) -> None:
         self._later = later
         self._here: dict[int, User] = {}
-        self._changed: dict[int, tuple[User, bool]] = {}  # and whether they were here when last told
+        self._changed: dict[int, tuple[str, bool]] = {}  # as they were called, and whether here when last told
         self._scheduled = False
 
+    @property
+    def count(self) -> int:
+        """How many are here."""
+        return len(self._here)
+
     def came(self, user: User) -> None:
-        """Note that someone is here now."""
-        self._note(user, was_here=False)
-        self._here[user.id] = user
+        """Note that someone is here now, unless they were already."""
+        if user.id not in self._here:
+            self._note(user, was_here=False)
+            self._here[user.id] = user
 
     def went(self, user: User) -> None:
         """Note that someone has left, if they were here."""
@@ -42,7 +48,7 @@ class Presence:
             self._note(user, was_here=True)
 
     def _note(self, user: User, *, was_here: bool) -> None:
-        self._changed.setdefault(user.id, (user, was_here))
+        self._changed.setdefault(user.id, (user.name, was_here))
         if not self._scheduled:
             self._scheduled = True
             self._later(_SOONEST + len(self._here) / _NOTICES_A_SECOND, self._tell)
@@ -62,13 +68,13 @@ class Presence:
         changed, self._changed = self._changed, {}
         here: list[str] = []
         gone: list[str] = []
-        for user, was_here in changed.values():
-            is_here = user.id in self._here
+        for identity, (name, was_here) in changed.items():
+            is_here = identity in self._here
             if is_here != was_here:
-                (here if is_here else gone).append(user.name)
+                (here if is_here else gone).append(name)
         if not here and not gone:
             return
         line = encode(PresenceFrame(here, gone))
         for user in self._here.values():
-            if user.interactive is not None:
-                user.interactive.notify(line)
+            for session in user.joined:
+                session.notify(line)

@@ -14,12 +14,16 @@ from chatcli import __version__
 from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
+from chatcli.protocol.address import Address
+from chatcli.protocol.admin import Request, Row
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.ids import id_bytes
+from chatcli.protocol.keys import ed25519_fingerprint, key_text
 from chatcli.protocol.names import check_name
 from chatcli.protocol.states import State
 from chatcli.protocol.text import printable_line
-from chatcli.server.admission import admit, storage_refusal
+from chatcli.server import admission
+from chatcli.server.admission import Claimant
 from chatcli.store.log import Entry
 
 if TYPE_CHECKING:
@@ -35,7 +39,9 @@ _IN_FLIGHT: Final = 2  # it has said more than is committed yet
 _SETTLING: Final = 4  # its name is being written
 _BACKLOG: Final = 16  # it has asked for more than it takes
 _STOPPING: Final = 8  # the server is about to stop
+_ALLOWANCE: Final = 32  # it has used up its allowance of messages
 
+_SILENT: Final = 0.6  # of the allowed silence; clients say something every quarter of it
 _FORGIVING: Final = 10  # seconds after which one bad line is forgotten
 _ENTRY_OVERHEAD: Final = 200  # bytes that a message takes beside its text, about
 
@@ -68,16 +74,28 @@ class Session:
     Args:
         hub: the middle of the server.
         wire: what to write to.
-        peer: the other end's address, for the log.
+        peer: the other end's address.
+        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`. A listener that learns
+            later what a caller speaks sets it before it passes on the first byte.
+
+    Attributes:
+        host: the other end's host.
+        client: which start of which client this is, as it says itself.
+        key: the public key that it has proved.
     """
 
     __slots__ = (
-        "_age", "_backlog", "_bad_frames", "_heard", "_hub", "_in_flight", "_leaving", "_left", "_out", "_paused",
-        "_purpose", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "feed", "peer", "user",
+        "_age", "_allowance", "_backlog", "_bad_frames", "_claimant", "_heard", "_hub", "_in_flight", "_leaving",
+        "_left", "_out", "_paused", "_purpose", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire",
+        "channel", "client", "feed", "host", "key", "peer", "user",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, wire: Wire, peer: str) -> None:
+    def __init__(self, hub: Hub, wire: Wire, peer: Address, channel: bytes = b"") -> None:
         self.peer = peer
+        self.host = peer.host
+        self.channel = channel
+        self.client = ""
+        self.key = b""
         self.user: User | None = None
         self.feed: Feed | None = None
         self._hub = hub
@@ -86,6 +104,8 @@ class Session:
         self._state = State.GREETING
         self._purpose: f.Purpose = "query"
         self._backlog: list[f.ClientFrame | BadFrame] = []  # what came and has to wait
+        self._claimant: Claimant | None = None
+        self._allowance = float(hub.limits.message_burst)
         self._out: list[bytes] = []
         self._unsent = 0  # bytes in _out
         self._in_flight = 0  # bytes said and not yet committed
@@ -103,6 +123,11 @@ class Session:
     def closed(self) -> bool:
         """Whether nothing is said any more."""
         return self._state is State.CLOSED
+
+    @property
+    def silent(self) -> bool:
+        """Whether the client has missed several of the pings that it should have sent."""
+        return self._quiet > self._hub.limits.silence * _SILENT
 
     # What the listener calls
 
@@ -157,6 +182,7 @@ class Session:
         self._state = State.CLOSED
         self._out.clear()
         self._hub.sessions.discard(self)
+        self._hub.allowances.disconnect(self.host)
         self._hub.leave(self)
         logger.info("%s has gone", self)
 
@@ -227,9 +253,7 @@ class Session:
             self._refuse(frame, refusal)
 
     def _refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
-        identity, number = getattr(frame, "id", None), getattr(frame, "n", None)
-        names = refusal.names if isinstance(refusal, UnknownRecipient) else []
-        self.put(encode(f.Error(refusal.code, str(refusal), identity, number, names)))
+        self.put(_error(frame, refusal))
         if self._state is State.GREETING:
             self._count_bad()
 
@@ -247,27 +271,46 @@ class Session:
     def _unexpected(self, frame: f.ClientFrame) -> None:
         if self._state is State.CLOSED:
             return
-        if self._state is State.GREETING:
-            raise Refused(codes.UNEXPECTED, "Say hello first.")
+        if self._state is not State.READY:
+            raise Refused(codes.UNEXPECTED, "Say hello first, and prove your key.")
         raise Refused(codes.UNEXPECTED, f"{type(frame).__name__} makes no sense here.")
 
     def _hello(self, frame: f.Hello) -> None:
-        def settled(error: StoreError | None) -> None:
-            self._settled(frame, error)
-
+        self._claimant = claimant = admission.hear(self._hub, self, frame)
         self._purpose = frame.purpose
-        self.user = admit(self._hub, self, frame, settled)
-        if self.user is not None and self.user.settling is not None:
+        if claimant is None:
+            self._welcome(frame)
+        else:
+            self._state = State.PROVING
+            server = f"chatcli/{__version__}"
+            self.put(encode(f.Challenge(key_text(claimant.nonce), server, self._hub.server_key)))
+
+    def _prove(self, frame: f.Prove) -> None:
+        claimant, self._claimant = self._claimant, None
+        assert claimant is not None  # noqa: S101 (it is set on the way into this state)
+        self._state = State.GREETING  # a nonce is good for one try
+
+        def settled(error: StoreError | None) -> None:
+            self._settled(claimant.hello, error)
+
+        try:
+            self.user, waits = admission.admit(self._hub, self, claimant, frame.signature, settled)
+        except Refused as refusal:
+            if refusal.code == codes.BAD_PROOF:
+                self.close(refusal.code, str(refusal))
+                return
+            raise
+        if waits:
             self._pause(_SETTLING)
         else:
-            self._welcome(frame)
+            self._welcome(claimant.hello)
 
     def _settled(self, hello: f.Hello, error: StoreError | None) -> None:
         if self.closed:
             return
         self._resume(_SETTLING)
         if error is not None:
-            self.close(codes.STORAGE, str(storage_refusal()))
+            self.close(codes.STORAGE, admission.CANNOT_WRITE)
             return
         self._welcome(hello)
         self._go_on()
@@ -293,17 +336,23 @@ class Session:
 
     def _send(self, frame: f.Send) -> None:
         sender = self.user
-        if sender is None:
+        if sender is None or self._purpose == "query":
             raise Refused(codes.NOT_ALLOWED, "A query cannot send; say hello with a name and another purpose.")
+        hub = self._hub
+        if hub.rulings.mutes:
+            hub.rulings.check_mute(sender.key)
         raw_id = self._check_message(frame)
-        recipient = self._hub.directory.find(frame.to)
+        recipient = hub.directory.find(frame.to)
         if recipient is None:
             self._refuse_unknown(frame.to)
-        else:
-            self._hub.say(self, sender, recipient, frame, raw_id)
-            self._in_flight += len(frame.text) + _ENTRY_OVERHEAD
-            if self._in_flight > self._hub.limits.in_flight or self._hub.log.pending_bytes > self._hub.limits.pending:
-                self._pause(_IN_FLIGHT)
+            return
+        hub.say(self, sender, recipient, frame, raw_id)
+        self._in_flight += len(frame.text) + _ENTRY_OVERHEAD
+        if self._in_flight > hub.limits.in_flight or hub.log.pending_bytes > hub.limits.pending:
+            self._pause(_IN_FLIGHT)
+        self._allowance -= 1
+        if self._allowance < 0 and hub.limits.message_rate:
+            self._pause(_ALLOWANCE)
 
     def _check_message(self, frame: f.Send) -> bytes:
         text, limit = frame.text, self._hub.limits.text
@@ -335,8 +384,11 @@ class Session:
 
     def settle(self, entry: Entry, answer: bytes) -> None:
         """Answer a message that this session sent."""
+        self._answered(answer, len(entry.text) + _ENTRY_OVERHEAD)
+
+    def _answered(self, answer: bytes, size: int) -> None:
         self.put(answer)
-        self._in_flight -= len(entry.text) + _ENTRY_OVERHEAD
+        self._in_flight -= size
         if self._paused & _IN_FLIGHT and self._in_flight <= self._hub.limits.in_flight // 2:
             self._resume(_IN_FLIGHT)
         if self._leaving and not self._in_flight:
@@ -349,6 +401,43 @@ class Session:
 
     def _who(self, frame: f.Who) -> None:
         self.put(self._hub.presence.people(frame.n))
+
+    def _own(self) -> User:
+        if self.user is None:
+            raise Refused(codes.NOT_ALLOWED, "Without a name there are no keys; say hello with one.")
+        return self.user
+
+    def _link(self, frame: f.Link) -> None:
+        code, seconds = self._hub.links.make(self._own())
+        self.put(encode(f.LinkCode(code, self._hub.clock() + int(seconds * 1000), frame.n)))
+
+    def _keys(self, frame: f.Keys) -> None:
+        keys = [f.KeyInfo(ed25519_fingerprint(key), since) for key, since in self._own().keys.items()]
+        self.put(encode(f.KeyList(sorted(keys, key=lambda key: key.since), frame.n)))
+
+    def _revoke(self, frame: f.Revoke) -> None:
+        def settled(error: StoreError | None) -> None:
+            answer = f.Done(frame.n) if error is None else f.Error(codes.STORAGE, admission.NOT_CHANGED, n=frame.n)
+            self._answered(encode(answer), _ENTRY_OVERHEAD)
+
+        admission.revoke(self._hub, self._own(), frame.key, settled)
+        self._in_flight += _ENTRY_OVERHEAD
+
+    def _operate(self, frame: f.Operate) -> None:
+        if self._hub.admin is None:
+            raise Refused(codes.NOT_ALLOWED, "This server has no operators.")
+
+        def answer(outcome: list[Row] | Refused) -> None:
+            line = _error(frame, outcome) if isinstance(outcome, Refused) else encode(f.Done(frame.n))
+            self._answered(line, _ENTRY_OVERHEAD)
+
+        request = Request(frame.do, frame.to, frame.seconds, reason=frame.reason)
+        self._in_flight += _ENTRY_OVERHEAD
+        try:
+            self._hub.admin.do_from_inside(self._own(), request, answer)
+        except Refused:
+            self._in_flight -= _ENTRY_OVERHEAD
+            raise
 
     def _ping(self, frame: f.Ping) -> None:
         self.put(encode(f.Pong(frame.n)))
@@ -399,6 +488,9 @@ class Session:
         """Note that so many seconds have passed."""
         limits = self._hub.limits
         self._age += seconds
+        self._allowance = min(self._allowance + limits.message_rate * seconds, float(limits.message_burst))
+        if self._paused & _ALLOWANCE and self._allowance > 0:
+            self._resume(_ALLOWANCE)
         self._quiet = 0.0 if self._heard else self._quiet + seconds
         self._heard = False
         self._bad_frames = max(0.0, self._bad_frames - seconds / _FORGIVING)
@@ -407,10 +499,10 @@ class Session:
         if self._state is State.CLOSED:
             if self._age > limits.closing:
                 self._wire.abort()
-        elif self._state is State.GREETING:
+        elif self._state in (State.GREETING, State.PROVING):
             if self._age > limits.handshake:
                 self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
-        elif self._quiet > (limits.stalled if self._paused else limits.silence):
+        elif self._quiet > (limits.stalled if self._paused else limits.silence) and self._paused != _ALLOWANCE:
             self.close(codes.TIMEOUT, "The connection was silent for too long.")
 
     def _note_progress(self) -> None:
@@ -421,13 +513,25 @@ class Session:
         self._left = left
 
     def __str__(self) -> str:
-        return f"{self.user.name} ({self._purpose}, {self.peer})" if self.user is not None else self.peer
+        return f"{self.user.name} ({self._purpose}, {self.peer})" if self.user is not None else str(self.peer)
 
     _HANDLERS: ClassVar[dict[type, Callable[[Session, Any], None]]] = {
         f.Hello: _hello,
+        f.Prove: _prove,
         f.Send: _send,
         f.Ack: _ack,
         f.Who: _who,
+        f.Link: _link,
+        f.Keys: _keys,
+        f.Revoke: _revoke,
+        f.Operate: _operate,
         f.Ping: _ping,
         f.Bye: _bye,
     }
+
+
+def _error(frame: f.ClientFrame, refusal: Refused) -> bytes:
+    """Return the refusal of a frame, with what names the frame."""
+    identity, number = getattr(frame, "id", None), getattr(frame, "n", None)
+    names = refusal.names if isinstance(refusal, UnknownRecipient) else []
+    return encode(f.Error(refusal.code, str(refusal), identity, number, names))

@@ -26,6 +26,60 @@ class UserRecord(NamedTuple):
     cursor: int
 
 
+class KeyRecord(NamedTuple):
+    """A key that belongs to a user.
+
+    Attributes:
+        user: the user's id.
+        key: the Ed25519 public key, 32 bytes.
+        since: milliseconds since 1970-01-01 UTC.
+    """
+
+    user: int
+    key: bytes
+    since: int
+
+
+class Ruling(NamedTuple):
+    """Something that the operators have decided, and the server remembers.
+
+    Attributes:
+        kind: what it is: a ban, a mute, an operator, an invitation.
+        subject: whom or what it is about; one ruling of a kind each.
+        value: the rest, as JSON; None takes the ruling back.
+    """
+
+    kind: str
+    subject: str
+    value: str | None
+
+
+class Rename(NamedTuple):
+    """A user's new name and key of comparison: how a name is made free without touching what was said."""
+
+    user: int
+    name: str
+    key: str
+
+
+class DropKey(NamedTuple):
+    """A key that no longer belongs to a user."""
+
+    user: int
+    key: bytes
+
+
+Record = UserRecord | KeyRecord | DropKey | Ruling | Rename
+Settled = Callable[[StoreError | None], None]
+
+
+class Change(NamedTuple):
+    """A record on its way into the log, and who is told once it is there, or why it is not."""
+
+    record: Record
+    settled: Settled
+
+
 class Entry:
     """One message on its way into the log.
 
@@ -86,15 +140,15 @@ class FeedQuery(NamedTuple):
 class Batch:
     """What one transaction takes: everything that waited while the one before was written."""
 
-    __slots__ = ("cursors", "entries", "users")
+    __slots__ = ("changes", "cursors", "entries")
 
     def __init__(self) -> None:
+        self.changes: list[Change] = []
         self.entries: list[Entry] = []
-        self.users: list[UserRecord] = []
         self.cursors: dict[int, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.users or self.cursors)
+        return bool(self.changes or self.entries or self.cursors)
 
 
 #: Runs a callable in the owner's thread, soon; ``loop.call_soon_threadsafe`` is one.
@@ -122,13 +176,19 @@ class Log(Protocol):
         """Whether nothing but read positions waits, and nothing is being written."""
 
     def users(self) -> list[UserRecord]:
-        """Return everyone who has ever been here, the longest known first."""
+        """Return everyone who had been here when the log was opened, the longest known first."""
+
+    def keys(self) -> list[KeyRecord]:
+        """Return the keys of all users as they were when the log was opened, the oldest first."""
+
+    def rulings(self) -> list[Ruling]:
+        """Return the rulings as they were when the log was opened."""
 
     def add(self, entry: Entry) -> None:
         """Queue a message; it is written at the next :meth:`commit`."""
 
-    def add_user(self, user: UserRecord) -> None:
-        """Queue a new user; messages to them may be queued right behind."""
+    def change(self, record: Record, settled: Settled) -> None:
+        """Queue anything but a message; written before the messages of the same batch."""
 
     def move_cursor(self, user: int, seq: int) -> None:
         """Note how far a user has read; written with the next commit."""

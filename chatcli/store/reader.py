@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from chatcli.store.log import FeedPage, FeedQuery, FeedRow, UserRecord
+from chatcli.store.log import FeedPage, FeedQuery, FeedRow, KeyRecord, Ruling, UserRecord
 
 _PAGE_TEXT: Final = 128 * 1024  # characters: a page ends behind the message with which it has so many
 
@@ -40,6 +40,16 @@ def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
     """Read everyone who has ever been here, the longest known first."""
     rows = connection.execute("SELECT id, name, key, created, cursor FROM users ORDER BY id")
     return [UserRecord(*row) for row in rows]
+
+
+def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:
+    """Read the keys of all users, the oldest first."""
+    return [KeyRecord(*row) for row in connection.execute("SELECT user, key, since FROM keys ORDER BY since")]
+
+
+def read_rulings(connection: sqlite3.Connection) -> list[Ruling]:
+    """Read what the operators have decided."""
+    return [Ruling(*row) for row in connection.execute("SELECT kind, subject, value FROM rulings")]
 
 
 def read_head(connection: sqlite3.Connection) -> int:

@@ -42,8 +42,23 @@ CREATE TABLE messages (
 CREATE INDEX messages_of_conversation ON messages (conversation, seq);
 """
 
+_KEYS_AND_RULINGS: Final = """
+CREATE TABLE keys (
+    user INTEGER NOT NULL REFERENCES users,
+    key BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (user, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rulings (
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+"""
+
 #: Number n leads from schema n - 1 to schema n. Never change one that was released; add one.
-MIGRATIONS: Final = (_FIRST,)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS)
 
 
 def check(connection: sqlite3.Connection) -> int:

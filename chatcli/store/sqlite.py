@@ -17,7 +17,21 @@ from typing import IO, Final
 from chatcli.errors import StoreError
 from chatcli.protocol.text import printable_line
 from chatcli.store import reader, schema
-from chatcli.store.log import Batch, Committed, Entry, FeedPage, FeedQuery, PageRead, Post, UserRecord
+from chatcli.store.log import (
+    Batch,
+    Change,
+    Committed,
+    Entry,
+    FeedPage,
+    FeedQuery,
+    KeyRecord,
+    PageRead,
+    Post,
+    Record,
+    Ruling,
+    Settled,
+    UserRecord,
+)
 from chatcli.store.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -69,6 +83,8 @@ class SqliteLog:
                 connection.execute("PRAGMA journal_mode = WAL")
                 schema.migrate(connection)
                 self._users = reader.read_users(connection)
+                self._keys = reader.read_keys(connection)
+                self._rulings = reader.read_rulings(connection)
                 self.head = reader.read_head(connection)
                 self._writer = Writer(connection, self._path)
             except BaseException:
@@ -90,20 +106,28 @@ class SqliteLog:
     @property
     def idle(self) -> bool:
         """Whether nothing but read positions waits, and nothing is being written."""
-        return not self._writing and not (self._waiting.entries or self._waiting.users)
+        return not self._writing and not (self._waiting.entries or self._waiting.changes)
 
     def users(self) -> list[UserRecord]:
         """Return everyone who had been here when the log was opened, the longest known first."""
         return self._users
+
+    def keys(self) -> list[KeyRecord]:
+        """Return the keys of all users as they were when the log was opened, the oldest first."""
+        return self._keys
+
+    def rulings(self) -> list[Ruling]:
+        """Return the rulings as they were when the log was opened."""
+        return self._rulings
 
     def add(self, entry: Entry) -> None:
         """Queue a message; it is written at the next :meth:`commit`."""
         self._waiting.entries.append(entry)
         self._pending_bytes += len(entry.text) + _OVERHEAD
 
-    def add_user(self, user: UserRecord) -> None:
-        """Queue a new user; messages to them may be queued right behind."""
-        self._waiting.users.append(user)
+    def change(self, record: Record, settled: Settled) -> None:
+        """Queue anything but a message; written before the messages of the same batch."""
+        self._waiting.changes.append(Change(record, settled))
 
     def move_cursor(self, user: int, seq: int) -> None:
         """Note how far a user has read; written with the next commit."""
@@ -113,7 +137,7 @@ class SqliteLog:
         """Write what is queued, now or as soon as the batch before is done."""
         self._cursors_wanted |= cursors
         waiting = self._waiting
-        wanted = waiting.entries or waiting.users or (self._cursors_wanted and waiting.cursors)
+        wanted = waiting.entries or waiting.changes or (self._cursors_wanted and waiting.cursors)
         if self._writing or self._closed or not wanted:
             return
         self._writing = True
@@ -184,7 +208,7 @@ class SqliteLog:
             return
         self._closed = True
         # Cursors that could not be written just now are not worth another wait: what they point at is shown again.
-        if self._waiting.entries or self._waiting.users or (self._waiting and not self._failed):
+        if self._waiting.entries or self._waiting.changes or (self._waiting and not self._failed):
             self._batches.put(self._waiting)
         self._waiting = Batch()
         self._batches.put(None)

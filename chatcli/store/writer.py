@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from chatcli.store.log import Batch, Entry
+from chatcli.store.log import Batch, DropKey, Entry, KeyRecord, Record, Rename, Ruling, UserRecord
 
 _ROWS: Final = 100  # rows of one INSERT: 100 is where a longer statement stopped being faster
 _KNOWN_CONVERSATIONS: Final = 100_000  # kept in memory, about 100 bytes each
@@ -45,7 +45,8 @@ class Writer:
             execute("ROLLBACK")
         execute("BEGIN IMMEDIATE")
         try:
-            self._add_users(batch)
+            for change in batch.changes:
+                self._write(change.record)
             self._add_messages(batch.entries)
             self._move_cursors(batch.cursors.items())
             execute("COMMIT")
@@ -73,11 +74,21 @@ class Writer:
         elif identities != self._identities:
             raise sqlite3.OperationalError(f"{self._files[0]} has been replaced")
 
-    def _add_users(self, batch: Batch) -> None:
-        if batch.users:
-            self._connection.executemany(
-                "INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, ?, ?)", batch.users
-            )
+    def _write(self, record: Record) -> None:
+        execute = self._connection.execute
+        match record:
+            case UserRecord():
+                execute("INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, ?, ?)", record)
+            case KeyRecord():
+                execute("INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", record)
+            case DropKey():
+                execute("DELETE FROM keys WHERE user = ? AND key = ?", record)
+            case Rename(user, name, key):
+                execute("UPDATE users SET name = ?, key = ? WHERE id = ?", (name, key, user))
+            case Ruling(kind, subject, None):
+                execute("DELETE FROM rulings WHERE kind = ? AND subject = ?", (kind, subject))
+            case Ruling():
+                execute("INSERT INTO rulings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", record)
 
     def _move_cursors(self, cursors: Iterable[tuple[int, int]]) -> None:
         self._connection.executemany(

@@ -20,7 +20,7 @@ import uvloop
 
 from chatcli.client.ids import new_id
 from chatcli.protocol.address import Address
-from tests.support import serving
+from tests.support import Caller, serving
 
 _PAIRS, _WINDOW, _SECONDS = 50, 50, 5.0
 _TEXT = "x" * 100
@@ -38,13 +38,12 @@ class Speaker(asyncio.Protocol):
         self.speaking = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet, and begin."""
+        """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(_line(t="hello", version=1, user=f"s{self._name}", purpose="send"))
         self._send(self._window)
 
     def _send(self, count: int) -> None:
-        to = f"l{self._name}"
+        to = f"listen{self._name}"
         self._transport.write(b"".join(_line(t="send", id=new_id(), to=to, text=_TEXT) for _ in range(count)))
         self._sent_at += [time.perf_counter()] * count
 
@@ -62,13 +61,7 @@ class Speaker(asyncio.Protocol):
 class Listener(asyncio.Protocol):
     """Counts what it gets."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.got = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Greet."""
-        cast("asyncio.Transport", transport).write(_line(t="hello", version=1, user=f"l{self._name}", purpose="listen"))
+    got = 0
 
     def data_received(self, data: bytes) -> None:
         """Count."""
@@ -79,12 +72,23 @@ def _line(**fields: object) -> bytes:
     return json.dumps(fields).encode() + b"\n"
 
 
+def welcomed(address: Address, user: str, purpose: str) -> Caller:
+    """Connect and prove the key, before anything is measured."""
+    caller = Caller(address)
+    caller.greets(user, purpose=purpose)
+    caller.hears("welcome")
+    return caller
+
+
 async def measure(address: Address, pairs: int, window: int) -> str:
     """Run one load and describe what came out."""
     loop = asyncio.get_running_loop()
-    listeners = [(await loop.create_connection(partial(Listener, str(n)), *address))[1] for n in range(pairs)]
-    await asyncio.sleep(0.5)
-    speakers = [(await loop.create_connection(partial(Speaker, str(n), window), *address))[1] for n in range(pairs)]
+    callers = [[welcomed(address, f"{kind}{n}", kind) for n in range(pairs)] for kind in ("listen", "send")]
+    listeners = [(await loop.create_connection(Listener, sock=caller.socket))[1] for caller in callers[0]]
+    speakers = [
+        (await loop.create_connection(partial(Speaker, str(n), window), sock=caller.socket))[1]
+        for n, caller in enumerate(callers[1])
+    ]
     await asyncio.sleep(1)
     before, begun = sum(listener.got for listener in listeners), time.perf_counter()
     for speaker in speakers:

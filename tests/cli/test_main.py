@@ -13,9 +13,11 @@ from chatcli.errors import (
     ProtocolError,
     Refused,
     ServeError,
+    ServerNotTrusted,
     ServerUnreachable,
     StoreError,
     UnknownRecipient,
+    UnknownServer,
 )
 from tests.support import chatcli
 
@@ -66,6 +68,8 @@ def test_nobody_reading_the_help_is_no_accident(command: list[str]) -> None:
         (InputError("x"), 2),
         (UnknownRecipient("unknown_user", "x", []), 3),
         (Refused("bad_name", "x"), 4),
+        (ServerNotTrusted("x"), 4),
+        (UnknownServer("x", "SHA256:x"), 4),
         (ServerUnreachable("x"), 5),
     ],
 )

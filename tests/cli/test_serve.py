@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import signal
 import socket
+import ssl
 import stat
 from pathlib import Path
 
 import pytest
 
-from tests.support import Caller, chatcli, serving
+from chatcli.protocol.address import Address, is_loopback
+from tests.certificates import fingerprint_of, make, private_key
+from tests.support import Caller, chatcli, eventually, serving, trusting
+from tests.terminal import Terminal
 
 
 def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None:
     """The line goes to standard error, with the address really bound and a command to paste."""
     with serving(tmp_path) as (program, address):
         (line,) = program.err
-        assert line.startswith(f"Serving on {address}. To join: ")
+        key = fingerprint_of(tmp_path / "server.crt")
+        assert line.startswith(f"Serving on {address}, key {key}. To join: ")
         assert line.endswith(f"join --server {address}")
         assert program.out == []
         assert chatcli("who", "--server", str(address)).returncode == 0
@@ -28,6 +33,8 @@ def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> Non
         (line,) = program.err
         assert line.startswith("Serving on 0.0.0.0:")
         assert address.host != "0.0.0.0"
+        key = fingerprint_of(tmp_path / "server.crt")
+        assert is_loopback(address.host) or f"join --server {address} --pin {key}" in line
         with socket.create_connection(address, 5):
             pass
 
@@ -36,7 +43,7 @@ def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> Non
 def test_it_stops_with_a_goodbye_and_status_0(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C and SIGTERM end it; everyone here is told."""
     with serving(tmp_path) as (program, address), Caller(address) as alice:
-        alice.says("hello", version=1, user="alice")
+        alice.greets("alice")
         alice.hears("welcome")
         program.process.send_signal(number)
         alice.hears("bye", code="stopping")
@@ -96,3 +103,67 @@ def test_longer_texts_can_be_allowed(tmp_path: Path) -> None:
         done = chatcli("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_001)
         assert done.returncode == 4
         assert "100000 bytes" in done.stderr
+
+
+def peer(address: Address, *trusted: Path) -> int | None:
+    """Return which of the certificates the server shows."""
+    for number, certificate in enumerate(trusted):
+        try:
+            Caller(address, context=trusting(certificate)).hang_up()
+        except ssl.SSLError:
+            continue
+        return number
+    return None
+
+
+def test_a_hangup_signal_reads_the_operators_certificate_again(tmp_path: Path) -> None:
+    """Who comes then sees the new one, a broken one changes nothing, and who is here does not notice."""
+    files = make(tmp_path)
+    old, new = tmp_path / "old.crt", tmp_path / "new.crt"
+    old.write_bytes(files[0].read_bytes())
+    options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
+    with serving(tmp_path / "data", *options) as (program, address):
+        assert fingerprint_of(old) in program.err[0]
+        with Caller(address, context=trusting(old)) as alice:
+            alice.greets("alice")
+            alice.hears("welcome")
+            make(tmp_path, key=private_key(files[1]))
+            new.write_bytes(files[0].read_bytes())
+            assert peer(address, old, new) == 0
+            program.process.send_signal(signal.SIGHUP)
+            eventually(lambda: peer(address, old, new) == 1)
+            files[1].write_text("cut off")
+            program.process.send_signal(signal.SIGHUP)
+            program.complains("Until then the server shows the certificate that it had.")
+            assert peer(address, old, new) == 1
+            assert alice.asks_who() == ["alice"]
+            program.process.send_signal(signal.SIGTERM)
+            alice.hears("bye", code="stopping")
+        assert program.end() == 0
+
+
+def test_closing_its_terminal_stops_it(tmp_path: Path) -> None:
+    """Where the signal means that the window was closed, no server stays behind unseen."""
+    with Terminal("serve", "--port", "0", "--data", str(tmp_path), columns=200) as terminal:
+        terminal.shows("Serving on")
+        terminal.hang_up()
+        assert terminal.end() == 0
+
+
+def test_what_is_wrong_with_a_certificate_is_said(tmp_path: Path) -> None:
+    """Half of a pair is a wrong command line, an unusable file a server that cannot start."""
+    certificate, key = map(str, make(tmp_path))
+    done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "data"), "--tls-cert", certificate)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give --tls-cert and --tls-key" in done.stderr
+    both = ["--tls-cert", key, "--tls-key", key]
+    done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "data"), *both)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{key} holds no certificate in PEM" in done.stderr
+
+
+def test_the_help_says_what_insecure_gives_up() -> None:
+    """Nobody has to look elsewhere for what it means."""
+    text = " ".join(chatcli("serve", "--help").stdout.split())
+    assert "--insecure" in text
+    assert "Everyone on the way can then read and alter what is said" in text

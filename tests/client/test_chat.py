@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from chatcli.client.chat import Chat
+from chatcli.client.chat import Arrival, Chat
 from chatcli.client.events import Answer, Notice, Said, Trouble
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import frames as f
@@ -55,12 +55,12 @@ def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
 
 def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Chat) -> None:
     """The greeting names the last message that came, and what was not answered is said again with the same ids."""
-    assert chat.hello() == f.Hello(1, "Alice", "join", 4)
+    assert chat.hello() == f.Hello(1, "Alice", "join", since=4)
     chat.heard([f.Message(12, "x", "bob", "Alice", "hello", 1)])
     chat.typed("bob: one")
     chat.typed("bob: two")
     chat.heard([f.Sent("id-1", 13, 1, "stored")])
-    assert chat.hello() == f.Hello(1, "Alice", "join", 12)
+    assert chat.hello() == f.Hello(1, "Alice", "join", since=12)
     again = chat.welcomed(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
     assert again == [f.Send("id-2", "bob", "two"), f.Who(0)]
 
@@ -140,3 +140,28 @@ def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
     (event,) = chat.heard([f.Error("storage", "The server cannot write.")])
     assert isinstance(event, Trouble)
     assert isinstance(event.error, StoreError)
+
+
+@pytest.mark.parametrize(
+    ("line", "frame"),
+    [
+        ("/kick bob", f.Operate("kick", "bob", None, "", 1)),
+        ("/kick bob too loud", f.Operate("kick", "bob", None, "too loud", 1)),
+        ("/mute bob 10m too loud", f.Operate("mute", "bob", 600, "too loud", 1)),
+        ("/ban bob 2d", f.Operate("ban", "bob", 172_800, "", 1)),
+    ],
+)
+def test_operators_speak_to_the_server(chat: Chat, line: str, frame: f.Operate) -> None:
+    """Name, length of time and reason are told apart; the answer says what was done, or why not."""
+    assert chat.typed(line) == ([], [frame])
+    assert chat.heard([f.Done(1)]) == [Answer(f"Done: {frame.do} bob")]
+    (event,) = chat.heard([f.Error("not_allowed", "Only operators may do that.", n=1)])
+    assert isinstance(event, Trouble)
+
+
+def test_codes_are_used_once_and_a_place_is_not_taken_back() -> None:
+    """The first greeting carries what the user gave; those behind it only who they are."""
+    chat = Chat("alice", lambda: "id", lambda: 0, Arrival("key", "start", "takeover", "link", "invite"))
+    assert chat.hello() == f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite")
+    chat.welcomed(f.Welcome("alice", 1, 1, "s", LIMITS))
+    assert chat.hello() == f.Hello(1, "alice", "join", "key", 1, "refuse", "start")

@@ -6,14 +6,23 @@ import asyncio
 import itertools
 import socket
 import threading
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chatcli.client.chat import Chat
+from chatcli.client.events import Event, Notice
+from chatcli.client.ids import new_id
 from chatcli.client.link import backoff, connect
-from chatcli.errors import ProtocolError, Refused, ServerUnreachable
+from chatcli.client.talk import Talk
+from chatcli.client.trust import PLAIN, Trust
+from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import VERSION, Hello
-from tests.support import ThreadServer
+from chatcli.protocol.keys import key_text
+from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
+from tests.support import OWN, ThreadServer
 
 
 def test_waits_grow_with_jitter_up_to_eight_seconds() -> None:
@@ -29,7 +38,8 @@ def greet(address: Address, user: str = "alice") -> str:
     """Connect, and return the name given."""
 
     async def run() -> str:
-        connection, welcome = await connect(address, Hello(VERSION, user, "join"))
+        connection, welcome = await connect(address, Hello(VERSION, user, "join", key_text(OWN.public)), OWN)
+        assert connection.channel == PLAIN
         await connection.close()
         return welcome.user
 
@@ -66,3 +76,70 @@ def test_something_else_at_that_port_is_recognised() -> None:
         with pytest.raises(ProtocolError, match="not a chatcli server"):
             greet(Address("127.0.0.1", other.getsockname()[1]))
         answering.join()
+
+
+class Watcher:
+    """A view that waits to see that the connection was made again."""
+
+    def __init__(self) -> None:
+        self.connected_again = asyncio.Event()
+
+    def draw(self, events: list[Event]) -> None:
+        """Look for the notice."""
+        if Notice("Connected again.") in events:
+            self.connected_again.set()
+
+    async def show(self, events: list[Event]) -> None:
+        """Look for the notice."""
+        self.draw(events)
+
+
+def test_connecting_again_compares_the_key_and_asks_nobody(configuration: Path) -> None:
+    """The same key is welcome again, in whatever certificate; another one ends the conversation."""
+
+    def ask(*_: object) -> bool:
+        pytest.fail("asked while connecting again")
+
+    key = Ed25519PrivateKey.generate()
+    with TlsServer(key) as box:
+
+        async def run() -> None:
+            chat, view = Chat("alice", new_id, lambda: 0), Watcher()
+            greeted = await connect(box.address, chat.hello(), OWN, Trust(box.key))
+            talk = Talk(box.address, chat, view, 5, greeted, Trust(accept_new=True, ask=ask), OWN)
+            conversation = asyncio.create_task(talk.run())
+            box.show(key)
+            box.hang_up()
+            await view.connected_again.wait()
+            box.show(Ed25519PrivateKey.generate())
+            box.hang_up()
+            await conversation
+
+        with pytest.raises(ServerNotTrusted, match="has changed") as refusal:
+            asyncio.run(asyncio.wait_for(run(), 20))
+        assert not isinstance(refusal.value, UnknownServer)
+        assert box.heard.count("hello") == 2
+
+
+def test_a_server_that_only_an_authority_vouched_for_does_not_become_another(
+    configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting again takes nothing new, even where new servers were accepted the first time."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = Ed25519PrivateKey.generate()
+    with TlsServer(key, make_certificate(key, HOST, authority)) as box:
+
+        async def run() -> None:
+            chat = Chat("alice", new_id, lambda: 0)
+            trust = Trust(accept_new=True)
+            talk = Talk(
+                box.address, chat, Watcher(), 5, await connect(box.address, chat.hello(), OWN, trust), trust, OWN
+            )
+            box.show(Ed25519PrivateKey.generate())
+            box.hang_up()
+            await talk.run()
+
+        with pytest.raises(ServerNotTrusted, match="not known"):
+            asyncio.run(asyncio.wait_for(run(), 20))
+        assert box.heard.count("hello") == 1

@@ -6,13 +6,19 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client import oneshot
-from chatcli.errors import ProtocolError, Refused, ServerUnreachable, UnknownRecipient
+from chatcli.client.trust import CAUTIOUS, PLAIN, Trust
+from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownRecipient
 from chatcli.protocol.address import Address
+from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import ThreadServer
 
 
@@ -70,14 +76,16 @@ def test_a_broken_connection_is_tried_again_with_the_same_id() -> None:
     ids: list[str] = []
 
     def hang_up(connection: socket.socket) -> None:
-        ids.append(json.loads(connection.recv(65536).splitlines()[1])["id"])
+        connection.recv(65536)
+        limits = {"text": 1, "frame": 1, "silence": 60}
+        welcome = {"t": "welcome", "user": "a", "head": 0, "cursor": 0, "server": "x", "limits": limits}
+        connection.sendall(json.dumps(welcome).encode() + b"\n")
+        ids.append(json.loads(connection.recv(65536).splitlines()[0])["id"])
 
     def answer(connection: socket.socket) -> None:
         hang_up(connection)
-        limits = {"text": 1, "frame": 1, "silence": 60}
-        welcome = {"t": "welcome", "user": "a", "head": 0, "cursor": 0, "server": "x", "limits": limits}
         sent = {"t": "sent", "id": ids[-1], "seq": 1, "at": 1, "outcome": "stored"}
-        connection.sendall(b"".join(json.dumps(frame).encode() + b"\n" for frame in (welcome, sent)))
+        connection.sendall(json.dumps(sent).encode() + b"\n")
 
     with Impostor(hang_up, answer) as address:
         assert oneshot.send(address, "a", "b", "hi").outcome == "stored"
@@ -86,12 +94,15 @@ def test_a_broken_connection_is_tried_again_with_the_same_id() -> None:
 
 
 def test_a_server_that_keeps_hanging_up_leaves_no_false_success() -> None:
-    """After the last try the sentence says that nothing is known."""
+    """After the last try the sentence says that nothing is known, if the server may have the message."""
 
     def hang_up(connection: socket.socket) -> None:
         connection.recv(65536)
+        challenge = {"t": "challenge", "nonce": "A" * 43, "server": "x", "key": "SHA256:" + "A" * 43}
+        connection.sendall(json.dumps(challenge).encode() + b"\n")
+        connection.recv(65536)
 
-    with Impostor(hang_up, hang_up, hang_up) as address, pytest.raises(ServerUnreachable, match="not known"):
+    with Impostor(*[hang_up] * 4) as address, pytest.raises(ServerUnreachable, match="not known"):
         oneshot.send(address, "a", "b", "hi")
 
 
@@ -121,3 +132,56 @@ def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.Mo
 
     with Impostor(drip) as address, pytest.raises(ServerUnreachable):
         oneshot.send(address, "a", "b", "hi")
+
+
+def test_this_machine_is_spoken_to_in_plain(server: ThreadServer) -> None:
+    """A loopback connection has no channel to be bound to."""
+    opened = oneshot.connect(server.address, time.monotonic() + 10, CAUTIOUS)
+    opened.socket.close()
+    assert opened.channel == PLAIN
+
+
+def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> None:
+    """An answer may take its time: the connection was closed before, and another one is made after a yes."""
+    with TlsServer() as box:
+
+        def answer(server: Address, key: str) -> bool:
+            assert (server, key) == (box.address, box.key)
+            asked.append(box.heard.copy())
+            box.hang_up()
+            return True
+
+        asked: list[list[str]] = []
+        for _ in range(2):
+            assert oneshot.send(box.address, "alice", "bob", "hi", Trust(ask=answer)).outcome == "stored"
+    assert asked == [[]]
+    assert box.heard.count("send") == 2
+
+
+def test_a_no_is_the_end_of_it(configuration: Path) -> None:
+    """Nothing was said to the server."""
+    with TlsServer() as box, pytest.raises(ServerNotTrusted, match="Nothing was said"):
+        oneshot.send(box.address, "alice", "bob", "hi", Trust(ask=lambda *_: False))
+    assert box.heard == []
+
+
+class Replaced(TlsServer):
+    """Hangs up on the first message; from then on someone else is there."""
+
+    def _answer(self, frame: dict[str, Any]) -> bytes:
+        answer = super()._answer(frame)
+        if frame["t"] == "send":
+            self.show(Ed25519PrivateKey.generate())
+            raise ConnectionResetError
+        return answer
+
+
+def test_a_retry_is_no_first_contact(configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes the place of a server that an authority vouched for does not get the message again."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = Ed25519PrivateKey.generate()
+    with Replaced(key, make_certificate(key, HOST, authority)) as box:
+        with pytest.raises(ServerNotTrusted):
+            oneshot.send(box.address, "alice", "bob", "hi", Trust(accept_new=True))
+        assert box.heard.count("send") == 1

@@ -20,24 +20,34 @@ _sizes = st.integers(1, 2**31 - 1)
 _names = st.lists(_short, max_size=3)
 _limits = st.builds(f.Limits, _sizes, _sizes, _sizes)
 _purposes = st.sampled_from(get_args(f.Purpose))
+_presents = st.sampled_from(get_args(f.Present))
 _outcomes = st.sampled_from(get_args(f.Outcome))
 
 client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
-    st.builds(f.Hello, _numbers, _short, _purposes, st.none() | _seqs),
+    st.builds(f.Hello, _numbers, _short, _purposes, _short, st.none() | _seqs, _presents, _short, _short, _short),
+    st.builds(f.Prove, _short),
     st.builds(f.Send, _short, _short, _texts),
     st.builds(f.Ack, _seqs),
     st.builds(f.Who, _numbers),
+    st.builds(f.Link, _numbers),
+    st.builds(f.Keys, _numbers),
+    st.builds(f.Revoke, _short, _numbers),
+    st.builds(f.Operate, st.sampled_from(["kick", "ban"]), _short, st.none() | _sizes, _short, _numbers),
     st.builds(f.Ping, _numbers),
     st.builds(f.Bye),
 )
 
 server_frame: Final[st.SearchStrategy[f.ServerFrame]] = st.one_of(
+    st.builds(f.Challenge, _short, _short, _short),
     st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits),
     st.builds(f.Sent, _short, _seqs, _times, _outcomes),
     st.builds(f.Message, _seqs, _short, _short, _short, _texts, _times),
     st.builds(f.Live, _seqs),
     st.builds(f.People, st.lists(st.builds(f.Person, _short, _times), max_size=3), _numbers),
     st.builds(f.Presence, _names, _names),
+    st.builds(f.LinkCode, _short, _times, _numbers),
+    st.builds(f.KeyList, st.lists(st.builds(f.KeyInfo, _short, _times), max_size=3), _numbers),
+    st.builds(f.Done, _numbers),
     st.builds(f.Pong, _numbers),
     st.builds(f.ServerBye, _short, _texts),
     st.builds(f.Error, _short, _texts, st.none() | _short, st.none() | _numbers, _names),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.errors import InputError
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
+from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback, parse_address
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,30 @@ def test_an_address_reads_back_as_it_is_shown(host: str, port: int) -> None:
     """What ``str()`` makes of an address is that address again."""
     address = Address(host, port)
     assert parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", True),
+        ("127.255.255.254", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:127.9.9.9", True),
+        ("128.0.0.1", False),
+        ("126.255.255.255", False),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("::2", False),
+        ("::ffff:192.0.2.1", False),
+        ("::127.0.0.1", False),
+        ("fe80::1%eth0", False),
+        ("192.168.127.1", False),
+        ("127.0.0.1.example.org", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_only_loopback_addresses_are_the_machines_own(host: str, own: bool) -> None:
+    """127.0.0.0/8 and ::1, however they are written; no name is, whoever answers for it."""
+    assert is_loopback(host) is own

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatcli.protocol.grammar import COMMANDS, TO_WHOM, Command, Say, Unclear, help_lines, parse_line
 
-WORDS = [(word, row.words[0]) for row in COMMANDS for word in row.words]
+WORDS = [(word, row.words[0]) for row in COMMANDS if not row.argument for word in row.words]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,8 @@ def test_help_is_made_of_the_command_table() -> None:
     assert len(rows) == len(COMMANDS)
     for row, command in zip(rows, COMMANDS, strict=True):
         left, right = row.split("   ", 1)
-        assert left.split(" or ") == list(command.words)
+        shown = [f"/{command.words[0]} {command.argument}"] if command.argument else list(command.words)
+        assert left.strip().split(" or ") == shown
         assert right.strip() == command.help
     assert len({line.index(right) for line, right in zip(rows, [c.help for c in COMMANDS], strict=True)}) == 1
     assert "/who" in words
@@ -129,3 +130,22 @@ def test_help_is_made_of_the_command_table() -> None:
 def test_each_word_means_one_command() -> None:
     """No word stands in two rows of the table."""
     assert len({word for word, _ in WORDS}) == len(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("/kick bob", Command("kick", "bob")),
+        ("/ban bob 2d too loud", Command("ban", "bob 2d too loud")),
+        ("server:unmute  bob ", Command("unmute", "bob")),
+        ("/mute", Unclear('Write "/mute NAME [10m] [REASON]".')),
+    ],
+)
+def test_commands_of_operators_have_arguments(line: str, meaning: Command | Unclear) -> None:
+    """What stands behind such a command belongs to it; alone it asks for that."""
+    assert parse_line(line) == meaning
+
+
+def test_words_of_operators_alone_are_no_commands() -> None:
+    """Someone who types "kick" without a slash has kicked nobody."""
+    assert isinstance(parse_line("kick"), Unclear)

@@ -8,13 +8,17 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.states import FROM_CLIENT, FROM_SERVER, State, Table, after
 from tests.protocol.strategies import CLIENT_FRAMES, SERVER_FRAMES
 
-GREETING, READY, CLOSED = State.GREETING, State.READY, State.CLOSED
+GREETING, PROVING, READY, CLOSED = State.GREETING, State.PROVING, State.READY, State.CLOSED
 
 
 @pytest.mark.parametrize(
     ("table", "state", "frame", "then"),
     [
-        (FROM_CLIENT, GREETING, f.Hello, READY),
+        (FROM_CLIENT, GREETING, f.Hello, PROVING),
+        (FROM_CLIENT, GREETING, f.Prove, None),
+        (FROM_CLIENT, PROVING, f.Prove, READY),
+        (FROM_CLIENT, PROVING, f.Hello, None),
+        (FROM_CLIENT, PROVING, f.Send, None),
         (FROM_CLIENT, GREETING, f.Bye, CLOSED),
         (FROM_CLIENT, GREETING, f.Send, None),
         (FROM_CLIENT, GREETING, f.Ping, None),
@@ -25,6 +29,10 @@ GREETING, READY, CLOSED = State.GREETING, State.READY, State.CLOSED
         (FROM_CLIENT, READY, f.Ping, READY),
         (FROM_CLIENT, READY, f.Bye, CLOSED),
         (FROM_SERVER, GREETING, f.Welcome, READY),
+        (FROM_SERVER, GREETING, f.Challenge, PROVING),
+        (FROM_SERVER, PROVING, f.Challenge, None),
+        (FROM_SERVER, PROVING, f.Welcome, READY),
+        (FROM_SERVER, PROVING, f.Message, None),
         (FROM_SERVER, GREETING, f.Error, GREETING),
         (FROM_SERVER, GREETING, f.ServerBye, CLOSED),
         (FROM_SERVER, GREETING, f.Message, None),
@@ -55,4 +63,4 @@ def test_a_closed_connection_takes_nothing(table: Table) -> None:
 @pytest.mark.parametrize(("table", "bye"), [(FROM_CLIENT, f.Bye), (FROM_SERVER, f.ServerBye)])
 def test_goodbye_is_always_possible(table: Table, bye: type) -> None:
     """Whoever is connected may say goodbye, welcomed or not."""
-    assert after(table, GREETING, bye) is after(table, READY, bye) is CLOSED
+    assert {after(table, state, bye) for state in (GREETING, PROVING, READY)} == {CLOSED}

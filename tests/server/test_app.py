@@ -11,23 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.errors import ServeError, StoreError
+from chatcli.errors import InputError, ServeError, StoreError
 from chatcli.protocol.address import Address
 from chatcli.server.app import Server, Settings
+from tests.certificates import fingerprint_of, make
 from tests.support import DEADLINE, ThreadServer
 
 
-def start(address: Address, data: Path) -> None:
-    """Start a server, and stop it again."""
+def start(address: Address, data: Path, files: tuple[Path, Path] | tuple[None, None] = (None, None)) -> str:
+    """Start a server, and stop it again; return the fingerprint of its key."""
 
-    async def run() -> None:
-        server = Server(Settings(address, data))
+    async def run() -> str:
+        server = Server(Settings(address, data, tls_cert=files[0], tls_key=files[1]))
         try:
             await server.start()
+            assert server.hub is not None
+            assert server.hub.server_key == server.fingerprint
         finally:
             await server.stop()
+        return server.fingerprint
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -62,7 +66,7 @@ def test_it_listens_where_it_is_told(tmp_path: Path, host: str) -> None:
     with ThreadServer(tmp_path, host=host) as server:
         local = "::1" if host == "::1" else "127.0.0.1"
         with socket.create_connection((local, server.address.port), DEADLINE) as connection:
-            connection.sendall(b'{"t":"hello","version":1,"user":"alice"}\n')
+            connection.sendall(b'{"t":"hello","version":1,"purpose":"query"}\n')
             assert b"welcome" in connection.recv(4096)
 
 
@@ -91,7 +95,7 @@ def test_stopping_does_not_wait_for_someone_who_reads_nothing(tmp_path: Path) ->
     """A reader that takes nothing cannot keep the server from stopping."""
     with ThreadServer(tmp_path) as server:
         stalled = server.connect(receive_buffer=4096)
-        stalled.says("hello", version=1, user="stalled")
+        stalled.greets("stalled")
         stalled.hears("welcome")
         with server.joined("alice") as alice:
             for _ in range(200):
@@ -118,3 +122,29 @@ def test_stopping_does_not_wait_for_someone_who_holds_the_database(tmp_path: Pat
             assert time.monotonic() - begun < 5
     alice.hang_up()
     bob.hang_up()
+
+
+def test_the_key_survives_a_restart(tmp_path: Path) -> None:
+    """The fingerprint that clients know is the same after every start."""
+    first = start(Address("127.0.0.1", 0), tmp_path)
+    assert first == fingerprint_of(tmp_path / "server.crt")
+    assert start(Address("127.0.0.1", 0), tmp_path) == first
+
+
+def test_a_certificate_that_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Port and data are free again, for a start with the right files."""
+    files, other = make(tmp_path), make(tmp_path, "other")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = Address("127.0.0.1", free.getsockname()[1])
+    with pytest.raises(ServeError, match="is not the key of"):
+        start(address, tmp_path / "data", (files[0], other[1]))
+    assert start(address, tmp_path / "data", files) == fingerprint_of(files[0])
+    assert not (tmp_path / "data" / "server.key").exists()
+
+
+def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
+    """Both or neither: half an identity would silently be another one."""
+    certificate, key = make(tmp_path)
+    for files in ((certificate, None), (None, key)):
+        with pytest.raises(InputError, match="--tls-cert and --tls-key"):
+            Settings(Address("127.0.0.1", 0), tmp_path, tls_cert=files[0], tls_key=files[1])

@@ -67,7 +67,7 @@ def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
         assert bob.asks_who() == ["bob"]
 
 
-@pytest.mark.parametrize("greeting", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"NICK alice\r\n", b"\x16\x03\x01\x00\xa5"])
+@pytest.mark.parametrize("greeting", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"NICK alice\r\n", b"\x80\x2e\x01\x00"])
 def test_callers_that_speak_another_protocol_are_sent_away(server: ThreadServer, greeting: bytes) -> None:
     """The first byte tells that a caller does not speak ours; they get one line and no more."""
     with server.connect() as caller:
@@ -113,7 +113,7 @@ def test_a_reader_that_takes_nothing_is_closed_in_the_end(tmp_path: Path) -> Non
     """A connection that does not take what it is sent is given up after a while; its messages stay in the log."""
     with ThreadServer(tmp_path, Limits(stalled=1, closing=0.5)) as server, server.joined("alice") as alice:
         slow = server.connect(receive_buffer=4096)
-        slow.says("hello", version=1, user="slow")
+        slow.greets("slow")
         slow.hears("welcome")
         for _ in range(300):
             alice.sends("slow", "x" * 30_000)
@@ -225,7 +225,7 @@ def test_a_slow_reader_who_takes_something_is_not_stalled(tmp_path: Path) -> Non
     """As long as a reader takes anything, it is not closed, however long all of it takes."""
     with ThreadServer(tmp_path, Limits(stalled=1)) as server, server.joined("alice") as alice:
         slow = server.connect(receive_buffer=4096)
-        slow.says("hello", version=1, user="slow")
+        slow.greets("slow")
         slow.hears("welcome")
         for _ in range(60):
             alice.sends("slow", "x" * 30_000)

@@ -187,7 +187,7 @@ def test_a_reader_that_stalls_holds_up_nobody_and_loses_nothing(tmp_path: Path) 
     limits = Limits(unsent=32 * 1024)
     with ThreadServer(tmp_path, limits) as server:
         slow = server.connect(receive_buffer=4096)
-        slow.says("hello", version=1, user="slow")
+        slow.greets("slow")
         slow.hears("welcome")
         with server.joined("alice") as alice, server.joined("bob") as bob:
             text = "x" * 4000

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import ThreadServer, eventually
+from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from tests.support import ThreadServer, eventually, key_of
 
 
 def test_hello_is_answered_with_the_name_as_owned_and_the_limits(server: ThreadServer) -> None:
@@ -38,27 +39,33 @@ def test_a_name_keeps_its_first_spelling(server: ThreadServer) -> None:
 def test_an_invalid_name_is_refused_with_the_rule_it_breaks(server: ThreadServer, name: str, why: str) -> None:
     """The refusal of a name says what is wrong with it, and another name may be tried on the same connection."""
     with server.connect() as caller:
-        caller.says("hello", version=1, user=name)
+        caller.greets(name)
         assert why in caller.hears("error", code="bad_name")["text"]
-        caller.says("hello", version=1, user="alice")
+        caller.greets("alice")
         caller.hears("welcome", user="alice")
 
 
 def test_a_name_in_the_chat_is_refused_whatever_its_case(server: ThreadServer) -> None:
-    """A second ``join`` under a name that someone has is refused; the first one does not notice."""
+    """A ``join`` with another key under a name that someone has is refused; the first one does not notice."""
     with server.joined("Alice") as alice, server.connect() as other:
-        other.says("hello", version=1, user="aLICE")
+        other.greets("aLICE", key=key_of("mallory"))
         assert "choose another name" in other.hears("error", code="name_taken")["text"]
         assert alice.asks_who() == ["Alice"]
 
 
 def test_two_newcomers_race_for_a_name_and_one_gets_it(server: ThreadServer) -> None:
-    """Of many connections that ask for the same free name at once, exactly one is let in."""
-    callers = [server.connect() for _ in range(20)]
-    for caller in callers:
-        caller.says("hello", version=1, user="alice")
-    tags = [frame["t"] for caller in callers if (frame := caller.next())]
-    assert sorted(tags) == ["error"] * 19 + ["welcome"]
+    """Of many connections that claim the same free name at once, each with its own key, exactly one is let in."""
+    callers = [server.connect() for _ in range(50)]
+    for number, caller in enumerate(callers):
+        key = key_of(f"racer {number}")
+        caller.says("hello", version=1, user="alice", key=key_text(key.public))
+    challenges = [caller.hears("challenge") for caller in callers]
+    for number, (caller, challenge) in enumerate(zip(callers, challenges, strict=True)):
+        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), "alice", "join", b"")
+        caller.says("prove", signature=key_text(key_of(f"racer {number}").sign(signed_bytes(claim))))
+    answers = [caller.next_but_presence() for caller in callers]
+    codes = sorted(str(frame.get("code", frame["t"])) for frame in answers if frame)
+    assert codes == ["name_taken"] * 49 + ["welcome"]
     for caller in callers:
         caller.hang_up()
 
@@ -96,19 +103,25 @@ def test_nothing_but_hello_is_taken_first(server: ThreadServer) -> None:
     with server.connect() as caller:
         caller.says("who")
         caller.hears("error", code="unexpected")
-        caller.says("hello", version=1, user="alice")
+        caller.says("prove", signature="")
+        caller.hears("error", code="unexpected")
+        caller.greets("alice")
         caller.hears("welcome")
         caller.says("hello", version=1, user="bob")
         caller.hears("error", code="unexpected")
 
 
-def test_what_is_said_in_one_breath_with_hello_is_not_lost(server: ThreadServer) -> None:
-    """A newcomer may greet, send and leave in one write; all of it is answered, in order."""
+def test_what_is_said_in_one_breath_with_the_proof_is_not_lost(server: ThreadServer) -> None:
+    """A newcomer may prove, send and leave in one write; all of it is answered, in order."""
     with server.joined("bob") as bob, server.connect() as caller:
+        key = key_of("newcomer")
+        caller.says("hello", version=1, user="newcomer", purpose="send", key=key_text(key.public))
+        challenge = caller.hears("challenge")
+        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), "newcomer", "send", b"")
         caller.says_raw(
-            b'{"t":"hello","version":1,"user":"newcomer","purpose":"send"}\n'
+            b'{"t":"prove","signature":"%s"}\n'
             b'{"t":"send","id":"01890a5d-ac96-774b-bcce-b302099a8057","to":"bob","text":"hi"}\n'
-            b'{"t":"bye"}\n'
+            b'{"t":"bye"}\n' % key_text(key.sign(signed_bytes(claim))).encode()
         )
         caller.hears("welcome", user="newcomer")
         caller.hears("sent", outcome="delivered")

@@ -9,7 +9,8 @@ from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from chatcli.errors import StoreError
-from chatcli.store.log import Batch, Committed, Entry, FeedPage, FeedQuery, Log, Post, UserRecord
+from chatcli.store.log import Batch, Committed, Entry, FeedPage, FeedQuery, Log, Post, Record, UserRecord
+from tests.store.people import settled
 
 DEADLINE: Final = 10.0  # seconds; no test waits so long unless it fails
 
@@ -65,6 +66,11 @@ class Owner:
         self.run_until(lambda: len(self.told) > before)
         return self.told[before]
 
+    def commit_change(self, record: Record) -> Told:
+        """Queue a record, commit it, and return what the log says of it."""
+        self.log.change(record, settled)
+        return self.commit()
+
     def write(self, *entries: Entry) -> Told:
         """Queue messages, commit them, and return what the log says of them."""
         for entry in entries:
@@ -74,7 +80,7 @@ class Owner:
     def add_users(self, *users: UserRecord) -> Told:
         """Queue users, commit them, and return what the log says of them."""
         for user in users:
-            self.log.add_user(user)
+            self.log.change(user, settled)
         return self.commit()
 
     def try_read(self, query: FeedQuery) -> tuple[FeedPage | None, StoreError | None]:

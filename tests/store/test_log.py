@@ -9,9 +9,9 @@ from itertools import pairwise
 import pytest
 
 from chatcli.errors import StoreError
-from chatcli.store.log import Entry, FeedPage, FeedQuery, FeedRow, UserRecord
+from chatcli.store.log import DropKey, Entry, FeedPage, FeedQuery, FeedRow, KeyRecord, Rename, Ruling, UserRecord
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import ANN, BOB, CID, PEOPLE, entry
+from tests.store.people import ANN, BOB, CID, PEOPLE, entry, settled
 
 
 def row(entry: Entry) -> FeedRow:
@@ -224,16 +224,16 @@ def test_users_survive(owner: Owner) -> None:
 def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
     """A user and what is said to and by them go into the log together."""
     for user in (ANN, BOB):
-        owner.log.add_user(user)
+        owner.log.change(user, settled)
     batch, error = owner.write(entry(ANN, BOB, "welcome"))
     assert error is None
-    assert (batch.users, len(batch.entries)) == ([ANN, BOB], 1)
+    assert ([change.record for change in batch.changes], len(batch.entries)) == ([ANN, BOB], 1)
     assert owner.texts(BOB.id) == ["welcome"]
 
 
 def test_a_name_taken_twice_spoils_the_batch_and_nothing_else(chat: Owner) -> None:
     """A second user with a known key is an error for the whole batch; the log goes on."""
-    chat.log.add_user(UserRecord(4, "ANN", ANN.key, 4000, 0))
+    chat.log.change(UserRecord(4, "ANN", ANN.key, 4000, 0), settled)
     _, error = chat.write(entry(ANN, BOB, "lost"))
     assert error is not None
     _, error = chat.write(entry(ANN, BOB, "kept"))
@@ -349,7 +349,7 @@ def test_a_batch_is_told_once(chat: Owner) -> None:
 def test_close_writes_what_is_queued(chat: Owner) -> None:
     """What was queued and never committed is there after a restart: messages, users and cursors."""
     dan = UserRecord(4, "Dan", "dan", 4000, 0)
-    chat.log.add_user(dan)
+    chat.log.change(dan, settled)
     chat.log.add(entry(ANN, dan, "queued"))
     chat.log.move_cursor(BOB.id, 5)
     chat.reopen()
@@ -437,3 +437,49 @@ def test_whoever_reads_from_a_closing_log_is_told(chat: Owner, caplog: pytest.Lo
     chat.run_until(lambda: len(answers) == 21)
     assert isinstance(answers[-1], StoreError)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_keys_belong_to_users_until_they_are_dropped(chat: Owner) -> None:
+    """Keys survive a restart, each once; a dropped one does not."""
+    one, two = KeyRecord(BOB.id, b"1" * 32, 10), KeyRecord(BOB.id, b"2" * 32, 5)
+    for record in (one, two, one, DropKey(BOB.id, two.key), KeyRecord(ANN.id, one.key, 7)):
+        chat.log.change(record, settled)
+    chat.commit()
+    chat.reopen()
+    assert chat.log.keys() == [KeyRecord(ANN.id, one.key, 7), one]
+
+
+def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
+    """Of each kind there is one ruling on a subject, the last."""
+    for record in (
+        Ruling("ban", "eve", "1"),
+        Ruling("ban", "eve", "2"),
+        Ruling("mute", "eve", "3"),
+        Ruling("mute", "eve", None),
+    ):
+        chat.log.change(record, settled)
+    chat.commit()
+    chat.reopen()
+    assert chat.log.rulings() == [Ruling("ban", "eve", "2")]
+
+
+def test_a_released_name_is_free_and_what_was_said_under_it_stays_where_it_was(chat: Owner) -> None:
+    """Someone new under an old name does not get what was said to the one before."""
+    chat.write(entry(ANN, BOB, "for the first bob"))
+    chat.log.change(Rename(BOB.id, "Bob (released)", "\0released 2"), settled)
+    newcomer = UserRecord(4, "Bob", "bob", 4000, 0)
+    chat.log.change(newcomer, settled)
+    chat.commit()
+    chat.reopen()
+    assert chat.log.users()[1:] == [BOB._replace(name="Bob (released)", key="\0released 2"), CID, newcomer]
+    assert chat.read(newcomer.id).rows == []
+    assert len(chat.read(BOB.id).rows) == 1
+
+
+def test_whoever_changed_something_is_told_when_it_is_there_or_why_not(chat: Owner) -> None:
+    """Each change comes back with its batch, with the error where nothing was stored."""
+    batch, error = chat.commit_change(Ruling("ban", "eve", "1"))
+    assert error is None
+    assert [change.record for change in batch.changes] == [Ruling("ban", "eve", "1")]
+    _, error = chat.commit_change(UserRecord(9, "Ann", ANN.key, 1, 0))
+    assert isinstance(error, StoreError)

@@ -22,7 +22,7 @@ from chatcli.store.log import Entry, FeedQuery, UserRecord
 from chatcli.store.sqlite import SqliteLog
 from tests.store.conftest import open_sqlite
 from tests.store.owner import DEADLINE, OpenLog, Owner
-from tests.store.people import ANN, BOB, PEOPLE, entry
+from tests.store.people import ANN, BOB, PEOPLE, entry, settled
 
 # Opens the log in another process, says so, and holds it until it is killed.
 HOLD = """
@@ -232,7 +232,7 @@ def test_a_commit_is_told_only_after_it_is_stored(data: Path) -> None:
 
     log = SqliteLog(data, post=post, committed=ignore)
     for user in PEOPLE:
-        log.add_user(user)
+        log.change(user, settled)
     log.add(entry(ANN, BOB, "one"))
     log.add(entry(BOB, ANN, "two"))
     log.commit()
@@ -258,7 +258,7 @@ def test_an_owner_that_is_gone_does_not_keep_the_log_from_closing(data: Path) ->
 
     log = SqliteLog(data, post=post, committed=ignore)
     for user in PEOPLE:
-        log.add_user(user)
+        log.change(user, settled)
     log.commit()
     log.add(entry(ANN, BOB, "last words"))
     log.close()
@@ -337,7 +337,7 @@ def test_a_lost_batch_takes_its_users_along(chat: Owner) -> None:
     """Nobody is known whose first batch was not written."""
     dan = UserRecord(4, "Dan", "dan", 4000, 0)
     with full_disk(chat):
-        chat.log.add_user(dan)
+        chat.log.change(dan, settled)
         assert chat.write(entry(ANN, dan, "x" * 2**20)).error is not None
     chat.reopen()
     assert chat.log.users() == list(PEOPLE)

@@ -15,8 +15,10 @@ from prompt_toolkit.renderer import print_formatted_text
 
 from chatcli.client.chat import Chat
 from chatcli.client.events import Event, Fragments, Said, render
+from chatcli.client.identity import Identity
 from chatcli.client.link import Connection, connect
 from chatcli.client.talk import Talk
+from chatcli.client.trust import Trust
 from chatcli.client.ui.completer import LineCompleter
 from chatcli.client.ui.keys import key_bindings
 from chatcli.client.ui.output import WholeOutput
@@ -29,7 +31,7 @@ from chatcli.protocol.frames import Welcome
 _PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
 _LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
-_BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN)
+_BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN, codes.ALREADY_HERE, codes.BANNED)
 
 
 class Terminal:
@@ -116,17 +118,18 @@ def _wrapped(event: Event, today: datetime.date, width: int) -> Fragments:
     return [(style, "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))) for style, text in fragments]
 
 
-async def talk(server: Address, chat: Chat) -> None:
+async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
     """Talk on a terminal until the user leaves; ask for a name for as long as there is none that can be had.
 
     Raises:
         EOFError: the user does not want to give a name.
         ServerUnreachable: there is no server, or something was not sent.
         Refused: the server does not want us.
+        ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await _enter(server, chat)
+    greeted = await _enter(server, chat, trust, identity)
     terminal = Terminal(chat)
-    conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE, greeted)
+    conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity)
     keys = await terminal.open()
     keys.add_done_callback(lambda _: conversation.leave())  # without keys there is nobody to talk
     conversation.greet()
@@ -137,12 +140,12 @@ async def talk(server: Address, chat: Chat) -> None:
         await asyncio.gather(keys, return_exceptions=True)
 
 
-async def _enter(server: Address, chat: Chat) -> tuple[Connection, Welcome]:
+async def _enter(server: Address, chat: Chat, trust: Trust, identity: Identity) -> tuple[Connection, Welcome]:
     while True:
         if not chat.user:
             chat.user = await _ask_name()
         try:
-            return await connect(server, chat.hello())
+            return await connect(server, chat.hello(), identity, trust)
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
                 raise

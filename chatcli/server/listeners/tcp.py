@@ -1,4 +1,4 @@
-"""Takes TCP connections and gives each a session, if its first byte is one of our protocol's."""
+"""Takes TCP connections, tells by the first byte how a caller speaks, and gives each a session."""
 
 from __future__ import annotations
 
@@ -7,59 +7,81 @@ import logging
 from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
-from chatcli.protocol.address import Address
+from chatcli.protocol.address import Address, is_loopback
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import ServerBye
-from chatcli.server.session import Session
+from chatcli.server.listeners.tls import TlsLayer
+from chatcli.server.session import Session, Wire
 
 if TYPE_CHECKING:
+    from chatcli.server.certificates import Certificates
     from chatcli.server.hub import Hub
 
 logger = logging.getLogger(__name__)
 
 _HIGH_WATER: Final = 64 * 1024  # bytes that asyncio keeps for a socket that is full, before the session is told
 
-_FIRST_BYTES: Final = b"{ \t\r\n"  # JSON lines; other protocols get listeners of their own here
-
 
 class TcpConnection(asyncio.Protocol):
-    """Carries bytes between one socket and one session."""
+    """Carries bytes between one socket and one session, through TLS where the caller speaks that.
 
-    __slots__ = ("_begun", "_hub", "_session", "_transport")
+    The session writes to this, and not to the socket: it is there before anyone knows whether there will be TLS.
 
-    def __init__(self, hub: Hub) -> None:
+    Args:
+        hub: the middle of the server.
+        certificates: what the server shows to those who speak TLS.
+        insecure: whether callers from other machines may do without.
+    """
+
+    __slots__ = ("_begun", "_certificates", "_hub", "_insecure", "_session", "_tls", "_transport", "_wire")
+
+    _transport: asyncio.Transport
+    _wire: Wire  # what the session's words go to: the TLS layer, or the socket itself
+
+    def __init__(self, hub: Hub, certificates: Certificates, *, insecure: bool = False) -> None:
         self._hub = hub
+        self._certificates = certificates
+        self._insecure = insecure
         self._session: Session | None = None
-        self._transport: asyncio.Transport | None = None
+        self._tls: TlsLayer | None = None
         self._begun = False
+
+    # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the connection a session, or a reason why not."""
-        transport = self._transport = cast("asyncio.Transport", transport)
+        transport = self._transport = self._wire = cast("asyncio.Transport", transport)
         if len(self._hub.sessions) >= self._hub.limits.connections:
             text = f"The server holds {self._hub.limits.connections} connections and takes no more: try again later."
             transport.write(encode(ServerBye(codes.FULL, text)))
             transport.close()
             return
+        peer = self._peer
+        if not self._hub.allowances.connect(peer.host):
+            text = (
+                f"There are {self._hub.limits.connections_per_address} connections from your address: close some first."
+            )
+            transport.write(encode(ServerBye(codes.TOO_MANY, text)))
+            transport.close()
+            return
         transport.set_write_buffer_limits(_HIGH_WATER)
-        self._session = Session(self._hub, transport, _peer(transport))
+        self._session = Session(self._hub, self, peer)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what came."""
-        session = self._session
-        if session is None:
-            return
-        if not self._begun:
-            self._begun = True
-            if data[0] not in _FIRST_BYTES:
-                session.close(codes.MALFORMED, "This is a chatcli server: it speaks JSON, one object a line.")
-        session.receive(data)
+        if self._tls is not None:
+            self._tls.received(data)
+        else:
+            self._hear(data)
 
     def eof_received(self) -> bool:
         """Let the session answer what is open; it closes the connection itself."""
         if self._session is None:
             return False
-        self._session.ended()
+        if self._tls is not None:
+            self._tls.finished()
+        else:
+            self._session.ended()
         return True
 
     def pause_writing(self) -> None:
@@ -73,13 +95,85 @@ class TcpConnection(asyncio.Protocol):
             self._session.drained()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Pass on that the connection is gone."""
+        """Pass on that the connection is gone, and let go of what points back here."""
+        if self._tls is not None:
+            self._tls.lost()
         if self._session is not None:
             self._session.lost()
+        self._session = self._tls = None
+        self._wire = self._transport
         if error is not None:
             logger.debug("connection lost: %s", error)
 
+    # How the caller speaks
 
-def _peer(transport: asyncio.Transport) -> str:
-    name = transport.get_extra_info("peername")
-    return str(Address(name[0], name[1])) if name else "?"
+    def _hear(self, data: bytes) -> None:
+        """Take what the caller says: as it came from the socket, or as it came out of TLS."""
+        if self._session is None:
+            return
+        if self._begun:
+            self._session.receive(data)
+        else:
+            self._begin(self._session, data)
+
+    def _begin(self, session: Session, data: bytes) -> None:
+        """Tell by the first byte how the caller speaks; each further way gets its case here, and a class of its own."""
+        match data[:1]:
+            case b"\x16" if self._tls is None:
+                self._begin_tls(session, data)
+            case b"{" | b" " | b"\t" | b"\r" | b"\n":
+                self._begin_lines(session, data)
+            case _:
+                self._begun = True
+                session.close(codes.MALFORMED, "This is a chatcli server: it speaks JSON, one object a line.")
+
+    def _begin_tls(self, session: Session, data: bytes) -> None:
+        """Put TLS between the socket and the session; what comes out of it has a first byte of its own."""
+        identity = self._certificates.identity
+        session.channel = identity.channel
+        self._wire = self._tls = TlsLayer(
+            self._transport, identity.context, str(session.peer), self._hear, session.ended
+        )
+        self._tls.received(data)
+
+    def _begin_lines(self, session: Session, data: bytes) -> None:
+        """Let the session have it: this is our protocol, one JSON object a line."""
+        self._begun = True
+        if self._tls is None and not self._may_be_plain():
+            session.close(codes.TLS_REQUIRED, "From another machine this server is reached with TLS only: use it.")
+            return
+        session.receive(data)
+
+    def _may_be_plain(self) -> bool:
+        return self._insecure or is_loopback(self._peer.host)
+
+    @property
+    def _peer(self) -> Address:
+        name = self._transport.get_extra_info("peername")
+        return Address(name[0], name[1]) if name else Address("?", 0)
+
+    # What the session writes to
+
+    def write(self, data: bytes) -> None:
+        """Send; never blocks."""
+        self._wire.write(data)
+
+    def pause_reading(self) -> None:
+        """Take nothing from the client for a while."""
+        self._wire.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take what comes from the client again."""
+        self._wire.resume_reading()
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes the socket has yet to take."""
+        return self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """Close as soon as everything written was sent."""
+        self._wire.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._wire.abort()

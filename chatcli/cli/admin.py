@@ -1,0 +1,311 @@
+"""``chatcli admin``: administers the server that runs on this machine."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from chatcli.cli.options import AddressType, TextType
+from chatcli.protocol.address import Address, is_loopback, parse_address
+
+if TYPE_CHECKING:
+    from chatcli.protocol.admin import Row
+
+_DATA: Final = "chatcli.data"  # where click carries the directory from the group to the sub-command
+
+
+class DurationType(click.ParamType[int]):
+    """A length of time, in seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> int:
+        """Read it.
+
+        Raises:
+            InputError: it is none; the sentence says how to write one.
+        """
+        from chatcli.protocol.durations import parse_duration
+
+        return value if isinstance(value, int) else parse_duration(str(value))
+
+
+class ReasonType(TextType):
+    """A reason: text of which there is not too much."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is too long."""
+        from chatcli.protocol.admin import MAX_REASON
+
+        text = super().convert(value, param, ctx)
+        if len(text) > MAX_REASON:
+            self.fail(f"it has {len(text)} characters, and may have {MAX_REASON}.", param, ctx)
+        return text
+
+
+def _remember(context: click.Context, _option: click.Parameter, directory: str | None) -> None:
+    if directory is not None:
+        context.meta[_DATA] = Path(directory)
+
+
+@click.group("admin")
+@click.option(
+    "--data",
+    type=TextType(),
+    metavar="DIR",
+    envvar="CHATCLI_SERVE_DATA",
+    show_envvar=True,
+    expose_value=False,
+    callback=_remember,
+    help="Directory of the server's log.  [default: the one that serve uses]",
+)
+def command() -> None:
+    """Administer the server that runs on this machine.
+
+    Whoever owns the server's files may do that. What is done is noted in audit.log, in its data directory.
+    """
+
+
+def _sub_command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a sub-command of the function, with ``--json``, and with ``--data`` for who writes that last."""
+    click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
+    click.option("--data", type=TextType(), hidden=True, expose_value=False, callback=_remember)(function)
+    command.command(function.__name__)(function)
+    return function
+
+
+def _name(function: Callable[..., None]) -> Callable[..., None]:
+    return click.argument("name", type=TextType())(function)
+
+
+def _for(function: Callable[..., None]) -> Callable[..., None]:
+    help_text = "For how long, as in 10m, 2h or 2d.  [default: for ever]"
+    return click.option("--for", "seconds", type=DurationType(), help=help_text)(function)
+
+
+def _reason(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--reason", type=ReasonType(), help="Why; they are told.")(function)
+
+
+@_sub_command
+def status(as_json: bool) -> None:
+    """Show how the server is."""
+    (row,) = _ask("status")
+    if as_json:
+        _print_json(row)
+        return
+    for key, value in row.items():
+        shown = ", ".join(value) or "none" if isinstance(value, list) else value
+        _print(f"{key.replace('_', ' ')}: {shown}")
+
+
+@_sub_command
+def users(as_json: bool) -> None:
+    """List everyone who was ever here: name, whether here, connections, what they are, keys.
+
+    On a terminal in columns, in a pipe parted by tabs.
+    """
+    rows = _ask("users")
+    if as_json:
+        for row in rows:
+            _print_json(row)
+        return
+    cells = [_cells(row) for row in rows]
+    if not sys.stdout.isatty():
+        for line in cells:
+            click.echo("\t".join(line))
+        return
+    for text in _columns([_HEADINGS, *cells]):
+        click.echo(text)
+
+
+@_sub_command
+@_name
+@_reason
+def kick(name: str, reason: str | None, as_json: bool) -> None:
+    """Close the connections of NAME, who may come back."""
+    _do(as_json, lambda row: f"{row['user']} has been sent away: {_closed(row)}.", "kick", to=name, reason=reason or "")
+
+
+@_sub_command
+@click.argument("who", metavar="NAME|SHA256:…", type=TextType())
+@_for
+@_reason
+def ban(who: str, seconds: int | None, reason: str | None, as_json: bool) -> None:
+    """Keep out a name and its keys, or one key."""
+
+    def sentence(row: Row) -> str:
+        return f"{row['banned']} is banned {_how_long(seconds)}: {_closed(row)}."
+
+    _do(as_json, sentence, "ban", to=who, seconds=seconds, reason=reason or "")
+
+
+@_sub_command
+@click.argument("who", metavar="NAME|SHA256:…", type=TextType())
+def unban(who: str, as_json: bool) -> None:
+    """Take a ban back."""
+
+    def sentence(row: Row) -> str:
+        return f"{row['unbanned']} is {_no_longer(row['was_banned'])} banned."
+
+    _do(as_json, sentence, "unban", to=who)
+
+
+@_sub_command
+@_name
+@_for
+def mute(name: str, seconds: int | None, as_json: bool) -> None:
+    """Let NAME read, but not write."""
+    _do(as_json, lambda row: f"{row['muted']} is muted {_how_long(seconds)}.", "mute", to=name, seconds=seconds)
+
+
+@_sub_command
+@_name
+def unmute(name: str, as_json: bool) -> None:
+    """Let NAME write again."""
+    _do(as_json, lambda row: f"{row['unmuted']} is {_no_longer(row['was_muted'])} muted.", "unmute", to=name)
+
+
+@_sub_command
+@_name
+def op(name: str, as_json: bool) -> None:
+    """Make NAME an operator, who may kick, ban and mute from inside the chat."""
+    _do(as_json, lambda row: f"{row['operator']} is an operator.", "op", to=name)
+
+
+@_sub_command
+@_name
+def deop(name: str, as_json: bool) -> None:
+    """Make NAME an operator no longer."""
+    _do(as_json, lambda row: f"{row['user']} is {_no_longer(row['was_operator'])} an operator.", "deop", to=name)
+
+
+@_sub_command
+@_name
+def release(name: str, as_json: bool) -> None:
+    """Make NAME free for another key, as when its owner has lost theirs.
+
+    What was said to the owner before stays theirs: the next one does not see it.
+    """
+    _do(as_json, lambda row: f"{row['released']} is free: {_closed(row)}.", "release", to=name)
+
+
+@_sub_command
+@click.option(
+    "--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many newcomers may use it."
+)
+@click.option("--expires", "seconds", type=DurationType(), default="7d", show_default=True, help="How long it is good.")
+@click.option("--server", type=AddressType(), help="Where newcomers reach the server.  [default: where it listens]")
+def invite(uses: int, seconds: int, server: Address | None, as_json: bool) -> None:
+    """Print an invitation: its code, and on the next line the command to paste."""
+    (row,) = _ask("invite", uses=uses, seconds=seconds)
+    row["command"] = _join(row, server)
+    if as_json:
+        _print_json(row)
+        return
+    _print(row["code"])
+    _print(row["command"])
+    newcomers = "one newcomer" if uses == 1 else f"{uses} newcomers"
+    needless = " This server lets anyone in without one: see serve --access." if row["access"] == "open" else ""
+    click.echo(f"Good for {newcomers}, until {_local(row['until'])}.{needless}", err=True)
+
+
+def _join(row: Row, server: Address | None) -> str:
+    """Return what a newcomer pastes."""
+    from chatcli.cli.places import program, reachable
+
+    where = server or next(one for text in row["addresses"] for one in reachable(parse_address(text)))
+    pin = "" if is_loopback(where.host) else f" --pin {row['key']}"
+    return f"{program(where)} join --server {where}{pin} --invite {row['code']}"
+
+
+def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -> None:  # noqa: ANN401 (as Request's)
+    """Give a command, and say what became of it."""
+    for row in _ask(do, **fields):
+        if as_json:
+            _print_json(row)
+        else:
+            _print(sentence(row))
+
+
+def _ask(do: str, **fields: Any) -> list[Row]:  # noqa: ANN401 (passed on)
+    from chatcli.cli.places import default_directory
+    from chatcli.client.admin import ask
+    from chatcli.protocol.admin import Request
+
+    directory = click.get_current_context().meta.get(_DATA) or default_directory()
+    return ask(directory, Request(do, **fields))
+
+
+def _print(line: str) -> None:
+    from chatcli.protocol.text import printable_line
+
+    click.echo(printable_line(line))
+
+
+def _print_json(row: Row) -> None:
+    import msgspec
+
+    click.echo(msgspec.json.encode(row).decode())
+
+
+_HEADINGS: Final = ("name", "here", "connections", "is", "keys")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    from chatcli.protocol.text import printable_line
+
+    is_what = [what for what in ("operator", "muted", "banned") if row[what]]
+    here = "here" if row["here"] else "away"
+    keys = ",".join(row["keys"]) or "-"
+    return tuple(map(printable_line, (row["user"], here, str(row["connections"]), ",".join(is_what) or "-", keys)))
+
+
+def _columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines with their cells under each other."""
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    padded = ([cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return ["  ".join(line).rstrip() for line in padded]
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes on a terminal."""
+    wide = sum(unicodedata.east_asian_width(char) in ("W", "F") for char in text)
+    return len(text) + wide - sum(unicodedata.category(char) in ("Mn", "Me", "Cf") for char in text)
+
+
+def _closed(row: Row) -> str:
+    count = row["closed"]
+    return (
+        "no connection was open"
+        if not count
+        else "a connection was closed"
+        if count == 1
+        else (f"{count} connections were closed")
+    )
+
+
+def _how_long(seconds: int | None) -> str:
+    from chatcli.protocol.durations import duration_text
+
+    return "for ever" if seconds is None else f"for {duration_text(seconds)}"
+
+
+def _no_longer(was: bool) -> str:
+    return "no longer" if was else "not"
+
+
+def _local(moment: str) -> str:
+    import datetime
+
+    return f"{datetime.datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"

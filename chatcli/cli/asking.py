@@ -1,0 +1,46 @@
+"""Asks the person at the terminal whether a server is the one that they mean."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+import click
+
+from chatcli.client.trust import Ask
+from chatcli.protocol.address import Address
+
+_TERMINAL = "/dev/tty"
+
+
+def asker() -> Ask | None:
+    """Return what asks, or None where nobody would see the question."""
+    return _ask if sys.stderr is not None and sys.stderr.isatty() and _terminal_is_there() else None
+
+
+def _terminal_is_there() -> bool:
+    try:
+        with open(_TERMINAL, "rb"):  # noqa: PTH123 (pathlib would be felt in the time that `send` takes)
+            return True
+    except OSError:
+        return False
+
+
+def _ask(server: Address, key: str) -> bool:
+    """Ask until there is a yes or a no; not on standard input, which may be the message."""
+    question = (
+        f"The server at {server} is not known. Its key is {key}.\nIs this the key that its operator gave you? [yes/no] "
+    )
+    with open(_TERMINAL, encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 (as above)
+        while (answer := _answer(question, terminal)) is None:
+            question = 'Please type "yes" or "no": '
+    return answer
+
+
+def _answer(question: str, terminal: IO[str]) -> bool | None:
+    click.echo(question, err=True, nl=False)
+    line = terminal.readline()
+    if not line:  # the end of what is typed: nobody said yes
+        click.echo(err=True)
+        return False
+    return {"yes": True, "no": False}.get(line.strip().lower())

@@ -1,0 +1,150 @@
+"""The user's own directory, and files in it that appear whole and are for nobody else.
+
+Paths are strings: importing pathlib would be felt in the time that ``chatcli send`` takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+from chatcli.errors import InputError
+
+
+def config_directory() -> str:
+    """Return chatcli's directory among the user's configuration, which need not be there.
+
+    Raises:
+        InputError: the system does not know where the user's home is.
+    """
+    base = os.environ.get("XDG_CONFIG_HOME", "").strip()
+    if os.path.isabs(base):
+        directory = os.path.join(base, "chatcli")
+    elif sys.platform == "linux":
+        # As platformdirs says, too; but importing that takes a quarter of what click takes.
+        directory = os.path.join(os.path.expanduser("~/.config"), "chatcli")
+    else:
+        import platformdirs
+
+        directory = platformdirs.user_config_dir("chatcli", appauthor=False)
+    if not os.path.isabs(directory):
+        raise InputError("This system does not know your home directory: name one for your files in XDG_CONFIG_HOME.")
+    return directory
+
+
+def read(path: str) -> str | None:
+    """Return the text of a file that only its owner may see, or None where there is no such file.
+
+    Raises:
+        InputError: others may see or change the file or its directory, or it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            _refuse_loose(os.stat(os.path.dirname(path)), os.path.dirname(path), "700")
+            _refuse_loose(os.fstat(file.fileno()), path, "600")
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def create(path: str, text: str) -> bool:
+    """Put a file into place, whole and on disk, unless there is one: return whether it is this one.
+
+    Raises:
+        InputError: the directory is open to others, or cannot be written.
+    """
+    try:
+        with _beside(path, text) as temporary:
+            # Unlike renaming, linking fails where there is a file: of several processes, one wins.
+            return _link(temporary, path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def replace(path: str, text: str, kept: str) -> None:
+    """Put a file into the place of another, which from then on is called ``kept``.
+
+    Raises:
+        InputError: there is something called ``kept``, the directory is open to others, or cannot be written.
+    """
+    try:
+        with _beside(path, text) as temporary:
+            if not _link(path, kept):
+                raise InputError(f"{kept} is there already, and would be lost: move it away, then try again.")
+            os.replace(temporary, path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def append(path: str, line: str) -> None:
+    """Add a line to a file; lines that several processes add at once stay whole.
+
+    Raises:
+        InputError: the file is open to others, or cannot be written.
+    """
+    text = read(path)
+    begin = "\n" if text and not text.endswith("\n") else ""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(file, f"{begin}{line}\n".encode())
+            os.fsync(file)
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+@contextlib.contextmanager
+def _beside(path: str, text: str) -> Iterator[str]:
+    """Write a file next to where it is wanted, and yield its path; what is still there at the end is removed."""
+    directory = os.path.dirname(path)
+    os.makedirs(directory, 0o700, exist_ok=True)
+    _refuse_loose(os.stat(directory), directory, "700")
+    temporary = f"{path}.{os.urandom(8).hex()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        yield temporary
+        _flush_names(directory)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _link(path: str, name: str) -> bool:
+    try:
+        os.link(path, name)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _flush_names(directory: str) -> None:
+    """Have the directory itself on disk: a file that is there but has no name is lost."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
+    if status.st_mode & 0o077:
+        import shlex
+
+        raise InputError(f'Others may read or change {path}: run "chmod {mode} {shlex.quote(path)}".')
+
+
+def _unusable(path: str, error: OSError) -> InputError:
+    return InputError(
+        f"Cannot use {path} ({error.strerror or error}): make that possible, or name another directory for your files "
+        "in XDG_CONFIG_HOME."
+    )

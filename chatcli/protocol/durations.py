@@ -1,0 +1,36 @@
+"""Lengths of time as people write them: ``90s``, ``10m``, ``2h``, ``2d``, ``1w``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from chatcli.errors import InputError
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PART: Final = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
+_LONGEST: Final = 10 * 365 * 86_400  # ten years, in seconds
+
+
+def parse_duration(text: str) -> int:
+    """Return how many seconds ``text`` means; units may be put together, as in ``1h30m``.
+
+    Raises:
+        InputError: it is not written like that, or means nothing or more than ten years.
+    """
+    parts = _PART.findall(text.lower())
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text.lower() or not 0 < seconds <= _LONGEST:
+        raise InputError(f'"{text}" is not a length of time; write it like 90s, 10m, 2h, 2d or 1w.')
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Return a length of time in its two largest units, as in ``2d3h``."""
+    rest = int(seconds)
+    parts = []
+    for unit, size in sorted(_SECONDS.items(), key=lambda item: -item[1]):
+        if rest >= size:
+            parts.append(f"{rest // size}{unit}")
+            rest %= size
+    return "".join(parts[:2]) or "0s"

@@ -1,0 +1,96 @@
+"""Keys as they are written and compared, and the text that proves that a connection belongs to one.
+
+Nothing here signs or verifies: the ends do, with their libraries.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final, NamedTuple
+
+PUBLIC_KEY_BYTES: Final = 32  # Ed25519 (RFC 8032)
+SIGNATURE_BYTES: Final = 64
+NONCE_BYTES: Final = 32
+
+# SubjectPublicKeyInfo of an Ed25519 key, up to the key itself (RFC 8410, section 4).
+_ED25519_INFO: Final = bytes.fromhex("302a300506032b6570032100")
+
+# Names the use and its version, so that a signature made here is good for nothing else.
+_CONTEXT: Final = b"chatcli proof of key, version 1"
+
+
+class Claim(NamedTuple):
+    """What a client signs to prove its key.
+
+    Attributes:
+        version: of the protocol.
+        server_key: the fingerprint of the server's key, as the client knows it.
+        nonce: as in the server's ``challenge``, 32 bytes.
+        user: the name, as in ``hello``.
+        purpose: as in ``hello``.
+        channel: SHA-256 of the certificate that the server showed (RFC 5929, ``tls-server-end-point``), 32 bytes;
+            empty on a plain connection.
+    """
+
+    version: int
+    server_key: str
+    nonce: bytes
+    user: str
+    purpose: str
+    channel: bytes
+
+
+def signed_bytes(claim: Claim) -> bytes:
+    """Return what is signed: each part behind its length, so that no two claims read alike."""
+    parts = (
+        _CONTEXT,
+        str(claim.version).encode(),
+        claim.server_key.encode(),
+        claim.nonce,
+        claim.user.encode(),
+        claim.purpose.encode(),
+        claim.channel,
+    )
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def fingerprint(public_key_info: bytes) -> str:
+    """Return a key's fingerprint, ``SHA256:9yCz…``: of its SubjectPublicKeyInfo in DER, base64 without padding."""
+    import hashlib  # noqa: PLC0415 (loads OpenSSL, which a command that says one thing to this machine does not need)
+
+    return "SHA256:" + base64.b64encode(hashlib.sha256(public_key_info).digest()).decode().rstrip("=")
+
+
+def ed25519_fingerprint(public_key: bytes) -> str:
+    """Return the fingerprint of an Ed25519 public key of 32 bytes."""
+    return fingerprint(_ED25519_INFO + public_key)
+
+
+def is_fingerprint(text: str) -> bool:
+    """Return whether ``text`` is written like a fingerprint."""
+    algorithm, colon, digest = text.partition(":")
+    return bool(colon) and algorithm == "SHA256" and len(digest) == 43 and _decodes(digest + "=")
+
+
+def _decodes(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32
+    except ValueError:
+        return False
+
+
+def key_text(raw: bytes) -> str:
+    """Return a key, a nonce or a signature as it stands in a frame: base64 without padding."""
+    return base64.b64encode(raw).decode().rstrip("=")
+
+
+def key_bytes(text: str, length: int) -> bytes:
+    """Return the bytes of a key, a nonce or a signature.
+
+    Raises:
+        ValueError: it is not base64, or not of that length.
+    """
+    raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    if len(raw) != length or key_text(raw) != text:
+        raise ValueError(text)
+    return raw

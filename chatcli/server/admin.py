@@ -1,0 +1,297 @@
+"""What operators can do to a running server.
+
+A command that changes something is answered once the change is on disk. What it does to those who are connected is done
+then, too: where the log cannot be written, the command is refused and nothing has happened.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from chatcli import __version__
+from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
+from chatcli.protocol import codes
+from chatcli.protocol.address import Address
+from chatcli.protocol.admin import Request, Row
+from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
+from chatcli.protocol.names import check_name
+from chatcli.protocol.text import printable_line
+from chatcli.server.audit import Audit
+from chatcli.server.directory import User
+from chatcli.store.log import Settled
+
+if TYPE_CHECKING:
+    from chatcli.server.hub import Hub
+    from chatcli.server.session import Session
+
+Answer = Callable[[list[Row] | Refused], None]
+
+_INVITATION_SECONDS: Final = 7 * 86_400
+_FROM_INSIDE: Final = frozenset({"kick", "ban", "unban", "mute", "unmute"})
+_CANNOT_WRITE: Final = "The server cannot write its log, so nothing was changed: look at its messages and its disk."
+
+
+class _Asked:
+    """A command that waits for its answer, which is given once."""
+
+    __slots__ = ("_answer", "_refused")
+
+    def __init__(self, answer: Answer, refused: Callable[[Refused], None]) -> None:
+        self._answer = answer
+        self._refused = refused
+
+    def tell(self, *rows: Row) -> None:
+        """Say what there is to tell."""
+        self._answer(list(rows))
+
+    def refuse(self, refusal: Refused) -> None:
+        """Say that it was not done."""
+        self._refused(refusal)
+        self._answer(refusal)
+
+    def then(self, finish: Callable[[], Row]) -> Settled:
+        """Return what the log is to call: it finishes the command, or refuses it because it could not be written."""
+
+        def settled(error: StoreError | None) -> None:
+            if error is None:
+                self.tell(finish())
+            else:
+                self.refuse(Refused(codes.STORAGE, _CANNOT_WRITE))
+
+        return settled
+
+
+class Admin:
+    """Carries out commands.
+
+    Args:
+        hub: the middle of the server.
+        audit: where they are noted.
+        started: when the server started, in milliseconds since 1970-01-01 UTC.
+        addresses: where it listens.
+    """
+
+    def __init__(self, hub: Hub, audit: Audit, started: int, addresses: Sequence[Address] = ()) -> None:
+        self._hub = hub
+        self._audit = audit
+        self._started = started
+        self._addresses = [str(address) for address in addresses]
+        self._commands: dict[str, Callable[[Request, _Asked], None]] = {
+            "status": self._status,
+            "users": self._users,
+            "kick": self._kick,
+            "ban": self._ban,
+            "unban": self._unban,
+            "mute": self._mute,
+            "unmute": self._unmute,
+            "op": self._op,
+            "deop": self._deop,
+            "release": self._release,
+            "invite": self._invite,
+        }
+
+    def do(self, by: str, request: Request, answer: Answer) -> None:
+        """Carry out a command.
+
+        Args:
+            by: who has given it.
+            request: the command.
+            answer: told once, now or later, what there is to tell, or why it was not done.
+        """
+        asked = _Asked(answer, lambda refusal: self._note_refusal(by, request, refusal))
+        command = self._commands.get(request.do)
+        if command is None:
+            answer(Refused(codes.UNKNOWN_TAG, f'There is no command "{printable_line(request.do)}".'))
+            return
+        try:
+            self._audit.write(by, request)
+        except Refused as refusal:
+            answer(refusal)
+            return
+        try:
+            command(request, asked)
+        except Refused as refusal:
+            asked.refuse(refusal)
+
+    def _note_refusal(self, by: str, request: Request, refusal: Refused) -> None:
+        try:
+            self._audit.write(by, request, refusal.code)
+        except Refused:
+            return  # that it was asked for is noted; that nothing came of it is what the answer says
+
+    def do_from_inside(self, operator: User, request: Request, answer: Answer) -> None:
+        """Carry out a command that an operator gave in the chat.
+
+        Raises:
+            Refused: they are none, or it is not for them, or it makes no sense.
+        """
+        if self._hub.rulings.get("operator", operator.key) is None:
+            raise Refused(codes.NOT_ALLOWED, "Only operators may do that.")
+        if request.do not in _FROM_INSIDE:
+            raise Refused(codes.NOT_ALLOWED, f'"{request.do}" is for whoever runs the server: chatcli admin.')
+        try:
+            checked = msgspec.convert(msgspec.to_builtins(request), Request)
+        except msgspec.ValidationError as error:
+            raise Refused(codes.INVALID, f"That command cannot be taken: {error}.") from None
+        self.do(operator.name, checked, answer)
+
+    def _find(self, name: str) -> User:
+        user = self._hub.directory.find(name)
+        if user is None:
+            names = self._hub.directory.close_to(name, self._hub.presence.users())
+            hint = f" Did you mean {' or '.join(names)}?" if names else ""
+            text = f'Nobody called "{printable_line(name[:64])}" was ever here.{hint}'
+            raise UnknownRecipient(codes.UNKNOWN_USER, text, names)
+        return user
+
+    def _close(self, code: str, text: str, concerned: Callable[[Session, User], bool]) -> int:
+        """Close the connections that something concerns; return how many there were."""
+        found = [one for one in self._hub.sessions if one.user is not None and concerned(one, one.user)]
+        for session in found:
+            session.close(code, text)
+        return len(found)
+
+    # What there is to see
+
+    def _status(self, _request: Request, asked: _Asked) -> None:
+        hub = self._hub
+        asked.tell(
+            {
+                "version": __version__,
+                "since": _time(self._started),
+                "addresses": self._addresses,
+                "key": hub.server_key,
+                "access": hub.limits.access,
+                "connections": len(hub.sessions),
+                "here": hub.presence.count,
+                "users": hub.directory.count,
+                "messages": hub.log.head,
+                "waiting_bytes": hub.log.pending_bytes,
+                "banned": sorted(hub.rulings.all("ban")),
+                "invitations": len(hub.rulings.all("invitation")),
+            }
+        )
+
+    def _users(self, _request: Request, asked: _Asked) -> None:
+        connections = Counter(session.user.id for session in self._hub.sessions if session.user is not None)
+        asked.tell(*(self._row(user, connections[user.id]) for user in self._hub.directory.users()))
+
+    def _row(self, user: User, connections: int) -> Row:
+        rulings = self._hub.rulings
+        keys = [ed25519_fingerprint(key) for key in user.keys]
+        return {
+            "user": user.name,
+            "here": bool(user.joined),
+            "connections": connections,
+            "operator": rulings.get("operator", user.key) is not None,
+            "muted": rulings.get("mute", user.key) is not None,
+            "banned": any(rulings.get("ban", subject) is not None for subject in (user.key, *keys)),
+            "keys": keys,
+        }
+
+    # What can be done to people
+
+    def _kick(self, request: Request, asked: _Asked) -> None:
+        user = self._find(request.to)
+        text = f"An operator has sent you away{_because(request.reason)}."
+        closed = self._close(codes.KICKED, text, lambda _, whose: whose is user)
+        asked.tell({"user": user.name, "closed": closed})
+
+    def _ban(self, request: Request, asked: _Asked) -> None:
+        *others, last = subjects = self._subjects(request.to)
+        rulings, seconds, reason = self._hub.rulings, request.seconds, request.reason
+
+        def finish() -> Row:
+            text = f"You have been banned from this server{_because(reason)}: speak with its operator."
+            closed = self._close(
+                codes.BANNED, text, lambda one, user: not {user.key, ed25519_fingerprint(one.key)}.isdisjoint(subjects)
+            )
+            return {"banned": request.to, "until": self._until(seconds), "closed": closed}
+
+        for subject in others:
+            rulings.make("ban", subject, seconds=seconds, reason=reason)
+        rulings.make("ban", last, seconds=seconds, reason=reason, settled=asked.then(finish))
+
+    def _unban(self, request: Request, asked: _Asked) -> None:
+        *others, last = subjects = self._subjects(request.to)
+        was = any(self._hub.rulings.get("ban", subject) is not None for subject in subjects)
+        for subject in others:
+            self._hub.rulings.lift("ban", subject)
+        finish = asked.then(lambda: {"unbanned": request.to, "was_banned": was})
+        self._hub.rulings.lift("ban", last, settled=finish)
+
+    def _subjects(self, who: str) -> list[str]:
+        """Return what a ban is about: a key alone, or a name and the keys that it belongs to."""
+        if is_fingerprint(who):
+            return [who]
+        try:
+            name = check_name(who)
+        except InputError as error:
+            raise Refused(codes.BAD_NAME, str(error)) from None
+        user = self._hub.directory.claimed(name.key)
+        return [name.key, *(ed25519_fingerprint(key) for key in (user.keys if user is not None else ()))]
+
+    def _mute(self, request: Request, asked: _Asked) -> None:
+        user, seconds = self._find(request.to), request.seconds
+        finish = asked.then(lambda: {"muted": user.name, "until": self._until(seconds)})
+        self._hub.rulings.make("mute", user.key, seconds=seconds, reason=request.reason, settled=finish)
+
+    def _unmute(self, request: Request, asked: _Asked) -> None:
+        user = self._find(request.to)
+        was = self._hub.rulings.get("mute", user.key) is not None
+        finish = asked.then(lambda: {"unmuted": user.name, "was_muted": was})
+        self._hub.rulings.lift("mute", user.key, settled=finish)
+
+    def _op(self, request: Request, asked: _Asked) -> None:
+        user = self._find(request.to)
+        self._hub.rulings.make("operator", user.key, settled=asked.then(lambda: {"operator": user.name}))
+
+    def _deop(self, request: Request, asked: _Asked) -> None:
+        user = self._find(request.to)
+        was = self._hub.rulings.get("operator", user.key) is not None
+        finish = asked.then(lambda: {"user": user.name, "was_operator": was})
+        self._hub.rulings.lift("operator", user.key, settled=finish)
+
+    def _release(self, request: Request, asked: _Asked) -> None:
+        """Make a name free: what was said to and by the one before stays theirs, under a name that nobody can take."""
+        user = self._find(request.to)
+        name = user.name
+
+        def finish() -> Row:
+            text = f"The name {name} has been released by an operator."
+            return {"released": name, "closed": self._close(codes.KICKED, text, lambda _, whose: whose is user)}
+
+        for kind in ("mute", "operator"):
+            self._hub.rulings.lift(kind, user.key)  # whoever takes the name next starts anew
+        self._hub.rename(user, f"{name} (released {user.id})", asked.then(finish))
+
+    def _invite(self, request: Request, asked: _Asked) -> None:
+        seconds = request.seconds or _INVITATION_SECONDS
+
+        def finish() -> Row:
+            return {
+                "code": code,
+                "uses": request.uses,
+                "until": self._until(seconds),
+                "addresses": self._addresses,
+                "key": self._hub.server_key,
+                "access": self._hub.limits.access,
+            }
+
+        code = self._hub.rulings.invite(request.uses, seconds, settled=asked.then(finish))
+
+    def _until(self, seconds: int | None) -> str | None:
+        return None if seconds is None else _time(self._hub.clock() + seconds * 1000)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC).isoformat(timespec="seconds")

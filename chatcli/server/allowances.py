@@ -1,0 +1,121 @@
+"""How much of something one address may do in a while: buckets that fill again with time."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from chatcli.errors import Refused
+from chatcli.protocol import codes
+from chatcli.protocol.address import is_loopback
+from chatcli.server.limits import Limits
+
+_ADDRESSES: Final = 10_000  # remembered; those that have been quiet the longest are forgotten first
+_MINUTE, _HOUR = 60.0, 3600.0  # seconds
+
+
+def network(address: str) -> str:
+    """Return what counts as one address: an IPv6 network of 64 bits is one customer's (RFC 6177), IPv4 is as it is."""
+    host = address.partition("%")[0]
+    if ":" not in host or "." in host:
+        return host
+    try:
+        return str(ipaddress.ip_network((host, 64), strict=False))
+    except ValueError:
+        return host
+
+
+class Buckets:
+    """A leaky bucket for each address (https://en.wikipedia.org/wiki/Leaky_bucket).
+
+    Args:
+        size: what may be taken at once.
+        seconds: until an emptied bucket is full again.
+        clock: seconds, never going back.
+    """
+
+    def __init__(self, size: int, seconds: float, clock: Callable[[], float]) -> None:
+        self._size = size
+        self._rate = size / seconds
+        self._clock = clock
+        self._taken: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how much, and as of when
+
+    def taken(self, address: str) -> float:
+        """Return how much of the address's bucket is gone."""
+        address = network(address)
+        taken, at = self._taken.get(address, (0.0, 0.0))
+        return max(0.0, taken - (self._clock() - at) * self._rate)
+
+    def empty(self, address: str) -> bool:
+        """Return whether nothing can be taken at the moment."""
+        return self.taken(address) > self._size - 1
+
+    def take(self, address: str) -> None:
+        """Take one."""
+        address = network(address)
+        self._taken[address] = (min(self.taken(address) + 1, float(self._size)), self._clock())
+        self._taken.move_to_end(address)
+        if len(self._taken) > _ADDRESSES:
+            self._taken.popitem(last=False)
+
+
+class Allowances:
+    """What strangers may do. This machine's own addresses are exempt: everyone here shares them.
+
+    Args:
+        limits: how much of each.
+        clock: seconds, never going back.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._proofs = Buckets(limits.proofs, _MINUTE, clock)
+        self._names = Buckets(limits.names, _HOUR, clock)
+        self._connections: dict[str, int] = {}
+
+    def _exempt(self, address: str) -> bool:
+        return self._limits.exempt_loopback and is_loopback(address)
+
+    def connect(self, address: str) -> bool:
+        """Count a connection; return whether there may be one more from there."""
+        exempt, address = self._exempt(address), network(address)
+        count = self._connections.get(address, 0)
+        if count >= self._limits.connections_per_address and not exempt:
+            return False
+        self._connections[address] = count + 1
+        return True
+
+    def disconnect(self, address: str) -> None:
+        """Take a connection off the count."""
+        address = network(address)
+        count = self._connections.pop(address, 1) - 1
+        if count:
+            self._connections[address] = count
+
+    def check_proofs(self, address: str) -> None:
+        """Refuse another proof from where too many have failed.
+
+        Raises:
+            Refused: try again in a minute.
+        """
+        if self._proofs.empty(address) and not self._exempt(address):
+            raise Refused(codes.TOO_MANY, "Too many proofs and codes from your address were wrong: wait a minute.")
+
+    def take_proof(self, address: str) -> None:
+        """Count a proof or a code that was wrong."""
+        self._proofs.take(address)
+
+    def take_name(self, address: str) -> None:
+        """Count a new name.
+
+        Raises:
+            Refused: there were too many from that address.
+        """
+        if self._names.empty(address) and not self._exempt(address):
+            raise Refused(
+                codes.TOO_MANY,
+                f"{self._limits.names} new names came from your address within the hour: use one of them, or wait.",
+            )
+        self._names.take(address)

@@ -1,0 +1,159 @@
+"""Takes commands through a Unix socket in the data directory: whoever may open it administers the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import struct
+from pathlib import Path
+from typing import Final, cast
+
+import msgspec
+
+from chatcli.errors import Refused, UnknownRecipient
+from chatcli.protocol import codes
+from chatcli.protocol.admin import SOCKET, Answer, Request, Row
+from chatcli.server.admin import Admin
+
+_LONGEST: Final = 64 * 1024  # bytes in one command
+_PATIENCE: Final = 10.0  # seconds for a command to come
+
+_decode: Final = msgspec.json.Decoder(Request).decode
+
+
+class AdminConnection(asyncio.Protocol):
+    """One command, one answer, each a line; then the connection is closed."""
+
+    def __init__(self, admin: Admin, connections: set[AdminConnection]) -> None:
+        self._admin = admin
+        self._connections = connections
+        self._command = bytearray()
+        self._asked = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to answer, and wait for the command, but not for ever."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+        self._deadline = asyncio.get_running_loop().call_later(_PATIENCE, self.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        """Forget it."""
+        self._deadline.cancel()
+        self._connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Carry out the command as soon as its line has ended; ignore what comes behind it."""
+        if self._asked:
+            return
+        self._command += data
+        line, newline, _ = self._command.partition(b"\n")
+        if len(line) > _LONGEST:
+            self._take(None)
+        elif newline:
+            self._take(bytes(line))
+
+    def eof_received(self) -> bool:
+        """Take what came for a whole line; stay open for the answer."""
+        if not self._asked:
+            self._take(bytes(self._command))
+        return True
+
+    def _take(self, line: bytes | None) -> None:
+        self._asked = True
+        self._deadline.cancel()
+        self._command.clear()
+        if line is None:
+            self._answer(Refused(codes.FRAME_TOO_LONG, f"A command has {_LONGEST} bytes at most."))
+            return
+        try:
+            request = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._answer(Refused(codes.MALFORMED, f"That is no command: {error}."))
+        else:
+            self._admin.do(self._who(), request, self._answer)
+
+    def _who(self) -> str:
+        """Return who is at the other end, as the audit log names them: no user's name has a space in it."""
+        connection = self._transport.get_extra_info("socket")
+        option = getattr(socket, "SO_PEERCRED", None)  # Linux
+        if connection is None or option is None:
+            return "chatcli admin"
+        _, user, _ = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, option, 12))
+        return f"chatcli admin (uid {user})"
+
+    def _answer(self, outcome: list[Row] | Refused) -> None:
+        if self._transport.is_closing():
+            return
+        if isinstance(outcome, Refused):
+            names = outcome.names if isinstance(outcome, UnknownRecipient) else []
+            answer = Answer(code=outcome.code, text=str(outcome), names=names)
+        else:
+            answer = Answer(outcome)
+        self._transport.write(msgspec.json.encode(answer) + b"\n")
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self._transport.abort()
+
+
+class AdminListener:
+    """The socket, and the connections to it.
+
+    Args:
+        data: the server's data directory, whose lock this process holds.
+        admin: carries out the commands.
+    """
+
+    def __init__(self, data: Path, admin: Admin) -> None:
+        self._path = data / SOCKET
+        self._admin = admin
+        self._server: asyncio.Server | None = None
+        self._connections: set[AdminConnection] = set()
+
+    async def start(self) -> None:
+        """Take commands, from the owner of the files only.
+
+        Raises:
+            OSError: there can be no socket at that place.
+        """
+        self._remove()  # left by a server that was killed; the lock says that it is gone
+        bound = _bind(self._path)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(
+            lambda: AdminConnection(self._admin, self._connections), sock=bound
+        )
+
+    def close(self) -> None:
+        """Take no more; what was asked is still answered."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            with contextlib.suppress(OSError):
+                self._remove()
+
+    def abort(self) -> None:
+        """Close every connection."""
+        for connection in tuple(self._connections):
+            connection.abort()
+
+    def _remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(self._path.lstat().st_mode):  # anything else is not ours, and bind() says that it is there
+                self._path.unlink()
+
+
+def _bind(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)  # no moment in which others could open it
+    try:
+        bound.bind(str(path))
+    except BaseException:
+        bound.close()
+        raise
+    finally:
+        os.umask(mask)
+    return bound

@@ -1,0 +1,203 @@
+"""What the operators have decided: bans, mutes, operators, invitations; kept in the log, held in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+
+from chatcli.errors import Refused, StoreError
+from chatcli.protocol import codes
+from chatcli.protocol.keys import ed25519_fingerprint
+from chatcli.protocol.names import Name
+from chatcli.server.links import new_code, plain_code
+from chatcli.server.turn import Turn
+from chatcli.store.log import Log, Ruling, Settled
+
+Kind = Literal["ban", "mute", "operator", "invitation"]
+
+_INVITATION_SYLLABLES: Final = 10  # 59 bits: open for days, not for ten minutes
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What stands beside a ruling's subject.
+
+    Attributes:
+        at: when it was made, in milliseconds since 1970-01-01 UTC.
+        until: when it ends; None for never.
+        uses: of an invitation, how many are left.
+        reason: as the operator put it.
+    """
+
+    at: int
+    until: int | None = None
+    uses: int = 0
+    reason: str = ""
+
+
+def _ignore(_error: StoreError | None) -> None:
+    """Stands in where nobody waits for a ruling to be on disk."""
+
+
+class Rulings:
+    """All rulings. Subjects are names as they are compared, fingerprints of keys, or digests of invitations.
+
+    Args:
+        log: where they are kept.
+        turn: so that they are written at the end of it.
+        clock: the time in milliseconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, log: Log, turn: Turn, clock: Callable[[], int]) -> None:
+        self._log = log
+        self._turn = turn
+        self._clock = clock
+        self._decisions: dict[tuple[str, str], Decision] = {
+            (ruling.kind, ruling.subject): msgspec.json.decode(ruling.value or "", type=Decision)
+            for ruling in log.rulings()
+        }
+        self._on_disk = dict(self._decisions)
+        self._newest: dict[tuple[str, str], object] = {}  # of the changes to a ruling that are being written
+        self._count_mutes()
+
+    @property
+    def mutes(self) -> bool:
+        """Whether anyone at all is muted: asked for every message."""
+        return self._muted > 0
+
+    def get(self, kind: Kind, subject: str) -> Decision | None:
+        """Return the ruling on a subject, if there is one and it has not ended."""
+        decision = self._decisions.get((kind, subject))
+        if decision is not None and decision.until is not None and decision.until <= self._clock():
+            self.lift(kind, subject)
+            return None
+        return decision
+
+    def all(self, kind: Kind) -> dict[str, Decision]:
+        """Return the rulings of a kind, by subject."""
+        subjects = [subject for one, subject in self._decisions if one == kind]
+        found = {subject: self.get(kind, subject) for subject in subjects}
+        return {subject: decision for subject, decision in found.items() if decision is not None}
+
+    def make(
+        self,
+        kind: Kind,
+        subject: str,
+        *,
+        seconds: float | None = None,
+        uses: int = 0,
+        reason: str = "",
+        settled: Settled = _ignore,
+    ) -> None:
+        """Make a ruling, in place of any on the same subject.
+
+        It holds at once, and no longer if it turns out that it cannot be written.
+
+        Args:
+            kind: what it is.
+            subject: whom or what it is about.
+            seconds: for how long; None for ever.
+            uses: of an invitation.
+            reason: as the operator put it.
+            settled: told once it is on disk, or why it is not.
+        """
+        now = self._clock()
+        until = None if seconds is None else now + int(seconds * 1000)
+        self._put(kind, subject, Decision(now, until, uses, reason), settled)
+
+    def lift(self, kind: Kind, subject: str, *, settled: Settled = _ignore) -> None:
+        """Take a ruling back, if there is one."""
+        self._put(kind, subject, None, settled)
+
+    def _put(self, kind: Kind, subject: str, decision: Decision | None, settled: Settled = _ignore) -> None:
+        change = self._newest[kind, subject] = object()
+
+        def written(error: StoreError | None) -> None:
+            if error is None:
+                _set(self._on_disk, kind, subject, decision)
+            if self._newest.get((kind, subject)) is change:  # else it is for a later one to say how it stands
+                del self._newest[kind, subject]
+                _set(self._decisions, kind, subject, self._on_disk.get((kind, subject)))
+                self._count_mutes()
+            settled(error)
+
+        _set(self._decisions, kind, subject, decision)
+        self._count_mutes()
+        value = None if decision is None else msgspec.json.encode(decision).decode()
+        self._log.change(Ruling(kind, subject, value), written)
+        self._turn.wake()
+
+    def _count_mutes(self) -> None:
+        self._muted = sum(kind == "mute" for kind, _ in self._decisions)
+
+    def check_ban(self, name: Name, key: bytes, *, proven: bool) -> None:
+        """Keep the banned out; why, only those are told who have proved who they are.
+
+        Raises:
+            Refused: the name or the key is banned.
+        """
+        for subject in (name.key, ed25519_fingerprint(key)):
+            decision = self.get("ban", subject)
+            if decision is not None:
+                reason = f" ({decision.reason})" if decision.reason and proven else ""
+                raise Refused(codes.BANNED, f"You are banned from this server{reason}: speak with its operator.")
+
+    def check_mute(self, key: str) -> None:
+        """Keep the muted silent.
+
+        Raises:
+            Refused: the name, as it is compared, is muted.
+        """
+        if self.get("mute", key) is not None:
+            raise Refused(codes.MUTED, "You may read here, but not write for now: speak with an operator.")
+
+    def invite(self, uses: int, seconds: float, *, settled: Settled = _ignore) -> str:
+        """Return the code of a new invitation."""
+        code = new_code(_INVITATION_SYLLABLES)
+        self.make("invitation", _digest(code), seconds=seconds, uses=uses, settled=settled)
+        return code
+
+    def invites(self, code: str) -> bool:
+        """Return whether the code is one of an invitation that can be used."""
+        decision = self.get("invitation", _digest(code)) if code else None
+        return decision is not None and decision.uses > 0
+
+    def check_invitation(self, code: str) -> None:
+        """Keep out who has no invitation.
+
+        Raises:
+            Refused: there is no code, or it is not one that can be used.
+        """
+        if not code:
+            text = "This server takes new names by invitation only: ask its operator for one, and join with --invite."
+            raise Refused(codes.INVITATION_REQUIRED, text)
+        if not self.invites(code):
+            raise Refused(codes.BAD_CODE, "That invitation is wrong, used up or too old: ask for another one.")
+
+    def use_invitation(self, code: str) -> None:
+        """Use an invitation once.
+
+        Raises:
+            Refused: as :meth:`check_invitation`.
+        """
+        self.check_invitation(code)
+        digest = _digest(code)
+        decision = self._decisions["invitation", digest]
+        if decision.uses > 1:
+            self._put("invitation", digest, msgspec.structs.replace(decision, uses=decision.uses - 1))
+        else:
+            self.lift("invitation", digest)
+
+
+def _set(decisions: dict[tuple[str, str], Decision], kind: Kind, subject: str, decision: Decision | None) -> None:
+    if decision is None:
+        decisions.pop((kind, subject), None)
+    else:
+        decisions[kind, subject] = decision
+
+
+def _digest(code: str) -> str:
+    """Return what is kept of a code: who reads the log must not be able to use it."""
+    return hashlib.sha256(plain_code(code).encode()).hexdigest()

@@ -1,0 +1,115 @@
+"""Makes the server's own key and certificate, and reads what a certificate holds.
+
+It is imported only where there is something to make or read: ``cryptography.x509`` is slow to import.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import platform
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+_VALID: Final = timedelta(days=3650)
+_SKEW: Final = timedelta(days=1)  # that a client's clock may be behind ours
+
+
+class Contents(NamedTuple):
+    """What the server wants to know of a certificate.
+
+    Attributes:
+        der: all of it.
+        key_info: the SubjectPublicKeyInfo of its key, in DER.
+        expires: when it ceases to be valid.
+    """
+
+    der: bytes
+    key_info: bytes
+    expires: datetime
+
+
+def new_key() -> bytes:
+    """Return a new private key: ECDSA on P-256, in PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def new_certificate(key_pem: bytes) -> bytes:
+    """Return a certificate in PEM for this machine, signed with the key that it is for.
+
+    Raises:
+        ValueError: it is no key that :func:`new_key` could have made.
+    """
+    key = _private_key(key_pem)
+    public = key.public_key()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "chatcli server")])
+    now = datetime.now(UTC)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectAlternativeName(_names()), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    )
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def key_info(key_pem: bytes) -> bytes:
+    """Return the SubjectPublicKeyInfo, in DER, that belongs to a private key.
+
+    Raises:
+        ValueError: it is no key that :func:`new_key` could have made.
+    """
+    return _info(_private_key(key_pem).public_key())
+
+
+def read_certificate(pem: bytes) -> Contents:
+    """Return what the first certificate in ``pem`` holds.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(pem)
+        public = certificate.public_key()
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from None
+    der = certificate.public_bytes(serialization.Encoding.DER)
+    return Contents(der, _info(public), certificate.not_valid_after_utc)
+
+
+def _names() -> list[x509.GeneralName]:
+    host = platform.node()
+    names = dict.fromkeys(["localhost", *([host] if host and host.isascii() else [])])
+    addresses = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
+    return [*map(x509.DNSName, names), *map(x509.IPAddress, addresses)]
+
+
+def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is locked with a passphrase
+        raise ValueError(str(error)) from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError(type(key).__name__)  # noqa: TRY004 (whoever asks has bytes, of whatever they hold)
+    return key
+
+
+def _info(public: CertificatePublicKeyTypes) -> bytes:
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,190 @@
+"""Servers that are not known: asked about on a terminal, refused without one, for each command that speaks to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate, own_address
+from tests.support import Program, chatcli
+from tests.terminal import Terminal
+
+pytestmark = pytest.mark.skipif(own_address() is None, reason="this machine has the loopback only")
+
+COMMANDS = {
+    "who": ["who"],
+    "send": ["send", "bob", "hi", "--user", "alice"],
+    "join": ["join", "--user", "alice"],
+}
+QUESTION = "Is this the key that its operator gave you? [yes/no]"
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request: pytest.FixtureRequest) -> list[str]:
+    """A command that speaks to a server."""
+    return COMMANDS[request.param]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> str:
+    """A configuration in which nothing is yet."""
+    return str(tmp_path / "config")
+
+
+def known(home: str) -> list[str]:
+    """Return the lines of the file of known servers, without its heading."""
+    path = Path(home) / "chatcli" / "known_servers"
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
+def test_yes_is_asked_for_once(command: list[str], home: str) -> None:
+    """The question names the address and the fingerprint; only a plain yes goes on, and the next time is quiet."""
+    with TlsServer() as server:
+        arguments = [*command, "--server", str(server.address)]
+        with Terminal(*arguments, columns=120, XDG_CONFIG_HOME=home) as terminal:
+            terminal.shows(f"The server at {server.address} is not known. Its key is {server.key}.")
+            terminal.shows_input(QUESTION)
+            terminal.types("y\n")
+            terminal.shows_input('Please type "yes" or "no":')
+            assert server.heard == []
+            terminal.types("YES\n")
+            if command[0] == "join":
+                terminal.shows("You are alice on")
+                terminal.types("exit\r")
+            assert terminal.end() == 0
+        assert known(home) == [f"{server.address} {server.key}"]
+        done = chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("keys", ["no\n", "\x04"])
+def test_no_and_the_end_of_input_refuse(command: list[str], home: str, keys: str) -> None:
+    """The status is 4, and nothing was said to the server."""
+    with TlsServer() as server:
+        with Terminal(*command, "--server", str(server.address), columns=120, XDG_CONFIG_HOME=home) as terminal:
+            terminal.shows_input(QUESTION)
+            terminal.types(keys)
+            terminal.shows(f"chatcli: Nothing was said to {server.address}")
+            assert terminal.end() == 4
+    assert server.heard == []
+    assert known(home) == []
+
+
+def test_ctrl_c_at_the_question_ends_it(command: list[str], home: str) -> None:
+    """Nobody is kept at the question."""
+    with (
+        TlsServer() as server,
+        Terminal(*command, "--server", str(server.address), columns=120, XDG_CONFIG_HOME=home) as terminal,
+    ):
+        terminal.shows_input(QUESTION)
+        terminal.types("\x03")
+        assert terminal.end() == 130
+        terminal.shows("chatcli: Interrupted.")
+
+
+def test_without_a_terminal_it_is_refused_with_the_remedy(command: list[str], home: str) -> None:
+    """One sentence carries the option to give, and giving it works."""
+    with TlsServer() as server:
+        arguments = [*command, "--server", str(server.address)]
+        done = chatcli(*arguments, XDG_CONFIG_HOME=home)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert f"--pin {server.key}" in done.stderr
+        assert "--accept-new" in done.stderr
+        assert server.heard == []
+        assert known(home) == []
+        done = chatcli(*arguments, "--pin", server.key, stdin=b"exit\n", XDG_CONFIG_HOME=home)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert known(home) == [f"{server.address} {server.key}"]
+
+
+def test_accept_new_takes_the_first_key_and_no_other(command: list[str], home: str) -> None:
+    """A changed key is status 4 and names what to remove; after that has been removed it can be accepted anew."""
+    with TlsServer() as server:
+        arguments = [*command, "--accept-new", "--server", str(server.address)]
+        assert chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home).returncode == 0
+        before = server.key
+        server.heard.clear()
+        server.show(Ed25519PrivateKey.generate())
+        done = chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert server.heard == []
+        path = Path(home) / "chatcli" / "known_servers"
+        for part in (before, server.key, f"remove line 2 of {path}"):
+            assert part in done.stderr
+        path.write_text("\n".join(path.read_text().splitlines()[:1]))
+        assert chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home).returncode == 0
+        assert known(home) == [f"{server.address} {server.key}"]
+
+
+def test_a_changed_key_is_not_asked_about(command: list[str], home: str) -> None:
+    """On a terminal, too, it ends there: a habit of typing yes must not help anyone."""
+    with TlsServer() as server:
+        arguments = [*command, "--server", str(server.address)]
+        chatcli(*arguments, "--accept-new", stdin=b"exit\n", XDG_CONFIG_HOME=home)
+        server.show(Ed25519PrivateKey.generate())
+        with Terminal(*arguments, columns=200, XDG_CONFIG_HOME=home) as terminal:
+            assert terminal.end() == 4
+            terminal.shows(f"chatcli: The key of the server at {server.address} has changed.")
+
+
+def test_a_pin_that_does_not_match_is_refused(command: list[str], home: str) -> None:
+    """Whoever is in between hears nothing, whatever they answer; the pin may come from the environment."""
+    with TlsServer() as server, TlsServer() as between:
+        done = chatcli(*command, "--server", str(between.address), XDG_CONFIG_HOME=home, CHATCLI_PIN=server.key)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert server.key in done.stderr
+        assert between.key in done.stderr
+    assert between.heard == []
+
+
+def test_a_pin_that_is_none_is_a_mistake_on_the_command_line(command: list[str], home: str) -> None:
+    """It is not taken for one that matches nothing."""
+    done = chatcli(*command, "--pin", "SHA256:abc", XDG_CONFIG_HOME=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'--pin'" in done.stderr
+    assert "is no fingerprint" in done.stderr
+
+
+def test_what_the_system_trusts_needs_no_question(command: list[str], home: str, tmp_path: Path) -> None:
+    """With a certificate of an authority that the system knows, it works at once, and nothing is written down."""
+    authority = Authority()
+    trusted = authority.write(tmp_path / "ca.pem")
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, HOST, authority)) as server:
+        arguments = [*command, "--server", str(server.address)]
+        done = chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home, SSL_CERT_FILE=trusted)
+        assert (done.returncode, done.stderr) == (0, "")
+        done = chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home)
+        assert done.returncode == 4
+    assert known(home) == []
+
+
+def test_piped_text_and_the_question_do_not_meet(home: str) -> None:
+    """The question is put to the terminal: what comes on standard input is the message, all of it."""
+    with TlsServer() as server:
+        piped = f"echo yes | {{python}} -m chatcli send bob - --user alice --server {server.address}"
+        with Terminal.of_shell(piped, columns=120, XDG_CONFIG_HOME=home) as terminal:
+            terminal.shows_input(QUESTION)
+            assert server.heard == []
+            terminal.types("yes\n")
+            assert terminal.end() == 0
+            terminal.shows("stored")
+    assert server.heard.count("send") == 1
+
+
+def test_a_key_that_changes_while_we_talk_ends_the_conversation(home: str) -> None:
+    """Connecting again is no first contact."""
+    with TlsServer() as server:
+        with Program(
+            "join", "--user", "alice", "--accept-new", "--server", str(server.address), XDG_CONFIG_HOME=home
+        ) as alice:
+            alice.types("who\n")
+            alice.prints("Here: bob")
+            server.show(Ed25519PrivateKey.generate())
+            server.hang_up()
+            assert alice.end() == 4
+            alice.complains("has changed")
+    assert server.heard.count("hello") == 1

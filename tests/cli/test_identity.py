@@ -1,0 +1,94 @@
+"""Names and keys from the command line: several devices, several visits, invitations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from chatcli.server.limits import Limits
+from tests.support import Program, ThreadServer, chatcli, eventually
+from tests.terminal import Terminal
+
+
+def test_another_device_is_linked_listed_and_revoked(server: ThreadServer, tmp_path: Path) -> None:
+    """With the code from one device the other joins as the same person; revoked, it is a stranger again."""
+    where = ("--user", "alice", "--server", str(server.address))
+    phone = str(tmp_path)
+    assert chatcli("send", "alice", "hi", *where).returncode == 0
+    assert chatcli("send", "alice", "hi", *where, XDG_CONFIG_HOME=phone).returncode == 4
+    linked = chatcli("key", "link", *where)
+    assert "chatcli join --user alice --link" in linked.stderr
+    joined = chatcli("join", *where, "--link", linked.stdout.strip().upper(), stdin=b"exit\n", XDG_CONFIG_HOME=phone)
+    assert (joined.returncode, joined.stderr) == (0, "")
+    assert chatcli("send", "alice", "from the phone", *where, XDG_CONFIG_HOME=phone).returncode == 0
+    fingerprint = chatcli("key", "show", XDG_CONFIG_HOME=phone).stdout.strip()
+    listed = chatcli("key", "list", "--json", *where).stdout.splitlines()
+    assert [json.loads(line)["fingerprint"] for line in listed] == [chatcli("key", "show").stdout.strip(), fingerprint]
+    assert fingerprint in chatcli("key", "list", *where).stdout
+    assert chatcli("key", "revoke", fingerprint, *where).returncode == 0
+    refused = chatcli("send", "alice", "hi", *where, XDG_CONFIG_HOME=phone)
+    assert refused.returncode == 4
+    assert "chatcli key link" in refused.stderr
+
+
+def test_a_wrong_code_is_refused_with_status_4(server: ThreadServer, tmp_path: Path) -> None:
+    """A guess gets one sentence."""
+    where = ("--user", "alice", "--server", str(server.address))
+    chatcli("send", "alice", "hi", *where)
+    done = chatcli("join", *where, "--link", "bazu-bazu-bazu", XDG_CONFIG_HOME=str(tmp_path))
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "no code open for alice" in done.stderr
+    assert chatcli("key", "revoke", "SHA256:" + "A" * 43, *where).returncode == 4
+
+
+def test_a_second_join_says_what_can_be_done(server: ThreadServer) -> None:
+    """Refused by default; with --takeover the other ends; with --attach both are here."""
+    where = ("join", "--user", "alice", "--server", str(server.address))
+    with Program(*where) as first, server.joined("bob") as bob:
+        eventually(lambda: bob.asks_who() == ["alice", "bob"])
+        refused = chatcli(*where)
+        assert refused.returncode == 4
+        assert "alice is already in the chat from 127.0.0.1 since" in refused.stderr
+        with Program(*where, "--attach") as second:
+            eventually(lambda: server.run(lambda: len(server.hub.sessions)) == 3)
+            bob.sends("alice", "to both")
+            first.prints("to both")
+            second.prints("to both")
+            with Program(*where, "--takeover") as third:
+                assert first.end() == 4
+                assert second.end() == 4
+                first.complains("taken this place")
+                third.types("exit\n")
+                assert third.end() == 0
+    assert chatcli(*where, "--attach", "--takeover").returncode == 2
+
+
+def test_an_invitation_is_needed_once(tmp_path: Path) -> None:
+    """By invitation only: a newcomer needs a code, and from then on none; strangers do not even learn who is here."""
+    with ThreadServer(tmp_path / "data", Limits(access="invite")) as server:
+        where = ("--user", "alice", "--server", str(server.address))
+        refused = chatcli("join", *where)
+        assert refused.returncode == 4
+        assert "--invite" in refused.stderr
+        assert chatcli("who", *where).returncode == 3
+        code = server.run(lambda: server.hub.rulings.invite(uses=1, seconds=60))
+        assert chatcli("join", *where, "--invite", code, stdin=b"exit\n").returncode == 0
+        assert chatcli("join", *where, stdin=b"who\n").stdout == "Here: alice (you)\n"
+        assert chatcli("who", *where).returncode == 0
+
+
+def test_a_server_that_takes_too_much_from_nobody(tmp_path: Path) -> None:
+    """The allowances are options of serve, each with its default in the help."""
+    text = chatcli("serve", "--help").stdout
+    for option in ("access", "message-rate", "message-burst", "address-connections", "address-failures"):
+        assert f"--{option}" in text
+        assert f"CHATCLI_SERVE_{option.upper().replace('-', '_')}" in text
+
+
+def test_on_a_terminal_a_name_that_is_in_use_is_asked_for_again(server: ThreadServer) -> None:
+    """Whoever is here already is told so, and may choose another name."""
+    with server.joined("alice"):
+        with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:
+            terminal.shows("alice is already in the chat")
+            terminal.types("alice-too\r")
+            terminal.shows("You are alice-too")

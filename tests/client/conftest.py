@@ -1,0 +1,19 @@
+"""Fixtures for clients that keep keys and known servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.client.tls_server import own_address
+
+
+@pytest.fixture
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration directory of this test alone, for what runs in its process; authorities as on a bare system."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
+    if own_address() is None:
+        monkeypatch.setattr("chatcli.client.trust.is_loopback", lambda _: False)
+    return tmp_path / "config" / "chatcli"

@@ -1,0 +1,54 @@
+"""Lengths of time: written by people, read back by people."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.errors import InputError
+from chatcli.protocol.durations import duration_text, parse_duration
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1s", 1),
+        ("90s", 90),
+        ("10m", 600),
+        ("2h", 7200),
+        ("2d", 172_800),
+        ("1w", 604_800),
+        ("1h30m", 5400),
+        ("2D", 172_800),
+        ("520w", 520 * 604_800),
+    ],
+)
+def test_a_number_and_a_unit_are_a_length_of_time(text: str, seconds: int) -> None:
+    """Units may be put together, and written in capitals."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0s", "5", "m", "-5m", "5 m", "1.5h", "2y", "10m!", "٣m", "1m ", "530w", "9999999999s", "\x1b[2Jm"]
+)
+def test_anything_else_is_refused_with_the_way_to_write_it(text: str) -> None:
+    """Nothing, no time at all, and more than ten years are no lengths of time."""
+    with pytest.raises(InputError, match="write it like 90s, 10m, 2h, 2d or 1w"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0s"), (0.9, "0s"), (59, "59s"), (60, "1m"), (5400, "1h30m"), (90_061, "1d1h"), (604_800, "1w")],
+)
+def test_it_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
+    """Nobody wants to read the seconds of a week."""
+    assert duration_text(seconds) == text
+
+
+@given(st.integers(min_value=1, max_value=10 * 365 * 86_400))
+def test_what_is_shown_can_be_read(seconds: int) -> None:
+    """Reading it back gives no more than there was, and nearly all of it."""
+    read = parse_duration(duration_text(seconds))
+    assert seconds / 2 < read <= seconds

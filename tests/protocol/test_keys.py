@@ -1,0 +1,73 @@
+"""What proves a key, and how keys are written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.protocol.keys import (
+    Claim,
+    ed25519_fingerprint,
+    fingerprint,
+    is_fingerprint,
+    key_bytes,
+    key_text,
+    signed_bytes,
+)
+
+_short = st.text(max_size=5)
+claims = st.builds(
+    Claim,
+    st.integers(1, 99),
+    _short,
+    st.binary(max_size=5),
+    _short,
+    st.sampled_from(["join", "send"]),
+    st.binary(max_size=5),
+)
+
+
+@given(claims, claims)
+def test_no_two_claims_read_alike(one: Claim, other: Claim) -> None:
+    """What is signed tells every part of a claim from every other: none can be moved into its neighbour."""
+    assert (signed_bytes(one) == signed_bytes(other)) == (one == other)
+
+
+def test_a_fingerprint_is_of_the_key_as_certificates_carry_it() -> None:
+    """An Ed25519 key has the same fingerprint whether it stands in a frame or in a certificate."""
+    public = Ed25519PrivateKey.generate().public_key()
+    info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    digest = base64.b64encode(hashlib.sha256(info).digest()).decode()
+    assert fingerprint(info) == ed25519_fingerprint(public.public_bytes_raw()) == "SHA256:" + digest.rstrip("=")
+    assert is_fingerprint(fingerprint(info))
+
+
+@pytest.mark.parametrize("text", ["", "SHA256:", "SHA256:abc", "MD5:" + "A" * 43, "SHA256:" + "!" * 43, "A" * 43])
+def test_what_is_no_fingerprint_is_told_from_one(text: str) -> None:
+    """A fingerprint is the name of the digest and 43 characters of base64."""
+    assert not is_fingerprint(text)
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_key_survives_the_way_into_a_frame_and_back(raw: bytes) -> None:
+    """A key's text gives back the key."""
+    assert key_bytes(key_text(raw), 32) == raw
+
+
+@pytest.mark.parametrize(
+    "text", ["", "A", "A" * 42, "A" * 44, "A" * 43 + "=", "é" * 43, " " + "A" * 42, "A" * 42 + "B"]
+)
+def test_what_is_no_key_is_refused(text: str) -> None:
+    """Other lengths, other characters, padding and stray bits are refused."""
+    refused = False
+    try:
+        key_bytes(text, 32)
+    except ValueError:  # whatever it says: the library's words for it differ
+        refused = True
+    assert refused

@@ -1,0 +1,433 @@
+"""Conversations through TLS, and callers who get it wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from chatcli.server.certificates import Certificates
+from chatcli.server.limits import Limits
+from chatcli.server.listeners.tls import TlsLayer
+from tests.support import Caller, Frame, ThreadServer, eventually, new_id, trusting
+
+_QUERY: Frame = {"t": "hello", "version": 1, "purpose": "query"}
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+
+
+class ByHand:
+    """A client's side of TLS whose every byte goes through the test's hands."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="127.0.0.1")
+
+    def step(self) -> bytes:
+        """Go on with the handshake; return what the server is to be sent."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self.outgoing.read()
+
+    def encrypted(self, *frames: Frame) -> bytes:
+        """Return frames as they go over the wire, each in a record of its own."""
+        for frame in frames:
+            self.tls.write(json.dumps(frame).encode() + b"\n")
+        return self.outgoing.read()
+
+    def read(self) -> bytes:
+        """Return what can be decrypted."""
+        parts = []
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            while part := self.tls.read(65536):
+                parts.append(part)
+        return b"".join(parts)
+
+    def connect(self, caller: socket.socket) -> None:
+        """Shake hands over a real socket."""
+        while True:
+            caller.sendall(self.step())
+            if self.tls.version() and not self.unfinished():
+                return
+            self.incoming.write(caller.recv(65536))
+
+    def unfinished(self) -> bool:
+        """Return whether the handshake has yet to end."""
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return True
+        return False
+
+
+def client_hello(server: ThreadServer) -> bytes:
+    """Return what a client of TLS says first."""
+    return ByHand(trusting(server.certificate)).step()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_conversation_through_tls(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """With TLS 1.2 and 1.3, people talk with each other and with those who speak plainly on the same port."""
+    context = trusting(server.certificate, version)
+    with Caller(server.address, context=context) as alice, server.joined("bob") as bob:
+        alice.greets("alice")
+        alice.hears("welcome", user="alice")
+        alice.sends("bob", "hi")
+        alice.hears("sent", outcome="delivered")
+        bob.hears("message", text="hi")
+        bob.sends("alice", "hello")
+        alice.hears("message", text="hello")
+        assert alice.asks_who() == ["alice", "bob"]
+        alice.says("bye")
+        alice.hears("bye", code="left")
+        alice.hears_end()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_only_modern_tls_is_spoken(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """Keys are forgotten after each connection, everything is authenticated, nothing is compressed or kept."""
+    with Caller(server.address, context=trusting(server.certificate, version)) as alice:
+        assert isinstance(alice.socket, ssl.SSLSocket)
+        alice.greets("alice")
+        alice.hears("welcome")
+        name, _, bits = alice.socket.cipher() or ("", "", 0)
+        assert "GCM" in name or "POLY1305" in name
+        assert version is ssl.TLSVersion.TLSv1_3 or name.startswith("ECDHE-")
+        assert bits >= 128
+        assert alice.socket.compression() is None
+        session = alice.socket.session
+        assert version is ssl.TLSVersion.TLSv1_2 or session is None or not session.has_ticket
+
+
+def test_long_and_many_messages_go_both_ways(server: ThreadServer) -> None:
+    """Texts of the greatest length and thousands in one breath arrive whole and in order."""
+    with server.joined("alice", tls=True) as alice, server.joined("bob", tls=True) as bob:
+        longest = ["ä" * (16 * 1024), "x" * (32 * 1024), "🙂" * (8 * 1024)]
+        for sender, recipient, name in ((alice, bob, "bob"), (bob, alice, "alice")):
+            for text in longest:
+                sender.sends(name, text)
+            assert recipient.texts(3) == longest
+            for _ in longest:
+                sender.hears("sent", outcome="delivered")
+        count = 3000
+        lines = [json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": f"{n}"}) + "\n" for n in range(count)]
+        alice.says_raw("".join(lines).encode())
+        assert bob.texts(count) == [f"{n}" for n in range(count)]
+        for _ in range(count):
+            alice.hears("sent")
+
+
+def test_a_sender_that_is_held_back_loses_nothing(tmp_path: Path) -> None:
+    """With reading paused again and again, every message is taken once and answered, to the last."""
+    with ThreadServer(tmp_path, Limits(in_flight=2000)) as server:
+        with server.joined("alice", "send", tls=True) as alice, server.joined("bob", tls=True) as bob:
+            texts = [f"{n} " + "x" * 300 for n in range(1000)]
+            lines = [json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": text}) + "\n" for text in texts]
+            alice.says_raw("".join(lines).encode())
+            alice.says("bye")
+            for _ in texts:
+                alice.hears("sent")
+            alice.hears("bye", code="left")
+            assert bob.texts(1000) == texts
+
+
+def test_a_slow_reader_loses_nothing(server: ThreadServer) -> None:
+    """Whoever does not read for a while gets all of it later, and nobody waits for them."""
+    with server.joined("alice", tls=True) as alice:
+        slow = server.connect(tls=True, receive_buffer=64 * 1024)
+        slow.greets("slow")
+        slow.hears("welcome")
+        texts = [f"{n} " + "x" * 30_000 for n in range(300)]
+        outcomes = []
+        for text in texts:
+            alice.sends("slow", text)
+            outcomes.append(alice.hears("sent")["outcome"])
+        assert outcomes[-1] == "stored"
+        assert slow.texts(300) == texts
+        slow.hang_up()
+
+
+def test_a_socket_that_is_closed_on_one_side_still_gets_its_answers(server: ThreadServer) -> None:
+    """Whoever closes their side after the last line hears every answer first, and a close_notify."""
+    context = trusting(server.certificate)
+    with server.joined("bob"), socket.create_connection(server.address, 20) as connection:
+        alice = context.wrap_socket(connection, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        said = [_QUERY, *({"t": "ping", "n": n} for n in range(1, 51))]
+        alice.sendall(b"".join(json.dumps(frame).encode() + b"\n" for frame in said))
+        socket.socket.shutdown(alice, socket.SHUT_WR)
+        with alice.makefile("rb") as answers:
+            tags = [json.loads(line)["t"] for line in answers]
+        assert tags == ["welcome", *["pong"] * 50, "bye"]
+        alice.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_close_notify_is_a_last_word(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """Whoever ends their side of TLS, but not of the socket, hears every answer first."""
+    with server.joined("bob"), socket.create_connection(server.address, 20) as connection:
+        alice = ByHand(trusting(server.certificate, version))
+        alice.connect(connection)
+        said = alice.encrypted(_QUERY, *({"t": "ping", "n": n} for n in range(1, 51)))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            alice.tls.unwrap()
+        connection.sendall(said + alice.outgoing.read())
+        while data := connection.recv(65536):
+            alice.incoming.write(data)
+        tags = [json.loads(line)["t"] for line in alice.read().splitlines()]
+        assert tags == ["welcome", *["pong"] * 50, "bye"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_handshake_may_come_byte_by_byte(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """However small the pieces in which it comes, it is understood."""
+    with socket.create_connection(server.address, 20) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        alice = ByHand(trusting(server.certificate, version))
+        while alice.unfinished():
+            for byte in alice.outgoing.read():
+                connection.sendall(bytes([byte]))
+            alice.incoming.write(connection.recv(65536))
+        # The last of the handshake, and what follows it.
+        for byte in alice.outgoing.read() + alice.encrypted(_QUERY):
+            connection.sendall(bytes([byte]))
+        while not (answer := alice.read()):
+            alice.incoming.write(connection.recv(65536))
+        assert json.loads(answer.splitlines()[0])["t"] == "welcome"
+
+
+def test_old_versions_of_tls_are_refused(server: ThreadServer) -> None:
+    """TLS 1.1 gets the alert that says so."""
+    ciphers = bytes.fromhex("c009c013002f")
+    hello = b"\x03\x02" + bytes(32) + b"\x00" + len(ciphers).to_bytes(2) + ciphers + b"\x01\x00"
+    handshake = b"\x01" + len(hello).to_bytes(3) + hello
+    with server.connect() as caller:
+        caller.says_raw(b"\x16\x03\x01" + len(handshake).to_bytes(2) + handshake)
+        alert = b"".join(iter(lambda: caller.socket.recv(65536), b""))
+    assert (alert[0], alert[-2:]) == (21, bytes([2, 70]))  # fatal: protocol_version
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16",
+        b"\x16" * 5000,
+        b"\x16\x03\x01\x00\x05hello",
+        b"\x16\x03\x01\xff\xff" + b"x" * 70_000,
+        b"\x16GET / HTTP/1.1\n",
+    ],
+)
+def test_garbage_after_the_first_byte_is_closed_quietly(
+    server: ThreadServer, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What only begins like TLS ends the connection, and nothing else."""
+    caplog.set_level(logging.INFO)
+    with server.joined("bob", tls=True) as bob:
+        caplog.clear()
+        with server.connect() as caller:
+            with contextlib.suppress(OSError):
+                caller.says_raw(garbage)
+                caller.socket.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(ConnectionError):
+                while caller.socket.recv(65536):
+                    pass
+        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        assert bob.asks_who() == ["bob"]
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+def test_a_forged_record_ends_the_connection(server: ThreadServer) -> None:
+    """Nothing behind what was tampered with is heard."""
+    with server.joined("bob", tls=True) as bob, socket.create_connection(server.address, 20) as connection:
+        alice = ByHand(trusting(server.certificate))
+        alice.connect(connection)
+        connection.sendall(alice.encrypted(_QUERY))
+        while not (answer := alice.read()):
+            alice.incoming.write(connection.recv(65536))
+        assert json.loads(answer.splitlines()[0])["t"] == "welcome"
+        forged = bytearray(alice.encrypted({"t": "ping", "n": 1}))
+        forged[-20] ^= 1
+        connection.sendall(forged + alice.encrypted({"t": "ping", "n": 2}))
+        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        while data := connection.recv(65536):
+            alice.incoming.write(data)
+        with pytest.raises(ssl.SSLError, match="BAD_RECORD_MAC"):
+            alice.read()
+        assert bob.asks_who() == ["bob"]
+
+
+@pytest.mark.parametrize("greeting", [b"GET / HTTP/1.1\r\n\r\n", b"NICK alice\r\n", b"\x16\x03\x01\x00\xa5"])
+def test_other_protocols_within_tls_are_sent_away(server: ThreadServer, greeting: bytes) -> None:
+    """What comes out of TLS has a first byte of its own; TLS within TLS is none of our protocols."""
+    with server.connect(tls=True) as caller:
+        caller.says_raw(greeting)
+        caller.hears("bye", code="malformed")
+        caller.hears_end()
+
+
+def test_half_open_handshakes_disturb_nobody_and_do_not_last(tmp_path: Path) -> None:
+    """A thousand callers who begin a handshake and go no further cost the others nothing, and are closed in time."""
+    with ThreadServer(tmp_path, Limits(handshake=3)) as server:
+        hello = client_hello(server)
+        with server.joined("alice", tls=True) as alice, server.joined("bob", tls=True) as bob:
+            half_open: list[Caller] = []
+            for number in range(1000):
+                half_open.append(server.connect())
+                half_open[-1].says_raw(hello[: 1 + number % len(hello)] if number % 2 else hello)
+            for number in range(100):
+                alice.sends("bob", f"{number}")
+                alice.hears("sent", outcome="delivered")
+            assert len(bob.texts(100)) == 100
+            for caller in half_open:
+                while caller.socket.recv(65536):  # the server's side of the handshake, then the end
+                    pass
+                caller.hang_up()
+            eventually(lambda: server.run(lambda: len(server.hub.sessions) == 2))
+            assert alice.asks_who() == ["alice", "bob"]
+
+
+def test_a_handshake_that_is_given_up_is_forgotten(server: ThreadServer) -> None:
+    """Whoever closes in the middle of it is gone at once, whether politely or not."""
+    hello = client_hello(server)
+    for polite in (True, False):
+        with server.connect() as caller:
+            caller.says_raw(hello)
+            if polite:
+                caller.socket.shutdown(socket.SHUT_WR)
+                while caller.socket.recv(65536):
+                    pass
+    eventually(lambda: server.run(lambda: not server.hub.sessions))
+
+
+def test_a_session_knows_the_certificate_that_its_client_saw(server: ThreadServer) -> None:
+    """Over TLS it is the certificate's hash, on a plain connection it is empty."""
+    with server.joined("alice", tls=True) as alice, server.joined("bob"):
+        assert isinstance(alice.socket, ssl.SSLSocket)
+        seen = alice.socket.getpeercert(binary_form=True)
+        assert seen is not None
+        channels = server.run(lambda: {str(s.user.name): s.channel for s in server.hub.sessions if s.user})
+        assert channels == {"alice": hashlib.sha256(seen).digest(), "bob": b""}
+
+
+def test_stopping_says_goodbye_through_tls(tmp_path: Path) -> None:
+    """A server that stops tells those who speak TLS too, and closes as TLS wants it."""
+    with ThreadServer(tmp_path) as server:
+        context = trusting(server.certificate)
+        connection = socket.create_connection(server.address, 20)
+        alice = context.wrap_socket(connection, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        alice.sendall(json.dumps(_QUERY).encode() + b"\n")
+        assert b"welcome" in alice.recv(65536)
+    with alice.makefile("rb") as answers:
+        assert json.loads(answers.readlines()[-1])["code"] == "stopping"
+    alice.close()
+
+
+class Below:
+    """The socket's end of a TLS layer: keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.reading = True
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+        self.written.append(data)
+
+    def pause_reading(self) -> None:
+        """Note it."""
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        """Note it."""
+        self.reading = True
+
+    def get_write_buffer_size(self) -> int:
+        """Everything is taken at once."""
+        return 0
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+    abort = close
+
+
+def opened(data: Path, received: list[bytes], ended: list[bool]) -> tuple[TlsLayer, Below, ByHand]:
+    """Return a layer that has shaken hands, what is below it, and its client."""
+    below = Below()
+    layer = TlsLayer(below, Certificates(data).identity.context, "test", received.append, lambda: ended.append(True))
+    client = ByHand(trusting(data / "server.crt"))
+    while client.unfinished():
+        layer.received(client.outgoing.read())
+        client.incoming.write(b"".join(below.written))
+        below.written.clear()
+    layer.received(client.outgoing.read())
+    return layer, below, client
+
+
+def test_whoever_paused_is_not_fed_what_was_read_before(tmp_path: Path) -> None:
+    """After a pause nothing is passed on until it ends; then all of it is, in order, before the last word."""
+
+    async def run() -> None:
+        received: list[bytes] = []
+        ended: list[bool] = []
+        layer, below, client = opened(tmp_path, received, ended)
+        layer.pause_reading()
+        assert not below.reading
+        client.tls.write(b"x" * 200_000)
+        layer.received(client.outgoing.read())
+        layer.finished()
+        assert (received, ended) == ([], [])
+        layer.resume_reading()
+        assert (received, ended) == ([], [])  # not in the middle of what whoever resumed is doing
+        await asyncio.sleep(0)
+        assert b"".join(received) == b"x" * 200_000
+        assert max(map(len, received)) < 100_000
+        assert ended == [True]
+
+    asyncio.run(run())
+
+
+def test_a_pause_in_the_middle_holds_the_rest_back(tmp_path: Path) -> None:
+    """Of much that came at once, whoever pauses on the first piece gets no more than that."""
+
+    async def run() -> None:
+        received: list[bytes] = []
+        layer, _, client = opened(tmp_path, received, [])
+
+        def pause_on_the_first(data: bytes) -> None:
+            received.append(data)
+            layer.pause_reading()
+
+        layer._receive = pause_on_the_first
+        client.tls.write(b"x" * 300_000)
+        layer.received(client.outgoing.read())
+        assert len(received) == 1
+        assert len(received[0]) < 100_000
+
+    asyncio.run(run())
+
+
+def test_one_word_of_the_session_is_one_write_to_the_socket(tmp_path: Path) -> None:
+    """However long it is; and after the end there is none."""
+
+    async def run() -> None:
+        layer, below, client = opened(tmp_path, [], [])
+        layer.write(b"x" * 100_000)
+        assert len(below.written) == 1
+        client.incoming.write(below.written[0])
+        assert client.read() == b"x" * 100_000
+        layer.close()
+        assert below.closed
+        client.incoming.write(below.written[1])
+        assert client.tls.read() == b""  # a close_notify
+        layer.write(b"x")
+        assert len(below.written) == 2
+
+    asyncio.run(run())
