@@ -55,7 +55,7 @@ class Relay:
             back.join()
 
     def _pass_on(self, source: ssl.SSLSocket, sink: ssl.SSLSocket) -> None:
-        with contextlib.suppress(OSError), source.makefile("rb") as lines:
+        with contextlib.suppress(OSError, ValueError), source.makefile("rb") as lines:
             for line in lines:
                 frame = json.loads(line)
                 self.heard.append(frame["t"])

@@ -146,9 +146,9 @@ def _free_port() -> int:
 
 def session(shell: Shell) -> Layout:
     """Alice, Bob and a script in one chat."""
-    alice = shell("alice", 53, 8 + _BETWEEN + 6)  # so wide that the notice on joining breaks between words
-    bob = shell("bob", 51, 8)
-    script = shell("a script", 51, 6)
+    alice = shell("alice", 53, 9 + _BETWEEN + 6)  # as wide as the notice on joining
+    bob = shell("bob", 53, 9)
+    script = shell("a script", 53, 6)
 
     alice.type("chatcli join --user alice\r")
     alice.expect(r"^›")
