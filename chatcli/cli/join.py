@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, server_options
+from chatcli.cli.options import TextType, server_options, user_option
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Present
 
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("join")
-@click.option(
-    "--user",
-    type=TextType(),
-    envvar="CHATCLI_USER",
-    show_envvar=True,
-    help="Your name in the chat; asked for if not given.",
-)
+@user_option("Your name in the chat; asked for if not given.")
 @server_options
 @click.option("--host", help="The host of the server, in place of the one in --server.")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port of the server, in place of the one in --server.")

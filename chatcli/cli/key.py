@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import WHO_YOU_ARE, FingerprintType, TextType, login_name, server_options
+from chatcli.cli.options import FingerprintType, login_name, server_options, user_option
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def import_(file: IO[str], force: bool) -> None:
 
 
 @command.command("link")
-@click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=WHO_YOU_ARE)
+@user_option()
 @server_options
 def link(user: str | None, server: Address, trust: Trust) -> None:
     """Print a code with which another device of yours can join under your name.
@@ -84,7 +84,7 @@ def link(user: str | None, server: Address, trust: Trust) -> None:
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: fingerprint, and since when (RFC 3339).")
-@click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=WHO_YOU_ARE)
+@user_option()
 @server_options
 def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
     """List the keys that your name belongs to, the oldest first."""
@@ -107,7 +107,7 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
 
 @command.command("revoke")
 @click.argument("fingerprint", type=FingerprintType())
-@click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=WHO_YOU_ARE)
+@user_option()
 @server_options
 def revoke(fingerprint: str, user: str | None, server: Address, trust: Trust) -> None:
     """Take your name away from a key, and close what is open under it: for a device that is lost."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import click
 
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
 from chatcli.protocol.text import is_text
 
-WHO_YOU_ARE: Final = "Who you are.  [default: your login name]"
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class AddressType(click.ParamType[Address]):
@@ -61,6 +61,11 @@ class FingerprintType(click.ParamType[str]):
         if not is_fingerprint(text):
             self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 letters and digits.', param, ctx)
         return text
+
+
+def user_option(text: str = "Who you are.  [default: your login name]") -> Callable[[Decorated], Decorated]:
+    """Return what adds ``--user``."""
+    return click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=text)
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:

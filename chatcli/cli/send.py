@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import WHO_YOU_ARE, TextType, login_name, server_options
+from chatcli.cli.options import TextType, login_name, server_options, user_option
 from chatcli.cli.output import flush, give_up, warn
 from chatcli.errors import Refused
 from chatcli.protocol import codes
@@ -22,7 +22,7 @@ _LONGEST = 1024 * 1024  # bytes: no server takes a longer text
 @click.command("send")
 @click.argument("to", type=TextType())
 @click.argument("text", type=TextType())
-@click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=WHO_YOU_ARE)
+@user_option()
 @server_options
 def command(to: str, text: str, user: str | None, server: Address, trust: Trust) -> None:
     """Send TEXT to the person TO, and leave.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, login_name, server_options
+from chatcli.cli.options import login_name, server_options, user_option
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("who")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: user, and since when (RFC 3339).")
-@click.option(
-    "--user",
-    type=TextType(),
-    envvar="CHATCLI_USER",
-    show_envvar=True,
-    help="Who you are, for servers that answer only those they know.  [default: your login name]",
-)
+@user_option("Who you are, for servers that answer only those they know.  [default: your login name]")
 @server_options
 def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
     """List who is in the chat, one name a line."""

@@ -222,7 +222,7 @@ class Server:
     async def _wait(self, seconds: float, done: Callable[[], bool]) -> None:
         deadline = self._loop.time() + seconds
         # Looked at, not told of: only a stop wants to know, and it ends.
-        while not done() and self._loop.time() < deadline:  # noqa: ASYNC110
+        while not done() and self._loop.time() < deadline:  # noqa: ASYNC110 (see above)
             await asyncio.sleep(0.005)
 
 
@@ -262,7 +262,7 @@ def _fitting(limits: Limits) -> Limits:
     if sys.platform == "win32":
         return limits
     import resource  # noqa: PLC0415 (not on Windows)
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace  # noqa: PLC0415 (only here)
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = limits.connections + _SPARE_FILES

@@ -146,7 +146,7 @@ class Directory:
     def close_to(self, spelling: str, here: Iterable[User]) -> list[str]:
         """Return known names that ``spelling`` may have meant, the closest first: of those here now, and the newest."""
         from rapidfuzz import process  # noqa: PLC0415 (nobody may ever misspell a name)
-        from rapidfuzz.distance import OSA  # noqa: PLC0415
+        from rapidfuzz.distance import OSA  # noqa: PLC0415 (as above)
 
         newest = reversed(self._by_key.values())
         candidates = {user.key: user.name for user in (*islice(here, _CANDIDATES), *islice(newest, _CANDIDATES))}
