@@ -94,6 +94,7 @@ class ThreadServer:
         *,
         insecure: bool = False,
     ) -> None:
+        self.data = data
         self.certificate = files[0] or data / "server.crt"
         self._settings = Settings(Address(host, 0), data, limits or Limits(), files[0], files[1], insecure)
         self._started: Future[tuple[asyncio.AbstractEventLoop, Hub, Address]] = Future()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import socket
+import sqlite3
 import ssl
 import threading
 from pathlib import Path
 from typing import Self
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from chatcli.client import oneshot
 from chatcli.client.trust import Trust
@@ -18,7 +21,7 @@ from chatcli.errors import ChatError, Refused, ServerNotTrusted
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
 from tests.certificates import make
-from tests.support import DEADLINE, OWN, ThreadServer, eventually, key_of, new_id, trusting
+from tests.support import DEADLINE, OWN, ThreadServer, chatcli, eventually, key_of, new_id, trusting
 
 
 class Relay:
@@ -147,3 +150,106 @@ def test_handshakes_that_are_never_finished_hold_up_nobody(server: ThreadServer)
     for caller in callers:
         caller.hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
+
+
+class RecordWriter:
+    """A TLS 1.3 caller that encrypts its records itself, so that it can send what no library would (RFC 8446)."""
+
+    def __init__(self, address: Address, folder: Path) -> None:
+        secrets = folder / "secrets"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.keylog_filename = str(secrets)
+        self._connection = context.wrap_socket(socket.create_connection(address, DEADLINE))
+        (line,) = (line for line in secrets.read_text().splitlines() if line.startswith("CLIENT_TRAFFIC_SECRET_0"))
+        cipher = self._connection.cipher()
+        assert cipher is not None
+        digest = "sha384" if "384" in cipher[0] else "sha256"
+        secret = bytes.fromhex(line.split()[2])
+        key = _expand(secret, b"key", 16 if "128" in cipher[0] else 32, digest)
+        self._aead = (ChaCha20Poly1305 if "CHACHA" in cipher[0] else AESGCM)(key)
+        self._nonce = _expand(secret, b"iv", 12, digest)
+        self._number = 0
+
+    def send(self, data: bytes, kind: int = 23) -> None:
+        """Send one record: of application data, unless another kind is named."""
+        inner = data + bytes([kind])
+        header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
+        nonce = bytes(a ^ b for a, b in zip(self._nonce, self._number.to_bytes(12, "big"), strict=True))
+        self._number += 1
+        socket.socket.sendall(self._connection, header + self._aead.encrypt(nonce, inner, header))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+
+def _expand(secret: bytes, label: bytes, length: int, digest: str) -> bytes:
+    """HKDF-Expand-Label with an empty context, for one block (RFC 8446, section 7.1)."""
+    info = length.to_bytes(2, "big") + bytes([len(label) + 6]) + b"tls13 " + label + b"\0"
+    return hmac.digest(secret, info + b"\1", digest)[:length]
+
+
+def test_tls_that_stops_in_the_middle_of_a_message_harms_nobody_else(
+    server: ThreadServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller who brings TLS into a state in which nothing can be said loses their connection, and that is all."""
+    with server.joined("bob") as bob, server.joined("carol") as carol:
+        caller = RecordWriter(server.address, tmp_path)
+        caller.send(b'{"t":"hello","version":1,"purpose":"query"}\n')
+        caller.send(b"\x18\x00\x00\x01", kind=22)  # a key update, without its body
+        caller.send(b'{"t":"ping"}\n' * 5)
+        for number in range(20):
+            bob.sends("carol", f"{number}")
+            bob.hears("sent", outcome="delivered")
+        assert len(carol.texts(20)) == 20
+        eventually(lambda: server.run(lambda: len(server.hub.sessions)) == 2)
+        caller.close()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_link_that_cannot_be_written_leaves_the_name_to_its_owner(server: ThreadServer, tmp_path: Path) -> None:
+    """While the database is locked, no key comes or goes: the device is refused, and the owner stays the owner."""
+    with server.joined("alice") as alice:
+        alice.says("link", n=1)
+        code = alice.hears("link", n=1)["code"]
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "chatcli.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with server.connect() as phone, server.connect() as again:
+                for caller in (phone, again):
+                    caller.greets("alice", key=key_of("phone"), link=code, purpose="listen")
+                alice.says("revoke", key=OWN.fingerprint, n=2)
+                alice.hears("error", code="not_allowed", n=2)
+                phone.hears("bye", code="storage")
+                again.hears("bye", code="storage")
+        alice.says("keys", n=3)
+        assert [key["fingerprint"] for key in alice.hears("keys", n=3)["keys"]] == [OWN.fingerprint]
+    with server.connect() as thief:
+        thief.greets("alice", key=key_of("thief"), purpose="listen")
+        thief.hears("error", code="name_taken")
+
+
+def test_a_code_is_not_spent_where_there_is_no_seat(server: ThreadServer) -> None:
+    """Refused because the owner is here, the new device may use its code again, beside them."""
+    with server.joined("alice") as alice:
+        alice.says("link", n=1)
+        code = alice.hears("link", n=1)["code"]
+        with server.connect() as phone:
+            phone.greets("alice", key=key_of("phone"), link=code)
+            phone.hears("error", code="already_here")
+            phone.greets("alice", key=key_of("phone"), link=code, present="attach")
+            phone.hears("welcome")
+            assert phone.asks_who() == ["alice"]
+
+
+def test_a_ban_makes_codes_void(server: ThreadServer) -> None:
+    """Whoever asked for a code with a key that is banned since cannot come back with it."""
+    with server.joined("alice") as alice, server.joined("admin-to-be"):
+        alice.says("link", n=1)
+        code = alice.hears("link", n=1)["code"]
+        done = chatcli("admin", "ban", OWN.fingerprint, "--data", str(server.data))
+        assert done.returncode == 0
+    with server.connect() as thief:
+        thief.greets("alice", key=key_of("fresh"), link=code)
+        thief.hears("error", code="bad_code")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.options import AddressType, TextType
-from chatcli.protocol.address import Address, is_loopback, parse_address
+from chatcli.cli.options import TextType
+from chatcli.protocol.address import is_loopback, parse_address
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Row
@@ -205,8 +205,8 @@ def release(name: str, as_json: bool) -> None:
     "--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many newcomers may use it."
 )
 @click.option("--expires", "seconds", type=DurationType(), default="7d", show_default=True, help="How long it is good.")
-@click.option("--server", type=AddressType(), help="Where newcomers reach the server.  [default: where it listens]")
-def invite(uses: int, seconds: int, server: Address | None, as_json: bool) -> None:
+@click.option("--server", metavar="HOST[:PORT]", help="Where newcomers reach the server.  [default: where it listens]")
+def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     """Print an invitation: its code, and on the next line the command to paste."""
     (row,) = _ask("invite", uses=uses, seconds=seconds)
     row["command"] = _join(row, server)
@@ -220,11 +220,12 @@ def invite(uses: int, seconds: int, server: Address | None, as_json: bool) -> No
     click.echo(f"Good for {newcomers}, until {_local(row['until'])}.{needless}", err=True)
 
 
-def _join(row: Row, server: Address | None) -> str:
+def _join(row: Row, server: str | None) -> str:
     """Return what a newcomer pastes."""
     from chatcli.cli.places import program, reachable
 
-    where = server or next(one for text in row["addresses"] for one in reachable(parse_address(text)))
+    bound = next(one for text in row["addresses"] for one in reachable(parse_address(text)))
+    where = parse_address(server, bound.port) if server else bound
     pin = "" if is_loopback(where.host) else f" --pin {row['key']}"
     return f"{program(where)} join --server {where}{pin} --invite {row['code']}"
 

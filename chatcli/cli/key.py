@@ -75,10 +75,13 @@ def link(user: str | None, server: Address, trust: Trust) -> None:
     from chatcli.protocol.text import printable_line
 
     name = user or login_name()
-    answer = request(server, name, Link(1), trust)
+    answer = request(server, name, Link(1), trust, purpose="query")
     if isinstance(answer, LinkCode):
         code = printable_line(answer.code)
-        click.echo(f"On the other device, within 10 minutes: chatcli join --user {name} --link {code}", err=True)
+        key = trust.known_key(server)
+        where = f"--server {server}" + (f" --pin {key}" if key else "")
+        command = f"chatcli join --user {name} {where} --link {code}"
+        click.echo(f"On the other device, within 10 minutes: {command}", err=True)
         click.echo(code)
 
 
@@ -96,7 +99,7 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.text import printable_line
 
-    answer = request(server, user or login_name(), Keys(1), trust)
+    answer = request(server, user or login_name(), Keys(1), trust, purpose="query")
     for key in answer.keys if isinstance(answer, KeyList) else []:
         since = datetime.datetime.fromtimestamp(key.since / 1000, datetime.UTC)
         if as_json:
@@ -114,5 +117,5 @@ def revoke(fingerprint: str, user: str | None, server: Address, trust: Trust) ->
     from chatcli.client.oneshot import request
     from chatcli.protocol.frames import Revoke
 
-    request(server, user or login_name(), Revoke(fingerprint, 1), trust)
+    request(server, user or login_name(), Revoke(fingerprint, 1), trust, purpose="query")
     click.echo(f"{fingerprint} is yours no more.", err=True)

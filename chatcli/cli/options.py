@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import click
 
+from chatcli.errors import Refused
+from chatcli.protocol import codes
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
 from chatcli.protocol.text import is_text
 
@@ -59,7 +62,7 @@ class FingerprintType(click.ParamType[str]):
 
         text = str(value).strip()
         if not is_fingerprint(text):
-            self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 letters and digits.', param, ctx)
+            self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 characters.', param, ctx)
         return text
 
 
@@ -107,6 +110,25 @@ _SERVER_OPTIONS: Final = (
         "it is refused.",
     ),
 )
+
+
+@contextlib.contextmanager
+def naming(user: str | None) -> Iterator[str]:
+    """Give the name to use, the login name if there is none; if that is refused, say where it came from.
+
+    Raises:
+        click.UsageError: the system does not know the login name.
+        Refused: as the block raises it.
+    """
+    name = user or login_name()
+    try:
+        yield name
+    except Refused as refusal:
+        if user or refusal.code not in (codes.NAME_TAKEN, codes.BAD_NAME):
+            raise
+        raise Refused(
+            refusal.code, f'{refusal} "{name}" is your login name here: say who you are with --user.'
+        ) from None
 
 
 def login_name() -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, login_name, server_options, user_option
+from chatcli.cli.options import TextType, naming, server_options, user_option
 from chatcli.cli.output import flush, give_up, warn
 from chatcli.errors import Refused
 from chatcli.protocol import codes
@@ -40,7 +40,8 @@ def command(to: str, text: str, user: str | None, server: Address, trust: Trust)
         text = _read_stdin()
     if not text.strip():
         raise click.UsageError("There is no text to send.")
-    sent = send(server, user or login_name(), to, text, trust)
+    with naming(user) as name:
+        sent = send(server, name, to, text, trust)
     try:
         click.echo(sent.outcome)
         flush()

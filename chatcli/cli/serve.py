@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from chatcli.server.app import Settings
 
 from chatcli.cli.options import TextType
 from chatcli.cli.places import default_directory, program, reachable
@@ -156,7 +159,8 @@ def command(
         text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
     )
     where = Path(data) if data else default_directory()
-    app.run(app.Settings(Address(host, port), where, limits, tls_cert, tls_key, insecure), _say_ready)
+    settings = app.Settings(Address(host, port), where, limits, tls_cert, tls_key, insecure)
+    app.run(settings, lambda bound, fingerprint: _say_ready(bound, fingerprint, settings))
 
 
 def _limits(options: dict[str, int | str]) -> dict[str, Any]:
@@ -169,11 +173,16 @@ def _limits(options: dict[str, int | str]) -> dict[str, Any]:
     return {names.get(option, option): value for option, value in options.items()}
 
 
-def _say_ready(bound: list[Address], fingerprint: str) -> None:
+def _say_ready(bound: list[Address], fingerprint: str, settings: Settings) -> None:
     """Print one line: where the server listens, its key, and what someone else pastes to join."""
     listening = " and ".join(map(str, bound))
     first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
     also = f" (or {', '.join(map(str, others))})" if others else ""
     pin = "" if is_loopback(first.host) else f" --pin {fingerprint}"
     join = f"{program(first)} join --server {first}{pin}{also}"
-    click.echo(f"Serving on {listening}, key {fingerprint}. To join: {join}", err=True)
+    newcomers = ""
+    if settings.limits.access == "invite":
+        newcomers = '; newcomers need an invitation from "chatcli admin invite"'
+    click.echo(f"Serving on {listening}, key {fingerprint}. To join: {join}{newcomers}", err=True)
+    if settings.insecure:
+        click.echo("Insecure: what other machines say without TLS can be read and altered on the way.", err=True)

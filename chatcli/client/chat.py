@@ -14,7 +14,7 @@ from chatcli.errors import ChatError, InputError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
-from chatcli.protocol.durations import parse_duration
+from chatcli.protocol.durations import duration_text, parse_duration
 from chatcli.protocol.frames import Operation
 from chatcli.protocol.grammar import Command, Say, Unclear, help_lines, parse_line
 from chatcli.protocol.text import is_text, printable_line
@@ -79,9 +79,14 @@ class Chat:
         self._said: dict[str, None] = {}  # ids, the oldest first
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
         self._asked = 0
-        self._operating: dict[int, str] = {}  # what an operator has asked for and is not answered yet
+        self._open: dict[int, str] = {}  # what was asked and is not answered yet, by number
         self._expected: set[str] = set()  # those who were here before the connection broke
         self._away: set[str] = set()  # those whom the user knows to be away, by folded name
+
+    @property
+    def waits(self) -> bool:
+        """Whether something was said or asked that the server has not answered."""
+        return bool(self.outbox or self._open)
 
     def hello(self) -> f.Hello:
         """Return how to greet the server, the first time and again."""
@@ -94,6 +99,7 @@ class Chat:
         self._limits = welcome.limits
         if self.position is None:
             self.position = welcome.cursor
+        self._open.clear()  # asked on a connection that is gone
         self._expected = set(self.here)
         # Codes are good for one time; and whoever has taken the place meanwhile keeps it.
         present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
@@ -132,6 +138,7 @@ class Chat:
         match word:
             case "who":
                 self._asked += 1
+                self._open[self._asked] = word
                 return [], [f.Who(self._asked)]
             case "help":
                 return [Answer(line) for line in help_lines()], []
@@ -144,12 +151,16 @@ class Chat:
     def _operate(self, word: str, argument: str) -> tuple[list[Event], list[f.ClientFrame]]:
         to, _, rest = argument.partition(" ")
         first, _, reason = rest.strip().partition(" ")
-        try:
-            seconds: int | None = parse_duration(first)
-        except InputError:
-            seconds, reason = None, rest.strip()
+        seconds = None
+        if word in ("ban", "mute") and first[:1].isdigit():  # a length of time, or meant to be one
+            try:
+                seconds = parse_duration(first)
+            except InputError as error:
+                return [self._trouble(error)], []
+        else:
+            reason = rest.strip()
         self._asked += 1
-        self._operating[self._asked] = f"{word} {to}"
+        self._open[self._asked] = f"{word} {to}" + (f" for {duration_text(seconds)}" if seconds else "")
         frame = f.Operate(cast("Operation", word), to, seconds, reason.strip(), self._asked)
         return [], [frame]
 
@@ -174,7 +185,7 @@ class Chat:
             case f.Presence():
                 events = self._presence(frame)
             case f.Done():
-                events = [Answer(f"Done: {self._operating.pop(frame.n, 'it')}")]
+                events = [Answer(f"Done: {self._open.pop(frame.n, 'it')}")]
         return events
 
     def _sent(self, frame: f.Sent) -> list[Event]:
@@ -204,7 +215,7 @@ class Chat:
             del self.known[next(iter(self.known))]
 
     def _refused(self, frame: f.Error) -> Event:
-        self._operating.pop(frame.n or 0, None)
+        self._open.pop(frame.n or 0, None)
         unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
         if unsent is not None:
             self._said.pop(unsent.id, None)
@@ -218,6 +229,7 @@ class Chat:
         return Trouble(error)
 
     def _people(self, frame: f.People) -> list[Event]:
+        self._open.pop(frame.n, None)
         self.here = {person.user for person in frame.people}
         if frame.n == _ROSTER:
             return []

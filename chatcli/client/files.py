@@ -6,6 +6,7 @@ Paths are strings: importing pathlib would be felt in the time that ``chatcli se
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -91,7 +92,10 @@ def append(path: str, line: str) -> None:
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND)
         try:
-            os.write(file, f"{begin}{line}\n".encode())
+            data = f"{begin}{line}\n".encode()
+            if (written := os.write(file, data)) < len(data):  # the disk is full: half a line would be in the way
+                os.ftruncate(file, os.fstat(file).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file)
         finally:
             os.close(file)

@@ -151,7 +151,7 @@ class Talk:
             self._connection.send(*frames)
 
     def _note_outbox(self) -> None:
-        if self._chat.outbox or not self._chat.live:
+        if self._chat.waits or not self._chat.live:
             self._all_sent.clear()
         else:
             self._all_sent.set()

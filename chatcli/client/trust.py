@@ -5,13 +5,14 @@ It knows neither sockets nor TLS: :mod:`chatcli.client.tls` brings what a server
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatcli.client.files import config_directory
 from chatcli.client.known_servers import KnownServers
-from chatcli.errors import ServerNotTrusted, UnknownServer
+from chatcli.errors import InputError, ServerNotTrusted, UnknownServer
 from chatcli.protocol.address import Address
 
 #: Asks the person whether the server at an address has this key; an answer may take minutes.
@@ -73,6 +74,13 @@ class Trust:
         """
         return self.pin is not None or bool(self._known().find(server))
 
+    def known_key(self, server: Address) -> str | None:
+        """Return the fingerprint of the server's key, if it is pinned or written down."""
+        if self.pin is not None or self.plain(server):
+            return self.pin
+        entries = self._known().find(server)
+        return entries[0].key if entries else None
+
     def check(self, server: Address, shown: Channel, *, vouched: bool) -> None:
         """Return if the server is to be trusted.
 
@@ -97,7 +105,10 @@ class Trust:
         if entries:
             places = " and ".join(str(entry.line) for entry in entries)
             raise ServerNotTrusted(_changed(server, entries[0].key, shown.server_key, f"line {places} of {known.path}"))
-        if self.pin is not None or (self.accept_new and not vouched):
+        if self.pin is not None:
+            with contextlib.suppress(InputError):  # the pin is enough, wherever nothing can be written down
+                known.add(server, shown.server_key)
+        elif self.accept_new and not vouched:
             known.add(server, shown.server_key)
         elif not vouched:
             raise self._unknown(server, shown.server_key)

@@ -38,7 +38,7 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         host, port = text, ""
     else:
         host, _, port = text.partition(":")
-    if not host or any(char.isspace() for char in host):
+    if not host or host.startswith("#") or any(char.isspace() for char in host):
         raise InputError(f'"{text}" is not an address; write HOST or HOST:PORT, as in "127.0.0.1:8080".')
     return Address(host, _port(port) if port else default_port)
 

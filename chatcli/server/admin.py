@@ -207,6 +207,9 @@ class Admin:
         rulings, seconds, reason = self._hub.rulings, request.seconds, request.reason
 
         def finish() -> Row:
+            for user in self._hub.directory.users():
+                if not {user.key, *map(ed25519_fingerprint, user.keys)}.isdisjoint(subjects):
+                    self._hub.links.drop(user)  # whoever is out may have asked for a code
             text = f"You have been banned from this server{_because(reason)}: speak with its operator."
             closed = self._close(
                 codes.BANNED, text, lambda one, user: not {user.key, ed25519_fingerprint(one.key)}.isdisjoint(subjects)

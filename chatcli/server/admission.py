@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NOT_CHANGED: Final = "The server cannot write its log, so nothing was changed: tell its operator."
+_MOST_KEYS: Final = 50  # of one name
 #: What someone new is told when their name cannot be written.
 CANNOT_WRITE: Final = "The server cannot write its log, so nobody new can come in: tell its operator."
 
@@ -97,7 +98,8 @@ def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> U
         Refused: the name belongs to another key, is banned, or is not free for newcomers.
     """
     hello, name, key, _ = claimant
-    hub.rulings.check_ban(name, key, proven=proven)
+    if proven:  # why they are banned is nobody else's business
+        hub.rulings.check_ban(name, key)
     user = hub.directory.claimed(name.key)
     if user is None:
         if hello.purpose == "query" or hello.link:
@@ -109,7 +111,9 @@ def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> U
             if hello.invite:
                 hub.allowances.take_proof(session.host)  # codes cannot be guessed without end either
             hub.rulings.check_invitation(hello.invite)
-    elif user.keys and key not in user.keys and not hello.link:
+    elif hello.purpose == "query" and not user.owned:
+        raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
+    elif user.owned and key not in (*user.usable_keys(), *user.adding) and not hello.link:
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code.'
@@ -145,22 +149,35 @@ def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settle
         text = "The proof of the key does not hold on this connection: is something between you and the server?"
         raise Refused(codes.BAD_PROOF, text)
     user = _check(hub, session, claimant, proven=True)
-    waits = False
     if user is None:
         user = _create(hub, session, claimant)
-    elif key not in user.keys:
-        if user.keys:
-            _use_link(hub, session, user, hello.link)
-        _add_key(hub, user, key, settled)
-        waits = True
+    else:
+        _let_in(hub, session, user, claimant)
+    waits = key not in user.usable_keys()
+    if waits:
+        user.adding[key].append(settled)
     session.key = key
-    if hello.purpose == "join":
-        _sit_down(hub, session, user, hello)
-    if user.settling is not None and not waits:
-        user.settling.append(settled)
-        waits = True
     logger.info("%s has proved a key for %s", session.peer, name.text)
     return Admitted(user, waits)
+
+
+def _let_in(hub: Hub, session: Session, user: User, claimant: Claimant) -> None:
+    """Let someone in under a name that was there before; a key that it does not belong to needs a code from one.
+
+    Raises:
+        Refused: the code is not right, the name has keys enough, or its ``join`` is open elsewhere.
+    """
+    hello, _, key, _ = claimant
+    is_new = key not in (*user.usable_keys(), *user.adding)
+    if is_new and user.owned:
+        _check_link(hub, session, user, hello.link)
+    if hello.purpose == "join":
+        _find_seat(user, hello)  # before the code is spent for nothing; the seat is taken with the welcome
+    if is_new:
+        if len(user.keys) + len(user.adding) >= _MOST_KEYS:
+            raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_KEYS} keys: revoke one that is not needed any more.")
+        hub.links.drop(user)
+        _add_key(hub, user, key)
 
 
 def _proves(key: bytes, signature: str, claim: Claim) -> bool:
@@ -179,53 +196,68 @@ def _create(hub: Hub, session: Session, claimant: Claimant) -> User:
     name = claimant.name
     user, record = hub.directory.create(name, hub.clock(), hub.log.head)
     hub.log.change(record, lambda error: hub.directory.settle(user, error))
-    _add_key(hub, user, claimant.key, lambda _error: None)
+    _add_key(hub, user, claimant.key)
     return user
 
 
-def _use_link(hub: Hub, session: Session, user: User, code: str) -> None:
+def _check_link(hub: Hub, session: Session, user: User, code: str) -> None:
     try:
-        hub.links.use(user, code)
+        hub.links.check(user, code)
     except Refused:
         hub.allowances.take_proof(session.host)
         raise
 
 
-def _add_key(hub: Hub, user: User, key: bytes, settled: Settled) -> None:
+def _add_key(hub: Hub, user: User, key: bytes) -> None:
     record = KeyRecord(user.id, key, hub.clock())
-    user.keys[key] = record.since
+    waiting: list[Settled] = []
+    user.adding[key] = waiting
 
-    def undo_or_tell(error: StoreError | None) -> None:
-        if error is not None:
-            user.keys.pop(key, None)
-        settled(error)
+    def written(error: StoreError | None) -> None:
+        del user.adding[key]
+        if error is None:
+            user.keys[key] = record.since
+        for settled in waiting:
+            settled(error)
 
-    hub.log.change(record, undo_or_tell)
+    hub.log.change(record, written)
     hub.turn.wake()
 
 
-def _sit_down(hub: Hub, session: Session, user: User, hello: Hello) -> None:
-    """Take the place of an open ``join``, or one beside it, or none.
+def _find_seat(user: User, hello: Hello) -> list[Session]:
+    """Return the open joins of the user whose place a new one takes.
 
     Raises:
-        Refused: there is one, and nobody said what to do about it.
+        Refused: there is one that it does not take, and nobody said what to do about it.
     """
     others = list(user.joined)
+    if hello.present == "takeover":
+        return others
     # A client that comes back takes its own place, and any that has fallen silent: the dead hold no name.
-    same = [other for other in others if other.silent or (hello.client and other.client == hello.client)]
-    if hello.present == "refuse" and len(same) < len(others):
-        first = next(other for other in others if other not in same)
+    own = [other for other in others if other.silent or (hello.client and other.client == hello.client)]
+    if hello.present == "refuse" and len(own) < len(others):
+        first = next(other for other in others if other not in own)
         since = datetime.datetime.fromtimestamp(user.since / 1000, datetime.UTC).astimezone()
         text = (
             f"{user.name} is already in the chat from {first.host} since {since:%H:%M}: "
             "join with --takeover to end that, or with --attach to be here twice."
         )
         raise Refused(codes.ALREADY_HERE, text)
-    if not others:
+    return own
+
+
+def sit_down(hub: Hub, session: Session, user: User, hello: Hello) -> None:
+    """Make this an open join of the user: in the place of another, beside it, or the only one.
+
+    Raises:
+        Refused: there is another, and nobody said what to do about it.
+    """
+    replaced = _find_seat(user, hello)
+    if not user.joined:
         user.since = hub.clock()
     user.joined.append(session)
     session.client = hello.client
-    for other in others if hello.present == "takeover" else same:
+    for other in replaced:
         other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
 
 
@@ -235,21 +267,24 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
     Raises:
         Refused: it is no key of the user's, or their last one.
     """
-    key = next((key for key in user.keys if ed25519_fingerprint(key) == fingerprint), None)
+    usable = user.usable_keys()
+    key = next((key for key in usable if ed25519_fingerprint(key) == fingerprint), None)
     if key is None:
         raise Refused(codes.NOT_ALLOWED, f'That is no key of {user.name}; "chatcli key list" shows those that are.')
-    if len(user.keys) == 1:
+    if len(usable) == 1:
         raise Refused(codes.NOT_ALLOWED, f"That is the only key of {user.name}: link another one first.")
-    hub.links.drop(user)  # whoever has the key may have asked for a code
-    since = user.keys.pop(key)
+    user.dropping.add(key)
 
-    def undo_or_tell(error: StoreError | None) -> None:
-        if error is not None:
-            user.keys[key] = since
+    def written(error: StoreError | None) -> None:
+        user.dropping.discard(key)
+        if error is None:
+            del user.keys[key]
+            hub.links.drop(user)  # whoever has the key may have asked for a code
         settled(error)
+        if error is None:
+            for session in tuple(hub.sessions):
+                if session.user is user and session.key == key:
+                    session.close(codes.KICKED, "The key of this device was revoked.")
 
-    hub.log.change(DropKey(user.id, key), undo_or_tell)
+    hub.log.change(DropKey(user.id, key), written)
     hub.turn.wake()
-    for session in tuple(hub.sessions):
-        if session.user is user and session.key == key:
-            session.close(codes.KICKED, "The key of this device was revoked.")

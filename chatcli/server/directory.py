@@ -27,14 +27,16 @@ class User:
         name: as it is written.
         key: as it is compared.
         cursor: everything in the feed up to this ``seq`` was shown to them.
-        keys: the public keys that the name belongs to, and since when.
+        keys: the public keys that the name belongs to, as they are on disk, and since when.
+        adding: keys that are being written, and who waits for each.
+        dropping: keys that are being taken away; they are good for nothing any more.
         feeds: those of their connections that get messages.
         joined: the connections of their open ``join``.
         since: when that began, in milliseconds since 1970-01-01 UTC.
-        settling: told when the name is on disk; None once it is.
+        settling: whether the name has yet to be written.
     """
 
-    __slots__ = ("cursor", "feeds", "id", "joined", "key", "keys", "name", "settling", "since")
+    __slots__ = ("adding", "cursor", "dropping", "feeds", "id", "joined", "key", "keys", "name", "settling", "since")
 
     def __init__(self, record: UserRecord, *, settled: bool) -> None:
         self.id = record.id
@@ -43,9 +45,20 @@ class User:
         self.cursor = record.cursor
         self.feeds: list[Feed] = []
         self.keys: dict[bytes, int] = {}
+        self.adding: dict[bytes, list[Settled]] = {}
+        self.dropping: set[bytes] = set()
         self.joined: list[Session] = []
         self.since = 0
-        self.settling: list[Settled] | None = None if settled else []
+        self.settling = not settled
+
+    @property
+    def owned(self) -> bool:
+        """Whether the name belongs to some key, or is about to."""
+        return bool(self.keys or self.adding)
+
+    def usable_keys(self) -> list[bytes]:
+        """Return the keys that are on disk and stay there, the oldest first."""
+        return [key for key in self.keys if key not in self.dropping]
 
 
 class Directory:
@@ -106,7 +119,7 @@ class Directory:
                 user = self._by_key.get(check_name(spelling).key)
             except InputError:
                 return None
-            if user is None or user.settling is not None:
+            if user is None or user.settling:
                 return None
             if len(self._by_spelling) >= _SPELLINGS:
                 self._by_spelling.clear()
@@ -131,12 +144,10 @@ class Directory:
 
     def settle(self, user: User, error: StoreError | None) -> None:
         """Note that the name is on disk, or give it free because it could not be written."""
-        waiting, user.settling = user.settling or [], None
+        user.settling = False
         if error is not None:
             del self._by_id[user.id], self._by_key[user.key]
             self._forget_look(user)
-        for settled in waiting:
-            settled(error)
 
     def _forget_look(self, user: User) -> None:
         look = look_of(user.key)

@@ -84,7 +84,11 @@ class Hub:
         """Note that so many seconds have passed: see to deadlines, and write how far people have read."""
         self.log.commit(cursors=True)
         for session in tuple(self.sessions):
-            session.tick(seconds)
+            try:
+                session.tick(seconds)
+            except Exception:
+                # A fault of ours with one connection: the others have deadlines, too.
+                logger.exception("%s could not be looked after.", session)
 
     def enter(self, session: Session, user: User, since: int | None) -> Feed:
         """Give a session its feed, from ``since`` or from where its user left off; the session sets it going."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from collections.abc import Callable
 from typing import Final, Literal
@@ -120,20 +121,21 @@ class Rulings:
             if self._newest.get((kind, subject)) is change:  # else it is for a later one to say how it stands
                 del self._newest[kind, subject]
                 _set(self._decisions, kind, subject, self._on_disk.get((kind, subject)))
-                self._count_mutes()
+                self._count_mutes(kind)
             settled(error)
 
         _set(self._decisions, kind, subject, decision)
-        self._count_mutes()
+        self._count_mutes(kind)
         value = None if decision is None else msgspec.json.encode(decision).decode()
         self._log.change(Ruling(kind, subject, value), written)
         self._turn.wake()
 
-    def _count_mutes(self) -> None:
-        self._muted = sum(kind == "mute" for kind, _ in self._decisions)
+    def _count_mutes(self, changed: Kind = "mute") -> None:
+        if changed == "mute":
+            self._muted = sum(kind == "mute" for kind, _ in self._decisions)
 
-    def check_ban(self, name: Name, key: bytes, *, proven: bool) -> None:
-        """Keep the banned out; why, only those are told who have proved who they are.
+    def check_ban(self, name: Name, key: bytes) -> None:
+        """Keep the banned out.
 
         Raises:
             Refused: the name or the key is banned.
@@ -141,8 +143,7 @@ class Rulings:
         for subject in (name.key, ed25519_fingerprint(key)):
             decision = self.get("ban", subject)
             if decision is not None:
-                reason = f" ({decision.reason})" if decision.reason and proven else ""
-                raise Refused(codes.BANNED, f"You are banned from this server{reason}: speak with its operator.")
+                raise Refused(codes.BANNED, f"You are banned from this server{_details(decision)}.")
 
     def check_mute(self, key: str) -> None:
         """Keep the muted silent.
@@ -150,8 +151,9 @@ class Rulings:
         Raises:
             Refused: the name, as it is compared, is muted.
         """
-        if self.get("mute", key) is not None:
-            raise Refused(codes.MUTED, "You may read here, but not write for now: speak with an operator.")
+        decision = self.get("mute", key)
+        if decision is not None:
+            raise Refused(codes.MUTED, f"You may read here, but not write{_details(decision)}.")
 
     def invite(self, uses: int, seconds: float, *, settled: Settled = _ignore) -> str:
         """Return the code of a new invitation."""
@@ -196,6 +198,15 @@ def _set(decisions: dict[tuple[str, str], Decision], kind: Kind, subject: str, d
         decisions.pop((kind, subject), None)
     else:
         decisions[kind, subject] = decision
+
+
+def _details(decision: Decision) -> str:
+    """Return until when and why, as far as that was said."""
+    until = ""
+    if decision.until is not None:
+        moment = datetime.datetime.fromtimestamp(decision.until / 1000, datetime.UTC)
+        until = f" until {moment:%Y-%m-%d %H:%M} UTC"
+    return until + (f" ({decision.reason})" if decision.reason else "")
 
 
 def _digest(code: str) -> str:

@@ -5,7 +5,6 @@ A session knows no sockets: it is given a :class:`Wire`, and bytes.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
@@ -221,8 +220,12 @@ class Session:
             self._out.clear()
             self._unsent = 0
             # A transport may be closed a moment before the session is told; nobody else's output may suffer for it.
-            with contextlib.suppress(RuntimeError):
+            try:
                 self._wire.write(data)
+            except RuntimeError:
+                pass
+            except OSError:  # TLS below has come to a state in which nothing can be said
+                self._wire.abort()
         if self._paused & _UNSENT:
             return
         if self._stale_roster:
@@ -312,15 +315,22 @@ class Session:
         if error is not None:
             self.close(codes.STORAGE, admission.CANNOT_WRITE)
             return
-        self._welcome(hello)
+        try:
+            self._welcome(hello)
+        except Refused as refusal:
+            self.put(_error(hello, refusal))
         self._go_on()
         if self._leaving and not self._backlog and not self._in_flight:
             self._leave()
 
     def _welcome(self, hello: f.Hello) -> None:
+        hub, user = self._hub, self.user
+        if user is not None and hello.purpose == "join" and not self._leaving:
+            self.user = None  # until there is a seat
+            admission.sit_down(hub, self, user, hello)
+            self.user = user
         self._state = State.READY
         self._age = 0.0
-        hub, user = self._hub, self.user
         limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
         cursor = hub.log.head
         if user is not None and hello.purpose in ("join", "listen"):
@@ -462,7 +472,10 @@ class Session:
         self._state = State.CLOSED
         self._age = 0.0
         self.flush()
-        self._wire.close()
+        try:
+            self._wire.close()
+        except OSError:
+            self._wire.abort()
 
     def abort(self) -> None:
         """Close now, whatever was not sent yet."""

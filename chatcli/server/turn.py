@@ -5,8 +5,11 @@ This is what makes the server fast: a write a message costs eight times as much 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
+
+logger = logging.getLogger(__name__)
 
 
 class Flushable(Protocol):
@@ -51,7 +54,11 @@ class Turn:
         gathered, self._gathered = self._gathered, []
         self._first()
         for item in gathered:
-            item.flush()
+            try:
+                item.flush()
+            except Exception:
+                # A fault of ours with one connection: what the others are to get must not stay with us.
+                logger.exception("Something could not be passed on.")
 
 
 def _nothing() -> None:

@@ -17,7 +17,7 @@ def test_another_device_is_linked_listed_and_revoked(server: ThreadServer, tmp_p
     assert chatcli("send", "alice", "hi", *where).returncode == 0
     assert chatcli("send", "alice", "hi", *where, XDG_CONFIG_HOME=phone).returncode == 4
     linked = chatcli("key", "link", *where)
-    assert "chatcli join --user alice --link" in linked.stderr
+    assert f"chatcli join --user alice --server {server.address} --link" in linked.stderr
     joined = chatcli("join", *where, "--link", linked.stdout.strip().upper(), stdin=b"exit\n", XDG_CONFIG_HOME=phone)
     assert (joined.returncode, joined.stderr) == (0, "")
     assert chatcli("send", "alice", "from the phone", *where, XDG_CONFIG_HOME=phone).returncode == 0
@@ -92,3 +92,30 @@ def test_on_a_terminal_a_name_that_is_in_use_is_asked_for_again(server: ThreadSe
             terminal.shows("alice is already in the chat")
             terminal.types("alice-too\r")
             terminal.shows("You are alice-too")
+
+
+def test_looking_at_keys_makes_nobody_known(server: ThreadServer) -> None:
+    """A mistyped name is not claimed by asking for its keys."""
+    where = ("--user", "aliec", "--server", str(server.address))
+    for arguments in (["list"], ["link"], ["revoke", "SHA256:" + "A" * 43]):
+        assert chatcli("key", *arguments, *where).returncode == 3
+    assert server.run(lambda: server.hub.directory.find("aliec")) is None
+
+
+def test_a_login_name_that_is_taken_is_explained(server: ThreadServer, tmp_path: Path) -> None:
+    """Whoever never said a name learns where it came from."""
+    server.joined("lab").hang_up()
+    done = chatcli("send", "lab", "hi", "--server", str(server.address), XDG_CONFIG_HOME=str(tmp_path), LOGNAME="lab")
+    assert done.returncode == 4
+    assert '"lab" is your login name here: say who you are with --user.' in done.stderr
+
+
+def test_answers_to_operators_are_waited_for_in_pipes(server: ThreadServer) -> None:
+    """Each command of a script gets its line before the client leaves."""
+    server.joined("bob").hang_up()
+    server.run(lambda: server.hub.rulings.make("operator", "alice"))
+    where = ("join", "--user", "alice", "--server", str(server.address))
+    done = chatcli(*where, stdin=b"/mute bob 10m\n/unmute bob\n/kick nobody\nwho\n")
+    assert sorted(done.stdout.splitlines()) == ["Done: mute bob for 10m", "Done: unmute bob", "Here: alice (you)"]
+    assert "nobody" in done.stderr
+    assert done.returncode == 3

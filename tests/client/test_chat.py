@@ -154,7 +154,10 @@ def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
 def test_operators_speak_to_the_server(chat: Chat, line: str, frame: f.Operate) -> None:
     """Name, length of time and reason are told apart; the answer says what was done, or why not."""
     assert chat.typed(line) == ([], [frame])
-    assert chat.heard([f.Done(1)]) == [Answer(f"Done: {frame.do} bob")]
+    waited = chat.waits
+    length = {600: " for 10m", 172_800: " for 2d"}.get(frame.seconds or 0, "")
+    assert chat.heard([f.Done(1)]) == [Answer(f"Done: {frame.do} bob{length}")]
+    assert (waited, chat.waits) == (True, False)
     (event,) = chat.heard([f.Error("not_allowed", "Only operators may do that.", n=1)])
     assert isinstance(event, Trouble)
 
@@ -165,3 +168,11 @@ def test_codes_are_used_once_and_a_place_is_not_taken_back() -> None:
     assert chat.hello() == f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite")
     chat.welcomed(f.Welcome("alice", 1, 1, "s", LIMITS))
     assert chat.hello() == f.Hello(1, "alice", "join", "key", 1, "refuse", "start")
+
+
+@pytest.mark.parametrize("line", ["/ban bob 10min", "/mute bob 5y", "/ban bob 10 minutes"])
+def test_a_mistyped_length_of_time_bans_nobody_for_ever(chat: Chat, line: str) -> None:
+    """What begins like a length of time and is none is refused."""
+    events, frames = chat.typed(line)
+    assert frames == []
+    assert "not a length of time" in str(events[0])

@@ -194,10 +194,14 @@ def test_the_banned_are_out_at_once_with_all_their_keys(server: ThreadServer, da
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
         assert does(data, "ban", to="EVE", reason="spam") == {"banned": "EVE", "until": None, "closed": 1}
         assert "(spam)" in eve.hears("bye", code="banned")["text"]
-        for name, key in (("eve", "eve"), ("eve", "other"), ("innocent", "eve")):
+        for name, key, code in (
+            ("eve", "eve", "banned"),
+            ("eve", "other", "name_taken"),
+            ("innocent", "eve", "banned"),
+        ):
             with server.connect() as caller:
                 caller.greets(name, key=key_of(key))
-                caller.hears("error", code="banned")
+                caller.hears("error", code=code)
         assert does(data, "unban", to="eve") == {"unbanned": "eve", "was_banned": True}
         assert does(data, "unban", to="eve") == {"unbanned": "eve", "was_banned": False}
         with joined(server, "eve"):

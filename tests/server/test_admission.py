@@ -324,9 +324,9 @@ def test_the_banned_stay_out_by_name_and_by_key(tmp_path: Path) -> None:
         server.run(lambda: server.hub.rulings.make("ban", "eve", reason="spam"))
         server.run(lambda: server.hub.rulings.make("ban", key_of("mallory").fingerprint))
     with ThreadServer(tmp_path) as server:
-        for name, key in (("eve", "eve"), ("EVE", "x"), ("innocent", "mallory")):
+        for name, key in (("eve", OWN), ("EVE", OWN), ("innocent", key_of("mallory"))):
             with server.connect() as caller:
-                caller.greets(name, key=key_of(key))
+                caller.greets(name, key=key)
                 caller.hears("error", code="banned")
         server.run(lambda: server.hub.rulings.lift("ban", "eve"))
         server.joined("eve").hang_up()

@@ -31,7 +31,7 @@ from chatcli.protocol.frames import Welcome
 _PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
 _LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
-_BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN, codes.ALREADY_HERE, codes.BANNED)
+_BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN, codes.ALREADY_HERE)
 
 
 class Terminal:
@@ -160,5 +160,7 @@ async def _ask_name() -> str:
     )
     while True:
         name = (await session.prompt_async([("class:prompt", "Your name: ")])).strip()
+        if name.casefold() in ("exit", "quit"):
+            raise EOFError
         if name:
             return name
