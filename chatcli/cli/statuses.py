@@ -13,6 +13,7 @@ EXIT_STATUSES: Final = {
     3: "nobody called that was ever here",
     4: "refused: the name, a permission, too long, or the server's key",
     5: "the server cannot be reached",
+    130: "interrupted with Ctrl-C",
 }
 
 _BY_KIND: Final[tuple[tuple[type[ChatError], int], ...]] = (
