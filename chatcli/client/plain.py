@@ -24,21 +24,16 @@ _CHUNK: Final = 64 * 1024
 
 
 class PlainView:
-    """Prints messages and answers on standard output, everything else on standard error.
+    """Prints what others said and answers on standard output, everything else on standard error."""
 
-    Args:
-        echo: show what the user says, too.
-    """
-
-    def __init__(self, *, echo: bool) -> None:
-        self._echo = echo
+    def __init__(self) -> None:
         self._drawing = threading.Lock()
 
     def draw(self, events: list[Event]) -> None:
         """Print events now."""
         with self._drawing:
             for event in events:
-                if not isinstance(event, Said) or self._echo or not event.mine:
+                if not isinstance(event, Said) or not event.mine:
                     self._print(event)
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
@@ -68,7 +63,7 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) ->
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
     greeted = await connect(server, chat.hello(), identity, trust)
-    conversation = Talk(server, chat, PlainView(echo=False), _PATIENCE, greeted, trust, identity)
+    conversation = Talk(server, chat, PlainView(), _PATIENCE, greeted, trust, identity)
     if sys.stdin is None:  # closed, as under some daemons: reading it might read some other file
         conversation.leave()
     else:
