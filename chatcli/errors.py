@@ -7,7 +7,8 @@
     ├── ServerUnreachable     nobody answers at that address, or the connection broke
     ├── ProtocolError         the peer erred: what it said is not the chatcli protocol
     ├── Refused               the server understood and said no; ``code`` says why
-    │   └── UnknownRecipient  nobody has ever been here under that name; ``names`` are close ones
+    │   └── UnknownRecipient  nobody was ever here under that name, or there is no such room
+    │       └── UnknownAsker  nobody was ever here under the name of who asks
     ├── ServerNotTrusted      the server's key is not the right one, or nobody says that it is
     │   └── UnknownServer     someone can be asked whether ``key`` is the server's
     ├── StoreError            the log cannot be opened, read or written
@@ -46,7 +47,7 @@ class Refused(ChatError):
 
 
 class UnknownRecipient(Refused):
-    """Nobody has ever been here under that name.
+    """Nobody has ever been here under that name, or there is no room of that name that one may see.
 
     Attributes:
         names: known names that come close, the closest first.
@@ -55,6 +56,10 @@ class UnknownRecipient(Refused):
     def __init__(self, code: str, sentence: str, names: list[str]) -> None:
         super().__init__(code, sentence)
         self.names = names
+
+
+class UnknownAsker(UnknownRecipient):
+    """Nobody has ever been here under the name of who asks; asking does not make it known."""
 
 
 class ServerNotTrusted(ChatError):

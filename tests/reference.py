@@ -23,7 +23,7 @@ _ABOUT: Final = """\
 What `--help` prints, for all commands on one page. Made by `python -m tests.reference`; a test keeps it so.
 
 The answer goes to standard output, everything else to standard error. Where an option names a variable, it may be given
-in the environment instead.
+in the environment instead. What `--json` prints is described on [a page of its own](json.md).
 """
 
 

@@ -39,6 +39,9 @@ atexit.register(_CONFIGURATION.cleanup)
 #: The user's configuration, for the whole run: never the developer's own.
 CONFIGURATION: Final = Path(_CONFIGURATION.name)
 
+#: Frames that may come between any others.
+UNASKED: Final = frozenset({"presence", "live", "receipt", "read", "happened"})
+
 Frame = dict[str, Any]
 Result = TypeVar("Result")
 
@@ -163,13 +166,19 @@ def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SS
     return context
 
 
+def narrow(dialling: socket.socket, receive_buffer: int = 4096) -> None:
+    """Have a connection hold little: of segments this small the other end keeps few, not megabytes as of loopback's."""
+    dialling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    dialling.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
+
+
 class Caller:
     """Speaks the protocol by hand, with none of our code: JSON lines over a socket, through TLS given a context."""
 
     def __init__(self, address: Address, receive_buffer: int = 0, context: ssl.SSLContext | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
         if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            narrow(self.socket, receive_buffer)
         self.channel = b""
         self.socket.settimeout(DEADLINE)
         self.socket.connect(address)
@@ -207,8 +216,8 @@ class Caller:
         self.says("prove", signature=key_text(key.sign(signed_bytes(claim))))
 
     def next_but_presence(self) -> Frame | None:
-        """Return the next frame that is not of people's coming and going."""
-        while (frame := self.next()) and frame["t"] == "presence":
+        """Return the next frame that is not of what others do."""
+        while (frame := self.next()) and frame["t"] in {"presence", "receipt", "read", "happened"}:
             pass
         return frame
 
@@ -216,10 +225,10 @@ class Caller:
         """Send bytes as they are."""
         self.socket.sendall(data)
 
-    def sends(self, to: str, text: str, identity: str | None = None) -> str:
+    def sends(self, to: str, text: str, identity: str | None = None, **fields: object) -> str:
         """Send a message and return its id."""
         identity = identity or new_id()
-        self.says("send", id=identity, to=to, text=text)
+        self.says("send", id=identity, to=to, text=text, **fields)
         return identity
 
     def next(self) -> Frame | None:
@@ -235,7 +244,7 @@ class Caller:
         while True:
             frame = self.next()
             assert frame is not None, f"the connection ended before {tag}"
-            unasked = frame["t"] in {"presence", "live"} or (frame["t"] == "who" and frame["n"] == 0)
+            unasked = frame["t"] in UNASKED or (frame["t"] == "who" and not frame.get("n"))
             if not unasked or tag == frame["t"]:
                 break
         assert frame["t"] == tag, frame
@@ -245,7 +254,7 @@ class Caller:
     def hears_end(self) -> None:
         """Expect the server to have closed the connection."""
         while (frame := self.next()) is not None:
-            assert frame["t"] in {"presence", "live"}, frame
+            assert frame["t"] in UNASKED, frame
 
     def texts(self, count: int) -> list[str]:
         """Return the texts of the next messages, acknowledging the last one."""
@@ -262,6 +271,20 @@ class Caller:
                 texts.append(frame["text"])
         assert frame, "the connection ended without a goodbye"
         return texts
+
+    def asks(self, tag: str, **fields: object) -> Frame:
+        """Ask for something, and return the answer."""
+        self.says(tag, n=9, **fields)
+        while (frame := self.next()) is not None and frame.get("n") != 9:
+            assert frame["t"] in UNASKED, frame
+        assert frame is not None, f"the connection ended before an answer to {tag}"
+        return frame
+
+    def enters(self, room: str, **fields: object) -> Frame:
+        """Enter a room, and return what the server says of it."""
+        answer = self.asks("join", room=room, **fields)
+        assert answer["t"] == "room", answer
+        return answer
 
     def asks_who(self) -> list[str]:
         """Return who is here."""

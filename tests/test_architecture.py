@@ -17,7 +17,15 @@ MAY_IMPORT: Final = {
     "chatcli.store": {"chatcli.errors", "chatcli.protocol"},
     "chatcli.server": {"chatcli", "chatcli.errors", "chatcli.protocol", "chatcli.store"},
     "chatcli.client": {"chatcli", "chatcli.errors", "chatcli.protocol"},
-    "chatcli.cli": {"chatcli", "chatcli.errors", "chatcli.protocol", "chatcli.server", "chatcli.client"},
+    # The store, because there is upkeep that no server is needed for: a backup, a look at the files.
+    "chatcli.cli": {
+        "chatcli",
+        "chatcli.errors",
+        "chatcli.protocol",
+        "chatcli.server",
+        "chatcli.client",
+        "chatcli.store",
+    },
     "chatcli.__main__": {"chatcli.cli"},
 }
 
@@ -32,7 +40,10 @@ CONFINED: Final = {
 }
 WITHOUT_ASYNCIO: Final = {
     f"chatcli.client.{name}"
-    for name in ("admin", "oneshot", "chat", "events", "files", "identity", "known_servers", "trust", "tls")
+    for name in (
+        *("admin", "oneshot", "chat", "commands", "events", "lookback", "memory", "nearby", "telling"),
+        *("exchange", "files", "identity", "known_servers", "trust", "tls"),
+    )
 }
 
 MODULES: Final = modules()

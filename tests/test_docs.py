@@ -10,14 +10,31 @@ from typing import Any, Final, get_args
 import msgspec
 import pytest
 
+from chatcli.cli import records
 from chatcli.client.identity import Identity
 from chatcli.protocol import codes
 from chatcli.protocol.codec import client_frames, server_frames
-from chatcli.protocol.frames import ClientFrame, KeyInfo, Limits, Person, ServerFrame
+from chatcli.protocol.frames import (
+    ClientFrame,
+    Happening,
+    KeyInfo,
+    Limits,
+    Message,
+    Operation,
+    Outcome,
+    Person,
+    Present,
+    Purpose,
+    RoomInfo,
+    RoomKind,
+    ServerFrame,
+    Where,
+)
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from tests.reference import ROOT, architecture, command_reference
 
 PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
+_MESSAGE: Final = Message(1, "", "bob", "#ops", "hi", 1)
 
 
 def section(title: str) -> str:
@@ -53,17 +70,24 @@ def test_the_protocol_page_describes_every_frame_and_field(title: str, union: Un
     assert described(title) == declared(union)
 
 
-@pytest.mark.parametrize("struct", [Limits, Person, KeyInfo])
+@pytest.mark.parametrize("struct", [Limits, Person, KeyInfo, RoomInfo])
 def test_the_protocol_page_describes_the_parts_of_frames(struct: type[msgspec.Struct]) -> None:
     """Objects within frames are described with all their fields."""
     for field in msgspec.structs.fields(struct):
         assert f"`{field.encode_name}`" in PROTOCOL
 
 
+@pytest.mark.parametrize("words", [Purpose, Present, Outcome, RoomKind, Where, Operation, Happening])
+def test_the_protocol_page_names_every_word_that_a_field_may_hold(words: object) -> None:
+    """Where a field takes one of a few words, each of them is explained."""
+    for word in get_args(words):
+        assert f"`{word}`" in PROTOCOL
+
+
 def test_the_protocol_page_lists_every_code() -> None:
     """The table of codes is the one in the code, with the same meanings."""
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section("Codes"), flags=re.MULTILINE)
-    assert dict(rows) == codes.MEANINGS
+    assert rows == list(codes.MEANINGS.items())
     constants = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     assert constants == set(codes.MEANINGS)
 
@@ -128,3 +152,17 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize(
+    ("title", "record"),
+    [
+        ("A message", records.of_message(_MESSAGE)),
+        ("A room", records.of_room(RoomInfo("#ops", "open", 1))),
+        ("A person", records.of_person(Person("bob", 1))),
+    ],
+)
+def test_the_page_on_json_has_the_fields_that_are_printed(title: str, record: records.Record) -> None:
+    """``docs/json.md`` and what the commands print are in step, in the same order."""
+    part = (ROOT / "docs/json.md").read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", part, flags=re.MULTILINE) == list(record)

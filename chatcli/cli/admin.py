@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.options import TextType
+from chatcli.cli.listing import columns, moment, print_json
+from chatcli.cli.options import DurationType, TextType, data_directory, data_option, data_option_within
+from chatcli.cli.upkeep import COMMANDS
 from chatcli.protocol.address import is_loopback, parse_address
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Row
-
-_DATA: Final = "chatcli.data"  # where click carries the directory from the group to the sub-command
-
-
-class DurationType(click.ParamType[int]):
-    """A length of time, in seconds."""
-
-    name = "TIME"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
-        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
-    ) -> int:
-        """Read it.
-
-        Raises:
-            InputError: it is none; the sentence says how to write one.
-        """
-        from chatcli.protocol.durations import parse_duration
-
-        return value if isinstance(value, int) else parse_duration(str(value))
 
 
 class ReasonType(TextType):
@@ -53,35 +30,30 @@ class ReasonType(TextType):
         return text
 
 
-def _remember(context: click.Context, _option: click.Parameter, directory: str | None) -> None:
-    if directory is not None:
-        context.meta[_DATA] = Path(directory)
-
-
-@click.group("admin")
-@click.option(
-    "--data",
-    type=TextType(),
-    metavar="DIR",
-    envvar="CHATCLI_SERVE_DATA",
-    show_envvar=True,
-    expose_value=False,
-    callback=_remember,
-    help="Directory of the server's log.  [default: the one that serve uses]",
-)
+@click.group("admin", short_help="Administer the server on this machine.")
+@data_option
 def command() -> None:
     """Administer the server that runs on this machine.
 
-    Whoever owns the server's files may do that. What is done is noted in audit.log, in its data directory.
+    Whoever owns the server's files may do that. What is done to the running server is noted in audit.log, in its data
+    directory. The commands backup, export, import and check work on the files themselves, and need no server.
     """
 
 
-def _sub_command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a sub-command of the function, with ``--json``, and with ``--data`` for who writes that last."""
-    click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
-    click.option("--data", type=TextType(), hidden=True, expose_value=False, callback=_remember)(function)
-    command.command(function.__name__)(function)
-    return function
+def _sub_command(short_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what makes a sub-command of a function, with ``--json``, and with ``--data`` for who writes that last."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
+        data_option_within(function)
+        command.command(function.__name__, short_help=short_help)(function)
+        return function
+
+    return add
+
+
+for upkeep in COMMANDS:
+    command.add_command(upkeep)
 
 
 def _name(function: Callable[..., None]) -> Callable[..., None]:
@@ -97,39 +69,40 @@ def _reason(function: Callable[..., None]) -> Callable[..., None]:
     return click.option("--reason", type=ReasonType(), help="Why; they are told.")(function)
 
 
-@_sub_command
+@_sub_command("Show how the server is.")
 def status(as_json: bool) -> None:
     """Show how the server is."""
     (row,) = _ask("status")
     if as_json:
-        _print_json(row)
+        print_json(row)
         return
     for key, value in row.items():
-        shown = ", ".join(value) or "none" if isinstance(value, list) else value
-        _print(f"{key.replace('_', ' ')}: {shown}")
+        if value is not None:
+            shown = ", ".join(value) or "none" if isinstance(value, list) else value
+            _print(f"{key.replace('_', ' ')}: {shown}")
 
 
-@_sub_command
+@_sub_command("List everyone who was ever here.")
 def users(as_json: bool) -> None:
-    """List everyone who was ever here: name, whether here, connections, what they are, keys.
+    """List everyone who was ever here: name, "here" or "gone", connections, what they are, keys.
 
     On a terminal in columns, in a pipe parted by tabs.
     """
     rows = _ask("users")
     if as_json:
         for row in rows:
-            _print_json(row)
+            print_json(row)
         return
     cells = [_cells(row) for row in rows]
     if not sys.stdout.isatty():
         for line in cells:
             click.echo("\t".join(line))
         return
-    for text in _columns([_HEADINGS, *cells]):
+    for text in columns([_HEADINGS, *cells]):
         click.echo(text)
 
 
-@_sub_command
+@_sub_command("Close the connections of NAME.")
 @_name
 @_reason
 def kick(name: str, reason: str | None, as_json: bool) -> None:
@@ -137,7 +110,7 @@ def kick(name: str, reason: str | None, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['user']} has been sent away: {_closed(row)}.", "kick", to=name, reason=reason or "")
 
 
-@_sub_command
+@_sub_command("Keep out a name and its keys, or one key.")
 @click.argument("who", metavar="NAME|SHA256:…", type=TextType())
 @_for
 @_reason
@@ -150,7 +123,7 @@ def ban(who: str, seconds: int | None, reason: str | None, as_json: bool) -> Non
     _do(as_json, sentence, "ban", to=who, seconds=seconds, reason=reason or "")
 
 
-@_sub_command
+@_sub_command("Take a ban back.")
 @click.argument("who", metavar="NAME|SHA256:…", type=TextType())
 def unban(who: str, as_json: bool) -> None:
     """Take a ban back."""
@@ -161,7 +134,7 @@ def unban(who: str, as_json: bool) -> None:
     _do(as_json, sentence, "unban", to=who)
 
 
-@_sub_command
+@_sub_command("Let NAME read, but not write.")
 @_name
 @_for
 def mute(name: str, seconds: int | None, as_json: bool) -> None:
@@ -169,28 +142,28 @@ def mute(name: str, seconds: int | None, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['muted']} is muted {_how_long(seconds)}.", "mute", to=name, seconds=seconds)
 
 
-@_sub_command
+@_sub_command("Let NAME write again.")
 @_name
 def unmute(name: str, as_json: bool) -> None:
     """Let NAME write again."""
     _do(as_json, lambda row: f"{row['unmuted']} is {_no_longer(row['was_muted'])} muted.", "unmute", to=name)
 
 
-@_sub_command
+@_sub_command("Make NAME an operator.")
 @_name
 def op(name: str, as_json: bool) -> None:
     """Make NAME an operator, who may kick, ban and mute from inside the chat."""
     _do(as_json, lambda row: f"{row['operator']} is an operator.", "op", to=name)
 
 
-@_sub_command
+@_sub_command("Make NAME an operator no longer.")
 @_name
 def deop(name: str, as_json: bool) -> None:
     """Make NAME an operator no longer."""
     _do(as_json, lambda row: f"{row['user']} is {_no_longer(row['was_operator'])} an operator.", "deop", to=name)
 
 
-@_sub_command
+@_sub_command("Make NAME free for another key.")
 @_name
 def release(name: str, as_json: bool) -> None:
     """Make NAME free for another key, as when its owner has lost theirs.
@@ -200,7 +173,7 @@ def release(name: str, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['released']} is free: {_closed(row)}.", "release", to=name)
 
 
-@_sub_command
+@_sub_command("Print an invitation for newcomers.")
 @click.option(
     "--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many newcomers may use it."
 )
@@ -211,7 +184,7 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     (row,) = _ask("invite", uses=uses, seconds=seconds)
     row["command"] = _join(row, server)
     if as_json:
-        _print_json(row)
+        print_json(row)
         return
     _print(row["code"])
     _print(row["command"])
@@ -234,18 +207,27 @@ def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -
     """Give a command, and say what became of it."""
     for row in _ask(do, **fields):
         if as_json:
-            _print_json(row)
+            print_json(row)
         else:
             _print(sentence(row))
 
 
 def _ask(do: str, **fields: Any) -> list[Row]:  # noqa: ANN401 (passed on)
-    from chatcli.cli.places import default_directory
     from chatcli.client.admin import ask
     from chatcli.protocol.admin import Request
 
-    directory = click.get_current_context().meta.get(_DATA) or default_directory()
-    return ask(directory, Request(do, **fields))
+    return [_with_times(row) for row in ask(data_directory(), Request(do, **fields))]
+
+
+def _with_times(row: Row) -> Row:
+    """Return what the server told, its times written like all others."""
+    return {key: _time(value) if key in _TIMES and value is not None else value for key, value in row.items()}
+
+
+def _time(told: str) -> str:
+    import datetime
+
+    return moment(int(datetime.datetime.fromisoformat(told).timestamp() * 1000))
 
 
 def _print(line: str) -> None:
@@ -254,35 +236,17 @@ def _print(line: str) -> None:
     click.echo(printable_line(line))
 
 
-def _print_json(row: Row) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode(row).decode())
-
-
-_HEADINGS: Final = ("name", "here", "connections", "is", "keys")
+_TIMES: Final = frozenset({"since", "log_since", "until"})
+_HEADINGS: Final = ("name", "state", "connections", "is", "keys")
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     from chatcli.protocol.text import printable_line
 
     is_what = [what for what in ("operator", "muted", "banned") if row[what]]
-    here = "here" if row["here"] else "away"
+    here = "here" if row["here"] else "gone"
     keys = ",".join(row["keys"]) or "-"
     return tuple(map(printable_line, (row["user"], here, str(row["connections"]), ",".join(is_what) or "-", keys)))
-
-
-def _columns(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines with their cells under each other."""
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    padded = ([cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)] for line in lines)
-    return ["  ".join(line).rstrip() for line in padded]
-
-
-def _width(text: str) -> int:
-    """Return how many columns a text takes on a terminal."""
-    wide = sum(unicodedata.east_asian_width(char) in ("W", "F") for char in text)
-    return len(text) + wide - sum(unicodedata.category(char) in ("Mn", "Me", "Cf") for char in text)
 
 
 def _closed(row: Row) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, server_options, user_option
+from chatcli.cli.options import RoomType, TextType, server_options, user_option
+from chatcli.cli.quoting import RoomCommand
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Present
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from chatcli.client.trust import Trust
 
 
-@click.command("join")
+@click.command("join", cls=RoomCommand, short_help="Join the chat and talk.")
 @user_option("Your name in the chat; asked for if not given.")
 @server_options
 @click.option("--host", help="The host of the server, in place of the one in --server.")
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 @click.option("--attach", is_flag=True, help="If you are in the chat already, join beside it; both see everything.")
 @click.option("--link", type=TextType(), metavar="CODE", help='Your code from "chatcli key link" on another device.')
 @click.option("--invite", type=TextType(), metavar="CODE", help="The operator's code for someone new.")
+@click.option(
+    "--room", "rooms", type=RoomType(), multiple=True, help='Enter this room, as in "#ops"; may be given several times.'
+)
+@click.option("--no-receipts", is_flag=True, help="Do not let others know what you have seen.")
 def command(
     user: str | None,
     server: Address,
@@ -37,11 +42,14 @@ def command(
     attach: bool,
     link: str | None,
     invite: str | None,
+    rooms: tuple[str, ...],
+    no_receipts: bool,
 ) -> None:
     """Join the chat and talk.
 
     \b
     bob: hi      says hi to bob
+    #ops: hi     says hi in the room #ops; "/join #ops" enters it
     who          lists who is here
     help         shows more
     exit         leaves; Ctrl-D does the same
@@ -61,8 +69,17 @@ def command(
     address = Address(host or server.host, port or server.port)
     identity = load_identity(config_directory())
     present: Present = "takeover" if takeover else "attach" if attach else "refuse"
-    arrival = Arrival(key_text(identity.public), new_id(), present, link or "", invite or "")
-    chat = Chat(user or "", new_id, _now, arrival)
+    arrival = Arrival(
+        key_text(identity.public),
+        new_id(),
+        present,
+        link or "",
+        invite or "",
+        receipts=not no_receipts,
+        rooms=rooms,
+        whole=not _on_terminal(),  # what reads a pipe wants everything
+    )
+    chat = Chat(user or "", new_id, _now, arrival, _elapsed)
     try:
         _run(address, chat, trust, identity)
     except UnknownServer as unknown:
@@ -74,6 +91,14 @@ def _now() -> int:
     import time
 
     return time.time_ns() // 10**6
+
+
+def _elapsed() -> float:
+    """Return the seconds since some moment, those in which the machine sleeps included where the system counts them."""
+    import time
+
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def _run(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:

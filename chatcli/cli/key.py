@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from chatcli.client.trust import Trust
 
 
-@click.group("key")
+@click.group("key", short_help="Show your key, or share your name.")
 def command() -> None:
     """Show your key, carry it to another machine, or let another device have your name.
 
@@ -31,7 +31,7 @@ def show() -> None:
     click.echo(load_identity(config_directory()).fingerprint)
 
 
-@command.command("export")
+@command.command("export", short_help="Print your key, which is a secret.")
 def export() -> None:
     """Print your key, for "key import" on another machine. It is a secret.
 
@@ -47,7 +47,7 @@ def export() -> None:
     click.echo(identity.export_text(), nl=False)
 
 
-@command.command("import")
+@command.command("import", short_help="Make the key in FILE yours.")
 @click.argument("file", type=click.File(encoding="utf-8", errors="replace"), default="-")
 @click.option("--force", is_flag=True, help="Replace another key; it is kept beside the new one, as key.old.")
 def import_(file: IO[str], force: bool) -> None:
@@ -62,7 +62,7 @@ def import_(file: IO[str], force: bool) -> None:
     click.echo(f"Your key is now {identity.fingerprint}.", err=True)
 
 
-@command.command("link")
+@command.command("link", short_help="Print a code for another device of yours.")
 @user_option()
 @server_options
 def link(user: str | None, server: Address, trust: Trust) -> None:
@@ -85,30 +85,27 @@ def link(user: str | None, server: Address, trust: Trust) -> None:
         click.echo(code)
 
 
-@command.command("list")
+@command.command("list", short_help="List the keys that your name belongs to.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: fingerprint, and since when (RFC 3339).")
 @user_option()
 @server_options
 def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
     """List the keys that your name belongs to, the oldest first."""
-    import datetime
-
-    import msgspec
-
+    from chatcli.cli.listing import moment, print_json
     from chatcli.client.oneshot import request
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.text import printable_line
 
     answer = request(server, user or login_name(), Keys(1), trust, purpose="query")
     for key in answer.keys if isinstance(answer, KeyList) else []:
-        since = datetime.datetime.fromtimestamp(key.since / 1000, datetime.UTC)
+        since = moment(key.since)
         if as_json:
-            click.echo(msgspec.json.encode({"fingerprint": key.fingerprint, "since": since}).decode())
+            print_json({"fingerprint": key.fingerprint, "since": since})
         else:
-            click.echo(f"{printable_line(key.fingerprint)}\t{since:%Y-%m-%d}")
+            click.echo(f"{printable_line(key.fingerprint)}\t{since.partition('T')[0]}")
 
 
-@command.command("revoke")
+@command.command("revoke", short_help="Take your name away from a key.")
 @click.argument("fingerprint", type=FingerprintType())
 @user_option()
 @server_options

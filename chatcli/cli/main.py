@@ -19,6 +19,9 @@ COMMANDS: Final = {
     "join": "chatcli.cli.join",
     "send": "chatcli.cli.send",
     "who": "chatcli.cli.who",
+    "rooms": "chatcli.cli.rooms",
+    "history": "chatcli.cli.history",
+    "search": "chatcli.cli.search",
     "key": "chatcli.cli.key",
     "admin": "chatcli.cli.admin",
 }
@@ -71,6 +74,7 @@ def cli() -> None:
     On one terminal:   chatcli serve
     On another:        chatcli join --user alice
     From a script:     chatcli send alice "the build is done"
+    What was said:     chatcli history alice
     """
 
 

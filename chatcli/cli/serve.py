@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from chatcli.server.app import Settings
 
-from chatcli.cli.options import TextType
+from chatcli.cli.options import DurationType, TextType
 from chatcli.cli.places import default_directory, program, reachable
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 from chatcli.protocol.frames import MAX_TEXT
@@ -19,7 +19,7 @@ from chatcli.protocol.frames import MAX_TEXT
 _MAX_TEXT_ALLOWED = 1024 * 1024
 
 
-@click.command("serve", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
+@click.command("serve", short_help="Run a server.", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
 @click.option("--host", default=DEFAULT_HOST, show_default=True, show_envvar=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -51,6 +51,13 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
     show_default=True,
     show_envvar=True,
     help="Bytes of text in one message.",
+)
+@click.option(
+    "--keep",
+    type=DurationType(),
+    show_envvar=True,
+    help="How long messages are kept, as in 30d or 12w; then they are deleted. The units are s, m (minutes), h, d"
+    " and w.  [default: for ever]",
 )
 @click.option(
     "--max-connections",
@@ -136,6 +143,7 @@ def command(
     data: str | None,
     log_level: str,
     max_text: int,
+    keep: int | None,
     max_connections: int,
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -159,7 +167,7 @@ def command(
         text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
     )
     where = Path(data) if data else default_directory()
-    settings = app.Settings(Address(host, port), where, limits, tls_cert, tls_key, insecure)
+    settings = app.Settings(Address(host, port), where, limits, tls_cert, tls_key, insecure, keep)
     app.run(settings, lambda bound, fingerprint: _say_ready(bound, fingerprint, settings))
 
 
@@ -174,7 +182,7 @@ def _limits(options: dict[str, int | str]) -> dict[str, Any]:
 
 
 def _say_ready(bound: list[Address], fingerprint: str, settings: Settings) -> None:
-    """Print one line: where the server listens, its key, and what someone else pastes to join."""
+    """Print one line: where the server listens, its key, what is deleted, and what someone else pastes to join."""
     listening = " and ".join(map(str, bound))
     first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
     also = f" (or {', '.join(map(str, others))})" if others else ""
@@ -183,6 +191,15 @@ def _say_ready(bound: list[Address], fingerprint: str, settings: Settings) -> No
     newcomers = ""
     if settings.limits.access == "invite":
         newcomers = '; newcomers need an invitation from "chatcli admin invite"'
-    click.echo(f"Serving on {listening}, key {fingerprint}. To join: {join}{newcomers}", err=True)
+    kept = "" if settings.keep is None else f"; messages older than {_age(settings.keep)} are deleted"
+    click.echo(f"Serving on {listening}, key {fingerprint}{kept}. To join: {join}{newcomers}", err=True)
     if settings.insecure:
         click.echo("Insecure: what other machines say without TLS can be read and altered on the way.", err=True)
+
+
+def _age(seconds: int) -> str:
+    """Return how old something may become: in days, as people say who keep things for months."""
+    from chatcli.protocol.durations import duration_text
+
+    days, rest = divmod(seconds, 86_400)
+    return duration_text(seconds) if rest else f"{days}d"

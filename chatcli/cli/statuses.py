@@ -6,13 +6,16 @@ from typing import Final
 
 from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnreachable, UnknownRecipient
 
+NOT_CONFIRMED: Final = 6
+
 EXIT_STATUSES: Final = {
     0: "done: stored, delivered, answered",
     1: "anything not listed here",
     2: "the command line is wrong",
-    3: "nobody called that was ever here",
+    3: "nobody called that was ever here, or there is no such room",
     4: "refused: the name, a permission, too long, or the server's key",
     5: "the server cannot be reached",
+    NOT_CONFIRMED: "not confirmed in time",
     130: "interrupted with Ctrl-C",
 }
 

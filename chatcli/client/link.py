@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from chatcli.client.exchange import MAX_LINE, unreachable
 from chatcli.client.identity import Identity
-from chatcli.client.oneshot import MAX_LINE, unreachable
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
 from chatcli.client.trust import CAUTIOUS, PLAIN, Channel, Trust

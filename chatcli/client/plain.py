@@ -24,7 +24,7 @@ _CHUNK: Final = 64 * 1024
 
 
 class PlainView:
-    """Prints what others said and answers on standard output, everything else on standard error."""
+    """Prints what others said, and answers, on standard output, everything else on standard error."""
 
     def __init__(self) -> None:
         self._drawing = threading.Lock()
@@ -33,7 +33,7 @@ class PlainView:
         """Print events now."""
         with self._drawing:
             for event in events:
-                if not isinstance(event, Said) or not event.mine:
+                if not isinstance(event, Said) or not event.mine or event.past:
                     self._print(event)
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:

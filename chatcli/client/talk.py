@@ -12,14 +12,15 @@ from chatcli.client.link import Connection, backoff, connect
 from chatcli.client.refusals import as_exception
 from chatcli.errors import Refused, ServerUnreachable, StoreError
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, ServerBye, ServerFrame, Welcome, Who
+from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, Send, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.identity import Identity
     from chatcli.client.trust import Trust
     from chatcli.protocol.address import Address
 
-_HOW_TO_TALK: Final = 'Write "name: text"; "help" shows more, "exit" leaves.'
+_HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
 _GOODBYE: Final = 2.0  # seconds for the server to answer ours
 
 
@@ -69,6 +70,7 @@ class Talk:
         self._parting = False  # what comes now is not shown any more
         self._all_sent = asyncio.Event()  # and all that waited for the user has come
         self._connection: Connection | None = None
+        self._unanswered: list[Event] = []  # what to show of it, as soon as it can be asked once more
         self._begin(*greeted)
 
     def typed(self, line: str) -> None:
@@ -76,16 +78,20 @@ class Talk:
         events, frames = self._chat.typed(line)
         self._view.draw(events)
         self._say(*frames)
-        if self._connection is None and any(isinstance(frame, Who) for frame in frames):
-            self._view.draw([Notice("Not connected at the moment: trying again.")])
+        if self._connection is None and not all(isinstance(frame, Send) for frame in frames):
+            self._view.draw([Notice("Not connected at the moment: trying again. Ask once more then.")])
+            self._chat.unanswered()  # that was said just now
         self._note_outbox()
         self._hurry.set()
         if self._chat.leaving:
             self._leave.set()
 
     def greet(self) -> None:
-        """Tell a person who they are, how to talk, and who is here."""
+        """Tell a person who they are, how to talk, which rooms are theirs, and who is here."""
         self._view.draw([Notice(f"You are {self._chat.user} on {self._server}."), Notice(_HOW_TO_TALK)])
+        if self._chat.rooms:
+            rooms = sorted(map(printable_line, self._chat.rooms.values()), key=str.casefold)
+            self._view.draw([Notice(f"You are in {', '.join(rooms)}.")])
         self.typed("who")
 
     def fail(self, error: Exception) -> None:
@@ -115,6 +121,8 @@ class Talk:
                 listening.result()
             if self._failure is not None:
                 raise self._failure
+            if unanswered := [*self._unanswered, *self._chat.unanswered()]:
+                self._view.draw(unanswered)
             self._check_all_was_sent()
         finally:
             for task in (listening, leaving):
@@ -168,6 +176,8 @@ class Talk:
                 await self._take_all(connection)
             except (ServerUnreachable, StoreError) as lost:
                 self._connection = None
+                self._unanswered += self._chat.unanswered()
+                self._note_outbox()
                 await connection.close()
                 self._view.draw(
                     [Notice(f"Connection lost: {lost} Trying again; what you type meanwhile is sent then.")]
@@ -177,7 +187,8 @@ class Talk:
                     return
                 raise
             connection = self._begin(*await self._connect_again())
-            self._view.draw([Notice("Connected again.")])
+            self._view.draw([Notice("Connected again."), *self._unanswered])
+            self._unanswered = []
 
     async def _take_all(self, connection: Connection) -> None:
         while True:
@@ -185,10 +196,11 @@ class Talk:
 
     async def _take(self, connection: Connection, frames: list[ServerFrame]) -> None:
         """Show what came, then acknowledge it: what was not shown comes again."""
-        events = self._chat.heard(frames)
+        events, following = self._chat.heard(frames)
         self._note_outbox()
         async with self._showing:
             if not self._parting:
+                connection.send(*following)
                 if events:
                     await self._view.show(events)
                 shown = next((frame.seq for frame in reversed(frames) if isinstance(frame, Message)), None)

@@ -21,7 +21,11 @@ TOO_MANY: Final = "too_many"
 BANNED: Final = "banned"
 MUTED: Final = "muted"
 UNKNOWN_USER: Final = "unknown_user"
+UNKNOWN_ROOM: Final = "unknown_room"
+ROOM_EXISTS: Final = "room_exists"
+NOT_INVITED: Final = "not_invited"
 NOT_ALLOWED: Final = "not_allowed"
+BAD_QUERY: Final = "bad_query"
 EMPTY_TEXT: Final = "empty_text"
 TEXT_TOO_LONG: Final = "text_too_long"
 BAD_ID: Final = "bad_id"
@@ -49,11 +53,15 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_PROOF: "the signature does not prove the key, on this connection, for this name",
     BAD_CODE: "the code is wrong, used up or too old",
     INVITATION_REQUIRED: "the server takes new names by invitation only",
-    TOO_MANY: "more of this came from the client's address than the server takes",
-    BANNED: "the name or the key is banned here",
-    MUTED: "the user may read but not write for now",
+    TOO_MANY: "more of this came from the client's address, or from the user, than the server takes",
+    BANNED: "the name or the key is banned here, or from the room",
+    MUTED: "the user may read but not write for now, here or in the room",
     UNKNOWN_USER: "nobody was ever here under this name; `names` are close ones",
-    NOT_ALLOWED: "the purpose given in `hello` does not include this",
+    UNKNOWN_ROOM: "there is no such room, or none that the user may see; `names` are close ones",
+    ROOM_EXISTS: "the room is there already, and of another kind",
+    NOT_INVITED: "the room is private, and the user was not invited",
+    NOT_ALLOWED: "the purpose given in `hello`, or the user's place in the room, does not include this",
+    BAD_QUERY: "the words to search for cannot be read",
     EMPTY_TEXT: "there is no text in the message",
     TEXT_TOO_LONG: "the text is longer than a message may be",
     BAD_ID: "the message id is not a UUID in its canonical form",

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct, field
 VERSION: Final = 1
 MAX_FRAME: Final = 64 * 1024  # bytes in one line, its newline included
 MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message, unless the server is told otherwise
+MAX_PAGE: Final = 500  # messages in one answer
 
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
@@ -22,8 +23,25 @@ Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 Purpose = Literal["join", "listen", "send", "query"]
 Outcome = Literal["delivered", "stored"]
-Operation = Literal["kick", "ban", "unban", "mute", "unmute"]
+Operation = Literal["kick", "ban", "unban", "mute", "unmute", "invite", "uninvite", "own", "disown"]
 Present = Literal["refuse", "takeover", "attach"]
+RoomKind = Literal["open", "private", "announcement"]
+Where = Literal["here", "away", "gone"]
+Happening = Literal[
+    "joined",
+    "left",
+    "topic",
+    "kicked",
+    "banned",
+    "unbanned",
+    "muted",
+    "unmuted",
+    "invited",
+    "uninvited",
+    "owner",
+    "disowned",
+]
+PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 
 
 class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
@@ -32,7 +50,9 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     ``key`` is the Ed25519 public key that the client will prove. ``since`` resumes behind that ``seq``; without it the
     feed starts behind what this user has acknowledged. ``present`` says what to do if the user's ``join`` is open
     elsewhere; one of the same ``client`` (made anew with each start) is replaced in any case. ``link`` is a code from
-    another device of the user, ``invite`` one from the operator.
+    another device of the user, ``invite`` one from the operator. ``newest`` leaves out, of each room, what was missed
+    but for so many of the newest; without it the feed is whole. Without ``receipts`` others are not told what this
+    connection has shown.
     """
 
     version: Number
@@ -44,6 +64,8 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     client: str = ""
     link: str = ""
     invite: str = ""
+    newest: Positive | None = None
+    receipts: bool = True
 
 
 class Prove(Struct, tag_field="t", tag="prove", gc=False):
@@ -52,12 +74,16 @@ class Prove(Struct, tag_field="t", tag="prove", gc=False):
     signature: str
 
 
-class Send(Struct, tag_field="t", tag="send", gc=False):
-    """A message to one recipient; ``id`` is a UUID made by the client and the same in every retry."""
+class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
+    """A message to a person or a room.
+
+    ``id`` is a UUID made by the client and the same in every retry; ``re`` is the ``seq`` of the message answered.
+    """
 
     id: str
     to: str
     text: str
+    re: Seq | None = None
 
 
 class Ack(Struct, tag_field="t", tag="ack", gc=False):
@@ -67,8 +93,87 @@ class Ack(Struct, tag_field="t", tag="ack", gc=False):
 
 
 class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
-    """Asks who is here; the answer carries the same ``n``."""
+    """Asks who is here, or who belongs to the room ``to``; the answer carries the same ``n``.
 
+    With a ``limit`` it has so many people at most, those first of whose coming and going one is told.
+    """
+
+    to: str = ""
+    limit: Number = 0
+    n: Number = 0
+
+
+class Away(Struct, tag_field="t", tag="away", gc=False, omit_defaults=True):
+    """The user is away from the keyboard, or ``back``; the answer is ``done``."""
+
+    text: str = ""
+    back: bool = False
+    n: Number = 0
+
+
+class Join(Struct, tag_field="t", tag="join", gc=False, omit_defaults=True):
+    """Enters a room, which comes into being if it is not there; the answer is ``room``.
+
+    A ``kind`` is what it must be, or becomes: without one, whatever it is, and ``open`` when it is new.
+    """
+
+    room: str
+    kind: RoomKind | None = None
+    n: Number = 0
+
+
+class Leave(Struct, tag_field="t", tag="leave", gc=False, omit_defaults=True):
+    """Leaves a room for good; the answer is ``done``."""
+
+    room: str
+    n: Number = 0
+
+
+class Topic(Struct, tag_field="t", tag="topic", gc=False, omit_defaults=True):
+    """Says what a room is about; the answer is ``done``."""
+
+    room: str
+    text: str = ""
+    n: Number = 0
+
+
+class Rooms(Struct, tag_field="t", tag="rooms", gc=False, omit_defaults=True):
+    """Asks for the rooms that the user may see, those behind ``after`` by name; or for one of them."""
+
+    room: str = ""
+    after: str = ""
+    n: Number = 0
+
+
+class History(Struct, tag_field="t", tag="history", gc=False, omit_defaults=True):
+    """Asks for a page of what was said with a person or in a room: the newest before ``before``, since ``since``."""
+
+    of: str
+    before: Seq | None = None
+    since: Time | None = None
+    limit: PageSize = 50
+    n: Number = 0
+
+
+class Search(Struct, tag_field="t", tag="search", gc=False, omit_defaults=True):
+    """Asks for messages with these words, the newest first."""
+
+    text: str
+    where: str = field(default="", name="in")
+    sender: str = field(default="", name="from")
+    before: Seq | None = None
+    limit: PageSize = 20
+    n: Number = 0
+
+
+class Receipts(Struct, tag_field="t", tag="receipts", gc=False, omit_defaults=True):
+    """Asks how far others have read what was said with a person or in a room.
+
+    With ``watch``, a ``receipt`` comes for as long as the connection is open whenever one of them has read further.
+    """
+
+    to: str
+    watch: bool = False
     n: Number = 0
 
 
@@ -92,10 +197,14 @@ class Revoke(Struct, tag_field="t", tag="revoke", gc=False, omit_defaults=True):
 
 
 class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True):
-    """An operator sends someone away, keeps them out or silences them; the answer is ``done``."""
+    """An operator sends someone away, keeps them out or silences them; the answer is ``done``.
+
+    With a ``room``, its owners do so there, invite people to it, and share what they own.
+    """
 
     do: Operation
     to: str
+    room: str = ""
     seconds: Positive | None = None
     reason: str = ""
     n: Number = 0
@@ -128,17 +237,22 @@ class Challenge(Struct, tag_field="t", tag="challenge", gc=False):
 
 
 class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
-    """The client is in: the name as owned, the newest ``seq`` of the log, and where this session's feed starts."""
+    """The client is in: the name as owned, the newest ``seq`` of the log, and where this session's feed starts.
+
+    ``rooms`` are those that the user belongs to, ``invited`` those that they may enter by invitation.
+    """
 
     user: str
     head: Seq
     cursor: Seq
     server: str
     limits: Limits
+    rooms: list[str] = []
+    invited: list[str] = []
 
 
 class Sent(Struct, tag_field="t", tag="sent", gc=False):
-    """The message is on disk; ``delivered`` if a connection of the recipient was handed it at that moment."""
+    """The message is on disk; ``delivered`` if someone else's open connection was handed it at that moment."""
 
     id: str
     seq: Seq
@@ -146,8 +260,8 @@ class Sent(Struct, tag_field="t", tag="sent", gc=False):
     outcome: Outcome
 
 
-class Message(Struct, tag_field="t", tag="message", gc=False):
-    """One message of the user's feed, in the order of ``seq``."""
+class Message(Struct, tag_field="t", tag="message", gc=False, omit_defaults=True):
+    """One message of the user's feed, in the order of ``seq``; ``re`` is the ``seq`` of the one that it answers."""
 
     seq: Seq
     id: str
@@ -155,6 +269,7 @@ class Message(Struct, tag_field="t", tag="message", gc=False):
     to: str
     text: str
     at: Time
+    re: Seq | None = None
 
 
 class Live(Struct, tag_field="t", tag="live", gc=False):
@@ -163,25 +278,123 @@ class Live(Struct, tag_field="t", tag="live", gc=False):
     seq: Seq
 
 
-class Person(Struct, gc=False):
-    """Someone who is here, and since when."""
+class Skipped(Struct, tag_field="t", tag="skipped", gc=False):
+    """So many messages of a room were left out, see ``newest`` in ``hello``; ``history`` before ``before`` has them."""
+
+    to: str
+    count: Number
+    before: Seq
+
+
+class Read(Struct, tag_field="t", tag="read", gc=False):
+    """The user has shown everything up to this ``seq`` on another connection of theirs."""
+
+    seq: Seq
+
+
+class Receipt(Struct, tag_field="t", tag="receipt", gc=False, omit_defaults=True):
+    """Someone was shown everything up to ``seq`` that was said with them, or in the room ``to`` behind ``since``."""
+
+    user: str
+    seq: Seq
+    to: str = ""
+    since: Seq = 0
+
+
+class Person(Struct, gc=False, omit_defaults=True):
+    """Someone, where they are, and since when; ``text`` is what they said of being away."""
 
     user: str
     since: Time
+    state: Where = "here"
+    text: str = ""
 
 
-class People(Struct, tag_field="t", tag="who", gc=False):
-    """The answer to ``who``: everyone who is here, by name."""
+class People(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
+    """The answer to ``who``: everyone who is here, or belongs to the room ``to``, by name.
+
+    ``count`` is how many there are where a limit has left some out.
+    """
 
     people: list[Person]
+    to: str = ""
+    count: Number = 0
     n: Number = 0
 
 
-class Presence(Struct, tag_field="t", tag="presence", gc=False):
-    """Who came and who went since the last such frame."""
+class Presence(Struct, tag_field="t", tag="presence", gc=False, omit_defaults=True):
+    """Who came, who went and who is away from the keyboard since the last such frame.
+
+    Of those only with whom the user shares a room that is not too large, or has talked of late.
+    """
 
     here: list[str] = []
     gone: list[str] = []
+    away: list[Person] = []
+
+
+class RoomInfo(Struct, gc=False, omit_defaults=True):
+    """A room: how many belong to it, whether the user does or is invited, and how what was last said there begins."""
+
+    name: str
+    kind: RoomKind
+    members: Number
+    topic: str = ""
+    owners: list[str] = []
+    joined: bool = False
+    invited: bool = False
+    last: Message | None = None
+
+
+class Room(Struct, tag_field="t", tag="room", gc=False):
+    """The answer to ``join``: the user belongs to the room, and is told what is said there behind ``since``."""
+
+    room: RoomInfo
+    since: Seq
+    n: Number = 0
+
+
+class RoomList(Struct, tag_field="t", tag="rooms", gc=False):
+    """The answer to ``rooms``, by name; ``more`` if there are others behind them."""
+
+    rooms: list[RoomInfo]
+    more: bool = False
+    n: Number = 0
+
+
+class Happened(Struct, tag_field="t", tag="happened", gc=False, omit_defaults=True):
+    """Something happened in a room of the user's, or to the user: to ``user``, by the hand of ``by``."""
+
+    room: str
+    what: Happening
+    user: str = ""
+    by: str = ""
+    text: str = ""
+
+
+class HistoryPage(Struct, tag_field="t", tag="history", gc=False):
+    """The answer to ``history``, the oldest first; ``more`` if there are older ones."""
+
+    of: str
+    messages: list[Message]
+    more: bool
+    n: Number = 0
+
+
+class Found(Struct, tag_field="t", tag="search", gc=False):
+    """The answer to ``search``, the newest first; ``more`` if there are older ones."""
+
+    messages: list[Message]
+    more: bool
+    n: Number = 0
+
+
+class ReceiptList(Struct, tag_field="t", tag="receipts", gc=False):
+    """The answer to ``receipts``: who has been shown everything up to which ``seq``, as far as they let it be known."""
+
+    to: str
+    people: list[Receipt]
+    n: Number = 0
 
 
 class LinkCode(Struct, tag_field="t", tag="link", gc=False):
@@ -235,15 +448,44 @@ class Error(Struct, tag_field="t", tag="error", gc=False, omit_defaults=True):
     names: list[str] = []
 
 
-ClientFrame = Hello | Prove | Send | Ack | Who | Link | Keys | Revoke | Operate | Ping | Bye
+ClientFrame = (
+    Hello
+    | Prove
+    | Send
+    | Ack
+    | Who
+    | Away
+    | Join
+    | Leave
+    | Topic
+    | Rooms
+    | History
+    | Search
+    | Receipts
+    | Link
+    | Keys
+    | Revoke
+    | Operate
+    | Ping
+    | Bye
+)
 ServerFrame = (
     Challenge
     | Welcome
     | Sent
     | Message
     | Live
+    | Skipped
+    | Read
+    | Receipt
     | People
     | Presence
+    | Room
+    | RoomList
+    | Happened
+    | HistoryPage
+    | Found
+    | ReceiptList
     | LinkCode
     | KeyList
     | Done

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import regex
 
 MAX_NAME: Final = 32  # characters
+ROOM_SIGN: Final = "#"
 
 #: Words that mean something else where a name could stand.
 RESERVED: Final = frozenset(
@@ -52,6 +53,34 @@ def check_name(raw: str) -> Name:
     Raises:
         InputError: it breaks a rule; the sentence says which.
     """
+    name = _check_form(raw)
+    if name.key in RESERVED:
+        raise InputError(f'The name "{name.text}" is reserved; choose another one.')
+    return name
+
+
+def is_room(raw: str) -> bool:
+    """Return whether this names a room rather than a person."""
+    return raw.startswith(ROOM_SIGN)
+
+
+def check_room_name(raw: str) -> Name:
+    """Return the name of the room that ``raw`` stands for: ``#`` and what could be a person's name.
+
+    No word is reserved behind ``#``: it cannot be taken for anything else there.
+
+    Raises:
+        InputError: it breaks a rule; the sentence says which.
+    """
+    if not is_room(raw):
+        raise InputError(f'The name of a room begins with {ROOM_SIGN}, as in "#ops".')
+    if raw == ROOM_SIGN:
+        raise InputError('There is no name behind the #; write it like "#ops".')
+    return Name(*(ROOM_SIGN + part for part in _check_form(raw.removeprefix(ROOM_SIGN))))
+
+
+def _check_form(raw: str) -> Name:
+    """Return the name that ``raw`` stands for, whether or not it is reserved."""
     from precis_i18n import get_profile  # noqa: PLC0415 (12 ms that only those who check names pay)
 
     _check_characters(raw)
@@ -61,8 +90,6 @@ def check_name(raw: str) -> Name:
     except UnicodeEncodeError as error:
         raise InputError(_explain(raw, error)) from None
     _check_characters(text)
-    if key in RESERVED:
-        raise InputError(f'The name "{text}" is reserved; choose another one.')
     if not _single_script().fullmatch(text):
         raise InputError(
             f'The name "{text}" mixes scripts or uses one that is not in common use, '

@@ -33,6 +33,7 @@ Answer = Callable[[list[Row] | Refused], None]
 
 _INVITATION_SECONDS: Final = 7 * 86_400
 _FROM_INSIDE: Final = frozenset({"kick", "ban", "unban", "mute", "unmute"})
+_UNNOTED: Final = frozenset({"status"})  # done even if it cannot be noted: it is asked when the disk is full
 _CANNOT_WRITE: Final = "The server cannot write its log, so nothing was changed: look at its messages and its disk."
 
 
@@ -111,8 +112,9 @@ class Admin:
         try:
             self._audit.write(by, request)
         except Refused as refusal:
-            answer(refusal)
-            return
+            if request.do not in _UNNOTED:
+                answer(refusal)
+                return
         try:
             command(request, asked)
         except Refused as refusal:
@@ -160,6 +162,7 @@ class Admin:
 
     def _status(self, _request: Request, asked: _Asked) -> None:
         hub = self._hub
+        health = hub.log.health()
         asked.tell(
             {
                 "version": __version__,
@@ -172,6 +175,10 @@ class Admin:
                 "users": hub.directory.count,
                 "messages": hub.log.head,
                 "waiting_bytes": hub.log.pending_bytes,
+                "log": "writable" if health.error is None else health.error,
+                "log_since": None if health.error is None else _time(health.since),
+                "log_damaged": health.damaged,
+                "log_bytes": health.bytes,
                 "banned": sorted(hub.rulings.all("ban")),
                 "invitations": len(hub.rulings.all("invitation")),
             }

@@ -50,6 +50,7 @@ class Settings:
         tls_cert: the operator's certificate, in PEM; without it the server makes its own.
         tls_key: the key that belongs to it.
         insecure: take connections without TLS from other machines too.
+        keep: so many seconds old a message may become; for ever, where there is none.
     """
 
     address: Address
@@ -58,6 +59,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     insecure: bool = False
+    keep: int | None = None
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -194,6 +196,8 @@ class Server:
         assert self.hub is not None  # noqa: S101 (started only once it is there)
         self._ticking = self._loop.call_later(_TICK, self._tick)
         self.hub.tick(_TICK)
+        if self._settings.keep is not None:
+            self.hub.log.prune(self.hub.clock() - self._settings.keep * 1000)
 
     async def stop(self) -> None:
         """Take no more, finish what is being written, say goodbye to everyone, and let go of the log."""

@@ -12,6 +12,7 @@ from chatcli.store.log import KeyRecord, Settled, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.server.feed import Feed
+    from chatcli.server.rooms import Room
     from chatcli.server.session import Session
 
 _SPELLINGS: Final = 100_000  # remembered, so that a name is not folded anew for each message
@@ -27,28 +28,50 @@ class User:
         name: as it is written.
         key: as it is compared.
         cursor: everything in the feed up to this ``seq`` was shown to them.
+        shown: the same, as far as others are told.
+        owed: who is told when they are shown more, and how far that goes at present: the senders of what they have yet
+            to be shown.
         keys: the public keys that the name belongs to, as they are on disk, and since when.
         adding: keys that are being written, and who waits for each.
         dropping: keys that are being taken away; they are good for nothing any more.
-        feeds: those of their connections that get messages.
-        joined: the connections of their open ``join``.
-        since: when that began, in milliseconds since 1970-01-01 UTC.
+        sessions: their connections.
+        feeds: those that get messages.
+        joined: those of their open ``join``.
+        since: when that began, in milliseconds since 1970-01-01 UTC; once it has ended, when it did.
+        away: what they said of being away from the keyboard; None while they are not.
+        away_since: when they did.
+        rooms: those they belong to.
+        entering: how many rooms they are about to belong to.
+        invited: rooms to which they may have been invited; see :meth:`chatcli.server.rooms.Rooms.invites`.
+        partners: with whom they have talked of late, the latest last; None until the log was asked.
         settling: whether the name has yet to be written.
     """
 
-    __slots__ = ("adding", "cursor", "dropping", "feeds", "id", "joined", "key", "keys", "name", "settling", "since")
+    __slots__ = (
+        "adding", "away", "away_since", "cursor", "dropping", "entering", "feeds", "id", "invited", "joined", "key",
+        "keys", "name", "owed", "partners", "rooms", "sessions", "settling", "shown", "since",
+    )  # fmt: skip
 
     def __init__(self, record: UserRecord, *, settled: bool) -> None:
         self.id = record.id
         self.name = record.name
         self.key = record.key
         self.cursor = record.cursor
+        self.shown = record.shown
+        self.owed: dict[User, int] = {}
+        self.sessions: set[Session] = set()
         self.feeds: list[Feed] = []
         self.keys: dict[bytes, int] = {}
         self.adding: dict[bytes, list[Settled]] = {}
         self.dropping: set[bytes] = set()
         self.joined: list[Session] = []
-        self.since = 0
+        self.since = record.seen
+        self.away: str | None = None
+        self.away_since = 0
+        self.rooms: dict[Room, None] = {}
+        self.entering = 0
+        self.invited: set[Room] = set()
+        self.partners: dict[User, None] | None = None
         self.settling = not settled
 
     @property
@@ -62,7 +85,7 @@ class User:
 
 
 class Directory:
-    """All users, in memory: about 500 bytes each."""
+    """All users, in memory: about a kilobyte each."""
 
     def __init__(self, records: Iterable[UserRecord], keys: Iterable[KeyRecord]) -> None:
         self._by_id: dict[int, User] = {}
@@ -71,8 +94,10 @@ class Directory:
         self._by_look: dict[str, User] = {}  # those whose look is not their key
         for record in records:
             self._add(User(record, settled=True))
-        for user, key, since in keys:
-            self._by_id[user].keys[key] = since
+        for identity, key, since in keys:
+            owner = self._by_id.get(identity)
+            if owner is not None:  # else the log is damaged
+                owner.keys[key] = since
         self._next_id = max(self._by_id, default=0) + 1
 
     def _add(self, user: User) -> None:
@@ -85,6 +110,10 @@ class Directory:
     def by_id(self, identity: int) -> User:
         """Return the user with that id, who must exist."""
         return self._by_id[identity]
+
+    def get(self, identity: int) -> User | None:
+        """Return the user with that id, if the log has them."""
+        return self._by_id.get(identity)
 
     def name_of(self, identity: int) -> str:
         """Return the name of the user with that id, or a stand-in where a damaged log has lost them."""
@@ -128,7 +157,7 @@ class Directory:
 
     def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
         """Take a free name; it is someone's from now on, and known once :meth:`settle` says so."""
-        record = UserRecord(self._next_id, name.text, name.key, created, cursor)
+        record = UserRecord(self._next_id, name.text, name.key, created, cursor, shown=cursor)
         self._next_id += 1
         user = User(record, settled=False)
         self._add(user)
@@ -156,14 +185,26 @@ class Directory:
 
     def close_to(self, spelling: str, here: Iterable[User]) -> list[str]:
         """Return known names that ``spelling`` may have meant, the closest first: of those here now, and the newest."""
-        from rapidfuzz import process  # noqa: PLC0415 (nobody may ever misspell a name)
-        from rapidfuzz.distance import OSA  # noqa: PLC0415 (as above)
-
         newest = reversed(self._by_key.values())
-        candidates = {user.key: user.name for user in (*islice(here, _CANDIDATES), *islice(newest, _CANDIDATES))}
-        key = spelling.casefold()
-        distance = max(1, len(key) // 3)
-        begin_so = [name for name in candidates if key and name.startswith(key)][:_HINTS]
-        found = process.extract(key, candidates.keys(), scorer=OSA.distance, score_cutoff=distance, limit=_HINTS)
-        near = dict.fromkeys([*(name for name, _, _ in found), *begin_so])
-        return [candidates[name] for name in islice(near, _HINTS)]
+        users = (*islice(here, _CANDIDATES), *islice(newest, _CANDIDATES))
+        return close_names(spelling, ((user.key, user.name) for user in users), 2 * _CANDIDATES)
+
+
+def close_names(spelling: str, names: Iterable[tuple[str, str]], most: int) -> list[str]:
+    """Return those names that ``spelling`` may have meant, the closest first.
+
+    Args:
+        spelling: what was written.
+        names: each as it is compared and as it is written.
+        most: so many of them are looked at.
+    """
+    from rapidfuzz import process  # noqa: PLC0415 (nobody may ever misspell a name)
+    from rapidfuzz.distance import OSA  # noqa: PLC0415 (as above)
+
+    candidates = dict(islice(names, most))
+    key = spelling.casefold()
+    distance = max(1, len(key) // 3)
+    begin_so = [name for name in candidates if key and name.startswith(key)][:_HINTS]
+    found = process.extract(key, candidates.keys(), scorer=OSA.distance, score_cutoff=distance, limit=_HINTS)
+    near = dict.fromkeys([*(name for name, _, _ in found), *begin_so])
+    return [candidates[name] for name in islice(near, _HINTS)]

@@ -9,17 +9,16 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from chatcli.errors import StoreError
+from chatcli.errors import ChatError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
-from chatcli.protocol.frames import Message
-from chatcli.protocol.ids import id_text
-from chatcli.store.log import FeedPage, FeedQuery, FeedRow
+from chatcli.protocol.frames import Error, Skipped
+from chatcli.store.log import Backlog, BacklogQuery, FeedPage, FeedQuery
 
 if TYPE_CHECKING:
-    from chatcli.server.directory import Directory, User
+    from chatcli.server.directory import User
+    from chatcli.server.hub import Hub
     from chatcli.server.session import Session
-    from chatcli.store.log import Log
 
 _PAGE: Final = 500  # messages
 _HELD: Final = 256 * 1024  # bytes
@@ -42,24 +41,36 @@ class Feed:
     Args:
         session: gets the messages.
         user: whose feed it is.
+        hub: the middle of the server.
         position: the ``seq`` behind which to begin.
         unread_only: until it is live for the first time, leave out what the user said to others.
+        newest: until then, leave out of each room what was missed but for so many messages; None for nothing.
+
+    Attributes:
+        listening: whether it is among the feeds of its user's rooms. One that has fallen behind, and cannot read on for
+            now, is not: what is said in a room costs nothing for those who take nothing.
     """
 
-    __slots__ = ("_directory", "_held", "_held_bytes", "_log", "_unread_only", "mode", "position", "session", "user")
+    __slots__ = (
+        "_floors", "_held", "_held_bytes", "_hub", "_log", "_newest", "_unread_only", "listening", "mode", "position",
+        "session", "user",
+    )  # fmt: skip
 
     def __init__(
-        self, session: Session, user: User, log: Log, directory: Directory, position: int, *, unread_only: bool
+        self, session: Session, user: User, hub: Hub, position: int, *, unread_only: bool, newest: int | None = None
     ) -> None:
         self.session = session
         self.user = user
         self.position = position
         self.mode = Mode.LAGGING
-        self._log = log
-        self._directory = directory
+        self._hub = hub
+        self._log = hub.log
         self._unread_only = unread_only
+        self._newest = newest
+        self._floors: dict[int, int] = {}
         self._held: list[tuple[int, bytes]] | None = None
         self._held_bytes = 0
+        self.listening = False
 
     def push(self, seq: int, line: bytes) -> bool:
         """Take a message that was just committed; return whether it is on its way to the client, who keeps up."""
@@ -89,41 +100,83 @@ class Feed:
         """Read on, if the feed is behind and nothing is being read; the session calls it whenever it can take more."""
         if self.mode is not Mode.LAGGING:
             return
+        if not self.listening:
+            self._listen()
         upto = self._log.head
         if self.position >= upto:
             self._go_live()
             return
         self.mode = Mode.READING
+        if self._newest is not None:
+            backlog = BacklogQuery(self.user.id, self.position, upto, self._newest, self._unread_only)
+            self._newest = None
+            self._log.read_backlog(backlog, self._backlog_read)
+            return
         self._held, self._held_bytes = [], 0
-        query = FeedQuery(self.user.id, self.position, upto, _PAGE, self._unread_only)
+        query = FeedQuery(self.user.id, self.position, upto, _PAGE, self._unread_only, self._floors)
         self._log.read_feed(query, lambda page, error: self._page_read(upto, page, error))
+
+    def _backlog_read(self, backlog: list[Backlog] | None, error: ChatError | None) -> None:
+        """Say what is left out, and go on with the rest."""
+        if self.session.closed:
+            return
+        if backlog is None:
+            self._give_up(error)
+            return
+        for room, count, floor in backlog:
+            self._floors[room] = floor
+            self.session.put(encode(Skipped(self._hub.rooms.name_of(room), count, floor + 1)))
+        self.mode = Mode.LAGGING
+        self.session.wake()
+
+    def _give_up(self, error: ChatError | None) -> None:
+        self.session.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
 
     def stalled(self) -> None:
         """Stop being live: the socket is full."""
         if self.mode is Mode.LIVE:
             self.mode = Mode.LAGGING
+        if self.mode is Mode.LAGGING:
+            self.stop_listening()
 
-    def _page_read(self, upto: int, page: FeedPage | None, error: StoreError | None) -> None:
+    def _listen(self) -> None:
+        self.listening = True
+        for room in self.user.rooms:
+            room.feeds[self] = None
+
+    def stop_listening(self) -> None:
+        """Be told no more of what is said in rooms."""
+        self.listening = False
+        for room in self.user.rooms:
+            room.feeds.pop(self, None)
+
+    def _page_read(self, upto: int, page: FeedPage | None, error: ChatError | None) -> None:
         if self.session.closed:
             return
         if page is None:
-            self.session.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
+            self._give_up(error)
             return
         for row in page.rows:
-            self.session.put(self._line(row))
+            self.session.put(encode(self._hub.message(row)))
+        if page.damaged:
+            text = f"The server's log is damaged: {page.damaged} of your messages cannot be read. Tell its operator."
+            self.session.put(encode(Error(codes.STORAGE, text)))
         self.mode = Mode.LAGGING
-        if not page.complete:
+        self.position = max(self.position, page.upto)
+        if page.upto < upto:
             self._held = None
-            self.position = page.rows[-1].seq
+            if self.session.full:
+                self.stop_listening()
             self.session.wake()
             return
-        self.position = max(self.position, upto)
         self._catch_up_with_held()
 
     def _catch_up_with_held(self) -> None:
         """Go live if everything that came meanwhile was held. No await between the page and this."""
         held, self._held = self._held, None
         if held is None:
+            if self.session.full:
+                self.stop_listening()
             self.session.wake()
             return
         self._go_live()
@@ -136,8 +189,5 @@ class Feed:
     def _go_live(self) -> None:
         self.mode = Mode.LIVE
         self._unread_only = False
+        self._floors = {}
         self.session.caught_up(self.position)
-
-    def _line(self, row: FeedRow) -> bytes:
-        sender, recipient = self._directory.name_of(row.sender), self._directory.name_of(row.recipient)
-        return encode(Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at))

@@ -10,19 +10,24 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatcli.errors import StoreError
+from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
-from chatcli.protocol.frames import Error, Message, Send, Sent
+from chatcli.protocol.frames import Error, Hello, Message, Send, Sent
+from chatcli.protocol.ids import id_text
+from chatcli.protocol.names import check_name
+from chatcli.protocol.text import printable_line
 from chatcli.server.allowances import Allowances
 from chatcli.server.directory import Directory, User
 from chatcli.server.feed import Feed, Mode
 from chatcli.server.limits import Limits
 from chatcli.server.links import Links
 from chatcli.server.presence import Later, Presence
+from chatcli.server.receipts import Receipts
+from chatcli.server.rooms import Room, Rooms
 from chatcli.server.rulings import Rulings
 from chatcli.server.turn import Turn
-from chatcli.store.log import Batch, Committed, Entry, Log, Rename, Settled
+from chatcli.store.log import Barrier, Batch, Change, Committed, Entry, Log, MessageRow, Rename, Settled
 
 if TYPE_CHECKING:
     from chatcli.server.admin import Admin
@@ -37,7 +42,7 @@ class Origin(NamedTuple):
     session: Session
     id: str
     sender: User
-    recipient: User
+    recipient: User | Room
 
 
 class Hub:
@@ -69,13 +74,14 @@ class Hub:
         self.turn = turn
         self.clock = clock
         self.log = open_log(self._committed)
-        self.server_key = ""
         self.admin: Admin | None = None
         self.directory = Directory(self.log.users(), self.log.keys())
         self.rulings = Rulings(self.log, turn, clock)
         self.allowances = Allowances(limits, seconds)
         self.links = Links(seconds)
-        self.presence = Presence(later)
+        self.rooms = Rooms(self.log, turn, self.directory, self.rulings, clock)
+        self.receipts = Receipts(self.log)
+        self.presence = Presence(self.log, self.directory, later, clock)
         self.sessions: set[Session] = set()
         self.server_key = ""  # its fingerprint; known before the first connection is taken
         turn.begin_with(self.log.commit)
@@ -90,10 +96,11 @@ class Hub:
                 # A fault of ours with one connection: the others have deadlines, too.
                 logger.exception("%s could not be looked after.", session)
 
-    def enter(self, session: Session, user: User, since: int | None) -> Feed:
+    def enter(self, session: Session, user: User, hello: Hello) -> Feed:
         """Give a session its feed, from ``since`` or from where its user left off; the session sets it going."""
+        since = hello.since
         position = user.cursor if since is None else min(since, self.log.head)
-        feed = Feed(session, user, self.log, self.directory, position, unread_only=since is None)
+        feed = Feed(session, user, self, position, unread_only=since is None, newest=hello.newest)
         user.feeds.append(feed)
         return feed
 
@@ -102,17 +109,52 @@ class Hub:
         user, feed = session.user, session.feed
         if user is None:
             return
-        if feed in user.feeds:
+        user.sessions.discard(session)
+        self.receipts.forget(session)
+        if feed is not None and feed in user.feeds:
             user.feeds.remove(feed)
+            feed.stop_listening()
         if session in user.joined:
             user.joined.remove(session)
             if not user.joined:
                 self.presence.went(user)
 
-    def say(self, session: Session, sender: User, recipient: User, frame: Send, raw_id: bytes) -> None:
+    def say(self, session: Session, sender: User, recipient: User | Room, frame: Send, raw_id: bytes) -> None:
         """Queue a message for the log."""
         origin = Origin(session, frame.id, sender, recipient)
-        self.log.add(Entry(raw_id, sender.id, recipient.id, self.clock(), frame.text, origin))
+        self.log.add(Entry(raw_id, sender.id, recipient.id, self.clock(), frame.text, origin, frame.re))
+        self.turn.wake()
+
+    def find_user(self, spelling: str) -> User:
+        """Return the known user whom that spelling of a name means.
+
+        Raises:
+            UnknownRecipient: there is none.
+        """
+        user = self.directory.find(spelling)
+        if user is not None:
+            return user
+        try:
+            check_name(spelling)
+        except InputError:
+            text = f'Nobody can be called "{printable_line(spelling[:64])}": name one person, as they call themselves.'
+            raise UnknownRecipient(codes.UNKNOWN_USER, text, []) from None
+        names = self.directory.close_to(spelling, self.presence.users())
+        hint = (
+            f"; did you mean {' or '.join(names)}?" if names else ": they have to join once before they can be sent to."
+        )
+        text = f'Nobody called "{printable_line(spelling[:64])}" was ever here{hint}'
+        raise UnknownRecipient(codes.UNKNOWN_USER, text, names)
+
+    def message(self, row: MessageRow) -> Message:
+        """Return the frame of a message that was read from the log."""
+        name_of = self.directory.name_of if row.recipient > 0 else self.rooms.name_of
+        sender, recipient = self.directory.name_of(row.sender), name_of(row.recipient)
+        return Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at, row.re)
+
+    def when_written(self, function: Callable[[], None]) -> None:
+        """Call a function once all that was queued for the log until now is written, or is known not to be."""
+        self.log.change(Barrier(), lambda _error: function())
         self.turn.wake()
 
     def rename(self, user: User, name: str, settled: Settled) -> None:
@@ -126,24 +168,29 @@ class Hub:
             settled(error)  # while they still have the name, so that others hear under it that they have left
             if error is None:
                 self.directory.rename(user, name, key)
+                for room in tuple(user.rooms):
+                    self.rooms.leave(room, user)
 
         self.log.change(Rename(user.id, name, key), written)
         self.turn.wake()
 
-    def read(self, user: User, seq: int) -> None:
-        """Note that everything up to ``seq`` was shown to someone."""
-        if seq > user.cursor:
-            user.cursor = seq
-            self.log.move_cursor(user.id, seq)
-
     def _committed(self, batch: Batch, error: StoreError | None) -> None:
-        for change in batch.changes:
-            try:
-                change.settled(error)
-            except Exception:
-                # A fault of ours, as below.
-                logger.exception("What was changed was not followed up.")
-        for entry in batch.entries:
+        """Follow up what was committed, in the order of the log: who is in a room is told what is said from then on."""
+        for part in batch.in_order():
+            if isinstance(part, Change):
+                self._settle(part, error)
+            else:
+                self._hand_on(part, error)
+
+    def _settle(self, change: Change, error: StoreError | None) -> None:
+        try:
+            change.settled(error)
+        except Exception:
+            # A fault of ours, as below.
+            logger.exception("What was changed was not followed up.")
+
+    def _hand_on(self, entries: list[Entry], error: StoreError | None) -> None:
+        for entry in entries:
             origin = entry.origin
             assert isinstance(origin, Origin)  # noqa: S101 (the hub put it there)
             try:
@@ -156,7 +203,10 @@ class Hub:
         refusal = self._refusal(entry, origin, error)
         if refusal is not None:
             return refusal
-        return self._repeat(entry, origin) if entry.duplicate else self._deliver(entry, origin)
+        if entry.duplicate:
+            return self._repeat(entry, origin)
+        self.rooms.handed_on = entry.seq
+        return self._deliver(entry, origin)
 
     def _refusal(self, entry: Entry, origin: Origin, error: StoreError | None) -> bytes | None:
         if error is not None:
@@ -169,26 +219,38 @@ class Hub:
         return None
 
     def _deliver(self, entry: Entry, origin: Origin) -> bytes:
-        """Hand the message, encoded once, to every live connection of both ends; return the answer to its sender."""
+        """Hand the message, encoded once, to every live connection that is to have it; return the answer to its sender.
+
+        Delivered is what was handed to someone else, or to another connection of one's own where it is for oneself.
+        """
         session, identity, sender, recipient = origin
         seq = entry.seq
-        line = encode(Message(seq, identity, sender.name, recipient.name, entry.text, entry.at))
+        line = encode(Message(seq, identity, sender.name, recipient.name, entry.text, entry.at, entry.re))
         delivered = False
         for feed in recipient.feeds:
-            if feed.session is not session and feed.push(seq, line):
+            if (
+                feed.session is not session
+                and feed.push(seq, line)
+                and (feed.user is not sender or sender is recipient)
+            ):
                 delivered = True
-        if sender is not recipient:
+        if isinstance(recipient, Room):
+            recipient.newest = seq
+        elif sender is not recipient:
             for feed in sender.feeds:
                 if feed.session is not session:
                     feed.push(seq, line)
+            self.receipts.owe(recipient, sender, seq)
+            self.presence.talked(sender, recipient)
         if session.feed is not None:
             session.feed.passed(seq)
         return encode(Sent(identity, seq, entry.at, "delivered" if delivered else "stored"))
 
     def _repeat(self, entry: Entry, origin: Origin) -> bytes:
         """Answer a retry: the message has its place already."""
-        recipient = origin.recipient
-        delivered = recipient.cursor >= entry.seq or any(
-            feed.mode is Mode.LIVE and feed.position >= entry.seq for feed in recipient.feeds
+        sender, recipient = origin.sender, origin.recipient
+        delivered = (isinstance(recipient, User) and recipient.shown >= entry.seq) or any(
+            feed.mode is Mode.LIVE and feed.position >= entry.seq and (feed.user is not sender or sender is recipient)
+            for feed in recipient.feeds
         )
         return encode(Sent(origin.id, entry.seq, entry.at, "delivered" if delivered else "stored"))

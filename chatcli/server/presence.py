@@ -1,34 +1,69 @@
-"""Who is in the chat, and the notices of coming and going: gathered, encoded once, sent to everyone here."""
+"""Who is in the chat, and the notices of coming and going: gathered, and told to those whom they concern.
+
+Those are who shares a room with someone, unless it is so large that nobody knows everyone in it, and with whom they
+have talked of late. So a server that starts again with thousands of people sends each of them a few names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
+from chatcli.errors import ChatError
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import People, Person
 from chatcli.protocol.frames import Presence as PresenceFrame
+from chatcli.server.notices import SMALL_ROOM
+from chatcli.store.log import Seen
 
 if TYPE_CHECKING:
-    from chatcli.server.directory import User
+    from chatcli.server.directory import Directory, User
+    from chatcli.server.rooms import Room
+    from chatcli.store.log import Log
 
+_PARTNERS: Final = 50
 _SOONEST: Final = 0.05  # seconds
 _NOTICES_A_SECOND: Final = 5_000  # to all sessions together: with many people here, notices are rarer and longer
 
 Later = Callable[[float, Callable[[], None]], object]
+State = tuple[str, str]  # here, away or gone, and what they said of that
+
+
+class _Change:
+    """What is yet to be told of someone.
+
+    Attributes:
+        name: how they are called.
+        before: what was last told of them.
+        whom: those whom it concerned when they left; who has left belongs nowhere any more.
+    """
+
+    __slots__ = ("before", "name", "whom")
+
+    def __init__(self, name: str, before: State) -> None:
+        self.name = name
+        self.before = before
+        self.whom: set[User] = set()
 
 
 class Presence:
     """The people with an open ``join``.
 
     Args:
+        log: knows with whom people have talked.
+        directory: everyone.
         later: runs a callable after so many seconds.
+        clock: the time in milliseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, later: Later) -> None:
+    def __init__(self, log: Log, directory: Directory, later: Later, clock: Callable[[], int]) -> None:
+        self._log = log
+        self._directory = directory
         self._later = later
+        self._clock = clock
         self._here: dict[int, User] = {}
-        self._changed: dict[int, tuple[str, bool]] = {}  # as they were called, and whether here when last told
+        self._changed: dict[User, _Change] = {}
         self._scheduled = False
 
     @property
@@ -36,45 +71,151 @@ class Presence:
         """How many are here."""
         return len(self._here)
 
-    def came(self, user: User) -> None:
-        """Note that someone is here now, unless they were already."""
-        if user.id not in self._here:
-            self._note(user, was_here=False)
-            self._here[user.id] = user
-
-    def went(self, user: User) -> None:
-        """Note that someone has left, if they were here."""
-        if self._here.pop(user.id, None):
-            self._note(user, was_here=True)
-
-    def _note(self, user: User, *, was_here: bool) -> None:
-        self._changed.setdefault(user.id, (user.name, was_here))
-        if not self._scheduled:
-            self._scheduled = True
-            self._later(_SOONEST + len(self._here) / _NOTICES_A_SECOND, self._tell)
-
     def users(self) -> Iterable[User]:
         """Return those who are here."""
         return self._here.values()
 
-    def people(self, number: int = 0) -> bytes:
-        """Return the answer to ``who``."""
-        people = [Person(user.name, user.since) for user in self._here.values()]
-        people.sort(key=lambda person: person.user.casefold())
-        return encode(People(people, number))
+    def came(self, user: User) -> None:
+        """Note that someone is here now, unless they were already."""
+        if user.id in self._here:
+            return
+        self._note(user)
+        self._here[user.id] = user
+        for room in user.rooms:
+            room.here.add(user)
+        if user.partners is None:
+            self._ask_for_partners(user)
 
-    def _tell(self) -> None:
+    def _ask_for_partners(self, user: User) -> None:
+        user.partners = {}
+
+        def answered(identities: list[int] | None, _error: ChatError | None) -> None:
+            # Without an answer they are told of those only with whom they talk from now on.
+            found = [self._directory.get(identity) for identity in reversed(identities or ())]
+            since = user.partners or {}
+            user.partners = dict.fromkeys([*(one for one in found if one is not None and one not in since), *since])
+            _trim(user.partners)
+            if user.id in self._here:
+                self._tell_partners(user)
+
+        self._log.read_partners(user.id, _PARTNERS, answered)
+
+    def talked(self, one: User, other: User) -> None:
+        """Note that two have talked: from now on they are told of each other."""
+        _remember(one.partners, other)
+        _remember(other.partners, one)
+
+    def went(self, user: User) -> None:
+        """Note that someone has left, if they were here."""
+        if user.id not in self._here:
+            return
+        self._note(user)
+        self._changed[user].whom |= self.near(user)
+        del self._here[user.id]
+        for room in user.rooms:
+            room.here.discard(user)
+        user.away = None
+        user.since = self._clock()
+        self._log.change(Seen(user.id, user.since))  # with whatever is written next
+
+    def step_away(self, user: User, text: str | None) -> None:
+        """Note that someone is away from the keyboard, with what they say of it, or back."""
+        self._note(user)
+        user.away, user.away_since = text, self._clock()
+
+    def _note(self, user: User) -> None:
+        self._changed.setdefault(user, _Change(user.name, self._state(user)))
+        if not self._scheduled:
+            self._scheduled = True
+            self._later(_SOONEST + len(self._here) / _NOTICES_A_SECOND, self.tell)
+
+    def _state(self, user: User) -> State:
+        person = self.person(user)
+        return person.state, person.text
+
+    def person(self, user: User) -> Person:
+        """Return where someone is, and since when."""
+        if user.id not in self._here:
+            return Person(user.name, user.since, "gone")
+        if user.away is not None:
+            return Person(user.name, user.away_since, "away", user.away)
+        return Person(user.name, user.since)
+
+    def near(self, user: User) -> set[User]:
+        """Return those here who are told of a user's coming and going."""
+        near: set[User] = set()
+        for room in user.rooms:
+            if len(room.here) <= SMALL_ROOM:
+                near |= room.here
+        near.update(partner for partner in user.partners or () if partner.id in self._here)
+        near.discard(user)
+        return near
+
+    # The answers to ``who``
+
+    def people(self, number: int = 0, limit: int = 0, asking: User | None = None) -> bytes:
+        """Return who is here; with a limit, those first who are near to whoever asks."""
+        if not limit or limit >= len(self._here):
+            return self._list(self._here.values(), number)
+        near = self.near(asking) if asking is not None else set()
+        chosen = islice(dict.fromkeys(chain(near, islice(self._here.values(), limit))), limit)
+        return self._list(chosen, number, count=len(self._here))
+
+    def members(self, room: Room, number: int) -> bytes:
+        """Return who belongs to a room."""
+        return self._list(room.members, number, room.name)
+
+    def _list(self, users: Iterable[User], number: int, to: str = "", count: int = 0) -> bytes:
+        people = sorted(map(self.person, users), key=lambda person: person.user.casefold())
+        return encode(People(people, to, count, number))
+
+    # The notices
+
+    def _tell_partners(self, user: User) -> None:
+        """Tell those with whom someone has talked that they are here; who shares a room with them is told as ever."""
+        notice = PresenceFrame([], [], [])
+        _add(notice, user.name, self.person(user))
+        line = encode(notice)
+        for partner in user.partners or ():
+            for session in partner.joined:
+                session.notify(line)
+
+    def tell(self) -> None:
+        """Tell what is yet to be told; called as soon as there is some, and enough time for more to come with it."""
         self._scheduled = False
         changed, self._changed = self._changed, {}
-        here: list[str] = []
-        gone: list[str] = []
-        for identity, (name, was_here) in changed.items():
-            is_here = identity in self._here
-            if is_here != was_here:
-                (here if is_here else gone).append(name)
-        if not here and not gone:
-            return
-        line = encode(PresenceFrame(here, gone))
-        for user in self._here.values():
-            for session in user.joined:
+        notices: dict[User, PresenceFrame] = {}
+        for user, change in changed.items():
+            if self._state(user) == change.before:
+                continue
+            person = self.person(user)
+            for other in self.near(user) | change.whom:
+                notice = notices.get(other)
+                if notice is None:
+                    notice = notices[other] = PresenceFrame([], [], [])
+                _add(notice, change.name, person)
+        for other, notice in notices.items():
+            line = encode(notice)
+            for session in other.joined:
                 session.notify(line)
+
+
+def _remember(partners: dict[User, None] | None, partner: User) -> None:
+    if partners is not None:
+        partners.pop(partner, None)
+        partners[partner] = None
+        _trim(partners)
+
+
+def _trim(partners: dict[User, None]) -> None:
+    while len(partners) > _PARTNERS:
+        del partners[next(iter(partners))]
+
+
+def _add(notice: PresenceFrame, name: str, person: Person) -> None:
+    if person.state == "gone":
+        notice.gone.append(name)
+    elif person.state == "away":
+        notice.away.append(person)
+    else:
+        notice.here.append(name)

@@ -15,9 +15,9 @@ from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.names import Name
 from chatcli.server.links import new_code, plain_code
 from chatcli.server.turn import Turn
-from chatcli.store.log import Log, Ruling, Settled
+from chatcli.store.log import Log, Ruling, Settled, unheeded
 
-Kind = Literal["ban", "mute", "operator", "invitation"]
+Kind = Literal["ban", "mute", "operator", "invitation", "room_ban", "room_mute", "room_invitation"]
 
 _INVITATION_SYLLABLES: Final = 10  # 59 bits: open for days, not for ten minutes
 
@@ -38,12 +38,11 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def _ignore(_error: StoreError | None) -> None:
-    """Stands in where nobody waits for a ruling to be on disk."""
-
-
 class Rulings:
-    """All rulings. Subjects are names as they are compared, fingerprints of keys, or digests of invitations.
+    """All rulings.
+
+    Subjects are names as they are compared, fingerprints of keys, digests of invitations, or the ids of a room and of a
+    user with a colon between them.
 
     Args:
         log: where they are kept.
@@ -61,12 +60,18 @@ class Rulings:
         }
         self._on_disk = dict(self._decisions)
         self._newest: dict[tuple[str, str], object] = {}  # of the changes to a ruling that are being written
-        self._count_mutes()
+        self._count("mute")
+        self._count("room_mute")
 
     @property
     def mutes(self) -> bool:
         """Whether anyone at all is muted: asked for every message."""
         return self._muted > 0
+
+    @property
+    def in_rooms(self) -> bool:
+        """Whether anyone at all is muted in a room or banned from one: asked for every message to one."""
+        return self._in_rooms > 0
 
     def get(self, kind: Kind, subject: str) -> Decision | None:
         """Return the ruling on a subject, if there is one and it has not ended."""
@@ -90,7 +95,7 @@ class Rulings:
         seconds: float | None = None,
         uses: int = 0,
         reason: str = "",
-        settled: Settled = _ignore,
+        settled: Settled = unheeded,
     ) -> None:
         """Make a ruling, in place of any on the same subject.
 
@@ -108,11 +113,11 @@ class Rulings:
         until = None if seconds is None else now + int(seconds * 1000)
         self._put(kind, subject, Decision(now, until, uses, reason), settled)
 
-    def lift(self, kind: Kind, subject: str, *, settled: Settled = _ignore) -> None:
+    def lift(self, kind: Kind, subject: str, *, settled: Settled = unheeded) -> None:
         """Take a ruling back, if there is one."""
         self._put(kind, subject, None, settled)
 
-    def _put(self, kind: Kind, subject: str, decision: Decision | None, settled: Settled = _ignore) -> None:
+    def _put(self, kind: Kind, subject: str, decision: Decision | None, settled: Settled = unheeded) -> None:
         change = self._newest[kind, subject] = object()
 
         def written(error: StoreError | None) -> None:
@@ -121,18 +126,20 @@ class Rulings:
             if self._newest.get((kind, subject)) is change:  # else it is for a later one to say how it stands
                 del self._newest[kind, subject]
                 _set(self._decisions, kind, subject, self._on_disk.get((kind, subject)))
-                self._count_mutes(kind)
+                self._count(kind)
             settled(error)
 
         _set(self._decisions, kind, subject, decision)
-        self._count_mutes(kind)
+        self._count(kind)
         value = None if decision is None else msgspec.json.encode(decision).decode()
         self._log.change(Ruling(kind, subject, value), written)
         self._turn.wake()
 
-    def _count_mutes(self, changed: Kind = "mute") -> None:
+    def _count(self, changed: Kind) -> None:
         if changed == "mute":
             self._muted = sum(kind == "mute" for kind, _ in self._decisions)
+        elif changed in ("room_ban", "room_mute"):
+            self._in_rooms = sum(kind in ("room_ban", "room_mute") for kind, _ in self._decisions)
 
     def check_ban(self, name: Name, key: bytes) -> None:
         """Keep the banned out.
@@ -143,7 +150,7 @@ class Rulings:
         for subject in (name.key, ed25519_fingerprint(key)):
             decision = self.get("ban", subject)
             if decision is not None:
-                raise Refused(codes.BANNED, f"You are banned from this server{_details(decision)}.")
+                raise Refused(codes.BANNED, f"You are banned from this server{details(decision)}.")
 
     def check_mute(self, key: str) -> None:
         """Keep the muted silent.
@@ -153,9 +160,9 @@ class Rulings:
         """
         decision = self.get("mute", key)
         if decision is not None:
-            raise Refused(codes.MUTED, f"You may read here, but not write{_details(decision)}.")
+            raise Refused(codes.MUTED, f"You may read here, but not write{details(decision)}.")
 
-    def invite(self, uses: int, seconds: float, *, settled: Settled = _ignore) -> str:
+    def invite(self, uses: int, seconds: float, *, settled: Settled = unheeded) -> str:
         """Return the code of a new invitation."""
         code = new_code(_INVITATION_SYLLABLES)
         self.make("invitation", _digest(code), seconds=seconds, uses=uses, settled=settled)
@@ -200,7 +207,7 @@ def _set(decisions: dict[tuple[str, str], Decision], kind: Kind, subject: str, d
         decisions[kind, subject] = decision
 
 
-def _details(decision: Decision) -> str:
+def details(decision: Decision) -> str:
     """Return until when and why, as far as that was said."""
     until = ""
     if decision.until is not None:

@@ -10,18 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from chatcli import __version__
-from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
+from chatcli.errors import ChatError, InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
 from chatcli.protocol.address import Address
-from chatcli.protocol.admin import Request, Row
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
-from chatcli.protocol.ids import id_bytes
-from chatcli.protocol.keys import ed25519_fingerprint, key_text
-from chatcli.protocol.names import check_name
+from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
-from chatcli.protocol.text import printable_line
-from chatcli.server import admission
+from chatcli.server import admission, requests
 from chatcli.server.admission import Claimant
 from chatcli.store.log import Entry
 
@@ -35,14 +31,17 @@ logger = logging.getLogger(__name__)
 # Why the server does not read from a connection at the moment; any of them is enough.
 _UNSENT: Final = 1  # it does not take what it is sent
 _IN_FLIGHT: Final = 2  # it has said more than is committed yet
-_SETTLING: Final = 4  # its name is being written
+_WAITING: Final = 4  # its name, or what it asked for, is being written or read
 _BACKLOG: Final = 16  # it has asked for more than it takes
 _STOPPING: Final = 8  # the server is about to stop
 _ALLOWANCE: Final = 32  # it has used up its allowance of messages
 
+_LIGHT: Final = (f.Send, f.Ack, f.Ping, BadFrame)  # what may be taken by the hundred in one turn
+
 _SILENT: Final = 0.6  # of the allowed silence; clients say something every quarter of it
 _FORGIVING: Final = 10  # seconds after which one bad line is forgotten
 _ENTRY_OVERHEAD: Final = 200  # bytes that a message takes beside its text, about
+ROSTER: Final = 100  # people of whom someone is told who could not be told of each
 
 
 class Wire(Protocol):
@@ -81,12 +80,16 @@ class Session:
         host: the other end's host.
         client: which start of which client this is, as it says itself.
         key: the public key that it has proved.
+        purpose: what it is for.
+        tells: whether others are told what it has shown.
+        user: whose it is, once that is proved.
+        feed: what it is told of, if its purpose includes that.
     """
 
     __slots__ = (
-        "_age", "_allowance", "_backlog", "_bad_frames", "_claimant", "_heard", "_hub", "_in_flight", "_leaving",
-        "_left", "_out", "_paused", "_purpose", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire",
-        "channel", "client", "feed", "host", "key", "peer", "user",
+        "_age", "_allowance", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving",
+        "_left", "_out", "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "channel",
+        "client", "feed", "host", "hub", "key", "peer", "purpose", "tells", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, channel: bytes = b"") -> None:
@@ -97,11 +100,12 @@ class Session:
         self.key = b""
         self.user: User | None = None
         self.feed: Feed | None = None
-        self._hub = hub
+        self.hub = hub
         self._wire = wire
         self._reader = FrameReader[f.ClientFrame](client_frames, hub.limits.frame, hub.limits.bad_frames)
         self._state = State.GREETING
-        self._purpose: f.Purpose = "query"
+        self.purpose: f.Purpose = "query"
+        self.tells = True
         self._backlog: list[f.ClientFrame | BadFrame] = []  # what came and has to wait
         self._claimant: Claimant | None = None
         self._allowance = float(hub.limits.message_burst)
@@ -110,6 +114,7 @@ class Session:
         self._in_flight = 0  # bytes said and not yet committed
         self._paused = 0
         self._leaving = False
+        self._bidden = False  # the client has said goodbye: nothing behind that is taken
         self._stale_roster = False
         self._bad_frames = 0.0  # fewer with time
         self._age = 0.0  # seconds in this state
@@ -124,9 +129,14 @@ class Session:
         return self._state is State.CLOSED
 
     @property
+    def full(self) -> bool:
+        """Whether the socket takes no more."""
+        return bool(self._paused & _UNSENT)
+
+    @property
     def silent(self) -> bool:
         """Whether the client has missed several of the pings that it should have sent."""
-        return self._quiet > self._hub.limits.silence * _SILENT
+        return self._quiet > self.hub.limits.silence * _SILENT
 
     # What the listener calls
 
@@ -142,21 +152,29 @@ class Session:
     def _work(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Take frames until there is too much to be sent, or the name is being written; keep the rest for then."""
         for index, frame in enumerate(frames):
-            if self._unsent > self._hub.limits.unsent or self._paused & (_SETTLING | _UNSENT):
+            if self._bidden:
+                return
+            if self._unsent > self.hub.limits.unsent or self._paused & (_WAITING | _UNSENT):
                 self._backlog = frames[index:]
                 self._pause(_BACKLOG)
                 self.wake()
                 return
             self._take(frame)
+            if type(frame) not in _LIGHT and index + 1 < len(frames) and not self._backlog:
+                # Others get their turn between two questions, whatever each of them costs.
+                self._backlog = frames[index + 1 :]
+                self._pause(_BACKLOG)
+                self.wake()
+                return
 
     def _go_on(self) -> None:
         """Take up what was left when there was too much to be sent."""
-        if self._backlog and not self._paused & (_SETTLING | _UNSENT):
+        if self._backlog and not self._paused & (_WAITING | _UNSENT):
             frames, self._backlog = self._backlog, []
             self._resume(_BACKLOG)
             self._work(frames)
-            if self._leaving and not self._backlog and not self._in_flight:
-                self._leave()
+        if self._leaving and not self._backlog and not self._in_flight:
+            self._leave()
 
     def ended(self) -> None:
         """Note that the client has said its last word; answer what is open, then close."""
@@ -180,9 +198,9 @@ class Session:
         """Note that the connection is gone."""
         self._state = State.CLOSED
         self._out.clear()
-        self._hub.sessions.discard(self)
-        self._hub.allowances.disconnect(self.host)
-        self._hub.leave(self)
+        self.hub.sessions.discard(self)
+        self.hub.allowances.disconnect(self.host)
+        self.hub.leave(self)
         logger.info("%s has gone", self)
 
     # What gathers output
@@ -192,26 +210,26 @@ class Session:
         if self._state is State.CLOSED:
             return
         if not self._out:
-            self._hub.turn.gather(self)
+            self.hub.turn.gather(self)
         self._out.append(line)
         self._unsent += len(line)
 
     def take(self, line: bytes) -> bool:
         """Say a line unless too much waits to be sent already; return whether it will be said."""
-        if self._unsent > self._hub.limits.unsent or self._paused & _UNSENT or self._state is State.CLOSED:
+        if self._unsent > self.hub.limits.unsent or self._paused & _UNSENT or self._state is State.CLOSED:
             return False
         self.put(line)
         return True
 
     def notify(self, line: bytes) -> None:
-        """Say a line that may be replaced by a whole roster later: nobody waits for it."""
+        """Say a line that may be replaced by a roster later: nobody waits for it."""
         if not self.take(line):
             self._stale_roster = True
 
     def wake(self) -> None:
         """See to it that the feed is asked to go on, at the end of this turn."""
         if not self._out:
-            self._hub.turn.gather(self)
+            self.hub.turn.gather(self)
 
     def flush(self) -> None:
         """Write what was gathered, in one go."""
@@ -230,7 +248,7 @@ class Session:
             return
         if self._stale_roster:
             self._stale_roster = False
-            self.put(self._hub.presence.people())
+            self.put(self.hub.presence.people(limit=ROSTER, asking=self.user))
         if self.feed is not None:
             self.feed.go_on()
         self._go_on()
@@ -268,7 +286,7 @@ class Session:
 
     def _count_bad(self) -> None:
         self._bad_frames += 1
-        if self._bad_frames >= self._hub.limits.bad_frames:
+        if self._bad_frames >= self.hub.limits.bad_frames:
             self.close(codes.MALFORMED, "Too many lines could not be taken; the server gives up.")
 
     def _unexpected(self, frame: f.ClientFrame) -> None:
@@ -279,14 +297,15 @@ class Session:
         raise Refused(codes.UNEXPECTED, f"{type(frame).__name__} makes no sense here.")
 
     def _hello(self, frame: f.Hello) -> None:
-        self._claimant = claimant = admission.hear(self._hub, self, frame)
-        self._purpose = frame.purpose
+        self._claimant = claimant = admission.hear(self.hub, self, frame)
+        self.purpose = frame.purpose
+        self.tells = frame.receipts
         if claimant is None:
             self._welcome(frame)
         else:
             self._state = State.PROVING
             server = f"chatcli/{__version__}"
-            self.put(encode(f.Challenge(key_text(claimant.nonce), server, self._hub.server_key)))
+            self.put(encode(f.Challenge(key_text(claimant.nonce), server, self.hub.server_key)))
 
     def _prove(self, frame: f.Prove) -> None:
         claimant, self._claimant = self._claimant, None
@@ -297,21 +316,21 @@ class Session:
             self._settled(claimant.hello, error)
 
         try:
-            self.user, waits = admission.admit(self._hub, self, claimant, frame.signature, settled)
+            self.user, waits = admission.admit(self.hub, self, claimant, frame.signature, settled)
         except Refused as refusal:
             if refusal.code == codes.BAD_PROOF:
                 self.close(refusal.code, str(refusal))
                 return
             raise
         if waits:
-            self._pause(_SETTLING)
+            self._pause(_WAITING)
         else:
             self._welcome(claimant.hello)
 
     def _settled(self, hello: f.Hello, error: StoreError | None) -> None:
         if self.closed:
             return
-        self._resume(_SETTLING)
+        self._resume(_WAITING)
         if error is not None:
             self.close(codes.STORAGE, admission.CANNOT_WRITE)
             return
@@ -320,11 +339,9 @@ class Session:
         except Refused as refusal:
             self.put(_error(hello, refusal))
         self._go_on()
-        if self._leaving and not self._backlog and not self._in_flight:
-            self._leave()
 
     def _welcome(self, hello: f.Hello) -> None:
-        hub, user = self._hub, self.user
+        hub, user = self.hub, self.user
         if user is not None and hello.purpose == "join" and not self._leaving:
             self.user = None  # until there is a seat
             admission.sit_down(hub, self, user, hello)
@@ -334,131 +351,99 @@ class Session:
         limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
         cursor = hub.log.head
         if user is not None and hello.purpose in ("join", "listen"):
-            self.feed = hub.enter(self, user, hello.since)
+            self.feed = hub.enter(self, user, hello)
             cursor = self.feed.position
-        name = user.name if user is not None else ""
-        self.put(encode(f.Welcome(name, hub.log.head, cursor, f"chatcli/{__version__}", limits)))
+        welcome = f.Welcome("", hub.log.head, cursor, f"chatcli/{__version__}", limits)
+        if user is not None:
+            user.sessions.add(self)
+            welcome.user = user.name
+            welcome.rooms = [room.name for room in user.rooms]
+            welcome.invited = hub.rooms.invitations(user)
+        self.put(encode(welcome))
         if self.feed is not None:
             self.feed.go_on()
         if user is not None and hello.purpose == "join" and not self._leaving:
             hub.presence.came(user)
         logger.info("%s is in", self)
 
-    def _send(self, frame: f.Send) -> None:
-        sender = self.user
-        if sender is None or self._purpose == "query":
-            raise Refused(codes.NOT_ALLOWED, "A query cannot send; say hello with a name and another purpose.")
-        hub = self._hub
-        if hub.rulings.mutes:
-            hub.rulings.check_mute(sender.key)
-        raw_id = self._check_message(frame)
-        recipient = hub.directory.find(frame.to)
-        if recipient is None:
-            self._refuse_unknown(frame.to)
-            return
-        hub.say(self, sender, recipient, frame, raw_id)
-        self._in_flight += len(frame.text) + _ENTRY_OVERHEAD
-        if self._in_flight > hub.limits.in_flight or hub.log.pending_bytes > hub.limits.pending:
+    # What the handlers of frames call
+
+    def own(self) -> User:
+        """Return whose connection it is.
+
+        Raises:
+            Refused: nobody's.
+        """
+        if self.user is None:
+            raise Refused(codes.NOT_ALLOWED, "That needs a name; say hello with one.")
+        return self.user
+
+    def said(self, text: str) -> None:
+        """Note a message on its way into the log; :meth:`settle` answers it."""
+        limits = self.hub.limits
+        self._in_flight += len(text) + _ENTRY_OVERHEAD
+        if self._in_flight > limits.in_flight or self.hub.log.pending_bytes > limits.pending:
             self._pause(_IN_FLIGHT)
         self._allowance -= 1
-        if self._allowance < 0 and hub.limits.message_rate:
+        if self._allowance < 0 and limits.message_rate:
             self._pause(_ALLOWANCE)
-
-    def _check_message(self, frame: f.Send) -> bytes:
-        text, limit = frame.text, self._hub.limits.text
-        if not text or text.isspace():
-            raise Refused(codes.EMPTY_TEXT, "There is no text in that message.")
-        # A character has four bytes at most: most texts need not be encoded to be measured.
-        if len(text) * 4 > limit and (size := len(text.encode())) > limit:
-            raise Refused(
-                codes.TEXT_TOO_LONG, f"A message may have {limit} bytes, and this one has {size}: send it in parts."
-            )
-        try:
-            return id_bytes(frame.id)
-        except ValueError:
-            raise Refused(codes.BAD_ID, "A message id is a UUID, as in 01890a5d-ac96-774b-bcce-b302099a8057.") from None
-
-    def _refuse_unknown(self, spelling: str) -> None:
-        try:
-            check_name(spelling)
-        except InputError:
-            text = f'Nobody can be called "{printable_line(spelling[:64])}": name one person, as they call themselves.'
-            raise UnknownRecipient(codes.UNKNOWN_USER, text, []) from None
-        names = self._hub.directory.close_to(spelling, self._hub.presence.users())
-        hint = (
-            f"; did you mean {' or '.join(names)}?" if names else ": they have to join once before they can be sent to."
-        )
-        raise UnknownRecipient(
-            codes.UNKNOWN_USER, f'Nobody called "{printable_line(spelling[:64])}" was ever here{hint}', names
-        )
 
     def settle(self, entry: Entry, answer: bytes) -> None:
         """Answer a message that this session sent."""
         self._answered(answer, len(entry.text) + _ENTRY_OVERHEAD)
 
+    def wait(self) -> bool:
+        """Take no more frames until what was asked for can be answered; return whether messages are being written."""
+        writing = self._in_flight > 0
+        self._in_flight += _ENTRY_OVERHEAD
+        self._pause(_WAITING)
+        return writing
+
+    def answer(self, frame: f.ClientFrame, answer: f.ServerFrame | bytes | ChatError) -> None:
+        """Answer what was waited for, and take frames again.
+
+        Args:
+            frame: what was asked.
+            answer: a frame, an encoded one, or why there is none.
+        """
+        if isinstance(answer, ChatError):
+            answer = _error(frame, _as_refusal(answer))
+        elif not isinstance(answer, bytes):
+            answer = encode(answer)
+        self._resume(_WAITING)
+        self._answered(answer, _ENTRY_OVERHEAD)
+        self._go_on()
+
+    def take_said(self, text: str) -> None:
+        """Go on behind a message that had to wait before it could be queued, as :meth:`said` does for others."""
+        self._in_flight -= _ENTRY_OVERHEAD
+        self.said(text)
+        self._resume(_WAITING)
+        self._go_on()
+
+    def take_again(self, frame: f.ClientFrame) -> None:
+        """Take a frame that had to wait as if it came now."""
+        self._in_flight -= _ENTRY_OVERHEAD
+        self._resume(_WAITING)
+        self._take(frame)
+        self._go_on()
+
     def _answered(self, answer: bytes, size: int) -> None:
         self.put(answer)
         self._in_flight -= size
-        if self._paused & _IN_FLIGHT and self._in_flight <= self._hub.limits.in_flight // 2:
+        if self._paused & _IN_FLIGHT and self._in_flight <= self.hub.limits.in_flight // 2:
             self._resume(_IN_FLIGHT)
-        if self._leaving and not self._in_flight:
+        if self._leaving and not self._in_flight and not self._backlog:
             self._leave()
 
-    def _ack(self, frame: f.Ack) -> None:
-        if self.feed is not None:
-            # Nobody can have seen what was not sent to them.
-            self._hub.read(self.feed.user, min(frame.seq, self.feed.position))
-
-    def _who(self, frame: f.Who) -> None:
-        self.put(self._hub.presence.people(frame.n))
-
-    def _own(self) -> User:
-        if self.user is None:
-            raise Refused(codes.NOT_ALLOWED, "Without a name there are no keys; say hello with one.")
-        return self.user
-
-    def _link(self, frame: f.Link) -> None:
-        code, seconds = self._hub.links.make(self._own())
-        self.put(encode(f.LinkCode(code, self._hub.clock() + int(seconds * 1000), frame.n)))
-
-    def _keys(self, frame: f.Keys) -> None:
-        keys = [f.KeyInfo(ed25519_fingerprint(key), since) for key, since in self._own().keys.items()]
-        self.put(encode(f.KeyList(sorted(keys, key=lambda key: key.since), frame.n)))
-
-    def _revoke(self, frame: f.Revoke) -> None:
-        def settled(error: StoreError | None) -> None:
-            answer = f.Done(frame.n) if error is None else f.Error(codes.STORAGE, admission.NOT_CHANGED, n=frame.n)
-            self._answered(encode(answer), _ENTRY_OVERHEAD)
-
-        admission.revoke(self._hub, self._own(), frame.key, settled)
-        self._in_flight += _ENTRY_OVERHEAD
-
-    def _operate(self, frame: f.Operate) -> None:
-        if self._hub.admin is None:
-            raise Refused(codes.NOT_ALLOWED, "This server has no operators.")
-
-        def answer(outcome: list[Row] | Refused) -> None:
-            line = _error(frame, outcome) if isinstance(outcome, Refused) else encode(f.Done(frame.n))
-            self._answered(line, _ENTRY_OVERHEAD)
-
-        request = Request(frame.do, frame.to, frame.seconds, reason=frame.reason)
-        self._in_flight += _ENTRY_OVERHEAD
-        try:
-            self._hub.admin.do_from_inside(self._own(), request, answer)
-        except Refused:
-            self._in_flight -= _ENTRY_OVERHEAD
-            raise
-
-    def _ping(self, frame: f.Ping) -> None:
-        self.put(encode(f.Pong(frame.n)))
-
     def _bye(self, _frame: f.Bye) -> None:
+        self._bidden = True
         self._leave()
 
     def _leave(self) -> None:
         """Say goodbye once everything that was said is answered; be gone from the lists at once."""
-        self._hub.leave(self)
-        if self._in_flight or self._paused & _SETTLING:
+        self.hub.leave(self)
+        if self._in_flight or self._backlog or self._paused & _WAITING:
             self._leaving = True
         else:
             self.close(codes.LEFT, "Goodbye.")
@@ -468,7 +453,7 @@ class Session:
         if self.closed:
             return
         self.put(encode(f.ServerBye(code, text)))
-        self._hub.leave(self)
+        self.hub.leave(self)
         self._state = State.CLOSED
         self._age = 0.0
         self.flush()
@@ -499,7 +484,7 @@ class Session:
 
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed."""
-        limits = self._hub.limits
+        limits = self.hub.limits
         self._age += seconds
         self._allowance = min(self._allowance + limits.message_rate * seconds, float(limits.message_burst))
         if self._paused & _ALLOWANCE and self._allowance > 0:
@@ -526,21 +511,22 @@ class Session:
         self._left = left
 
     def __str__(self) -> str:
-        return f"{self.user.name} ({self._purpose}, {self.peer})" if self.user is not None else str(self.peer)
+        return f"{self.user.name} ({self.purpose}, {self.peer})" if self.user is not None else str(self.peer)
 
     _HANDLERS: ClassVar[dict[type, Callable[[Session, Any], None]]] = {
         f.Hello: _hello,
         f.Prove: _prove,
-        f.Send: _send,
-        f.Ack: _ack,
-        f.Who: _who,
-        f.Link: _link,
-        f.Keys: _keys,
-        f.Revoke: _revoke,
-        f.Operate: _operate,
-        f.Ping: _ping,
         f.Bye: _bye,
+        **requests.HANDLERS,
     }
+
+
+def _as_refusal(error: ChatError) -> Refused:
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, InputError):
+        return Refused(codes.BAD_QUERY, str(error))
+    return Refused(codes.STORAGE, f"The server cannot do that at the moment: {error}. Tell its operator.")
 
 
 def _error(frame: f.ClientFrame, refusal: Refused) -> bytes:

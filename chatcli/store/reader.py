@@ -1,44 +1,15 @@
-"""Reads from the log beside the writer, on connections of their own."""
+"""Reads what is held in memory while the log is open."""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
 
-from chatcli.store.log import FeedPage, FeedQuery, FeedRow, KeyRecord, Ruling, UserRecord
-
-_PAGE_TEXT: Final = 128 * 1024  # characters: a page ends behind the message with which it has so many
-
-_FEED = """
-SELECT messages.seq, messages.id, messages.sender,
-       CASE messages.sender WHEN conversations.low THEN conversations.high ELSE conversations.low END,
-       messages.at, messages.text
-FROM members
-JOIN conversations ON conversations.id = members.conversation
-JOIN messages ON messages.conversation = members.conversation
-WHERE members.user = :user AND messages.seq > :after AND messages.seq <= :upto
-  AND (NOT :unread_only OR messages.sender <> :user OR conversations.low = conversations.high)
-ORDER BY messages.seq
-LIMIT :limit
-"""
-
-
-def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> FeedPage:
-    """Read a stretch of someone's feed, in order."""
-    rows = []
-    size = 0
-    for values in connection.execute(_FEED, query._asdict()):
-        row = FeedRow(*values)
-        rows.append(row)
-        size += len(row.text)
-        if size >= _PAGE_TEXT:
-            return FeedPage(rows, complete=False)
-    return FeedPage(rows, complete=len(rows) < query.limit)
+from chatcli.store.log import KeyRecord, MemberRecord, RoomRecord, Ruling, UserRecord
 
 
 def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
     """Read everyone who has ever been here, the longest known first."""
-    rows = connection.execute("SELECT id, name, key, created, cursor FROM users ORDER BY id")
+    rows = connection.execute("SELECT id, name, key, created, cursor, shown, seen FROM users ORDER BY id")
     return [UserRecord(*row) for row in rows]
 
 
@@ -52,6 +23,28 @@ def read_rulings(connection: sqlite3.Connection) -> list[Ruling]:
     return [Ruling(*row) for row in connection.execute("SELECT kind, subject, value FROM rulings")]
 
 
+def read_rooms(connection: sqlite3.Connection) -> list[RoomRecord]:
+    """Read all rooms, the longest there first."""
+    rows = connection.execute("SELECT id, name, key, kind, topic, created FROM rooms ORDER BY id DESC")
+    return [RoomRecord(*row) for row in rows]
+
+
+def read_members(connection: sqlite3.Connection) -> list[MemberRecord]:
+    """Read who belongs to which room, in the order in which they came."""
+    rows = connection.execute(
+        "SELECT user, conversation, since, owner FROM members "
+        "WHERE conversation < 0 AND until IS NULL ORDER BY conversation DESC, rowid"
+    )
+    return [MemberRecord(user, room, since, bool(owner)) for user, room, since, owner in rows]
+
+
 def read_head(connection: sqlite3.Connection) -> int:
-    """Read the newest ``seq``, 0 where there is none."""
-    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
+    """Read the newest ``seq`` that was ever used, 0 where there is none; its message may have been pruned."""
+    (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
+    return max(int(newest), read_mark(connection, "pruned"))
+
+
+def read_mark(connection: sqlite3.Connection, name: str) -> int:
+    """Read one of the log's marks: ``pruned``, the newest ``seq`` removed, or ``removed``, how many were."""
+    row = connection.execute("SELECT seq FROM marks WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else 0

@@ -9,8 +9,8 @@ from chatcli.errors import StoreError
 
 APPLICATION_ID: Final = 0x63686174  # "chat": tells our file from any other SQLite database
 
-# A conversation is what a message belongs to: between two people now, a room later. One index on (conversation, seq)
-# then serves feeds, catching up and history alike; each further index costs more than the fsync does.
+# A conversation is what a message belongs to: between two people, or a room. One index on (conversation, seq) then
+# serves feeds, catching up and history alike; each further index costs more than the fsync does.
 _FIRST: Final = """
 CREATE TABLE users (
     id INTEGER PRIMARY KEY,
@@ -57,8 +57,54 @@ CREATE TABLE rulings (
 ) STRICT, WITHOUT ROWID;
 """
 
+# The ids of rooms are negative, so that the server can give them out without asking what conversations there are. What
+# a member's feed has of a room is what was said between `since` and `until`; who leaves and comes back has two rows.
+# The order of the rows is that in which people came.
+_ROOMS: Final = """
+CREATE TABLE renewed (
+    id INTEGER PRIMARY KEY,
+    low INTEGER REFERENCES users,
+    high INTEGER REFERENCES users,
+    UNIQUE (low, high),
+    CHECK (
+        CASE WHEN id < 0 THEN low IS NULL AND high IS NULL ELSE low IS NOT NULL AND high IS NOT NULL AND low <= high END
+    )
+) STRICT;
+INSERT INTO renewed SELECT id, low, high FROM conversations;
+DROP TABLE conversations;
+ALTER TABLE renewed RENAME TO conversations;
+CREATE TABLE rooms (
+    id INTEGER PRIMARY KEY REFERENCES conversations,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE renewed (
+    user INTEGER NOT NULL REFERENCES users,
+    conversation INTEGER NOT NULL REFERENCES conversations,
+    since INTEGER NOT NULL DEFAULT 0,
+    until INTEGER,
+    owner INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (user, conversation, since)
+) STRICT;
+INSERT INTO renewed (user, conversation) SELECT user, conversation FROM members;
+DROP TABLE members;
+ALTER TABLE renewed RENAME TO members;
+ALTER TABLE messages ADD COLUMN re INTEGER;
+ALTER TABLE users ADD COLUMN shown INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;
+UPDATE users SET shown = cursor;
+CREATE TABLE marks (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO marks VALUES ('pruned', 0);
+"""
+
 #: Number n leads from schema n - 1 to schema n. Never change one that was released; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS)
 
 
 def check(connection: sqlite3.Connection) -> int:

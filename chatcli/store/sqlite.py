@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO, Final
+from typing import Final
 
-from chatcli.errors import StoreError
-from chatcli.protocol.text import printable_line
-from chatcli.store import reader, schema
+from chatcli.errors import InputError, StoreError
+from chatcli.store import files, reader, schema, words
+from chatcli.store.backlog import read_backlog
+from chatcli.store.feed import read_feed
+from chatcli.store.history import read_history, read_newest, read_partners
+from chatcli.store.index import SearchIndex
 from chatcli.store.log import (
+    Backlog,
+    BacklogQuery,
     Batch,
     Change,
     Committed,
+    Done,
     Entry,
     FeedPage,
     FeedQuery,
+    Health,
+    HistoryQuery,
     KeyRecord,
-    PageRead,
+    MemberRecord,
+    MessageRow,
+    Page,
     Post,
     Record,
+    RoomRecord,
     Ruling,
+    SearchQuery,
     Settled,
     UserRecord,
+    unheeded,
 )
+from chatcli.store.pool import Readers
+from chatcli.store.pruning import Pruner
+from chatcli.store.search import TOO_MANY, search
 from chatcli.store.writer import Writer
 
 logger = logging.getLogger(__name__)
 
-_FILE: Final = "chatcli.db"
-_LOCK: Final = "lock"
 _READERS: Final = 2
-_BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
+_SEARCHERS: Final = 1
+_MOST_SEARCHES: Final = 200  # that wait, or are under way
+_PATIENCE: Final = 10.0  # seconds from when a search was asked for; nobody waits longer for the answer
 _CLOSING_SECONDS: Final = 1  # for the last batch; a disk that hangs must not keep the server from ending
-_CLOSED: Final = StoreError("the log is closed")
 _OVERHEAD: Final = 200  # bytes that a waiting message takes beside its text, about
 
 
@@ -65,9 +78,10 @@ class SqliteLog:
         self._writing = False
         self._cursors_wanted = False  # even if nothing else waits
         self._closed = False
-        self._failed = False  # the last batch could not be written
-        self._path = directory / _FILE
-        self._lock = _lock(directory)
+        self._error: str | None = None  # why the last batch could not be written
+        self._error_since = 0
+        self._path = directory / files.DATABASE
+        self._lock = files.lock(directory)
         try:
             self._open()
         except BaseException:
@@ -75,28 +89,36 @@ class SqliteLog:
             raise
 
     def _open(self) -> None:
-        with _explained(f"Cannot use the log {self._path}"):
+        with files.explained(f"Cannot use the log {self._path}"):
             self._path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
-            connection = _connect(self._path)
+            connection = files.connect(self._path)
             try:
-                schema.check(connection)  # before anything is changed in what may be someone else's file
+                version = schema.check(connection)  # before anything is changed in what may be someone else's file
+                if 0 < version < len(schema.MIGRATIONS):
+                    files.back_up(connection, self._path.with_name(f"{files.DATABASE}.schema-{version}.bak"))
                 connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA secure_delete = ON")  # what is pruned is not to be found in the file
                 schema.migrate(connection)
                 self._users = reader.read_users(connection)
                 self._keys = reader.read_keys(connection)
                 self._rulings = reader.read_rulings(connection)
+                self._rooms = reader.read_rooms(connection)
+                self._members = reader.read_members(connection)
                 self.head = reader.read_head(connection)
                 self._writer = Writer(connection, self._path)
             except BaseException:
                 connection.close()
                 raise
         self._connection = connection
-        self._batches: SimpleQueue[Batch | None] = SimpleQueue()  # holds one batch at most: see commit()
+        # Holds one batch at most, see commit(), and one time before which to prune.
+        self._batches: SimpleQueue[Batch | int | None] = SimpleQueue()
+        self._pruner = Pruner(connection)
+        self._pruning = False
+        self._index = SearchIndex(self._path)
         self._thread = threading.Thread(target=self._write_batches, name="log-writer", daemon=True)
         self._thread.start()
-        self._local = threading.local()
-        self._read_connections: list[sqlite3.Connection] = []
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="log-reader")
+        self._readers = Readers(self._path, self._tell, _READERS)
+        self._searchers = Readers(self._path, self._tell, _SEARCHERS)  # a search may take long: no feed waits for it
 
     @property
     def pending_bytes(self) -> int:
@@ -110,28 +132,44 @@ class SqliteLog:
 
     def users(self) -> list[UserRecord]:
         """Return everyone who had been here when the log was opened, the longest known first."""
-        return self._users
+        users, self._users = self._users, []
+        return users
 
     def keys(self) -> list[KeyRecord]:
         """Return the keys of all users as they were when the log was opened, the oldest first."""
-        return self._keys
+        keys, self._keys = self._keys, []
+        return keys
 
     def rulings(self) -> list[Ruling]:
         """Return the rulings as they were when the log was opened."""
-        return self._rulings
+        rulings, self._rulings = self._rulings, []
+        return rulings
+
+    def rooms(self) -> list[RoomRecord]:
+        """Return all rooms as they were when the log was opened."""
+        rooms, self._rooms = self._rooms, []
+        return rooms
+
+    def members(self) -> list[MemberRecord]:
+        """Return who belonged to which room when the log was opened, those of each room in the order they came."""
+        members, self._members = self._members, []
+        return members
 
     def add(self, entry: Entry) -> None:
         """Queue a message; it is written at the next :meth:`commit`."""
         self._waiting.entries.append(entry)
         self._pending_bytes += len(entry.text) + _OVERHEAD
 
-    def change(self, record: Record, settled: Settled) -> None:
-        """Queue anything but a message; written before the messages of the same batch."""
-        self._waiting.changes.append(Change(record, settled))
+    def change(self, record: Record, settled: Settled = unheeded) -> None:
+        """Queue anything but a message; it is written in its place among the messages of the same batch."""
+        self._waiting.changes.append(Change(record, settled, len(self._waiting.entries)))
 
-    def move_cursor(self, user: int, seq: int) -> None:
-        """Note how far a user has read; written with the next commit."""
-        self._waiting.cursors[user] = max(seq, self._waiting.cursors.get(user, 0))
+    def move_cursor(self, user: int, seq: int, *, shown: bool = True) -> None:
+        """Note how far a user has read, and whether others may be told; written with the next commit."""
+        waiting = self._waiting
+        waiting.cursors[user] = max(seq, waiting.cursors.get(user, 0))
+        if shown:
+            waiting.shown[user] = max(seq, waiting.shown.get(user, 0))
 
     def commit(self, *, cursors: bool = False) -> None:
         """Write what is queued, now or as soon as the batch before is done."""
@@ -146,17 +184,21 @@ class SqliteLog:
         self._batches.put(waiting)
 
     def _write_batches(self) -> None:
-        while (batch := self._batches.get()) is not None:
+        while (work := self._batches.get()) is not None:
+            if isinstance(work, int):
+                self._prune(work)
+                continue
             error = None
             try:
-                self._writer.write(batch)
+                self._writer.write(work)
             except sqlite3.Error as cause:
                 error = StoreError(f"cannot write the log {self._path}: {cause}")
             except Exception as cause:
                 # A fault of ours: whoever waits for this batch must hear of it all the same.
                 logger.exception("The log writer failed.")
                 error = StoreError(f"cannot write the log {self._path}: {cause!r}")
-            self._tell(self._done, batch, error)
+            self._tell(self._done, work, error)
+            self._index.wake()
 
     def _tell(self, function: object, *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the owner's loop is closed: nobody waits any more
@@ -165,42 +207,92 @@ class SqliteLog:
     def _done(self, batch: Batch, error: StoreError | None) -> None:
         """Hand the result over; in the owner's thread."""
         self._writing = False
-        self._failed = error is not None
+        self._note(error)
         self._pending_bytes -= sum(len(entry.text) + _OVERHEAD for entry in batch.entries)
         if error is None:
             self.head = max((entry.seq for entry in batch.entries if not entry.duplicate), default=self.head)
         else:
             logger.error("%s", error)
             for user, seq in batch.cursors.items():
+                self.move_cursor(user, seq, shown=False)
+            for user, seq in batch.shown.items():
                 self.move_cursor(user, seq)
         self.commit()
         self._committed(batch, error)
 
-    def read_feed(self, query: FeedQuery, done: PageRead) -> None:
-        """Read a stretch of a feed beside the writer."""
-
-        def finish(future: Future[FeedPage]) -> None:
-            error = None if future.cancelled() else future.exception()
-            if future.cancelled() or (error is not None and self._closed):
-                self._tell(done, None, _CLOSED)
-            elif error is None:
-                self._tell(done, future.result(), None)
-            else:
-                logger.error("Cannot read the log %s: %s", self._path, error)
-                self._tell(done, None, StoreError(f"cannot read the log: {error}"))
-
-        if self._closed:
-            self._tell(done, None, _CLOSED)
+    def _note(self, error: StoreError | None) -> None:
+        if error is None:
+            self._error = None
+            self._error_since = 0
         else:
-            self._readers.submit(self._read, query).add_done_callback(finish)
+            self._error = str(error)
+            self._error_since = self._error_since or time.time_ns() // 1_000_000
 
-    def _read(self, query: FeedQuery) -> FeedPage:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = _connect(self._path, create=False)
-            connection.execute("PRAGMA query_only = ON")
-            self._read_connections.append(connection)
-        return reader.read_feed(connection, query)
+    def read_feed(self, query: FeedQuery, done: Done[FeedPage]) -> None:
+        """Read a stretch of a feed beside the writer."""
+        self._readers.ask(lambda connection: read_feed(connection, query), done)
+
+    def read_backlog(self, query: BacklogQuery, done: Done[list[Backlog]]) -> None:
+        """Count what someone has missed in rooms."""
+        self._readers.ask(lambda connection: read_backlog(connection, query), done)
+
+    def read_history(self, query: HistoryQuery, done: Done[Page]) -> None:
+        """Read a page of a conversation, the oldest first."""
+        self._readers.ask(lambda connection: read_history(connection, query), done)
+
+    def read_newest(self, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
+        """Read the newest message of each of these rooms that has any."""
+        self._readers.ask(lambda connection: read_newest(connection, rooms), done)
+
+    def read_partners(self, user: int, limit: int, done: Done[list[int]]) -> None:
+        """Read with whom a user has talked last, the latest first."""
+        self._readers.ask(lambda connection: (read_partners(connection, user, limit), 0), done)
+
+    def search(self, query: SearchQuery, done: Done[Page]) -> None:
+        """Find messages, the newest first; what was committed before it was asked is found."""
+        try:
+            expression = words.parse(query.words)
+        except InputError as error:
+            self._tell(done, None, error)
+            return
+        if self._searchers.waiting >= _MOST_SEARCHES:
+            self._tell(done, None, StoreError(TOO_MANY))
+            return
+        head = self.head
+        end = time.monotonic() + _PATIENCE
+        self._searchers.ask(lambda connection: search(connection, self._index, query, expression, head, end), done)
+
+    def prune(self, before: int) -> None:
+        """Delete a few of the messages from before that time, in milliseconds since 1970-01-01 UTC; call it again."""
+        if not (self._pruning or self._closed):
+            self._pruning = True
+            self._batches.put(before)
+
+    def _prune(self, before: int) -> None:
+        """Delete a few messages; in the writer's thread."""
+        try:
+            removed = self._pruner.prune(before)
+        except sqlite3.Error as error:
+            logger.error("Cannot delete old messages from the log %s: %s", self._path, error)  # noqa: TRY400 (expected)
+        except Exception:
+            # A fault of ours: without this thread nothing would be written any more.
+            logger.exception("Old messages cannot be deleted from the log.")
+        else:
+            if removed:
+                self._index.remove(removed)
+        self._tell(self._pruned)
+
+    def _pruned(self) -> None:
+        self._pruning = False
+
+    def health(self) -> Health:
+        """Return how the log is."""
+        return Health(
+            self._error,
+            self._error_since,
+            self._readers.damaged + self._searchers.damaged,
+            files.size(self._path, self._index.path),
+        )
 
     def close(self) -> None:
         """Write what is queued, then let go of the files. Harmless when repeated."""
@@ -208,74 +300,16 @@ class SqliteLog:
             return
         self._closed = True
         # Cursors that could not be written just now are not worth another wait: what they point at is shown again.
-        if self._waiting.entries or self._waiting.changes or (self._waiting and not self._failed):
+        if self._waiting.entries or self._waiting.changes or (self._waiting and self._error is None):
             self._batches.put(self._waiting)
         self._waiting = Batch()
         self._batches.put(None)
         self._thread.join(_CLOSING_SECONDS)
-        for connection in self._read_connections:
-            connection.interrupt()
-        self._readers.shutdown(wait=not self._thread.is_alive(), cancel_futures=True)
-        if not self._thread.is_alive():
-            for connection in [*self._read_connections, self._connection]:
-                connection.close()
+        hangs = self._thread.is_alive()
+        self._index.stop()  # a search that waits for it would keep us waiting, too
+        self._searchers.close(wait=not hangs)
+        self._readers.close(wait=not hangs)
+        self._index.close(_CLOSING_SECONDS)
+        if not hangs:
+            self._connection.close()
             self._lock.close()
-
-
-class _Taken(StoreError):
-    """Another process has the lock."""
-
-
-def _connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-def _lock(directory: Path) -> IO[str]:
-    """Take the directory for this process; the kernel gives it back when the process ends, however it ends."""
-    with _explained(f"Cannot use the data directory {directory}"):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = open(directory / _LOCK, "a+", opener=_private)  # noqa: SIM115 (held as long as the log is open)
-    try:
-        with _explained(f"Cannot lock the data directory {directory}"):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except _Taken:
-        lock.seek(0)
-        owner = printable_line(lock.read(20).strip())
-        lock.close()
-        raise StoreError(
-            f"Another chatcli server (process {owner or 'unknown'}) uses the data directory {directory}: "
-            "stop it first, or give this one its own with --data."
-        ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    return lock
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-@contextlib.contextmanager
-def _explained(what: str) -> Iterator[None]:
-    """Turn what the system says into a sentence that begins with ``what``."""
-    try:
-        yield
-    except StoreError as error:
-        raise StoreError(f"{what}: {error}.") from None
-    except sqlite3.Error as error:
-        raise StoreError(f"{what}: {error}. Move it away, or choose another directory with --data.") from None
-    except BlockingIOError:
-        raise _Taken(what) from None
-    except (FileExistsError, NotADirectoryError):
-        raise StoreError(f"{what}: there is a file in its place. Choose another with --data.") from None
-    except OSError as error:
-        raise StoreError(f"{what}: {error.strerror}. Choose another with --data.") from None

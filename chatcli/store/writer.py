@@ -4,23 +4,58 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from chatcli.store.log import Batch, DropKey, Entry, KeyRecord, Record, Rename, Ruling, UserRecord
+from chatcli.store.files import transaction
+from chatcli.store.log import (
+    Barrier,
+    Batch,
+    Change,
+    DropKey,
+    Enter,
+    Entry,
+    KeyRecord,
+    Leave,
+    Lookup,
+    Own,
+    Record,
+    Rename,
+    RoomRecord,
+    Ruling,
+    Seen,
+    UserRecord,
+)
+from chatcli.store.reader import read_head
 
 _ROWS: Final = 100  # rows of one INSERT: 100 is where a longer statement stopped being faster
 _KNOWN_CONVERSATIONS: Final = 100_000  # kept in memory, about 100 bytes each
 
 
+@cache
 def _insert(rows: int) -> str:
-    values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
+    values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
     return (
-        "INSERT INTO messages (seq, id, conversation, sender, at, text) "  # noqa: S608 (nothing but question marks)
+        "INSERT INTO messages (seq, id, conversation, sender, at, text, re) "  # noqa: S608 (nothing but question marks)
         f"VALUES {values} ON CONFLICT (id) DO NOTHING"
     )
+
+
+_ROOM: Final = """
+INSERT INTO rooms (id, name, key, kind, topic, created) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, key = excluded.key, kind = excluded.kind,
+                               topic = excluded.topic, created = excluded.created
+"""
+_BELONGS: Final = "SELECT 1 FROM members WHERE user = ? AND conversation = ? AND until IS NULL"
+# What was to make the room may have been in a batch that failed.
+_ENTER: Final = """
+INSERT INTO members (user, conversation, since, owner)
+SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM rooms WHERE id = ?2)
+"""
+_LEAVE: Final = "UPDATE members SET until = ? WHERE user = ? AND conversation = ? AND until IS NULL"
+_OWN: Final = "UPDATE members SET owner = ? WHERE user = ? AND conversation = ? AND until IS NULL"
 
 
 class Writer:
@@ -34,29 +69,27 @@ class Writer:
         self._connection = connection
         self._files = (path, path.with_name(path.name + "-wal"))
         self._identities: list[tuple[int, int]] | None = None
-        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
-        self._next_seq: int = newest + 1
+        self._newest = read_head(connection)
+        self._next_seq = self._newest + 1  # never goes back, whatever becomes of the batch
         self._conversations: dict[tuple[int, int], int] = {}
 
     def write(self, batch: Batch) -> None:
         """Commit the whole batch, giving each entry its ``seq``."""
-        execute = self._connection.execute
-        if self._connection.in_transaction:  # the ROLLBACK of the batch before failed as well
-            execute("ROLLBACK")
-        execute("BEGIN IMMEDIATE")
+        newest = self._newest
         try:
-            for change in batch.changes:
-                self._write(change.record)
-            self._add_messages(batch.entries)
-            self._move_cursors(batch.cursors.items())
-            execute("COMMIT")
+            with transaction(self._connection):
+                for part in batch.in_order():
+                    if isinstance(part, Change):
+                        self._write(part.record)
+                    else:
+                        self._add_messages(part)
+                self._move_cursors(batch)
             self._check_files()
         except BaseException:
+            self._newest = newest
             self._conversations.clear()  # some may have been made in this transaction
             for entry in batch.entries:
                 entry.seq = 0
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
             raise
 
     def _check_files(self) -> None:
@@ -78,23 +111,63 @@ class Writer:
         execute = self._connection.execute
         match record:
             case UserRecord():
-                execute("INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, ?, ?)", record)
+                execute(
+                    "INSERT INTO users (id, name, key, created, cursor, shown, seen) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    record,
+                )
             case KeyRecord():
                 execute("INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", record)
             case DropKey():
                 execute("DELETE FROM keys WHERE user = ? AND key = ?", record)
             case Rename(user, name, key):
                 execute("UPDATE users SET name = ?, key = ? WHERE id = ?", (name, key, user))
-            case Ruling(kind, subject, None):
-                execute("DELETE FROM rulings WHERE kind = ? AND subject = ?", (kind, subject))
             case Ruling():
-                execute("INSERT INTO rulings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", record)
+                self._write_ruling(record)
+            case Seen(user, at):
+                execute("UPDATE users SET seen = ?2 WHERE id = ?1 AND seen < ?2", (user, at))
+            case Lookup():
+                found = execute("SELECT sender, seq, at FROM messages WHERE id = ?", (record.id,)).fetchone()
+                record.sender, record.seq, record.at = found or (0, 0, 0)
+            case RoomRecord() | Enter() | Leave() | Own():
+                self._write_room(record)
+            case Barrier():
+                pass
 
-    def _move_cursors(self, cursors: Iterable[tuple[int, int]]) -> None:
-        self._connection.executemany(
-            "UPDATE users SET cursor = ?2 WHERE id = ?1 AND cursor < ?2",
-            cursors,
-        )
+    def _write_ruling(self, ruling: Ruling) -> None:
+        execute = self._connection.execute
+        if ruling.value is None:
+            execute("DELETE FROM rulings WHERE kind = ? AND subject = ?", ruling[:2])
+        else:
+            execute("INSERT INTO rulings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", ruling)
+
+    def _write_room(self, record: RoomRecord | Enter | Leave | Own) -> None:
+        execute = self._connection.execute
+        match record:
+            case RoomRecord():
+                execute("INSERT INTO conversations (id) VALUES (?) ON CONFLICT DO NOTHING", (record.id,))
+                execute(_ROOM, record)
+            case Enter(user, room, owner):
+                self._enter(user, room, owner=owner)
+            case Leave(user, room):
+                execute(_LEAVE, (self._newest, user, room))
+            case Own(user, room, owner):
+                execute(_OWN, (owner, user, room))
+
+    def _enter(self, user: int, room: int, *, owner: bool) -> None:
+        execute = self._connection.execute
+        if execute(_BELONGS, (user, room)).fetchone():
+            return
+        # Whoever left and comes back with nothing said in between has a row of this name, which tells of nothing.
+        place = (user, room, self._newest)
+        execute("DELETE FROM members WHERE user = ? AND conversation = ? AND since = ?", place)
+        execute(_ENTER, (*place, owner))
+
+    def _move_cursors(self, batch: Batch) -> None:
+        for column, cursors in (("cursor", batch.cursors), ("shown", batch.shown)):
+            self._connection.executemany(
+                f"UPDATE users SET {column} = ?2 WHERE id = ?1 AND {column} < ?2",  # noqa: S608 (one of two)
+                cursors.items(),
+            )
 
     def _add_messages(self, entries: list[Entry]) -> None:
         for start in range(0, len(entries), _ROWS):
@@ -105,11 +178,13 @@ class Writer:
         rows = []
         for entry in entries:
             entry.seq = seq
-            rows.append((seq, entry.id, self._conversation(entry), entry.sender, entry.at, entry.text))
+            rows.append((seq, entry.id, self._conversation(entry), entry.sender, entry.at, entry.text, entry.re))
             seq += 1
         self._next_seq = seq
         cursor = self._connection.execute(_insert(len(rows)), list(chain.from_iterable(rows)))
-        if cursor.rowcount != len(rows):
+        if cursor.rowcount == len(rows):
+            self._newest = seq - 1
+        else:
             self._find_duplicates(entries)
 
     def _find_duplicates(self, entries: list[Entry]) -> None:
@@ -121,9 +196,12 @@ class Writer:
             entry.duplicate = seq != entry.seq
             entry.refused = sender != entry.sender
             entry.seq, entry.at = seq, at
+            self._newest = max(self._newest, seq)
 
     def _conversation(self, entry: Entry) -> int:
         sender, recipient = entry.sender, entry.recipient
+        if recipient < 0:
+            return recipient
         pair = (sender, recipient) if sender < recipient else (recipient, sender)
         known = self._conversations.get(pair)
         if known is None:
@@ -137,7 +215,10 @@ class Writer:
         row = execute("SELECT id FROM conversations WHERE low = ? AND high = ?", pair).fetchone()
         if row:
             return int(row[0])
-        identity = execute("INSERT INTO conversations (low, high) VALUES (?, ?)", pair).lastrowid
+        # Left to itself, SQLite would go on from the id of a room where there is nothing else.
+        (newest,) = execute("SELECT max(id) FROM conversations").fetchone()
+        identity = max(newest or 0, 0) + 1
+        execute("INSERT INTO conversations (id, low, high) VALUES (?, ?, ?)", (identity, *pair))
         for user in set(pair):
             execute("INSERT INTO members (user, conversation) VALUES (?, ?)", (user, identity))
-        return int(identity or 0)
+        return identity

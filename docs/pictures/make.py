@@ -145,43 +145,48 @@ def _free_port() -> int:
 
 
 def session(shell: Shell) -> Layout:
-    """Alice, Bob and a script in one chat."""
-    alice = shell("alice", 53, 9 + _BETWEEN + 6)  # as wide as the notice on joining
-    bob = shell("bob", 53, 9)
+    """Alice, Bob and a script in one chat, and in the room #ops."""
+    alice = shell("alice", 53, 10 + _BETWEEN + 6)
+    bob = shell("bob", 53, 10)
     script = shell("a script", 53, 6)
 
     alice.type("chatcli join --user alice\r")
     alice.expect(r"^›")
+    alice.type("/join #ops\r")
+    alice.expect("^You are in #ops")
     bob.type("chatcli join --user bob\r")
     bob.expect(r"^›")
-    alice.expect(r"^bob joined")
+    bob.type("/join #ops\r")
+    bob.expect("^You are in #ops")
+    alice.expect(r"^bob joined #ops")
 
     bob.type("alice: Hi A")
     bob.expect(r"^› alice: Hi A$")
     alice.type("Bob:Hi Bob!\r")
     bob.expect(r"alice → you  Hi Bob!\n› alice: Hi A$")  # what he is typing stays
-    bob.type("lice! How is the deploy?\r")
+    bob.type("lice! Are we ready?\r")
     alice.expect("bob → you  Hi Alice!")
 
     script.type("export CHATCLI_USER=ci\r")
     script.expect(r"ci\n\$")
-    script.type('chatcli send alice "deploy is done"\r')
+    script.type("chatcli send '#ops' \"deploy is done\"\r")
     script.expect(r"^delivered\n\$")
     script.type("echo $?\r")
     script.expect(r"^0\n\$")
-    alice.expect("ci → you")
+    alice.expect("ci  deploy is done")
+    bob.expect("ci  deploy is done")
 
-    alice.type("bob: It is done.\r")
-    bob.expect("It is done")
-    alice.type("who\r")
-    alice.expect("^Here: alice .*bob")
-    bob.type("alice: Great, see you tomorrow!\r")
+    alice.type("/reply Thanks!\r")
+    bob.expect("Thanks!")
+    alice.type("/search deploy\r")
+    alice.expect('found for "deploy"')
+    bob.type("alice: See you tomorrow!\r")
     alice.expect("tomorrow!")
     bob.type("exit\r")
     bob.expect(r"^\$\Z")
     alice.expect("^bob left")
-    alice.type("who\r")
-    alice.expect(r"^Here: alice \(you\)$")
+    alice.type("/who #ops\r")
+    alice.expect("^In #ops:")
     alice.type("bob: See you")
     alice.expect("^› bob: See you$")
     return [[alice], [bob, script]]

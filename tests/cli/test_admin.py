@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from chatcli.cli.admin import command
 from chatcli.server.limits import Limits
 from tests.admin import does, joined, noted
+from tests.reference import ROOT
 from tests.support import Program, ThreadServer, chatcli, eventually, key_of, serving
 from tests.terminal import Terminal
 
@@ -78,15 +81,38 @@ def test_json_is_one_object_a_line(server: ThreadServer, data: Path) -> None:
         "invite": [],
         "status": [],
         "users": [],
+        "backup": [str(data / "copy.db")],
+        "export": ["--output", str(data / "archive")],
+        "check": [],
     }
-    assert set(calls) == set(command.commands)
+    assert {*calls, "import"} == set(command.commands)  # which wants the server stopped
     rows = {do: [json.loads(line) for line in says_json(data, do, *names)] for do, names in calls.items()}
-    assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {"users": 2}
+    fields = described()
+    assert set(fields) == set(command.commands)
+    for do, (row, *_) in rows.items():
+        assert set(row) == fields[do], do
+    assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {
+        "users": 2,
+        "check": len(rows["check"]),
+    }
     assert rows["ban"] == [{"banned": "eve", "until": None, "closed": 0}]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows["invite"][0]["until"])
+    assert rows["status"][0]["since"].endswith("Z")
     assert rows["unmute"] == [{"unmuted": "eve", "was_muted": True}]
     assert rows["status"][0]["addresses"] == [str(server.address)]
     assert rows["invite"][0]["command"].endswith(f" --invite {rows['invite'][0]['code']}")
     assert [row["user"] for row in rows["users"]][1] == "bob"
+    size = (data / "copy.db").stat().st_size
+    assert rows["backup"] == [{"file": str(data / "copy.db"), "messages": 0, "bytes": size}]
+    assert rows["export"] == [{"file": str(data / "archive"), "messages": 0, "unread": 0}]
+    assert rows["check"][0] == {"what": "every page can be read", "findings": []}
+
+
+def described() -> dict[str, set[str]]:
+    """Return the fields that ``docs/json.md`` names for each command."""
+    page = (ROOT / "docs/json.md").read_text().split("## What `chatcli admin` did")[1]
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", page, flags=re.MULTILINE)
+    return {do: set(re.findall(r"`(\w+)`", fields)) for do, fields in rows}
 
 
 def says_json(data: Path, do: str, *names: str) -> list[str]:
@@ -103,6 +129,8 @@ def test_status_is_a_line_for_each_thing(server: ThreadServer, data: Path) -> No
     assert lines["addresses"] == str(server.address)
     assert lines["key"] == server.hub.server_key
     assert (lines["access"], lines["here"], lines["banned"]) == ("open", "0", "mallory")
+    assert (lines["log"], lines["log damaged"], "log since" in lines) == ("writable", "0", False)
+    assert int(lines["log bytes"]) > 0
     does(data, "unban", to="mallory")
     assert "banned: none\n" in says(data, "status")
 
@@ -117,7 +145,7 @@ def test_users_are_parted_by_tabs_in_a_pipe(server: ThreadServer, data: Path) ->
         does(data, "kick", to="eve")
         assert says(data, "users").splitlines() == [
             f"alice\there\t2\toperator,muted\t{key_of('alice').fingerprint}",
-            f"eve\taway\t0\t-\t{key_of('eve').fingerprint}",
+            f"eve\tgone\t0\t-\t{key_of('eve').fingerprint}",
         ]
 
 
@@ -128,7 +156,7 @@ def test_users_stand_in_columns_on_a_terminal(server: ThreadServer, data: Path) 
             assert terminal.end() == 0
             terminal.shows(key_of("日本語").fingerprint)
             headings, first, second = (line for line in terminal.lines if line.strip())
-    assert headings.split() == ["name", "here", "connections", "is", "keys"]
+    assert headings.split() == ["name", "state", "connections", "is", "keys"]
     assert first.index("SHA256:") == headings.index("keys")
     assert second.index("SHA256:") == headings.index("keys") - 3  # columns further to the right than characters
 
@@ -254,6 +282,23 @@ def test_the_command_names_an_address_that_others_reach_and_pins_the_key(tmp_pat
 def test_a_server_that_cannot_note_it_does_nothing(server: ThreadServer, data: Path) -> None:
     """The sentence names the file; the status is 1."""
     (data / "audit.log").mkdir()
-    done = admin(data, "status")
+    done = admin(data, "users")
     assert (done.returncode, done.stdout) == (1, "")
     assert f"The audit log {data / 'audit.log'} cannot be written" in done.stderr
+
+
+def test_json_is_fit_for_a_terminal(tmp_path: Path) -> None:
+    """Whatever a server says of itself, nothing in it reaches the terminal as it is."""
+    said = {"user": "eve\u202e\x9b31m\u2066", "closed": 0}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "admin.sock"))
+        listener.listen()
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(admin, tmp_path, "kick", "--json", "eve")
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b'{"rows":[' + json.dumps(said, ensure_ascii=False).encode() + b"]}\n")
+            line = done.result().stdout
+    assert line.isascii()
+    assert json.loads(line) == said

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from chatcli.server.limits import Limits
 from tests.support import Program, ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
@@ -90,8 +92,24 @@ def test_on_a_terminal_a_name_that_is_in_use_is_asked_for_again(server: ThreadSe
     with server.joined("alice"):
         with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:
             terminal.shows("alice is already in the chat")
+            terminal.shows("[t]ake over, [a]ttach beside it, or another name?")
+            assert "--takeover" not in "\n".join(terminal.lines)
             terminal.types("alice-too\r")
             terminal.shows("You are alice-too")
+
+
+@pytest.mark.parametrize("key", ["t", "A"])
+def test_on_a_terminal_a_place_that_is_in_use_is_had_with_a_key(server: ThreadServer, key: str) -> None:
+    """Whoever is here already takes over, which ends the other, or attaches, after which both are here."""
+    with server.joined("alice") as alice:
+        with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:
+            terminal.shows("or another name?")
+            terminal.types(f"{key}\r")
+            terminal.shows("You are alice")
+            if key == "t":
+                alice.hears("bye")
+            else:
+                assert alice.asks_who() == ["alice"]
 
 
 def test_looking_at_keys_makes_nobody_known(server: ThreadServer) -> None:
@@ -116,6 +134,10 @@ def test_answers_to_operators_are_waited_for_in_pipes(server: ThreadServer) -> N
     server.run(lambda: server.hub.rulings.make("operator", "alice"))
     where = ("join", "--user", "alice", "--server", str(server.address))
     done = chatcli(*where, stdin=b"/mute bob 10m\n/unmute bob\n/kick nobody\nwho\n")
-    assert sorted(done.stdout.splitlines()) == ["Done: mute bob for 10m", "Done: unmute bob", "Here: alice (you)"]
+    assert sorted(done.stdout.splitlines()) == [
+        "Here: alice (you)",
+        "bob is muted on this server for 10m",
+        "bob may write again",
+    ]
     assert "nobody" in done.stderr
     assert done.returncode == 3

@@ -151,3 +151,115 @@ def test_streams_that_are_closed_or_full_end_in_no_traceback(server: ThreadServe
     )
     assert b"Traceback" not in done.stderr
     assert done.returncode == (1 if "full" in redirection else 0)
+
+
+def test_rooms_over_pipes(server: ThreadServer) -> None:
+    """Rooms are entered at the start; messages are lines on standard output, what happens there on standard error."""
+    where = ["--server", str(server.address)]
+    with Program("join", "--user", "bob", *where, "--room", "#ops") as bob:
+        bob.complains("You are in #ops (open, nobody else is)")
+        rooms = ["--room", "#ops", "--room", "#dev"]
+        done = chatcli("join", "--user", "alice", *where, *rooms, stdin=b"#ops: hi\n/topic #ops Deploys\n")
+        assert (done.returncode, done.stdout) == (0, "Topic of #ops: Deploys\n")
+        assert done.stderr.splitlines() == [
+            "You are in #ops (open, 2 people, owned by bob)",
+            "You are in #dev (open, nobody else is)",
+        ]
+        bob.complains("alice joined #ops")
+        bob.prints("#ops  alice  hi")
+        bob.complains("alice set the topic of #ops: Deploys")
+        with server.joined("alice", "listen") as alice:
+            bob.types("/reply hello\n")
+            alice.hears("message", text="hello")
+        bob.types("/history\nexit\n")
+        assert bob.end() == 0
+        assert bob.out[1] == "History of #ops, 2 messages:"
+        assert [line.split("#ops")[1] for line in bob.out[2:]] == ["  alice  hi", '  you  ↳ "hi"  hello']
+
+
+def test_what_a_pipe_looked_back_at_is_still_to_come(server: ThreadServer) -> None:
+    """A history that shows a message does not acknowledge it: only the feed does."""
+    where = ["--server", str(server.address)]
+    chatcli("join", "--user", "alice", *where, "--room", "#ops")
+    with server.joined("bob", "send") as bob, server.joined("alice", "query") as asking:
+        bob.sends("#ops", "hi")
+        bob.hears("sent")
+        asking.says("history", of="#ops", n=1)
+        asking.hears("history")
+    done = chatcli("join", "--user", "alice", *where)
+    assert [line.split("  ")[2] for line in done.stdout.splitlines()] == ["hi"]
+    assert chatcli("join", "--user", "alice", *where).stdout == ""
+
+
+def test_a_pipe_gets_all_that_a_room_has_said_meanwhile(server: ThreadServer) -> None:
+    """However much was missed, nothing is left out; what was said before can be read back, page by page."""
+    where = ["--server", str(server.address)]
+    chatcli("join", "--user", "alice", *where, "--room", "#ops")
+    lines = "".join(f"#ops: {number}\n" for number in range(150))
+    chatcli("join", "--user", "bob", *where, stdin=lines.encode())
+    with Program("join", "--user", "alice", *where) as alice:
+        alice.prints("#ops  bob  149")
+        alice.types("/history #ops 2\n/history\nexit\n")
+        assert alice.end() == 0
+        texts = [line.split("  ")[2] for line in alice.out if "#ops  bob" in line]
+        assert texts == [str(number) for number in (*range(150), 148, 149, 146, 147)]
+
+
+def test_receipts_may_be_kept_from_others(server: ThreadServer) -> None:
+    """With --no-receipts, whoever said something is not told that it was seen."""
+    where = ["--server", str(server.address)]
+    chatcli("join", "--user", "alice", *where)
+    chatcli("join", "--user", "cid", *where)
+    chatcli("join", "--user", "bob", *where, stdin=b"alice: hi\ncid: hi\n")
+    chatcli("join", "--user", "alice", *where, "--no-receipts")
+    chatcli("join", "--user", "cid", *where)
+    done = chatcli("join", "--user", "bob", *where, stdin=b"/receipts alice\n/receipts cid\n")
+    assert sorted(done.stdout.splitlines()) == [
+        "alice has seen nothing yet of what you said",
+        "cid has seen everything you said",
+    ]
+
+
+def test_a_room_that_cannot_be_entered_is_told_by_the_status(server: ThreadServer) -> None:
+    """What lines meant for it would come to is told as well; a name that breaks the rules is refused at once."""
+    where = ["--server", str(server.address)]
+    chatcli("join", "--user", "alice", *where, stdin=b"/join --private #plans\n")
+    done = chatcli("join", "--user", "bob", *where, "--room", "#plans", stdin=b"#plans: hi\n")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "#plans is private" in done.stderr
+    done = chatcli("join", "--user", "bob", *where, stdin=b"#plans: hi\n")
+    assert (done.returncode, done.stdout) == (3, "")
+    done = chatcli("join", "--user", "bob", *where, "--room", "plans")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "begins with #" in done.stderr
+
+
+def test_what_was_said_is_found_over_pipes(server: ThreadServer) -> None:
+    """Words, a phrase and where it was said narrow the search; what cannot be read is refused with status 2."""
+    where = ["--server", str(server.address)]
+    chatcli("join", "--user", "bob", *where, "--room", "#ops", stdin=b"#ops: Deploy at five\n#ops: five deploys\n")
+    lines = b'/search deploy*\n/search "at five" in:#ops from:bob\n/search nothing\n'
+    done = chatcli("join", "--user", "alice", *where, stdin=lines)
+    assert done.returncode == 0
+    assert [line.split("#ops  bob  ")[-1] for line in done.stdout.splitlines()] == [
+        '2 found for "deploy*":',
+        "Deploy at five",
+        "five deploys",
+        '1 found for "at five" from bob in #ops:',
+        "Deploy at five",
+        'Nothing found for "nothing"',
+    ]
+    done = chatcli("join", "--user", "alice", *where, stdin=b"/search ((\n")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_room_that_is_not_named_is_the_one_that_was_entered(server: ThreadServer) -> None:
+    """Behind entering a room, /leave means that one, and says so."""
+    where = ["--server", str(server.address)]
+    done = chatcli("join", "--user", "alice", *where, "--room", "#ops", stdin=b"/topic #ops x\n/leave #ops\n")
+    assert done.stdout.splitlines() == ["Topic of #ops: x", "You have left #ops"]
+    with Program("join", "--user", "alice", *where, "--room", "#ops") as alice:
+        alice.complains("You are in #ops")
+        alice.types("/leave\nexit\n")
+        assert alice.end() == 0
+        assert alice.out == ["You have left #ops"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from chatcli import __version__
-from chatcli.cli.main import COMMANDS
+from chatcli.cli.main import COMMANDS, cli
 from chatcli.cli.statuses import EXIT_STATUSES, exit_status
 from chatcli.errors import (
     ChatError,
@@ -16,6 +17,7 @@ from chatcli.errors import (
     ServerNotTrusted,
     ServerUnreachable,
     StoreError,
+    UnknownAsker,
     UnknownRecipient,
     UnknownServer,
 )
@@ -30,6 +32,19 @@ def test_help_names_every_command_and_every_status() -> None:
         assert f"  {command} " in done.stdout
     for meaning in EXIT_STATUSES.values():
         assert meaning in done.stdout
+
+
+def test_lists_of_commands_are_not_cut() -> None:
+    """What a command does is said in so few characters that a narrow terminal shows all of them."""
+    groups: list[click.Command | None] = [cli, *(cli.get_command(click.Context(cli), name) for name in COMMANDS)]
+    for group in groups:
+        if isinstance(group, click.Group):
+            for name in group.list_commands(click.Context(group)):
+                command = group.get_command(click.Context(group), name)
+                assert command is not None
+                short = command.get_short_help_str(45)
+                assert len(short) <= 45, name
+                assert not short.endswith("..."), name
 
 
 def test_without_a_command_there_is_help() -> None:
@@ -67,6 +82,7 @@ def test_nobody_reading_the_help_is_no_accident(command: list[str]) -> None:
         (ServeError("x"), 1),
         (InputError("x"), 2),
         (UnknownRecipient("unknown_user", "x", []), 3),
+        (UnknownAsker("unknown_user", "x", []), 3),
         (Refused("bad_name", "x"), 4),
         (ServerNotTrusted("x"), 4),
         (UnknownServer("x", "SHA256:x"), 4),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import ThreadServer, chatcli, environment
+from chatcli.protocol.address import Address
+from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 
 
 def test_delivered_and_stored_are_told_on_standard_output(server: ThreadServer) -> None:
@@ -49,6 +51,20 @@ def test_a_dash_reads_the_text_from_standard_input(server: ThreadServer) -> None
         (["Roberta", "hi", "--server", "localhost:99999"], 2, "not a port"),
         (["Roberta", "hi", "--server", "127.0.0.1:1"], 5, "chatcli serve"),
         (["Roberta", "hi", "--sever", "x"], 2, "No such option"),
+        ([], 2, "Missing argument 'TO'. A room is written in quotes: '#ops'."),
+        (["--wait"], 2, "A room is written in quotes: '#ops'."),
+        (["Roberta"], 2, "Missing argument 'TEXT'. Put the text in quotes: chatcli send Roberta \"hi\""),
+        (["Roberta", "its", "done"], 2, 'Put the text in quotes: chatcli send Roberta "its done"'),
+        (["#ops", "costs", "$5"], 2, "Put the text in quotes: chatcli send '#ops' 'costs $5'"),
+        (["Roberta", *["x"] * 50], 2, 'Put the text in quotes: chatcli send Roberta "the text"'),
+        (["--wiat", "Roberta", "hi"], 2, "No such option '--wiat'"),
+        (["Roberta", "--wiat", "hi"], 2, "No such option '--wiat'"),
+        (["Roberta", "--wiat"], 2, "No such option '--wiat'"),
+        (["Roberta", "hi", "-x"], 2, "No such option '-x'"),
+        (["Roberta", "-x", "hi"], 2, 'chatcli send Roberta "-x hi"'),
+        (["-hi", "Roberta"], 2, "No such option"),
+        (["Roberta", "hi", "--timeout"], 2, "Option '--timeout' requires an argument."),
+        (["Roberta", "hi", "--wait=yes"], 2, "does not take a value"),
     ],
 )
 def test_what_went_wrong_is_one_sentence_and_a_status(
@@ -61,6 +77,27 @@ def test_what_went_wrong_is_one_sentence_and_a_status(
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("chatcli: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["bob", "-hi"], "-hi"),
+        (["--wait", "bob", "-hi"], "-hi"),
+        (["bob", "-1 on that", "--wait"], "-1 on that"),
+        (["bob", "--- a headline ---"], "--- a headline ---"),
+        (["bob", "--wait for it"], "--wait for it"),
+        (["bob", "--", "--wait"], "--wait"),
+        (["--", "bob", "-h"], "-h"),
+        (["--user=ci", "bob", "--", "--"], "--"),
+    ],
+)
+def test_a_text_may_begin_with_a_dash(server: ThreadServer, arguments: list[str], text: str) -> None:
+    """Behind the name it is the text, unless it is an option or nearly one; behind -- it is always."""
+    with server.joined("bob") as bob, Program("send", *arguments, CHATCLI_SERVER=str(server.address)) as sending:
+        bob.says("ack", seq=bob.hears("message", text=text)["seq"])
+        assert sending.end() == 0
+        assert (sending.out, sending.err) == (["delivered"], [])
 
 
 def test_text_that_is_not_utf8_is_refused(server: ThreadServer) -> None:
@@ -155,3 +192,135 @@ def test_an_empty_variable_is_a_mistake(server: ThreadServer, arguments: list[st
     done = chatcli("send", *arguments, "--server", str(server.address))
     assert (done.returncode, done.stdout) == (2, "")
     assert "empty" in done.stderr
+
+
+def test_a_room_is_written_to_like_a_person(server: ThreadServer) -> None:
+    """A script need not belong to an open room; "delivered" means that a member is there."""
+    where = str(server.address)
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        done = chatcli("send", "#ops", "deployed", "--user", "ci", "--server", where)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
+        bob.hears("message", text="deployed", to="#ops", **{"from": "ci"})
+    done = chatcli("send", "#opz", "deployed", "--user", "ci", "--server", where)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "#ops" in done.stderr
+
+
+def test_an_answer_names_what_it_answers(server: ThreadServer) -> None:
+    """``--reply-to`` takes the place in the log of a message that is there."""
+    where = str(server.address)
+    with server.joined("bob") as bob:
+        chatcli("send", "bob", "well?", "--server", where)
+        seq = bob.hears("message")["seq"]
+        done = chatcli("send", "bob", "well!", "--reply-to", str(seq), "--server", where)
+        assert done.stdout == "delivered\n"
+        bob.hears("message", text="well!", re=seq)
+    gone = chatcli("send", "bob", "well!", "--reply-to", str(seq + 10_000), "--server", where)
+    for nonsense in (str(seq + 10_000), "0", "x"):
+        done = chatcli("send", "bob", "well!", "--reply-to", nonsense, "--server", where)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("chatcli: ")
+        assert "--reply-to" in done.stderr
+    assert f"--reply-to {seq + 10_000}: there is no such message between bob and you" in gone.stderr
+
+
+def test_waiting_ends_when_the_person_has_been_shown_it(server: ThreadServer) -> None:
+    """``--wait`` says "delivered" only after an acknowledgement, not when a connection was handed the message."""
+    with (
+        server.joined("bob") as bob,
+        server.joined("cid") as cid,
+        Program("send", "bob", "look!", "--wait", "--user", "ci", "--server", str(server.address)) as waiting,
+    ):
+        message = bob.hears("message", text="look!")
+        chatcli("send", "cid", "you, too", "--user", "ci", "--server", str(server.address))
+        cid.says("ack", seq=cid.hears("message")["seq"])  # somebody else's does not count
+        cid.asks("keys")
+        assert waiting.out == []
+        bob.says("ack", seq=message["seq"])
+        waiting.prints("delivered")
+        assert waiting.end() == 0
+        assert waiting.err == []
+
+
+def test_what_nobody_has_seen_in_time_is_status_6(server: ThreadServer) -> None:
+    """The word is "stored", the sentence says so, and the message is there all the same; --timeout implies --wait."""
+    with server.joined("bob") as bob:
+        done = chatcli("send", "bob", "look!", "--timeout", "1s", "--server", str(server.address))
+        assert (done.returncode, done.stdout) == (6, "stored\n")
+        assert done.stderr == (
+            "chatcli: bob did not confirm it within 1s: they may be away, or give no receipts. It is stored.\n"
+        )
+        bob.hears("message", text="look!")
+
+
+def test_in_a_room_somebody_else_must_have_seen_it(server: ThreadServer) -> None:
+    """What the sender's own terminal shows does not count; whoever else belongs to the room does."""
+    with server.joined("bob") as bob, server.joined("alice") as alice:
+        bob.enters("#ops")
+        alice.enters("#ops")
+        arguments = ["send", "#ops", "look!", "--wait", "--user", "alice", "--server", str(server.address)]
+        with Program(*arguments) as waiting:
+            seq = bob.hears("message", text="look!")["seq"]
+            alice.says("ack", seq=alice.hears("message", text="look!")["seq"])
+            alice.asks("keys")
+            assert waiting.out == []
+            bob.says("ack", seq=seq)
+            waiting.prints("delivered")
+            assert waiting.end() == 0
+    done = chatcli(*arguments[:3], "--timeout", "1s", *arguments[4:])
+    assert (done.returncode, done.stdout) == (6, "stored\n")
+    assert done.stderr == "chatcli: Nobody in #ops confirmed it within 1s. It is stored.\n"
+
+
+def test_waiting_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
+    """The connection is made again, the message is there once, and the acknowledgement is heard of."""
+    with serving(tmp_path) as (program, address):
+        with Caller(address) as bob:
+            bob.greets("bob")
+            bob.hears("welcome")
+        arguments = ["send", "bob", "look!", "--timeout", "2m", "--user", "ci", "--server", str(address)]
+        with Program(*arguments) as waiting:
+            eventually(lambda: last_seq(address) > 0, "the message")
+            program.end(signal.SIGTERM)
+            with serving(tmp_path, port=address.port), Caller(address) as bob:
+                bob.greets("bob")
+                bob.hears("welcome")
+                assert bob.texts(1) == ["look!"]
+                waiting.prints("delivered")
+                assert waiting.end() == 0
+                assert waiting.err == []
+                assert len(bob.asks("history", of="ci")["messages"]) == 1
+
+
+def test_whoever_gives_up_waiting_learns_that_it_is_there(server: ThreadServer) -> None:
+    """Ctrl-C ends the waiting, not the message."""
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        with Program("send", "#ops", "look!", "--wait", "--user", "ci", "--server", str(server.address)) as waiting:
+            bob.hears("message", text="look!")
+            eventually(lambda: server.run(lambda: watched(server, "#ops")), "the question")
+            assert waiting.end(signal.SIGINT) == 130
+            assert waiting.out == ["stored"]
+
+
+def watched(server: ThreadServer, name: str) -> bool:
+    """Return whether a connection waits for what the members of a room have been shown."""
+    (room,) = server.hub.directory.users()[0].rooms
+    return room.name == name and bool(room.watchers)
+
+
+def last_seq(address: Address) -> int:
+    """Return the newest place in the server's log."""
+    with Caller(address) as caller:
+        caller.says("hello", version=1, purpose="query")
+        seq: int = caller.hears("welcome")["head"]
+        return seq
+
+
+@pytest.mark.parametrize("timeout", ["0s", "soon", "-1s", ""])
+def test_a_timeout_is_a_length_of_time(timeout: str) -> None:
+    """Anything else is a mistake in the command line."""
+    done = chatcli("send", "bob", "hi", "--timeout", timeout, "--server", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "length of time" in done.stderr

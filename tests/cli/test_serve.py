@@ -12,7 +12,8 @@ import pytest
 
 from chatcli.protocol.address import Address, is_loopback
 from tests.certificates import fingerprint_of, make, private_key
-from tests.support import Caller, chatcli, eventually, serving, trusting
+from tests.store.town import change, rows
+from tests.support import Caller, ThreadServer, chatcli, eventually, serving, trusting
 from tests.terminal import Terminal
 
 
@@ -167,3 +168,46 @@ def test_the_help_says_what_insecure_gives_up() -> None:
     text = " ".join(chatcli("serve", "--help").stdout.split())
     assert "--insecure" in text
     assert "Everyone on the way can then read and alter what is said" in text
+
+
+def test_messages_are_kept_as_long_as_it_is_told(tmp_path: Path) -> None:
+    """Older ones go while it runs, whoever has read them; their places are not used again."""
+    age = "UPDATE messages SET at = at - 86400000 * "
+    with ThreadServer(tmp_path) as server, server.joined("alice") as alice:
+        for text in ("last week", "last night", "just now"):
+            alice.sends("alice", text)
+            alice.hears("sent")
+    change(tmp_path, age + "7 WHERE seq = 1")
+    change(tmp_path, age + "0.5 WHERE seq = 2")
+    with serving(tmp_path, "--keep", "1d") as (program, address), Caller(address) as alice:
+        assert "; messages older than 1d are deleted. To join: " in program.err[0]
+        eventually(lambda: rows(tmp_path, "SELECT text FROM messages") == [("last night",), ("just now",)])
+        alice.greets("alice", since=0)
+        alice.hears("welcome")
+        assert alice.texts(2) == ["last night", "just now"]
+        assert program.end(signal.SIGTERM) == 0
+    change(tmp_path, age + "7")
+    with serving(tmp_path, "--keep", "1d") as (program, _):
+        eventually(lambda: rows(tmp_path, "SELECT text FROM messages") == [])
+        assert program.end(signal.SIGTERM) == 0
+    with ThreadServer(tmp_path) as server, server.joined("alice") as alice:
+        assert alice.welcome["head"] == 3
+        alice.sends("alice", "tomorrow")
+        assert alice.hears("sent")["seq"] == 4
+
+
+def test_what_is_deleted_is_said_in_days(tmp_path: Path) -> None:
+    """As people count who keep things for months."""
+    for keep, said in (("90d", "90d"), ("12w", "84d"), ("1d12h", "1d12h")):
+        with serving(tmp_path, "--keep", keep) as (program, _):
+            assert f"messages older than {said} are deleted" in program.err[0]
+            assert program.out == []
+
+
+@pytest.mark.parametrize("length", ["soon", "0d", "90", "-1d"])
+def test_a_length_of_time_that_is_none_is_refused(tmp_path: Path, length: str) -> None:
+    """Before anything is opened, let alone deleted."""
+    done = chatcli("serve", "--data", str(tmp_path / "data"), "--keep", length)
+    assert done.returncode == 2
+    assert f'"{length}" is not a length of time' in done.stderr
+    assert not (tmp_path / "data").exists()

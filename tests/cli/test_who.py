@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 
-from tests.support import ThreadServer, chatcli
+from tests.support import ThreadServer, chatcli, eventually
+from tests.terminal import Terminal
 
 
 def test_names_come_one_a_line(server: ThreadServer) -> None:
@@ -38,3 +40,58 @@ def test_no_server_is_status_5() -> None:
     done = chatcli("who", "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("chatcli: No server answers at 127.0.0.1:1")
+
+
+def test_members_of_a_room_are_lines_parted_by_tabs(server: ThreadServer) -> None:
+    """All who belong to it, with where they are, since when, and what they said of being away."""
+    where = ["--user", "bob", "--server", str(server.address)]
+    with server.joined("bob") as bob, server.joined("cid") as cid:
+        with server.joined("dan") as dan:
+            for one in (bob, cid, dan):
+                one.enters("#ops")
+        eventually(lambda: bob.asks_who() == ["bob", "cid"])
+        cid.asks("away", text="lunch\tand \x1b[31m")
+        done = chatcli("who", "#OPS", *where)
+        assert (done.returncode, done.stderr) == (0, "")
+        rows = [line.split("\t") for line in done.stdout.splitlines()]
+        assert [(user, state, text) for user, state, _, text in rows] == [
+            ("bob", "here", ""),
+            ("cid", "away", "lunch and ␛[31m"),
+            ("dan", "gone", ""),
+        ]
+        people = [json.loads(line) for line in chatcli("who", "#ops", "--json", *where).stdout.splitlines()]
+        assert [person["since"] for person in people] == [row[2] for row in rows]
+        assert people[1]["text"] == "lunch\tand \x1b[31m"
+        assert [person["state"] for person in people] == ["here", "away", "gone"]
+        for _, _, since, _ in rows:
+            age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(since)
+            assert abs(age.total_seconds()) < 60
+
+
+def test_on_a_terminal_it_says_where_people_are(server: ThreadServer) -> None:
+    """Names under each other, and since when, as the clock here shows it."""
+    with server.joined("bob"), server.joined("Alexandra") as alexandra:
+        alexandra.asks("away", text="lunch")
+        with Terminal("who", "--server", str(server.address)) as terminal:
+            terminal.shows("bob        here since ")
+            assert re.fullmatch(r"Alexandra  away since (.* )?\d\d:\d\d \(lunch\)", terminal.lines[0])
+
+
+def test_where_nobody_is_a_terminal_says_so(server: ThreadServer) -> None:
+    """An empty screen would leave one guessing."""
+    with Terminal("who", "--server", str(server.address)) as terminal:
+        terminal.shows("Nobody is here.")
+
+
+def test_a_room_that_is_not_there_is_status_3(server: ThreadServer) -> None:
+    """One that is private and others', too."""
+    with server.joined("bob") as bob:
+        bob.enters("#secret", kind="private")
+    server.joined("alice").hang_up()
+    for room in ("#nowhere", "#secret"):
+        done = chatcli("who", room, "--user", "alice", "--server", str(server.address))
+        assert (done.returncode, done.stdout) == (3, "")
+        assert done.stderr.startswith(f'chatcli: There is no room "{room}" ')
+    done = chatcli("who", "bob", "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "A room is written with # and in quotes: '#bob'." in done.stderr

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from chatcli.client.chat import Arrival, Chat
-from chatcli.client.events import Answer, Notice, Said, Trouble
+from chatcli.client.events import Answer, Event, Notice, Said, Trouble
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import frames as f
 
@@ -19,8 +19,15 @@ def chat() -> Chat:
     """Alice, welcomed once."""
     numbers = itertools.count(1)
     chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
-    assert chat.welcomed(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(0)]
+    assert chat.welcomed(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(limit=100)]
     return chat
+
+
+def hears(chat: Chat, *frames: f.ServerFrame) -> list[Event]:
+    """Return what the user is shown of what the server says; nothing is asked because of it."""
+    events, following = chat.heard(frames)
+    assert following == []
+    return events
 
 
 def test_a_message_is_shown_at_once_and_kept_until_it_is_answered(chat: Chat) -> None:
@@ -29,7 +36,7 @@ def test_a_message_is_shown_at_once_and_kept_until_it_is_answered(chat: Chat) ->
     assert frames == [f.Send("id-1", "bob", "hi")]
     assert events == [Said(f.Message(0, "id-1", "Alice", "bob", "hi", 1000), mine=True)]
     assert list(chat.outbox) == ["id-1"]
-    assert chat.heard([f.Sent("id-1", 11, 1000, "delivered")]) == []
+    assert hears(chat, f.Sent("id-1", 11, 1000, "delivered")) == []
     assert not chat.outbox
 
 
@@ -38,16 +45,16 @@ def test_someone_away_is_said_to_be_once(chat: Chat) -> None:
     told = []
     for number in range(1, 4):
         chat.typed("bob: hi")
-        told += chat.heard([f.Sent(f"id-{number}", 10 + number, 1000, "stored")])
-    assert told == [Notice("bob is away and gets it on return")]
-    chat.heard([f.Presence(["bob"], []), f.Presence([], ["bob"])])
+        told += hears(chat, f.Sent(f"id-{number}", 10 + number, 1000, "stored"))
+    assert told == [Notice("bob is not here and gets it on return")]
+    hears(chat, f.Presence(["bob"], []), f.Presence([], ["bob"]))
     chat.typed("bob: hi")
-    assert chat.heard([f.Sent("id-4", 20, 1000, "stored")]) == told
+    assert hears(chat, f.Sent("id-4", 20, 1000, "stored")) == told
 
 
 def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
     """However the user spells a name, the line shows it as its owner does."""
-    chat.heard([f.People([f.Person("Bob", 1)], 0)])
+    hears(chat, f.People([f.Person("Bob", 1)]))
     ((said,), _) = chat.typed("bob: hi")
     assert isinstance(said, Said)
     assert said.message.to == "Bob"
@@ -56,33 +63,33 @@ def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
 def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Chat) -> None:
     """The greeting names the last message that came, and what was not answered is said again with the same ids."""
     assert chat.hello() == f.Hello(1, "Alice", "join", since=4)
-    chat.heard([f.Message(12, "x", "bob", "Alice", "hello", 1)])
+    hears(chat, f.Message(12, "x", "bob", "Alice", "hello", 1))
     chat.typed("bob: one")
     chat.typed("bob: two")
-    chat.heard([f.Sent("id-1", 13, 1, "stored")])
+    hears(chat, f.Sent("id-1", 13, 1, "stored"))
     assert chat.hello() == f.Hello(1, "Alice", "join", since=12)
     again = chat.welcomed(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
-    assert again == [f.Send("id-2", "bob", "two"), f.Who(0)]
+    assert again == [f.Send("id-2", "bob", "two"), f.Who(limit=100)]
 
 
 def test_what_the_user_said_is_not_shown_again_when_the_log_repeats_it(chat: Chat) -> None:
     """After a lost answer the log brings one's own message back; it was shown already."""
     chat.typed("bob: hi")
-    assert chat.heard([f.Message(11, "id-1", "Alice", "bob", "hi", 1000)]) == []
+    assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 1000)) == []
 
 
 def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Chat) -> None:
     """A message from another of one's own connections reads as said by oneself."""
     message = f.Message(11, "elsewhere", "Alice", "bob", "hi", 1000)
-    assert chat.heard([message]) == [Said(message, mine=True)]
+    assert hears(chat, message) == [Said(message, mine=True)]
     note = f.Message(12, "note", "Alice", "Alice", "remember", 1000)
-    assert chat.heard([note]) == [Said(note, mine=False)]
+    assert hears(chat, note) == [Said(note, mine=False)]
 
 
 def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Chat) -> None:
     """The user sees the server's sentence, and the message is not tried again."""
     chat.typed("bbo: hi")
-    (event,) = chat.heard([f.Error("unknown_user", "Nobody is bbo; did you mean bob?", "id-1", names=["bob"])])
+    (event,) = hears(chat, f.Error("unknown_user", "Nobody is bbo; did you mean bob?", "id-1", names=["bob"]))
     assert isinstance(event, Trouble)
     assert isinstance(event.error, UnknownRecipient)
     assert str(event.error).startswith("Not sent: Nobody is bbo")
@@ -103,21 +110,21 @@ def test_over_long_text_is_refused_before_it_is_sent(chat: Chat) -> None:
 
 def test_who_is_asked_and_answered_by_number(chat: Chat) -> None:
     """The roster that the client asks for itself is not shown; the one that the user asks for is."""
-    assert chat.heard([f.People([f.Person("Alice", 1)], 0)]) == []
-    assert chat.typed("who") == ([], [f.Who(1)])
+    assert hears(chat, f.People([f.Person("Alice", 1)])) == []
+    assert chat.typed("who") == ([], [f.Who(limit=100, n=1)])
     people = [f.Person("Alice", 1), f.Person("bob", 2)]
-    assert chat.heard([f.People(people, 1)]) == [Answer("Here: Alice (you), bob")]
-    assert chat.here == {"Alice", "bob"}
+    assert hears(chat, f.People(people, n=1)) == [Answer("Here: Alice (you), bob")]
+    assert chat.nearby.here == {"Alice", "bob"}
 
 
 def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
     """Only changes are told, folded where many come at once."""
-    chat.heard([f.People([f.Person("Alice", 1), f.Person("bob", 1)], 0)])
-    assert chat.heard([f.Presence(["Alice", "bob", "carol"], [])]) == [Notice("carol joined")]
-    assert chat.heard([f.Presence([], ["bob", "stranger"])]) == [Notice("bob left")]
+    hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
+    assert hears(chat, f.Presence(["Alice", "bob", "carol"], [])) == [Notice("carol joined")]
+    assert hears(chat, f.Presence([], ["bob"])) == [Notice("bob left")]
     many = [f"p{number}" for number in range(20)]
-    assert chat.heard([f.Presence(many, [])]) == [Notice("p0, p1, p2, p3, p4 and 15 more joined")]
-    assert chat.here == {"Alice", "carol", *many}
+    assert hears(chat, f.Presence(many, [])) == [Notice("p0, p1, p2, p3, p4 and 15 more joined")]
+    assert chat.nearby.here == {"Alice", "carol", *many}
 
 
 @pytest.mark.parametrize("line", ["exit", "/exit", "server:exit", "quit"])
@@ -137,35 +144,41 @@ def test_an_unclear_line_gets_a_sentence_and_sends_nothing(chat: Chat) -> None:
 
 def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
     """Whatever the server complains of, the user hears it."""
-    (event,) = chat.heard([f.Error("storage", "The server cannot write.")])
+    (event,) = hears(chat, f.Error("storage", "The server cannot write."))
     assert isinstance(event, Trouble)
     assert isinstance(event.error, StoreError)
 
 
 @pytest.mark.parametrize(
-    ("line", "frame"),
+    ("line", "frame", "done"),
     [
-        ("/kick bob", f.Operate("kick", "bob", None, "", 1)),
-        ("/kick bob too loud", f.Operate("kick", "bob", None, "too loud", 1)),
-        ("/mute bob 10m too loud", f.Operate("mute", "bob", 600, "too loud", 1)),
-        ("/ban bob 2d", f.Operate("ban", "bob", 172_800, "", 1)),
+        ("/kick bob", f.Operate("kick", "bob", "", None, "", 1), "bob was sent away"),
+        ("/kick bob too loud", f.Operate("kick", "bob", "", None, "too loud", 1), "bob was sent away"),
+        (
+            "/mute bob 10m too loud",
+            f.Operate("mute", "bob", "", 600, "too loud", 1),
+            "bob is muted on this server for 10m",
+        ),
+        ("/ban bob 2d", f.Operate("ban", "bob", "", 172_800, "", 1), "bob is banned from this server for 2d"),
+        ("/ban bob", f.Operate("ban", "bob", "", None, "", 1), "bob is banned from this server for ever"),
+        ("/unban bob", f.Operate("unban", "bob", "", None, "", 1), "bob may come back"),
+        ("/unmute bob", f.Operate("unmute", "bob", "", None, "", 1), "bob may write again"),
     ],
 )
-def test_operators_speak_to_the_server(chat: Chat, line: str, frame: f.Operate) -> None:
+def test_operators_speak_to_the_server(chat: Chat, line: str, frame: f.Operate, done: str) -> None:
     """Name, length of time and reason are told apart; the answer says what was done, or why not."""
     assert chat.typed(line) == ([], [frame])
     waited = chat.waits
-    length = {600: " for 10m", 172_800: " for 2d"}.get(frame.seconds or 0, "")
-    assert chat.heard([f.Done(1)]) == [Answer(f"Done: {frame.do} bob{length}")]
+    assert hears(chat, f.Done(1)) == [Answer(done)]
     assert (waited, chat.waits) == (True, False)
-    (event,) = chat.heard([f.Error("not_allowed", "Only operators may do that.", n=1)])
+    (event,) = hears(chat, f.Error("not_allowed", "Only operators may do that.", n=1))
     assert isinstance(event, Trouble)
 
 
 def test_codes_are_used_once_and_a_place_is_not_taken_back() -> None:
     """The first greeting carries what the user gave; those behind it only who they are."""
     chat = Chat("alice", lambda: "id", lambda: 0, Arrival("key", "start", "takeover", "link", "invite"))
-    assert chat.hello() == f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite")
+    assert chat.hello() == f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite", 100)
     chat.welcomed(f.Welcome("alice", 1, 1, "s", LIMITS))
     assert chat.hello() == f.Hello(1, "alice", "join", "key", 1, "refuse", "start")
 

@@ -42,6 +42,19 @@ def test_a_message_tells_when_who_and_what() -> None:
     assert line("Hi", mine=True) == "12:04 you → bob  Hi"
 
 
+def test_a_message_in_a_room_tells_where() -> None:
+    """The room stands before whoever said it, and nobody is said to be meant in particular."""
+    assert line("Hi", to="#ops") == "12:04 #ops  alice  Hi"
+    assert line("Hi", to="#ops", mine=True) == "12:04 #ops  you  Hi"
+
+
+def test_a_reply_tells_what_it_answers() -> None:
+    """A quote stands before the text; where the message is not known, that it was an earlier one."""
+    message = Message(2, "id", "alice", "bob", "at five", NOON, 1)
+    assert plain(render(Said(message, False, "when?"), TODAY)) == '12:04 alice → you  ↳ "when?"  at five'
+    assert plain(render(Said(message, False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
+
+
 def test_a_message_of_another_day_carries_its_date() -> None:
     """What was said yesterday does not look like today."""
     assert line("Hi", at=NOON - 86_400_000) == "2026-11-21 12:04 alice → you  Hi"
@@ -56,7 +69,9 @@ def test_further_lines_are_indented() -> None:
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\x08b", "\x1b]0;title\x07", "\u202egnp.exe"])
 def test_nothing_that_a_terminal_would_act_on_gets_through(text: str) -> None:
     """Control characters and reordering marks in text and names are shown as pictures of themselves."""
-    for shown in (line(text), line("x", sender=text), line("x", mine=True, to=text)):
+    reply = plain(render(Said(Message(2, "id", "alice", "bob", "x", NOON, 1), False, text), TODAY))
+    names = (line("x", sender=text), line("x", mine=True, to=text), line("x", to=f"#{text}"))
+    for shown in (line(text), *names, reply):
         assert shown.isprintable()
         assert "\u202e" not in shown
     for event in (Notice(text), Answer(text), Trouble(InputError(text))):

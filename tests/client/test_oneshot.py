@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import socket
@@ -14,12 +15,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client import oneshot
+from chatcli.client import exchange, oneshot
+from chatcli.client.ids import new_id
+from chatcli.client.oneshot import Receipted
 from chatcli.client.trust import CAUTIOUS, PLAIN, Trust
-from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownRecipient
+from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownAsker, UnknownRecipient
 from chatcli.protocol.address import Address
+from chatcli.protocol.frames import History, Send
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
-from tests.support import ThreadServer
+from tests.support import DEADLINE, OWN, ThreadServer
 
 
 def test_the_answer_tells_delivered_from_stored(server: ThreadServer) -> None:
@@ -116,7 +120,7 @@ def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
 @pytest.mark.parametrize("drop", [b'{"t":"pong"}\n', b" ", b"\n"])
 def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
     """Whatever trickles in, the time for all of it is bounded."""
-    monkeypatch.setattr(oneshot, "_TIMEOUT", 0.5)
+    monkeypatch.setattr(exchange, "TIMEOUT", 0.5)
 
     def drip(connection: socket.socket) -> None:
         limits = {"text": 1, "frame": 1, "silence": 60}
@@ -136,7 +140,7 @@ def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.Mo
 
 def test_this_machine_is_spoken_to_in_plain(server: ThreadServer) -> None:
     """A loopback connection has no channel to be bound to."""
-    opened = oneshot.connect(server.address, time.monotonic() + 10, CAUTIOUS)
+    opened = exchange.connect(server.address, time.monotonic() + 10, CAUTIOUS)
     opened.socket.close()
     assert opened.channel == PLAIN
 
@@ -185,3 +189,168 @@ def test_a_retry_is_no_first_contact(configuration: Path, tmp_path: Path, monkey
         with pytest.raises(ServerNotTrusted):
             oneshot.send(box.address, "alice", "bob", "hi", Trust(accept_new=True))
         assert box.heard.count("send") == 1
+
+
+class Line:
+    """What an impostor says and hears on one connection, after it has welcomed somebody."""
+
+    def __init__(self, connection: socket.socket, silence: int = 60) -> None:
+        self._connection = connection
+        self._lines = connection.makefile("rb")
+        self.hears("hello")
+        limits = {"text": 1, "frame": 1, "silence": silence}
+        self.says("welcome", user="a", head=0, cursor=0, server="x", limits=limits)
+
+    def hears(self, tag: str) -> dict[str, Any]:
+        """Return the next frame, which must be this one."""
+        frame: dict[str, Any] = json.loads(self._lines.readline())
+        assert frame["t"] == tag
+        return frame
+
+    def says(self, tag: str, **fields: object) -> None:
+        """Say one frame."""
+        self._connection.sendall(json.dumps({"t": tag, **fields}).encode() + b"\n")
+
+    def takes(self) -> None:
+        """Take a message."""
+        self.says("sent", id=self.hears("send")["id"], seq=7, at=1, outcome="stored")
+
+    def tells(self, user: str, seq: int, to: str = "") -> None:
+        """Say how far somebody has read."""
+        self.says("receipt", user=user, seq=seq, to=to)
+
+
+def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30) -> Receipted:
+    """Send a message and wait."""
+    return oneshot.send_and_wait(address, "a", Send(new_id(), to, "hi"), timeout)
+
+
+def test_a_receipt_that_overtakes_the_answer_counts() -> None:
+    """What comes before the answer may be newer than what the answer says."""
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.takes()
+        line.hears("receipts")
+        line.tells("b", 7)
+        line.says("receipts", to="b", people=[{"user": "b", "seq": 6}], n=1)
+
+    with Impostor(answer) as address:
+        assert wait_for_receipt(address).seen
+
+
+@pytest.mark.parametrize("to", ["b", "#r"])
+def test_only_a_receipt_of_this_message_counts(to: str) -> None:
+    """Not one of an earlier message, of somebody else, of another room or one's own."""
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection, silence=1)
+        line.takes()
+        line.hears("receipts")
+        room = to if to != "b" else ""
+        line.says("receipts", to=to, people=[{"user": "b", "seq": 6}], n=1)
+        line.tells("b", 6, room)
+        line.tells("a", 9, room)
+        line.tells("b", 9, "#other")
+        line.tells("c" if not room else "b", 9, "")
+        line.hears("ping")  # so it has waited on
+        line.says("pong")
+        line.tells("b", 7, room)
+
+    with Impostor(answer) as address:
+        assert wait_for_receipt(address, to).seen
+
+
+def test_once_it_is_on_disk_nothing_is_raised() -> None:
+    """A refusal while waiting is told, not raised: whoever reads the status must not send the message again."""
+
+    def refuse(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.takes()
+        line.hears("receipts")
+        line.says("bye", code="kicked", text="Off you go.")
+
+    with Impostor(refuse) as address:
+        receipted = wait_for_receipt(address)
+    assert (receipted.sent.seq, receipted.seen, receipted.why) == (7, False, "Off you go.")
+
+
+def test_a_connection_that_breaks_while_waiting_is_made_again() -> None:
+    """The message is not said again: it is on disk."""
+
+    def hang_up(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.takes()
+        line.hears("receipts")
+
+    def stop(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.hears("receipts")
+        line.says("bye", code="stopping", text="The server is stopping.")
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.hears("receipts")
+        line.says("receipts", to="b", people=[{"user": "b", "seq": 7}], n=1)
+
+    with Impostor(hang_up, stop, answer) as address:
+        assert wait_for_receipt(address).seen
+
+
+def test_the_time_of_a_wait_ends_it_whatever_the_server_does() -> None:
+    """A server that is gone does not prolong the wait."""
+
+    def hang_up(connection: socket.socket) -> None:
+        Line(connection).takes()
+
+    impostor = Impostor(hang_up)
+    with impostor as address:
+        receipted = wait_for_receipt(address, timeout=0.5)
+    assert not receipted.seen
+
+
+def test_a_page_that_was_read_is_not_read_again() -> None:
+    """Where a connection breaks between two pages, the next one goes on behind the first."""
+
+    def message(seq: int) -> dict[str, object]:
+        return {"seq": seq, "id": new_id(), "from": "b", "to": "a", "text": str(seq), "at": 1}
+
+    def first(connection: socket.socket) -> None:
+        line = Line(connection)
+        assert line.hears("history")["limit"] == 500
+        line.says("history", of="b", messages=[message(8), message(9)], more=True, n=1)
+        line.hears("history")
+
+    def second(connection: socket.socket) -> None:
+        line = Line(connection)
+        assert line.hears("history")["before"] == 8
+        line.says("history", of="b", messages=[message(5)], more=True, n=1)
+        assert line.hears("history")["before"] == 5
+        line.says("history", of="b", messages=[], more=False, n=1)
+        line.hears("bye")
+
+    with Impostor(first, second) as address:
+        pages = oneshot.read(address, "a", History("b"), 1000)
+    assert [message.seq for message in pages.messages] == [5, 8, 9]
+    assert not pages.more
+
+
+def test_who_asks_is_told_apart_from_who_is_asked_for(server: ThreadServer) -> None:
+    """Both are unknown here, and it matters which: one may have to say who they are."""
+    with pytest.raises(UnknownAsker, match="Nobody called spy"):
+        oneshot.read(server.address, "spy", History("bob"), 1)
+    server.joined("alice").hang_up()
+    with pytest.raises(UnknownRecipient) as unknown:
+        oneshot.read(server.address, "alice", History("bob"), 1)
+    assert not isinstance(unknown.value, UnknownAsker)
+
+
+def test_a_wait_in_tls_is_as_good(server: ThreadServer) -> None:
+    """What a socket does within TLS when there is nothing to read does not end the wait."""
+    trust = Trust(server.run(lambda: server.hub.server_key))
+    with server.joined("bob") as bob, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(
+            oneshot.send_and_wait, server.address, "alice", Send(new_id(), "bob", "hi"), DEADLINE, trust, OWN
+        )
+        bob.texts(1)
+        assert sending.result(DEADLINE).seen

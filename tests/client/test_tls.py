@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client import link, oneshot
+from chatcli.client import exchange, link, oneshot
 from chatcli.client.known_servers import KnownServers
 from chatcli.client.trust import CAUTIOUS, Channel, Trust
 from chatcli.errors import ProtocolError, ServerNotTrusted, ServerUnreachable, UnknownServer
@@ -30,7 +30,7 @@ Speak = Callable[[Address, Trust], Channel]
 
 def by_oneshot(server: Address, trust: Trust) -> Channel:
     """Connect as `send` does, and ask who is here; return the channel."""
-    opened = oneshot.connect(server, time.monotonic() + DEADLINE, trust)
+    opened = exchange.connect(server, time.monotonic() + DEADLINE, trust)
     opened.socket.close()
     assert [person.user for person in oneshot.who(server, trust)] == ["bob"]
     return opened.channel

@@ -22,29 +22,71 @@ _limits = st.builds(f.Limits, _sizes, _sizes, _sizes)
 _purposes = st.sampled_from(get_args(f.Purpose))
 _presents = st.sampled_from(get_args(f.Present))
 _outcomes = st.sampled_from(get_args(f.Outcome))
+_kinds = st.sampled_from(get_args(f.RoomKind))
+_maybe_seqs = st.none() | _seqs
+_pages = st.integers(1, 500)
+_messages = st.builds(f.Message, _seqs, _short, _short, _short, _texts, _times, _maybe_seqs)
+_receipts = st.builds(f.Receipt, _short, _seqs, _short)
+_people = st.lists(
+    st.builds(f.Person, _short, _times, st.sampled_from(get_args(f.Where)), _texts),
+    max_size=3,
+)
+_rooms = st.builds(
+    f.RoomInfo, _short, _kinds, _numbers, _texts, _names, st.booleans(), st.booleans(), st.none() | _messages
+)
 
 client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
-    st.builds(f.Hello, _numbers, _short, _purposes, _short, st.none() | _seqs, _presents, _short, _short, _short),
+    st.builds(
+        f.Hello,
+        _numbers,
+        _short,
+        _purposes,
+        _short,
+        _maybe_seqs,
+        _presents,
+        _short,
+        _short,
+        _short,
+        st.none() | _sizes,
+        st.booleans(),
+    ),
     st.builds(f.Prove, _short),
-    st.builds(f.Send, _short, _short, _texts),
+    st.builds(f.Send, _short, _short, _texts, _maybe_seqs),
     st.builds(f.Ack, _seqs),
-    st.builds(f.Who, _numbers),
+    st.builds(f.Who, _short, _numbers, _numbers),
+    st.builds(f.Away, _texts, st.booleans(), _numbers),
+    st.builds(f.Join, _short, st.none() | _kinds, _numbers),
+    st.builds(f.Leave, _short, _numbers),
+    st.builds(f.Topic, _short, _texts, _numbers),
+    st.builds(f.Rooms, _short, _short, _numbers),
+    st.builds(f.History, _short, _maybe_seqs, st.none() | _times, _pages, _numbers),
+    st.builds(f.Search, _texts, _short, _short, _maybe_seqs, _pages, _numbers),
+    st.builds(f.Receipts, _short, st.booleans(), _numbers),
     st.builds(f.Link, _numbers),
     st.builds(f.Keys, _numbers),
     st.builds(f.Revoke, _short, _numbers),
-    st.builds(f.Operate, st.sampled_from(["kick", "ban"]), _short, st.none() | _sizes, _short, _numbers),
+    st.builds(f.Operate, st.sampled_from(["kick", "own"]), _short, _short, st.none() | _sizes, _short, _numbers),
     st.builds(f.Ping, _numbers),
     st.builds(f.Bye),
 )
 
 server_frame: Final[st.SearchStrategy[f.ServerFrame]] = st.one_of(
     st.builds(f.Challenge, _short, _short, _short),
-    st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits),
+    st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits, _names, _names),
     st.builds(f.Sent, _short, _seqs, _times, _outcomes),
-    st.builds(f.Message, _seqs, _short, _short, _short, _texts, _times),
+    _messages,
     st.builds(f.Live, _seqs),
-    st.builds(f.People, st.lists(st.builds(f.Person, _short, _times), max_size=3), _numbers),
-    st.builds(f.Presence, _names, _names),
+    st.builds(f.Skipped, _short, _numbers, _seqs),
+    st.builds(f.Read, _seqs),
+    _receipts,
+    st.builds(f.People, _people, _short, _numbers, _numbers),
+    st.builds(f.Presence, _names, _names, _people),
+    st.builds(f.Room, _rooms, _seqs, _numbers),
+    st.builds(f.RoomList, st.lists(_rooms, max_size=3), st.booleans(), _numbers),
+    st.builds(f.Happened, _short, st.sampled_from(get_args(f.Happening)), _short, _short, _texts),
+    st.builds(f.HistoryPage, _short, st.lists(_messages, max_size=3), st.booleans(), _numbers),
+    st.builds(f.Found, st.lists(_messages, max_size=3), st.booleans(), _numbers),
+    st.builds(f.ReceiptList, _short, st.lists(_receipts, max_size=3), _numbers),
     st.builds(f.LinkCode, _short, _times, _numbers),
     st.builds(f.KeyList, st.lists(st.builds(f.KeyInfo, _short, _times), max_size=3), _numbers),
     st.builds(f.Done, _numbers),

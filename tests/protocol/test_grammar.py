@@ -6,9 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.protocol.grammar import COMMANDS, TO_WHOM, Command, Say, Unclear, help_lines, parse_line
+from chatcli.protocol.grammar import (
+    COMMANDS,
+    TO_WHOM,
+    Command,
+    CommandHelp,
+    Say,
+    Unclear,
+    command_help,
+    help_lines,
+    parse_line,
+    usage,
+)
 
-WORDS = [(word, row.words[0]) for row in COMMANDS if not row.argument for word in row.words]
+WORDS = [(word, row.words[0]) for row in COMMANDS for word in row.words]
+BARE = [(word, row.words[0]) for row in COMMANDS if row.bare for word in row.words]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +40,8 @@ WORDS = [(word, row.words[0]) for row in COMMANDS if not row.argument for word i
         ("bob: who", "bob", "who"),
         ("bob: server: exit", "bob", "server: exit"),
         ("bob:: hi", "bob", ": hi"),
+        ("#ops: hi", "#ops", "hi"),
+        ("#ops:bob: hi", "#ops", "bob: hi"),
     ],
 )
 def test_a_name_a_colon_and_a_text_is_a_message(line: str, to: str, text: str) -> None:
@@ -44,10 +58,10 @@ def test_space_within_a_text_is_kept(line: str, text: str) -> None:
     assert parse_line(line) == Say("bob", text)
 
 
-@pytest.mark.parametrize(("word", "main"), WORDS)
+@pytest.mark.parametrize(("word", "main"), BARE)
 @pytest.mark.parametrize("form", ["{}", "/{}", "server:{}", "server: {}", "Server: {} ", "SERVER :{}", "  {}\n"])
 def test_a_command_has_three_forms(form: str, word: str, main: str) -> None:
-    """Each word of the table works bare, behind a slash and said to the server, in small and in capital letters."""
+    """Each word that may stand alone works bare, behind a slash and said to the server, in any case."""
     assert parse_line(form.format(word)) == Command(main)
     assert parse_line(form.format(word.upper())) == Command(main)
 
@@ -64,19 +78,36 @@ def test_exit_and_quit_are_the_same() -> None:
         ("/EXITT", 'There is no command "/EXITT". Did you mean "/exit"?'),
         ("server:hlep", 'There is no command "server:hlep". Did you mean "server:help"?'),
         ("Server: quitt", 'There is no command "server:quitt". Did you mean "server:quit"?'),
-        ("/who is here", 'There is no command "/who is here". Type "help" to see what there is.'),
+        ("/exit now", '"/exit" takes nothing behind it.'),
+        ("server:Rooms x", '"server:rooms" takes nothing behind it.'),
+        ("/nick", 'There is no command "/nick". Type "help" to see what there is.'),
+        ("/mtue bob", 'There is no command "/mtue". Type "help" to see what there is.'),
+        ("/me waves", 'There is no command "/me". Type "help" to see what there is.'),
+        ("/hsitory #ops 50", 'There is no command "/hsitory". Did you mean "/history"?'),
         ("/dance", 'There is no command "/dance". Type "help" to see what there is.'),
         ("/", 'There is no command "/". Type "help" to see what there is.'),
         ("server:", 'There is no command "server:". Type "help" to see what there is.'),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_nearest_one(line: str, said: str) -> None:
-    """A slip of the finger gets the command that was meant, in the form that was used; all else gets ``help``."""
+    """A slip of the finger gets the command that was meant, unless that rules over others; all else gets ``help``."""
     assert parse_line(line) == Unclear(said)
 
 
 @pytest.mark.parametrize(
-    "line", ["hello", "hi there", "two words: hi", "hello, bob: hi", ": hi", " : hi", "who is bob"]
+    "line",
+    [
+        "hello",
+        "hi there",
+        "two words: hi",
+        "hello, bob: hi",
+        ": hi",
+        " : hi",
+        "who is bob",
+        "#ops hi",
+        "leave me alone",
+        "help me",
+    ],
 )
 def test_a_text_without_a_recipient_asks_to_whom(line: str) -> None:
     """Where no single name stands before a colon, the answer shows how a message is written."""
@@ -114,22 +145,55 @@ def test_a_text_arrives_as_it_was_typed(text: str) -> None:
 
 def test_help_is_made_of_the_command_table() -> None:
     """Help shows how to say something, and every word of every command with what it does, in two columns."""
-    first, *rows, words, _keys = help_lines()
-    assert first.startswith("name: text")
+    person, room, *rows, details, owners, _keys = help_lines()
+    assert person.startswith("name: text")
+    assert room.startswith("#room: text")
     assert len(rows) == len(COMMANDS)
     for row, command in zip(rows, COMMANDS, strict=True):
         left, right = row.split("   ", 1)
-        shown = [f"/{command.words[0]} {command.argument}"] if command.argument else list(command.words)
+        shown = [word if command.bare else f"/{word}" for word in command.words]
         assert left.strip().split(" or ") == shown
         assert right.strip() == command.help
+        assert len(row) <= 80
     assert len({line.index(right) for line, right in zip(rows, [c.help for c in COMMANDS], strict=True)}) == 1
-    assert "/who" in words
-    assert "server:who" in words
+    assert "/help mute" in details
+    assert "From owner on" in owners
+
+
+@pytest.mark.parametrize(
+    ("word", "lines"),
+    [
+        ("mute", ["/mute [#ROOM] NAME [10m] [REASON]   let someone read, but not write"]),
+        (
+            "/ROOM",
+            [
+                "/join [--private|--announce] #ROOM   enter a room; one that is not there is made",
+                "--private: make a room that only those see and enter who are invited",
+                "--announce: make a room where its owners write, and all others read",
+            ],
+        ),
+        ("back", ["/back   tell others that you are here again"]),
+        ("disown", ["/disown NAME [#ROOM]   take back what /owner gave"]),
+        ("hlep", ['There is no command "/hlep". Did you mean "/help"?']),
+    ],
+)
+def test_help_for_a_command_shows_what_it_takes(word: str, lines: list[str]) -> None:
+    """Behind ``help``, a command is written with or without its slash, by any of its words."""
+    assert parse_line(f"/help {word}") == Command("help", word)
+    assert command_help(word) == lines
 
 
 def test_each_word_means_one_command() -> None:
     """No word stands in two rows of the table."""
     assert len({word for word, _ in WORDS}) == len(WORDS)
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=[row.words[0] for row in COMMANDS])
+def test_a_command_that_lacks_something_says_what(row: CommandHelp) -> None:
+    """Alone, it is a command where all that it takes may be left out; else it shows how it is written."""
+    word = row.words[0]
+    assert parse_line(f"/{word}") == (Unclear(usage(word)) if row.needs else Command(word))
+    assert usage(word) == f'Write "{f"/{word} {row.argument}".strip()}".'
 
 
 @pytest.mark.parametrize(
@@ -138,14 +202,38 @@ def test_each_word_means_one_command() -> None:
         ("/kick bob", Command("kick", "bob")),
         ("/ban bob 2d too loud", Command("ban", "bob 2d too loud")),
         ("server:unmute  bob ", Command("unmute", "bob")),
-        ("/mute", Unclear('Write "/mute NAME [10m] [REASON]".')),
+        ("/mute", Unclear('Write "/mute [#ROOM] NAME [10m] [REASON]".')),
+        ("/invite", Unclear('Write "/invite NAME [#ROOM]".')),
+        ("/room #ops", Command("join", "#ops")),
+        ("/who #ops", Command("who", "#ops")),
+        ("/history", Command("history")),
+        ('/search "a phrase" from:bob', Command("search", '"a phrase" from:bob')),
+        ("/reply  yes, please", Command("reply", "yes, please")),
     ],
 )
-def test_commands_of_operators_have_arguments(line: str, meaning: Command | Unclear) -> None:
-    """What stands behind such a command belongs to it; alone it asks for that."""
+def test_what_stands_behind_a_command_belongs_to_it(line: str, meaning: Command | Unclear) -> None:
+    """Commands take the rest of the line; without what they need they ask for it."""
     assert parse_line(line) == meaning
 
 
-def test_words_of_operators_alone_are_no_commands() -> None:
-    """Someone who types "kick" without a slash has kicked nobody."""
-    assert isinstance(parse_line("kick"), Unclear)
+@pytest.mark.parametrize("word", [word for word, main in WORDS if (word, main) not in BARE])
+def test_most_words_alone_are_no_commands(word: str) -> None:
+    """Someone who types "kick" without a slash has kicked nobody, and learns how it is written."""
+    assert parse_line(word) == Unclear(f'Commands are written with a slash: "/{word}".')
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("who #ops", Command("who", "#ops")),
+        ("help mute", Command("help", "mute")),
+        ("history alice", Unclear('Commands are written with a slash: "/history alice".')),
+        ("Search hi from:bob", Unclear('Commands are written with a slash: "/search hi from:bob".')),
+        ("join --private #ops", Unclear('Commands are written with a slash: "/join --private #ops".')),
+        ("ban bob 2d too loud", Unclear('Commands are written with a slash: "/ban bob 2d too loud".')),
+        ("history: hi", Say("history", "hi")),
+    ],
+)
+def test_what_looks_like_a_command_is_taken_for_one(line: str, meaning: Command | Unclear | Say) -> None:
+    """Whoever forgets the slash learns of it, with what they typed; what reads well without it works."""
+    assert parse_line(line) == meaning

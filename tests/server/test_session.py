@@ -165,13 +165,3 @@ def test_a_lost_connection_frees_the_name(server: ThreadServer) -> None:
         server.joined("bob").hang_up()
         eventually(lambda: alice.asks_who() == ["alice"])
         server.joined("bob").hang_up()
-
-
-def test_coming_and_going_is_announced_to_the_others(server: ThreadServer) -> None:
-    """Everyone here is told who comes and who goes."""
-    with server.joined("alice") as alice:
-        alice.hears("presence", here=["alice"], gone=[])
-        with server.joined("bob") as bob:
-            alice.hears("presence", here=["bob"], gone=[])
-            bob.says("bye")
-        alice.hears("presence", here=[], gone=["bob"])

@@ -11,7 +11,7 @@ import pytest
 from chatcli.store.log import Committed, Log, Post
 from chatcli.store.sqlite import SqliteLog
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import PEOPLE
+from tests.store.people import PEOPLE, ROOMS
 
 
 def open_sqlite(directory: Path, post: Post, committed: Committed) -> Log:
@@ -45,3 +45,11 @@ def chat(owner: Owner) -> Owner:
     owner.add_users(*PEOPLE)
     owner.told.clear()
     return owner
+
+
+@pytest.fixture
+def house(chat: Owner) -> Owner:
+    """Open a log that knows some people and rooms."""
+    chat.write_all(*ROOMS)
+    chat.told.clear()
+    return chat

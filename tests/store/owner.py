@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
 from typing import Final, NamedTuple
 
-from chatcli.errors import StoreError
-from chatcli.store.log import Batch, Committed, Entry, FeedPage, FeedQuery, Log, Post, Record, UserRecord
-from tests.store.people import settled
+from chatcli.errors import ChatError, StoreError
+from chatcli.store.log import (
+    Batch,
+    Committed,
+    Entry,
+    FeedPage,
+    FeedQuery,
+    HistoryQuery,
+    Log,
+    MessageRow,
+    Page,
+    Post,
+    Record,
+    SearchQuery,
+    UserRecord,
+)
 
 DEADLINE: Final = 10.0  # seconds; no test waits so long unless it fails
 
@@ -59,6 +72,18 @@ class Owner:
         while not condition():
             self._posted.get(timeout=max(0.0, deadline - time.monotonic()))()
 
+    def run_all(self) -> None:
+        """Run what the log has posted up to now."""
+        while not self._posted.empty():
+            self._posted.get()()
+
+    def run_while(self, condition: Callable[[], bool]) -> None:
+        """Wait while a condition holds that nothing posted will end."""
+        deadline = time.monotonic() + DEADLINE
+        while condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def commit(self, *, cursors: bool = False) -> Told:
         """Commit what is queued and return what the log says of it."""
         before = len(self.told)
@@ -68,7 +93,7 @@ class Owner:
 
     def commit_change(self, record: Record) -> Told:
         """Queue a record, commit it, and return what the log says of it."""
-        self.log.change(record, settled)
+        self.log.change(record)
         return self.commit()
 
     def write(self, *entries: Entry) -> Told:
@@ -77,26 +102,94 @@ class Owner:
             self.log.add(entry)
         return self.commit()
 
+    def write_all(self, *things: Entry | Record) -> Told:
+        """Queue messages and records in this order, commit them, and return what the log says of them."""
+        for thing in things:
+            if isinstance(thing, Entry):
+                self.log.add(thing)
+            else:
+                self.log.change(thing)
+        return self.commit()
+
     def add_users(self, *users: UserRecord) -> Told:
         """Queue users, commit them, and return what the log says of them."""
         for user in users:
-            self.log.change(user, settled)
+            self.log.change(user)
         return self.commit()
 
-    def try_read(self, query: FeedQuery) -> tuple[FeedPage | None, StoreError | None]:
-        """Read a stretch of a feed, or learn why that failed."""
-        answers: list[tuple[FeedPage | None, StoreError | None]] = []
-        self.log.read_feed(query, lambda page, error: answers.append((page, error)))
+    def ask(self, question: Callable[..., None], *arguments: object) -> object:
+        """Ask the log for something; return the answer, or the error with which it was refused."""
+        answers: list[object] = []
+        question(*arguments, lambda answer, error: answers.append(answer if error is None else error))
         self.run_until(lambda: bool(answers))
         return answers[0]
 
-    def read(self, user: int, after: int = 0, upto: int | None = None, limit: int = 1000, **only: bool) -> FeedPage:
+    def try_read(self, query: FeedQuery) -> tuple[FeedPage | None, ChatError | None]:
+        """Read a stretch of a feed, or learn why that failed."""
+        answer = self.ask(self.log.read_feed, query)
+        if isinstance(answer, FeedPage):
+            return answer, None
+        assert isinstance(answer, ChatError)
+        return None, answer
+
+    def read(
+        self, user: int, after: int = 0, upto: int | None = None, limit: int = 1000, *, unread_only: bool = False
+    ) -> FeedPage:
         """Read a stretch of a feed, up to the head unless told otherwise."""
-        page, error = self.try_read(FeedQuery(user, after, self.log.head if upto is None else upto, limit, **only))
+        end = self.log.head if upto is None else upto
+        page, error = self.try_read(FeedQuery(user, after, end, limit, unread_only))
         assert error is None
         assert page is not None
         return page
 
+    def feed(
+        self,
+        user: int,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        unread_only: bool = False,
+        floors: Mapping[int, int] | None = None,
+    ) -> list[MessageRow]:
+        """Read someone's whole feed, page by page."""
+        rows: list[MessageRow] = []
+        while after < self.log.head:
+            page, error = self.try_read(FeedQuery(user, after, self.log.head, limit, unread_only, floors or {}))
+            assert error is None
+            assert page is not None
+            assert len(page.rows) <= limit
+            assert page.upto > after
+            assert all(after < row.seq <= page.upto for row in page.rows)
+            rows += page.rows
+            after = page.upto
+        return rows
+
     def texts(self, user: int) -> list[str]:
         """Return what is said in someone's whole feed."""
-        return [row.text for row in self.read(user).rows]
+        return [row.text for row in self.feed(user)]
+
+    def history(self, query: HistoryQuery) -> Page:
+        """Read a page of a conversation."""
+        page = self.ask(self.log.read_history, query)
+        assert isinstance(page, Page)
+        return page
+
+    def search(self, query: SearchQuery) -> Page:
+        """Find messages."""
+        page = self.ask(self.log.search, query)
+        assert isinstance(page, Page), page
+        return page
+
+    def find(self, user: int, words: str, *rooms: int) -> list[str]:
+        """Return the texts that someone finds who may see these rooms."""
+        return [row.text for row in self.search(SearchQuery(user, words, rooms, 100)).rows]
+
+    def find_patiently(self, user: int, words: str) -> list[str]:
+        """Search again for as long as one is told that it cannot be done just now."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            answer = self.ask(self.log.search, SearchQuery(user, words, [], 100))
+            if isinstance(answer, Page):
+                return [row.text for row in answer.rows]
+            assert isinstance(answer, StoreError)
+            assert time.monotonic() < deadline, answer

@@ -8,15 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from chatcli.errors import StoreError
-from chatcli.store.log import DropKey, Entry, FeedPage, FeedQuery, FeedRow, KeyRecord, Rename, Ruling, UserRecord
+from chatcli.errors import ChatError, StoreError
+from chatcli.store.log import Barrier, DropKey, Enter, FeedPage, FeedQuery, KeyRecord, Rename, Ruling, UserRecord
 from tests.store.owner import OpenLog, Owner
-from tests.store.people import ANN, BOB, CID, PEOPLE, entry, settled
-
-
-def row(entry: Entry) -> FeedRow:
-    """Return what a message is read back as."""
-    return FeedRow(entry.seq, entry.id, entry.sender, entry.recipient, entry.at, entry.text)
+from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 
 
 def cursors(owner: Owner) -> dict[int, int]:
@@ -31,7 +26,7 @@ def test_a_new_log_is_empty(owner: Owner) -> None:
     assert owner.log.head == 0
     assert owner.log.idle
     assert owner.log.pending_bytes == 0
-    assert owner.read(ANN.id) == ([], True)
+    assert owner.read(ANN.id) == FeedPage([], 0)
 
 
 # Order and places
@@ -175,17 +170,19 @@ def test_a_page_has_as_many_rows_as_asked_for(chat: Owner) -> None:
     seqs = [entry.seq for entry in said]
     page = chat.read(BOB.id, after=seqs[2], upto=seqs[7], limit=3)
     assert [row.seq for row in page.rows] == seqs[3:6]
-    assert not page.complete
+    assert page.upto == seqs[5]
     page = chat.read(BOB.id, after=seqs[5], upto=seqs[7], limit=3)
     assert [row.seq for row in page.rows] == seqs[6:8]
-    assert page.complete
+    assert page.upto == seqs[7]
 
 
 @pytest.mark.parametrize(("after", "upto"), [(0, 0), (3, 3), (5, 2), (2**63 - 1, 2**63 - 1)])
 def test_an_empty_stretch_is_complete(chat: Owner, after: int, upto: int) -> None:
     """Where nothing lies between, the page is empty and complete."""
     chat.write(*(entry(ANN, BOB) for _ in range(5)))
-    assert chat.read(BOB.id, after, upto) == ([], True)
+    page = chat.read(BOB.id, after, upto)
+    assert (page.rows, page.damaged) == ([], 0)
+    assert page.upto >= upto
 
 
 @pytest.mark.parametrize("unread_only", [False, True], ids=["all", "unread"])
@@ -200,14 +197,7 @@ def test_paging_reads_each_message_once_in_order(chat: Owner, limit: int, *, unr
         expected = [
             row(entry) for entry in said if user.id == entry.recipient or (user.id == entry.sender and not unread_only)
         ]
-        rows: list[FeedRow] = []
-        complete = False
-        while not complete:
-            after = rows[-1].seq if rows else 0
-            page = chat.read(user.id, after, limit=limit, unread_only=unread_only)
-            assert len(page.rows) <= limit
-            rows, complete = rows + page.rows, page.complete
-        assert rows == expected
+        assert chat.feed(user.id, limit=limit, unread_only=unread_only) == expected
 
 
 # Users and cursors
@@ -224,7 +214,7 @@ def test_users_survive(owner: Owner) -> None:
 def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
     """A user and what is said to and by them go into the log together."""
     for user in (ANN, BOB):
-        owner.log.change(user, settled)
+        owner.log.change(user)
     batch, error = owner.write(entry(ANN, BOB, "welcome"))
     assert error is None
     assert ([change.record for change in batch.changes], len(batch.entries)) == ([ANN, BOB], 1)
@@ -233,7 +223,7 @@ def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
 
 def test_a_name_taken_twice_spoils_the_batch_and_nothing_else(chat: Owner) -> None:
     """A second user with a known key is an error for the whole batch; the log goes on."""
-    chat.log.change(UserRecord(4, "ANN", ANN.key, 4000, 0), settled)
+    chat.log.change(UserRecord(4, "ANN", ANN.key, 4000, 0))
     _, error = chat.write(entry(ANN, BOB, "lost"))
     assert error is not None
     _, error = chat.write(entry(ANN, BOB, "kept"))
@@ -349,7 +339,7 @@ def test_a_batch_is_told_once(chat: Owner) -> None:
 def test_close_writes_what_is_queued(chat: Owner) -> None:
     """What was queued and never committed is there after a restart: messages, users and cursors."""
     dan = UserRecord(4, "Dan", "dan", 4000, 0)
-    chat.log.change(dan, settled)
+    chat.log.change(dan)
     chat.log.add(entry(ANN, dan, "queued"))
     chat.log.move_cursor(BOB.id, 5)
     chat.reopen()
@@ -428,7 +418,7 @@ def test_a_closed_log_is_idle(chat: Owner) -> None:
 def test_whoever_reads_from_a_closing_log_is_told(chat: Owner, caplog: pytest.LogCaptureFixture) -> None:
     """Every read is answered, with a page or with the reason why there is none."""
     chat.write(*(entry(ANN, BOB, "x" * 2000) for _ in range(1000)))
-    answers: list[FeedPage | StoreError | None] = []
+    answers: list[FeedPage | ChatError | None] = []
     query = FeedQuery(BOB.id, 0, 2**60, 10_000)
     for _ in range(20):
         chat.log.read_feed(query, lambda page, error: answers.append(page or error))
@@ -443,7 +433,7 @@ def test_keys_belong_to_users_until_they_are_dropped(chat: Owner) -> None:
     """Keys survive a restart, each once; a dropped one does not."""
     one, two = KeyRecord(BOB.id, b"1" * 32, 10), KeyRecord(BOB.id, b"2" * 32, 5)
     for record in (one, two, one, DropKey(BOB.id, two.key), KeyRecord(ANN.id, one.key, 7)):
-        chat.log.change(record, settled)
+        chat.log.change(record)
     chat.commit()
     chat.reopen()
     assert chat.log.keys() == [KeyRecord(ANN.id, one.key, 7), one]
@@ -457,7 +447,7 @@ def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
         Ruling("mute", "eve", "3"),
         Ruling("mute", "eve", None),
     ):
-        chat.log.change(record, settled)
+        chat.log.change(record)
     chat.commit()
     chat.reopen()
     assert chat.log.rulings() == [Ruling("ban", "eve", "2")]
@@ -466,9 +456,9 @@ def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
 def test_a_released_name_is_free_and_what_was_said_under_it_stays_where_it_was(chat: Owner) -> None:
     """Someone new under an old name does not get what was said to the one before."""
     chat.write(entry(ANN, BOB, "for the first bob"))
-    chat.log.change(Rename(BOB.id, "Bob (released)", "\0released 2"), settled)
+    chat.log.change(Rename(BOB.id, "Bob (released)", "\0released 2"))
     newcomer = UserRecord(4, "Bob", "bob", 4000, 0)
-    chat.log.change(newcomer, settled)
+    chat.log.change(newcomer)
     chat.commit()
     chat.reopen()
     assert chat.log.users()[1:] == [BOB._replace(name="Bob (released)", key="\0released 2"), CID, newcomer]
@@ -483,3 +473,22 @@ def test_whoever_changed_something_is_told_when_it_is_there_or_why_not(chat: Own
     assert [change.record for change in batch.changes] == [Ruling("ban", "eve", "1")]
     _, error = chat.commit_change(UserRecord(9, "Ann", ANN.key, 1, 0))
     assert isinstance(error, StoreError)
+
+
+def test_what_was_there_is_handed_over_once(chat: Owner) -> None:
+    """The log keeps no copy of what its owner holds."""
+    chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id))
+    chat.reopen()
+    log = chat.log
+    for hand_over in (log.users, log.keys, log.rulings, log.rooms, log.members):
+        assert hand_over()
+        assert hand_over() == []
+
+
+def test_a_barrier_takes_its_place_and_does_nothing(chat: Owner) -> None:
+    """The owner is told of it with its batch; alone, it makes a batch."""
+    told = chat.write_all(entry(ANN, BOB), Barrier(), entry(ANN, BOB))
+    assert (told.error, told.batch.changes[0].behind) == (None, 1)
+    alone = chat.commit_change(Barrier())
+    assert (alone.error, [change.record for change in alone.batch.changes]) == (None, [Barrier()])
+    assert len(chat.texts(BOB.id)) == 2

@@ -12,7 +12,9 @@ import pytest
 from chatcli.errors import StoreError
 from chatcli.store import schema
 
-PEOPLE = "INSERT INTO users VALUES (1, 'Ann', 'ann', 0, 0), (2, 'Bob', 'bob', 0, 0)"
+PEOPLE = "INSERT INTO users (id, name, key, created, cursor) VALUES (1, 'Ann', 'ann', 0, 0), (2, 'Bob', 'bob', 0, 0)"
+ONE_MORE = "INSERT INTO users (id, name, key, created, cursor) VALUES "
+SAY = "INSERT INTO messages (seq, id, conversation, sender, at, text) VALUES "
 TALK = "INSERT INTO conversations VALUES (1, 1, 2)"
 NEXT = "ALTER TABLE users ADD COLUMN colour TEXT;"
 
@@ -46,7 +48,7 @@ def test_a_new_database_gets_the_newest_schema(connection: sqlite3.Connection) -
     """An empty file becomes a log, marked as ours and with its version."""
     schema.migrate(connection)
     assert mark(connection) == (schema.APPLICATION_ID, len(schema.MIGRATIONS))
-    assert tables(connection) == {"users", "conversations", "members", "messages", "keys", "rulings"}
+    assert tables(connection) == {"users", "conversations", "members", "messages", "keys", "rulings", "rooms", "marks"}
     assert not connection.in_transaction
 
 
@@ -111,19 +113,19 @@ def test_a_log_of_a_newer_chatcli_is_let_alone(connection: sqlite3.Connection) -
 @pytest.mark.parametrize(
     ("good", "bad"),
     [
-        (PEOPLE, "INSERT INTO users VALUES (3, 'ANN', 'ann', 0, 0)"),
-        (PEOPLE, "INSERT INTO users VALUES (1, 'Cid', 'cid', 0, 0)"),
-        (PEOPLE, "INSERT INTO users VALUES (3, 'Cid', 'cid', 'now', 0)"),
+        (PEOPLE, ONE_MORE + "(3, 'ANN', 'ann', 0, 0)"),
+        (PEOPLE, ONE_MORE + "(1, 'Cid', 'cid', 0, 0)"),
+        (PEOPLE, ONE_MORE + "(3, 'Cid', 'cid', 'now', 0)"),
         (TALK, "INSERT INTO conversations VALUES (2, 1, 2)"),
         (TALK, "INSERT INTO conversations VALUES (2, 2, 1)"),
-        ("INSERT INTO members VALUES (1, 1)", "INSERT INTO members VALUES (1, 1)"),
+        ("INSERT INTO members (user, conversation) VALUES (1, 1)",) * 2,
         (
-            "INSERT INTO messages VALUES (1, x'01', 1, 1, 0, 'hi')",
-            "INSERT INTO messages VALUES (2, x'01', 1, 1, 0, 'hi')",
+            SAY + "(1, x'01', 1, 1, 0, 'hi')",
+            SAY + "(2, x'01', 1, 1, 0, 'hi')",
         ),
         (
-            "INSERT INTO messages VALUES (1, x'01', 1, 1, 0, 'hi')",
-            "INSERT INTO messages VALUES (1, x'02', 1, 1, 0, 'hi')",
+            SAY + "(1, x'01', 1, 1, 0, 'hi')",
+            SAY + "(1, x'02', 1, 1, 0, 'hi')",
         ),
     ],
     ids=["key", "user id", "type", "pair", "order of a pair", "member", "message id", "seq"],

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -17,12 +18,12 @@ from queue import SimpleQueue
 import pytest
 
 from chatcli.errors import StoreError
-from chatcli.store import reader, schema
+from chatcli.store import feed, reader, schema
 from chatcli.store.log import Entry, FeedQuery, UserRecord
 from chatcli.store.sqlite import SqliteLog
 from tests.store.conftest import open_sqlite
 from tests.store.owner import DEADLINE, OpenLog, Owner
-from tests.store.people import ANN, BOB, PEOPLE, entry, settled
+from tests.store.people import ANN, BOB, PEOPLE, entry
 
 # Opens the log in another process, says so, and holds it until it is killed.
 HOLD = """
@@ -232,7 +233,7 @@ def test_a_commit_is_told_only_after_it_is_stored(data: Path) -> None:
 
     log = SqliteLog(data, post=post, committed=ignore)
     for user in PEOPLE:
-        log.change(user, settled)
+        log.change(user)
     log.add(entry(ANN, BOB, "one"))
     log.add(entry(BOB, ANN, "two"))
     log.commit()
@@ -258,7 +259,7 @@ def test_an_owner_that_is_gone_does_not_keep_the_log_from_closing(data: Path) ->
 
     log = SqliteLog(data, post=post, committed=ignore)
     for user in PEOPLE:
-        log.change(user, settled)
+        log.change(user)
     log.commit()
     log.add(entry(ANN, BOB, "last words"))
     log.close()
@@ -337,7 +338,7 @@ def test_a_lost_batch_takes_its_users_along(chat: Owner) -> None:
     """Nobody is known whose first batch was not written."""
     dan = UserRecord(4, "Dan", "dan", 4000, 0)
     with full_disk(chat):
-        chat.log.change(dan, settled)
+        chat.log.change(dan)
         assert chat.write(entry(ANN, dan, "x" * 2**20)).error is not None
     chat.reopen()
     assert chat.log.users() == list(PEOPLE)
@@ -390,7 +391,7 @@ def test_readers_cannot_write(chat: Owner) -> None:
     """Only the writer's connection can change the log."""
     chat.read(BOB.id)
     assert isinstance(chat.log, SqliteLog)
-    for connection in chat.log._read_connections:
+    for connection in chat.log._readers._connections:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM messages")
 
@@ -399,11 +400,11 @@ def test_readers_cannot_write(chat: Owner) -> None:
 
 
 def test_a_feed_is_found_by_index(chat: Owner) -> None:
-    """No table is read from end to end for a page of a feed."""
-    query = FeedQuery(BOB.id, 0, 99, 10)._asdict()
-    plan = [row[3] for row in connection_of(chat).execute("EXPLAIN QUERY PLAN " + reader._FEED, query)]
-    assert not [step for step in plan if step.startswith("SCAN")]
-    assert any("messages_of_conversation (conversation=? AND seq>? AND seq<?)" in step for step in plan)
+    """No table is read from end to end for a page of a feed: of each conversation, just the stretch in question."""
+    bounds = {"user": BOB.id, "after": 0, "end": 99, "floors": "{}", "limit": 10}
+    plan = [row[3] for row in connection_of(chat).execute("EXPLAIN QUERY PLAN " + feed._WINDOW_ROWS, bounds)]
+    assert {step.split()[1] for step in plan if step.startswith("SCAN")} == {"json_each", "floors", "found"}
+    assert any("COVERING INDEX messages_of_conversation (conversation=? AND seq>? AND seq<?)" in step for step in plan)
 
 
 def test_pages_are_read_beside_a_batch_that_is_being_written(chat: Owner) -> None:
@@ -435,5 +436,51 @@ def test_a_page_of_long_messages_ends_early(chat: Owner) -> None:
     chat.write(*(entry(ANN, BOB, "x" * 32_000) for _ in range(20)))
     page = chat.read(BOB.id)
     assert len(page.rows) == 5
-    assert not page.complete
+    assert page.upto == page.rows[-1].seq
     assert len(chat.read(BOB.id, after=page.rows[-1].seq).rows) == 5
+
+
+# Health
+
+
+def test_the_health_tells_since_when_nothing_can_be_written(chat: Owner, data: Path) -> None:
+    """The error of the last batch is told for as long as batches fail, with the time of the first."""
+    chat.write(entry(ANN, BOB))
+    health = chat.log.health()
+    assert (health.error, health.since, health.damaged) == (None, 0, 0)
+    connection_of(chat).execute("PRAGMA busy_timeout = 0")
+    before = time.time_ns() // 1_000_000
+    with held(data):
+        _, error = chat.write(entry(ANN, BOB))
+        first = chat.log.health()
+        chat.write(entry(ANN, BOB))
+        assert chat.log.health().since == first.since >= before
+        assert first.error == str(error)
+    chat.write(entry(ANN, BOB))
+    assert chat.log.health()[:2] == (None, 0)
+
+
+def test_the_health_tells_how_large_the_files_are(chat: Owner, data: Path) -> None:
+    """The database and what belongs to it, the index of the search included."""
+    chat.write(entry(ANN, BOB, "x" * 2**20))
+    assert chat.log.health().bytes > 2**20
+
+
+def test_to_open_a_log_reads_no_messages(chat: Owner) -> None:
+    """However many there are: what is read at the start is found by index, or is not about messages."""
+    connection = connection_of(chat)
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    for read in (
+        reader.read_users,
+        reader.read_keys,
+        reader.read_rulings,
+        reader.read_rooms,
+        reader.read_members,
+        reader.read_head,
+    ):
+        read(connection)
+    connection.set_trace_callback(None)
+    steps = [row[3] for statement in statements for row in connection.execute("EXPLAIN QUERY PLAN " + statement)]
+    assert "SCAN messages" not in steps
+    assert "SEARCH messages" in steps  # max(seq): the last row

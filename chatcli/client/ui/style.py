@@ -12,6 +12,8 @@ STYLE = Style.from_dict(
         "time": "ansibrightblack",
         "name": "ansicyan bold",
         "you": "bold",
+        "room": "ansimagenta",
+        "quote": "ansibrightblack",
         "arrow": "ansibrightblack",
         "notice": "ansibrightblack italic",
         "trouble": "ansired",

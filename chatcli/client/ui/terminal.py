@@ -26,12 +26,14 @@ from chatcli.client.ui.style import STYLE, color_depth
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
-from chatcli.protocol.frames import Welcome
+from chatcli.protocol.frames import Present, Welcome
 
 _PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
 _LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
 _BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN, codes.ALREADY_HERE)
+_TWICE: Final = "[t]ake over, [a]ttach beside it, or another name? "
+_WAYS: Final[dict[str, Present]] = {"t": "takeover", "a": "attach"}
 
 
 class Terminal:
@@ -47,7 +49,7 @@ class Terminal:
             style=STYLE,
             color_depth=color_depth(),
             output=self._output,
-            completer=LineCompleter(lambda: people(chat)),
+            completer=LineCompleter(lambda: people(chat), lambda: rooms(chat)),
             complete_while_typing=False,
             key_bindings=key_bindings(self._leave),
             enable_suspend=True,
@@ -106,8 +108,15 @@ class Terminal:
 
 def people(chat: Chat) -> dict[str, bool]:
     """Return whom the user may want to talk with, and whether they are here."""
-    names = dict.fromkeys(reversed(chat.known)) | dict.fromkeys(sorted(chat.here, key=str.casefold))
-    return {name: name in chat.here for name in names if name != chat.user}
+    here = chat.nearby.here
+    names = dict.fromkeys(reversed(chat.known)) | dict.fromkeys(sorted(here, key=str.casefold))
+    return {name: name in here for name in names if name != chat.user}
+
+
+def rooms(chat: Chat) -> dict[str, bool]:
+    """Return the rooms that the user may mean, and whether they belong to them."""
+    own, others = (sorted(known.values(), key=str.casefold) for known in (chat.rooms, chat.other_rooms))
+    return dict.fromkeys(others, False) | dict.fromkeys(own, True)
 
 
 def _wrapped(event: Event, today: datetime.date, width: int) -> Fragments:
@@ -149,17 +158,24 @@ async def _enter(server: Address, chat: Chat, trust: Trust, identity: Identity) 
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
                 raise
-            print_formatted_text(WholeOutput.of_terminal(), [("class:trouble", f"{refusal}\n")], STYLE)
-            chat.user = ""
+            present = refusal.code == codes.ALREADY_HERE
+            # Who is asked what to do needs no advice about options; and then only that stands behind the colon.
+            sentence = f"{str(refusal).partition(': ')[0].rstrip('.')}." if present else str(refusal)
+            print_formatted_text(WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE)
+            answer = await _ask_name(_TWICE) if present else ""
+            way = _WAYS.get(answer.casefold())
+            chat.insist(way or "refuse")
+            if way is None:
+                chat.user = answer
 
 
-async def _ask_name() -> str:
+async def _ask_name(question: str = "Your name: ") -> str:
     """Ask until something is typed; Ctrl-C and Ctrl-D give up."""
     session: PromptSession[str] = PromptSession(
         output=WholeOutput.of_terminal(), style=STYLE, color_depth=color_depth()
     )
     while True:
-        name = (await session.prompt_async([("class:prompt", "Your name: ")])).strip()
+        name = (await session.prompt_async([("class:prompt", question)])).strip()
         if name.casefold() in ("exit", "quit"):
             raise EOFError
         if name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _HIGH_WATER: Final = 64 * 1024  # bytes that asyncio keeps for a socket that is full, before the session is told
+_UNSENT_IN_KERNEL: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
 
 
 class TcpConnection(asyncio.Protocol):
@@ -65,6 +67,9 @@ class TcpConnection(asyncio.Protocol):
             transport.close()
             return
         transport.set_write_buffer_limits(_HIGH_WATER)
+        if _UNSENT_IN_KERNEL is not None:
+            # Else the system takes megabytes for a reader that takes nothing, and hides from us that it does.
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _UNSENT_IN_KERNEL, _HIGH_WATER)
         self._session = Session(self._hub, self, peer)
 
     def data_received(self, data: bytes) -> None:

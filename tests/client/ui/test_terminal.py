@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -233,3 +234,79 @@ def test_a_restarted_server_brings_back_nothing_that_was_said_before(tmp_path: P
                 eventually(lambda: sum("Here:" in line for line in alice.lines) == 2)
                 said = [line.split("  ")[1] for line in alice.lines if "you → bob" in line]
                 assert said == ["three"]
+
+
+def test_a_question_that_a_broken_connection_has_swallowed_is_told(tmp_path: Path) -> None:
+    """Once the server is there again, the user learns what to ask once more; it was not asked in their name."""
+    with serving(tmp_path) as (server, address):
+        with Terminal("join", "--user", "alice", "--server", str(address)) as alice:
+            alice.shows("Here: alice (you)")
+            server.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+            alice.types("/search hi\r")
+            alice.shows_input("›")
+            server.end(signal.SIGKILL)
+            alice.shows("Connection lost")
+            with Program("serve", "--data", str(tmp_path), "--port", str(address.port)):
+                alice.shows("Connected again.")
+                alice.shows('No answer came to "/search hi": ask once more.')
+                alice.types("/search hi\r")
+                alice.shows('Nothing found for "hi"')
+
+
+def test_a_room_from_the_invitation_to_the_goodbye(server: ThreadServer) -> None:
+    """Bob is invited, enters, answers and is answered; what happens in the room is told in between."""
+    with join(server, "alice") as alice, join(server, "bob") as bob:
+        bob.shows("You are bob")
+        alice.shows("You are alice")
+        alice.types("/join --private #plans\r")
+        alice.shows("You are in #plans (private, nobody else is)")
+        alice.types("#p\tshall we?\r")
+        alice.shows("#plans  you  shall we?")
+        alice.types("/invite bob\r")
+        bob.shows("alice invites you to #plans: /join #plans")
+        bob.types("/join #plans\r")
+        bob.shows("You are in #plans (private, 2 people, owned by alice)")
+        alice.shows("bob joined #plans")
+        bob.types("/leave\r")
+        bob.shows('#plans is private, and not left unnamed: write "/leave #plans".')
+        alice.types("#plans: bob?\r")
+        bob.shows("#plans  alice  bob?")
+        bob.types("/reply here\r")
+        alice.shows('#plans  bob  ↳ "bob?"  here')
+        bob.types("/away lunch\r")
+        alice.shows("bob is away (lunch)")
+        alice.types("/who #plans\r")
+        alice.shows("In #plans: alice (you), bob (away since")
+        bob.types("alice: back in a minute\r")
+        alice.shows("bob is back")
+        bob.types("/leave #plans\r")
+        alice.shows("bob left #plans")
+        alice.types("/topic #plans over\r")
+        alice.shows("Topic of #plans: over")
+        assert not any("shall we?" in line for line in bob.lines)
+
+
+def test_who_was_away_is_said_to_have_seen_it(server: ThreadServer) -> None:
+    """The one notice says that it waits, the other that it was seen."""
+    server.joined("bob").hang_up()
+    with join(server, "alice") as alice:
+        alice.shows("You are alice")
+        alice.types("bob: call me\r")
+        alice.shows("bob is not here and gets it on return")
+        chatcli("join", "--user", "bob", "--server", str(server.address))
+        alice.shows("bob has seen what you said")
+
+
+def test_what_a_busy_room_said_meanwhile_is_shortened(server: ThreadServer) -> None:
+    """Of many missed messages the newest hundred come, and a line above them says how to see the others."""
+    where = ["--server", str(server.address)]
+    chatcli("join", "--user", "alice", *where, "--room", "#ops")
+    lines = "".join(f"#ops: line {number}\n" for number in range(1150))
+    chatcli("join", "--user", "bob", *where, stdin=lines.encode())
+    with join(server, "alice") as alice:
+        alice.shows("1,050 earlier in #ops: /history #ops")
+        alice.shows("#ops  bob  line 1149")
+        assert not any(line.endswith("line 1049") for line in alice.lines)
+        alice.types("/history #ops 2\r")
+        alice.shows("#ops  bob  line 1048")

@@ -1,0 +1,259 @@
+"""Entering and leaving rooms, and what their owners do in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from chatcli.errors import InputError, Refused, StoreError
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.admin import MAX_REASON
+from chatcli.protocol.codec import encode
+from chatcli.protocol.names import check_room_name
+from chatcli.server import notices
+from chatcli.server.rooms import MAX_TOPIC, subject
+from chatcli.server.rulings import Kind
+from chatcli.store.log import Settled
+
+if TYPE_CHECKING:
+    from chatcli.server.directory import User
+    from chatcli.server.rooms import Room
+    from chatcli.server.session import Session
+
+_CANNOT_WRITE: Final = (
+    "The server cannot write its log, so nothing was changed. Tell its operator, and try again later."
+)
+
+_Frame = f.Join | f.Leave | f.Topic | f.Operate
+
+
+def _answering(session: Session, frame: _Frame, finish: Callable[[], f.ServerFrame]) -> Settled:
+    """Have a session wait; return what the log is to call: it finishes what was asked for, or says why it cannot be."""
+
+    def settled(error: StoreError | None) -> None:
+        session.answer(frame, finish() if error is None else Refused(codes.STORAGE, _CANNOT_WRITE))
+
+    session.wait()
+    return settled
+
+
+def _join(session: Session, frame: f.Join) -> None:
+    hub, user = session.hub, session.own()
+    _check_purpose(session)
+    try:
+        name = check_room_name(frame.room)
+    except InputError as error:
+        raise Refused(codes.BAD_NAME, str(error)) from None
+    room = hub.rooms.claimed(name)
+    if room is not None and room.settling:
+        # Whether it will be there, and whose it is, is known once it is written.
+        session.wait()
+        hub.when_written(lambda: None if session.closed else session.take_again(frame))
+        return
+    if room is None or user not in room.members:
+        hub.rooms.check_number(user)
+    if room is None:
+        hub.rulings.check_mute(user.key)
+        hub.allowances.take_name(session.host)
+        room = hub.rooms.create(name, frame.kind or "open")
+    elif user not in room.members:
+        hub.rooms.check_enter(room, user)
+    hub.rooms.check_kind(room, frame.kind)
+    _enter(session, frame, room, user)
+
+
+def _enter(session: Session, frame: f.Join, room: Room, user: User) -> None:
+    hub = session.hub
+
+    def answer() -> f.ServerFrame:
+        return f.Room(hub.rooms.info(room, user), room.members.get(user, hub.rooms.handed_on), frame.n)
+
+    def entered() -> f.ServerFrame:
+        hub.presence.tell()  # those in the room know from now on that they are here, and are to hear when they go
+        notices.tell(room, "joined", user, besides=session)
+        return answer()
+
+    if user in room.members:
+        session.put(encode(answer()))
+    else:
+        hub.rooms.enter(room, user, _answering(session, frame, entered))
+
+
+def _check_purpose(session: Session) -> None:
+    if session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, "A query only asks; say hello with another purpose.")
+
+
+def _leave(session: Session, frame: f.Leave) -> None:
+    hub, user = session.hub, session.own()
+    _check_purpose(session)
+    invitation = hub.rooms.invitation(user, frame.room)
+    if invitation is not None:
+        hub.rooms.uninvite(invitation, user, _answering(session, frame, lambda: f.Done(frame.n)))
+        return
+    room = hub.rooms.find(user, frame.room)
+    _check_member(room, user)
+
+    def left() -> f.ServerFrame:
+        notices.tell(room, "left", user, besides=session)
+        return f.Done(frame.n)
+
+    hub.rooms.leave(room, user, _answering(session, frame, left))
+
+
+def _check_member(room: Room, user: User) -> None:
+    if user not in room.members:
+        raise Refused(codes.NOT_ALLOWED, f"{user.name} does not belong to {room.name}.")
+
+
+def _topic(session: Session, frame: f.Topic) -> None:
+    hub, user = session.hub, session.own()
+    _check_purpose(session)
+    hub.rulings.check_mute(user.key)
+    room = hub.rooms.find(user, frame.room)
+    if room.kind == "announcement" or user not in room.members:
+        hub.rooms.check_rule(room, user)
+    hub.rooms.check_write(room, user)
+    if len(frame.text) > MAX_TOPIC:
+        text = f"A topic has {MAX_TOPIC} characters at most; this one has {len(frame.text)}."
+        raise Refused(codes.TEXT_TOO_LONG, text)
+
+    def done() -> f.ServerFrame:
+        notices.tell(room, "topic", by=user, text=frame.text, besides=session)
+        return f.Done(frame.n)
+
+    hub.rooms.set_topic(room, frame.text, _answering(session, frame, done))
+
+
+class _Deed(NamedTuple):
+    """What someone does to someone in a room."""
+
+    session: Session
+    frame: f.Operate
+    room: Room
+    by: User
+    whom: User
+
+    def told(self, what: f.Happening) -> Settled:
+        """Return what the log is to call: members and whom it meets are told, and it is answered."""
+
+        def finish() -> f.ServerFrame:
+            notices.tell(self.room, what, self.whom, self.by, self.frame.reason)
+            return f.Done(self.frame.n)
+
+        return _answering(self.session, self.frame, finish)
+
+    def told_to_them(self, what: f.Happening) -> Settled:
+        """Do as :meth:`told`, but tell only whom it meets."""
+
+        def finish() -> f.ServerFrame:
+            notices.tell_user(self.room, what, self.whom, self.by, self.frame.reason)
+            return f.Done(self.frame.n)
+
+        return _answering(self.session, self.frame, finish)
+
+
+def operate(session: Session, frame: f.Operate) -> None:
+    """Carry out what the owner of a room, or an operator of the server, does there.
+
+    Raises:
+        Refused: the user may not, or it makes no sense.
+    """
+    hub, user = session.hub, session.own()
+    _check_purpose(session)
+    hub.rulings.check_mute(user.key)  # a reason is a text, too
+    if len(frame.reason) > MAX_REASON:
+        raise Refused(codes.TEXT_TOO_LONG, f"A reason has {MAX_REASON} characters at most.")
+    room = hub.rooms.find(user, frame.room)
+    if frame.do == "invite" and room.kind != "private":
+        _check_member(room, user)
+    else:
+        hub.rooms.check_rule(room, user)
+    _DEEDS[frame.do](_Deed(session, frame, room, user, hub.find_user(frame.to)))
+
+
+def _kick(deed: _Deed) -> None:
+    _check_member(deed.room, deed.whom)
+    deed.session.hub.rooms.leave(deed.room, deed.whom, deed.told("kicked"))
+
+
+def _ban(deed: _Deed) -> None:
+    hub, room, whom, frame = deed.session.hub, deed.room, deed.whom, deed.frame
+    settled = deed.told("banned")
+    hub.rooms.uninvite(room, whom)
+    hub.rulings.make("room_ban", subject(room, whom), seconds=frame.seconds, reason=frame.reason)
+    hub.rooms.leave(room, whom, settled)  # they may just be on their way in
+
+
+def _unban(deed: _Deed) -> None:
+    _check_ruling(deed, "room_ban", "banned from")
+    deed.session.hub.rulings.lift("room_ban", subject(deed.room, deed.whom), settled=deed.told("unbanned"))
+
+
+def _mute(deed: _Deed) -> None:
+    frame = deed.frame
+    deed.session.hub.rulings.make(
+        "room_mute",
+        subject(deed.room, deed.whom),
+        seconds=frame.seconds,
+        reason=frame.reason,
+        settled=deed.told("muted"),
+    )
+
+
+def _unmute(deed: _Deed) -> None:
+    _check_ruling(deed, "room_mute", "muted in")
+    deed.session.hub.rulings.lift("room_mute", subject(deed.room, deed.whom), settled=deed.told("unmuted"))
+
+
+def _invite(deed: _Deed) -> None:
+    if deed.whom in deed.room.members:
+        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} belongs to {deed.room.name} already.")
+    hub = deed.session.hub
+    if hub.rulings.get("room_ban", subject(deed.room, deed.whom)) is not None:
+        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} is banned from {deed.room.name}: unban them first.")
+    hub.rooms.check_invite(deed.room, deed.whom)
+    hub.rooms.invite(deed.room, deed.whom, deed.by, deed.told_to_them("invited"))
+
+
+def _check_ruling(deed: _Deed, kind: Kind, what: str) -> None:
+    if deed.session.hub.rulings.get(kind, subject(deed.room, deed.whom)) is None:
+        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} is not {what} {deed.room.name}.")
+
+
+def _uninvite(deed: _Deed) -> None:
+    _check_ruling(deed, "room_invitation", "invited to")
+    deed.session.hub.rooms.uninvite(deed.room, deed.whom, deed.told_to_them("uninvited"))
+
+
+def _own(deed: _Deed) -> None:
+    _check_member(deed.room, deed.whom)
+    if deed.whom in deed.room.owners:
+        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} owns {deed.room.name} already.")
+    deed.session.hub.rooms.own(deed.room, deed.whom, owner=True, settled=deed.told("owner"))
+
+
+def _disown(deed: _Deed) -> None:
+    if deed.whom not in deed.room.owners:
+        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} does not own {deed.room.name}.")
+    if deed.room.owners == {deed.whom}:
+        text = f"{deed.whom.name} is the only one who owns {deed.room.name}: have somebody else own it first."
+        raise Refused(codes.NOT_ALLOWED, text)
+    deed.session.hub.rooms.own(deed.room, deed.whom, owner=False, settled=deed.told("disowned"))
+
+
+_DEEDS: Final[dict[f.Operation, Callable[[_Deed], None]]] = {
+    "kick": _kick,
+    "ban": _ban,
+    "unban": _unban,
+    "mute": _mute,
+    "unmute": _unmute,
+    "invite": _invite,
+    "uninvite": _uninvite,
+    "own": _own,
+    "disown": _disown,
+}
+
+
+HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {f.Join: _join, f.Leave: _leave, f.Topic: _topic}

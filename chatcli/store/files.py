@@ -1,0 +1,143 @@
+"""The log's files: locked for one process, opened, copied before they are changed, and what to say when that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from chatcli.errors import StoreError
+from chatcli.protocol.text import printable_line
+
+DATABASE: Final = "chatcli.db"  # in the data directory
+
+_LOCK: Final = "lock"
+_BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
+
+
+class _Taken(StoreError):
+    """Another process has the lock."""
+
+
+def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    """Connect to a database, which need not be there yet if it is to be created."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes if it ends well; else nothing of it was written.
+
+    Raises:
+        sqlite3.Error: it cannot be begun or committed.
+    """
+    if connection.in_transaction:  # the ROLLBACK of the one before failed as well
+        connection.execute("ROLLBACK")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def lock(directory: Path) -> IO[str]:
+    """Take the directory for this process; the kernel gives it back when the process ends, however it ends."""
+    with explained(f"Cannot use the data directory {directory}"):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = open(directory / _LOCK, "a+", opener=_private)  # noqa: SIM115 (held as long as the log is open)
+    try:
+        with explained(f"Cannot lock the data directory {directory}"):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except _Taken:
+        held.seek(0)
+        owner = printable_line(held.read(20).strip())
+        held.close()
+        raise StoreError(
+            f"Another chatcli server (process {owner or 'unknown'}) uses the data directory {directory}: "
+            "stop it first, or give this one its own with --data."
+        ) from None
+    held.truncate(0)
+    held.write(str(os.getpid()))
+    held.flush()
+    return held
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turn what the system says into a sentence that begins with ``what``."""
+    try:
+        yield
+    except StoreError as error:
+        raise StoreError(f"{what}: {error}.") from None
+    except sqlite3.Error as error:
+        raise StoreError(f"{what}: {error}. Move it away, or choose another directory with --data.") from None
+    except BlockingIOError:
+        raise _Taken(what) from None
+    except (FileExistsError, NotADirectoryError):
+        raise StoreError(f"{what}: there is a file in its place. Choose another with --data.") from None
+    except OSError as error:
+        raise StoreError(f"{what}: {error.strerror}. Choose another with --data.") from None
+
+
+def back_up(connection: sqlite3.Connection, path: Path) -> None:
+    """Copy a database, whole or not at all; the copy takes the place of one that is there, and only its owner reads it.
+
+    Raises:
+        StoreError: there is no copy.
+    """
+    unfinished = path.with_name(path.name + ".tmp")
+    try:
+        unfinished.unlink(missing_ok=True)
+        os.close(_private(str(unfinished), os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        with contextlib.closing(connect(unfinished)) as copy:
+            connection.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
+        sync(unfinished)
+        unfinished.replace(path)
+        sync(path.parent)
+    except (sqlite3.Error, OSError) as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(
+            f"it must be brought up to date, and before that it cannot be copied to {path}: {cause}. "
+            "Nothing was changed; make room there, or move it all to a larger disk"
+        ) from None
+
+
+def size(*databases: Path) -> int:
+    """Return how many bytes databases take, those that are not there none."""
+    total = 0
+    for path in databases:
+        for file in (path, path.with_name(path.name + "-wal")):
+            with contextlib.suppress(OSError):
+                total += file.stat().st_size
+    return total
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a directory's list of files, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,306 @@
+"""The index of the search: a database of its own beside the log, which it follows, and which it can be made of again.
+
+It holds words and where they occur, no texts. Whatever becomes of it, the log and its writer do not notice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from chatcli.errors import StoreError
+from chatcli.store import files, words
+from chatcli.store.reader import read_mark
+from chatcli.store.rows import END, is_damage
+
+logger = logging.getLogger(__name__)
+
+_FILE: Final = "search.db"
+_STEP: Final = 1000  # messages of one transaction
+_QUIET: Final = 0.2  # seconds after a commit, so that many are indexed together
+_REST: Final = 12  # times as long as a step took, while messages come in: they go first
+_RETRY: Final = 60.0  # seconds
+_WAIT: Final = 8.0  # seconds that a search waits for the index
+_REMOVALS: Final = 50  # lists of removed messages to remember; with more of them it is made again instead
+
+_SCHEMA: Final = (
+    """
+    CREATE VIRTUAL TABLE texts
+    USING fts5 (text, place, author, content = '', columnsize = 0, tokenize = 'ascii', prefix = '2 3')
+    """,
+    "CREATE TABLE state (upto INTEGER NOT NULL, id BLOB, removed INTEGER NOT NULL, words TEXT NOT NULL) STRICT",
+)
+_ADD: Final = "INSERT INTO texts (rowid, text, place, author) VALUES (?, ?, ?, ?)"
+_REMOVE: Final = "INSERT INTO texts (texts, rowid, text, place, author) VALUES ('delete', ?, ?, ?, ?)"
+_NEXT: Final = (
+    "SELECT seq, conversation, sender, text, id FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+)
+
+
+class Indexed(NamedTuple):
+    """What the index takes of a message."""
+
+    seq: int
+    conversation: int
+    sender: int
+    text: str
+    id: bytes
+
+
+def place(conversation: int) -> str:
+    """Return the word that stands for a conversation."""
+    return _token(conversation * 3) if conversation > 0 else _token(-conversation * 3 + 1)
+
+
+def author(user: int) -> str:
+    """Return the word that stands for someone who says something."""
+    return _token(user * 3 + 2)
+
+
+def _token(number: int) -> str:
+    # One character for the first million numbers: FTS5 then keeps no beginnings of such words.
+    token = chr(0x10000 + (number & 0xFFFFF))
+    return token + _token(number >> 20) if number >> 20 else token
+
+
+class SearchIndex:
+    """Follows the log in a thread of its own.
+
+    Args:
+        log: the log's file.
+
+    Attributes:
+        path: the index's file.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.path = log.with_name(_FILE)
+        self._log_path = log
+        self._lock = threading.Lock()  # held for one step
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._removed: list[list[Indexed]] = []
+        self._stale = False  # it must be made again
+        self._discarded = -_RETRY
+        self._upto = 0
+        self._connection: sqlite3.Connection | None = None
+        self._log: sqlite3.Connection | None = None
+        self._thread = threading.Thread(target=self._follow, name="log-index", daemon=True)
+        self._wake.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Take note that something was committed; in any thread."""
+        self._wake.set()
+
+    def remove(self, messages: list[Indexed]) -> None:
+        """Take note of messages that the log has no longer; in any thread."""
+        if len(self._removed) >= _REMOVALS:
+            self._stale = True
+        else:
+            self._removed.append(messages)
+        self._wake.set()
+
+    def doubt(self) -> None:
+        """Have the index made again, since it was found to be damaged."""
+        self._stale = True
+        self._wake.set()
+
+    def catch_up(self, seq: int, deadline: float) -> None:
+        """Index everything up to a message that was committed; in the thread of a search, which ends at the deadline.
+
+        Raises:
+            StoreError: that takes too long, or cannot be done.
+        """
+        deadline = min(time.monotonic() + _WAIT, deadline)
+        try:
+            while (self._connection is None or self._stale or self._upto < seq) and self._step():
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"the messages are still being prepared for the search ({self._upto:,} of {seq:,}): "
+                        "try again in a while"
+                    )
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the messages cannot be searched now: {error}") from None
+
+    def _follow(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._closing.wait(_QUIET)
+            self._wake.clear()
+            try:
+                self._work()
+            except (sqlite3.Error, OSError) as error:
+                logger.error("Cannot write the search index %s: %s", self.path, error)  # noqa: TRY400 (no fault of ours)
+            except Exception:
+                logger.exception("The search index failed.")
+            else:
+                continue
+            self._closing.wait(_RETRY)
+            self._wake.set()
+
+    def _work(self) -> None:
+        more = True
+        while more:
+            begun = time.monotonic()
+            more = self._step()
+            if more and self._wake.is_set():
+                self._wake.clear()
+                self._closing.wait(_REST * (time.monotonic() - begun))
+
+    def _step(self) -> bool:
+        """Index some messages; return whether there may be more."""
+        with self._lock:
+            if self._closing.is_set():
+                return False
+            if self._stale:
+                self._discard()
+            try:
+                return self._advance(self._opened())
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error) or time.monotonic() < self._discarded + _RETRY:
+                    raise
+                logger.warning("The search index %s is damaged, and is made again.", self.path)
+                self._discard()
+                return True
+
+    def _advance(self, connection: sqlite3.Connection) -> bool:
+        removed = self._removed[:]
+        messages, upto, more = self._read_on()
+        if removed or upto > self._upto:
+            with files.transaction(connection):
+                for gone in removed:
+                    # What was not read before it was removed never came in.
+                    known = [message for message in gone if message.seq <= self._upto]
+                    connection.executemany(_REMOVE, _rows(known))
+                    connection.execute("UPDATE state SET removed = removed + ?", (len(gone),))
+                connection.executemany(_ADD, _rows(messages))
+                connection.execute("UPDATE state SET upto = ?", (upto,))
+                if messages:
+                    connection.execute("UPDATE state SET id = ?", (messages[-1].id,))
+        del self._removed[: len(removed)]
+        self._upto = upto
+        return more
+
+    def _read_on(self) -> tuple[list[Indexed], int, bool]:
+        """Read what comes next in the log; return the messages, how far that is, and whether there may be more."""
+        log = self._opened_log()
+        try:
+            messages = [Indexed(*row) for row in log.execute(_NEXT, (self._upto, END, _STEP))]
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+        else:
+            return messages, messages[-1].seq if messages else self._upto, len(messages) == _STEP
+        (head,) = log.execute("SELECT max(seq) FROM messages").fetchone()
+        end = min(self._upto + _STEP, head)
+        messages = []
+        for seq in range(self._upto + 1, end + 1):
+            with contextlib.suppress(sqlite3.DatabaseError):  # what nobody can read nobody need find
+                messages += [Indexed(*row) for row in log.execute(_NEXT, (seq - 1, seq, 1))]
+        return messages, end, end < head
+
+    def _opened_log(self) -> sqlite3.Connection:
+        if self._log is None:
+            log = files.connect(self._log_path, create=False)
+            log.execute("PRAGMA query_only = ON")
+            self._log = log
+        return self._log
+
+    def _opened(self) -> sqlite3.Connection:
+        """Return the connection to an index that fits the log; it is made if there is none."""
+        if self._connection is None:
+            connection = self._connect()
+            try:
+                upto = self._read_state(connection)
+                if upto is None:
+                    connection.close()
+                    self._discard()
+                    connection = self._connect()
+                    self._make(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection  # last, so that one that is not fit for use is never found there
+            self._upto = upto or 0
+        return self._connection
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        removed = read_mark(self._opened_log(), "removed")
+        with files.transaction(connection):
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute("INSERT INTO state VALUES (0, NULL, ?, ?)", (removed, words.VERSION))
+
+    def _connect(self) -> sqlite3.Connection:
+        self.path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
+        connection = files.connect(self.path)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is indexed again
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _read_state(self, connection: sqlite3.Connection) -> int | None:
+        """Return how far the index has come; None if it is not one of this log, as it is now, and of this program."""
+        try:
+            state = connection.execute("SELECT upto, id, removed, words FROM state").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # which it is where there is no such table or column
+                raise
+            return None
+        if state is None:
+            return None
+        upto, identity, removed, made_by = state
+        log = self._opened_log()
+        known = log.execute("SELECT id FROM messages WHERE seq = ?", (upto,)).fetchone()
+        fits = known[0] == identity if known else upto <= read_mark(log, "pruned")
+        waiting = sum(map(len, self._removed))
+        return upto if fits and made_by == words.VERSION and removed + waiting == read_mark(log, "removed") else None
+
+    def _discard(self) -> None:
+        """Delete the index; the next step makes it again."""
+        self._discarded = time.monotonic()
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._removed.clear()
+        self._stale = False
+        self._upto = 0
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._closing.set()
+        self._wake.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is begun any more."""
+        return self._closing.is_set()
+
+    def close(self, seconds: float) -> None:
+        """Let go of the files, unless what is being written takes longer than this."""
+        self.stop()
+        self._thread.join(seconds)
+        if self._lock.acquire(timeout=seconds):
+            for connection in (self._connection, self._log):
+                if connection is not None:
+                    connection.close()
+            self._lock.release()
+
+
+def _rows(messages: Iterable[Indexed]) -> Iterator[tuple[int, str, str, str]]:
+    """Yield what the index takes of messages, but for those that damage has made something else."""
+    for seq, conversation, sender, text, _ in messages:
+        if isinstance(text, str) and isinstance(conversation, int) and isinstance(sender, int) and sender > 0:
+            yield seq, words.flatten(text), place(conversation), author(sender)

@@ -1,0 +1,81 @@
+"""Deletes old messages from the log, a few at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Final
+
+from chatcli.store.files import transaction
+from chatcli.store.index import Indexed
+from chatcli.store.rows import is_damage
+
+_STEP: Final = 500  # messages to look at, and to delete at most
+_NEWER_IN_A_ROW: Final = 10_000  # messages to look at in vain before a rest
+_REST: Final = 60.0  # seconds
+
+_NEXT: Final = "SELECT seq, conversation, sender, text, id, at FROM messages WHERE seq > ? ORDER BY seq LIMIT ?"
+_PRUNED: Final = "UPDATE marks SET seq = max(seq, ?) WHERE name = 'pruned'"
+_REMOVED: Final = "INSERT INTO marks VALUES ('removed', ?) ON CONFLICT DO UPDATE SET seq = seq + excluded.seq"
+
+
+class Pruner:
+    """Goes through the log from its beginning to its end, and then again, with rests where there is nothing to delete.
+
+    Mostly the oldest stand first: after each rest they are looked at before it goes on where it was. But clocks are set
+    back now and then, and imports bring old messages behind new ones.
+
+    Used in the writer's thread, between two batches, on the writer's connection.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._position = 0
+        self._reached = 0  # how far it had come before the rest
+        self._newer = 0
+        self._resting_until = 0.0
+
+    def prune(self, before: int) -> list[Indexed]:
+        """Delete a few of the messages from before that time; return them.
+
+        Raises:
+            sqlite3.Error: nothing was deleted; it is tried again after a while.
+        """
+        if time.monotonic() < self._resting_until:
+            return []
+        try:
+            return self._step(before)
+        except (sqlite3.DatabaseError, TypeError) as error:
+            if not is_damage(error):
+                self._rest(self._reached)
+                raise
+            self._position += _STEP  # what cannot be read stays where it is
+            raise sqlite3.DatabaseError(f"some of them are damaged: {error}") from None
+
+    def _step(self, before: int) -> list[Indexed]:
+        rows = self._connection.execute(_NEXT, (self._position, _STEP)).fetchall()
+        old = [Indexed(*row) for *row, at in rows if at < before]
+        if old:
+            self._delete(old)
+            self._newer = 0
+        self._newer += len(rows) - len(old)
+        if len(rows) < _STEP:
+            self._rest(0)
+        elif self._newer >= _NEWER_IN_A_ROW:
+            self._rest(max(rows[-1][0], self._reached))
+        elif old:
+            self._position = rows[-1][0]
+        else:
+            self._position = max(rows[-1][0], self._reached)
+        return old
+
+    def _rest(self, reached: int) -> None:
+        self._position = self._newer = 0
+        self._reached = reached
+        self._resting_until = time.monotonic() + _REST
+
+    def _delete(self, messages: list[Indexed]) -> None:
+        with transaction(self._connection):
+            self._connection.executemany("DELETE FROM messages WHERE seq = ?", ((one.seq,) for one in messages))
+            self._connection.execute(_PRUNED, (messages[-1].seq,))
+            self._connection.execute(_REMOVED, (len(messages),))

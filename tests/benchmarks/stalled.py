@@ -1,0 +1,160 @@
+"""What readers that stop reading cost the others, and the server: ``python -m tests.benchmarks.stalled``.
+
+A thousand members of a room stop reading, and its speakers go on. Printed are the rate of the others without and with
+them in one run, the memory of the server for each of them, and how long they take once they read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import uvloop
+
+from chatcli.client.ids import new_id
+from chatcli.protocol.address import Address
+from tests.support import Caller, serving
+
+_STALLED, _OTHERS = 1000, 50  # members of the room
+_SPEAKERS, _WINDOW = 4, 10
+_FILL, _MEASURED = 1000, 2000  # messages
+_TEXT = "x" * 300
+_ROOM = "#hall"
+
+
+class Reader(asyncio.Protocol):
+    """Counts what it gets."""
+
+    got = 0
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what stops it and lets it go on."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Count the lines that are messages, also where one is cut in two."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        self.got += sum(1 for line in lines if line.startswith(b'{"t":"message"'))
+
+
+class Speaker(asyncio.Protocol):
+    """Says what it is told to say, so many messages in flight."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._unanswered = 0
+        self._done: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait to be told."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def say(self, count: int) -> asyncio.Future[None]:
+        """Say so many messages; the future is done when all of them are answered."""
+        self._left, self._done = count, asyncio.get_running_loop().create_future()
+        self._go_on(_WINDOW)
+        return self._done
+
+    def _go_on(self, count: int) -> None:
+        count = min(count, self._left)
+        self._left -= count
+        self._unanswered += count
+        lines = (json.dumps({"t": "send", "id": new_id(), "to": _ROOM, "text": _TEXT}) for _ in range(count))
+        self._transport.write("".join(f"{line}\n" for line in lines).encode())
+
+    def data_received(self, data: bytes) -> None:
+        """Say as many again as were answered."""
+        count = data.count(b'{"t":"sent"')
+        self._unanswered -= count
+        self._go_on(count)
+        if self._done is not None and not self._unanswered and not self._done.done():
+            self._done.set_result(None)
+
+
+def member(address: Address, name: str, *, narrow: bool = False) -> Caller:
+    """Connect, and enter the room."""
+    caller = Caller(address, 4096 if narrow else 0)
+    caller.greets(name, purpose="listen")
+    caller.hears("welcome")
+    caller.says("join", room=_ROOM)
+    caller.hears("room")
+    return caller
+
+
+def memory(process: int) -> float:
+    """Return the memory that a process has in use, in KiB."""
+    return float(subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, check=True).stdout)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; readers that are to be fast cannot stop to say how far they are."""
+    while not condition():  # noqa: ASYNC110 (see above)
+        await asyncio.sleep(0.005)
+
+
+async def speak(speakers: list[Speaker], readers: list[Reader], count: int) -> float:
+    """Say so many messages; return how many a second came to the readers, to each of them."""
+    before, begun = [reader.got for reader in readers], time.perf_counter()
+    await asyncio.gather(*(speaker.say(count // len(speakers)) for speaker in speakers))
+    await until(lambda: all(reader.got - had >= count for reader, had in zip(readers, before, strict=True)))
+    return count / (time.perf_counter() - begun)
+
+
+async def readers_of(callers: list[Caller]) -> list[Reader]:
+    """Have connections read."""
+    loop = asyncio.get_running_loop()
+    return [(await loop.create_connection(Reader, sock=caller.socket))[1] for caller in callers]
+
+
+async def measure(address: Address, process: int) -> None:
+    """Run it all, and write what came out."""
+    loop = asyncio.get_running_loop()
+    others = await readers_of([member(address, f"other{number}") for number in range(_OTHERS)])
+    speakers = []
+    for number in range(_SPEAKERS):
+        caller = Caller(address)
+        caller.greets(f"speaker{number}", purpose="send")
+        caller.hears("welcome")
+        speakers.append((await loop.create_connection(Speaker, sock=caller.socket))[1])
+    await speak(speakers, others, _FILL)
+    without = await speak(speakers, others, _MEASURED)
+    stalled = await readers_of([member(address, f"reader{number}", narrow=True) for number in range(_STALLED)])
+    idle = memory(process)
+    for reader in stalled:
+        reader.transport.pause_reading()
+    filling = await speak(speakers, others, _FILL)
+    among = await speak(speakers, others, _MEASURED)
+    after = memory(process)
+    missed, begun = _FILL + _MEASURED, time.perf_counter()
+    for reader in stalled:
+        reader.transport.resume_reading()
+    await until(lambda: all(reader.got >= missed for reader in stalled))
+    taken = time.perf_counter() - begun
+    write = sys.stdout.write
+    write(f"{_STALLED} readers of {_STALLED + _OTHERS} stop; each of the other {_OTHERS} gets\n")
+    write(f"  without them                 {without:7,.0f} messages/s\n")
+    write(f"  while their sockets fill     {filling:7,.0f} messages/s\n")
+    write(f"  while they are stalled       {among:7,.0f} messages/s   {among / without:.2f} x\n")
+    write(f"memory for each of them        {(after - idle) / _STALLED:7,.1f} KiB\n")
+    write(f"all {missed:,} read by all of them  {taken:7,.1f} s   {missed * _STALLED / taken:,.0f} messages/s\n")
+
+
+def main() -> None:
+    """Measure against a server of its own."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "--message-rate", "0") as (program, address):
+        uvloop.run(measure(address, program.process.pid))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""``chatcli history``: what was said, the oldest first."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import Caller, ThreadServer, chatcli
+from tests.terminal import Terminal
+
+
+def says_all(caller: Caller, to: str, texts: list[str]) -> list[int]:
+    """Send messages, and return where they stand."""
+    for text in texts:
+        caller.sends(to, text)
+    return [caller.hears("sent")["seq"] for _ in texts]
+
+
+def test_what_was_said_with_a_person_comes_oldest_first(server: ThreadServer) -> None:
+    """Both sides of it, and nothing else; several lines of a message stand below each other, made harmless."""
+    where = str(server.address)
+    with server.joined("bob") as bob, server.joined("alice", "send") as alice:
+        server.joined("cid").hang_up()
+        says_all(bob, "alice", ["two\nlines \x1b[31m"])
+        says_all(alice, "bob", ["hello"])
+        says_all(alice, "cid", ["not this"])
+        done = chatcli("history", "BOB", "--user", "alice", "--server", where)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second, third = done.stdout.splitlines()
+    when = datetime.datetime.fromisoformat(first[:16]).replace(tzinfo=datetime.UTC)
+    assert abs((datetime.datetime.now(datetime.UTC) - when).total_seconds()) < 120
+    assert first[16:] == "  bob → alice  two"
+    assert second == " " * 18 + "lines ␛[31m"
+    assert third[16:] == "  alice → bob  hello"
+
+
+def test_a_room_is_read_back_by_whoever_may_see_it(server: ThreadServer) -> None:
+    """An open room by everyone; a private one of others is not there."""
+    where = str(server.address)
+    server.joined("alice").hang_up()
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        bob.enters("#secret", kind="private")
+        says_all(bob, "#ops", ["hi all"])
+    done = chatcli("history", "#ops", "--user", "alice", "--server", where)
+    assert done.stdout[16:] == "  #ops  bob  hi all\n"
+    done = chatcli("history", "#secret", "--user", "alice", "--server", where)
+    assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_json_is_one_message_a_line(server: ThreadServer) -> None:
+    """With its place in the log, its id, the time in UTC to the millisecond, and what it answers."""
+    with server.joined("bob") as bob, server.joined("alice", "listen"):
+        bob.sends("alice", "first ü\u202e\n")
+        first = bob.hears("sent")
+        bob.says("send", id="0192f0c1-7b5e-7c3a-9d4e-1f2a3b4c5d6e", to="alice", text="second", re=first["seq"])
+        second = bob.hears("sent")
+        done = chatcli("history", "bob", "--json", "--user", "alice", "--server", str(server.address))
+    one, two = map(json.loads, done.stdout.splitlines())
+    assert list(one) == ["seq", "id", "from", "to", "text", "at", "re"]
+    assert (one["seq"], one["id"], one["text"], one["re"]) == (first["seq"], first["id"], "first ü\u202e\n", None)
+    assert (two["from"], two["to"], two["re"]) == ("bob", "alice", first["seq"])
+    assert two["at"].endswith("Z")
+    assert len(two["at"]) == len("2026-11-22T12:04:00.000Z")
+    assert datetime.datetime.fromisoformat(two["at"]).timestamp() * 1000 == pytest.approx(second["at"])
+    assert "\u202e" not in done.stdout  # what reorders a line is escaped
+
+
+def test_answers_show_what_they_answer(server: ThreadServer) -> None:
+    """The start of it where it is on the same page, made harmless; with --seq each line begins with its place."""
+    where = ["--user", "alice", "--server", str(server.address)]
+    with server.joined("bob") as bob, server.joined("alice", "listen"):
+        (first,) = says_all(bob, "alice", ["who broke\nthe \x1b[31mbuild, " + "and why " * 20])
+        says_all(bob, "alice", [f"{number}" for number in range(8)])
+        bob.sends("alice", "me", re=first)
+        last = bob.hears("sent")["seq"]
+        bob.sends("alice", "two\nlines", re=last)
+        bob.hears("sent")
+    lines = chatcli("history", "bob", *where).stdout.splitlines()
+    assert lines[-3][16:] == '  bob → alice  ↳ "who broke␤the ␛[31mbuild, and why and wh…"  me'
+    assert [line[16:] for line in lines[-2:]] == ['  bob → alice  ↳ "me"  two', "  lines"]
+    lines = chatcli("history", "bob", "--limit", "3", "--seq", *where).stdout.splitlines()
+    assert [line[:4] for line in lines] == [f"{last - 1:>2}  ", f"{last}  ", f"{last + 1}  ", "    "]
+    assert lines[1][20:] == "  bob → alice  ↳ an earlier message  me"
+    assert lines[3] == " " * 22 + "lines"
+
+
+def test_more_than_a_page_is_fetched_in_pages(server: ThreadServer) -> None:
+    """--limit may be larger than what the server gives at a time; the order is that of the log."""
+    where = ["--user", "alice", "--server", str(server.address)]
+    texts = [f"{number}" for number in range(1201)]
+    with server.joined("bob") as bob:
+        server.joined("alice").hang_up()
+        places = says_all(bob, "alice", texts)
+    read = chatcli("history", "bob", "--limit", "100000", "--json", *where).stdout.splitlines()
+    assert [json.loads(line)["text"] for line in read] == texts
+    read = chatcli("history", "bob", "--limit", "1100", "--json", *where).stdout.splitlines()
+    assert [json.loads(line)["text"] for line in read] == texts[101:]
+    read = chatcli("history", "bob", *where).stdout.splitlines()
+    assert [line.split()[-1] for line in read] == texts[-50:]
+    read = chatcli("history", "bob", "--limit", "2", "--before", str(places[10]), *where).stdout.splitlines()
+    assert [line.split()[-1] for line in read] == ["8", "9"]
+
+
+def test_since_is_a_length_of_time_or_a_moment(server: ThreadServer) -> None:
+    """Nothing older is shown; a date without a zone is the local one."""
+    where = ["--user", "alice", "--server", str(server.address)]
+    with server.joined("bob") as bob:
+        server.joined("alice").hang_up()
+        says_all(bob, "alice", ["hi"])
+    now = datetime.datetime.now(datetime.UTC)
+    for since in ("2h", "1d12h", f"{now - datetime.timedelta(hours=1):%Y-%m-%dT%H:%MZ}", "2001-01-01"):
+        assert len(chatcli("history", "bob", "--since", since, *where).stdout.splitlines()) == 1, since
+    for since in ("2100-01-01T10:00Z", f"{now + datetime.timedelta(minutes=9):%Y-%m-%d %H:%M:%S}"):
+        done = chatcli("history", "bob", "--since", since, *where)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), since
+    soon = f"{now + datetime.timedelta(minutes=9):%Y-%m-%d %H:%M}"
+    assert chatcli("history", "bob", "--since", soon, *where, TZ="America/New_York").stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["nobody"], 3),
+        (["#nowhere"], 3),
+        (["bob", "--since", "yesterday"], 2),
+        (["bob", "--since", "0000-99-99"], 2),
+        (["bob", "--before", "0"], 2),
+        (["bob", "--before", str(2**63)], 2),
+        (["bob", "--limit", "0"], 2),
+        ([], 2),
+    ],
+)
+def test_what_went_wrong_is_one_sentence_and_a_status(server: ThreadServer, arguments: list[str], status: int) -> None:
+    """Nothing on standard output, and no traceback."""
+    server.joined("alice").hang_up()
+    done = chatcli("history", *arguments, "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith("chatcli: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_room_that_the_shell_took_for_a_comment_is_explained() -> None:
+    """What is missing may have been a room without quotes, behind any option or argument that takes one."""
+    for arguments in (["history"], ["search", "disk", "--in"], ["search", "--in"], ["join", "--room"]):
+        done = chatcli(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "A room is written in quotes: '#ops'." in done.stderr
+    for arguments in (["search"], ["history", "bob", "--limit"], ["join", "--user"]):
+        assert "quotes" not in chatcli(*arguments).stderr
+
+
+def test_on_a_terminal_it_says_how_to_go_on(server: ThreadServer) -> None:
+    """Where there are older messages, a last line names the option for the next page; a pipe is left alone."""
+    where = ["--user", "alice", "--server", str(server.address)]
+    with server.joined("bob") as bob:
+        server.joined("alice").hang_up()
+        places = says_all(bob, "alice", ["1", "2", "3"])
+    with Terminal("history", "bob", "--limit", "2", *where) as terminal:
+        terminal.shows(f"Older ones: --before {places[1]}")
+    with Terminal("history", "bob", *where) as terminal:
+        terminal.shows("bob → alice  3")
+        assert terminal.end() == 0
+        assert "Older ones" not in "\n".join(terminal.lines)
+    assert chatcli("history", "bob", "--limit", "2", *where).stderr == ""
+
+
+def test_a_reader_that_leaves_early_is_no_accident(server: ThreadServer, tmp_path: Path) -> None:
+    """``chatcli history … | head -1`` ends in silence."""
+    with server.joined("bob") as bob:
+        server.joined("alice").hang_up()
+        says_all(bob, "alice", ["x" * 1000] * 300)
+    complaints = tmp_path / "complaints"
+    command = (
+        f"{{python}} -m chatcli history bob --limit 300 --user alice --server {server.address} 2>{complaints} | head -1"
+    )
+    with Terminal.of_shell(command) as terminal:
+        assert terminal.process.wait(20) == 0
+    assert complaints.read_text() == ""

@@ -1,0 +1,90 @@
+"""``chatcli rooms``: the rooms that one may see."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+from tests.support import ThreadServer, chatcli
+from tests.terminal import Terminal
+
+
+def test_in_a_pipe_rooms_are_lines_parted_by_tabs(server: ThreadServer) -> None:
+    """Name, kind, members, topic; and time, sender and text of the newest message, on one line whatever is in it."""
+    with server.joined("bob") as bob, server.joined("alice", "listen") as alice:
+        bob.enters("#ops")
+        bob.asks("topic", room="#ops", text="what runs\tand what does not")
+        bob.enters("#news", kind="announcement")
+        alice.enters("#ops")
+        bob.sends("#ops", "two\nlines \x1b[31m")
+        at = alice.hears("message")["at"]
+        done = chatcli("rooms", "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stderr) == (0, "")
+    news, ops = (line.split("\t") for line in done.stdout.splitlines())
+    assert news == ["#news", "announcement", "1", "", "", "", ""]
+    moment = datetime.datetime.fromisoformat(ops.pop(4))
+    assert moment == datetime.datetime.fromtimestamp(at / 1000, datetime.UTC)
+    assert ops == ["#ops", "open", "2", "what runs and what does not", "bob", "two␤lines ␛[31m"]
+
+
+def test_json_has_all_that_is_known_of_a_room(server: ThreadServer) -> None:
+    """One object a line; a private room is seen by who is invited, and what was said there is not."""
+    with server.joined("bob") as bob, server.joined("alice", "listen") as alice:
+        bob.enters("#ops")
+        alice.enters("#ops")
+        bob.enters("#secret", kind="private")
+        bob.asks("operate", do="invite", to="alice", room="#secret")
+        bob.sends("#secret", "psst")
+        bob.sends("#ops", "hi")
+        seq = alice.hears("message")["seq"]
+        done = chatcli("rooms", "--json", "--user", "alice", "--server", str(server.address))
+    ops, secret = map(json.loads, done.stdout.splitlines())
+    last = ops.pop("last")
+    assert ops == {
+        "room": "#ops", "kind": "open", "members": 2, "topic": "", "owners": ["bob"], "joined": True, "invited": False,
+    }  # fmt: skip
+    assert (last["seq"], last["from"], last["to"], last["text"], last["re"]) == (seq, "bob", "#ops", "hi", None)
+    assert secret == {
+        "room": "#secret", "kind": "private", "members": 1, "topic": "", "owners": ["bob"], "joined": False,
+        "invited": True, "last": None,
+    }  # fmt: skip
+
+
+def test_on_a_terminal_there_are_columns(server: ThreadServer) -> None:
+    """With headings, the cells under each other, and no line longer than the terminal is wide."""
+    with server.joined("bob") as bob:
+        bob.enters("#operations")
+        bob.enters("#ops")
+        bob.asks("topic", room="#ops", text="nothing " * 50)
+        bob.sends("#ops", "very long " * 50)
+        bob.hears("sent")
+        with Terminal("rooms", "--user", "bob", "--server", str(server.address)) as terminal:
+            terminal.shows("bob: very")
+            heading, *lines = terminal.lines
+    assert heading.split() == ["name", "kind", "you", "members", "topic", "last", "message"]
+    assert len(lines) == 2
+    assert {line[heading.index("kind") :].split()[0] for line in lines} == {"open"}
+    assert lines[1].endswith("…")
+
+
+def test_where_there_are_no_rooms_nothing_is_printed(server: ThreadServer) -> None:
+    """An empty answer is an answer."""
+    server.joined("alice").hang_up()
+    done = chatcli("rooms", "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_terminal_says_how_to_make_one(server: ThreadServer) -> None:
+    """With a command of the shell, in which a room is in quotes."""
+    server.joined("alice").hang_up()
+    with Terminal("rooms", "--user", "alice", "--server", str(server.address)) as terminal:
+        terminal.shows("There are no rooms yet: chatcli join --room '#NAME' makes one.")
+
+
+def test_whoever_was_never_here_is_told_so(server: ThreadServer) -> None:
+    """A question needs a name; a name that nobody has is not made known by asking."""
+    done = chatcli("rooms", "--user", "spy", "--server", str(server.address))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "Nobody called spy was ever here" in done.stderr
+    done = chatcli("rooms", "--server", str(server.address))
+    assert "--user" in done.stderr

@@ -1,0 +1,113 @@
+"""``chatcli search``: finds messages by their words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support import ThreadServer, chatcli
+
+
+@pytest.fixture
+def where(server: ThreadServer) -> list[str]:
+    """The options for asking a server on which something was said."""
+    with server.joined("bob") as bob, server.joined("alice", "send") as alice:
+        bob.enters("#ops")
+        for to, text in (
+            ("#ops", "The disk of db2 is full"),
+            ("alice", "Full moon over Köln"),
+            ("#ops", "db2 is down"),
+        ):
+            bob.sends(to, text)
+            bob.hears("sent")
+        alice.sends("bob", "is it full?")
+        alice.hears("sent")
+    return ["--user", "alice", "--server", str(server.address)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["full"], ["is it full?", "Full moon over Köln", "The disk of db2 is full"]),
+        (["FULL", "disk"], ["The disk of db2 is full"]),
+        (["koln"], ["Full moon over Köln"]),
+        (["moo*"], ["Full moon over Köln"]),
+        (['"db2 is"'], ["db2 is down", "The disk of db2 is full"]),
+        (['"is db2"'], []),
+        (["full", "--in", "#ops"], ["The disk of db2 is full"]),
+        (["full", "--in", "bob"], ["is it full?", "Full moon over Köln"]),
+        (["full", "--from", "BOB"], ["Full moon over Köln", "The disk of db2 is full"]),
+        (["full", "--limit", "1"], ["is it full?"]),
+        (["full", "in:#ops"], ["The disk of db2 is full"]),
+        (["full in:bob"], ["is it full?", "Full moon over Köln"]),
+        (["from:BOB", "full", "--in", "#ops"], ["The disk of db2 is full"]),
+        (['"db2 is"', "in:#ops", "from:bob"], ["db2 is down", "The disk of db2 is full"]),
+    ],
+)
+def test_all_of_the_words_are_found_newest_first(where: list[str], arguments: list[str], found: list[str]) -> None:
+    """Words, beginnings, phrases; in a room, with a person, by a person."""
+    done = chatcli("search", *arguments, "--json", *where)
+    assert done.returncode == 0
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == found
+
+
+def test_people_read_where_it_was_said_and_by_whom(where: list[str]) -> None:
+    """The lines are those of history."""
+    lines = chatcli("search", "full", *where).stdout.splitlines()
+    assert [line[16:] for line in lines] == [
+        "  alice → bob  is it full?",
+        "  bob → alice  Full moon over Köln",
+        "  #ops  bob  The disk of db2 is full",
+    ]
+
+
+def test_older_ones_are_asked_for_by_place(where: list[str]) -> None:
+    """--before goes on where the page before ended."""
+    first = json.loads(chatcli("search", "full", "--limit", "1", "--json", *where).stdout)
+    done = chatcli("search", "full", "--limit", "1", "--before", str(first["seq"]), "--json", *where)
+    assert json.loads(done.stdout)["text"] == "Full moon over Köln"
+
+
+def test_nothing_found_is_no_failure(where: list[str]) -> None:
+    """Status 0, nothing on standard output, a word on standard error."""
+    done = chatcli("search", "nonsense", *where)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Nothing found.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (['"disk'], 2),
+        (["*"], 2),
+        (["  "], 2),
+        ([], 2),
+        (["full", "--in", "#nowhere"], 3),
+        (["full", "--in", "nobody"], 3),
+        (["full", "--from", "nobody"], 3),
+        (["full", "from:nobody"], 3),
+        (["in:#ops"], 2),
+        (["full", "in:#ops", "--in", "#ops"], 2),
+    ],
+)
+def test_what_cannot_be_looked_for_is_one_sentence_and_a_status(
+    where: list[str], arguments: list[str], status: int
+) -> None:
+    """The server's sentence, or that nobody is called so."""
+    done = chatcli("search", *arguments, *where)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith("chatcli: ")
+    assert "Traceback" not in done.stderr
+    assert "/search" not in done.stderr
+
+
+def test_what_one_may_not_read_is_not_found(server: ThreadServer, where: list[str]) -> None:
+    """Neither what was said between others nor in a private room of theirs."""
+    server.joined("cid").hang_up()
+    with server.joined("bob", "send") as bob:
+        bob.enters("#secret", kind="private")
+        for to in ("cid", "#secret"):
+            bob.sends(to, "xyzzy")
+            bob.hears("sent")
+    assert chatcli("search", "xyzzy", *where).stdout == ""
+    assert len(chatcli("search", "xyzzy", "--user", "bob", *where[2:]).stdout.splitlines()) == 2

@@ -1,0 +1,266 @@
+"""``chatcli admin backup|export|import|check``: as processes, beside a server that runs and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import fingerprint_of
+from tests.disks import little_room
+from tests.store.town import change, spoil
+from tests.support import Caller, ThreadServer, chatcli, serving
+from tests.terminal import Terminal
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Where the data of the server lies that other fixtures start."""
+    return tmp_path / "data"
+
+
+def admin(data: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    """Run a command over that directory."""
+    return chatcli("admin", *arguments, "--data", str(data), stdin=stdin)
+
+
+def says(data: Path, *arguments: str) -> str:
+    """Run a command that must be done and complain of nothing; return what it prints."""
+    done = admin(data, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def talk(server: ThreadServer, *texts: str) -> None:
+    """Have alice say something to bob, who reads it."""
+    with server.joined("bob") as bob, server.joined("alice", "send") as alice:
+        for text in texts:
+            alice.sends("bob", text)
+            alice.hears("sent")
+        assert bob.texts(len(texts)) == list(texts)
+
+
+def whole_feed(server: ThreadServer, user: str, count: int) -> list[str]:
+    """Return so many texts of someone's feed, from its beginning."""
+    with server.joined(user, "listen", since=0) as reader:
+        return reader.texts(count)
+
+
+def test_a_backup_is_restored_by_putting_it_into_its_place(tmp_path: Path) -> None:
+    """Taken from a server that runs and dies later; a new one over it is the same server, and knows everyone."""
+    data, restored, copy = tmp_path / "data", tmp_path / "restored", tmp_path / "copy.db"
+    with serving(data) as (program, address), Caller(address) as alice:
+        alice.greets("alice")
+        alice.hears("welcome")
+        for number in range(50):
+            alice.sends("alice", str(number))
+            alice.hears("sent")
+        printed = says(data, "backup", str(copy))
+        assert printed == f"50 messages copied to {copy}: {copy.stat().st_size} bytes.\n"
+        alice.sends("alice", "too late for the copy")
+        alice.hears("sent")
+        program.end(signal.SIGKILL)
+    key = fingerprint_of(data / "server.crt")
+    restored.mkdir(mode=0o700)
+    copy.rename(restored / "chatcli.db")
+    for name in ("server.key", "server.crt"):
+        (data / name).rename(restored / name)
+    with serving(restored) as (program, address), Caller(address) as alice:
+        assert key in program.err[0]
+        alice.greets("alice", since=0)
+        assert alice.hears("welcome")["head"] == 50
+        assert alice.texts(50) == [str(number) for number in range(50)]
+    assert admin(restored, "check").returncode == 0
+
+
+def test_a_backup_that_cannot_be_made_is_one_sentence(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """What is there already is status 2, what the system refuses is 1; and nothing is left lying about."""
+    target = tmp_path / "copy.db"
+    assert admin(data, "backup", str(target)).returncode == 0
+    again = admin(data, "backup", str(target))
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr == f"chatcli: There is a file {target} already: name another one, or replace it with --force.\n"
+    assert admin(data, "backup", str(target), "--force").returncode == 0
+    nowhere = admin(data, "backup", str(tmp_path / "no" / "copy.db"))
+    assert (nowhere.returncode, nowhere.stderr) == (
+        1,
+        f"chatcli: Cannot write to {tmp_path / 'no'}: No such file or directory.\n",
+    )
+    missing = admin(tmp_path / "none", "backup", str(tmp_path / "other.db"))
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert f"There is no log in {tmp_path / 'none'}" in missing.stderr
+    device = admin(data, "backup", "/dev/null", "--force")
+    assert (device.returncode, device.stderr) == (2, "chatcli: /dev/null is a device: name a file.\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "copy.db"}
+
+
+@pytest.mark.parametrize("what", [["backup"], ["export", "--output"]])
+def test_a_disk_without_room_for_it_gets_no_part_of_it(
+    server: ThreadServer, data: Path, tmp_path: Path, what: list[str]
+) -> None:
+    """The sentence says why; the one that was there before is still there."""
+    talk(server, *("x" * 30_000 for _ in range(50)))
+    target = tmp_path / "disk" / "copy"
+    with little_room(target.parent):
+        target.write_text("yesterday's")
+        done = admin(data, *what, str(target), "--force")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("chatcli: Cannot ")
+        assert done.stderr.count("\n") == 1
+        assert [path.name for path in target.parent.iterdir()] == ["copy"]
+        assert target.read_text() == "yesterday's"
+
+
+def test_an_export_goes_to_standard_output_or_into_a_private_file(
+    server: ThreadServer, data: Path, tmp_path: Path
+) -> None:
+    """The lines are the same; only who writes a file is told that it is done."""
+    talk(server, "one", "two")
+    lines = says(data, "export").splitlines()
+    assert [json.loads(line)["t"] for line in lines] == ["export", "user", "user", "message", "message", "end"]
+    target = tmp_path / "archive"
+    assert says(data, "export", "--output", str(target)) == f"2 messages written to {target}.\n"
+    assert target.read_text().splitlines()[1:] == lines[1:]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert says(data, "export", "Bob:ALICE").splitlines()[3:] == lines[3:]
+    assert admin(data, "export", "-o", str(target)).returncode == 2
+
+
+@pytest.mark.parametrize("what", [["backup"], ["export", "--output"]])
+@pytest.mark.parametrize("name", ["chatcli.db", "lock", "server.key", "admin.sock", "search.db"])
+def test_no_file_of_the_server_is_replaced(server: ThreadServer, data: Path, what: list[str], name: str) -> None:
+    """Not even with --force: one sentence, status 2, and the server goes on."""
+    talk(server, "one")
+    done = admin(data, *what, str(data / name), "--force")
+    sentence = f"chatcli: {data / name} is a file of the server itself ({data / name}): name another file.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+    assert whole_feed(server, "bob", 1) == ["one"]
+    assert says(data, "check")
+
+
+@pytest.mark.parametrize(
+    ("conversation", "status", "sentence"),
+    [
+        ("alice", 2, '"alice" is no conversation: write #room, or alice:bob for that of two people.'),
+        ("alice:zoe", 3, 'Nobody called "zoe" was ever here.'),
+        ("#nowhere", 3, "There is no room #nowhere."),
+    ],
+)
+def test_a_conversation_that_there_is_not(
+    server: ThreadServer, data: Path, conversation: str, status: int, sentence: str
+) -> None:
+    """The exit status tells what kind of thing it was."""
+    talk(server, "one")
+    done = admin(data, "export", conversation)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", f"chatcli: {sentence}\n")
+
+
+def test_what_was_exported_is_imported_elsewhere(tmp_path: Path) -> None:
+    """From a pipe or a file; keys come along, nothing is news, and a second time changes nothing."""
+    data, other = tmp_path / "data", tmp_path / "other"
+    with ThreadServer(data) as server:
+        talk(server, "one", "two")
+        archive = says(data, "export").encode()
+        busy = admin(data, "import", "-", stdin=archive)
+        assert (busy.returncode, busy.stdout) == (1, "")
+        assert f"(process {os.getpid()}) uses the data directory {data}: stop it first" in busy.stderr
+    done = admin(other, "import", "-", stdin=archive)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "2 messages, 2 users and 0 rooms imported.\n"
+    (tmp_path / "archive").write_bytes(archive)
+    again = says(other, "import", str(tmp_path / "archive"))
+    assert again == "0 messages, 0 users and 0 rooms imported; 2 messages were there already.\n"
+    assert json.loads(says(other, "import", "--json", str(tmp_path / "archive"))) == {
+        "messages": 0,
+        "known": 2,
+        "users": 0,
+        "rooms": 0,
+    }
+    with ThreadServer(other) as server:
+        with server.joined("bob") as bob:
+            assert bob.welcome["head"] == bob.welcome["cursor"] == 2
+            bob.says("search", text="one", n=1)
+            assert [found["text"] for found in bob.hears("search", n=1)["messages"]] == ["one"]
+        assert whole_feed(server, "bob", 2) == ["one", "two"]
+        talk(server, "three")
+
+
+def test_wrong_lines_are_named_and_nothing_is_imported(tmp_path: Path) -> None:
+    """On standard error, one a line, with status 2; what others wrote into them cannot harm the terminal."""
+    archive = (
+        b'{"t":"export","version":1}\n{"t":"user","name":"a b","created":"2024-05-01T12:00:00Z"}\n{"t":"\x1b[31m"}\n'
+    )
+    done = admin(tmp_path, "import", "-", stdin=archive)
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second, third, last = done.stderr.splitlines()
+    assert first == 'chatcli: Line 2: A name has no spaces in it; "a b" has.'
+    assert second.startswith("chatcli: Line 3: it cannot be read: ")
+    assert third.startswith("chatcli: Line 4: the last one")
+    assert last == "chatcli: Nothing was imported: 3 lines are wrong."
+    assert "\x1b" not in done.stderr
+    missing = admin(tmp_path, "import", str(tmp_path / "none"))
+    assert (missing.returncode, missing.stderr) == (
+        2,
+        f"chatcli: Cannot read {tmp_path / 'none'}: No such file or directory.\n",
+    )
+
+
+def test_a_check_says_of_each_thing_how_it_is(server: ThreadServer, data: Path) -> None:
+    """A line each; the status is 0 if there is nothing to be found."""
+    talk(server, "one")
+    lines = says(data, "check").splitlines()
+    assert lines[:2] == ["ok: every page can be read", "ok: what belongs together is there"]
+    assert all(line.startswith("ok: ") for line in lines)
+
+
+def test_a_check_names_what_it_finds_and_what_to_do(tmp_path: Path) -> None:
+    """Findings go to standard output, the advice to standard error, and the status is 1."""
+    with ThreadServer(tmp_path) as server:
+        talk(server, "one", "two")
+    change(tmp_path, "UPDATE messages SET re = 2 WHERE seq = 1")
+    done = admin(tmp_path, "check")
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if not line.startswith("ok: ")] == [
+        "bad: message 1 answers message 2, which is not before it"
+    ]
+    assert done.stderr.startswith("chatcli: The log is damaged: stop the server and put a backup in its place; ")
+
+
+def test_an_export_of_a_damaged_log_saves_what_can_be_read(tmp_path: Path) -> None:
+    """And says, with status 1, how much is missing; the rest can be imported."""
+    data, other = tmp_path / "data", tmp_path / "other"
+    texts = [f"{number} " + "x" * 3000 for number in range(30)]
+    with ThreadServer(data) as server:
+        talk(server, *texts)
+    spoil(data, texts[10])
+    done = admin(data, "export")
+    assert done.returncode == 1
+    assert "The log is damaged: " in done.stderr
+    saved = [line["text"] for line in map(json.loads, done.stdout.splitlines()) if line["t"] == "message"]
+    assert {texts[0], texts[-1]} <= set(saved) <= set(texts)
+    assert admin(data, "backup", str(tmp_path / "copy.db")).returncode == 1
+    assert admin(other, "import", "-", stdin=done.stdout.encode()).returncode == 0
+    assert admin(other, "check").returncode == 0
+
+
+def test_a_terminal_shows_nothing_of_a_quick_copy(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """Only what takes long shows how far it is."""
+    talk(server, "one")
+    with Terminal("admin", "backup", str(tmp_path / "copy.db"), "--data", str(data), columns=300) as terminal:
+        assert terminal.end() == 0
+        (line,) = terminal.lines
+        assert line.startswith("1 message copied to ")
+
+
+def test_json_is_fit_for_a_terminal(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """What would turn the line around, or begin a sequence for the terminal, is escaped."""
+    talk(server, "one")
+    target = tmp_path / "copy\u202e\x9b.db"
+    line = says(data, "backup", "--json", str(target))
+    assert line.isascii()
+    assert json.loads(line) == {"file": str(target), "messages": 1, "bytes": target.stat().st_size}

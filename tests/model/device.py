@@ -1,0 +1,306 @@
+"""A device of someone's in the model's world: it speaks the protocol by hand, retries, and writes down all it gets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chatcli.protocol.address import Address
+from tests.model.log import Model, Said
+from tests.support import DEADLINE, Caller, Frame, key_of
+
+#: Pushed beside the feed; the model says nothing of them.
+_BESIDE: Final = {"presence", "happened", "receipt", "read", "who"}
+
+
+@dataclass(slots=True)
+class Feed:
+    """What one connection got, and from where on.
+
+    Attributes:
+        head: the newest ``seq`` when it was welcomed.
+        unread_only: it began where the user had left off, so without what they had said to others.
+        got: messages, and the ``seq`` of each ``live``, as they came.
+        own: ids of what was said over it: it may or may not be told of these.
+    """
+
+    name: str
+    user: str
+    start: int
+    head: int
+    unread_only: bool
+    got: list[Frame | int] = field(default_factory=list)
+    own: set[str] = field(default_factory=set)
+
+    @property
+    def position(self) -> int:
+        """Return up to where it has come."""
+        return max([self.start, *(one if isinstance(one, int) else one["seq"] for one in self.got)])
+
+    @property
+    def live(self) -> bool:
+        """Return whether it has caught up at least once."""
+        return any(isinstance(one, int) for one in self.got)
+
+    def check(self, model: Model, *, whole: bool) -> None:
+        """Compare it with the model, up to the end of the log if it is whole."""
+        wanted = iter(self._wanted(model))
+        following = next(wanted, None)
+        for one in self.got:
+            seq = one if isinstance(one, int) else one["seq"]
+            while following is not None and following.seq < seq + isinstance(one, int):
+                assert self._optional(following), f"{self.name} did not get {following} before {one}"
+                following = next(wanted, None)
+            if not isinstance(one, int):
+                assert following is not None, f"{self.name} got what is not theirs, or got it twice: {one}"
+                assert following.seq == seq, f"{self.name} got what is not theirs, or out of order: {one}"
+                _compare(one, following)
+                following = next(wanted, None)
+        while whole and following is not None:
+            assert self._optional(following), f"{self.name} did not get {following}"
+            following = next(wanted, None)
+
+    def last_wanted(self, model: Model) -> int:
+        """Return the ``seq`` of the last message that has to come; where it begins if there is none."""
+        return max((said.seq for said in self._wanted(model) if not self._optional(said)), default=self.start)
+
+    def _wanted(self, model: Model) -> list[Said]:
+        feed = model.feed(self.user, self.start)
+        return [said for said in feed if not (self._left_out(said) and said.seq <= self.head)]
+
+    def _optional(self, said: Said) -> bool:
+        """Return whether a message of the feed need not come: what is said while it catches up may be left out, too."""
+        live = next((one for one in self.got if isinstance(one, int)), None)
+        return said.id in self.own or (self._left_out(said) and (live is None or said.seq <= live))
+
+    def _left_out(self, said: Said) -> bool:
+        return self.unread_only and said.sender == self.user != said.to
+
+
+def _compare(frame: Frame, said: Said) -> None:
+    """Compare a message that someone got with what was said."""
+    got = (frame["id"], frame["from"], frame["to"], frame["text"], frame["at"], frame.get("re"))
+    assert got == (said.id, said.sender, said.to, said.text, said.at, said.re), f"not as it was said: {frame} {said}"
+
+
+def compare_all(frames: list[Frame], wanted: list[Said], what: str) -> None:
+    """Compare messages that someone was shown with what they should have been shown."""
+    seqs = [frame["seq"] for frame in frames]
+    assert seqs == [said.seq for said in wanted], f"{what}: {seqs}, not {[str(said) for said in wanted]}"
+    for frame, said in zip(frames, wanted, strict=True):
+        _compare(frame, said)
+
+
+class Wire(Caller):
+    """A connection that never waits for the one without looking after the other: it reads where it cannot write."""
+
+    def __init__(self, address: Address, *, slow: bool) -> None:
+        super().__init__(address, 4096 if slow else 0)
+        self._buffer = b""
+        self._lines: list[bytes] = []
+        self.silent = False  # the server has closed its side
+
+    def next(self) -> Frame | None:
+        """Return the next frame, or None where the connection has ended."""
+        deadline = time.monotonic() + DEADLINE
+        while not self._lines and not self.silent:
+            assert time.monotonic() < deadline, "the server says nothing"
+            self._wait([])
+        return json.loads(self._lines.pop(0)) if self._lines else None
+
+    def says_raw(self, data: bytes) -> None:
+        """Send bytes, and read what comes meanwhile."""
+        left = memoryview(data)
+        deadline = time.monotonic() + DEADLINE
+        while left and not self.silent:
+            assert time.monotonic() < deadline, "the server takes nothing"
+            if self._wait([self.socket]):
+                with contextlib.suppress(ConnectionError):
+                    left = left[self.socket.send(left) :]
+
+    def _wait(self, writers: list[socket.socket]) -> bool:
+        """Read what has come; return whether there may be written."""
+        readable, writable, _ = select.select([self.socket], writers, [], 0.5)
+        if readable:
+            try:
+                data = self.socket.recv(1 << 18)
+            except ConnectionError:
+                data = b""
+            self.silent = not data
+            *lines, self._buffer = (self._buffer + data).split(b"\n")
+            self._lines += lines
+        return bool(writable)
+
+
+class Device:
+    """Someone's device, connected or not; what was said on it is kept until it is answered."""
+
+    def __init__(self, model: Model, user: str, place: str, note: Callable[[str], None]) -> None:
+        self.user = user
+        self.name = f"{user}'s {place}"
+        self.position = 0  # where it goes on when it comes back
+        self.unanswered: list[Said] = []
+        self.feed: Feed | None = None
+        self.ended: list[Feed] = []  # of connections that are gone, and not yet compared
+        self._model = model
+        self._note = note
+        self._wire: Wire | None = None
+        self._answers: dict[int, Frame] = {}
+        self._number = 0
+        self._last_said = 0
+        self._goodbye = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._wire is not None
+
+    def connect(
+        self,
+        address: Address,
+        purpose: str,
+        *,
+        resume: bool,
+        slow: bool,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open a connection, and say again what was not answered; call ``meanwhile`` before there is a welcome."""
+        since = {"since": self.position} if resume else {}
+        wire = self._wire = Wire(address, slow=slow)
+        self._goodbye = False
+        wire.greets(self.user, key=key_of(self.user), purpose=purpose, present="attach", **since)
+        meanwhile()
+        welcome = wire.next()
+        assert welcome is not None, f"the connection of {self.name} ended before the welcome"
+        assert welcome["t"] == "welcome", welcome
+        self._note(f"{self.name} connects to {purpose} behind {welcome['cursor']}, {since}, slow={slow}")
+        rooms = sorted(room.name for room in self._model.rooms.values() if self.user in room.members)
+        assert sorted(welcome.get("rooms", [])) == rooms, f"{self.name} belongs to {welcome['rooms']}, not {rooms}"
+        if purpose != "send":
+            self._begin_feed(welcome, resume=resume)
+        self._say(self.unanswered)
+
+    def _begin_feed(self, welcome: Frame, *, resume: bool) -> None:
+        """Compare where the feed begins with where this device, or its user, was."""
+        cursor, reading = welcome["cursor"], self._model.reading[self.user]
+        if resume:
+            assert cursor == self.position, f"{self.name} wanted to go on behind {self.position}: {welcome}"
+        else:
+            assert reading.low <= cursor <= reading.high, f"{self.user} had read up to {reading}: {welcome}"
+            reading.low = reading.high = cursor
+        self.feed = Feed(self.name, self.user, cursor, welcome["head"], not resume)
+
+    def say(self, messages: list[Said]) -> None:
+        """Say something; the answers are read later."""
+        self.unanswered += messages
+        self._say(messages)
+
+    def _say(self, messages: list[Said]) -> None:
+        lines = []
+        for said in messages:
+            if self.feed is not None and not said.seq:
+                self.feed.own.add(said.id)
+            fields: Frame = {"t": "send", "id": said.id, "to": said.to, "text": said.text}
+            lines.append(json.dumps(fields if said.re is None else {**fields, "re": said.re}).encode() + b"\n")
+        assert self._wire is not None
+        self._wire.says_raw(b"".join(lines))
+
+    def ask(self, tag: str, **fields: object) -> Frame:
+        """Ask, and read up to the answer."""
+        assert self._wire is not None
+        self._number += 1
+        self._wire.says(tag, n=self._number, **fields)
+        self._read_until(lambda: self._number in self._answers, f"an answer to {tag} {fields}")
+        return self._answers.pop(self._number)
+
+    def acknowledge(self) -> None:
+        """Acknowledge what was got, and see to it that this was heard."""
+        if self._wire is None or self.feed is None:
+            return
+        self._wire.says("ack", seq=self.feed.position)
+        self._model.reading[self.user].acknowledge(self.feed.position)
+        self.ask("ping")
+
+    def settle(self) -> None:
+        """Read until all that was said is answered."""
+        self._read_until(lambda: not self.unanswered, "an answer to everything that was said")
+
+    def catch_up(self) -> None:
+        """Read the whole feed, and make sure that no more comes."""
+        feed = self.feed
+        if feed is None:
+            return
+        # What has to come is known only once the feed is live: what its user said before that may be left out.
+        self._read_until(lambda: feed.live and feed.position >= feed.last_wanted(self._model), "all that is theirs")
+        self.ask("ping")
+        feed.check(self._model, whole=True)
+
+    def bid_goodbye(self) -> None:
+        """Leave as a client should: everything that was said is answered first."""
+        assert self._wire is not None
+        self._wire.says("bye")
+        self.read_to_end()
+        assert self._goodbye, f"there was no goodbye for {self.name}"
+        assert not self.unanswered, f"{self.name} said bye, and was not told of {[str(s) for s in self.unanswered]}"
+
+    def read_to_end(self) -> None:
+        """Read what is left on a connection that the server closes."""
+        while self._wire is not None:
+            self._hear()
+
+    def hang_up(self) -> None:
+        """Be gone, whatever is on its way."""
+        if self._wire is not None:
+            self._wire.hang_up()
+            self._wire = None
+        if self.feed is not None:
+            self.ended.append(self.feed)
+            self.position = self.feed.position
+            self.feed = None
+
+    def _read_until(self, condition: Callable[[], bool], what: str) -> None:
+        while not condition():
+            assert self._wire is not None, f"the connection of {self.name} ended before {what}"
+            try:
+                self._hear()
+            except AssertionError as error:
+                raise AssertionError(f"{self.name}: {error}, but did not get {what}") from error
+
+    def _hear(self) -> None:
+        assert self._wire is not None
+        frame = self._wire.next()
+        if frame is None:
+            self.hang_up()
+            return
+        match frame:
+            case {"t": "message" | "live" as tag, "seq": seq}:
+                assert self.feed is not None, f"{self.name} only sends, and got {frame}"
+                self.feed.got.append(seq if tag == "live" else frame)
+            case {"t": "sent" | "error", "id": _}:
+                self._answered(frame)
+            case {"t": "bye"}:
+                self._goodbye = True
+            case {"n": number}:
+                self._answers[number] = frame
+            case {"t": tag}:
+                assert tag in _BESIDE, f"{self.name} got {frame}"
+
+    def _answered(self, frame: dict[str, Any]) -> None:
+        """Take the answer to what was said first: a connection's messages are answered in their order."""
+        said = self.unanswered.pop(0)
+        assert said.id == frame["id"], f"{self.name} waits for the answer to {said}, and got {frame}"
+        if frame["t"] == "error":
+            assert said.refusal == frame["code"], f"{said} was refused: {frame}"
+            return
+        assert not said.refusal, f"{said} should have been refused with {said.refusal}: {frame}"
+        again = bool(said.seq)
+        self._model.committed(said, frame["seq"], frame["at"])
+        if not again:
+            assert said.seq > self._last_said, f"{said} was said on {self.name} behind seq {self._last_said}"
+            self._last_said = said.seq

@@ -1,0 +1,152 @@
+"""A model of the log: which messages there are, in which order, and whose they are; a few lists, and nothing clever."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Said:
+    """One message, committed once it has a ``seq``; ``refusal`` is the code of the error that answers it instead."""
+
+    id: str
+    sender: str
+    to: str
+    text: str
+    word: str
+    re: int | None = None
+    seq: int = 0
+    at: int = 0
+    refusal: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.word} ({self.sender} to {self.to}, seq {self.seq or 'unknown'})"
+
+
+@dataclass(slots=True)
+class Stay:
+    """Someone's time in a room: they are told what was said behind ``since``, up to ``until``."""
+
+    user: str
+    since: int
+    until: int | None = None
+
+    def covers(self, seq: int) -> bool:
+        """Return whether a message was said in that time."""
+        return self.since < seq and (self.until is None or seq <= self.until)
+
+
+@dataclass(slots=True)
+class Room:
+    """A room: who was in it when, the longest-standing first, and who may do what."""
+
+    name: str
+    kind: str
+    owners: list[str]
+    stays: list[Stay] = field(default_factory=list)
+    invited: set[str] = field(default_factory=set)
+
+    @property
+    def members(self) -> list[str]:
+        """Return who belongs to it now, the longest-standing first."""
+        return [stay.user for stay in self.stays if stay.until is None]
+
+    def enter(self, user: str, since: int) -> None:
+        """Let someone in."""
+        self.invited.discard(user)
+        self.stays.append(Stay(user, since))
+
+    def leave(self, user: str, head: int) -> None:
+        """Let someone go; a room without owners is owned by whoever has been there longest."""
+        for stay in self.stays:
+            if stay.user == user and stay.until is None:
+                stay.until = head
+        if user in self.owners:
+            self.owners.remove(user)
+        if not self.owners:
+            self.owners = self.members[:1]
+
+    def told(self, user: str, seq: int) -> bool:
+        """Return whether a message is in someone's feed."""
+        return any(stay.covers(seq) for stay in self.stays if stay.user == user)
+
+
+@dataclass(slots=True)
+class Reading:
+    """How far someone has read, by the server's reckoning: it may lie between the two after a kill."""
+
+    low: int = 0
+    high: int = 0
+    flushed: int = 0  # what a kill cannot take back
+
+    def acknowledge(self, seq: int) -> None:
+        """Note an acknowledgement that the server has heard."""
+        self.low, self.high = max(self.low, seq), max(self.high, seq)
+
+
+class Model:
+    """All messages and rooms, as the answers to those who said and made them tell."""
+
+    def __init__(self, users: list[str]) -> None:
+        self.log: list[Said] = []
+        self.rooms: dict[str, Room] = {}
+        self.reading = {user: Reading() for user in users}
+
+    @property
+    def head(self) -> int:
+        """Return the ``seq`` of the newest message."""
+        return self.log[-1].seq if self.log else 0
+
+    def committed(self, said: Said, seq: int, at: int) -> None:
+        """Take a message into the log; it has its place for good."""
+        if said.seq:
+            assert (said.seq, said.at) == (seq, at), f"{said} was answered with another seq or time: {seq}, {at}"
+            return
+        said.seq, said.at = seq, at
+        bisect.insort(self.log, said, key=_seq)
+        place = bisect.bisect_left(self.log, seq, key=_seq)
+        assert [other.seq for other in self.log[place : place + 2]].count(seq) == 1, f"two messages have seq {seq}"
+
+    def refusal(self, user: str, to: str) -> str:
+        """Return the code with which something said to a room is refused; empty where it is not."""
+        room = self.rooms.get(to)
+        if not to.startswith("#"):
+            return ""
+        if room is None or (room.kind == "private" and user not in room.members):
+            return "unknown_room"
+        return "not_allowed" if room.kind == "announcement" and user not in room.owners else ""
+
+    def in_feed(self, user: str, said: Said) -> bool:
+        """Return whether a message is one of someone's feed."""
+        room = self.rooms.get(said.to)
+        return room.told(user, said.seq) if room else user in (said.sender, said.to)
+
+    def feed(self, user: str, behind: int) -> list[Said]:
+        """Return someone's feed behind that ``seq``."""
+        start = bisect.bisect_right(self.log, behind, key=_seq)
+        return [said for said in self.log[start:] if self.in_feed(user, said)]
+
+    def may_see(self, user: str, said: Said) -> bool:
+        """Return whether someone finds a message when they look for it."""
+        room = self.rooms.get(said.to)
+        if room is None or room.kind == "private":
+            return self.in_feed(user, said)
+        return True
+
+    def conversation(self, user: str, of: str) -> list[Said]:
+        """Return what someone sees of what was said with a person or in a room."""
+
+        def belongs(said: Said) -> bool:
+            return said.to == of if of.startswith("#") else {said.sender, said.to} == {user, of}
+
+        return self.seen(user, belongs)
+
+    def seen(self, user: str, fits: Callable[[Said], bool]) -> list[Said]:
+        """Return what someone may see of the messages that fit, in order."""
+        return [said for said in self.log if fits(said) and self.may_see(user, said)]
+
+
+def _seq(said: Said) -> int:
+    return said.seq

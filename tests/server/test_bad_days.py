@@ -1,0 +1,223 @@
+"""Bad days of the disk: nobody hears that something is stored which is not, and whoever reads goes on reading."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.protocol.address import Address
+from tests.disks import OpenDisk, limited_files, make_read_only, make_writable, mounted, small_disk
+from tests.store.town import spoil
+from tests.support import UNASKED, Caller, ThreadServer, chatcli, eventually, serving
+
+
+def status_of(data: Path) -> dict[str, Any]:
+    """Return what ``chatcli admin status`` tells."""
+    done = chatcli("admin", "--data", str(data), "status", "--json")
+    assert done.returncode == 0, done.stderr
+    row: dict[str, Any] = json.loads(done.stdout)
+    return row
+
+
+@contextmanager
+def here(address: Address, user: str, **hello: Any) -> Iterator[Caller]:  # noqa: ANN401 (as the frame's)
+    """Be in the chat for a while."""
+    with Caller(address) as caller:
+        caller.greets(user, **hello)
+        caller.welcome = caller.hears("welcome")
+        yield caller
+
+
+def says(caller: Caller, to: str, text: str) -> bool:
+    """Send a message; return whether it was stored, rather than refused because of the disk."""
+    caller.sends(to, text)
+    while True:
+        frame = caller.next()
+        assert frame is not None
+        if frame["t"] == "sent":
+            return True
+        if frame["t"] == "error":
+            assert frame["code"] == "storage", frame
+            return False
+        assert frame["t"] in UNASKED, frame
+
+
+def history(caller: Caller, of: str) -> list[str]:
+    """Return the newest texts of a conversation."""
+    caller.says("history", of=of, limit=100, n=5)
+    while (frame := caller.next()) and (frame["t"] != "history" or frame["n"] != 5):
+        assert frame["t"] in {"message", *UNASKED}, frame
+    assert frame is not None
+    return [message["text"] for message in frame["messages"]]
+
+
+def search(caller: Caller, words: str) -> dict[str, Any]:
+    """Search, and return the answer, which may be a refusal."""
+    caller.says("search", text=words, n=6)
+    while (frame := caller.next()) and frame.get("n") != 6:
+        assert frame["t"] in UNASKED, frame
+    assert frame is not None
+    return frame
+
+
+def feed(address: Address, user: str, count: int) -> list[str]:
+    """Return so many texts of someone's whole feed."""
+    with here(address, user, purpose="listen", since=0) as reader:
+        return reader.texts(count)
+
+
+def until_refused(caller: Caller, to: str, stored: list[str]) -> str:
+    """Send one message after the other until one is refused, and return that; the others are noted."""
+    for number in range(1000):
+        text = f"{number} " + "x" * 3000
+        if not says(caller, to, text):
+            return text
+        stored.append(text)
+    raise AssertionError("there is no end to the room")
+
+
+def until_new(caller: Caller) -> tuple[list[str], list[str]]:
+    """Return the texts up to the one that is "new", and what the server says of those that it cannot read."""
+    texts: list[str] = []
+    complaints: list[str] = []
+    while texts[-1:] != ["new"]:
+        frame = caller.next()
+        assert frame is not None
+        if frame["t"] == "error":
+            assert frame["code"] == "storage", frame
+            complaints.append(frame["text"])
+        elif frame["t"] == "message":
+            texts.append(frame["text"])
+        else:
+            assert frame["t"] in UNASKED, frame
+    return texts, complaints
+
+
+@pytest.mark.parametrize("open_disk", [small_disk, limited_files])
+def test_a_full_disk_refuses_what_it_cannot_take_and_loses_nothing(open_disk: OpenDisk, tmp_path: Path) -> None:
+    """Senders are told, readers read on, and once there is room all is as before, also after a kill."""
+    stored: list[str] = []
+    with open_disk(tmp_path) as disk:
+        with serving(disk.data) as (program, address):
+            process = program.process.pid
+            with here(address, "bob") as bob, here(address, "alice", purpose="send") as alice:
+                assert says(alice, "bob", "before")
+                assert status_of(disk.data)["log"] == "writable"
+                disk.fill(process)
+                stored.append("before")
+                refused = [until_refused(alice, "bob", stored)]
+                # Whoever was here goes on reading, and so does whoever comes now.
+                assert bob.texts(len(stored)) == stored
+                assert history(bob, "alice") == stored[-100:]
+                assert feed(address, "bob", len(stored)) == stored
+                found = search(bob, "before")
+                assert found["t"] == "search" or found["code"] == "storage"
+                row = status_of(disk.data)
+                assert row["log"].startswith(f"cannot write the log {disk.data / 'chatcli.db'}: ")
+                assert row["log_since"] is not None
+                refused.append(until_refused(alice, "bob", stored))
+                disk.make_room(process)
+                assert says(alice, "bob", "after")
+                stored.append("after")
+                assert bob.texts(1) == ["after"]
+                assert [one["text"] for one in search(bob, "after")["messages"]] == ["after"]
+                row = status_of(disk.data)
+                assert (row["log"], row["log_since"]) == ("writable", None)
+            program.end(signal.SIGKILL)
+        with serving(disk.data) as (program, address):
+            assert feed(address, "bob", len(stored)) == stored
+            assert not set(refused) & set(stored)
+            assert program.end(signal.SIGTERM) == 0
+        done = chatcli("admin", "--data", str(disk.data), "check")
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_newcomer_on_a_full_disk_is_told(tmp_path: Path) -> None:
+    """Their name cannot be kept: they are sent away with the reason, and may come once there is room."""
+    with small_disk(tmp_path) as disk, serving(disk.data) as (program, address):
+        with here(address, "bob") as bob:
+            disk.fill(program.process.pid)
+            until_refused(bob, "bob", [])
+        with Caller(address) as carol:
+            carol.greets("carol")
+            carol.hears("bye", code="storage")
+        disk.make_room(program.process.pid)
+        with here(address, "carol") as carol:
+            assert says(carol, "bob", "hi")
+
+
+def test_a_disk_that_is_read_only_stops_the_start_and_nothing_that_reads(tmp_path: Path) -> None:
+    """The server says so in one sentence; copy, export and check work as they are; written again, all goes on."""
+    disk = tmp_path / "disk"
+    with mounted(disk):
+        data = disk / "data"
+        with ThreadServer(data) as server, server.joined("alice") as alice:
+            assert says(alice, "alice", "kept")
+        make_read_only(disk if disk.is_mount() else data)
+        try:
+            done = chatcli("serve", "--data", str(data), "--port", "0")
+            assert (done.returncode, done.stdout) == (1, "")
+            (line,) = done.stderr.splitlines()
+            assert line.startswith(f"chatcli: Cannot use the data directory {data}: ")
+            where = ("admin", "--data", str(data))
+            assert chatcli(*where, "check").returncode == 0
+            assert '"text":"kept"' in chatcli(*where, "export").stdout
+            done = chatcli(*where, "backup", str(tmp_path / "copy.db"))
+            assert done.returncode == 0, done.stderr
+        finally:
+            make_writable(disk if disk.is_mount() else data)
+        with ThreadServer(data) as server, server.joined("alice", since=0) as alice:
+            assert alice.texts(1) == ["kept"]
+
+
+def test_a_database_held_by_another_program_is_waited_for_and_written_again(tmp_path: Path) -> None:
+    """While it is locked senders are refused and readers read; released, it is written without a restart."""
+    with ThreadServer(tmp_path) as server, server.joined("bob") as bob, server.joined("alice", "send") as alice:
+        assert says(alice, "bob", "before")
+        with closing(sqlite3.connect(tmp_path / "chatcli.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            assert not says(alice, "bob", "not now")
+            assert bob.texts(1) == ["before"]
+            assert history(bob, "alice") == ["before"]
+            assert feed(server.address, "bob", 1) == ["before"]
+            assert "database is locked" in status_of(tmp_path)["log"]
+            other.execute("ROLLBACK")
+        assert says(alice, "bob", "after")
+        assert bob.texts(1) == ["after"]
+        # The read position that waited is written in the next batch, too.
+        eventually(lambda: status_of(tmp_path)["log"] == "writable")
+
+
+def test_a_damaged_page_costs_what_was_on_it_and_nothing_else(tmp_path: Path) -> None:
+    """Everyone's feed goes on behind it, new messages come, and the operator is told."""
+    texts = [f"{number} " + "x" * 3000 for number in range(60)]
+    with ThreadServer(tmp_path) as server, server.joined("alice", "send") as alice:
+        for user in ("bob", "carol"):
+            server.joined(user).hang_up()
+        for text in texts:
+            assert says(alice, "bob", text)
+            assert says(alice, "carol", f"to carol: {text}")
+    spoil(tmp_path, texts[30])
+    with ThreadServer(tmp_path) as server:
+        with server.joined("alice", "send") as alice:
+            with server.joined("carol") as carol, server.joined("bob") as bob:
+                for reader, prefix in ((bob, ""), (carol, "to carol: ")):
+                    user = "bob" if reader is bob else "carol"
+                    assert says(alice, user, "new")
+                    got, complaints = until_new(reader)
+                    lost = {prefix + text for text in texts} - set(got)
+                    assert len(lost) < 6
+                    assert got[:-1] == [prefix + text for text in texts if prefix + text not in lost]
+                    assert bool(complaints) is bool(lost)
+        assert status_of(tmp_path)["log_damaged"] > 0
+    done = chatcli("admin", "--data", str(tmp_path), "check")
+    assert done.returncode == 1
+    assert "bad: the file is damaged" in done.stdout
+    assert "put a backup in its place" in done.stderr

@@ -1,0 +1,188 @@
+"""A log whose file is damaged: what can still be read is read, and what is lost is counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chatcli.store.log import Backlog, BacklogQuery, Enter, FeedQuery, HistoryQuery, MessageRow, SearchQuery
+from tests.store.conftest import open_sqlite
+from tests.store.owner import OpenLog, Owner
+from tests.store.people import ANN, BOB, LOBBY, entry
+
+SAID = 3000
+
+
+@pytest.fixture
+def store(data: Path) -> OpenLog:
+    """Open SQLite only, whatever other stores there are."""
+    return partial(open_sqlite, data)
+
+
+@pytest.fixture
+def long(house: Owner) -> Owner:
+    """Open a log in which much was said, half of it to people, half of it in a room."""
+    house.write_all(
+        Enter(BOB.id, LOBBY.id),
+        *(entry(ANN, LOBBY if number % 2 else BOB, f"word {number} {'x' * 50}") for number in range(SAID)),
+    )
+    return house
+
+
+def pages_of(path: Path, name: str, kind: str) -> list[int]:
+    """Return where in the file the pages of a table or an index lie."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(
+            "SELECT pgoffset FROM dbstat WHERE name = ? AND pagetype = ? ORDER BY path", (name, kind)
+        )
+        return [offset for (offset,) in found]
+
+
+def overwrite(path: Path, *offsets: int) -> None:
+    """Write garbage over pages."""
+    with path.open("r+b") as file:
+        for offset in offsets:
+            file.seek(offset)
+            file.write(b"\xa5" * 4096)
+
+
+def damage(owner: Owner, data: Path, name: str, kind: str = "leaf", which: slice = slice(10, 12)) -> None:
+    """Overwrite some of the pages of a table or an index, with the log closed, and open it again."""
+    owner.log.close()
+    path = data / "chatcli.db"
+    offsets = pages_of(path, name, kind)[which]
+    assert offsets
+    overwrite(path, *offsets)
+    owner.reopen()
+
+
+def read_all(owner: Owner, limit: int = 1000) -> tuple[list[MessageRow], int]:
+    """Read Bob's feed to its end; return what there is of it, and how much is told to be lost."""
+    rows: list[MessageRow] = []
+    after = damaged = 0
+    while after < owner.log.head:
+        page, error = owner.try_read(FeedQuery(BOB.id, after, owner.log.head, limit))
+        assert error is None
+        assert page is not None
+        assert page.upto > after
+        after, rows, damaged = page.upto, rows + page.rows, damaged + page.damaged
+    return rows, damaged
+
+
+@pytest.mark.parametrize("limit", [7, 1000])
+def test_a_feed_leaves_out_what_is_damaged_and_nothing_else(long: Owner, data: Path, limit: int) -> None:
+    """Every message that is not on a damaged page is read, in order, and the others are counted."""
+    damage(long, data, "messages")
+    rows, damaged = read_all(long, limit)
+    assert 0 < damaged < 200
+    assert len(rows) + damaged == SAID
+    assert [row.seq for row in rows] == sorted(row.seq for row in rows)
+    assert long.log.health().damaged > 0
+
+
+@pytest.mark.parametrize("kind", ["leaf", "internal"])
+def test_a_feed_is_whole_where_only_the_index_is_damaged(long: Owner, data: Path, kind: str) -> None:
+    """What the index can no longer tell is found by looking at the messages themselves."""
+    damage(long, data, "messages_of_conversation", kind, slice(0, 2))
+    rows, damaged = read_all(long)
+    assert (len(rows), damaged) == (SAID, 0)
+    assert long.log.health().damaged > 0
+
+
+def test_a_feed_ends_where_all_is_damaged(long: Owner, data: Path) -> None:
+    """Even where nothing at all can be read, a reader comes to the end."""
+    damage(long, data, "messages_of_conversation", "leaf", slice(None))
+    long.log.close()
+    overwrite(data / "chatcli.db", *pages_of(data / "chatcli.db", "messages", "leaf")[:-1])
+    long.reopen()
+    rows, damaged = read_all(long)
+    assert len(rows) < 100
+    assert damaged > 0
+
+
+def test_damage_is_logged_once_a_page(long: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever operates the server learns of it, without a line for each message."""
+    damage(long, data, "messages")
+    _, damaged = read_all(long)
+    lines = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
+    assert len(lines) == long.log.health().damaged < damaged
+    assert lines[0].startswith(f"The log {data / 'chatcli.db'} is damaged: ")
+
+
+@pytest.mark.parametrize("of", [ANN.id, LOBBY.id])
+@pytest.mark.parametrize(("name", "kind"), [("messages", "leaf"), ("messages_of_conversation", "leaf")])
+def test_history_is_read_around_damage(long: Owner, data: Path, of: int, name: str, kind: str) -> None:
+    """Page by page one comes to the beginning of a conversation, whatever is damaged in between."""
+    damage(long, data, name, kind, slice(3, 5))
+    before, rows = None, 0
+    more = True
+    while more:
+        page = long.history(HistoryQuery(BOB.id, of, 200, before))
+        rows += len(page.rows)
+        more = page.more
+        before = page.rows[0].seq if page.rows else None
+    assert SAID // 2 - 150 < rows <= SAID // 2
+    assert long.log.health().damaged > 0
+
+
+def test_the_newest_that_can_be_read(long: Owner, data: Path) -> None:
+    """A room whose newest messages are damaged shows the newest that are not."""
+    long.log.close()
+    path = data / "chatcli.db"
+    overwrite(path, pages_of(path, "messages", "leaf")[-2])
+    long.reopen()
+    newest = long.ask(long.log.read_newest, [LOBBY.id])
+    assert isinstance(newest, dict)
+    assert newest[LOBBY.id].text.startswith("word 2999")
+
+
+def test_a_room_that_cannot_be_counted_is_not_shortened(long: Owner, data: Path) -> None:
+    """Where the damage is, the backlog of a room is not known, and its feed is read from its beginning."""
+    whole = long.ask(long.log.read_backlog, BacklogQuery(BOB.id, 0, long.log.head, 100))
+    assert whole == [Backlog(LOBBY.id, SAID // 2 - 100, SAID - 200)]
+    damage(long, data, "messages_of_conversation", "leaf", slice(1, 3))
+    assert long.ask(long.log.read_backlog, BacklogQuery(BOB.id, 0, long.log.head, 100)) == []
+    assert long.log.health().damaged == 1
+
+
+def test_a_search_finds_what_can_be_read(long: Owner, data: Path) -> None:
+    """Messages that were found by their words and cannot be read are left out."""
+    assert len(long.find(BOB.id, "word")) == 100
+    damage(long, data, "messages", "leaf", slice(-3, -2))
+    page = long.search(SearchQuery(BOB.id, "word", [], 500))
+    assert len(page.rows) == 500
+    assert long.log.health().damaged == 1
+
+
+def test_the_search_is_prepared_around_damage(long: Owner, data: Path) -> None:
+    """An index that is made of a damaged log has what can be read of it."""
+    long.log.close()
+    (data / "search.db").unlink(missing_ok=True)
+    long.reopen()
+    damage(long, data, "messages")
+    assert long.find(BOB.id, '"word 1"')[0].startswith("word 1 ")
+    assert long.find(BOB.id, '"word 2998"')[0].startswith("word 2998 ")
+
+
+def test_a_damaged_log_is_written_to(long: Owner, data: Path) -> None:
+    """What is said goes on behind the damage."""
+    damage(long, data, "messages")
+    assert long.write(entry(ANN, BOB, "after")).error is None
+    rows, _ = read_all(long)
+    assert rows[-1].text == "after"
+
+
+def test_text_that_is_none_is_damage(long: Owner, data: Path) -> None:
+    """Where bytes of a text were changed so that they are no text, that message is left out."""
+    long.log.close()
+    path = data / "chatcli.db"
+    content = path.read_bytes()
+    assert content.count(b"word 1500 ") == 1
+    path.write_bytes(content.replace(b"word 1500 ", b"word \xff\xfe\xff\xfe "))
+    long.reopen()
+    rows, damaged = read_all(long)
+    assert (len(rows), damaged) == (SAID - 1, 1)

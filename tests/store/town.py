@@ -1,0 +1,76 @@
+"""A log with a little of everything in it, for what works on its files."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from chatcli.store.log import Enter, Entry, KeyRecord, Leave, Rename, RoomRecord, UserRecord
+from tests.store.owner import Owner
+from tests.store.people import ANN, BOB, CID, entry
+
+OPS: Final = RoomRecord(-1, "#Ops", "#ops", "open", "Who broke it?", 5000)
+SECRET: Final = RoomRecord(-2, "#secret", "#secret", "private", "", 6000)
+DAN: Final = UserRecord(4, "Dan", "dan", 4000, 0)
+
+
+def said_in(room: RoomRecord, sender: UserRecord, text: str, re: int | None = None) -> Entry:
+    """Make a message to a room."""
+    made = entry(sender, sender, text)
+    made.recipient, made.re = room.id, re
+    return made
+
+
+def settle(owner: Owner) -> None:
+    """Fill a log that knows the people with rooms, members who come and go, keys, and what they say."""
+    owner.commit_change(KeyRecord(ANN.id, bytes(32), 1234))
+    owner.commit_change(OPS)
+    owner.commit_change(SECRET)
+    owner.commit_change(Enter(ANN.id, OPS.id, owner=True))
+    owner.write(said_in(OPS, ANN, "anyone here?"))
+    owner.commit_change(Enter(BOB.id, OPS.id))
+    owner.write(said_in(OPS, BOB, "me", re=1), entry(ANN, BOB, "good"), entry(BOB, ANN, "  \x1b[31m\n\tünïcode 🎉 "))
+    owner.commit_change(Leave(BOB.id, OPS.id))
+    owner.commit_change(Enter(CID.id, SECRET.id, owner=True))
+    owner.write(said_in(SECRET, CID, "alone"), entry(CID, CID, "to myself"))
+    owner.commit_change(Enter(BOB.id, OPS.id))
+    owner.commit_change(DAN)
+    owner.write(entry(DAN, ANN, "bye"))
+    owner.commit_change(Rename(DAN.id, "Dan (released 4)", "\0" + "4"))
+
+
+def rows(data: Path, query: str) -> list[tuple[Any, ...]]:
+    """Ask the database of a data directory."""
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def change(data: Path, script: str) -> None:
+    """Change the database of a data directory by hand."""
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        connection.executescript(script)
+
+
+def mistype(data: Path, text: str, *, time: bool = False) -> None:
+    """Have the database take a text that Ann has said in the first conversation, or its time, for bytes."""
+    path = data / "chatcli.db"
+    content = bytearray(path.read_bytes())
+    # Before the values of a row stand their types: here the id's (16 bytes), 1, 1, the time's and the text's.
+    types = content.rindex(bytes([44, 9, 9]), 0, content.index(text.encode())) + 3
+    if time:
+        content[types] = {3: 18, 5: 24}[content[types]]  # of an integer to that of as many bytes
+    else:
+        content[types + 1] -= 1  # of a text to that of as many bytes
+    path.write_bytes(content)
+
+
+def spoil(data: Path, text: str) -> None:
+    """Overwrite the page of the database that holds a text, as a bad disk might."""
+    path = data / "chatcli.db"
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[16:18]) or 65536  # of a page: in the header, 1 means 65536
+    start = content.index(text.encode()) // size * size
+    content[start : start + size] = b"\xa5" * size
+    path.write_bytes(content)

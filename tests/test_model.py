@@ -1,0 +1,405 @@
+"""Whatever people and servers do, and in whatever order: a real server does what the model of it says.
+
+Hypothesis makes up what happens. ``MODEL_EXAMPLES=500`` in the environment lets it make up so many stories that differ
+from run to run; without it the same few are tried each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import ClassVar, Final
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from chatcli.protocol.address import Address
+from tests.model.device import Device, compare_all
+from tests.model.log import Model, Room, Said
+from tests.model.servers import AsProcess, InThread, Running
+from tests.support import Frame
+
+USERS: Final = ["ann", "bob", "cyd", "dov"]
+PLACES: Final = ["desk", "phone"]
+KINDS: Final = {
+    "#square": "open",
+    "#garden": "open",
+    "#news": "announcement",
+    "#cellar": "private",
+    "#attic": "private",
+}
+LONG: Final = 12 * 1024  # bytes; a dozen are more than a slow reader's sockets take
+
+users = st.sampled_from(USERS)
+places = st.sampled_from(PLACES)
+purposes = st.sampled_from(["join", "listen", "send"])
+rooms = st.sampled_from(list(KINDS))
+recipients = st.sampled_from([*USERS, *KINDS])
+
+
+class Chat(RuleBasedStateMachine):
+    """People with two devices each, some rooms, and a server that stops now and then."""
+
+    server_class: ClassVar[type[Running]]
+    ends_left = 2  # each end of a server takes a while
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(prefix="chatcli-model-")
+        self.data = Path(self.folder.name)
+        self.model = Model(USERS)
+        self.devices = {(user, place): Device(self.model, user, place, note) for user in USERS for place in PLACES}
+        self.words = 0
+        self.server: Running | None = self.server_class(self.data)
+
+    # Connections
+
+    @initialize()
+    def everyone_comes(self) -> None:
+        """They must have been here once to be sent to; some of the rooms are there from the beginning."""
+        for user in USERS:
+            self.at(user, "desk")
+        for user in USERS:
+            self.enter(user, "#square")
+        for user in USERS[::-1]:
+            self.enter(user, "#news")
+        self.enter("ann", "#cellar")
+        self.speak("ann", "desk", "#cellar", 1, "")
+        self.invite_or_kick("bob", "#cellar")
+        self.enter("bob", "#cellar")
+
+    @rule(user=users, place=places, purpose=purposes, resume=st.booleans(), slow=st.booleans())
+    def connect(self, user: str, place: str, purpose: str, resume: bool, slow: bool) -> None:
+        """A device connects, anew if it was connected; it goes on where it was, or where the user has read to."""
+        device = self.devices[user, place]
+        device.hang_up()
+        device.connect(self.address, purpose, resume=resume, slow=slow)
+
+    @rule(user=users, place=places, other=users, count=st.integers(1, 40), resume=st.booleans())
+    def connect_while_someone_speaks(self, user: str, place: str, other: str, count: int, resume: bool) -> None:
+        """What is said while the log is read for someone who comes back is not lost between the two."""
+        device = self.devices[user, place]
+        device.hang_up()
+        self.at(other, "phone" if place == "desk" else "desk")
+
+        def speak() -> None:
+            self.speak(other, "phone" if place == "desk" else "desk", user, count, "")
+
+        device.connect(self.address, "join", resume=resume, slow=False, meanwhile=speak)
+
+    @rule(user=users, place=places, polite=st.booleans())
+    def disconnect(self, user: str, place: str, polite: bool) -> None:
+        """A device leaves, with or without a goodbye."""
+        device = self.devices[user, place]
+        if device.connected and polite:
+            note(f"{device.name} says bye")
+            device.bid_goodbye()
+        device.hang_up()
+
+    @rule(user=users, place=places)
+    def read(self, user: str, place: str) -> None:
+        """A device reads what there is for it; the others do not."""
+        if self.devices[user, place].connected:
+            self.devices[user, place].ask("ping")
+
+    @rule(user=users, place=places)
+    def acknowledge(self, user: str, place: str) -> None:
+        """A device has shown what it got."""
+        self.devices[user, place].acknowledge()
+
+    # What is said
+
+    @rule(user=users, place=places, to=recipients, count=st.integers(1, 4), reply=st.booleans())
+    def say(self, user: str, place: str, to: str, count: int, reply: bool) -> None:
+        """Something is said, and nobody waits for the answer."""
+        self.speak(user, place, to, count, "", reply=reply)
+
+    @rule(user=users, place=places, to=recipients, count=st.integers(12, 24))
+    def say_much(self, user: str, place: str, to: str, count: int) -> None:
+        """More is said than those can take who do not read."""
+        self.speak(user, place, to, count, " " + "x" * LONG)
+
+    def speak(self, user: str, place: str, to: str, count: int, rest: str, *, reply: bool = False) -> None:
+        """Say so many messages on a device; wait for the answer only where they are refused."""
+        device, refusal = self.at(user, place), self.model.refusal(user, to)
+        about = self.model.conversation(user, to)[-1:] if reply else []
+        messages = []
+        for _ in range(count):
+            self.words += 1
+            word = f"w{self.words}"
+            identity = str(uuid.UUID(int=self.words, version=4))
+            re = about[0].seq if about else None
+            messages.append(Said(identity, user, to, f"{user} said {word}{rest}", word, re, refusal=refusal))
+        note(f"{device.name} says to {to}: {[said.word for said in messages]} {refusal}")
+        if refusal:
+            device.settle()
+        device.say(messages)
+        if refusal:
+            device.settle()
+
+    @rule(user=users, place=places, count=st.integers(1, 3))
+    def repeat(self, user: str, place: str, count: int) -> None:
+        """What was answered is said again: it has its place already, and comes to nobody a second time."""
+        said = [said for said in self.model.log if said.sender == user and not self.model.refusal(user, said.to)]
+        device = self.at(user, place)
+        note(f"{device.name} says again: {[one.word for one in said[-count:]]}")
+        device.say(said[-count:])
+
+    # Rooms
+
+    @rule(user=users, name=rooms)
+    def enter_or_leave(self, user: str, name: str) -> None:
+        """Someone enters a room, or leaves it if they belong to it."""
+        room = self.model.rooms.get(name)
+        if room is not None and user in room.members:
+            self.leave(user, room)
+        else:
+            self.enter(user, name)
+
+    def enter(self, user: str, name: str) -> None:
+        """Have someone enter a room, make it, or not be let in."""
+        room = self.model.rooms.get(name)
+        device = self.at(user)
+        if room is not None and room.kind == "private" and user not in room.invited:
+            assert device.ask("join", room=name)["code"] == "not_invited"
+            return
+        kind = {} if room else {"kind": KINDS[name]}
+        answer = device.ask("join", room=name, **kind)
+        note(f"{user} enters {name} behind {answer.get('since')}")
+        assert answer["t"] == "room", answer
+        if room is None:
+            room = self.model.rooms[name] = Room(name, KINDS[name], [user])
+        room.enter(user, answer["since"])
+        if not room.owners:
+            room.owners = [user]
+
+    def leave(self, user: str, room: Room) -> None:
+        """Have someone leave a room; the last one stays."""
+        if len(room.members) > 1:
+            self.settle()
+            note(f"{user} leaves {room.name} behind {self.model.head}")
+            assert self.at(user).ask("leave", room=room.name)["t"] == "done"
+            room.leave(user, self.model.head)
+            self.speak(room.owners[0], "desk", room.name, 1, "")
+
+    @rule(user=users, name=rooms)
+    def invite_or_kick(self, user: str, name: str) -> None:
+        """An owner of a room invites someone, or sends them away if they belong to it."""
+        room = self.model.rooms.get(name)
+        if room is None or user in room.owners:
+            return
+        what = "kick" if user in room.members else "invite"
+        self.settle()
+        note(f"{room.owners[0]} does {what} {user}: {name}, behind {self.model.head}")
+        answer = self.at(room.owners[0]).ask("operate", do=what, to=user, room=name)
+        assert answer["t"] == "done", answer
+        if what == "kick":
+            room.leave(user, self.model.head)
+            self.speak(room.owners[0], "desk", room.name, 1, "")
+        else:
+            room.invited.add(user)
+
+    # The server
+
+    @precondition(lambda self: self.ends_left > 0)
+    @rule()
+    def stop_and_start(self) -> None:
+        """The server is stopped; it answers what it has taken, and everyone has to come back."""
+        note("the server stops")
+        self.stop()
+        self.server = self.server_class(self.data)
+
+    def stop(self) -> None:
+        """Stop the server, and read what it still has to say."""
+        self.ends_left -= 1
+        assert self.server is not None
+        server, self.server = self.server, None
+        server.ask_to_stop()
+        self.hear_the_end()
+        server.wait()
+        for reading in self.model.reading.values():
+            reading.flushed = reading.low
+
+    def hear_the_end(self) -> None:
+        """Read on all devices until their connections have ended."""
+        for device in self.devices.values():
+            device.read_to_end()
+            device.hang_up()
+
+    # What is looked up
+
+    @rule(user=users, of=recipients, limit=st.integers(1, 5))
+    def look_back(self, user: str, of: str, limit: int) -> None:
+        """Someone reads a conversation back, page by page."""
+        self.settle()
+        self.compare_history(user, of, limit)
+
+    def compare_history(self, user: str, of: str, limit: int = 500) -> None:
+        """Compare all pages of a conversation with the model."""
+        device, room = self.at(user), self.model.rooms.get(of)
+        hidden = room is not None and room.kind == "private" and user not in room.members
+        if of.startswith("#") and (room is None or hidden):
+            assert device.ask("history", of=of)["code"] == "unknown_room"
+            return
+        wanted = self.model.conversation(user, of)
+        found: list[Frame] = []
+        more = True
+        before: dict[str, int] = {}
+        while more:
+            page = device.ask("history", of=of, limit=limit, **before)
+            assert page["t"] == "history", page
+            assert len(page["messages"]) <= limit
+            assert page["messages"] or not page["more"], f"an empty page, and more to come: {page}"
+            found[:0] = page["messages"]
+            more, before = page["more"], {"before": found[0]["seq"]} if found else {}
+        compare_all(found, wanted, f"{user}'s history of {of}")
+
+    @rule(user=users, sender=users)
+    def search(self, user: str, sender: str) -> None:
+        """Someone looks for what was said by someone."""
+        self.settle()
+        wanted = self.model.seen(user, lambda said: said.sender == sender)
+        self.compare_found(user, wanted, text="said", **{"from": sender})
+
+    @rule(user=users, chosen=st.integers(0, 200))
+    def search_for_one(self, user: str, chosen: int) -> None:
+        """Someone looks for one message by a word that occurs in it alone."""
+        self.settle()
+        if self.model.log:
+            word = self.model.log[chosen % len(self.model.log)].word
+            self.compare_found(user, self.model.seen(user, lambda said: said.word == word), text=word)
+
+    def compare_found(self, user: str, wanted: list[Said], **query: object) -> None:
+        """Compare all pages of what someone finds with the model."""
+        found: list[Frame] = []
+        more = True
+        before: dict[str, int] = {}
+        while more:
+            page = self.at(user).ask("search", **query, **before)
+            assert page["t"] == "search", page
+            assert page["messages"] or not page["more"], f"an empty page, and more to come: {page}"
+            found += page["messages"]
+            more, before = page["more"], {"before": found[-1]["seq"]} if found else {}
+        compare_all(found[::-1], wanted, f"what {user} finds by {query}")
+
+    # What helps
+
+    @property
+    def address(self) -> Address:
+        """Return where the server listens."""
+        assert self.server is not None
+        return self.server.address
+
+    def at(self, user: str, place: str | None = None) -> Device:
+        """Return a device of someone's, connected."""
+        own = [self.devices[user, place] for place in ([place] if place else PLACES)]
+        device = next((device for device in own if device.connected), own[0])
+        if not device.connected:
+            device.connect(self.address, "join", resume=True, slow=False)
+        return device
+
+    def settle(self) -> None:
+        """Wait until all that was said is answered, and compare what connections got that are gone by now."""
+        for (user, place), device in self.devices.items():
+            if device.unanswered:
+                self.at(user, place).settle()
+        for device in self.devices.values():
+            for feed in device.ended:
+                feed.check(self.model, whole=False)
+            device.ended.clear()
+
+    @rule()
+    def catch_up(self) -> None:
+        """Everyone reads all that is there for them."""
+        self.settle()
+        for device in self.devices.values():
+            device.catch_up()
+
+    def compare_everything(self) -> None:
+        """Compare what everyone gets by every way there is."""
+        self.catch_up()
+        for user in USERS:
+            self.compare_whole_feed(user)
+            self.compare_found(user, self.model.seen(user, lambda _: True), text="said")
+            for of in [*USERS, *self.model.rooms]:
+                self.compare_history(user, of)
+
+    def compare_whole_feed(self, user: str) -> None:
+        """Compare all that was ever for someone with what a new device of theirs gets."""
+        device = Device(self.model, user, "new device", note)
+        device.connect(self.address, "listen", resume=True, slow=False)
+        device.catch_up()
+        device.bid_goodbye()
+
+    def teardown(self) -> None:
+        """Compare everything once more, and count what is on disk."""
+        try:
+            if sys.exc_info()[0] is None:
+                self.compare_everything()
+                self.stop()
+                self.settle()
+                self.count_stored()
+        finally:
+            if self.server is not None:
+                self.server.kill()
+            for device in self.devices.values():
+                device.hang_up()
+            self.folder.cleanup()
+
+    def count_stored(self) -> None:
+        """There is a message in the log for each that was acknowledged, and no other."""
+        with contextlib.closing(sqlite3.connect(self.data / "chatcli.db")) as database:
+            stored = database.execute("SELECT seq FROM messages ORDER BY seq").fetchall()
+        assert [seq for (seq,) in stored] == [said.seq for said in self.model.log]
+
+
+class ChatInThread(Chat):
+    """With little room for those who do not read: they fall back to the log."""
+
+    server_class = InThread
+    ends_left = 3
+
+
+class ChatAsProcess(Chat):
+    """With a server that is killed."""
+
+    server_class = AsProcess
+
+    @precondition(lambda self: self.ends_left > 0)
+    @rule()
+    def kill_and_start(self) -> None:
+        """The server is killed; what it has answered is there all the same."""
+        note("the server is killed")
+        self.ends_left -= 1
+        assert self.server is not None
+        server, self.server = self.server, None
+        server.kill()
+        self.hear_the_end()
+        for reading in self.model.reading.values():
+            reading.low = reading.flushed
+        self.server = self.server_class(self.data)
+
+
+@pytest.mark.parametrize(("story", "examples"), [(ChatInThread, 30), (ChatAsProcess, 10)])
+def test_the_server_does_what_the_model_says(story: type[Chat], examples: int) -> None:
+    """Nothing is lost, nothing comes twice, order is kept, and nobody gets what is not theirs."""
+    count = int(os.environ.get("MODEL_EXAMPLES", "0"))
+    run_state_machine_as_test(
+        story,
+        settings=settings(
+            max_examples=count or examples,
+            stateful_step_count=40,
+            derandomize=not count,
+            database=None,
+            deadline=None,
+            print_blob=bool(count),
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
