@@ -15,6 +15,7 @@ def _configuration() -> Iterator[None]:
     """What a test calls in its own process leaves the developer's keys and known servers alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(CONFIGURATION))
+        patch.setenv("XDG_STATE_HOME", str(CONFIGURATION / "state"))
         yield
 
 

@@ -12,6 +12,7 @@ import click
 from click.testing import CliRunner
 
 from chatcli.cli.main import COMMANDS, cli
+from chatcli.cli.settings import SETTINGS, Setting
 from chatcli.cli.statuses import EXIT_STATUSES
 
 ROOT: Final = Path(__file__).parent.parent
@@ -53,7 +54,9 @@ def command_lines() -> list[list[str]]:
 
 
 def _bare() -> dict[str, str | None]:
-    return dict.fromkeys(("CHATCLI_USER", "CHATCLI_SERVER", "CHATCLI_PIN", "CHATCLI_SERVE_HOST", "CHATCLI_SERVE_PORT"))
+    return dict.fromkeys(
+        [*(setting.variable for setting in SETTINGS.values()), "CHATCLI_SERVE_HOST", "CHATCLI_SERVE_PORT"]
+    )
 
 
 def modules() -> list[tuple[str, ast.Module]]:
@@ -80,16 +83,44 @@ def module_table() -> str:
 
 def architecture(text: str) -> str:
     """Return ``docs/architecture.md`` with its table of modules made anew."""
-    table = f"{_BEGIN}\n{module_table()}\n{_END}"
-    return re.sub(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", lambda _: table, text, flags=re.DOTALL)
+    return _with_table(text, module_table())
+
+
+def settings_table() -> str:
+    """Return the table of settings for ``docs/settings.md``."""
+    rows = []
+    for setting in SETTINGS.values():
+        flag = setting.flag.replace("/", "`, `")
+        words = getattr(setting.type, "choices", ())
+        one_of = f" One of {', '.join(f'`{word}`' for word in words)}." if words else ""
+        cells = (f"`{setting.key}`", f"`{flag}`", f"`{setting.variable}`", _default(setting), f"{setting.help}{one_of}")
+        rows.append(f"| {' | '.join(cells)} |")
+    return "| setting | flag | variable | default | meaning |\n|---|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _default(setting: Setting) -> str:
+    if setting.default is None:
+        return setting.otherwise
+    return f"`{str(setting.default).lower() if setting.switch else setting.default}`"
+
+
+def settings(text: str) -> str:
+    """Return ``docs/settings.md`` with its table made anew."""
+    return _with_table(text, settings_table())
+
+
+def _with_table(text: str, table: str) -> str:
+    made = f"{_BEGIN}\n{table}\n{_END}"
+    return re.sub(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", lambda _: made, text, flags=re.DOTALL)
 
 
 def main() -> None:
     """Write the pages."""
     (ROOT / "docs/cli.md").write_text(command_reference())
-    page = ROOT / "docs/architecture.md"
-    page.write_text(architecture(page.read_text()))
-    click.echo("wrote docs/cli.md and docs/architecture.md", file=sys.stderr)
+    for name, made in (("architecture", architecture), ("settings", settings)):
+        page = ROOT / f"docs/{name}.md"
+        page.write_text(made(page.read_text()))
+    click.echo("wrote docs/cli.md, docs/architecture.md and docs/settings.md", file=sys.stderr)
 
 
 if __name__ == "__main__":

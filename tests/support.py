@@ -301,6 +301,7 @@ def environment(**extra: str) -> dict[str, str]:
     """Return the environment of a user who has configured nothing."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "PYTHONPATH") if key in os.environ}
     plain = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC", "XDG_CONFIG_HOME": str(CONFIGURATION)}
+    plain["XDG_STATE_HOME"] = str(CONFIGURATION / "state")
     return {**kept, **plain, **extra}
 
 

@@ -10,6 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 from typing import Self
@@ -42,6 +43,8 @@ class Terminal:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._undrawn = b""
+        # What other tests have typed on a server of the same port is not to come back here.
+        self._state = tempfile.TemporaryDirectory(prefix="chatcli-state-")
         self.raw = bytearray()
         self.input_lines: list[str] = []  # where the cursor stood, after each drawing that was whole
         self.process = subprocess.Popen(
@@ -49,7 +52,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env=environment(**env),
+            env=environment(**{"XDG_STATE_HOME": self._state.name, **env}),
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (one thread runs in the child)
         )
@@ -98,10 +101,24 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """Everything on the screen and scrolled off it, without blank lines."""
+        """Everything on the screen and scrolled off it, without blank lines and without the toolbar."""
         with self._lock:
             above = ["".join(row[x].data for x in range(self._screen.columns)) for row in self._screen.history.top]
-            return [line.rstrip() for line in [*above, *self._screen.display] if line.strip()]
+            screen = self._screen.display
+            below = self._toolbar_row()
+            return [line.rstrip() for line in [*above, *screen[:below], *screen[below + 1 :]] if line.strip()]
+
+    @property
+    def toolbar(self) -> str:
+        """The last line below that of the cursor."""
+        with self._lock:
+            row = self._toolbar_row()
+            return self._screen.display[row].rstrip() if row < self._screen.lines else ""
+
+    def _toolbar_row(self) -> int:
+        """Return the row of the toolbar, one beyond the screen where there is none."""
+        below = range(self._screen.lines - 1, self._screen.cursor.y, -1)
+        return next((row for row in below if self._screen.display[row].strip()), self._screen.lines)
 
     @property
     def input_line(self) -> str:
@@ -128,6 +145,13 @@ class Terminal:
         except AssertionError:
             raise AssertionError(f"{text!r} is not on the screen: {self.lines}") from None
 
+    def shows_toolbar(self, text: str) -> None:
+        """Wait until the text is in the toolbar."""
+        try:
+            eventually(lambda: text in self.toolbar)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not in the toolbar: {self.toolbar!r} {self.lines}") from None
+
     def shows_input(self, text: str) -> None:
         """Wait until the input line is exactly this."""
         eventually(lambda: self.input_line == text, f"{text!r} in the input line")
@@ -152,3 +176,4 @@ class Terminal:
         self._reader.join(DEADLINE)
         if not self._closing.is_set():
             os.close(self._master)
+        self._state.cleanup()

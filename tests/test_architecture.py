@@ -42,7 +42,8 @@ WITHOUT_ASYNCIO: Final = {
     f"chatcli.client.{name}"
     for name in (
         *("admin", "oneshot", "chat", "commands", "events", "lookback", "memory", "nearby", "telling"),
-        *("exchange", "files", "identity", "known_servers", "trust", "tls"),
+        *("answers", "catching_up", "circle", "conversations", "delivery", "happenings", "turning"),
+        *("exchange", "files", "identity", "known_servers", "trust", "tls", "outbox", "company"),
     )
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from chatcli.cli import records
+from chatcli.cli.settings import read_settings
 from chatcli.client.identity import Identity
 from chatcli.protocol import codes
 from chatcli.protocol.codec import client_frames, server_frames
@@ -31,7 +33,7 @@ from chatcli.protocol.frames import (
     Where,
 )
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
-from tests.reference import ROOT, architecture, command_reference
+from tests.reference import ROOT, architecture, command_reference, settings
 
 PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
 _MESSAGE: Final = Message(1, "", "bob", "#ops", "hi", 1)
@@ -129,6 +131,25 @@ def test_the_table_of_modules_is_what_they_say_of_themselves() -> None:
     """``docs/architecture.md`` is up to date; ``python -m tests.reference`` makes it so."""
     page = (ROOT / "docs/architecture.md").read_text()
     assert page == architecture(page)
+
+
+def test_the_table_of_settings_is_that_of_the_code() -> None:
+    """``docs/settings.md`` is up to date; ``python -m tests.reference`` makes it so."""
+    page = (ROOT / "docs/settings.md").read_text()
+    assert page == settings(page)
+
+
+def test_the_examples_of_settings_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file on the page is one that the commands take."""
+    examples = re.findall(
+        r"^```toml\n(.*?)^```$", (ROOT / "docs/settings.md").read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+    assert examples
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "chatcli").mkdir()
+    for example in examples:
+        (tmp_path / "chatcli/config.toml").write_text(example)
+        assert read_settings().there
 
 
 def test_every_dependency_is_explained() -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from chatcli.cli.listing import columns, moment, print_json
-from chatcli.cli.options import DurationType, TextType, data_directory, data_option, data_option_within
+from chatcli.cli.options import data_directory, data_option, data_option_within
 from chatcli.cli.upkeep import COMMANDS
+from chatcli.cli.values import DurationType, TextType
 from chatcli.protocol.address import is_loopback, parse_address
 
 if TYPE_CHECKING:

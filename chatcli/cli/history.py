@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import (
-    MomentType,
-    TextType,
-    before_option,
-    json_option,
-    naming,
-    seq_option,
-    server_options,
-    user_option,
-)
+from chatcli.cli.options import before_option, json_option, naming, seq_option, server_options, user_option
 from chatcli.cli.quoting import RoomCommand
+from chatcli.cli.values import MomentType, TextType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatcli.cli.options import RoomType, TextType, server_options, user_option
+from chatcli.cli.options import server_options, setting_option, user_option
 from chatcli.cli.quoting import RoomCommand
+from chatcli.cli.values import RoomType, TextType
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Present
 
 if TYPE_CHECKING:
     from chatcli.client.chat import Chat
     from chatcli.client.identity import Identity
+    from chatcli.client.looks import Looks
     from chatcli.client.trust import Trust
 
 
@@ -31,7 +34,13 @@ if TYPE_CHECKING:
 @click.option(
     "--room", "rooms", type=RoomType(), multiple=True, help='Enter this room, as in "#ops"; may be given several times.'
 )
-@click.option("--no-receipts", is_flag=True, help="Do not let others know what you have seen.")
+@setting_option("receipts")
+@setting_option("plain")
+@setting_option("color")
+@setting_option("background")
+@setting_option("notify")
+@setting_option("keys")
+@setting_option("clock")
 def command(
     user: str | None,
     server: Address,
@@ -43,7 +52,9 @@ def command(
     link: str | None,
     invite: str | None,
     rooms: tuple[str, ...],
-    no_receipts: bool,
+    receipts: bool,
+    plain: bool | None,
+    **looks: Any,  # noqa: ANN401 (click has seen to it that they are what Looks takes)
 ) -> None:
     """Join the chat and talk.
 
@@ -54,6 +65,9 @@ def command(
     help         shows more
     exit         leaves; Ctrl-D does the same
 
+    With --plain, and where the terminal can do no more, every message is a plain line below the last, and the terminal
+    itself edits what you type; Ctrl-R shows that again where a message came in between.
+
     Without a terminal, lines are read from standard input, messages are printed as plain lines on standard output and
     notices on standard error; the exit status tells of the first line that could not be sent.
     """
@@ -61,11 +75,13 @@ def command(
     from chatcli.client.files import config_directory
     from chatcli.client.identity import load_identity
     from chatcli.client.ids import new_id
+    from chatcli.client.looks import Looks
     from chatcli.errors import UnknownServer
     from chatcli.protocol.keys import key_text
 
     if takeover and attach:
         raise click.UsageError("--takeover ends what --attach would join: give one of them.")
+    on_terminal = _on_terminal()
     address = Address(host or server.host, port or server.port)
     identity = load_identity(config_directory())
     present: Present = "takeover" if takeover else "attach" if attach else "refuse"
@@ -75,16 +91,24 @@ def command(
         present,
         link or "",
         invite or "",
-        receipts=not no_receipts,
+        receipts=receipts,
         rooms=rooms,
-        whole=not _on_terminal(),  # what reads a pipe wants everything
+        whole=not on_terminal,  # what reads a pipe wants everything
+        scripted=sys.stdin is None or not sys.stdin.isatty(),
     )
     chat = Chat(user or "", new_id, _now, arrival, _elapsed)
+    talk: Callable[[Address, Chat, Trust, Identity, Looks], None]
+    if not on_terminal:
+        talk = _over_pipes
+    elif plain or os.environ.get("TERM") == "dumb":
+        talk = _in_plain_lines
+    else:
+        talk = _on_screen
     try:
-        _run(address, chat, trust, identity)
+        talk(address, chat, trust, identity, Looks(**looks))
     except UnknownServer as unknown:
         trust.meet(address, unknown)
-        _run(address, chat, trust, identity)
+        talk(address, chat, trust, identity, Looks(**looks))
 
 
 def _now() -> int:
@@ -101,21 +125,13 @@ def _elapsed() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-def _run(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
+def _over_pipes(server: Address, chat: Chat, trust: Trust, identity: Identity, _: Looks) -> None:
     import asyncio
 
-    if _on_terminal():
-        from chatcli.client.ui.terminal import talk
-
-        try:
-            asyncio.run(talk(server, chat, trust, identity))
-        except EOFError:
-            raise click.Abort from None
-        return
-    if not chat.user:
-        raise click.UsageError("Without a terminal nobody can be asked for a name: give one with --user.")
     from chatcli.client import plain
 
+    if not chat.user:
+        raise click.UsageError("Without a terminal nobody can be asked for a name: give one with --user.")
     asyncio.run(plain.talk(server, chat, trust, identity))
     if chat.first_error is not None:
         from chatcli.cli.statuses import exit_status
@@ -123,7 +139,27 @@ def _run(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
         sys.exit(exit_status(chat.first_error))
 
 
+def _in_plain_lines(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
+    import asyncio
+
+    from chatcli.client import plain
+
+    try:
+        asyncio.run(plain.talk_with_a_person(server, chat, trust, identity, looks))
+    except EOFError:
+        raise click.Abort from None
+
+
+def _on_screen(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
+    import asyncio
+
+    from chatcli.client.ui.terminal import talk
+
+    try:
+        asyncio.run(talk(server, chat, trust, identity, looks))
+    except EOFError:
+        raise click.Abort from None
+
+
 def _on_terminal() -> bool:
-    if sys.stdin is None or sys.stdout is None or os.environ.get("TERM") == "dumb":
-        return False
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin is not None and sys.stdout is not None and sys.stdin.isatty() and sys.stdout.isatty()

@@ -7,7 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import FingerprintType, login_name, server_options, user_option
+from chatcli.cli.options import login_name, server_options, user_option
+from chatcli.cli.values import FingerprintType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:

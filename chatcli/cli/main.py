@@ -26,6 +26,9 @@ COMMANDS: Final = {
     "admin": "chatcli.cli.admin",
 }
 
+#: Those that go to no other server.
+_HERE: Final = frozenset({"serve", "admin"})
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed."""
@@ -67,7 +70,9 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", message="chatcli %(version)s")
-def cli() -> None:
+@click.option("--at", metavar="NAME", help="The server that config.toml calls so; behind the command, too.")
+@click.pass_context
+def cli(context: click.Context, at: str | None) -> None:
     """Chat in the terminal: one command, one durable log, nothing lost.
 
     \b
@@ -76,6 +81,12 @@ def cli() -> None:
     From a script:     chatcli send alice "the build is done"
     What was said:     chatcli history alice
     """
+    if at is None:
+        return
+    if not at:
+        raise click.UsageError("--at: it is empty.")
+    if context.invoked_subcommand in _HERE:
+        raise click.UsageError(f"{context.invoked_subcommand} is about a server on this machine: leave --at away.")
 
 
 def main() -> NoReturn:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from chatcli.errors import InputError, Refused, UnknownAsker
+from chatcli.cli.settings import SETTINGS, Given, settle
+from chatcli.cli.values import SeqType, TextType
+from chatcli.errors import Refused, UnknownAsker
 from chatcli.protocol import codes
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
-from chatcli.protocol.text import is_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,132 +21,6 @@ if TYPE_CHECKING:
 _DATA: Final = "chatcli.data"  # where click carries the directory from a group to its sub-command
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class AddressType(click.ParamType[Address]):
-    """An address as people write it: HOST, HOST:PORT or [IPV6]:PORT."""
-
-    name = "HOST[:PORT]"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
-        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
-    ) -> Address:
-        """Read the address.
-
-        Raises:
-            InputError: it is none; the sentence says how to write one.
-        """
-        return value if isinstance(value, Address) else parse_address(str(value))
-
-
-class TextType(click.ParamType[str]):
-    """Text that can be sent, and is not empty."""
-
-    name = "TEXT"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is no text: Python smuggles bytes that are not UTF-8 through as surrogates."""
-        text = str(value)
-        if not text:
-            self.fail("it is empty.", param, ctx)
-        if not is_text(text):
-            self.fail("it is not text in UTF-8.", param, ctx)
-        return text
-
-
-class RoomType(click.ParamType[str]):
-    """The name of a room."""
-
-    name = "#ROOM"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
-        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
-    ) -> str:
-        """Check the name.
-
-        Raises:
-            InputError: it breaks a rule; the sentence says which.
-        """
-        from chatcli.protocol.names import check_room_name
-
-        return check_room_name(str(value)).text
-
-
-class DurationType(click.ParamType[int]):
-    """A length of time, in seconds."""
-
-    name = "TIME"
-
-    def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
-        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
-    ) -> int:
-        """Read it.
-
-        Raises:
-            InputError: it is none; the sentence says how to write one.
-        """
-        from chatcli.protocol.durations import parse_duration
-
-        return value if isinstance(value, int) else parse_duration(str(value))
-
-
-class FingerprintType(click.ParamType[str]):
-    """The fingerprint of a key, as ``serve`` and ``key show`` print it."""
-
-    name = "SHA256:…"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check that it is written like one."""
-        from chatcli.protocol.keys import is_fingerprint
-
-        text = str(value).strip()
-        if not is_fingerprint(text):
-            self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 characters.', param, ctx)
-        return text
-
-
-class SeqType(click.ParamType[int]):
-    """A message's place in the log."""
-
-    name = "SEQ"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Check that it is one."""
-        text = str(value)
-        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**63):
-            self.fail(f'"{text}" is no place in the log; chatcli history --seq shows that of each message.', param, ctx)
-        return int(text)
-
-
-class MomentType(click.ParamType[int]):
-    """A time in the past, in milliseconds since 1970-01-01 UTC: so long ago, or a date and a time of day."""
-
-    name = "TIME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it; a date without a zone is meant as the clock here shows it."""
-        import datetime
-
-        from chatcli.protocol.durations import parse_duration
-
-        text = str(value).strip()
-        try:
-            if text[-1:].isalpha() and text[-1:] not in "zZ":
-                return int((time.time() - parse_duration(text)) * 1000)
-            return max(0, int(datetime.datetime.fromisoformat(text).timestamp() * 1000))
-        except (ValueError, OverflowError, OSError, InputError):
-            self.fail(
-                f'"{text}" is no time; write how long ago, as in 2h, or when, as in 2026-11-22T10:00Z.', param, ctx
-            )
 
 
 def json_option(fields: str) -> Callable[[Decorated], Decorated]:
@@ -165,9 +39,23 @@ def seq_option(command: Decorated) -> Decorated:
     return click.option("--seq", "show_seq", is_flag=True, help=text)(command)
 
 
+def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decorated]:
+    """Return what adds the flag of a setting, which has a variable too, and a place in ``config.toml``."""
+    setting = SETTINGS[key]
+    return click.option(
+        setting.flag,
+        type=setting.type,
+        default=setting.default,
+        show_default=setting.default is not None,
+        envvar=setting.variable,
+        show_envvar=True,
+        help=help_text or setting.help,
+    )
+
+
 def user_option(text: str = "Who you are.  [default: your login name]") -> Callable[[Decorated], Decorated]:
     """Return what adds ``--user``."""
-    return click.option("--user", type=TextType(), envvar="CHATCLI_USER", show_envvar=True, help=text)
+    return setting_option("user", text)
 
 
 def data_option(group: Decorated) -> Decorated:
@@ -212,44 +100,33 @@ def data_directory() -> Path:
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--server``, ``--pin`` and ``--accept-new``; the command gets ``server`` and ``trust``."""
+    """Add ``--server``, ``--at``, ``--pin`` and ``--accept-new``; the command gets ``server`` and ``trust``.
+
+    What was not given of any option is taken from ``config.toml``.
+    """
 
     @functools.wraps(command)
-    def trusting(*arguments: Any, pin: str | None, accept_new: bool, **options: Any) -> None:  # noqa: ANN401 (passed on)
+    def trusting(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (passed on)
         from chatcli.cli.asking import asker
         from chatcli.client.trust import Trust
 
-        command(*arguments, trust=Trust(pin, accept_new=accept_new, ask=asker()), **options)
+        context = click.get_current_context()
+        settled = settle(options, _given(context), context.find_root().params.get("at"))
+        del settled["at"]
+        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=asker())
+        command(*arguments, trust=trust, **settled)
 
-    for option in reversed(_SERVER_OPTIONS):
-        option(trusting)
+    for key in ("accept-new", "pin", "at", "server"):
+        setting_option(key)(trusting)
     return trusting
 
 
-_SERVER_OPTIONS: Final = (
-    click.option(
-        "--server",
-        type=AddressType(),
-        envvar="CHATCLI_SERVER",
-        default=str(Address(DEFAULT_HOST, DEFAULT_PORT)),
-        show_default=True,
-        show_envvar=True,
-        help="Where the server is.",
-    ),
-    click.option(
-        "--pin",
-        type=FingerprintType(),
-        envvar="CHATCLI_PIN",
-        show_envvar=True,
-        help="The fingerprint of the server's key: speak to no other.",
-    ),
-    click.option(
-        "--accept-new",
-        is_flag=True,
-        help="Trust a server that is not known yet, whatever its key; without this, and without a terminal to ask on, "
-        "it is refused.",
-    ),
-)
+def _given(context: click.Context) -> Given:
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return Given(
+        frozenset(name for name, source in sources.items() if source is ParameterSource.COMMANDLINE),
+        frozenset(name for name, source in sources.items() if source is ParameterSource.ENVIRONMENT),
+    )
 
 
 @contextlib.contextmanager

@@ -55,7 +55,12 @@ class TextCommand(RoomCommand):
 
         What begins with a dash and comes next after the first word is the text, unless it is an option or nearly one.
         """
-        known = {name: option for option in self.get_params(ctx) for name in option.opts if name.startswith("-")}
+        known = {
+            name: option
+            for option in self.get_params(ctx)
+            for name in (*option.opts, *option.secondary_opts)
+            if name.startswith("-")
+        }
         options: list[str] = []
         words: list[str] = []
         rest = iter(args)

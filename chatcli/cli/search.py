@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, before_option, json_option, naming, seq_option, server_options, user_option
+from chatcli.cli.options import before_option, json_option, naming, seq_option, server_options, user_option
 from chatcli.cli.quoting import RoomCommand
+from chatcli.cli.values import TextType
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 
@@ -65,11 +66,11 @@ def command(
 
 def _question(text: str, where: str | None, sender: str | None, before: int | None) -> Search:
     """Return what to ask: words as in the interactive client, among which may be where, and by whom."""
-    from chatcli.client.commands import Place, frame_for
+    from chatcli.client.commands import frame_for
     from chatcli.protocol.frames import Search
 
     try:
-        typed = frame_for("search", text, Place())
+        typed = frame_for("search", text)
     except InputError:  # whose sentence is about a line in that client
         raise click.UsageError("There are no words to look for.") from None
     assert isinstance(typed, Search)  # noqa: S101 (which is what the word means)

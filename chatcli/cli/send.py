@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import DurationType, SeqType, TextType, naming, server_options, user_option
+from chatcli.cli.options import naming, server_options, user_option
 from chatcli.cli.output import flush, give_up, warn
 from chatcli.cli.quoting import TextCommand
 from chatcli.cli.statuses import NOT_CONFIRMED
+from chatcli.cli.values import DurationType, SeqType, TextType
 from chatcli.errors import InputError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address

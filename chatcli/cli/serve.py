@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from chatcli.server.app import Settings
 
-from chatcli.cli.options import DurationType, TextType
 from chatcli.cli.places import default_directory, program, reachable
+from chatcli.cli.values import DurationType, TextType
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 from chatcli.protocol.frames import MAX_TEXT
 

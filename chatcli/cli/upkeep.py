@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.options import TextType, data_directory, data_option_within, json_option
+from chatcli.cli.options import data_directory, data_option_within, json_option
+from chatcli.cli.values import TextType
 
 if TYPE_CHECKING:
     from chatcli.store.backup import Progress

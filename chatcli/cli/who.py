@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import TextType, json_option, login_name, naming, server_options, user_option
+from chatcli.cli.options import json_option, login_name, naming, server_options, user_option
+from chatcli.cli.values import TextType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:

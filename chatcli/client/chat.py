@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from chatcli.client import operating, telling
-from chatcli.client.commands import HISTORY_PAGE, frame_for
-from chatcli.client.events import Answer, Event, Notice, Trouble, day
-from chatcli.client.lookback import Lookback, Page
+from chatcli.client import telling
+from chatcli.client.answers import Answers
+from chatcli.client.catching_up import CatchingUp
+from chatcli.client.circle import Circle, by_name
+from chatcli.client.commands import frame_for
+from chatcli.client.conversations import Conversations, folded
+from chatcli.client.delivery import Delivery
+from chatcli.client.events import Answer, Event, Notice, Trouble
+from chatcli.client.happenings import Happenings
+from chatcli.client.lookback import Page
 from chatcli.client.memory import Memory, conversation
 from chatcli.client.nearby import Nearby
 from chatcli.client.refusals import as_exception
-from chatcli.errors import ChatError, InputError, ServerUnreachable
+from chatcli.client.turning import quiet, taken_as_text, turn_to, unknown, whom_to_answer
+from chatcli.errors import ChatError, InputError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
-from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, parse_line
+from chatcli.protocol.grammar import TO_WHOM, Command, Say, Unclear, command_help, help_lines, parse_line
 from chatcli.protocol.names import is_room
-from chatcli.protocol.text import is_text, printable_line
+from chatcli.protocol.text import is_text
 
 _REMEMBERED: Final = 10_000  # of one's own messages, to know them again when the log repeats them
-_ROSTER: Final = 0  # the number of a ``who`` that the user did not ask
-_NEAR: Final = 100  # people whom the roster names
-_KNOWN: Final = 500  # people
 _NEWEST: Final = 100  # messages of each room, where much was missed
 _MUCH: Final = 3600.0  # seconds without a connection, after which that may be
-_LOOKED_BACK: Final = 50  # messages, for the newest that the user has said
+_RETURNED: Final = 20  # texts that nobody has put back into an input line
 
 #: What to show, and what to say to the server.
 Turn = tuple[list[Event], list[f.ClientFrame]]
@@ -48,6 +52,8 @@ class Arrival(NamedTuple):
         receipts: whether others are told what the user has seen.
         rooms: to be entered at once.
         whole: nothing that was missed in rooms is to be left out, however much it is.
+        scripted: a program writes the lines: a word before a colon is a recipient, whether or not they are known, and
+            nobody reads separators.
     """
 
     key: str = ""
@@ -58,44 +64,26 @@ class Arrival(NamedTuple):
     receipts: bool = True
     rooms: tuple[str, ...] = ()
     whole: bool = False
-
-
-_Why = Literal["asked", "entered", "looked back", "leaving"]
-
-
-class _Request(NamedTuple):
-    """What the server was asked and has not answered.
-
-    Attributes:
-        frame: as it was said.
-        why: because the user asked; to show where the user has entered; to know what the user has said; to know
-            whether the room can be entered again once it is left.
-        line: the command that the user has typed for it, if they have.
-    """
-
-    frame: f.ClientFrame
-    why: _Why
-    line: str
+    scripted: bool = False
 
 
 class Chat:
     """One user's conversation, over as many connections as it takes.
 
     Args:
+        user: the name that is asked for.
         new_id: makes message ids.
         clock: the time in milliseconds since 1970-01-01 UTC.
         arrival: how they come in.
         elapsed: the seconds since some moment that stays the same.
 
     Attributes:
-        user: the name as owned.
         position: the newest message of the feed that came; a new connection goes on behind it.
-        nearby: who is here.
-        known: the people who were talked with, the most recent last.
-        rooms: those that the user belongs to, by folded name.
-        other_rooms: those that the user has heard of or is invited to, by folded name.
+        shown: the newest message among what was last heard and is to be shown now, or None where there is none.
+        circle: the people and rooms that the user knows of.
         live: whether everything that waited for the user has come.
         outbox: what was said and the server has not answered, by id, in order.
+        returned: texts that were not sent, for the user to mend; whoever has the input line takes them from here.
         leaving: the user wants to go.
         first_error: the first thing that the user wanted and did not get.
     """
@@ -108,55 +96,93 @@ class Chat:
         arrival: Arrival | None = None,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.user = user
         self.position: int | None = None
-        self.nearby = Nearby()
-        self.known: dict[str, None] = {}
-        self.rooms: dict[str, str] = {}
-        self.other_rooms: dict[str, str] = {}
+        self.shown: int | None = None
+        self.circle = Circle(user)
         self.live = False
         self.outbox: dict[str, f.Send] = {}
+        self.returned: list[str] = []
         self.leaving = False
         self.first_error: ChatError | None = None
         self._arrival = arrival or Arrival()
         self._new_id = new_id
-        self._clock = clock
         self._elapsed = elapsed
         self._last_heard = elapsed()
-        self._said: dict[str, None] = {}  # ids, the oldest first
+        self._line = ""  # that the user typed last
+        self._doubted = ""  # a line that began with what may be a misspelt name: once more, and it is a text
+        self._addressed: set[str] = set()  # written to in vain: what is for them is for no other
+        self._explained: set[str] = set()  # words in front of a colon that were taken as text, and the user told so
+        self._aside: list[Event] = []  # what to show beside what becomes of the line
+        self._said: dict[str, None] = {}  # ids of one's own messages that were shown, the oldest first
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
-        self._asked = 0
-        self._open: dict[int, _Request] = {}  # by number
-        self._gone: set[str] = set()  # those whom the user knows not to be here, by folded name
-        self._unseen: dict[str, int] = {}  # up to where something waits for them, by folded name
-        self._outside: set[str] = set()  # rooms of others in which the user has spoken and was told so, folded
-        self._memory = Memory()
-        self._lookback = Lookback(self._memory)
+        self._newest = 0  # message that came
+        self._owed = False  # whether one came that is yet to be shown
         self._invitations: list[str] = []  # rooms; the user is yet to be told of these
-        self._following: list[f.ClientFrame] = []  # what an answer makes the client ask
-        # Not ``read``: this connection goes on behind what came to it, whether or not that was shown elsewhere.
+        self._memory = Memory()
+        self._catching_up = CatchingUp(separate=not self._arrival.scripted)
+        self._answers = answers = Answers(self.circle, self._memory, clock, self._trouble)
+        answers.rooms = self._arrival.rooms
+        self._happenings = Happenings(self.circle, answers)
+        self._delivery = Delivery(self.circle)
+        if answers.rooms:
+            self.conversations.switch(answers.rooms[-1])
         self._hearing: dict[type, Callable[[Any], list[Event]]] = {
             f.Message: self._message,
             f.Live: self._live,
             f.Sent: self._sent,
             f.Error: self._refused,
-            f.People: self._people,
             f.Presence: self._presence,
-            f.Done: self._done,
+            f.Read: self._read,
+            f.Receipt: self._delivery.seen,
+            f.Happened: self._happenings.happened,
+            f.Skipped: self._skipped,
+            f.People: answers.people,
+            f.Done: answers.done,
             f.Room: self._entered,
-            f.RoomList: self._room_list,
-            f.Happened: self._happened,
-            f.Skipped: self._lookback.left_out,
-            f.HistoryPage: self._history,
-            f.Found: self._found,
-            f.Receipt: self._receipt,
-            f.ReceiptList: self._receipts,
+            f.RoomList: answers.room_list,
+            f.HistoryPage: answers.history,
+            f.Found: answers.found,
+            f.ReceiptList: answers.receipts,
         }
+
+    @property
+    def user(self) -> str:
+        """The name as owned."""
+        return self.circle.user
+
+    @user.setter
+    def user(self, name: str) -> None:
+        self.circle.user = name
+
+    @property
+    def nearby(self) -> Nearby:
+        """Who is here."""
+        return self.circle.nearby
+
+    @property
+    def known(self) -> dict[str, None]:
+        """The people who were talked with, the most recent last."""
+        return self.circle.known
+
+    @property
+    def rooms(self) -> dict[str, str]:
+        """The rooms that the user belongs to, by folded name."""
+        return self.circle.rooms
+
+    @property
+    def other_rooms(self) -> dict[str, str]:
+        """The rooms that the user has heard of or is invited to, by folded name."""
+        return self.circle.other_rooms
+
+    @property
+    def conversations(self) -> Conversations:
+        """The user's conversations."""
+        return self.circle.conversations
 
     @property
     def waits(self) -> bool:
         """Whether something was said or asked that the server has not answered."""
-        return bool(self.outbox or self._open or self._arrival.rooms)
+        return bool(self.outbox) or self._answers.waits
 
     def insist(self, present: f.Present) -> None:
         """From the next greeting on, do this if the user is here already."""
@@ -164,7 +190,7 @@ class Chat:
 
     def hello(self) -> f.Hello:
         """Return how to greet the server, the first time and again."""
-        key, client, present, link, invite, receipts, _, whole = self._arrival
+        key, client, present, link, invite, receipts, _, whole, _ = self._arrival
         # A machine that has slept learns of it only on waking: so what counts is when something was heard at last.
         much = self.position is None or self._elapsed() - self._last_heard > _MUCH
         newest = _NEWEST if much and not whole else None
@@ -179,44 +205,71 @@ class Chat:
         self._limits = welcome.limits
         if self.position is None:
             self.position = welcome.cursor
-        self._forget_questions()
-        self.nearby.reconnected()
-        self.rooms = _by_name(welcome.rooms)
-        self._invitations = [room for room in welcome.invited if room.casefold() not in self.other_rooms]
-        self.other_rooms |= _by_name(welcome.invited)
+        self._catching_up.begin()
+        self.circle.nearby.reconnected()
+        self.circle.rooms = by_name(welcome.rooms)
+        self._invitations = [room for room in welcome.invited if folded(room) not in self.circle.other_rooms]
+        self.circle.other_rooms |= by_name(welcome.invited)
         # Codes are good for one time; and whoever has taken the place meanwhile keeps it.
         present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
-        rooms = tuple(room for room in self._arrival.rooms if room.casefold() not in self.rooms)
-        self._arrival = self._arrival._replace(present=present, link="", invite="", rooms=rooms)
-        entering = [self._ask(f.Join(room)) for room in rooms]
-        return [*entering, *self.outbox.values(), f.Who(limit=_NEAR, n=_ROSTER)]
+        self._arrival = self._arrival._replace(present=present, link="", invite="")
+        return [*self._answers.welcomed(welcome.rooms), *self.outbox.values(), self._answers.roster()]
+
+    def take_up(self, left: Iterable[f.Send]) -> None:
+        """Put what an earlier run of the client has not sent before anything else; to be called before the welcome."""
+        self.outbox = {frame.id: frame for frame in left} | self.outbox
 
     def unanswered(self) -> list[Event]:
         """Give up what was asked on a connection that is gone; return what to show of it."""
-        lines = dict.fromkeys(request.line for request in self._open.values() if request.line)
-        self._forget_questions()
-        return [self._trouble(ServerUnreachable(f'No answer came to "{line}": ask once more.')) for line in lines]
+        return self._answers.unanswered()
 
-    def _forget_questions(self) -> None:
-        self._open.clear()
-        for kind in (f.History, f.Search):
-            self._lookback.give_up(kind)
+    def curious(self) -> list[f.ClientFrame]:
+        """Return what to ask though the user has not: who belongs to the room that is open now."""
+        return self._answers.following()
+
+    # What the user types
 
     def typed(self, line: str) -> Turn:
         """Take a line that the user typed; return what to show and what to say."""
         if not is_text(line):
             return [self._trouble(InputError("Not sent: that is not text in UTF-8."))], []
+        self._line, self._aside = line, []
         try:
-            return self._meant(parse_line(line))
+            events, frames = self._meant(parse_line(line, self.conversations.current, self._is_recipient))
         except InputError as error:
             return [self._trouble(error)], []
+        self._doubted = ""
+        return [*self._aside, *events], frames
+
+    def _is_recipient(self, name: str) -> bool:
+        """Return whether a word before a colon names somebody, where a conversation is open.
+
+        A room is one even if it is not known: a text that begins like that is rare, and what is meant for a room is
+        not to be said elsewhere.
+
+        Raises:
+            InputError: it may be a misspelt name; the line may be meant for somebody else than who would get it.
+        """
+        if self._arrival.scripted or is_room(name) or self.circle.knows(name) or folded(name) in self._addressed:
+            return True
+        meant = self.circle.resembling(name)
+        if meant and self._line != self._doubted:
+            self._doubted = self._line
+            self._give_back(self._line)
+            raise InputError(unknown(name, meant, self.conversations.current))
+        if not meant and not name.isdecimal() and folded(name) not in self._explained:
+            self._explained.add(folded(name))
+            self._aside = [Notice(taken_as_text(name, self.conversations.current))]
+        return False
 
     def _meant(self, meaning: Say | Command | Unclear | None) -> Turn:
         if meaning is None:
             return [], []
-        page = self._lookback.turn()  # only the very next line can ask for it
+        page = self._answers.lookback.turn()  # only the very next line can ask for it
         match meaning:
             case Unclear(sentence):
+                if sentence == TO_WHOM:
+                    self._give_back(self._line)
                 raise InputError(sentence)
             case Say(to, text):
                 return self._say(to, text)
@@ -226,21 +279,18 @@ class Chat:
     def _say(self, to: str, text: str, re: int | None = None) -> Turn:
         frame = f.Send(self._new_id(), to, text, re)
         if problem := too_long(frame, self._limits):
+            self._give_back(self._line)
             raise InputError(problem)
         self.outbox[frame.id] = frame
-        self._said[frame.id] = None
-        if len(self._said) > _REMEMBERED:
-            del self._said[next(iter(self._said))]
-        name = self._as_written(to)
-        self._talked_in(name)
-        shown = f.Message(0, frame.id, self.user, name, text, self._clock(), re)
-        return [self._memory.said(shown, self.user)], [frame]
+        name = self.circle.as_written(to)
+        self.circle.talked_in(name)
+        self.conversations.switch(name)
+        return [], [frame]
 
-    def _as_written(self, to: str) -> str:
-        """Return the name as its owner spells it, where that is known."""
-        if is_room(to):
-            return self.rooms.get(to.casefold()) or self.other_rooms.get(to.casefold(), to)
-        return next((name for name in self.nearby.here if name.casefold() == to.casefold()), to)
+    def _give_back(self, text: str) -> None:
+        """Have a text put back into the input line."""
+        self.returned.append(text)
+        del self.returned[:-_RETURNED]
 
     def _command(self, word: str, argument: str, page: Page | None) -> Turn:
         match word:
@@ -249,60 +299,48 @@ class Chat:
             case "exit":
                 self.leaving = True
                 return [], []
+            case "edit":
+                raise InputError("There is no editor here: it belongs to the input line of a terminal.")
+            case "to":
+                return [turn_to(argument, self.circle)], []
+            case "quiet":
+                return [quiet(argument, self.circle)], []
             case "reply":
-                return self._reply(argument)
-            case "history" | "search" if not argument and (turn := self._once_more(word, page)) is not None:
-                return turn
+                answered, text = whom_to_answer(argument, self._memory.received)
+                return self._say(answered.of, text, answered.seq)
+            case "say":  # with a conversation open, it is no command but what is said
+                self._give_back(argument)
+                raise InputError(TO_WHOM)
             case _:
-                return [], self._question(word, argument)
+                return [], self._question(word, argument, page)
 
-    def _question(self, word: str, argument: str) -> list[f.ClientFrame]:
-        frame = frame_for(word, argument, self._memory.place)
-        line = f"/{word} {argument}".rstrip()
-        match frame:
-            case f.Rooms() if word == "leave":
-                return [self._ask(frame, "leaving", line)]
-            case f.History():
-                self._lookback.begin(frame)
-            case f.Receipts():
-                # To know how much of it they have seen, one has to know what was said.
-                said = self._ask(f.History(frame.to, limit=_LOOKED_BACK), "looked back")
-                return [said, self._ask(frame, line=line)]
-        return [self._ask(frame, line=line)]
+    def _question(self, word: str, argument: str, page: Page | None) -> list[f.ClientFrame]:
+        if word in ("history", "search") and not argument:
+            asked = self._answers.once_more(word, page)
+            if asked is not None:
+                return asked
+        frame = frame_for(word, argument, self.conversations.current)
+        if isinstance(frame, f.Join):
+            # At once: what is typed before the answer comes is meant for the room.
+            self.conversations.switch(self.circle.as_written(frame.room))
+        return self._answers.question(frame, word, f"/{word} {argument}".rstrip())
 
-    def _reply(self, text: str) -> Turn:
-        answered = self._memory.newest
-        if answered is None:
-            raise InputError("Nothing was said to you yet.")
-        return self._say(conversation(answered, self.user), text, answered.seq)
-
-    def _once_more(self, word: str, page: Page | None) -> Turn | None:
-        """Ask for the page behind the one that was asked for just before, or is on its way, if there is such a one."""
-        kind = f.History if word == "history" else f.Search
-        if isinstance(page, kind):
-            return [], [self._ask(page, line=f"/{word}")]
-        if any(isinstance(request.frame, kind) and request.why == "asked" for request in self._open.values()):
-            self._lookback.want(kind)
-            return [], []
-        return None
-
-    def _ask(self, frame: f.ClientFrame, why: _Why = "asked", line: str = "") -> f.ClientFrame:
-        """Give the frame its number, and wait for the answer."""
-        self._asked += 1
-        frame.n = self._asked  # type: ignore[union-attr] # each frame that asks something has one
-        self._open[self._asked] = _Request(frame, why, line)
-        return frame
+    # What the server says
 
     def heard(self, frames: Iterable[f.ServerFrame]) -> Turn:
         """Take what the server said; return what to show, and what to ask because of it."""
         self._last_heard = self._elapsed()
         # Who has seen something is behind who came: what was seen came along with them.
         frames = sorted(frames, key=lambda frame: isinstance(frame, f.Receipt))
-        events = [event for frame in frames for event in self._heard(frame)]
-        following, self._following = self._following, []
-        return events, following
+        events = [event for frame in self._happenings.together(frames) for event in self._heard(frame)]
+        self._owed = self._owed or any(isinstance(frame, f.Message) for frame in frames)
+        self.shown = self._newest if self._owed and not self._catching_up.holds else None
+        self._owed = self._owed and self.shown is None
+        return events, self._answers.following()
 
-    def _heard(self, frame: f.ServerFrame) -> list[Event]:
+    def _heard(self, frame: f.ServerFrame | list[f.Happened]) -> list[Event]:
+        if isinstance(frame, list):
+            return self._happenings.happened(*frame)
         hear = self._hearing.get(type(frame))
         return hear(frame) if hear is not None else []
 
@@ -310,218 +348,90 @@ class Chat:
         self.live = True
         self.position = max(self.position or 0, frame.seq)
         invitations, self._invitations = self._invitations, []
-        return [Notice(telling.invited(room)) for room in invitations]
+        return [*self._catching_up.caught_up(), *(Notice(telling.invited(room)) for room in invitations)]
+
+    def _skipped(self, frame: f.Skipped) -> list[Event]:
+        return self._catching_up.missed(self._answers.lookback.left_out(frame), frame.before, frame.count)
+
+    def _message(self, frame: f.Message) -> list[Event]:
+        self.position = self._newest = frame.seq
+        of = conversation(frame, self.user)
+        self.circle.saw(frame.sender)
+        self.circle.talked_in(of)
+        self._memory.note(frame, of)
+        if frame.sender == self.user:
+            return self._own_message(frame, of)
+        self._memory.receive(frame, of)
+        self.circle.belongs(frame.sender, of)
+        self.conversations.respell(of)
+        self.conversations.arrived(of, frame.seq)
+        notable = not self.conversations.is_muted(of) and self._memory.is_for(frame, self.user)
+        said = self._memory.said(frame, self.user, notable=notable)
+        return self._catching_up.missed([said], frame.seq, 1)
+
+    def _own_message(self, frame: f.Message, of: str) -> list[Event]:
+        """Return what to show of what the user has said elsewhere, or here and its answer was lost or is on its way."""
+        self.outbox.pop(frame.id, None)
+        self.conversations.touch(of)
+        shown: list[Event] = []
+        if frame.id not in self._said:
+            self._note_said(frame.id)
+            shown = [self._memory.said(frame, self.user)]
+        return self._catching_up.missed(shown, frame.seq, 0)
+
+    def _note_said(self, identity: str) -> None:
+        self._said[identity] = None
+        if len(self._said) > _REMEMBERED:
+            del self._said[next(iter(self._said))]
 
     def _sent(self, frame: f.Sent) -> list[Event]:
         sent = self.outbox.pop(frame.id, None)
         if sent is None:
             return []
-        of = self._as_written(sent.to)
-        self._memory.note(f.Message(frame.seq, frame.id, self.user, of, sent.text, frame.at), of)
-        to = sent.to.casefold()
-        if is_room(to):
-            return self._spoken_in(to, of)
-        if to == self.user.casefold():
-            return []
-        if frame.outcome == "delivered":
-            self._gone.discard(to)
-            return []
-        self._unseen[to] = frame.seq
-        if to in self._gone:
-            return []
-        self._gone.add(to)
-        return [Notice(f"{printable_line(of)} is not here and gets it on return")]
-
-    def _spoken_in(self, folded: str, room: str) -> list[Event]:
-        """Return what to show of a room where the user has said something: whether they belong there."""
-        if folded in self.rooms or folded in self._outside:
-            return []
-        self._outside.add(folded)
-        room = printable_line(room)
-        return [Notice(f"You are not in {room} and are not told what is answered: /join {room}")]
-
-    def _message(self, frame: f.Message) -> list[Event]:
-        self.position = frame.seq
-        of = conversation(frame, self.user)
-        self._talked_in(of)
-        self._memory.note(frame, of)
-        if frame.sender != self.user:
-            self._memory.newest = frame
-        if frame.id in self._said:
-            # The answer to it was lost with a connection, or is still on its way.
-            return []
-        return [self._memory.said(frame, self.user)]
-
-    def _talked_in(self, of: str) -> None:
-        self._memory.turn_to(of)
-        if is_room(of):
-            return
-        self.known.pop(of, None)
-        self.known[of] = None
-        if len(self.known) > _KNOWN:
-            del self.known[next(iter(self.known))]
+        self._note_said(frame.id)
+        of = self.circle.as_written(sent.to)
+        message = f.Message(frame.seq, frame.id, self.user, of, sent.text, frame.at, sent.re)
+        self._memory.note(message, of)
+        said = self._catching_up.own(self._memory.said(message, self.user))
+        return [*said, *self._delivery.sent(frame, of)]
 
     def _refused(self, frame: f.Error) -> list[Event]:
-        request = self._open.pop(frame.n or 0, None)
-        if request is not None and request.why == "looked back":
-            return []  # what the user asked for is refused in the same words
-        match request.frame if request else None:
-            case f.Join(room):
-                self._arrived_at(room)
-            case f.History() | f.Search() as page:
-                self._lookback.give_up(type(page))
-            case f.Operate(room="") as asked if frame.code == codes.NOT_ALLOWED and self.rooms:
-                frame = f.Error(frame.code, f"{frame.text} {operating.hint(asked, self._a_room())}")
+        told = self._answers.refused(frame)
+        if told is None:
+            return []
         unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
         if unsent is not None:
-            self._said.pop(unsent.id, None)
             if frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
-                self.known.pop(unsent.to, None)
-                self._memory.turn_from(unsent.to)
-            frame = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
-        return [self._trouble(as_exception(frame))]
+                self.circle.is_nobody(unsent.to)
+                self._addressed.add(folded(unsent.to))
+            self._give_back(self._retyped(unsent))
+            told = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
+        return [self._trouble(as_exception(told))]
+
+    def _retyped(self, unsent: f.Send) -> str:
+        """Return what to type so that it is said again, wherever the user is now."""
+        current = self.conversations.current
+        if self.conversations.is_current(unsent.to) and parse_line(unsent.text, current) == Say(current, unsent.text):
+            return unsent.text
+        return f"{unsent.to}: {unsent.text}"
 
     def _trouble(self, error: ChatError) -> Trouble:
         self.first_error = self.first_error or error
         return Trouble(error)
 
-    def _people(self, frame: f.People) -> list[Event]:
-        if not frame.to:
-            self.nearby.counted(frame.people)
-        if self._open.pop(frame.n, None) is None:
-            return []
-        return [Answer(telling.people(frame, self.user, day(self._clock())))]
-
     def _presence(self, frame: f.Presence) -> list[Event]:
-        self._gone.difference_update(name.casefold() for name in frame.here)
-        return self.nearby.changed(frame, self.user)
+        self._delivery.here(frame.here)
+        self.circle.saw(*frame.here, *(person.user for person in frame.away))
+        return self.circle.nearby.changed(frame, self.circle.concerns)
 
-    def _done(self, frame: f.Done) -> list[Event]:
-        request = self._open.pop(frame.n, None)
-        if request is None:
-            return []
-        match request.frame:
-            case f.Operate(to=to, room=room) as asked:
-                asked.room = self._as_written(room) if room else ""
-                return [Answer(operating.done(asked, self._as_written(to)))]
-            case f.Leave(room):
-                self._out_of(room)
-        return [Answer(telling.done(request.frame))]
-
-    def _a_room(self) -> str:
-        """Return a room that the user belongs to: that of the newest message, if it is one of them."""
-        return self.rooms.get(self._memory.place.room.casefold()) or next(iter(self.rooms.values()))
-
-    def _out_of(self, room: str) -> None:
-        self.rooms.pop(room.casefold(), None)
-        self._memory.turn_from(room)
-
-    def _entered(self, frame: f.Room) -> list[Event]:
-        self._open.pop(frame.n, None)
-        room = frame.room.name
-        self._arrived_at(room)
-        known = room.casefold() in self.rooms
-        self.rooms[room.casefold()] = room
-        self.other_rooms.pop(room.casefold(), None)
-        self._outside.discard(room.casefold())
-        self._memory.turn_to(room)
-        if not known:
-            self._following.append(self._ask(f.History(room, frame.since + 1, limit=HISTORY_PAGE), "entered"))
-        return [Notice(telling.entered(frame.room, self.user))]
-
-    def _arrived_at(self, room: str) -> None:
-        """Note that the room was asked for and the server has answered: a later connection does not ask again."""
-        rooms = tuple(name for name in self._arrival.rooms if name.casefold() != room.casefold())
-        self._arrival = self._arrival._replace(rooms=rooms)
-
-    def _room_list(self, frame: f.RoomList) -> list[Event]:
-        request = self._open.pop(frame.n, None)
-        self.other_rooms |= _by_name(room.name for room in frame.rooms if not room.joined)
-        if request is not None and request.why == "leaving":
-            return [event for room in frame.rooms for event in self._leaving(room, request.line)]
-        if request is not None and isinstance(request.frame, f.Rooms) and request.frame.room:
-            return [Answer(telling.topic(room)) for room in frame.rooms]
-        if not frame.rooms:
-            return [Answer("There are no rooms yet: /join #NAME makes one")]
-        more = [Answer('These are not all: "chatcli rooms" lists them')] if frame.more else []
-        return [*(Answer(telling.room_line(room, self.user)) for room in frame.rooms), *more]
-
-    def _leaving(self, room: f.RoomInfo, line: str) -> list[Event]:
-        """Leave a room that the user has not named, unless it is one that cannot be entered again at will."""
-        if room.kind == "private":
-            name = printable_line(room.name)
-            return [self._trouble(InputError(f'{name} is private, and not left unnamed: write "/leave {name}".'))]
-        self._following.append(self._ask(f.Leave(room.name), line=line))
+    def _read(self, frame: f.Read) -> list[Event]:
+        # Not the position: this connection goes on behind what came to it, whether or not that was shown elsewhere.
+        self.conversations.read_up_to(frame.seq)
         return []
 
-    def _happened(self, frame: f.Happened) -> list[Event]:
-        known = frame.room.casefold() in self.rooms
-        asked = any(
-            isinstance(request.frame, (f.Join, f.Leave)) and request.frame.room.casefold() == frame.room.casefold()
-            for request in self._open.values()
-        )
-        if frame.user == self.user:
-            match frame.what:
-                case "joined" if asked or known:
-                    return []  # said by the answer
-                case "joined":
-                    self.rooms[frame.room.casefold()] = frame.room
-                case "left" if asked or not known:
-                    return []
-                case "left" | "kicked" | "banned":
-                    self._out_of(frame.room)
-                case "invited":
-                    self.other_rooms[frame.room.casefold()] = frame.room
-                case "uninvited":
-                    self.other_rooms.pop(frame.room.casefold(), None)
-        if frame.by == self.user:
-            return []  # the answer to it says so
-        return [Notice(telling.happened(frame, self.user))]
-
-    def _history(self, frame: f.HistoryPage) -> list[Event]:
-        request = self._open.pop(frame.n, None)
-        for message in frame.messages:
-            self._memory.note(message, frame.of)
-        if request is None or not isinstance(request.frame, f.History):
-            return []
-        if request.why == "looked back":
-            return []
-        if request.why == "entered":
-            return [self._memory.said(message, self.user, past=True) for message in frame.messages]
-        return self._more(f.History, self._lookback.history(request.frame, frame, self.user))
-
-    def _found(self, frame: f.Found) -> list[Event]:
-        request = self._open.pop(frame.n, None)
-        if request is None or not isinstance(request.frame, f.Search):
-            return []
-        return self._more(f.Search, self._lookback.found(request.frame, frame, self.user))
-
-    def _more(self, kind: type[Page], events: list[Event]) -> list[Event]:
-        """Ask for the next page of the kind too, if the user has not waited for this one to want it."""
-        page = self._lookback.wanted(kind)
-        if page is not None:
-            self._following.append(self._ask(page, line="/history" if kind is f.History else "/search"))
-        return events
-
-    def _receipt(self, frame: f.Receipt) -> list[Event]:
-        if frame.to:
-            return []
-        name = frame.user.casefold()
-        if self._unseen.get(name, frame.seq + 1) > frame.seq:
-            return []
-        del self._unseen[name]
-        return [Notice(f"{printable_line(frame.user)} has seen what you said")]
-
-    def _receipts(self, frame: f.ReceiptList) -> list[Event]:
-        request = self._open.pop(frame.n, None)
-        if request is None:
-            return []
-        said = self._memory.said_by(self.user, frame.to)
-        return [Answer(line) for line in telling.seen(frame, said, self.user, day(self._clock()))]
-
-
-def _by_name(names: Iterable[str]) -> dict[str, str]:
-    return {name.casefold(): name for name in names}
+    def _entered(self, frame: f.Room) -> list[Event]:
+        self._delivery.entered(frame.room.name)
+        return self._answers.entered(frame)
 
 
 def too_long(frame: f.Send, limits: f.Limits) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from chatcli.client import operating
 from chatcli.errors import InputError
@@ -20,20 +20,13 @@ _WORDS: Final = re.compile(r'"[^"]*"?|--(?:in|from)\s+[^\s"]+|[^\s"]+', re.IGNOR
 _LIMIT: Final = re.compile(r"(?:--(in|from)[=\s]\s*|(in|from):)(.+)", re.IGNORECASE)
 
 
-class Place(NamedTuple):
-    """What is meant where the user does not say it.
-
-    Attributes:
-        conversation: the person or the room of the newest message.
-        room: the room of the newest message in a room.
-    """
-
-    conversation: str = ""
-    room: str = ""
-
-
-def frame_for(word: str, argument: str, place: Place) -> f.ClientFrame:
+def frame_for(word: str, argument: str, current: str = "") -> f.ClientFrame:
     """Return what to ask the server; ``n`` is yet to be given.
+
+    Args:
+        word: the command.
+        argument: what stands behind it.
+        current: the conversation that is open, which is meant where none is named; empty if there is none.
 
     ``topic`` without a text asks for the room: that says what it is about. So does ``leave`` without a room, for it
     depends on what the room is whether it is left.
@@ -41,35 +34,32 @@ def frame_for(word: str, argument: str, place: Place) -> f.ClientFrame:
     Raises:
         InputError: the command lacks something, or takes it in another form; the sentence says what to write.
     """
-    return _FRAMES[word](word, argument, place)
+    return _FRAMES[word](word, argument, current)
 
 
-def _who(word: str, argument: str, _: Place) -> f.Who:
+def _who(word: str, argument: str, _: str) -> f.Who:
     room = _only_room(word, argument)
     return f.Who(room, limit=0 if room else _NEAR)
 
 
-def _leave(word: str, argument: str, place: Place) -> f.Leave | f.Rooms:
+def _leave(word: str, argument: str, current: str) -> f.Leave | f.Rooms:
     room = _only_room(word, argument)
     if room:
         return f.Leave(room)
-    room = _newest_room(word, place)
-    if place.conversation != room:
-        raise InputError(f'The newest message was in no room: write which to leave, as in "/leave {room}".')
-    return f.Rooms(room)
+    return f.Rooms(_this_room(word, current))
 
 
-def _topic(_: str, argument: str, place: Place) -> f.Topic | f.Rooms:
+def _topic(_: str, argument: str, current: str) -> f.Topic | f.Rooms:
     first, _, rest = argument.partition(" ")
-    room, text = (first, rest.strip()) if is_room(first) else (_newest_room("topic", place), argument)
+    room, text = (first, rest.strip()) if is_room(first) else (_this_room("topic", current), argument)
     return f.Topic(room, text) if text else f.Rooms(room)
 
 
-def _receipts(word: str, argument: str, place: Place) -> f.Receipts:
-    return f.Receipts(_one_word(word, argument) or _conversation(word, place))
+def _receipts(word: str, argument: str, current: str) -> f.Receipts:
+    return f.Receipts(_one_word(word, argument) or _conversation(word, current))
 
 
-def _join(_: str, argument: str, __: Place) -> f.Join:
+def _join(_: str, argument: str, __: str) -> f.Join:
     words = argument.split()
     rooms = [word for word in words if is_room(word)]
     options = [word for word in words if word in _KINDS]
@@ -105,7 +95,7 @@ def _one_word(word: str, argument: str) -> str:
     return argument
 
 
-def _history(_: str, argument: str, place: Place) -> f.History:
+def _history(_: str, argument: str, current: str) -> f.History:
     words = argument.split()
     # A name may be made of digits; whoever has such a one is meant by "history 42 20".
     number = words.pop() if words and words[-1].isdecimal() else str(HISTORY_PAGE)
@@ -114,10 +104,10 @@ def _history(_: str, argument: str, place: Place) -> f.History:
     limit = int(number[:9])
     if not 0 < limit <= f.MAX_PAGE:
         raise InputError(f"{f.MAX_PAGE} messages at most are shown at once: write a number from 1 on.")
-    return f.History(words[0] if words else _conversation("history", place), limit=limit)
+    return f.History(words[0] if words else _conversation("history", current), limit=limit)
 
 
-def _search(_: str, argument: str, __: Place) -> f.Search:
+def _search(_: str, argument: str, __: str) -> f.Search:
     limits = {}
     words = []
     for word in _WORDS.findall(argument):
@@ -130,26 +120,26 @@ def _search(_: str, argument: str, __: Place) -> f.Search:
     return f.Search(" ".join(words), limits.get("in", ""), limits.get("from", ""))
 
 
-def _in_room(word: str, argument: str, place: Place) -> f.Operate:
+def _in_room(word: str, argument: str, current: str) -> f.Operate:
     frame = operating.in_room(word, argument)
-    frame.room = frame.room or _newest_room(word, place)
+    frame.room = frame.room or _this_room(word, current)
     return frame
 
 
-def _conversation(word: str, place: Place) -> str:
-    if not place.conversation:
-        raise InputError(f'Nothing was said yet: write whose, as in "/{word} bob" or "/{word} #ops".')
-    return place.conversation
+def _conversation(word: str, current: str) -> str:
+    if not current:
+        raise InputError(f'No conversation is open: write whose, as in "/{word} bob" or "/{word} #ops".')
+    return current
 
 
-def _newest_room(word: str, place: Place) -> str:
-    if not place.room:
+def _this_room(word: str, current: str) -> str:
+    if not is_room(current):
         example = f"bob {ROOM_SIGN}ops" if word in operating.IN_ROOMS else f"{ROOM_SIGN}ops"
-        raise InputError(f'Nothing was said in a room yet: write which, as in "/{word} {example}".')
-    return place.room
+        raise InputError(f'The open conversation is no room: write which one, as in "/{word} {example}".')
+    return current
 
 
-_FRAMES: Final[dict[str, Callable[[str, str, Place], f.ClientFrame]]] = {
+_FRAMES: Final[dict[str, Callable[[str, str, str], f.ClientFrame]]] = {
     "who": _who,
     "rooms": lambda *_: f.Rooms(),
     "join": _join,

@@ -20,18 +20,31 @@ def config_directory() -> str:
     Raises:
         InputError: the system does not know where the user's home is.
     """
-    base = os.environ.get("XDG_CONFIG_HOME", "").strip()
+    return _directory("XDG_CONFIG_HOME", "~/.config", "user_config_dir")
+
+
+def state_directory() -> str:
+    """Return the directory for what chatcli remembers from one start to the next, which need not be there.
+
+    Raises:
+        InputError: the system does not know where the user's home is.
+    """
+    return _directory("XDG_STATE_HOME", "~/.local/state", "user_state_dir")
+
+
+def _directory(variable: str, on_linux: str, elsewhere: str) -> str:
+    base = os.environ.get(variable, "").strip()
     if os.path.isabs(base):
         directory = os.path.join(base, "chatcli")
     elif sys.platform == "linux":
         # As platformdirs says, too; but importing that takes a quarter of what click takes.
-        directory = os.path.join(os.path.expanduser("~/.config"), "chatcli")
+        directory = os.path.join(os.path.expanduser(on_linux), "chatcli")
     else:
         import platformdirs
 
-        directory = platformdirs.user_config_dir("chatcli", appauthor=False)
+        directory = getattr(platformdirs, elsewhere)("chatcli", appauthor=False)
     if not os.path.isabs(directory):
-        raise InputError("This system does not know your home directory: name one for your files in XDG_CONFIG_HOME.")
+        raise InputError(f"This system does not know your home directory: name one for your files in {variable}.")
     return directory
 
 
@@ -43,8 +56,8 @@ def read(path: str) -> str | None:
     """
     try:
         with open(path, "rb") as file:
-            _refuse_loose(os.stat(os.path.dirname(path)), os.path.dirname(path), "700")
-            _refuse_loose(os.fstat(file.fileno()), path, "600")
+            refuse_loose(os.stat(os.path.dirname(path)), os.path.dirname(path), "700")
+            refuse_loose(os.fstat(file.fileno()), path, "600")
             return file.read().decode(errors="replace")
     except FileNotFoundError:
         return None
@@ -62,6 +75,19 @@ def create(path: str, text: str) -> bool:
         with _beside(path, text) as temporary:
             # Unlike renaming, linking fails where there is a file: of several processes, one wins.
             return _link(temporary, path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+
+
+def write(path: str, text: str) -> None:
+    """Put a file into place, whole and on disk, whether or not there is one.
+
+    Raises:
+        InputError: the directory is open to others, or cannot be written.
+    """
+    try:
+        with _beside(path, text) as temporary:
+            os.replace(temporary, path)
     except OSError as error:
         raise _unusable(path, error) from None
 
@@ -108,7 +134,7 @@ def _beside(path: str, text: str) -> Iterator[str]:
     """Write a file next to where it is wanted, and yield its path; what is still there at the end is removed."""
     directory = os.path.dirname(path)
     os.makedirs(directory, 0o700, exist_ok=True)
-    _refuse_loose(os.stat(directory), directory, "700")
+    refuse_loose(os.stat(directory), directory, "700")
     temporary = f"{path}.{os.urandom(8).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -117,7 +143,7 @@ def _beside(path: str, text: str) -> Iterator[str]:
             file.flush()
             os.fsync(descriptor)
         yield temporary
-        _flush_names(directory)
+        flush_names(directory)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -131,7 +157,7 @@ def _link(path: str, name: str) -> bool:
     return True
 
 
-def _flush_names(directory: str) -> None:
+def flush_names(directory: str) -> None:
     """Have the directory itself on disk: a file that is there but has no name is lost."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -140,7 +166,12 @@ def _flush_names(directory: str) -> None:
         os.close(descriptor)
 
 
-def _refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
+def refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
+    """Refuse a file or a directory that others may read or change; ``mode`` is what it should have.
+
+    Raises:
+        InputError: they may.
+    """
     if status.st_mode & 0o077:
         import shlex
 
@@ -148,7 +179,8 @@ def _refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
 
 
 def _unusable(path: str, error: OSError) -> InputError:
+    variable = "XDG_STATE_HOME" if path.startswith(os.path.join(state_directory(), "")) else "XDG_CONFIG_HOME"
     return InputError(
         f"Cannot use {path} ({error.strerror or error}): make that possible, or name another directory for your files "
-        "in XDG_CONFIG_HOME."
+        f"in {variable}."
     )

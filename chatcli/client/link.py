@@ -7,7 +7,7 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from chatcli.client.exchange import MAX_LINE, unreachable
 from chatcli.client.identity import Identity
@@ -18,7 +18,7 @@ from chatcli.errors import ProtocolError, ServerUnreachable
 from chatcli.protocol import states
 from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
-from chatcli.protocol.frames import Challenge, ClientFrame, Error, Hello, Ping, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import Challenge, ClientFrame, Error, Hello, Ping, Pong, ServerBye, ServerFrame, Welcome
 from chatcli.protocol.states import State
 
 _CONNECTING: Final = 10.0  # seconds, the greeting included
@@ -36,6 +36,22 @@ def backoff() -> Iterator[float]:
     while True:
         yield random.uniform(_SHORTEST / 5, longest)  # noqa: S311 (spread, not secrecy)
         longest = min(longest * 2, _LONGEST)
+
+
+class LinkState(NamedTuple):
+    """How a client is connected; moments are those of the event loop's clock, in seconds.
+
+    Attributes:
+        kind: connected; about to be, as soon as the server answers; or waiting before the next try.
+        until: when the next try begins.
+        round_trip: how long the newest ``pong`` took, in seconds; None where none has come yet.
+        asked: when that ``ping`` was said which is not answered yet; None where none is open.
+    """
+
+    kind: Literal["connected", "connecting", "waiting"]
+    until: float = 0.0
+    round_trip: float | None = None
+    asked: float | None = None
 
 
 class Connection:
@@ -58,6 +74,9 @@ class Connection:
         self._silence = _SILENCE
         self._loop = asyncio.get_running_loop()
         self._last_said = self._loop.time()
+        self._round_trip: float | None = None
+        self._asked: float | None = None
+        self._asked_number = 0
         self._pinging = self._loop.call_later(self._silence / 6, self._ping)
 
     def send(self, *frames: ClientFrame) -> None:
@@ -103,7 +122,10 @@ class Connection:
             data = await self._read()
             found = self._frames.feed(data)
             if found:
-                return [self._legal(frame) for frame in found]
+                frames = [self._legal(frame) for frame in found]
+                if any(isinstance(frame, Pong) and frame.n == self._asked_number for frame in frames):
+                    self._answered()
+                return frames
 
     async def _read(self) -> bytes:
         try:
@@ -131,6 +153,23 @@ class Connection:
         self._pinging = self._loop.call_later(self._silence / 6, self._ping)
         if self._loop.time() - self._last_said > self._silence / 4:
             self.send(Ping())
+
+    @property
+    def state(self) -> LinkState:
+        """How long a question and its answer take."""
+        return LinkState("connected", round_trip=self._round_trip, asked=self._asked)
+
+    def measure(self) -> None:
+        """Ask how long an answer takes, unless the last such question is still open."""
+        if self._asked is None:
+            self._asked = self._loop.time()
+            self._asked_number += 1
+            self.send(Ping(self._asked_number))
+
+    def _answered(self) -> None:
+        if self._asked is not None:
+            self._round_trip = self._loop.time() - self._asked
+            self._asked = None
 
     async def close(self) -> None:
         """Let go of the connection."""

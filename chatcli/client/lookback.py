@@ -62,7 +62,6 @@ class Lookback:
 
     def history(self, asked: f.History, frame: f.HistoryPage, user: str) -> list[Event]:
         """Return a page of history as the user is to see it."""
-        self._memory.turn_to(frame.of)
         head = f"History {'of' if is_room(frame.of) else 'with'} {printable_line(frame.of)}"
         if not frame.messages:
             return [Answer(f"{head}: nothing was said {'yet' if asked.before is None else 'before that'}")]

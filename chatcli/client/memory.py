@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from typing import Final, NamedTuple
 
-from chatcli.client.commands import Place
+from chatcli.client.conversations import folded
 from chatcli.client.events import Said
 from chatcli.protocol.frames import Message
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable_line
 
 _REMEMBERED: Final = 2000  # messages
+_ANSWERED: Final = 500  # messages of others that can be replied to
 _QUOTED: Final = 40  # characters
 
 
@@ -24,17 +27,23 @@ class Glimpse(NamedTuple):
     start: str
 
 
+class Received(NamedTuple):
+    """A message of someone else's, as far as it takes to answer it."""
+
+    seq: int
+    of: str  # the conversation
+    sender: str
+
+
 class Memory:
-    """The newest messages, and which conversation the user is in.
+    """The newest messages.
 
     Attributes:
-        place: what the user means who names no conversation.
-        newest: the newest message that came from someone else, if there is one; what was looked back at does not count.
+        received: those that came from others, the newest first; what was looked back at does not count.
     """
 
     def __init__(self) -> None:
-        self.place = Place()
-        self.newest: Message | None = None
+        self.received: deque[Received] = deque(maxlen=_ANSWERED)
         self._glimpses: dict[int, Glimpse] = {}  # by seq, those that came first at the beginning
 
     def note(self, message: Message, of: str) -> None:
@@ -44,19 +53,22 @@ class Memory:
         if len(self._glimpses) > _REMEMBERED:
             del self._glimpses[next(iter(self._glimpses))]
 
-    def turn_to(self, of: str) -> None:
-        """From now on the user is in this conversation."""
-        self.place = Place(of, of if is_room(of) else self.place.room)
+    def receive(self, message: Message, of: str) -> None:
+        """Remember that someone else said this, so that it can be replied to."""
+        self.received.appendleft(Received(message.seq, of, message.sender))
 
-    def turn_from(self, of: str) -> None:
-        """The user is not in this conversation: they have left the room, or there is no such one."""
-        self.place = Place(*("" if name.casefold() == of.casefold() else name for name in self.place))
-
-    def said(self, message: Message, user: str, *, past: bool = False) -> Said:
+    def said(self, message: Message, user: str, *, past: bool = False, notable: bool = False) -> Said:
         """Return a message as the user is to see it, with what it answers as far as that is remembered."""
         answered = None if message.re is None else self._glimpses.get(message.re)
         mine = message.sender == user and message.to != user
-        return Said(message, mine, answered.start if answered else "", past)
+        return Said(message, mine, answered.start if answered else "", past, notable)
+
+    def is_for(self, message: Message, user: str) -> bool:
+        """Return whether a message of someone else's is for the user: to them, an answer to them, or naming them."""
+        if not is_room(message.to):
+            return True
+        answered = None if message.re is None else self._glimpses.get(message.re)
+        return (answered is not None and answered.sender == user) or _mentions(message.text, user)
 
     def said_by(self, user: str, of: str) -> list[Glimpse]:
         """Return what the user has said in a conversation, as far as it is remembered, the oldest first."""
@@ -67,6 +79,15 @@ class Memory:
 def conversation(message: Message, user: str) -> str:
     """Return the person or the room that the user speaks with in this message."""
     return message.to if is_room(message.to) or message.sender == user else message.sender
+
+
+def _mentions(text: str, user: str) -> bool:
+    """Return whether a text has the user's name as a word; a name of one letter only behind @, for it may be one."""
+    name, text = folded(user), folded(text)
+    if name not in text:
+        return False
+    at = "@" if len(name) == 1 else "@?"
+    return re.search(rf"(?<![\w@-]){at}{re.escape(name)}(?![\w-])", text) is not None
 
 
 def _start(message: Message) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chatcli.client.events import Event, Notice
 from chatcli.client.telling import listed
 from chatcli.protocol import frames as f
@@ -30,8 +32,13 @@ class Nearby:
         self.here = {person.user for person in people}
         self.away = {person.user: person.text for person in people if person.state == "away"}
 
-    def changed(self, frame: f.Presence, user: str) -> list[Event]:
-        """Take what the server says of coming and going; return what to show to the user."""
+    def changed(self, frame: f.Presence, concerns: Callable[[str], bool]) -> list[Event]:
+        """Take what the server says of coming and going; return what to show to the user.
+
+        Args:
+            frame: what the server says.
+            concerns: whether the user wants to know of someone.
+        """
         expected, self._expected = self._expected, self._expected - set(frame.here)
         came = [name for name in frame.here if name not in self.here | expected]
         back = [name for name in frame.here if name in self.here & self.away.keys()]
@@ -42,10 +49,14 @@ class Nearby:
             self.away.pop(name, None)
         self.away.update((person.user, person.text) for person in frame.away)
         groups = ((came, "joined"), (frame.gone, "left"), (back, "back"))
-        told = [(others, verb) for names, verb in groups if (others := [name for name in names if name != user])]
+        told = [(others, verb) for names, verb in groups if (others := [name for name in names if concerns(name)])]
         return [
             *(Notice(f"{listed(names)} {_verb(names, verb)}") for names, verb in told),
-            *(Notice(f"{printable_line(person.user)} is away{_why(person)}") for person in left if person.user != user),
+            *(
+                Notice(f"{printable_line(person.user)} is away{_why(person)}")
+                for person in left
+                if concerns(person.user)
+            ),
         ]
 
 

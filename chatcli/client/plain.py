@@ -1,4 +1,7 @@
-"""Talks over pipes: lines from standard input, plain lines to standard output, notices to standard error."""
+"""Talks in plain lines: over pipes, with notices on standard error, or with a person on a terminal, in reading order.
+
+Nothing moves a cursor, colours anything or draws anything anew, so that screen readers and braille displays follow.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,28 @@ import datetime
 import os
 import sys
 import threading
+import time
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from chatcli.client.chat import Chat
-from chatcli.client.events import Answer, Event, Said, Trouble, plain, render
+from chatcli.client.entering import HOW_TO_TALK, WAIT, WAIT_OR_LEAVE, Greeted, enter, first_time, open_outbox
+from chatcli.client.events import Answer, Event, Said, Separator, Trouble
 from chatcli.client.identity import Identity
-from chatcli.client.link import connect
+from chatcli.client.link import backoff, connect
+from chatcli.client.looks import Looks
+from chatcli.client.rendering import Fragments, Renderer, plain, render
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
+from chatcli.client.ui.notify import Notifier
+from chatcli.errors import ServerUnreachable
 from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Message
+from chatcli.protocol.text import printable, printable_line
 
 _PATIENCE: Final = 30.0  # seconds for what is not sent yet when the input ends
+_PATIENCE_OF_A_PERSON: Final = 5.0
+_REMEMBERED: Final = 10_000  # messages typed here, to know them again
 _WAITING_LINES: Final = 1000  # not answered by the server, before no more input is read
 _CHUNK: Final = 64 * 1024
 
@@ -33,21 +47,71 @@ class PlainView:
         """Print events now."""
         with self._drawing:
             for event in events:
-                if not isinstance(event, Said) or not event.mine or event.past:
-                    self._print(event)
+                self._print(event)
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
                     stream.flush()
 
-    def _print(self, event: Event) -> None:
-        today = datetime.date.today()  # noqa: DTZ011 (the reader's day)
-        stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
-        if stream is not None:
-            stream.write(_prefix(event) + plain(render(event, today)) + "\n")
-
     async def show(self, events: list[Event]) -> None:
         """Print events; whoever reads the pipe may take their time, and the connection lives on meanwhile."""
         await asyncio.get_running_loop().run_in_executor(None, self.draw, events)
+
+    def typed(self, ids: Collection[str]) -> None:
+        """Learn which messages the user has typed here."""
+
+    def _print(self, event: Event) -> None:
+        if isinstance(event, Separator) or (isinstance(event, Said) and event.mine and not event.past):
+            return
+        stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
+        if stream is not None:
+            stream.write(_line(event, render(event, _today())))
+
+
+class TerminalView(PlainView):
+    """Prints everything where the person reads, in the order in which it happens, but nothing that they typed here."""
+
+    def __init__(self, chat: Chat, looks: Looks) -> None:
+        super().__init__()
+        self._chat = chat
+        self._renderer = Renderer(_today(), looks.clock)
+        # A terminal that can do nothing would show the sequence that is for the desktop.
+        way = "bell" if looks.notify == "osc" and os.environ.get("TERM") == "dumb" else looks.notify
+        self._notifier = Notifier(way, _write, lambda _: False, time.monotonic)
+        self._typed: dict[str, None] = {}  # ids, the oldest first
+
+    async def show(self, events: list[Event]) -> None:
+        """Print events, and notify of them."""
+        self._notifier.take(events, self._chat.user)
+        await super().show(events)
+
+    def typed(self, ids: Collection[str]) -> None:
+        """Learn which messages the user has typed here."""
+        self._typed |= dict.fromkeys(ids)
+        while len(self._typed) > _REMEMBERED:
+            del self._typed[next(iter(self._typed))]
+
+    def _print(self, event: Event) -> None:
+        if isinstance(event, Said) and event.mine and not event.past and self._stands_above(event.message):
+            return
+        for shown, fragments in self._renderer.lines(event, _today()):
+            sys.stdout.write(_line(shown, fragments))
+
+    def _stands_above(self, message: Message) -> bool:
+        return not message.seq or message.id in self._typed
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+
+
+def _line(event: Event, fragments: Fragments) -> str:
+    if isinstance(event, Separator):  # without the rule around it, which would be read aloud
+        return f"{printable_line(event.text)}\n"
+    return f"{_prefix(event)}{plain(fragments)}\n"
+
+
+def _today() -> datetime.date:
+    return datetime.date.today()  # noqa: DTZ011 (the reader's day)
 
 
 def _prefix(event: Event) -> str:
@@ -63,22 +127,91 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) ->
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
     greeted = await connect(server, chat.hello(), identity, trust)
-    conversation = Talk(server, chat, PlainView(), _PATIENCE, greeted, trust, identity)
+    view = PlainView()
+    conversation = Talk(server, chat, view, _PATIENCE, greeted, trust, identity)
     if sys.stdin is None:  # closed, as under some daemons: reading it might read some other file
         conversation.leave()
     else:
         if sys.stdin.isatty():
             conversation.greet()
-        _Lines(chat, conversation).start()
+        _Lines(chat, conversation, view).start()
     await conversation.run()
+
+
+async def talk_with_a_person(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
+    """Talk on a terminal, which itself edits what is typed; ask for a name if there is none that can be had.
+
+    Raises:
+        EOFError: the user does not want to give a name.
+        Refused: the server does not want us.
+        ServerUnreachable: there is no server, or something was not sent.
+        ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
+    """
+    greeted = await enter(server, chat, trust, identity, _Desk())
+    view = TerminalView(chat, looks)
+    outbox = open_outbox(server, chat, greeted[1], view)
+    conversation = Talk(server, chat, view, _PATIENCE_OF_A_PERSON, greeted, trust, identity, outbox)
+    conversation.greet(HOW_TO_TALK if first_time() else ())
+    _Lines(chat, conversation, view).start()
+    await conversation.run()
+
+
+class _Desk:
+    """Asks with a line of its own, and takes a line for an answer."""
+
+    async def ask(self, question: str, suggested: str = "") -> str:
+        """Return the line that is typed; Ctrl-D, or a word that wants to leave, gives up."""
+        while True:
+            answer = await self._line(f"{question.rstrip()} [{suggested}] " if suggested else question)
+            if answer.casefold() in {"exit", "quit"}:
+                raise EOFError
+            if answer or suggested:
+                return answer or suggested
+
+    def refuse(self, sentence: str) -> None:
+        """Show why the answer would not do."""
+        sys.stdout.write(f"{printable(sentence)}\n")
+
+    async def reach(self, server: Address, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
+        """Connect; where no server answers, say so and offer to wait until one does."""
+        try:
+            return await connect()
+        except ServerUnreachable as error:
+            self.refuse(str(error))
+        if (await self._line(WAIT_OR_LEAVE)).casefold() not in WAIT:
+            raise ServerUnreachable(f"Not joined: there is no server at {server}.")
+        _write(f"Waiting for a server at {server}. Ctrl-C leaves.\n")
+        sys.stdout.flush()
+        for wait in backoff():
+            await asyncio.sleep(wait)
+            with contextlib.suppress(ServerUnreachable):
+                return await connect()
+        raise AssertionError  # backoff never ends
+
+    async def _line(self, question: str) -> str:
+        _write(question)
+        sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        typed = asyncio.Event()
+        loop.add_reader(0, typed.set)
+        try:
+            await typed.wait()
+        finally:
+            loop.remove_reader(0)
+        # A terminal hands out whole lines, one at a time: nothing that follows is lost.
+        if not (line := os.read(0, _CHUNK)):
+            _write("\n")
+            raise EOFError
+        return line.decode(errors="replace").strip()
 
 
 class _Lines:
     """Reads standard input in a thread of its own: a pipe, a file or a device all do."""
 
-    def __init__(self, chat: Chat, conversation: Talk) -> None:
+    def __init__(self, chat: Chat, conversation: Talk, view: PlainView) -> None:
         self._chat = chat
         self._conversation = conversation
+        self._view = view
         self._loop = asyncio.get_running_loop()
 
     def start(self) -> None:
@@ -119,7 +252,9 @@ class _Lines:
             for line in lines:
                 if self._chat.leaving:
                     break
+                before = set(self._chat.outbox)
                 self._conversation.typed(line.decode(errors="surrogateescape"))
+                self._view.typed(self._chat.outbox.keys() - before)
         except OSError as error:  # standard output is closed or full
             self._conversation.fail(error)
         finally:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.client.chat import Chat
-from chatcli.client.events import Event, Notice
-from chatcli.client.link import Connection, backoff, connect
+from chatcli.client.company import Company
+from chatcli.client.events import Event, Notice, Trouble
+from chatcli.client.link import Connection, LinkState, backoff, connect
 from chatcli.client.refusals import as_exception
-from chatcli.errors import Refused, ServerUnreachable, StoreError
+from chatcli.errors import InputError, Refused, ServerUnreachable, StoreError
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Ack, Bye, ClientFrame, Message, Send, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import Ack, Bye, ClientFrame, Send, ServerBye, ServerFrame, Welcome
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.identity import Identity
-    from chatcli.client.trust import Trust
+    from chatcli.client.outbox import Outbox
+    from chatcli.client.trust import Standing, Trust
     from chatcli.protocol.address import Address
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
 _GOODBYE: Final = 2.0  # seconds for the server to answer ours
+_LONG: Final = 1.0  # seconds without an answer, after which a message is kept on disk
+_BETWEEN_MEASURES: Final = 5.0  # seconds
 
 
 class View(Protocol):
@@ -45,6 +50,13 @@ class Talk:
         greeted: the first connection, and its welcome.
         trust: the server is compared with what this has settled, when connecting again.
         identity: the user's key.
+        outbox: where what waits to be sent is kept, if it is to survive the client. The chat has taken up what is left.
+        changed: called whenever ``state`` or the company may have changed; without it neither is found out.
+
+    Attributes:
+        state: how the client is connected.
+        standing: why the server is trusted.
+        company: who is in the rooms that were asked about.
     """
 
     def __init__(
@@ -56,7 +68,15 @@ class Talk:
         greeted: tuple[Connection, Welcome],
         trust: Trust,
         identity: Identity,
+        outbox: Outbox | None = None,
+        changed: Callable[[], None] | None = None,
     ) -> None:
+        self.company = Company()
+        self.standing: Standing = "plain"
+        self._outbox = outbox
+        self._changed = changed
+        self._keeping: asyncio.TimerHandle | None = None
+        self._apart = LinkState("connecting")  # the state while there is no connection
         self._server = server
         self._trust = trust.settled()
         self._identity = identity
@@ -73,22 +93,36 @@ class Talk:
         self._unanswered: list[Event] = []  # what to show of it, as soon as it can be asked once more
         self._begin(*greeted)
 
+    @property
+    def state(self) -> LinkState:
+        """How the client is connected."""
+        return self._apart if self._connection is None else self._connection.state
+
     def typed(self, line: str) -> None:
         """Take a line from the user."""
         events, frames = self._chat.typed(line)
         self._view.draw(events)
         self._say(*frames)
+        if self._connection is not None:
+            self._say(*self._chat.curious())
         if self._connection is None and not all(isinstance(frame, Send) for frame in frames):
             self._view.draw([Notice("Not connected at the moment: trying again. Ask once more then.")])
             self._chat.unanswered()  # that was said just now
         self._note_outbox()
+        self._keep_soon()
         self._hurry.set()
+        if self._changed is not None and self._connection is not None:
+            self._connection.measure()
+        self._tell()
         if self._chat.leaving:
             self._leave.set()
 
-    def greet(self) -> None:
+    def greet(self, hints: Sequence[str] = (_HOW_TO_TALK,)) -> None:
         """Tell a person who they are, how to talk, which rooms are theirs, and who is here."""
-        self._view.draw([Notice(f"You are {self._chat.user} on {self._server}."), Notice(_HOW_TO_TALK)])
+        self._view.draw([Notice(f"You are {self._chat.user} on {self._server}."), *map(Notice, hints)])
+        if self._outbox is not None and (count := len(self._outbox.left)):
+            what = "1 message from before is" if count == 1 else f"{count} messages from before are"
+            self._view.draw([Notice(f"{what} being sent.")])
         if self._chat.rooms:
             rooms = sorted(map(printable_line, self._chat.rooms.values()), key=str.casefold)
             self._view.draw([Notice(f"You are in {', '.join(rooms)}.")])
@@ -113,6 +147,7 @@ class Talk:
         """
         listening = asyncio.create_task(self._listen(), name="listen")
         leaving = asyncio.create_task(self._leave.wait(), name="leave")
+        measuring = asyncio.create_task(self._measure(), name="measure")
         try:
             await asyncio.wait({listening, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not listening.done() and self._failure is None:
@@ -125,9 +160,10 @@ class Talk:
                 self._view.draw(unanswered)
             self._check_all_was_sent()
         finally:
-            for task in (listening, leaving):
+            for task in (listening, leaving, measuring):
                 task.cancel()
-            await asyncio.gather(listening, leaving, return_exceptions=True)
+            await asyncio.gather(listening, leaving, measuring, return_exceptions=True)
+            self._put_away()
             if self._connection is not None:
                 await self._connection.close()
 
@@ -151,7 +187,9 @@ class Talk:
         if self._chat.outbox:
             count = len(self._chat.outbox)
             unsent = "1 message was" if count == 1 else f"{count} messages were"
-            raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.")
+            self._keep()
+            later = "" if self._outbox is None else f' Joining there again as "{self._chat.user}" sends what is left.'
+            raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.{later}")
 
     def _say(self, *frames: ClientFrame) -> None:
         # Without a connection nothing is lost: the next one begins with what is in the outbox.
@@ -164,9 +202,60 @@ class Talk:
         else:
             self._all_sent.set()
 
+    def _keep_soon(self) -> None:
+        """Have what waits on disk: at once where there is no connection, else if it goes on waiting."""
+        if self._outbox is None or not self._chat.outbox:
+            return
+        if self._connection is None:
+            self._keep()
+        elif self._keeping is None:
+            self._keeping = asyncio.get_running_loop().call_later(_LONG, self._keep)
+
+    def _keep(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            self._keeping = None
+        if self._outbox is None:
+            return
+        try:
+            self._outbox.keep(self._chat.outbox.values())
+        except InputError as error:
+            self._outbox.close()
+            self._outbox = None  # said once is enough
+            self._view.draw([Trouble(error)])
+
+    def _put_away(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+        if self._outbox is not None:
+            self._forget_sent()
+            self._outbox.close()
+
+    def _forget_sent(self) -> None:
+        if self._outbox is not None and not self._chat.outbox:
+            self._outbox.clear()
+
+    def _tell(self) -> None:
+        """Have it seen what has changed."""
+        if self._changed is not None:
+            self._changed()
+
+    async def _measure(self) -> None:
+        """Find out now and then how long an answer takes, if anybody wants to know."""
+        while self._changed is not None:
+            if self._connection is not None:
+                self._connection.measure()
+                self._changed()
+            await asyncio.sleep(_BETWEEN_MEASURES)
+
     def _begin(self, connection: Connection, welcome: Welcome) -> Connection:
         self._connection = connection
+        self.company.reconnected()
+        with contextlib.suppress(InputError):  # said by whoever connects the next time
+            self.standing = self._trust.standing(self._server, connection.channel)
         connection.send(*self._chat.welcomed(welcome))
+        if self._changed is not None:
+            connection.measure()
         return connection
 
     async def _listen(self) -> None:
@@ -178,6 +267,7 @@ class Talk:
                 self._connection = None
                 self._unanswered += self._chat.unanswered()
                 self._note_outbox()
+                self._keep_soon()
                 await connection.close()
                 self._view.draw(
                     [Notice(f"Connection lost: {lost} Trying again; what you type meanwhile is sent then.")]
@@ -189,6 +279,7 @@ class Talk:
             connection = self._begin(*await self._connect_again())
             self._view.draw([Notice("Connected again."), *self._unanswered])
             self._unanswered = []
+            self._tell()
 
     async def _take_all(self, connection: Connection) -> None:
         while True:
@@ -197,24 +288,31 @@ class Talk:
     async def _take(self, connection: Connection, frames: list[ServerFrame]) -> None:
         """Show what came, then acknowledge it: what was not shown comes again."""
         events, following = self._chat.heard(frames)
+        self.company.heard(frames)
+        shown = self._chat.shown
         self._note_outbox()
+        self._forget_sent()
         async with self._showing:
             if not self._parting:
                 connection.send(*following)
                 if events:
                     await self._view.show(events)
-                shown = next((frame.seq for frame in reversed(frames) if isinstance(frame, Message)), None)
                 if shown is not None:
                     connection.send(Ack(shown))
+        self._tell()
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])
 
     async def _connect_again(self) -> tuple[Connection, Welcome]:
         for wait in backoff():
             self._hurry.clear()
+            self._apart = LinkState("waiting", until=asyncio.get_running_loop().time() + wait)
+            self._tell()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._hurry.wait()
+            self._apart = LinkState("connecting")
+            self._tell()
             try:
                 return await connect(self._server, self._chat.hello(), self._identity, self._trust)
             except ServerUnreachable:

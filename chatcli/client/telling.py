@@ -31,12 +31,13 @@ _HAPPENED: Final[dict[f.Happening, tuple[str, str]]] = {
 _NO_TOPIC: Final = ("{by} took the topic of {room} away",) * 2
 
 
-def happened(frame: f.Happened, user: str) -> str:
-    """Return what happened in a room, or to the user."""
+def happened(frames: list[f.Happened], user: str) -> str:
+    """Return what happened in a room, or to the user; the same to each of several people."""
+    frame = frames[0]
     others, own = _HAPPENED[frame.what] if frame.what != "topic" or frame.text else _NO_TOPIC
     text = printable_line(frame.text)
     return (own if frame.user == user else others).format(
-        user="you" if frame.user == user else printable_line(frame.user),
+        user="you" if frame.user == user else listed([frame.user for frame in frames]),
         by=printable_line(frame.by) or "The server",
         room=printable_line(frame.room),
         text=text,

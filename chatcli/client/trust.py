@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from chatcli.client.files import config_directory
 from chatcli.client.known_servers import KnownServers
@@ -17,6 +17,10 @@ from chatcli.protocol.address import Address
 
 #: Asks the person whether the server at an address has this key; an answer may take minutes.
 Ask = Callable[[Address, str], bool]
+
+#: Why a server is trusted: it is on this machine and spoken to without TLS; its key is the one given; its key is
+#: written down; an authority vouches for it.
+Standing = Literal["plain", "pinned", "known", "vouched"]
 
 
 class Channel(NamedTuple):
@@ -80,6 +84,18 @@ class Trust:
             return self.pin
         entries = self._known().find(server)
         return entries[0].key if entries else None
+
+    def standing(self, server: Address, shown: Channel) -> Standing:
+        """Return why a server is trusted that :meth:`check` has let pass.
+
+        Raises:
+            InputError: the file of known servers cannot be used.
+        """
+        if shown == PLAIN:
+            return "plain"
+        if self.pin is not None:
+            return "pinned"
+        return "known" if self.known_key(server) else "vouched"
 
     def check(self, server: Address, shown: Channel, *, vouched: bool) -> None:
         """Return if the server is to be trusted.
@@ -156,8 +172,8 @@ def is_loopback(host: str) -> bool:
 
 def _not_pinned(server: Address, pin: str, shown: str) -> str:
     return (
-        f"The server at {server} does not have the key that was given with --pin.\n"
-        f"  given:  {pin}\n"
+        f"The server at {server} does not have the key that is pinned, with --pin or in config.toml.\n"
+        f"  pinned: {pin}\n"
         f"  shown:  {shown}\n"
         "Someone may be in between and listen, or the server was installed anew: ask its operator for the fingerprint."
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
+import textwrap
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatcli.protocol.names import is_room
@@ -38,6 +40,7 @@ class CommandHelp(NamedTuple):
         argument: what to write behind it; what stands in brackets may be left out.
         bare: whether the word alone is the command, without a slash.
         rules: whether it is for operators and for the owners of a room.
+        daily: whether the short help says what it does.
         more: what else ``/help`` says of it, line by line.
     """
 
@@ -46,6 +49,7 @@ class CommandHelp(NamedTuple):
     argument: str = ""
     bare: bool = False
     rules: bool = False
+    daily: bool = False
     more: tuple[str, ...] = ()
 
     @property
@@ -58,29 +62,56 @@ _OPTIONAL: Final = re.compile(r"\[[^]]*\]")
 _TEXTS: Final = frozenset({"TEXT", "[TEXT]", "[WORDS]", "[REASON]"})  # more than one word, each of them
 
 COMMANDS: Final = (
-    CommandHelp(("who",), "list who is here, or who belongs to a room", "[#ROOM]", bare=True),
-    CommandHelp(("rooms",), "list the rooms", bare=True),
+    CommandHelp(("who",), "list who is here, or who belongs to a room", "[#ROOM]", bare=True, daily=True),
+    CommandHelp(("rooms",), "list the rooms", bare=True, daily=True),
     CommandHelp(
         ("join", "room"),
         "enter a room; one that is not there is made",
         "[--private|--announce] #ROOM",
+        daily=True,
         more=(
             "--private: make a room that only those see and enter who are invited",
             "--announce: make a room where its owners write, and all others read",
         ),
     ),
-    CommandHelp(("leave",), "leave a room for good (the one you are in, if none is named)", "[#ROOM]"),
+    CommandHelp(("leave",), "leave a room for good (this one, if none is named)", "[#ROOM]", daily=True),
+    CommandHelp(
+        ("to", "query"),
+        "go to a conversation; /to alone: to the one before",
+        "[NAME|#ROOM]",
+        daily=True,
+        more=("What you type then goes there, until you write to someone else.",),
+    ),
+    CommandHelp(
+        ("reply",),
+        "answer the newest message you got",
+        "[NAME|NUMBER] TEXT",
+        daily=True,
+        more=("/reply bob TEXT: the newest of bob's", "/reply 2 TEXT: the newest but one"),
+    ),
+    CommandHelp(("history",), "show what was said; /history alone: further back", "[NAME|#ROOM] [NUMBER]", daily=True),
+    CommandHelp(
+        ("search",),
+        "find what was said; /search alone: older ones",
+        "[WORDS] [in:NAME|in:#ROOM] [from:NAME]",
+        daily=True,
+    ),
+    CommandHelp(("help",), "show this, or what a command takes", "[COMMAND]", bare=True, daily=True),
+    CommandHelp(("exit", "quit"), "leave the chat; Ctrl-D does the same", bare=True, daily=True),
+    CommandHelp(("say",), "say a text as it stands, whatever it begins with", "TEXT"),
     CommandHelp(("topic",), "say what a room is about, or read it", "[#ROOM] [TEXT]"),
     CommandHelp(("invite",), "invite someone to a room", "NAME [#ROOM]"),
     CommandHelp(("uninvite",), "take back an invitation to a room", "NAME [#ROOM]"),
-    CommandHelp(("reply",), "answer the newest message you got", "TEXT"),
-    CommandHelp(("history",), "show what was said; /history alone: further back", "[NAME|#ROOM] [NUMBER]"),
-    CommandHelp(("search",), "find what was said; /search alone: older ones", "[WORDS] [in:NAME|in:#ROOM] [from:NAME]"),
     CommandHelp(("receipts",), "show who has seen what you said", "[NAME|#ROOM]"),
+    CommandHelp(
+        ("quiet",),
+        "let a conversation neither ring nor be counted",
+        "[off] [NAME|#ROOM]",
+        more=("/quiet off: let it ring and be counted again",),
+    ),
+    CommandHelp(("edit",), "write it in your own editor; Ctrl-X Ctrl-E does the same", "[TEXT]"),
     CommandHelp(("away",), "tell others that you are away from the keyboard", "[TEXT]"),
     CommandHelp(("back",), "tell others that you are here again", bare=True),
-    CommandHelp(("help",), "show this, or what a command takes", "[COMMAND]", bare=True),
-    CommandHelp(("exit", "quit"), "leave the chat; Ctrl-D does the same", bare=True),
     CommandHelp(("owner",), "make someone an owner of a room, beside you", "NAME [#ROOM]", rules=True),
     CommandHelp(("disown",), "take back what /owner gave", "NAME [#ROOM]", rules=True),
     CommandHelp(("kick",), "send someone away, or out of a room", "[#ROOM] NAME [REASON]", rules=True),
@@ -97,26 +128,50 @@ COMMANDS: Final = (
 _ROWS: Final = {word: row for row in COMMANDS for word in row.words}
 
 TO_WHOM: Final = 'To whom? Write "name: text" or "#room: text". Type "help" for more.'
+_WIDTH: Final = 80  # columns, for help
 _NEAR: Final = 0.75  # of 1, for a word to pass for a slip of the finger
 
 
 def help_lines() -> list[str]:
-    """Return what ``help`` shows, made from the command table."""
+    """Return what ``help`` shows, made from the command table: what is needed daily, and the names of the rest."""
     rows = [
         ("name: text", 'say text to name, as in "bob: hi"'),
         ("#room: text", 'say text in a room, as in "#ops: hi"'),
+        ("text", "say text to whom you wrote last; the prompt shows who that is"),
     ]
-    rows += [(" or ".join(_shown(row, word) for word in row.words), row.help) for row in COMMANDS]
+    rows += [(" or ".join(_shown(row, word) for word in row.words), row.help) for row in COMMANDS if row.daily]
     width = max(len(left) for left, _ in rows)
-    return [f"{left:<{width}}   {right}" for left, right in rows] + [
-        'What a command takes: "/help mute". Whoever is away gets what you say on return.',
-        "From owner on: for operators, and for the owners of a room.",
-        "On a terminal: Tab completes names, Up brings back lines, Ctrl-C clears the line or leaves an empty one.",
+    return [
+        *(f"{left:<{width}}   {right}" for left, right in rows),
+        *_names("More: ", [row for row in COMMANDS if not row.daily and not row.rules]),
+        *_names("For operators and owners of rooms: ", [row for row in COMMANDS if row.rules]),
+        'More on one: "/help mute". The keys: "/help keys".',
+        "Whoever is away gets what you say on return.",
     ]
+
+
+def _names(head: str, rows: list[CommandHelp]) -> list[str]:
+    return textwrap.wrap(head + " ".join(f"/{row.words[0]}" for row in rows), _WIDTH, subsequent_indent="  ")
+
+
+#: What ``/help keys`` shows: those that mean more here than in other programs that read a line.
+_KEYS: Final = (
+    ("Tab", "complete names, rooms, @names and commands"),
+    ("Alt-1 … Alt-9", "open the conversation with that number in the toolbar"),
+    ("Alt-Left, Alt-Right", "open the one before, or the next; each keeps what you were typing"),
+    ("Alt-Enter", "begin a new line in the same message"),
+    ("Ctrl-R, Up", "bring back what you wrote"),
+    ("Ctrl-X Ctrl-E", "write it in your own editor, as /edit does"),
+    ("Ctrl-C", "drop what you are typing; twice on an empty line, leave"),
+    ("Ctrl-D", "on an empty line, leave"),
+)
 
 
 def command_help(word: str) -> list[str]:
     """Return what a command takes and does, or the nearest command where there is none like that."""
+    if word.casefold() == "keys":
+        width = max(len(key) for key, _ in _KEYS)
+        return [f"{key:<{width}}   {meaning}" for key, meaning in _KEYS]
     row = _ROWS.get(word.removeprefix("/").casefold())
     if row is None:
         return [_unknown(word.removeprefix("/"), "/").sentence]
@@ -132,15 +187,41 @@ def _shown(row: CommandHelp, word: str) -> str:
     return word if row.bare else f"/{word}"
 
 
-def parse_line(line: str) -> Say | Command | Unclear | None:
-    """Return what the line means, or None where it is blank."""
+def parse_line(
+    line: str, conversation: str = "", known: Callable[[str], bool] = lambda _: True
+) -> Say | Command | Unclear | None:
+    """Return what the line means, or None where it is blank.
+
+    Args:
+        line: what was typed.
+        conversation: the one that is open, to which a text goes that names no recipient; empty where there is none.
+        known: whether a name that stands before a colon is a recipient, where a conversation is open.
+    """
     stripped = line.strip()
     if not stripped:
         return None
     if stripped.startswith("/"):
-        return _command(stripped[1:], prefix="/")
+        return _slashed(stripped[1:], conversation)
     meaning = _parse_message(line)
-    return meaning if isinstance(meaning, (Say, Command)) else _bare(stripped) or meaning
+    if not conversation:
+        return meaning if isinstance(meaning, (Say, Command)) else _bare(stripped) or meaning
+    if isinstance(meaning, Command) or (_is_addressed(line) and known(line.partition(":")[0].strip())):
+        return meaning
+    # Somebody who talks says "history is long" and "join us": only what can be nothing else is a command here.
+    bare = _bare(stripped)
+    return bare if isinstance(bare, Command) else Say(conversation, line.rstrip("\r\n"))
+
+
+def _slashed(line: str, conversation: str) -> Say | Command | Unclear:
+    meaning = _command(line, prefix="/")
+    if not conversation:
+        return meaning
+    match meaning:
+        case Command("say", text):
+            return Say(conversation, text)
+        case Unclear(sentence) if line.split(maxsplit=1)[:1] and line.split(maxsplit=1)[0].casefold() not in _ROWS:
+            return Unclear(f"{sentence} To say it as it stands, put /say in front.")
+    return meaning
 
 
 def _bare(line: str) -> Command | Unclear | None:
@@ -168,13 +249,19 @@ def _fits(row: CommandHelp, argument: str) -> bool:
             return not _TEXTS.isdisjoint(takes) or len(argument.split()) <= len(takes)
 
 
+def _is_addressed(line: str) -> bool:
+    """Return whether a single word stands before a colon, and what stands behind does not make it an address."""
+    to, colon, text = line.partition(":")
+    return bool(colon) and len(to.split()) == 1 and not text.startswith("//") and to.strip().casefold() != "server"
+
+
 def _parse_message(line: str) -> Say | Command | Unclear:
     to, colon, text = line.partition(":")
     to = to.strip()
-    if not colon or not to or any(char.isspace() for char in to) or text.startswith("//"):
-        return Unclear(TO_WHOM)
-    if to.casefold() == "server":
+    if colon and to.casefold() == "server" and not text.startswith("//"):
         return _command(text.strip(), prefix="server:")
+    if not _is_addressed(line):
+        return Unclear(TO_WHOM)
     if not text.strip():
         return Unclear(f'Nothing to say yet: write the text after "{to}:".')
     return Say(to, text.removeprefix(" ").rstrip("\r\n"))

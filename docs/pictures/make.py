@@ -146,9 +146,9 @@ def _free_port() -> int:
 
 def session(shell: Shell) -> Layout:
     """Alice, Bob and a script in one chat, and in the room #ops."""
-    alice = shell("alice", 53, 10 + _BETWEEN + 6)
-    bob = shell("bob", 53, 10)
-    script = shell("a script", 53, 6)
+    alice = shell("alice", 56, 12 + _BETWEEN + 6)
+    bob = shell("bob", 56, 12)
+    script = shell("a script", 56, 6)
 
     alice.type("chatcli join --user alice\r")
     alice.expect(r"^›")
@@ -161,38 +161,120 @@ def session(shell: Shell) -> Layout:
     alice.expect(r"^bob joined #ops")
 
     bob.type("alice: Hi A")
-    bob.expect(r"^› alice: Hi A$")
-    alice.type("Bob:Hi Bob!\r")
-    bob.expect(r"alice → you  Hi Bob!\n› alice: Hi A$")  # what he is typing stays
+    bob.expect(r"^#ops › alice: Hi A$")
+    alice.type("bob:Hi Bob!\r")
+    bob.expect(r"alice → you  Hi Bob!\n#ops › alice: Hi A$")  # what he is typing stays
     bob.type("lice! Are we ready?\r")
     alice.expect("bob → you  Hi Alice!")
 
     script.type("export CHATCLI_USER=ci\r")
     script.expect(r"ci\n\$")
-    script.type("chatcli send '#ops' \"deploy is done\"\r")
+    script.type("chatcli send '#ops' \"deploy is done, @alice\"\r")
     script.expect(r"^delivered\n\$")
     script.type("echo $?\r")
     script.expect(r"^0\n\$")
     alice.expect("ci  deploy is done")
     bob.expect("ci  deploy is done")
 
-    alice.type("/reply Thanks!\r")
-    bob.expect("Thanks!")
+    alice.type("We are!\r")
+    bob.expect("We are!")
+    alice.type("#ops: Thanks, all green\r")
+    bob.expect("all green")
     alice.type("/search deploy\r")
     alice.expect('found for "deploy"')
-    bob.type("alice: See you tomorrow!\r")
+    bob.type("See you tomorrow!\r")
     alice.expect("tomorrow!")
     bob.type("exit\r")
     bob.expect(r"^\$\Z")
     alice.expect("^bob left")
-    alice.type("/who #ops\r")
-    alice.expect("^In #ops:")
-    alice.type("bob: See you")
-    alice.expect("^› bob: See you$")
+    alice.type("Who is on call ton")
+    alice.expect("^#ops › Who is on call ton$")
     return [[alice], [bob, script]]
 
 
-STORIES: Final[dict[str, Callable[[Shell], Layout]]] = {"session": session}
+def _meet(shell: Shell, columns: int = 56, rows: int = 14) -> tuple[Terminal, Terminal]:
+    """Have Alice and a script that speaks for Bob meet in #ops."""
+    bob = shell("bob", 56, 6)
+    bob.type("chatcli join --user bob --room '#ops' </dev/null\r")
+    bob.expect(r"^You are in #ops[^$]*\n\$")
+    alice = shell("alice", columns, rows)
+    alice.type("chatcli join --user alice --room '#ops'\r")
+    alice.expect("^You are in #ops")
+    alice.expect("^#ops ›")
+    return alice, bob
+
+
+def completion(shell: Shell) -> Layout:
+    """Tab offers who is here and who is not, as soon as a few letters are typed."""
+    alice, bob = _meet(shell)
+    bob.type("clear; for name in barbara bert; do chatcli send alice hi --user $name; done\r")
+    bob.expect("stored|delivered")
+    alice.expect("bert → you")
+    alice.type("Ask @b\t")
+    alice.expect("@barbara  not here")
+    return [[alice]]
+
+
+def backlog(shell: Shell) -> Layout:
+    """Alice was away, and comes back to what was said."""
+    alice, bob = _meet(shell)
+    alice.type("exit\r")
+    alice.expect(r"\$\Z")
+    bob.type(
+        "clear; export CHATCLI_USER=bob; chatcli send '#ops' 'disk is full' && chatcli send alice 'can you look?'\r"
+    )
+    bob.expect(r"stored\nstored\n\$")
+    bob.type("clear; seq -f '#ops: %g %% full' 95 99 | chatcli join --user bob\r")
+    bob.expect(r"\$\Z")
+    alice.type("clear; chatcli join --user alice\r")
+    alice.expect("messages while you were away")
+    alice.expect("99 % full")
+    return [[alice]]
+
+
+def burst(shell: Shell) -> Layout:
+    """Two thousand messages go by, and what Alice types stands."""
+    alice, bob = _meet(shell)
+    alice.type("Slow do")
+    bob.type("clear; seq -f '#ops: line %g of the log' 2000 | chatcli join --user bob\r")
+    alice.expect("line 500 of|line [6-9].. of|line 1... of")
+    alice.type("wn, please")
+    alice.expect("line 2000 of the log")
+    alice.expect("^#ops › Slow down, please$")
+    return [[alice]]
+
+
+def plain(shell: Shell) -> Layout:
+    """The same talk in plain lines, for screen readers and simple terminals."""
+    bob = shell("bob", 56, 6)
+    bob.type("chatcli join --user bob --room '#ops' </dev/null\r")
+    bob.expect(r"^You are in #ops[^$]*\n\$")
+    alice = shell("alice", 64, 14)
+    alice.type("chatcli join --plain --user alice --room '#ops'\r")
+    alice.expect("^You are in #ops")
+    bob.type("clear; chatcli send --user bob '#ops' 'deploy is done'\r")
+    alice.expect("deploy is done")
+    alice.type("Thanks\r")
+    alice.type("/who #ops\r")
+    alice.expect("^In #ops")
+    return [[alice]]
+
+
+def narrow(shell: Shell) -> Layout:
+    """Forty columns are enough."""
+    alice, bob = _meet(shell, 40, 14)
+    bob.type("clear; chatcli send --user bob '#ops' 'deploy is done, and it took no more than three minutes'\r")
+    alice.expect("three minutes")
+    bob.type("clear; chatcli send --user bob alice 'all green'\r")
+    alice.expect("all green")
+    alice.type("Great")
+    alice.expect("^#ops › Great$")
+    return [[alice]]
+
+
+STORIES: Final[dict[str, Callable[[Shell], Layout]]] = {
+    story.__name__: story for story in (session, completion, backlog, burst, plain, narrow)
+}
 
 
 def draw(title: str, layout: Layout) -> str:

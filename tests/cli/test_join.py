@@ -23,6 +23,17 @@ def test_lines_in_lines_out(server: ThreadServer) -> None:
         assert bob.asks_who() == ["bob"]
 
 
+def test_what_a_script_says_goes_to_whom_it_names(server: ThreadServer) -> None:
+    """A word before a colon is a recipient, known or not; a line without one goes on where the last one went."""
+    server.joined("cid").hang_up()
+    with server.joined("bob") as bob:
+        lines = b"bob: one\ncid: two\nbob: three\nfour\nnote: five\n"
+        done = chatcli("join", "--user", "alice", "--server", str(server.address), stdin=lines)
+        assert done.returncode == 3
+        assert 'Nobody called "note" was ever here' in done.stderr
+        assert bob.texts(3) == ["one", "three", "four"]
+
+
 def test_the_end_of_input_leaves_after_everything_was_sent(server: ThreadServer) -> None:
     """Without ``exit``, and without a last newline, nothing piped in is lost."""
     with server.joined("bob") as bob:

@@ -16,28 +16,29 @@ LIMITS = f.Limits(100, 300, 60)
 
 @pytest.fixture
 def chat() -> Chat:
-    """Alice, welcomed once."""
+    """Alice, welcomed once, with nothing waiting for her."""
     numbers = itertools.count(1)
     chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     assert chat.welcomed(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(limit=100)]
+    assert hears(chat, f.Live(4)) == []
     return chat
 
 
 def hears(chat: Chat, *frames: f.ServerFrame) -> list[Event]:
-    """Return what the user is shown of what the server says; nothing is asked because of it."""
+    """Return what the user is shown of what the server says; nothing is asked because of it but who is in the room."""
     events, following = chat.heard(frames)
-    assert following == []
+    assert [frame for frame in following if not isinstance(frame, f.Who)] == []
     return events
 
 
-def test_a_message_is_shown_at_once_and_kept_until_it_is_answered(chat: Chat) -> None:
-    """What is said appears as said, and waits in the outbox for the server's word."""
-    events, frames = chat.typed("bob: hi")
-    assert frames == [f.Send("id-1", "bob", "hi")]
-    assert events == [Said(f.Message(0, "id-1", "Alice", "bob", "hi", 1000), mine=True)]
+def test_a_message_waits_until_the_server_has_it_and_is_shown_then(chat: Chat) -> None:
+    """What is said stands in the outbox, and comes as said with the server's time and its place in the log."""
+    assert chat.typed("bob: hi") == ([], [f.Send("id-1", "bob", "hi")])
     assert list(chat.outbox) == ["id-1"]
-    assert hears(chat, f.Sent("id-1", 11, 1000, "delivered")) == []
+    said = Said(f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
+    assert hears(chat, f.Sent("id-1", 11, 2000, "delivered")) == [said]
     assert not chat.outbox
+    assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 2000)) == []
 
 
 def test_someone_away_is_said_to_be_once(chat: Chat) -> None:
@@ -46,16 +47,17 @@ def test_someone_away_is_said_to_be_once(chat: Chat) -> None:
     for number in range(1, 4):
         chat.typed("bob: hi")
         told += hears(chat, f.Sent(f"id-{number}", 10 + number, 1000, "stored"))
-    assert told == [Notice("bob is not here and gets it on return")]
+    assert [event for event in told if not isinstance(event, Said)] == [Notice("bob is not here and gets it on return")]
     hears(chat, f.Presence(["bob"], []), f.Presence([], ["bob"]))
     chat.typed("bob: hi")
-    assert hears(chat, f.Sent("id-4", 20, 1000, "stored")) == told
+    assert hears(chat, f.Sent("id-4", 20, 1000, "stored"))[1:] == [Notice("bob is not here and gets it on return")]
 
 
 def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
     """However the user spells a name, the line shows it as its owner does."""
     hears(chat, f.People([f.Person("Bob", 1)]))
-    ((said,), _) = chat.typed("bob: hi")
+    chat.typed("bob: hi")
+    (said,) = hears(chat, f.Sent("id-1", 11, 1000, "delivered"))
     assert isinstance(said, Said)
     assert said.message.to == "Bob"
 
@@ -72,10 +74,13 @@ def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Chat) -> None:
     assert again == [f.Send("id-2", "bob", "two"), f.Who(limit=100)]
 
 
-def test_what_the_user_said_is_not_shown_again_when_the_log_repeats_it(chat: Chat) -> None:
-    """After a lost answer the log brings one's own message back; it was shown already."""
+def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Chat) -> None:
+    """After a lost answer the log brings one's own message back, and the answer may follow it."""
     chat.typed("bob: hi")
-    assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 1000)) == []
+    message = f.Message(11, "id-1", "Alice", "bob", "hi", 1000)
+    assert hears(chat, message) == [Said(message, mine=True)]
+    assert not chat.outbox
+    assert hears(chat, f.Sent("id-1", 11, 1000, "delivered"), message) == []
 
 
 def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Chat) -> None:
@@ -95,6 +100,8 @@ def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Chat) -> None:
     assert str(event.error).startswith("Not sent: Nobody is bbo")
     assert not chat.outbox
     assert chat.first_error is event.error
+    assert chat.returned == ["bbo: hi"]
+    assert chat.conversations.current == ""
 
 
 def test_over_long_text_is_refused_before_it_is_sent(chat: Chat) -> None:
@@ -106,6 +113,7 @@ def test_over_long_text_is_refused_before_it_is_sent(chat: Chat) -> None:
     assert frames == []
     assert "escaped" in str(events[0])
     assert not chat.outbox
+    assert chat.returned == ["bob: " + "é" * 51, "bob: " + "\x01" * 90]
 
 
 def test_who_is_asked_and_answered_by_number(chat: Chat) -> None:
@@ -118,13 +126,16 @@ def test_who_is_asked_and_answered_by_number(chat: Chat) -> None:
 
 
 def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
-    """Only changes are told, folded where many come at once."""
+    """Of those whom the user has talked with only changes are told, folded where many come at once."""
+    many = [f"p{number}" for number in range(20)]
+    for name in ("bob", "carol", *many):
+        hears(chat, f.Message(5, f"from-{name}", name, "Alice", "hi", 1000))
     hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
     assert hears(chat, f.Presence(["Alice", "bob", "carol"], [])) == [Notice("carol joined")]
     assert hears(chat, f.Presence([], ["bob"])) == [Notice("bob left")]
-    many = [f"p{number}" for number in range(20)]
     assert hears(chat, f.Presence(many, [])) == [Notice("p0, p1, p2, p3, p4 and 15 more joined")]
-    assert chat.nearby.here == {"Alice", "carol", *many}
+    assert hears(chat, f.Presence(["stranger"], [])) == []
+    assert chat.nearby.here == {"Alice", "carol", "stranger", *many}
 
 
 @pytest.mark.parametrize("line", ["exit", "/exit", "server:exit", "quit"])

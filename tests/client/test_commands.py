@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.client.commands import Place, frame_for
+from chatcli.client.commands import frame_for
 from chatcli.errors import InputError
 from chatcli.protocol import frames as f
-
-PLACE = Place("bob", "#ops")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +47,7 @@ PLACE = Place("bob", "#ops")
 )
 def test_a_command_asks_for_one_thing(word: str, argument: str, frame: f.ClientFrame) -> None:
     """Rooms, people, numbers and texts are told apart by how they are written."""
-    assert frame_for(word, argument, Place()) == frame
+    assert frame_for(word, argument) == frame
 
 
 @pytest.mark.parametrize(
@@ -68,7 +66,7 @@ def test_a_command_asks_for_one_thing(word: str, argument: str, frame: f.ClientF
 )
 def test_where_and_from_whom_is_searched_stands_among_the_words(argument: str, frame: f.Search) -> None:
     """What is quoted, or has nothing behind its colon, is a word to be found."""
-    assert frame_for("search", argument, Place()) == frame
+    assert frame_for("search", argument) == frame
 
 
 @pytest.mark.parametrize(
@@ -78,24 +76,33 @@ def test_where_and_from_whom_is_searched_stands_among_the_words(argument: str, f
         ("topic", "Deploys", f.Topic("#ops", "Deploys")),
         ("invite", "cid", f.Operate("invite", "cid", "#ops")),
         ("disown", "cid", f.Operate("disown", "cid", "#ops")),
-        ("history", "", f.History("bob", limit=20)),
-        ("history", "7", f.History("bob", limit=7)),
-        ("receipts", "", f.Receipts("bob")),
+        ("leave", "", f.Rooms("#ops")),
+        ("history", "", f.History("#ops", limit=20)),
+        ("history", "7", f.History("#ops", limit=7)),
+        ("receipts", "", f.Receipts("#ops")),
     ],
 )
-def test_without_a_conversation_the_newest_is_meant(word: str, argument: str, frame: f.ClientFrame) -> None:
-    """Commands for rooms mean the newest room, the others whatever was newest."""
-    assert frame_for(word, argument, PLACE) == frame
+def test_without_a_name_the_open_conversation_is_meant(word: str, argument: str, frame: f.ClientFrame) -> None:
+    """What a room is decides whether it is left, so that is asked first."""
+    assert frame_for(word, argument, "#ops") == frame
+
+
+@pytest.mark.parametrize("word", ["leave", "topic", "invite"])
+def test_with_a_person_open_no_room_is_meant(word: str) -> None:
+    """Nobody leaves a room in which they were an hour ago."""
+    with pytest.raises(InputError, match='The open conversation is no room: write which one, as in "/'):
+        frame_for(word, "cid" if word == "invite" else "", "bob")
+    assert frame_for("receipts", "", "bob") == f.Receipts("bob")
 
 
 @pytest.mark.parametrize(
     ("word", "argument", "sentence"),
     [
-        ("leave", "", 'Nothing was said in a room yet: write which, as in "/leave #ops".'),
-        ("topic", "Deploys", 'Nothing was said in a room yet: write which, as in "/topic #ops".'),
-        ("invite", "cid", 'Nothing was said in a room yet: write which, as in "/invite bob #ops".'),
-        ("history", "", 'Nothing was said yet: write whose, as in "/history bob" or "/history #ops".'),
-        ("receipts", "", 'Nothing was said yet: write whose, as in "/receipts bob" or "/receipts #ops".'),
+        ("leave", "", 'The open conversation is no room: write which one, as in "/leave #ops".'),
+        ("topic", "Deploys", 'The open conversation is no room: write which one, as in "/topic #ops".'),
+        ("invite", "cid", 'The open conversation is no room: write which one, as in "/invite bob #ops".'),
+        ("history", "", 'No conversation is open: write whose, as in "/history bob" or "/history #ops".'),
+        ("receipts", "", 'No conversation is open: write whose, as in "/receipts bob" or "/receipts #ops".'),
         ("join", "ops", 'The name of a room begins with #: write "/join #ops".'),
         ("who", "ops", 'The name of a room begins with #: write "/who #ops".'),
         ("join", "--privat #ops", 'There is no kind "--privat": kinds are --private and --announce.'),
@@ -121,7 +128,7 @@ def test_without_a_conversation_the_newest_is_meant(word: str, argument: str, fr
 def test_what_cannot_be_meant_gets_a_sentence(word: str, argument: str, sentence: str) -> None:
     """The sentence says how the command is written."""
     with pytest.raises(InputError) as caught:
-        frame_for(word, argument, Place())
+        frame_for(word, argument)
     assert str(caught.value) == sentence
 
 
@@ -129,13 +136,4 @@ def test_what_cannot_be_meant_gets_a_sentence(word: str, argument: str, sentence
 def test_a_room_in_the_place_of_a_reason_bans_nobody(argument: str) -> None:
     """Whoever meant a room, and wrote it too late, has acted neither on the server nor on another room."""
     with pytest.raises(InputError, match=r"a reason does not begin with #\. Write"):
-        frame_for("ban", argument, PLACE)
-
-
-def test_without_a_room_only_that_of_the_newest_conversation_is_left() -> None:
-    """What the room is decides whether it is left, so that is asked first; behind a talk with a person, nothing is."""
-    assert frame_for("leave", "", Place("#ops", "#ops")) == f.Rooms("#ops")
-    with pytest.raises(
-        InputError, match='The newest message was in no room: write which to leave, as in "/leave #ops"'
-    ):
-        frame_for("leave", "", PLACE)
+        frame_for("ban", argument, "#ops")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatcli.client.events import Answer, Notice, Said, Trouble, plain, render
+from chatcli.client.events import Answer, Notice, Said, Trouble
+from chatcli.client.rendering import plain, render
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
 

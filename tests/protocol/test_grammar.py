@@ -144,20 +144,24 @@ def test_a_text_arrives_as_it_was_typed(text: str) -> None:
 
 
 def test_help_is_made_of_the_command_table() -> None:
-    """Help shows how to say something, and every word of every command with what it does, in two columns."""
-    person, room, *rows, details, owners, _keys = help_lines()
+    """Help shows how to say something, what is needed daily in two columns, and the names of all other commands."""
+    lines = help_lines()
+    daily = [command for command in COMMANDS if command.daily]
+    person, room, text, *rows = lines[: 3 + len(daily)]
     assert person.startswith("name: text")
     assert room.startswith("#room: text")
-    assert len(rows) == len(COMMANDS)
-    for row, command in zip(rows, COMMANDS, strict=True):
+    assert text.startswith("text ")
+    for row, command in zip(rows, daily, strict=True):
         left, right = row.split("   ", 1)
         shown = [word if command.bare else f"/{word}" for word in command.words]
         assert left.strip().split(" or ") == shown
         assert right.strip() == command.help
-        assert len(row) <= 80
-    assert len({line.index(right) for line, right in zip(rows, [c.help for c in COMMANDS], strict=True)}) == 1
-    assert "/help mute" in details
-    assert "From owner on" in owners
+    assert len({line.index(right) for line, right in zip(rows, [c.help for c in daily], strict=True)}) == 1
+    rest = " ".join(lines[3 + len(daily) :])
+    assert all(f"/{command.words[0]}" in rest for command in COMMANDS if not command.daily)
+    assert "/help mute" in rest
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 20
 
 
 @pytest.mark.parametrize(
@@ -214,6 +218,62 @@ def test_a_command_that_lacks_something_says_what(row: CommandHelp) -> None:
 def test_what_stands_behind_a_command_belongs_to_it(line: str, meaning: Command | Unclear) -> None:
     """Commands take the rest of the line; without what they need they ask for it."""
     assert parse_line(line) == meaning
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "hi there",
+        "note: buy milk",
+        "https://example.org/a:b",
+        "12:30 is lunch",
+        "wait:",
+        "two words: hi",
+        "who is bob",
+        "help me",
+        "history is long",
+        "join us",
+        "kick bob",
+        "server: the disk is full",
+        "  indented = code",
+        "a\nb: c",
+    ],
+)
+def test_where_a_conversation_is_open_a_text_goes_there(line: str) -> None:
+    """Only who is known is a recipient, and only what can be nothing else is a command."""
+    assert parse_line(f"{line}\n", "#ops", {"bob"}.__contains__) == Say("#ops", line)
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        ("bob: hi", Say("bob", "hi")),
+        (" bob :hi", Say("bob", "hi")),
+        ("bob:", Unclear('Nothing to say yet: write the text after "bob:".')),
+        ("who", Command("who")),
+        ("exit", Command("exit")),
+        ("help mute", Command("help", "mute")),
+        ("server:exit", Command("exit")),
+        ("/who #ops", Command("who", "#ops")),
+        ("/to bob", Command("to", "bob")),
+        ("/query", Command("to")),
+        ("/say /who", Say("#ops", "/who")),
+        ("/say exit", Say("#ops", "exit")),
+        (
+            "/etc/hosts is wrong",
+            Unclear(
+                'There is no command "/etc/hosts". Type "help" to see what there is. '
+                "To say it as it stands, put /say in front."
+            ),
+        ),
+        ("", None),
+    ],
+)
+def test_where_a_conversation_is_open_recipients_and_commands_stay(
+    line: str, meaning: Say | Command | Unclear | None
+) -> None:
+    """Who is known is written to as ever; a text that looks like a command is said with /say."""
+    assert parse_line(line, "#ops", {"bob"}.__contains__) == meaning
 
 
 @pytest.mark.parametrize("word", [word for word, main in WORDS if (word, main) not in BARE])

@@ -40,6 +40,14 @@ class WholeOutput(Vt100_Output):
         # No cursor position requests: their answers arrive among the keys, late on slow lines, and nothing needs them.
         return cls(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
 
+    def erase_down(self) -> None:
+        """Erase from the cursor on, which prompt_toolkit has put into the first column.
+
+        tmux takes erasing all from the first row on for clearing the screen, and keeps a copy in the scrollback
+        (its option scroll-on-clear). So the first cell is erased apart.
+        """
+        self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
+
     def flush(self) -> None:
         """Pass on what was written, unless it is being held."""
         if not self._holding:

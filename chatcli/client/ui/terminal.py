@@ -3,70 +3,88 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
-import textwrap
+import os
+from collections.abc import Iterator
 from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application.current import set_app
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.data_structures import Size
 
 from chatcli.client.chat import Chat
-from chatcli.client.events import Event, Fragments, Said, render
+from chatcli.client.entering import HOW_TO_TALK, enter, first_time, open_outbox
+from chatcli.client.events import Event, Trouble
 from chatcli.client.identity import Identity
-from chatcli.client.link import Connection, connect
+from chatcli.client.looks import Looks
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
-from chatcli.client.ui.completer import LineCompleter
-from chatcli.client.ui.keys import key_bindings
+from chatcli.client.ui.completer import LineCompleter, Surroundings
+from chatcli.client.ui.drafts import Drafts, keep_when_ended
+from chatcli.client.ui.edges import Edges
+from chatcli.client.ui.greeting import ask, once_there, say
+from chatcli.client.ui.history import KeptHistory
+from chatcli.client.ui.keys import ESCAPE, MODES, key_bindings
+from chatcli.client.ui.notify import Notifier
 from chatcli.client.ui.output import WholeOutput
-from chatcli.client.ui.style import STYLE, color_depth
-from chatcli.errors import Refused
-from chatcli.protocol import codes
+from chatcli.client.ui.pace import Pace
+from chatcli.client.ui.painting import Painter
+from chatcli.client.ui.reflow import ReflowRenderer, breaks_rows
+from chatcli.client.ui.writing import Writing
 from chatcli.protocol.address import Address
-from chatcli.protocol.frames import Present, Welcome
+from chatcli.protocol.names import is_room
 
 _PATIENCE: Final = 5.0  # seconds for what is not sent yet when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: what comes faster is drawn together
-_LINES: Final = 250  # drawn at once: some 10 ms, after which keys get their turn
-_BAD_NAMES: Final = (codes.BAD_NAME, codes.NAME_TAKEN, codes.ALREADY_HERE)
-_TWICE: Final = "[t]ake over, [a]ttach beside it, or another name? "
-_WAYS: Final[dict[str, Present]] = {"t": "takeover", "a": "attach"}
 
 
 class Terminal:
-    """The view: prints above the input line, all of a batch in one piece."""
+    """The view: prints above the input line, all of a batch in one piece.
 
-    def __init__(self, chat: Chat) -> None:
+    Args:
+        chat: what is said, and who may be meant.
+        server: whose history and drafts these are.
+        looks: how the user wants it to look and to sound, and which keys to edit with.
+    """
+
+    def __init__(self, chat: Chat, server: Address, looks: Looks | None = None) -> None:
+        looks = looks or Looks()
+        self._chat = chat
         self._output = WholeOutput.of_terminal()
         self._loop = asyncio.get_running_loop()
         self._drawn = 0.0
+        self._painter = Painter(looks)
+        self._pace = Pace()
         self.conversation: Talk | None = None
+        self._put_off: list[Event] = []  # while an editor has the terminal
+        self.writing = Writing(chat.conversations, chat.returned, Drafts(server, chat.user), self.draw, self._leave)
+        self.writing.send = self._send
+        self._notifier = Notifier(looks.notify, self._output.write_raw, self.writing.goes_to, self._loop.time)
+        history = KeptHistory(server, lambda error: self.draw([Trouble(error)]))
         self._session: PromptSession[str] = PromptSession(
-            [("class:prompt", "› ")],
-            style=STYLE,
-            color_depth=color_depth(),
+            self.writing.prompt,
+            style=self._painter.style,
+            color_depth=self._painter.depth,
             output=self._output,
-            completer=LineCompleter(lambda: people(chat), lambda: rooms(chat)),
+            completer=LineCompleter(lambda: surroundings(chat)),
             complete_while_typing=False,
-            key_bindings=key_bindings(self._leave),
+            auto_suggest=AutoSuggestFromHistory(),
+            history=history,
+            editing_mode=MODES[looks.keys],
+            key_bindings=key_bindings(self.writing),
             enable_suspend=True,
             erase_when_done=True,
             reserve_space_for_menu=4,
         )
-        self._session.default_buffer.accept_handler = self._accept
+        app = self._session.app
+        app.timeoutlen = app.ttimeoutlen = ESCAPE[looks.keys]
+        if breaks_rows(os.environ):
+            app.renderer = ReflowRenderer(app.renderer.style, self._output)
+        self.writing.begin(self._session.default_buffer)
 
-    def _accept(self, buffer: Buffer) -> bool:
-        """Take the line; the prompt stays up, so no key is lost between one line and the next."""
-        line = buffer.text
-        # Emptied first, so that what is printed now is not followed once more by the line as it was.
-        buffer.append_to_history()
-        buffer.reset()
+    def _send(self, line: str) -> None:
         if self.conversation is not None:
             self.conversation.typed(line)
-        return True
 
     def _leave(self) -> None:
         if self.conversation is not None:
@@ -74,29 +92,51 @@ class Terminal:
 
     def draw(self, events: list[Event]) -> None:
         """Print events above the input line, now."""
-        if not events:
+        if not self.writing.here.is_set():
+            self._put_off += events
             return
-        today = datetime.date.today()  # noqa: DTZ011 (the reader's day)
-        width = self._output.get_size().columns
-        fragments = [fragment for event in events for fragment in (*_wrapped(event, today, width), ("", "\n"))]
+        self.writing.follow()
+        events, self._put_off = [*self._put_off, *events], []
+        if events:
+            self._print("".join(self._lines(events)))
+
+    def _lines(self, events: list[Event]) -> Iterator[str]:
+        return self._painter.lines(events, self._output.get_size().columns)
+
+    def _print(self, painted: str) -> None:
         app = self._session.app
         with self._output.held(), set_app(app):
             if app.is_running:
                 app.renderer.erase()
-            print_formatted_text(self._output, FormattedText(fragments), STYLE, color_depth=app.color_depth)
+            self._output.write_raw(painted)
             if app.is_running:
+                app.render_counter += 1  # what controls remember of the drawing before is not true any more
                 app.renderer.render(app, app.layout)
         self._drawn = self._loop.time()
 
     async def show(self, events: list[Event]) -> None:
         """Print events, no more often than the eye can follow, and with room for keys in between."""
+        await self.writing.here.wait()
+        self.writing.follow()
         await asyncio.sleep(self._drawn + _BETWEEN_DRAWINGS - self._loop.time())
-        for start in range(0, len(events), _LINES):
-            self.draw(events[start : start + _LINES])
+        self._notifier.take(events, self._chat.user)
+        for batch in self._pace.batches(self._lines(events)):
+            # Twice: the loop looks for keys at the end of the first turn, and takes them in the second.
             await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            begun = self._loop.time()
+            self._print(batch)
+            self._pace.took(len(batch), self._drawn - begun)
 
-    async def open(self) -> asyncio.Task[str]:
+    def size(self) -> Size:
+        """Return the size of the terminal."""
+        return self._output.get_size()
+
+    async def open(self, conversation: Talk, edges: Edges) -> asyncio.Task[str]:
         """Put up the input line; return once keys are taken, with the task that takes them until it is cancelled."""
+        self.conversation = conversation
+        edges.attach(self._session)
+        edges.follow(conversation)
         taken = asyncio.Event()
         self._session.app.after_render += lambda _: taken.set()
         keys = asyncio.create_task(self._session.prompt_async(handle_sigint=False), name="keys")
@@ -106,28 +146,25 @@ class Terminal:
         return keys
 
 
-def people(chat: Chat) -> dict[str, bool]:
-    """Return whom the user may want to talk with, and whether they are here."""
-    here = chat.nearby.here
-    names = dict.fromkeys(reversed(chat.known)) | dict.fromkeys(sorted(here, key=str.casefold))
-    return {name: name in here for name in names if name != chat.user}
+def surroundings(chat: Chat) -> Surroundings:
+    """Return whom and what the user may mean: first those they talked with, the most recent first."""
+    circle, nearby = chat.circle, chat.circle.nearby
+    recent = [*chat.conversations.ordered(), *reversed(circle.known)]
+    others_here = sorted(nearby.here, key=str.casefold)
+    people = dict.fromkeys(name for name in (*recent, *others_here, *circle.names()) if not is_room(name))
+    own, others = (sorted(known.values(), key=str.casefold) for known in (circle.rooms, circle.other_rooms))
+    rooms = dict.fromkeys(name for name in recent if is_room(name))
+    return Surroundings(
+        {
+            name: "away" if name in nearby.away else "here" if name in nearby.here else "not here"
+            for name in people
+            if name != chat.user
+        },
+        {name: name in own for name in (*rooms, *own, *others)},
+    )
 
 
-def rooms(chat: Chat) -> dict[str, bool]:
-    """Return the rooms that the user may mean, and whether they belong to them."""
-    own, others = (sorted(known.values(), key=str.casefold) for known in (chat.rooms, chat.other_rooms))
-    return dict.fromkeys(others, False) | dict.fromkeys(own, True)
-
-
-def _wrapped(event: Event, today: datetime.date, width: int) -> Fragments:
-    """Return the event as styled text; what we say breaks between words, what people said is left as it is."""
-    fragments = render(event, today)
-    if isinstance(event, Said):
-        return fragments
-    return [(style, "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))) for style, text in fragments]
-
-
-async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
+async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks | None = None) -> None:
     """Talk on a terminal until the user leaves; ask for a name for as long as there is none that can be had.
 
     Raises:
@@ -136,47 +173,28 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) ->
         Refused: the server does not want us.
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await _enter(server, chat, trust, identity)
-    terminal = Terminal(chat)
-    conversation = terminal.conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity)
-    keys = await terminal.open()
+    greeted = await enter(server, chat, trust, identity, _Desk())
+    terminal = Terminal(chat, server, looks)
+    outbox = open_outbox(server, chat, greeted[1], terminal)
+    edges = Edges(server, chat, terminal.size)
+    conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity, outbox, edges.refresh)
+    keep_when_ended(terminal.writing.save)
+    keys = await terminal.open(conversation, edges)
     keys.add_done_callback(lambda _: conversation.leave())  # without keys there is nobody to talk
-    conversation.greet()
+    conversation.greet(HOW_TO_TALK if first_time() else ())
+    terminal.draw(terminal.writing.waiting())
     try:
         await conversation.run()
     finally:
+        terminal.writing.save()
+        edges.close()
         keys.cancel()
         await asyncio.gather(keys, return_exceptions=True)
 
 
-async def _enter(server: Address, chat: Chat, trust: Trust, identity: Identity) -> tuple[Connection, Welcome]:
-    while True:
-        if not chat.user:
-            chat.user = await _ask_name()
-        try:
-            return await connect(server, chat.hello(), identity, trust)
-        except Refused as refusal:
-            if refusal.code not in _BAD_NAMES:
-                raise
-            present = refusal.code == codes.ALREADY_HERE
-            # Who is asked what to do needs no advice about options; and then only that stands behind the colon.
-            sentence = f"{str(refusal).partition(': ')[0].rstrip('.')}." if present else str(refusal)
-            print_formatted_text(WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE)
-            answer = await _ask_name(_TWICE) if present else ""
-            way = _WAYS.get(answer.casefold())
-            chat.insist(way or "refuse")
-            if way is None:
-                chat.user = answer
+class _Desk:
+    """Asks on the input line."""
 
-
-async def _ask_name(question: str = "Your name: ") -> str:
-    """Ask until something is typed; Ctrl-C and Ctrl-D give up."""
-    session: PromptSession[str] = PromptSession(
-        output=WholeOutput.of_terminal(), style=STYLE, color_depth=color_depth()
-    )
-    while True:
-        name = (await session.prompt_async([("class:prompt", question)])).strip()
-        if name.casefold() in ("exit", "quit"):
-            raise EOFError
-        if name:
-            return name
+    ask = staticmethod(ask)
+    refuse = staticmethod(say)
+    reach = staticmethod(once_there)

@@ -124,8 +124,8 @@ def test_tab_completes_people_and_commands(server: ThreadServer) -> None:
         alice.shows("say text to name")
 
 
-def test_control_c_clears_the_line_and_leaves_an_empty_one(server: ThreadServer) -> None:
-    """A first Ctrl-C throws the line away; on an empty line it leaves."""
+def test_control_c_clears_the_line_and_leaves_an_empty_one_at_the_second_time(server: ThreadServer) -> None:
+    """A first Ctrl-C throws the line away; on an empty line the next says what one more does, and that one leaves."""
     with join(server, "alice") as alice:
         alice.shows("You are alice")
         alice.types("bob: never mind")
@@ -133,6 +133,9 @@ def test_control_c_clears_the_line_and_leaves_an_empty_one(server: ThreadServer)
         alice.types("\x03")
         alice.shows_input("›")
         alice.types("\x03")
+        alice.shows("Press Ctrl-C again to leave.")
+        assert alice.process.poll() is None
+        alice.types("\x03\x03")  # two, should the first come too late on a slow machine
         assert alice.end() == 0
 
 
@@ -158,14 +161,6 @@ def test_wide_characters_do_not_disturb_the_line(server: ThreadServer) -> None:
         alice.types("\r")
         bob.hears("sent")
         bob.hears("message", text="你好 한국 e\u0301")
-
-
-def test_no_server_is_said_in_one_sentence() -> None:
-    """Where nobody answers, the client ends with a sentence and status 5."""
-    with Terminal("join", "--server", "127.0.0.1:1", "--user", "alice") as terminal:
-        assert terminal.end() == 5
-        terminal.shows("No server answers at 127.0.0.1:1")
-        assert not any("Traceback" in line for line in terminal.lines)
 
 
 def test_a_hang_up_ends_the_client(server: ThreadServer) -> None:
@@ -230,6 +225,7 @@ def test_a_restarted_server_brings_back_nothing_that_was_said_before(tmp_path: P
             with Program("serve", "--data", str(tmp_path), "--port", str(address.port)):
                 alice.types("bob: three\r")
                 alice.shows("Connected again.")
+                alice.shows("you → bob  three")
                 alice.types("who\r")
                 eventually(lambda: sum("Here:" in line for line in alice.lines) == 2)
                 said = [line.split("  ")[1] for line in alice.lines if "you → bob" in line]
@@ -243,7 +239,9 @@ def test_a_question_that_a_broken_connection_has_swallowed_is_told(tmp_path: Pat
             alice.shows("Here: alice (you)")
             server.process.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
-            alice.types("/search hi\r")
+            alice.types("/search hi")
+            alice.shows_input("› /search hi")
+            alice.types("\r")
             alice.shows_input("›")
             server.end(signal.SIGKILL)
             alice.shows("Connection lost")
@@ -285,6 +283,41 @@ def test_a_room_from_the_invitation_to_the_goodbye(server: ThreadServer) -> None
         alice.types("/topic #plans over\r")
         alice.shows("Topic of #plans: over")
         assert not any("shall we?" in line for line in bob.lines)
+
+
+def test_a_conversation_goes_on_without_naming_it(server: ThreadServer) -> None:
+    """After the first message, text goes to the same person, also where it has a colon; another one is a word away."""
+    with join(server, "alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
+        alice.shows("You are alice")
+        alice.types("bob: hi\r")
+        bob.hears("message", text="hi")
+        cid.sends("alice", "psst")
+        cid.hears("sent")
+        alice.shows("cid → you  psst")
+        alice.types("note: https://example.org at 12:30\r")
+        bob.hears("message", text="note: https://example.org at 12:30")
+        alice.shows("you → bob  note: https://example.org at 12:30")
+        alice.types("/to cid\r")
+        alice.shows("What you type goes to cid now")
+        alice.types("yes?\r")
+        cid.hears("message", text="yes?")
+
+
+def test_what_was_missed_is_counted(server: ThreadServer) -> None:
+    """A line in front of it says how much it is; what has come since stands behind it without one."""
+    server.joined("alice").hang_up()
+    with server.joined("bob") as bob:
+        for text in ("one", "two", "three"):
+            bob.sends("alice", text)
+            bob.hears("sent")
+        with join(server, "alice") as alice:
+            alice.shows("bob → you  three")
+            bob.sends("alice", "four")
+            alice.shows("bob → you  four")
+            start = next(number for number, line in enumerate(alice.lines) if "while you were away" in line)
+            assert "3 messages while you were away" in alice.lines[start]
+            said = [line.rpartition(" ")[2] for line in alice.lines[start:] if "bob → you" in line]
+            assert said == ["one", "two", "three", "four"]
 
 
 def test_who_was_away_is_said_to_have_seen_it(server: ThreadServer) -> None:

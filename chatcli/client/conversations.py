@@ -1,0 +1,125 @@
+"""The conversations of a user: which one is open, which came last, and what is unread in the others."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import deque
+from typing import Final
+
+_REMEMBERED: Final = 500  # conversations
+_COUNTED: Final = 1000  # unread messages of one conversation, of each of which it is known where in the log it stands
+
+
+def folded(name: str) -> str:
+    """Return what is the same for all ways to write a name."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
+class Conversations:
+    """What the input line, the toolbar and the commands need to know of conversations.
+
+    Attributes:
+        current: the person or the room that plain text goes to; empty where there is none.
+        unread: how many messages came in conversations other than the current one, by name as written.
+        drafts: what was typed and not sent, by name as written; kept by whoever has the input line.
+        muted: the conversations that the user wants to be quiet, folded.
+    """
+
+    def __init__(self) -> None:
+        self.current = ""
+        self.unread: dict[str, int] = {}
+        self.drafts: dict[str, str] = {}
+        self.muted: set[str] = set()
+        self._before = ""  # the conversation that was open before the current one
+        self._names: dict[str, str] = {}  # as written, by folded name, the most recent last
+        self._places: dict[str, deque[int]] = {}  # of what is unread, in the log, by folded name
+        self._read = 0  # up to here the user has read elsewhere
+
+    def ordered(self) -> list[str]:
+        """Return the conversations, the most recent first."""
+        return list(reversed(self._names.values()))
+
+    def switch(self, name: str) -> None:
+        """Open a conversation; nothing in it is unread any more."""
+        name = self.touch(name)
+        if self.current and self.current != name:
+            self._before = self.current
+        self.current = name
+        self._clear(folded(name))
+
+    def back(self) -> bool:
+        """Open the conversation that was open before; return whether there was one."""
+        if not self._before:
+            return False
+        self.switch(self._before)
+        return True
+
+    def touch(self, name: str) -> str:
+        """Note that a conversation is the most recent one now; return its name as written."""
+        key = folded(name)
+        name = self._names.pop(key, name)
+        self._names[key] = name
+        if len(self._names) > _REMEMBERED:
+            self.forget(next(other for other in self._names.values() if other not in (self.current, name)))
+        return name
+
+    def respell(self, name: str) -> None:
+        """Note how a conversation's name is really written."""
+        key = folded(name)
+        before = self._names.get(key, name)
+        if before == name:
+            return
+        self._names[key] = name
+        self.current, self._before = (name if one == before else one for one in (self.current, self._before))
+        for kept in (self.unread, self.drafts):
+            if before in kept:
+                kept[name] = kept.pop(before)  # type: ignore[assignment] # each value goes back to where it was
+
+    def forget(self, name: str) -> None:
+        """Note that there is no such conversation any more; if it is open, none is.
+
+        The one before it is not opened in its place: what the user is about to send would go there unseen.
+        """
+        key = folded(name)
+        self._clear(key)
+        self._names.pop(key, None)
+        if folded(self.current) == key:
+            self.current = ""
+        if folded(self._before) == key:
+            self._before = ""
+
+    def is_current(self, name: str) -> bool:
+        """Return whether this conversation is open, however its name is written."""
+        return bool(self.current) and folded(self.current) == folded(name)
+
+    def is_muted(self, name: str) -> bool:
+        """Return whether the user wants this conversation to be quiet."""
+        return folded(name) in self.muted
+
+    def arrived(self, name: str, seq: int) -> None:
+        """Note that someone else said something in a conversation, at that place in the log."""
+        name = self.touch(name)
+        if self.is_current(name) or seq <= self._read:
+            return
+        self.unread[name] = self.unread.get(name, 0) + 1
+        self._places.setdefault(folded(name), deque(maxlen=_COUNTED)).append(seq)
+
+    def read_up_to(self, seq: int) -> None:
+        """Note that the user has read everything up to this place in the log on another device."""
+        self._read = max(self._read, seq)
+        for name in list(self.unread):
+            places = self._places[folded(name)]
+            while places and places[0] <= seq:
+                places.popleft()
+                self.unread[name] -= 1
+            if not places:
+                self._clear(folded(name))
+
+    def waiting(self) -> int:
+        """Return how many messages are unread, those in muted conversations aside."""
+        return sum(count for name, count in self.unread.items() if not self.is_muted(name))
+
+    def _clear(self, key: str) -> None:
+        self._places.pop(key, None)
+        for name in [name for name in self.unread if folded(name) == key]:
+            del self.unread[name]

@@ -1,0 +1,179 @@
+"""How events read as lines: pieces of text, each with the name of its style, in which nothing can move a cursor.
+
+What people said is never reflowed, so that what is copied from the terminal is what was sent: a long line goes out as
+one, and the terminal breaks it, which knows that it did. Two things are added to it:
+
+- Further lines of a message are indented, so that none of them can pass for another message ("12:05 boss → you …").
+- Blocks between ``` are not, because their commands are there to be copied. What could pass for another message still
+  is: a line that begins like a time or like a separator.
+
+Right-to-left text stays in the order in which it was written: a terminal that can turns it around, and the characters
+that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.text`). No isolates (U+2068)
+are put around it: few terminals know them, and they would be copied along. Between a right-to-left name and a text
+stands a left-to-right mark instead, or the two would be shown as one run, the text in front of its author.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final
+
+from chatcli.client.events import Answer, Event, Notice, Said, Separator, Trouble, day, when
+from chatcli.client.looks import Clock
+from chatcli.protocol.names import is_room
+from chatcli.protocol.text import printable, printable_line
+
+#: Pieces of a line, each with the name of its style.
+Fragments = list[tuple[str, str]]
+
+#: People get one of so many styles, ``person-0`` and so on: each size of palette that is used divides it evenly.
+PEOPLE: Final = 60
+
+_INDENT: Final = " " * 6  # as wide as a time and the space behind it
+_FENCE: Final = "```"
+_LIKE_OURS: Final = re.compile(r"\d{1,4}[:.-]\d\d|[─━―═›]")
+_BLANKS: Final = "\u2800\u115f\u1160\u3164\uffa0"  # letters and signs that look like nothing
+_UNSEEN: Final = frozenset({"Cf", "Cc", "Mn", "Me", "Zs"})  # categories of what a line may begin with unnoticed
+_MARK: Final = "\u200e"  # left to right; takes no column
+
+
+class Renderer:
+    """Renders events one after the other: where a message is of another day than the last one, a separator says so.
+
+    Args:
+        today: the day on which the reader begins.
+        clock: how times are written.
+    """
+
+    def __init__(self, today: datetime.date, clock: Clock = "24h") -> None:
+        self._day = today
+        self._clock = clock
+
+    def lines(self, event: Event, today: datetime.date) -> Iterator[tuple[Event, Fragments]]:
+        """Yield what to print: the event, and what belongs in front of it.
+
+        What was looked back at is of many days, forth and back: there each line carries its date instead.
+        """
+        if not isinstance(event, Said) or event.past:
+            yield event, render(event, today, self._clock)
+            return
+        said_on = day(event.message.at)
+        if said_on != self._day:
+            self._day = said_on
+            separator = Separator(day_name(said_on, today))
+            yield separator, render(separator, today)
+        yield event, render(event, said_on, self._clock)
+
+
+def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragments:
+    """Return the event as styled pieces of text, ready for a terminal: nothing in it can move the cursor.
+
+    Args:
+        event: what happened.
+        today: messages of other days carry their date.
+        clock: how times are written.
+    """
+    match event:
+        case Said():
+            return _render_message(event, today, clock)
+        case Separator(text):
+            return [("class:separator", f"── {printable_line(text)} ──")]
+        case Answer(text):
+            return [("class:answer", printable(text))]
+        case Notice(text):
+            return [("class:notice", printable(text))]
+        case Trouble(error):
+            return [("class:trouble", printable(str(error)))]
+
+
+def person_style(name: str) -> str:
+    """Return the name of the style of a person: always the same, however the name is spelt, here and elsewhere."""
+    return f"class:name,person-{zlib.crc32(unicodedata.normalize('NFC', name.casefold()).encode()) % PEOPLE}"
+
+
+def day_name(which: datetime.date, today: datetime.date, environ: Mapping[str, str] = os.environ) -> str:
+    """Return a day in words, as English is written where the user is; where something else is, as ISO 8601 has it."""
+    language = environ.get("LC_ALL") or environ.get("LC_TIME") or environ.get("LANG") or "C"
+    if language.startswith("en_US"):
+        words = f"{which:%A}, {which:%B} {which.day}"
+    elif language.startswith(("en", "C", "POSIX")):
+        words = f"{which:%A}, {which.day} {which:%B}"
+    else:
+        return which.isoformat()
+    return words if which.year == today.year else f"{words}{',' if 'en_US' in language else ''} {which.year}"
+
+
+def plain(fragments: Fragments) -> str:
+    """Return the text of styled pieces."""
+    return "".join(text for _, text in fragments)
+
+
+def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments:
+    message = said.message
+    sender = _you() if said.mine else _person(message.sender)
+    time = ("class:time,notable" if said.notable else "class:time", when(message.at, today, clock))
+    if is_room(message.to):
+        # That a message to the user alone is for them, it says itself; one in a room is marked, without colours too.
+        head = [("class:mark", " • ") if said.notable else ("", " "), ("class:room", printable_line(message.to))]
+        head += [("", "  "), sender]
+    else:
+        head = [("", " "), sender, ("class:arrow", " → "), _person(message.to) if said.mine else _you()]
+    if message.re is not None:
+        quote = f'"{printable_line(said.quote)}"' if said.quote else "an earlier message"
+        head.append(("class:quote", f"  ↳ {quote}"))
+    gap = "  " if _left_to_right(message.sender) and _left_to_right(message.to) else f" {_MARK} "
+    return [time, *head, ("", gap), *_text(printable(message.text))]
+
+
+def _you() -> tuple[str, str]:
+    return ("class:you", "you")
+
+
+@lru_cache(maxsize=1024)  # the same few people, again and again
+def _person(name: str) -> tuple[str, str]:
+    return (person_style(name), printable_line(name))
+
+
+def _left_to_right(name: str) -> bool:
+    return name.isascii() or not any(unicodedata.bidirectional(char) in ("R", "AL") for char in name)
+
+
+def _text(text: str) -> Fragments:
+    if "\n" not in text:
+        return [("", text)]
+    if _FENCE not in text:
+        return [("", text.replace("\n", "\n" + _INDENT))]
+    return list(_with_blocks(text.split("\n")))
+
+
+def _with_blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a text with blocks: a block without an end is none."""
+    last = max((number for number, line in enumerate(lines) if line.rstrip() == _FENCE), default=-1)
+    inside = False
+    for number, line in enumerate(lines):
+        newline = "\n" if number else ""
+        if number <= last and (line.rstrip() == _FENCE if inside else _opens(line) and number < last):
+            inside = not inside
+            yield "class:fence", newline + line
+        elif inside:
+            yield "class:code", newline + _INDENT * _like_ours(line) + line
+        else:
+            yield "", newline + (_INDENT if number else "") + line
+
+
+def _like_ours(line: str) -> bool:
+    """Return whether someone could take the line for one that we print ourselves."""
+    unseen = (char in _BLANKS or unicodedata.category(char) in _UNSEEN for char in line)
+    seen = next((at for at, hidden in enumerate(unseen) if not hidden), 0)
+    return _LIKE_OURS.match(line, seen) is not None
+
+
+def _opens(line: str) -> bool:
+    """Return whether a block begins here, perhaps with the name of a language, and does not end on the same line."""
+    return line.startswith(_FENCE) and "`" not in line[len(_FENCE) :]

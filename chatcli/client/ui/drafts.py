@@ -1,0 +1,96 @@
+"""What is half written, kept from one visit to the next: a file for each server and user."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from chatcli.client import files
+from chatcli.errors import InputError
+from chatcli.protocol.address import Address
+from chatcli.protocol.text import is_text
+
+_NAME_LENGTH: Final = 32  # characters of a hash: names of people may be longer than those of files
+
+
+class _Kept(msgspec.Struct):
+    """What stands in the file; the first two are there for people who look into it."""
+
+    server: str
+    user: str
+    drafts: dict[str, str]
+
+
+class Drafts:
+    """The file of drafts.
+
+    Args:
+        server: where the user is.
+        user: who they are.
+
+    Attributes:
+        path: of the file, which need not be there.
+    """
+
+    def __init__(self, server: Address, user: str) -> None:
+        self._server = str(server).lower()
+        self._user = user
+        name = f"{file_name(self._server, user.casefold())}.json"
+        self.path = str(Path(files.state_directory(), "drafts", name))
+        self._saved: dict[str, str] = {}
+
+    def load(self) -> dict[str, str]:
+        """Return the drafts by conversation.
+
+        Raises:
+            InputError: the file is open to others, or cannot be read.
+        """
+        text = files.read(self.path)
+        if text is None:
+            return {}
+        try:
+            self._saved = msgspec.json.decode(text, type=_Kept).drafts
+        except (msgspec.DecodeError, RecursionError):
+            raise InputError(f"{self.path} holds no drafts that can be read: move it away.") from None
+        return dict(self._saved)
+
+    def save(self, drafts: Mapping[str, str]) -> None:
+        """Have the file hold these and no others.
+
+        Raises:
+            InputError: the directory is open to others, or cannot be written.
+        """
+        # What a terminal sent that is no text could not be said either.
+        written = {name: text for name, text in drafts.items() if text.strip() and is_text(name + text)}
+        if written != self._saved:
+            kept = msgspec.json.encode(_Kept(self._server, self._user, written))
+            files.write(self.path, f"{kept.decode()}\n")
+            self._saved = written
+
+
+def file_name(*parts: str) -> str:
+    """Return a name for the file that belongs to these, whatever characters are in them."""
+    text = "\n".join(parts).encode(errors="surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:_NAME_LENGTH]
+
+
+def keep_when_ended(save: Callable[[], None]) -> None:
+    """Save also where the window is closed or the process is told to end, and then end as without this."""
+    loop = asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        try:
+            save()
+        finally:
+            loop.remove_signal_handler(number)  # leaves the signal's usual effect
+            os.kill(os.getpid(), number)
+
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)

@@ -1,0 +1,132 @@
+"""The first minute: which name to have, how to talk, and what to do where no server answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.renderer import print_formatted_text
+
+from chatcli.client.entering import WAIT, WAIT_OR_LEAVE
+from chatcli.client.link import backoff
+from chatcli.client.ui.output import WholeOutput
+from chatcli.client.ui.style import STYLE, color_depth
+from chatcli.errors import ServerUnreachable
+from chatcli.protocol.address import Address
+
+Result = TypeVar("Result")
+
+
+def say(sentence: str) -> None:
+    """Print a sentence about something that was not done."""
+    print_formatted_text(
+        WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE, color_depth=color_depth()
+    )
+
+
+async def ask(question: str, suggested: str = "", *, empty: bool = False) -> str:
+    """Return what the user types; Enter alone takes what is suggested.
+
+    Args:
+        question: what to ask.
+        suggested: stands behind the question until something is typed.
+        empty: whether Enter alone is an answer where nothing is suggested.
+
+    Raises:
+        EOFError: Ctrl-D, or a word that wants to leave.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    session = _session()
+    placeholder: StyleAndTextTuples = [("class:notice", f"{suggested}  (Enter takes it)")] if suggested else []
+    while True:
+        answer = (await session.prompt_async([("class:prompt", question)], placeholder=placeholder)).strip()
+        if answer.casefold() in ("exit", "quit"):
+            raise EOFError
+        if answer or suggested or empty:
+            return answer or suggested
+
+
+async def once_there(server: Address, connect: Callable[[], Awaitable[Result]]) -> Result:
+    """Connect; where no server answers, say so and offer to wait until one does.
+
+    Raises:
+        ServerUnreachable: the user does not want to wait.
+        EOFError, KeyboardInterrupt: the user wants to leave.
+        ChatError: as ``connect`` raises it.
+    """
+    try:
+        return await connect()
+    except ServerUnreachable as error:
+        say(str(error))
+    if (await ask(WAIT_OR_LEAVE, empty=True)).casefold() not in WAIT:
+        raise ServerUnreachable(f"Not joined: there is no server at {server}.")
+    return await _Waiting(server).until_there(connect)
+
+
+class _Waiting:
+    """A line that counts down to the next try; Enter tries now."""
+
+    def __init__(self, server: Address) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._next = 0.0  # when the next try begins
+        self._session = _session(erase_when_done=True, refresh_interval=0.25)
+        self._hurry = asyncio.Event()
+
+    async def until_there(self, connect: Callable[[], Awaitable[Result]]) -> Result:
+        """Try until a server answers.
+
+        Raises:
+            EOFError, KeyboardInterrupt: the user wants to leave.
+            ChatError: as ``connect`` raises it, but for servers that are not there.
+        """
+        keys = asyncio.create_task(self._keys(), name="waiting-keys")
+        trying = asyncio.create_task(self._try(connect, backoff()), name="waiting")
+        try:
+            await asyncio.wait({keys, trying}, return_when=asyncio.FIRST_COMPLETED)
+            if keys.done():
+                keys.result()
+            return await trying
+        finally:
+            for task in (keys, trying):
+                task.cancel()
+            await asyncio.gather(keys, trying, return_exceptions=True)
+
+    async def _try(self, connect: Callable[[], Awaitable[Result]], waits: Iterator[float]) -> Result:
+        while True:
+            wait = next(waits)
+            self._hurry.clear()
+            self._next = self._loop.time() + wait
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._hurry.wait()
+            self._next = 0.0
+            try:
+                return await connect()
+            except ServerUnreachable:
+                continue
+
+    async def _keys(self) -> None:
+        while True:
+            await self._session.prompt_async(self._line, handle_sigint=False)
+            self._hurry.set()
+
+    def _line(self) -> StyleAndTextTuples:
+        left = math.ceil(self._next - self._loop.time())
+        when = f"next try in {left} s · Enter tries now" if left > 0 else "trying"
+        return [("class:notice", f"Waiting for a server at {self._server}: {when}, Ctrl-C leaves ")]
+
+
+def _session(*, erase_when_done: bool = False, refresh_interval: float = 0) -> PromptSession[str]:
+    return PromptSession(
+        output=WholeOutput.of_terminal(),
+        style=STYLE,
+        color_depth=color_depth(),
+        erase_when_done=erase_when_done,
+        refresh_interval=refresh_interval,
+    )

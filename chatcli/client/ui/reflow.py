@@ -1,0 +1,78 @@
+"""Takes the input line away whole also where the window has become narrower meanwhile.
+
+Many terminals then break each row that has become too long into several, and the cursor goes down with them.
+prompt_toolkit counts the rows as it drew them, goes up too few, and leaves copies above (its issues 29, 932 and 1933).
+Others cut rows off, and there its count is right: going up further would take away messages. Which of both a terminal
+does cannot be asked, so it is told by its name; one that is not known counts as the second kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.data_structures import Point
+from prompt_toolkit.layout import Layout
+from prompt_toolkit.layout.screen import Screen
+from prompt_toolkit.output import Output
+from prompt_toolkit.renderer import Renderer
+from prompt_toolkit.styles import BaseStyle
+
+_MARKS: Final = (
+    *("VTE_VERSION", "KITTY_WINDOW_ID", "WEZTERM_PANE", "KONSOLE_VERSION", "ALACRITTY_WINDOW_ID", "WT_SESSION"),
+    *("GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID"),
+)
+_TERMS: Final = ("tmux", "foot", "alacritty", "xterm-kitty", "xterm-ghostty", "wezterm", "contour")
+_PROGRAMS: Final = ("Apple_Terminal", "iTerm.app", "WezTerm", "ghostty", "tmux")
+
+
+def breaks_rows(env: Mapping[str, str]) -> bool:
+    """Return whether the terminal is known to break rows that have become too long."""
+    if "TMUX" in env:
+        return True
+    if "STY" in env or "XTERM_VERSION" in env:  # GNU screen and xterm cut; marks of what is around them do not count
+        return False
+    return (
+        any(mark in env for mark in _MARKS)
+        or env.get("TERM", "").startswith(_TERMS)
+        or env.get("TERM_PROGRAM") in _PROGRAMS
+    )
+
+
+class ReflowRenderer(Renderer):
+    """A renderer that knows where the cursor has gone when the window has become narrower."""
+
+    def __init__(self, style: BaseStyle, output: Output) -> None:
+        super().__init__(style, output)
+
+    def erase(self, leave_alternate_screen: bool = True) -> None:
+        """Take away what was drawn."""
+        self._follow_cursor()
+        super().erase(leave_alternate_screen)
+
+    def render(self, app: Application[object], layout: Layout, is_done: bool = False) -> None:
+        """Draw what has changed, or all of it in a window of another size."""
+        self._follow_cursor()
+        super().render(app, layout, is_done)
+
+    def _follow_cursor(self) -> None:
+        columns = self.output.get_size().columns
+        if self._last_screen is None or self._last_size is None or columns >= self._last_size.columns:
+            return
+        x, y = self._cursor_pos
+        rows = sum(rows_of(_length(self._last_screen, row), columns) for row in range(y))
+        self._cursor_pos = Point(x % columns, rows + x // columns)
+        self._last_size = self._last_size._replace(columns=columns)
+        self._last_screen = None  # it is not there any more as it was drawn
+
+
+def rows_of(length: int, columns: int) -> int:
+    """Return how many rows of a window a line takes that is so long."""
+    return max(1, -(-length // columns))
+
+
+def _length(screen: Screen, row: int) -> int:
+    """Return up to which column something was drawn in a row, as prompt_toolkit decides it."""
+    cells = screen.data_buffer[row]
+    return max((column + cell.width for column, cell in cells.items() if cell.char != " " or cell.style), default=0)

@@ -1,0 +1,133 @@
+"""``chatcli join --plain`` on a terminal: lines below each other, as a screen reader reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.client.entering import login_name, suggestion
+from chatcli.protocol.address import Address
+from tests.support import ThreadServer, eventually, serving
+from tests.terminal import Terminal
+
+
+def join(server: ThreadServer, *arguments: str, **env: Any) -> Terminal:  # noqa: ANN401 (passed on)
+    """Run ``chatcli join`` in a terminal."""
+    return join_at(server.address, *arguments, **env)
+
+
+def join_at(address: Address, *arguments: str, **env: Any) -> Terminal:  # noqa: ANN401 (passed on)
+    """Run ``chatcli join`` in a terminal."""
+    return Terminal("join", "--server", str(address), *arguments, **env)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"), [(["--plain"], {}), ([], {"CHATCLI_PLAIN": "1"}), (["--no-plain"], {"TERM": "dumb"})]
+)
+def test_plain_lines_on_a_terminal(server: ThreadServer, arguments: list[str], env: dict[str, str]) -> None:
+    """Greeted, talking, leaving: what is typed stands there once, and nothing colours, moves or draws anew."""
+    with server.joined("bob") as bob, join(server, "--user", "alice", *arguments, **env) as alice:
+        alice.shows("You are alice")
+        alice.shows("Here: alice (you), bob")
+        alice.types("bob: good morning\n")
+        bob.hears("message", text="good morning")
+        bob.sends("alice", "hello\nthere")
+        alice.shows("bob → you  hello")
+        alice.shows("      there")
+        alice.types("/whoo\n")
+        alice.shows('Did you mean "/who"?')
+        alice.types("/history bob\n")
+        alice.shows("you → bob  good morning")
+        alice.types("exit\n")
+        assert alice.end() == 0
+        assert sum("bob: good morning" in line for line in alice.lines) == 1
+        assert sum("you → bob" in line for line in alice.lines) == 1
+        assert b"\x1b" not in alice.raw
+
+
+def test_a_name_is_asked_for_in_plain_lines(server: ThreadServer) -> None:
+    """One that cannot be had is refused with a sentence, and asked for again; Ctrl-D gives up."""
+    with server.joined("bob"), join(server, "--plain") as alice:
+        alice.shows(f"Your name: [{suggestion(login_name())}]")
+        alice.types("two words\n")
+        alice.shows("no spaces")
+        alice.types("bob\n")
+        alice.shows("or another name?")
+        alice.types("alice\n")
+        alice.shows("You are alice")
+        alice.types("\x04")
+        assert alice.end() == 0
+    with join(server, "--plain") as nobody:
+        nobody.shows("Your name:")
+        nobody.types("\x04")
+        assert nobody.end() == 130
+    with join(server, "--plain") as nobody:
+        nobody.shows("Your name:")
+        nobody.types("\x03")
+        assert nobody.end() == 130
+
+
+def test_what_is_said_elsewhere_is_shown_and_what_is_typed_is_not(server: ThreadServer) -> None:
+    """The person's other devices say things, too."""
+    server.joined("bob").hang_up()
+    with join(server, "--plain", "--user", "alice") as alice:
+        alice.shows("You are alice")
+        alice.types("bob: from here\n")
+        with server.joined("alice", "send") as phone:
+            phone.sends("bob", "from the phone")
+            phone.hears("sent")
+        alice.shows("you → bob  from the phone")
+        assert not any("you → bob  from here" in line for line in alice.lines)
+
+
+def test_a_server_that_is_not_there_can_be_waited_for_in_plain_lines(tmp_path: Path) -> None:
+    """As on the screen: it says so, and offers to wait; Enter leaves."""
+    with serving(tmp_path) as (_, address):
+        pass
+    with join_at(address, "--plain", "--user", "alice") as alice:
+        alice.shows("or Enter to leave:")
+        alice.types("\n")
+        alice.shows("Not joined: there is no server")
+        assert alice.end() == 5
+    with join_at(address, "--plain", "--user", "alice") as alice:
+        alice.shows("or Enter to leave:")
+        alice.types("w\n")
+        alice.shows("Waiting for a server")
+        with serving(tmp_path, port=address.port):
+            alice.shows("You are alice")
+            alice.types("exit\n")
+            assert alice.end() == 0
+    assert b"\x1b" not in alice.raw
+
+
+def test_what_was_missed_and_what_is_for_one_alone_is_told_in_plain_lines(server: ThreadServer) -> None:
+    """How much came meanwhile stands in front of it, in words; the bell rings for direct messages, or does not."""
+    server.joined("alice").hang_up()
+    with server.joined("bob") as bob:
+        bob.sends("alice", "one")
+        bob.hears("sent")
+        with join(server, "--plain", "--user", "alice") as alice:
+            alice.shows("bob → you  one")
+            alice.shows("while you were away")
+            assert not any("──" in line for line in alice.lines)
+            bob.sends("alice", "two")
+            alice.shows("bob → you  two")
+            eventually(lambda: b"\a" in alice.raw)
+        with join(server, "--plain", "--user", "alice", "--takeover", "--notify", "off") as alice:
+            alice.shows("You are alice")
+            bob.sends("alice", "three")
+            alice.shows("bob → you  three")
+            alice.types("exit\n")
+            assert alice.end() == 0
+            assert b"\a" not in alice.raw
+
+
+def test_ctrl_c_leaves_plain_lines(server: ThreadServer) -> None:
+    """As it ends any program that reads lines; the name is free again."""
+    with server.joined("bob") as bob, join(server, "--plain", "--user", "alice") as alice:
+        alice.shows("Here: alice (you), bob")
+        alice.types("\x03")
+        assert alice.end() == 130
+        eventually(lambda: bob.asks_who() == ["bob"])
