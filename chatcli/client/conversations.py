@@ -32,12 +32,20 @@ class Conversations:
         self.muted: set[str] = set()
         self._before = ""  # the conversation that was open before the current one
         self._names: dict[str, str] = {}  # as written, by folded name, the most recent last
+        self._begun: dict[str, None] = {}  # the same, folded, the first one first
         self._places: dict[str, deque[int]] = {}  # of what is unread, in the log, by folded name
         self._read = 0  # up to here the user has read elsewhere
 
     def ordered(self) -> list[str]:
         """Return the conversations, the most recent first."""
         return list(reversed(self._names.values()))
+
+    def numbered(self) -> list[str]:
+        """Return the conversations in the order in which they began.
+
+        What comes meanwhile changes nothing about that, so a number that the user is about to press stays what it was.
+        """
+        return [self._names[key] for key in self._begun]
 
     def switch(self, name: str) -> None:
         """Open a conversation; nothing in it is unread any more."""
@@ -59,6 +67,7 @@ class Conversations:
         key = folded(name)
         name = self._names.pop(key, name)
         self._names[key] = name
+        self._begun.setdefault(key)
         if len(self._names) > _REMEMBERED:
             self.forget(next(other for other in self._names.values() if other not in (self.current, name)))
         return name
@@ -83,6 +92,7 @@ class Conversations:
         key = folded(name)
         self._clear(key)
         self._names.pop(key, None)
+        self._begun.pop(key, None)
         if folded(self.current) == key:
             self.current = ""
         if folded(self._before) == key:

@@ -19,6 +19,18 @@ def test_the_most_recent_conversation_comes_first() -> None:
     assert conversations.current == "#ops"
 
 
+def test_numbers_stay_whatever_comes() -> None:
+    """A conversation keeps its number while messages come in others; only one that is gone makes room."""
+    conversations = Conversations()
+    for name in ("#ops", "bob", "cid"):
+        conversations.switch(name)
+    conversations.arrived("#ops", 1)
+    conversations.switch("BOB")
+    assert conversations.numbered() == ["#ops", "bob", "cid"]
+    conversations.forget("#ops")
+    assert conversations.numbered() == ["bob", "cid"]
+
+
 def test_going_back_swaps_two_conversations() -> None:
     """The one before is the one that was open last; without one, nothing happens."""
     conversations = Conversations()

@@ -94,7 +94,7 @@ class Edges:
 
     def _state(self, talk: Talk) -> State:
         conversations = self._chat.conversations
-        numbers = {name: number for number, name in enumerate(conversations.ordered(), 1)}
+        numbers = {name: number for number, name in enumerate(conversations.numbered(), 1)}
         now = self._loop.time()
         unread = [
             Unread(numbers.get(name, 0), name, count)

@@ -42,6 +42,9 @@ class Conversations(Protocol):
     def ordered(self) -> list[str]:
         """Return the conversations, the most recent first."""
 
+    def numbered(self) -> list[str]:
+        """Return the conversations in the order in which they began."""
+
 
 class Writing:
     """The text in the input line.
@@ -141,25 +144,24 @@ class Writing:
             self._bring(self._returned.pop(0))  # the others as soon as there is room again
 
     def go(self, number: int) -> None:
-        """Open the conversation that is the first, the second, … of the most recent ones."""
+        """Open the conversation that began first, second, …; it stands with this number in the toolbar."""
         self._round = []
-        names = self._names()
+        names = self._with_drafts(self._conversations.numbered())
         if number <= len(names):
             self._open(names[number - 1])
 
     def step(self, by: int) -> None:
         """Open the conversation so many further; while nothing is sent, the order stays as it was at the first step."""
-        names = self._names()
+        names = self._with_drafts(self._conversations.ordered())
         self._round = [name for name in self._round if name in names]
         self._round += [name for name in names if name not in self._round]
         if self._round:
             at = self._round.index(self._at) if self._at in self._round else -1 if by > 0 else 0
             self._open(self._round[(at + by) % len(self._round)])
 
-    def _names(self) -> list[str]:
-        """Return the conversations, the most recent first; behind them those of earlier visits that have drafts."""
-        ordered = self._conversations.ordered()
-        return [*ordered, *(name for name in self._conversations.drafts if name and name not in ordered)]
+    def _with_drafts(self, names: list[str]) -> list[str]:
+        """Return the conversations, and behind them those of earlier visits that have drafts."""
+        return [*names, *(name for name in self._conversations.drafts if name and name not in names)]
 
     def _open(self, name: str) -> None:
         self._conversations.switch(name)

@@ -39,7 +39,7 @@ def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
 
 
 def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
-    """The open one with who is in it, the others with what is unread, each with the digit that opens it."""
+    """The open one with who is in it, the others with what is unread, each with the digit that opens it and stays."""
     with join(server.address, "alice") as alice, server.joined("bob") as bob:
         alice.shows_toolbar("connected ")
         alice.types("/join #ops\r")
@@ -48,9 +48,9 @@ def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
         alice.shows_toolbar("│ 1:#ops 2 here │")
         bob.sends("alice", "one")
         bob.sends("alice", "two")
-        alice.shows_toolbar("│ 2:#ops 2 here │ 1:bob 2 │")
+        alice.shows_toolbar("│ 1:#ops 2 here │ 2:bob 2 │")
         alice.types("bob: hi\r")
-        alice.shows_toolbar("│ 1:bob here │")
+        alice.shows_toolbar("│ 2:bob here │")
         bob.sends("#ops", "three")
         alice.shows_toolbar("│ 2:bob here │ 1:#ops 1 │")
         alice.resize(40, 24)

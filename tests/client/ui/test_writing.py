@@ -153,7 +153,7 @@ def test_each_conversation_has_its_draft_also_through_a_restart(server: ThreadSe
             alice.types("carol: hi\r")
             alice.shows_input("carol ›")
             alice.types("for carol")
-            alice.types("\x1b2")
+            alice.types("\x1b1")
             alice.shows_input("bob ›")
             alice.types("for bob\x1b\rand more")
             alice.shows_input("and more")
