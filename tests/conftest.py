@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import CONFIGURATION, ThreadServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals() -> None:
+    """The programs under test inherit what is ignored, as it is behind nohup and in the background of a shell."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

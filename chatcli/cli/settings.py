@@ -106,6 +106,9 @@ _OF_ONE_SERVER: Final = frozenset({"server", "pin"})
 
 #: What Python says of mistakes that are made often, and what we say.
 _IN_PLAIN_WORDS: Final = {
+    "Expected newline or end of document after a statement": (
+        'There is more here than one value; text stands in quotes, as in clock = "12h"'
+    ),
     "Invalid value": 'This is no value; text stands in quotes, as in user = "alice"',
     "Illegal character '\\n'": "A quote is missing at the end of this line",
     "Unterminated string": "A quote is missing at the end of this line",

@@ -179,6 +179,10 @@ class Chat:
         """The user's conversations."""
         return self.circle.conversations
 
+    def has_seen(self, name: str) -> bool:
+        """Return whether someone is known to have seen what the user has said to them."""
+        return self._delivery.has_seen(name)
+
     @property
     def waits(self) -> bool:
         """Whether something was said or asked that the server has not answered."""

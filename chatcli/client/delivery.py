@@ -1,4 +1,4 @@
-"""Whom a message has reached: who is not here and gets it later, who has seen it then, and rooms of others."""
+"""Whom a message has reached: who is not here and gets it later, who has seen it, and rooms of others."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Delivery:
         self._circle = circle
         self._gone: set[str] = set()  # those whom the user knows not to be here, by folded name
         self._unseen: dict[str, int] = {}  # up to where something waits for them, by folded name
+        self._said: dict[str, int] = {}  # the newest that was said to them, by folded name
+        self._read: dict[str, int] = {}  # up to where they have read, by folded name
         self._outside: set[str] = set()  # rooms of others in which the user has spoken and was told so, folded
 
     def sent(self, frame: f.Sent, of: str) -> list[Event]:
@@ -30,6 +32,7 @@ class Delivery:
             return self._spoken_in(to, of)
         if to == folded(self._circle.user):
             return []
+        self._said[to] = frame.seq
         if frame.outcome == "delivered":
             self._gone.discard(to)
             return []
@@ -51,6 +54,11 @@ class Delivery:
         """Note that the user belongs to a room now."""
         self._outside.discard(folded(room))
 
+    def has_seen(self, name: str) -> bool:
+        """Return whether someone is known to have seen all that the user has said to them since the client started."""
+        key = folded(name)
+        return key in self._said and self._read.get(key, 0) >= self._said[key]
+
     def here(self, names: list[str]) -> None:
         """Note that people are here."""
         self._gone.difference_update(map(folded, names))
@@ -58,6 +66,8 @@ class Delivery:
     def seen(self, frame: f.Receipt) -> list[Event]:
         """Take the word that someone has read what was said; return what to show."""
         name = folded(frame.user)
+        if not frame.to:
+            self._read[name] = max(frame.seq, self._read.get(name, 0))
         if frame.to or self._unseen.get(name, frame.seq + 1) > frame.seq:
             return []
         del self._unseen[name]

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 from chatcli.errors import InputError
 
+_NAME_LENGTH = 32  # characters of a hash: names of people may be longer than those of files
+
 
 def config_directory() -> str:
     """Return chatcli's directory among the user's configuration, which need not be there.
@@ -30,6 +32,13 @@ def state_directory() -> str:
         InputError: the system does not know where the user's home is.
     """
     return _directory("XDG_STATE_HOME", "~/.local/state", "user_state_dir")
+
+
+def file_name(*parts: str) -> str:
+    """Return a name for the file that belongs to these, such as a server and a user, whatever is in their names."""
+    import hashlib
+
+    return hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()[:_NAME_LENGTH]
 
 
 def _directory(variable: str, on_linux: str, elsewhere: str) -> str:

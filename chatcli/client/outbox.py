@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterable
 from typing import Final
@@ -42,8 +41,7 @@ class Outbox:
 
     def __init__(self, directory: str, server: Address, user: str) -> None:
         self._directory = directory
-        whose = f"{server} {user.casefold()}".lower()
-        self._beginning = hashlib.sha256(whose.encode()).hexdigest()[:32] + "."
+        self._beginning = files.file_name(str(server).lower(), user.casefold()) + "."
         self._own: int | None = None  # descriptor of the file that this run writes
         self._held: dict[int, str] = {}  # paths of the locked files, by descriptor
         self._kept: set[str] = set()  # ids that stand in one of them

@@ -68,9 +68,10 @@ class Receipts:
 
     def _tell_senders(self, user: User) -> None:
         for sender, newest in tuple(user.owed.items()):
-            line = encode(Receipt(user.name, min(user.shown, newest)))
-            for session in sender.sessions:
-                session.take(line)
+            if sender.sessions:
+                line = encode(Receipt(user.name, min(user.shown, newest)))
+                for session in sender.sessions:
+                    session.take(line)
             if newest <= user.shown:
                 del user.owed[sender]
 

@@ -126,6 +126,7 @@ def test_a_mistake_is_named_with_its_line(home: Path, text: str, line: int, sent
         ('\nuser = "al\nkeys = "vi"\n', "line 2, column 11", "A quote is missing"),
         ('user = "al', "line 1", "A quote is missing"),
         ('user = "al"\nuser = "bo"\n', "line 2", "This is set already"),
+        ("clock = 12h\n", "line 1, column 11", 'text stands in quotes, as in clock = "12h".'),
         ("[servers.work\n", "line 1", "Expected ']'"),
     ],
 )

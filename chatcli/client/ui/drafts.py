@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -16,8 +14,6 @@ from chatcli.client import files
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 from chatcli.protocol.text import is_text
-
-_NAME_LENGTH: Final = 32  # characters of a hash: names of people may be longer than those of files
 
 
 class _Kept(msgspec.Struct):
@@ -42,7 +38,7 @@ class Drafts:
     def __init__(self, server: Address, user: str) -> None:
         self._server = str(server).lower()
         self._user = user
-        name = f"{file_name(self._server, user.casefold())}.json"
+        name = f"{files.file_name(self._server, user.casefold())}.json"
         self.path = str(Path(files.state_directory(), "drafts", name))
         self._saved: dict[str, str] = {}
 
@@ -73,12 +69,6 @@ class Drafts:
             kept = msgspec.json.encode(_Kept(self._server, self._user, written))
             files.write(self.path, f"{kept.decode()}\n")
             self._saved = written
-
-
-def file_name(*parts: str) -> str:
-    """Return a name for the file that belongs to these, whatever characters are in them."""
-    text = "\n".join(parts).encode(errors="surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:_NAME_LENGTH]
 
 
 def keep_when_ended(save: Callable[[], None]) -> None:

@@ -121,9 +121,10 @@ class Edges:
             return f"{here:,} here" if here is not None else f"{members:,} people" if members is not None else ""
         if not name or not self._chat.live or talk.state.kind != "connected":
             return ""
-        if name in self._chat.nearby.away:
-            return "away"
-        return "here" if name in self._chat.nearby.here else "gone"
+        nearby = self._chat.nearby
+        where = "away" if name in nearby.away else "here" if name in nearby.here else "gone"
+        # Only what is known is said: who gives no receipts may have seen it, too.
+        return f"{where}, seen" if self._chat.has_seen(name) else where
 
 
 def _window(content: Callable[[], Fragments], style: str) -> ConditionalContainer:

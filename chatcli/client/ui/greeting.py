@@ -6,79 +6,86 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 
-from chatcli.client.entering import WAIT, WAIT_OR_LEAVE
+from chatcli.client.entering import WAIT, WAIT_OR_LEAVE, Greeted
 from chatcli.client.link import backoff
+from chatcli.client.looks import Looks
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.style import STYLE, color_depth
 from chatcli.errors import ServerUnreachable
 from chatcli.protocol.address import Address
 
-Result = TypeVar("Result")
 
-
-def say(sentence: str) -> None:
-    """Print a sentence about something that was not done."""
-    print_formatted_text(
-        WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE, color_depth=color_depth()
-    )
-
-
-async def ask(question: str, suggested: str = "", *, empty: bool = False) -> str:
-    """Return what the user types; Enter alone takes what is suggested.
+class Desk:
+    """Asks on the input line.
 
     Args:
-        question: what to ask.
-        suggested: stands behind the question until something is typed.
-        empty: whether Enter alone is an answer where nothing is suggested.
-
-    Raises:
-        EOFError: Ctrl-D, or a word that wants to leave.
-        KeyboardInterrupt: Ctrl-C.
+        looks: whether in colour.
     """
-    session = _session()
-    placeholder: StyleAndTextTuples = [("class:notice", f"{suggested}  (Enter takes it)")] if suggested else []
-    while True:
-        answer = (await session.prompt_async([("class:prompt", question)], placeholder=placeholder)).strip()
-        if answer.casefold() in ("exit", "quit"):
-            raise EOFError
-        if answer or suggested or empty:
-            return answer or suggested
 
+    def __init__(self, looks: Looks) -> None:
+        self._depth = color_depth(looks.color)
 
-async def once_there(server: Address, connect: Callable[[], Awaitable[Result]]) -> Result:
-    """Connect; where no server answers, say so and offer to wait until one does.
+    def refuse(self, sentence: str) -> None:
+        """Print a sentence about something that was not done."""
+        print_formatted_text(
+            WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE, color_depth=self._depth
+        )
 
-    Raises:
-        ServerUnreachable: the user does not want to wait.
-        EOFError, KeyboardInterrupt: the user wants to leave.
-        ChatError: as ``connect`` raises it.
-    """
-    try:
-        return await connect()
-    except ServerUnreachable as error:
-        say(str(error))
-    if (await ask(WAIT_OR_LEAVE, empty=True)).casefold() not in WAIT:
-        raise ServerUnreachable(f"Not joined: there is no server at {server}.")
-    return await _Waiting(server).until_there(connect)
+    async def ask(self, question: str, suggested: str = "", *, empty: bool = False) -> str:
+        """Return what the user types; Enter alone takes what is suggested.
+
+        Args:
+            question: what to ask.
+            suggested: stands behind the question until something is typed.
+            empty: whether Enter alone is an answer where nothing is suggested.
+
+        Raises:
+            EOFError: Ctrl-D, or a word that wants to leave.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        session = _session(self._depth)
+        placeholder: StyleAndTextTuples = [("class:notice", f"{suggested}  (Enter takes it)")] if suggested else []
+        while True:
+            answer = (await session.prompt_async([("class:prompt", question)], placeholder=placeholder)).strip()
+            if answer.casefold() in ("exit", "quit"):
+                raise EOFError
+            if answer or suggested or empty:
+                return answer or suggested
+
+    async def reach(self, server: Address, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
+        """Connect; where no server answers, say so and offer to wait until one does.
+
+        Raises:
+            ServerUnreachable: the user does not want to wait.
+            EOFError, KeyboardInterrupt: the user wants to leave.
+            ChatError: as ``connect`` raises it.
+        """
+        try:
+            return await connect()
+        except ServerUnreachable as error:
+            self.refuse(str(error))
+        if (await self.ask(WAIT_OR_LEAVE, empty=True)).casefold() not in WAIT:
+            raise ServerUnreachable(f"Not joined: there is no server at {server}.")
+        return await _Waiting(server, self._depth).until_there(connect)
 
 
 class _Waiting:
     """A line that counts down to the next try; Enter tries now."""
 
-    def __init__(self, server: Address) -> None:
+    def __init__(self, server: Address, depth: ColorDepth) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._next = 0.0  # when the next try begins
-        self._session = _session(erase_when_done=True, refresh_interval=0.25)
+        self._session = _session(depth, erase_when_done=True, refresh_interval=0.25)
         self._hurry = asyncio.Event()
 
-    async def until_there(self, connect: Callable[[], Awaitable[Result]]) -> Result:
+    async def until_there(self, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
         """Try until a server answers.
 
         Raises:
@@ -97,7 +104,7 @@ class _Waiting:
                 task.cancel()
             await asyncio.gather(keys, trying, return_exceptions=True)
 
-    async def _try(self, connect: Callable[[], Awaitable[Result]], waits: Iterator[float]) -> Result:
+    async def _try(self, connect: Callable[[], Awaitable[Greeted]], waits: Iterator[float]) -> Greeted:
         while True:
             wait = next(waits)
             self._hurry.clear()
@@ -122,11 +129,11 @@ class _Waiting:
         return [("class:notice", f"Waiting for a server at {self._server}: {when}, Ctrl-C leaves ")]
 
 
-def _session(*, erase_when_done: bool = False, refresh_interval: float = 0) -> PromptSession[str]:
+def _session(depth: ColorDepth, *, erase_when_done: bool = False, refresh_interval: float = 0) -> PromptSession[str]:
     return PromptSession(
         output=WholeOutput.of_terminal(),
         style=STYLE,
-        color_depth=color_depth(),
+        color_depth=depth,
         erase_when_done=erase_when_done,
         refresh_interval=refresh_interval,
     )

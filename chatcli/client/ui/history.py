@@ -10,7 +10,6 @@ import msgspec
 from prompt_toolkit.history import History
 
 from chatcli.client import files
-from chatcli.client.ui.drafts import file_name
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 from chatcli.protocol.text import is_text
@@ -34,7 +33,7 @@ class KeptHistory(History):
         super().__init__()
         self._tell = tell
         self._usable = True
-        self.path = str(Path(files.state_directory(), "history", file_name(str(server).lower())))
+        self.path = str(Path(files.state_directory(), "history", files.file_name(str(server).lower())))
 
     def load_history_strings(self) -> Iterable[str]:
         """Return the lines, the newest first, each of them once."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chatcli.client.rendering import Fragments
-from chatcli.client.ui.toolbar import cut
+from chatcli.client.widths import cut
 from chatcli.protocol.frames import Send
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable_line
@@ -16,11 +16,7 @@ _LINES: Final = 5
 
 
 class Pending:
-    """Since when each message waits; moments are in seconds, by whatever clock.
-
-    Args:
-        outbox: returns what the server does not have, by id, in order.
-    """
+    """Since when each message waits; moments are in seconds, by whatever clock."""
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
@@ -56,7 +52,7 @@ def pending_lines(sends: list[Send], width: int, most: int = _LINES) -> Fragment
     shown = sends if len(sends) <= most else sends[len(sends) - most + 1 :]
     lines = [] if len(shown) == len(sends) else [f"and {len(sends) - len(shown):,} more"]
     lines += [_line(send, width) for send in shown]
-    text = "\n".join("".join(part for _, part in cut([("", f"  …   {line}")], width)) for line in lines)
+    text = "\n".join(cut(f"  …   {line}", width) for line in lines)
     return [("class:pending", text)]
 
 

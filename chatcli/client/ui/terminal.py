@@ -22,7 +22,7 @@ from chatcli.client.trust import Trust
 from chatcli.client.ui.completer import LineCompleter, Surroundings
 from chatcli.client.ui.drafts import Drafts, keep_when_ended
 from chatcli.client.ui.edges import Edges
-from chatcli.client.ui.greeting import ask, once_there, say
+from chatcli.client.ui.greeting import Desk
 from chatcli.client.ui.history import KeptHistory
 from chatcli.client.ui.keys import ESCAPE, MODES, key_bindings
 from chatcli.client.ui.notify import Notifier
@@ -173,7 +173,7 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, lo
         Refused: the server does not want us.
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await enter(server, chat, trust, identity, _Desk())
+    greeted = await enter(server, chat, trust, identity, Desk(looks or Looks()))
     terminal = Terminal(chat, server, looks)
     outbox = open_outbox(server, chat, greeted[1], terminal)
     edges = Edges(server, chat, terminal.size)
@@ -190,11 +190,3 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, lo
         edges.close()
         keys.cancel()
         await asyncio.gather(keys, return_exceptions=True)
-
-
-class _Desk:
-    """Asks on the input line."""
-
-    ask = staticmethod(ask)
-    refuse = staticmethod(say)
-    reach = staticmethod(once_there)

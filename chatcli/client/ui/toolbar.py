@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from prompt_toolkit.utils import get_cwidth
-
 from chatcli.client.link import LinkState
 from chatcli.client.rendering import Fragments
 from chatcli.client.trust import Standing
+from chatcli.client.widths import columns, cut
 from chatcli.protocol.text import printable_line
 
 _BETWEEN: Final = " │ "
@@ -97,7 +96,7 @@ def toolbar(state: State, width: int) -> Fragments:
     for piece in pieces:
         if text := piece.variants[shown[piece.name]]:
             fragments += [("", _BETWEEN if fragments else " "), (piece.style, text)]
-    return cut(fragments, width)
+    return _fitting(fragments, width)
 
 
 def changes_in(link: LinkState, now: float) -> float | None:
@@ -111,32 +110,20 @@ def changes_in(link: LinkState, now: float) -> float | None:
     return None
 
 
-def cut(fragments: Fragments, width: int) -> Fragments:
+def _fitting(fragments: Fragments, width: int) -> Fragments:
     """Return styled text that is no wider than so many columns; what was cut off ends with ``…``."""
-    if sum(get_cwidth(text) for _, text in fragments) <= width:
-        return fragments
     kept: Fragments = []
-    left = width - 1
-    for style, text in fragments:
-        part = _start(text, left)
-        kept.append((style, part))
-        left -= get_cwidth(part)
-        if part != text:
-            break
-    return [*kept, ("", "…")] if width > 0 else []
-
-
-def _start(text: str, width: int) -> str:
-    used = 0
-    for index, char in enumerate(text):
-        used += get_cwidth(char)
-        if used > width:
-            return text[:index]
-    return text
+    for index, (style, text) in enumerate(fragments):
+        rest = columns("".join(text for _, text in fragments[index:]))
+        if rest > width and columns(text) >= width:
+            return [*kept, (style, cut(text + "…", width))]
+        kept.append((style, text))
+        width -= columns(text)
+    return kept
 
 
 def _short(name: str) -> str:
-    return "".join(text for _, text in cut([("", name)], _SHORT_NAME))
+    return cut(name, _SHORT_NAME)
 
 
 def _places(state: State) -> list[_Piece]:
@@ -195,4 +182,4 @@ def _duration(seconds: float) -> str:
 def _columns(pieces: list[_Piece], shown: dict[str, int]) -> int:
     """Return how wide the pieces are beside each other."""
     texts = [text for piece in pieces if (text := piece.variants[shown[piece.name]])]
-    return sum(map(get_cwidth, texts)) + get_cwidth(_BETWEEN) * (len(texts) - 1)
+    return sum(map(columns, texts)) + columns(_BETWEEN) * (len(texts) - 1)

@@ -11,11 +11,11 @@ from prompt_toolkit.application import get_app, in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
-from prompt_toolkit.utils import get_cwidth
 
 from chatcli.client.events import Event, Notice, Trouble
 from chatcli.client.ui.drafts import Drafts
 from chatcli.client.ui.editor import edit
+from chatcli.client.widths import cut
 from chatcli.errors import InputError
 from chatcli.protocol.text import printable_line
 
@@ -106,7 +106,7 @@ class Writing:
     def prompt(self) -> StyleAndTextTuples:
         """Return where the text goes, as it stands in front of it."""
         room = get_app().output.get_size().columns // _SHARE
-        name = _shortened(printable_line(self._conversations.current), room)
+        name = cut(printable_line(self._conversations.current), room)
         return [("class:prompt", f"{name} {_MARK} " if name else f"{_MARK} ")]
 
     def goes_to(self, of: str) -> bool:
@@ -246,12 +246,3 @@ class Writing:
         except InputError as error:
             self._keeps = False
             self._draw([Trouble(InputError(f"What you have not sent is not kept when you leave: {error}"))])
-
-
-def _shortened(name: str, room: int) -> str:
-    """Return a name that fits into so many columns."""
-    if get_cwidth(name) <= room:
-        return name
-    while name and get_cwidth(name) > room - 1:
-        name = name[:-1]
-    return f"{name}…"

@@ -38,6 +38,18 @@ def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
         assert "machine" not in alice.toolbar
 
 
+def test_the_toolbar_tells_when_the_other_has_seen_it(server: ThreadServer) -> None:
+    """Not when it was delivered: when it was shown there, and no longer once more is said."""
+    with join(server.address, "alice") as alice, server.joined("bob") as bob:
+        alice.shows_toolbar("connected ")
+        alice.types("bob: hi\r")
+        alice.shows_toolbar("│ 1:bob here │")
+        assert bob.texts(1) == ["hi"]
+        alice.shows_toolbar("│ 1:bob here, seen │")
+        alice.types("and more\r")
+        alice.shows_toolbar("│ 1:bob here │")
+
+
 def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
     """The open one with who is in it, the others with what is unread, each with the digit that opens it and stays."""
     with join(server.address, "alice") as alice, server.joined("bob") as bob:

@@ -184,6 +184,16 @@ def test_no_color_is_respected(server: ThreadServer) -> None:
         assert not numbers & {b"%d" % number for number in (*range(30, 38), *range(90, 98), 38)}
 
 
+def test_questions_are_asked_without_colour_where_none_is_wanted(server: ThreadServer) -> None:
+    """--color never holds from the first question on."""
+    with Terminal("join", "--server", str(server.address), "--color", "never") as alice:
+        alice.shows("Your name: ")
+        alice.types("server\r")
+        alice.shows("reserved")
+        numbers = {number for codes in re.findall(rb"\x1b\[([0-9;]*)m", alice.raw) for number in codes.split(b";")}
+        assert not numbers & {b"%d" % number for number in (*range(30, 38), *range(90, 98), 38)}
+
+
 def test_a_byte_that_is_no_text_is_refused_and_the_talk_goes_on(server: ThreadServer) -> None:
     """A pasted byte of another encoding is not sent, and nothing breaks."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
