@@ -1,7 +1,65 @@
 """chatcli: a chat for people who live in terminals, over one durable log.
 
-Importing the package costs nothing: each part is imported by the command that needs it.
+Programs find here what ``docs/programs.md`` describes. Importing the package costs nothing: each part is imported when
+it is used for the first time.
 """
 
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from chatcli.client.programs import Chat, connect, send
+    from chatcli.client.shapes import Answer, Message, Person, Room, Sent
+    from chatcli.errors import (
+        ChatError,
+        InputError,
+        ProtocolError,
+        Refused,
+        ServerNotTrusted,
+        ServerUnreachable,
+        UnknownRecipient,
+    )
+else:
+    _HOMES = {
+        "chatcli.client.programs": ("Chat", "connect", "send"),
+        "chatcli.client.shapes": ("Answer", "Message", "Person", "Room", "Sent"),
+        "chatcli.errors": (
+            "ChatError",
+            "InputError",
+            "ProtocolError",
+            "Refused",
+            "ServerNotTrusted",
+            "ServerUnreachable",
+            "UnknownRecipient",
+        ),
+    }
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for, the first time."""
+        for home, names in _HOMES.items():
+            if name in names:
+                import importlib  # noqa: PLC0415 (the package itself must cost nothing)
+
+                value = globals()[name] = getattr(importlib.import_module(home), name)
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "Answer",
+    "Chat",
+    "ChatError",
+    "InputError",
+    "Message",
+    "Person",
+    "ProtocolError",
+    "Refused",
+    "Room",
+    "Sent",
+    "ServerNotTrusted",
+    "ServerUnreachable",
+    "UnknownRecipient",
+    "__version__",
+    "connect",
+    "send",
+]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.testing import CliRunner
 
 from chatcli.cli.main import COMMANDS, cli
+from chatcli.cli.printed import PRINTED, record_name, schema
 from chatcli.cli.settings import SETTINGS, Setting
 from chatcli.cli.statuses import EXIT_STATUSES
+from tests.api_reference import api_reference
 
 ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = ROOT / "chatcli"
@@ -26,6 +29,12 @@ What `--help` prints, for all commands on one page. Made by `python -m tests.ref
 The answer goes to standard output, everything else to standard error. Where an option names a variable, it may be given
 in the environment instead. What `--json` prints is described on [a page of its own](json.md).
 """
+
+#: Behind the table of the statuses.
+_OUTPUT: Final = """
+Where standard output cannot be written, because the disk is full or it is closed (`>&-`), a sentence says so, and the
+status is 1; but `send` and `ask` keep the status of what was done, lest it be done again, and `listen --exec` needs no
+output. A pipe that nobody reads any more ends a command without a sentence."""
 
 
 def command_reference() -> str:
@@ -40,6 +49,7 @@ def command_reference() -> str:
     rows = [f"| {status} | {meaning} |" for status, meaning in EXIT_STATUSES.items()]
     parts.append("## Exit statuses\n\nThe same for all commands.\n\n| status | meaning |\n|---|---|")
     parts[-1] += "".join(f"\n{row}" for row in rows)
+    parts.append(_OUTPUT)
     return "\n".join(parts) + "\n"
 
 
@@ -51,6 +61,17 @@ def command_lines() -> list[list[str]]:
         within = command.commands if isinstance(command, click.Group) else {}
         lines += [[name], *([name, inner] for inner in within)]
     return lines
+
+
+def command_of(words: str) -> click.Command:
+    """Return the command of these words."""
+    command: click.Command = cli
+    for word in words.split():
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
+    return command
 
 
 def _bare() -> dict[str, str | None]:
@@ -109,18 +130,67 @@ def settings(text: str) -> str:
     return _with_table(text, settings_table())
 
 
+def json_schema() -> str:
+    """Return ``docs/schema.json``."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def json_page(text: str) -> str:
+    """Return ``docs/json.md`` with its part for each kind of object made anew."""
+    parts = [_json_part(name, part) for name, part in schema()["$defs"].items()]
+    return _with_table(text, "\n".join(parts))
+
+
+def _json_part(name: str, part: dict[str, Any]) -> str:
+    commands = [f"`chatcli {words} --json`" for words, kind in PRINTED.items() if name == record_name(kind)]
+    rows = [
+        f"| `{field}` | {_json_type(kind)} | {kind.get('description', '')} |"
+        for field, kind in part["properties"].items()
+    ]
+    about = " ".join(part["description"].split())
+    printed = f" Printed by {', '.join(commands)}." if commands else ""
+    return "\n".join([f"## `{name}`\n\n{about}{printed}\n\n| field | type | |\n|---|---|---|", *rows, ""])
+
+
+def _json_type(kind: dict[str, Any]) -> str:
+    """Return the type of a field in words."""
+    if "$ref" in kind:
+        name = kind["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name})"
+    if "anyOf" in kind:
+        return " or ".join(map(_json_type, kind["anyOf"]))
+    if "enum" in kind:
+        return " or ".join(f'`"{word}"`' if isinstance(word, str) else f"`{word}`" for word in kind["enum"])
+    if kind.get("format") == "date-time":
+        return "time"
+    if kind["type"] == "array":
+        return f"array of {_json_type(kind['items'])}s"
+    return str(kind["type"])
+
+
+def programs(text: str) -> str:
+    """Return ``docs/programs.md`` with its reference made anew."""
+    return _with_table(text, api_reference())
+
+
 def _with_table(text: str, table: str) -> str:
     made = f"{_BEGIN}\n{table}\n{_END}"
     return re.sub(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", lambda _: made, text, flags=re.DOTALL)
 
 
+#: Pages of which a part is made.
+PAGES: Final = {"architecture": architecture, "settings": settings, "json": json_page, "programs": programs}
+
+
 def main() -> None:
     """Write the pages."""
     (ROOT / "docs/cli.md").write_text(command_reference())
-    for name, made in (("architecture", architecture), ("settings", settings)):
+    (ROOT / "docs/schema.json").write_text(json_schema())
+    for name, made in PAGES.items():
         page = ROOT / f"docs/{name}.md"
         page.write_text(made(page.read_text()))
-    click.echo("wrote docs/cli.md, docs/architecture.md and docs/settings.md", file=sys.stderr)
+    pages = ", ".join(f"docs/{name}.md" for name in PAGES)
+    click.echo(f"wrote docs/cli.md, docs/schema.json, {pages}", file=sys.stderr)
 
 
 if __name__ == "__main__":

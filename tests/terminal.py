@@ -163,8 +163,18 @@ class Terminal:
         os.close(self._master)
 
     def end(self) -> int:
-        """Return the exit status."""
-        return self.process.wait(DEADLINE)
+        """Return the exit status, once all that was printed has been drawn."""
+        status = self.process.wait(DEADLINE)
+        self._reader.join(DEADLINE)
+        return status
+
+    @classmethod
+    def printed(cls, *arguments: str, columns: int = 200, **env: str) -> list[str]:
+        """Run the program until it has done what it was asked, and return the lines that it leaves on the terminal."""
+        with cls(*arguments, columns=columns, rows=24, **env) as terminal:
+            assert terminal.end() == 0, terminal.lines
+            terminal._reader.join(DEADLINE)
+            return terminal.lines
 
     def __enter__(self) -> Self:
         return self

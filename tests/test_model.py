@@ -11,6 +11,7 @@ import os
 import sqlite3
 import sys
 import tempfile
+import time
 import uuid
 from pathlib import Path
 from typing import ClassVar, Final
@@ -35,6 +36,7 @@ KINDS: Final = {
     "#cellar": "private",
     "#attic": "private",
 }
+OPEN: Final = 5000  # seconds for which some questions are; no story takes so long
 LONG: Final = 12 * 1024  # bytes; a dozen are more than a slow reader's sockets take
 
 users = st.sampled_from(USERS)
@@ -57,6 +59,7 @@ class Chat(RuleBasedStateMachine):
         self.model = Model(USERS)
         self.devices = {(user, place): Device(self.model, user, place, note) for user in USERS for place in PLACES}
         self.words = 0
+        self.at_once: list[list[Said]] = []  # answers to one question each, of which one is to count
         self.server: Running | None = self.server_class(self.data)
 
     # Connections
@@ -151,6 +154,76 @@ class Chat(RuleBasedStateMachine):
         device = self.at(user, place)
         note(f"{device.name} says again: {[one.word for one in said[-count:]]}")
         device.say(said[-count:])
+
+    # Questions
+
+    @rule(user=users, place=places, to=recipients, count=st.integers(2, 3), timed=st.booleans())
+    def pose(self, user: str, place: str, to: str, count: int, timed: bool) -> None:
+        """Someone asks a question, and waits for the answer or not."""
+        device, refusal = self.at(user, place), self.model.refusal(user, to)
+        self.words += 1
+        word, identity = f"w{self.words}", str(uuid.UUID(int=self.words, version=4))
+        choices = [f"said c{self.words}x{number}" for number in range(count)]
+        seconds = OPEN if timed else None
+        question = Said(identity, user, to, f"{user} said {word}", word, None, 0, 0, refusal, choices, seconds)
+        note(f"{device.name} asks {to}: {word}, {count} choices, for {seconds} {refusal}")
+        device.settle()
+        device.say([question])
+        device.settle()
+
+    @rule(user=users, place=places, chosen=st.integers(0, 9))
+    def wait_for_answer(self, user: str, place: str, chosen: int) -> None:
+        """A device waits for an answer; one that is not its user's to wait for is refused."""
+        self.settle()
+        if question := self.question(chosen):
+            note(f"{user}'s {place} waits for the answer to {question}")
+            self.at(user, place).wait_for_answer(question)
+
+    @rule(user=users, place=places, chosen=st.integers(0, 9), number=st.integers(-1, 2))
+    def answer(self, user: str, place: str, chosen: int, number: int) -> None:
+        """Someone answers a question, or tries to: only the first counts, in time and of those who may."""
+        self.settle()
+        if question := self.question(chosen):
+            answer = self.answer_of(user, question, number)
+            device = self.at(user, place)
+            note(f"{device.name} answers {question}: {number} {answer.refusal}")
+            device.say([answer])
+            device.settle()
+
+    @rule(chosen=st.integers(0, 9), number=st.integers(-1, 1))
+    def answer_at_once(self, chosen: int, number: int) -> None:
+        """All who may answer a question do, on all their devices, and nobody waits: one of them counts."""
+        self.settle()
+        if question := self.question(chosen):
+            answers = [(device, self.answer_of(device.user, question, number)) for device in self.devices.values()]
+            rivals = [(device, answer) for device, answer in answers if not answer.refusal]
+            note(f"{[device.name for device, _ in rivals]} answer {question} at once: {number}")
+            for device, answer in rivals:
+                answer.at_once = True
+                self.at(device.user, device.place).say([answer])
+            self.at_once += [[answer for _, answer in rivals]] if rivals else []
+
+    def question(self, chosen: int) -> Said | None:
+        """Return one of the latest questions, if there is one."""
+        questions = [said for said in self.model.log if said.choices][::-1]
+        return questions[chosen % len(questions)] if questions else None
+
+    def answer_of(self, user: str, question: Said, number: int) -> Said:
+        """Return someone's answer to a question, said where it would belong."""
+        self.words += 1
+        own = question.sender == user != question.to
+        to = question.to if own or question.to in KINDS else question.sender
+        refusal = self.model.answer_refusal(user, to, question, number, self.now)
+        text = question.choices[number] if 0 <= number < len(question.choices) else "withdrawn" if own else "declined"
+        word = text.split()[-1] if number >= 0 else ""
+        identity = str(uuid.UUID(int=self.words, version=4))
+        return Said(identity, user, to, text, word, question.seq, refusal=refusal, answer=number)
+
+    @property
+    def now(self) -> int:
+        """Return the time by the server's clock, about."""
+        assert self.server is not None
+        return time.time_ns() // 1_000_000 + self.server.ahead * 1000
 
     # Rooms
 
@@ -265,7 +338,7 @@ class Chat(RuleBasedStateMachine):
     def search(self, user: str, sender: str) -> None:
         """Someone looks for what was said by someone."""
         self.settle()
-        wanted = self.model.seen(user, lambda said: said.sender == sender)
+        wanted = self.model.seen(user, lambda said: said.sender == sender and "said" in said.text)
         self.compare_found(user, wanted, text="said", **{"from": sender})
 
     @rule(user=users, chosen=st.integers(0, 200))
@@ -274,7 +347,8 @@ class Chat(RuleBasedStateMachine):
         self.settle()
         if self.model.log:
             word = self.model.log[chosen % len(self.model.log)].word
-            self.compare_found(user, self.model.seen(user, lambda said: said.word == word), text=word)
+            if word:  # else it is an answer that chooses nothing
+                self.compare_found(user, self.model.seen(user, lambda said: said.word == word), text=word)
 
     def compare_found(self, user: str, wanted: list[Said], **query: object) -> None:
         """Compare all pages of what someone finds with the model."""
@@ -314,6 +388,9 @@ class Chat(RuleBasedStateMachine):
             for feed in device.ended:
                 feed.check(self.model, whole=False)
             device.ended.clear()
+        for rivals in self.at_once:
+            assert [bool(answer.seq) for answer in rivals].count(True) == 1, [str(answer) for answer in rivals]
+        self.at_once.clear()
 
     @rule()
     def catch_up(self) -> None:
@@ -321,15 +398,26 @@ class Chat(RuleBasedStateMachine):
         self.settle()
         for device in self.devices.values():
             device.catch_up()
+            device.check_answers()
 
     def compare_everything(self) -> None:
         """Compare what everyone gets by every way there is."""
         self.catch_up()
         for user in USERS:
             self.compare_whole_feed(user)
-            self.compare_found(user, self.model.seen(user, lambda _: True), text="said")
+            self.compare_found(user, self.model.seen(user, lambda said: "said" in said.text), text="said")
+            self.compare_unread(user)
+            for question in [said for said in self.model.log if said.choices]:
+                self.at(user).wait_for_answer(question)
+            self.at(user).check_answers()
             for of in [*USERS, *self.model.rooms]:
                 self.compare_history(user, of)
+
+    def compare_unread(self, user: str) -> None:
+        """Compare what the server counts as unread with the model."""
+        answer, reading = self.at(user).ask("unread"), self.model.reading[user]
+        assert reading.low <= answer["cursor"] <= reading.high, f"{user} had read up to {reading}: {answer}"
+        assert answer["conversations"] == self.model.unread(user, answer["cursor"])
 
     def compare_whole_feed(self, user: str) -> None:
         """Compare all that was ever for someone with what a new device of theirs gets."""
@@ -361,10 +449,17 @@ class Chat(RuleBasedStateMachine):
 
 
 class ChatInThread(Chat):
-    """With little room for those who do not read: they fall back to the log."""
+    """With little room for those who do not read: they fall back to the log. And with a clock that can be moved."""
 
     server_class = InThread
     ends_left = 3
+
+    @rule()
+    def let_time_pass(self) -> None:
+        """The time of all questions that have one is over."""
+        self.settle()
+        assert isinstance(self.server, InThread)
+        self.server.pass_time(2 * OPEN)
 
 
 class ChatAsProcess(Chat):

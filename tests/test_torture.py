@@ -23,3 +23,16 @@ def test_nothing_is_lost_twice_or_out_of_order_while_the_server_is_killed_again_
     assert "acknowledged 3000," in done.stdout
     assert "lost 0, duplicated 0, out of order 0, astray 0" in done.stdout
     assert " 3 kills," in done.stdout
+
+
+def test_a_listener_and_its_command_lose_nothing_while_the_server_restarts() -> None:
+    """Three restarts: every line once, in order, and the position never more than one behind what was confirmed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.torture.scripting", "--restarts=3", "--messages=60"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE * 3,
+        env=environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "60 lines, 3 restarts: all well\n"), done.stderr

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.listing import columns, moment, print_json
-from chatcli.cli.options import data_directory, data_option, data_option_within
+from chatcli.cli.listing import columns, moment, on_terminal, tabs
+from chatcli.cli.options import data_directory, data_option, data_option_within, loudness_options
+from chatcli.cli.output import note, quiet
 from chatcli.cli.upkeep import COMMANDS
-from chatcli.cli.values import DurationType, TextType
+from chatcli.cli.values import DurationType, NameType, TextType
 from chatcli.protocol.address import is_loopback, parse_address
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ReasonType(TextType):
         return text
 
 
-@click.group("admin", short_help="Administer the server on this machine.")
+@click.group("admin")
 @data_option
 def command() -> None:
     """Administer the server that runs on this machine.
@@ -46,7 +46,7 @@ def _sub_command(short_help: str) -> Callable[[Callable[..., None]], Callable[..
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
-        data_option_within(function)
+        data_option_within(loudness_options(function))
         command.command(function.__name__, short_help=short_help)(function)
         return function
 
@@ -58,7 +58,7 @@ for upkeep in COMMANDS:
 
 
 def _name(function: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("name", type=TextType())(function)
+    return click.argument("name", type=NameType(rooms=False))(function)
 
 
 def _for(function: Callable[..., None]) -> Callable[..., None]:
@@ -72,15 +72,21 @@ def _reason(function: Callable[..., None]) -> Callable[..., None]:
 
 @_sub_command("Show how the server is.")
 def status(as_json: bool) -> None:
-    """Show how the server is."""
+    """Show how the server is: what, and how that is.
+
+    On a terminal in columns, in a pipe parted by tabs.
+    """
     (row,) = _ask("status")
     if as_json:
-        print_json(row)
+        _print_record("status", row)
         return
-    for key, value in row.items():
-        if value is not None:
-            shown = ", ".join(value) or "none" if isinstance(value, list) else value
-            _print(f"{key.replace('_', ' ')}: {shown}")
+    cells = [(key.replace("_", " "), _shown(value)) for key, value in row.items() if value is not None]
+    if on_terminal():
+        for line in columns(cells):
+            _print(line)
+    else:
+        for what in cells:
+            tabs(what)
 
 
 @_sub_command("List everyone who was ever here.")
@@ -92,15 +98,13 @@ def users(as_json: bool) -> None:
     rows = _ask("users")
     if as_json:
         for row in rows:
-            print_json(row)
-        return
-    cells = [_cells(row) for row in rows]
-    if not sys.stdout.isatty():
-        for line in cells:
-            click.echo("\t".join(line))
-        return
-    for text in columns([_HEADINGS, *cells]):
-        click.echo(text)
+            _print_record("users", row)
+    elif on_terminal():
+        for line in columns([_HEADINGS, *map(_cells, rows)]):  # not cut: keys are for copying
+            click.echo(line)
+    else:
+        for row in rows:
+            tabs(_cells(row))
 
 
 @_sub_command("Close the connections of NAME.")
@@ -112,7 +116,7 @@ def kick(name: str, reason: str | None, as_json: bool) -> None:
 
 
 @_sub_command("Keep out a name and its keys, or one key.")
-@click.argument("who", metavar="NAME|SHA256:…", type=TextType())
+@click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
 @_for
 @_reason
 def ban(who: str, seconds: int | None, reason: str | None, as_json: bool) -> None:
@@ -125,7 +129,7 @@ def ban(who: str, seconds: int | None, reason: str | None, as_json: bool) -> Non
 
 
 @_sub_command("Take a ban back.")
-@click.argument("who", metavar="NAME|SHA256:…", type=TextType())
+@click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
 def unban(who: str, as_json: bool) -> None:
     """Take a ban back."""
 
@@ -185,13 +189,13 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     (row,) = _ask("invite", uses=uses, seconds=seconds)
     row["command"] = _join(row, server)
     if as_json:
-        print_json(row)
+        _print_record("invite", row)
         return
     _print(row["code"])
     _print(row["command"])
     newcomers = "one newcomer" if uses == 1 else f"{uses} newcomers"
     needless = " This server lets anyone in without one: see serve --access." if row["access"] == "open" else ""
-    click.echo(f"Good for {newcomers}, until {_local(row['until'])}.{needless}", err=True)
+    note(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
 
 
 def _join(row: Row, server: str | None) -> str:
@@ -208,8 +212,8 @@ def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -
     """Give a command, and say what became of it."""
     for row in _ask(do, **fields):
         if as_json:
-            print_json(row)
-        else:
+            _print_record(do, row)
+        elif not quiet():
             _print(sentence(row))
 
 
@@ -229,6 +233,30 @@ def _time(told: str) -> str:
     import datetime
 
     return moment(int(datetime.datetime.fromisoformat(told).timestamp() * 1000))
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) or "none" if isinstance(value, list) else str(value)
+
+
+def _print_record(do: str, row: Row) -> None:
+    """Print what became of a command as one object.
+
+    Raises:
+        ProtocolError: the server said something else than what this version knows.
+    """
+    import msgspec
+
+    from chatcli.cli.listing import print_json
+    from chatcli.cli.printed import PRINTED
+    from chatcli.errors import ProtocolError
+
+    try:
+        record = msgspec.convert(row, PRINTED[f"admin {do}"])
+    except msgspec.ValidationError as error:
+        sentence = f"The server that runs is of another version of chatcli than this one ({error}): start it again."
+        raise ProtocolError(sentence) from None
+    print_json(record)
 
 
 def _print(line: str) -> None:

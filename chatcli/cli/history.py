@@ -7,21 +7,26 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import before_option, json_option, naming, seq_option, server_options, user_option
+from chatcli.cli.output import note
 from chatcli.cli.quoting import RoomCommand
-from chatcli.cli.values import MomentType, TextType
+from chatcli.cli.values import MomentType, NameType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
     from chatcli.client.trust import Trust
 
 
-@click.command("history", cls=RoomCommand, short_help="Print what was said, the oldest first.")
-@click.argument("of", type=TextType())
+@click.command("history", cls=RoomCommand)
+@click.argument("of", type=NameType())
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @before_option
-@click.option("--since", type=MomentType(), help="Only what is not older, as in 2h, 2d, or 2026-11-22T10:00Z.")
+@click.option(
+    "--since",
+    type=MomentType(),
+    help="Only what is not older: 2h, today, yesterday, 10:30, 2026-11-22, 2026-11-22T10:00Z.",
+)
 @seq_option
-@json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers, or null).")
+@json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer.")
 @user_option()
 @server_options
 def command(
@@ -35,14 +40,15 @@ def command(
     server: Address,
     trust: Trust,
 ) -> None:
-    """Print what was said between you and the person OF, or in the room OF, the oldest first.
+    """Print what was said between you and the person OF, or in the room OF, the oldest first. "me" is yourself.
 
-    Lines are the same on a terminal and in a pipe: time, who, what it answers, and the text. Of a message that is not
-    among those printed, it says only that it is an earlier one.
+    On a terminal: time, who, what it answers, and the text; of a message that is not among those printed, it says only
+    that it is an earlier one. In a pipe each message is one line, parted by tabs: time (RFC 3339), from, to, and the
+    text, in which \\n is a line feed, \\t a tab and \\\\ a backslash; printf %b gives it back as it was.
 
     \b
     chatcli history bob
-    chatcli history '#ops' --since 2h
+    chatcli history '#ops' --since yesterday
     """
     from chatcli.cli.listing import on_terminal, print_messages, tell_of_older
     from chatcli.client.oneshot import read
@@ -53,4 +59,4 @@ def command(
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
     tell_of_older(found.messages, more=found.more)
     if not found.messages and on_terminal():
-        click.echo("Nothing was said.", err=True)
+        note("Nothing was said.")

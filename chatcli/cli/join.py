@@ -13,16 +13,16 @@ from chatcli.cli.options import server_options, setting_option, user_option
 from chatcli.cli.quoting import RoomCommand
 from chatcli.cli.values import RoomType, TextType
 from chatcli.protocol.address import Address
-from chatcli.protocol.frames import Present
 
 if TYPE_CHECKING:
     from chatcli.client.chat import Chat
     from chatcli.client.identity import Identity
     from chatcli.client.looks import Looks
     from chatcli.client.trust import Trust
+    from chatcli.protocol.frames import Present
 
 
-@click.command("join", cls=RoomCommand, short_help="Join the chat and talk.")
+@click.command("join", cls=RoomCommand)
 @user_option("Your name in the chat; asked for if not given.")
 @server_options
 @click.option("--host", help="The host of the server, in place of the one in --server.")

@@ -7,7 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import login_name, server_options, user_option
+from chatcli.cli.options import json_option, login_name, loudness_options, server_options, user_option
+from chatcli.cli.output import note, warn
 from chatcli.cli.values import FingerprintType
 from chatcli.protocol.address import Address
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from chatcli.client.trust import Trust
 
 
-@click.group("key", short_help="Show your key, or share your name.")
+@click.group("key")
 def command() -> None:
     """Show your key, carry it to another machine, or let another device have your name.
 
@@ -24,15 +25,25 @@ def command() -> None:
 
 
 @command.command("show")
-def show() -> None:
+@json_option("fingerprint.")
+@loudness_options
+def show(as_json: bool) -> None:
     """Print the fingerprint of your key."""
     from chatcli.client.files import config_directory
     from chatcli.client.identity import load_identity
 
-    click.echo(load_identity(config_directory()).fingerprint)
+    fingerprint = load_identity(config_directory()).fingerprint
+    if as_json:
+        from chatcli.cli.listing import print_json
+        from chatcli.cli.records import OwnKey
+
+        print_json(OwnKey(fingerprint))
+    else:
+        click.echo(fingerprint)
 
 
 @command.command("export", short_help="Print your key, which is a secret.")
+@loudness_options
 def export() -> None:
     """Print your key, for "key import" on another machine. It is a secret.
 
@@ -43,14 +54,15 @@ def export() -> None:
     from chatcli.client.identity import load_identity
 
     identity = load_identity(config_directory())
-    if sys.stdout.isatty():
-        click.echo("This is secret: whoever sees it can write under your names.", err=True)
+    if sys.stdout is not None and sys.stdout.isatty():
+        warn("This is secret: whoever sees it can write under your names.")
     click.echo(identity.export_text(), nl=False)
 
 
 @command.command("import", short_help="Make the key in FILE yours.")
 @click.argument("file", type=click.File(encoding="utf-8", errors="replace"), default="-")
 @click.option("--force", is_flag=True, help="Replace another key; it is kept beside the new one, as key.old.")
+@loudness_options
 def import_(file: IO[str], force: bool) -> None:
     """Make the key in FILE yours: what "key export" printed, from standard input if no FILE is named."""
     from chatcli.client.files import config_directory
@@ -59,14 +71,15 @@ def import_(file: IO[str], force: bool) -> None:
     identity = parse_identity(file.read())
     kept = import_identity(config_directory(), identity, force=force)
     if kept is not None:
-        click.echo(f"The key that was here is kept in {kept}.", err=True)
-    click.echo(f"Your key is now {identity.fingerprint}.", err=True)
+        note(f"The key that was here is kept in {kept}.")
+    note(f"Your key is now {identity.fingerprint}.")
 
 
 @command.command("link", short_help="Print a code for another device of yours.")
+@json_option("code, until (RFC 3339), command (for the other device).")
 @user_option()
 @server_options
-def link(user: str | None, server: Address, trust: Trust) -> None:
+def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
     """Print a code with which another device of yours can join under your name.
 
     The code is good for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
@@ -82,28 +95,41 @@ def link(user: str | None, server: Address, trust: Trust) -> None:
         key = trust.known_key(server)
         where = f"--server {server}" + (f" --pin {key}" if key else "")
         command = f"chatcli join --user {name} {where} --link {code}"
-        click.echo(f"On the other device, within 10 minutes: {command}", err=True)
+        if as_json:
+            from chatcli.cli.listing import moment, print_json
+            from chatcli.cli.records import LinkCode as Record
+
+            print_json(Record(answer.code, moment(answer.until), command))
+            return
+        note(f"On the other device, within 10 minutes: {command}")
         click.echo(code)
 
 
 @command.command("list", short_help="List the keys that your name belongs to.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: fingerprint, and since when (RFC 3339).")
+@json_option("fingerprint, since (RFC 3339).")
 @user_option()
 @server_options
 def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
-    """List the keys that your name belongs to, the oldest first."""
-    from chatcli.cli.listing import moment, print_json
+    """List the keys that your name belongs to, the oldest first.
+
+    On a terminal in columns. In a pipe parted by tabs: the fingerprint, and since when (RFC 3339).
+    """
+    from chatcli.cli.listing import local, moment, on_terminal, print_json, table, tabs
+    from chatcli.cli.records import Key
     from chatcli.client.oneshot import request
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.text import printable_line
 
     answer = request(server, user or login_name(), Keys(1), trust, purpose="query")
-    for key in answer.keys if isinstance(answer, KeyList) else []:
-        since = moment(key.since)
-        if as_json:
-            print_json({"fingerprint": key.fingerprint, "since": since})
-        else:
-            click.echo(f"{printable_line(key.fingerprint)}\t{since.partition('T')[0]}")
+    keys = answer.keys if isinstance(answer, KeyList) else []
+    if as_json:
+        for key in keys:
+            print_json(Key(key.fingerprint, moment(key.since)))
+    elif on_terminal():
+        table(("fingerprint", "since"), [(printable_line(key.fingerprint), local(key.since)) for key in keys])
+    else:
+        for key in keys:
+            tabs((key.fingerprint, moment(key.since)))
 
 
 @command.command("revoke", short_help="Take your name away from a key.")
@@ -116,4 +142,4 @@ def revoke(fingerprint: str, user: str | None, server: Address, trust: Trust) ->
     from chatcli.protocol.frames import Revoke
 
     request(server, user or login_name(), Revoke(fingerprint, 1), trust, purpose="query")
-    click.echo(f"{fingerprint} is yours no more.", err=True)
+    note(f"{fingerprint} is yours no more.")

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from chatcli.cli.output import note
 from chatcli.protocol.text import printable, printable_line
 
 if TYPE_CHECKING:
+    from msgspec import Struct
+
     from chatcli.protocol.frames import Message
 
+_GAP: Final = "  "  # between columns
+_LEAST: Final = 16  # columns of the last one, and of one that is cut
 _INDENT: Final = 18  # columns: what goes on below a message stands under its first name, beside the time
 _QUOTED: Final = 41  # columns of a message that is answered
 _LOOKED_AT: Final = 200  # characters of it: long texts are looked at no further than they are shown
@@ -22,28 +27,70 @@ _LOOKED_AT: Final = 200  # characters of it: long texts are looked at no further
 
 def on_terminal() -> bool:
     """Return whether people read standard output as it is printed."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns under headings, no wider than the terminal; for a terminal only."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+    """Print rows in columns under headings, no wider than the terminal; for a terminal only.
+
+    Args:
+        headings: of the columns; the last one may be cut.
+        rows: their cells.
+        spare: headings of columns that are left out where the last one has no place, the first of these first.
+    """
     import shutil
 
     space = shutil.get_terminal_size().columns
-    for line in columns([headings, *rows]):
+    lines = [list(line) for line in (headings, *rows)]
+    for heading in spare:
+        if _least(lines) > space:
+            place = lines[0].index(heading)
+            lines = [line[:place] + line[place + 1 :] for line in lines]
+    if spare and (excess := _least(lines) - space) > 0:
+        widths = _widths(lines)[:-1]
+        widest = widths.index(max(widths))
+        for cells in lines:
+            cells[widest] = shortened(cells[widest], max(_LEAST, widths[widest] - excess))
+    for line in columns(lines):
         click.echo(shortened(line, space))
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(width, column)) for column in zip(*lines, strict=True)]
+
+
+def _least(lines: Sequence[Sequence[str]]) -> int:
+    """Return how wide lines are at least, if of the last column there is only the beginning."""
+    *widths, last = _widths(lines)
+    return sum(widths) + len(_GAP) * len(widths) + min(last, _LEAST)
 
 
 def columns(lines: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines with their cells under each other."""
-    widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
+    widths = _widths(lines)
     padded = ([cell + " " * (space - width(cell)) for cell, space in zip(line, widths, strict=True)] for line in lines)
-    return ["  ".join(line).rstrip() for line in padded]
+    return [_GAP.join(line).rstrip() for line in padded]
 
 
 def tabs(cells: Iterable[str]) -> None:
-    """Print one row for another program, its cells parted by tabs."""
-    click.echo("\t".join(map(printable_line, cells)))
+    """Print one row for another program, as :func:`tabbed` has it."""
+    click.echo(tabbed(cells))
+
+
+def tabbed(cells: Iterable[str]) -> str:
+    """Return cells parted by tabs.
+
+    Within a cell a line feed is ``\\n``, a tab ``\\t`` and a backslash ``\\\\``, as ``printf %b`` reads it.
+    """
+    return "\t".join(map(_escaped, cells))
+
+
+def _escaped(cell: str) -> str:
+    text = cell.replace("\\", "\\\\") if "\\" in cell else cell
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+# Not chatcli.client.widths: that cuts at graphemes, but importing wcwidth would be felt in every command that lists.
 
 
 def width(text: str) -> int:
@@ -86,31 +133,49 @@ def _utc(time: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC) + datetime.timedelta(milliseconds=milliseconds)
 
 
-def print_json(record: Mapping[str, Any]) -> None:
-    """Print one object on one line; where a terminal would act on what others wrote, that is escaped."""
+def print_json(record: Struct | Mapping[str, Any]) -> None:
+    """Print one of :mod:`chatcli.cli.records` on one line."""
+    click.echo(json_line(record))
+
+
+def json_line(record: Struct | Mapping[str, Any]) -> str:
+    """Return one of :mod:`chatcli.cli.records` as one line; what a terminal would act on is escaped."""
     import msgspec
 
     line = msgspec.json.encode(record).decode()
     if printable(line) != line:
         import json
 
-        line = json.dumps(record, separators=(",", ":"))  # escapes everything that is not ASCII
-    click.echo(line)
+        line = json.dumps(msgspec.to_builtins(record), separators=(",", ":"))  # escapes everything that is not ASCII
+    return line
 
 
 def print_messages(messages: Sequence[Message], *, as_json: bool, show_seq: bool = False) -> None:
-    """Print messages in the order given, each on a line, or on as many as it has."""
+    """Print messages in the order given: for people each on as many lines as it has, in a pipe on one line."""
     from chatcli.cli.records import of_message
 
     if as_json:
         for message in messages:
             print_json(of_message(message))
-        return
+    elif on_terminal():
+        _print_for_people(messages, show_seq=show_seq)
+    else:
+        for message in messages:
+            tabs(message_cells(message, show_seq=show_seq))
+
+
+def message_cells(message: Message, *, show_seq: bool = False) -> tuple[str, ...]:
+    """Return the cells of a message's row in a pipe, none of them empty: place, time, from, to, text."""
+    cells = moment(message.at), message.sender, message.to, message.text
+    return (str(message.seq), *cells) if show_seq else cells
+
+
+def _print_for_people(messages: Sequence[Message], *, show_seq: bool) -> None:
     starts = {message.seq: _start(message) for message in messages}
     wide = max((len(str(message.seq)) for message in messages), default=0)
     for message in messages:
         seq = f"{message.seq:>{wide}}  " if show_seq else ""
-        click.echo(seq + _message(message, starts, len(seq)))
+        click.echo(seq + message_text(message, starts, len(seq)))
 
 
 def _start(message: Message) -> str:
@@ -118,8 +183,8 @@ def _start(message: Message) -> str:
     return shortened(printable_line(message.text[:_LOOKED_AT].strip()), _QUOTED)
 
 
-def _message(message: Message, starts: Mapping[int, str], inset: int) -> str:
-    """Return the lines of a message that begins after so many columns."""
+def message_text(message: Message, starts: Mapping[int, str], inset: int = 0) -> str:
+    """Return the lines of a message that begins after so many columns; ``starts`` says how others begin, by ``seq``."""
     from chatcli.protocol.names import is_room
 
     sender, to = printable_line(message.sender), printable_line(message.to)
@@ -139,4 +204,4 @@ def _answered(message: Message, starts: Mapping[int, str]) -> str:
 def tell_of_older(messages: Sequence[Message], *, more: bool) -> None:
     """Say on standard error how to go on, if people read along and there are older messages."""
     if more and messages and on_terminal():
-        click.echo(f"Older ones: --before {min(message.seq for message in messages)}", err=True)
+        note(f"Older ones: --before {min(message.seq for message in messages)}")

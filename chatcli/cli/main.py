@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
+import os
 import sys
-from typing import Final, NoReturn
+import threading
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from chatcli import __version__
-from chatcli.cli.output import flush, give_up, never_fail_on_characters, open_closed_streams, warn
-from chatcli.cli.statuses import EXIT_STATUSES, exit_status
+from chatcli.cli.output import STDOUT, flush, give_up, never_fail_on_characters, open_closed_streams, warn
 from chatcli.errors import ChatError
 
-#: Sub-commands and the modules where they live, in the order of ``chatcli --help``.
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: Sub-commands, in the order of ``chatcli --help``, and what it says of them; each lives in the module of its name.
 COMMANDS: Final = {
-    "serve": "chatcli.cli.serve",
-    "join": "chatcli.cli.join",
-    "send": "chatcli.cli.send",
-    "who": "chatcli.cli.who",
-    "rooms": "chatcli.cli.rooms",
-    "history": "chatcli.cli.history",
-    "search": "chatcli.cli.search",
-    "key": "chatcli.cli.key",
-    "admin": "chatcli.cli.admin",
+    "serve": "Run a server.",
+    "join": "Join the chat and talk.",
+    "send": "Send a message to people and rooms.",
+    "outbox": "List what waits to be sent.",
+    "ask": "Ask a person or a room; wait for the answer.",
+    "listen": "Print messages, or run a command for each.",
+    "who": "List who is in the chat, or in a room.",
+    "rooms": "List the rooms that you may see.",
+    "history": "Print what was said, the oldest first.",
+    "search": "Find messages by their words.",
+    "status": "Show your server, and what is unread.",
+    "key": "Show your key, or share your name.",
+    "admin": "Administer the server on this machine.",
+    "bench": "Measure what a server holds.",
+    "completion": "Print what has your shell complete names.",
 }
 
 #: Those that go to no other server.
-_HERE: Final = frozenset({"serve", "admin"})
+_HERE: Final = frozenset({"serve", "admin", "outbox", "completion"})
+
+#: Objects that come to be before garbage is looked for: more than a start makes, of which nearly nothing is garbage.
+_START: Final = 50_000
 
 
 class LazyGroup(click.Group):
@@ -39,12 +54,19 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         """Import the command of that name."""
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(module).command
+        command = importlib.import_module(f"chatcli.cli.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 (what each of these modules is for)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; click ends quietly where nobody reads its output, but leaves what was not read."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            give_up()
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,15 +84,40 @@ class LazyGroup(click.Group):
             hint = f'Did you mean "{near[0]}"?' if near else f"There are {', '.join(COMMANDS)}."
             raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx) from None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name; none is imported for that."""
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (as above)
+        """List the commands; none is imported for that."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (as above)
         """Show the exit statuses that all commands share."""
+        from chatcli.cli.statuses import EXIT_STATUSES
+
         with formatter.section("Exit status"):
             formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
 
 
+def _named_servers(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from chatcli.cli.suggesting import named_servers
+
+    return named_servers(incomplete)
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", message="chatcli %(version)s")
-@click.option("--at", metavar="NAME", help="The server that config.toml calls so; behind the command, too.")
+@click.option(
+    "--at",
+    metavar="NAME",
+    shell_complete=_named_servers,
+    help="The server that config.toml calls so; behind the command, too.",
+)
 @click.pass_context
 def cli(context: click.Context, at: str | None) -> None:
     """Chat in the terminal: one command, one durable log, nothing lost.
@@ -86,43 +133,77 @@ def cli(context: click.Context, at: str | None) -> None:
     if not at:
         raise click.UsageError("--at: it is empty.")
     if context.invoked_subcommand in _HERE:
-        raise click.UsageError(f"{context.invoked_subcommand} is about a server on this machine: leave --at away.")
+        raise click.UsageError(f"{context.invoked_subcommand} is about this machine: leave --at away.")
 
 
 def main() -> NoReturn:
     """Run the command line; the process ends here."""
+    gc.set_threshold(_START)
     open_closed_streams()
     never_fail_on_characters()
-    sys.exit(_run())
+    _end(_complete() if "_CHATCLI_COMPLETE" in os.environ else _run())
+
+
+def _complete() -> int:
+    """Answer the shell that has called, and return the exit status."""
+    from chatcli.cli.completing import answer
+
+    try:
+        answer(cli)
+    except OSError:  # nobody reads it
+        give_up()
+    return 0
+
+
+def _end(status: int) -> NoReturn:
+    """End the process: at once, without taking apart piece by piece what is in its memory, which is felt.
+
+    Nothing is lost by that: files, sockets and databases were closed by who opened them, what has to last is on disk
+    before anyone is told, and nothing of ours is to be called at the end. Threads that run on are waited for.
+    """
+    if threading.active_count() > 1:
+        sys.exit(status)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):  # nobody reads it, and it is said where that matters
+                stream.flush()
+    os._exit(status)
 
 
 def _run() -> int:
     """Return the exit status; whatever went wrong has been said."""
     try:
-        status = cli.main(prog_name="chatcli", standalone_mode=False)
+        try:
+            status = cli.main(prog_name="chatcli", standalone_mode=False)
+        except (click.exceptions.Exit, SystemExit) as leave:
+            status = _exit_code(leave)
         flush()
     except click.ClickException as error:
         _explain(error)
         status = error.exit_code
-    except (click.exceptions.Exit, SystemExit) as leave:
-        status = _exit_code(leave)
     except (click.Abort, KeyboardInterrupt):
         warn("Interrupted.")
         status = 130
     except ChatError as error:
+        from chatcli.cli.statuses import exit_status
+
         warn(str(error))
         status = exit_status(error)
     except OSError as error:
+        what = (
+            "Standard output cannot be written"
+            if error.filename == STDOUT
+            else "Something could not be read or written"
+        )
         give_up()
         if not isinstance(error, BrokenPipeError):  # whoever closed the pipe knows
-            warn(f"Something could not be read or written: {error.strerror or error}.")
+            warn(f"{what}: {error.strerror or error}.")
         status = 1
     return status if isinstance(status, int) else 0
 
 
 def _exit_code(leave: click.exceptions.Exit | SystemExit) -> int:
     code = leave.exit_code if isinstance(leave, click.exceptions.Exit) else leave.code
-    flush()
     return code if isinstance(code, int) else 1
 
 
@@ -130,6 +211,8 @@ def _explain(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
         click.echo(error.ctx.get_help(), err=True)
         return
-    warn(error.format_message())
+    from chatcli.cli.mistakes import sentence
+
+    warn(sentence(error))
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f'Try "{error.ctx.command_path} --help".', err=True)

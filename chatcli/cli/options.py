@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from chatcli.cli.output import LOUDNESS, detail, warn
 from chatcli.cli.settings import SETTINGS, Given, settle
-from chatcli.cli.values import SeqType, TextType
+from chatcli.cli.values import FileType, NameType, SeqType
 from chatcli.errors import Refused, UnknownAsker
 from chatcli.protocol import codes
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DATA: Final = "chatcli.data"  # where click carries the directory from a group to its sub-command
+
+_ONESELF: Final = "me"  # nobody can be called so
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -62,8 +65,7 @@ def data_option(group: Decorated) -> Decorated:
     """Add ``--data`` to a group of commands over a server's data directory."""
     return click.option(
         "--data",
-        type=TextType(),
-        metavar="DIR",
+        type=FileType("DIR", directory=True),
         envvar="CHATCLI_SERVE_DATA",
         show_envvar=True,
         expose_value=False,
@@ -76,8 +78,7 @@ def data_option_within(command: Decorated) -> Decorated:
     """Add it to a command of such a group, for who writes it last."""
     return click.option(
         "--data",
-        type=TextType(),
-        metavar="DIR",
+        type=FileType("DIR", directory=True),
         expose_value=False,
         callback=_remember,
         help="Directory of the server's log; before the command it means the same.",
@@ -110,15 +111,65 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         from chatcli.cli.asking import asker
         from chatcli.client.trust import Trust
 
+        listen_to_remarks()
         context = click.get_current_context()
         settled = settle(options, _given(context), context.find_root().params.get("at"))
         del settled["at"]
+        _name_oneself(context, settled)
         trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=asker())
         command(*arguments, trust=trust, **settled)
 
     for key in ("accept-new", "pin", "at", "server"):
         setting_option(key)(trusting)
-    return trusting
+    return loudness_options(trusting)
+
+
+def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
+    """Put the user's own name where "me" stands for a person."""
+
+    def named(said: str) -> str:
+        words = [word.strip() for word in said.split(",")]
+        if _ONESELF not in words:
+            return said
+        own = options.get("user") or login_name()
+        return ",".join(own if word == _ONESELF else word for word in words)
+
+    for param in context.command.params:
+        said = options.get(param.name or "")
+        if said and isinstance(param.type, NameType) and param.type.of_people:
+            options[param.name or ""] = named(said) if isinstance(said, str) else tuple(map(named, said))
+
+
+def listen_to_remarks() -> None:
+    """Have what the client remarks on said on standard error, as much of it as --verbose asks for."""
+    from chatcli.client import remarks
+
+    verbose = click.get_current_context().meta.get(LOUDNESS, 0) > 0
+    remarks.listen(trouble=warn, detail=detail if verbose else None)
+
+
+def loudness_options(command: Decorated) -> Decorated:
+    """Add ``--quiet`` and ``--verbose``, which :func:`chatcli.cli.output.note` and ``detail`` heed."""
+    for short, name, loudness, text in (
+        ("-v", "--verbose", 1, "Say on standard error what is being done."),
+        ("-q", "--quiet", -1, "Say nothing but what goes wrong; the status tells the rest."),
+    ):
+        option = click.option(
+            short, name, is_flag=True, expose_value=False, callback=_set_loudness(loudness), help=text
+        )
+        option(command)
+    return command
+
+
+def _set_loudness(loudness: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def remember(context: click.Context, _option: click.Parameter, given: bool) -> None:
+        if not given:
+            return
+        if context.meta.get(LOUDNESS, loudness) != loudness:
+            raise click.UsageError("--quiet and --verbose are opposites: give one of them.", context)
+        context.meta[LOUDNESS] = loudness
+
+    return remember
 
 
 def _given(context: click.Context) -> Given:
@@ -154,9 +205,9 @@ def login_name() -> str:
     Raises:
         click.UsageError: the system does not know it.
     """
-    import getpass
+    from chatcli.client import login
 
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        raise click.UsageError("This system does not know your login name: say who you are with --user.") from None
+    name = login.login_name()
+    if not name:
+        raise click.UsageError("This system does not know your login name: say who you are with --user.")
+    return name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.options import json_option, naming, server_options, user_option
+from chatcli.cli.output import note
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -14,19 +15,20 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import RoomInfo
 
 _HEADINGS: Final = ("name", "kind", "you", "members", "topic", "last message")
+_SPARE: Final = ("topic", "members", "kind")  # columns that a narrow terminal does without
 _START: Final = 80  # characters of the newest message
 _TOPIC: Final = 24  # columns of it in a table
 
 
-@click.command("rooms", short_help="List the rooms that you may see.")
+@click.command("rooms")
 @json_option("room, kind, members, topic, owners, joined, invited, last (a message as of history, or null).")
 @user_option()
 @server_options
 def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
     """List the rooms that you may see: name, kind, members, topic, and what was last said there.
 
-    On a terminal in columns. In a pipe parted by tabs, and of the last message the time (RFC 3339), who, and the start
-    of the text.
+    On a terminal in columns, fewer where it is narrow. In a pipe parted by tabs, and of the last message the time
+    (RFC 3339), who, and the start of the text.
     """
     from chatcli.cli.listing import on_terminal, print_json, table, tabs
     from chatcli.cli.records import of_room
@@ -46,18 +48,17 @@ def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> N
         for room in rooms:
             tabs([room.name, room.kind, str(room.members), room.topic, *_last(room)])
     elif rooms:
-        table(_HEADINGS, [_cells(room) for room in rooms])
+        table(_HEADINGS, [_cells(room) for room in rooms], _SPARE)
     else:
-        click.echo("There are no rooms yet: chatcli join --room '#NAME' makes one.", err=True)
+        note("There are no rooms yet: chatcli join --room '#NAME' makes one.")
 
 
 def _last(room: RoomInfo) -> tuple[str, str, str]:
     from chatcli.cli.listing import moment
-    from chatcli.protocol.text import printable_line
 
     if room.last is None:
         return "", "", ""
-    return moment(room.last.at), room.last.sender, printable_line(room.last.text[:_START])
+    return moment(room.last.at), room.last.sender, room.last.text[:_START]
 
 
 def _cells(room: RoomInfo) -> list[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import before_option, json_option, naming, seq_option, server_options, user_option
+from chatcli.cli.output import note
 from chatcli.cli.quoting import RoomCommand
-from chatcli.cli.values import TextType
+from chatcli.cli.values import NameType, TextType
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Search
 
 
-@click.command("search", cls=RoomCommand, short_help="Find messages by their words.")
+@click.command("search", cls=RoomCommand)
 @click.argument("words", nargs=-1, required=True, type=TextType())
-@click.option("--in", "where", type=TextType(), metavar="ROOM|NAME", help="Only in this room, or with this person.")
-@click.option("--from", "sender", type=TextType(), metavar="NAME", help="Only what this person said.")
+@click.option("--in", "where", type=NameType(), metavar="ROOM|NAME", help="Only in this room, or with this person.")
+@click.option("--from", "sender", type=NameType(rooms=False), metavar="NAME", help="Only what this person said.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
 @before_option
 @seq_option
-@json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers, or null).")
+@json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer.")
 @user_option()
 @server_options
 def command(
@@ -43,7 +44,9 @@ def command(
 
     Upper and lower case and accents make no difference. A word may end in "*" for its beginning; words in double quotes
     must follow each other, and the shell wants single quotes around those. Among the words, in:ROOM|NAME and from:NAME
-    mean what --in and --from do.
+    mean what --in and --from do. --in me and --from me are about yourself.
+
+    Messages are printed as by "chatcli history", also in a pipe.
 
     Where nothing is found, nothing is printed on standard output, and the status is 0 all the same.
 
@@ -61,7 +64,7 @@ def command(
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
     tell_of_older(found.messages, more=found.more)
     if not found.messages:
-        click.echo("Nothing found.", err=True)
+        note("Nothing found.")
 
 
 def _question(text: str, where: str | None, sender: str | None, before: int | None) -> Search:

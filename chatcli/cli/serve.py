@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,15 +9,15 @@ import click
 if TYPE_CHECKING:
     from chatcli.server.app import Settings
 
-from chatcli.cli.places import default_directory, program, reachable
-from chatcli.cli.values import DurationType, TextType
+from chatcli.cli.values import DurationType, FileType
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
-from chatcli.protocol.frames import MAX_TEXT
 
+#: As :data:`chatcli.protocol.frames.MAX_TEXT`, which is not imported for --help and for completion.
+MAX_TEXT = 32 * 1024
 _MAX_TEXT_ALLOWED = 1024 * 1024
 
 
-@click.command("serve", short_help="Run a server.", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
+@click.command("serve", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
 @click.option("--host", default=DEFAULT_HOST, show_default=True, show_envvar=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -31,9 +29,8 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
 )
 @click.option(
     "--data",
-    type=TextType(),
+    type=FileType("DIR", directory=True),
     show_envvar=True,
-    metavar="DIR",
     help="Directory of the log.  [default: chatcli in the user's data directory]",
 )
 @click.option(
@@ -117,7 +114,7 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
 )
 @click.option(
     "--tls-cert",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
     show_envvar=True,
     help="Certificate of your own, in PEM, with those that lead to its authority behind it; SIGHUP reads it again."
@@ -125,7 +122,7 @@ _MAX_TEXT_ALLOWED = 1024 * 1024
 )
 @click.option(
     "--tls-key",
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE",
     show_envvar=True,
     help="The key of --tls-cert, in PEM.",
@@ -145,8 +142,8 @@ def command(
     max_text: int,
     keep: int | None,
     max_connections: int,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     insecure: bool,
     **allowances: int | str,
 ) -> None:
@@ -159,6 +156,10 @@ def command(
     Other machines reach it with TLS only. Clients know it by its key, which it makes on first start and keeps in the
     data directory, and whose fingerprint it prints.
     """
+    import logging
+    from pathlib import Path
+
+    from chatcli.cli.places import default_directory
     from chatcli.server import app
     from chatcli.server.limits import Limits
 
@@ -167,7 +168,8 @@ def command(
         text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
     )
     where = Path(data) if data else default_directory()
-    settings = app.Settings(Address(host, port), where, limits, tls_cert, tls_key, insecure, keep)
+    cert, key = (None if file is None else Path(file) for file in (tls_cert, tls_key))
+    settings = app.Settings(Address(host, port), where, limits, cert, key, insecure, keep)
     app.run(settings, lambda bound, fingerprint: _say_ready(bound, fingerprint, settings))
 
 
@@ -183,6 +185,8 @@ def _limits(options: dict[str, int | str]) -> dict[str, Any]:
 
 def _say_ready(bound: list[Address], fingerprint: str, settings: Settings) -> None:
     """Print one line: where the server listens, its key, what is deleted, and what someone else pastes to join."""
+    from chatcli.cli.places import program, reachable
+
     listening = " and ".join(map(str, bound))
     first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
     also = f" (or {', '.join(map(str, others))})" if others else ""

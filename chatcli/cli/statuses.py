@@ -6,16 +6,18 @@ from typing import Final
 
 from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnreachable, UnknownRecipient
 
-NOT_CONFIRMED: Final = 6
+NOT_IN_TIME: Final = 6
+DECLINED: Final = 7
 
 EXIT_STATUSES: Final = {
     0: "done: stored, delivered, answered",
-    1: "anything not listed here",
+    1: "something unexpected",
     2: "the command line is wrong",
     3: "nobody called that was ever here, or there is no such room",
-    4: "refused: the name, a permission, too long, or the server's key",
+    4: "refused: the name, the key, a permission, an allowance, too long",
     5: "the server cannot be reached",
-    NOT_CONFIRMED: "not confirmed in time",
+    NOT_IN_TIME: "not in time: not confirmed, not answered",
+    DECLINED: "declined",
     130: "interrupted with Ctrl-C",
 }
 

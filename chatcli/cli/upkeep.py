@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import click
 
-from chatcli.cli.options import data_directory, data_option_within, json_option
-from chatcli.cli.values import TextType
+from chatcli.cli.options import data_directory, data_option_within, json_option, loudness_options
+from chatcli.cli.output import quiet
+from chatcli.cli.values import FileType, NameType
 
-if TYPE_CHECKING:
-    from chatcli.store.backup import Progress
-
-_PATIENCE: Final = 2.0  # seconds: what takes longer shows how far it is
 _STDIO: Final = "-"
 
 
@@ -26,68 +23,98 @@ def _force_option(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(short_help="Copy the log into FILE.")
-@click.argument("file", type=TextType())
+@click.argument("file", type=FileType())
 @_force_option
 @json_option("file, messages, bytes.")
 @data_option_within
+@loudness_options
 def backup(file: str, force: bool, as_json: bool) -> None:
     """Copy the log into FILE, while the server runs or not.
 
     The copy is whole, checked and on disk when the command ends well. It takes the place of chatcli.db in a data
     directory to restore it: see docs/operation.md. The server's key is not in it.
     """
+    from pathlib import Path
+
+    from chatcli.cli.progress import Progress
     from chatcli.store.backup import back_up
 
-    with _progress("Copying") as progress:
-        copied = back_up(data_directory(), Path(file), force=force, progress=progress)
+    with Progress("Copying") as progress:
+        copied = back_up(data_directory(), Path(file), force=force, progress=progress.share)
     count = _count(copied.messages, "message")
-    _answer(as_json, f"{count} copied to {file}: {copied.bytes} bytes.", file=file, **copied._asdict())
+    _answer(as_json, f"{count} copied to {file}: {copied.bytes} bytes.", "backup", file=file, **copied._asdict())
 
 
 @click.command("export", short_help="Write conversations as lines of JSON.")
-@click.argument("conversations", metavar="[CONVERSATION]...", nargs=-1, type=TextType())
+@click.argument("conversations", metavar="[CONVERSATION]...", nargs=-1, type=NameType(people=False))
 @click.option(
     "--output",
     "-o",
-    type=TextType(),
+    type=FileType(),
     default=_STDIO,
     show_default=True,
-    metavar="FILE",
     help="Where to write it; - is standard output.",
 )
 @_force_option
 @json_option("file, messages, unread.")
 @data_option_within
+@loudness_options
 def export_command(conversations: tuple[str, ...], output: str, force: bool, as_json: bool) -> None:
     """Write conversations as lines of JSON, all of them if none is named.
 
     A CONVERSATION is a room, as in '#ops', or two people, as in alice:bob. With --json and a file, what was done is
     told as JSON; the export itself is that always.
     """
-    from chatcli.errors import InputError, StoreError
+    from pathlib import Path
+
+    from chatcli.cli.listing import on_terminal
+    from chatcli.errors import StoreError
     from chatcli.store.exporting import export
     from chatcli.store.placing import placed
 
     now = time.time_ns() // 10**6
     if output == _STDIO:
-        if sys.stdout is None:
-            raise InputError("Standard output is closed: name a file with --output.")
-        exported = export(data_directory(), conversations, sys.stdout.buffer.write, now)
+        with _writing(sys.stdout.buffer, shown=not on_terminal()) as write:
+            exported = export(data_directory(), conversations, write, now)
     else:
-        with placed(Path(output), data_directory(), force=force) as path, path.open("wb") as file:
-            exported = export(data_directory(), conversations, file.write, now)
-        _answer(
-            as_json, f"{_count(exported.messages, 'message')} written to {output}.", file=output, **exported._asdict()
-        )
+        with (
+            placed(Path(output), data_directory(), force=force) as path,
+            path.open("wb") as file,
+            _writing(file) as write,
+        ):
+            exported = export(data_directory(), conversations, write, now)
+        sentence = f"{_count(exported.messages, 'message')} written to {output}."
+        _answer(as_json, sentence, "export", file=output, **exported._asdict())
     if exported.unread:
         lost = _count(exported.unread, "place")
         raise StoreError(f"The log is damaged: {lost} in it could not be read, the rest has been written.")
 
 
+@contextlib.contextmanager
+def _writing(file: IO[bytes], *, shown: bool = True) -> Iterator[Callable[[bytes], object]]:
+    """Give what writes to a file, and shows how much it has written unless that is seen anyhow."""
+    from chatcli.cli.progress import Progress
+
+    if not shown:
+        yield file.write
+        return
+    written = 0
+    with Progress("Writing") as progress:
+
+        def write(data: bytes) -> None:
+            nonlocal written
+            file.write(data)
+            written += len(data)
+            progress.amount(written)
+
+        yield write
+
+
 @click.command("import", short_help="Add an export to a log.")
-@click.argument("file", type=TextType())
+@click.argument("file", type=FileType())
 @json_option("messages, known, users, rooms.")
 @data_option_within
+@loudness_options
 def import_command(file: str, as_json: bool) -> None:
     """Add an export to the log of a server that does not run.
 
@@ -96,15 +123,22 @@ def import_command(file: str, as_json: bool) -> None:
     history.
     """
     from chatcli.cli.output import warn
+    from chatcli.cli.progress import Progress, watched
     from chatcli.store.importing import import_archive
 
-    with _reading(file) as lines:
-        done = import_archive(data_directory(), lines, lambda number, why: warn(f"Line {number}: {why}."))
+    with _reading(file) as source, Progress("Reading") as progress:
+
+        def complain(number: int, why: str) -> None:
+            progress.hide()
+            warn(f"Line {number}: {why}.")
+
+        lines = watched(source, _size(source), progress)
+        done = import_archive(data_directory(), lines, complain)
     known = (
         f"; {_count(done.known, 'message')} {'was' if done.known == 1 else 'were'} there already" if done.known else ""
     )
     new = f"{_count(done.messages, 'message')}, {_count(done.users, 'user')} and {_count(done.rooms, 'room')}"
-    _answer(as_json, f"{new} imported{known}.", **done._asdict())
+    _answer(as_json, f"{new} imported{known}.", "import", **done._asdict())
 
 
 @contextlib.contextmanager
@@ -117,30 +151,42 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
         yield sys.stdin.buffer
         return
     try:
-        opened = Path(file).open("rb")  # noqa: SIM115 (closed below)
+        opened = open(file, "rb")  # noqa: SIM115, PTH123 (closed below; pathlib is not imported for it)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror}.") from None
     with opened:
         yield opened
 
 
+def _size(file: IO[bytes]) -> int:
+    """Return how many bytes a file has, 0 for what is none, as a pipe."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
+
+
 @click.command(short_help="Look whether the log is whole.")
 @json_option("what, findings.")
 @data_option_within
+@loudness_options
 def check(as_json: bool) -> None:
     """Look whether the log is whole, while the server runs or not; nothing is changed.
 
     Prints a line for each thing that was looked at, or for each finding. The status is 1 if there are any.
     """
+    from chatcli.cli.admin_records import Checked
     from chatcli.cli.listing import print_json
+    from chatcli.cli.output import detail
     from chatcli.errors import StoreError
     from chatcli.store.check import examine
 
     found = 0
+    detail("Looking at every page: that takes the longest.")
     for what, findings in examine(data_directory()):
         found += len(findings)
         if as_json:
-            print_json({"what": what, "findings": findings})
+            print_json(Checked(what, findings))
         elif not findings:
             _print(f"ok: {what}")
         for finding in () if as_json else findings:
@@ -155,35 +201,17 @@ def check(as_json: bool) -> None:
 COMMANDS: Final = (backup, export_command, import_command, check)
 
 
-@contextlib.contextmanager
-def _progress(what: str) -> Iterator[Progress]:
-    """Give what shows on a terminal how far something is that takes long."""
-    begun = time.monotonic()
-    shown = False
-
-    def progress(done: float) -> None:
-        nonlocal shown
-        if sys.stderr.isatty() and time.monotonic() - begun > _PATIENCE:
-            click.echo(f"\r{what}: {done:.0%}", err=True, nl=False)
-            shown = True
-
-    try:
-        yield progress
-    finally:
-        if shown:
-            click.echo("\r\x1b[K", err=True, nl=False)
-
-
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _answer(as_json: bool, sentence: str, **fields: Any) -> None:  # noqa: ANN401 (as they come)
+def _answer(as_json: bool, sentence: str, do: str, **fields: Any) -> None:  # noqa: ANN401 (as they come)
     if as_json:
         from chatcli.cli.listing import print_json
+        from chatcli.cli.printed import PRINTED
 
-        print_json(fields)
-    else:
+        print_json(PRINTED[f"admin {do}"](**fields))
+    elif not quiet():
         _print(sentence)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import re
+from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.errors import InputError
 from chatcli.protocol.address import Address, parse_address
 from chatcli.protocol.text import is_text
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class AddressType(click.ParamType[Address]):
@@ -29,6 +32,17 @@ class AddressType(click.ParamType[Address]):
         """
         return value if isinstance(value, Address) else parse_address(str(value))
 
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's signature)
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return the addresses of the servers that the user has spoken to."""
+        from chatcli.cli.suggesting import servers
+
+        return servers(incomplete)
+
 
 class TextType(click.ParamType[str]):
     """Text that can be sent, and is not empty."""
@@ -44,6 +58,75 @@ class TextType(click.ParamType[str]):
         if not is_text(text):
             self.fail("it is not text in UTF-8.", param, ctx)
         return text
+
+
+class NameType(TextType):
+    """The name of a person or of a room, which the shell completes; with ``many``, or several, parted by commas."""
+
+    def __init__(self, name: str = "TEXT", *, people: bool = True, rooms: bool = True, many: bool = False) -> None:
+        super().__init__(name)
+        self.of_people = people
+        self._wanted = {"people": people, "rooms": rooms, "many": many}
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return those that are known."""
+        from chatcli.cli.suggesting import names
+
+        return names(ctx, incomplete, **self._wanted)
+
+
+class UserType(TextType):
+    """A name of the user's own."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's signature)
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return those that were used here."""
+        from chatcli.cli.suggesting import users
+
+        return users(incomplete)
+
+
+class NamedServerType(TextType):
+    """The name that ``config.toml`` gives a server."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's signature)
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return the names in that file."""
+        from chatcli.cli.suggesting import named_servers
+
+        return named_servers(incomplete)
+
+
+class FileType(TextType):
+    """A file, or with ``directory`` a directory, which the shell completes."""
+
+    def __init__(self, name: str = "FILE", *, directory: bool = False) -> None:
+        super().__init__(name)
+        self._kind = "dir" if directory else "file"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's signature)
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Leave it to the shell."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type=self._kind)]
 
 
 class RoomType(click.ParamType[str]):
@@ -66,11 +149,29 @@ class RoomType(click.ParamType[str]):
 
         return check_room_name(str(value)).text
 
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return the rooms that are known."""
+        from chatcli.cli.suggesting import names
+
+        return names(ctx, incomplete, people=False)
+
 
 class DurationType(click.ParamType[int]):
-    """A length of time, in seconds."""
+    """A length of time, in seconds.
+
+    Args:
+        bare: a number without a unit is one of seconds; for what is short, and harmless if it was not meant so.
+    """
 
     name = "TIME"
+
+    def __init__(self, *, bare: bool = False) -> None:
+        self._bare = bare
 
     def convert(
         self,
@@ -85,7 +186,31 @@ class DurationType(click.ParamType[int]):
         """
         from chatcli.protocol.durations import parse_duration
 
-        return value if isinstance(value, int) else parse_duration(str(value))
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        return parse_duration(f"{text}s" if self._bare and text.isdecimal() else text)
+
+
+class LapseType(click.ParamType[float]):
+    """A length of time for which something is done, in seconds, of which there may be a part."""
+
+    name = "TIME"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Read it: a number with a unit, or one of seconds."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(s|m|h|)", str(value))
+        seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+        if not seconds:
+            self.fail(f'"{value}" is no time above 0; write 5s, 0.5s or 2m.', param, ctx)
+        return seconds
 
 
 class FingerprintType(click.ParamType[str]):
@@ -117,22 +242,23 @@ class SeqType(click.ParamType[int]):
 
 
 class MomentType(click.ParamType[int]):
-    """A time in the past, in milliseconds since 1970-01-01 UTC: so long ago, or a date and a time of day."""
+    """A time, in milliseconds since 1970-01-01 UTC: so long ago, a day, or a date and a time of day."""
 
     name = "TIME"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it; a date without a zone is meant as the clock here shows it."""
-        import datetime
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> int:
+        """Read it; a date without a zone is meant as the clock here shows it.
 
-        from chatcli.protocol.durations import parse_duration
+        Raises:
+            InputError: it is none; the sentence says how to write one.
+        """
+        import time
 
-        text = str(value).strip()
-        try:
-            if text[-1:].isalpha() and text[-1:] not in "zZ":
-                return int((time.time() - parse_duration(text)) * 1000)
-            return max(0, int(datetime.datetime.fromisoformat(text).timestamp() * 1000))
-        except (ValueError, OverflowError, OSError, InputError):
-            self.fail(
-                f'"{text}" is no time; write how long ago, as in 2h, or when, as in 2026-11-22T10:00Z.', param, ctx
-            )
+        from chatcli.cli.moments import parse_moment
+
+        return value if isinstance(value, int) else parse_moment(str(value), time.time())

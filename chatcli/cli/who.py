@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import json_option, login_name, naming, server_options, user_option
-from chatcli.cli.values import TextType
+from chatcli.cli.output import note
+from chatcli.cli.values import NameType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Person
 
 
-@click.command("who", short_help="List who is in the chat, or in a room.")
-@click.argument("room", required=False, type=TextType())
+@click.command("who")
+@click.argument("room", required=False, type=NameType(people=False))
 @json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text.")
 @user_option("Who you are, for rooms, and for servers that answer only those they know.  [default: your login name]")
 @server_options
@@ -36,7 +37,7 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
     from chatcli.protocol.names import is_room
 
     if room and not is_room(room):
-        raise click.UsageError(f"A room is written with # and in quotes: '#{room}'.")
+        raise click.UsageError(f"who takes a room, and no person. A room is written with # and in quotes: '#{room}'.")
     people = _members(room, user, server, trust) if room else _here(user, server, trust)
     if as_json:
         for person in people:
@@ -45,7 +46,7 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
         for line in columns([_cells(person) for person in people]):
             click.echo(line)
         if not people:
-            click.echo("Nobody is here.", err=True)
+            note("Nobody is here.")
     else:
         for person in people:
             since = moment(person.since) if person.since else ""

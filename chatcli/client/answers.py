@@ -12,6 +12,7 @@ from chatcli.client.conversations import folded
 from chatcli.client.events import Answer, Event, Notice, Trouble, day
 from chatcli.client.lookback import Lookback, Page
 from chatcli.client.memory import Memory
+from chatcli.client.open_questions import OpenQuestions
 from chatcli.errors import ChatError, InputError, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -48,6 +49,7 @@ class Answers:
         circle: the people and rooms that the user knows of; what the answers tell of them is noted there.
         memory: what was said of late.
         clock: the time in milliseconds since 1970-01-01 UTC.
+        questions: those that the user may answer.
         trouble: notes that the user did not get what they wanted, and returns how that is shown.
 
     Attributes:
@@ -55,13 +57,19 @@ class Answers:
     """
 
     def __init__(
-        self, circle: Circle, memory: Memory, clock: Callable[[], int], trouble: Callable[[ChatError], Trouble]
+        self,
+        circle: Circle,
+        memory: Memory,
+        clock: Callable[[], int],
+        questions: OpenQuestions,
+        trouble: Callable[[ChatError], Trouble],
     ) -> None:
         self.rooms: tuple[str, ...] = ()
         self.lookback = Lookback(memory)
         self._circle = circle
         self._memory = memory
         self._clock = clock
+        self._questions = questions
         self._trouble = trouble
         self._asked = 0
         self._open: dict[int, Request] = {}  # by number
@@ -232,12 +240,17 @@ class Answers:
     def history(self, frame: f.HistoryPage) -> list[Event]:
         """Take a page of what was said before."""
         request = self._open.pop(frame.n, None)
+        self._questions.heard(frame.messages)
         for message in frame.messages:
             self._memory.note(message, frame.of)
             self._circle.saw(message.sender)
         if request is None or not isinstance(request.frame, f.History) or request.why == "looked back":
             return []
         user = self._circle.user
+        if request.frame.before is None:
+            # Shown on an earlier visit, perhaps, and still open: an answer to it would stand in this page.
+            for message in frame.messages:
+                self._questions.asked(message, frame.of, live=False)
         if request.why == "entered":
             return [self._memory.said(message, user, past=True) for message in frame.messages]
         return self._more(f.History, self.lookback.history(request.frame, frame, user))

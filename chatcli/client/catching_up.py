@@ -26,6 +26,11 @@ class CatchingUp:
         self._overflowed = False
 
     @property
+    def behind(self) -> bool:
+        """Whether what comes now was said before."""
+        return self._behind
+
+    @property
     def holds(self) -> bool:
         """Whether something that came is yet to be shown."""
         return bool(self._held)

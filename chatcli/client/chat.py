@@ -21,6 +21,7 @@ from chatcli.client.happenings import Happenings
 from chatcli.client.lookback import Page
 from chatcli.client.memory import Memory, conversation
 from chatcli.client.nearby import Nearby
+from chatcli.client.open_questions import OpenQuestions, answer_to, answered_by, listed
 from chatcli.client.refusals import as_exception
 from chatcli.client.turning import quiet, taken_as_text, turn_to, unknown, whom_to_answer
 from chatcli.errors import ChatError, InputError
@@ -81,6 +82,7 @@ class Chat:
         position: the newest message of the feed that came; a new connection goes on behind it.
         shown: the newest message among what was last heard and is to be shown now, or None where there is none.
         circle: the people and rooms that the user knows of.
+        questions: those that the user may answer.
         live: whether everything that waited for the user has come.
         outbox: what was said and the server has not answered, by id, in order.
         returned: texts that were not sent, for the user to mend; whoever has the input line takes them from here.
@@ -99,6 +101,7 @@ class Chat:
         self.position: int | None = None
         self.shown: int | None = None
         self.circle = Circle(user)
+        self.questions = OpenQuestions(self.circle, clock, elapsed)
         self.live = False
         self.outbox: dict[str, f.Send] = {}
         self.returned: list[str] = []
@@ -120,7 +123,7 @@ class Chat:
         self._invitations: list[str] = []  # rooms; the user is yet to be told of these
         self._memory = Memory()
         self._catching_up = CatchingUp(separate=not self._arrival.scripted)
-        self._answers = answers = Answers(self.circle, self._memory, clock, self._trouble)
+        self._answers = answers = Answers(self.circle, self._memory, clock, self.questions, self._trouble)
         answers.rooms = self._arrival.rooms
         self._happenings = Happenings(self.circle, answers)
         self._delivery = Delivery(self.circle)
@@ -305,10 +308,11 @@ class Chat:
                 return [], []
             case "edit":
                 raise InputError("There is no editor here: it belongs to the input line of a terminal.")
-            case "to":
-                return [turn_to(argument, self.circle)], []
-            case "quiet":
-                return [quiet(argument, self.circle)], []
+            case "to" | "quiet":
+                turn = turn_to if word == "to" else quiet
+                return [turn(argument, self.circle)], []
+            case "answer":
+                return self._answer(argument)
             case "reply":
                 answered, text = whom_to_answer(argument, self._memory.received)
                 return self._say(answered.of, text, answered.seq)
@@ -317,6 +321,16 @@ class Chat:
                 raise InputError(TO_WHOM)
             case _:
                 return [], self._question(word, argument, page)
+
+    def _answer(self, argument: str) -> Turn:
+        waiting = self.questions.open()
+        if waiting and not argument:
+            return [Answer(line) for line in listed(waiting)], []
+        question, choice = answered_by(argument, waiting)
+        frame = answer_to(question, choice, self._new_id())
+        self.outbox[frame.id] = frame
+        self.questions.answered(question.seq)
+        return [], [frame]
 
     def _question(self, word: str, argument: str, page: Page | None) -> list[f.ClientFrame]:
         if word in ("history", "search") and not argument:
@@ -336,6 +350,7 @@ class Chat:
         self._last_heard = self._elapsed()
         # Who has seen something is behind who came: what was seen came along with them.
         frames = sorted(frames, key=lambda frame: isinstance(frame, f.Receipt))
+        self.questions.heard(frame for frame in frames if isinstance(frame, f.Message))
         events = [event for frame in self._happenings.together(frames) for event in self._heard(frame)]
         self._owed = self._owed or any(isinstance(frame, f.Message) for frame in frames)
         self.shown = self._newest if self._owed and not self._catching_up.holds else None
@@ -363,14 +378,15 @@ class Chat:
         self.circle.saw(frame.sender)
         self.circle.talked_in(of)
         self._memory.note(frame, of)
-        if frame.sender == self.user:
+        is_open = self.questions.asked(frame, of, live=not self._catching_up.behind)
+        if frame.sender == self.user and not is_open:
             return self._own_message(frame, of)
         self._memory.receive(frame, of)
         self.circle.belongs(frame.sender, of)
         self.conversations.respell(of)
         self.conversations.arrived(of, frame.seq)
-        notable = not self.conversations.is_muted(of) and self._memory.is_for(frame, self.user)
-        said = self._memory.said(frame, self.user, notable=notable)
+        notable = not self.conversations.is_muted(of) and (is_open or self._memory.is_for(frame, self.user))
+        said = self._memory.said(frame, self.user, notable=notable, is_open=is_open)
         return self._catching_up.missed([said], frame.seq, 1)
 
     def _own_message(self, frame: f.Message, of: str) -> list[Event]:
@@ -394,9 +410,12 @@ class Chat:
             return []
         self._note_said(frame.id)
         of = self.circle.as_written(sent.to)
-        message = f.Message(frame.seq, frame.id, self.user, of, sent.text, frame.at, sent.re)
+        message = f.Message(frame.seq, frame.id, self.user, of, sent.text, frame.at, sent.re, answer=sent.answer)
+        self.questions.heard([message])
         self._memory.note(message, of)
         said = self._catching_up.own(self._memory.said(message, self.user))
+        if sent.answer is not None:
+            return said  # who has asked waits for it, on a connection that does not count as being here
         return [*said, *self._delivery.sent(frame, of)]
 
     def _refused(self, frame: f.Error) -> list[Event]:
@@ -404,7 +423,10 @@ class Chat:
         if told is None:
             return []
         unsent = self.outbox.pop(frame.id, None) if frame.id is not None else None
-        if unsent is not None:
+        if unsent is not None and unsent.answer is not None:
+            self.questions.refused(unsent, frame)
+            told = f.Error(frame.code, f"Not answered: {frame.text}", frame.id)
+        elif unsent is not None:
             if frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
                 self.circle.is_nobody(unsent.to)
                 self._addressed.add(folded(unsent.to))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,6 +10,7 @@ from chatcli.client import files
 from chatcli.client.chat import Chat
 from chatcli.client.events import Trouble
 from chatcli.client.link import Connection, connect
+from chatcli.client.login import login_name
 from chatcli.client.outbox import Outbox
 from chatcli.errors import InputError, Refused
 from chatcli.protocol import codes
@@ -102,14 +102,6 @@ def first_time() -> bool:
         return False
 
 
-def login_name() -> str:
-    """Return the user's name on this machine; empty where there is none."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
-
-
 def suggestion(login: str) -> str:
     """Return a name like the login name that one may have in the chat; empty where there is none like it."""
     kept = "".join(char for char in login.partition("@")[0] if char.isalnum() or char in "-_.").lstrip("-_.")
@@ -124,7 +116,7 @@ def suggestion(login: str) -> str:
 def open_outbox(server: Address, chat: Chat, welcome: Welcome, view: View) -> Outbox | None:
     """Have the chat take up what earlier runs have not sent; return where this one keeps such."""
     try:
-        outbox = Outbox(str(Path(files.state_directory(), "outbox")), server, welcome.user)
+        outbox = Outbox(files.outbox_directory(), server, welcome.user)
     except InputError as error:
         view.draw([Trouble(error)])
         return None

@@ -21,6 +21,7 @@ class Said(NamedTuple):
         past: whether the user asked for it, in the history or by searching: it is no news.
         notable: whether the user is to notice it even if they do something else: it is to them, names them or answers
             them, and they do not want the conversation to be quiet.
+        open: whether it is a question that the user may answer now.
     """
 
     message: Message
@@ -28,6 +29,7 @@ class Said(NamedTuple):
     quote: str = ""
     past: bool = False
     notable: bool = False
+    open: bool = False
 
 
 class Separator(NamedTuple):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from chatcli.client import remarks
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
 from chatcli.client.trust import PLAIN, Channel, Trust
@@ -20,11 +22,21 @@ from chatcli.protocol.states import State
 
 if TYPE_CHECKING:
     from chatcli.client.identity import Identity
+    from chatcli.client.passing import Passing
 
 MAX_LINE: Final = 16 * 1024 * 1024  # bytes: a server may list many people in one
 TIMEOUT: Final = 10.0  # seconds for a question and its answer, however often it is asked
 _TRIES: Final = 4
+_AT_ONCE: Final = 0.001  # seconds: what a socket does with none differs between plain ones and TLS
 _BETWEEN_TRIES: Final = 0.3  # seconds, more each time: a server that is started again is there in a second or two
+
+#: How a server that is trusted is told of; see ``trust.Standing``.
+_STANDINGS: Final = {
+    "plain": "Connected, without TLS: the server is on this machine.",
+    "pinned": "Connected: the server has the key that is pinned, {key}.",
+    "known": "Connected: the server has the key that is known here, {key}.",
+    "vouched": "Connected: an authority vouches for the server, whose key is {key}.",
+}
 
 Kind = TypeVar("Kind", bound=ServerFrame)
 Result = TypeVar("Result")
@@ -44,20 +56,25 @@ class Exchange:
         deadline: until when answers are waited for, by the monotonic clock.
         told: the server may have a message of ours.
         welcome: what the server welcomed us with, once an answer was heard.
+        channel: what the connection is known by.
+        passing: who takes note of what is said.
     """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self.deadline = deadline
         self.told = False
         self.welcome: Welcome | None = None
+        self.channel = PLAIN
+        self.passing: Passing | None = None
         self._connection = connection
-        self._reader = FrameReader[ServerFrame](server_frames, MAX_LINE)
+        self._reader = FrameReader[ServerFrame](server_frames(), MAX_LINE)
         self._heard: deque[ServerFrame | BadFrame] = deque()
         self._state = State.GREETING
         self._proof = b""  # goes out with what is said next, which saves a round trip
 
     def greet(self, hello: Hello, identity: Identity | None, channel: Channel) -> None:
         """Say hello, and have the answer to a challenge ready."""
+        self.channel = channel
         self.say(hello)
         greeting = self._next()
         if isinstance(greeting, Challenge) and identity is not None:
@@ -70,6 +87,8 @@ class Exchange:
             OSError: the connection broke, or the time is over.
         """
         self._connection.settimeout(_left(self.deadline))
+        if self.passing is not None:
+            frames = self.passing.saying(frames)
         self.told = self.told or any(isinstance(frame, Send) for frame in frames)
         proof, self._proof = self._proof, b""
         self._connection.sendall(proof + b"".join(map(encode, frames)))
@@ -86,21 +105,71 @@ class Exchange:
             if isinstance(frame, kinds):
                 return frame
 
-    def _next(self) -> ServerFrame:
+    def hear_each(self, *kinds: type[Kind]) -> Kind | Error:
+        """Return the next frame of these kinds, or what the server says of one thing that it does not do.
+
+        For whoever has said several things in one breath: a refusal names the one that it answers.
+
+        Raises:
+            OSError: the connection broke, or the time is over.
+            ChatError: the server said no to all of it, or what no chatcli server says.
+        """
+        while True:
+            frame = self._next(each=True)
+            if isinstance(frame, Error) or isinstance(frame, kinds):  # noqa: SIM101 (mypy follows it so)
+                return frame
+
+    def heard(self) -> list[ServerFrame]:
+        """Return what has come, without waiting for more; as :meth:`hear_each`, with what refuses one thing.
+
+        Raises:
+            OSError: the connection broke.
+            ChatError: as :meth:`hear_each`.
+        """
+        self._connection.settimeout(_AT_ONCE)
+        with contextlib.suppress(TimeoutError):
+            self._read()
+            while (pending := getattr(self._connection, "pending", None)) and pending():
+                self._read()  # TLS has taken it out of the socket, where nobody sees it any more
+        frames = []
+        while self._heard:
+            frames.append(self._next(each=True))
+        return frames
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait for until something comes."""
+        return self._connection.fileno()
+
+    def _next(self, *, each: bool = False) -> ServerFrame:
         while not self._heard:
             self._receive()
         frame = self._heard.popleft()
         if isinstance(frame, BadFrame):
             raise ProtocolError("What answers there is not a chatcli server: check the port.")
+        if self.passing is not None and self.passing.takes(frame):
+            return self._next(each=each)
         following = states.after(states.FROM_SERVER, self._state, type(frame))
         if following is None:
             raise ProtocolError("The server said something out of turn.")
-        if isinstance(frame, (Error, ServerBye)):
+        one = isinstance(frame, Error) and self._state is State.READY and (frame.id, frame.n) != (None, None)
+        if isinstance(frame, (Error, ServerBye)) and not (each and one):
             raise self._refusal(frame)
         self._state = following
         if isinstance(frame, Welcome):
             self.welcome = frame
         return frame
+
+    def end(self) -> None:
+        """Hear what was asked in passing, if it comes at once, and have it kept."""
+        if self.passing is None:
+            return
+        from chatcli.client.passing import PATIENCE
+
+        self.deadline = min(self.deadline, time.monotonic() + PATIENCE)
+        with contextlib.suppress(OSError, ChatError):  # the command has its answer
+            while self.passing.waits:
+                self._next()
+        self.passing.keep()
 
     def _receive(self) -> None:
         """Take what comes next; say something now and then, lest the server takes us for dead."""
@@ -108,12 +177,14 @@ class Exchange:
         patience = self.welcome.limits.silence / 3 if self.welcome else left
         self._connection.settimeout(min(left, patience))
         try:
-            data = self._connection.recv(65536)
+            self._read()
         except TimeoutError:
             if patience >= left:
                 raise
             self.say(Ping())
-            return
+
+    def _read(self) -> None:
+        data = self._connection.recv(65536)
         if not data:
             raise ConnectionResetError
         self._heard.extend(self._reader.feed(data))
@@ -166,21 +237,53 @@ def _try(
         time.sleep(attempt * _BETWEEN_TRIES)
         try:
             opened = connect(server, deadline, trust)
-        except ServerUnreachable:
+        except ServerUnreachable as error:
             if not broken:
                 raise
+            _detail_failure(error)
             continue
         trust = trust.settled()  # the next try is no first contact
         with opened.socket as connection:
             exchange = Exchange(connection, deadline)
+            exchange.passing = _passing(server, hello)
             try:
                 exchange.greet(hello, identity, opened.channel)
-                return talk(exchange)
-            except OSError as error:
+                result = talk(exchange)
+            except (OSError, ServerUnreachable) as error:  # the latter is how a server that stops says so
                 told = told or exchange.told
-                broken = _broken(server, error, told=told)
+                broken = broken_sentence(server, error, told=told)
                 deadline = exchange.deadline
+                _detail_failure(error)
+                continue
+            exchange.end()
+            return result
     raise ServerUnreachable(broken)
+
+
+def _passing(server: Address, hello: Hello) -> Passing | None:
+    """Return who takes note of what is said, for the roster of a user."""
+    if not hello.user:
+        return None
+    from chatcli.client.passing import Passing
+
+    return Passing(server, hello.user)
+
+
+@contextlib.contextmanager
+def greeted(
+    server: Address, hello: Hello, trust: Trust, identity: Identity | None, deadline: float
+) -> Iterator[Exchange]:
+    """Connect, say hello, and yield the connection until the block ends; nothing is tried again, and nobody asked.
+
+    Raises:
+        OSError: the connection broke.
+        ChatError: as :func:`connect`, and as the server refuses it.
+    """
+    opened = connect(server, deadline, trust)
+    with opened.socket as connection:
+        exchange = Exchange(connection, deadline)
+        exchange.greet(hello, identity, opened.channel)
+        yield exchange
 
 
 def _left(deadline: float) -> float:
@@ -199,9 +302,11 @@ def connect(server: Address, deadline: float, trust: Trust) -> Opened:
         ServerNotTrusted: the server shows another key than it must.
         ProtocolError: what answers does not speak TLS.
     """
-    if trust.plain(server):
-        return Opened(_dial(server, deadline), PLAIN)
-    return _connect_in_tls(server, deadline, trust)
+    remarks.detail(lambda: f"Connecting to {server}.")
+    plain = trust.plain(server)
+    opened = Opened(_dial(server, deadline), PLAIN) if plain else _connect_in_tls(server, deadline, trust)
+    remarks.detail(lambda: _STANDINGS[trust.standing(server, opened.channel)].format(key=opened.channel.server_key))
+    return opened
 
 
 def _connect_in_tls(server: Address, deadline: float, trust: Trust) -> Opened:
@@ -226,8 +331,11 @@ def _connect_in_tls(server: Address, deadline: float, trust: Trust) -> Opened:
 
 
 def _dial(server: Address, deadline: float) -> socket.socket:
+    timeout = max(0.1, deadline - time.monotonic())
+    # Bytes are looked up as they are; for a string, the tables of international names are loaded: 2 ms of a `send`.
+    host = server.host.encode() if server.host.isascii() else server.host
     try:
-        return socket.create_connection(server, timeout=max(0.1, deadline - time.monotonic()))
+        return socket.create_connection((host, server.port), timeout)  # type: ignore[arg-type]  # getaddrinfo's does
     except (OSError, UnicodeError) as error:
         raise ServerUnreachable(unreachable(server, error)) from None
 
@@ -244,7 +352,14 @@ def unreachable(server: Address, error: Exception) -> str:
     return f"Cannot connect to {server} ({reason}): check the address and the network."
 
 
-def _broken(server: Address, error: OSError, *, told: bool) -> str:
-    what = "does not answer" if isinstance(error, TimeoutError) else "broke the connection"
+def _detail_failure(error: Exception) -> None:
+    remarks.detail(lambda: f"Trying again: {str(error) or 'the connection broke'}")
+
+
+def broken_sentence(server: Address, error: OSError | ServerUnreachable, *, told: bool) -> str:
+    """Say that a connection broke, or took too long, and where it was so whether the server may have a message."""
     doubt = " Whether it has the message is not known." if told else ""
+    if isinstance(error, ServerUnreachable):
+        return f"{error}{doubt}"
+    what = "does not answer" if isinstance(error, TimeoutError) else "broke the connection"
     return f"{server} {what}: is it a chatcli server? Check the address, or try again.{doubt}"

@@ -34,6 +34,15 @@ def state_directory() -> str:
     return _directory("XDG_STATE_HOME", "~/.local/state", "user_state_dir")
 
 
+def outbox_directory() -> str:
+    """Return where what waits to be sent lies; it need not be there.
+
+    Raises:
+        InputError: the system does not know where the user's home is.
+    """
+    return os.path.join(state_directory(), "outbox")
+
+
 def file_name(*parts: str) -> str:
     """Return a name for the file that belongs to these, such as a server and a user, whatever is in their names."""
     import hashlib
@@ -136,6 +145,29 @@ def append(path: str, line: str) -> None:
             os.close(file)
     except OSError as error:
         raise _unusable(path, error) from None
+
+
+def hold(path: str, flags: int = os.O_RDWR) -> int | None:
+    """Open a file, or a directory, and hold it until it is closed; None where somebody else does, or has removed it.
+
+    Raises:
+        OSError: it cannot be opened, or not be locked.
+    """
+    import fcntl
+
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever held it a moment ago may have been done with it, and removed it.
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
 
 
 @contextlib.contextmanager

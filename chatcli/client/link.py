@@ -1,12 +1,10 @@
-"""One connection to the server on asyncio, and the waits between one and the next."""
+"""One connection to the server on asyncio."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections import deque
-from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from chatcli.client.exchange import MAX_LINE, unreachable
@@ -14,28 +12,29 @@ from chatcli.client.identity import Identity
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
 from chatcli.client.trust import CAUTIOUS, PLAIN, Channel, Trust
-from chatcli.errors import ProtocolError, ServerUnreachable
+from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
 from chatcli.protocol import states
 from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
-from chatcli.protocol.frames import Challenge, ClientFrame, Error, Hello, Ping, Pong, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import (
+    MAX_FRAME,
+    Bye,
+    Challenge,
+    ClientFrame,
+    Error,
+    Hello,
+    Ping,
+    Pong,
+    ServerBye,
+    ServerFrame,
+    Welcome,
+)
 from chatcli.protocol.states import State
 
 _CONNECTING: Final = 10.0  # seconds, the greeting included
 _CHUNK: Final = 64 * 1024  # bytes taken at a time: a few hundred messages, a few milliseconds of drawing
 _SILENCE: Final = 60.0  # seconds, until the server says otherwise
-_SHORTEST, _LONGEST = 0.5, 8.0  # seconds between tries
-
-
-def backoff() -> Iterator[float]:
-    """Yield waits in seconds, growing and with jitter, so that clients do not come back all at once.
-
-    "Full jitter", as in https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-    """
-    longest = _SHORTEST
-    while True:
-        yield random.uniform(_SHORTEST / 5, longest)  # noqa: S311 (spread, not secrecy)
-        longest = min(longest * 2, _LONGEST)
+GOODBYE: Final = 2.0  # seconds for the server to answer ours
 
 
 class LinkState(NamedTuple):
@@ -59,16 +58,20 @@ class Connection:
 
     Attributes:
         channel: what the connection is known by.
+        server_key: the fingerprint of the key that the server says is its own; empty where nothing had to be proved.
+        longest: bytes of a line that the server takes.
     """
 
     def __init__(
         self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: Channel
     ) -> None:
         self.channel = channel
+        self.server_key = ""
+        self.longest = MAX_FRAME  # until the server says otherwise
         self._server = server
         self._reader = reader
         self._writer = writer
-        self._frames = FrameReader[ServerFrame](server_frames, MAX_LINE)
+        self._frames = FrameReader[ServerFrame](server_frames(), MAX_LINE)
         self._state = State.GREETING
         self._waiting: deque[ServerFrame] = deque()  # frames that came along with the welcome
         self._silence = _SILENCE
@@ -99,10 +102,11 @@ class Connection:
             while frames:
                 frame = frames.popleft()
                 if isinstance(frame, Challenge):
+                    self.server_key = frame.key
                     self.send(prove(identity, hello, frame, self.channel))
                 if isinstance(frame, Welcome):
                     self._waiting = frames
-                    self._silence = float(frame.limits.silence)
+                    self._silence, self.longest = float(frame.limits.silence), frame.limits.frame
                     return frame
                 if isinstance(frame, (Error, ServerBye)):
                     raise as_exception(frame)
@@ -170,6 +174,17 @@ class Connection:
         if self._asked is not None:
             self._round_trip = self._loop.time() - self._asked
             self._asked = None
+
+    async def say_goodbye(self, *frames: ClientFrame) -> None:
+        """Say these, then goodbye; wait a moment until the server has heard, and let go of the connection."""
+        self.send(*frames, Bye())
+        try:
+            with contextlib.suppress(TimeoutError, ChatError):
+                async with asyncio.timeout(GOODBYE):
+                    while not any(isinstance(frame, ServerBye) for frame in await self.receive()):
+                        pass
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -57,18 +57,20 @@ class Memory:
         """Remember that someone else said this, so that it can be replied to."""
         self.received.appendleft(Received(message.seq, of, message.sender))
 
-    def said(self, message: Message, user: str, *, past: bool = False, notable: bool = False) -> Said:
+    def said(
+        self, message: Message, user: str, *, past: bool = False, notable: bool = False, is_open: bool = False
+    ) -> Said:
         """Return a message as the user is to see it, with what it answers as far as that is remembered."""
         answered = None if message.re is None else self._glimpses.get(message.re)
         mine = message.sender == user and message.to != user
-        return Said(message, mine, answered.start if answered else "", past, notable)
+        return Said(message, mine, answered.start if answered else "", past, notable, is_open)
 
     def is_for(self, message: Message, user: str) -> bool:
         """Return whether a message of someone else's is for the user: to them, an answer to them, or naming them."""
         if not is_room(message.to):
             return True
         answered = None if message.re is None else self._glimpses.get(message.re)
-        return (answered is not None and answered.sender == user) or _mentions(message.text, user)
+        return (answered is not None and answered.sender == user) or mentions(message.text, user)
 
     def said_by(self, user: str, of: str) -> list[Glimpse]:
         """Return what the user has said in a conversation, as far as it is remembered, the oldest first."""
@@ -81,7 +83,7 @@ def conversation(message: Message, user: str) -> str:
     return message.to if is_room(message.to) or message.sender == user else message.sender
 
 
-def _mentions(text: str, user: str) -> bool:
+def mentions(text: str, user: str) -> bool:
     """Return whether a text has the user's name as a word; a name of one letter only behind @, for it may be one."""
     name, text = folded(user), folded(text)
     if name not in text:

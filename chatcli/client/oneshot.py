@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from chatcli.client.exchange import TIMEOUT, Exchange, Kind, converse
+from chatcli.client.exchange import TIMEOUT, Exchange, Kind, Result, converse
 from chatcli.client.files import config_directory
 from chatcli.client.identity import Identity, load_identity
 from chatcli.client.ids import new_id
-from chatcli.client.trust import CAUTIOUS, Trust
+from chatcli.client.leftovers import empty_spool
+from chatcli.client.mailing import Mailing
+from chatcli.client.trust import CAUTIOUS, Channel, Trust
 from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
@@ -32,38 +34,24 @@ from chatcli.protocol.frames import (
     People,
     Person,
     Purpose,
-    Receipt,
-    ReceiptList,
-    Receipts,
     RoomList,
     Search,
     Send,
     Sent,
     ServerFrame,
+    Unread,
+    UnreadList,
+    Welcome,
     Who,
 )
 from chatcli.protocol.keys import key_text
-from chatcli.protocol.names import is_room
+
+if TYPE_CHECKING:
+    from chatcli.client.confirming import Confirming
 
 _ANSWERS: Final = (Sent, People, RoomList, LinkCode, KeyList, Done)
-_OF_RECEIPTS: Final[tuple[type[ReceiptList | Receipt], ...]] = (ReceiptList, Receipt)
-_BETWEEN_LOOKS: Final = 1.0  # seconds from one failure to reach the server to the next, while waiting for a receipt
 
 Answer = TypeVar("Answer", bound=ServerFrame)
-
-
-class Receipted(NamedTuple):
-    """A message that is on the server's disk.
-
-    Attributes:
-        sent: what the server said of it.
-        seen: whether a recipient has been shown it, as far as they let it be known.
-        why: what kept us from learning that, as a sentence; empty if it is only that the time was over.
-    """
-
-    sent: Sent
-    seen: bool
-    why: str = ""
 
 
 class Pages(NamedTuple):
@@ -71,6 +59,14 @@ class Pages(NamedTuple):
 
     messages: list[Message]
     more: bool
+
+
+class Looked(NamedTuple):
+    """What the server welcomed the user with, what is unread, and what the connection is known by."""
+
+    welcome: Welcome
+    unread: UnreadList
+    channel: Channel
 
 
 def send(
@@ -103,114 +99,76 @@ def send(
         Refused: the server said no to the name or to the message.
         ProtocolError: what answers is no chatcli server.
     """
-    return _expect(Sent, request(server, user, Send(new_id(), to, text, re), trust, identity), server)
+    message = Send(new_id(), to, text, re)
+    answer = send_all(server, user, [message], trust, identity)[0]
+    if isinstance(answer, ChatError):
+        raise answer
+    return answer
 
 
-def send_and_wait(
+def send_all(
     server: Address,
     user: str,
-    message: Send,
-    timeout: float,
+    messages: Sequence[Send],
     trust: Trust = CAUTIOUS,
     identity: Identity | None = None,
-    stored: Callable[[], None] = lambda: None,
-) -> Receipted:
-    """Send one message, then wait until its recipient, or somebody else in the room, has been shown it.
+) -> list[Sent | ChatError]:
+    """Send messages in one breath, and return once each of them is on the server's disk or refused.
 
-    Once the message is on disk nothing is raised any more, lest it is sent again: a connection that breaks is made
-    again until the time is over.
+    A connection that breaks is made again, and what is not answered is said again with the same ids.
 
     Args:
         server: where to.
         user: who says it.
-        message: what, and to whom.
-        timeout: how long to wait after the message is on disk, in seconds.
+        messages: what, and to whom.
         trust: which servers to speak to.
         identity: the user's key; by default the one in their configuration.
-        stored: called once the message is on disk.
+
+    Returns:
+        What became of each, in order; where the server was lost after it had answered some, why of the others.
+
+    Raises:
+        As :func:`send`, where nothing was answered.
+    """
+    mailing = Mailing(messages)
+    try:
+        deliver(server, user, mailing, trust, identity)
+    except ChatError as error:
+        if not mailing.answers:
+            raise
+        return [mailing.answers.get(message.id, error) for message in messages]
+    return [mailing.answers[message.id] for message in messages]
+
+
+def deliver(
+    server: Address, user: str, mailing: Mailing, trust: Trust = CAUTIOUS, identity: Identity | None = None
+) -> None:
+    """Send what is in a mailing, which then knows the answers; also those that came before anything is raised.
 
     Raises:
         As :func:`send`.
     """
-    wait = _Wait(message, timeout, stored)
+    _converse(server, user, "send", mailing.talk, trust, identity)
+
+
+def confirm(
+    server: Address, user: str, confirming: Confirming, trust: Trust = CAUTIOUS, identity: Identity | None = None
+) -> None:
+    """Send messages, then wait until each was shown to somebody, or the time is over.
+
+    Raises:
+        As :func:`send`, but not once each message is answered.
+    """
+    from chatcli.client.persisting import persist
+
     hello, identity = _named(user, "send", identity)
-    while True:
-        try:
-            seen = converse(server, hello, wait.talk, trust, identity, wait.patience())
-        except ServerUnreachable:
-            if wait.sent is None:
-                raise
-            if wait.over():
-                return Receipted(wait.sent, seen=False)
-            time.sleep(min(_BETWEEN_LOOKS, wait.left()))
-        except ChatError as error:
-            if wait.sent is None:
-                raise
-            return Receipted(wait.sent, seen=False, why=str(error))
-        else:
-            assert wait.sent is not None  # noqa: S101 (it comes before anyone sees it)
-            return Receipted(wait.sent, seen)
-        trust = trust.settled()  # it is no first contact any more
-
-
-class _Wait:
-    """A message on its way, and the wait for its receipt, over as many connections as it takes."""
-
-    def __init__(self, message: Send, timeout: float, stored: Callable[[], None]) -> None:
-        self._message = message
-        self._timeout = timeout
-        self._stored = stored
-        self._until = 0.0
-        self.sent: Sent | None = None
-
-    def left(self) -> float:
-        return max(0.0, self._until - time.monotonic())
-
-    def over(self) -> bool:
-        return not self.left()
-
-    def patience(self) -> float:
-        """Return how long to try to reach the server, in seconds."""
-        return TIMEOUT if self.sent is None else max(0.1, min(TIMEOUT, self.left()))
-
-    def talk(self, exchange: Exchange) -> bool:
-        """Return whether the message was seen in time."""
-        if self.sent is None:
-            exchange.say(self._message)
-            self.sent = exchange.hear(Sent)
-            self._until = time.monotonic() + self._timeout
-            self._stored()
-        exchange.deadline = self._until
-        try:
-            return self._watch(exchange, self.sent.seq)
-        except TimeoutError:
-            if self.over():
-                return False
+    try:
+        persist(server, hello, confirming, trust, identity)
+    except ChatError as error:
+        if not confirming.begun:
             raise
-
-    def _watch(self, exchange: Exchange, seq: int) -> bool:
-        """Return once someone else has been shown what stands at ``seq``."""
-        exchange.say(Receipts(self._message.to, watch=True, n=1))
-        early: list[Receipt] = []  # what came before the answer, and may be newer than what it says
-        while True:
-            known = exchange.hear(*_OF_RECEIPTS)
-            if isinstance(known, ReceiptList):
-                break
-            early.append(known)
-        to = known.to
-        own = exchange.welcome.user if exchange.welcome else ""
-
-        def counts(receipt: Receipt) -> bool:
-            return receipt.since < seq <= receipt.seq and (receipt.user != own if is_room(to) else receipt.user == to)
-
-        def concerns(receipt: Receipt) -> bool:
-            return receipt.to == (to if is_room(to) else "") and counts(receipt)
-
-        if any(map(counts, known.people)) or any(map(concerns, early)):
-            return True
-        while not concerns(exchange.hear(Receipt)):
-            pass
-        return True
+        if not isinstance(error, ServerUnreachable):
+            confirming.give_up(str(error))
 
 
 def request(
@@ -226,8 +184,7 @@ def request(
     Raises:
         As :func:`send`.
     """
-    hello, identity = _named(user, purpose, identity)
-    return converse(server, hello, _asking(frame), trust, identity)
+    return _converse(server, user, purpose, _asking(frame), trust, identity)
 
 
 def query(server: Address, user: str, frame: ClientFrame, kind: type[Kind], trust: Trust = CAUTIOUS) -> Kind:
@@ -270,8 +227,7 @@ def read(server: Address, user: str, question: History | Search, limit: int, tru
                 exchange.say(Bye())
                 return page.more
 
-    hello, identity = _named(user, "query", None)
-    more = converse(server, hello, talk, trust, identity)
+    more = _converse(server, user, "query", talk, trust)
     if kind is HistoryPage:
         pages.reverse()
     return Pages([message for page in pages for message in page], more)
@@ -287,13 +243,61 @@ def who(server: Address, trust: Trust = CAUTIOUS, user: str = "") -> list[Person
         ProtocolError: what answers is no chatcli server.
     """
     question = Who(n=1)
+    if user:
+        empty_spool(server, user, trust, asking=True)
     try:
         answer = converse(server, Hello(VERSION, purpose="query"), _asking(question), trust, None)
     except Refused as refusal:
         if refusal.code != codes.KEY_REQUIRED or not user:
             raise
         answer = request(server, user, question, trust, purpose="query")
-    return _expect(People, answer, server).people
+    people = _expect(People, answer, server)
+    if user:
+        from chatcli.client.passing import Passing
+
+        passing = Passing(server, user)
+        passing.takes(people)
+        passing.keep()
+    return people.people
+
+
+def look(server: Address, user: str, trust: Trust = CAUTIOUS, timeout: float | None = None) -> Looked:
+    """Return how the server is reached, and what is unread there.
+
+    Args:
+        server: where.
+        user: who asks.
+        trust: which servers to speak to.
+        timeout: how long to wait, in seconds; who says so is in a hurry, and leaves the outbox alone.
+
+    Raises:
+        As :func:`send`.
+    """
+
+    def talk(exchange: Exchange) -> Looked:
+        exchange.say(Unread(n=1), Bye())
+        unread = exchange.hear(UnreadList)
+        assert exchange.welcome is not None  # noqa: S101 (it comes before any answer)
+        return Looked(exchange.welcome, unread, exchange.channel)
+
+    if timeout is None:
+        return _converse(server, user, "query", talk, trust)
+    hello, identity = _named(user, "query", None)
+    return converse(server, hello, talk, trust, identity, timeout)
+
+
+def _converse(
+    server: Address,
+    user: str,
+    purpose: Purpose,
+    talk: Callable[[Exchange], Result],
+    trust: Trust,
+    identity: Identity | None = None,
+) -> Result:
+    """Do as :func:`chatcli.client.exchange.converse` does, under a name; what is left in the outbox goes out first."""
+    hello, identity = _named(user, purpose, identity)
+    empty_spool(server, user, trust, identity, asking=purpose == "query")
+    return converse(server, hello, talk, trust, identity)
 
 
 def _named(user: str, purpose: Purpose, identity: Identity | None) -> tuple[Hello, Identity]:

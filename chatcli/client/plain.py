@@ -15,12 +15,14 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
+from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
 from chatcli.client.entering import HOW_TO_TALK, WAIT, WAIT_OR_LEAVE, Greeted, enter, first_time, open_outbox
 from chatcli.client.events import Answer, Event, Said, Separator, Trouble
 from chatcli.client.identity import Identity
-from chatcli.client.link import backoff, connect
+from chatcli.client.link import connect
 from chatcli.client.looks import Looks
+from chatcli.client.open_questions import SEEN, Question, how_to_answer
 from chatcli.client.rendering import Fragments, Renderer, plain, render
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
@@ -59,12 +61,25 @@ class PlainView:
     def typed(self, ids: Collection[str]) -> None:
         """Learn which messages the user has typed here."""
 
+    def meant(self, line: str) -> str:
+        """Return what a line stands for."""
+        return line
+
     def _print(self, event: Event) -> None:
-        if isinstance(event, Separator) or (isinstance(event, Said) and event.mine and not event.past):
+        if isinstance(event, Separator):
+            return
+        if isinstance(event, Said) and event.mine and not event.past:
+            self._tell(_own_answer(event.message))
             return
         stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
         if stream is not None:
             stream.write(_line(event, render(event, _today())))
+        if isinstance(event, Said) and event.open:
+            self._tell(how_to_answer(event.message, digits=False))
+
+    def _tell(self, notice: str) -> None:
+        if notice and sys.stderr is not None:
+            sys.stderr.write(f"{notice}\n")
 
 
 class TerminalView(PlainView):
@@ -78,11 +93,34 @@ class TerminalView(PlainView):
         way = "bell" if looks.notify == "osc" and os.environ.get("TERM") == "dumb" else looks.notify
         self._notifier = Notifier(way, _write, lambda _: False, time.monotonic)
         self._typed: dict[str, None] = {}  # ids, the oldest first
+        self._asked: tuple[int, float] = (0, 0.0)  # the place of the question that is to be answered; since when
 
     async def show(self, events: list[Event]) -> None:
         """Print events, and notify of them."""
         self._notifier.take(events, self._chat.user)
         await super().show(events)
+        self._first()
+
+    def meant(self, line: str) -> str:
+        """Return a line that is only the number of a choice as the answer that it is.
+
+        A question that has come just now, or just now become the first, is not meant: the line was begun before.
+        """
+        number = line.strip()
+        question, since = self._first()
+        if question is None or len(number) != 1 or number not in "0123456789"[: len(question.choices) + 1]:
+            return line
+        if time.monotonic() - since < SEEN or (number == "0" and not question.direct):
+            return line
+        return f"/answer {question.seq} [{number}]"
+
+    def _first(self) -> tuple[Question | None, float]:
+        """Return the question that waits, and since when it is the first one."""
+        question = self._chat.questions.first()
+        seq = question.seq if question is not None else 0
+        if seq != self._asked[0]:
+            self._asked = seq, time.monotonic()
+        return question, self._asked[1]
 
     def typed(self, ids: Collection[str]) -> None:
         """Learn which messages the user has typed here."""
@@ -92,12 +130,26 @@ class TerminalView(PlainView):
 
     def _print(self, event: Event) -> None:
         if isinstance(event, Said) and event.mine and not event.past and self._stands_above(event.message):
+            self._tell(_own_answer(event.message))
             return
         for shown, fragments in self._renderer.lines(event, _today()):
             sys.stdout.write(_line(shown, fragments))
+        if isinstance(event, Said) and event.open:
+            self._tell(how_to_answer(event.message, digits=True))
+
+    def _tell(self, notice: str) -> None:
+        if notice:
+            sys.stdout.write(f"{notice}\n")
 
     def _stands_above(self, message: Message) -> bool:
         return not message.seq or message.id in self._typed
+
+
+def _own_answer(message: Message) -> str:
+    """Return what to say of a message that the user has typed: nothing, unless it is an answer in other words."""
+    if message.answer is None:
+        return ""
+    return f'You have answered "{printable_line(message.text)}"' if message.answer >= 0 else "You have declined"
 
 
 def _write(text: str) -> None:
@@ -253,7 +305,7 @@ class _Lines:
                 if self._chat.leaving:
                     break
                 before = set(self._chat.outbox)
-                self._conversation.typed(line.decode(errors="surrogateescape"))
+                self._conversation.typed(self._view.meant(line.decode(errors="surrogateescape")))
                 self._view.typed(self._chat.outbox.keys() - before)
         except OSError as error:  # standard output is closed or full
             self._conversation.fail(error)

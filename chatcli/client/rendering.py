@@ -4,8 +4,8 @@ What people said is never reflowed, so that what is copied from the terminal is 
 one, and the terminal breaks it, which knows that it did. Two things are added to it:
 
 - Further lines of a message are indented, so that none of them can pass for another message ("12:05 boss → you …").
-- Blocks between ``` are not, because their commands are there to be copied. What could pass for another message still
-  is: a line that begins like a time or like a separator.
+- Blocks between ``` (or more backticks) are not, because their commands are there to be copied. What could pass for
+  another message still is: a line that begins like a time or like a separator.
 
 Right-to-left text stays in the order in which it was written: a terminal that can turns it around, and the characters
 that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.text`). No isolates (U+2068)
@@ -22,10 +22,13 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from chatcli.client.events import Answer, Event, Notice, Said, Separator, Trouble, day, when
 from chatcli.client.looks import Clock
+from chatcli.client.open_questions import choices_text
+from chatcli.protocol.frames import Message
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable, printable_line
 
@@ -128,7 +131,18 @@ def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments
         quote = f'"{printable_line(said.quote)}"' if said.quote else "an earlier message"
         head.append(("class:quote", f"  ↳ {quote}"))
     gap = "  " if _left_to_right(message.sender) and _left_to_right(message.to) else f" {_MARK} "
-    return [time, *head, ("", gap), *_text(printable(message.text))]
+    return [time, *head, ("", gap), *_what(message, is_open=said.open)]
+
+
+def _what(message: Message, *, is_open: bool) -> Fragments:
+    if message.answer is not None and message.answer >= 0:
+        return [("", f'answered "{printable_line(message.text)}"')]
+    text = _text(printable(message.text))
+    if not message.choices:
+        return text
+    between = f"\n{_INDENT}" if "\n" in message.text else "   "
+    style = "class:choice" if is_open else "class:quote"
+    return [*text, ("", between), (style, choices_text(message.choices))]
 
 
 def _you() -> tuple[str, str]:
@@ -153,16 +167,28 @@ def _text(text: str) -> Fragments:
 
 
 def _with_blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a text with blocks: a block without an end is none."""
-    last = max((number for number, line in enumerate(lines) if line.rstrip() == _FENCE), default=-1)
-    inside = False
+    """Yield the lines of a text with blocks: a block without an end is none.
+
+    It ends at a line of as many backticks as it began with, or more: so what it holds may have shorter ones.
+    """
+    longest = list(accumulate(map(_closes, reversed(lines)), max))[::-1]  # what could end a block here or further down
+    ending = 0  # how many backticks end the block that the line stands in; 0 outside of any
     for number, line in enumerate(lines):
         newline = "\n" if number else ""
-        if number <= last and (line.rstrip() == _FENCE if inside else _opens(line) and number < last):
-            inside = not inside
+        if ending:
+            closed = _closes(line) >= ending
+            yield (
+                ("class:fence", newline + line)
+                if closed
+                else (
+                    "class:code",
+                    newline + _INDENT * _like_ours(line) + line,
+                )
+            )
+            ending = 0 if closed else ending
+        elif (ticks := _opens(line)) and number + 1 < len(lines) and longest[number + 1] >= ticks:
+            ending = ticks
             yield "class:fence", newline + line
-        elif inside:
-            yield "class:code", newline + _INDENT * _like_ours(line) + line
         else:
             yield "", newline + (_INDENT if number else "") + line
 
@@ -174,6 +200,13 @@ def _like_ours(line: str) -> bool:
     return _LIKE_OURS.match(line, seen) is not None
 
 
-def _opens(line: str) -> bool:
-    """Return whether a block begins here, perhaps with the name of a language, and does not end on the same line."""
-    return line.startswith(_FENCE) and "`" not in line[len(_FENCE) :]
+def _opens(line: str) -> int:
+    """Return how many backticks a block begins with here, perhaps with the name of a language behind; 0 for none."""
+    ticks = len(line) - len(line.lstrip("`"))
+    return ticks if ticks >= len(_FENCE) and "`" not in line[ticks:] else 0
+
+
+def _closes(line: str) -> int:
+    """Return of how many backticks, and nothing else, a line consists; 0 where they are no fence."""
+    bare = line.rstrip()
+    return len(bare) if len(bare) >= len(_FENCE) and not bare.strip("`") else 0

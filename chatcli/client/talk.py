@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
+from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
 from chatcli.client.company import Company
 from chatcli.client.events import Event, Notice, Trouble
-from chatcli.client.link import Connection, LinkState, backoff, connect
+from chatcli.client.link import GOODBYE, Connection, LinkState, connect
+from chatcli.client.noting import EVERY, Noting
 from chatcli.client.refusals import as_exception
 from chatcli.errors import InputError, Refused, ServerUnreachable, StoreError
 from chatcli.protocol import codes
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from chatcli.protocol.address import Address
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
-_GOODBYE: Final = 2.0  # seconds for the server to answer ours
 _LONG: Final = 1.0  # seconds without an answer, after which a message is kept on disk
 _BETWEEN_MEASURES: Final = 5.0  # seconds
 
@@ -74,6 +75,7 @@ class Talk:
         self.company = Company()
         self.standing: Standing = "plain"
         self._outbox = outbox
+        self._noting = Noting(server, chat, counting=changed is not None)
         self._changed = changed
         self._keeping: asyncio.TimerHandle | None = None
         self._apart = LinkState("connecting")  # the state while there is no connection
@@ -148,6 +150,7 @@ class Talk:
         listening = asyncio.create_task(self._listen(), name="listen")
         leaving = asyncio.create_task(self._leave.wait(), name="leave")
         measuring = asyncio.create_task(self._measure(), name="measure")
+        noting = asyncio.create_task(self._note(), name="note")
         try:
             await asyncio.wait({listening, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if not listening.done() and self._failure is None:
@@ -160,9 +163,10 @@ class Talk:
                 self._view.draw(unanswered)
             self._check_all_was_sent()
         finally:
-            for task in (listening, leaving, measuring):
+            for task in (listening, leaving, measuring, noting):
                 task.cancel()
-            await asyncio.gather(listening, leaving, measuring, return_exceptions=True)
+            await asyncio.gather(listening, leaving, measuring, noting, return_exceptions=True)
+            self._noting.end()
             self._put_away()
             if self._connection is not None:
                 await self._connection.close()
@@ -181,7 +185,7 @@ class Talk:
             self._parting = True
             self._say(Bye())
         if self._connection is not None:
-            await asyncio.wait({listening}, timeout=_GOODBYE)
+            await asyncio.wait({listening}, timeout=GOODBYE)
 
     def _check_all_was_sent(self) -> None:
         if self._chat.outbox:
@@ -247,6 +251,12 @@ class Talk:
                 self._connection.measure()
                 self._changed()
             await asyncio.sleep(_BETWEEN_MEASURES)
+
+    async def _note(self) -> None:
+        """Keep for commands what this client knows anyhow."""
+        while True:
+            await asyncio.sleep(EVERY)
+            self._noting.look(connected=self._connection is not None)
 
     def _begin(self, connection: Connection, welcome: Welcome) -> Connection:
         self._connection = connection

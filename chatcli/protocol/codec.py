@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -153,5 +154,16 @@ def _explain(line: bytes, error: Exception) -> BadFrame:
     return BadFrame(codes.INVALID, f"The frame {tag[:40]!r} does not hold: {str(error)[:200]}.")
 
 
-client_frames: Final = msgspec.json.Decoder(ClientFrame)
-server_frames: Final = msgspec.json.Decoder(ServerFrame)
+# Made when they are first asked for: that takes a millisecond or two, and each end of a connection reads only one.
+
+
+@functools.cache
+def client_frames() -> msgspec.json.Decoder[ClientFrame]:
+    """Return what reads the frames of a client."""
+    return msgspec.json.Decoder(ClientFrame)
+
+
+@functools.cache
+def server_frames() -> msgspec.json.Decoder[ServerFrame]:
+    """Return what reads the frames of the server."""
+    return msgspec.json.Decoder(ServerFrame)

@@ -30,6 +30,7 @@ EMPTY_TEXT: Final = "empty_text"
 TEXT_TOO_LONG: Final = "text_too_long"
 BAD_ID: Final = "bad_id"
 ID_TAKEN: Final = "id_taken"
+NOT_OPEN: Final = "not_open"
 STORAGE: Final = "storage"
 FULL: Final = "full"
 TLS_REQUIRED: Final = "tls_required"
@@ -66,6 +67,7 @@ MEANINGS: Final[dict[str, str]] = {
     TEXT_TOO_LONG: "the text is longer than a message may be",
     BAD_ID: "the message id is not a UUID in its canonical form",
     ID_TAKEN: "someone else's message has this id",
+    NOT_OPEN: "the question is answered, withdrawn, or its time is over",
     STORAGE: "the server cannot write its log at the moment; nothing was stored",
     FULL: "the server holds as many connections as it may",
     TLS_REQUIRED: "plain connections are taken from the server's own machine only: speak TLS",

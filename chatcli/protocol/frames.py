@@ -6,6 +6,7 @@ strictly increasing, with gaps. Unknown fields are ignored, so that later versio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -14,6 +15,10 @@ VERSION: Final = 1
 MAX_FRAME: Final = 64 * 1024  # bytes in one line, its newline included
 MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message, unless the server is told otherwise
 MAX_PAGE: Final = 500  # messages in one answer
+MAX_CHOICES: Final = 9  # of a question: one key each
+MAX_CHOICE: Final = 60  # characters in one of them
+MAX_OPEN: Final = 30 * 86_400  # seconds for which a question may be open
+DECLINED: Final = -1  # in place of the number of a choice
 
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
@@ -41,6 +46,8 @@ Happening = Literal[
     "owner",
     "disowned",
 ]
+# Not bounded here: what is wrong with a question is said with the id of the message, by whoever reads its fields.
+Choice = Annotated[int, Meta(ge=DECLINED, le=2**53 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 
 
@@ -78,12 +85,20 @@ class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
     """A message to a person or a room.
 
     ``id`` is a UUID made by the client and the same in every retry; ``re`` is the ``seq`` of the message answered.
+
+    With ``choices`` it is a question, which is open for so many ``seconds``, or until it is answered. An ``answer`` to
+    the question ``re`` is the number of a choice, from 0, or -1 to decline, which nobody can do for a room; the server
+    puts the words of the choice in the place of ``text``. Whoever asked withdraws the question with -1. The log takes
+    the first answer, which counts, and no other: these are refused with ``not_open``.
     """
 
     id: str
     to: str
-    text: str
+    text: str = ""
     re: Seq | None = None
+    choices: Sequence[str] = ()
+    seconds: Number | None = None
+    answer: Choice | None = None
 
 
 class Ack(Struct, tag_field="t", tag="ack", gc=False):
@@ -177,6 +192,19 @@ class Receipts(Struct, tag_field="t", tag="receipts", gc=False, omit_defaults=Tr
     n: Number = 0
 
 
+class Answers(Struct, tag_field="t", tag="answers", gc=False, omit_defaults=True):
+    """Asks for the answer to a question of the user's, now and, if there is none, as soon as there is one."""
+
+    re: Seq
+    n: Number = 0
+
+
+class Unread(Struct, tag_field="t", tag="unread", gc=False, omit_defaults=True):
+    """Asks how much the user has not been shown, by conversation."""
+
+    n: Number = 0
+
+
 class Link(Struct, tag_field="t", tag="link", gc=False, omit_defaults=True):
     """Asks for a code with which another device of the user can add its key."""
 
@@ -261,7 +289,11 @@ class Sent(Struct, tag_field="t", tag="sent", gc=False):
 
 
 class Message(Struct, tag_field="t", tag="message", gc=False, omit_defaults=True):
-    """One message of the user's feed, in the order of ``seq``; ``re`` is the ``seq`` of the one that it answers."""
+    """One message of the user's feed, in the order of ``seq``; ``re`` is the ``seq`` of the one that it answers.
+
+    With ``choices`` it is a question, open ``until`` that time; with an ``answer`` it is what counts for the question
+    ``re``: the number of a choice, or -1 where it was declined, or withdrawn by who asked.
+    """
 
     seq: Seq
     id: str
@@ -270,6 +302,9 @@ class Message(Struct, tag_field="t", tag="message", gc=False, omit_defaults=True
     text: str
     at: Time
     re: Seq | None = None
+    choices: Sequence[str] = ()
+    until: Time | None = None
+    answer: int | None = None
 
 
 class Live(Struct, tag_field="t", tag="live", gc=False):
@@ -397,6 +432,36 @@ class ReceiptList(Struct, tag_field="t", tag="receipts", gc=False):
     n: Number = 0
 
 
+class Answered(Struct, tag_field="t", tag="answer", gc=False, omit_defaults=True):
+    """The answer to ``answers``: the message that answers the question ``re``, or none yet.
+
+    Where there was none, another such frame comes, with ``n`` 0, when the answer does.
+    """
+
+    re: Seq
+    message: Message | None = None
+    n: Number = 0
+
+
+class UnreadCount(Struct, gc=False):
+    """So many messages of a conversation were not shown to the user; the newest is ``seq``."""
+
+    of: str
+    count: Number
+    seq: Seq
+
+
+class UnreadList(Struct, tag_field="t", tag="unread", gc=False):
+    """The answer to ``unread``: what lies behind ``cursor``, up to which everything was shown; the newest first.
+
+    A ``count`` of 1000 means that there are as many or more; of very many conversations the oldest are left out.
+    """
+
+    cursor: Seq
+    conversations: list[UnreadCount]
+    n: Number = 0
+
+
 class LinkCode(Struct, tag_field="t", tag="link", gc=False):
     """The answer to ``link``: a code to be used once, until that time."""
 
@@ -462,6 +527,8 @@ ClientFrame = (
     | History
     | Search
     | Receipts
+    | Answers
+    | Unread
     | Link
     | Keys
     | Revoke
@@ -486,6 +553,8 @@ ServerFrame = (
     | HistoryPage
     | Found
     | ReceiptList
+    | Answered
+    | UnreadList
     | LinkCode
     | KeyList
     | Done

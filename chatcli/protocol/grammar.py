@@ -89,6 +89,16 @@ COMMANDS: Final = (
         daily=True,
         more=("/reply bob TEXT: the newest of bob's", "/reply 2 TEXT: the newest but one"),
     ),
+    CommandHelp(
+        ("answer",),
+        "answer a question; /answer alone: list those that are open",
+        "[SEQ] [CHOICE]",
+        more=(
+            "/answer 1, /answer yes: the question that came first, by the number of a choice or in words",
+            "/answer decline: answer none of them; a question to a room is left to others instead",
+            "/answer ci yes, /answer 4711 yes: the one that ci has asked, or the one at that place in the log",
+        ),
+    ),
     CommandHelp(("history",), "show what was said; /history alone: further back", "[NAME|#ROOM] [NUMBER]", daily=True),
     CommandHelp(
         ("search",),
@@ -160,6 +170,7 @@ _KEYS: Final = (
     ("Alt-1 … Alt-9", "open the conversation with that number in the toolbar"),
     ("Alt-Left, Alt-Right", "open the one before, or the next; each keeps what you were typing"),
     ("Alt-Enter", "begin a new line in the same message"),
+    ("1 … 9, or 0", "with nothing else typed: answer the question above the line, or decline it"),
     ("Ctrl-R, Up", "bring back what you wrote"),
     ("Ctrl-X Ctrl-E", "write it in your own editor, as /edit does"),
     ("Ctrl-C", "drop what you are typing; twice on an empty line, leave"),

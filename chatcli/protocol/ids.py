@@ -29,6 +29,15 @@ def id_bytes(text: str) -> bytes:
     return raw
 
 
+def milliseconds(text: str) -> int | None:
+    """Return when an id of version 7 was made, since 1970-01-01 UTC; None for one of another version, or none."""
+    try:
+        raw = id_bytes(text)
+    except ValueError:
+        return None
+    return int.from_bytes(raw[:6], "big") if raw[6] >> 4 == 7 else None
+
+
 def id_text(raw: bytes) -> str:
     """Return the canonical form of a UUID given as 16 bytes."""
     digits = raw.hex()

@@ -5,7 +5,7 @@ Nothing here signs or verifies: the ends do, with their libraries.
 
 from __future__ import annotations
 
-import base64
+import binascii
 from typing import Final, NamedTuple
 
 PUBLIC_KEY_BYTES: Final = 32  # Ed25519 (RFC 8032)
@@ -58,7 +58,7 @@ def fingerprint(public_key_info: bytes) -> str:
     """Return a key's fingerprint, ``SHA256:9yCz…``: of its SubjectPublicKeyInfo in DER, base64 without padding."""
     import hashlib  # noqa: PLC0415 (loads OpenSSL, which a command that says one thing to this machine does not need)
 
-    return "SHA256:" + base64.b64encode(hashlib.sha256(public_key_info).digest()).decode().rstrip("=")
+    return "SHA256:" + key_text(hashlib.sha256(public_key_info).digest())
 
 
 def ed25519_fingerprint(public_key: bytes) -> str:
@@ -74,14 +74,14 @@ def is_fingerprint(text: str) -> bool:
 
 def _decodes(text: str) -> bool:
     try:
-        return len(base64.b64decode(text, validate=True)) == 32
+        return len(binascii.a2b_base64(text, strict_mode=True)) == 32
     except ValueError:
         return False
 
 
 def key_text(raw: bytes) -> str:
     """Return a key, a nonce or a signature as it stands in a frame: base64 without padding."""
-    return base64.b64encode(raw).decode().rstrip("=")
+    return binascii.b2a_base64(raw, newline=False).decode().rstrip("=")
 
 
 def key_bytes(text: str, length: int) -> bytes:
@@ -90,7 +90,7 @@ def key_bytes(text: str, length: int) -> bytes:
     Raises:
         ValueError: it is not base64, or not of that length.
     """
-    raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    raw = binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
     if len(raw) != length or key_text(raw) != text:
         raise ValueError(text)
     return raw

@@ -25,6 +25,7 @@ from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
 from chatcli.server.listeners.tcp import TcpConnection
+from chatcli.server.supervisor import Supervisor
 from chatcli.server.turn import Turn
 from chatcli.store.log import Committed
 from chatcli.store.sqlite import SqliteLog
@@ -98,20 +99,27 @@ async def _serve(settings: Settings, ready: Ready) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     server = Server(settings)
+    supervisor = Supervisor(os.environ)
     on_terminal = os.isatty(_STDIN)
 
     def hang_up() -> None:
         if on_terminal and not os.isatty(_STDIN):
             stop.set()  # its terminal was closed
-        else:
-            server.reload()
+            return
+        supervisor.reloading()
+        server.reload()
+        supervisor.ready(status)
 
     try:
         bound = await server.start()
+        status = f"Serving on {' and '.join(map(str, bound))}"
         loop.add_signal_handler(signal.SIGHUP, hang_up)
         ready(bound, server.fingerprint)
+        supervisor.ready(status)
+        supervisor.feed(loop.call_later)
         await stop.wait()
     finally:
+        supervisor.stopping()
         await server.stop()
 
 

@@ -107,10 +107,6 @@ class Directory:
         if look != user.key:
             self._by_look.setdefault(look, user)
 
-    def by_id(self, identity: int) -> User:
-        """Return the user with that id, who must exist."""
-        return self._by_id[identity]
-
     def get(self, identity: int) -> User | None:
         """Return the user with that id, if the log has them."""
         return self._by_id.get(identity)

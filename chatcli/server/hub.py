@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Error, Hello, Message, Send, Sent
 from chatcli.protocol.ids import id_text
-from chatcli.protocol.names import check_name
+from chatcli.protocol.names import check_name, is_room
 from chatcli.protocol.text import printable_line
+from chatcli.server import questions
 from chatcli.server.allowances import Allowances
+from chatcli.server.counting import Counting
 from chatcli.server.directory import Directory, User
 from chatcli.server.feed import Feed, Mode
 from chatcli.server.limits import Limits
 from chatcli.server.links import Links
 from chatcli.server.presence import Later, Presence
+from chatcli.server.questions import Questions
 from chatcli.server.receipts import Receipts
 from chatcli.server.rooms import Room, Rooms
 from chatcli.server.rulings import Rulings
@@ -32,8 +35,11 @@ from chatcli.store.log import Barrier, Batch, Change, Committed, Entry, Log, Mes
 if TYPE_CHECKING:
     from chatcli.server.admin import Admin
     from chatcli.server.session import Session
+    from chatcli.store.extra import Extra
 
 logger = logging.getLogger(__name__)
+
+_AROUND: Final = "@:,<>"  # what people may write around a name, and is no part of it
 
 
 class Origin(NamedTuple):
@@ -81,6 +87,8 @@ class Hub:
         self.links = Links(seconds)
         self.rooms = Rooms(self.log, turn, self.directory, self.rulings, clock)
         self.receipts = Receipts(self.log)
+        self.questions = Questions()
+        self.counting = Counting()
         self.presence = Presence(self.log, self.directory, later, clock)
         self.sessions: set[Session] = set()
         self.server_key = ""  # its fingerprint; known before the first connection is taken
@@ -111,6 +119,7 @@ class Hub:
             return
         user.sessions.discard(session)
         self.receipts.forget(session)
+        self.questions.forget(session)
         if feed is not None and feed in user.feeds:
             user.feeds.remove(feed)
             feed.stop_listening()
@@ -119,14 +128,29 @@ class Hub:
             if not user.joined:
                 self.presence.went(user)
 
-    def say(self, session: Session, sender: User, recipient: User | Room, frame: Send, raw_id: bytes) -> None:
-        """Queue a message for the log."""
-        origin = Origin(session, frame.id, sender, recipient)
-        self.log.add(Entry(raw_id, sender.id, recipient.id, self.clock(), frame.text, origin, frame.re))
+    def say(
+        self,
+        session: Session,
+        sender: User,
+        recipient: User | Room,
+        frame: Send,
+        raw_id: bytes,
+        extra: Extra | None = None,
+    ) -> int:
+        """Queue a message for the log; return its size."""
+        origin, at = Origin(session, frame.id, sender, recipient), self.clock()
+        kept = None if extra is None else questions.kept(extra, frame.seconds, at)
+        entry = Entry(raw_id, sender.id, recipient.id, at, frame.text, origin, frame.re, kept)
+        self.log.add(entry)
         self.turn.wake()
+        return entry.size
 
-    def find_user(self, spelling: str) -> User:
+    def find_user(self, spelling: str, asker: User | None = None) -> User:
         """Return the known user whom that spelling of a name means.
+
+        Args:
+            spelling: what was written.
+            asker: who did, if it may be that they meant a room.
 
         Raises:
             UnknownRecipient: there is none.
@@ -137,12 +161,16 @@ class Hub:
         try:
             check_name(spelling)
         except InputError:
-            text = f'Nobody can be called "{printable_line(spelling[:64])}": name one person, as they call themselves.'
-            raise UnknownRecipient(codes.UNKNOWN_USER, text, []) from None
+            meant = self.directory.find(spelling.strip(_AROUND))
+            hint = f"did you mean {meant.name}?" if meant is not None else "name one person, as they call themselves."
+            text = f'Nobody can be called "{printable_line(spelling[:64])}": {hint}'
+            raise UnknownRecipient(codes.UNKNOWN_USER, text, [meant.name] if meant is not None else []) from None
         names = self.directory.close_to(spelling, self.presence.users())
-        hint = (
-            f"; did you mean {' or '.join(names)}?" if names else ": they have to join once before they can be sent to."
-        )
+        room = self.rooms.seen(asker, f"#{spelling}") if asker is not None else None
+        if room is not None:
+            names.insert(0, room.name)
+        written = [f"'{name}'" if is_room(name) else name for name in names]  # a room as a shell wants it
+        hint = f"; did you mean {' or '.join(written)}?" if names else ": check the spelling, or have them join once."
         text = f'Nobody called "{printable_line(spelling[:64])}" was ever here{hint}'
         raise UnknownRecipient(codes.UNKNOWN_USER, text, names)
 
@@ -150,7 +178,14 @@ class Hub:
         """Return the frame of a message that was read from the log."""
         name_of = self.directory.name_of if row.recipient > 0 else self.rooms.name_of
         sender, recipient = self.directory.name_of(row.sender), name_of(row.recipient)
-        return Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at, row.re)
+        message = Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at, row.re)
+        if row.extra is not None:
+            questions.add(message, row.extra)
+        return message
+
+    def sees(self, user: User, sender: int, recipient: int, seq: int) -> bool:
+        """Return whether a user may read the message with that ``seq``, which that one said to that other."""
+        return user.id in (sender, recipient) if recipient > 0 else self.rooms.reads_in(recipient, user, seq)
 
     def when_written(self, function: Callable[[], None]) -> None:
         """Call a function once all that was queued for the log until now is written, or is known not to be."""
@@ -214,9 +249,12 @@ class Hub:
                 "The server cannot write its log; the message was not stored. Tell its operator, and try again later."
             )
             return encode(Error(codes.STORAGE, text, origin.id))
-        if entry.refused:
-            return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", origin.id))
-        return None
+        if not entry.refused:
+            return None
+        if entry.closed is not None:
+            text = questions.why_closed(self, origin.sender, entry.closed)
+            return encode(Error(codes.NOT_OPEN, text, origin.id))
+        return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", origin.id))
 
     def _deliver(self, entry: Entry, origin: Origin) -> bytes:
         """Hand the message, encoded once, to every live connection that is to have it; return the answer to its sender.
@@ -225,7 +263,10 @@ class Hub:
         """
         session, identity, sender, recipient = origin
         seq = entry.seq
-        line = encode(Message(seq, identity, sender.name, recipient.name, entry.text, entry.at, entry.re))
+        message = Message(seq, identity, sender.name, recipient.name, entry.text, entry.at, entry.re)
+        if entry.extra is not None:
+            questions.add(message, entry.extra)
+        line = encode(message)
         delivered = False
         for feed in recipient.feeds:
             if (
@@ -244,6 +285,8 @@ class Hub:
             self.presence.talked(sender, recipient)
         if session.feed is not None:
             session.feed.passed(seq)
+        if entry.extra is not None:
+            self.questions.tell(self, entry, message)
         return encode(Sent(identity, seq, entry.at, "delivered" if delivered else "stored"))
 
     def _repeat(self, entry: Entry, origin: Origin) -> bytes:

@@ -6,12 +6,14 @@ import heapq
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from chatcli.errors import ChatError
+from chatcli.errors import ChatError, Refused
+from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.names import is_room
 from chatcli.server.receipts import receipt
 from chatcli.server.rooms import Room
-from chatcli.store.log import Done, HistoryQuery, MessageRow, Page, SearchQuery
+from chatcli.store import extra
+from chatcli.store.log import Done, HistoryQuery, MessageRow, Page, Question, SearchQuery, Unread, UnreadQuery
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
@@ -29,14 +31,17 @@ def _whom(session: Session, user: User, spelling: str) -> User | Room:
         Refused: there is none.
     """
     if not is_room(spelling):
-        return session.hub.find_user(spelling)
+        return session.hub.find_user(spelling, user)
     room = session.hub.rooms.find(user, spelling)
     session.hub.rooms.check_read(room, user)
     return room
 
 
 def _read(
-    session: Session, frame: f.ClientFrame, read: Callable[[Done[Found]], None], make: Callable[[Found], f.ServerFrame]
+    session: Session,
+    frame: f.ClientFrame,
+    read: Callable[[Done[Found]], None],
+    make: Callable[[Found], f.ServerFrame | Refused],
 ) -> None:
     """Read something of the log, behind what the session has said itself, and answer with what is made of it.
 
@@ -44,7 +49,7 @@ def _read(
         session: who asks.
         frame: what they have asked.
         read: starts the reading, given what to call at its end.
-        make: makes the answer.
+        make: makes the answer, or says why there is none.
     """
 
     def done(found: Found | None, error: ChatError | None) -> None:
@@ -146,9 +151,66 @@ def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: Us
     _read(session, frame, lambda done: hub.log.read_history(shown, done), answered)
 
 
+def _answers(session: Session, frame: f.Answers) -> None:
+    hub, user, seq = session.hub, session.own(), frame.re
+
+    def make(found: list[Question]) -> f.ServerFrame | Refused:
+        until = extra.decode(found[0].row.extra).until if found else None
+        meanwhile = hub.questions.answered_meanwhile(session, seq, until)
+        refusal = _check_asked(session, user, seq, found)
+        if refusal is not None:
+            hub.questions.stop(session, seq)
+            return refusal
+        answer = found[0].answer
+        if answer is None:
+            return f.Answered(seq, meanwhile, frame.n)
+        hub.questions.stop(session, seq)
+        return f.Answered(seq, hub.message(answer), frame.n)
+
+    def read(done: Done[list[Question]]) -> None:
+        def told(found: list[Question] | None, error: ChatError | None) -> None:
+            if found is None:
+                hub.questions.stop(session, seq)
+            done(found, error)
+
+        hub.log.read_question(seq, told)
+
+    hub.questions.wait(session, seq)  # first, so that what is answered while the log is read is not missed
+    _read(session, frame, read, make)
+
+
+def _check_asked(session: Session, user: User, seq: int, found: list[Question]) -> Refused | None:
+    """Return why someone is not told what a question was answered with; None if it is theirs."""
+    row = found[0].row if found else None
+    sees = row is not None and session.hub.sees(user, row.sender, row.recipient, seq)
+    if row is None or not sees or not extra.decode(row.extra).choices:
+        return Refused(codes.INVALID, f"You have asked no question {seq}: it is the seq of one.")
+    if row.sender != user.id:
+        return Refused(codes.NOT_ALLOWED, "Only who has asked that can wait for the answer.")
+    return None
+
+
+def _unread(session: Session, frame: f.Unread) -> None:
+    hub, user = session.hub, session.own()
+    cursor = user.cursor
+
+    def name_of(identity: int) -> str:
+        return hub.rooms.name_of(identity) if identity < 0 else hub.directory.name_of(identity)
+
+    def make(found: list[Unread]) -> f.ServerFrame:
+        return f.UnreadList(cursor, [f.UnreadCount(name_of(one.of), one.count, one.newest) for one in found], frame.n)
+
+    def read(done: Done[list[Unread]]) -> None:
+        hub.counting.count(hub.log.read_unread, UnreadQuery(user.id, cursor), done)
+
+    _read(session, frame, read, make)
+
+
 HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {
     f.History: _history,
     f.Search: _search,
     f.Rooms: _rooms,
     f.Receipts: _receipts,
+    f.Answers: _answers,
+    f.Unread: _unread,
 }

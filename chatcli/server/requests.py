@@ -13,14 +13,15 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.ids import id_bytes
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.names import is_room
-from chatcli.server import admission, reading, room_requests
-from chatcli.store.log import HistoryQuery, Lookup, Page
+from chatcli.server import admission, questions, reading, room_requests
+from chatcli.store.log import HistoryQuery, Lookup, MessageRow, Page
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
     from chatcli.server.hub import Hub
     from chatcli.server.rooms import Room
     from chatcli.server.session import Session
+    from chatcli.store.extra import Extra
 
 
 def _send(session: Session, frame: f.Send) -> None:
@@ -29,6 +30,9 @@ def _send(session: Session, frame: f.Send) -> None:
         raise Refused(codes.NOT_ALLOWED, "A query cannot send; say hello with a name and another purpose.")
     hub = session.hub
     raw_id = _check_message(hub, frame)
+    extra = None
+    if frame.choices or frame.answer is not None or frame.seconds is not None:
+        extra = questions.check(frame)
     try:
         recipient = _check_recipient(hub, sender, frame.to)
     except Refused as refusal:
@@ -37,13 +41,12 @@ def _send(session: Session, frame: f.Send) -> None:
     if sender.away is not None and session.purpose == "join":
         hub.presence.step_away(sender, None)
     if frame.re is None:
-        hub.say(session, sender, recipient, frame, raw_id)
-        session.said(frame.text)
+        session.said(hub.say(session, sender, recipient, frame, raw_id, extra))
     else:
-        _reply(session, frame, recipient, raw_id)
+        _reply(session, frame, recipient, raw_id, extra)
 
 
-def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: bytes) -> None:
+def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: Extra | None) -> None:
     """Take a message that answers another, once it is known that its sender may read that one there."""
     hub, sender = session.hub, session.own()
     answered = frame.re or 0
@@ -55,8 +58,15 @@ def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: byte
             text = f"{recipient.name} and you have no message {answered} to answer: it is the seq of one."
             _look_up(session, frame, raw_id, Refused(codes.INVALID, text))
         elif not session.closed:
-            hub.say(session, sender, recipient, frame, raw_id)
-            session.take_said(frame.text)
+            say(page.rows[-1])
+
+    def say(row: MessageRow) -> None:
+        try:
+            more = extra if frame.answer is None else questions.answer(hub, sender, recipient, frame, row)
+        except Refused as refusal:
+            _look_up(session, frame, raw_id, refusal)
+        else:
+            session.take_said(hub.say(session, sender, recipient, frame, raw_id, more))
 
     query = HistoryQuery(sender.id, recipient.id, 1, answered + 1, own=getattr(recipient, "kind", "") == "private")
     if session.wait():
@@ -74,7 +84,7 @@ def _check_recipient(hub: Hub, sender: User, to: str) -> User | Room:
     if hub.rulings.mutes:
         hub.rulings.check_mute(sender.key)
     if not is_room(to):
-        return hub.find_user(to)
+        return hub.find_user(to, sender)
     room = hub.rooms.find(sender, to)
     hub.rooms.check_write(room, sender)
     return room
@@ -101,7 +111,7 @@ def _look_up(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -
 
 def _check_message(hub: Hub, frame: f.Send) -> bytes:
     text, limit = frame.text, hub.limits.text
-    if not text or text.isspace():
+    if (not text or text.isspace()) and frame.answer is None:
         raise Refused(codes.EMPTY_TEXT, "There is no text in that message.")
     # A character has four bytes at most: most texts need not be encoded to be measured.
     if len(text) * 4 > limit and (size := len(text.encode())) > limit:

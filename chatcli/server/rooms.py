@@ -148,6 +148,14 @@ class Rooms:
             raise self._unknown(user, spelling)
         return room
 
+    def seen(self, user: User, spelling: str) -> Room | None:
+        """Return the room of that name, if there is one that a user may see."""
+        try:
+            room = self._by_key.get(check_room_name(spelling).key)
+        except InputError:
+            return None
+        return room if room is not None and self.sees(user, room) else None
+
     def _look_up(self, user: User, spelling: str) -> Room:
         try:
             room = self._by_key.get(check_room_name(spelling).key)
@@ -182,6 +190,11 @@ class Rooms:
         if room.kind == "private":
             return seq > room.members.get(user, seq)
         return not self._banned(room, user)
+
+    def reads_in(self, identity: int, user: User, seq: int) -> bool:
+        """Return whether a user may read the message with that ``seq`` in the room with that id."""
+        room = self._by_id.get(identity)
+        return room is not None and self.reads(room, user, seq)
 
     def readable(self, user: User) -> list[int]:
         """Return the ids of the rooms of which everyone may read everything, but for those that banned the user."""

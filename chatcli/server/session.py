@@ -102,7 +102,7 @@ class Session:
         self.feed: Feed | None = None
         self.hub = hub
         self._wire = wire
-        self._reader = FrameReader[f.ClientFrame](client_frames, hub.limits.frame, hub.limits.bad_frames)
+        self._reader = FrameReader[f.ClientFrame](client_frames(), hub.limits.frame, hub.limits.bad_frames)
         self._state = State.GREETING
         self.purpose: f.Purpose = "query"
         self.tells = True
@@ -378,10 +378,10 @@ class Session:
             raise Refused(codes.NOT_ALLOWED, "That needs a name; say hello with one.")
         return self.user
 
-    def said(self, text: str) -> None:
-        """Note a message on its way into the log; :meth:`settle` answers it."""
+    def said(self, size: int) -> None:
+        """Note a message of that size on its way into the log; :meth:`settle` answers it."""
         limits = self.hub.limits
-        self._in_flight += len(text) + _ENTRY_OVERHEAD
+        self._in_flight += size + _ENTRY_OVERHEAD
         if self._in_flight > limits.in_flight or self.hub.log.pending_bytes > limits.pending:
             self._pause(_IN_FLIGHT)
         self._allowance -= 1
@@ -390,7 +390,7 @@ class Session:
 
     def settle(self, entry: Entry, answer: bytes) -> None:
         """Answer a message that this session sent."""
-        self._answered(answer, len(entry.text) + _ENTRY_OVERHEAD)
+        self._answered(answer, entry.size + _ENTRY_OVERHEAD)
 
     def wait(self) -> bool:
         """Take no more frames until what was asked for can be answered; return whether messages are being written."""
@@ -414,10 +414,10 @@ class Session:
         self._answered(answer, _ENTRY_OVERHEAD)
         self._go_on()
 
-    def take_said(self, text: str) -> None:
+    def take_said(self, size: int) -> None:
         """Go on behind a message that had to wait before it could be queued, as :meth:`said` does for others."""
         self._in_flight -= _ENTRY_OVERHEAD
-        self.said(text)
+        self.said(size)
         self._resume(_WAITING)
         self._go_on()
 

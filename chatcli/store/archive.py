@@ -7,9 +7,12 @@ the one that uses it. ``docs/operation.md`` describes the lines to those who wri
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec
+
+from chatcli.protocol.frames import Choice
 
 VERSION: Final = 1
 MAX_LINE: Final = 16 * 1024 * 1024  # bytes
@@ -113,6 +116,9 @@ class Message(Line, tag="message"):
         text: what was said, untouched.
         at: when.
         re: the ``seq`` of the message that it answers.
+        choices: with them it is a question.
+        until: up to when that is open; left out, as long as nobody answers it.
+        answer: the number of a choice of the question ``re``, or -1: it is what counts for it.
     """
 
     seq: Seq
@@ -122,6 +128,9 @@ class Message(Line, tag="message"):
     text: str
     at: Time
     re: Seq | None = None
+    choices: Sequence[str] = ()
+    until: Time | None = None
+    answer: Choice | None = None
 
 
 class End(Line, tag="end"):

@@ -91,6 +91,14 @@ _RULES: Final = (
         "message {} answers message {}, which is not before it",
     ),
     (
+        "questions that are answered are there, and their answers follow them",
+        """
+        SELECT seq, question FROM answers
+        WHERE seq <= question OR NOT EXISTS (SELECT 1 FROM messages WHERE messages.seq = question)
+        """,
+        "message {} is the answer to message {}, which is not there or not before it",
+    ),
+    (
         "ids of messages are UUIDs",
         "SELECT seq, length(id) FROM messages WHERE length(id) <> 16",
         "the id of message {} has {} bytes instead of 16",

@@ -14,13 +14,14 @@ from chatcli.protocol.ids import id_text
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.names import check_name, check_room_name, is_room
 from chatcli.store import archive
+from chatcli.store.extra import decode
 from chatcli.store.rows import is_damage
 from chatcli.store.snapshot import snapshot
 
 _STRETCH: Final = 1000  # places in the log that are read at once
 
 _MESSAGES: Final = """
-SELECT seq, id, sender, conversation, at, text, re FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq
+SELECT seq, id, sender, conversation, at, text, re, extra FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq
 """
 
 _Row = tuple[Any, ...]  # of the query above; whatever is there, where the file is damaged
@@ -163,7 +164,7 @@ class _Export:
         pairs: dict[int, tuple[int, int]] = {}
         for identity, low, high in self._connection.execute("SELECT id, low, high FROM conversations WHERE id > 0"):
             pairs[identity] = low, high
-        for seq, raw, sender, conversation, at, text, re in self._rows():
+        for seq, raw, sender, conversation, at, text, re, kept in self._rows():
             if not self._wanted(conversation):
                 continue
             if not isinstance(text, str) or not isinstance(raw, bytes):
@@ -175,6 +176,9 @@ class _Export:
                     self._room_names[conversation] if conversation < 0 else self._users[high if sender == low else low]
                 )
                 message = archive.Message(seq, id_text(raw), self._users[sender], name, text, archive.time_of(at), re)
+                extra = decode(kept)
+                message.choices, message.answer = extra.choices, extra.answer
+                message.until = None if extra.until is None else archive.time_of(extra.until)
             except KeyError:
                 self._unread += 1
             else:

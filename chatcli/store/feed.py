@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chatcli.store.log import FeedPage, FeedQuery, MessageRow
-from chatcli.store.rows import COLUMNS, PAGE_TEXT, is_damage, read_each
+from chatcli.store.rows import COLUMNS, PAGE_TEXT, is_damage, read_each, size_of
 
 _WINDOW: Final = 2048  # seqs: the first window of a page
 _GROWTH: Final = 4  # each window that brings few rows is followed by one so many times as long
@@ -106,7 +106,7 @@ class _Page:
         if row.sender == self._others_only != row.recipient:
             return False
         self._rows.append(row)
-        self._size += len(row.text)
+        self._size += size_of(row)
         return self._size >= PAGE_TEXT or len(self._rows) >= self._query.limit
 
     def end(self, upto: int, damaged: int = 0) -> FeedPage:

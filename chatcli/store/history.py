@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from chatcli.store.log import HistoryQuery, MessageRow, Page
-from chatcli.store.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each
+from chatcli.store.log import HistoryQuery, MessageRow, Page, Question
+from chatcli.store.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
 
 # Clocks are set back now and then, and imports bring old messages behind new ones: so many older ones in a row, and
 # there are no newer ones.
@@ -33,6 +33,11 @@ _ONE: Final = f"{_SELECT} AND messages.seq = :seq"
 _SEQS: Final = """
 SELECT seq FROM messages WHERE conversation = :conversation AND seq > :since AND seq <= :until ORDER BY seq DESC
 """
+_MESSAGE: Final = f"""
+SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
+WHERE messages.seq = :seq
+"""  # noqa: S608 (our own columns)
+_ANSWER: Final = "SELECT seq FROM answers WHERE question = ?"
 _PARTNERS: Final = """
 SELECT CASE conversations.low WHEN :user THEN conversations.high ELSE conversations.low END,
        (SELECT max(seq) FROM messages WHERE messages.conversation = conversations.id) AS newest
@@ -59,7 +64,7 @@ def read_history(connection: sqlite3.Connection, query: HistoryQuery) -> tuple[P
             break
         else:
             rows.append(row)
-            size += len(row.text)
+            size += size_of(row)
     return Page(rows[::-1], more), damaged
 
 
@@ -141,6 +146,18 @@ def read_newest(connection: sqlite3.Connection, rooms: Sequence[int]) -> tuple[d
                 break
             damaged += 1
     return newest, damaged
+
+
+def read_question(connection: sqlite3.Connection, seq: int) -> tuple[list[Question], int]:
+    """Read the message with that ``seq``, if there is one, and what answers it; return how often damage was in the way.
+
+    Where the answer is damaged it is as if there were none.
+    """
+    answer = connection.execute(_ANSWER, (seq,)).fetchone()
+    rows = dict(read_each(connection, _MESSAGE, {}, [seq, *(answer or ())]))
+    question = rows.get(seq)
+    damaged = sum(row is None for row in rows.values())
+    return [] if question is None else [Question(question, rows.get(answer[0]) if answer else None)], damaged
 
 
 def read_partners(connection: sqlite3.Connection, user: int, limit: int) -> list[int]:

@@ -14,15 +14,22 @@ from typing import IO, Final, NamedTuple
 import msgspec
 
 from chatcli.errors import InputError, StoreError
+from chatcli.protocol.choices import check_choices
 from chatcli.protocol.ids import id_bytes
 from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
 from chatcli.protocol.names import Name, check_name, check_room_name, look_of
 from chatcli.store import archive, files, schema
 from chatcli.store.archive import milliseconds_of
+from chatcli.store.extra import Extra, decode, encode
 from chatcli.store.reader import read_head
 
 _KINDS: Final = ("open", "private", "announcement")
 _RELEASED: Final = re.compile(r" \(released [1-9][0-9]{0,18}\)")
+# It counts where the question is there, and has no other; what it means then was decided when it was written.
+_ANSWER: Final = """
+INSERT INTO answers SELECT :question, :seq FROM messages WHERE seq = :question
+ON CONFLICT DO NOTHING
+"""
 _ENOUGH: Final = 50  # wrong lines: whoever reads about so many knows
 
 #: Told of each wrong line: its number, and what is wrong with it.
@@ -344,13 +351,16 @@ class _Import:
         self._last = line.seq
         seq = line.seq if self._keeps else self._head + 1
         raw = self._id(line.id)
+        re = self._answered(line.re)
         added = self._execute(
-            "INSERT INTO messages (seq, id, conversation, sender, at, text, re) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "INSERT INTO messages (seq, id, conversation, sender, at, text, re, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO NOTHING",
-            (seq, raw, conversation, sender, _moment(line.at), line.text, self._answered(line.re)),
+            (seq, raw, conversation, sender, _moment(line.at), line.text, re, self._extra(line, re, conversation)),
         ).rowcount
         if added:
             self._head = seq
+            if line.answer is not None:
+                self._execute(_ANSWER, {"question": re, "seq": seq})
             self._messages += 1
         else:
             query = "SELECT seq, conversation, sender FROM messages WHERE id = ?"
@@ -361,11 +371,34 @@ class _Import:
         if not self._keeps:
             self._execute("INSERT INTO moved VALUES (?, ?, ?)", (line.seq, seq, added))
 
+    def _extra(self, line: archive.Message, re: int | None, conversation: int) -> str | None:
+        """Return what a question or an answer has beside its text.
+
+        An answer that does not count here, since the question has another one, is a message like others.
+        """
+        if line.choices:
+            check_choices(line.choices)
+            return encode(Extra(line.choices, None if line.until is None else _moment(line.until)))
+        if line.answer is None or re is None:
+            return None
+        if self._execute("SELECT 1 FROM answers WHERE question = ?", (re,)).fetchone():
+            return None
+        row = self._execute("SELECT conversation, extra FROM messages WHERE seq = ?", (re,)).fetchone()
+        if row is not None:
+            choices = decode(row[1]).choices
+            if row[0] != conversation or not choices:
+                raise _Wrong(f"it answers the message {line.re}, which is no question there")
+            if line.answer >= len(choices):
+                raise _Wrong(f"it is the answer {line.answer} to the message {line.re}, which has {len(choices)}")
+        return encode(Extra(answer=line.answer))
+
     def _check(self, line: archive.Message) -> None:
         if line.seq <= self._last:
             raise _Wrong(f"its seq, {line.seq}, is not above the one before, {self._last}")
         if line.re is not None and line.re >= line.seq:
             raise _Wrong(f"it answers the message {line.re}, which is not before it")
+        if line.answer is not None and (line.re is None or line.choices):
+            raise _Wrong("it is an answer without a question, or both")
         if not line.text:
             raise _Wrong("it has no text")
         if len(line.text.encode()) > archive.MAX_TEXT:

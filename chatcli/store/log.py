@@ -192,6 +192,20 @@ class Change(NamedTuple):
     behind: int
 
 
+class Closed(NamedTuple):
+    """The answer that a question has already.
+
+    Attributes:
+        sender: whose it is; 0 if it is not in the log any more.
+        text: in words.
+        answer: the number of the choice, or -1.
+    """
+
+    sender: int
+    text: str
+    answer: int
+
+
 class Entry:
     """One message on its way into the log.
 
@@ -203,12 +217,18 @@ class Entry:
         text: what is said.
         re: the ``seq`` of the message that it answers.
         origin: the caller's own; the log does not look at it.
+        extra: what it has beside its text, as :mod:`chatcli.store.extra` keeps it; None for most.
+        size: about how many characters there are in it.
         seq: its place, once it is committed.
         duplicate: the id was in the log already; ``seq`` and ``at`` are those of the first time.
-        refused: the id was in the log already, in someone else's name; nothing was stored.
+        refused: nothing was stored: the id was in the log already, in someone else's name, or the question is closed.
+        closed: what the question that it answers has been answered with before.
     """
 
-    __slots__ = ("at", "duplicate", "id", "origin", "re", "recipient", "refused", "sender", "seq", "text")
+    __slots__ = (
+        "at", "closed", "duplicate", "extra", "id", "origin", "re", "recipient", "refused", "sender", "seq", "size",
+        "text",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -219,6 +239,7 @@ class Entry:
         text: str,
         origin: object = None,
         re: int | None = None,
+        extra: str | None = None,
     ) -> None:
         self.id = id
         self.sender = sender
@@ -227,9 +248,12 @@ class Entry:
         self.text = text
         self.origin = origin
         self.re = re
+        self.extra = extra
+        self.size = len(text) if extra is None else len(text) + len(extra)
         self.seq = 0
         self.duplicate = False
         self.refused = False
+        self.closed: Closed | None = None
 
 
 class MessageRow(NamedTuple):
@@ -242,6 +266,14 @@ class MessageRow(NamedTuple):
     at: int
     text: str
     re: int | None
+    extra: str | None = None
+
+
+class Question(NamedTuple):
+    """A message, which may be a question, and the one that answers it, if there is one."""
+
+    row: MessageRow
+    answer: MessageRow | None
 
 
 class FeedPage(NamedTuple):
@@ -320,6 +352,27 @@ class HistoryQuery(NamedTuple):
     before: int | None = None
     since: int | None = None
     own: bool = False
+
+
+class UnreadQuery(NamedTuple):
+    """What of others' messages lies behind ``after`` in someone's feed."""
+
+    user: int
+    after: int
+
+
+class Unread(NamedTuple):
+    """A conversation in which something was said.
+
+    Attributes:
+        of: the other's id, or that of a room.
+        count: how many messages there are; so many at most as are counted.
+        newest: the ``seq`` of the newest of them.
+    """
+
+    of: int
+    count: int  # type: ignore[assignment]  # nobody counts in this tuple
+    newest: int
 
 
 class SearchQuery(NamedTuple):
@@ -418,6 +471,8 @@ Done = Callable[[Answer | None, ChatError | None], None]
 class Log(Protocol):
     """A durable log with group commit.
 
+    Of the answers to a question the log takes the first, and no other, see :class:`Entry`.
+
     All methods are called from the owner's thread and return at once, ``open`` and ``close`` excepted. What was there
     when the log was opened, from ``users`` to ``members``, is handed over once and belongs to the caller from then on;
     who asks again gets nothing.
@@ -475,6 +530,12 @@ class Log(Protocol):
 
     def read_newest(self, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
         """Read the newest message of each of these rooms that has any."""
+
+    def read_question(self, seq: int, done: Done[list[Question]]) -> None:
+        """Read the message with that ``seq``, if there is one, and what answers it."""
+
+    def read_unread(self, query: UnreadQuery, done: Done[list[Unread]]) -> None:
+        """Count what someone has not been shown, by conversation, the newest first; the oldest of many are left out."""
 
     def read_partners(self, user: int, limit: int, done: Done[list[int]]) -> None:
         """Read with whom a user has talked last, the latest first."""

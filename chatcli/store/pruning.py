@@ -77,5 +77,6 @@ class Pruner:
     def _delete(self, messages: list[Indexed]) -> None:
         with transaction(self._connection):
             self._connection.executemany("DELETE FROM messages WHERE seq = ?", ((one.seq,) for one in messages))
+            self._connection.executemany("DELETE FROM answers WHERE question = ?", ((one.seq,) for one in messages))
             self._connection.execute(_PRUNED, (messages[-1].seq,))
             self._connection.execute(_REMOVED, (len(messages),))

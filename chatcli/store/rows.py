@@ -17,8 +17,13 @@ COLUMNS: Final = """
 messages.seq, messages.id, messages.sender,
 CASE WHEN messages.conversation < 0 THEN messages.conversation
      WHEN messages.sender = conversations.low THEN conversations.high ELSE conversations.low END,
-messages.at, messages.text, messages.re
+messages.at, messages.text, messages.re, messages.extra
 """
+
+
+def size_of(row: MessageRow) -> int:
+    """Return about how many characters a message adds to a page."""
+    return len(row.text) if row.extra is None else len(row.text) + len(row.extra)
 
 
 def is_damage(error: Exception) -> bool:

@@ -103,8 +103,18 @@ CREATE TABLE marks (
 INSERT INTO marks VALUES ('pruned', 0);
 """
 
+# Most messages have no more than their text. Of the answers to a question one counts, the first in the log: the table
+# makes it so, and is small.
+_QUESTIONS: Final = """
+ALTER TABLE messages ADD COLUMN extra TEXT;
+CREATE TABLE answers (
+    question INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL
+) STRICT;
+"""
+
 #: Number n leads from schema n - 1 to schema n. Never change one that was released; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS)
 
 
 def check(connection: sqlite3.Connection) -> int:

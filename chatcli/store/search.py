@@ -13,7 +13,7 @@ from chatcli.errors import InputError, StoreError
 from chatcli.store.history import find_conversation
 from chatcli.store.index import SearchIndex, author, place
 from chatcli.store.log import MessageRow, Page, SearchQuery
-from chatcli.store.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each
+from chatcli.store.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
 
 #: Why a search is not answered that waits for too many others.
 TOO_MANY: Final = "too many searches wait: try again in a while"
@@ -160,7 +160,7 @@ def _page(query: SearchQuery, found: Iterable[MessageRow]) -> Page:
         if len(rows) >= query.limit or size >= PAGE_TEXT:
             return Page(rows, more=True)
         rows.append(row)
-        size += len(row.text)
+        size += size_of(row)
     return Page(rows, more=False)
 
 

@@ -16,7 +16,7 @@ from chatcli.errors import InputError, StoreError
 from chatcli.store import files, reader, schema, words
 from chatcli.store.backlog import read_backlog
 from chatcli.store.feed import read_feed
-from chatcli.store.history import read_history, read_newest, read_partners
+from chatcli.store.history import read_history, read_newest, read_partners, read_question
 from chatcli.store.index import SearchIndex
 from chatcli.store.log import (
     Backlog,
@@ -35,17 +35,21 @@ from chatcli.store.log import (
     MessageRow,
     Page,
     Post,
+    Question,
     Record,
     RoomRecord,
     Ruling,
     SearchQuery,
     Settled,
+    Unread,
+    UnreadQuery,
     UserRecord,
     unheeded,
 )
 from chatcli.store.pool import Readers
 from chatcli.store.pruning import Pruner
 from chatcli.store.search import TOO_MANY, search
+from chatcli.store.unread import read_unread
 from chatcli.store.writer import Writer
 
 logger = logging.getLogger(__name__)
@@ -158,7 +162,7 @@ class SqliteLog:
     def add(self, entry: Entry) -> None:
         """Queue a message; it is written at the next :meth:`commit`."""
         self._waiting.entries.append(entry)
-        self._pending_bytes += len(entry.text) + _OVERHEAD
+        self._pending_bytes += entry.size + _OVERHEAD
 
     def change(self, record: Record, settled: Settled = unheeded) -> None:
         """Queue anything but a message; it is written in its place among the messages of the same batch."""
@@ -208,9 +212,10 @@ class SqliteLog:
         """Hand the result over; in the owner's thread."""
         self._writing = False
         self._note(error)
-        self._pending_bytes -= sum(len(entry.text) + _OVERHEAD for entry in batch.entries)
+        self._pending_bytes -= sum(entry.size + _OVERHEAD for entry in batch.entries)
         if error is None:
-            self.head = max((entry.seq for entry in batch.entries if not entry.duplicate), default=self.head)
+            newest = max((entry.seq for entry in batch.entries if not entry.duplicate), default=0)
+            self.head = max(self.head, newest)  # what was not stored has no seq
         else:
             logger.error("%s", error)
             for user, seq in batch.cursors.items():
@@ -243,6 +248,14 @@ class SqliteLog:
     def read_newest(self, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
         """Read the newest message of each of these rooms that has any."""
         self._readers.ask(lambda connection: read_newest(connection, rooms), done)
+
+    def read_question(self, seq: int, done: Done[list[Question]]) -> None:
+        """Read the message with that ``seq``, if there is one, and what answers it."""
+        self._readers.ask(lambda connection: read_question(connection, seq), done)
+
+    def read_unread(self, query: UnreadQuery, done: Done[list[Unread]]) -> None:
+        """Count what someone has not been shown, by conversation, the newest first; the oldest of many are left out."""
+        self._readers.ask(lambda connection: read_unread(connection, query), done)
 
     def read_partners(self, user: int, limit: int, done: Done[list[int]]) -> None:
         """Read with whom a user has talked last, the latest first."""

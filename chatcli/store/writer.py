@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sqlite3
 from functools import cache
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from chatcli.store.extra import decode
 from chatcli.store.files import transaction
 from chatcli.store.log import (
     Barrier,
     Batch,
     Change,
+    Closed,
     DropKey,
     Enter,
     Entry,
@@ -43,6 +46,16 @@ def _insert(rows: int) -> str:
     )
 
 
+_extra: Final = attrgetter("extra")
+_INSERT_EXTRA: Final = """
+INSERT INTO messages (seq, id, conversation, sender, at, text, re, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_KNOWN: Final = "SELECT 1 FROM messages WHERE id = ?"
+_ANSWER: Final = """
+SELECT sender, text, extra FROM answers LEFT JOIN messages ON messages.seq = answers.seq WHERE question = ?
+"""
+# The question may have been pruned since it was looked at.
+_ANSWERED: Final = "INSERT INTO answers SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM messages WHERE seq = ?1)"
 _ROOM: Final = """
 INSERT INTO rooms (id, name, key, kind, topic, created) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, key = excluded.key, kind = excluded.kind,
@@ -170,8 +183,39 @@ class Writer:
             )
 
     def _add_messages(self, entries: list[Entry]) -> None:
-        for start in range(0, len(entries), _ROWS):
-            self._add_rows(entries[start : start + _ROWS])
+        for extra, run in groupby(entries, _extra):
+            if extra is None:
+                plain = list(run)
+                for start in range(0, len(plain), _ROWS):
+                    self._add_rows(plain[start : start + _ROWS])
+            else:
+                for entry in run:
+                    self._add_question_or_answer(entry, extra)
+
+    def _add_question_or_answer(self, entry: Entry, extra: str) -> None:
+        execute = self._connection.execute
+        if execute(_KNOWN, (entry.id,)).fetchone():
+            self._find_duplicates([entry])
+            return
+        answers = decode(extra).answer is not None
+        if answers:
+            entry.closed = self._find_answer(entry)
+            if entry.closed is not None:
+                entry.refused = True
+                return
+        entry.seq, self._next_seq = self._next_seq, self._next_seq + 1
+        place = (entry.seq, entry.id, self._conversation(entry), entry.sender, entry.at, entry.text, entry.re)
+        execute(_INSERT_EXTRA, (*place, extra))
+        self._newest = entry.seq
+        if answers:
+            execute(_ANSWERED, (entry.re, entry.seq))
+
+    def _find_answer(self, entry: Entry) -> Closed | None:
+        row = self._connection.execute(_ANSWER, (entry.re,)).fetchone()
+        if row is None:
+            return None
+        sender, text, extra = row
+        return Closed(sender or 0, text or "", decode(extra).answer or 0)
 
     def _add_rows(self, entries: list[Entry]) -> None:
         seq = self._next_seq

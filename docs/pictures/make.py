@@ -27,6 +27,7 @@ import pyte
 
 _PORT: Final = 8080  # the default: the commands in the pictures work as they are shown
 _PATIENCE: Final = 10.0  # seconds until what is expected must be on the screen
+_SEEN: Final = 1.2  # seconds for which a question must have been there before a key answers it
 _QUIET: Final = 0.3  # seconds without output after which a screen is finished
 
 _FONT: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
@@ -243,6 +244,24 @@ def burst(shell: Shell) -> Layout:
     return [[alice]]
 
 
+def question(shell: Shell) -> Layout:
+    """A script asks Alice, and waits for her one key."""
+    alice = shell("alice", 68, 14)
+    alice.type("chatcli join --user alice\r")
+    alice.expect(r"^›")
+    script = shell("a script", 68, 8)
+    script.type("export CHATCLI_USER=ci\r")
+    script.expect(r"ci\n\$")
+    script.type('chatcli ask alice "Deploy to staging?" && echo deploying\r')
+    alice.expect(r"\[1\] yes  \[2\] no  \[0\] decline")
+    time.sleep(_SEEN)
+    alice.type("1\r")
+    script.expect(r"^yes\ndeploying\n\$")
+    script.type('chatcli ask alice "And to prod?" --choice now --choice tonight\r')
+    alice.expect(r"\[1\] now  \[2\] tonight  \[0\] decline")
+    return [[alice, script]]
+
+
 def plain(shell: Shell) -> Layout:
     """The same talk in plain lines, for screen readers and simple terminals."""
     alice, bob = _meet(shell, 64, 14, "--plain ")
@@ -267,7 +286,7 @@ def narrow(shell: Shell) -> Layout:
 
 
 STORIES: Final[dict[str, Callable[[Shell], Layout]]] = {
-    story.__name__: story for story in (session, completion, backlog, burst, plain, narrow)
+    story.__name__: story for story in (session, completion, question, backlog, burst, plain, narrow)
 }
 
 

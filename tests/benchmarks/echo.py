@@ -22,12 +22,12 @@ from typing import Final
 
 from chatcli.client.ids import new_id
 from chatcli.protocol.address import Address
-from tests.benchmarks.catching_up import entered, say
-from tests.support import environment, serving
+from tests.support import Caller, environment, serving
 
 _RATE: Final = 2000  # messages a second
 _SECONDS: Final = 10.0  # of flood
 _BACKLOG: Final = 50_000  # messages
+_FILLING: Final = 1000  # messages of it in flight
 _BETWEEN_KEYS: Final = 0.02  # seconds
 _SLICE: Final = 0.01  # seconds: what is said in it goes out in one write
 _QUIET: Final = 1.0  # seconds without output, after which everything has been drawn
@@ -35,6 +35,24 @@ _LONG: Final = 120.0  # seconds: no measurement takes so long
 _CLEAR: Final = b"\x15"  # Ctrl-U
 # Letters of which no message has any. They are used in turn, so that none comes again while it may still be drawn.
 _ALPHABETS: Final = [[chr(first + number) for number in range(24)] for first in (0x430, 0x3B1, 0x561, 0x10D0)]
+
+
+def entered(address: Address, user: str, purpose: str) -> Caller:
+    """Connect, and be welcomed."""
+    caller = Caller(address)
+    caller.greets(user, purpose=purpose)
+    caller.hears("welcome")
+    return caller
+
+
+def say(address: Address, to: str, count: int) -> None:
+    """Say so many messages, and wait until all of them are on disk."""
+    with entered(address, "speaker", "send") as speaker:
+        for _ in range(0, count, _FILLING):
+            lines = (json.dumps({"t": "send", "id": new_id(), "to": to, "text": "x" * 100}) for _ in range(_FILLING))
+            speaker.says_raw("".join(f"{line}\n" for line in lines).encode())
+            for _ in range(_FILLING):
+                speaker.hears("sent")
 
 
 class Screen:

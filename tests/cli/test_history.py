@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.here import run_here
 from tests.support import Caller, ThreadServer, chatcli
 from tests.terminal import Terminal
 
@@ -27,14 +29,34 @@ def test_what_was_said_with_a_person_comes_oldest_first(server: ThreadServer) ->
         says_all(bob, "alice", ["two\nlines \x1b[31m"])
         says_all(alice, "bob", ["hello"])
         says_all(alice, "cid", ["not this"])
-        done = chatcli("history", "BOB", "--user", "alice", "--server", where)
-    assert (done.returncode, done.stderr) == (0, "")
-    first, second, third = done.stdout.splitlines()
+        first, second, third = Terminal.printed("history", "BOB", "--user", "alice", "--server", where)
     when = datetime.datetime.fromisoformat(first[:16]).replace(tzinfo=datetime.UTC)
     assert abs((datetime.datetime.now(datetime.UTC) - when).total_seconds()) < 120
     assert first[16:] == "  bob → alice  two"
     assert second == " " * 18 + "lines ␛[31m"
     assert third[16:] == "  alice → bob  hello"
+
+
+def test_in_a_pipe_each_message_is_a_line_parted_by_tabs(server: ThreadServer) -> None:
+    """Time, from, to, and a text that ``printf %b`` gives back as it was."""
+    text = "C:\\new\tone\nand\\\\another ü"
+    with server.joined("bob") as bob, server.joined("alice", "listen") as alice:
+        (first,) = says_all(bob, "alice", [text])
+        at = alice.hears("message")["at"]
+        bob.sends("alice", "\x1b[31m", re=first)
+        second = bob.hears("sent")["seq"]
+        done = chatcli("history", "bob", "--seq", "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stderr) == (0, "")
+    one, two = (line.split("\t") for line in done.stdout.splitlines())
+    assert (one[0], one[2:4], two[0], two[2:]) == (
+        str(first), ["bob", "alice"], str(second), ["bob", "alice", "␛[31m"],
+    )  # fmt: skip
+    assert datetime.datetime.fromisoformat(one[1]).timestamp() * 1000 == pytest.approx(at)
+    unescaped = subprocess.run(["bash", "-c", 'printf %b "$1"', "-", one[4]], check=True, capture_output=True)
+    assert chatcli("history", "bob", "--user", "alice", "--server", str(server.address)).stdout.splitlines() == [
+        line.partition("\t")[2] for line in done.stdout.splitlines()
+    ]
+    assert unescaped.stdout.decode() == text
 
 
 def test_a_room_is_read_back_by_whoever_may_see_it(server: ThreadServer) -> None:
@@ -46,7 +68,7 @@ def test_a_room_is_read_back_by_whoever_may_see_it(server: ThreadServer) -> None
         bob.enters("#secret", kind="private")
         says_all(bob, "#ops", ["hi all"])
     done = chatcli("history", "#ops", "--user", "alice", "--server", where)
-    assert done.stdout[16:] == "  #ops  bob  hi all\n"
+    assert done.stdout.endswith("\tbob\t#ops\thi all\n")
     done = chatcli("history", "#secret", "--user", "alice", "--server", where)
     assert (done.returncode, done.stdout) == (3, "")
 
@@ -60,7 +82,7 @@ def test_json_is_one_message_a_line(server: ThreadServer) -> None:
         second = bob.hears("sent")
         done = chatcli("history", "bob", "--json", "--user", "alice", "--server", str(server.address))
     one, two = map(json.loads, done.stdout.splitlines())
-    assert list(one) == ["seq", "id", "from", "to", "text", "at", "re"]
+    assert list(one) == ["seq", "id", "from", "to", "text", "at", "re", "choices", "until", "answer"]
     assert (one["seq"], one["id"], one["text"], one["re"]) == (first["seq"], first["id"], "first ü\u202e\n", None)
     assert (two["from"], two["to"], two["re"]) == ("bob", "alice", first["seq"])
     assert two["at"].endswith("Z")
@@ -79,10 +101,10 @@ def test_answers_show_what_they_answer(server: ThreadServer) -> None:
         last = bob.hears("sent")["seq"]
         bob.sends("alice", "two\nlines", re=last)
         bob.hears("sent")
-    lines = chatcli("history", "bob", *where).stdout.splitlines()
+    lines = Terminal.printed("history", "bob", *where)
     assert lines[-3][16:] == '  bob → alice  ↳ "who broke␤the ␛[31mbuild, and why and wh…"  me'
     assert [line[16:] for line in lines[-2:]] == ['  bob → alice  ↳ "me"  two', "  lines"]
-    lines = chatcli("history", "bob", "--limit", "3", "--seq", *where).stdout.splitlines()
+    *lines, _ = Terminal.printed("history", "bob", "--limit", "3", "--seq", *where)
     assert [line[:4] for line in lines] == [f"{last - 1:>2}  ", f"{last}  ", f"{last + 1}  ", "    "]
     assert lines[1][20:] == "  bob → alice  ↳ an earlier message  me"
     assert lines[3] == " " * 22 + "lines"
@@ -126,7 +148,7 @@ def test_since_is_a_length_of_time_or_a_moment(server: ThreadServer) -> None:
     [
         (["nobody"], 3),
         (["#nowhere"], 3),
-        (["bob", "--since", "yesterday"], 2),
+        (["bob", "--since", "tomorrow"], 2),
         (["bob", "--since", "0000-99-99"], 2),
         (["bob", "--before", "0"], 2),
         (["bob", "--before", str(2**63)], 2),
@@ -180,3 +202,17 @@ def test_a_reader_that_leaves_early_is_no_accident(server: ThreadServer, tmp_pat
     with Terminal.of_shell(command) as terminal:
         assert terminal.process.wait(20) == 0
     assert complaints.read_text() == ""
+
+
+def test_oneself_need_not_be_named(server: ThreadServer) -> None:
+    """What commands call "me" is whoever calls them."""
+    server.joined("alice").hang_up()
+    where = ("--user", "alice", "--server", str(server.address))
+    assert run_here("send", "me", "a note", *where).returncode == 0
+    for words in (
+        ["history", "me"],
+        ["search", "note", "--in", "me", "--from", "me"],
+        ["listen", "me", "--count", "1"],
+    ):
+        run = chatcli if words[0] == "listen" else run_here  # which writes past what stands for its output
+        assert run(*words, *where).stdout.split("\t")[1:] == ["alice", "alice", "a note\n"]

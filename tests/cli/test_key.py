@@ -38,11 +38,11 @@ def test_export_and_import_carry_the_key(home: str, other: str, tmp_path: Path) 
     assert (exported.returncode, exported.stderr) == (0, "")
     fingerprint = chatcli("key", "show", XDG_CONFIG_HOME=home).stdout.strip()
     done = chatcli("key", "import", stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"Your key is now {fingerprint}.\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"chatcli: Your key is now {fingerprint}.\n")
     (tmp_path / "carried").write_text(exported.stdout)
     for source in ("-", str(tmp_path / "carried")):
         done = chatcli("key", "import", source, stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
-        assert (done.returncode, done.stderr) == (0, f"Your key is now {fingerprint}.\n")
+        assert (done.returncode, done.stderr) == (0, f"chatcli: Your key is now {fingerprint}.\n")
     assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == exported.stdout
 
 
@@ -67,7 +67,7 @@ def test_on_a_terminal_export_warns(home: str) -> None:
     with Terminal("key", "export", XDG_CONFIG_HOME=home) as terminal:
         assert terminal.end() == 0
         terminal.shows("# The secret key of a chatcli user")
-        assert terminal.lines[0] == "This is secret: whoever sees it can write under your names."
+        assert terminal.lines[0] == "chatcli: This is secret: whoever sees it can write under your names."
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import click
 import pytest
 
@@ -21,7 +24,8 @@ from chatcli.errors import (
     UnknownRecipient,
     UnknownServer,
 )
-from tests.support import chatcli
+from tests.here import run_here
+from tests.support import DEADLINE, chatcli, environment
 
 
 def test_help_names_every_command_and_every_status() -> None:
@@ -36,15 +40,16 @@ def test_help_names_every_command_and_every_status() -> None:
 
 def test_lists_of_commands_are_not_cut() -> None:
     """What a command does is said in so few characters that a narrow terminal shows all of them."""
-    groups: list[click.Command | None] = [cli, *(cli.get_command(click.Context(cli), name) for name in COMMANDS)]
-    for group in groups:
-        if isinstance(group, click.Group):
-            for name in group.list_commands(click.Context(group)):
-                command = group.get_command(click.Context(group), name)
-                assert command is not None
-                short = command.get_short_help_str(45)
-                assert len(short) <= 45, name
-                assert not short.endswith("..."), name
+    summaries = dict(COMMANDS)
+    for name in COMMANDS:
+        group = cli.get_command(click.Context(cli), name)
+        assert group is not None
+        assert group.short_help is None, f"{name}: the list in main says what it does"
+        for command in group.commands.values() if isinstance(group, click.Group) else ():
+            summaries[f"{name} {command.name}"] = command.get_short_help_str(45)
+    for name, summary in summaries.items():
+        assert len(summary) <= 45, name
+        assert not summary.endswith("..."), name
 
 
 def test_without_a_command_there_is_help() -> None:
@@ -58,11 +63,69 @@ def test_version() -> None:
     assert chatcli("--version").stdout == f"chatcli {__version__}\n"
 
 
+def in_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of the shell, to which Python is $0."""
+    command = ["sh", "-c", line, sys.executable]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=DEADLINE, check=False)
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script that ends with the whole command, which tells its version."""
+    script = f"from chatcli.cli.main import main\n{script}\nmain()"
+    return subprocess.run(
+        [sys.executable, "-c", script, "--version"], capture_output=True, text=True, env=environment(), check=False
+    )
+
+
+def test_the_end_waits_for_what_runs_on() -> None:
+    """The process ends at once where nothing does, but no thread is cut off."""
+    late = "import threading; threading.Timer(0.1, print, ['late']).start()"
+    assert run(late).stdout == f"chatcli {__version__}\nlate\n"
+
+
+def test_what_was_printed_is_passed_on_at_the_end() -> None:
+    """Also what is without a line end, on both streams, before a command that fails."""
+    begun = "import sys; sys.argv[1] = '--wrong'; sys.stdout.write('out'); sys.stderr.write('err')"
+    done = run(begun)
+    assert (done.returncode, done.stdout) == (2, "out")
+    assert done.stderr.startswith("err")
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("words", ["key show", "completion bash", "--help"])
+def test_what_nobody_gets_is_no_success(words: str, redirection: str) -> None:
+    """Standard output that is full and one that is closed are the same failure, with the same sentence."""
+    done = in_shell(f'exec "$0" -m chatcli {words} {redirection}')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("chatcli: Standard output cannot be written: ")
+
+
 def test_a_mistyped_command_gets_the_nearest() -> None:
     """The sentence names what may have been meant."""
     done = chatcli("jion")
     assert done.returncode == 2
     assert 'There is no command "jion". Did you mean "join"?' in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("who --port 80", "No such option '--port'. The server is given with --server HOST:PORT."),
+        ("send bob hi --host here", "No such option '--host'. The server is given with --server HOST:PORT."),
+        ("send bob --port 80 hi", "No such option '--port'. The server is given with --server HOST:PORT."),
+        ("who --usr bob", "No such option '--usr'. Did you mean --user?"),
+        ("who --xyz", "No such option '--xyz'."),
+        ("status bob", 'chatcli status takes options only: leave "bob" away.'),
+        ("history bob carol", 'chatcli history takes one OF: leave "carol" away.'),
+        ("completion tcsh", "Invalid value for 'SHELL': 'tcsh' is not one of 'bash', 'zsh', 'fish'."),
+        ("who bob", "who takes a room, and no person. A room is written with # and in quotes: '#bob'."),
+    ],
+)
+def test_what_would_be_right_is_said(words: str, sentence: str) -> None:
+    """A mistake gets a sentence that helps, rather than the nearest of something else."""
+    done = run_here(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"chatcli: {sentence}\n")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

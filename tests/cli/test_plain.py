@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatcli.client.entering import login_name, suggestion
+from chatcli.client.entering import suggestion
+from chatcli.client.login import login_name
 from chatcli.protocol.address import Address
 from tests.support import ThreadServer, eventually, serving
 from tests.terminal import Terminal

@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 
+import pytest
+
+from tests.here import run_here
 from tests.support import ThreadServer, chatcli
 from tests.terminal import Terminal
 
@@ -24,7 +27,7 @@ def test_in_a_pipe_rooms_are_lines_parted_by_tabs(server: ThreadServer) -> None:
     assert news == ["#news", "announcement", "1", "", "", "", ""]
     moment = datetime.datetime.fromisoformat(ops.pop(4))
     assert moment == datetime.datetime.fromtimestamp(at / 1000, datetime.UTC)
-    assert ops == ["#ops", "open", "2", "what runs and what does not", "bob", "two␤lines ␛[31m"]
+    assert ops == ["#ops", "open", "2", "what runs\\tand what does not", "bob", "two\\nlines ␛[31m"]
 
 
 def test_json_has_all_that_is_known_of_a_room(server: ThreadServer) -> None:
@@ -67,6 +70,19 @@ def test_on_a_terminal_there_are_columns(server: ThreadServer) -> None:
     assert lines[1].endswith("…")
 
 
+def test_a_narrow_terminal_shows_what_matters(server: ThreadServer) -> None:
+    """The name, what one is there and what was said last, rather than the beginning of everything."""
+    with server.joined("bob") as bob:
+        bob.enters("#operations")
+        bob.asks("topic", room="#operations", text="nothing " * 50)
+        bob.sends("#operations", "hello there")
+        bob.hears("sent")
+        heading, line = Terminal.printed("rooms", "--user", "bob", "--server", str(server.address), columns=44)
+    assert heading.split() == ["name", "kind", "you", "last", "message"]
+    assert line.split()[:3] == ["#operations", "open", "member"]
+    assert "bob: h" in line
+
+
 def test_where_there_are_no_rooms_nothing_is_printed(server: ThreadServer) -> None:
     """An empty answer is an answer."""
     server.joined("alice").hang_up()
@@ -88,3 +104,35 @@ def test_whoever_was_never_here_is_told_so(server: ThreadServer) -> None:
     assert "Nobody called spy was ever here" in done.stderr
     done = chatcli("rooms", "--server", str(server.address))
     assert "--user" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["send", "OPS", "hi"],
+        ["ask", "ops", "ok?"],
+        ["history", "ops"],
+        ["listen", "ops"],
+        ["search", "x", "--in", "ops"],
+    ],
+)
+def test_a_room_without_its_sign_is_found(server: ThreadServer, words: list[str]) -> None:
+    """What is no person may be meant as a room; of one that one may not see, nothing is told."""
+    server.joined("alice").hang_up()
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        done = run_here(*words, "--user", "alice", "--server", str(server.address))
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "was ever here; did you mean '#ops'?" in done.stderr
+        bob.enters("#opera", kind="private")
+        done = run_here("history", "opera", "--user", "alice", "--server", str(server.address))
+    assert "was ever here: check the spelling, or have them join once." in done.stderr
+
+
+@pytest.mark.parametrize("name", ["bob:", "@bob"])
+def test_a_name_in_a_wrapping_is_found(server: ThreadServer, name: str) -> None:
+    """A colon behind a name, or a sign in front of it, is no part of it: who is meant is asked."""
+    server.joined("bob").hang_up()
+    done = run_here("send", name, "hi", "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f'Nobody can be called "{name}": did you mean bob?' in done.stderr

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.support import ThreadServer, chatcli
+from tests.terminal import Terminal
 
 
 @pytest.fixture
@@ -53,12 +54,16 @@ def test_all_of_the_words_are_found_newest_first(where: list[str], arguments: li
 
 
 def test_people_read_where_it_was_said_and_by_whom(where: list[str]) -> None:
-    """The lines are those of history."""
-    lines = chatcli("search", "full", *where).stdout.splitlines()
-    assert [line[16:] for line in lines] == [
+    """The lines are those of history, on a terminal and in a pipe."""
+    assert [line[16:] for line in Terminal.printed("search", "full", *where)] == [
         "  alice → bob  is it full?",
         "  bob → alice  Full moon over Köln",
         "  #ops  bob  The disk of db2 is full",
+    ]
+    assert [line.split("\t")[1:] for line in chatcli("search", "full", *where).stdout.splitlines()] == [
+        ["alice", "bob", "is it full?"],
+        ["bob", "alice", "Full moon over Köln"],
+        ["bob", "#ops", "The disk of db2 is full"],
     ]
 
 
@@ -72,7 +77,7 @@ def test_older_ones_are_asked_for_by_place(where: list[str]) -> None:
 def test_nothing_found_is_no_failure(where: list[str]) -> None:
     """Status 0, nothing on standard output, a word on standard error."""
     done = chatcli("search", "nonsense", *where)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Nothing found.\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "chatcli: Nothing found.\n")
 
 
 @pytest.mark.parametrize(

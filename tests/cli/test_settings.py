@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from chatcli.cli.main import cli
 from chatcli.cli.settings import SETTINGS
-from tests.support import CONFIGURATION, ThreadServer, chatcli, environment
+from tests.support import CONFIGURATION, ThreadServer, chatcli
 from tests.terminal import Terminal
 
 PIN = "SHA256:" + "A" * 43
@@ -263,26 +262,6 @@ def test_a_name_says_nothing_to_those_that_go_to_no_server(command: str) -> None
     done = chatcli("--at", "work", command)
     assert done.returncode == 2
     assert "leave --at away" in done.stderr
-
-
-def test_without_a_file_nothing_is_loaded_to_read_it(server: ThreadServer, home: Path) -> None:
-    """What reads the file costs time, and is loaded only where there is one."""
-    script = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print('tomllib' in sys.modules))\n"
-        "from chatcli.cli.main import main\n"
-        "main()\n"
-    )
-    command = [sys.executable, "-c", script, "who", "--user", "al", "--server", str(server.address)]
-    env = environment(XDG_CONFIG_HOME=str(home))
-    server.joined("al").hang_up()
-
-    def loaded() -> str:
-        return subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout
-
-    assert loaded() == "False\n"
-    write(home, 'user = "al"\n')
-    assert loaded() == "True\n"
 
 
 def test_how_the_client_looks_is_read_from_the_file(server: ThreadServer, home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 from tests.certificates import fingerprint_of
 from tests.disks import little_room
 from tests.store.town import change, spoil
-from tests.support import Caller, ThreadServer, chatcli, serving
+from tests.support import Caller, ThreadServer, chatcli, eventually, serving
 from tests.terminal import Terminal
 
 
@@ -264,3 +265,27 @@ def test_json_is_fit_for_a_terminal(server: ThreadServer, data: Path, tmp_path: 
     line = says(data, "backup", "--json", str(target))
     assert line.isascii()
     assert json.loads(line) == {"file": str(target), "messages": 1, "bytes": target.stat().st_size}
+
+
+def test_a_long_import_shows_how_far_it_is(tmp_path: Path) -> None:
+    """On a terminal, on a line that is gone at the end; from a pipe nobody knows how much there is to come."""
+    archive = tmp_path / "pipe"
+    os.mkfifo(archive)
+    with (
+        Terminal("admin", "import", str(archive), "--data", str(tmp_path / "data")) as terminal,
+        archive.open("wb") as pipe,
+    ):
+        pipe.write(b'{"t":"export","version":1}\n')
+
+        rooms = itertools.count()
+
+        def shows() -> bool:
+            pipe.write(b'{"t":"room","name":"#r%d","kind":"open","created":"2024-04-01T09:00:00Z"}\n' % next(rooms))
+            pipe.flush()
+            return terminal.input_line.startswith("Reading: 0.")
+
+        eventually(shows, "progress")
+        pipe.write(b'{"t":"end","messages":0}\n')
+        pipe.close()
+        terminal.shows("imported")
+        assert not any("Reading" in line for line in terminal.lines)

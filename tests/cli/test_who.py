@@ -56,7 +56,7 @@ def test_members_of_a_room_are_lines_parted_by_tabs(server: ThreadServer) -> Non
         rows = [line.split("\t") for line in done.stdout.splitlines()]
         assert [(user, state, text) for user, state, _, text in rows] == [
             ("bob", "here", ""),
-            ("cid", "away", "lunch and ␛[31m"),
+            ("cid", "away", "lunch\\tand ␛[31m"),
             ("dan", "gone", ""),
         ]
         people = [json.loads(line) for line in chatcli("who", "#ops", "--json", *where).stdout.splitlines()]

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
 from chatcli.client.events import Event, Notice
 from chatcli.client.ids import new_id
-from chatcli.client.link import backoff, connect
+from chatcli.client.link import connect
 from chatcli.client.talk import Talk
 from chatcli.client.trust import PLAIN, Trust
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import pytest
 
 from chatcli.client.chat import Chat
 from chatcli.client.ids import new_id
-from chatcli.client.outbox import Outbox
-from chatcli.errors import InputError
+from chatcli.client.outbox import Outbox, drop, entries, retry
+from chatcli.errors import InputError, Refused, StoreError
 from chatcli.protocol.address import Address
-from chatcli.protocol.frames import Limits, Send, Welcome
+from chatcli.protocol.frames import Limits, Send, Sent, Welcome
 
 SERVER = Address("127.0.0.1", 7777)
 
@@ -91,6 +92,65 @@ def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
+def test_what_is_noted_behind_a_line_that_was_cut_off_counts(tmp_path: Path) -> None:
+    """What is dropped is not sent, what is refused waits no more, and what is put back does."""
+    directory = str(tmp_path / "outbox")
+    first = Outbox(directory, SERVER, "alice")
+    one, two = a_send("one"), a_send("two")
+    first.keep([one, two])
+    first.close()
+    (file,) = (tmp_path / "outbox").iterdir()
+
+    def torn() -> None:
+        file.write_bytes(file.read_bytes() + b'{"t":"send","id":"0192')
+
+    torn()
+    drop(entries(directory)[:1])
+    assert [entry.message for entry in entries(directory)] == [two]
+    torn()
+    second = Outbox(directory, SERVER, "alice")
+    second.settle({two.id: Refused("muted", "Not now.")})
+    second.close()
+    (kept,) = entries(directory)
+    assert kept.refusal is not None
+    torn()
+    retry([kept])
+    third = Outbox(directory, SERVER, "alice")
+    assert third.left == [two]
+    third.clear()
+    assert entries(directory) == []
+
+
+def test_what_was_kept_first_comes_first_whatever_the_clock_says(tmp_path: Path) -> None:
+    """Ids tell the time, which may have been set back; files without a number in their names are older."""
+    directory = tmp_path / "outbox"
+    ids = sorted((new_id() for _ in range(12)), reverse=True)
+    for number, identity in enumerate(ids):
+        box = Outbox(str(directory), SERVER, "alice", take_up=False)
+        box.keep([Send(identity, "bob", str(number))])
+        box.close()
+        if number == 0:
+            (file,) = directory.iterdir()
+            file.rename(directory / f"{file.name.split('.')[0]}.0123456789abcdef")
+    (directory / "999999999999999999999999").touch()
+    assert [entry.message.text for entry in entries(str(directory))] == [str(number) for number in range(12)]
+    assert texts(Outbox(str(directory), SERVER, "alice")) == [str(number) for number in range(12)]
+
+
+def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
+    """A pipe would be waited for, for ever."""
+    directory = tmp_path / "outbox"
+    first = Outbox(str(directory), SERVER, "alice")
+    first.keep([a_send("one")])
+    first.close()
+    (file,) = directory.iterdir()
+    os.mkfifo(f"{file}.pipe", 0o600)
+    Path(f"{file}.directory").mkdir()
+    Path(f"{file}.link").symlink_to(f"{file}.pipe")
+    assert [entry.message.text for entry in entries(str(directory))] == ["one"]
+    assert texts(Outbox(str(directory), SERVER, "alice")) == ["one"]
+
+
 def test_a_directory_that_others_may_use_is_refused(tmp_path: Path) -> None:
     """Nothing is sent in the user's name that somebody else may have put there."""
     (tmp_path / "outbox").mkdir(0o700)
@@ -115,3 +175,52 @@ def test_the_chat_sends_what_is_left_first_and_knows_it_again() -> None:
     said = chat.welcomed(Welcome("alice", 0, 0, "chatcli", Limits(1000, 1000, 60)))
     assert [frame for frame in said if isinstance(frame, Send)] == [one, two]
     assert list(chat.outbox.values()) == [one, two]
+
+
+def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:
+    """What it has goes, what it refuses stays with the reason, and what it could not do waits."""
+    directory = str(tmp_path / "outbox")
+    first = Outbox(directory, SERVER, "alice")
+    one, two, three, four = (a_send(text) for text in ("one", "two", "three", "four"))
+    first.keep([one, two, three, four])
+    first.close()
+    second = Outbox(directory, SERVER, "alice")
+    second.settle(
+        {one.id: Sent(one.id, 1, 1, "stored"), two.id: Refused("muted", "Not now."), three.id: StoreError("Full.")}
+    )
+    second.close()
+    third = Outbox(directory, SERVER, "alice")
+    assert third.left == [three, four]
+    third.clear()  # as the interactive client does once all was sent
+    (kept,) = entries(directory)
+    assert (kept.server, kept.user, kept.message) == (str(SERVER), "alice", two)
+    assert kept.refusal is not None
+    assert (kept.refusal.code, kept.refusal.text) == ("muted", "Not now.")
+    retry([kept])
+    assert texts(Outbox(directory, SERVER, "alice")) == ["two"]
+
+
+def test_a_file_without_a_beginning_is_still_sent(tmp_path: Path) -> None:
+    """As clients wrote them that did not say whose they were."""
+    first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
+    first.keep([a_send("one")])
+    first.close()
+    (file,) = (tmp_path / "outbox").iterdir()
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[1:]))
+    (entry,) = entries(str(tmp_path / "outbox"))
+    assert (entry.server, entry.user, entry.message.text) == ("", "", "one")
+    assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
+
+
+def test_what_a_client_holds_is_not_dropped(tmp_path: Path) -> None:
+    """It could be on its way that moment."""
+    running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
+    running.keep([a_send("one"), a_send("two")])
+    held = entries(str(tmp_path / "outbox"))
+    with pytest.raises(InputError, match="that runs"):
+        drop(held)
+    running.close()
+    drop(held[:1])
+    assert [entry.message.text for entry in entries(str(tmp_path / "outbox"))] == ["two"]
+    drop(held[1:])
+    assert not list((tmp_path / "outbox").iterdir())

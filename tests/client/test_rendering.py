@@ -112,6 +112,13 @@ def test_a_block_can_be_copied_as_it_was_sent() -> None:
     assert plain(render(said("```\nls\n```"), TODAY)) == "12:04 alice → you  ```\nls\n```"
 
 
+def test_a_block_may_hold_shorter_fences() -> None:
+    """It ends at as many backticks as it began with, so that what has blocks itself can be shown as one."""
+    text = "````\n# how to\n```sh\nls\n```\nthat is all\n````\nsee?"
+    assert plain(render(said(text), TODAY)) == f"12:04 alice → you  {text.replace('see?', '      see?')}"
+    assert ("class:code", "\n```sh") in render(said(text), TODAY)
+
+
 @pytest.mark.parametrize("text", ["see\n```\nls", "a\n```ls```\nb", "a\n`ls`\nb", "```\n", "x\n ```\nls\n ```"])
 def test_what_is_no_whole_block_is_text(text: str) -> None:
     """A fence without an end, or one within a line, leaves further lines indented."""

@@ -87,6 +87,8 @@ def _compare(frame: Frame, said: Said) -> None:
     """Compare a message that someone got with what was said."""
     got = (frame["id"], frame["from"], frame["to"], frame["text"], frame["at"], frame.get("re"))
     assert got == (said.id, said.sender, said.to, said.text, said.at, said.re), f"not as it was said: {frame} {said}"
+    more = (frame.get("choices", []), frame.get("until"), frame.get("answer"))
+    assert more == (said.choices, said.until, said.answer), f"not as it was asked or answered: {frame} {said}"
 
 
 def compare_all(frames: list[Frame], wanted: list[Said], what: str) -> None:
@@ -143,11 +145,13 @@ class Device:
 
     def __init__(self, model: Model, user: str, place: str, note: Callable[[str], None]) -> None:
         self.user = user
+        self.place = place
         self.name = f"{user}'s {place}"
         self.position = 0  # where it goes on when it comes back
         self.unanswered: list[Said] = []
         self.feed: Feed | None = None
         self.ended: list[Feed] = []  # of connections that are gone, and not yet compared
+        self.awaited: dict[int, Frame] = {}  # what it was told of the answers that it waits for, by their questions
         self._model = model
         self._note = note
         self._wire: Wire | None = None
@@ -207,7 +211,9 @@ class Device:
             if self.feed is not None and not said.seq:
                 self.feed.own.add(said.id)
             fields: Frame = {"t": "send", "id": said.id, "to": said.to, "text": said.text}
-            lines.append(json.dumps(fields if said.re is None else {**fields, "re": said.re}).encode() + b"\n")
+            more = {"re": said.re, "choices": said.choices or None, "seconds": said.seconds, "answer": said.answer}
+            fields.update((name, value) for name, value in more.items() if value is not None)
+            lines.append(json.dumps(fields).encode() + b"\n")
         assert self._wire is not None
         self._wire.says_raw(b"".join(lines))
 
@@ -218,6 +224,29 @@ class Device:
         self._wire.says(tag, n=self._number, **fields)
         self._read_until(lambda: self._number in self._answers, f"an answer to {tag} {fields}")
         return self._answers.pop(self._number)
+
+    def wait_for_answer(self, question: Said) -> None:
+        """Ask for the answer to a question, and note what is told of it from now on."""
+        frame = self.ask("answers", re=question.seq)
+        if not self._model.waits(self.user, question):
+            assert frame["code"] in ("invalid", "not_allowed"), frame
+            return
+        assert (frame["t"], frame["re"]) == ("answer", question.seq), frame
+        self.awaited[question.seq] = frame
+
+    def check_answers(self) -> None:
+        """Compare what was told of answers with the model, once all is settled."""
+        if not self.awaited:
+            return
+        self.ask("ping")
+        for question in [said for said in self._model.log if said.seq in self.awaited]:
+            told, answer = self.awaited[question.seq].get("message"), self._model.answer_to(question)
+            if answer is None:
+                assert told is None, f"{self.name} was told of an answer that there is not: {told}"
+            elif told is not None:
+                compare_all([told], [answer], f"the answer to {question}")
+            else:
+                assert not self._model.waits(self.user, question), f"{self.name} was not told of {answer}"
 
     def acknowledge(self) -> None:
         """Acknowledge what was got, and see to it that this was heard."""
@@ -259,6 +288,7 @@ class Device:
         if self._wire is not None:
             self._wire.hang_up()
             self._wire = None
+        self.awaited.clear()
         if self.feed is not None:
             self.ended.append(self.feed)
             self.position = self.feed.position
@@ -288,6 +318,9 @@ class Device:
                 self._goodbye = True
             case {"n": number}:
                 self._answers[number] = frame
+            case {"t": "answer", "re": question}:
+                assert "message" not in self.awaited[question], f"{self.name} was told twice: {frame}"
+                self.awaited[question] = frame
             case {"t": tag}:
                 assert tag in _BESIDE, f"{self.name} got {frame}"
 
@@ -295,6 +328,10 @@ class Device:
         """Take the answer to what was said first: a connection's messages are answered in their order."""
         said = self.unanswered.pop(0)
         assert said.id == frame["id"], f"{self.name} waits for the answer to {said}, and got {frame}"
+        if frame["t"] == "error" and said.at_once:
+            assert frame["code"] == "not_open", f"{said} was refused: {frame}"
+            said.refusal = frame["code"]
+            return
         if frame["t"] == "error":
             assert said.refusal == frame["code"], f"{said} was refused: {frame}"
             return

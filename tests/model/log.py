@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Said:
-    """One message, committed once it has a ``seq``; ``refusal`` is the code of the error that answers it instead."""
+    """One message, committed once it has a ``seq``; ``refusal`` is the code of the error that answers it instead.
+
+    A question has ``choices``. Of those who answer at once, all but one are refused: which, the server says.
+    """
 
     id: str
     sender: str
@@ -20,6 +23,15 @@ class Said:
     seq: int = 0
     at: int = 0
     refusal: str = ""
+    choices: list[str] = field(default_factory=list)
+    seconds: int | None = None
+    answer: int | None = None
+    at_once: bool = False
+
+    @property
+    def until(self) -> int | None:
+        """Return up to when a question is open."""
+        return None if self.seconds is None else self.at + self.seconds * 1000
 
     def __str__(self) -> str:
         return f"{self.word} ({self.sender} to {self.to}, seq {self.seq or 'unknown'})"
@@ -72,6 +84,10 @@ class Room:
         """Return whether a message is in someone's feed."""
         return any(stay.covers(seq) for stay in self.stays if stay.user == user)
 
+    def told_now(self, user: str, seq: int) -> bool:
+        """Return whether a message was said in someone's time in the room that has not ended."""
+        return any(stay.covers(seq) for stay in self.stays if stay.user == user and stay.until is None)
+
 
 @dataclass(slots=True)
 class Reading:
@@ -117,6 +133,43 @@ class Model:
         if room is None or (room.kind == "private" and user not in room.members):
             return "unknown_room"
         return "not_allowed" if room.kind == "announcement" and user not in room.owners else ""
+
+    def answer_refusal(self, user: str, to: str, question: Said, number: int, now: int) -> str:
+        """Return the code with which an answer is refused that is said there; empty if it counts."""
+        if refusal := self.refusal(user, to):
+            return refusal
+        if question not in self.conversation(user, to) or not question.choices:
+            return "invalid"
+        room = self.rooms.get(to)
+        if question.sender == user != question.to:
+            if number >= 0:
+                return "not_allowed"
+        elif room and (user not in room.members or number < 0):
+            return "not_allowed"
+        elif number >= len(question.choices):
+            return "invalid"
+        late = question.until is not None and now > question.until
+        return "not_open" if late or self.answer_to(question) else ""
+
+    def answer_to(self, question: Said) -> Said | None:
+        """Return what answers a question."""
+        return next((said for said in self.log if said.answer is not None and said.re == question.seq), None)
+
+    def waits(self, user: str, question: Said) -> bool:
+        """Return whether someone is told of the answer to a question: their own, and in private rooms as a member."""
+        room = self.rooms.get(question.to)
+        hidden = room is not None and room.kind == "private" and not room.told_now(user, question.seq)
+        return question.sender == user and bool(question.choices) and not hidden
+
+    def unread(self, user: str, behind: int) -> list[dict[str, object]]:
+        """Return what is unread, by conversation, the newest first."""
+        counts: dict[str, tuple[int, int]] = {}
+        for said in self.feed(user, behind):
+            if said.sender != user or said.to == user:
+                of = said.to if said.to in self.rooms else said.sender
+                counts[of] = counts.get(of, (0, 0))[0] + 1, said.seq
+        newest_first = sorted(counts.items(), key=lambda item: item[1][1], reverse=True)
+        return [{"of": of, "count": count, "seq": seq} for of, (count, seq) in newest_first]
 
     def in_feed(self, user: str, said: Said) -> bool:
         """Return whether a message is one of someone's feed."""

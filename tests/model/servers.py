@@ -15,6 +15,7 @@ class Running(Protocol):
     """A server over a data directory."""
 
     address: Address
+    ahead: int  # seconds by which its clock runs ahead
 
     def __init__(self, data: Path) -> None: ...
 
@@ -35,6 +36,17 @@ class InThread:
         self._server = ThreadServer(data, Limits(unsent=16 * 1024))
         self._server.__enter__()
         self.address = self._server.address
+        self.ahead = 0
+
+    def pass_time(self, seconds: int) -> None:
+        """Have its clock run ahead."""
+
+        def set_clock() -> None:
+            clock = self._server.hub.clock
+            self._server.hub.clock = lambda: clock() + seconds * 1000
+
+        self._server.run(set_clock)
+        self.ahead += seconds
 
     def ask_to_stop(self) -> None:
         """Begin to stop it."""
@@ -51,6 +63,8 @@ class InThread:
 
 class AsProcess:
     """A server as a process."""
+
+    ahead = 0
 
     def __init__(self, data: Path) -> None:
         self._program = Program("serve", "--data", str(data), "--port", "0")

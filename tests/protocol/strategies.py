@@ -25,7 +25,20 @@ _outcomes = st.sampled_from(get_args(f.Outcome))
 _kinds = st.sampled_from(get_args(f.RoomKind))
 _maybe_seqs = st.none() | _seqs
 _pages = st.integers(1, 500)
-_messages = st.builds(f.Message, _seqs, _short, _short, _short, _texts, _times, _maybe_seqs)
+_choices = st.integers(-1, 8)
+_messages = st.builds(
+    f.Message,
+    _seqs,
+    _short,
+    _short,
+    _short,
+    _texts,
+    _times,
+    _maybe_seqs,
+    _names,
+    st.none() | _times,
+    st.none() | _choices,
+)
 _receipts = st.builds(f.Receipt, _short, _seqs, _short)
 _people = st.lists(
     st.builds(f.Person, _short, _times, st.sampled_from(get_args(f.Where)), _texts),
@@ -51,7 +64,7 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
         st.booleans(),
     ),
     st.builds(f.Prove, _short),
-    st.builds(f.Send, _short, _short, _texts, _maybe_seqs),
+    st.builds(f.Send, _short, _short, _texts, _maybe_seqs, _names, st.none() | _numbers, st.none() | _choices),
     st.builds(f.Ack, _seqs),
     st.builds(f.Who, _short, _numbers, _numbers),
     st.builds(f.Away, _texts, st.booleans(), _numbers),
@@ -62,6 +75,8 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     st.builds(f.History, _short, _maybe_seqs, st.none() | _times, _pages, _numbers),
     st.builds(f.Search, _texts, _short, _short, _maybe_seqs, _pages, _numbers),
     st.builds(f.Receipts, _short, st.booleans(), _numbers),
+    st.builds(f.Answers, _seqs, _numbers),
+    st.builds(f.Unread, _numbers),
     st.builds(f.Link, _numbers),
     st.builds(f.Keys, _numbers),
     st.builds(f.Revoke, _short, _numbers),
@@ -87,6 +102,8 @@ server_frame: Final[st.SearchStrategy[f.ServerFrame]] = st.one_of(
     st.builds(f.HistoryPage, _short, st.lists(_messages, max_size=3), st.booleans(), _numbers),
     st.builds(f.Found, st.lists(_messages, max_size=3), st.booleans(), _numbers),
     st.builds(f.ReceiptList, _short, st.lists(_receipts, max_size=3), _numbers),
+    st.builds(f.Answered, _seqs, st.none() | _messages, _numbers),
+    st.builds(f.UnreadList, _seqs, st.lists(st.builds(f.UnreadCount, _short, _numbers, _seqs), max_size=3), _numbers),
     st.builds(f.LinkCode, _short, _times, _numbers),
     st.builds(f.KeyList, st.lists(st.builds(f.KeyInfo, _short, _times), max_size=3), _numbers),
     st.builds(f.Done, _numbers),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from chatcli.store.log import Done, Unread, UnreadQuery
 from tests.support import Caller, ThreadServer, eventually
 
 
@@ -309,3 +310,72 @@ def test_who_can_be_limited_to_those_near_first(server: ThreadServer, alice: Cal
     assert ([person["user"] for person in answer["people"]], answer["count"]) == (["user4"], 6)
     for caller in callers:
         caller.hang_up()
+
+
+def says_over(caller: Caller, to: str, text: str) -> int:
+    """Say something where messages wait to be read; return its place in the log."""
+    identity = caller.sends(to, text)
+    while (frame := caller.next()) is not None and frame.get("id") != identity:
+        pass
+    assert frame is not None
+    return int(frame["seq"])
+
+
+def unread(caller: Caller) -> list[tuple[str, int, int]]:
+    """Return what the server says is unread: with whom or where, how much, and the newest of it."""
+    caller.says("unread", n=9)
+    while (frame := caller.next()) is not None and frame.get("n") != 9:
+        pass
+    assert frame is not None
+    assert frame["t"] == "unread", frame
+    return [(one["of"], one["count"], one["seq"]) for one in frame["conversations"]]
+
+
+def test_whoever_asks_much_has_one_count_at_a_time(
+    server: ThreadServer, alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On many connections, the next count is for all of them, and knows what was said before they asked."""
+    says(bob, "alice", "hi")
+    count = server.hub.log.read_unread
+    begun: list[UnreadQuery] = []
+    begin: list[Callable[[], None]] = []
+
+    def slow(query: UnreadQuery, done: Done[list[Unread]]) -> None:
+        begun.append(query)
+        begin.append(lambda: count(query, done))
+
+    monkeypatch.setattr(server.hub.log, "read_unread", slow)
+    many = [server.joined("alice", "query") for _ in range(20)]
+    for caller in many:
+        caller.says("unread", n=9)
+    eventually(lambda: server.run(lambda: len(begun) + sum(map(len, server.hub.counting._waiting.values()))) == 20)
+    newest = says(bob, "alice", "hi")
+    server.run(begin.pop())
+    eventually(lambda: begin)
+    server.run(begin.pop())
+    counts = [caller.hears("unread")["conversations"] for caller in many]
+    assert counts == [[{"of": "bob", "count": 2, "seq": newest}]] * 20
+    assert len(begun) == 2
+    for caller in many:
+        caller.hang_up()
+
+
+def test_what_is_unread_is_counted_by_conversation(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Behind the read position, for every purpose; asking moves nothing, and what one said oneself is not news."""
+    alice.enters("#ops")
+    bob.enters("#ops")
+    seqs = [says(bob, to, "hi") for to in ("alice", "#ops", "alice")]
+    own = says_over(alice, "alice", "note")
+    wanted = [("alice", 1, own), ("bob", 2, seqs[2]), ("#ops", 1, seqs[1])]
+    for _ in range(2):
+        assert unread(alice) == wanted
+    for purpose in ("listen", "send", "query"):
+        with server.joined("alice", purpose) as caller:
+            assert unread(caller) == wanted
+    assert unread(bob) == []
+    alice.says("ack", seq=seqs[1])
+    assert unread(alice) == [("alice", 1, own), ("bob", 1, seqs[2])]
+    alice.says("ack", seq=own)
+    assert alice.asks("unread") == {"t": "unread", "cursor": own, "conversations": [], "n": 9}
+    later = says(bob, "alice", "in one breath")
+    assert unread(alice) == [("bob", 1, later)]

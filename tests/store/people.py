@@ -33,4 +33,4 @@ def _id(party: Party) -> int:
 
 def row(entry: Entry) -> MessageRow:
     """Return what a message is read back as."""
-    return MessageRow(entry.seq, entry.id, entry.sender, entry.recipient, entry.at, entry.text, entry.re)
+    return MessageRow(entry.seq, entry.id, entry.sender, entry.recipient, entry.at, entry.text, entry.re, entry.extra)

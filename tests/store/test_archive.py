@@ -77,7 +77,7 @@ def refused(data: Path, archive: bytes) -> list[tuple[int, str]]:
 
 def dump(data: Path) -> list[list[tuple[Any, ...]]]:
     """Return all that a log says of people, rooms and messages."""
-    tables = ("users", "keys", "conversations", "rooms", "members", "messages", "rulings", "marks")
+    tables = ("users", "keys", "conversations", "rooms", "members", "messages", "answers", "rulings", "marks")
     return [sorted(rows(data, f"SELECT * FROM {table}"), key=repr) for table in tables]  # noqa: S608 (our own)
 
 
@@ -183,6 +183,83 @@ def test_what_is_damaged_is_left_out_and_counted(town: Owner, data: Path) -> Non
     assert {texts[0], texts[-1]} <= set(found)
     assert objects(bytes(lines))[-1] == {"t": "end", "messages": done.messages, "unread": done.unread}
     assert taken(data.parent / "other", bytes(lines)).messages == done.messages
+
+
+# Questions
+
+ANSWERS = "SELECT question, seq FROM answers ORDER BY question"
+EXTRAS = "SELECT seq, re, extra FROM messages ORDER BY seq"
+
+
+def asked_and_answered() -> bytes:
+    """Return an archive with two questions, one of which is answered."""
+    return archive_of(
+        user("ann"),
+        user("bob"),
+        message(4, "ann", "bob", "Deploy?", choices=["yes", "no"], until="2024-05-01T12:30:00Z"),
+        message(6, "bob", "ann", "no", re=4, answer=1),
+        message(9, "bob", "ann", "Sure?", choices=["a", "b", "c"], re=6),
+    )
+
+
+def test_questions_and_answers_come_out_as_they_went_in(tmp_path: Path) -> None:
+    """Into an empty log and into another one; the answer that counts counts there, too."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    taken(one, asked_and_answered())
+    assert rows(one, ANSWERS) == [(4, 6)]
+    assert rows(one, EXTRAS) == [
+        (4, None, '{"choices":["yes","no"],"until":1714566600000}'),
+        (6, 4, '{"answer":1}'),
+        (9, 6, '{"choices":["a","b","c"]}'),
+    ]
+    assert objects(written(one), "message") == objects(asked_and_answered(), "message")
+    taken(other, archive_of(user("ann"), message(7, "ann", "ann")))
+    taken(other, written(one))
+    assert rows(other, ANSWERS) == [(8, 9)]
+    assert [line[0:1] + line[2:] for line in rows(other, EXTRAS)[1:]] == [
+        (seq, extra) for seq, (_, _, extra) in zip((8, 9, 10), rows(one, EXTRAS), strict=True)
+    ]
+    before = dump(other)
+    assert taken(other, written(one)).messages == 0
+    assert dump(other) == before
+
+
+def test_an_answer_that_does_not_count_here_is_a_message_like_others(tmp_path: Path) -> None:
+    """The question has another answer here, or is not in the archive."""
+    lines = objects(asked_and_answered())[1:-1]
+    second = {**message(8, "bob", "ann", "yes", re=4, answer=0)}
+    taken(tmp_path, archive_of(*lines[:4]))
+    taken(tmp_path, archive_of(*lines[:3], second))
+    assert rows(tmp_path, ANSWERS) == [(4, 6)]
+    assert rows(tmp_path, EXTRAS)[-1] == (7, 4, None)
+    taken(tmp_path, archive_of(*lines[:2], message(9, "bob", "ann", "yes", re=5, answer=0)))
+    assert rows(tmp_path, EXTRAS)[-1] == (8, None, None)
+    taken(tmp_path / "part", archive_of(*lines[:2], message(9, "bob", "ann", "yes", re=5, answer=0)))
+    assert rows(tmp_path / "part", EXTRAS) == [(9, 5, '{"answer":0}')]
+    assert rows(tmp_path / "part", ANSWERS) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"choices": ["yes"]}, "A question has 2 to 9 choices, and this one has 1"),
+        ({"choices": ["yes", "\n"]}, "A choice cannot be empty"),
+        ({"answer": 0}, "it is an answer without a question, or both"),
+        ({"answer": 0, "re": 4, "choices": ["a", "b"]}, "it is an answer without a question, or both"),
+        ({"answer": 0, "re": 9}, "it answers the message 9, which is no question there"),
+        ({"answer": 3, "re": 4}, "it is the answer 3 to the message 4, which has 2"),
+        ({"answer": 0, "re": 4, "to": "cid"}, "it answers the message 4, which is no question there"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_named(tmp_path: Path, fields: dict[str, Any], sentence: str) -> None:
+    """Whoever writes archives themselves is told."""
+    line = {**message(12, "bob", "ann", "yes"), **fields}
+    lines = [
+        *(user("ann"), user("bob"), user("cid")),
+        message(4, "ann", "bob", "Deploy?", choices=["yes", "no"]),
+        message(9, "bob", "ann", "hm"),
+    ]
+    assert refused(tmp_path, archive_of(*lines, line)) == [(7, sentence)]
 
 
 # Imports into an empty log
@@ -426,7 +503,7 @@ def test_a_line_that_cannot_be_taken_is_named(tmp_path: Path, line: dict[str, An
     assert number == 6
     assert sentence in why
     assert not others or others[0][1].startswith("it stands behind the last one")
-    assert dump(data) == [[], [], [], [], [], [], [], [("pruned", 0)]]
+    assert dump(data) == [[], [], [], [], [], [], [], [], [("pruned", 0)]]
 
 
 def test_a_line_of_nothing_but_brackets_is_named(tmp_path: Path) -> None:

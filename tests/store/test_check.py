@@ -52,6 +52,8 @@ def test_a_log_that_is_well_is_said_to_be(town: Owner, data: Path) -> None:
         ("INSERT INTO members (user, conversation) VALUES (3, 1)", "conversation 1 of two people has user 3 in it"),
         ("UPDATE messages SET sender = 3 WHERE seq = 3", "message 3 is from user 3, who is not in conversation 1"),
         ("UPDATE messages SET re = 2 WHERE seq = 2", "message 2 answers message 2"),
+        ("INSERT INTO answers VALUES (5, 4)", "message 4 is the answer to message 5"),
+        ("INSERT INTO answers VALUES (77, 78)", "message 78 is the answer to message 77, which is not there"),
         ("UPDATE messages SET id = x'07' WHERE seq = 2", "the id of message 2 has 1 bytes"),
         ("UPDATE keys SET key = x'07'", 'a key of "Ann" has 1 bytes'),
         ("UPDATE members SET since = 9 WHERE until = 4", "user 2 left room -1 before they came"),

@@ -20,8 +20,8 @@ from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, entry
 
 NEWEST = len(schema.MIGRATIONS)
-PEOPLE = "INSERT INTO users VALUES (?, ?, ?, ?, ?)"
-TALK = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?)"
+PEOPLE = "INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, ?, ?)"
+TALK = "INSERT INTO messages (seq, id, conversation, sender, at, text) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @pytest.fixture(params=range(1, NEWEST))
@@ -41,7 +41,7 @@ def older(data: Path, version: int) -> Path:
         connection.executescript("".join(schema.MIGRATIONS[:version]))
         connection.executemany(PEOPLE, ((*user[:4], 3) for user in (ANN, BOB, CID)))
         connection.execute("INSERT INTO conversations VALUES (1, 1, 2), (2, 1, 1)")
-        connection.execute("INSERT INTO members VALUES (1, 1), (2, 1), (1, 2)")
+        connection.execute("INSERT INTO members (user, conversation) VALUES (1, 1), (2, 1), (1, 2)")
         said = [
             (1, b"1" * 16, 1, 1, 10, "hi Bob"),
             (2, b"2" * 16, 1, 2, 20, "hi Ann"),
@@ -51,6 +51,9 @@ def older(data: Path, version: int) -> Path:
         if version >= 2:
             connection.execute("INSERT INTO keys VALUES (1, x'01', 7)")
             connection.execute("INSERT INTO rulings VALUES ('ban', 'eve', '{}')")
+        if version >= 3:
+            connection.execute("UPDATE users SET shown = cursor")
+            connection.execute("UPDATE messages SET re = 1 WHERE seq = 2")
     return data
 
 

@@ -48,7 +48,9 @@ def test_a_new_database_gets_the_newest_schema(connection: sqlite3.Connection) -
     """An empty file becomes a log, marked as ours and with its version."""
     schema.migrate(connection)
     assert mark(connection) == (schema.APPLICATION_ID, len(schema.MIGRATIONS))
-    assert tables(connection) == {"users", "conversations", "members", "messages", "keys", "rulings", "rooms", "marks"}
+    assert tables(connection) == {
+        "users", "conversations", "members", "messages", "keys", "rulings", "rooms", "marks", "answers"
+    }  # fmt: skip
     assert not connection.in_transaction
 
 

@@ -11,10 +11,8 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import os
 import random
 import signal
-import socket
 import sqlite3
 import sys
 import tempfile
@@ -23,44 +21,12 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.support import Program
 from tests.torture.client import Client, Town, settle_in
 from tests.torture.ledger import Ledger
+from tests.torture.victim import Victim
 
 _AT_ONCE: Final = 50  # clients that connect for the first time
 _STUCK: Final = 60.0  # seconds in which nothing is acknowledged or delivered, after which something is wrong
-
-
-class Victim:
-    """The server: it is killed, and it comes back on the same port."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._program: Program | None = None
-        self.port = _free_port()
-        self.kills = 0
-
-    async def start(self) -> None:
-        """Start it, and wait until it takes connections."""
-        await asyncio.to_thread(self._start)
-
-    def _start(self) -> None:
-        program = self._program = Program("serve", "--data", str(self._data), "--port", str(self.port))
-        program.complains("Serving on")
-
-    async def kill(self) -> None:
-        """Kill it and start it again."""
-        self.kills += 1
-        await self.end(signal.SIGKILL)
-        await self.start()
-
-    async def end(self, number: int) -> None:
-        """End it, and pass on what it has complained about."""
-        program, self._program = self._program, None
-        if program is not None:
-            await asyncio.to_thread(program.end, number)
-            program.__exit__()
-            sys.stderr.writelines(f"server: {line}\n" for line in program.err if "Serving on" not in line)
 
 
 async def torture(options: argparse.Namespace, data: Path) -> bool:
@@ -137,14 +103,6 @@ async def _reported(victim: Victim, ledger: Ledger, clients: int) -> AsyncIterat
         reporting = tasks.create_task(report(), name="report")
         yield
         reporting.cancel()
-
-
-def _free_port() -> int:
-    """Return a port that is free, and that no client is given for its own end while the server is down."""
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise OSError("no port is free")
 
 
 def _stored(data: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -17,8 +17,6 @@ _MENTION: Final = "@"
 _OPENING: Final = "([{\"'„“«"  # may stand in front of a mention
 _TEXT: Final = ("TEXT", "REASON")  # goes on to the end of the line
 
-#: What the input line does by itself, beside what the chat knows.
-
 
 class Surroundings(NamedTuple):
     """Whom and what the user may mean.
@@ -26,10 +24,12 @@ class Surroundings(NamedTuple):
     Attributes:
         people: where each of them is, in a word; the likeliest first.
         rooms: the rooms, and whether the user belongs to them; the likeliest first.
+        answers: what can be answered to each question that is open, by its place in the log; the first one first.
     """
 
     people: Mapping[str, str]
     rooms: Mapping[str, bool]
+    answers: Mapping[str, Sequence[str]] = {}
 
 
 class LineCompleter(Completer):
@@ -55,6 +55,8 @@ class LineCompleter(Completer):
             yield from self._starts(before)
         elif (takes := _arguments_left(words)) is not None:
             yield from self._arguments(takes, typed)
+            if "[CHOICE]" in takes:
+                yield from self._choices(words, typed)
         yield from self._mentions(typed)
 
     def _starts(self, before: str) -> Iterator[Completion]:
@@ -88,6 +90,13 @@ class LineCompleter(Completer):
                 yield from _commands(rest)
             elif not kind.isupper() and not kind[0].isdigit() and _begins(kind, rest):
                 yield Completion(kind, -len(rest))
+
+    def _choices(self, words: list[str], typed: str) -> Iterator[Completion]:
+        answers = self._look().answers
+        named = next((answers[word] for word in words[1:-1] if word in answers), None)
+        for choice in named or next(iter(answers.values()), ()):
+            if _begins(choice, typed):
+                yield Completion(choice, -len(typed), display=printable_line(choice))
 
     def _mentions(self, typed: str) -> Iterator[Completion]:
         word = typed.lstrip(_OPENING)

@@ -1,9 +1,10 @@
-"""What stands around the input line: above it what waits to be sent, below it the toolbar."""
+"""What stands around the input line: above it what waits to be sent and to be answered, below it the toolbar."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application
@@ -16,9 +17,13 @@ from chatcli.client.chat import Chat
 from chatcli.client.rendering import Fragments
 from chatcli.client.talk import Talk
 from chatcli.client.ui.pending import Pending, pending_lines
+from chatcli.client.ui.questions import question_lines
 from chatcli.client.ui.toolbar import State, Unread, changes_in, toolbar
+from chatcli.client.ui.writing import Writing
 from chatcli.protocol.address import Address
 from chatcli.protocol.names import is_room
+
+_LONGEST: Final = 3600.0  # seconds between two drawings while something is to change by itself
 
 
 class Edges:
@@ -28,12 +33,14 @@ class Edges:
         server: as it is addressed.
         chat: what waits, and which conversations there are.
         size: returns the terminal's.
+        writing: what is being typed between them.
     """
 
-    def __init__(self, server: Address, chat: Chat, size: Callable[[], Size]) -> None:
+    def __init__(self, server: Address, chat: Chat, size: Callable[[], Size], writing: Writing) -> None:
         self._server = server
         self._chat = chat
         self._size = size
+        self._writing = writing
         self._loop = asyncio.get_running_loop()
         self._pending = Pending()
         self._talk: Talk | None = None
@@ -61,6 +68,7 @@ class Edges:
         if self._talk is None or self._app is None:
             return
         now = self._loop.time()
+        self._writing.key.look(self._writing.buffer.text)
         self._pending.note(self._chat.outbox, now)
         before = self._drawn
         if (self._above(), self._below()) != before:
@@ -68,9 +76,12 @@ class Edges:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waits = [
-            wait for wait in (changes_in(self._talk.state, now), self._pending.changes_in(now)) if wait is not None
-        ]
+        changes = (
+            changes_in(self._talk.state, now),
+            self._pending.changes_in(now),
+            self._chat.questions.changes_in(),
+        )
+        waits = [min(wait, _LONGEST) for wait in changes if wait is not None]
         if waits:
             self._timer = self._loop.call_later(min(waits) + 0.005, self.refresh)
 
@@ -84,6 +95,11 @@ class Edges:
         columns, rows = self._size().columns, self._size().rows
         waiting = self._pending.visible(self._chat.outbox, self._loop.time())
         lines = pending_lines(waiting, columns, rows // 3)
+        key = self._writing.key
+        asked = question_lines(self._chat.questions.open(), key.choice, columns, rows // 3, waits=key.waits)
+        if lines and asked:
+            lines = [*lines, ("", "\n")]
+        lines = [*lines, *asked]
         self._drawn = (lines, self._drawn[1])
         return lines
 

@@ -12,8 +12,8 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 
+from chatcli.client.backoff import backoff
 from chatcli.client.entering import WAIT, WAIT_OR_LEAVE, Greeted
-from chatcli.client.link import backoff
 from chatcli.client.looks import Looks
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.style import STYLE, color_depth

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, Filter, emacs_insert_mode, has_focus, vi_insert_mode
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 
@@ -29,11 +29,11 @@ def key_bindings(writing: Writing) -> KeyBindings:
 
     Enter sends, Alt-Enter breaks the line. Ctrl-C clears it, and leaves at the second time where it is empty, as Ctrl-D
     does there at once. Alt-1 to Alt-9 and Alt-arrows open other conversations. Tab completes at once where there is one
-    way to, so that an Enter right behind it takes the completed line.
+    way to, so that an Enter right behind it takes the completed line. A digit may answer a question.
     """
     bindings = KeyBindings()
 
-    def add(*keys: Keys | str, filter: Condition | None = None) -> Callable[[Callable[[], None]], None]:  # noqa: A002
+    def add(*keys: Keys | str, filter: Filter | None = None) -> Callable[[Callable[[], None]], None]:  # noqa: A002
         def bind(do: Callable[[], None]) -> None:
             where = _in_line & filter if filter is not None else _in_line
             bindings.add(*keys, filter=where, eager=keys[0] != Keys.Escape)(lambda _: do())
@@ -49,6 +49,8 @@ def key_bindings(writing: Writing) -> KeyBindings:
     add("tab")(lambda: _complete(writing))
     for number in range(1, 10):
         add("escape", str(number))(partial(writing.go, number))
+    for digit in "0123456789":
+        add(digit, filter=vi_insert_mode | emacs_insert_mode)(partial(writing.press, digit))
     for key, by in (("left", -1), ("up", -1), ("right", 1), ("down", 1)):
         add("escape", key)(partial(writing.step, by))
 

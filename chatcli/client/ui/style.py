@@ -91,6 +91,8 @@ def style(depth: ColorDepth, on: Background) -> Style:
             "answer": "",
             "prompt": f"{colors.prompt} bold",
             "pending": colors.faint,
+            "choice": "bold",
+            "question": f"bold {colors.mark}",
             "toolbar": "reverse",
             "toolbar.current": "bold",
             "toolbar.unread": "bold",

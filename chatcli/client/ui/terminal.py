@@ -17,6 +17,7 @@ from chatcli.client.entering import HOW_TO_TALK, enter, first_time, open_outbox
 from chatcli.client.events import Event, Trouble
 from chatcli.client.identity import Identity
 from chatcli.client.looks import Looks
+from chatcli.client.open_questions import DECLINE
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
 from chatcli.client.ui.completer import LineCompleter, Surroundings
@@ -57,7 +58,15 @@ class Terminal:
         self._pace = Pace()
         self.conversation: Talk | None = None
         self._put_off: list[Event] = []  # while an editor has the terminal
-        self.writing = Writing(chat.conversations, chat.returned, Drafts(server, chat.user), self.draw, self._leave)
+        self.writing = Writing(
+            chat.conversations,
+            chat.returned,
+            Drafts(server, chat.user),
+            self.draw,
+            self._leave,
+            chat.questions.first,
+            one_key=looks.keys == "emacs",
+        )
         self.writing.send = self._send
         self._notifier = Notifier(looks.notify, self._output.write_raw, self.writing.goes_to, self._loop.time)
         history = KeptHistory(server, lambda error: self.draw([Trouble(error)]))
@@ -161,6 +170,10 @@ def surroundings(chat: Chat) -> Surroundings:
             if name != chat.user
         },
         {name: name in own for name in (*rooms, *own, *others)},
+        {
+            str(question.seq): (*question.choices, *((DECLINE,) if question.direct else ()))
+            for question in chat.questions.open()
+        },
     )
 
 
@@ -176,7 +189,7 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, lo
     greeted = await enter(server, chat, trust, identity, Desk(looks or Looks()))
     terminal = Terminal(chat, server, looks)
     outbox = open_outbox(server, chat, greeted[1], terminal)
-    edges = Edges(server, chat, terminal.size)
+    edges = Edges(server, chat, terminal.size, terminal.writing)
     conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity, outbox, edges.refresh)
     keep_when_ended(terminal.writing.save)
     keys = await terminal.open(conversation, edges)

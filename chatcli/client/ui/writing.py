@@ -13,8 +13,10 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 
 from chatcli.client.events import Event, Notice, Trouble
+from chatcli.client.open_questions import Question
 from chatcli.client.ui.drafts import Drafts
 from chatcli.client.ui.editor import edit
+from chatcli.client.ui.one_key import OneKey
 from chatcli.client.widths import cut
 from chatcli.errors import InputError
 from chatcli.protocol.text import printable_line
@@ -55,9 +57,12 @@ class Writing:
         drafts: the file of drafts.
         draw: shows something above the input line.
         leave: ends the visit.
+        first_question: returns the question that waits for the user, or None where none does.
+        one_key: whether a digit is an answer after a while; else Enter must follow.
 
     Attributes:
         buffer: prompt_toolkit's, as soon as there is one.
+        key: the key that answers a question.
         send: takes a line.
         here: set while the terminal is ours, and not an editor's.
     """
@@ -69,6 +74,9 @@ class Writing:
         drafts: Drafts,
         draw: Callable[[list[Event]], None],
         leave: Callable[[], None],
+        first_question: Callable[[], Question | None] = lambda: None,
+        *,
+        one_key: bool = True,
     ) -> None:
         self._conversations = conversations
         self._returned = returned
@@ -76,6 +84,14 @@ class Writing:
         self._draw = draw
         self._leave = leave
         self._loop = asyncio.get_running_loop()
+        self.key = OneKey(
+            first_question,
+            self._answer,
+            lambda: self._bring(""),
+            self._loop.time,
+            self._loop.call_later,
+            waits=one_key,
+        )
         self._at = conversations.current
         self._round: list[str] = []  # the conversations in the order in which Alt-arrows go through them
         self._asked_to_leave = -_TWICE
@@ -93,7 +109,7 @@ class Writing:
             for name, text in self._drafts.load().items():
                 self._conversations.drafts.setdefault(name, text)
         self._bring(self._conversations.drafts.get(self._at, ""))
-        buffer.on_text_changed += lambda _: self._save_soon()
+        buffer.on_text_changed += lambda _: self._changed()
 
     def waiting(self) -> list[Event]:
         """Return what to say of drafts that cannot be seen."""
@@ -118,6 +134,8 @@ class Writing:
     def enter(self) -> None:
         """Send the text; the prompt stays up, so no key is lost between one line and the next."""
         self._round = []
+        if self.key.enter():
+            return
         line = self.buffer.text
         word, _, rest = line.strip().partition(" ")
         if word.casefold() == "/edit":
@@ -128,6 +146,17 @@ class Writing:
         self.buffer.append_to_history()
         self._bring("")
         self.send(line)
+        self.follow()
+
+    def press(self, digit: str) -> None:
+        """Take a digit, which may be an answer where nothing else stands in the line."""
+        if not self.buffer.text:
+            self.key.press(digit)
+        self.buffer.insert_text(digit)
+
+    def _answer(self, question: Question, choice: int) -> None:
+        # By its number, which stands for nothing else in this form; that of declining is 0.
+        self.send(f"/answer {question.seq} [{choice + 1}]")
         self.follow()
 
     def follow(self) -> None:
@@ -195,6 +224,7 @@ class Writing:
     def open_editor(self) -> None:
         """Have the user's editor write the text."""
         if self.here.is_set():
+            self.key.take_back()
             self.here.clear()  # before the editor is there: nothing is drawn in between
             get_app().create_background_task(self._edit())
 
@@ -216,6 +246,10 @@ class Writing:
     def _bring(self, text: str) -> None:
         """Put a text into the input line, the cursor behind it."""
         self.buffer.reset(Document(text, len(text)))
+        self._changed()
+
+    def _changed(self) -> None:
+        self.key.look(self.buffer.text)
         self._save_soon()
 
     def _put_away(self) -> None:

@@ -11,6 +11,7 @@ from chatcli.client.ui.completer import LineCompleter, Surroundings
 SURROUNDINGS = Surroundings(
     {"Roberta": "here", "bob": "not here", "straße": "away", "Élodie": "here"},
     {"#dev": False, "#Ops": True},
+    {"11": ("yes", "not now", "decline"), "12": ("soup", "salad")},
 )
 
 
@@ -42,6 +43,9 @@ def completed(line: str) -> list[str]:
         ("/QUIT", ["/quit"]),
         ("/ed", ["/edit"]),
         ("/reply b", ["/reply bob"]),
+        ("/answer ", ["/answer yes", "/answer not now", "/answer decline"]),
+        ("/answer N", ["/answer not now"]),
+        ("/answer 12 s", ["/answer 12 soup", "/answer 12 salad"]),
         ("/reply bob r", []),
         ("/quiet o", ["/quiet off"]),
         ("/quiet off b", ["/quiet off bob"]),

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+from chatcli.client.outbox import entries
 from tests.support import Program, ThreadServer, chatcli, eventually, serving
 from tests.terminal import Terminal
 
@@ -24,7 +25,7 @@ def stop(server: Program) -> None:
 def texts(address: object, *whom: str) -> list[str]:
     """Return what was said with someone, as ``chatcli history`` of bob's shows it."""
     done = chatcli("history", "--user", "bob", "--server", str(address), *whom)
-    return [line.rsplit("  ", 1)[1] for line in done.stdout.splitlines()]
+    return [line.rsplit("\t", 1)[1] for line in done.stdout.splitlines()]
 
 
 def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
@@ -198,7 +199,7 @@ def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> N
             alice.shows_toolbar("connected ")
             stop(server)
             alice.types("bob: one\r")
-            eventually(lambda: outbox.exists() and any(file.stat().st_size for file in outbox.iterdir()))
+            eventually(lambda: outbox.exists() and entries(str(outbox)))
             alice.process.kill()
             alice.end()
         server.process.send_signal(signal.SIGCONT)

@@ -1,0 +1,105 @@
+"""The protocol of chatcli as the generator speaks it: frames from templates, in which nothing but the id changes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+from chatcli.bench.dialect import Caller, Heard, Maker, Step
+from chatcli.bench.plan import Order
+from chatcli.client.identity import Identity
+from chatcli.client.proof import prove
+from chatcli.client.refusals import as_exception
+from chatcli.client.trust import Channel
+from chatcli.protocol.codec import encode, server_frames
+from chatcli.protocol.frames import Challenge, Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
+from chatcli.protocol.keys import key_text
+
+#: The ends of ids, in their order. What is between two of them is the same for all messages of a batch.
+_ENDS: Final = [b"%04x" % number for number in range(1 << 16)]
+
+_PURPOSES: Final[dict[str, Purpose]] = {"listen": "listen", "send": "send"}
+
+
+class Speech:
+    """The protocol of chatcli, version 1.
+
+    Args:
+        identity: the key that all names belong to.
+        channel: what the connections are known by.
+    """
+
+    message = b'{"t":"message"'
+    sent = b'{"t":"sent"'
+    ready = Step.LIVE
+    fresh_names = False
+    ping = encode(Ping())
+
+    def __init__(self, identity: Identity, channel: Channel) -> None:
+        self._identity = identity
+        self._channel = channel
+        self._key = key_text(identity.public)
+
+    def greet(self, caller: Caller) -> bytes:
+        """Return the hello."""
+        return encode(self._hello(caller))
+
+    def _hello(self, caller: Caller) -> Hello:
+        return Hello(1, caller.name, _PURPOSES[caller.purpose], self._key, caller.since)
+
+    def hear(self, line: bytes, caller: Caller) -> Heard:
+        """Read a frame, and answer a challenge.
+
+        Raises:
+            Refused: the server said no.
+            ServerUnreachable: it closes.
+        """
+        frame = server_frames().decode(line)
+        if isinstance(frame, Challenge):
+            return Heard(answer=encode(prove(self._identity, self._hello(caller), frame, self._channel)))
+        if isinstance(frame, (Error, ServerBye)):
+            raise as_exception(frame)
+        if isinstance(frame, Welcome):
+            return Heard(Step.WELCOME, head=frame.head)
+        if isinstance(frame, Live):
+            return Heard(Step.LIVE)
+        return Heard(Step.ENTERED) if isinstance(frame, Room) else Heard()
+
+    def enter(self, room: str) -> bytes:
+        """Return what enters a room."""
+        return encode(Join(room))
+
+    def maker(self, speaker: str, to: str, text: int) -> Maker:  # noqa: ARG002 (the server knows who speaks)
+        """Return what makes messages; their ids are UUIDs of version 7, ordered by time."""
+        start, end = b'{"t":"send","id":"', b'","to":"%s","text":"%s"}\n' % (to.encode(), b"x" * text)
+        return _maker(start, end, os.urandom(7).hex())
+
+    def said_by(self, speaker: str) -> bytes:
+        """Return the sender's field."""
+        return b'"from":"%s"' % speaker.encode()
+
+
+def _maker(start: bytes, end: bytes, random: str) -> Callable[[int], bytes]:
+    """Return what makes batches: one join of the ends of ids with all that is between them."""
+    # Of the 74 bits that are free in an id, 12 and 46 are the speaker's own, the last 16 count its messages.
+    rest = f"7{random[:3]}-8{random[3:6]}-{random[6:14]}"
+    number = 0
+
+    def make(count: int) -> bytes:
+        nonlocal number
+        moment = f"{time.time_ns() // 1_000_000:012x}"
+        head = f"{moment[:8]}-{moment[8:]}-{rest}".encode()
+        if number + count > len(_ENDS):
+            number = 0
+        ends = _ENDS[number : number + count]
+        number += count
+        return b"".join((start, head, (end + start + head).join(ends), end))
+
+    return make
+
+
+def dialect(order: Order) -> Speech:
+    """Return what speaks for the names of a run."""
+    return Speech(Identity(order.seed), Channel(order.server.key, order.server.binding))

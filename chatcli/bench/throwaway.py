@@ -1,0 +1,75 @@
+"""A server for one measurement: in a directory of its own, without allowances, and gone with it at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from chatcli.bench.children import running
+from chatcli.errors import ServeError
+from chatcli.protocol.address import Address, parse_address
+
+_PATIENCE: Final = 20.0  # seconds for it to start
+_READY: Final = re.compile(r"^Serving on (\S+), key (\S+?)\.", re.MULTILINE)
+_MORE: Final = 1000  # connections that it takes beside those that are meant
+
+
+class Throwaway(NamedTuple):
+    """A server that was started to be measured.
+
+    Attributes:
+        address: where it listens.
+        key: the fingerprint of its key.
+        binding: SHA-256 of its certificate.
+        pid: its process.
+    """
+
+    address: Address
+    key: str
+    binding: bytes
+    pid: int
+
+
+@contextlib.contextmanager
+def throwaway(connections: int) -> Iterator[Throwaway]:
+    """Run a server that takes at least so many connections.
+
+    Raises:
+        ServeError: it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="chatcli-bench-") as name:
+        said = Path(name) / "said"
+        options = ["--host", "127.0.0.1", "--port", "0", "--data", str(Path(name) / "data"), "--message-rate", "0"]
+        options += ["--max-connections", str(connections + _MORE)]
+        with (
+            said.open("wb") as stderr,
+            running("chatcli", ["serve", *options], stdin=subprocess.DEVNULL, stderr=stderr) as process,
+        ):
+            address, key = _ready(process, said)
+            yield Throwaway(address, key, _binding(Path(name) / "data"), process.pid)
+
+
+def _ready(process: subprocess.Popen[bytes], said: Path) -> tuple[Address, str]:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        text = said.read_text(errors="replace")
+        if found := _READY.search(text):
+            return parse_address(found[1]), found[2]
+        if process.poll() is not None:
+            raise ServeError(text.strip().rpartition("\n")[2].removeprefix("chatcli: ") or "The server did not start.")
+        time.sleep(0.01)
+    raise ServeError(f"The server did not start within {_PATIENCE:.0f} seconds.")
+
+
+def _binding(data: Path) -> bytes:
+    """Return what a certificate in the data directory is known by."""
+    certificate = ssl.PEM_cert_to_DER_cert((data / "server.crt").read_text())
+    return hashlib.sha256(certificate).digest()

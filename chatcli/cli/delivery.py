@@ -1,0 +1,158 @@
+"""Has messages delivered for ``chatcli send``, and tells what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from chatcli.cli.options import naming
+from chatcli.cli.outcomes import Outcome, tell, worst
+from chatcli.cli.quoting import unquoted
+from chatcli.client.mailing import Mailing
+from chatcli.errors import ChatError, InputError, Refused, ServerUnreachable, UnknownRecipient
+from chatcli.protocol import codes
+from chatcli.protocol.frames import Sent
+from chatcli.protocol.names import is_room
+
+if TYPE_CHECKING:
+    from chatcli.client.confirming import Confirming
+    from chatcli.client.trust import Trust
+    from chatcli.protocol.address import Address
+    from chatcli.protocol.frames import Send
+
+
+def deliver(
+    server: Address,
+    user: str | None,
+    messages: Sequence[Send],
+    trust: Trust,
+    timeout: int | None,
+    *,
+    spool: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Send messages, tell what became of them, and end the command with the status that counts.
+
+    Args:
+        server: where to.
+        user: who sends; by default the login name.
+        messages: one for each recipient.
+        trust: which servers to speak to.
+        timeout: for how many seconds to wait until they were seen, if at all.
+        spool: keep what cannot be sent because the server is not to be reached.
+        as_json: tell it so.
+        quiet: print no words.
+    """
+    delivery = _Delivery(messages, timeout)
+    try:
+        try:
+            with naming(user) as name:
+                delivery.run(server, name, trust)
+        except ServerUnreachable as error:
+            delivery.failed(error)
+            if spool:
+                delivery.spool(server, name, error)
+        except ChatError as error:
+            delivery.failed(error)
+    except KeyboardInterrupt:
+        # The waiting is interrupted; the message is there, and is not to be sent once more.
+        tell([one for one in delivery.outcomes() if one.sent], as_json=as_json, quiet=quiet)
+        raise
+    outcomes = delivery.outcomes()
+    unknown = any(isinstance(one.error, UnknownRecipient) for one in outcomes[1:])
+    tell(outcomes, as_json=as_json, quiet=quiet, hint=unquoted() if unknown else "")
+    click.get_current_context().exit(worst(one.status for one in outcomes))
+
+
+class _Delivery:
+    """Messages on their way, and what is known of each."""
+
+    def __init__(self, messages: Sequence[Send], timeout: int | None) -> None:
+        self._messages = messages
+        self._timeout = timeout
+        self._confirming: Confirming | None = None
+        self._mailing = Mailing(messages)
+        self._error: ChatError | None = None  # of what is not answered
+        self._spooled = False
+
+    def run(self, server: Address, user: str, trust: Trust) -> None:
+        """Send them, and wait until they were seen if that is wanted.
+
+        Raises:
+            As :func:`chatcli.client.oneshot.deliver`.
+        """
+        from chatcli.client import oneshot
+
+        if self._timeout is None:
+            oneshot.deliver(server, user, self._mailing, trust)
+            return
+        from chatcli.client.confirming import Confirming
+
+        self._confirming = Confirming(self._messages, self._timeout)
+        self._mailing = self._confirming.mailing
+        oneshot.confirm(server, user, self._confirming, trust)
+
+    def failed(self, error: ChatError) -> None:
+        """Note what kept everything that is not answered from being sent."""
+        self._error = error
+
+    def spool(self, server: Address, user: str, unreachable: ServerUnreachable) -> None:
+        """Keep what is not answered until the server is back."""
+        from chatcli.client import spool
+        from chatcli.protocol.names import check_name
+
+        try:
+            check_name(user)
+        except InputError as error:
+            self._error = Refused(codes.BAD_NAME, str(error))
+            return
+        try:
+            spool.keep(server, user, self._mailing.unanswered())
+        except InputError as error:
+            self._error = ServerUnreachable(f"{unreachable} It was not kept either. {error}")
+        else:
+            self._spooled = True
+
+    def outcomes(self) -> list[Outcome]:
+        """Return what became of each."""
+        return [
+            self._outcome(message, self._mailing.answers.get(message.id, self._error)) for message in self._messages
+        ]
+
+    def _outcome(self, message: Send, answer: Sent | ChatError | None) -> Outcome:
+        if isinstance(answer, Sent):
+            if self._confirming is None:
+                return Outcome(message, answer.outcome, answer)
+            if message.id in self._confirming.seen:
+                return Outcome(message, "delivered", answer)
+            why = self._confirming.unknown.get(message.id, "")
+            return Outcome(message, "stored", answer, unseen=_not_seen(message.to, self._timeout or 0, why))
+        if self._spooled and answer is self._error:
+            return Outcome(message, "spooled")
+        if isinstance(answer, ServerUnreachable) and self._mailing.told:
+            return Outcome(message, "unknown", error=answer)
+        if isinstance(answer, InputError) and message.re is not None and f"no message {message.re} to" in str(answer):
+            answer = _nothing_to_answer(message)
+        return Outcome(message, "failed", error=answer)
+
+
+def _nothing_to_answer(message: Send) -> InputError:
+    where = f"in {message.to}" if is_room(message.to) else f"between {message.to} and you"
+    return InputError(
+        f"--reply-to {message.re}: there is no such message {where}; chatcli history --seq shows where each stands."
+    )
+
+
+def _not_seen(to: str, timeout: int, why: str) -> str:
+    from chatcli.protocol.durations import duration_text
+
+    if why:
+        return f"It is stored, but whether it was shown to {to} is not known: {why}"
+    if is_room(to):
+        return f"Nobody in {to} confirmed it within {duration_text(timeout)}. It is stored."
+    return (
+        f"{to} did not confirm it within {duration_text(timeout)}: they may be away, or give no receipts. It is stored."
+    )

@@ -1,0 +1,35 @@
+"""What is said with "-": the text that stands on standard input."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+import click
+
+from chatcli.errors import Refused
+from chatcli.protocol import codes
+
+_LONGEST: Final = 1024 * 1024  # bytes: no server takes a longer text
+
+
+def read_text(what: str) -> str:
+    """Return what comes on standard input, without the end of its last line.
+
+    Args:
+        what: how the command calls it.
+
+    Raises:
+        click.UsageError: there is nothing to read from, or it is not text.
+        Refused: it is longer than any server takes.
+    """
+    if sys.stdin is None:
+        raise click.UsageError(f'There is no standard input to read the {what} of "-" from.')
+    data = sys.stdin.buffer.read(_LONGEST + 1)
+    if len(data) > _LONGEST:
+        sentence = f"Standard input is longer than a {what} may be: send a part of it, as with tail -c 30000."
+        raise Refused(codes.TEXT_TOO_LONG, sentence)
+    try:
+        return data.decode().rstrip("\n")
+    except UnicodeDecodeError:
+        raise click.UsageError("What came on standard input is not text in UTF-8.") from None

@@ -1,0 +1,63 @@
+"""Finds the place in a user's feed where a time begins, by looking at few messages."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chatcli.client.link import connect
+from chatcli.client.stream import Login
+from chatcli.errors import ServerUnreachable
+from chatcli.protocol.frames import Live, Message, ServerBye
+
+
+class Seen(NamedTuple):
+    """A message's place and time."""
+
+    seq: int
+    at: int
+
+
+async def place_of(login: Login, time: int, head: int) -> int:
+    """Return the ``seq`` behind which the user's messages since a time begin.
+
+    Halves the log again and again, and reads the beginning of the feed there. Messages that an import or a clock which
+    was set back has put out of the order of time make it begin earlier or later than it might.
+
+    Args:
+        login: who asks, and where.
+        time: in milliseconds since 1970-01-01 UTC.
+        head: the newest message of the log.
+
+    Raises:
+        ServerUnreachable: the connection broke.
+        Refused: the server does not want us.
+        ServerNotTrusted: it is not the one that was meant.
+        ProtocolError: what answers there is no chatcli server.
+    """
+    before, behind = -1, head  # what follows the first is older, or not looked at; what follows the second is not
+    while behind - before > 1:
+        middle = (before + behind) // 2 if before >= 0 else 0
+        seen = await _seen(login, middle)
+        newer = next((index for index, one in enumerate(seen) if one.at >= time), None)
+        if newer is None and seen:
+            before = seen[-1].seq
+        elif not newer:  # the first of them is, or there are none
+            behind = middle
+        else:
+            return seen[newer - 1].seq
+    return behind
+
+
+async def _seen(login: Login, since: int) -> list[Seen]:
+    """Return some messages that follow a place; none if none does."""
+    connection, _ = await connect(login.server, login.hello("listen", since), login.identity, login.trust)
+    try:
+        while True:
+            frames = await connection.receive()
+            seen = [Seen(frame.seq, frame.at) for frame in frames if isinstance(frame, Message)]
+            if seen or any(isinstance(frame, Live) for frame in frames):
+                return seen
+            if isinstance(frames[-1], ServerBye):
+                raise ServerUnreachable(frames[-1].text)
+    finally:
+        await connection.close()

@@ -1,0 +1,247 @@
+"""Listening with a memory: hands on each message once, and knows after any end what was handled and what was not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from chatcli.client import files, remarks
+from chatcli.client.cursors import Cursor, Held, Mark
+from chatcli.client.finding import place_of
+from chatcli.client.stream import Login, Stream
+from chatcli.errors import InputError
+
+if TYPE_CHECKING:
+    from chatcli.protocol.frames import Message
+
+_DIRECTORY: Final = "cursors"
+
+
+class Moment(NamedTuple):
+    """A time to begin with, in milliseconds since 1970-01-01 UTC."""
+
+    at: int
+
+
+#: Where to begin: behind a place in the log, at a time, at its end, or (None) where the listener left off.
+Since = int | Moment | Literal["now"] | None
+
+
+class Heard(NamedTuple):
+    """A message to be handled; ``replayed`` if it may have been handed on before."""
+
+    message: Message
+    replayed: bool
+
+
+def open_cursor(login: Login, name: str | None, wanted: tuple[str, ...] = (), *, must: bool = False) -> Cursor | None:
+    """Return the file in which a listener keeps its position.
+
+    Without a name it is of the user's own position, which the server keeps: the file then knows what has not reached
+    the server's disk, and what the listener has handled behind messages that were not for it.
+
+    Args:
+        login: who listens, and where.
+        name: the listener's name.
+        wanted: what it listens for, in words.
+        must: whether to go without one where another process has it is out of the question.
+
+    Raises:
+        InputError: another process has it, or it cannot be used.
+    """
+    directory = os.path.join(files.state_directory(), _DIRECTORY)
+    place = (str(login.server).lower(), login.user.casefold())
+    if name is not None:
+        return Cursor(directory, (*place, "as", name), f'the cursor "{name}" of {login.user}')
+    try:
+        return Cursor(directory, (*place, "own", *wanted), f"{login.user}'s own read position for the same messages")
+    except Held:
+        if must:
+            raise
+        return None
+
+
+class Listener:
+    """A stream of messages to be handled one by one, or some at a time.
+
+    What the user said to others is no news and left out.
+
+    Args:
+        login: who listens, and where.
+        stream: brings the messages.
+        cursor: where the position is kept; None for nowhere but on the server.
+        own: whether it is the user's own position, which the server keeps.
+        wanted: whether a message is for this listener; it is shown what the user says to others, too.
+    """
+
+    def __init__(
+        self,
+        login: Login,
+        stream: Stream,
+        cursor: Cursor | None,
+        *,
+        own: bool,
+        wanted: Callable[[Message], bool] = lambda _: True,
+    ) -> None:
+        self._login = login
+        self._stream = stream
+        self._cursor = cursor
+        self._own = own
+        self._wanted = wanted
+        self._mark = cursor.mark if cursor is not None and cursor.mark is not None else Mark(0)
+        self._unseen = 0  # where what the user has not seen begins: nothing from there on is acknowledged; 0: nowhere
+        self._upto = 0  # the position once what was last heard is handled
+
+    @property
+    def stream(self) -> Stream:
+        """What brings the messages."""
+        return self._stream
+
+    async def start(self, since: Since = None) -> None:
+        """Connect, and find the place to begin.
+
+        Raises:
+            ChatError: as :meth:`Stream.open` raises it.
+            InputError: the position cannot be kept, or what was kept cannot be read.
+        """
+        stream, mark = self._stream, self._mark
+        if since is None:
+            self._check_cursor()
+        known = self._cursor is not None and self._cursor.mark is not None
+        if known and since is None and not self._own:
+            await stream.open(mark.seq, mark.server_key)
+            self._begin(stream.position or 0)
+            return
+        await stream.open()
+        read = stream.acknowledged
+        if known and mark.server_key != stream.server_key:  # numbers of another log say nothing about this one
+            self._mark, known = Mark(0), False
+        place = await self._place(since, read, known=known)
+        if place != read:
+            await stream.open(place)
+        if self._own and not stream.moved:
+            self._look_for_unseen(read, place)
+        self._begin(stream.position or 0)
+
+    def _check_cursor(self) -> None:
+        """See to it that nothing is passed over because nobody knows any more where the listener left off."""
+        if self._cursor is None or not self._cursor.damaged:
+            return
+        path = self._cursor.path
+        if not self._own:
+            raise InputError(
+                f"{path} is damaged, so that how far this listener had come is lost: say where to begin, as in "
+                '"--since 2h", or remove that file to begin where you left off yourself.'
+            )
+        remarks.trouble(f"{path} is damaged: what came last may come again, and is not marked then.")
+
+    async def _place(self, since: Since, read: int, *, known: bool) -> int:
+        match since:
+            case "now":
+                return self._stream.head
+            case Moment(at):
+                return await place_of(self._login.settled(), at, self._stream.head)
+            case int():
+                return since
+            case _:
+                return max(self._mark.seq, read) if known and self._own else read
+
+    def _look_for_unseen(self, read: int, place: int) -> None:
+        """Acknowledge nothing that the user has not seen: what was left out before, or is by beginning later."""
+        skipped = place if place != self._mark.seq else 0
+        self._mark = self._mark._replace(left=max(self._mark.left, skipped))
+        self._unseen = read + 1 if self._mark.left > read else 0
+
+    def _begin(self, place: int) -> None:
+        self._upto = place
+        if self._stream.moved:
+            self._stream.moved = False
+            self._mark, self._unseen = Mark(place), 0
+        self._keep(self._mark._replace(seq=place, server_key=self._stream.server_key))
+        self.flush()
+
+    async def heard(self) -> list[Heard]:
+        """Return the next messages, at least one; all that was returned before has been handled.
+
+        Raises:
+            Refused: the server does not want us any more.
+            ServerNotTrusted: what answers there now is not the server that was trusted.
+            InputError: the position cannot be kept.
+        """
+        self._keep(self._mark._replace(seq=self._upto))
+        while True:
+            self.flush()
+            messages = await self._stream.take()
+            if self._stream.moved:
+                self._begin(messages[0].seq - 1)
+            tried = self._mark.tried
+            heard = [Heard(message, message.seq <= tried) for message in self._for_us(messages)]
+            self._upto = self._stream.position or 0
+            if heard:
+                return heard
+            self._keep(self._mark._replace(seq=self._upto))
+
+    def _for_us(self, messages: list[Message]) -> list[Message]:
+        user = self._stream.user
+        for_us, left = [], []
+        for message in messages:
+            wanted = self._wanted(message)
+            if message.sender == user and message.to != user:
+                continue
+            if wanted:
+                for_us.append(message)
+            else:
+                left.append(message.seq)
+        if self._own:
+            self._leave_unseen(left)
+        return for_us
+
+    def _leave_unseen(self, left: list[int]) -> None:
+        """Note what is not for this listener: from there on nothing is acknowledged until the user has read it."""
+        if self._unseen and self._stream.acknowledged >= self._mark.left:
+            self._unseen = 0  # they have, elsewhere
+        if left:
+            self._unseen = self._unseen or left[0]
+            self._mark = self._mark._replace(left=left[-1])
+
+    def begun(self, seq: int) -> None:
+        """Note that messages up to this one are about to be handed on: they come marked if they come again.
+
+        Raises:
+            InputError: the position cannot be kept.
+        """
+        if seq > self._mark.tried:
+            self._keep(self._mark._replace(tried=seq))
+
+    def done(self, seq: int) -> None:
+        """Note that all messages up to this one were handled.
+
+        Raises:
+            InputError: the position cannot be kept.
+        """
+        self._keep(self._mark._replace(seq=seq, tried=max(seq, self._mark.tried)))
+        if self._own:
+            self._stream.ack(min(seq, self._unseen - 1) if self._unseen else seq)
+
+    def flush(self) -> None:
+        """Have what was noted survive a power cut.
+
+        Raises:
+            InputError: the position cannot be kept.
+        """
+        if self._cursor is not None:
+            self._cursor.flush()
+
+    async def close(self) -> None:
+        """Say goodbye to the server, and let go of the position."""
+        try:
+            await self._stream.close()
+        finally:
+            if self._cursor is not None:
+                self._cursor.close()
+
+    def _keep(self, mark: Mark) -> None:
+        self._mark = mark
+        if self._cursor is not None:
+            self._cursor.move(mark)

@@ -1,0 +1,83 @@
+"""Counts what someone has not been shown, by conversation."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from chatcli.store.log import Unread, UnreadQuery
+from chatcli.store.rows import END, is_damage
+
+MOST_COUNTED: Final = 1000  # messages of a conversation; with more of them nobody wants to know the number
+MOST_CONVERSATIONS: Final = 500
+_DEPTHS: Final = (MOST_COUNTED, 5000)  # messages of a conversation to look at; the user's own may be among them
+_LOOKED_AT: Final = 100_000  # messages in all: half a second where they lie far apart
+
+_STRETCHES: Final = """
+SELECT members.conversation, max(:after, members.since), coalesce(members.until, :end),
+       CASE WHEN members.conversation < 0 THEN members.conversation
+            WHEN conversations.low = :user THEN conversations.high ELSE conversations.low END
+FROM members
+JOIN conversations ON conversations.id = members.conversation
+WHERE members.user = :user
+"""
+_NEWEST: Final = "SELECT max(seq) FROM messages WHERE conversation = ? AND seq > ? AND seq <= ?"
+# What is said to oneself is news for one's other devices; what is said to others is not.
+_COUNT: Final = """
+SELECT count(*), coalesce(sum(told), 0), max(iif(told, seq, NULL)) FROM (
+    SELECT seq, sender <> :user OR :own AS told FROM messages
+    WHERE conversation = :conversation AND seq > :after AND seq <= :upto
+    ORDER BY seq DESC LIMIT :most
+)
+"""
+
+_Stretch = tuple[int, int, int, int, int]  # the newest seq, the conversation, behind which, up to which, with whom
+
+
+def read_unread(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list[Unread], int]:
+    """Count what is unread, the newest conversation first; return how often damage was in the way, too."""
+    stretches, damaged = _stretches(connection, query)
+    found: dict[int, Unread] = {}
+    left = _LOOKED_AT
+    for _, conversation, after, upto, other in stretches:
+        if left <= 0 or len(found) >= MOST_CONVERSATIONS:
+            break
+        bounds = {
+            "user": query.user,
+            "own": other == query.user,
+            "conversation": conversation,
+            "after": after,
+            "upto": upto,
+        }
+        try:
+            for depth in _DEPTHS:
+                looked_at, count, newest = connection.execute(_COUNT, {**bounds, "most": depth}).fetchone()
+                left -= looked_at
+                if looked_at < depth or count >= MOST_COUNTED:
+                    break
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            damaged += 1
+            continue
+        if count:
+            before = found.get(other, Unread(other, 0, newest))
+            found[other] = Unread(other, min(before.count + count, MOST_COUNTED), max(before.newest, newest))
+    return sorted(found.values(), key=lambda one: one.newest, reverse=True), damaged
+
+
+def _stretches(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list[_Stretch], int]:
+    """Return where something was said that may be unread, the newest first: of a room there may be several."""
+    found = []
+    damaged = 0
+    for conversation, after, upto, other in connection.execute(_STRETCHES, {**query._asdict(), "end": END}).fetchall():
+        try:
+            (newest,) = connection.execute(_NEWEST, (conversation, after, upto)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            damaged += 1
+        else:
+            if newest is not None:
+                found.append((newest, conversation, after, upto, other))
+    return sorted(found, reverse=True), damaged

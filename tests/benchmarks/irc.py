@@ -1,0 +1,62 @@
+"""IRC as the generator of ``chatcli bench`` speaks it, for the servers of others: ``tests.benchmarks.peers``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatcli.bench.dialect import Caller, Heard, Maker, Step
+from chatcli.bench.plan import Order
+from chatcli.errors import Refused
+
+_STEPS: Final = {b"376": Step.WELCOME, b"422": Step.WELCOME, b"366": Step.ENTERED}
+
+
+class Irc:
+    """The protocol of RFC 1459: nobody acknowledges anything, so what counts is what arrives."""
+
+    message = b" PRIVMSG "
+    sent = b""
+    ready = Step.WELCOME
+    fresh_names = True
+    ping = b"PING :x\r\n"
+
+    def greet(self, caller: Caller) -> bytes:
+        """Return the registration."""
+        return b"NICK %s\r\nUSER u 0 * :bench\r\n" % _nick(caller.name)
+
+    def hear(self, line: bytes, caller: Caller) -> Heard:  # noqa: ARG002 (a server says enough)
+        """Read a numeric, or answer a ping.
+
+        Raises:
+            Refused: the server said no.
+        """
+        words = line.split()
+        if words[0] == b"PING":
+            return Heard(answer=b"PONG " + b" ".join(words[1:]) + b"\r\n")
+        number = words[1] if len(words) > 1 else b""
+        if words[0] == b"ERROR" or (number[:1] in b"45" and number.isdigit() and number != b"422"):
+            raise Refused("irc", line.decode(errors="replace").strip())
+        return Heard(_STEPS.get(number, Step.NONE))
+
+    def enter(self, room: str) -> bytes:
+        """Return what joins a channel."""
+        return b"JOIN %s\r\n" % room.encode()
+
+    def maker(self, speaker: str, to: str, text: int) -> Maker:  # noqa: ARG002 (the server knows who speaks)
+        """Return what repeats a line."""
+        line = b"PRIVMSG %s :%s\r\n" % (to.encode() if to.startswith("#") else _nick(to), b"x" * text)
+        return lambda count: line * count
+
+    def said_by(self, speaker: str) -> bytes:
+        """Return how lines of a speaker begin."""
+        return b":%s!" % _nick(speaker)
+
+
+def _nick(name: str) -> bytes:
+    """Return a name without what all of a run have in common: a nickname may be short."""
+    return name.removeprefix("bench-").replace("-", "").encode()
+
+
+def dialect(order: Order) -> Irc:
+    """Return what speaks."""
+    return Irc()

@@ -1,0 +1,100 @@
+"""``chatcli bench``: what it prints, what it asks, and that it leaves nothing behind; never how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.here import run_here
+from tests.support import Program, ThreadServer, chatcli, eventually
+
+SHORT: Final = ("--duration", "0.2s", "--clients", "2")
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Return the processes whose temporary files are there."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"TMPDIR={folder}".encode() in environment.split(b"\0"):
+            found.append(int(process.name))
+    return found
+
+
+def test_in_a_pipe_it_prints_rows(tmp_path: Path) -> None:
+    """Scenario, figure and value, parted by tabs, in that order; the server of its own is gone at the end."""
+    done = chatcli("bench", "--scenario", "connect", "--scenario", "pairs", *SHORT, TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == sorted([row[0] for row in rows], reverse=True)
+    names = ["per_second", *(f"latency_{one}" for one in ("p50", "p90", "p99", "max"))]
+    names += ["server_cpu", "generator_cpu", "memory"]
+    assert [row[1] for row in rows] == 2 * names
+    assert all(float(row[2]) >= 0 for row in rows)
+    assert list(tmp_path.iterdir()) == []
+    assert processes_in(tmp_path) == []
+
+
+def test_an_earlier_run_stands_beside_it(server: ThreadServer, tmp_path: Path) -> None:
+    """What was measured under the same load, and the ratio; a dash where there is nothing of it."""
+    where = ["--server", str(server.address), "--yes", *SHORT]
+    earlier = run_here("bench", "--scenario", "pairs", "--json", *where)
+    assert (earlier.returncode, earlier.stderr) == (0, "")
+    before = json.loads(earlier.stdout)
+    assert (before["scenario"], before["window"], before["server_cpu"], before["memory"]) == ("pairs", 50, None, None)
+    (tmp_path / "before").write_text(earlier.stdout)
+    for scenario, known in (("pairs", True), ("paced", False)):
+        again = run_here("bench", "--scenario", scenario, "--compare", str(tmp_path / "before"), *where)
+        rows = {row[1]: row[2:] for row in (line.split("\t") for line in again.stdout.splitlines())}
+        value, past, ratio = rows["per_second"]
+        if known:
+            assert float(past) == before["per_second"]
+            assert float(ratio) == pytest.approx(float(value) / float(past), rel=0.01)
+        else:
+            assert (past, ratio) == ("-", "-")
+
+
+def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
+    """Nobody can be asked here, so --yes is needed; and what is configured for talking is not what is tried."""
+    done = run_here("bench", *SHORT, "--server", str(server.address))
+    assert done.returncode == 2
+    assert f"loads the server at {server.address}" in done.stderr
+    assert "--yes" in done.stderr
+    assert server.run(lambda: server.hub.log.head) == 0
+    done = run_here("bench", "--scenario", "pairs", *SHORT, CHATCLI_SERVER=str(server.address))
+    assert done.returncode == 0
+    assert server.run(lambda: server.hub.log.head) == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_it_can_be_stopped_at_any_time(tmp_path: Path, number: signal.Signals, status: int) -> None:
+    """No process and no file of it is left, and what was measured by then has been printed."""
+    with Program(
+        "bench", "--scenario", "pairs", "--scenario", "idle", "--json", "--duration", "1s", TMPDIR=str(tmp_path)
+    ) as program:
+        eventually(lambda: program.out, "the first scenario")
+        eventually(lambda: len(processes_in(tmp_path)) >= 3, "the next server and its load")
+        assert program.end(number) == status
+    assert [json.loads(line)["scenario"] for line in program.out][:1] == ["pairs"]
+    eventually(lambda: not processes_in(tmp_path), "the end of all processes")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_processes_that_make_the_load_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    """Even where that one is killed; the server is then an orphan that the test ends."""
+    with Program("bench", "--scenario", "idle", "--duration", "60s", TMPDIR=str(tmp_path)) as program:
+        eventually(lambda: len(processes_in(tmp_path)) >= 3, "the server and its load")
+        program.process.kill()
+        program.process.wait()
+        eventually(lambda: len(processes_in(tmp_path)) == 1, "the end of the load")
+        (server,) = processes_in(tmp_path)
+        os.kill(server, signal.SIGTERM)
+        eventually(lambda: not processes_in(tmp_path), "the end of the server")

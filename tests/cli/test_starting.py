@@ -1,0 +1,155 @@
+"""What commands import: their speed is that, and unlike a time it can be tested. What they import beyond click."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from chatcli.cli import serve
+from chatcli.cli.main import COMMANDS
+from chatcli.protocol.frames import MAX_TEXT
+from tests.support import DEADLINE, ThreadServer, environment
+
+#: Costs time, and a command that asks or says one thing to this machine has no use for it.
+HEAVY: Final = frozenset(
+    {
+        *("asyncio", "concurrent", "logging", "multiprocessing", "prompt_toolkit", "uvloop", "wcwidth"),
+        *("argparse", "dataclasses", "difflib", "fractions", "optparse", "pathlib", "pprint", "random", "secrets"),
+        *("shlex", "shutil", "statistics", "subprocess", "tempfile", "traceback", "tomllib", "csv", "pkgutil"),
+        *("base64", "bz2", "gzip", "hashlib", "hmac", "json", "lzma", "pickle", "ssl", "zlib"),
+        *("email", "encodings.idna", "http", "ipaddress", "stringprep", "urllib"),
+        *("confusable_homoglyphs", "ifaddr", "platformdirs", "precis_i18n", "rapidfuzz", "regex", "sqlite3"),
+        *("importlib.metadata", "importlib.resources", "uuid", "zoneinfo"),
+    }
+)
+#: What only those need that go to a server.
+OF_A_SERVER: Final = frozenset({"cryptography", "getpass", "msgspec", "select", "socket"})
+#: What completing has no use for.
+_SHOWING: Final = frozenset({"protocol", "protocol.text"})
+COMPLETING: Final = HEAVY | OF_A_SERVER
+
+#: So many modules of our own a command may import that says one thing: each costs a third of a millisecond.
+MOST: Final = 40
+
+#: Runs the command line to its end, and then says what was imported.
+_TELLING: Final = """
+import sys
+from chatcli.cli.main import _run
+status = _run()
+print(*sys.modules, sep="\\n", file=sys.stderr)
+sys.exit(status)
+"""
+
+#: The same, for a shell that completes.
+_COMPLETING: Final = """
+import sys
+from chatcli.cli.main import _complete
+_complete()
+print(*sys.modules, sep="\\n", file=sys.stderr)
+"""
+
+
+def _imported(script: str, *arguments: str, **env: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(**env),
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+@functools.cache
+def _floor() -> set[str]:
+    return _imported("import click, sys; print(*sys.modules, file=sys.stderr)")
+
+
+def imported(*arguments: str, **env: str) -> set[str]:
+    """Return what a command imports beyond click."""
+    return _imported(_TELLING, *arguments, **env) - _floor()
+
+
+def heavy(modules: set[str], kinds: frozenset[str] = HEAVY) -> set[str]:
+    """Return those that are among these, or in a package that is."""
+    return {name for name in modules if name in kinds or name.partition(".")[0] in kinds}
+
+
+def ours(modules: set[str]) -> set[str]:
+    """Return those that are our own, by their short names."""
+    return {name.removeprefix("chatcli.") for name in modules if name.partition(".")[0] == "chatcli"}
+
+
+def completed(*words: str, **env: str) -> set[str]:
+    """Return what is imported when zsh asks to complete the last of these words."""
+    return _imported(_COMPLETING, *words, _CHATCLI_COMPLETE="zsh", **env) - _floor()
+
+
+def test_the_version_is_told_by_click_and_next_to_nothing_else() -> None:
+    """Neither a command is imported for it, nor what explains failures."""
+    modules = imported("--version")
+    assert ours(modules) == {"chatcli", "cli", "cli.main", "cli.output", "errors"}
+    assert not heavy(modules, HEAVY | OF_A_SERVER)
+
+
+def test_completing_a_command_imports_none() -> None:
+    """Pressing TAB behind ``chatcli`` costs little more than the version."""
+    modules = completed("s")
+    assert ours(modules) == {"chatcli", "cli", "cli.completing", "cli.main", "cli.output", "errors", *_SHOWING}
+    assert not heavy(modules, COMPLETING)
+
+
+@pytest.mark.parametrize("words", [("send", "--color="), *((command, "--") for command in COMMANDS)])
+def test_completing_an_option_imports_its_command_alone(words: tuple[str, ...]) -> None:
+    """What speaks to a server is not imported to know the options."""
+    modules = completed(*words, CHATCLI_USER="alice")
+    assert f"cli.{words[0]}" in ours(modules)
+    assert len(ours(modules)) <= 20
+    assert serve.MAX_TEXT == MAX_TEXT, "it is written twice, so that frames are not imported for it"
+    assert not heavy(modules, COMPLETING)
+
+
+@pytest.mark.parametrize(
+    "words", [("send", "b"), ("search", "--in", "b"), ("who", "--user", "a"), ("join", "--server", "")]
+)
+def test_completing_a_name_imports_what_reads_the_roster(words: tuple[str, ...]) -> None:
+    """Nothing that speaks to a server, and nothing that reads keys or frames."""
+    modules = completed(*words, CHATCLI_USER="alice")
+    assert "client.roster" in ours(modules)
+    assert len(ours(modules)) <= 21
+    assert not heavy(modules, COMPLETING)
+
+
+def test_help_of_the_whole_imports_no_command() -> None:
+    """The list of commands and what they do stands in one place, and that is not in each of them."""
+    assert ours(imported("--help")) == {"chatcli", "cli", "cli.main", "cli.output", "cli.statuses", "errors"}
+
+
+@pytest.mark.parametrize("command", ["send bob hi", "who", "rooms", "history bob"])
+def test_saying_one_thing_imports_what_that_needs(server: ThreadServer, command: str) -> None:
+    """A script does not wait for what it does not use."""
+    with server.joined("bob"), server.joined("al"):
+        modules = imported(*command.split(), "--user", "al", "--server", str(server.address))
+    assert not heavy(modules)
+    assert not {name for name in ours(modules) if name.startswith(("server", "store", "client.ui"))}
+    assert len(ours(modules)) <= MOST
+
+
+def test_what_reads_the_settings_is_imported_where_there_are_some(server: ThreadServer, tmp_path: Path) -> None:
+    """Whoever has written no ``config.toml`` does not wait for what reads it."""
+    command = ["who", "--server", str(server.address)]
+    home = {"XDG_CONFIG_HOME": str(tmp_path)}
+    assert "cli.settings_text" not in ours(imported(*command, **home))
+    (tmp_path / "chatcli").mkdir(mode=0o700)
+    (tmp_path / "chatcli" / "config.toml").write_text('user = "al"\n')
+    modules = imported(*command, **home)
+    assert "cli.settings_text" in ours(modules)
+    assert "tomllib" in modules

@@ -1,0 +1,420 @@
+"""Questions with choices: who may ask and answer them, which answer counts, and who is told of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from chatcli.server.limits import Limits
+from tests.support import Caller, Frame, ThreadServer, eventually, new_id
+
+YES_NO = ["yes", "no"]
+_SEEN: Final = "A choice is one line of characters that can be seen"
+
+
+@pytest.fixture
+def alice(server: ThreadServer) -> Iterator[Caller]:
+    """Someone who is here."""
+    with server.joined("alice") as caller:
+        yield caller
+
+
+@pytest.fixture
+def bob(server: ThreadServer) -> Iterator[Caller]:
+    """Someone else who is here."""
+    with server.joined("bob") as caller:
+        yield caller
+
+
+@pytest.fixture
+def script(server: ThreadServer, alice: Caller) -> Iterator[Caller]:
+    """Something of Alice's that asks and waits."""
+    with server.joined("alice", "send") as caller:
+        yield caller
+
+
+def asks(caller: Caller, to: str, text: str = "Deploy?", choices: list[str] = YES_NO, **more: object) -> int:
+    """Ask a question, and return its place in the log."""
+    fields: dict[str, Any] = {"choices": choices, **more}
+    identity = caller.sends(to, text, **fields)
+    return int(caller.hears("sent", id=identity)["seq"])
+
+
+def answers(caller: Caller, to: str, question: int, answer: int, identity: str | None = None) -> Frame:
+    """Answer a question, and return what the server says to that."""
+    identity = identity or new_id()
+    caller.says("send", id=identity, to=to, re=question, answer=answer)
+    while (frame := caller.next()) is not None and frame.get("id") != identity:
+        assert frame["t"] in {"message", "presence", "receipt", "read", "live", "happened"}, frame
+    assert frame is not None
+    return frame
+
+
+def query(caller: Caller, tag: str, **fields: object) -> Frame:
+    """Ask for something, and return the answer, whatever messages come before it."""
+    caller.says(tag, n=9, **fields)
+    while (frame := caller.next()) is not None and frame.get("n") != 9:
+        pass
+    assert frame is not None
+    return frame
+
+
+def pass_time(server: ThreadServer, seconds: int) -> None:
+    """Have the server's clock be ahead from now on."""
+
+    def set_clock() -> None:
+        clock = server.hub.clock
+        server.hub.clock = lambda: clock() + seconds * 1000
+
+    server.run(set_clock)
+
+
+def test_a_question_comes_with_its_choices_and_its_answer_with_the_choice(alice: Caller, bob: Caller) -> None:
+    """Both are messages of the conversation, live and in the history; the words of an answer are the server's."""
+    seq = asks(alice, "bob", seconds=60)
+    question = bob.hears("message", seq=seq, text="Deploy?", choices=YES_NO)
+    assert question["until"] == question["at"] + 60_000
+    bob.sends("alice", "whatever", re=seq, answer=1)
+    bob.hears("sent")
+    answer = alice.hears("message", text="no", re=seq, answer=1)
+    page = query(alice, "history", of="bob")["messages"]
+    assert page == [question, answer]
+    assert query(alice, "search", text="no")["messages"] == [answer]
+
+
+def test_without_seconds_a_question_is_open_until_it_is_answered(
+    server: ThreadServer, alice: Caller, bob: Caller
+) -> None:
+    """And it may be one to oneself, or itself a reply."""
+    first = asks(alice, "bob")
+    assert "until" not in bob.hears("message")
+    pass_time(server, 40 * 86_400)
+    assert answers(bob, "alice", first, 0)["t"] == "sent"
+    alice.hears("message")
+    second = asks(alice, "alice", re=asks(alice, "alice"))
+    assert answers(alice, "alice", second, 1)["t"] == "sent"
+    assert answers(alice, "alice", asks(alice, "alice"), -1)["t"] == "sent"
+    assert [one["text"] for one in query(alice, "history", of="alice")["messages"]][-3:] == [
+        "no",
+        "Deploy?",
+        "declined",
+    ]
+
+
+def test_an_empty_list_of_choices_is_none(alice: Caller, bob: Caller) -> None:
+    """As if it had been left out: a message like others."""
+    alice.sends("bob", "Deploy?", choices=[])
+    assert alice.hears("sent")["seq"] == bob.hears("message")["seq"]
+    assert "choices" not in query(alice, "history", of="bob")["messages"][-1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"choices": ["yes"]}, "A question has 2 to 9 choices, and this one has 1."),
+        ({"choices": [str(number) for number in range(10)]}, "A question has 2 to 9 choices, and this one has 10."),
+        ({"choices": ["yes", "YES "]}, 'The choices must differ, and "YES " is there twice.'),
+        ({"choices": ["yes", ""]}, "A choice cannot be empty."),
+        ({"choices": ["yes", " "]}, "A choice cannot be empty."),
+        ({"choices": ["yes", "n\no"]}, f'{_SEEN}, and "n␤o" has U+000A in it.'),
+        ({"choices": ["yes", "\x1b[2J"]}, f'{_SEEN}, and "␛[2J" has U+001B in it.'),
+        ({"choices": ["yes", "yes\u200b"]}, f'{_SEEN}, and "yes\u200b" has U+200B in it.'),
+        ({"choices": ["no", "\u202eon"]}, f'{_SEEN}, and "<U+202E>on" has U+202E in it.'),
+        ({"choices": ["caf\xe9", "cafe\u0301"]}, 'The choices must differ, and "cafe\u0301" is there twice.'),
+        ({"choices": ["yes", "x" * 61]}, f"A choice has 60 characters at most, and one has 61: {'x' * 60}…"),
+        ({"choices": YES_NO, "seconds": 0}, "A question is open for 1 to 2592000 seconds, which is 30 days."),
+        ({"choices": YES_NO, "seconds": 2_592_001}, "A question is open for 1 to 2592000 seconds, which is 30 days."),
+        ({"seconds": 60}, "Only a question is open for so many seconds: give it choices."),
+        (
+            {"answer": 0, "re": 1, "seconds": 9},
+            "An answer names its question in re, and has neither choices nor seconds of its own.",
+        ),
+        ({"answer": 0}, "An answer names its question in re, and has neither choices nor seconds of its own."),
+        (
+            {"answer": 0, "re": 1, "choices": YES_NO},
+            "An answer names its question in re, and has neither choices nor seconds of its own.",
+        ),
+    ],
+)
+def test_what_is_no_question_and_no_answer_is_refused(
+    alice: Caller, bob: Caller, fields: dict[str, Any], sentence: str
+) -> None:
+    """With the id of the message and a sentence that names the limit; nothing is stored."""
+    identity = alice.sends("bob", "Deploy?", **fields)
+    assert alice.hears("error") == {"t": "error", "code": "invalid", "text": sentence, "id": identity}
+    assert query(alice, "history", of="bob")["messages"] == []
+
+
+def test_the_longest_question_is_taken(alice: Caller, bob: Caller) -> None:
+    """Nine choices of sixty characters, for thirty days."""
+    choices = [str(number) + "🎉" * 59 for number in range(9)]
+    asks(alice, "bob", choices=choices, seconds=2_592_000)
+    bob.hears("message", choices=choices)
+
+
+def test_the_first_answer_counts(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Whoever answers again is told so, and nothing is stored."""
+    seq = asks(alice, "bob")
+    assert answers(bob, "alice", seq, 1)["t"] == "sent"
+    again = answers(bob, "alice", seq, 0)
+    assert (again["code"], again["text"]) == ("not_open", "You have answered that already: no.")
+    withdrawn = answers(alice, "bob", seq, -1)
+    assert (withdrawn["code"], withdrawn["text"]) == ("not_open", "bob has answered that already: no.")
+    assert [one.get("answer") for one in query(alice, "history", of="bob")["messages"]] == [None, 1]
+
+
+def test_a_question_can_be_declined(alice: Caller, bob: Caller) -> None:
+    """That is an answer, too."""
+    seq = asks(alice, "bob")
+    assert answers(bob, "alice", seq, -1)["t"] == "sent"
+    alice.hears("message", text="declined", answer=-1, re=seq)
+    assert answers(bob, "alice", seq, 0)["text"] == "You have declined to answer that."
+    assert answers(alice, "bob", seq, -1)["text"] == "bob has declined to answer that."
+
+
+def test_who_has_asked_can_withdraw_and_nothing_else(alice: Caller, bob: Caller) -> None:
+    """Nobody answers their own question to someone else."""
+    seq = asks(alice, "bob")
+    assert answers(alice, "bob", seq, 0)["code"] == "not_allowed"
+    assert answers(alice, "bob", seq, -1)["t"] == "sent"
+    bob.hears("message", seq=seq)
+    bob.hears("message", text="withdrawn", answer=-1, re=seq)
+    assert answers(bob, "alice", seq, 0)["text"] == "alice has withdrawn that question."
+    assert answers(alice, "bob", seq, -1)["text"] == "You have withdrawn that question."
+
+
+def test_a_late_answer_does_not_count(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """By the server's clock; nor can it be withdrawn then."""
+    seq = asks(alice, "bob", seconds=60)
+    pass_time(server, 61)
+    for caller, to, answer in ((bob, "alice", 0), (bob, "alice", -1), (alice, "bob", -1)):
+        refusal = answers(caller, to, seq, answer)
+        assert (refusal["code"], refusal["text"]) == ("not_open", "That question's time is over.")
+
+
+def test_the_answer_that_counted_may_be_said_again(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """A retry is answered as the first time, also when time is over, the user muted, or the server a new one."""
+    seq = asks(alice, "bob", seconds=60)
+    identity = new_id()
+    first = answers(bob, "alice", seq, 0, identity)
+    assert answers(bob, "alice", seq, 0, identity)["seq"] == first["seq"]
+    pass_time(server, 61)
+    assert answers(bob, "alice", seq, 0, identity)["seq"] == first["seq"]
+    server.run(lambda: server.hub.rulings.make("mute", "bob"))
+    assert answers(bob, "alice", seq, 0, identity)["seq"] == first["seq"]
+    assert answers(bob, "alice", seq, 1)["code"] == "muted"
+    alice.hang_up()
+    bob.hang_up()
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("bob") as later:
+        assert answers(later, "alice", seq, 0, identity)["seq"] == first["seq"]
+
+
+def test_a_stranger_answers_nothing(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Only its recipient may answer a question, only where it was asked; others do not learn that it is one."""
+    seq = asks(alice, "bob")
+    with server.joined("eve") as eve:
+        eve.enters("#ops")
+        for to in ("alice", "bob", "eve", "#ops"):
+            assert answers(eve, to, seq, 0)["code"] == "invalid"
+    query(bob, "join", room="#ops")
+    assert answers(bob, "#ops", seq, 0)["code"] == "invalid"
+    assert answers(bob, "alice", seq, 0)["t"] == "sent"
+
+
+def test_an_answer_must_fit_its_question(alice: Caller, bob: Caller) -> None:
+    """A choice that there is, of a message that is a question."""
+    seq = asks(alice, "bob")
+    refusal = answers(bob, "alice", seq, 2)
+    assert (refusal["code"], refusal["text"]) == ("invalid", "There is no choice 2: the first is 0, and the last 1.")
+    assert answers(bob, "alice", seq + 1, 0)["code"] == "invalid"
+    bob.sends("alice", "lunch?")
+    plain = bob.hears("sent")["seq"]
+    for caller, to in ((alice, "bob"), (bob, "alice")):
+        refusal = answers(caller, to, plain, 0)
+        assert refusal["text"] == f"Message {plain} is no question: answer it without a choice."
+    answer = answers(bob, "alice", seq, 0)["seq"]
+    assert answers(alice, "bob", answer, 0)["code"] == "invalid"
+
+
+def test_in_a_room_any_member_answers_for_all(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """But who has asked; nobody declines for the others; who does not belong to it has no say."""
+    with server.joined("carol") as carol, server.joined("eve") as eve:
+        for caller in (alice, bob, carol):
+            caller.enters("#ops")
+        seq = asks(alice, "#ops")
+        assert answers(eve, "#ops", seq, 0)["text"] == "Only those who belong to #ops may answer there: join it first."
+        assert answers(alice, "#ops", seq, 0)["code"] == "not_allowed"
+        declined = answers(bob, "#ops", seq, -1)
+        assert declined["code"] == "not_allowed"
+        assert declined["text"] == "Nobody can decline for all of #ops: leave it to the others."
+        assert answers(carol, "#ops", seq, 0)["t"] == "sent"
+        assert answers(bob, "#ops", seq, 1)["text"] == "carol has answered that already: yes."
+        second = asks(eve, "#ops")
+        assert answers(eve, "#ops", second, -1)["t"] == "sent"
+        assert answers(bob, "#ops", second, 1)["text"] == "eve has withdrawn that question."
+
+
+def test_who_may_not_write_in_a_room_may_not_answer_there(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """The rules of rooms hold for answers as for all that is said."""
+    alice.enters("#news", kind="announcement")
+    bob.enters("#news")
+    seq = asks(alice, "#news")
+    assert answers(bob, "#news", seq, 0)["code"] == "not_allowed"
+    alice.enters("#ops")
+    bob.enters("#ops")
+    seq = asks(alice, "#ops")
+    query(alice, "operate", do="mute", to="bob", room="#ops")
+    assert answers(bob, "#ops", seq, 0)["code"] == "muted"
+    query(alice, "operate", do="ban", to="bob", room="#ops")
+    assert answers(bob, "#ops", seq, 0)["code"] == "banned"
+
+
+def test_whoever_asks_is_told_of_the_answer(script: Caller, bob: Caller) -> None:
+    """At once if it is there, and as soon as it is."""
+    seq = asks(script, "bob")
+    assert query(script, "answers", re=seq) == {"t": "answer", "re": seq, "n": 9}
+    assert answers(bob, "alice", seq, 1)["t"] == "sent"
+    told = script.hears("answer", re=seq)
+    assert "n" not in told
+    assert (told["message"]["from"], told["message"]["answer"], told["message"]["text"]) == ("bob", 1, "no")
+    assert query(script, "answers", re=seq) == {**told, "n": 9}
+
+
+def test_a_query_waits_for_an_answer_through_a_restart(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """What was asked before the server was started is answered after."""
+    seq = asks(alice, "bob")
+    alice.hang_up()
+    bob.hang_up()
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("alice", "query") as waiting, again.joined("bob") as later:
+        assert "message" not in query(waiting, "answers", re=seq)
+        assert answers(later, "alice", seq, 0)["t"] == "sent"
+        assert waiting.hears("answer", re=seq)["message"]["answer"] == 0
+
+
+def test_an_answer_said_in_the_same_breath_is_told(server: ThreadServer) -> None:
+    """Whether the log is read before or after it is written, the answer is told once."""
+    with server.joined("alice") as alice, server.joined("alice", "send") as script:
+        for _ in range(50):
+            seq = asks(script, "alice")
+            alice.says("send", id=new_id(), to="alice", re=seq, answer=0)
+            script.says("answers", re=seq, n=9)
+            first = script.hears("answer", re=seq, n=9)
+            told = first if "message" in first else script.hears("answer", re=seq)
+            assert told["message"]["answer"] == 0
+            script.says("ping", n=1)
+            script.hears("pong")
+
+
+def test_only_the_asker_waits_for_the_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """The recipient knows that it is a question; strangers do not, and neither do they learn what is said there."""
+    seq = asks(alice, "bob")
+    assert query(bob, "answers", re=seq)["code"] == "not_allowed"
+    with server.joined("eve") as eve:
+        for number in (seq, seq + 1, 0, 2**60):
+            assert query(eve, "answers", re=number)["code"] == "invalid"
+        answers(bob, "alice", seq, 0)
+        eve.says("ping")
+        eve.hears("pong")
+    with server.connect() as nobody:
+        nobody.says("hello", version=1, purpose="query")
+        nobody.hears("welcome")
+        assert query(nobody, "answers", re=seq)["code"] == "not_allowed"
+        assert query(nobody, "unread")["code"] == "not_allowed"
+    assert server.run(lambda: not server.hub.questions._waiting)
+
+
+def test_who_was_sent_away_from_a_private_room_is_told_no_more(server: ThreadServer, alice: Caller) -> None:
+    """What is answered there is not for them, whoever asked."""
+    alice.enters("#attic", kind="private")
+    with server.joined("bob") as bob:
+        query(alice, "operate", do="invite", to="bob", room="#attic")
+        bob.enters("#attic")
+        seq = asks(bob, "#attic")
+        assert "message" not in query(bob, "answers", re=seq)
+        query(alice, "operate", do="kick", to="bob", room="#attic")
+        assert answers(alice, "#attic", seq, 0)["t"] == "sent"
+        assert query(bob, "answers", re=seq)["code"] == "invalid"
+        bob.says("ping")
+        bob.hears("pong")
+
+
+def test_one_connection_waits_for_so_many_answers(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """One more is refused; those that are answered, or of a connection that is gone, do not count."""
+    with server.joined("alice", "send") as script:
+        seqs = [asks(script, "bob") for _ in range(101)]
+        for seq in seqs[:100]:
+            assert query(script, "answers", re=seq)["t"] == "answer"
+        assert query(script, "answers", re=seqs[100])["code"] == "too_many"
+        assert query(script, "answers", re=seqs[0])["t"] == "answer"
+        assert answers(bob, "alice", seqs[7], 0)["t"] == "sent"
+        script.hears("answer", re=seqs[7])
+        assert query(script, "answers", re=seqs[100])["t"] == "answer"
+    eventually(lambda: server.run(lambda: not server.hub.questions._waiting and not server.hub.questions._awaited))
+
+
+def test_what_nobody_answered_in_time_is_waited_for_no_more(server: ThreadServer, script: Caller) -> None:
+    """A connection asks as many questions as it likes, one after the other."""
+    seqs = [asks(script, "alice", seconds=60) for _ in range(101)]
+    for seq in seqs[:100]:
+        assert query(script, "answers", re=seq)["t"] == "answer"
+    assert query(script, "answers", re=seqs[100])["code"] == "too_many"
+    pass_time(server, 61)
+    assert query(script, "answers", re=seqs[100])["t"] == "answer"
+    assert server.run(lambda: len(server.hub.questions._waiting)) == 1
+
+
+def test_one_of_a_hundred_answers_at_once_counts(server: ThreadServer, alice: Caller) -> None:
+    """All others are told who was first; the log has one."""
+    crowd = [server.joined(f"user{number}", "send") for number in range(100)]
+    alice.enters("#ops")
+    for caller in crowd:
+        caller.enters("#ops")
+    seq = asks(alice, "#ops", choices=["one", "two"])
+    outcomes: list[Frame] = []
+    ready = threading.Barrier(10)
+
+    def answer(callers: list[Caller]) -> None:
+        ready.wait()
+        for caller in callers:
+            caller.says("send", id=new_id(), to="#ops", re=seq, answer=1)
+        for caller in callers:
+            while (frame := caller.next()) and frame["t"] not in {"sent", "error"}:
+                pass
+            outcomes.append(frame or {})
+
+    threads = [threading.Thread(target=answer, args=(crowd[start::10],)) for start in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for caller in crowd:
+        caller.hang_up()
+    refused = [outcome for outcome in outcomes if outcome["t"] == "error"]
+    assert (len(outcomes), len(refused)) == (100, 99)
+    assert {outcome["code"] for outcome in refused} == {"not_open"}
+    winner = alice.hears("message", re=seq)["from"]
+    assert {outcome["text"] for outcome in refused} == {f"{winner} has answered that already: two."}
+    assert query(alice, "answers", re=seq)["message"]["from"] == winner
+    assert len(query(alice, "history", of="#ops")["messages"]) == 2
+
+
+def test_questions_are_counted_at_their_full_size(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Choices count like text, so nobody makes the server hold more by asking; and the count comes out even."""
+    with ThreadServer(tmp_path_factory.mktemp("data") / "d", Limits(in_flight=4096)) as server:
+        with server.joined("alice", "send") as alice:
+            choices = [str(number) * 60 for number in range(9)]
+            for _ in range(50):
+                alice.sends("alice", "?", choices=choices)
+            seqs = [alice.hears("sent")["seq"] for _ in range(50)]
+            for seq in seqs:
+                alice.says("send", id=new_id(), to="alice", re=seq, answer=8, text="x" * 999)
+            for _ in seqs:
+                alice.hears("sent")
+            (session,) = server.run(lambda: list(server.hub.sessions))
+            assert session._in_flight == 0
+            assert server.run(lambda: server.hub.log.pending_bytes) == 0

@@ -1,0 +1,520 @@
+"""``docs/recipes.md``: every block of the page, run as it stands there."""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.here import run_here
+from tests.reference import ROOT
+from tests.support import DEADLINE, ThreadServer, eventually
+from tests.terminal import Terminal
+
+PAGE: Final = (ROOT / "docs/recipes.md").read_text()
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """Return the blocks of a language in a section."""
+    part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", part, flags=re.MULTILINE | re.DOTALL)
+
+
+def needs(program: str) -> None:
+    """Skip the test where a program is missing."""
+    if shutil.which(program) is None:
+        pytest.skip(f"there is no {program} here")
+
+
+class World:
+    """A server, and someone called robin on a machine of their own, where nothing but config.toml is set up."""
+
+    def __init__(self, folder: Path, server: ThreadServer) -> None:
+        self.server = server
+        self.data = server.data
+        self.home = folder / "home"
+        self.programs = folder / "bin"
+        for directory in (self.home / ".config/chatcli", self.programs):
+            directory.mkdir(parents=True)
+            directory.chmod(0o700)
+        (self.home / ".config/chatcli/config.toml").write_text(f'server = "{server.address}"\n')
+        self.program("chatcli", f'#!/bin/sh\nexec {sys.executable} -m chatcli "$@"\n')
+
+    def program(self, name: str, script: str) -> Path:
+        """Put a script on the PATH."""
+        path = self.programs / name
+        path.write_text(script)
+        path.chmod(0o755)
+        return path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a login of robin's has."""
+        return {
+            "HOME": str(self.home),
+            "LOGNAME": "robin",
+            "USER": "robin",
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "PATH": f"{self.programs}:/usr/bin:/bin",
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+        }
+
+    def run(self, *command: str, within: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a program as robin, in a directory of the home."""
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE * 2, check=False,
+            cwd=self.home / within, env={**self.environment, **env},
+        )  # fmt: skip
+
+    def cron(self, crontab: str) -> subprocess.CompletedProcess[str]:
+        """Run the job of a crontab as cron does: in sh, with next to nothing in the environment."""
+        *variables, job = crontab.replace("/usr/local/bin", str(self.programs)).splitlines()
+        command = re.split(r"(?<!\\)%", job.split(maxsplit=5)[5])
+        assert len(command) == 1, "what stands behind a bare % is input"
+        few = {name: self.environment[name] for name in ("HOME", "LOGNAME", "PYTHONPATH")}
+        return subprocess.run(
+            ["/bin/sh", "-c", command[0].replace("\\%", "%")], capture_output=True, text=True, timeout=DEADLINE * 2,
+            check=False, cwd=self.home, env={**few, **dict(line.split("=", 1) for line in variables)},
+        )  # fmt: skip
+
+    def room(self, name: str) -> None:
+        """Have there be a room."""
+        with self.server.joined("alice", "send") as alice:
+            alice.enters(name)
+
+    def said(self, where: str) -> list[str]:
+        """Return who said what in a room, from the beginning."""
+        done = run_here("history", where, "--json", "--user", "alice", "--server", str(self.server.address))
+        assert done.returncode == 0, done.stderr
+        messages = map(json.loads, done.stdout.splitlines())
+        return [f"{message['from']}: {message['text']}" for message in messages]
+
+
+@pytest.fixture
+def world(tmp_path: Path, server: ThreadServer) -> World:
+    """A world of its own, with a person called alice in the chat's history."""
+    server.joined("alice").hang_up()
+    return World(tmp_path, server)
+
+
+def in_peace(done: subprocess.CompletedProcess[str], out: str = "") -> None:
+    """Expect a command to have printed this, and nothing on standard error."""
+    assert (done.returncode, done.stdout, done.stderr) == (0, out, "")
+
+
+def test_no_block_is_left_out() -> None:
+    """Whoever adds one adds what runs it, and counts it here."""
+    found = {
+        title: len(re.findall(r"^```\w+$", part, flags=re.MULTILINE))
+        for title, part in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    }
+    assert found == {
+        "The end of a long command": 3,
+        "Cron": 1,
+        "Git": 2,
+        "GitHub Actions and GitLab CI": 3,
+        "Ask before a deploy": 2,
+        "A log into a room": 1,
+        "A server under systemd": 1,
+        "A command for each message": 2,
+        "Unread messages": 4,
+        "Backups": 4,
+        "Is it well?": 2,
+    }
+
+
+# The end of a long command
+
+
+def test_what_has_ended_is_told_to_oneself(world: World) -> None:
+    """With its status, whatever that is."""
+    world.program("make", "#!/bin/sh\nexit 2\n")
+    line, _ = blocks("The end of a long command", "sh")
+    in_peace(world.run("sh", "-c", line), "stored\n")
+    done = world.run("chatcli", "history", "robin", "--json")
+    assert json.loads(done.stdout)["text"] == "make: 2"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_function_tells_it_and_keeps_the_status(world: World, shell: str) -> None:
+    """In each of the shells; the command gets its arguments as they were given."""
+    needs(shell)
+    make = world.program("make", '#!/bin/sh\necho "made $1"\nexit 3\n')
+    function = blocks("The end of a long command", "fish" if shell == "fish" else "sh")[-1]
+    done = world.run(shell, "-c", f"{function}\ntell make 'two words'")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "made two words\n", "")
+    make.write_text("#!/bin/sh\nexit 0\n")
+    (world.home / ".config/chatcli/config.toml").write_text('server = "127.0.0.1:1"\n')
+    done = world.run(shell, "-c", f"{function}\ntell make")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # and it waits in the outbox
+    assert len(world.run("chatcli", "outbox").stdout.splitlines()) == 1
+
+
+# Cron
+
+
+def test_a_job_is_silent_while_all_is_well(world: World) -> None:
+    """And the room is told the end of what it printed where it failed."""
+    world.room("#ops")
+    (crontab,) = blocks("Cron", "cron")
+    job = world.program("nightly", "#!/bin/sh\necho fine\n")
+    in_peace(world.cron(crontab))
+    assert world.said("#ops") == []
+    job.write_text("#!/bin/sh\nseq 100\necho 'disk is 100% full' >&2\nexit 7\n")
+    in_peace(world.cron(crontab))
+    (told,) = world.said("#ops")
+    assert told.startswith("cron: ")
+    assert told.endswith("\n99\n100\ndisk is 100% full")
+
+
+# Git
+
+
+@pytest.fixture
+def _repository(world: World) -> None:
+    """A bare repository with the hook, and a clone of it in the home directory."""
+    needs("git")
+    world.room("#dev")
+    bare, clone = world.home / "tool.git", world.home / "tool"
+    assert world.run("git", "init", "-q", "--bare", "-b", "main", str(bare)).returncode == 0
+    assert world.run("git", "clone", "-q", str(bare), str(clone)).returncode == 0
+    for key, value in (("user.name", "Robin"), ("user.email", "robin@example.com")):
+        world.run("git", "config", key, value, within="tool")
+    receive, commit = blocks("Git", "sh")
+    for path, script in ((bare / "hooks/post-receive", receive), (clone / ".git/hooks/post-commit", commit)):
+        path.write_text(script)
+        path.chmod(0o755)
+
+
+@pytest.mark.usefixtures("_repository")
+def test_hooks_tell_what_was_committed_and_pushed(world: World) -> None:
+    """To a new branch, to one that is there, and nothing of one that is deleted."""
+    for number in (1, 2):
+        world.run("git", "commit", "-q", "--allow-empty", "-m", f'"{number}" $(id)', within="tool")
+        done = world.run("git", "push", "-q", "origin", "HEAD:main", "HEAD:refs/heads/x", within="tool")
+        in_peace(done)
+    in_peace(world.run("git", "push", "-q", "origin", ":x", within="tool"))
+    said = [re.sub(r"\b[0-9a-f]{7,}\b", "H", text) for text in world.said("#dev")]
+    assert said == [
+        'robin: Robin committed H: "1" $(id)',
+        'git: tool main:\nH Robin: "1" $(id)',
+        'git: tool x:\nH Robin: "1" $(id)',
+        'robin: Robin committed H: "2" $(id)',
+        'git: tool main:\nH Robin: "2" $(id)',
+        'git: tool x:\nH Robin: "2" $(id)',
+    ]
+
+
+@pytest.mark.usefixtures("_repository")
+def test_a_push_never_fails_because_of_the_chat(world: World) -> None:
+    """Nor a commit: what there was to tell is told later."""
+    settings = world.home / ".config/chatcli/config.toml"
+    right = settings.read_text()
+    settings.write_text('server = "127.0.0.1:1"\n')
+    in_peace(world.run("git", "commit", "-q", "--allow-empty", "-m", "one", within="tool"))
+    in_peace(world.run("git", "push", "-q", "origin", "HEAD:main", within="tool"))
+    settings.write_text(right)
+    assert world.said("#dev") == []
+
+
+# CI
+
+
+def variables(block: str, title: str) -> dict[str, str]:
+    """Return the variables of a step, each on a line of its own."""
+    part = re.split(rf"^ *{title}:\n", block, flags=re.MULTILINE)[1]
+    lines = re.findall(r"^ +([A-Z_]+): (.*)$", part, flags=re.MULTILINE)
+    return dict(lines)
+
+
+def test_a_step_of_ci_has_its_key_from_a_secret(world: World) -> None:
+    """On GitHub and on GitLab: what ``run:`` and ``script:`` say, in the shell that the runners use."""
+    world.room("#builds")
+    (line,) = blocks("GitHub Actions and GitLab CI", "sh")
+    secret = world.run("sh", "-c", line)
+    assert secret.returncode == 0
+    github, gitlab = blocks("GitHub Actions and GitLab CI", "yaml")
+    given = {
+        "CHATCLI_SERVER": str(world.server.address),
+        "CHATCLI_PIN": world.server.hub.server_key,
+        "BOT_KEY": secret.stdout,
+        "OUTCOME": "success",
+    }
+    env = {**variables(github.partition("  run: |\n")[0], "env"), **given}
+    assert set(env) == {"CHATCLI_SERVER", "CHATCLI_PIN", "CHATCLI_USER", "BOT_KEY", "OUTCOME"}
+    env |= {f"GITHUB_{name}": name.lower() for name in ("WORKFLOW", "REF_NAME", "SERVER_URL", "REPOSITORY", "RUN_ID")}
+    script = re.sub("^    ", "", github.partition("  run: |\n")[2], flags=re.MULTILINE)
+    runner = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
+    for number in (1, 2):  # a runner that is not thrown away has the key of the time before
+        in_peace(world.run(*runner, script, RUNNER_TEMP=str(world.home / "temp"), **env))
+        assert len(world.said("#builds")) == number
+    done = world.run(*runner, script, RUNNER_TEMP=str(world.home / "other"), **{**env, "CHATCLI_SERVER": "127.0.0.1:1"})
+    assert (done.returncode, done.stdout) == (0, "::warning::The team was not told.\n")
+
+    (world.home / "secret").write_text(secret.stdout)
+    env = {**variables(gitlab, "variables"), **given, "CHATCLI_BOT_KEY": str(world.home / "secret")}
+    env |= {f"CI_{name}": name.lower() for name in ("PROJECT_NAME", "COMMIT_REF_NAME", "PIPELINE_URL")}
+    script = "\n".join(re.findall(r"^    - (.*)$", gitlab, flags=re.MULTILINE))
+    in_peace(world.run("bash", "-eo", "pipefail", "-c", script, **env))
+    assert world.said("#builds") == [
+        *["ci: workflow on ref_name: success server_url/repository/actions/runs/run_id"] * 2,
+        "ci: project_name commit_ref_name is through pipeline_url",
+    ]
+
+
+# Ask
+
+
+@pytest.mark.parametrize(("answer", "status", "out"), [(0, 0, "deployed v7\n"), (1, 1, ""), (None, 1, "")])
+def test_a_deploy_goes_on_only_with_a_yes(world: World, answer: int | None, status: int, out: str) -> None:
+    """Not with a no, and not without a server."""
+    world.room("#ops")
+    world.program("deploy", '#!/bin/sh\necho "deployed $1"\n').rename(world.home / "deploy")
+    script, _ = blocks("Ask before a deploy", "sh")
+    if answer is None:
+        (world.home / ".config/chatcli/config.toml").write_text('server = "127.0.0.1:1"\n')
+    done = answered(world, ["sh", "-c", script, "-", "v7"], answer)
+    assert (done[0], done[1]) == (status, out)
+    assert done[2].endswith("Not deployed.\n") or status == 0
+
+
+def test_other_answers_are_words(world: World) -> None:
+    """What was chosen is done."""
+    world.room("#ops")
+    world.program("clean", "#!/bin/sh\necho cleaned\n").rename(world.home / "clean")
+    _, script = blocks("Ask before a deploy", "sh")
+    assert answered(world, ["sh", "-c", script], 0) == (0, "cleaned\n", "")
+    assert answered(world, ["sh", "-c", script], 1) == (0, "left as it is\n", "")
+
+
+def answered(world: World, command: list[str], answer: int | None) -> tuple[int, str, str]:
+    """Run what asks, and have alice answer; return how it ended."""
+    with world.server.joined("alice", "listen") as alice:
+        process = subprocess.Popen(
+            command, cwd=world.home, env=world.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        with process:
+            if answer is not None:
+                question = alice.hears("message")
+                alice.says("ack", seq=question["seq"])
+                alice.sends("#ops", "", re=question["seq"], answer=answer)
+            out, err = process.communicate(timeout=DEADLINE * 2)
+    return process.returncode, out, err
+
+
+# A log
+
+
+def test_a_log_comes_line_by_line(world: World) -> None:
+    """In order, whatever stands in it."""
+    world.room("#ops")
+    world.program("journalctl", "#!/bin/sh\nprintf '%s\\n' \"$*\" -x '  two  words' '$(id)'\n")
+    (line,) = blocks("A log into a room", "sh")
+    in_peace(world.run("bash", "-euo", "pipefail", "-c", line))
+    assert [text.removeprefix("journal: ").strip() for text in world.said("#ops")] == [
+        "--follow --lines 0 --output cat --unit nginx --priority warning", "-x", "two  words", "$(id)",
+    ]  # fmt: skip
+
+
+# systemd
+
+
+def unit(world: World, section: str, number: int, name: str) -> Path:
+    """Write a unit, with the programs where the test has them."""
+    path = world.home / name
+    text = blocks(section, "ini")[number]
+    for place in ("/usr/local/bin", "/usr/local/sbin", "%h/bin"):
+        text = text.replace(place, str(world.programs))
+    path.write_text(text)
+    return path
+
+
+def verified(path: Path) -> configparser.SectionProxy:
+    """Have systemd read a unit, where there is one; return what it does."""
+    if shutil.which("systemd-analyze"):
+        done = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(path)
+    return parser["Timer" if path.suffix == ".timer" else "Service"]
+
+
+def test_the_unit_of_the_server_is_closed_and_starts_it(world: World, tmp_path: Path) -> None:
+    """Systemd finds nothing to complain of and little to be exposed, and is told when the server is ready."""
+    path = unit(world, "A server under systemd", 0, "chatcli.service")
+    service = verified(path)
+    if shutil.which("systemd-analyze"):
+        offline = ["systemd-analyze", "security", "--offline=true", "--threshold=20", str(path)]
+        done = subprocess.run(offline, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-200:] + done.stderr
+    assert (service["Type"], service["ExecReload"]) == ("notify", "/bin/kill -HUP $MAINPID")
+    command = service["ExecStart"].replace("${STATE_DIRECTORY}", str(tmp_path / "state"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(DEADLINE)
+        telling = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "30000000", "CHATCLI_SERVE_PORT": "0"}
+        process = subprocess.Popen(
+            shlex.split(command), env={**world.environment, **telling}, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        with ended(process):
+            assert manager.recv(1000).startswith(b"READY=1\nSTATUS=Serving on 0.0.0.0:")
+            assert manager.recv(1000) == b"WATCHDOG=1"
+            done = world.run("chatcli", "admin", "--data", str(tmp_path / "state"), "status", "--json")
+            assert json.loads(done.stdout)["log"] == "writable"
+            process.terminate()
+            assert process.wait(DEADLINE) == 0
+
+
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """See to it that a process has an end, also where the test fails."""
+    with process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def without_children(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether a process waits for no other."""
+    return not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+
+
+def test_a_command_is_run_for_each_message(world: World) -> None:
+    """From where it left off, and it ends well when it is stopped."""
+    world.room("#ops")
+    (page,) = blocks("A command for each message", "sh")
+    world.program("page", page)
+    pages = world.home / "pages"
+    world.program("notify-send", f'#!/bin/sh\nprintf "%s|" "$@" >> {pages}\n')
+    command = shlex.split(verified(unit(world, "A command for each message", 0, "chatcli-page.service"))["ExecStart"])
+    for number in (2, 4):
+        process = subprocess.Popen(command, env=world.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with ended(process), world.server.joined("alice", "send") as alice:
+            eventually(lambda: "robin" in members(world), "robin has entered the room")
+            alice.sends("#ops", f"number {number}; $(id)")
+            eventually(partial(paged, pages, number), "the page")
+            eventually(partial(without_children, process), "the end of the command, without which it is run again")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(DEADLINE) == 0
+    assert pages.read_text() == "".join(f"alice in #ops|number {number}; $(id)|" for number in (2, 4))
+
+
+def paged(pages: Path, ends: int) -> bool:
+    """Return whether so much has been written; two ends a page."""
+    return pages.exists() and pages.read_text().count("|") == ends
+
+
+def members(world: World) -> str:
+    """Return who belongs to #ops."""
+    return run_here("who", "#ops", "--user", "alice", "--server", str(world.server.address)).stdout
+
+
+# Unread
+
+
+@pytest.fixture
+def waiting(world: World) -> World:
+    """A world in which three messages wait for robin, the first of which was said to themselves."""
+    assert world.run("chatcli", "send", "me", "one").returncode == 0
+    with world.server.joined("alice", "send") as alice:
+        for text in ("two", "three"):
+            alice.sends("robin", text)
+            alice.hears("sent")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("shell", "number", "show"),
+    [
+        ("bash", 0, 'PS1="$ "; {}\necho "${{PS1@P}}"'),
+        ("zsh", 0, "PROMPT='$ '; {}\nprint -P $PROMPT"),
+        ("fish", 0, "{}\nfish_right_prompt"),
+    ],
+)
+def test_a_prompt_shows_how_much_is_unread(waiting: World, shell: str, number: int, show: str) -> None:
+    """A number in brackets, and nothing where there is nothing, or no server."""
+    needs(shell)
+    prompt = show.format(blocks("Unread messages", shell)[number])
+    done = waiting.run(shell, "-c", prompt)
+    assert (done.stdout.strip(), done.stderr) == ("(3)" if shell == "fish" else "(3) $", "")
+    (waiting.home / ".config/chatcli/config.toml").write_text('server = "127.0.0.1:1"\n')
+    done = waiting.run(shell, "-c", prompt)
+    assert (done.stdout.strip(), done.stderr) == ("" if shell == "fish" else "$", "")
+
+
+def test_tmux_shows_how_much_is_unread(waiting: World, tmp_path: Path) -> None:
+    """On the right of its status line."""
+    needs("tmux")
+    (waiting.home / ".tmux.conf").write_text(blocks("Unread messages", "tmux")[0])
+    home = {name: waiting.environment[name] for name in ("HOME", "LOGNAME", "PATH", "PYTHONPATH")}
+    own = {"XDG_CONFIG_HOME": f"{waiting.home}/.config", "XDG_STATE_HOME": f"{waiting.home}/.local/state"}
+    with Terminal.of_shell(f"tmux -S {tmp_path}/t new-session 'sleep 100'", 80, 24, **home, **own) as terminal:
+        try:
+            eventually(lambda: re.search(r" 3 unread  \d\d:\d\d$", terminal.toolbar), "the number")
+        finally:
+            waiting.run("tmux", "-S", f"{tmp_path}/t", "kill-server")
+
+
+# Backups and health
+
+
+def test_a_backup_for_each_day_of_the_week(world: World) -> None:
+    """It prints nothing; where it fails it says why, and a room is told."""
+    world.room("#ops")
+    (crontab,) = blocks("Backups", "cron")
+    crontab = crontab.replace("backup -q", f"backup -q --data {world.data}")
+    done = world.cron(crontab)  # there is no such directory yet
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1)
+    assert world.said("#ops") == ["cron: The backup failed: 1"]
+    (world.home / "backups").mkdir()
+    for _ in range(2):
+        in_peace(world.cron(crontab))
+    (copy,) = (world.home / "backups").iterdir()
+    assert re.fullmatch(r"chatcli-[1-7]\.db", copy.name)
+    assert len(world.said("#ops")) == 1
+
+
+def test_a_timer_keeps_the_newest_fourteen(world: World, tmp_path: Path) -> None:
+    """What is older goes, once the new one is there."""
+    (script,) = blocks("Backups", "sh")
+    kept = tmp_path / "backups"
+    script = script.replace("/var/backups/chatcli", str(kept)).replace("/var/lib/chatcli", str(world.data))
+    world.program("chatcli-backup", script)
+    assert verified(unit(world, "Backups", 0, "chatcli-backup.service"))["Type"] == "oneshot"
+    assert verified(unit(world, "Backups", 1, "chatcli-backup.timer"))["Persistent"] == "true"
+    kept.mkdir()
+    for day in range(10, 26):
+        (kept / f"chatcli-202001{day}-030000.db").touch()
+    in_peace(world.run("chatcli-backup"))
+    names = sorted(path.name for path in kept.iterdir())
+    assert len(names) == 14
+    assert names[:-1] == [f"chatcli-202001{day}-030000.db" for day in range(13, 26)]
+
+
+def test_whether_it_is_well_is_a_status(world: World) -> None:
+    """0 while it is; 5 where no server answers."""
+    near, here = blocks("Is it well?", "sh")
+    for line in (near, here):
+        in_peace(world.run("bash", "-euo", "pipefail", "-c", line, CHATCLI_SERVE_DATA=str(world.data)))
+    world.server.stop()
+    for line in (near, here):
+        done = world.run("bash", "-euo", "pipefail", "-c", line, CHATCLI_SERVE_DATA=str(world.data))
+        assert (done.returncode, done.stdout) == (5, "")
