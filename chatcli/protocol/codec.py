@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -30,12 +31,18 @@ class _Tagged(msgspec.Struct):
 
 
 _tag_decoder: Final = msgspec.json.Decoder(_Tagged)
-_encode: Final = msgspec.json.Encoder().encode
+_encoder: Final = msgspec.json.Encoder()
+_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
 
 def encode(frame: ClientFrame | ServerFrame) -> bytes:
     """Return the frame as one line, its newline included."""
     return _encode(frame) + b"\n"
+
+
+def encode_all(frames: Sequence[ClientFrame | ServerFrame]) -> bytes:
+    """Return frames as lines, one behind the other."""
+    return _encode_lines(frames)
 
 
 class FrameReader(Generic[Frame]):

@@ -16,6 +16,9 @@ class State(enum.Enum):
     READY = "ready"
     CLOSED = "closed"
 
+    # There is one of each, and they are looked up for every frame: what Enum has is a function in Python.
+    __hash__ = object.__hash__
+
 
 Table = dict[State, dict[type, State]]
 

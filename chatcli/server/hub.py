@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.codec import encode
-from chatcli.protocol.frames import Error, Hello, Message, Send, Sent
+from chatcli.protocol.frames import Hello, Message, Send
 from chatcli.protocol.ids import id_text
 from chatcli.protocol.names import check_name, is_room
 from chatcli.protocol.text import printable_line
-from chatcli.server import questions
+from chatcli.server import delivering, questions
 from chatcli.server.allowances import Allowances
 from chatcli.server.counting import Counting
+from chatcli.server.delivering import Origin
 from chatcli.server.directory import Directory, User
-from chatcli.server.feed import Feed, Mode
+from chatcli.server.feed import Feed
 from chatcli.server.limits import Limits
 from chatcli.server.links import Links
 from chatcli.server.presence import Later, Presence
@@ -40,15 +40,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _AROUND: Final = "@:,<>"  # what people may write around a name, and is no part of it
-
-
-class Origin(NamedTuple):
-    """What the hub needs to know of a message when it is committed."""
-
-    session: Session
-    id: str
-    sender: User
-    recipient: User | Room
 
 
 class Hub:
@@ -138,9 +129,9 @@ class Hub:
         extra: Extra | None = None,
     ) -> int:
         """Queue a message for the log; return its size."""
-        origin, at = Origin(session, frame.id, sender, recipient), self.clock()
+        origin, at = Origin(session, sender, recipient), self.clock()
         kept = None if extra is None else questions.kept(extra, frame.seconds, at)
-        entry = Entry(raw_id, sender.id, recipient.id, at, frame.text, origin, frame.re, kept)
+        entry = Entry(raw_id, sender.id, recipient.id, at, frame.text, origin, frame.re, kept, frame.id)
         self.log.add(entry)
         self.turn.wake()
         return entry.size
@@ -215,7 +206,7 @@ class Hub:
             if isinstance(part, Change):
                 self._settle(part, error)
             else:
-                self._hand_on(part, error)
+                delivering.hand_on(self, part, error)
 
     def _settle(self, change: Change, error: StoreError | None) -> None:
         try:
@@ -223,77 +214,3 @@ class Hub:
         except Exception:
             # A fault of ours, as below.
             logger.exception("What was changed was not followed up.")
-
-    def _hand_on(self, entries: list[Entry], error: StoreError | None) -> None:
-        for entry in entries:
-            origin = entry.origin
-            assert isinstance(origin, Origin)  # noqa: S101 (the hub put it there)
-            try:
-                origin.session.settle(entry, self._answer(entry, origin, error))
-            except Exception:
-                # A fault of ours: the others of the batch are committed, and must not go without.
-                logger.exception("Message %d was not handed on.", entry.seq)
-
-    def _answer(self, entry: Entry, origin: Origin, error: StoreError | None) -> bytes:
-        refusal = self._refusal(entry, origin, error)
-        if refusal is not None:
-            return refusal
-        if entry.duplicate:
-            return self._repeat(entry, origin)
-        self.rooms.handed_on = entry.seq
-        return self._deliver(entry, origin)
-
-    def _refusal(self, entry: Entry, origin: Origin, error: StoreError | None) -> bytes | None:
-        if error is not None:
-            text = (
-                "The server cannot write its log; the message was not stored. Tell its operator, and try again later."
-            )
-            return encode(Error(codes.STORAGE, text, origin.id))
-        if not entry.refused:
-            return None
-        if entry.closed is not None:
-            text = questions.why_closed(self, origin.sender, entry.closed)
-            return encode(Error(codes.NOT_OPEN, text, origin.id))
-        return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", origin.id))
-
-    def _deliver(self, entry: Entry, origin: Origin) -> bytes:
-        """Hand the message, encoded once, to every live connection that is to have it; return the answer to its sender.
-
-        Delivered is what was handed to someone else, or to another connection of one's own where it is for oneself.
-        """
-        session, identity, sender, recipient = origin
-        seq = entry.seq
-        message = Message(seq, identity, sender.name, recipient.name, entry.text, entry.at, entry.re)
-        if entry.extra is not None:
-            questions.add(message, entry.extra)
-        line = encode(message)
-        delivered = False
-        for feed in recipient.feeds:
-            if (
-                feed.session is not session
-                and feed.push(seq, line)
-                and (feed.user is not sender or sender is recipient)
-            ):
-                delivered = True
-        if isinstance(recipient, Room):
-            recipient.newest = seq
-        elif sender is not recipient:
-            for feed in sender.feeds:
-                if feed.session is not session:
-                    feed.push(seq, line)
-            self.receipts.owe(recipient, sender, seq)
-            self.presence.talked(sender, recipient)
-        if session.feed is not None:
-            session.feed.passed(seq)
-        if entry.extra is not None:
-            self.questions.tell(self, entry, message)
-        return encode(Sent(identity, seq, entry.at, "delivered" if delivered else "stored"))
-
-    def _repeat(self, entry: Entry, origin: Origin) -> bytes:
-        """Answer a retry: the message has its place already."""
-        sender, recipient = origin.sender, origin.recipient
-        delivered = (isinstance(recipient, User) and recipient.shown >= entry.seq) or any(
-            feed.mode is Mode.LIVE and feed.position >= entry.seq and (feed.user is not sender or sender is recipient)
-            for feed in recipient.feeds
-        )
-        return encode(Sent(origin.id, entry.seq, entry.at, "delivered" if delivered else "stored"))

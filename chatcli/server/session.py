@@ -17,9 +17,8 @@ from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
-from chatcli.server import admission, requests
+from chatcli.server import admission, requests, sending
 from chatcli.server.admission import Claimant
-from chatcli.store.log import Entry
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
@@ -151,7 +150,8 @@ class Session:
 
     def _work(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Take frames until there is too much to be sent, or the name is being written; keep the rest for then."""
-        for index, frame in enumerate(frames):
+        index = 0
+        while index < len(frames):
             if self._bidden:
                 return
             if self._unsent > self.hub.limits.unsent or self._paused & (_WAITING | _UNSENT):
@@ -159,10 +159,17 @@ class Session:
                 self._pause(_BACKLOG)
                 self.wake()
                 return
+            frame = frames[index]
+            if type(frame) is f.Send and self._state is State.READY:
+                end = sending.send_plain(self, frames, index)
+                if end > index:
+                    index = end
+                    continue
             self._take(frame)
-            if type(frame) not in _LIGHT and index + 1 < len(frames) and not self._backlog:
+            index += 1
+            if type(frame) not in _LIGHT and index < len(frames) and not self._backlog:
                 # Others get their turn between two questions, whatever each of them costs.
-                self._backlog = frames[index + 1 :]
+                self._backlog = frames[index:]
                 self._pause(_BACKLOG)
                 self.wake()
                 return
@@ -378,19 +385,19 @@ class Session:
             raise Refused(codes.NOT_ALLOWED, "That needs a name; say hello with one.")
         return self.user
 
-    def said(self, size: int) -> None:
-        """Note a message of that size on its way into the log; :meth:`settle` answers it."""
+    def said(self, size: int, count: int = 1) -> None:
+        """Note messages of that size, all together, on their way into the log; :meth:`settle` answers them."""
         limits = self.hub.limits
-        self._in_flight += size + _ENTRY_OVERHEAD
+        self._in_flight += size + count * _ENTRY_OVERHEAD
         if self._in_flight > limits.in_flight or self.hub.log.pending_bytes > limits.pending:
             self._pause(_IN_FLIGHT)
-        self._allowance -= 1
+        self._allowance -= count
         if self._allowance < 0 and limits.message_rate:
             self._pause(_ALLOWANCE)
 
-    def settle(self, entry: Entry, answer: bytes) -> None:
-        """Answer a message that this session sent."""
-        self._answered(answer, entry.size + _ENTRY_OVERHEAD)
+    def settle(self, answer: bytes, size: int, count: int) -> None:
+        """Answer messages that this session sent, of that size all together."""
+        self._answered(answer, size + count * _ENTRY_OVERHEAD)
 
     def wait(self) -> bool:
         """Take no more frames until what was asked for can be answered; return whether messages are being written."""

@@ -10,7 +10,9 @@ their feed has of any room.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct
 
 from chatcli.errors import ChatError, StoreError
 
@@ -206,7 +208,7 @@ class Closed(NamedTuple):
     answer: int
 
 
-class Entry:
+class Entry(Struct, gc=False, eq=False):
     """One message on its way into the log.
 
     Attributes:
@@ -215,45 +217,34 @@ class Entry:
         recipient: user id, or the id of a room.
         at: milliseconds since 1970-01-01 UTC.
         text: what is said.
-        re: the ``seq`` of the message that it answers.
         origin: the caller's own; the log does not look at it.
+        re: the ``seq`` of the message that it answers.
         extra: what it has beside its text, as :mod:`chatcli.store.extra` keeps it; None for most.
-        size: about how many characters there are in it.
+        written: the id as the client wrote it; the caller's own as well.
         seq: its place, once it is committed.
         duplicate: the id was in the log already; ``seq`` and ``at`` are those of the first time.
         refused: nothing was stored: the id was in the log already, in someone else's name, or the question is closed.
         closed: what the question that it answers has been answered with before.
     """
 
-    __slots__ = (
-        "at", "closed", "duplicate", "extra", "id", "origin", "re", "recipient", "refused", "sender", "seq", "size",
-        "text",
-    )  # fmt: skip
+    id: bytes
+    sender: int
+    recipient: int
+    at: int
+    text: str
+    origin: Any = None
+    re: int | None = None
+    extra: str | None = None
+    written: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    refused: bool = False
+    closed: Closed | None = None
 
-    def __init__(
-        self,
-        id: bytes,  # noqa: A002 (the wire's name for it)
-        sender: int,
-        recipient: int,
-        at: int,
-        text: str,
-        origin: object = None,
-        re: int | None = None,
-        extra: str | None = None,
-    ) -> None:
-        self.id = id
-        self.sender = sender
-        self.recipient = recipient
-        self.at = at
-        self.text = text
-        self.origin = origin
-        self.re = re
-        self.extra = extra
-        self.size = len(text) if extra is None else len(text) + len(extra)
-        self.seq = 0
-        self.duplicate = False
-        self.refused = False
-        self.closed: Closed | None = None
+    @property
+    def size(self) -> int:
+        """About how many characters there are in it."""
+        return len(self.text) if self.extra is None else len(self.text) + len(self.extra)
 
 
 class MessageRow(NamedTuple):
@@ -431,15 +422,19 @@ class Batch:
         entries: the messages, in order.
         cursors: how far users have read.
         shown: the same, as far as others are told.
+        bytes: about how much text that is.
+        newest: the ``seq`` of the last message that was stored, in it or before it; 0 until it is committed.
     """
 
-    __slots__ = ("changes", "cursors", "entries", "shown")
+    __slots__ = ("bytes", "changes", "cursors", "entries", "newest", "shown")
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.entries: list[Entry] = []
         self.cursors: dict[int, int] = {}
         self.shown: dict[int, int] = {}
+        self.bytes = 0
+        self.newest = 0
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.entries or self.cursors)
@@ -505,6 +500,9 @@ class Log(Protocol):
 
     def add(self, entry: Entry) -> None:
         """Queue a message; it is written at the next :meth:`commit`."""
+
+    def add_all(self, entries: list[Entry], size: int) -> None:
+        """Queue messages, as :meth:`add` does, with so many characters in all of them."""
 
     def change(self, record: Record, settled: Settled = unheeded) -> None:
         """Queue anything but a message; it is written in its place among the messages of the same batch."""

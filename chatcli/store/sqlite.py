@@ -161,8 +161,14 @@ class SqliteLog:
 
     def add(self, entry: Entry) -> None:
         """Queue a message; it is written at the next :meth:`commit`."""
-        self._waiting.entries.append(entry)
-        self._pending_bytes += entry.size + _OVERHEAD
+        self.add_all([entry], entry.size)
+
+    def add_all(self, entries: list[Entry], size: int) -> None:
+        """Queue messages, as :meth:`add` does, with so many characters in all of them."""
+        size += len(entries) * _OVERHEAD
+        self._waiting.entries += entries
+        self._waiting.bytes += size
+        self._pending_bytes += size
 
     def change(self, record: Record, settled: Settled = unheeded) -> None:
         """Queue anything but a message; it is written in its place among the messages of the same batch."""
@@ -212,10 +218,9 @@ class SqliteLog:
         """Hand the result over; in the owner's thread."""
         self._writing = False
         self._note(error)
-        self._pending_bytes -= sum(entry.size + _OVERHEAD for entry in batch.entries)
+        self._pending_bytes -= batch.bytes
         if error is None:
-            newest = max((entry.seq for entry in batch.entries if not entry.duplicate), default=0)
-            self.head = max(self.head, newest)  # what was not stored has no seq
+            self.head = max(self.head, batch.newest)
         else:
             logger.error("%s", error)
             for user, seq in batch.cursors.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from functools import cache
-from itertools import chain, groupby
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -33,15 +33,17 @@ from chatcli.store.log import (
 )
 from chatcli.store.reader import read_head
 
-_ROWS: Final = 100  # rows of one INSERT: 100 is where a longer statement stopped being faster
+_MOST_ROWS: Final = 512  # of one INSERT; a longer one is no faster
 _KNOWN_CONVERSATIONS: Final = 100_000  # kept in memory, about 100 bytes each
 
 
 @cache
 def _insert(rows: int) -> str:
     values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
+    # Where one row fails the batch is rolled back, whatever this statement makes of its other rows. By default SQLite
+    # would be ready to undo this statement alone, and for that copy every page it changes to a temporary file.
     return (
-        "INSERT INTO messages (seq, id, conversation, sender, at, text, re) "  # noqa: S608 (nothing but question marks)
+        "INSERT OR FAIL INTO messages (seq, id, conversation, sender, at, text, re) "  # noqa: S608 (nothing but question marks)
         f"VALUES {values} ON CONFLICT (id) DO NOTHING"
     )
 
@@ -98,6 +100,7 @@ class Writer:
                         self._add_messages(part)
                 self._move_cursors(batch)
             self._check_files()
+            batch.newest = self._newest
         except BaseException:
             self._newest = newest
             self._conversations.clear()  # some may have been made in this transaction
@@ -185,12 +188,18 @@ class Writer:
     def _add_messages(self, entries: list[Entry]) -> None:
         for extra, run in groupby(entries, _extra):
             if extra is None:
-                plain = list(run)
-                for start in range(0, len(plain), _ROWS):
-                    self._add_rows(plain[start : start + _ROWS])
+                self._add_plain(list(run))
             else:
                 for entry in run:
                     self._add_question_or_answer(entry, extra)
+
+    def _add_plain(self, entries: list[Entry]) -> None:
+        """Add messages, a power of two at a time: ten statements, which are kept ready, do for any number."""
+        done = 0
+        while done < len(entries):
+            rows = min(1 << (len(entries) - done).bit_length() - 1, _MOST_ROWS)
+            self._add_rows(entries[done : done + rows])
+            done += rows
 
     def _add_question_or_answer(self, entry: Entry, extra: str) -> None:
         execute = self._connection.execute
@@ -204,7 +213,15 @@ class Writer:
                 entry.refused = True
                 return
         entry.seq, self._next_seq = self._next_seq, self._next_seq + 1
-        place = (entry.seq, entry.id, self._conversation(entry), entry.sender, entry.at, entry.text, entry.re)
+        place = (
+            entry.seq,
+            entry.id,
+            self._conversation(entry.sender, entry.recipient),
+            entry.sender,
+            entry.at,
+            entry.text,
+            entry.re,
+        )
         execute(_INSERT_EXTRA, (*place, extra))
         self._newest = entry.seq
         if answers:
@@ -219,14 +236,19 @@ class Writer:
 
     def _add_rows(self, entries: list[Entry]) -> None:
         seq = self._next_seq
-        rows = []
+        conversations = self._conversations
+        values: list[object] = []
         for entry in entries:
             entry.seq = seq
-            rows.append((seq, entry.id, self._conversation(entry), entry.sender, entry.at, entry.text, entry.re))
+            sender, recipient = entry.sender, entry.recipient
+            conversation = recipient if recipient < 0 else conversations.get((sender, recipient))
+            if conversation is None:
+                conversation = self._conversation(sender, recipient)
+            values += (seq, entry.id, conversation, sender, entry.at, entry.text, entry.re)
             seq += 1
         self._next_seq = seq
-        cursor = self._connection.execute(_insert(len(rows)), list(chain.from_iterable(rows)))
-        if cursor.rowcount == len(rows):
+        cursor = self._connection.execute(_insert(len(entries)), values)
+        if cursor.rowcount == len(entries):
             self._newest = seq - 1
         else:
             self._find_duplicates(entries)
@@ -242,16 +264,16 @@ class Writer:
             entry.seq, entry.at = seq, at
             self._newest = max(self._newest, seq)
 
-    def _conversation(self, entry: Entry) -> int:
-        sender, recipient = entry.sender, entry.recipient
+    def _conversation(self, sender: int, recipient: int) -> int:
+        """Return what a message belongs to; each direction of a conversation is remembered by itself."""
         if recipient < 0:
             return recipient
-        pair = (sender, recipient) if sender < recipient else (recipient, sender)
-        known = self._conversations.get(pair)
+        known = self._conversations.get((sender, recipient))
         if known is None:
             if len(self._conversations) >= _KNOWN_CONVERSATIONS:
                 self._conversations.clear()
-            known = self._conversations[pair] = self._find_conversation(pair)
+            known = self._find_conversation((min(sender, recipient), max(sender, recipient)))
+            self._conversations[sender, recipient] = known
         return known
 
     def _find_conversation(self, pair: tuple[int, int]) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.protocol.ids import id_bytes, id_text, uuid7
+from chatcli.protocol.ids import all_id_bytes, id_bytes, id_text, uuid7
 
 _times = st.integers(0, 2**48 - 1)
 _entropy = st.binary(min_size=10, max_size=10)
@@ -69,3 +69,31 @@ def test_what_is_no_uuid_is_refused(text: str) -> None:
     """Anything but a UUID with its four hyphens raises ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 (its sentence is Python's own, and nobody is shown it)
         id_bytes(text)
+
+
+@given(st.lists(st.binary(min_size=16, max_size=16), min_size=1))
+def test_many_ids_are_read_as_each_of_them_is(raw: list[bytes]) -> None:
+    """Together or one by one, ids come to the same bytes."""
+    assert all_id_bytes([id_text(one) for one in raw]) == raw
+
+
+_nearly = st.text("0aF- ", min_size=34, max_size=38) | st.just("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+@given(st.lists(_nearly, min_size=1, max_size=4))
+def test_many_ids_are_refused_if_one_of_them_is(texts: list[str]) -> None:
+    """What passes together passes one by one, and the other way round."""
+    try:
+        one_by_one = [id_bytes(text) for text in texts]
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 (as above)
+            all_id_bytes(texts)
+    else:
+        assert all_id_bytes(texts) == one_by_one
+
+
+def test_characters_are_not_moved_from_one_id_to_the_next() -> None:
+    """Two texts that are right only when they are put together are no ids."""
+    both = "01890a5d-ac96-774b-bcce-b302099a8057" * 2
+    with pytest.raises(ValueError):  # noqa: PT011 (as above)
+        all_id_bytes([both[:35], both[35:]])

@@ -123,7 +123,7 @@ def test_an_answer_that_could_not_be_written_does_not_count(house: Owner, monkey
     asking = question()
     house.write(asking)
     broken = entry(ANN, BOB)
-    broken.text = None  # type: ignore[assignment]  # what no database takes
+    broken.at = None  # type: ignore[assignment]  # what no database takes
     assert house.write(answer(asking.seq), broken).error is not None
     assert asked(house, asking.seq).answer is None
     second = answer(asking.seq, 1)

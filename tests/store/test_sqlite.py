@@ -484,3 +484,16 @@ def test_to_open_a_log_reads_no_messages(chat: Owner) -> None:
     steps = [row[3] for statement in statements for row in connection.execute("EXPLAIN QUERY PLAN " + statement)]
     assert "SCAN messages" not in steps
     assert "SEARCH messages" in steps  # max(seq): the last row
+
+
+def test_a_batch_takes_few_statements(chat: Owner) -> None:
+    """A thousand messages are one transaction of a dozen statements; none of them keeps a journal of its own."""
+    chat.write(entry(ANN, BOB))  # the conversation is known from here on
+    statements: list[str] = []
+    connection_of(chat).set_trace_callback(statements.append)
+    chat.write(*(entry(ANN, BOB) for _ in range(1000)))
+    connection_of(chat).set_trace_callback(None)
+    begin, *inserts, commit = statements
+    assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
+    assert all(statement.startswith("INSERT OR FAIL INTO messages") for statement in inserts)
+    assert [statement.count(" X'") + statement.count(" x'") for statement in inserts] == [512, 256, 128, 64, 32, 8]
