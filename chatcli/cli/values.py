@@ -14,7 +14,24 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
-class AddressType(click.ParamType[Address]):
+class _Completed:
+    """What a shell completes."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return what a word that begins so may become."""
+        return self.known(ctx, incomplete)
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the same; each type knows others."""
+        raise NotImplementedError
+
+
+class AddressType(_Completed, click.ParamType[Address]):
     """An address as people write it: HOST, HOST:PORT or [IPV6]:PORT."""
 
     name = "HOST[:PORT]"
@@ -32,12 +49,7 @@ class AddressType(click.ParamType[Address]):
         """
         return value if isinstance(value, Address) else parse_address(str(value))
 
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (click's signature)
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
         """Return the addresses of the servers that the user has spoken to."""
         from chatcli.cli.suggesting import servers
 
@@ -60,7 +72,7 @@ class TextType(click.ParamType[str]):
         return text
 
 
-class NameType(TextType):
+class NameType(_Completed, TextType):
     """The name of a person or of a room, which the shell completes; with ``many``, or several, parted by commas."""
 
     def __init__(self, name: str = "TEXT", *, people: bool = True, rooms: bool = True, many: bool = False) -> None:
@@ -68,68 +80,48 @@ class NameType(TextType):
         self.of_people = people
         self._wanted = {"people": people, "rooms": rooms, "many": many}
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Return those that are known."""
         from chatcli.cli.suggesting import names
 
         return names(ctx, incomplete, **self._wanted)
 
 
-class UserType(TextType):
+class UserType(_Completed, TextType):
     """A name of the user's own."""
 
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (click's signature)
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
         """Return those that were used here."""
         from chatcli.cli.suggesting import users
 
         return users(incomplete)
 
 
-class NamedServerType(TextType):
+class NamedServerType(_Completed, TextType):
     """The name that ``config.toml`` gives a server."""
 
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (click's signature)
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
         """Return the names in that file."""
         from chatcli.cli.suggesting import named_servers
 
         return named_servers(incomplete)
 
 
-class FileType(TextType):
+class FileType(_Completed, TextType):
     """A file, or with ``directory`` a directory, which the shell completes."""
 
     def __init__(self, name: str = "FILE", *, directory: bool = False) -> None:
         super().__init__(name)
         self._kind = "dir" if directory else "file"
 
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 (click's signature)
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
         """Leave it to the shell."""
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type=self._kind)]
 
 
-class RoomType(click.ParamType[str]):
+class RoomType(_Completed, click.ParamType[str]):
     """The name of a room."""
 
     name = "#ROOM"
@@ -149,12 +141,7 @@ class RoomType(click.ParamType[str]):
 
         return check_room_name(str(value)).text
 
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Return the rooms that are known."""
         from chatcli.cli.suggesting import names
 
