@@ -184,3 +184,12 @@ def test_the_json_schema_and_its_page_are_made_from_the_records() -> None:
     assert (ROOT / "docs/schema.json").read_text() == json_schema()
     page = (ROOT / "docs/json.md").read_text()
     assert page == json_page(page)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
+)
+def test_no_page_shows_what_a_merge_left(page: str) -> None:
+    """No page has the marks in it with which git shows that two changes do not fit."""
+    lines = (ROOT / page).read_text().splitlines()
+    assert not [line for line in lines if line.startswith(("<<<<<<< ", ">>>>>>> "))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chatcli.errors import InputError
@@ -43,6 +44,7 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     return Address(host, _port(port) if port else default_port)
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Return whether an IP address is one that a machine has for itself; a name never is."""
     import ipaddress  # noqa: PLC0415 (`send` must start fast, and does not ask)

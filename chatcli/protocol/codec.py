@@ -65,7 +65,7 @@ class FrameReader(Generic[Frame]):
         self._decoder = decoder
         self._limit = limit
         self._patience = patience
-        self._partial = bytearray()
+        self._partial: bytearray | None = None  # the line that was begun
         self._skipping = False  # in the middle of a line that was too long, and told so
 
     def feed(self, data: bytes) -> list[Frame | BadFrame]:
@@ -73,7 +73,7 @@ class FrameReader(Generic[Frame]):
         end = data.rfind(b"\n") + 1
         if not end:
             return self._keep(data)
-        if self._partial or self._skipping:
+        if self._skipping or self._partial is not None:
             return self._finish_line(data, end)
         lines = data[:end] if end != len(data) else data
         frames = self._decode_lines(lines)
@@ -84,22 +84,24 @@ class FrameReader(Generic[Frame]):
     def _keep(self, rest: bytes) -> list[Frame | BadFrame]:
         if self._skipping:
             return []
+        if self._partial is None:
+            self._partial = bytearray()
         self._partial += rest
         if len(self._partial) < self._limit:
             return []
-        self._partial.clear()
+        self._partial = None
         self._skipping = True
         return [self._too_long()]
 
     def _finish_line(self, data: bytes, end: int) -> list[Frame | BadFrame]:
         """Complete the line that was begun, then go on with the rest as usual."""
         first = data.find(b"\n", 0, end) + 1
-        if self._skipping:
+        if self._partial is None:
             self._skipping = False
             frames: list[Frame | BadFrame] = []
         else:
             line = bytes(self._partial + data[:first])
-            self._partial.clear()
+            self._partial = None
             frames = self._decode_lines(line)
         if first < len(data):
             frames += self.feed(data[first:])

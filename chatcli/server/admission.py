@@ -113,7 +113,7 @@ def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> U
             hub.rulings.check_invitation(hello.invite)
     elif hello.purpose == "query" and not user.owned:
         raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
-    elif user.owned and key not in (*user.usable_keys(), *user.adding) and not hello.link:
+    elif user.owned and not user.has(key) and key not in user.adding and not hello.link:
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code.'
@@ -153,7 +153,7 @@ def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settle
         user = _create(hub, session, claimant)
     else:
         _let_in(hub, session, user, claimant)
-    waits = key not in user.usable_keys()
+    waits = not user.has(key)
     if waits:
         user.adding[key].append(settled)
     session.key = key
@@ -168,7 +168,7 @@ def _let_in(hub: Hub, session: Session, user: User, claimant: Claimant) -> None:
         Refused: the code is not right, the name has keys enough, or its ``join`` is open elsewhere.
     """
     hello, _, key, _ = claimant
-    is_new = key not in (*user.usable_keys(), *user.adding)
+    is_new = not user.has(key) and key not in user.adding
     if is_new and user.owned:
         _check_link(hub, session, user, hello.link)
     if hello.purpose == "join":
@@ -210,11 +210,10 @@ def _check_link(hub: Hub, session: Session, user: User, code: str) -> None:
 
 def _add_key(hub: Hub, user: User, key: bytes) -> None:
     record = KeyRecord(user.id, key, hub.clock())
-    waiting: list[Settled] = []
-    user.adding[key] = waiting
+    waiting = user.start_adding(key)
 
     def written(error: StoreError | None) -> None:
-        del user.adding[key]
+        user.end_adding(key)
         if error is None:
             user.keys[key] = record.since
         for settled in waiting:
@@ -273,10 +272,10 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
         raise Refused(codes.NOT_ALLOWED, f'That is no key of {user.name}; "chatcli key list" shows those that are.')
     if len(usable) == 1:
         raise Refused(codes.NOT_ALLOWED, f"That is the only key of {user.name}: link another one first.")
-    user.dropping.add(key)
+    user.dropping |= {key}
 
     def written(error: StoreError | None) -> None:
-        user.dropping.discard(key)
+        user.dropping -= {key}
         if error is None:
             del user.keys[key]
             hub.links.drop(user)  # whoever has the key may have asked for a code

@@ -45,7 +45,9 @@ class Buckets:
     def taken(self, address: str) -> float:
         """Return how much of the address's bucket is gone."""
         address = network(address)
-        taken, at = self._taken.get(address, (0.0, 0.0))
+        if address not in self._taken:
+            return 0.0
+        taken, at = self._taken[address]
         return max(0.0, taken - (self._clock() - at) * self._rate)
 
     def empty(self, address: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, StoreError
@@ -20,6 +21,13 @@ _HINTS: Final = 3
 _CANDIDATES: Final = 1000  # names looked at for a near miss, twice: half a millisecond
 
 
+# Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. Whoever changes one of
+# these puts another in its place.
+_NOTHING_ADDED: Final[Mapping[bytes, list[Settled]]] = MappingProxyType({})
+_NO_KEYS: Final[frozenset[bytes]] = frozenset()
+_NO_INVITATIONS: Final[frozenset[Room]] = frozenset()
+
+
 class User:
     """Someone known, and what of them is connected now.
 
@@ -30,7 +38,7 @@ class User:
         cursor: everything in the feed up to this ``seq`` was shown to them.
         shown: the same, as far as others are told.
         owed: who is told when they are shown more, and how far that goes at present: the senders of what they have yet
-            to be shown.
+            to be shown. None while there is nobody.
         keys: the public keys that the name belongs to, as they are on disk, and since when.
         adding: keys that are being written, and who waits for each.
         dropping: keys that are being taken away; they are good for nothing any more.
@@ -58,19 +66,19 @@ class User:
         self.key = record.key
         self.cursor = record.cursor
         self.shown = record.shown
-        self.owed: dict[User, int] = {}
+        self.owed: dict[User, int] | None = None
         self.sessions: set[Session] = set()
         self.feeds: list[Feed] = []
         self.keys: dict[bytes, int] = {}
-        self.adding: dict[bytes, list[Settled]] = {}
-        self.dropping: set[bytes] = set()
+        self.adding = _NOTHING_ADDED
+        self.dropping = _NO_KEYS
         self.joined: list[Session] = []
         self.since = record.seen
         self.away: str | None = None
         self.away_since = 0
-        self.rooms: dict[Room, None] = {}
+        self.rooms: tuple[Room, ...] = ()
         self.entering = 0
-        self.invited: set[Room] = set()
+        self.invited = _NO_INVITATIONS
         self.partners: dict[User, None] | None = None
         self.settling = not settled
 
@@ -78,6 +86,20 @@ class User:
     def owned(self) -> bool:
         """Whether the name belongs to some key, or is about to."""
         return bool(self.keys or self.adding)
+
+    def start_adding(self, key: bytes) -> list[Settled]:
+        """Note that a key is being written; return what is to be told when it is, or is known not to be."""
+        waiting: list[Settled] = []
+        self.adding = {**self.adding, key: waiting}
+        return waiting
+
+    def end_adding(self, key: bytes) -> None:
+        """Note that a key is not being written any more."""
+        self.adding = {other: who for other, who in self.adding.items() if other != key} or _NOTHING_ADDED
+
+    def has(self, key: bytes) -> bool:
+        """Return whether a key is on disk and stays there."""
+        return key in self.keys and key not in self.dropping
 
     def usable_keys(self) -> list[bytes]:
         """Return the keys that are on disk and stay there, the oldest first."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import ChatError
 from chatcli.protocol import codes
-from chatcli.protocol.codec import encode
+from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import Error, Skipped
 from chatcli.store.log import Backlog, BacklogQuery, FeedPage, FeedQuery
 
@@ -22,21 +22,29 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 500  # messages
 _HELD: Final = 256 * 1024  # bytes
+_PIECES: Final = 256  # each takes about a hundred bytes beside what it holds, which others may hold, too
 
 
 class Mode(enum.Enum):
     """How a feed gets its messages."""
 
     LIVE = "live"  # pushed as they are committed
-    READING = "reading"  # a page of the log was asked for
-    LAGGING = "lagging"  # behind, and waiting for the socket to take what it was given
+    READING = "reading"  # a page of the log was asked for, and what comes is held
+    LAGGING = "lagging"  # behind, and waiting for the socket to take what it was given; what comes may be held
+
+
+# Looked up in their class they take as long as a call, and every delivery asks for them.
+_LIVE: Final = Mode.LIVE
+_LAGGING: Final = Mode.LAGGING
 
 
 class Feed:
     """Gives one session every message of its user behind ``position``, in order, each once.
 
-    What is committed while a page is being read is held, so that the feed can go live as soon as the page has come; if
-    that becomes too much it is let go, and read from the log in its turn.
+    What is committed while a page is being read is held, so that the feed can go live as soon as the page has come.
+    So is what comes once the socket of a live feed is full: after a burst that was more than sockets take at once, not
+    everyone whom it concerns has to read it from the log, each for themselves. If it becomes too much it is let go, to
+    be read from the log in its turn.
 
     Args:
         session: gets the messages.
@@ -72,33 +80,47 @@ class Feed:
         self._held_bytes = 0
         self.listening = False
 
-    def push(self, seq: int, line: bytes) -> bool:
-        """Take a message that was just committed; return whether it is on its way to the client, who keeps up."""
-        if self.mode is Mode.LIVE:
-            if self.session.take(line):
+    def push(self, seq: int, lines: bytes) -> bool:
+        """Take messages that were just committed; return whether they are on their way to the client, who keeps up.
+
+        Args:
+            seq: of the last of them; between them there is no other of this feed, nor the end of a batch.
+            lines: as the client is to get them.
+        """
+        if self.mode is _LIVE:
+            if self.session.take(lines):
                 self.position = seq
                 return True
-            self.mode = Mode.LAGGING
-        return self._hold(seq, line)
+            self._fall_behind()
+        return self._hold(seq, lines) and self.mode is not _LAGGING
+
+    def _fall_behind(self) -> None:
+        """Stop being live, and hold what comes."""
+        self.mode = _LAGGING
+        self._held, self._held_bytes = [], 0
 
     def passed(self, seq: int) -> None:
         """Note a message that this session sent itself: it need not be told."""
-        if self.mode is Mode.LIVE:
+        if self.mode is _LIVE:
             self.position = seq
 
-    def _hold(self, seq: int, line: bytes) -> bool:
+    def _hold(self, seq: int, lines: bytes) -> bool:
         if self._held is None:
             return False
-        self._held_bytes += len(line)
-        if self._held_bytes > _HELD:
+        self._held_bytes += len(lines)
+        if self._held_bytes > _HELD or len(self._held) >= _PIECES:
             self._held = None
+            self.session.wake()  # not now: whoever hands this over may be going through the feeds of a room
             return False
-        self._held.append((seq, line))
+        self._held.append((seq, lines))
         return True
 
     def go_on(self) -> None:
         """Read on, if the feed is behind and nothing is being read; the session calls it whenever it can take more."""
-        if self.mode is not Mode.LAGGING:
+        if self.mode is not _LAGGING:
+            return
+        if self._held is not None:
+            self._hand_over(self._held)
             return
         if not self.listening:
             self._listen()
@@ -132,11 +154,18 @@ class Feed:
     def _give_up(self, error: ChatError | None) -> None:
         self.session.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
 
+    def _hand_over(self, held: list[tuple[int, bytes]]) -> None:
+        """Go live with what was held, as far as the socket takes it."""
+        self.mode, self._held = _LIVE, None
+        for seq, lines in held:
+            if seq > self.position:
+                self.push(seq, lines)
+
     def stalled(self) -> None:
         """Stop being live: the socket is full."""
-        if self.mode is Mode.LIVE:
-            self.mode = Mode.LAGGING
-        if self.mode is Mode.LAGGING:
+        if self.mode is _LIVE:
+            self._fall_behind()
+        elif self.mode is _LAGGING and self._held is None:
             self.stop_listening()
 
     def _listen(self) -> None:
@@ -156,8 +185,8 @@ class Feed:
         if page is None:
             self._give_up(error)
             return
-        for row in page.rows:
-            self.session.put(encode(self._hub.message(row)))
+        if page.rows:
+            self.session.put(encode_all([self._hub.message(row) for row in page.rows]))
         if page.damaged:
             text = f"The server's log is damaged: {page.damaged} of your messages cannot be read. Tell its operator."
             self.session.put(encode(Error(codes.STORAGE, text)))
@@ -180,10 +209,8 @@ class Feed:
             self.session.wake()
             return
         self._go_live()
-        for seq, line in held:
-            if seq > self.position:
-                self.push(seq, line)
-        if self.mode is Mode.LAGGING:
+        self._hand_over(held)
+        if self.mode is _LAGGING:
             self.session.wake()
 
     def _go_live(self) -> None:

@@ -83,7 +83,7 @@ class Hub:
         self.presence = Presence(self.log, self.directory, later, clock)
         self.sessions: set[Session] = set()
         self.server_key = ""  # its fingerprint; known before the first connection is taken
-        turn.begin_with(self.log.commit)
+        turn.commit_with(self.log.commit)
 
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed: see to deadlines, and write how far people have read."""
@@ -194,7 +194,7 @@ class Hub:
             settled(error)  # while they still have the name, so that others hear under it that they have left
             if error is None:
                 self.directory.rename(user, name, key)
-                for room in tuple(user.rooms):
+                for room in user.rooms:
                     self.rooms.leave(room, user)
 
         self.log.change(Rename(user.id, name, key), written)
@@ -207,6 +207,7 @@ class Hub:
                 self._settle(part, error)
             else:
                 delivering.hand_on(self, part, error)
+        self.turn.wake()  # what has come meanwhile is the next batch
 
     def _settle(self, change: Change, error: StoreError | None) -> None:
         try:

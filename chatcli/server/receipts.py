@@ -62,18 +62,24 @@ class Receipts:
 
     def owe(self, reader: User, sender: User, seq: int) -> None:
         """Have a sender told when someone has read up to that ``seq``."""
+        if reader.owed is None:
+            reader.owed = {}
         reader.owed[sender] = seq
         if len(reader.owed) > _MOST_OWED:
             del reader.owed[next(iter(reader.owed))]
 
     def _tell_senders(self, user: User) -> None:
-        for sender, newest in tuple(user.owed.items()):
+        if user.owed is None:
+            return
+        left = {}
+        for sender, newest in user.owed.items():
             if sender.sessions:
                 line = encode(Receipt(user.name, min(user.shown, newest)))
                 for session in sender.sessions:
                     session.take(line)
-            if newest <= user.shown:
-                del user.owed[sender]
+            if newest > user.shown:
+                left[sender] = newest
+        user.owed = left or None
 
     def _tell_watchers(self, user: User, before: int) -> None:
         for room in user.rooms:

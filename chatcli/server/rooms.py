@@ -117,7 +117,7 @@ class Rooms:
             room_id, user_id = map(int, subject.split(":"))
             place, user = self._by_id.get(room_id), directory.get(user_id)
             if place is not None and user is not None:
-                user.invited.add(place)
+                user.invited |= {place}
         self._next_id = min(self._by_id, default=0) - 1
 
     def _add(self, room: Room) -> None:
@@ -348,8 +348,9 @@ class Rooms:
         self._change(Enter(user.id, room.id, owner), written)
 
     def _let_in(self, room: Room, user: User, since: int, *, owner: bool) -> None:
-        room.members.setdefault(user, since)
-        user.rooms[room] = None
+        if user not in room.members:
+            room.members[user] = since
+            user.rooms += (room,)
         if owner:
             room.owners.add(user)
         if user.joined:
@@ -373,7 +374,7 @@ class Rooms:
         room.members.pop(user, None)
         room.owners.discard(user)
         room.here.discard(user)
-        user.rooms.pop(room, None)
+        user.rooms = tuple(one for one in user.rooms if one is not room)
         for feed in user.feeds:
             room.feeds.pop(feed, None)
         room.watchers = {one for one in room.watchers if one.user is not user}
@@ -420,14 +421,14 @@ class Rooms:
 
     def invite(self, room: Room, user: User, by: User, settled: Settled) -> None:
         """Let a user enter a private room, or tell them of one that is open, for thirty days."""
-        user.invited.add(room)
+        user.invited |= {room}
         self._rulings.make(
             "room_invitation", subject(room, user), seconds=_INVITATION_SECONDS, reason=by.name, settled=settled
         )
 
     def uninvite(self, room: Room, user: User, settled: Settled = unheeded) -> None:
         """Take an invitation back, or note that it was used."""
-        user.invited.discard(room)
+        user.invited -= {room}
         self._rulings.lift("room_invitation", subject(room, user), settled=settled)
 
     def _change(self, record: Record, settled: Settled) -> None:

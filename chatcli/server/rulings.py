@@ -60,6 +60,7 @@ class Rulings:
         }
         self._on_disk = dict(self._decisions)
         self._newest: dict[tuple[str, str], object] = {}  # of the changes to a ruling that are being written
+        self._count("ban")
         self._count("mute")
         self._count("room_mute")
 
@@ -136,7 +137,9 @@ class Rulings:
         self._turn.wake()
 
     def _count(self, changed: Kind) -> None:
-        if changed == "mute":
+        if changed == "ban":
+            self._bans = sum(kind == "ban" for kind, _ in self._decisions)
+        elif changed == "mute":
             self._muted = sum(kind == "mute" for kind, _ in self._decisions)
         elif changed in ("room_ban", "room_mute"):
             self._in_rooms = sum(kind in ("room_ban", "room_mute") for kind, _ in self._decisions)
@@ -147,6 +150,8 @@ class Rulings:
         Raises:
             Refused: the name or the key is banned.
         """
+        if not self._bans:
+            return
         for subject in (name.key, ed25519_fingerprint(key)):
             decision = self.get("ban", subject)
             if decision is not None:

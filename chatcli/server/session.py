@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chatcli.server.directory import User
     from chatcli.server.feed import Feed
     from chatcli.server.hub import Hub
+    from chatcli.server.limits import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ _WAITING: Final = 4  # its name, or what it asked for, is being written or read
 _BACKLOG: Final = 16  # it has asked for more than it takes
 _STOPPING: Final = 8  # the server is about to stop
 _ALLOWANCE: Final = 32  # it has used up its allowance of messages
+
+_CLOSED: Final = State.CLOSED  # looked up in its class it takes as long as a call, and every delivery asks for it
 
 _LIGHT: Final = (f.Send, f.Ack, f.Ping, BadFrame)  # what may be taken by the hundred in one turn
 
@@ -76,7 +79,7 @@ class Session:
             later what a caller speaks sets it before it passes on the first byte.
 
     Attributes:
-        host: the other end's host.
+        peer: the other end's address.
         client: which start of which client this is, as it says itself.
         key: the public key that it has proved.
         purpose: what it is for.
@@ -88,12 +91,12 @@ class Session:
     __slots__ = (
         "_age", "_allowance", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving",
         "_left", "_out", "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "channel",
-        "client", "feed", "host", "hub", "key", "peer", "purpose", "tells", "user",
+        "client", "feed", "hub", "key", "peer", "purpose", "tells", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, channel: bytes = b"") -> None:
+        limits = hub.limits
         self.peer = peer
-        self.host = peer.host
         self.channel = channel
         self.client = ""
         self.key = b""
@@ -101,13 +104,13 @@ class Session:
         self.feed: Feed | None = None
         self.hub = hub
         self._wire = wire
-        self._reader = FrameReader[f.ClientFrame](client_frames(), hub.limits.frame, hub.limits.bad_frames)
+        self._reader: FrameReader[f.ClientFrame] = FrameReader(client_frames(), limits.frame, limits.bad_frames)
         self._state = State.GREETING
         self.purpose: f.Purpose = "query"
         self.tells = True
-        self._backlog: list[f.ClientFrame | BadFrame] = []  # what came and has to wait
+        self._backlog: list[f.ClientFrame | BadFrame] | None = None  # what came and has to wait
         self._claimant: Claimant | None = None
-        self._allowance = float(hub.limits.message_burst)
+        self._allowance: float = limits.message_burst
         self._out: list[bytes] = []
         self._unsent = 0  # bytes in _out
         self._in_flight = 0  # bytes said and not yet committed
@@ -116,11 +119,16 @@ class Session:
         self._bidden = False  # the client has said goodbye: nothing behind that is taken
         self._stale_roster = False
         self._bad_frames = 0.0  # fewer with time
-        self._age = 0.0  # seconds in this state
+        self._age = 0.0  # seconds on the way in or out
         self._quiet = 0.0  # seconds without a word, or without taking one
         self._heard = False
         self._left = 0  # bytes that the socket had not taken, when last looked at
         hub.sessions.add(self)
+
+    @property
+    def host(self) -> str:
+        """The other end's host."""
+        return self.peer.host
 
     @property
     def closed(self) -> bool:
@@ -177,7 +185,7 @@ class Session:
     def _go_on(self) -> None:
         """Take up what was left when there was too much to be sent."""
         if self._backlog and not self._paused & (_WAITING | _UNSENT):
-            frames, self._backlog = self._backlog, []
+            frames, self._backlog = self._backlog, None
             self._resume(_BACKLOG)
             self._work(frames)
         if self._leaving and not self._backlog and not self._in_flight:
@@ -214,7 +222,7 @@ class Session:
 
     def put(self, line: bytes) -> None:
         """Say a line at the end of this turn."""
-        if self._state is State.CLOSED:
+        if self._state is _CLOSED:
             return
         if not self._out:
             self.hub.turn.gather(self)
@@ -223,9 +231,13 @@ class Session:
 
     def take(self, line: bytes) -> bool:
         """Say a line unless too much waits to be sent already; return whether it will be said."""
-        if self._unsent > self.hub.limits.unsent or self._paused & _UNSENT or self._state is State.CLOSED:
+        if self._unsent > self.hub.limits.unsent or self._paused & _UNSENT or self._state is _CLOSED:
             return False
-        self.put(line)
+        # As in put(), without the call: this is the innermost of what is done for every delivery.
+        if not self._out:
+            self.hub.turn.gather(self)
+        self._out.append(line)
+        self._unsent += len(line)
         return True
 
     def notify(self, line: bytes) -> None:
@@ -252,13 +264,16 @@ class Session:
             except OSError:  # TLS below has come to a state in which nothing can be said
                 self._wire.abort()
         if self._paused & _UNSENT:
+            if self.feed is not None:
+                self.feed.stalled()
             return
         if self._stale_roster:
             self._stale_roster = False
             self.put(self.hub.presence.people(limit=ROSTER, asking=self.user))
         if self.feed is not None:
             self.feed.go_on()
-        self._go_on()
+        if self._backlog or self._leaving:
+            self._go_on()
 
     def caught_up(self, seq: int) -> None:
         """Say that the feed is live."""
@@ -492,8 +507,8 @@ class Session:
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed."""
         limits = self.hub.limits
-        self._age += seconds
-        self._allowance = min(self._allowance + limits.message_rate * seconds, float(limits.message_burst))
+        # An idle connection keeps no numbers of its own: what is full or zero is the same object for all of them.
+        self._allowance = min(limits.message_burst, self._allowance + limits.message_rate * seconds)
         if self._paused & _ALLOWANCE and self._allowance > 0:
             self._resume(_ALLOWANCE)
         self._quiet = 0.0 if self._heard else self._quiet + seconds
@@ -501,14 +516,18 @@ class Session:
         self._bad_frames = max(0.0, self._bad_frames - seconds / _FORGIVING)
         if self._paused & _UNSENT:
             self._note_progress()
+        if self._state is not State.READY:
+            self._age += seconds
+            self._check_age(limits)
+        elif self._quiet > (limits.stalled if self._paused else limits.silence) and self._paused != _ALLOWANCE:
+            self.close(codes.TIMEOUT, "The connection was silent for too long.")
+
+    def _check_age(self, limits: Limits) -> None:
         if self._state is State.CLOSED:
             if self._age > limits.closing:
                 self._wire.abort()
-        elif self._state in (State.GREETING, State.PROVING):
-            if self._age > limits.handshake:
-                self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
-        elif self._quiet > (limits.stalled if self._paused else limits.silence) and self._paused != _ALLOWANCE:
-            self.close(codes.TIMEOUT, "The connection was silent for too long.")
+        elif self._age > limits.handshake:
+            self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
 
     def _note_progress(self) -> None:
         """A reader that takes anything at all is not stalled, however slow it is."""

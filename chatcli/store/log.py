@@ -415,7 +415,7 @@ class Health(NamedTuple):
 
 
 class Batch:
-    """What one transaction takes: everything that waited while the one before was written.
+    """What one transaction takes: what waited while those before it were written.
 
     Attributes:
         changes: in order; each says how many of the entries come before it.
@@ -511,7 +511,7 @@ class Log(Protocol):
         """Note how far a user has read, and whether others may be told; written with the next commit."""
 
     def commit(self, *, cursors: bool = False) -> None:
-        """Write what is queued, now or as soon as the batch before is done.
+        """Write what is queued. While a batch is being written it may stay queued: commit again when that is done.
 
         Args:
             cursors: write even if only cursors moved.

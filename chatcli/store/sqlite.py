@@ -59,6 +59,8 @@ _SEARCHERS: Final = 1
 _MOST_SEARCHES: Final = 200  # that wait, or are under way
 _PATIENCE: Final = 10.0  # seconds from when a search was asked for; nobody waits longer for the answer
 _CLOSING_SECONDS: Final = 1  # for the last batch; a disk that hangs must not keep the server from ending
+_AHEAD: Final = 3  # batches that the writer is given at most: it need not wait for the owner between one and the next
+_WORTH: Final = 1000  # messages; fewer are no batch as long as another is being written, but wait for more
 _OVERHEAD: Final = 200  # bytes that a waiting message takes beside its text, about
 
 
@@ -79,7 +81,7 @@ class SqliteLog:
         self._committed = committed
         self._waiting = Batch()
         self._pending_bytes = 0
-        self._writing = False
+        self._writing = 0  # batches that the writer was given
         self._cursors_wanted = False  # even if nothing else waits
         self._closed = False
         self._error: str | None = None  # why the last batch could not be written
@@ -114,7 +116,7 @@ class SqliteLog:
                 connection.close()
                 raise
         self._connection = connection
-        # Holds one batch at most, see commit(), and one time before which to prune.
+        # Holds a few batches at most, see commit(), and one time before which to prune.
         self._batches: SimpleQueue[Batch | int | None] = SimpleQueue()
         self._pruner = Pruner(connection)
         self._pruning = False
@@ -182,16 +184,22 @@ class SqliteLog:
             waiting.shown[user] = max(seq, waiting.shown.get(user, 0))
 
     def commit(self, *, cursors: bool = False) -> None:
-        """Write what is queued, now or as soon as the batch before is done."""
+        """Write what is queued; while a batch is being written only if it is enough for another."""
         self._cursors_wanted |= cursors
         waiting = self._waiting
         wanted = waiting.entries or waiting.changes or (self._cursors_wanted and waiting.cursors)
-        if self._writing or self._closed or not wanted:
+        if self._closed or not wanted:
             return
-        self._writing = True
-        self._cursors_wanted = False
+        if self._writing and (self._writing >= _AHEAD or len(waiting.entries) < _WORTH):
+            return
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give the writer what waits."""
+        self._writing += 1
+        self._batches.put(self._waiting)
         self._waiting = Batch()
-        self._batches.put(waiting)
+        self._cursors_wanted = False
 
     def _write_batches(self) -> None:
         while (work := self._batches.get()) is not None:
@@ -216,7 +224,7 @@ class SqliteLog:
 
     def _done(self, batch: Batch, error: StoreError | None) -> None:
         """Hand the result over; in the owner's thread."""
-        self._writing = False
+        self._writing -= 1
         self._note(error)
         self._pending_bytes -= batch.bytes
         if error is None:
@@ -227,7 +235,6 @@ class SqliteLog:
                 self.move_cursor(user, seq, shown=False)
             for user, seq in batch.shown.items():
                 self.move_cursor(user, seq)
-        self.commit()
         self._committed(batch, error)
 
     def _note(self, error: StoreError | None) -> None:
@@ -319,7 +326,7 @@ class SqliteLog:
         self._closed = True
         # Cursors that could not be written just now are not worth another wait: what they point at is shown again.
         if self._waiting.entries or self._waiting.changes or (self._waiting and self._error is None):
-            self._batches.put(self._waiting)
+            self._hand_over()
         self._waiting = Batch()
         self._batches.put(None)
         self._thread.join(_CLOSING_SECONDS)

@@ -33,23 +33,23 @@ from chatcli.store.log import (
 )
 from chatcli.store.reader import read_head
 
-_MOST_ROWS: Final = 512  # of one INSERT; a longer one is no faster
+_MOST_ROWS: Final = 1024  # of one INSERT; a longer one is no faster
 _KNOWN_CONVERSATIONS: Final = 100_000  # kept in memory, about 100 bytes each
 
 
 @cache
 def _insert(rows: int) -> str:
-    values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
+    values = ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
     # Where one row fails the batch is rolled back, whatever this statement makes of its other rows. By default SQLite
     # would be ready to undo this statement alone, and for that copy every page it changes to a temporary file.
     return (
-        "INSERT OR FAIL INTO messages (seq, id, conversation, sender, at, text, re) "  # noqa: S608 (nothing but question marks)
+        "INSERT OR FAIL INTO messages (seq, id, conversation, sender, at, text) "  # noqa: S608 (nothing but question marks)
         f"VALUES {values} ON CONFLICT (id) DO NOTHING"
     )
 
 
-_extra: Final = attrgetter("extra")
-_INSERT_EXTRA: Final = """
+_beside_text: Final = attrgetter("re", "extra")
+_INSERT_WHOLE: Final = """
 INSERT INTO messages (seq, id, conversation, sender, at, text, re, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _KNOWN: Final = "SELECT 1 FROM messages WHERE id = ?"
@@ -83,8 +83,8 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._files = (path, path.with_name(path.name + "-wal"))
-        self._identities: list[tuple[int, int]] | None = None
         self._newest = read_head(connection)
+        self._identities = self._find_files()  # before anyone can have put others in their place
         self._next_seq = self._newest + 1  # never goes back, whatever becomes of the batch
         self._conversations: dict[tuple[int, int], int] = {}
 
@@ -99,7 +99,8 @@ class Writer:
                     else:
                         self._add_messages(part)
                 self._move_cursors(batch)
-            self._check_files()
+                self._check_files()  # what is refused now is not stored
+            self._check_files()  # what is acknowledged is
             batch.newest = self._newest
         except BaseException:
             self._newest = newest
@@ -114,14 +115,19 @@ class Writer:
         Raises:
             sqlite3.OperationalError: the database was deleted or moved; what was committed is not to be found again.
         """
+        if self._find_files() != self._identities:
+            raise sqlite3.OperationalError(f"{self._files[0]} has been replaced")
+
+    def _find_files(self) -> list[tuple[int, int]]:
+        """Return the device and the inode of each of the files.
+
+        Raises:
+            sqlite3.OperationalError: one of them is not there.
+        """
         try:
-            identities = [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]
+            return [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]
         except FileNotFoundError as error:
             raise sqlite3.OperationalError(f"{error.filename} has been moved or deleted") from None
-        if self._identities is None:
-            self._identities = identities
-        elif identities != self._identities:
-            raise sqlite3.OperationalError(f"{self._files[0]} has been replaced")
 
     def _write(self, record: Record) -> None:
         execute = self._connection.execute
@@ -180,49 +186,44 @@ class Writer:
 
     def _move_cursors(self, batch: Batch) -> None:
         for column, cursors in (("cursor", batch.cursors), ("shown", batch.shown)):
-            self._connection.executemany(
-                f"UPDATE users SET {column} = ?2 WHERE id = ?1 AND {column} < ?2",  # noqa: S608 (one of two)
-                cursors.items(),
-            )
+            if cursors:
+                self._connection.executemany(
+                    f"UPDATE users SET {column} = ?2 WHERE id = ?1 AND {column} < ?2",  # noqa: S608 (one of two)
+                    cursors.items(),
+                )
 
     def _add_messages(self, entries: list[Entry]) -> None:
-        for extra, run in groupby(entries, _extra):
-            if extra is None:
+        for (re, extra), run in groupby(entries, _beside_text):
+            if re is None and extra is None:
                 self._add_plain(list(run))
             else:
                 for entry in run:
-                    self._add_question_or_answer(entry, extra)
+                    self._add_whole(entry)
 
     def _add_plain(self, entries: list[Entry]) -> None:
-        """Add messages, a power of two at a time: ten statements, which are kept ready, do for any number."""
+        """Add messages, a power of two at a time: eleven statements, which are kept ready, do for any number."""
         done = 0
         while done < len(entries):
             rows = min(1 << (len(entries) - done).bit_length() - 1, _MOST_ROWS)
             self._add_rows(entries[done : done + rows])
             done += rows
 
-    def _add_question_or_answer(self, entry: Entry, extra: str) -> None:
+    def _add_whole(self, entry: Entry) -> None:
+        """Add a message with whatever it has beside its text: a reply, a question, or an answer to one."""
         execute = self._connection.execute
         if execute(_KNOWN, (entry.id,)).fetchone():
             self._find_duplicates([entry])
             return
-        answers = decode(extra).answer is not None
+        answers = entry.extra is not None and decode(entry.extra).answer is not None
         if answers:
             entry.closed = self._find_answer(entry)
             if entry.closed is not None:
                 entry.refused = True
                 return
         entry.seq, self._next_seq = self._next_seq, self._next_seq + 1
-        place = (
-            entry.seq,
-            entry.id,
-            self._conversation(entry.sender, entry.recipient),
-            entry.sender,
-            entry.at,
-            entry.text,
-            entry.re,
-        )
-        execute(_INSERT_EXTRA, (*place, extra))
+        conversation = self._conversation(entry.sender, entry.recipient)
+        place = (entry.seq, entry.id, conversation, entry.sender, entry.at)
+        execute(_INSERT_WHOLE, (*place, entry.text, entry.re, entry.extra))
         self._newest = entry.seq
         if answers:
             execute(_ANSWERED, (entry.re, entry.seq))
@@ -244,7 +245,8 @@ class Writer:
             conversation = recipient if recipient < 0 else conversations.get((sender, recipient))
             if conversation is None:
                 conversation = self._conversation(sender, recipient)
-            values += (seq, entry.id, conversation, sender, entry.at, entry.text, entry.re)
+            # For `bytes` the driver looks for an adapter first, which takes longer than all else that it binds here.
+            values += (seq, bytearray(entry.id), conversation, sender, entry.at, entry.text)
             seq += 1
         self._next_seq = seq
         cursor = self._connection.execute(_insert(len(entries)), values)

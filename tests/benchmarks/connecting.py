@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import socket
 import statistics
@@ -39,6 +40,7 @@ def dial(address: Address, _certificate: Path | None) -> None:
 
 def main() -> None:
     """Measure each way in turn, so that all of them see the same machine, and write the medians."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as (_, address):
         certificate = Path(folder) / "server.crt"
         ways: list[tuple[str, str, Callable[[Address, Path | None], None], Path | None]] = [

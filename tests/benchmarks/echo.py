@@ -6,6 +6,7 @@ The real client in a pseudo-terminal, a server and whoever floods it in processe
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import json
 import os
@@ -186,8 +187,12 @@ def _measure_backlog(address: Address) -> None:
 
 def main() -> None:
     """Measure, or flood where the arguments say whom."""
-    if len(sys.argv) > 1:
-        server, to, rate, seconds = sys.argv[1:]
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("flood", nargs="*", help=argparse.SUPPRESS)  # for the process that this one starts
+    if told := options.parse_args().flood:
+        if len(told) != len(("server", "to", "rate", "seconds")):
+            options.error("there is nothing to be said behind it.")
+        server, to, rate, seconds = told
         host, _, port = server.rpartition(":")
         flood(Address(host, int(port)), to, int(rate), float(seconds))
         return

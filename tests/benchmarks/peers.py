@@ -137,6 +137,7 @@ def rows(seconds: float) -> list[Row]:
 
     talk = (("messages/s", rate), ("server, µs each", cost))
     deliver = (("deliveries/s", rate), ("server, µs each", cost))
+    come = (("connections/s", rate), ("server, µs each", cost))
     waits = (
         ("p50, ms", lambda one: one.latencies.at(0.5) / 1000),
         ("p99, ms", lambda one: one.latencies.at(0.99) / 1000),
@@ -148,7 +149,7 @@ def rows(seconds: float) -> list[Row]:
         Row("room: 200, 4 speakers, window 10", room, (), deliver),
         Row("room: 200, 1 speaker, window 1", load("room", 200), (), deliver),
         Row("paced: 2,000 messages/s, 50 pairs", load("paced", 50), (), waits),
-        Row("connect: 64 at once", load("connect", 64), (), (("connections/s", rate),)),
+        Row("connect: 64 at once", load("connect", 64), (), come),
         Row(
             "idle: 5,000",
             load("idle", 5000),
@@ -158,7 +159,7 @@ def rows(seconds: float) -> list[Row]:
         Row("catch-up: 100,000 missed", load("catch-up", 1), ours, (("messages/s", rate),)),
         Row("TLS, pairs: 100, window 50", pairs, in_tls, talk),
         Row("TLS, room: 200, 4 speakers, window 10", room, in_tls, deliver),
-        Row("TLS, connect: 64 at once", load("connect", 64), in_tls, (("connections/s", rate),)),
+        Row("TLS, connect: 64 at once", load("connect", 64), in_tls, come),
         *(
             Row(f"growth: {number:,} pairs, window 10", load("pairs", number, 10, longer=True), (), talk)
             for number in GROWTH
@@ -209,11 +210,16 @@ def start(name: str, load: Load) -> contextlib.AbstractContextManager[Target]:
     return running(next(peer for peer in PEERS if peer.name == name))
 
 
+def is_installed(peer: Peer) -> bool:
+    """Return whether the program is there."""
+    return shutil.which(peer.name, path=f"{os.environ['PATH']}:/usr/sbin") is not None
+
+
 def installed() -> list[str]:
     """Return the servers that there are; say how to install one that is missing."""
     found = ["chatcli"]
     for peer in PEERS:
-        if shutil.which(peer.name, path=f"{os.environ['PATH']}:/usr/sbin"):
+        if is_installed(peer):
             found.append(peer.name)
         else:
             sys.stderr.write(f"{peer.name} is not here: apt-get install {peer.name} (and stop what that starts).\n")
@@ -254,6 +260,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and no server is left running
     there = chosen.servers.split(",") if chosen.servers else installed()
     wanted = [row for row in rows(chosen.seconds) if row.name.startswith(chosen.only)]
+    if unknown := set(there) - {"chatcli", *(peer.name for peer in PEERS)}:
+        options.error(f"--servers: there are chatcli, {', '.join(peer.name for peer in PEERS)}, and no {min(unknown)}.")
+    if missing := [peer.name for peer in PEERS if peer.name in there and not is_installed(peer)]:
+        options.error(f"--servers: {missing[0]} is not installed.")
+    if not wanted:
+        options.error(f'--only: no row begins with "{chosen.only}".')
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for _ in range(chosen.rounds):
         for row in wanted:

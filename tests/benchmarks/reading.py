@@ -6,6 +6,7 @@ measured as the server asks it, from the owner's thread; nothing else runs meanw
 
 from __future__ import annotations
 
+import argparse
 import random
 import signal
 import statistics
@@ -173,8 +174,11 @@ def _serve(folder: Path) -> None:
 
 def main() -> None:
     """Measure in the folder named, or in one that is deleted afterwards."""
-    if len(sys.argv) > 1:
-        _measure(Path(sys.argv[1]))
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("folder", nargs="?", type=Path, help="where the log is kept")
+    chosen = options.parse_args()
+    if chosen.folder is not None:
+        _measure(chosen.folder)
     else:
         with tempfile.TemporaryDirectory() as folder:
             _measure(Path(folder))

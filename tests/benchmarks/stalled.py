@@ -1,11 +1,12 @@
 """What readers that stop reading cost the others, and the server: ``python -m tests.benchmarks.stalled``.
 
-A thousand members of a room stop reading, and its speakers go on. Printed are the rate of the others without and with
-them in one run, the memory of the server for each of them, and how long they take once they read again.
+A tenth of a room stops reading, then nearly all of a larger one; the speakers go on. Printed are the rate of the others
+without and with them, in one run, the memory of the server for each of them, and how long they take once they read on.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import subprocess
@@ -22,7 +23,7 @@ from chatcli.client.ids import new_id
 from chatcli.protocol.address import Address
 from tests.support import Caller, serving
 
-_STALLED, _OTHERS = 1000, 50  # members of the room
+_ROOMS = ((20, 180), (1000, 50))  # how many of its members stop, and how many do not
 _SPEAKERS, _WINDOW = 4, 10
 _FILL, _MEASURED = 1000, 2000  # messages
 _TEXT = "x" * 300
@@ -117,10 +118,10 @@ async def readers_of(callers: list[Caller]) -> list[Reader]:
     return [(await loop.create_connection(Reader, sock=caller.socket))[1] for caller in callers]
 
 
-async def measure(address: Address, process: int) -> None:
-    """Run it all, and write what came out."""
+async def measure(address: Address, process: int, stopping: int, going_on: int) -> None:
+    """Run it all with a room of that size, and write what came out."""
     loop = asyncio.get_running_loop()
-    others = await readers_of([member(address, f"other{number}") for number in range(_OTHERS)])
+    others = await readers_of([member(address, f"other{number}") for number in range(going_on)])
     speakers = []
     for number in range(_SPEAKERS):
         caller = Caller(address)
@@ -129,7 +130,7 @@ async def measure(address: Address, process: int) -> None:
         speakers.append((await loop.create_connection(Speaker, sock=caller.socket))[1])
     await speak(speakers, others, _FILL)
     without = await speak(speakers, others, _MEASURED)
-    stalled = await readers_of([member(address, f"reader{number}", narrow=True) for number in range(_STALLED)])
+    stalled = await readers_of([member(address, f"reader{number}", narrow=True) for number in range(stopping)])
     idle = memory(process)
     for reader in stalled:
         reader.transport.pause_reading()
@@ -142,18 +143,23 @@ async def measure(address: Address, process: int) -> None:
     await until(lambda: all(reader.got >= missed for reader in stalled))
     taken = time.perf_counter() - begun
     write = sys.stdout.write
-    write(f"{_STALLED} readers of {_STALLED + _OTHERS} stop; each of the other {_OTHERS} gets\n")
+    write(f"{stopping:,} readers of {stopping + going_on:,} stop; each of the other {going_on} gets\n")
     write(f"  without them                 {without:7,.0f} messages/s\n")
-    write(f"  while their sockets fill     {filling:7,.0f} messages/s\n")
+    write(f"  while their sockets fill     {filling:7,.0f} messages/s   {filling / without:.2f} x\n")
     write(f"  while they are stalled       {among:7,.0f} messages/s   {among / without:.2f} x\n")
-    write(f"memory for each of them        {(after - idle) / _STALLED:7,.1f} KiB\n")
-    write(f"all {missed:,} read by all of them  {taken:7,.1f} s   {missed * _STALLED / taken:,.0f} messages/s\n")
+    write(f"memory for each of them        {(after - idle) / stopping:7,.1f} KiB\n")
+    write(f"{missed:,} read by all of them     {taken:7,.1f} s   {missed * stopping / taken:,.0f} messages/s\n")
 
 
 def main() -> None:
-    """Measure against a server of its own."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "--message-rate", "0") as (program, address):
-        uvloop.run(measure(address, program.process.pid))
+    """Measure against servers of its own."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    for stopping, going_on in _ROOMS:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            serving(Path(folder), "--message-rate", "0") as (program, address),
+        ):
+            uvloop.run(measure(address, program.process.pid, stopping, going_on))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ _FLOOR = "python -c 'import click'"
 
 def main() -> None:
     """Measure the commands in turn, so that all of them see the same machine; write medians, and the best of each."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as (_, address):
         commands = _commands(address)
         for name in reversed(commands):  # the first `send` makes the name known, on the server and to the completion

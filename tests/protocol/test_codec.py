@@ -101,7 +101,7 @@ def test_any_bytes_are_taken(chunks: list[bytes]) -> None:
     careful = reader(LIMIT)
     for chunk in chunks:
         careful.feed(chunk)
-        assert len(careful._partial) < LIMIT
+        assert len(careful._partial or b"") < LIMIT
     careful.feed(b"\n")
     assert careful.feed(PING + b"\n") == [f.Ping()]
 

@@ -7,6 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from precis_i18n import get_profile
 
 from chatcli.errors import InputError
 from chatcli.protocol.names import MAX_NAME, RESERVED, check_name
@@ -48,6 +49,13 @@ def refusal(raw: str) -> str:
 def test_names_of_many_scripts_are_taken_as_they_are_written(raw: str) -> None:
     """A name in any script in common use, with digits and ASCII punctuation, keeps its spelling."""
     assert check_name(raw).text == raw
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=MAX_NAME))
+def test_printable_ascii_is_what_precis_makes_of_it(raw: str) -> None:
+    """Most names never see PRECIS: it would leave them as they are, and compare them in lower case."""
+    assert get_profile("UsernameCasePreserved").enforce(raw) == raw
+    assert get_profile("UsernameCaseMapped").enforce(raw) == raw.lower()
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 
-from chatcli.protocol.codec import encode_all
-from chatcli.protocol.frames import ClientFrame, Send
+from chatcli.protocol.codec import encode, encode_all
+from chatcli.protocol.frames import ClientFrame, Pong, Send
+from chatcli.protocol.ids import id_bytes
 from chatcli.server import delivering
 from chatcli.server.listeners.tcp import TcpConnection
+from chatcli.server.session import Session
+from chatcli.server.turn import Turn
+from chatcli.store.log import Barrier, Done, FeedPage, FeedQuery
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id
 
 _MANY = 40
@@ -49,15 +53,23 @@ def room(server: ThreadServer) -> Iterator[list[Caller]]:
         caller.hang_up()
 
 
-def said_in_one_breath(server: ThreadServer, user: str, to: str) -> None:
-    """Have a user's connection take many messages as if they had come in one read."""
-    frames: list[ClientFrame] = [Send(new_id(), to, f"{number}") for number in range(_MANY)]
+def session_of(server: ThreadServer, user: str) -> Session:
+    """Return the only connection of a user."""
+    here = server.hub.directory.find(user)
+    assert here is not None
+    (session,) = here.sessions
+    return session
+
+
+def said_in_one_breath(server: ThreadServer, users: list[str], to: str) -> None:
+    """Have users' connections take many messages each, as if they had come in one read, and all in one turn."""
+    frames: dict[str, list[ClientFrame]] = {
+        user: [Send(new_id(), to, f"{user} {number}") for number in range(_MANY)] for user in users
+    }
 
     def take() -> None:
-        user_here = server.hub.directory.find(user)
-        assert user_here is not None
-        (session,) = user_here.sessions
-        session.receive(encode_all(frames))
+        for user in users:
+            session_of(server, user).receive(encode_all(frames[user]))
 
     server.run(take)
 
@@ -70,6 +82,11 @@ def any_of(caller: Caller, *tags: str) -> Frame:
     return frame
 
 
+def texts(caller: Caller, count: int) -> list[str]:
+    """Return the texts of the next messages, whatever comes in between."""
+    return [any_of(caller, "message")["text"] for _ in range(count)]
+
+
 @pytest.mark.parametrize("to", ["bob", "#hall"])
 def test_what_was_said_together_is_encoded_once_and_written_once(
     server: ThreadServer, room: list[Caller], to: str, monkeypatch: pytest.MonkeyPatch
@@ -77,15 +94,187 @@ def test_what_was_said_together_is_encoded_once_and_written_once(
     """One encoding of the messages for all who get them, one of the answers; one write for each who gets anything."""
     eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))  # nothing else is about to be written
     counted = Counted(monkeypatch)
-    said_in_one_breath(server, "alice", to)
+    said_in_one_breath(server, ["alice"], to)
     for listener in room[1 : 2 if to == "bob" else 3]:
         heard = [listener.hears("message")["text"] for _ in range(_MANY)]
-        assert heard == [f"{number}" for number in range(_MANY)]
+        assert heard == [f"alice {number}" for number in range(_MANY)]
     for _ in range(_MANY):
         room[0].hears("sent", outcome="delivered")
     assert counted.encodings == 2
     assert set(counted.writes.values()) == {1}
     assert len(counted.writes) == (2 if to == "bob" else 3)
+
+
+def test_what_several_say_in_a_room_is_written_once(
+    server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run is encoded once, however many get it; who spoke gets what the other said, and all get it in order."""
+    eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))
+    counted = Counted(monkeypatch)
+    said_in_one_breath(server, ["alice", "bob"], "#hall")
+    heard = {caller: [any_of(caller, "message", "sent") for _ in range(2 * _MANY)] for caller in room}
+    said = {user: [f"{user} {number}" for number in range(_MANY)] for user in ("alice", "bob")}
+    for caller, others in zip(room, (said["bob"], said["alice"], said["alice"] + said["bob"]), strict=True):
+        assert [frame["text"] for frame in heard[caller] if frame["t"] == "message"] == others
+    for caller in room[:2]:
+        outcomes = [frame["outcome"] for frame in heard[caller] if frame["t"] == "sent"]
+        assert outcomes == ["delivered"] * _MANY
+    assert counted.encodings == 4
+    assert set(counted.writes.values()) == {1}
+
+
+def choke(server: ThreadServer, user: str) -> None:
+    """See to it that the user's connection has more to send than it may when what is queued next is handed on."""
+    session = session_of(server, user)
+    too_much = encode(Pong()) * (server.hub.limits.unsent // len(encode(Pong())) + 1)
+    server.hub.when_written(lambda: session.put(too_much))
+
+
+def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: list[Caller]) -> None:
+    """What another said right before one's own message comes later, if it could not be handed over at once."""
+    alice, bob, _ = room
+    first, second = Send(new_id(), "#hall", "first"), Send(new_id(), "#hall", "second")
+
+    def take() -> None:
+        choke(server, "bob")
+        hub, session = server.hub, session_of(server, "bob")
+        session_of(server, "alice").receive(encode_all([first]))
+        # As if it had come in the same turn, though this connection would not be read from now.
+        room_here = hub.rooms.find(session.own(), "#hall")
+        session.said(hub.say(session, session.own(), room_here, second, id_bytes(second.id)))
+
+    server.run(take)
+    assert any_of(bob, "message")["text"] == "first"
+    assert any_of(alice, "message")["text"] == "second"
+
+
+def test_what_is_too_much_at_once_is_held(
+    server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a burst nobody reads from the log what the server had in its hands; and it was not delivered at once."""
+    alice, bob, _ = room
+    pages: list[FeedQuery] = []
+    read = server.hub.log.read_feed
+
+    def noted(query: FeedQuery, done: Done[FeedPage]) -> None:
+        pages.append(query)
+        read(query, done)
+
+    monkeypatch.setattr(server.hub.log, "read_feed", noted)
+
+    def take() -> None:
+        choke(server, "bob")
+        session_of(server, "alice").receive(encode_all([Send(new_id(), "bob", f"{number}") for number in range(_MANY)]))
+
+    server.run(take)
+    assert [any_of(alice, "sent")["outcome"] for _ in range(_MANY)] == ["stored"] * _MANY
+    assert texts(bob, _MANY) == [f"{number}" for number in range(_MANY)]
+    alice.sends("bob", "and now")
+    assert any_of(alice, "sent")["outcome"] == "delivered"
+    assert texts(bob, 1) == ["and now"]
+    assert pages == []
+
+
+def test_what_is_held_has_an_end(server: ThreadServer, room: list[Caller]) -> None:
+    """What is more than can be held is read from the log, in its place."""
+    alice, bob, _ = room
+    many = 400
+
+    def take() -> None:
+        choke(server, "bob")
+        for number in range(many):  # each by itself, as if others had spoken in between
+            session_of(server, "alice").receive(encode_all([Send(new_id(), "bob", f"{number}")]))
+
+    server.run(take)
+    assert texts(bob, many) == [f"{number}" for number in range(many)]
+    assert [any_of(alice, "sent")["outcome"] for _ in range(many)] == ["stored"] * many
+
+
+def test_who_takes_nothing_at_all_costs_the_others_nothing(server: ThreadServer, room: list[Caller]) -> None:
+    """Once a reader that stalls holds too much, a room does without it, until it reads on from the log."""
+    _, bob, cid = room
+    many = 100
+
+    def take() -> None:
+        session_of(server, "bob").stalled()
+        said: list[ClientFrame] = [Send(new_id(), "#hall", f"{number:>4000}") for number in range(many)]
+        session_of(server, "alice").receive(encode_all(said))
+
+    server.run(take)
+    assert [int(text) for text in texts(cid, many)] == list(range(many))
+    session = session_of(server, "bob")
+    eventually(lambda: server.run(lambda: session.feed is not None and not session.feed.listening))
+    server.run(session.drained)
+    assert [int(text) for text in texts(bob, many)] == list(range(many))
+
+
+def test_what_only_oneself_gets_is_not_delivered(server: ThreadServer) -> None:
+    """In a room, too: another connection of one's own gets the message, but there is nobody else."""
+    with server.joined("alice") as alice, server.joined("alice", "listen") as other:
+        alice.enters("#alone")
+        alice.sends("#alone", "hello?")
+        assert alice.hears("sent")["outcome"] == "stored"
+        assert other.texts(1) == ["hello?"]
+
+
+def test_a_piece_is_no_larger_for_many_who_say_little(
+    server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short the messages: a connection is handed tens of kilobytes at a time."""
+    sizes: list[int] = []
+    take = Session.take
+
+    def noted(session: Session, line: bytes) -> bool:
+        sizes.append(len(line))
+        return take(session, line)
+
+    monkeypatch.setattr(Session, "take", noted)
+
+    def say() -> None:
+        for number in range(2000):
+            session_of(server, "alice" if number % 2 else "bob").receive(encode_all([Send(new_id(), "#hall", "x")]))
+
+    server.run(say)
+    assert len(room[2].texts(2000)) == 2000
+    assert 32_000 < max(sizes) < 100_000
+
+
+def test_what_waits_for_a_batch_is_written_behind_it(
+    server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a batch of which nobody is told anything sees to what came meanwhile, not the clock."""
+    monkeypatch.setattr(server.hub, "tick", lambda _: None)
+
+    def take() -> None:
+        server.hub.log.change(Barrier())
+        server.hub.log.commit()
+        session_of(server, "alice").receive(encode_all([Send(new_id(), "bob", "hello")]))
+
+    server.run(take)
+    assert texts(room[1], 1) == ["hello"]
+
+
+def test_those_who_are_told_may_answer_before_the_next_commit() -> None:
+    """What was gathered is passed on first, and the batch is made a turn later; but never two."""
+    happened: list[str] = []
+    soon: list[Callable[[], object]] = []
+    turn = Turn(soon.append)
+    turn.commit_with(lambda: happened.append("commit"))
+
+    class Told:
+        def flush(self) -> None:
+            happened.append("told")
+
+    turn.gather(Told())
+    soon.pop()()
+    assert happened == ["told"]
+    turn.gather(Told())
+    soon.pop()()
+    assert happened == ["told", "commit", "told"]
+    turn.wake()
+    soon.pop()()
+    assert happened == ["told", "commit", "told", "commit"]
+    assert soon == []
 
 
 def test_no_task_is_made_for_a_message(server: ThreadServer, room: list[Caller]) -> None:
@@ -98,8 +287,8 @@ def test_no_task_is_made_for_a_message(server: ThreadServer, room: list[Caller])
 
     watched: Any = factory  # typeshed wants a future, and asyncio a task
     server.run(lambda: server.loop.set_task_factory(watched))
-    said_in_one_breath(server, "alice", "#hall")
-    said_in_one_breath(server, "bob", "alice")
+    said_in_one_breath(server, ["alice"], "#hall")
+    said_in_one_breath(server, ["bob"], "alice")
     assert len(room[2].texts(_MANY)) == _MANY
     for _ in range(_MANY):
         any_of(room[1], "sent", "message")

@@ -59,6 +59,7 @@ class Owner:
 
     def _committed(self, batch: Batch, error: StoreError | None) -> None:
         self.told.append(Told(batch, error))
+        self.log.commit()  # what waited
 
     def reopen(self) -> None:
         """Close the log and open it again, as a server does that is started anew."""

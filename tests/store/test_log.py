@@ -303,6 +303,18 @@ def test_what_waits_goes_in_one_batch(chat: Owner) -> None:
     assert chat.texts(BOB.id) == ["0", "1", "2", "3", "4"]
 
 
+def test_a_batch_by_itself_does_not_wait(chat: Owner) -> None:
+    """What is many goes to the writer while it writes, up to a few batches; the owner is told of them in order."""
+    said = [entry(ANN, BOB, str(number)) for number in range(5001)]
+    for start, end in ((0, 1), (1, 1001), (1001, 2001), (2001, 3001), (3001, 4001), (4001, 5001)):
+        for message in said[start:end]:
+            chat.log.add(message)
+        chat.log.commit()
+    chat.run_until(lambda: chat.log.idle)
+    assert [len(batch.entries) for batch, _ in chat.told] == [1, 1000, 1000, 3000]
+    assert [message.seq for message in said] == list(range(1, 5002))
+
+
 def test_a_batch_holds_what_was_queued(chat: Owner) -> None:
     """The owner gets back the very entries that it queued, with its own mark on them."""
     said = entry(ANN, BOB)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -429,6 +430,47 @@ def test_a_database_that_was_taken_away_takes_no_messages(chat: Owner, data: Pat
     assert isinstance(chat.write(entry(ANN, BOB, "nowhere")).error, StoreError)
     (data / "elsewhere").rename(data / name)
     assert chat.write(entry(ANN, BOB, "after")).error is None
+
+
+def test_a_database_replaced_before_the_first_commit_takes_no_messages(chat: Owner, data: Path) -> None:
+    """What counts is the file that was opened, not the one that is there when something is said for the first time."""
+    chat.reopen()
+    shutil.copy(data / "chatcli.db", data / "backup")
+    (data / "backup").replace(data / "chatcli.db")
+    assert isinstance(chat.write(entry(ANN, BOB)).error, StoreError)
+
+
+def test_what_was_refused_for_a_database_taken_away_is_not_stored(chat: Owner, data: Path) -> None:
+    """Once it is back, who could not come in then can come in, and what was refused is new."""
+    cid, said = UserRecord(7, "cid", "cid", 0, 0), entry(ANN, BOB)
+    (data / "chatcli.db").rename(data / "elsewhere")
+    assert isinstance(chat.write_all(cid, said).error, StoreError)
+    (data / "elsewhere").rename(data / "chatcli.db")
+    assert chat.write_all(cid, said).error is None
+    assert not said.duplicate
+
+
+def test_a_batch_that_fails_takes_none_of_those_behind_it_along(chat: Owner) -> None:
+    """With several of them given to the writer, each is told what became of it; what could not be moved is kept."""
+    connection = connection_of(chat)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 300}")
+    chat.log.add(entry(ANN, BOB, "first"))
+    chat.log.commit()
+    for text, cursor in (("x" * 4000, 5), ("short", 0)):
+        for _ in range(1000):
+            chat.log.add(entry(ANN, BOB, text))
+        if cursor:
+            chat.log.move_cursor(BOB.id, cursor)
+        chat.log.commit()
+    chat.run_until(lambda: chat.log.idle)
+    assert [(len(batch.entries), error is None) for batch, error in chat.told] == [
+        (1, True),
+        (1000, False),
+        (1000, True),
+    ]
+    assert chat.texts(BOB.id) == ["first", *["short"] * 1000]
+    assert chat.commit(cursors=True).batch.cursors == {BOB.id: 5}
 
 
 def test_a_page_of_long_messages_ends_early(chat: Owner) -> None:

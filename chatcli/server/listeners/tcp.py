@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
@@ -22,6 +23,16 @@ logger = logging.getLogger(__name__)
 
 _HIGH_WATER: Final = 64 * 1024  # bytes that asyncio keeps for a socket that is full, before the session is told
 _UNSENT_IN_KERNEL: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
+_INHERITED: Final = sys.platform == "linux"  # what was set where callers are taken holds for their connections
+
+
+def limit_unsent(connection: socket.socket) -> None:
+    """Have the system keep little of what is not taken on a connection, or on those that a socket will take.
+
+    Else it takes megabytes for a reader that takes nothing, and hides from us that it does.
+    """
+    if _UNSENT_IN_KERNEL is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, _UNSENT_IN_KERNEL, _HIGH_WATER)
 
 
 class TcpConnection(asyncio.Protocol):
@@ -58,7 +69,8 @@ class TcpConnection(asyncio.Protocol):
             transport.write(encode(ServerBye(codes.FULL, text)))
             transport.close()
             return
-        peer = self._peer
+        name = transport.get_extra_info("peername")
+        peer = Address(name[0], name[1]) if name else Address("?", 0)
         if not self._hub.allowances.connect(peer.host):
             text = (
                 f"There are {self._hub.limits.connections_per_address} connections from your address: close some first."
@@ -67,9 +79,8 @@ class TcpConnection(asyncio.Protocol):
             transport.close()
             return
         transport.set_write_buffer_limits(_HIGH_WATER)
-        if _UNSENT_IN_KERNEL is not None:
-            # Else the system takes megabytes for a reader that takes nothing, and hides from us that it does.
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _UNSENT_IN_KERNEL, _HIGH_WATER)
+        if not _INHERITED:
+            limit_unsent(transport.get_extra_info("socket"))
         self._session = Session(self._hub, self, peer)
 
     def data_received(self, data: bytes) -> None:
@@ -144,18 +155,10 @@ class TcpConnection(asyncio.Protocol):
     def _begin_lines(self, session: Session, data: bytes) -> None:
         """Let the session have it: this is our protocol, one JSON object a line."""
         self._begun = True
-        if self._tls is None and not self._may_be_plain():
+        if self._tls is None and not (self._insecure or is_loopback(session.host)):
             session.close(codes.TLS_REQUIRED, "From another machine this server is reached with TLS only: use it.")
             return
         session.receive(data)
-
-    def _may_be_plain(self) -> bool:
-        return self._insecure or is_loopback(self._peer.host)
-
-    @property
-    def _peer(self) -> Address:
-        name = self._transport.get_extra_info("peername")
-        return Address(name[0], name[1]) if name else Address("?", 0)
 
     # What the session writes to
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import ifaddr
 import pytest
 
 from chatcli.protocol.address import Address, is_loopback
+from chatcli.server.listeners.tcp import TcpConnection
 from tests.support import Caller, ThreadServer, trusting
 
 
@@ -64,3 +66,17 @@ def test_the_servers_own_machine_may_speak_plainly(tmp_path: Path, host: str) ->
         with Caller(Address("127.0.0.1", server.address.port)) as alice:
             alice.greets("alice")
             alice.hears("welcome", user="alice")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system cannot be told")
+def test_the_system_keeps_little_for_a_reader_that_takes_nothing(server: ThreadServer) -> None:
+    """What it is told about the socket that takes callers holds for each of their connections."""
+
+    def unsent() -> int:
+        (session,) = server.hub.sessions
+        assert isinstance(session._wire, TcpConnection)
+        connection = session._wire._transport.get_extra_info("socket")
+        return int(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+
+    with server.joined("alice"):
+        assert server.run(unsent) == 64 * 1024
