@@ -4,12 +4,60 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, Final
+from types import FrameType
+from typing import IO, Any, Final, Self
 
 _PATIENCE: Final = 10.0  # seconds for a process to end when it is asked to
+#: Signals that end a command: what is to be gone with it has to be known by then.
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class SignalsHeld:
+    """Within the block, notes the signals that end a command; they come at its end, once what began is known.
+
+    A handler that raises would leave alone what is half started. Handlers are replaced, and signals not blocked: a
+    process that is started inherits what is blocked. Where a signal is ignored or ends the process by itself, that is
+    left as it is.
+    """
+
+    def __init__(self) -> None:
+        self._noted: list[int] = []
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            handlers = {number: signal.getsignal(number) for number in ENDING}
+            self._before = {number: handler for number, handler in handlers.items() if callable(handler)}
+        try:
+            for number in self._before:
+                signal.signal(number, self._note)
+        except BaseException:  # of a handler that is not replaced yet
+            self._restore()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+        for number in self._noted:
+            signal.raise_signal(number)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._noted.append(number)
+
+    def _restore(self) -> None:
+        try:
+            while self._before:
+                number, handler = next(iter(self._before.items()))
+                signal.signal(number, handler)
+                del self._before[number]
+        finally:
+            if self._before:  # a handler that is back has raised
+                self._restore()
 
 
 @contextlib.contextmanager
@@ -31,11 +79,11 @@ def running_command(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Do the same with any command."""
     # In a session of its own: Ctrl-C on the terminal reaches only the process that was asked for.
-    process = subprocess.Popen(command, env=env, start_new_session=True, **streams)  # noqa: S603 (our own)
-    try:
+    with contextlib.ExitStack() as stack:
+        with SignalsHeld():
+            process = subprocess.Popen(command, env=env, start_new_session=True, **streams)  # noqa: S603 (our own)
+            stack.callback(end, process)
         yield process
-    finally:
-        end(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

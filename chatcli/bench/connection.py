@@ -215,7 +215,13 @@ class Connection:
         except ssl.SSLWantWriteError:
             self._watch(READ | WRITE)
         except OSError as error:
-            raise self._broken(error) from None
+            broken = self._broken(error)
+            if not isinstance(error, ssl.SSLError):
+                raise broken from None
+            raise ServerUnreachable(
+                f"{self._way.host}:{self._way.port} did not answer in TLS: perhaps it is full, or has too many "
+                "connections from here."
+            ) from None
         else:
             shown = connection.getpeercert(binary_form=True) or b""
             if self._way.binding and hashlib.sha256(shown).digest() != self._way.binding:
@@ -301,5 +307,8 @@ class Connection:
     def _broken(self, error: OSError) -> ServerUnreachable:
         with contextlib.suppress(OSError):
             self.close()
-        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        if isinstance(error, ssl.SSLError):  # its number is none of the system's
+            reason = error.reason or "it was closed within TLS"
+        else:
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
         return ServerUnreachable(f"A connection to {self._way.host}:{self._way.port} broke: {reason}.")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from chatcli.bench.connection import Connection, Loop, Way
 from chatcli.bench.dialect import Caller, Dialect, Step
 from chatcli.bench.histogram import Histogram
 from chatcli.bench.plan import Order, Totals
+from chatcli.errors import ServerUnreachable
 
 MICROSECONDS: Final = 1_000_000
+PATIENCE: Final = 20.0  # seconds without anything having happened
 _BRIEFLY: Final = 0.1  # seconds
 _FILLING: Final = 2000  # messages in flight while a backlog is made
 _PER_ADDRESS: Final = 20_000  # connections from one address of this machine: there are 28,000 ports
@@ -24,6 +26,8 @@ class Load:
         latencies: of what was counted while ``counting``.
         counting: whether to take the time.
         talking: whether to say more.
+        sent: messages said.
+        held: while ``counting`` less was said than was due, as too much was on its way.
     """
 
     def __init__(self, order: Order, loop: Loop, dialect: Dialect, way: Way) -> None:
@@ -32,6 +36,7 @@ class Load:
         self.counting = False
         self.talking = True
         self.sent = 0
+        self.held = False
         self._loop = loop
         self._dialect = dialect
         self._way = way
@@ -187,22 +192,39 @@ class CatchUp(Load):
             return
         self._reader = reader = self.caller("r", 0)
         yield reader
-        while self.waiting():
-            self._loop.turn(_BRIEFLY)
+        self._until(lambda: not self.waiting(), self.waiting)
         reader.close()
         reader.caller = reader.caller._replace(since=reader.head)
         speaker = self.caller("s", 0, "send")
         speaker.speaks = True
         yield speaker
-        while self.waiting():
-            self._loop.turn(_BRIEFLY)
+        self._until(lambda: not self.waiting(), self.waiting)
         maker = self._dialect.maker(speaker.caller.name, reader.caller.name, self.order.load.text)
-        while speaker.acknowledged < self.order.load.messages:
+
+        def said_all() -> bool:
             free = min(self.order.load.messages, speaker.acknowledged + _FILLING) - self.sent
             if free > 0:
                 self.sent += free
                 speaker.say(maker(free))
+            return speaker.acknowledged >= self.order.load.messages
+
+        self._until(said_all, lambda: speaker.acknowledged)
+
+    def _until(self, done: Callable[[], bool], progress: Callable[[], int]) -> None:
+        """Go on until it is done, as long as there is progress.
+
+        Raises:
+            ServerUnreachable: there is none for long.
+        """
+        before, silent_since = progress(), time.monotonic()
+        while not done():
             self._loop.turn(_BRIEFLY)
+            if progress() != before:
+                before, silent_since = progress(), time.monotonic()
+            elif time.monotonic() - silent_since > PATIENCE:
+                raise ServerUnreachable(
+                    f"The server has said nothing for {PATIENCE:.0f} seconds: there is nothing to catch up with yet."
+                )
 
     def begin(self) -> None:
         """Have the reader come back."""

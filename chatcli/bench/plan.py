@@ -124,6 +124,8 @@ class Measured(Struct, frozen=True):
 
     Attributes:
         count: messages received, or connections welcomed.
+        said: messages said.
+        held: less was said than was due, as the server had not passed on what was said before.
         seconds: between them, as they were seen.
         cpu: seconds of it in which the worker ran.
         latencies: as in :class:`chatcli.bench.histogram.Histogram`.
@@ -132,6 +134,8 @@ class Measured(Struct, frozen=True):
     """
 
     count: int
+    said: int
+    held: bool
     seconds: float
     cpu: float
     latencies: dict[int, int]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from typing import Final
 
 from chatcli.bench.connection import Connection, Loop, Way
 from chatcli.bench.dialect import Dialect, Maker, Step
 from chatcli.bench.loads import MICROSECONDS, Load
 from chatcli.bench.plan import Order
+
+_IN_A_TURN: Final = 2000  # messages that are said at a pace before it is seen what has come
+_ON_THEIR_WAY: Final = 20_000  # messages, of all workers: what a server does not take is not to fill the memory
 
 
 class Flight:
@@ -90,18 +94,30 @@ class Paced(Pairs):
         """Begin with the first speaker."""
         Load.begin(self)
         self._pause = self.order.load.clients / (self.order.load.rate * self.order.count)  # seconds between two
-        self._due = time.monotonic()
-        self._turn = 0
+        self._begun = time.monotonic()
 
     def pace(self, now: float) -> float:
-        """Say what is due."""
+        """Say what is due by now, as much of it as one turn of the loop is for."""
         if not self.talking:
             return 1.0
-        while self._due <= now:
-            self._say(*self._speakers[self._turn % len(self._speakers)], 1)
-            self._turn += 1
-            self._due += self._pause
-        return self._due - now
+        due = min(int((now - self._begun) / self._pause) + 1 - self.sent, _IN_A_TURN)
+        free = _ON_THEIR_WAY // self.order.workers - (self.sent - self.received())
+        if due > free:
+            self.held = self.held or self.counting
+        self._say_in_turn(min(due, free))
+        if due > free:
+            return 1.0  # what comes next ends the wait
+        return max(self._begun + self.sent * self._pause - now, 0)
+
+    def _say_in_turn(self, count: int) -> None:
+        """Have each speaker say as many as its turn has it say."""
+        if count <= 0:
+            return
+        first, places = self.sent, len(self._speakers)
+        each, odd = divmod(count, places)
+        for place in range(min(count, places)):
+            speaker, maker, flight = self._speakers[(first + place) % places]
+            self._say(speaker, maker, flight, each + (place < odd))
 
 
 class Room(Load):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chatcli.bench.children import running
+from chatcli.bench.children import SignalsHeld, running
 from chatcli.errors import ServeError
 from chatcli.protocol.address import Address, parse_address
 
@@ -45,16 +45,18 @@ def throwaway(connections: int) -> Iterator[Throwaway]:
     Raises:
         ServeError: it does not start.
     """
-    with tempfile.TemporaryDirectory(prefix="chatcli-bench-") as name:
-        said = Path(name) / "said"
-        options = ["--host", "127.0.0.1", "--port", "0", "--data", str(Path(name) / "data"), "--message-rate", "0"]
-        options += ["--max-connections", str(connections + _MORE)]
-        with (
-            said.open("wb") as stderr,
-            running("chatcli", ["serve", *options], stdin=subprocess.DEVNULL, stderr=stderr) as process,
-        ):
-            address, key = _ready(process, said)
-            yield Throwaway(address, key, _binding(Path(name) / "data"), process.pid)
+    with contextlib.ExitStack() as stack:
+        with SignalsHeld():  # until all that is to be gone is known to the stack
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chatcli-bench-")))
+            data, said = folder / "data", folder / "said"
+            options = ["--host", "127.0.0.1", "--port", "0", "--data", str(data), "--message-rate", "0"]
+            options += ["--max-connections", str(connections + _MORE)]
+            stderr = stack.enter_context(said.open("wb"))
+            process = stack.enter_context(
+                running("chatcli", ["serve", *options], stdin=subprocess.DEVNULL, stderr=stderr)
+            )
+        address, key = _ready(process, said)
+        yield Throwaway(address, key, _binding(data), process.pid)
 
 
 def _ready(process: subprocess.Popen[bytes], said: Path) -> tuple[Address, str]:

@@ -19,12 +19,11 @@ import msgspec
 
 from chatcli.bench.connection import READ, Loop, Way
 from chatcli.bench.dialect import Dialect
-from chatcli.bench.loads import CatchUp, Connect, Idle, Load
+from chatcli.bench.loads import PATIENCE, CatchUp, Connect, Idle, Load
 from chatcli.bench.plan import Failed, Go, Measured, Order, Said, Scenario
 from chatcli.bench.talking import Paced, Pairs, Room
 from chatcli.errors import ChatError, Refused, ServerUnreachable
 
-_PATIENCE: Final = 20.0  # seconds without anything having happened
 _PAUSE: Final = 0.02  # seconds; how exactly moments are met
 _KEEP_OPEN: Final = 15.0  # seconds between two signs of life
 
@@ -86,17 +85,19 @@ def _carry_out() -> None:
     go = told.next(Go)
     load.begin()
     _run(load, loop, go.begin)
-    before, begun, cpu = load.received(), time.monotonic(), time.process_time()
+    before, sent, begun, cpu = load.received(), load.sent, time.monotonic(), time.process_time()
     load.counting = True
     _run(load, loop, go.end)
-    count, seconds, cpu = load.received() - before, time.monotonic() - begun, time.process_time() - cpu
+    seconds, cpu = time.monotonic() - begun, time.process_time() - cpu
+    count, said = load.received() - before, load.sent - sent
     load.counting = load.talking = False
     if order.load.scenario == "idle":
         count = load.received()
-    _tell(Measured(count, seconds, cpu, load.latencies.counts, load.latencies.greatest, load.totals()))
-    said = told.next(Said, load).count
-    _drain(load, loop, said)
-    _tell(load.totals(said))
+    latencies = load.latencies
+    _tell(Measured(count, said, load.held, seconds, cpu, latencies.counts, latencies.greatest, load.totals()))
+    whole = told.next(Said, load).count
+    _drain(load, loop, whole)
+    _tell(load.totals(whole))
     told.next(Go, load)  # nothing more comes but the end
 
 
@@ -136,8 +137,8 @@ def _progress(load: Load, loop: Loop, silent_since: float) -> float:
     now = time.monotonic()
     if load.waiting() < before:
         return now
-    if now - silent_since > _PATIENCE:
-        raise ServerUnreachable(f"The server has let nobody in for {_PATIENCE:.0f} seconds: ask its log why.")
+    if now - silent_since > PATIENCE:
+        raise ServerUnreachable(f"The server has let nobody in for {PATIENCE:.0f} seconds: ask its log why.")
     return silent_since
 
 
@@ -159,7 +160,7 @@ def _drain(load: Load, loop: Loop, said: int) -> None:
         now = time.monotonic()
         if load.received() != before:
             before, silent_since = load.received(), now
-        elif now - silent_since > _PATIENCE:
+        elif now - silent_since > PATIENCE:
             return  # what is missing is seen in the totals
 
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from chatcli import errors
-from chatcli.bench.children import running
+from chatcli.bench.children import SignalsHeld, running
 from chatcli.bench.histogram import Histogram
 from chatcli.bench.limits import raise_open_files
 from chatcli.bench.plan import Failed, Go, Load, Measured, Order, Said, Server, Totals
@@ -28,6 +28,7 @@ _WARM: Final = 0.3  # of the duration, before it is counted, and a second at mos
 _AHEAD: Final = 0.05  # seconds for all workers to be told when to begin
 _PAUSE: Final = 0.1  # seconds between two signs of progress
 _LIMIT: Final = 0.9  # of its cores: a generator that is busier than that may be what limits
+_AS_ASKED: Final = 0.95  # of a pace: less than that is another one
 #: Consonants that are not taken for others, beside each other either: names that look alike are refused.
 _LETTERS: Final = "bdfghkpqtxz"
 _SPARE: Final = 200  # files beside those of connections, at either end
@@ -44,6 +45,8 @@ class Outcome(NamedTuple):
         load: what was asked for.
         tls: whether it was encrypted.
         counted: what was, between begin and end.
+        said: messages, between these.
+        held: less was said than was due, as the server had not passed on what was said before.
         seconds: between these.
         sent: messages said, from the start to when all had arrived.
         acknowledged: of them.
@@ -52,7 +55,7 @@ class Outcome(NamedTuple):
         latencies: send to receive, or dialling to welcome, or coming back to having read everything.
         workers: how many processes have made the load.
         generator: for how many seconds these ran.
-        server: for how many the server did; None if that is not known.
+        server: for how many of these seconds the server did; None if that is not known.
         memory: of the server at the end, in bytes.
         grown: by how much since before the first connection.
     """
@@ -60,6 +63,8 @@ class Outcome(NamedTuple):
     load: Load
     tls: bool
     counted: int
+    said: int
+    held: bool
     seconds: float
     sent: int
     acknowledged: int
@@ -75,7 +80,17 @@ class Outcome(NamedTuple):
     @property
     def limited(self) -> bool:
         """Whether the generator may have been what limits."""
-        return self.generator > _LIMIT * self.workers * self.seconds
+        return self.generator > _LIMIT * self.workers * self.seconds or (self.fell_short and not self.held)
+
+    @property
+    def fell_short(self) -> bool:
+        """Whether clearly less was said than the pace that was asked for."""
+        return self.load.scenario == "paced" and self.said < _AS_ASKED * self.load.rate * self.seconds
+
+    @property
+    def missing(self) -> int:
+        """How much had to come and did not."""
+        return max(self.expected - self.received, 0)
 
 
 def measure(load: Load, server: Server, pid: int | None, told: Told) -> Outcome:
@@ -95,21 +110,22 @@ def measure(load: Load, server: Server, pid: int | None, told: Told) -> Outcome:
     raise_open_files(_SPARE + load.clients * (2 if load.scenario in _IN_PAIRS else 1))
     before = usage(pid)
     with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(_worker(order)) for order in _orders(load, server)]
+        with SignalsHeld():  # until the stack knows them
+            workers = [stack.enter_context(_worker(order)) for order in _orders(load, server)]
         crowd = _Crowd(workers)
         crowd.hear(Totals)
         warm = min(_WARM * load.seconds, 1.0)
         begin = time.monotonic() + _AHEAD + warm
         crowd.tell(Go(begin, begin + load.seconds))
-        _wait(begin, begin, load.seconds, told)
-        first = usage(pid)
-        _wait(begin + load.seconds, begin, load.seconds, told)
-        last = usage(pid)
+        _wait(crowd, begin, begin, load.seconds, told)
+        first, since = usage(pid), time.monotonic()
+        _wait(crowd, begin + load.seconds, begin, load.seconds, told)
+        last, lasted = usage(pid), time.monotonic() - since
         measured = crowd.hear(Measured)
         crowd.tell(Said(sum(one.totals.sent for one in measured)))
         totals = crowd.hear(Totals)
     told(1)
-    return _outcome(load, server, measured, totals, (before, first, last))
+    return _outcome(load, server, measured, totals, (before, first, last), lasted)
 
 
 def _orders(load: Load, server: Server) -> list[Order]:
@@ -140,6 +156,7 @@ class _Crowd:
     def __init__(self, workers: list[subprocess.Popen[bytes]]) -> None:
         self._workers = workers
         self._rest = [b""] * len(workers)
+        self._answers: dict[int, bytes] = {}
 
     def tell(self, what: Go | Said) -> None:
         for worker in self._workers:
@@ -149,17 +166,28 @@ class _Crowd:
 
     def hear(self, kind: type[Kind]) -> list[Kind]:
         """Return an answer of each; the first that has failed is the failure of all."""
-        answers: dict[int, Kind] = {}
+        while len(self._answers) < len(self._workers):
+            self._read_some(None)
+        lines = [self._answers.pop(number) for number in range(len(self._workers))]
+        return [msgspec.json.decode(line, type=kind) for line in lines]
+
+    def watch(self, seconds: float) -> None:
+        """Let so much time pass; a worker that fails or ends meanwhile is the failure of all."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._read_some(left)
+
+    def _read_some(self, seconds: float | None) -> None:
+        """Read what comes first within that time, of those who have not answered yet."""
         with selectors.DefaultSelector() as selector:
             for number, worker in enumerate(self._workers):
                 assert worker.stdout is not None  # noqa: S101 (as asked for)
-                selector.register(worker.stdout, selectors.EVENT_READ, number)
-            while len(answers) < len(self._workers):
-                for key, _ in selector.select():
-                    if (line := self._read(key.fd, key.data)) is not None:
-                        answers[key.data] = _answer(line, kind)
-                        selector.unregister(key.fileobj)
-        return [answers[number] for number in range(len(self._workers))]
+                if number not in self._answers:
+                    selector.register(worker.stdout, selectors.EVENT_READ, number)
+            for key, _ in selector.select(seconds):
+                if (line := self._read(key.fd, key.data)) is not None:
+                    _raise_failure(line)
+                    self._answers[key.data] = line
 
     def _read(self, descriptor: int, number: int) -> bytes | None:
         data = os.read(descriptor, 1 << 20)
@@ -170,11 +198,13 @@ class _Crowd:
         return line if end else None
 
 
-def _answer(line: bytes, kind: type[Kind]) -> Kind:
+def _raise_failure(line: bytes) -> None:
+    """Raise what a worker has raised, if that is what it says."""
     try:
-        return msgspec.json.decode(line, type=kind)
+        failed = msgspec.json.decode(line, type=Failed)
     except msgspec.ValidationError:
-        raise _exception(msgspec.json.decode(line, type=Failed)) from None
+        return
+    raise _exception(failed)
 
 
 def _exception(failed: Failed) -> errors.ChatError:
@@ -187,10 +217,10 @@ def _exception(failed: Failed) -> errors.ChatError:
     return kind(failed.text)
 
 
-def _wait(until: float, begin: float, seconds: float, told: Told) -> None:
+def _wait(crowd: _Crowd, until: float, begin: float, seconds: float, told: Told) -> None:
     while (now := time.monotonic()) < until:
         told(min(max((now - begin) / seconds, 0), 1))
-        time.sleep(min(_PAUSE, until - now))
+        crowd.watch(min(_PAUSE, until - now))
 
 
 def _outcome(
@@ -199,6 +229,7 @@ def _outcome(
     measured: list[Measured],
     totals: list[Totals],
     used: tuple[Usage | None, Usage | None, Usage | None],
+    lasted: float,
 ) -> Outcome:
     latencies = Histogram()
     for one in measured:
@@ -209,6 +240,8 @@ def _outcome(
         load,
         server.tls,
         sum(one.count for one in measured),
+        sum(one.said for one in measured),
+        any(one.held for one in measured),
         seconds,
         sum(one.sent for one in totals),
         sum(one.acknowledged for one in totals),
@@ -217,7 +250,7 @@ def _outcome(
         latencies,
         len(measured),
         sum(one.cpu for one in measured),
-        last.cpu - first.cpu if first and last else None,
+        (last.cpu - first.cpu) * seconds / lasted if first and last else None,
         last.memory if last else None,
         last.memory - before.memory if before and last else None,
     )

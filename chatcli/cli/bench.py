@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -23,8 +24,17 @@ if TYPE_CHECKING:
 
 #: As :data:`chatcli.bench.plan.SCENARIOS`, which is not imported for --help and for completion.
 SCENARIOS: Final = ("pairs", "room", "paced", "idle", "connect", "catch-up")
+#: Options that not all scenarios have, and those that do.
+_BELONGS_TO: Final = {
+    "clients": ("pairs", "room", "paced", "idle", "connect"),
+    "window": ("pairs", "room"),
+    "speakers": ("room",),
+    "rate": ("paced",),
+    "text": ("pairs", "room", "paced", "catch-up"),
+    "messages": ("catch-up",),
+}
+_SPEAKERS: Final = 4
 _TIMEOUT: Final = 10.0  # seconds to reach a server
-_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 @click.command("bench")
@@ -49,7 +59,9 @@ _TERMINATED: Final = 128 + signal.SIGTERM
     help="Messages of a speaker that are on their way at once.  [default: 50 in pairs, 10 in a room]",
 )
 @click.option(
-    "--speakers", type=click.IntRange(1), default=4, show_default=True, help="Those who speak, of the room's members."
+    "--speakers",
+    type=click.IntRange(1),
+    help="Those who speak, of the room's members.  [default: 4, or all but one]",
 )
 @click.option(
     "--rate",
@@ -99,11 +111,14 @@ def command(
     connect   dial, prove the key, be welcome, leave
     catch-up  one who missed many messages reads them
 
-    A server of yours is told apart from that: the names of the run (bench-...) stay its own, and so do all messages
-    that are said; its allowances hold. You are asked before, or say --yes.
+    With --server it is one of yours that is measured, as it is: the users and the room that are made for the run
+    (bench-...) stay on that server, with all messages. Its allowances hold: what is measured may be what its
+    --message-rate lets through. You are asked before, or say --yes.
 
-    The processes that make the load are as many as there are cores but one. Where they were busier than 90 %, that is
-    said: they may have been the limit, not the server.
+    The processes that make the load are as many as there are cores but one. Where they were busier than 90 %, or did
+    not keep the pace of --rate, that is said: they may have been the limit, not the server.
+
+    A server that stops answering is told from what does not come within 20 seconds of the end; the status is then 5.
 
     \b
     chatcli bench
@@ -120,15 +135,28 @@ def command(
     if tls and not own:
         raise click.UsageError("--tls is for the throw-away server: another one is spoken to as its address wants it.")
     target = None if own else _reach(server, trust, loads, agreed=yes)
-    with _ending_on_sigterm():
+    with _ending_on_signals():
         for load in loads:
-            benching.show(_run(load, target, tls=tls), earlier, as_json=as_json)
+            benching.show(_run(load, target, tls=tls), earlier, as_json=as_json, own=own)
+
+
+def _describe_server_options() -> None:
+    """Have --help say of the options that all commands share what holds for this one: only what is said counts."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name in ("server", "at"):
+            option.show_default = option.show_envvar = False
+            if option.name == "server":
+                option.help = "Measure this one, and start none."
+
+
+_describe_server_options()
 
 
 def _loads(scenarios: Sequence[str], wanted: dict[str, Any]) -> list[Load]:
     from chatcli.bench import plan
 
     found = [one for one in plan.SCENARIOS if one in scenarios or "all" in scenarios]
+    _refuse_what_is_for_others(found)
     loads = []
     for scenario in found:
         clients = wanted["clients"] or plan.CLIENTS[scenario]
@@ -137,10 +165,20 @@ def _loads(scenarios: Sequence[str], wanted: dict[str, Any]) -> list[Load]:
         if scenario == "room" and clients < 2:
             raise click.UsageError("--clients: a room where somebody hears something has 2 members at least.")
         window = wanted["window"] or plan.WINDOWS.get(scenario, 1)
-        speakers = min(wanted["speakers"], clients)
+        speakers = wanted["speakers"] or max(min(_SPEAKERS, clients - 1), 1)
+        if scenario == "room" and speakers > clients:
+            raise click.UsageError(f"--speakers: the room has {clients} members, and {speakers} cannot speak in it.")
         numbers = (wanted[name] for name in ("rate", "text", "messages", "duration"))
         loads.append(plan.Load(scenario, clients, window, speakers, *numbers))
     return loads
+
+
+def _refuse_what_is_for_others(scenarios: Sequence[str]) -> None:
+    context = click.get_current_context()
+    for name, those in _BELONGS_TO.items():
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and not set(those) & set(scenarios):
+            raise click.UsageError(f"--{name} is for {' and '.join(those)}: leave it away.")
 
 
 def _server_was_named(context: click.Context) -> bool:
@@ -205,17 +243,27 @@ def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
 
 
 @contextlib.contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Have SIGTERM end the command as Ctrl-C does, so that nothing that was started runs on."""
+def _ending_on_signals() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end the command as Ctrl-C does, so that nothing that was started runs on.
 
-    def end(*_: object) -> None:
-        raise SystemExit(_TERMINATED)
+    The first one ends it; another does not keep it from clearing away, which takes seconds at most.
+    """
+    from chatcli.bench.children import ENDING
+
+    ending = False
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal ending
+        if ending:
+            return
+        ending = True
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
+    with contextlib.ExitStack() as stack:
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                stack.callback(signal.signal, number, signal.signal(number, end))
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -214,13 +214,15 @@ class Measured(Struct, frozen=True):
         Latency | None,
         about(
             "from sending to receiving; with `connect` from dialling to the welcome, with `catch-up` to having read"
-            " all; null if nothing came"
+            " all; null if nothing came, and in a room if nobody only listened"
         ),
     ]
     server_cpu: Annotated[float | None, about("of the server, in percent of a core; null if its process is not known")]
     generator_cpu: Annotated[float, about("of all processes that made the load, in percent of a core")]
     workers: Annotated[Seq, about("how many of these there were")]
-    limited: Annotated[bool, about("whether they were busy more than 90 % of it: they may have been what limits")]
+    limited: Annotated[
+        bool, about("whether they were busy more than 90 % of it, or kept no pace: they may have been what limits")
+    ]
     memory: Annotated[Count | None, about("the server's at the end, resident, in bytes; null if it is not known")]
     memory_each: Annotated[
         int | None, about("by how much it has grown for a connection, in bytes; null but with `idle`")

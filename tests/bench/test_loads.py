@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
+import threading
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from chatcli.bench import workers
+from chatcli.bench import loads, workers
+from chatcli.bench.connection import Loop, Way
 from chatcli.bench.plan import SCENARIOS, Load, Order, Scenario, Server
 from chatcli.bench.speech import dialect
+from chatcli.bench.talking import Paced
 from chatcli.bench.throwaway import throwaway
 from chatcli.errors import Refused, ServerUnreachable
 from chatcli.protocol.ids import id_bytes, milliseconds
+from tests.bench.outcomes import an_outcome
 from tests.support import ThreadServer
 
 SECONDS = 0.3
@@ -59,6 +66,60 @@ def test_a_pace_is_kept(server: ThreadServer) -> None:
     assert outcome.counted <= 200 * outcome.seconds + 6
 
 
+class Silent(Paced):
+    """One who says what is due to nobody."""
+
+    def __init__(self, rate: int) -> None:
+        asked = msgspec.structs.replace(load("paced", 3), rate=rate)
+        order = Order(asked, Server("127.0.0.1", 1), "bench-x-", bytes(32), 0, 3, 1)
+        super().__init__(order, Loop(), dialect(order), Way("127.0.0.1", 1, None, b""))
+        list(self.callers())
+        self.heard = 0
+        self.begin()
+
+    def received(self) -> int:
+        """Return what the test says."""
+        return self.heard
+
+
+def test_what_is_due_is_said_once_a_turn_and_no_more_than_that() -> None:
+    """Whatever the pace: what came is read in between, and what nobody takes does not pile up."""
+    paced = Silent(1_000_000)
+    now = time.monotonic() + 10
+    paced.counting = True
+    assert paced.pace(now) == 0
+    assert (paced.sent, paced.held) == (2000, False)
+    paced.heard = 1500
+    assert paced.pace(now) == 0
+    assert paced.sent == 4000
+    for _ in range(8):
+        assert paced.pace(now) == 0
+    assert paced.pace(now) == 1.0
+    assert (paced.sent, paced.held) == (21_500, True)
+    assert paced.pace(now) == 1.0
+
+
+def test_the_speakers_take_turns() -> None:
+    """Each says as many as any other one, or one more."""
+    paced = Silent(10)
+    begun = paced._begun
+    assert paced.pace(begun + 0.05) == pytest.approx(0.05)
+    assert paced.sent == 1
+    assert paced.pace(begun + 0.35) == pytest.approx(0.05)
+    assert paced.sent == 4
+    said = [sum(count for _, count in flight._on_its_way) for _, _, flight in paced._speakers]
+    assert said == [2, 1, 1]
+
+
+def test_a_pace_that_was_not_kept_is_told() -> None:
+    """Less than 95 % of what was asked for is not what was asked for: the generator limits, unless the server does."""
+    kept = an_outcome(said=191, rate=200)
+    assert (kept.fell_short, kept.limited) == (False, False)
+    missed = an_outcome(said=189, rate=200)
+    assert (missed.fell_short, missed.limited) == (True, True)
+    assert (missed._replace(held=True).fell_short, missed._replace(held=True).limited) == (True, False)
+
+
 @pytest.mark.parametrize("scenario", ["pairs", "connect"])
 def test_tls_is_spoken_where_it_is_asked_for(scenario: Scenario) -> None:
     """With the key that the server has, and with no other."""
@@ -88,6 +149,50 @@ def test_a_server_that_is_not_there_is_said_to_be(server: ThreadServer) -> None:
     """With the class of what went wrong, although another process has seen it."""
     with pytest.raises(ServerUnreachable, match="refused"):
         measured(server, load("connect"), Server("127.0.0.1", 1))
+
+
+def test_a_server_that_answers_in_plain_text_is_not_said_to_forbid_anything(server: ThreadServer) -> None:
+    """As one does that is full: the number of an error in TLS is none of the system's."""
+    with socket.create_server(("127.0.0.1", 0)) as full:
+        answering = threading.Thread(target=_refuse_in_plain_text, args=(full,))
+        answering.start()
+        where = Server("127.0.0.1", full.getsockname()[1], tls=True)
+        with pytest.raises(ServerUnreachable, match="did not answer in TLS: perhaps it is full"):
+            measured(server, load("idle", 1), where)
+        answering.join()
+
+
+def _refuse_in_plain_text(full: socket.socket) -> None:
+    connection, _ = full.accept()
+    with connection, contextlib.suppress(OSError):
+        connection.recv(65536)
+        connection.sendall(b'{"t":"error","code":"server_full"}\n')
+        connection.recv(65536)
+
+
+def test_a_server_that_dies_ends_the_run_at_once(tmp_path: Path) -> None:
+    """Long before its end, with what has happened."""
+
+    def told(done: float) -> None:
+        if done:
+            server.stop()
+
+    with ThreadServer(tmp_path) as server:
+        host, port = server.address
+        asked = msgspec.structs.replace(load("pairs"), seconds=600.0)
+        with pytest.raises((ServerUnreachable, Refused)):
+            workers.measure(asked, Server(host, port), None, told)
+
+
+def test_a_backlog_that_nobody_takes_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as nothing happens."""
+    monkeypatch.setattr(loads, "PATIENCE", 0.0)
+    order = Order(load("catch-up", 1), Server("127.0.0.1", 1), "bench-x-", bytes(32), 0, 1, 1)
+    catching_up = loads.CatchUp(order, Loop(), dialect(order), Way("127.0.0.1", 1, None, b""))
+    steps = iter([False, False, False, True])
+    catching_up._until(lambda: next(steps), iter(range(9)).__next__)
+    with pytest.raises(ServerUnreachable, match="has said nothing"):
+        catching_up._until(lambda: False, lambda: 7)
 
 
 def test_what_the_server_refuses_is_said(tmp_path: Path) -> None:

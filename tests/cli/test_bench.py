@@ -32,7 +32,8 @@ def processes_in(folder: Path) -> list[int]:
 def test_in_a_pipe_it_prints_rows(tmp_path: Path) -> None:
     """Scenario, figure and value, parted by tabs, in that order; the server of its own is gone at the end."""
     done = chatcli("bench", "--scenario", "connect", "--scenario", "pairs", *SHORT, TMPDIR=str(tmp_path))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert all("generator" in line for line in done.stderr.splitlines())  # which may have been the limit
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert [row[0] for row in rows] == sorted([row[0] for row in rows], reverse=True)
     names = ["per_second", *(f"latency_{one}" for one in ("p50", "p90", "p99", "max"))]
@@ -45,7 +46,7 @@ def test_in_a_pipe_it_prints_rows(tmp_path: Path) -> None:
 
 def test_an_earlier_run_stands_beside_it(server: ThreadServer, tmp_path: Path) -> None:
     """What was measured under the same load, and the ratio; a dash where there is nothing of it."""
-    where = ["--server", str(server.address), "--yes", *SHORT]
+    where = ["--server", str(server.address), "--yes", "--quiet", *SHORT]
     earlier = run_here("bench", "--scenario", "pairs", "--json", *where)
     assert (earlier.returncode, earlier.stderr) == (0, "")
     before = json.loads(earlier.stdout)
@@ -74,7 +75,35 @@ def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
     assert server.run(lambda: server.hub.log.head) == 0
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (("--scenario", "pairs", "--speakers", "1"), "--speakers is for room: leave it away."),
+        (("--scenario", "room", "--messages", "5"), "--messages is for catch-up: leave it away."),
+        (("--scenario", "connect", "--rate", "5"), "--rate is for paced: leave it away."),
+        (("--scenario", "idle", "--window", "5"), "--window is for pairs and room: leave it away."),
+        (
+            ("--scenario", "room", "--clients", "5", "--speakers", "6"),
+            "--speakers: the room has 5 members, and 6 cannot speak in it.",
+        ),
+        (("--compare", os.devnull), "--compare: there is nothing in it."),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(said: tuple[str, ...], sentence: str) -> None:
+    """Before anything is started."""
+    done = run_here("bench", *said)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+def test_help_says_what_holds_for_servers_of_others() -> None:
+    """There is none that is measured unless it is named; what is made there stays."""
+    shown = " ".join(run_here("bench", "--help").stdout.split())
+    assert "--server HOST[:PORT] Measure this one, and start none. --at" in shown
+    assert "(bench-...) stay on that server, with all messages. Its allowances hold" in shown
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_it_can_be_stopped_at_any_time(tmp_path: Path, number: signal.Signals, status: int) -> None:
     """No process and no file of it is left, and what was measured by then has been printed."""
     with Program(
