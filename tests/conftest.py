@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import CONFIGURATION, ThreadServer
+from tests import disks
+
+disks.use_memory()
+
+from tests.support import CONFIGURATION, ThreadServer  # noqa: E402 (it makes a directory)
 
 
 @pytest.fixture(scope="session", autouse=True)

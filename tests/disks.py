@@ -1,15 +1,37 @@
-"""Disks that are full or read-only: real file systems where we may mount any, and what comes close elsewhere."""
+"""Disks in memory, and such as are full or read-only: file systems where we may mount any, or what comes close."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
+import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 _MEGABYTE = 1024 * 1024
+_MEMORY = Path("/dev/shm")
+
+
+def use_memory() -> None:
+    """Put temporary files where nothing waits for a disk, unless somebody has said where, or there is no such place.
+
+    What was written survives the processes that the tests kill, as it does elsewhere; no test cuts the power.
+    """
+    if "TMPDIR" not in os.environ and _serves(_MEMORY):
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # as it is until somebody asks for it
+
+
+def _serves(directory: Path) -> bool:
+    """Return whether tests have room there and may start programs; containers often have neither."""
+    if sys.platform != "linux" or not os.access(directory, os.W_OK | os.X_OK):
+        return False
+    return not os.statvfs(directory).f_flag & os.ST_NOEXEC and shutil.disk_usage(directory).free >= 1024 * _MEGABYTE
 
 
 @contextlib.contextmanager

@@ -13,9 +13,11 @@ import sys
 import tempfile
 import termios
 import threading
+from collections.abc import Mapping
 from typing import Self
 
 import pyte
+from pyte.screens import Char
 
 from tests.support import DEADLINE, environment, eventually
 
@@ -43,6 +45,8 @@ class Terminal:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._undrawn = b""
+        self._display: list[str] | None = None  # as last asked for, until more is drawn: a wait asks again and again
+        self._lines: list[str] | None = None  # the same
         # What other tests have typed on a server of the same port is not to come back here.
         self._state = tempfile.TemporaryDirectory(prefix="chatcli-state-")
         self.raw = bytearray()
@@ -79,6 +83,7 @@ class Terminal:
 
     def _draw(self, data: bytes) -> None:
         """Show what came as a terminal does that knows synchronized output: such a drawing is shown whole."""
+        self._display = self._lines = None
         self._undrawn += data
         while self._undrawn:
             before, begin, drawing = self._undrawn.partition(_BEGIN)
@@ -88,7 +93,7 @@ class Terminal:
                 self._undrawn = begin + drawing
                 return
             self._stream.feed(whole)
-            self.input_lines.append(self._screen.display[self._screen.cursor.y].rstrip())
+            self.input_lines.append(self._text(self._screen.buffer[self._screen.cursor.y]).rstrip())
             self._undrawn = rest
 
     def types(self, keys: str) -> None:
@@ -99,32 +104,49 @@ class Terminal:
         """Press keys that give these bytes."""
         os.write(self._master, keys)
 
+    def _text(self, row: Mapping[int, Char]) -> str:
+        """Return what stands in a row; of a wide character the second cell is empty."""
+        cells = [" "] * self._screen.columns
+        for x, cell in row.items():  # those that were drawn
+            if x < len(cells):
+                cells[x] = cell.data
+        return "".join(cells)
+
+    def _shown(self) -> list[str]:
+        """Return the rows of the screen."""
+        if self._display is None:
+            self._display = [self._text(self._screen.buffer[y]) for y in range(self._screen.lines)]
+        return self._display
+
     @property
     def lines(self) -> list[str]:
         """Everything on the screen and scrolled off it, without blank lines and without the toolbar."""
         with self._lock:
-            above = ["".join(row[x].data for x in range(self._screen.columns)) for row in self._screen.history.top]
-            screen = self._screen.display
-            below = self._toolbar_row()
-            return [line.rstrip() for line in [*above, *screen[:below], *screen[below + 1 :]] if line.strip()]
+            if self._lines is None:
+                above = [self._text(row) for row in self._screen.history.top]
+                screen = self._shown()
+                below = self._toolbar_row()
+                lines = [*above, *screen[:below], *screen[below + 1 :]]
+                self._lines = [line.rstrip() for line in lines if line.strip()]
+            return self._lines
 
     @property
     def toolbar(self) -> str:
         """The last line below that of the cursor."""
         with self._lock:
             row = self._toolbar_row()
-            return self._screen.display[row].rstrip() if row < self._screen.lines else ""
+            return self._shown()[row].rstrip() if row < self._screen.lines else ""
 
     def _toolbar_row(self) -> int:
         """Return the row of the toolbar, one beyond the screen where there is none."""
         below = range(self._screen.lines - 1, self._screen.cursor.y, -1)
-        return next((row for row in below if self._screen.display[row].strip()), self._screen.lines)
+        return next((row for row in below if self._shown()[row].strip()), self._screen.lines)
 
     @property
     def input_line(self) -> str:
         """The line on which the cursor stands."""
         with self._lock:
-            return self._screen.display[self._screen.cursor.y].rstrip()
+            return self._shown()[self._screen.cursor.y].rstrip()
 
     @property
     def cursor_column(self) -> int:
@@ -136,6 +158,7 @@ class Terminal:
         """Change the size of the window."""
         with self._lock:
             self._screen.resize(rows, columns)
+            self._display = self._lines = None
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def shows(self, text: str) -> None:

@@ -55,6 +55,7 @@ class Shell:
             rows=40,
             PATH=f"{folder}:{os.environ['PATH']}",
             HOME=str(folder),
+            TMPDIR=str(folder),  # fish leaves something there
             ZDOTDIR=str(folder),
             XDG_STATE_HOME=str(folder / "state"),
             CHATCLI_SERVER=SERVER,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id
 from tests.terminal import Terminal
 
@@ -29,6 +31,7 @@ def press(terminal: Terminal, key: str) -> None:
             return True
         terminal.types("\x7f")
         eventually(lambda: terminal.input_line.endswith("›"))
+        time.sleep(0.1)
         return False
 
     eventually(counts)
