@@ -16,20 +16,6 @@ _SEEN: Final = "A choice is one line of characters that can be seen"
 
 
 @pytest.fixture
-def alice(server: ThreadServer) -> Iterator[Caller]:
-    """Someone who is here."""
-    with server.joined("alice") as caller:
-        yield caller
-
-
-@pytest.fixture
-def bob(server: ThreadServer) -> Iterator[Caller]:
-    """Someone else who is here."""
-    with server.joined("bob") as caller:
-        yield caller
-
-
-@pytest.fixture
 def script(server: ThreadServer, alice: Caller) -> Iterator[Caller]:
     """Something of Alice's that asks and waits."""
     with server.joined("alice", "send") as caller:

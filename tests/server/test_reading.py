@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from chatcli.store.log import Done, Unread, UnreadQuery
 from tests.support import Caller, Frame, ThreadServer, eventually
-
-
-@pytest.fixture
-def alice(server: ThreadServer) -> Iterator[Caller]:
-    """Someone who is here."""
-    with server.joined("alice") as caller:
-        yield caller
-
-
-@pytest.fixture
-def bob(server: ThreadServer) -> Iterator[Caller]:
-    """Someone else who is here."""
-    with server.joined("bob") as caller:
-        yield caller
 
 
 def says(caller: Caller, to: str, text: str) -> int:
