@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ProtocolError,
         Refused,
         ServerNotTrusted,
+        ServerUnavailable,
         ServerUnreachable,
         UnknownRecipient,
     )
@@ -29,6 +30,7 @@ else:
             "ProtocolError",
             "Refused",
             "ServerNotTrusted",
+            "ServerUnavailable",
             "ServerUnreachable",
             "UnknownRecipient",
         ),
@@ -57,6 +59,7 @@ __all__ = [
     "Room",
     "Sent",
     "ServerNotTrusted",
+    "ServerUnavailable",
     "ServerUnreachable",
     "UnknownRecipient",
     "__version__",

@@ -4,7 +4,8 @@
 
     ChatError
     ├── InputError            you erred: an address, a name, a text or a file of yours that cannot be right
-    ├── ServerUnreachable     nobody answers at that address, or the connection broke
+    ├── ServerUnavailable     not now: the server cannot do it at the moment; ``code`` says why, where it has said so
+    │   └── ServerUnreachable nobody answers at that address, or the connection broke
     ├── ProtocolError         the peer erred: what it said is not the chatcli protocol
     ├── Refused               the server understood and said no; ``code`` says why
     │   └── UnknownRecipient  nobody was ever here under that name, or there is no such room
@@ -26,7 +27,19 @@ class InputError(ChatError):
     """Something given by the person at this end cannot be right."""
 
 
-class ServerUnreachable(ChatError):
+class ServerUnavailable(ChatError):
+    """The server cannot do that at the moment; nothing is wrong with what was asked, and trying again later may help.
+
+    Attributes:
+        code: what the server has said of it, one of :mod:`chatcli.protocol.codes`; empty where it has said nothing.
+    """
+
+    def __init__(self, sentence: str, code: str = "") -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class ServerUnreachable(ServerUnavailable):
     """No connection to the server, or it broke before the answer came."""
 
 

@@ -11,7 +11,14 @@ from chatcli.cli.options import naming
 from chatcli.cli.outcomes import Outcome, tell, worst
 from chatcli.cli.quoting import unquoted
 from chatcli.client.mailing import Mailing
-from chatcli.errors import ChatError, InputError, Refused, ServerUnreachable, UnknownRecipient
+from chatcli.errors import (
+    ChatError,
+    InputError,
+    Refused,
+    ServerUnavailable,
+    ServerUnreachable,
+    UnknownRecipient,
+)
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Sent
 from chatcli.protocol.names import is_room
@@ -42,7 +49,7 @@ def deliver(
         messages: one for each recipient.
         trust: which servers to speak to.
         timeout: for how many seconds to wait until they were seen, if at all.
-        spool: keep what cannot be sent because the server is not to be reached.
+        spool: keep what the server cannot take now.
         as_json: tell it so.
         quiet: print no words.
     """
@@ -51,12 +58,10 @@ def deliver(
         try:
             with naming(user) as name:
                 delivery.run(server, name, trust)
-        except ServerUnreachable as error:
-            delivery.failed(error)
-            if spool:
-                delivery.spool(server, name, error)
         except ChatError as error:
             delivery.failed(error)
+        if spool and (unavailable := delivery.unavailable()) is not None:
+            delivery.spool(server, name, unavailable)
     except KeyboardInterrupt:
         # The waiting is interrupted; the message is there, and is not to be sent once more.
         tell([one for one in delivery.outcomes() if one.sent], as_json=as_json, quiet=quiet)
@@ -77,6 +82,7 @@ class _Delivery:
         self._mailing = Mailing(messages)
         self._error: ChatError | None = None  # of what is not answered
         self._spooled = False
+        self._unkept: ServerUnavailable | None = None  # why what was to be kept could not be
 
     def run(self, server: Address, user: str, trust: Trust) -> None:
         """Send them, and wait until they were seen if that is wanted.
@@ -99,8 +105,12 @@ class _Delivery:
         """Note what kept everything that is not answered from being sent."""
         self._error = error
 
-    def spool(self, server: Address, user: str, unreachable: ServerUnreachable) -> None:
-        """Keep what is not answered until the server is back."""
+    def unavailable(self) -> ServerUnavailable | None:
+        """Return why the server cannot take something now; None where it has answered everything for good."""
+        return next((answer for _, answer in self._answers() if isinstance(answer, ServerUnavailable)), None)
+
+    def spool(self, server: Address, user: str, why: ServerUnavailable) -> None:
+        """Keep what the server cannot take now, until it can."""
         from chatcli.client import spool
         from chatcli.protocol.names import check_name
 
@@ -109,18 +119,21 @@ class _Delivery:
         except InputError as error:
             self._error = Refused(codes.BAD_NAME, str(error))
             return
+        waiting = [message for message, answer in self._answers() if isinstance(answer, ServerUnavailable)]
         try:
-            spool.keep(server, user, self._mailing.unanswered())
+            spool.keep(server, user, waiting)
         except InputError as error:
-            self._error = ServerUnreachable(f"{unreachable} It was not kept either. {error}")
+            self._unkept = type(why)(f"{why} It was not kept either. {error}", why.code)
         else:
             self._spooled = True
 
     def outcomes(self) -> list[Outcome]:
         """Return what became of each."""
-        return [
-            self._outcome(message, self._mailing.answers.get(message.id, self._error)) for message in self._messages
-        ]
+        return [self._outcome(message, answer) for message, answer in self._answers()]
+
+    def _answers(self) -> list[tuple[Send, Sent | ChatError | None]]:
+        """Return what the server has said of each, or else what kept it from saying anything."""
+        return [(message, self._mailing.answers.get(message.id, self._error)) for message in self._messages]
 
     def _outcome(self, message: Send, answer: Sent | ChatError | None) -> Outcome:
         if isinstance(answer, Sent):
@@ -130,8 +143,10 @@ class _Delivery:
                 return Outcome(message, "delivered", answer)
             why = self._confirming.unknown.get(message.id, "")
             return Outcome(message, "stored", answer, unseen=_not_seen(message.to, self._timeout or 0, why))
-        if self._spooled and answer is self._error:
-            return Outcome(message, "spooled")
+        if isinstance(answer, ServerUnavailable):
+            if self._spooled:
+                return Outcome(message, "spooled")
+            answer = self._unkept or answer
         if isinstance(answer, ServerUnreachable) and self._mailing.told:
             return Outcome(message, "unknown", error=answer)
         if isinstance(answer, InputError) and message.re is not None and f"no message {message.re} to" in str(answer):

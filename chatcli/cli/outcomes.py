@@ -9,7 +9,7 @@ import click
 
 from chatcli.cli.output import flush, give_up, warn
 from chatcli.cli.statuses import NOT_IN_TIME, exit_status
-from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnreachable, StoreError
+from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnavailable, ServerUnreachable
 from chatcli.protocol import codes
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _WORST: Final = (1, 2, 4, 3, 5, NOT_IN_TIME, 0)
 _CODES: Final[tuple[tuple[type[ChatError], str], ...]] = (
     (ServerUnreachable, "unreachable"),
     (ServerNotTrusted, "not_trusted"),
-    (StoreError, codes.STORAGE),
     (InputError, codes.INVALID),
 )
 
@@ -70,7 +69,7 @@ class Outcome(NamedTuple):
 
 def code_of(error: ChatError) -> str:
     """Return the word that programs know an error by."""
-    if isinstance(error, Refused):
+    if isinstance(error, (Refused, ServerUnavailable)) and not isinstance(error, ServerUnreachable):
         return error.code
     return next((code for kind, code in _CODES if isinstance(error, kind)), "unexpected")
 

@@ -36,7 +36,7 @@ _TIMEOUT = 30  # seconds
     help="How long to wait, as in 30s or 5m; implies --wait. With --lines, how long for what is not sent when the "
     "input ends.  [default: 30s]",
 )
-@click.option("--spool", is_flag=True, help="If the server cannot be reached, keep it, and send it the next time.")
+@click.option("--spool", is_flag=True, help="If the server cannot take it now, keep it, and send it the next time.")
 @json_option("to, outcome, id, seq, at (RFC 3339), error (code and text, or null), status.")
 @user_option()
 @server_options
@@ -68,8 +68,8 @@ def command(
     not confirmed in time, prints "stored" and ends with status 6: do not send it again, it comes when they are back.
     People who join with --no-receipts never confirm.
 
-    With --spool, prints "spooled" where the server cannot be reached, with status 0: the next command that reaches that
-    server as the same user sends it first, once. "chatcli outbox" shows what waits.
+    With --spool, prints "spooled" where the server cannot be reached, or cannot store it now, with status 0: the next
+    command that reaches that server as the same user sends it first, once. "chatcli outbox" shows what waits.
 
     With --lines, each line is a message: all in order, each once, through restarts of the server, for as long as the
     input lasts. Only where the server's disk fails may lines that are on their way together change places. Nothing is

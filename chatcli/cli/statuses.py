@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnreachable, UnknownRecipient
+from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnavailable, UnknownRecipient
 
 NOT_IN_TIME: Final = 6
 DECLINED: Final = 7
@@ -15,7 +15,7 @@ EXIT_STATUSES: Final = {
     2: "the command line is wrong",
     3: "nobody called that was ever here, or there is no such room",
     4: "refused: the name, the key, a permission, an allowance, too long",
-    5: "the server cannot be reached",
+    5: "not now, try again later: unreachable, full, or cannot store it",
     NOT_IN_TIME: "not in time: not confirmed, not answered",
     DECLINED: "declined",
     130: "interrupted with Ctrl-C",
@@ -26,7 +26,7 @@ _BY_KIND: Final[tuple[tuple[type[ChatError], int], ...]] = (
     (UnknownRecipient, 3),
     (Refused, 4),
     (ServerNotTrusted, 4),
-    (ServerUnreachable, 5),
+    (ServerUnavailable, 5),
 )
 
 

@@ -27,7 +27,7 @@ def ask(directory: Path, request: Request) -> list[Row]:
         ServerUnreachable: no server runs over that directory, or it does not answer.
         UnknownRecipient: nobody of the name in the request was ever here.
         Refused: the socket is someone else's, or the server said no.
-        StoreError: the server cannot write; nothing was changed.
+        ServerUnavailable: the server cannot write; nothing was changed.
         ProtocolError: what answers is no chatcli server.
     """
     deadline = time.monotonic() + _TIMEOUT

@@ -24,7 +24,7 @@ from chatcli.client.nearby import Nearby
 from chatcli.client.open_questions import OpenQuestions, answer_to, answered_by, listed
 from chatcli.client.refusals import as_exception
 from chatcli.client.turning import quiet, taken_as_text, turn_to, unknown, whom_to_answer
-from chatcli.errors import ChatError, InputError
+from chatcli.errors import ChatError, InputError, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
@@ -84,7 +84,9 @@ class Chat:
         circle: the people and rooms that the user knows of.
         questions: those that the user may answer.
         live: whether everything that waited for the user has come.
-        outbox: what was said and the server has not answered, by id, in order.
+        outbox: what was said and the server has not taken, by id, in order.
+        unstored: the server could not store what was said last, and the user knows it.
+        postponed: ids of what in it is to be said again, or was not said because of that.
         returned: texts that were not sent, for the user to mend; whoever has the input line takes them from here.
         leaving: the user wants to go.
         first_error: the first thing that the user wanted and did not get.
@@ -104,6 +106,8 @@ class Chat:
         self.questions = OpenQuestions(self.circle, clock, elapsed)
         self.live = False
         self.outbox: dict[str, f.Send] = {}
+        self.unstored = False
+        self.postponed: set[str] = set()
         self.returned: list[str] = []
         self.leaving = False
         self.first_error: ChatError | None = None
@@ -208,6 +212,8 @@ class Chat:
     def welcomed(self, welcome: f.Welcome) -> list[f.ClientFrame]:
         """Take the server's welcome; return what to say at once: what it has not answered, and who is here."""
         self._last_heard = self._elapsed()
+        self.unstored = False
+        self.postponed.clear()
         self.user = welcome.user
         self._limits = welcome.limits
         if self.position is None:
@@ -221,6 +227,13 @@ class Chat:
         present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
         self._arrival = self._arrival._replace(present=present, link="", invite="")
         return [*self._answers.welcomed(welcome.rooms), *self.outbox.values(), self._answers.roster()]
+
+    def say_again(self) -> list[f.ClientFrame]:
+        """Return what was postponed, in order; only the first of it until the server stores something again."""
+        again = [frame for frame in self.outbox.values() if frame.id in self.postponed]
+        again = again[:1] if self.unstored else again
+        self.postponed.difference_update(frame.id for frame in again)
+        return [*again]
 
     def take_up(self, left: Iterable[f.Send]) -> None:
         """Put what an earlier run of the client has not sent before anything else; to be called before the welcome."""
@@ -292,6 +305,9 @@ class Chat:
         name = self.circle.as_written(to)
         self.circle.talked_in(name)
         self.conversations.switch(name)
+        if self.unstored:  # this goes behind what was said before
+            self.postponed.add(frame.id)
+            return [], []
         return [], [frame]
 
     def _give_back(self, text: str) -> None:
@@ -408,6 +424,7 @@ class Chat:
         sent = self.outbox.pop(frame.id, None)
         if sent is None:
             return []
+        self.unstored = False
         self._note_said(frame.id)
         of = self.circle.as_written(sent.to)
         message = f.Message(frame.seq, frame.id, self.user, of, sent.text, frame.at, sent.re, answer=sent.answer)
@@ -419,6 +436,8 @@ class Chat:
         return [*said, *self._delivery.sent(frame, of)]
 
     def _refused(self, frame: f.Error) -> list[Event]:
+        if frame.id in self.outbox and isinstance(as_exception(frame), ServerUnavailable):
+            return self._postpone(frame)
         told = self._answers.refused(frame)
         if told is None:
             return []
@@ -433,6 +452,12 @@ class Chat:
             self._give_back(self._retyped(unsent))
             told = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
         return [self._trouble(as_exception(told))]
+
+    def _postpone(self, frame: f.Error) -> list[Event]:
+        """Keep a message that the server cannot store now; return what to show of it, once for all of them."""
+        self.postponed.add(frame.id or "")
+        told, self.unstored = self.unstored, True
+        return [] if told else [Notice(f"Not sent yet: {frame.text} Trying again until it is.")]
 
     def _retyped(self, unsent: f.Send) -> str:
         """Return what to type so that it is said again, wherever the user is now."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatcli.client import remarks
 from chatcli.client.leftovers import anything_waits, empty_spool
-from chatcli.errors import ChatError, ServerNotTrusted, ServerUnreachable
+from chatcli.errors import ChatError, ServerNotTrusted, ServerUnavailable
 
 if TYPE_CHECKING:
     from chatcli.client.stream import Login
@@ -55,7 +55,7 @@ class Emptying:
         server, user, trust, identity, _ = self._login.settled()
         try:
             empty_spool(server, user, trust, identity, asking=True)
-        except (ServerUnreachable, ServerNotTrusted):
+        except (ServerUnavailable, ServerNotTrusted):
             pass  # whoever listens meets that, too, and says so
         except (ChatError, OSError) as error:
             remarks.trouble(f"What waits to be sent was not sent: {error}")

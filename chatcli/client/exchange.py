@@ -13,7 +13,7 @@ from chatcli.client import remarks
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
 from chatcli.client.trust import PLAIN, Channel, Trust
-from chatcli.errors import ChatError, ProtocolError, ServerUnreachable, UnknownAsker, UnknownServer
+from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable, UnknownAsker, UnknownServer
 from chatcli.protocol import codes, states
 from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
@@ -356,10 +356,10 @@ def _detail_failure(error: Exception) -> None:
     remarks.detail(lambda: f"Trying again: {str(error) or 'the connection broke'}")
 
 
-def broken_sentence(server: Address, error: OSError | ServerUnreachable, *, told: bool) -> str:
+def broken_sentence(server: Address, error: OSError | ServerUnavailable, *, told: bool) -> str:
     """Say that a connection broke, or took too long, and where it was so whether the server may have a message."""
     doubt = " Whether it has the message is not known." if told else ""
-    if isinstance(error, ServerUnreachable):
+    if isinstance(error, ServerUnavailable):
         return f"{error}{doubt}"
     what = "does not answer" if isinstance(error, TimeoutError) else "broke the connection"
     return f"{server} {what}: is it a chatcli server? Check the address, or try again.{doubt}"

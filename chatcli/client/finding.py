@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chatcli.client.link import connect
+from chatcli.client.refusals import as_exception
 from chatcli.client.stream import Login
-from chatcli.errors import ServerUnreachable
 from chatcli.protocol.frames import Live, Message, ServerBye
 
 
@@ -29,7 +29,7 @@ async def place_of(login: Login, time: int, head: int) -> int:
         head: the newest message of the log.
 
     Raises:
-        ServerUnreachable: the connection broke.
+        ServerUnavailable: the connection broke, or the log cannot be read now.
         Refused: the server does not want us.
         ServerNotTrusted: it is not the one that was meant.
         ProtocolError: what answers there is no chatcli server.
@@ -58,6 +58,6 @@ async def _seen(login: Login, since: int) -> list[Seen]:
             if seen or any(isinstance(frame, Live) for frame in frames):
                 return seen
             if isinstance(frames[-1], ServerBye):
-                raise ServerUnreachable(frames[-1].text)
+                raise as_exception(frames[-1])
     finally:
         await connection.close()

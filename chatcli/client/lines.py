@@ -21,7 +21,7 @@ from chatcli.client.leftovers import empty_spool
 from chatcli.client.mailing import MOST, MOST_BYTES
 from chatcli.client.outbox import Outbox
 from chatcli.client.refusals import as_exception
-from chatcli.errors import ChatError, InputError, ServerUnreachable, UnknownServer
+from chatcli.errors import ChatError, InputError, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol import codes
 from chatcli.protocol.frames import VERSION, Bye, ClientFrame, Error, Hello, Ping, Send, Sent, ServerFrame, Welcome
 from chatcli.protocol.keys import key_text
@@ -124,7 +124,7 @@ class Lines:
         What is raised says how many lines were not sent, and of how many that is not known.
 
         Raises:
-            ServerUnreachable: there is no server at the beginning, or none in time at the end, or what was to be kept
+            ServerUnavailable: there is no server at the beginning, or none in time at the end, or what was to be kept
                 meanwhile cannot be.
             ServerNotTrusted: the server is not the one that was meant.
             Refused: the server refuses the user.
@@ -152,7 +152,7 @@ class Lines:
             except UnknownServer as unknown:
                 self._trust.meet(self._server, unknown)
                 continue
-            except (OSError, ServerUnreachable) as error:
+            except (OSError, ServerUnavailable) as error:
                 self._lost(error)
             else:
                 if not self.finished():
@@ -213,7 +213,7 @@ class Lines:
         """Take what the server says.
 
         Raises:
-            ServerUnreachable: it cannot do it now.
+            ServerUnavailable: it cannot do it now.
         """
         if not isinstance(frame, (Sent, Error)) or frame.id not in self._open:
             return
@@ -221,7 +221,7 @@ class Lines:
         self._said.discard(frame.id)
         if isinstance(frame, Error) and frame.code in _PASSING:
             self._careful = True
-            raise ServerUnreachable(frame.text)
+            raise ServerUnavailable(frame.text, frame.code)
         self._careful = False
         send, _ = self._open.pop(frame.id)
         self._open_bytes -= _size(send)
@@ -306,14 +306,14 @@ class Lines:
 
     # Losing the server
 
-    def _lost(self, error: OSError | ServerUnreachable) -> None:
+    def _lost(self, error: OSError | ServerUnavailable) -> None:
         sentence = broken_sentence(self._server, error, told=False)
         remarks.detail(lambda: sentence)
         if not (self._ever or self._spool):
-            raise ServerUnreachable(sentence)
+            raise error if isinstance(error, ServerUnavailable) else ServerUnreachable(sentence)
         if not self._away:
             self._away = True
-            reason = str(error) if isinstance(error, ServerUnreachable) else f"The connection to {self._server} broke."
+            reason = str(error) if isinstance(error, ServerUnavailable) else f"The connection to {self._server} broke."
             meanwhile = "; what comes meanwhile is kept in the outbox" if self._spool else ""
             self._ears.notice(f"{reason} Trying again until it is back{meanwhile}.")
 
@@ -373,7 +373,7 @@ class Lines:
 
     def _given_up(self, error: ChatError) -> str:
         """Tell of everything that is not answered, and return in words how much that is; empty if there is nothing."""
-        if self._spool and (self._ever or isinstance(error, ServerUnreachable)):
+        if self._spool and (self._ever or isinstance(error, ServerUnavailable)):
             with contextlib.suppress(ServerUnreachable):  # which is told, or what is told is worse
                 self._keep()
         behind = "" if self._ended else ", and what comes behind,"

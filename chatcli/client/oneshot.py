@@ -15,7 +15,7 @@ from chatcli.client.ids import new_id
 from chatcli.client.leftovers import empty_spool
 from chatcli.client.mailing import Mailing
 from chatcli.client.trust import CAUTIOUS, Channel, Trust
-from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnreachable
+from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import (
@@ -95,6 +95,7 @@ def send(
         InputError: the user's key cannot be used.
         ServerNotTrusted: the server is not the one that was meant; nothing was said to it.
         ServerUnreachable: the server does not answer; where it may have got the message, the sentence says so.
+        ServerUnavailable: the server cannot store it at the moment.
         UnknownRecipient: nobody called ``to`` was ever here, or there is no such room.
         Refused: the server said no to the name or to the message.
         ProtocolError: what answers is no chatcli server.
@@ -167,7 +168,7 @@ def confirm(
     except ChatError as error:
         if not confirming.begun:
             raise
-        if not isinstance(error, ServerUnreachable):
+        if not isinstance(error, ServerUnavailable):
             confirming.give_up(str(error))
 
 

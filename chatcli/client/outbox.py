@@ -18,7 +18,7 @@ import msgspec
 
 from chatcli.client import files
 from chatcli.client.conversations import folded
-from chatcli.errors import ChatError, InputError, Refused, StoreError
+from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send, Sent
@@ -143,7 +143,7 @@ class Outbox:
         """
         marks: dict[int, list[_Line]] = {}
         for identity, answer in answers.items():
-            if identity in self._kept and not isinstance(answer, StoreError):  # which passes
+            if identity in self._kept and not isinstance(answer, ServerUnavailable):  # which passes
                 descriptor = self._kept.pop(identity)
                 refused = isinstance(answer, ChatError)
                 self._refused[descriptor] = self._refused.get(descriptor, 0) + refused

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from chatcli.client.exchange import TIMEOUT, Exchange, converse
 from chatcli.client.leftovers import empty_spool
-from chatcli.errors import ServerUnreachable
+from chatcli.errors import ServerUnavailable
 
 if TYPE_CHECKING:
     from chatcli.client.identity import Identity
@@ -45,7 +45,7 @@ def persist(
     identity: Identity,
     seconds: float = TIMEOUT,
 ) -> Result_co:
-    """Say something and return what comes of it; where the server is lost once it was said, try until the time is over.
+    """Say something and return what comes of it; where the server is lost after that, try until the time is over.
 
     Args:
         server: where.
@@ -56,7 +56,7 @@ def persist(
         seconds: what the user has left in the outbox may take so long before.
 
     Raises:
-        ServerUnreachable: the server does not answer before anything was said, or when the time is over.
+        ServerUnavailable: the server does not answer, or cannot take it, before it was stored or when the time is over.
         ChatError: as :func:`chatcli.client.exchange.converse`.
     """
     empty_spool(server, hello.user, trust, identity, asking=False, seconds=seconds)
@@ -64,7 +64,7 @@ def persist(
         over = wait.begun and wait.left() <= 0
         try:
             return converse(server, hello, wait.talk, trust, identity, wait.patience())
-        except ServerUnreachable:
+        except ServerUnavailable:
             if over or not wait.begun:
                 raise
         time.sleep(min(_BETWEEN_LOOKS, max(0.0, wait.left())))

@@ -27,7 +27,7 @@ from chatcli.client.rendering import Fragments, Renderer, plain, render
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
 from chatcli.client.ui.notify import Notifier
-from chatcli.errors import ServerUnreachable
+from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Message
 from chatcli.protocol.text import printable, printable_line
@@ -228,7 +228,7 @@ class _Desk:
         """Connect; where no server answers, say so and offer to wait until one does."""
         try:
             return await connect()
-        except ServerUnreachable as error:
+        except ServerUnavailable as error:
             self.refuse(str(error))
         if (await self._line(WAIT_OR_LEAVE)).casefold() not in WAIT:
             raise ServerUnreachable(f"Not joined: there is no server at {server}.")
@@ -236,7 +236,7 @@ class _Desk:
         sys.stdout.flush()
         for wait in backoff():
             await asyncio.sleep(wait)
-            with contextlib.suppress(ServerUnreachable):
+            with contextlib.suppress(ServerUnavailable):
                 return await connect()
         raise AssertionError  # backoff never ends
 

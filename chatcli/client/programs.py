@@ -130,6 +130,7 @@ class Chat:
         Raises:
             UnknownRecipient: nobody of that name was ever here, or there is no such room.
             Refused: the server does not take it; ``code`` says why.
+            ServerUnavailable: it cannot store it at the moment: send it again later.
             InputError: there is no such message to answer.
         """
         self._open()
@@ -277,6 +278,7 @@ def connect(
         InputError: an address, a name, a key or a file cannot be right. Opening it also raises
 
             - ``ServerUnreachable``: no server answers there;
+            - ``ServerUnavailable``: it takes nobody at the moment; ``code`` says why;
             - ``Refused``: the server does not want that name; ``code`` says why;
             - ``ServerNotTrusted``: the server is not known, or not the one that was known.
     """
@@ -313,6 +315,7 @@ def send(
         UnknownRecipient: nobody of that name was ever here, or there is no such room.
         Refused: the server said no to the name or to the message; ``code`` says why.
         ServerUnreachable: the server does not answer; where it may have got the message, the sentence says so.
+        ServerUnavailable: the server cannot store it at the moment; ``code`` says why.
         ServerNotTrusted: the server is not known, or not the one that was known.
         InputError: an address, a name, a key or a file cannot be right.
     """

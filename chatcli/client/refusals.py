@@ -9,18 +9,16 @@ from chatcli.errors import (
     InputError,
     ProtocolError,
     Refused,
+    ServerUnavailable,
     ServerUnreachable,
-    StoreError,
     UnknownRecipient,
 )
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, ServerBye
 
-#: What the server's sentence says it all for.
-_TOLD: Final[dict[str, type[ChatError]]] = {
-    codes.BAD_QUERY: InputError,
-    codes.STORAGE: StoreError,
-    # After these the same thing may well work a little later: nothing was wrong with what was asked.
+#: After these what was asked may work a little later: nothing is wrong with it.
+_PASSING: Final[dict[str, type[ServerUnavailable]]] = {
+    codes.STORAGE: ServerUnavailable,
     codes.STOPPING: ServerUnreachable,
     codes.FULL: ServerUnreachable,
     codes.TIMEOUT: ServerUnreachable,
@@ -31,14 +29,23 @@ _GARBLED: Final = {codes.MALFORMED, codes.UNKNOWN_TAG, codes.INVALID, codes.UNEX
 
 def as_exception(frame: Error | ServerBye) -> ChatError:
     """Return the exception that says what the frame says."""
-    if frame.code in _TOLD:
-        return _TOLD[frame.code](frame.text)
+    if (kind := _passing(frame)) is not None:
+        return kind(frame.text, frame.code)
     if frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
         return UnknownRecipient(frame.code, frame.text, frame.names if isinstance(frame, Error) else [])
     if frame.code == codes.FRAME_TOO_LONG:
         return Refused(codes.TEXT_TOO_LONG, "That is longer than a message may be: send it in parts.")
-    if frame.code == codes.INVALID and isinstance(frame, Error) and frame.id is not None:
-        return InputError(frame.text)  # it was read: what is wrong is the message that it names
+    # What names the message that is invalid has been read: it is the message that is wrong.
+    if frame.code == codes.BAD_QUERY or (frame.code == codes.INVALID and getattr(frame, "id", None) is not None):
+        return InputError(frame.text)
     if frame.code in _GARBLED:
         return ProtocolError(f"The server did not understand: {frame.text}")
     return Refused(frame.code, frame.text)
+
+
+def _passing(frame: Error | ServerBye) -> type[ServerUnavailable] | None:
+    """Return the exception for what is over in a while by itself, None for anything else."""
+    of_the_connection = isinstance(frame, ServerBye) or (frame.id, frame.n) == (None, None)
+    if frame.code == codes.TOO_MANY and of_the_connection:
+        return ServerUnavailable  # an address may do so much in a while; other limits wait for the user to do something
+    return _PASSING.get(frame.code)

@@ -10,8 +10,8 @@ import msgspec
 from chatcli.client.backoff import backoff
 from chatcli.client.link import Connection, connect
 from chatcli.client.refusals import as_exception
-from chatcli.client.stream import Login, passes
-from chatcli.errors import ChatError, InputError, ProtocolError, Refused
+from chatcli.client.stream import Login
+from chatcli.errors import ChatError, InputError, ProtocolError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import (
@@ -157,7 +157,7 @@ class Speaker:
             except ChatError as error:
                 await self._lose()
                 # While a server is put up anew, something else may answer in its place.
-                if not (passes(error) or isinstance(error, ProtocolError)):
+                if not isinstance(error, (ServerUnavailable, ProtocolError)):
                     self._fail(error)
                     return
             if self._heard:

@@ -14,7 +14,7 @@ from chatcli.client.files import config_directory, hold, outbox_directory
 from chatcli.client.identity import load_identity
 from chatcli.client.mailing import Mailing
 from chatcli.client.outbox import Outbox, beginning
-from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnreachable, StoreError
+from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import VERSION, Hello, Send
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.text import printable_line
@@ -87,14 +87,14 @@ def _send(
         finally:
             box.close()
     for answer in mailing.answers.values():
-        if isinstance(answer, StoreError):
+        if isinstance(answer, ServerUnavailable):
             raise answer
 
 
 def _tell_refused(box: Outbox, mailing: Mailing) -> None:
     recipients = {message.id: message.to for message in box.left}
     for identity, answer in mailing.answers.items():
-        if isinstance(answer, ChatError) and not isinstance(answer, StoreError):
+        if isinstance(answer, ChatError) and not isinstance(answer, ServerUnavailable):
             recipient = printable_line(recipients[identity])
             remarks.trouble(f"{recipient}: {answer} This was kept before; chatcli outbox shows it.")
 

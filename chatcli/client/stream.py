@@ -10,8 +10,7 @@ from chatcli.client.backoff import backoff
 from chatcli.client.conversations import folded
 from chatcli.client.link import Connection, connect
 from chatcli.client.refusals import as_exception
-from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnreachable, StoreError
-from chatcli.protocol import codes
+from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import (
     VERSION,
     Ack,
@@ -62,13 +61,6 @@ class Login(NamedTuple):
     def settled(self) -> Login:
         """Return the same for connecting again: nothing new is accepted, nobody is asked."""
         return self._replace(trust=self.trust.settled())
-
-
-def passes(error: ChatError) -> bool:
-    """Return whether what keeps us from the server now may be over in a while, by itself."""
-    if isinstance(error, Refused):
-        return error.code == codes.TOO_MANY
-    return isinstance(error, (ServerUnreachable, StoreError))
 
 
 class Stream:
@@ -145,7 +137,7 @@ class Stream:
                     await self._connect()
                 if messages := self._heard(await self._receive()):
                     return messages
-            except (ServerUnreachable, StoreError, ProtocolError) as lost:
+            except (ServerUnavailable, ProtocolError) as lost:
                 await self._hang_up()
                 self._told(f"Connection lost: {lost} Trying again.")
                 await self._connect_again()
@@ -210,7 +202,7 @@ class Stream:
         try:
             await self._connect_once()
         except ChatError as error:
-            if not ((self._patient or self._met) and passes(error)):
+            if not ((self._patient or self._met) and isinstance(error, ServerUnavailable)):
                 raise
             self._told(f"{error} Trying until it answers.")
             await self._connect_again()
@@ -221,9 +213,9 @@ class Stream:
             await asyncio.sleep(wait)
             try:
                 await self._connect_once()
-            except (ServerUnreachable, StoreError, ProtocolError, Refused) as error:
+            except (ServerUnavailable, ProtocolError) as error:
                 # While a server is put up anew, something else may answer in its place.
-                if not passes(error) and not (self._met and isinstance(error, ProtocolError)):
+                if isinstance(error, ProtocolError) and not self._met:
                     raise
                 if not isinstance(error, ServerUnreachable) and str(error) != said:
                     said = str(error)

@@ -14,9 +14,9 @@ from chatcli.client.events import Event, Notice, Trouble
 from chatcli.client.link import GOODBYE, Connection, LinkState, connect
 from chatcli.client.noting import EVERY, Noting
 from chatcli.client.refusals import as_exception
-from chatcli.errors import InputError, Refused, ServerUnreachable, StoreError
+from chatcli.errors import InputError, Refused, ServerUnavailable, ServerUnreachable
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Ack, Bye, ClientFrame, Send, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import Ack, Bye, ClientFrame, Send, Sent, ServerBye, ServerFrame, Welcome
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Talk:
         self._noting = Noting(server, chat, counting=changed is not None)
         self._changed = changed
         self._keeping: asyncio.TimerHandle | None = None
+        self._saying_again: asyncio.TimerHandle | None = None
+        self._waits = backoff()  # before what the server could not store is said again
         self._apart = LinkState("connecting")  # the state while there is no connection
         self._server = server
         self._trust = trust.settled()
@@ -145,7 +147,7 @@ class Talk:
 
         Raises:
             Refused: the server does not want us any more.
-            ServerUnreachable: the user left, and something was not sent.
+            ServerUnavailable: the user left, and something was not sent.
         """
         listening = asyncio.create_task(self._listen(), name="listen")
         leaving = asyncio.create_task(self._leave.wait(), name="leave")
@@ -193,12 +195,26 @@ class Talk:
             unsent = "1 message was" if count == 1 else f"{count} messages were"
             self._keep()
             later = "" if self._outbox is None else f' Joining there again as "{self._chat.user}" sends what is left.'
-            raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.{later}")
+            if self._connection is None or not self._chat.unstored:
+                raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.{later}")
+            raise ServerUnavailable(f"{unsent} not sent: {self._server} cannot store it now.{later}", codes.STORAGE)
 
     def _say(self, *frames: ClientFrame) -> None:
         # Without a connection nothing is lost: the next one begins with what is in the outbox.
         if self._connection is not None:
             self._connection.send(*frames)
+
+    def _say_again_later(self, taken: bool) -> None:
+        """Have said again before long what the server could not store; at once where it takes something again."""
+        if taken:
+            self._waits = backoff()
+            self._say(*self._chat.say_again())
+        if self._chat.postponed and self._saying_again is None:
+            self._saying_again = asyncio.get_running_loop().call_later(next(self._waits), self._say_again)
+
+    def _say_again(self) -> None:
+        self._saying_again = None
+        self._say(*self._chat.say_again())
 
     def _note_outbox(self) -> None:
         if self._chat.waits or not self._chat.live:
@@ -229,8 +245,9 @@ class Talk:
             self._view.draw([Trouble(error)])
 
     def _put_away(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
+        for timer in (self._keeping, self._saying_again):
+            if timer is not None:
+                timer.cancel()
         if self._outbox is not None:
             self._forget_sent()
             self._outbox.close()
@@ -273,7 +290,7 @@ class Talk:
         while connection is not None:
             try:
                 await self._take_all(connection)
-            except (ServerUnreachable, StoreError) as lost:
+            except ServerUnavailable as lost:
                 self._connection = None
                 self._unanswered += self._chat.unanswered()
                 self._note_outbox()
@@ -300,6 +317,7 @@ class Talk:
         events, following = self._chat.heard(frames)
         self.company.heard(frames)
         shown = self._chat.shown
+        self._say_again_later(any(isinstance(frame, Sent) for frame in frames))
         self._note_outbox()
         self._forget_sent()
         async with self._showing:
@@ -325,6 +343,6 @@ class Talk:
             self._tell()
             try:
                 return await connect(self._server, self._chat.hello(), self._identity, self._trust)
-            except ServerUnreachable:
+            except ServerUnavailable:
                 continue
         raise AssertionError  # backoff never ends

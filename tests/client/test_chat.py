@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.client.chat import Arrival, Chat
 from chatcli.client.events import Answer, Event, Notice, Said, Trouble
-from chatcli.errors import InputError, StoreError, UnknownRecipient
+from chatcli.errors import InputError, ServerUnavailable, UnknownRecipient
 from chatcli.protocol import frames as f
 
 LIMITS = f.Limits(100, 300, 60)
@@ -157,7 +157,7 @@ def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
     """Whatever the server complains of, the user hears it."""
     (event,) = hears(chat, f.Error("storage", "The server cannot write."))
     assert isinstance(event, Trouble)
-    assert isinstance(event.error, StoreError)
+    assert isinstance(event.error, ServerUnavailable)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from chatcli.client.chat import Chat
 from chatcli.client.ids import new_id
 from chatcli.client.outbox import Outbox, drop, entries, retry
-from chatcli.errors import InputError, Refused, StoreError
+from chatcli.errors import InputError, Refused, ServerUnavailable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Limits, Send, Sent, Welcome
 
@@ -186,7 +186,11 @@ def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:
     first.close()
     second = Outbox(directory, SERVER, "alice")
     second.settle(
-        {one.id: Sent(one.id, 1, 1, "stored"), two.id: Refused("muted", "Not now."), three.id: StoreError("Full.")}
+        {
+            one.id: Sent(one.id, 1, 1, "stored"),
+            two.id: Refused("muted", "Not now."),
+            three.id: ServerUnavailable("Full."),
+        }
     )
     second.close()
     third = Outbox(directory, SERVER, "alice")

@@ -15,7 +15,7 @@ from chatcli.client.confirming import Confirming
 from chatcli.client.ids import new_id
 from chatcli.client.leftovers import anything_waits, empty_spool
 from chatcli.client.trust import CAUTIOUS
-from chatcli.errors import ServerUnreachable, StoreError
+from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
 from tests.client.test_oneshot import Impostor, Line
@@ -117,7 +117,7 @@ def test_one_that_the_server_cannot_write_hides_no_refusal(troubles: list[str]) 
 
     with Impostor(answer) as address:
         keep(address, "b", "nobody")
-        with pytest.raises(StoreError, match="The disk is full"):
+        with pytest.raises(ServerUnavailable, match="The disk is full"):
             oneshot.send(address, "a", "b", "hi", identity=OWN)
     assert troubles == ["nobody: Nobody is called so. This was kept before; chatcli outbox shows it."]
     assert [entry.refusal is None for entry in kept()] == [True, False]

@@ -17,7 +17,7 @@ from chatcli.client.entering import WAIT, WAIT_OR_LEAVE, Greeted
 from chatcli.client.looks import Looks
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.style import STYLE, color_depth
-from chatcli.errors import ServerUnreachable
+from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 
 
@@ -68,7 +68,7 @@ class Desk:
         """
         try:
             return await connect()
-        except ServerUnreachable as error:
+        except ServerUnavailable as error:
             self.refuse(str(error))
         if (await self.ask(WAIT_OR_LEAVE, empty=True)).casefold() not in WAIT:
             raise ServerUnreachable(f"Not joined: there is no server at {server}.")
@@ -115,7 +115,7 @@ class _Waiting:
             self._next = 0.0
             try:
                 return await connect()
-            except ServerUnreachable:
+            except ServerUnavailable:
                 continue
 
     async def _keys(self) -> None:
