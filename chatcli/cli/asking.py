@@ -43,4 +43,8 @@ def _answer(question: str, terminal: IO[str]) -> bool | None:
     if not line:  # the end of what is typed: nobody said yes
         click.echo(err=True)
         return False
+    if "\x1b" in line:  # an answer of the terminal's to another program, or a key in an encoding that was left on
+        from chatcli.client.sequences import without
+
+        line = without(line)
     return {"yes": True, "no": False}.get(line.strip().lower())

@@ -24,6 +24,7 @@ from chatcli.client.link import connect
 from chatcli.client.looks import Looks
 from chatcli.client.open_questions import SEEN, Question, how_to_answer
 from chatcli.client.rendering import Fragments, Renderer, plain, render
+from chatcli.client.sequences import without
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
 from chatcli.client.ui.notify import Notifier
@@ -102,10 +103,11 @@ class TerminalView(PlainView):
         self._first()
 
     def meant(self, line: str) -> str:
-        """Return a line that is only the number of a choice as the answer that it is.
+        """Return a line without what the terminal has sent into it; one that numbers a choice, as that answer.
 
         A question that has come just now, or just now become the first, is not meant: the line was begun before.
         """
+        line = without(line)
         number = line.strip()
         question, since = self._first()
         if question is None or len(number) != 1 or number not in "0123456789"[: len(question.choices) + 1]:
@@ -254,7 +256,7 @@ class _Desk:
         if not (line := os.read(0, _CHUNK)):
             _write("\n")
             raise EOFError
-        return line.decode(errors="replace").strip()
+        return without(line.decode(errors="replace")).strip()
 
 
 class _Lines:

@@ -15,6 +15,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from chatcli.client.backoff import backoff
 from chatcli.client.entering import WAIT, WAIT_OR_LEAVE, Greeted
 from chatcli.client.looks import Looks
+from chatcli.client.ui.key_input import KeyInput
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.style import STYLE, color_depth
 from chatcli.errors import ServerUnavailable, ServerUnreachable
@@ -131,6 +132,7 @@ class _Waiting:
 
 def _session(depth: ColorDepth, *, erase_when_done: bool = False, refresh_interval: float = 0) -> PromptSession[str]:
     return PromptSession(
+        input=KeyInput(),
         output=WholeOutput.of_terminal(),
         style=STYLE,
         color_depth=depth,

@@ -25,6 +25,7 @@ from chatcli.client.ui.drafts import Drafts, keep_when_ended
 from chatcli.client.ui.edges import Edges
 from chatcli.client.ui.greeting import Desk
 from chatcli.client.ui.history import KeptHistory
+from chatcli.client.ui.key_input import KeyInput
 from chatcli.client.ui.keys import ESCAPE, MODES, key_bindings
 from chatcli.client.ui.notify import Notifier
 from chatcli.client.ui.output import WholeOutput
@@ -74,6 +75,7 @@ class Terminal:
             self.writing.prompt,
             style=self._painter.style,
             color_depth=self._painter.depth,
+            input=KeyInput(),
             output=self._output,
             completer=LineCompleter(lambda: surroundings(chat)),
             complete_while_typing=False,

@@ -19,11 +19,13 @@ from chatcli.client.ui.editor import edit
 from chatcli.client.ui.one_key import OneKey
 from chatcli.client.widths import cut
 from chatcli.errors import InputError
+from chatcli.protocol.frames import MAX_TEXT
 from chatcli.protocol.text import printable_line
 
 _TWICE: Final = 2.0  # seconds in which a second Ctrl-C leaves
 _BETWEEN_SAVINGS: Final = 2.0  # seconds
 _MARK: Final = "›"
+_LONGEST_PASTE: Final = 4 * MAX_TEXT  # characters: more would make each key slow, and could not be sent
 _SHARE: Final = 3  # of the window's width, one part is for the prompt
 
 
@@ -198,6 +200,10 @@ class Writing:
 
     def insert(self, text: str) -> None:
         """Take what was pasted as text, whatever line breaks are in it, and say how many lines these are."""
+        if len(text) > _LONGEST_PASTE:
+            sentence = f"Not pasted: a message has {MAX_TEXT // 1024} KB at most, and this is far more."
+            self._draw([Trouble(InputError(sentence))])
+            return
         text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
         self.buffer.insert_text(text)
         count = text.count("\n") + 1
