@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.errors import InputError
+from chatcli.protocol.lookalikes import bare_look_of, look_of
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ _WRITTEN_TOGETHER: Final = (
 class Name(NamedTuple):
     """A name as it is written, the key under which it is unique, and what it looks like.
 
-    Two names with the same look are mistaken for each other: the look is the key with each letter that resembles one of
-    ASCII replaced by that (Unicode TR39, section 4, with its table of confusables).
+    Two names with the same look are mistaken for each other, see :mod:`chatcli.protocol.lookalikes`.
     """
 
     text: str
@@ -57,6 +57,17 @@ def check_name(raw: str) -> Name:
     if name.key in RESERVED:
         raise InputError(f'The name "{name.text}" is reserved; choose another one.')
     return name
+
+
+def check_new_name(name: Name) -> None:
+    """Refuse a name that nobody may take any more; whoever has it keeps it.
+
+    Raises:
+        InputError: it looks like a reserved word.
+    """
+    look = bare_look_of(name.text)
+    if look in RESERVED:
+        raise InputError(f'The name "{name.text}" looks like "{look}", which is reserved; choose another one.')
 
 
 def is_room(raw: str) -> bool:
@@ -104,24 +115,7 @@ def _check_form(raw: str) -> Name:
 def _name(text: str, key: str) -> Name:
     if key == text:
         key = text  # one string: a server keeps both of them for everyone
-    return Name(text, key, look_of(key))
-
-
-def look_of(key: str) -> str:
-    """Return what a name, given as it is compared, looks like."""
-    return key if key.isascii() else "".join(_resembled(char) for char in key)
-
-
-def _resembled(char: str) -> str:
-    from confusable_homoglyphs import confusables  # noqa: PLC0415 (as above: 50 ms)
-
-    if char.isascii():
-        return char
-    for found in confusables.is_confusable(char, greedy=True) or ():
-        for homoglyph in found["homoglyphs"]:
-            if homoglyph["c"].isascii() and homoglyph["c"].isalnum():
-                return str(homoglyph["c"].lower())
-    return char
+    return Name(text, key, look_of(text))
 
 
 def _fold(text: str) -> str:

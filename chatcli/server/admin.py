@@ -217,6 +217,7 @@ class Admin:
             for user in self._hub.directory.users():
                 if not {user.key, *map(ed25519_fingerprint, user.keys)}.isdisjoint(subjects):
                     self._hub.links.drop(user)  # whoever is out may have asked for a code
+                    self._hub.rooms.invitations.end_of_inviter(user)
             text = f"You have been banned from this server{_because(reason)}: speak with its operator."
             closed = self._close(
                 codes.BANNED, text, lambda one, user: not {user.key, ed25519_fingerprint(one.key)}.isdisjoint(subjects)

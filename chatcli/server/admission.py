@@ -22,7 +22,7 @@ from chatcli.protocol.keys import (
     key_bytes,
     signed_bytes,
 )
-from chatcli.protocol.names import Name, check_name
+from chatcli.protocol.names import Name, check_name, check_new_name
 from chatcli.store.log import DropKey, KeyRecord
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ def _name(hello: Hello) -> Name:
         raise Refused(codes.BAD_NAME, str(error)) from None
 
 
+def _check_new(name: Name) -> None:
+    try:
+        check_new_name(name)
+    except InputError as error:
+        raise Refused(codes.BAD_NAME, str(error)) from None
+
+
 def _key(hello: Hello) -> bytes:
     try:
         return key_bytes(hello.key, PUBLIC_KEY_BYTES)
@@ -104,6 +111,7 @@ def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> U
     if user is None:
         if hello.purpose == "query" or hello.link:
             raise Refused(codes.UNKNOWN_USER, f"Nobody called {name.text} was ever here: check the spelling.")
+        _check_new(name)
         other = hub.directory.resembled(name)
         if other is not None:
             raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, who is someone else.")

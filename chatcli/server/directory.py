@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, StoreError
-from chatcli.protocol.names import Name, check_name, look_of
+from chatcli.protocol.lookalikes import look_of
+from chatcli.protocol.names import Name, check_name
 from chatcli.store.log import KeyRecord, Settled, UserRecord
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _SPELLINGS: Final = 100_000  # remembered, so that a name is not folded anew for
 _HINTS: Final = 3
 _CANDIDATES: Final = 1000  # names looked at for a near miss, twice: half a millisecond
 
+
+RELEASED: Final = "\0"  # the keys of those whose name was made free begin so: nobody can ask for one
 
 # Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. Whoever changes one of
 # these puts another in its place.
@@ -50,7 +53,7 @@ class User:
         away_since: when they did.
         rooms: those they belong to.
         entering: how many rooms they are about to belong to.
-        invited: rooms to which they may have been invited; see :meth:`chatcli.server.rooms.Rooms.invites`.
+        invited: rooms to which they may have been invited; see :class:`chatcli.server.invitations.Invitations`.
         partners: with whom they have talked of late, the latest last; None until the log was asked.
         settling: whether the name has yet to be written.
     """
@@ -125,8 +128,8 @@ class Directory:
     def _add(self, user: User) -> None:
         self._by_id[user.id] = user
         self._by_key[user.key] = user
-        look = look_of(user.key)
-        if look != user.key:
+        look = look_of(user.name)
+        if look != user.key and not user.key.startswith(RELEASED):
             self._by_look.setdefault(look, user)
 
     def get(self, identity: int) -> User | None:
@@ -197,7 +200,7 @@ class Directory:
             self._forget_look(user)
 
     def _forget_look(self, user: User) -> None:
-        look = look_of(user.key)
+        look = look_of(user.name)
         if self._by_look.get(look) is user:
             del self._by_look[look]
 

@@ -20,7 +20,7 @@ from chatcli.server import delivering, questions
 from chatcli.server.allowances import Allowances
 from chatcli.server.counting import Counting
 from chatcli.server.delivering import Origin
-from chatcli.server.directory import Directory, User
+from chatcli.server.directory import RELEASED, Directory, User
 from chatcli.server.feed import Feed
 from chatcli.server.limits import Limits
 from chatcli.server.links import Links
@@ -188,7 +188,7 @@ class Hub:
 
         Not before: whoever takes the free name could be written first, or without this.
         """
-        key = f"\0{user.id}"
+        key = f"{RELEASED}{user.id}"
 
         def written(error: StoreError | None) -> None:
             settled(error)  # while they still have the name, so that others hear under it that they have left
@@ -196,6 +196,8 @@ class Hub:
                 self.directory.rename(user, name, key)
                 for room in user.rooms:
                     self.rooms.leave(room, user)
+                for room in user.invited:
+                    self.rooms.invitations.end(room, user)
 
         self.log.change(Rename(user.id, name, key), written)
         self.turn.wake()

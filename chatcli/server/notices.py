@@ -36,9 +36,9 @@ def tell(
     _say((feed for feed in feeds if feed.session is not besides), happened)
 
 
-def tell_user(room: Room, what: Happening, user: User, by: User, text: str = "") -> None:
+def tell_user(room: Room, what: Happening, user: User, by: User | None = None, text: str = "") -> None:
     """Tell a user what happened to them."""
-    _say(user.feeds, Happened(room.name, what, user.name, by.name, text))
+    _say(user.feeds, Happened(room.name, what, user.name, by.name if by else "", text))
 
 
 def _say(feeds: Iterable[Feed], happened: Happened) -> None:

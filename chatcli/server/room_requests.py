@@ -12,8 +12,8 @@ from chatcli.protocol.admin import MAX_REASON
 from chatcli.protocol.codec import encode
 from chatcli.protocol.names import check_room_name
 from chatcli.server import notices
-from chatcli.server.rooms import MAX_TOPIC, subject
-from chatcli.server.rulings import Kind
+from chatcli.server.rooms import MAX_TOPIC
+from chatcli.server.rulings import Kind, subject
 from chatcli.store.log import Settled
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _leave(session: Session, frame: f.Leave) -> None:
     _check_purpose(session)
     invitation = hub.rooms.invitation(user, frame.room)
     if invitation is not None:
-        hub.rooms.uninvite(invitation, user, _answering(session, frame, lambda: f.Done(frame.n)))
+        hub.rooms.invitations.end(invitation, user, _answering(session, frame, lambda: f.Done(frame.n)))
         return
     room = hub.rooms.find(user, frame.room)
     _check_member(room, user)
@@ -181,7 +181,7 @@ def _kick(deed: _Deed) -> None:
 def _ban(deed: _Deed) -> None:
     hub, room, whom, frame = deed.session.hub, deed.room, deed.whom, deed.frame
     settled = deed.told("banned")
-    hub.rooms.uninvite(room, whom)
+    hub.rooms.invitations.end(room, whom)
     hub.rulings.make("room_ban", subject(room, whom), seconds=frame.seconds, reason=frame.reason)
     hub.rooms.leave(room, whom, settled)  # they may just be on their way in
 
@@ -213,8 +213,8 @@ def _invite(deed: _Deed) -> None:
     hub = deed.session.hub
     if hub.rulings.get("room_ban", subject(deed.room, deed.whom)) is not None:
         raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} is banned from {deed.room.name}: unban them first.")
-    hub.rooms.check_invite(deed.room, deed.whom)
-    hub.rooms.invite(deed.room, deed.whom, deed.by, deed.told_to_them("invited"))
+    hub.rooms.invitations.check(deed.room, deed.whom, deed.by)
+    hub.rooms.invitations.give(deed.room, deed.whom, deed.by, deed.told_to_them("invited"))
 
 
 def _check_ruling(deed: _Deed, kind: Kind, what: str) -> None:
@@ -224,7 +224,7 @@ def _check_ruling(deed: _Deed, kind: Kind, what: str) -> None:
 
 def _uninvite(deed: _Deed) -> None:
     _check_ruling(deed, "room_invitation", "invited to")
-    deed.session.hub.rooms.uninvite(deed.room, deed.whom, deed.told_to_them("uninvited"))
+    deed.session.hub.rooms.invitations.end(deed.room, deed.whom, deed.told_to_them("uninvited"))
 
 
 def _own(deed: _Deed) -> None:

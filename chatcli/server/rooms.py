@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final, cast
 from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Message, RoomInfo, RoomKind
-from chatcli.protocol.names import Name, check_room_name, look_of
+from chatcli.protocol.lookalikes import look_of
+from chatcli.protocol.names import Name, check_room_name
 from chatcli.protocol.text import printable_line
 from chatcli.server import notices
 from chatcli.server.directory import Directory, User, close_names
-from chatcli.server.rulings import Rulings, details
+from chatcli.server.invitations import Invitations
+from chatcli.server.rulings import Rulings, details, subject
 from chatcli.server.turn import Turn
 from chatcli.store.log import Enter, Leave, Log, Own, Record, RoomRecord, Settled, unheeded
 
@@ -28,10 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_ROOMS: Final = 500  # that one user may belong to
-_MOST_INVITATIONS: Final = 100  # that one user may have
 MAX_TOPIC: Final = 500  # characters
 _GLIMPSE: Final = 200  # characters of what was last said, in a list of rooms
-_INVITATION_SECONDS: Final = 30 * 86_400
 _SPELLINGS: Final = 10_000  # remembered, so that a name is not folded anew for each message
 _CANDIDATES: Final = 1000  # rooms looked at for a near miss
 
@@ -98,6 +98,7 @@ class Rooms:
         self._turn = turn
         self._rulings = rulings
         self._clock = clock
+        self.invitations = Invitations(rulings, self.may_invite)
         self._by_id: dict[int, Room] = {}
         self._by_key: dict[str, Room] = {}
         self._by_look: dict[str, Room] = {}
@@ -113,17 +114,14 @@ class Rooms:
                 self._let_in(place, user, member.since, owner=member.owner)
         for room in self._by_id.values():
             self._find_heir(room)  # the server may have been killed before that was written
-        for subject in rulings.all("room_invitation"):
-            room_id, user_id = map(int, subject.split(":"))
-            place, user = self._by_id.get(room_id), directory.get(user_id)
-            if place is not None and user is not None:
-                user.invited |= {place}
+        self.invitations.load(self._by_id.get, directory)
+        self._empty([room for room in self._by_id.values() if not room.members])  # as above
         self._next_id = min(self._by_id, default=0) - 1
 
     def _add(self, room: Room) -> None:
         self._by_id[room.id] = room
         self._by_key[room.key] = room
-        self._by_look.setdefault(look_of(room.key), room)
+        self._by_look.setdefault(look_of(room.name), room)
 
     # Finding rooms
 
@@ -142,7 +140,7 @@ class Rooms:
         if room is None or not room.members:  # all have left: it is as if it were not there, until someone enters it
             room = self._look_up(user, spelling)
         if room.kind == "private" and (user not in room.members or user in room.leaving):
-            if self.invites(room, user):
+            if self.invitations.holds(room, user):
                 text = f"You are invited to {room.name}: join it first."
                 raise UnknownRecipient(codes.UNKNOWN_ROOM, text, [room.name])
             raise self._unknown(user, spelling)
@@ -183,7 +181,7 @@ class Rooms:
         """Return whether a user may know of a room."""
         if room.settling or not room.members:
             return False
-        return room.kind != "private" or user in room.members or self.invites(room, user)
+        return room.kind != "private" or user in room.members or self.invitations.holds(room, user)
 
     def reads(self, room: Room, user: User, seq: int) -> bool:
         """Return whether a user may read the message with that ``seq`` in a room."""
@@ -206,25 +204,25 @@ class Rooms:
     def info(self, room: Room, user: User, last: Message | None = None) -> RoomInfo:
         """Return what a user is told of a room."""
         owners = sorted(owner.name for owner in room.owners)
-        joined, invited = user in room.members, self.invites(room, user)
+        joined, invited = user in room.members, self.invitations.holds(room, user)
         if last is not None:
             last.text = last.text[:_GLIMPSE]
         return RoomInfo(room.name, room.kind, len(room.members), room.topic, owners, joined, invited, last)
 
     # Who may do what
 
-    def invites(self, room: Room, user: User) -> bool:
-        """Return whether a user was invited to a room and has not entered it since."""
-        return room in user.invited and self._rulings.get("room_invitation", subject(room, user)) is not None
-
-    def invitations(self, user: User) -> list[str]:
-        """Return the names of the rooms that a user is invited to."""
-        return sorted(room.name for room in user.invited if self.invites(room, user))
-
     def invitation(self, user: User, spelling: str) -> Room | None:
         """Return the room of that name if the user is invited to it."""
-        found = (room for room in user.invited if room.name.casefold() == spelling.casefold())
-        return next((room for room in found if user not in room.members and self.invites(room, user)), None)
+        try:
+            room = self._by_key.get(check_room_name(spelling).key)
+        except InputError:
+            return None
+        outside = room is not None and user not in room.members
+        return room if room is not None and outside and self.invitations.holds(room, user) else None
+
+    def may_invite(self, room: Room, user: User) -> bool:
+        """Return whether a user may invite others to a room."""
+        return self.rules(room, user) if room.kind == "private" else user in room.members
 
     def rules(self, room: Room, user: User) -> bool:
         """Return whether a user owns a room, or all of them as an operator of the server."""
@@ -274,7 +272,7 @@ class Rooms:
         """
         self.check_read(room, user)
         taken = room.members or room.settling
-        if room.kind == "private" and taken and not (self.invites(room, user) or self._operates(user)):
+        if room.kind == "private" and taken and not (self.invitations.holds(room, user) or self._operates(user)):
             text = f"{room.name} is private: ask one of its owners to invite you, or choose another name."
             raise Refused(codes.NOT_INVITED, text)
 
@@ -316,8 +314,8 @@ class Rooms:
             room.settling = False
             if error is not None:
                 del self._by_id[room.id], self._by_key[room.key]
-                if self._by_look.get(look_of(room.key)) is room:
-                    del self._by_look[look_of(room.key)]
+                if self._by_look.get(look_of(room.name)) is room:
+                    del self._by_look[look_of(room.name)]
 
         self._change(room.record(), written)
         return room
@@ -342,7 +340,7 @@ class Rooms:
                 self._let_in(room, user, self.handed_on, owner=owner)
                 self._find_heir(room)  # its last owner may have left meanwhile
                 if room in user.invited:
-                    self.uninvite(room, user)
+                    self.invitations.end(room, user)
             settled(error)
 
         self._change(Enter(user.id, room.id, owner), written)
@@ -365,6 +363,9 @@ class Rooms:
             room.leaving.discard(user)
             if error is None:
                 self._let_go(room, user)
+                self.invitations.end_of_inviter(user, room)
+                if not room.members:
+                    self._empty([room])
             settled(error)
             self._find_heir(room)
 
@@ -378,6 +379,20 @@ class Rooms:
         for feed in user.feeds:
             room.feeds.pop(feed, None)
         room.watchers = {one for one in room.watchers if one.user is not user}
+
+    def _empty(self, rooms: list[Room]) -> None:
+        """Have rooms that all have left begin anew: whoever enters next is not bound by what others decided there.
+
+        Of a room that everyone may read, what was said stays, and with it the topic and the bans.
+        """
+        private = [room for room in rooms if room.kind == "private"]
+        for room in rooms:
+            self.invitations.end_of_room(room)
+        self._rulings.lift_in({room.id for room in rooms}, "room_mute")
+        self._rulings.lift_in({room.id for room in private}, "room_ban")
+        for room in private:
+            if room.topic:
+                self.set_topic(room, "")
 
     def _find_heir(self, room: Room) -> None:
         """Have the longest there own a room that nobody owns."""
@@ -393,12 +408,14 @@ class Rooms:
         def written(error: StoreError | None) -> None:
             if error is None and user in room.members:
                 (room.owners.add if owner else room.owners.discard)(user)
+                if not self.may_invite(room, user):
+                    self.invitations.end_of_inviter(user, room)
                 self._find_heir(room)
             settled(error)
 
         self._change(Own(user.id, room.id, owner), written)
 
-    def set_topic(self, room: Room, topic: str, settled: Settled) -> None:
+    def set_topic(self, room: Room, topic: str, settled: Settled = unheeded) -> None:
         """Say what a room is about."""
 
         def written(error: StoreError | None) -> None:
@@ -408,34 +425,6 @@ class Rooms:
 
         self._change(room.record()._replace(topic=topic), written)
 
-    def check_invite(self, room: Room, user: User) -> None:
-        """Keep from inviting someone twice, or to too much.
-
-        Raises:
-            Refused: they are invited already, or to too many rooms.
-        """
-        if self.invites(room, user):
-            raise Refused(codes.NOT_ALLOWED, f"{user.name} is invited to {room.name} already.")
-        if sum(self.invites(one, user) for one in user.invited) >= _MOST_INVITATIONS:
-            raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_INVITATIONS} invitations, and has to take some up.")
-
-    def invite(self, room: Room, user: User, by: User, settled: Settled) -> None:
-        """Let a user enter a private room, or tell them of one that is open, for thirty days."""
-        user.invited |= {room}
-        self._rulings.make(
-            "room_invitation", subject(room, user), seconds=_INVITATION_SECONDS, reason=by.name, settled=settled
-        )
-
-    def uninvite(self, room: Room, user: User, settled: Settled = unheeded) -> None:
-        """Take an invitation back, or note that it was used."""
-        user.invited -= {room}
-        self._rulings.lift("room_invitation", subject(room, user), settled=settled)
-
     def _change(self, record: Record, settled: Settled) -> None:
         self._log.change(record, settled)
         self._turn.wake()
-
-
-def subject(room: Room, user: User) -> str:
-    """Return under what a ruling about a user in a room is kept."""
-    return f"{room.id}:{user.id}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Container
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -22,6 +22,15 @@ Kind = Literal["ban", "mute", "operator", "invitation", "room_ban", "room_mute",
 _INVITATION_SYLLABLES: Final = 10  # 59 bits: open for days, not for ten minutes
 
 
+class _Numbered(Protocol):
+    id: int
+
+
+def subject(room: _Numbered, user: _Numbered) -> str:
+    """Return under what a ruling about a user in a room is kept."""
+    return f"{room.id}:{user.id}"
+
+
 class Decision(msgspec.Struct, frozen=True):
     """What stands beside a ruling's subject.
 
@@ -29,13 +38,15 @@ class Decision(msgspec.Struct, frozen=True):
         at: when it was made, in milliseconds since 1970-01-01 UTC.
         until: when it ends; None for never.
         uses: of an invitation, how many are left.
-        reason: as the operator put it.
+        reason: as the operator put it; of an invitation to a room, who gave it.
+        by: of an invitation to a room, the id of that user; 0 where an older version has written it.
     """
 
     at: int
     until: int | None = None
     uses: int = 0
     reason: str = ""
+    by: int = 0
 
 
 class Rulings:
@@ -88,6 +99,12 @@ class Rulings:
         found = {subject: self.get(kind, subject) for subject in subjects}
         return {subject: decision for subject, decision in found.items() if decision is not None}
 
+    def lift_in(self, rooms: Container[int], kind: Kind) -> None:
+        """Take back what there is of a kind about anyone in these rooms, given by their ids."""
+        if self._in_rooms:
+            for key in [key for one, key in self._decisions if one == kind and int(key.partition(":")[0]) in rooms]:
+                self.lift(kind, key)
+
     def make(
         self,
         kind: Kind,
@@ -96,6 +113,7 @@ class Rulings:
         seconds: float | None = None,
         uses: int = 0,
         reason: str = "",
+        by: int = 0,
         settled: Settled = unheeded,
     ) -> None:
         """Make a ruling, in place of any on the same subject.
@@ -108,11 +126,12 @@ class Rulings:
             seconds: for how long; None for ever.
             uses: of an invitation.
             reason: as the operator put it.
+            by: of an invitation to a room, the id of who gave it.
             settled: told once it is on disk, or why it is not.
         """
         now = self._clock()
         until = None if seconds is None else now + int(seconds * 1000)
-        self._put(kind, subject, Decision(now, until, uses, reason), settled)
+        self._put(kind, subject, Decision(now, until, uses, reason, by), settled)
 
     def lift(self, kind: Kind, subject: str, *, settled: Settled = unheeded) -> None:
         """Take a ruling back, if there is one."""

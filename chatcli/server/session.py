@@ -380,7 +380,7 @@ class Session:
             user.sessions.add(self)
             welcome.user = user.name
             welcome.rooms = [room.name for room in user.rooms]
-            welcome.invited = hub.rooms.invitations(user)
+            welcome.invited = [room.name for room in hub.rooms.invitations.of(user)]
         self.put(encode(welcome))
         if self.feed is not None:
             self.feed.go_on()

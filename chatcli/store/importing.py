@@ -17,7 +17,8 @@ from chatcli.errors import InputError, StoreError
 from chatcli.protocol.choices import check_choices
 from chatcli.protocol.ids import id_bytes
 from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
-from chatcli.protocol.names import Name, check_name, check_room_name, look_of
+from chatcli.protocol.lookalikes import look_of
+from chatcli.protocol.names import Name, check_name, check_room_name
 from chatcli.store import archive, files, schema
 from chatcli.store.archive import milliseconds_of
 from chatcli.store.extra import Extra, decode, encode
@@ -236,14 +237,14 @@ class _Import:
     # People and rooms
 
     def _read_looks(self, table: str) -> dict[str, str]:
-        """Return the names that there are, by what they look like."""
+        """Return the names that there were before, by what they look like."""
         rows = self._execute(f"SELECT key, name FROM {table} WHERE key NOT GLOB ?", ("\0*",))  # noqa: S608 (one of two)
-        return {look_of(key): name for key, name in rows}
+        return {look_of(name): name for _, name in rows}
 
-    def _add_look(self, table: str, name: Name) -> None:
-        """Take note of a name that is new, which must not be mistaken for another."""
-        other = self._looks[table].setdefault(name.look, name.text)
-        if other != name.text:
+    def _check_look(self, table: str, name: Name) -> None:
+        """Refuse a new name that is mistaken for one that was here; those of one archive have lived with each other."""
+        other = self._looks[table].get(name.look)
+        if other is not None:
             raise _Wrong(f"{name.text} looks like {other}: give one another name")
 
     def _take_user(self, line: archive.User) -> _Known:
@@ -261,7 +262,7 @@ class _Import:
             # archive must not be able to let themselves in under a name that others trust.
             return _Known(row[0], new=False)
         if not line.released:
-            self._add_look("users", name)
+            self._check_look("users", name)
         keys = [(self._key(one.key), _moment(one.since)) for one in line.keys]
         (identity,) = self._execute("SELECT coalesce(max(id), 0) + 1 FROM users").fetchone()
         created, seen = _moment(line.created), _moment(line.seen) if line.seen else 0
@@ -294,7 +295,7 @@ class _Import:
             if line.kind == "private":
                 self._guarded.add(row[0])
             return _Known(row[0], new=False)
-        self._add_look("rooms", name)
+        self._check_look("rooms", name)
         (identity,) = self._execute("SELECT min(coalesce(min(id), 0), 0) - 1 FROM conversations").fetchone()
         self._execute("INSERT INTO conversations (id) VALUES (?)", (identity,))
         self._execute(

@@ -480,12 +480,12 @@ def test_an_invitation_can_be_declined(server: ThreadServer) -> None:
 
 def test_nobody_gets_more_invitations_than_they_can_read(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond so many open ones, further ones are refused."""
-    monkeypatch.setattr("chatcli.server.rooms._MOST_INVITATIONS", 2)
+    monkeypatch.setattr("chatcli.server.invitations._MOST", 2)
     server.joined("bob").hang_up()
     with server.joined("eve") as eve:
         answers = []
         for room in ("#a", "#b", "#c"):
-            eve.enters(room)
+            eve.enters(room, kind="private")
             answers.append(eve.asks("operate", do="invite", to="bob", room=room).get("code"))
         assert answers == [None, None, "too_many"]
 

@@ -480,7 +480,6 @@ def test_a_running_server_keeps_its_log_to_itself(town: Owner, data: Path) -> No
         (user("x" * 33), "32 characters at most"),
         (user("annа"), "mixes scripts"),
         (user("αnn"), "mixes scripts"),
-        (room("#орѕ"), "#орѕ looks like #ops"),
         (user("", released=True), "is no released name"),
         (user("eve", released=True), "is no released name"),
         (user("bob\x1b (released 7)", released=True), "A name is made of letters"),
@@ -515,7 +514,7 @@ def test_a_line_of_nothing_but_brackets_is_named(tmp_path: Path) -> None:
 
 
 def test_a_name_that_looks_like_one_that_is_there_is_refused(town: Owner, data: Path) -> None:
-    """People and rooms of the log are not to be mistaken for those of an archive."""
+    """People and rooms of the log are not to be mistaken for those of an archive; those of one stay as they are."""
     town.log.close()
     taken(data, archive_of(user("Cop")))
     before = dump(data)
@@ -523,7 +522,6 @@ def test_a_name_that_looks_like_one_that_is_there_is_refused(town: Owner, data: 
     assert complaints == [
         (2, "сор looks like Cop: give one another name"),
         (3, "#орѕ looks like #Ops: give one another name"),
-        (6, "ES looks like еѕ: give one another name"),
     ]
     assert dump(data) == before
 

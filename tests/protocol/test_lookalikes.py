@@ -1,0 +1,108 @@
+"""Names that look the same are known to, and those that people tell apart are not."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.errors import InputError
+from chatcli.protocol.lookalikes import bare_look_of, look_of
+from chatcli.protocol.names import RESERVED, check_name, check_new_name, check_room_name
+
+SOFT_DOTTED = [chr(code) for code in range(0x110000) if regex.fullmatch(r"\p{Soft_Dotted}", chr(code))]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lisa", "li\u0307sa"),
+        ("lisa", "l\u0131\u0307sa"),
+        ("lisa", "lıѕa"),
+        ("jan", "j\u0307an"),
+        ("íris", "i\u0307\u0301ris"),
+        ("anna", "an\u0338na"),
+        ("thor", "t\u0335hor"),
+        ("ár", "a\u0301\u0301r"),
+        ("ár", "á\u0301r"),
+        ("ab", "a\u034fb"),
+        ("क्ष", "क्\u200dष"),
+        ("שלום", "שָׁלוֹם"),
+        ("ëлка", "ёлка"),
+        ("coco", "сосо"),
+        ("alice", "ɑlice"),
+        ("paypal", "раураӏ"),
+        ("tom", "ТОМ"),
+        ("Tom", "том"),
+        ("Alice", "AIice"),
+        ("bernie", "bemie"),
+        ("lisa", "1isa"),
+        ("bob", "b0b"),
+        ("aether", "æther"),
+        ("şerif", "șerif"),
+        ("סס", "oo"),
+    ],
+)
+def test_names_that_look_the_same_have_one_look(one: str, other: str) -> None:
+    """Letters of other scripts, marks that do not show, digits and pairs of letters that read as another."""
+    assert look_of(unicodedata.normalize("NFC", one)) == look_of(unicodedata.normalize("NFC", other))
+
+
+@pytest.mark.parametrize("letter", SOFT_DOTTED, ids=lambda letter: f"U+{ord(letter):04X}")
+def test_a_dot_over_a_letter_that_has_one_makes_no_other_name(letter: str) -> None:
+    """Of all letters whose dot gives way to a mark; also with a mark in between that stands below."""
+    for marks in ("\u0307", "\u0323\u0307"):
+        plain = marks.replace("\u0307", "")
+        assert look_of(f"a{letter}{marks}b") == look_of(f"a{letter}{plain}b")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("zoe", "zoë"), ("soren", "søren"), ("luk", "łuk"), ("ali", "all"), ("ALI", "all"), ("Ali", "All"),
+        ("bob", "bob_"), ("bob", "bob2"), ("иван", "ивах"), ("たろう", "だろう"), ("दि", "दी"), ("김철수", "김철소"),
+        ("李明", "李朋"), ("สมชาย", "สมชัย"), ("user11", "user12"), ("anna", "ana"),
+    ],
+)  # fmt: skip
+def test_names_that_people_tell_apart_look_different(one: str, other: str) -> None:
+    """Marks that show, and letters of their own, make another name."""
+    assert look_of(one) != look_of(other)
+
+
+@given(st.text(st.characters(categories=["L", "Nd", "Mn"]), min_size=1, max_size=8))
+def test_whatever_the_spelling_of_a_name_its_look_is_that_of_the_name(raw: str) -> None:
+    """How a name is composed makes no difference to its look, and ASCII is what most looks are made of."""
+    for form in ("NFC", "NFD"):
+        assert look_of(unicodedata.normalize(form, raw)) == look_of(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["ɑll", "ԝһо", "һеӏр", "ѕегѵег", "ѕегvег", "а11", "a11", "wh0", "he1p", "хеlр", "mе", "ехіт", "quіt",
+     "servᴇr", "sẹrver", "ṣerver", "sérver", "ϲhatcli", "chatcIi", "һеге", "hеrе", "уоս", "everуone", "rne", "WH0",
+     "he\u0307lp", "mé", "ꜱystem", "ｓerver"],
+)  # fmt: skip
+def test_what_looks_like_a_reserved_word_is_none_to_be_had(raw: str) -> None:
+    """Refused for one reason or another: as reserved, as one that looks so, or for its mixture of scripts."""
+    with pytest.raises(InputError):
+        check_new_name(check_name(raw))
+
+
+@pytest.mark.parametrize("raw", ["ali", "Ali", "ALI", "wood", "helen", "mel", "yuo", "allen", "whom", "qui", "Жанна"])
+def test_what_only_comes_close_to_a_reserved_word_is_free(raw: str) -> None:
+    """Nobody is refused a name for a word that it does not look like."""
+    check_new_name(check_name(raw))
+
+
+def test_a_reserved_word_looks_like_itself() -> None:
+    """The words are compared as they are written here."""
+    assert {bare_look_of(word) for word in RESERVED} == RESERVED
+
+
+@pytest.mark.parametrize("raw", ["#all", "#help", "#ɑll"])
+def test_nothing_is_reserved_for_rooms(raw: str) -> None:
+    """What begins with # cannot be taken for a word of ours."""
+    assert check_room_name(raw).look == look_of(raw)
