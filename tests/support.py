@@ -96,10 +96,11 @@ class ThreadServer:
         files: tuple[Path, Path] | tuple[None, None] = (None, None),
         *,
         insecure: bool = False,
+        port: int = 0,
     ) -> None:
         self.data = data
         self.certificate = files[0] or data / "server.crt"
-        self._settings = Settings(Address(host, 0), data, limits or Limits(), files[0], files[1], insecure)
+        self._settings = Settings(Address(host, port), data, limits or Limits(), files[0], files[1], insecure)
         self._started: Future[tuple[asyncio.AbstractEventLoop, Hub, Address]] = Future()
         self._thread = threading.Thread(target=self._run, name="server")
         self._failures: list[dict[str, Any]] = []

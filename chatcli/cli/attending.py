@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 from chatcli.cli.handing import Hand, Printer, Runner, watch_output
 from chatcli.cli.output import give_up, note
 from chatcli.cli.statuses import NOT_IN_TIME
+from chatcli.client.credentials import Login
 from chatcli.client.emptying import Emptying
 from chatcli.client.listening import Listener, Since, open_cursor
 from chatcli.client.noting import Overheard
 from chatcli.client.sources import look_for_sources
-from chatcli.client.stream import Login, Stream
+from chatcli.client.stream import Stream
 from chatcli.client.wanted import Wanted
 from chatcli.errors import ServerUnreachable
 
@@ -58,7 +59,7 @@ class Attendance:
         self._left = wish.limit
         service = wish.command is not None or wish.name is not None
         self._emptying = Emptying(wish.login)
-        self._stream = Stream(wish.login, note, patient=service, reached=self._emptying.send)
+        self._stream = Stream(wish.login, note, patient=service, reached=self._emptying.send, own=wish.name is None)
         self._overheard = Overheard(wish.login.server, wish.login.user, reading=wish.name is None)
 
     async def run(self) -> int:

@@ -21,8 +21,8 @@ from chatcli.cli.records import of_heard
 from chatcli.client.backoff import backoff
 
 if TYPE_CHECKING:
+    from chatcli.client.credentials import Login
     from chatcli.client.listening import Heard, Listener
-    from chatcli.client.stream import Login
     from chatcli.protocol.frames import Message
 
 _STDOUT: Final = 1

@@ -133,9 +133,9 @@ def command(
     import asyncio
 
     from chatcli.cli.attending import Wish, attend
+    from chatcli.client.credentials import Login
     from chatcli.client.files import config_directory
     from chatcli.client.identity import load_identity
-    from chatcli.client.stream import Login
     from chatcli.client.wanted import Wanted
     from chatcli.errors import UnknownRecipient, UnknownServer
 

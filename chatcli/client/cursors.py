@@ -3,6 +3,9 @@
 The file has two lines, and each change replaces the older one in place: whatever happens in the middle of that, the
 other line is whole. A change is in the file at once, and so survives the end of the process, however sudden; that it
 survives a power cut takes :meth:`Cursor.flush`. A file that is new says so: an empty one has lost what it knew.
+
+A line holds the number of the change, the mark, and a checksum. Where anchors follow, older versions of chatcli kept
+the fingerprint of the server's key, which is read and ignored: a server may change its key and keep its log.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ import zlib
 from typing import Final, NamedTuple
 
 from chatcli.client import files
+from chatcli.client.anchors import Anchor
 from chatcli.errors import InputError
 
-_LINE: Final = 192  # bytes
-_SLOT: Final = 512  # bytes from the beginning of one line to that of the other: they share no sector of a disk
-_NEW: Final = "new".ljust(_LINE - 1) + "\n"
+_SLOT: Final = 512  # bytes of each line: they share no sector of a disk
+_NEW: Final = "new".ljust(191) + "\n"
+_NONE: Final = "-"
 
 
 class Mark(NamedTuple):
@@ -30,13 +34,15 @@ class Mark(NamedTuple):
         seq: all up to here was handled, or was not for this listener.
         tried: the newest message that was handed over, whether or not it was handled.
         left: the newest message that was not for this listener, and that the user may not have seen either.
-        server_key: the fingerprint of the key of the server whose log it is.
+        anchor: the newest message of the feed up to ``seq``; None where none was read.
+        others: where the listener had come in other logs that this server has shown, the last one first.
     """
 
     seq: int
     tried: int = 0
     left: int = 0
-    server_key: str = ""
+    anchor: Anchor | None = None
+    others: tuple[Anchor, ...] = ()
 
 
 class Found(NamedTuple):
@@ -154,14 +160,15 @@ def read(path: str) -> Found:
     """Return what stands in a file."""
     with open(path, "rb") as file:
         data = file.read(2 * _SLOT)
-    lines = [data[start : start + _LINE] for start in (0, _SLOT)]
+    lines = [data[start : start + _SLOT].partition(b"\n")[0] + b"\n" for start in (0, _SLOT)]
     found = [entry for line in lines if (entry := _parse(line)) is not None]
     return max(found, default=Found(0, None, damaged=_NEW.encode() not in lines), key=lambda entry: entry.number)
 
 
 def _line(number: int, mark: Mark) -> bytes:
-    words = f"{number} {mark.seq} {mark.tried} {mark.left} {mark.server_key or '-'}"
-    return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_LINE - 1).encode() + b"\n"
+    anchors = [_NONE if mark.anchor is None else str(mark.anchor), *map(str, mark.others)]
+    words = " ".join([*map(str, (number, mark.seq, mark.tried, mark.left)), *anchors])
+    return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_SLOT - 1).encode() + b"\n"
 
 
 def _parse(line: bytes) -> Found | None:
@@ -170,8 +177,10 @@ def _parse(line: bytes) -> Found | None:
         words, checksum = line.decode().strip().rsplit(" ", 1)
         if int(checksum, 16) != zlib.crc32(words.encode()):
             return None
-        number, seq, tried, left, key = words.split(" ")
-        return Found(int(number), Mark(int(seq), int(tried), int(left), key.removeprefix("-")))
+        number, seq, tried, left, *rest = words.split(" ")
+        anchor, *others = [Anchor.read(word) for word in rest]
+        mark = Mark(int(seq), int(tried), int(left), anchor, tuple(other for other in others if other is not None))
+        return Found(int(number), mark)
     except ValueError:
         return None
 

@@ -13,7 +13,7 @@ from chatcli.client.leftovers import anything_waits, empty_spool
 from chatcli.errors import ChatError, ServerNotTrusted, ServerUnavailable
 
 if TYPE_CHECKING:
-    from chatcli.client.stream import Login
+    from chatcli.client.credentials import Login
 
 
 class Emptying:

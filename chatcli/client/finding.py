@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chatcli.client.credentials import Login
 from chatcli.client.link import connect
 from chatcli.client.refusals import as_exception
-from chatcli.client.stream import Login
 from chatcli.protocol.frames import Live, Message, ServerBye
 
 
@@ -46,6 +46,18 @@ async def place_of(login: Login, time: int, head: int) -> int:
         else:
             return seen[newer - 1].seq
     return behind
+
+
+async def newer_than(login: Login, time: int, upto: int) -> int | None:
+    """Return the first of the user's messages up to a place that was said after a time; None if there is none.
+
+    Raises:
+        As :func:`place_of`.
+    """
+    if upto <= 0:
+        return None
+    seen = await _seen(login, await place_of(login, time + 1, upto))
+    return seen[0].seq if seen and seen[0].seq <= upto and seen[0].at > time else None
 
 
 async def _seen(login: Login, since: int) -> list[Seen]:

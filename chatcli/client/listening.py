@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatcli.client import files, remarks
+from chatcli.client.anchors import Anchor, Place
+from chatcli.client.credentials import Login
 from chatcli.client.cursors import Cursor, Held, Mark
 from chatcli.client.finding import place_of
-from chatcli.client.stream import Login, Stream
+from chatcli.client.stream import Stream
 from chatcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class Listener:
         self._wanted = wanted
         self._mark = cursor.mark if cursor is not None and cursor.mark is not None else Mark(0)
         self._unseen = 0  # where what the user has not seen begins: nothing from there on is acknowledged; 0: nowhere
-        self._upto = 0  # the position once what was last heard is handled
+        self._heard: dict[int, Message] = {}  # what was last heard, whether or not it is for this listener
 
     @property
     def stream(self) -> Stream:
@@ -106,23 +108,32 @@ class Listener:
             InputError: the position cannot be kept, or what was kept cannot be read.
         """
         stream, mark = self._stream, self._mark
+        known = self._cursor is not None and self._cursor.mark is not None
+        kept = Place(mark.seq, mark.tried, mark.anchor, mark.others) if known and since is None else None
         if since is None:
             self._check_cursor()
-        known = self._cursor is not None and self._cursor.mark is not None
-        if known and since is None and not self._own:
-            await stream.open(mark.seq, mark.server_key)
-            self._begin(stream.position or 0)
+        if kept is not None and not self._own:
+            await stream.open(kept)
+            self._begin()
             return
         await stream.open()
         read = stream.acknowledged
-        if known and mark.server_key != stream.server_key:  # numbers of another log say nothing about this one
-            self._mark, known = Mark(0), False
-        place = await self._place(since, read, known=known)
-        if place != read:
-            await stream.open(place)
-        if self._own and not stream.moved:
+        if kept is None:
+            place = await self._place(since, read)
+        else:
+            if kept.seq > read:
+                await stream.open(kept)
+            place = max(self._reached, read)
+        if place != self._reached:
+            await stream.open(Place(place, mark.tried))
+        if self._own and stream.moved is None:
             self._look_for_unseen(read, place)
-        self._begin(stream.position or 0)
+        self._begin()
+
+    @property
+    def _reached(self) -> int:
+        """How far the stream has come."""
+        return self._stream.place.seq if self._stream.place is not None else 0
 
     def _check_cursor(self) -> None:
         """See to it that nothing is passed over because nobody knows any more where the listener left off."""
@@ -136,16 +147,16 @@ class Listener:
             )
         remarks.trouble(f"{path} is damaged: what came last may come again, and is not marked then.")
 
-    async def _place(self, since: Since, read: int, *, known: bool) -> int:
+    async def _place(self, since: Since, read: int) -> int:
         match since:
             case "now":
                 return self._stream.head
             case Moment(at):
                 return await place_of(self._login.settled(), at, self._stream.head)
             case int():
-                return since
+                return min(since, self._stream.head)
             case _:
-                return max(self._mark.seq, read) if known and self._own else read
+                return read
 
     def _look_for_unseen(self, read: int, place: int) -> None:
         """Acknowledge nothing that the user has not seen: what was left out before, or is by beginning later."""
@@ -153,13 +164,22 @@ class Listener:
         self._mark = self._mark._replace(left=max(self._mark.left, skipped))
         self._unseen = read + 1 if self._mark.left > read else 0
 
-    def _begin(self, place: int) -> None:
-        self._upto = place
-        if self._stream.moved:
-            self._stream.moved = False
-            self._mark, self._unseen = Mark(place), 0
-        self._keep(self._mark._replace(seq=place, server_key=self._stream.server_key))
+    def _begin(self) -> None:
+        if self._stream.moved is not None:
+            self._go_elsewhere(self._stream.moved)
+        self._keep_up()
         self.flush()
+
+    def _go_elsewhere(self, place: Place) -> None:
+        """Begin anew in a log that is not the one that it was; what may have been handed over there is marked."""
+        self._stream.moved, self._unseen = None, 0
+        self._keep(Mark(place.seq, place.tried, 0, place.anchor, place.others))
+
+    def _keep_up(self) -> None:
+        """Note that all that the stream has brought was handled."""
+        place = self._stream.place
+        if place is not None:
+            self._keep(self._mark._replace(seq=place.seq, anchor=place.anchor, others=place.others))
 
     async def heard(self) -> list[Heard]:
         """Return the next messages, at least one; all that was returned before has been handled.
@@ -169,18 +189,18 @@ class Listener:
             ServerNotTrusted: what answers there now is not the server that was trusted.
             InputError: the position cannot be kept.
         """
-        self._keep(self._mark._replace(seq=self._upto))
+        self._keep_up()
         while True:
             self.flush()
             messages = await self._stream.take()
-            if self._stream.moved:
-                self._begin(messages[0].seq - 1)
+            if self._stream.moved is not None:
+                self._go_elsewhere(self._stream.moved)
+            self._heard = {message.seq: message for message in messages}
             tried = self._mark.tried
             heard = [Heard(message, message.seq <= tried) for message in self._for_us(messages)]
-            self._upto = self._stream.position or 0
             if heard:
                 return heard
-            self._keep(self._mark._replace(seq=self._upto))
+            self._keep_up()
 
     def _for_us(self, messages: list[Message]) -> list[Message]:
         user = self._stream.user
@@ -220,7 +240,8 @@ class Listener:
         Raises:
             InputError: the position cannot be kept.
         """
-        self._keep(self._mark._replace(seq=seq, tried=max(seq, self._mark.tried)))
+        anchor = Anchor.of(self._heard[seq])
+        self._keep(self._mark._replace(seq=seq, tried=max(seq, self._mark.tried), anchor=anchor))
         if self._own:
             self._stream.ack(min(seq, self._unseen - 1) if self._unseen else seq)
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from chatcli.client import given, oneshot
+from chatcli.client.credentials import Login
 from chatcli.client.files import config_directory
 from chatcli.client.identity import load_identity
 from chatcli.client.ids import new_id
@@ -32,7 +33,7 @@ from chatcli.client.shapes import (
     of_sent,
 )
 from chatcli.client.speaker import Speaker
-from chatcli.client.stream import Login, Stream
+from chatcli.client.stream import Stream
 from chatcli.client.trust import Trust
 from chatcli.errors import ChatError, InputError
 from chatcli.protocol import frames
@@ -70,7 +71,7 @@ class Chat:
         self._listener: Listener | None = None
 
     async def __aenter__(self) -> Self:
-        stream = Stream(self._login, logger.info)
+        stream = Stream(self._login, logger.info, own=self._cursor is None)
         cursor = open_cursor(self._login, self._cursor)
         self._listener = Listener(self._login, stream, cursor, own=self._cursor is None)
         try:

@@ -13,7 +13,7 @@ from chatcli.protocol.frames import History, HistoryPage, Join, Room, RoomList, 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from chatcli.client.stream import Login
+    from chatcli.client.credentials import Login
     from chatcli.client.wanted import Wanted
 
 

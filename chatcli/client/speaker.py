@@ -8,9 +8,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from chatcli.client.backoff import backoff
+from chatcli.client.credentials import Login
 from chatcli.client.link import Connection, connect
 from chatcli.client.refusals import as_exception
-from chatcli.client.stream import Login
 from chatcli.errors import ChatError, InputError, ProtocolError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode

@@ -4,63 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from chatcli.client.anchors import Place
 from chatcli.client.backoff import backoff
 from chatcli.client.conversations import folded
+from chatcli.client.finding import newer_than
 from chatcli.client.link import Connection, connect
 from chatcli.client.refusals import as_exception
+from chatcli.client.resumption import Glimpse, OtherLog, Resumed, resume
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import (
-    VERSION,
     Ack,
     Error,
     Happened,
-    Hello,
     Live,
     Message,
-    Purpose,
     Read,
     ServerBye,
     ServerFrame,
     Welcome,
 )
-from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
-    from chatcli.client.identity import Identity
-    from chatcli.client.trust import Trust
-    from chatcli.protocol.address import Address
+    from chatcli.client.credentials import Login
 
 _BETWEEN_ACKS: Final = 0.5  # seconds, while there is more to be taken
 _ENDS: Final = frozenset({"left", "kicked", "banned"})  # what happens to a member who then is none
-
-
-class Login(NamedTuple):
-    """Who listens, and where.
-
-    Attributes:
-        server: where.
-        user: under which name.
-        trust: which servers to speak to.
-        identity: the user's key.
-        receipts: whether others are told what was handed on.
-    """
-
-    server: Address
-    user: str
-    trust: Trust
-    identity: Identity
-    receipts: bool = True
-
-    def hello(self, purpose: Purpose, since: int | None = None) -> Hello:
-        """Return how to greet the server."""
-        key = key_text(self.identity.public)
-        return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts)
-
-    def settled(self) -> Login:
-        """Return the same for connecting again: nothing new is accepted, nobody is asked."""
-        return self._replace(trust=self.trust.settled())
 
 
 class Stream:
@@ -71,15 +41,15 @@ class Stream:
         told: takes sentences for people about the connection.
         patient: whether to wait for the server where it does not answer the first time either.
         reached: called whenever the server has let us in.
+        own: whether it is the user's own position: what they have read elsewhere does not come.
 
     Attributes:
         user: the name as owned.
         rooms: those that the user belongs to, by folded name.
         head: the newest message of the log when the connection was made.
-        position: the newest message that was taken; the next connection goes on behind it.
+        place: the newest message that was taken; the next connection goes on after it.
         acknowledged: how far the user has read, on any connection, as far as that is known.
-        server_key: the fingerprint of the server's key.
-        moved: the log is not the one that it was: ``position`` has been set back.
+        moved: where the reading goes on in a log that is not the one it was; None once that was noted.
     """
 
     def __init__(
@@ -89,39 +59,38 @@ class Stream:
         *,
         patient: bool = False,
         reached: Callable[[], None] = lambda: None,
+        own: bool = False,
     ) -> None:
         self.user = login.user
         self.rooms: dict[str, str] = {}
         self.head = 0
-        self.position: int | None = None
+        self.place: Place | None = None
         self.acknowledged = 0
-        self.server_key = ""
-        self.moved = False
+        self.moved: Place | None = None
         self._login = login
         self._told = told
         self._patient = patient
         self._reached = reached
+        self._own = own
         self._met = False  # the server has let us in before
         self._connection: Connection | None = None
+        self._glimpsed: list[ServerFrame] = []  # what came while we looked where to go on
         self._farewell: ServerBye | None = None
         self._handled = 0  # what can be acknowledged
         self._last_ack = 0.0
 
-    async def open(self, since: int | None = None, server_key: str = "") -> None:
-        """Connect, and begin behind ``since``, or else behind what the user has read.
-
-        Args:
-            since: a place in the log.
-            server_key: of the server whose log that is; empty if that is not known.
+    async def open(self, place: Place | None = None) -> None:
+        """Connect, and go on after a place, or else after what the user has read.
 
         Raises:
             ServerUnreachable: there is no server.
             Refused: the server does not want us.
             ServerNotTrusted: it is not the one that was meant, or someone has to be asked first (UnknownServer).
             ProtocolError: what answers there is no chatcli server.
+            OtherLog: the place says nothing about the log of that server.
         """
         await self._hang_up()
-        self.position, self.server_key = since, server_key or self.server_key
+        self.place = place
         await self._connect()
 
     async def take(self) -> list[Message]:
@@ -130,6 +99,7 @@ class Stream:
         Raises:
             Refused: the server does not want us any more.
             ServerNotTrusted: what answers there now is not the server that was trusted.
+            OtherLog: what was read says nothing about the log that is there now.
         """
         while True:
             try:
@@ -166,21 +136,21 @@ class Stream:
         if self._farewell is not None:
             raise as_exception(self._farewell)
         self._acknowledge()
+        if self._glimpsed:
+            frames, self._glimpsed = self._glimpsed, []
+            return frames
         return await self._connection.receive()
 
     def _heard(self, frames: list[ServerFrame]) -> list[Message]:
-        messages = []
-        position = self.position or 0
+        messages: list[Message] = []
+        place = self.place or Place(0)
         for frame in frames:
-            if isinstance(frame, Message):
-                if frame.seq > position:
-                    position = frame.seq
-                    messages.append(frame)
-            else:
-                if isinstance(frame, Live):
-                    position = max(position, frame.seq)
+            if not isinstance(frame, Message):
                 self._heard_beside(frame)
-        self.position = position
+            elif frame.seq > (messages[-1].seq if messages else place.seq):
+                messages.append(frame)
+        if messages:
+            self.place = place.after(messages)
         return messages
 
     def _heard_beside(self, frame: ServerFrame) -> None:
@@ -225,35 +195,63 @@ class Stream:
                 return
 
     async def _connect_once(self) -> None:
-        welcome = await self._greet(self.position)
-        since = self.position
-        if since is not None and (welcome.cursor < since or self._is_another()):
-            await self._hang_up()
-            welcome = await self._greet(None)
-            self.moved = True
-            self.position = min(since, welcome.cursor)
-            self._told(
-                f"The server at {self._login.server} is another one than before, or its log was put back: it ends at "
-                f"{welcome.head}, and {since} was reached before. Going on behind {self.position}."
-            )
-            if self.position < welcome.cursor:
-                await self._hang_up()
-                await self._greet(self.position)
-        elif since is None:
-            self.position = welcome.cursor
-        assert self._connection is not None  # noqa: S101 (just made)
-        self.server_key = self._connection.server_key
+        before = self.place
+        if before is None:
+            self.place = Place((await self._greet(None)).cursor)
+        else:
+            login = self._login
+            try:
+                resumed = await resume(before, self._look, lambda time, upto: newer_than(login.settled(), time, upto))
+            except OtherLog as other:
+                resumed = await self._other_log(before, other)
+            if resumed.moved:
+                await self._move(before, resumed.place)
+            else:
+                self.place = resumed.place
         self._reached()
 
-    def _is_another(self) -> bool:
-        shown = self._connection.server_key if self._connection is not None else ""
-        return bool(self.server_key and shown) and shown != self.server_key
+    async def _look(self, since: int) -> Glimpse:
+        """Connect after a place; return what the log has there. What came with it is heard later."""
+        welcome = await self._greet(since)
+        assert self._connection is not None  # noqa: S101 (just made)
+        while True:
+            frames = await self._connection.receive()
+            self._glimpsed += frames
+            first = next((frame for frame in frames if isinstance(frame, Message) and frame.seq > since), None)
+            if first is not None or any(isinstance(frame, Live) for frame in frames):
+                return Glimpse(welcome.head, first)
+            if isinstance(frames[-1], ServerBye):
+                raise as_exception(frames[-1])
+
+    async def _move(self, before: Place, place: Place) -> None:
+        """Go on elsewhere than before: the log is not the one that it was."""
+        self._handled = 0
+        cursor = (await self._greet(None)).cursor
+        if self._own and (cursor > place.seq or not before.candidates):
+            place = place._replace(seq=cursor, anchor=None)
+        self.place = self.moved = place
+        self._told(
+            f"The log of the server at {self._login.server} was put back, or is another one than before. Going on "
+            f"after {place.seq}, and not after {before.seq}; what may have come before is marked as replayed."
+        )
+        if place.seq != cursor:
+            await self._greet(place.seq)
+
+    async def _other_log(self, before: Place, other: OtherLog) -> Resumed:
+        if not self._own:
+            raise OtherLog(
+                f"The log of the server at {self._login.server} is another one than before ({other}), so that how far "
+                'this listener had come says nothing: say where to begin, as in "--since 2h" or "--since now".'
+            ) from None
+        cursor = (await self._greet(None)).cursor
+        return Resumed(before.left()._replace(seq=cursor, tried=0), moved=True)
 
     async def _greet(self, since: int | None) -> Welcome:
+        await self._hang_up()
         self._connection, welcome = await connect(
             self._login.server, self._login.hello("listen", since), self._login.identity, self._login.trust
         )
-        self._login, self._met, self._farewell = self._login.settled(), True, None
+        self._login, self._met = self._login.settled(), True
         self.user, self.head = welcome.user, welcome.head
         self.rooms = {folded(room): room for room in welcome.rooms}
         if since is None:
@@ -262,5 +260,6 @@ class Stream:
 
     async def _hang_up(self) -> None:
         connection, self._connection, self._farewell = self._connection, None, None
+        self._glimpsed = []
         if connection is not None:
             await connection.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 
 from chatcli.client import cursors
+from chatcli.client.anchors import Anchor
 from chatcli.client.cursors import Cursor, Held, Mark, path_of, read
 from chatcli.errors import InputError
 
@@ -24,14 +26,33 @@ def test_what_was_said_last_is_there_the_next_time(tmp_path: Path) -> None:
     cursor = open_at(tmp_path / "cursors")
     assert cursor.mark is None
     for seq in range(1, 6):
-        cursor.move(Mark(seq, seq + 1, 0, "SHA256:x"))
-        assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == Mark(seq, seq + 1, 0, "SHA256:x")
+        cursor.move(Mark(seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)))
+        assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == Mark(
+            seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)
+        )
     cursor.close()
     again = open_at(tmp_path / "cursors")
-    assert again.mark == Mark(5, 6, 0, "SHA256:x")
-    again.move(Mark(2**63 - 1, 2**63 - 1, 2**63 - 1, "SHA256:" + "x" * 43))
+    assert again.mark == Mark(5, 6, 0, Anchor(5, "0123456789ab", 1))
+    most = Anchor(2**63 - 1, "f" * 12, 2**48, 2**63 - 1)
+    again.move(Mark(2**63 - 1, 2**63 - 1, 2**63 - 1, most, (most, most, most)))
     assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == again.mark
     again.close()
+
+
+def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """It has shorter lines, and the key of the server in the place of the anchors."""
+    path = Path(path_of(str(tmp_path / "cursors"), PARTS))
+    path.parent.mkdir(mode=0o700)
+    lines = []
+    for number, seq in ((2, 8), (1, 7)):
+        words = f"{number} {seq} 9 0 SHA256:{'x' * 43}"
+        lines.append(f"{words} {zlib.crc32(words.encode()):08x}".ljust(191).encode() + b"\n")
+    path.write_bytes(lines[0].ljust(512, b"\0") + lines[1])
+    cursor = open_at(tmp_path / "cursors")
+    assert cursor.mark == Mark(8, 9)
+    cursor.move(Mark(10, 10))
+    assert read(str(path))[1] == Mark(10, 10)
+    cursor.close()
 
 
 def test_a_change_that_was_cut_short_leaves_the_one_before(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from chatcli.client.credentials import Login
 from chatcli.client.finding import place_of
-from chatcli.client.stream import Login
 from chatcli.client.trust import CAUTIOUS
 from tests.support import OWN, ThreadServer
 

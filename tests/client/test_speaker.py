@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import chatcli
+from chatcli.client.credentials import Login
 from chatcli.client.speaker import Speaker
-from chatcli.client.stream import Login
 from chatcli.client.trust import Trust
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
