@@ -16,6 +16,7 @@ from chatcli.protocol.text import printable_line
 DATABASE: Final = "chatcli.db"  # in the data directory
 
 _LOCK: Final = "lock"
+_JOURNAL_BYTES: Final = 16 * 1024 * 1024  # that a WAL keeps once a long reader has let go of it
 _BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
 
 
@@ -33,7 +34,24 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         check_same_thread=False,
     )
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # what is deleted is not to be found in the file
+    connection.execute("PRAGMA temp_store = MEMORY")  # nor in files of SQLite's own
+    connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
     return connection
+
+
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Write to the database what stands in its WAL, and empty that; return False where a reader is in the way.
+
+    Raises:
+        sqlite3.Error: the database cannot be written.
+    """
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    return not busy
 
 
 @contextlib.contextmanager

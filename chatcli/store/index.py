@@ -10,12 +10,12 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from chatcli.errors import StoreError
-from chatcli.store import files, words
+from chatcli.store import files, parts, words
+from chatcli.store.parts import Indexed
 from chatcli.store.reader import read_mark
 from chatcli.store.rows import END, is_damage
 
@@ -27,46 +27,16 @@ _QUIET: Final = 0.2  # seconds after a commit, so that many are indexed together
 _REST: Final = 12  # times as long as a step took, while messages come in: they go first
 _RETRY: Final = 60.0  # seconds
 _WAIT: Final = 8.0  # seconds that a search waits for the index
-_REMOVALS: Final = 50  # lists of removed messages to remember; with more of them it is made again instead
+_REMOVALS: Final = 50_000  # removed messages to remember; with more of them it is made again instead
+_CLEAR_EVERY: Final = 20.0  # seconds from a deletion until the parts concerned are made again
+_CLEAR_RETRY: Final = 1.0  # seconds, where a search is in the way
 
-_SCHEMA: Final = (
-    """
-    CREATE VIRTUAL TABLE texts
-    USING fts5 (text, place, author, content = '', columnsize = 0, tokenize = 'ascii', prefix = '2 3')
-    """,
-    "CREATE TABLE state (upto INTEGER NOT NULL, id BLOB, removed INTEGER NOT NULL, words TEXT NOT NULL) STRICT",
+_STATE: Final = (
+    "CREATE TABLE state (upto INTEGER NOT NULL, id BLOB, removed INTEGER NOT NULL, words TEXT NOT NULL) STRICT"
 )
-_ADD: Final = "INSERT INTO texts (rowid, text, place, author) VALUES (?, ?, ?, ?)"
-_REMOVE: Final = "INSERT INTO texts (texts, rowid, text, place, author) VALUES ('delete', ?, ?, ?, ?)"
 _NEXT: Final = (
     "SELECT seq, conversation, sender, text, id FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
 )
-
-
-class Indexed(NamedTuple):
-    """What the index takes of a message."""
-
-    seq: int
-    conversation: int
-    sender: int
-    text: str
-    id: bytes
-
-
-def place(conversation: int) -> str:
-    """Return the word that stands for a conversation."""
-    return _token(conversation * 3) if conversation > 0 else _token(-conversation * 3 + 1)
-
-
-def author(user: int) -> str:
-    """Return the word that stands for someone who says something."""
-    return _token(user * 3 + 2)
-
-
-def _token(number: int) -> str:
-    # One character for the first million numbers: FTS5 then keeps no beginnings of such words.
-    token = chr(0x10000 + (number & 0xFFFFF))
-    return token + _token(number >> 20) if number >> 20 else token
 
 
 class SearchIndex:
@@ -85,7 +55,9 @@ class SearchIndex:
         self._lock = threading.Lock()  # held for one step
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._removed: list[list[Indexed]] = []
+        self._removed: list[int] = []
+        # What earlier runs have left is cleared away as soon as the index is open.
+        self._clear_at: float | None = time.monotonic()
         self._stale = False  # it must be made again
         self._discarded = -_RETRY
         self._upto = 0
@@ -99,12 +71,12 @@ class SearchIndex:
         """Take note that something was committed; in any thread."""
         self._wake.set()
 
-    def remove(self, messages: list[Indexed]) -> None:
+    def remove(self, seqs: list[int]) -> None:
         """Take note of messages that the log has no longer; in any thread."""
         if len(self._removed) >= _REMOVALS:
             self._stale = True
         else:
-            self._removed.append(messages)
+            self._removed += seqs
         self._wake.set()
 
     def doubt(self) -> None:
@@ -131,7 +103,7 @@ class SearchIndex:
 
     def _follow(self) -> None:
         while not self._closing.is_set():
-            self._wake.wait()
+            self._wake.wait(None if self._clear_at is None else max(0.0, self._clear_at - time.monotonic()))
             self._closing.wait(_QUIET)
             self._wake.clear()
             try:
@@ -162,7 +134,9 @@ class SearchIndex:
             if self._stale:
                 self._discard()
             try:
-                return self._advance(self._opened())
+                connection = self._opened()
+                more = self._advance(connection)
+                return self._clear(connection) or more
             except sqlite3.DatabaseError as error:
                 if not is_damage(error) or time.monotonic() < self._discarded + _RETRY:
                     raise
@@ -172,39 +146,55 @@ class SearchIndex:
 
     def _advance(self, connection: sqlite3.Connection) -> bool:
         removed = self._removed[:]
-        messages, upto, more = self._read_on()
+        messages, upto, more = self._read(self._upto, END)
         if removed or upto > self._upto:
             with files.transaction(connection):
-                for gone in removed:
-                    # What was not read before it was removed never came in.
-                    known = [message for message in gone if message.seq <= self._upto]
-                    connection.executemany(_REMOVE, _rows(known))
-                    connection.execute("UPDATE state SET removed = removed + ?", (len(gone),))
-                connection.executemany(_ADD, _rows(messages))
+                if removed:
+                    parts.spoil(connection, removed)
+                    connection.execute("UPDATE state SET removed = removed + ?", (len(removed),))
+                parts.add(connection, messages)
                 connection.execute("UPDATE state SET upto = ?", (upto,))
                 if messages:
                     connection.execute("UPDATE state SET id = ?", (messages[-1].id,))
+        if removed and self._clear_at is None:
+            self._clear_at = time.monotonic() + _CLEAR_EVERY
         del self._removed[: len(removed)]
         self._upto = upto
         return more
 
-    def _read_on(self) -> tuple[list[Indexed], int, bool]:
+    def _clear(self, connection: sqlite3.Connection) -> bool:
+        """Do a step of what makes deleted words vanish from the file; return whether there is more to do at once."""
+        if self._clear_at is None or time.monotonic() < self._clear_at:
+            return False
+        found = parts.find_stale(connection)
+        if found is None:
+            self._clear_at = None if files.checkpoint(connection) else time.monotonic() + _CLEAR_RETRY
+            return False
+        old, new = found
+        after = old.first - 1 if new is None else new.upto
+        messages, upto, more = self._read(after, old.upto)
+        with files.transaction(connection):
+            parts.renew(connection, old, new, messages, upto if more else old.upto, last=not more)
+        return True
+
+    def _read(self, after: int, end: int) -> tuple[list[Indexed], int, bool]:
         """Read what comes next in the log; return the messages, how far that is, and whether there may be more."""
         log = self._opened_log()
         try:
-            messages = [Indexed(*row) for row in log.execute(_NEXT, (self._upto, END, _STEP))]
+            messages = [Indexed(*row) for row in log.execute(_NEXT, (after, end, _STEP))]
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
         else:
-            return messages, messages[-1].seq if messages else self._upto, len(messages) == _STEP
+            return messages, messages[-1].seq if messages else after, len(messages) == _STEP
         (head,) = log.execute("SELECT max(seq) FROM messages").fetchone()
-        end = min(self._upto + _STEP, head)
+        head = min(head, end)
+        reached = min(after + _STEP, head)
         messages = []
-        for seq in range(self._upto + 1, end + 1):
+        for seq in range(after + 1, reached + 1):
             with contextlib.suppress(sqlite3.DatabaseError):  # what nobody can read nobody need find
                 messages += [Indexed(*row) for row in log.execute(_NEXT, (seq - 1, seq, 1))]
-        return messages, end, end < head
+        return messages, reached, reached < head
 
     def _opened_log(self) -> sqlite3.Connection:
         if self._log is None:
@@ -234,9 +224,9 @@ class SearchIndex:
     def _make(self, connection: sqlite3.Connection) -> None:
         removed = read_mark(self._opened_log(), "removed")
         with files.transaction(connection):
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.execute("INSERT INTO state VALUES (0, NULL, ?, ?)", (removed, words.VERSION))
+            connection.execute(_STATE)
+            connection.execute(parts.SCHEMA)
+            connection.execute("INSERT INTO state VALUES (0, NULL, ?, ?)", (removed, _version()))
 
     def _connect(self) -> sqlite3.Connection:
         self.path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
@@ -263,8 +253,14 @@ class SearchIndex:
         log = self._opened_log()
         known = log.execute("SELECT id FROM messages WHERE seq = ?", (upto,)).fetchone()
         fits = known[0] == identity if known else upto <= read_mark(log, "pruned")
-        waiting = sum(map(len, self._removed))
-        return upto if fits and made_by == words.VERSION and removed + waiting == read_mark(log, "removed") else None
+        if not fits or made_by != _version():
+            return None
+        removals = read_mark(log, "removed") - len(self._removed)
+        if removed != removals:  # a run that ended before it could take note of the last ones
+            with files.transaction(connection):
+                parts.spoil_all(connection)
+                connection.execute("UPDATE state SET removed = ?", (removals,))
+        return int(upto)
 
     def _discard(self) -> None:
         """Delete the index; the next step makes it again."""
@@ -275,6 +271,7 @@ class SearchIndex:
         self._removed.clear()
         self._stale = False
         self._upto = 0
+        self._clear_at = time.monotonic()
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
@@ -299,8 +296,6 @@ class SearchIndex:
             self._lock.release()
 
 
-def _rows(messages: Iterable[Indexed]) -> Iterator[tuple[int, str, str, str]]:
-    """Yield what the index takes of messages, but for those that damage has made something else."""
-    for seq, conversation, sender, text, _ in messages:
-        if isinstance(text, str) and isinstance(conversation, int) and isinstance(sender, int) and sender > 0:
-            yield seq, words.flatten(text), place(conversation), author(sender)
+def _version() -> str:
+    """Return what made the index; one that something else has made is of no use."""
+    return f"{parts.VERSION} {words.VERSION}"

@@ -6,17 +6,14 @@ import sqlite3
 import time
 from typing import Final
 
-from chatcli.store.files import transaction
-from chatcli.store.index import Indexed
+from chatcli.store.erasure import Eraser
 from chatcli.store.rows import is_damage
 
 _STEP: Final = 500  # messages to look at, and to delete at most
 _NEWER_IN_A_ROW: Final = 10_000  # messages to look at in vain before a rest
-_REST: Final = 60.0  # seconds
+_REST: Final = 10.0  # seconds
 
-_NEXT: Final = "SELECT seq, conversation, sender, text, id, at FROM messages WHERE seq > ? ORDER BY seq LIMIT ?"
-_PRUNED: Final = "UPDATE marks SET seq = max(seq, ?) WHERE name = 'pruned'"
-_REMOVED: Final = "INSERT INTO marks VALUES ('removed', ?) ON CONFLICT DO UPDATE SET seq = seq + excluded.seq"
+_NEXT: Final = "SELECT seq, at FROM messages WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
 class Pruner:
@@ -28,15 +25,16 @@ class Pruner:
     Used in the writer's thread, between two batches, on the writer's connection.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, eraser: Eraser) -> None:
         self._connection = connection
+        self._eraser = eraser
         self._position = 0
         self._reached = 0  # how far it had come before the rest
         self._newer = 0
         self._resting_until = 0.0
 
-    def prune(self, before: int) -> list[Indexed]:
-        """Delete a few of the messages from before that time; return them.
+    def prune(self, before: int) -> list[int]:
+        """Delete a few of the messages from before that time; return their places.
 
         Raises:
             sqlite3.Error: nothing was deleted; it is tried again after a while.
@@ -52,11 +50,11 @@ class Pruner:
             self._position += _STEP  # what cannot be read stays where it is
             raise sqlite3.DatabaseError(f"some of them are damaged: {error}") from None
 
-    def _step(self, before: int) -> list[Indexed]:
+    def _step(self, before: int) -> list[int]:
         rows = self._connection.execute(_NEXT, (self._position, _STEP)).fetchall()
-        old = [Indexed(*row) for *row, at in rows if at < before]
+        old = [seq for seq, at in rows if at < before]
         if old:
-            self._delete(old)
+            self._eraser.erase(old)
             self._newer = 0
         self._newer += len(rows) - len(old)
         if len(rows) < _STEP:
@@ -73,10 +71,3 @@ class Pruner:
         self._position = self._newer = 0
         self._reached = reached
         self._resting_until = time.monotonic() + _REST
-
-    def _delete(self, messages: list[Indexed]) -> None:
-        with transaction(self._connection):
-            self._connection.executemany("DELETE FROM messages WHERE seq = ?", ((one.seq,) for one in messages))
-            self._connection.executemany("DELETE FROM answers WHERE question = ?", ((one.seq,) for one in messages))
-            self._connection.execute(_PRUNED, (messages[-1].seq,))
-            self._connection.execute(_REMOVED, (len(messages),))

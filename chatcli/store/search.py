@@ -6,13 +6,14 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from chatcli.errors import InputError, StoreError
 from chatcli.store.history import find_conversation
-from chatcli.store.index import SearchIndex, author, place
+from chatcli.store.index import SearchIndex
 from chatcli.store.log import MessageRow, Page, SearchQuery
+from chatcli.store.parts import author, place
 from chatcli.store.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
 
 #: Why a search is not answered that waits for too many others.
@@ -39,9 +40,9 @@ AND (
 _SELECT: Final = f"SELECT {COLUMNS} FROM"
 _JOIN: Final = "CROSS JOIN main.conversations ON conversations.id = messages.conversation"
 _FOUND: Final = f"""
-{_SELECT} found.texts CROSS JOIN main.messages ON messages.seq = texts.rowid {_JOIN}
-WHERE texts MATCH :match AND texts.rowid < :before AND {_VISIBLE}
-ORDER BY texts.rowid DESC
+{_SELECT} found.texts_{{0}} CROSS JOIN main.messages ON messages.seq = texts_{{0}}.rowid {_JOIN}
+WHERE texts_{{0}} MATCH :match AND texts_{{0}}.rowid < :before AND {_VISIBLE}
+ORDER BY texts_{{0}}.rowid DESC
 """
 _ONE: Final = f"{_SELECT} main.messages {_JOIN} WHERE messages.seq = :seq AND {_VISIBLE}"
 _THESE: Final = f"""
@@ -49,8 +50,9 @@ _THESE: Final = f"""
 WHERE {_VISIBLE}
 """
 _SEQS: Final = """
-SELECT rowid FROM found.texts WHERE texts MATCH :match AND rowid < :before ORDER BY rowid DESC LIMIT :most
+SELECT rowid FROM found.texts_{0} WHERE texts_{0} MATCH :match AND rowid < :before ORDER BY rowid DESC LIMIT :most
 """
+_PARTS: Final = "SELECT number FROM found.parts WHERE instead IS NULL AND first < ? ORDER BY first DESC"
 _CONVERSATIONS: Final = "SELECT DISTINCT conversation FROM main.members WHERE user = ?"
 
 
@@ -85,6 +87,7 @@ def search(
     try:
         connection.execute("ATTACH ? AS found", (f"{index.path.absolute().as_uri()}?mode=rw",))
         connection.set_progress_handler(lambda: index.stopped or time.monotonic() > end, _CHECKED_EVERY)
+        connection.execute("BEGIN")  # no part vanishes meanwhile
         return _search(connection, query, expression)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
@@ -98,6 +101,8 @@ def search(
     finally:
         connection.set_progress_handler(None, 0)
         with contextlib.suppress(sqlite3.Error):  # it is not attached, or damaged
+            if connection.in_transaction:
+                connection.execute("COMMIT")
             connection.execute("DETACH found")
 
 
@@ -126,7 +131,7 @@ def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str)
         return Page([], more=False), 0
     parameters["match"] = _match(query, expression, places)
     try:
-        return _page(query, (MessageRow(*values) for values in connection.execute(_FOUND, parameters))), 0
+        return _page(query, _found(connection, parameters)), 0
     except (sqlite3.DatabaseError, TypeError) as error:
         if not is_damage(error):
             raise
@@ -134,8 +139,25 @@ def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str)
     return _sift(connection, query, parameters, _read_seqs(connection, parameters))
 
 
+def _found(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> Iterator[MessageRow]:
+    for part in _parts(connection, parameters):
+        for values in connection.execute(_FOUND.format(part), parameters):
+            yield MessageRow(*values)
+
+
 def _read_seqs(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
-    return [seq for (seq,) in connection.execute(_SEQS, {**parameters, "most": _SIFTED})]
+    seqs: list[int] = []
+    for part in _parts(connection, parameters):
+        found = connection.execute(_SEQS.format(part), {**parameters, "most": _SIFTED - len(seqs)})
+        seqs += [seq for (seq,) in found]
+        if len(seqs) >= _SIFTED:
+            break
+    return seqs
+
+
+def _parts(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
+    """Return the parts of the index in which to look, the newest first."""
+    return [number for (number,) in connection.execute(_PARTS, (parameters["before"],)).fetchall()]
 
 
 def _sift(

@@ -7,14 +7,15 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from chatcli.errors import InputError, StoreError
 from chatcli.store import files, reader, schema, words
 from chatcli.store.backlog import read_backlog
+from chatcli.store.erasure import Eraser
 from chatcli.store.feed import read_feed
 from chatcli.store.history import read_history, read_newest, read_partners, read_question
 from chatcli.store.index import SearchIndex
@@ -46,6 +47,7 @@ from chatcli.store.log import (
     UserRecord,
     unheeded,
 )
+from chatcli.store.pages import Pages
 from chatcli.store.pool import Readers
 from chatcli.store.pruning import Pruner
 from chatcli.store.search import TOO_MANY, search
@@ -97,13 +99,13 @@ class SqliteLog:
     def _open(self) -> None:
         with files.explained(f"Cannot use the log {self._path}"):
             self._path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
+            pages = Pages(self._path)
             connection = files.connect(self._path)
             try:
                 version = schema.check(connection)  # before anything is changed in what may be someone else's file
                 if 0 < version < len(schema.MIGRATIONS):
                     files.back_up(connection, self._path.with_name(f"{files.DATABASE}.schema-{version}.bak"))
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA secure_delete = ON")  # what is pruned is not to be found in the file
                 schema.migrate(connection)
                 self._users = reader.read_users(connection)
                 self._keys = reader.read_keys(connection)
@@ -114,11 +116,14 @@ class SqliteLog:
                 self._writer = Writer(connection, self._path)
             except BaseException:
                 connection.close()
+                pages.close()
                 raise
         self._connection = connection
+        self._pages = pages
         # Holds a few batches at most, see commit(), and one time before which to prune.
-        self._batches: SimpleQueue[Batch | int | None] = SimpleQueue()
-        self._pruner = Pruner(connection)
+        self._work: SimpleQueue[Batch | int | None] = SimpleQueue()
+        self._eraser = Eraser(connection, self._path, pages)
+        self._pruner = Pruner(connection, self._eraser)
         self._pruning = False
         self._index = SearchIndex(self._path)
         self._thread = threading.Thread(target=self._write_batches, name="log-writer", daemon=True)
@@ -197,26 +202,47 @@ class SqliteLog:
     def _hand_over(self) -> None:
         """Give the writer what waits."""
         self._writing += 1
-        self._batches.put(self._waiting)
+        self._work.put(self._waiting)
         self._waiting = Batch()
         self._cursors_wanted = False
 
     def _write_batches(self) -> None:
-        while (work := self._batches.get()) is not None:
+        while (work := self._next()) is not None:
             if isinstance(work, int):
                 self._prune(work)
-                continue
-            error = None
+            else:
+                self._write_batch(work)
+            self._clean(self._eraser.clean)
+        self._clean(self._eraser.finish)
+
+    def _next(self) -> Batch | int | None:
+        """Return what to do next; clean the files meanwhile, if there is nothing else."""
+        while True:
             try:
-                self._writer.write(work)
-            except sqlite3.Error as cause:
-                error = StoreError(f"cannot write the log {self._path}: {cause}")
-            except Exception as cause:
-                # A fault of ours: whoever waits for this batch must hear of it all the same.
-                logger.exception("The log writer failed.")
-                error = StoreError(f"cannot write the log {self._path}: {cause!r}")
-            self._tell(self._done, work, error)
-            self._index.wake()
+                return self._work.get(timeout=self._eraser.wait)
+            except Empty:
+                self._clean(self._eraser.clean)
+
+    def _clean(self, clean: Callable[[], None]) -> None:
+        try:
+            clean()
+        except (sqlite3.Error, OSError) as error:
+            logger.error("Cannot clear the log %s of deleted text yet: %s", self._path, error)  # noqa: TRY400 (expected)
+        except Exception:
+            logger.exception("The log cannot be cleared of deleted text.")
+
+    def _write_batch(self, batch: Batch) -> None:
+        error = None
+        try:
+            self._writer.write(batch)
+        except sqlite3.Error as cause:
+            error = StoreError(f"cannot write the log {self._path}: {cause}")
+        except Exception as cause:
+            # A fault of ours: whoever waits for this batch must hear of it all the same.
+            logger.exception("The log writer failed.")
+            error = StoreError(f"cannot write the log {self._path}: {cause!r}")
+        self._tell(self._done, batch, error)
+        self._index.wake()
 
     def _tell(self, function: object, *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the owner's loop is closed: nobody waits any more
@@ -291,7 +317,7 @@ class SqliteLog:
         """Delete a few of the messages from before that time, in milliseconds since 1970-01-01 UTC; call it again."""
         if not (self._pruning or self._closed):
             self._pruning = True
-            self._batches.put(before)
+            self._work.put(before)
 
     def _prune(self, before: int) -> None:
         """Delete a few messages; in the writer's thread."""
@@ -328,7 +354,7 @@ class SqliteLog:
         if self._waiting.entries or self._waiting.changes or (self._waiting and self._error is None):
             self._hand_over()
         self._waiting = Batch()
-        self._batches.put(None)
+        self._work.put(None)
         self._thread.join(_CLOSING_SECONDS)
         hangs = self._thread.is_alive()
         self._index.stop()  # a search that waits for it would keep us waiting, too
@@ -337,4 +363,5 @@ class SqliteLog:
         self._index.close(_CLOSING_SECONDS)
         if not hangs:
             self._connection.close()
+            self._pages.close()
             self._lock.close()

@@ -46,7 +46,7 @@ def index_of(owner: Owner) -> SearchIndex:
 def rows(data: Path) -> int:
     """Return how many messages the index of a closed log knows."""
     with closing(sqlite3.connect(data / "search.db")) as connection:
-        return int(connection.execute("SELECT count(*) FROM texts WHERE texts MATCH 'text : word'").fetchone()[0])
+        return int(connection.execute("SELECT count(*) FROM texts_1 WHERE texts_1 MATCH 'text : word'").fetchone()[0])
 
 
 def test_the_index_is_for_its_owner_only(said: Owner, data: Path) -> None:
@@ -169,9 +169,8 @@ def test_other_rules_for_words_make_the_index_again(said: Owner, monkeypatch: py
 
 def test_an_index_that_could_not_be_made_is_made_later(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk was full just then, nothing of the attempt is left."""
-    full = ("PRAGMA max_page_count = 2", *index_module._SCHEMA)
     with monkeypatch.context() as patched:
-        patched.setattr(index_module, "_SCHEMA", full)
+        patched.setattr(index_module, "_STATE", "PRAGMA max_page_count = 1")
         index_of(chat).doubt()  # it may be there already
         chat.write(entry(ANN, BOB, "one word"))
         answer = chat.ask(chat.log.search, SearchQuery(BOB.id, "word", [], 10))

@@ -1,0 +1,178 @@
+"""What was deleted is in none of the log's files any more: looked for in their bytes."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chatcli.store import erasure, index, parts, pruning
+from chatcli.store.log import Entry
+from tests.store.conftest import open_sqlite
+from tests.store.owner import OpenLog, Owner
+from tests.store.people import ANN, BOB, entry
+from tests.store.town import change
+
+NOW = 1_000_000
+SECRETS = re.compile(rb"secret(\d+)end", re.IGNORECASE)
+
+
+@pytest.fixture
+def store(data: Path) -> OpenLog:
+    """Open SQLite only, whatever other stores there are."""
+    return partial(open_sqlite, data)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clean as soon as something was deleted, in small parts."""
+    monkeypatch.setattr(pruning, "_REST", 0.0)
+    for module, name in ((erasure, "_PAUSE"), (erasure, "_RETRY"), (index, "_CLEAR_EVERY"), (index, "_CLEAR_RETRY")):
+        monkeypatch.setattr(module, name, 0.01)
+    monkeypatch.setattr(parts, "_MESSAGES", 700)
+
+
+def secret(number: int, at: int = NOW - 1, size: int = 0) -> Entry:
+    """Make a message whose text and words can be found in a file."""
+    made = entry(ANN, BOB, f"Secret{number}end" + "." * size)
+    made.at = at
+    return made
+
+
+def found(data: Path) -> set[int]:
+    """Return which secrets stand in any of the files."""
+    return {int(number) for file in data.iterdir() if file.is_file() for number in SECRETS.findall(file.read_bytes())}
+
+
+def kept(owner: Owner) -> set[int]:
+    """Return which secrets the log still has."""
+    return {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.encode())}
+
+
+def prune(owner: Owner, before: int = NOW) -> None:
+    """Delete everything from before that time."""
+    owner.log.prune(before)
+    owner.log.add(entry(ANN, ANN, "tick"))
+    owner.commit()
+    owner.run_all()
+
+
+def wait_for(owner: Owner, data: Path, remaining: set[int]) -> None:
+    """Wait until just these secrets stand in the files."""
+    owner.run_while(lambda: found(data) != remaining)
+
+
+def wait_until_clean(owner: Owner, data: Path) -> None:
+    """Wait until the files hold no more than the log, which is whole."""
+    remaining = kept(owner)
+    wait_for(owner, data, remaining)
+    owner.log.close()
+    assert found(data) == remaining
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_single_message_is_gone_from_all_files(chat: Owner, data: Path) -> None:
+    """While the log is open, with nothing else going on."""
+    chat.write(secret(1))
+    assert chat.find(BOB.id, "secret1end")
+    prune(chat)
+    wait_until_clean(chat, data)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_remains_however_sqlite_has_moved_it_about(chat: Owner, data: Path, seed: int) -> None:
+    """Texts of all lengths, deleted here and there, in the order of their ages: no copy of any stays in any page."""
+    dice = random.Random(seed)
+    for first in range(0, 2000, 500):
+        sizes = [dice.choice([0, 20, 60, 100, 300, 900, 5000]) for _ in range(500)]
+        ages = [dice.choice([1, 2, 3, 4]) if seed % 2 else 1 + first // 500 for _ in sizes]
+        chat.write(*(secret(first + n, ages[n] * 1000, size) for n, size in enumerate(sizes)))
+    for age in (1500, 2500, 3500):
+        for _ in range(3):
+            prune(chat, age)
+        remaining = kept(chat)
+        assert remaining
+        wait_for(chat, data, remaining)
+    assert len(chat.find(BOB.id, f"secret{max(remaining)}end")) == 1
+    wait_until_clean(chat, data)
+
+
+def test_a_reader_is_waited_for(chat: Owner, data: Path) -> None:
+    """Nothing is overwritten that someone still reads; it is once they are done."""
+    chat.write(secret(1), secret(2, NOW + 1))
+    with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert len(reader.execute("SELECT text FROM messages").fetchall()) == 2
+        prune(chat)
+        chat.run_while(lambda: bool(kept(chat) != {2}))
+        assert 1 in found(data)
+        assert len(reader.execute("SELECT text FROM messages").fetchall()) == 2
+    wait_until_clean(chat, data)
+
+
+def test_a_run_that_was_killed_leaves_its_work_to_the_next(
+    chat: Owner, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The log itself knows that something was deleted, and the files are as they were in that moment."""
+    chat.write(*(secret(n, size=n % 500) for n in range(600)), secret(1000, NOW + 1))
+    assert len(chat.find(BOB.id, "secret7end")) == 1
+    monkeypatch.setattr(erasure, "_PAUSE", 1000.0)
+    monkeypatch.setattr(index, "_CLEAR_EVERY", 1000.0)
+    prune(chat)
+    left = tmp_path / "left"
+    shutil.copytree(data, left)
+    assert len(found(left)) > 2
+    after = Owner(partial(open_sqlite, left))
+    wait_until_clean(after, left)
+
+
+@pytest.mark.parametrize("rows", ["some", "all but one"])
+def test_a_log_that_was_written_without_overwriting_is_cleaned_once(chat: Owner, data: Path, rows: str) -> None:
+    """What an earlier program has only given free is overwritten, in pages that are used and in those that are not."""
+    chat.write(*(secret(n, NOW, [0, 50, 9000][n % 3]) for n in range(900)))
+    chat.log.close()
+    which = "seq % 4" if rows == "some" else "seq > 1"
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        connection.executescript(
+            f"PRAGMA secure_delete = OFF; DELETE FROM messages WHERE {which}; DELETE FROM marks WHERE name = 'clean';"  # noqa: S608 (one of two)
+        )
+    (data / "search.db").unlink(missing_ok=True)
+    assert len(found(data)) > 500
+    chat.reopen()
+    wait_until_clean(chat, data)
+
+
+def test_copies_from_before_upgrades_go_with_the_first_deletion(chat: Owner, data: Path) -> None:
+    """They hold what is deleted; as long as nothing is, they stay."""
+    copy = data / "chatcli.db.schema-3.bak"
+    copy.touch()
+    chat.write(entry(ANN, BOB, "kept"))
+    chat.reopen()
+    chat.write(entry(ANN, BOB, "kept, too"))
+    assert copy.exists()
+    chat.write(secret(1))
+    prune(chat)
+    chat.run_while(copy.exists)
+
+
+def test_damage_keeps_nobody_from_writing(chat: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Pages that are not understood are not written to."""
+    chat.write(*(secret(n, size=100) for n in range(200)), secret(1000, NOW + 1))
+    chat.log.close()
+    change(data, "DELETE FROM marks WHERE name = 'clean'")
+    content = bytearray((data / "chatcli.db").read_bytes())
+    size = int.from_bytes(content[16:18])
+    page = content.index(b"Secret100end") // size * size
+    content[page : page + 1] = b"\x07"
+    (data / "chatcli.db").write_bytes(content)
+    chat.reopen()
+    chat.run_while(lambda: "it may still hold deleted text" not in caplog.text)
+    assert chat.write(secret(2000, NOW + 1)).error is None
+    assert (data / "chatcli.db").read_bytes()[page : page + size] == content[page : page + size]
