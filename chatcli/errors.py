@@ -10,6 +10,7 @@
     ├── Refused               the server understood and said no; ``code`` says why
     │   └── UnknownRecipient  nobody was ever here under that name, or there is no such room
     │       └── UnknownAsker  nobody was ever here under the name of who asks
+    ├── HeldBack              not sent, since another recipient cannot get it
     ├── ServerNotTrusted      the server's key is not the right one, or nobody says that it is
     │   └── UnknownServer     someone can be asked whether ``key`` is the server's
     ├── StoreError            the log cannot be opened, read or written
@@ -73,6 +74,18 @@ class UnknownRecipient(Refused):
 
 class UnknownAsker(UnknownRecipient):
     """Nobody has ever been here under the name of who asks; asking does not make it known."""
+
+
+class HeldBack(ChatError):
+    """Not sent, since another recipient of the same cannot get it.
+
+    Attributes:
+        cause: why that one cannot.
+    """
+
+    def __init__(self, sentence: str, cause: ChatError) -> None:
+        super().__init__(sentence)
+        self.cause = cause
 
 
 class ServerNotTrusted(ChatError):

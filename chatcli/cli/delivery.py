@@ -79,7 +79,7 @@ class _Delivery:
         self._messages = messages
         self._timeout = timeout
         self._confirming: Confirming | None = None
-        self._mailing = Mailing(messages)
+        self._mailing = Mailing(messages, together=[[message.id for message in messages]])
         self._error: ChatError | None = None  # of what is not answered
         self._spooled = False
         self._unkept: ServerUnavailable | None = None  # why what was to be kept could not be

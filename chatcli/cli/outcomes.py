@@ -9,7 +9,15 @@ import click
 
 from chatcli.cli.output import flush, give_up, warn
 from chatcli.cli.statuses import NOT_IN_TIME, exit_status
-from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnavailable, ServerUnreachable
+from chatcli.errors import (
+    ChatError,
+    HeldBack,
+    InputError,
+    Refused,
+    ServerNotTrusted,
+    ServerUnavailable,
+    ServerUnreachable,
+)
 from chatcli.protocol import codes
 
 if TYPE_CHECKING:
@@ -19,11 +27,14 @@ if TYPE_CHECKING:
 #: Of several statuses, which counts: the first in this order. What helps is to try again comes behind what does not.
 _WORST: Final = (1, 2, 4, 3, 5, NOT_IN_TIME, 0)
 
+_HELD: Final = "Nothing was sent to the others either."
+
 #: What is not refused by the server has no code of the protocol.
 _CODES: Final[tuple[tuple[type[ChatError], str], ...]] = (
     (ServerUnreachable, "unreachable"),
     (ServerNotTrusted, "not_trusted"),
     (InputError, codes.INVALID),
+    (HeldBack, "held_back"),
 )
 
 
@@ -90,6 +101,7 @@ def tell(outcomes: Sequence[Outcome], *, as_json: bool, quiet: bool, hint: str =
     """
     if as_json or not quiet:
         _print(outcomes, as_json=as_json)
+    held = any(isinstance(outcome.error, HeldBack) for outcome in outcomes)
     sentences = [outcome.unseen or str(outcome.error or "") for outcome in outcomes]
     if len(set(sentences)) == 1:  # one message, or what kept all of them
         sentences = sentences[:1]
@@ -97,8 +109,9 @@ def tell(outcomes: Sequence[Outcome], *, as_json: bool, quiet: bool, hint: str =
         sentences = [
             sentence if not sentence or outcome.unseen else f"{outcome.message.to}: {sentence}"
             for sentence, outcome in zip(sentences, outcomes, strict=True)
+            if not isinstance(outcome.error, HeldBack)
         ]
-    for sentence in filter(None, [*sentences, hint]):
+    for sentence in filter(None, [*sentences, _HELD if held else "", hint]):
         warn(sentence)
 
 

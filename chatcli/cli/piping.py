@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Send
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NAMES = " With --lines, all names are recipients."
 
 
 def pipe(
@@ -62,6 +63,9 @@ def pipe(
         signals = _Signals(lines)
         try:
             lines.run()
+        except UnknownRecipient as error:
+            error.args = (f"{error}{_NAMES}",)
+            raise
         finally:
             told.sum_up()
     signals.obey()
@@ -86,7 +90,7 @@ class _Told:
             self._kept += 1
         else:
             outcome = Outcome(message, "failed", error=answer)
-            hint = " With --lines, all names are recipients." if isinstance(answer, UnknownRecipient) else ""
+            hint = _NAMES if isinstance(answer, UnknownRecipient) else ""
             warn(f"{message.to}: {answer}{hint}" if self._prefix else str(answer))
         self.statuses.add(outcome.status)
         if self._as_json:

@@ -71,8 +71,8 @@ class Sent(Struct, frozen=True):
     error: Annotated[
         Failure | None,
         about(
-            "what went wrong; its code may also be `unreachable`, `not_trusted`, `not_in_time` or `unexpected`, which"
-            " are not the server's"
+            "what went wrong; its code may also be `unreachable`, `not_trusted`, `held_back` (another recipient cannot"
+            " get it), `not_in_time` or `unexpected`, which are not the server's"
         ),
     ]
     status: Annotated[Count, about("what the exit status were, if there were only this recipient")]

@@ -62,7 +62,8 @@ def command(
 
     Prints "delivered" if the person, or somebody else in the room, is in the chat, or "stored" if they get it when they
     come back; either way it is on the server's disk. For several recipients prints a line each, the name and the word
-    parted by a tab, with "failed" for who does not get it; the status is that of the one that went worst.
+    parted by a tab; the status is that of the one that went worst. Either all of them get it or nobody does: if one is
+    unknown, or does not take it, nothing is sent.
 
     With --wait, delivered means that it was shown on a screen of theirs, even if they are away from it. Where that is
     not confirmed in time, prints "stored" and ends with status 6: do not send it again, it comes when they are back.

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatcli.errors import ChatError, InputError, Refused, ServerNotTrusted, ServerUnavailable, UnknownRecipient
+from chatcli.errors import (
+    ChatError,
+    HeldBack,
+    InputError,
+    Refused,
+    ServerNotTrusted,
+    ServerUnavailable,
+    UnknownRecipient,
+)
 
 NOT_IN_TIME: Final = 6
 DECLINED: Final = 7
@@ -32,4 +40,6 @@ _BY_KIND: Final[tuple[tuple[type[ChatError], int], ...]] = (
 
 def exit_status(error: ChatError) -> int:
     """Return the status with which a command ends on ``error``."""
+    if isinstance(error, HeldBack):
+        return exit_status(error.cause)
     return next((status for kind, status in _BY_KIND if isinstance(error, kind)), 1)

@@ -34,7 +34,7 @@ class Confirming:
 
     def __init__(self, messages: Iterable[Send], timeout: float, stored: Callable[[], None] = lambda: None) -> None:
         self._messages = list(messages)
-        self.mailing = Mailing(self._messages)
+        self.mailing = Mailing(self._messages, together=[[message.id for message in self._messages]])
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
         self._timeout = timeout

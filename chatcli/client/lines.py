@@ -18,7 +18,7 @@ from chatcli.client.exchange import TIMEOUT, broken_sentence, greeted
 from chatcli.client.files import outbox_directory
 from chatcli.client.ids import new_id
 from chatcli.client.leftovers import empty_spool
-from chatcli.client.mailing import MOST, MOST_BYTES
+from chatcli.client.mailing import MOST, MOST_BYTES, check
 from chatcli.client.outbox import Outbox
 from chatcli.client.refusals import as_exception
 from chatcli.errors import ChatError, InputError, ServerUnavailable, ServerUnreachable, UnknownServer
@@ -175,6 +175,8 @@ class Lines:
             exchange.say()  # the proof alone: how long a line may be is not known yet
             welcome = exchange.welcome or exchange.hear(Welcome)
             self._trust = self._trust.settled()
+            if not self._ever and len(self._recipients) > 1:
+                self._check(exchange)
             self._ever = True
             self._until = self._until if self._ended else None
             self._cutter.limit(welcome.limits.text, welcome.limits.frame)
@@ -182,6 +184,17 @@ class Lines:
             if not self._open:
                 self._back()
             _Session(self, exchange, float(welcome.limits.silence)).run()
+
+    def _check(self, exchange: Exchange) -> None:
+        """Find out, before anything is sent, whether the user may write to all recipients.
+
+        Raises:
+            ChatError: they may not.
+        """
+        if refused := check(exchange, self._recipients):
+            error = next(iter(refused.values()))
+            error.args = (" ".join(f"{to}: {why}" for to, why in refused.items()),)
+            raise error
 
     # What a session asks of the lines
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client.refusals import as_exception
-from chatcli.errors import ChatError
-from chatcli.protocol.frames import Bye, Error, Send, Sent
+from chatcli.errors import ChatError, HeldBack
+from chatcli.protocol.frames import Bye, Check, Done, Error, Send, Sent
 
 if TYPE_CHECKING:
     from chatcli.client.exchange import Exchange
@@ -20,22 +20,44 @@ MOST: Final = 200
 MOST_BYTES: Final = 256 * 1024
 
 
+def check(exchange: Exchange, recipients: Iterable[str]) -> dict[str, ChatError]:
+    """Return why the user may not write to some of these, by name; nothing is sent.
+
+    Raises:
+        OSError: the connection broke, or it took too long.
+        ChatError: the server said no to all of it.
+    """
+    asked = dict(enumerate(recipients, 1))
+    refused: dict[str, ChatError] = {}
+    exchange.say(*(Check(to, n) for n, to in asked.items()))
+    while asked:
+        answer = exchange.hear_each(Done)
+        to = asked.pop(answer.n or 0, None)
+        if to is not None and isinstance(answer, Error):
+            refused[to] = as_exception(answer)
+    return refused
+
+
 class Mailing:
     """Messages, and what the server has said of each.
 
     Args:
         messages: what is sent.
         patience: seconds for the next answer, beside what the exchange has for all of it.
+        together: ids of those that are sent all, or none of them if the user may not write to one of the recipients.
 
     Attributes:
         answers: by id, in the order in which they came: that a message is on disk, or why it is not.
         told: something was said, so that the server may have what is not answered.
     """
 
-    def __init__(self, messages: Iterable[Send], patience: float | None = None) -> None:
+    def __init__(
+        self, messages: Iterable[Send], patience: float | None = None, *, together: Iterable[Collection[str]] = ()
+    ) -> None:
         self.answers: dict[str, Sent | ChatError] = {}
         self.told = False
         self._patience = patience
+        self._together = [group for group in together if len(group) > 1]
         self._open = {message.id: message for message in messages}
 
     @property
@@ -58,6 +80,8 @@ class Mailing:
             OSError: the connection broke, or nothing was answered for too long.
             ChatError: the server said no to all of it.
         """
+        if self._together and not self.told:
+            self._check(exchange)
         rest = self._batches()
         patience = PATIENCE if self._patience is None else self._patience
         said = answered = 0
@@ -71,6 +95,17 @@ class Mailing:
             if self._take(exchange.hear_each(Sent)):
                 answered += 1
                 exchange.deadline = max(exchange.deadline, time.monotonic() + patience)
+
+    def _check(self, exchange: Exchange) -> None:
+        """Answer what is held back with the reason, and what holds it back."""
+        groups = [[self._open[identity] for identity in group if identity in self._open] for group in self._together]
+        refused = check(exchange, {message.to: None for group in groups for message in group})
+        for group in groups:
+            cause = next((refused[message.to] for message in group if message.to in refused), None)
+            for message in group if cause is not None else ():
+                held = HeldBack(f"Not sent, as another recipient cannot get it: {cause}", cause or ChatError())
+                self.answers[message.id] = refused.get(message.to, held)
+                del self._open[message.id]
 
     def _batches(self) -> Iterator[list[Send]]:
         """Yield what is not answered in pieces of which two may be on their way."""

@@ -116,6 +116,8 @@ def send_all(
 ) -> list[Sent | ChatError]:
     """Send messages in one breath, and return once each of them is on the server's disk or refused.
 
+    All of them are sent, or none: the server is asked first whether the user may write to each recipient.
+
     A connection that breaks is made again, and what is not answered is said again with the same ids.
 
     Args:
@@ -131,7 +133,7 @@ def send_all(
     Raises:
         As :func:`send`, where nothing was answered.
     """
-    mailing = Mailing(messages)
+    mailing = Mailing(messages, together=[[message.id for message in messages]])
     try:
         deliver(server, user, mailing, trust, identity)
     except ChatError as error:

@@ -53,7 +53,13 @@ class _Again(msgspec.Struct, tag_field="t", tag="again"):
     id: str
 
 
-_Line = Send | _Whose | _Gone | Refusal | _Again
+class _Together(msgspec.Struct, tag_field="t", tag="together"):
+    """Messages that are sent all, or none of them."""
+
+    ids: list[str]
+
+
+_Line = _Together | Send | _Whose | _Gone | Refusal | _Again
 _decode = msgspec.json.Decoder(_Line).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -67,6 +73,7 @@ class Entry(NamedTuple):
         user: whose it is; empty where that is not known.
         message: what is to be sent, and to whom.
         refusal: why the server does not take it, if it has said so.
+        together: the id of the first of those that it is sent with, or not at all; empty where it stands alone.
     """
 
     path: str
@@ -74,6 +81,7 @@ class Entry(NamedTuple):
     user: str
     message: Send
     refusal: Refusal | None
+    together: str = ""
 
 
 class Outbox:
@@ -87,6 +95,7 @@ class Outbox:
 
     Attributes:
         left: what earlier runs of the client have not sent, the oldest first. It stays on disk until :meth:`clear`.
+        together: ids of those among it that are sent all, or none of them.
 
     Raises:
         InputError: the directory is open to others, or cannot be read.
@@ -111,15 +120,20 @@ class Outbox:
             raise _unusable(directory, error) from None
         found.sort(key=lambda run: _place(run[1], run[2]))
         left: dict[str, Send] = {}
+        together: dict[str, list[str]] = {}
         for descriptor, _, entries in found:
             waiting = {entry.message.id: entry.message for entry in entries if entry.refusal is None}
             self._refused[descriptor] = len(entries) - len(waiting)
             self._kept.update(dict.fromkeys(waiting, descriptor))
             left.update(waiting)
+            for entry in entries:
+                if entry.together and entry.refusal is None:
+                    together.setdefault(entry.together, []).append(entry.message.id)
         self.left = list(left.values())
+        self.together = list(together.values())
 
-    def keep(self, waiting: Iterable[Send]) -> None:
-        """Have all of this on disk.
+    def keep(self, waiting: Iterable[Send], *, together: bool = False) -> None:
+        """Have all of this on disk; ``together`` is for what is sent all, or nothing of it.
 
         Raises:
             InputError: it cannot be written.
@@ -130,7 +144,7 @@ class Outbox:
         try:
             if self._own is None:
                 self._own = self._create()
-            _write(self._own, new)
+            _write(self._own, [*new, *([_Together([send.id for send in new])] if together else [])])
         except OSError as error:
             raise _unusable(self._directory, error) from None
         self._kept.update(dict.fromkeys((send.id for send in new), self._own))
@@ -335,6 +349,8 @@ def _entries(path: str, descriptor: int) -> list[Entry]:
                     found[line.id] = found[line.id]._replace(refusal=line)
                 case _Again() if line.id in found:
                     found[line.id] = found[line.id]._replace(refusal=None)
+                case _Together(ids):
+                    found.update({one: found[one]._replace(together=ids[0]) for one in ids if one in found})
     return list(found.values())
 
 

@@ -28,14 +28,14 @@ _BETWEEN_LOOKS: Final = 0.02  # seconds
 
 
 def keep(server: Address, user: str, messages: Iterable[Send]) -> None:
-    """Keep messages until a command reaches the server.
+    """Keep messages until a command reaches the server, which then sends all of them, or none.
 
     Raises:
         InputError: they cannot be written.
     """
     box = Outbox(outbox_directory(), server, user, take_up=False)
     try:
-        box.keep(messages)
+        box.keep(messages, together=True)
     finally:
         box.close()
 
@@ -72,7 +72,7 @@ def send_left(
 def _send(
     box: Outbox, server: Address, hello: Hello, trust: Trust, identity: Identity, seconds: float, *, asking: bool
 ) -> None:
-    mailing = Mailing(box.left, 0 if asking else seconds)
+    mailing = Mailing(box.left, 0 if asking else seconds, together=box.together)
     try:
         if box.left:
             remarks.detail(lambda: f"Sending what waits in the outbox: {len(box.left)}.")

@@ -101,6 +101,13 @@ class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
     answer: Choice | None = None
 
 
+class Check(Struct, tag_field="t", tag="check", gc=False, omit_defaults=True):
+    """Asks whether the user may write to a person or in a room now; the answer is ``done``, and nothing is sent."""
+
+    to: str
+    n: Number = 0
+
+
 class Ack(Struct, tag_field="t", tag="ack", gc=False):
     """Every ``message`` up to this ``seq`` was shown to the user."""
 
@@ -517,6 +524,7 @@ ClientFrame = (
     Hello
     | Prove
     | Send
+    | Check
     | Ack
     | Who
     | Away

@@ -28,6 +28,7 @@ FROM_CLIENT: Final[Table] = {
     State.PROVING: {f.Prove: State.READY, f.Bye: State.CLOSED},
     State.READY: {
         f.Send: State.READY,
+        f.Check: State.READY,
         f.Ack: State.READY,
         f.Who: State.READY,
         f.Away: State.READY,

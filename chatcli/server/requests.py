@@ -89,6 +89,7 @@ def _ping(session: Session, frame: f.Ping) -> None:
 
 HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {
     f.Send: sending.send,
+    f.Check: sending.check,
     f.Ack: _ack,
     f.Who: _who,
     f.Away: _away,

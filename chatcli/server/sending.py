@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import ChatError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.codec import BadFrame
+from chatcli.protocol.codec import BadFrame, encode
 from chatcli.protocol.ids import all_id_bytes, id_bytes
 from chatcli.protocol.names import is_room
 from chatcli.server import questions
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chatcli.server.rooms import Room
     from chatcli.server.session import Session
     from chatcli.store.extra import Extra
+
+_NO_SENDER: Final = "A query cannot send; say hello with a name and another purpose."
 
 
 def send_plain(session: Session, frames: list[f.ClientFrame | BadFrame], start: int) -> int:
@@ -96,7 +98,7 @@ def send(session: Session, frame: f.Send) -> None:
     """
     sender = session.user
     if sender is None or session.purpose == "query":
-        raise Refused(codes.NOT_ALLOWED, "A query cannot send; say hello with a name and another purpose.")
+        raise Refused(codes.NOT_ALLOWED, _NO_SENDER)
     hub = session.hub
     raw_id = _check_message(hub, frame)
     extra = None
@@ -113,6 +115,19 @@ def send(session: Session, frame: f.Send) -> None:
         session.said(hub.say(session, sender, recipient, frame, raw_id, extra))
     else:
         _reply(session, frame, recipient, raw_id, extra)
+
+
+def check(session: Session, frame: f.Check) -> None:
+    """Answer whether the user may write there: what :func:`send` would say to a message that is right.
+
+    Raises:
+        Refused: they may not.
+    """
+    sender = session.user
+    if sender is None or session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, _NO_SENDER)
+    _check_recipient(session.hub, sender, frame.to)
+    session.put(encode(f.Done(frame.n)))
 
 
 def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: Extra | None) -> None:

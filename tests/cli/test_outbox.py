@@ -68,11 +68,11 @@ def test_others_leave_it_alone(away: tuple[Path, Address], state: str) -> None:
 
 
 def test_what_is_refused_is_kept_with_the_reason(away: tuple[Path, Address], state: str) -> None:
-    """It is told once, holds nothing up, is listed, and is not tried again unless somebody says so."""
+    """It is told once, holds nothing else up, is listed, and is not tried again unless somebody says so."""
     data, address = away
     where = ["--user", "ci", "--server", str(address)]
-    done = chatcli("send", "bob", "dora", "hi", "--spool", "--json", *where, XDG_STATE_HOME=state)
-    assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["spooled"] * 2
+    for to in ("dora", "bob"):
+        assert chatcli("send", to, "hi", "--spool", *where, XDG_STATE_HOME=state).stdout == "spooled\n"
     with serving(data, port=address.port):
         done = chatcli("who", *where, XDG_STATE_HOME=state)
         assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
@@ -89,6 +89,23 @@ def test_what_is_refused_is_kept_with_the_reason(away: tuple[Path, Address], sta
             == "chatcli: 1 message sent, 0 messages waiting, 0 refused.\n"
         )
     assert left(state) == []
+
+
+def test_what_was_kept_for_several_goes_to_all_of_them_or_to_nobody(away: tuple[Path, Address], state: str) -> None:
+    """What was held back is kept with the reason, and goes out alone if somebody says so."""
+    data, address = away
+    where = ["--user", "ci", "--server", str(address)]
+    done = chatcli("send", "bob", "hello", "world", "--spool", "--json", *where, XDG_STATE_HOME=state)
+    assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["spooled"] * 2
+    with serving(data, port=address.port):
+        done = chatcli("who", *where, XDG_STATE_HOME=state)
+        assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["bob", "hello"]
+        assert kept(address) == []
+        records = [json.loads(line) for line in chatcli("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()]
+        assert [record["state"] for record in records] == ["refused"] * 2
+        assert chatcli("outbox", "retry", records[0]["id"], XDG_STATE_HOME=state).returncode == 0
+        chatcli("outbox", "send", XDG_STATE_HOME=state)
+        assert kept(address) == ["world"]
 
 
 def test_what_somebody_wrote_into_the_outbox_forges_no_line(

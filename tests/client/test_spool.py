@@ -40,7 +40,8 @@ def troubles() -> Iterator[list[str]]:
 
 def keep(address: Address, *recipients: str, user: str = "a") -> None:
     """Leave a message for each of them in the outbox."""
-    spool.keep(address, user, [Send(new_id(), to, "kept") for to in recipients])
+    for to in recipients:
+        spool.keep(address, user, [Send(new_id(), to, "kept")])
 
 
 def kept() -> list[outbox.Entry]:

@@ -65,6 +65,7 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     ),
     st.builds(f.Prove, _short),
     st.builds(f.Send, _short, _short, _texts, _maybe_seqs, _names, st.none() | _numbers, st.none() | _choices),
+    st.builds(f.Check, _short, _numbers),
     st.builds(f.Ack, _seqs),
     st.builds(f.Who, _short, _numbers, _numbers),
     st.builds(f.Away, _texts, st.booleans(), _numbers),

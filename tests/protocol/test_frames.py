@@ -42,6 +42,7 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     (f.Rooms("#ops", "#dev"), '{"t":"rooms","room":"#ops","after":"#dev"}'),
     (f.History("bob", 9, 5, 20, 1), '{"t":"history","of":"bob","before":9,"since":5,"limit":20,"n":1}'),
     (f.Search("hi", "#ops", "bob"), '{"t":"search","text":"hi","in":"#ops","from":"bob"}'),
+    (f.Check("bob", 3), '{"t":"check","to":"bob","n":3}'),
     (f.Receipts("bob", watch=True), '{"t":"receipts","to":"bob","watch":true}'),
     (f.Answers(7, 1), '{"t":"answers","re":7,"n":1}'),
     (f.Unread(), '{"t":"unread"}'),
