@@ -183,7 +183,7 @@ def _refuse_unless_stored(session: Session, frame: f.Send, raw_id: bytes, refusa
 def _look_up(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
     """Answer with what became of the message the first time, or refuse it."""
     sender = session.own()
-    lookup = Lookup(raw_id)
+    lookup = Lookup(raw_id, sender.id)
 
     def answered(_error: StoreError | None) -> None:
         known = lookup.sender == sender.id

@@ -104,6 +104,11 @@ _RULES: Final = (
         "the id of message {} has {} bytes instead of 16",
     ),
     (
+        "what is remembered of deleted messages can be looked up",
+        "SELECT seq, length(digest) FROM deleted WHERE length(digest) <> 16",
+        "of message {}, which was deleted, {} bytes are remembered instead of 16",
+    ),
+    (
         "nobody has read what was never said",
         """
         SELECT name, cursor FROM users WHERE cursor > max(

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from chatcli.store.deleted import Deleted
 from chatcli.store.files import checkpoint, transaction
 from chatcli.store.pages import Damaged, Page, Pages
 from chatcli.store.reader import read_mark
@@ -45,10 +46,12 @@ class Eraser:
         connection: the writer's, with ``secure_delete`` on.
         path: the log.
         pages: of the same file.
+        deleted: remembers what was deleted.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, pages: Pages) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, pages: Pages, deleted: Deleted) -> None:
         self._connection = connection
+        self._deleted = deleted
         self._path = path
         self._pages = pages
         self._places: list[int] = []  # where rows were deleted, in descending order
@@ -72,6 +75,7 @@ class Eraser:
         """
         rows = [(seq,) for seq in seqs]
         with transaction(self._connection):
+            self._deleted.note(seqs)
             self._connection.executemany("DELETE FROM messages WHERE seq = ?", rows)
             self._connection.executemany("DELETE FROM answers WHERE question = ?", rows)
             self._connection.execute(_PRUNED, (max(seqs),))

@@ -149,15 +149,17 @@ class Lookup:
 
     Attributes:
         id: the message's, 16 bytes.
+        by: who asks; one of theirs that was deleted is known for a while.
         sender: whose it is; 0 if it is not there.
         seq: its place.
         at: its time, in milliseconds since 1970-01-01 UTC.
     """
 
-    __slots__ = ("at", "id", "sender", "seq")
+    __slots__ = ("at", "by", "id", "sender", "seq")
 
-    def __init__(self, id: bytes) -> None:  # noqa: A002 (the wire's name for it)
+    def __init__(self, id: bytes, by: int) -> None:  # noqa: A002 (the wire's name for it)
         self.id = id
+        self.by = by
         self.sender = self.seq = self.at = 0
 
 
@@ -222,7 +224,7 @@ class Entry(Struct, gc=False, eq=False):
         extra: what it has beside its text, as :mod:`chatcli.store.extra` keeps it; None for most.
         written: the id as the client wrote it; the caller's own as well.
         seq: its place, once it is committed.
-        duplicate: the id was in the log already; ``seq`` and ``at`` are those of the first time.
+        duplicate: the id is in the log already, or was deleted of late; ``seq`` and ``at`` are those of the first time.
         refused: nothing was stored: the id was in the log already, in someone else's name, or the question is closed.
         closed: what the question that it answers has been answered with before.
     """

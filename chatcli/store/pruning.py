@@ -6,6 +6,7 @@ import sqlite3
 import time
 from typing import Final
 
+from chatcli.store.deleted import Deleted
 from chatcli.store.erasure import Eraser
 from chatcli.store.rows import is_damage
 
@@ -25,8 +26,9 @@ class Pruner:
     Used in the writer's thread, between two batches, on the writer's connection.
     """
 
-    def __init__(self, connection: sqlite3.Connection, eraser: Eraser) -> None:
+    def __init__(self, connection: sqlite3.Connection, eraser: Eraser, deleted: Deleted) -> None:
         self._connection = connection
+        self._deleted = deleted
         self._eraser = eraser
         self._position = 0
         self._reached = 0  # how far it had come before the rest
@@ -51,6 +53,7 @@ class Pruner:
             raise sqlite3.DatabaseError(f"some of them are damaged: {error}") from None
 
     def _step(self, before: int) -> list[int]:
+        self._deleted.forget()
         rows = self._connection.execute(_NEXT, (self._position, _STEP)).fetchall()
         old = [seq for seq, at in rows if at < before]
         if old:

@@ -113,8 +113,19 @@ CREATE TABLE answers (
 ) STRICT;
 """
 
+# What was deleted is remembered for a while, so that nobody's repetition of it is stored as a message of its own.
+_DELETED: Final = """
+CREATE TABLE deleted (
+    digest BLOB PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    gone INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deleted_by_time ON deleted (gone);
+"""
+
 #: Number n leads from schema n - 1 to schema n. Never change one that was released; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED)
 
 
 def check(connection: sqlite3.Connection) -> int:

@@ -122,8 +122,8 @@ class SqliteLog:
         self._pages = pages
         # Holds a few batches at most, see commit(), and one time before which to prune.
         self._work: SimpleQueue[Batch | int | None] = SimpleQueue()
-        self._eraser = Eraser(connection, self._path, pages)
-        self._pruner = Pruner(connection, self._eraser)
+        self._eraser = Eraser(connection, self._path, pages, self._writer.deleted)
+        self._pruner = Pruner(connection, self._eraser, self._writer.deleted)
         self._pruning = False
         self._index = SearchIndex(self._path)
         self._thread = threading.Thread(target=self._write_batches, name="log-writer", daemon=True)

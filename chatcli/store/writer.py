@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from chatcli.store.deleted import Deleted
 from chatcli.store.extra import decode
 from chatcli.store.files import transaction
 from chatcli.store.log import (
@@ -76,12 +77,16 @@ _OWN: Final = "UPDATE members SET owner = ? WHERE user = ? AND conversation = ? 
 class Writer:
     """Writes batches; used by one thread.
 
+    Attributes:
+        deleted: what was deleted of late, and is not stored again.
+
     Raises:
         sqlite3.Error: from every method; nothing of the batch was stored then.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self.deleted = Deleted(connection)
         self._files = (path, path.with_name(path.name + "-wal"))
         self._newest = read_head(connection)
         self._identities = self._find_files()  # before anyone can have put others in their place
@@ -148,12 +153,17 @@ class Writer:
             case Seen(user, at):
                 execute("UPDATE users SET seen = ?2 WHERE id = ?1 AND seen < ?2", (user, at))
             case Lookup():
-                found = execute("SELECT sender, seq, at FROM messages WHERE id = ?", (record.id,)).fetchone()
-                record.sender, record.seq, record.at = found or (0, 0, 0)
+                self._look_up(record)
             case RoomRecord() | Enter() | Leave() | Own():
                 self._write_room(record)
             case Barrier():
                 pass
+
+    def _look_up(self, lookup: Lookup) -> None:
+        found = self._connection.execute(
+            "SELECT sender, seq, at FROM messages WHERE id = ?", (lookup.id,)
+        ).fetchone() or self.deleted.find(lookup.id, lookup.by)
+        lookup.sender, lookup.seq, lookup.at = found or (0, 0, 0)
 
     def _write_ruling(self, ruling: Ruling) -> None:
         execute = self._connection.execute
@@ -193,7 +203,7 @@ class Writer:
                 )
 
     def _add_messages(self, entries: list[Entry]) -> None:
-        for (re, extra), run in groupby(entries, _beside_text):
+        for (re, extra), run in groupby(self.deleted.sift(entries), _beside_text):
             if re is None and extra is None:
                 self._add_plain(list(run))
             else:

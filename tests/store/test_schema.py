@@ -49,7 +49,7 @@ def test_a_new_database_gets_the_newest_schema(connection: sqlite3.Connection) -
     schema.migrate(connection)
     assert mark(connection) == (schema.APPLICATION_ID, len(schema.MIGRATIONS))
     assert tables(connection) == {
-        "users", "conversations", "members", "messages", "keys", "rulings", "rooms", "marks", "answers"
+        "users", "conversations", "members", "messages", "keys", "rulings", "rooms", "marks", "answers", "deleted"
     }  # fmt: skip
     assert not connection.in_transaction
 
