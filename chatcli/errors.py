@@ -97,11 +97,13 @@ class UnknownServer(ServerNotTrusted):
 
     Attributes:
         key: the fingerprint of the key that the server shows.
+        question: what to ask, to be answered with yes or no.
     """
 
-    def __init__(self, sentence: str, key: str) -> None:
+    def __init__(self, sentence: str, key: str, question: str) -> None:
         super().__init__(sentence)
         self.key = key
+        self.question = question
 
 
 class StoreError(ChatError):

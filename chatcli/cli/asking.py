@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from typing import IO
 
 import click
 
 from chatcli.client.trust import Ask
-from chatcli.protocol.address import Address
 
 _TERMINAL = "/dev/tty"
 
 
 def asker() -> Ask | None:
     """Return what asks, or None where nobody would see the question."""
-    return _ask if sys.stderr is not None and sys.stderr.isatty() and _terminal_is_there() else None
+    return _ask if _terminal_is_there() else None
 
 
 def _terminal_is_there() -> bool:
@@ -26,11 +24,9 @@ def _terminal_is_there() -> bool:
         return False
 
 
-def _ask(server: Address, key: str) -> bool:
+def _ask(question: str) -> bool:
     """Ask until there is a yes or a no; not on standard input, which may be the message."""
-    question = (
-        f"The server at {server} is not known. Its key is {key}.\nIs this the key that its operator gave you? [yes/no] "
-    )
+    question = f"{question} [yes/no] "
     with open(_TERMINAL, encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 (as above)
         while (answer := _answer(question, terminal)) is None:
             question = 'Please type "yes" or "no": '

@@ -12,7 +12,7 @@ import click
 from chatcli.cli.options import server_options, setting_option, user_option
 from chatcli.cli.quoting import RoomCommand
 from chatcli.cli.values import RoomType, TextType
-from chatcli.protocol.address import Address
+from chatcli.protocol.address import Address, canonical
 
 if TYPE_CHECKING:
     from chatcli.client.chat import Chat
@@ -82,7 +82,7 @@ def command(
     if takeover and attach:
         raise click.UsageError("--takeover ends what --attach would join: give one of them.")
     on_terminal = _on_terminal()
-    address = Address(host or server.host, port or server.port)
+    address = canonical(Address(host or server.host, port or server.port))
     identity = load_identity(config_directory())
     present: Present = "takeover" if takeover else "attach" if attach else "refuse"
     arrival = Arrival(

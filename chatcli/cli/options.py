@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -108,7 +109,6 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def trusting(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (passed on)
-        from chatcli.cli.asking import asker
         from chatcli.client.trust import Trust
 
         listen_to_remarks()
@@ -116,12 +116,21 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         settled = settle(options, _given(context), context.find_root().params.get("at"))
         del settled["at"]
         _name_oneself(context, settled)
-        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=asker())
+        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=_asker())
         command(*arguments, trust=trust, **settled)
 
     for key in ("accept-new", "pin", "at", "server"):
         setting_option(key)(trusting)
     return loudness_options(trusting)
+
+
+def _asker() -> Callable[[str], bool] | None:
+    """Return what asks the person, or None where nobody would see the question."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    from chatcli.cli.asking import asker
+
+    return asker()
 
 
 def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:

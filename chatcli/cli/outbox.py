@@ -78,11 +78,12 @@ def send(server: Address, trust: Trust) -> None:
     from chatcli.cli.outcomes import worst
     from chatcli.cli.output import note, warn
     from chatcli.cli.statuses import exit_status
+    from chatcli.client.addresses import addresses_of
     from chatcli.client.leftovers import empty_spool
     from chatcli.protocol.address import parse_address
     from chatcli.protocol.text import printable_line
 
-    alone = str(server) if _named() else ""
+    alone = str(addresses_of(server)[-1]) if _named() else ""
     waiting = [entry for entry in _entries() if entry.refusal is None and alone in ("", entry.server)]
     statuses = [0]
     for address, user in dict.fromkeys((entry.server, entry.user) for entry in waiting):
@@ -90,7 +91,7 @@ def send(server: Address, trust: Trust) -> None:
             warn("Some of it was kept by an older chatcli: joining the server again as the same user sends that.")
             continue
         try:
-            to = parse_address(address)
+            to = server if alone else parse_address(address)
             empty_spool(to, user, trust if to == server else _trust(to, trust), asking=False)
         except ChatError as error:
             warn(printable_line(str(error)))

@@ -173,13 +173,13 @@ def _status(server: Address, user: str, trust: Trust, looked: Looked | None) -> 
 
 
 def _spooled(server: Address, user: str) -> int:
+    from chatcli.client.addresses import addresses_of
     from chatcli.client.files import outbox_directory
     from chatcli.client.outbox import entries
 
-    mine = str(server).lower(), user.casefold()
+    mine = str(addresses_of(server)[-1]), user.casefold()
     return sum(
-        entry.refusal is None and (entry.server.lower(), entry.user.casefold()) == mine
-        for entry in entries(outbox_directory())
+        entry.refusal is None and (entry.server, entry.user.casefold()) == mine for entry in entries(outbox_directory())
     )
 
 

@@ -16,6 +16,7 @@ import fcntl
 import os
 import stat
 import zlib
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from chatcli.client import files
@@ -152,8 +153,21 @@ def _check_kind(file: int) -> None:
 
 
 def path_of(directory: str, parts: tuple[str, ...]) -> str:
-    """Return where the cursor of these lies."""
-    return os.path.join(directory, files.file_name(*parts))
+    """Return where the cursor of these lies; the first is the server, of which all can be found."""
+    return os.path.join(directory, f"{files.file_name(parts[0])}.{files.file_name(*parts[1:])}")
+
+
+def adopt(directory: str, servers: Sequence[str], parts: tuple[str, ...]) -> None:
+    """Have a cursor found that was kept under another name of the server, or in the way of an older chatcli.
+
+    Args:
+        directory: where such files lie.
+        servers: the names of the server, the one that counts first.
+        parts: what else it belongs to.
+    """
+    older = [os.path.join(directory, files.file_name(name, *parts)) for name in servers]
+    others = [path_of(directory, (name, *parts)) for name in servers[1:]]
+    files.adopted(path_of(directory, (servers[0], *parts)), *others, *older)
 
 
 def read(path: str) -> Found:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from chatcli.client import remarks
+from chatcli.client.dialer import dial
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
 from chatcli.client.trust import PLAIN, Channel, Trust
@@ -304,7 +305,7 @@ def connect(server: Address, deadline: float, trust: Trust) -> Opened:
     """
     remarks.detail(lambda: f"Connecting to {server}.")
     plain = trust.plain(server)
-    opened = Opened(_dial(server, deadline), PLAIN) if plain else _connect_in_tls(server, deadline, trust)
+    opened = Opened(dial(server, deadline), PLAIN) if plain else _connect_in_tls(server, deadline, trust)
     remarks.detail(lambda: _STANDINGS[trust.standing(server, opened.channel)].format(key=opened.channel.server_key))
     return opened
 
@@ -312,44 +313,21 @@ def connect(server: Address, deadline: float, trust: Trust) -> Opened:
 def _connect_in_tls(server: Address, deadline: float, trust: Trust) -> Opened:
     from chatcli.client import tls
 
+    doubt = None
     for way in tls.ways(server, trust):
-        plain = _dial(server, deadline)
         try:
-            connection = way.context.wrap_socket(plain, server_hostname=tls.host_name(server))
-        except tls.NotVouched:
+            connection = dial(server, deadline, way)
+        except tls.NotVouched as error:
+            doubt = error
             continue
-        except OSError as error:
-            raise tls.failure(server, error) or ServerUnreachable(unreachable(server, error)) from None
         try:
             channel = tls.shown(server, connection)
-            trust.check(server, channel, vouched=way.vouched)
+            trust.check(server, channel, vouched=way.vouched, doubt=tls.doubt(server, connection, doubt))
         except ChatError:
             connection.close()
             raise
         return Opened(connection, channel)
     raise AssertionError  # the last way needs nobody's word
-
-
-def _dial(server: Address, deadline: float) -> socket.socket:
-    timeout = max(0.1, deadline - time.monotonic())
-    # Bytes are looked up as they are; for a string, the tables of international names are loaded: 2 ms of a `send`.
-    host = server.host.encode() if server.host.isascii() else server.host
-    try:
-        return socket.create_connection((host, server.port), timeout)  # type: ignore[arg-type]  # getaddrinfo's does
-    except (OSError, UnicodeError) as error:
-        raise ServerUnreachable(unreachable(server, error)) from None
-
-
-def unreachable(server: Address, error: Exception) -> str:
-    """Say why there is no connection to the server, and what to do about it."""
-    if isinstance(error, (socket.gaierror, UnicodeError)):
-        return f'There is no host called "{server.host}": check the spelling, or give its IP address with --server.'
-    if isinstance(error, ConnectionRefusedError):
-        return f'No server answers at {server}: start one with "chatcli serve", or say where it is with --server.'
-    if isinstance(error, TimeoutError):
-        return f"{server} does not answer: check the address, the network, and that no firewall is in between."
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"Cannot connect to {server} ({reason}): check the address and the network."
 
 
 def _detail_failure(error: Exception) -> None:

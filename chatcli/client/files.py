@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 
 from chatcli.errors import InputError
+from chatcli.protocol.address import Address, canonical, other_spellings
 
 _NAME_LENGTH = 32  # characters of a hash: names of people may be longer than those of files
 
@@ -48,6 +49,33 @@ def file_name(*parts: str) -> str:
     import hashlib
 
     return hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()[:_NAME_LENGTH]
+
+
+def moved_path() -> str:
+    """Return where the file lies that says which servers are known by the name of another address."""
+    return os.path.join(state_directory(), "servers", "addresses")
+
+
+def moved() -> dict[str, str]:
+    """Return the names of servers by their addresses; only those that have moved. What cannot be read is not there."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(InputError):
+        for line in (read(moved_path()) or "").split("\n"):
+            match line.split():
+                case [address, name] if not address.startswith("#"):
+                    found[address] = name
+    return found
+
+
+def names_of(server: Address) -> list[str]:
+    """Return the name under which what is kept of a server lies, and then those under which something older may lie."""
+    server = canonical(server)
+    own = str(server).lower()
+    known = moved()
+    name = known.get(own, own)
+    if name != own and own in known.values():
+        return [name]  # what lies under the address is another server's, which was there before
+    return list(dict.fromkeys([name, own, *(str(other).lower() for other in other_spellings(server))]))
 
 
 def _directory(variable: str, on_linux: str, elsewhere: str) -> str:
@@ -168,6 +196,17 @@ def hold(path: str, flags: int = os.O_RDWR) -> int | None:
         raise
     os.close(descriptor)
     return None
+
+
+def adopted(path: str, *older: str) -> str:
+    """Return a path, having given it to the first file that lies under an older one, if there is none here yet."""
+    if not os.path.lexists(path):
+        for other in older:
+            with contextlib.suppress(OSError):
+                os.link(other, path, follow_symlinks=False)  # of several processes, one wins
+                os.unlink(other)
+                break
+    return path
 
 
 @contextlib.contextmanager

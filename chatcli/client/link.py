@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections import deque
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatcli.client.exchange import MAX_LINE, unreachable
+from chatcli.client.dialer import Found, Race, Target, look_up, numeric, unreachable, unresolved
+from chatcli.client.exchange import MAX_LINE
 from chatcli.client.identity import Identity
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception
@@ -31,7 +34,13 @@ from chatcli.protocol.frames import (
 )
 from chatcli.protocol.states import State
 
+if TYPE_CHECKING:
+    from chatcli.client.tls import Way
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 _CONNECTING: Final = 10.0  # seconds, the greeting included
+_TO_SAY_SO: Final = 0.1  # seconds of that left to say which addresses were tried
 _CHUNK: Final = 64 * 1024  # bytes taken at a time: a few hundred messages, a few milliseconds of drawing
 _SILENCE: Final = 60.0  # seconds, until the server says otherwise
 GOODBYE: Final = 2.0  # seconds for the server to answer ours
@@ -210,9 +219,10 @@ async def connect(
         Refused: the server does not want this name.
         ProtocolError: what answers there is no chatcli server.
     """
+    deadline = asyncio.get_running_loop().time() + _CONNECTING
     try:
-        async with asyncio.timeout(_CONNECTING):
-            connection = await _open(server, trust)
+        async with asyncio.timeout_at(deadline):
+            connection = await _open(server, trust, deadline - _TO_SAY_SO)
             try:
                 return connection, await connection.greet(hello, identity)
             except BaseException:
@@ -222,34 +232,112 @@ async def connect(
         raise ServerUnreachable(unreachable(server, error)) from None
 
 
-async def _open(server: Address, trust: Trust) -> Connection:
+async def _open(server: Address, trust: Trust, deadline: float) -> Connection:
     """Open a connection to a server that is trusted; nothing is said on it yet."""
     if not trust.plain(server):
-        return await _open_in_tls(server, trust)
-    try:
-        reader, writer = await asyncio.open_connection(*server, limit=_CHUNK)
-    except (OSError, UnicodeError) as error:
-        raise ServerUnreachable(unreachable(server, error)) from None
+        return await _open_in_tls(server, trust, deadline)
+    reader, writer = await _dial(server, deadline)
     return Connection(server, reader, writer, PLAIN)
 
 
-async def _open_in_tls(server: Address, trust: Trust) -> Connection:
+async def _open_in_tls(server: Address, trust: Trust, deadline: float) -> Connection:
     from chatcli.client import tls
 
+    doubt = None
     for way in tls.ways(server, trust):
         try:
-            reader, writer = await asyncio.open_connection(
-                *server, limit=_CHUNK, ssl=way.context, server_hostname=tls.host_name(server)
-            )
-        except tls.NotVouched:
+            reader, writer = await _dial(server, deadline, way)
+        except tls.NotVouched as error:
+            doubt = error
             continue
-        except (OSError, UnicodeError) as error:
-            raise tls.failure(server, error) or ServerUnreachable(unreachable(server, error)) from None
         try:
-            channel = tls.shown(server, writer.get_extra_info("ssl_object"))
-            trust.check(server, channel, vouched=way.vouched)
+            shown = writer.get_extra_info("ssl_object")
+            channel = tls.shown(server, shown)
+            trust.check(server, channel, vouched=way.vouched, doubt=tls.doubt(server, shown, doubt))
         except BaseException:
             writer.transport.abort()  # politeness is for servers that are trusted
             raise
         return Connection(server, reader, writer, channel)
     raise AssertionError  # the last way needs nobody's word
+
+
+async def _dial(server: Address, deadline: float, way: Way | None = None) -> Streams:
+    """Connect to the first of the server's addresses that answers; see :func:`chatcli.client.dialer.dial`."""
+    loop = asyncio.get_running_loop()
+    race = Race(server, await _resolve(server, deadline), way)
+    tasks: dict[asyncio.Task[Streams], Target] = {}
+    try:
+        while True:
+            now = loop.time()
+            while (target := race.due(now)) is not None:
+                tasks[asyncio.create_task(_try(target, race, way), name="dial")] = target
+            if race.over or now >= deadline:
+                raise race.failure()
+            until = deadline if race.turn is None else min(deadline, race.turn)
+            done, _ = await asyncio.wait(tasks, timeout=until - now, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                try:
+                    won = task.result()
+                except OSError as error:
+                    if way is not None and way.decides(error):
+                        raise
+                    race.failed(tasks.pop(task), error)
+                else:
+                    del tasks[task]
+                    return won
+    finally:
+        await _give_up(tasks)
+
+
+async def _try(target: Target, race: Race, way: Way | None) -> Streams:
+    """Connect to one address; the connection stands before TLS begins on it, which the race wants to know."""
+    loop = asyncio.get_running_loop()
+    connection = socket.socket(target.family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, target.place)
+        if way is None:
+            return await asyncio.open_connection(sock=connection, limit=_CHUNK)
+        race.reached(target, loop.time())
+        name = way.host_name
+        return await asyncio.open_connection(sock=connection, limit=_CHUNK, ssl=way.context, server_hostname=name)
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _give_up(tasks: Iterable[asyncio.Task[Streams]]) -> None:
+    """End the tries that are still under way; one that has just connected is closed."""
+    for task in tasks:
+        task.cancel()
+    for streams in await asyncio.gather(*tasks, return_exceptions=True):
+        if not isinstance(streams, BaseException):
+            streams[1].transport.abort()
+
+
+async def _resolve(server: Address, deadline: float) -> Found:
+    """Return the addresses of the server's host; a look-up that takes long is left alone, also at the program's end."""
+    try:
+        return numeric(server)
+    except socket.gaierror:
+        pass
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Found | Exception] = loop.create_future()
+
+    def answered(found: Found | Exception) -> None:
+        if not answer.done():
+            answer.set_result(found)
+
+    def told(found: Found | Exception) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits for it
+            loop.call_soon_threadsafe(answered, found)
+
+    look_up(server, told)
+    try:
+        async with asyncio.timeout_at(deadline):
+            found = await answer
+    except TimeoutError as error:
+        found = error
+    if isinstance(found, Exception):
+        raise ServerUnreachable(unresolved(server, found))
+    return found

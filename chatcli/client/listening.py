@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from chatcli.client import files, remarks
 from chatcli.client.anchors import Anchor, Place
 from chatcli.client.credentials import Login
-from chatcli.client.cursors import Cursor, Held, Mark
+from chatcli.client.cursors import Cursor, Held, Mark, adopt
 from chatcli.client.finding import place_of
 from chatcli.client.stream import Stream
 from chatcli.errors import InputError
@@ -53,11 +53,13 @@ def open_cursor(login: Login, name: str | None, wanted: tuple[str, ...] = (), *,
         InputError: another process has it, or it cannot be used.
     """
     directory = os.path.join(files.state_directory(), _DIRECTORY)
-    place = (str(login.server).lower(), login.user.casefold())
+    servers = files.names_of(login.server)
+    whose = (login.user.casefold(), *(("as", name) if name is not None else ("own", *wanted)))
+    adopt(directory, servers, whose)
     if name is not None:
-        return Cursor(directory, (*place, "as", name), f'the cursor "{name}" of {login.user}')
+        return Cursor(directory, (servers[0], *whose), f'the cursor "{name}" of {login.user}')
     try:
-        return Cursor(directory, (*place, "own", *wanted), f"{login.user}'s own read position for the same messages")
+        return Cursor(directory, (servers[0], *whose), f"{login.user}'s own read position for the same messages")
     except Held:
         if must:
             raise

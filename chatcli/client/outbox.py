@@ -69,7 +69,7 @@ class Entry(NamedTuple):
 
     Attributes:
         path: of the file that it stands in.
-        server: for which it is, as it is addressed; empty where that is not known.
+        server: for which it is, by its newest address; empty where that is not known.
         user: whose it is; empty where that is not known.
         message: what is to be sent, and to whom.
         refusal: why the server does not take it, if it has said so.
@@ -103,15 +103,16 @@ class Outbox:
 
     def __init__(self, directory: str, server: Address, user: str, *, take_up: bool = True) -> None:
         self._directory = directory
-        self._whose = _Whose(str(server), user)
+        self._whose = _Whose(files.names_of(server)[0], user)
         self._beginning = beginning(server, user)
+        starts = beginnings(server, user)
         self._own: int | None = None  # descriptor of the file that this run writes
         self._held: dict[int, str] = {}  # paths of the locked files, by descriptor
         self._kept: dict[str, int] = {}  # where each message stands that waits, by id
         self._refused: dict[int, int] = {}  # how many stand in a file that were refused
         found: list[tuple[int, str, list[Entry]]] = []
         try:
-            for path in _paths(directory, self._beginning) if take_up else ():
+            for path in _paths(directory, *starts) if take_up else ():
                 if (descriptor := _lock(path)) is not None:
                     self._held[descriptor] = path
                     found.append((descriptor, path, _entries(path, descriptor)))
@@ -229,7 +230,12 @@ class Outbox:
 
 def beginning(server: Address, user: str) -> str:
     """Return how the names of the files begin that hold what a user has not sent to a server."""
-    return files.file_name(str(server).lower(), folded(user)) + "."
+    return beginnings(server, user)[0]
+
+
+def beginnings(server: Address, user: str) -> list[str]:
+    """Return the same, and how they begin where they were made under another name of the server."""
+    return [f"{files.file_name(name, folded(user))}." for name in files.names_of(server)]
 
 
 def entries(directory: str) -> list[Entry]:
@@ -243,7 +249,19 @@ def entries(directory: str) -> list[Entry]:
     except OSError as error:
         raise _unusable(directory, error) from None
     found.sort(key=lambda run: _place(*run))
-    return [entry for _, run in found for entry in run]
+    kept = [entry for _, run in found for entry in run]
+    where = {server: _now(server) for server in {entry.server for entry in kept}}
+    return [entry._replace(server=where[entry.server]) for entry in kept]
+
+
+def _now(server: str) -> str:
+    """Return the newest address of a server for which something was kept under this name."""
+    from chatcli.client.addresses import addresses_named  # noqa: PLC0415 (only who looks into the outbox asks)
+
+    try:
+        return str(addresses_named(server)[-1]) if server else ""
+    except (InputError, IndexError):  # nobody could have written that, or it is at no address any more
+        return server
 
 
 def drop(dropped: Collection[Entry]) -> None:
@@ -280,7 +298,7 @@ def _mark(marked: Collection[Entry], mark: type[_Gone | _Again]) -> None:
             raise _unusable(os.path.dirname(path), error) from None
 
 
-def _paths(directory: str, start: str = "") -> list[str]:
+def _paths(directory: str, *starts: str) -> list[str]:
     try:
         with os.scandir(directory) as found:
             # What is no file is none of ours, and a pipe would be waited for.
@@ -288,7 +306,7 @@ def _paths(directory: str, start: str = "") -> list[str]:
     except FileNotFoundError:
         return []
     files.refuse_loose(os.stat(directory), directory, "700")
-    return [os.path.join(directory, name) for name in names if name.startswith(start) and name[0] != "."]
+    return [os.path.join(directory, name) for name in names if name.startswith(starts or "") and name[0] != "."]
 
 
 def _number(path: str) -> int:

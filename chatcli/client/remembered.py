@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chatcli.client.files import state_directory
+from chatcli.client.files import adopted, names_of, state_directory
 from chatcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _BETWEEN: Final = "@"  # occurs neither in names nor in addresses
 def read(kind: str, server: Address, user: str) -> str:
     """Return what is remembered; nothing where there is nothing."""
     directory = _directory(kind)
-    return _read(os.path.join(directory, _file_name(server, user))) if directory else ""
+    return _read(_path(directory, server, user)) if directory else ""
 
 
 def update(kind: str, server: Address, user: str, change: Callable[[str], str | None]) -> None:
@@ -46,7 +46,7 @@ def update(kind: str, server: Address, user: str, change: Callable[[str], str | 
         lock = os.open(directory, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _replace(directory, os.path.join(directory, _file_name(server, user)), change)
+            _replace(directory, _path(directory, server, user), change)
         finally:
             os.close(lock)
 
@@ -101,9 +101,14 @@ def _replace(directory: str, path: str, change: Callable[[str], str | None]) -> 
         raise
 
 
-def _file_name(server: Address, user: str) -> str:
+def _path(directory: str, server: Address, user: str) -> str:
+    """Return where the text of a server and a user is, under whatever spelling it was written first."""
+    return adopted(*(os.path.join(directory, _file_name(name, user)) for name in names_of(server)))
+
+
+def _file_name(server: str, user: str) -> str:
     """Return a name that can be read, and is another one for each server and user."""
-    name = f"{_escaped(user.casefold())}{_BETWEEN}{_escaped(str(server).lower())}"
+    name = f"{_escaped(user.casefold())}{_BETWEEN}{_escaped(server)}"
     if len(name.encode()) <= _LONGEST:
         return name
     from binascii import crc32

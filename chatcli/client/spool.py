@@ -13,7 +13,7 @@ from chatcli.client.exchange import converse
 from chatcli.client.files import config_directory, hold, outbox_directory
 from chatcli.client.identity import load_identity
 from chatcli.client.mailing import Mailing
-from chatcli.client.outbox import Outbox, beginning
+from chatcli.client.outbox import Outbox, beginnings
 from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import VERSION, Hello, Send
 from chatcli.protocol.keys import key_text
@@ -50,9 +50,10 @@ def send_left(
     """
     until = time.monotonic() + seconds
     directory = outbox_directory()
-    start = beginning(server, user)
+    starts = beginnings(server, user)
+    start = starts[0]
     try:
-        if not any(name.startswith(start) for name in os.listdir(directory)):
+        if not any(name.startswith(tuple(starts)) for name in os.listdir(directory)):
             return
         identity = identity or load_identity(config_directory())
         hello = Hello(VERSION, user, "send", key_text(identity.public))

@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatcli.client.files import config_directory
-from chatcli.client.known_servers import KnownServers
 from chatcli.errors import InputError, ServerNotTrusted, UnknownServer
 from chatcli.protocol.address import Address
 
-#: Asks the person whether the server at an address has this key; an answer may take minutes.
-Ask = Callable[[Address, str], bool]
+if TYPE_CHECKING:
+    from chatcli.client.known_servers import KnownServers
+
+#: Asks the person something that is answered with yes or no, which may take minutes.
+Ask = Callable[[str], bool]
 
 #: Why a server is trusted: it is on this machine and spoken to without TLS; its key is the one given; its key is
 #: written down; an authority vouches for it.
@@ -45,7 +47,7 @@ class Trust:
         pin: the fingerprint of the only key to accept. Given one, even a server on this machine must have it: the
             address may be one end of a tunnel.
         accept_new: take what a server that is not known shows, and write it down.
-        ask: asks the person about a server that is not known.
+        ask: asks the person about a server that is not known, or not at this address.
         directory: where ``known_servers`` lies; by default the user's configuration.
     """
 
@@ -97,13 +99,14 @@ class Trust:
             return "pinned"
         return "known" if self.known_key(server) else "vouched"
 
-    def check(self, server: Address, shown: Channel, *, vouched: bool) -> None:
+    def check(self, server: Address, shown: Channel, *, vouched: bool, doubt: str = "") -> None:
         """Return if the server is to be trusted.
 
         Args:
             server: where the connection was made to.
             shown: what the server has shown.
             vouched: whether an authority that the system trusts vouches for its name.
+            doubt: why none does, in words.
 
         Raises:
             UnknownServer: there is someone to ask about it: do so with :meth:`meet`, once the connection is closed.
@@ -123,11 +126,11 @@ class Trust:
             raise ServerNotTrusted(_changed(server, entries[0].key, shown.server_key, f"line {places} of {known.path}"))
         if self.pin is not None:
             with contextlib.suppress(InputError):  # the pin is enough, wherever nothing can be written down
-                known.add(server, shown.server_key)
+                self._write_down(known, server, shown.server_key)
         elif self.accept_new and not vouched:
-            known.add(server, shown.server_key)
+            self._write_down(known, server, shown.server_key)
         elif not vouched:
-            raise self._unknown(server, shown.server_key)
+            raise self._unknown(server, shown.server_key, known.addresses(shown.server_key), doubt)
 
     def meet(self, server: Address, unknown: UnknownServer) -> None:
         """Ask about a server that is not known, and write it down on yes.
@@ -138,19 +141,43 @@ class Trust:
             ServerNotTrusted: the answer is no, or there is nobody to ask.
             InputError: the file of known servers cannot be used.
         """
-        if self.ask is None or not self.ask(server, unknown.key):
+        if self.ask is None or not self.ask(unknown.question):
             raise ServerNotTrusted(f"Nothing was said to {server}: ask its operator for the fingerprint of its key.")
-        self._known().add(server, unknown.key)
+        self._write_down(self._known(), server, unknown.key, asked=True)
 
-    def _unknown(self, server: Address, shown: str) -> ServerNotTrusted:
+    def _unknown(self, server: Address, shown: str, before: list[Address], doubt: str) -> ServerNotTrusted:
         if self.ask is not None:
-            return UnknownServer(f"Someone must say whether {shown} is the key of the server at {server}.", shown)
+            question = _has_it_moved(server, before[-1], shown) if before else _is_it_right(server, shown, doubt)
+            return UnknownServer(
+                f"Someone must say whether {shown} is the key of the server at {server}.", shown, question
+            )
+        if before:
+            return ServerNotTrusted(_moved(server, before[-1], shown))
+        because = f" {doubt}" if doubt else ""
         return ServerNotTrusted(
-            f"The server at {server} is not known, and there is no terminal to ask on. Its key is {shown}. If that is "
-            f"what its operator gave you, say --pin {shown}; --accept-new takes whatever a new server shows."
+            f"The server at {server} is not known, and there is no terminal to ask on.{because} Its key is {shown}. If "
+            f"that is what its operator gave you, say --pin {shown}; --accept-new takes whatever a new server shows."
         )
 
+    def _write_down(self, known: KnownServers, server: Address, key: str, *, asked: bool = False) -> None:
+        """Write a server down; where its key is that of one at another address, it is that one, which has moved."""
+        from chatcli.client import addresses, remarks
+
+        before = known.addresses(key)
+        known.add(server, key)
+        if before and addresses.name_of(server) != addresses.name_of(before[-1]):
+            addresses.unite(server, before[-1])
+            if not asked:
+                remarks.trouble(
+                    f"The server at {server} has the key that is known as that of {before[-1]}: it is the same server. "
+                    "What is kept here of it counts at both addresses."
+                )
+        elif server != addresses.addresses_of(server)[-1] and not before:
+            addresses.part(server)
+
     def _known(self) -> KnownServers:
+        from chatcli.client.known_servers import KnownServers
+
         return KnownServers(self._directory or config_directory())
 
 
@@ -168,6 +195,29 @@ def is_loopback(host: str) -> bool:
         return socket.inet_pton(socket.AF_INET, host)[0] == 127
     except (OSError, UnicodeError):
         return False
+
+
+def _is_it_right(server: Address, key: str, doubt: str) -> str:
+    because = f"{doubt} " if doubt else ""
+    return (
+        f"The server at {server} is not known. {because}Its key is {key}.\nIs this the key that its operator gave you?"
+    )
+
+
+def _has_it_moved(server: Address, before: Address, key: str) -> str:
+    return (
+        f"The server at {server} has a key that is known here: {key} is that of {before}.\n"
+        "It is the same server at another address. Use what is kept of it here (messages that wait, drafts, positions) "
+        f"at {server} too?"
+    )
+
+
+def _moved(server: Address, before: Address, key: str) -> str:
+    return (
+        f"The server at {server} is not known, and there is no terminal to ask on; but its key, {key}, is that of "
+        f"{before}, which you know: it is the same server at another address. To take that over for all commands, run "
+        f"this once: chatcli who --server {server} --accept-new"
+    )
 
 
 def _not_pinned(server: Address, pin: str, shown: str) -> str:

@@ -150,7 +150,7 @@ def test_nobody_reading_the_help_is_no_accident(command: list[str]) -> None:
         (UnknownAsker("unknown_user", "x", []), 3),
         (Refused("bad_name", "x"), 4),
         (ServerNotTrusted("x"), 4),
-        (UnknownServer("x", "SHA256:x"), 4),
+        (UnknownServer("x", "SHA256:x", "x?"), 4),
         (ServerUnreachable("x"), 5),
     ],
 )

@@ -117,7 +117,7 @@ sys.exit(status)
 
 
 def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any]) -> None:
-    """No network, and of files but the settings and the one with the number."""
+    """No network, and of files the settings, the servers that have moved, and the one with the number."""
     unread.keep(server.address, "alice", 7)
     command = [sys.executable, "-c", _WATCHED, "status", "--unread"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(**where), check=False)
@@ -125,7 +125,7 @@ def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any
     *opened, modules = done.stderr.splitlines()
     assert modules == ""
     paths = [line.removeprefix("open ") for line in opened if "/chatcli/" in line]
-    assert [Path(path).parent.name for path in paths] == ["chatcli", "status"], opened
+    assert [Path(path).parent.name for path in paths] == ["chatcli", "servers", "status"], opened
     assert not [line for line in opened if line.startswith("socket")]
 
 

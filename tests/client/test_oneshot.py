@@ -152,8 +152,9 @@ def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> Non
     """An answer may take its time: the connection was closed before, and another one is made after a yes."""
     with TlsServer() as box:
 
-        def answer(server: Address, key: str) -> bool:
-            assert (server, key) == (box.address, box.key)
+        def answer(question: str) -> bool:
+            assert str(box.address) in question
+            assert box.key in question
             asked.append(box.heard.copy())
             box.hang_up()
             return True

@@ -120,7 +120,7 @@ def test_a_certificate_that_the_system_trusts_needs_no_question(
             assert speak(server.address, CAUTIOUS).server_key == server.key
         assert known.find(server.address) == []
         server.show(key, make_certificate(key, "other.example", authority))
-        with pytest.raises(ServerNotTrusted, match="not known"):
+        with pytest.raises(ServerNotTrusted, match=f"is for other.example, and not for {HOST}"):
             speak(server.address, CAUTIOUS)
 
 

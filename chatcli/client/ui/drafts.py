@@ -36,10 +36,11 @@ class Drafts:
     """
 
     def __init__(self, server: Address, user: str) -> None:
-        self._server = str(server).lower()
+        self._server = str(server)
         self._user = user
-        name = f"{files.file_name(self._server, user.casefold())}.json"
-        self.path = str(Path(files.state_directory(), "drafts", name))
+        directory = Path(files.state_directory(), "drafts")
+        names = (f"{files.file_name(name, user.casefold())}.json" for name in files.names_of(server))
+        self.path = files.adopted(*(str(directory / name) for name in names))
         self._saved: dict[str, str] = {}
 
     def load(self) -> dict[str, str]:

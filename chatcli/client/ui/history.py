@@ -33,7 +33,8 @@ class KeptHistory(History):
         super().__init__()
         self._tell = tell
         self._usable = True
-        self.path = str(Path(files.state_directory(), "history", files.file_name(str(server).lower())))
+        directory = Path(files.state_directory(), "history")
+        self.path = files.adopted(*(str(directory / files.file_name(name)) for name in files.names_of(server)))
 
     def load_history_strings(self) -> Iterable[str]:
         """Return the lines, the newest first, each of them once."""
