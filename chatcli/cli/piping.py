@@ -12,7 +12,7 @@ import click
 from chatcli.cli.options import naming
 from chatcli.cli.outcomes import Outcome, worst
 from chatcli.cli.output import flush, give_up, note, warn
-from chatcli.errors import ChatError, UnknownRecipient
+from chatcli.errors import ChatError, Refused, UnknownRecipient
 from chatcli.protocol.frames import Sent
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def pipe(
     told = _Told(as_json=as_json, prefix=len(recipients) > 1)
     with naming(user) as name:
         identity = load_identity(config_directory())
-        ears = Ears(told.answered, told.lost, note)
+        ears = Ears(told.answered, told.refused, told.lost, note)
         source = sys.stdin.fileno()
         lines = Lines(server, name, recipients, source, timeout, trust, identity, ears, spool=spool)
         signals = _Signals(lines)
@@ -95,6 +95,15 @@ class _Told:
         self.statuses.add(outcome.status)
         if self._as_json:
             self._print(outcome)
+
+    def refused(self, messages: list[Send], error: Refused) -> None:
+        """Tell that a line cannot be sent."""
+        warn(str(error))
+        for message in messages:
+            outcome = Outcome(message, "failed", error=error)
+            self.statuses.add(outcome.status)
+            if self._as_json:
+                self._print(outcome)
 
     def lost(self, message: Send, error: ChatError, told: bool) -> None:
         """Tell a program what was given up, and whether the server may have it; people are told how much that is."""

@@ -73,8 +73,10 @@ def command(
     command that reaches that server as the same user sends it first, once. "chatcli outbox" shows what waits.
 
     With --lines, each line is a message: all in order, each once, through restarts of the server, for as long as the
-    input lasts. Only where the server's disk fails may lines that are on their way together change places. Nothing is
-    printed, but with --json. Who is unknown or refuses gets no more of them; once nobody is left, the command ends.
+    input lasts. Only where the server's disk fails may lines that are on their way together change places. A line that
+    is longer than a message may be is refused, with its number, and the others go on; the status is then 4. Blank lines
+    are passed over, and bytes that are not UTF-8 replaced. Nothing is printed, but with --json. If a recipient is
+    unknown, nothing is sent; one that refuses later gets no more lines. Once nobody is left, the command ends.
 
     \b
     chatcli send bob "the build is done"

@@ -1,22 +1,35 @@
-"""Cuts a stream of bytes into texts that can be sent: a line each, and a line that is too long in parts."""
+"""Cuts a stream of bytes into lines, in bounded memory however long a line is."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from chatcli.protocol.frames import MAX_FRAME, MAX_TEXT
-
+LONGEST: Final = 1024 * 1024  # bytes: no server takes a longer text
 _FRAME: Final = 1024  # bytes of a frame that are not its text, at most
 _LONGEST_ESCAPE: Final = 6  # bytes that stand for one in JSON
-_NEAR: Final = 8  # a space in the last eighth of a part ends it
+
+
+class Line(NamedTuple):
+    """A line.
+
+    Attributes:
+        number: which of the input, counted from 1.
+        text: what it says; None where a message cannot be that long.
+        size: its length in bytes.
+    """
+
+    number: int
+    text: str | None
+    size: int
 
 
 class Cutter:
-    """Takes bytes as they come, and gives texts as they are wanted; in between it keeps no more than it was given.
+    """Takes bytes as they come, and gives lines as they are wanted.
 
-    Lines without anything to see are passed over. What is not UTF-8 is replaced.
+    Lines without anything to see are passed over. What is not UTF-8 is replaced. Of a line that is too long, no more is
+    kept than a message may have.
 
     Attributes:
         replaced: something was.
@@ -24,9 +37,11 @@ class Cutter:
 
     def __init__(self) -> None:
         self.replaced = False
-        self._text, self._frame = MAX_TEXT, MAX_FRAME
+        self._text, self._frame = LONGEST, 2 * LONGEST
         self._bytes = bytearray()
         self._ended = False
+        self._number = 0  # lines that were cut
+        self._dropped = 0  # bytes of the next line that were not kept
 
     def __len__(self) -> int:
         """Return how many bytes are kept."""
@@ -44,49 +59,40 @@ class Cutter:
         """Note that nothing comes any more: what there is of a line is one."""
         self._ended = True
 
-    def take(self) -> str | None:
-        """Return the next text; None where more must come first."""
-        while self._bytes:
+    def take(self) -> Line | None:
+        """Return the next line; None where more must come first."""
+        while self._bytes or (self._ended and self._dropped):
             newline = self._bytes.find(b"\n")
-            if newline < 0 and not self._ended and len(self._bytes) <= self._text:
+            if newline < 0 and not self._ended:
+                if self._dropped or len(self._bytes) > self._text + 1:  # one more may be the first half of CR LF
+                    self._dropped += len(self._bytes)
+                    self._bytes.clear()
                 return None
             end = newline if newline >= 0 else len(self._bytes)
-            cut = end if end <= self._text else self._boundary(self._text)
-            least = self._character()  # which is said whatever its size: the server has to say that it is too long
-            while not self._fits(text := self._decoded(cut)) and cut > least:
-                cut = self._boundary(cut // 2)
-            del self._bytes[: cut + (cut == newline)]
-            if text and not text.isspace():
-                return text.removesuffix("\r") if cut == end else text
+            raw = bytes(self._bytes[:end])
+            del self._bytes[: end + 1]
+            if (line := self._line(raw)) is not None:
+                return line
         return None
 
-    def _boundary(self, most: int) -> int:
-        """Return where to cut so that a part has so many bytes at most: behind a space, or before a character.
+    def _line(self, raw: bytes) -> Line | None:
+        """Return a line, given what was kept of it; None where there is nothing to see."""
+        self._number += 1
+        raw = raw.removesuffix(b"\r")
+        size, self._dropped = len(raw) + self._dropped, 0
+        if size > len(raw) or (size > self._text and not raw.isspace()):
+            return Line(self._number, None, size)
+        text = self._decoded(raw)
+        if not text or text.isspace():
+            return None
+        return Line(self._number, text if self._fits(text) else None, size)
 
-        A part has one character at least.
-        """
-        if most <= (least := self._character()):
-            return least
-        if space := self._bytes.rfind(b" ", most - most // _NEAR, most) + 1:
-            return space
-        whole = most
-        while whole > most - 4 and self._bytes[whole] & 0xC0 == 0x80:
-            whole -= 1
-        return whole if self._bytes[whole] & 0xC0 != 0x80 else most  # which is not UTF-8 anyway
-
-    def _character(self) -> int:
-        """Return how many bytes the first character has; a lead byte is followed by three others at most."""
-        end = 1
-        while end < min(4, len(self._bytes)) and self._bytes[end] & 0xC0 == 0x80:
-            end += 1
-        return end
-
-    def _decoded(self, cut: int) -> str:
+    def _decoded(self, raw: bytes) -> str:
         try:
-            return self._bytes[:cut].decode()
+            return raw.decode()
         except UnicodeDecodeError:
             self.replaced = True
-            return self._bytes[:cut].decode(errors="replace")
+            return raw.decode(errors="replace")
 
     def _fits(self, text: str) -> bool:
         frame = self._frame - _FRAME

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.client import remarks
 from chatcli.client.backoff import backoff
-from chatcli.client.cutting import Cutter
+from chatcli.client.cutting import LONGEST, Cutter, Line
 from chatcli.client.exchange import TIMEOUT, broken_sentence, greeted
 from chatcli.client.files import outbox_directory
 from chatcli.client.ids import new_id
@@ -21,7 +21,7 @@ from chatcli.client.leftovers import empty_spool
 from chatcli.client.mailing import MOST, MOST_BYTES, check
 from chatcli.client.outbox import Outbox
 from chatcli.client.refusals import as_exception
-from chatcli.errors import ChatError, InputError, ServerUnavailable, ServerUnreachable, UnknownServer
+from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol import codes
 from chatcli.protocol.frames import VERSION, Bye, ClientFrame, Error, Hello, Ping, Send, Sent, ServerFrame, Welcome
 from chatcli.protocol.keys import key_text
@@ -48,11 +48,13 @@ class Ears(NamedTuple):
 
     Attributes:
         answered: of each message, what the server said of it; None where it was kept on disk.
+        refused: of a line, why it cannot be sent, with the messages that it would have been.
         lost: of each message that is given up, why, and whether the server may have it.
         notice: of each loss of the server, and of its return.
     """
 
     answered: Callable[[Send, Sent | ChatError | None], None]
+    refused: Callable[[list[Send], Refused], None]
     lost: Callable[[Send, ChatError, bool], None]
     notice: Callable[[str], None]
 
@@ -94,7 +96,8 @@ class Lines:
         self._identity = identity
         self._ears = ears
         self._cutter = Cutter()
-        self._line = 0
+        self._limits = (LONGEST, 2 * LONGEST)  # bytes of a text and of a frame, until the server says otherwise
+        self._cutter.limit(*self._limits)
         self._open: dict[str, tuple[Send, int]] = {}  # what is not answered, and of which line it is
         self._open_bytes = 0
         self._said: set[str] = set()  # ids of what of it was said on some connection, so that the server may have it
@@ -179,7 +182,8 @@ class Lines:
                 self._check(exchange)
             self._ever = True
             self._until = self._until if self._ended else None
-            self._cutter.limit(welcome.limits.text, welcome.limits.frame)
+            self._limits = welcome.limits.text, welcome.limits.frame
+            self._cutter.limit(*self._limits)
             self._unsaid = deque(send for send, _ in self._open.values())
             if not self._open:
                 self._back()
@@ -205,8 +209,8 @@ class Lines:
         else:
             batch = list(self._unsaid)
             self._unsaid.clear()
-            while self.room() and (text := self._cutter.take()) is not None:
-                batch += self._add(text)
+            while self.room() and (line := self._cutter.take()) is not None:
+                batch += self._add(line)
         self._said.update(send.id for send in batch)
         return batch
 
@@ -214,8 +218,8 @@ class Lines:
         """Return one message, unless there is one on its way."""
         if len(self._open) > len(self._unsaid):
             return []
-        if not self._unsaid and (text := self._cutter.take()) is not None:
-            self._unsaid.extend(self._add(text))
+        while not self._unsaid and (line := self._cutter.take()) is not None:
+            self._unsaid.extend(self._add(line))
         return [self._unsaid.popleft()] if self._unsaid else []
 
     def room(self) -> bool:
@@ -250,8 +254,8 @@ class Lines:
         """Return whether the input has ended, and all of it is answered; or whether nobody takes it any more."""
         if not self._recipients:
             return True
-        if self._ended and not self._open and (text := self._cutter.take()) is not None:
-            self._unsaid.extend(self._add(text))
+        while self._ended and not self._open and (line := self._cutter.take()) is not None:
+            self._unsaid.extend(self._add(line))
         return self._ended and not self._open
 
     def late(self) -> bool:
@@ -307,15 +311,24 @@ class Lines:
     def _left(self) -> float:
         return _SILENCE if self._until is None else self._until - time.monotonic()
 
-    def _add(self, text: str) -> list[Send]:
+    def _add(self, line: Line) -> list[Send]:
+        """Return what a line is to be sent as; nothing where it is too long, which is told."""
         if self._cutter.replaced and not self._told:
             self._told = True
             self._ears.notice("There are bytes in the input that are not UTF-8: they are replaced.")
-        self._line += 1
-        sends = [Send(new_id(), to, text) for to in self._recipients]
-        self._open.update((send.id, (send, self._line)) for send in sends)
+        sends = [Send(new_id(), to, line.text or "") for to in self._recipients]
+        if line.text is None:
+            self._ears.refused(sends, Refused(codes.TEXT_TOO_LONG, self._too_long(line)))
+            return []
+        self._open.update((send.id, (send, line.number)) for send in sends)
         self._open_bytes += sum(map(_size, sends))
         return sends
+
+    def _too_long(self, line: Line) -> str:
+        text, frame = self._limits
+        if line.size > text:
+            return f"Line {line.number} was not sent: it has {line.size} bytes, and a message may have {text}."
+        return f"Line {line.number} was not sent: with its control characters escaped it is longer than {frame} bytes."
 
     # Losing the server
 
@@ -368,8 +381,8 @@ class Lines:
             ServerUnreachable: it cannot be kept there either.
         """
         sends = [send for send, _ in self._open.values()]
-        while (text := self._cutter.take()) is not None:
-            sends += self._add(text)
+        while (line := self._cutter.take()) is not None:
+            sends += self._add(line)
         if not sends:
             return
         try:
@@ -391,13 +404,13 @@ class Lines:
                 self._keep()
         behind = "" if self._ended else ", and what comes behind,"
         self._cutter.end()
-        while (text := self._cutter.take()) is not None:
-            self._add(text)
+        while (line := self._cutter.take()) is not None:
+            self._add(line)
         unsent: set[int] = set()
         unknown: set[int] = set()
-        for send, line in self._open.values():
+        for send, number in self._open.values():
             told = send.id in self._said
-            (unknown if told else unsent).add(line)
+            (unknown if told else unsent).add(number)
             self._ears.lost(send, error, told)
         doubt = f" Whether {_lines(len(unknown))} arrived is not known." if unknown else ""
         what = f"{_lines(len(unsent))}{behind} {'was' if len(unsent) == 1 and not behind else 'were'}"

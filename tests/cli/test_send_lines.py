@@ -107,17 +107,58 @@ def test_a_recipient_who_is_nobody_does_not_swallow_a_log(server: ThreadServer) 
         assert bob.asks("who")["t"] == "who"  # and nothing came before
 
 
-def test_lines_of_any_length_and_of_any_bytes_are_sent(server: ThreadServer) -> None:
-    """Too long ones in parts; what is no text is replaced, and said once."""
+def test_a_line_that_is_too_long_is_refused_and_the_others_go_on(server: ThreadServer) -> None:
+    """It is told which, and how long it may be; the status is that of a refusal."""
+    where = ("--server", str(server.address))
     with server.joined("bob") as bob:
-        line = "word " * 10_000
-        data = line.encode() + b"\nb\xff\nc\xff\n"
+        data = (
+            b"one\n"
+            + b"y" * 40_000
+            + b"\nthree\n"
+            + b"\x1b" * 20_000
+            + b"\n"
+            + b"z" * 32_768
+            + b"\r\nlast"
+            + b"!" * 40_000
+        )
+        done = chatcli("send", "--lines", "bob", *where, stdin=data)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.splitlines() == [
+            "chatcli: Line 2 was not sent: it has 40000 bytes, and a message may have 32768.",
+            "chatcli: Line 4 was not sent: with its control characters escaped it is longer than 65536 bytes.",
+            "chatcli: Line 6 was not sent: it has 40004 bytes, and a message may have 32768.",
+        ]
+        assert bob.texts(3) == ["one", "three", "z" * 32_768]
+        done = chatcli("send", "--lines", "bob", "--json", *where, stdin=b"y" * 40_000)
+        (record,) = map(json.loads, done.stdout.splitlines())
+        assert (record["outcome"], record["error"]["code"], record["status"]) == ("failed", "text_too_long", 4)
+
+
+def test_lines_of_any_bytes_are_sent(server: ThreadServer) -> None:
+    """What is no text is replaced, and said once; control characters are sent, blanks are not."""
+    with server.joined("bob") as bob:
+        data = b"b\xff\nc\xff\n\n  \t\n\0\na\0b\x1b[2J\r\n\r\nlast"
         done = chatcli("send", "--lines", "bob", "--server", str(server.address), stdin=data)
         assert done.returncode == 0
         assert done.stderr == "chatcli: There are bytes in the input that are not UTF-8: they are replaced.\n"
-        texts = bob.texts(4)
-    assert "".join(texts[:2]) == line
-    assert texts[2:] == ["b\ufffd", "c\ufffd"]
+        assert bob.texts(5) == ["b\ufffd", "c\ufffd", "\0", "a\0b\x1b[2J", "last"]
+
+
+def test_a_line_of_any_length_takes_little_memory(server: ThreadServer) -> None:
+    """Of one without an end no more is kept than a message may have."""
+    server.joined("bob").hang_up()
+    command = f'head -c 300000000 /dev/zero | tr "\\0" y | "$0" -c "$1" send --lines bob --server {server.address}'
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (150_000_000,) * 2);"
+        "from chatcli.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, program], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        4,
+        "chatcli: Line 1 was not sent: it has 300000000 bytes, and a message may have 32768.\n",
+    )
 
 
 def test_without_a_server_it_ends_at_once(server: ThreadServer) -> None:
