@@ -29,6 +29,7 @@ from chatcli.client.identity import Identity, key_path
 from chatcli.protocol.address import Address
 from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_text, signed_bytes
 from chatcli.server.app import Server, Settings, _loop_factory
+from chatcli.server.directory import User
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 
@@ -156,6 +157,13 @@ class ThreadServer:
         caller.greets(user, purpose=purpose, **fields)
         caller.welcome = caller.hears("welcome")
         return caller
+
+
+def known(server: ThreadServer, name: str) -> User:
+    """Return someone as the server knows them."""
+    user = server.hub.directory.find(name)
+    assert user is not None
+    return user
 
 
 def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:

@@ -55,9 +55,12 @@ class FrameReader(Generic[Frame]):
         decoder: reads the union of frames that may come from the other side.
         limit: the longest line, in bytes, its newline included.
         patience: after so many bad lines in one read the rest of it is not looked at.
+
+    Attributes:
+        blank: blank lines that were passed over; whoever counts them sets it back.
     """
 
-    __slots__ = ("_decoder", "_limit", "_partial", "_patience", "_skipping")
+    __slots__ = ("_decoder", "_limit", "_partial", "_patience", "_skipping", "blank")
 
     def __init__(
         self, decoder: msgspec.json.Decoder[Frame], limit: int = MAX_FRAME, patience: int = sys.maxsize
@@ -67,6 +70,7 @@ class FrameReader(Generic[Frame]):
         self._patience = patience
         self._partial: bytearray | None = None  # the line that was begun
         self._skipping = False  # in the middle of a line that was too long, and told so
+        self.blank = 0
 
     def feed(self, data: bytes) -> list[Frame | BadFrame]:
         """Take what arrived and return the frames that it completes, in order."""
@@ -125,8 +129,16 @@ class FrameReader(Generic[Frame]):
     def _decode_each(self, lines: bytes) -> list[Frame | BadFrame]:
         frames: list[Frame | BadFrame] = []
         bad = 0
-        for line in lines.split(b"\n")[:-1]:
-            if len(line) < self._limit and not line.strip():
+        if len(lines) <= self._limit and lines.isspace():
+            self.blank += lines.count(b"\n")
+            return frames
+        pieces = lines.split(b"\n")
+        pieces.pop()
+        written = list(filter(None, pieces))  # a flood of line feeds passes by without a step of ours for each
+        self.blank += len(pieces) - len(written)
+        for line in written:
+            if len(line) < self._limit and line.isspace():
+                self.blank += 1
                 continue
             frame = self._decode(line)
             frames.append(frame)

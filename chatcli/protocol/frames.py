@@ -23,6 +23,10 @@ DECLINED: Final = -1  # in place of the number of a choice
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
 
+# What stands for a name, a key or a code is looked up, folded and compared: nobody gets to choose how long that takes.
+Named = Annotated[str, Meta(max_length=256)]
+Words = Annotated[str, Meta(max_length=1000)]
+
 Time = Annotated[int, Meta(ge=0, le=253_370_764_800_000)]  # up to the year 9999
 Positive = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
@@ -63,14 +67,14 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     """
 
     version: Number
-    user: str = ""
+    user: Named = ""
     purpose: Purpose = "join"
-    key: str = ""
+    key: Named = ""
     since: Seq | None = None
     present: Present = "refuse"
-    client: str = ""
-    link: str = ""
-    invite: str = ""
+    client: Named = ""
+    link: Named = ""
+    invite: Named = ""
     newest: Positive | None = None
     receipts: bool = True
 
@@ -78,7 +82,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
 class Prove(Struct, tag_field="t", tag="prove", gc=False):
     """Answers ``challenge``: the signature of :func:`chatcli.protocol.keys.signed_bytes`."""
 
-    signature: str
+    signature: Named
 
 
 class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
@@ -93,7 +97,7 @@ class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
     """
 
     id: str
-    to: str
+    to: Named
     text: str = ""
     re: Seq | None = None
     choices: Sequence[str] = ()
@@ -104,7 +108,7 @@ class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
 class Check(Struct, tag_field="t", tag="check", gc=False, omit_defaults=True):
     """Asks whether the user may write to a person or in a room now; the answer is ``done``, and nothing is sent."""
 
-    to: str
+    to: Named
     n: Number = 0
 
 
@@ -120,7 +124,7 @@ class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
     With a ``limit`` it has so many people at most, those first of whose coming and going one is told.
     """
 
-    to: str = ""
+    to: Named = ""
     limit: Number = 0
     n: Number = 0
 
@@ -139,7 +143,7 @@ class Join(Struct, tag_field="t", tag="join", gc=False, omit_defaults=True):
     A ``kind`` is what it must be, or becomes: without one, whatever it is, and ``open`` when it is new.
     """
 
-    room: str
+    room: Named
     kind: RoomKind | None = None
     n: Number = 0
 
@@ -147,14 +151,14 @@ class Join(Struct, tag_field="t", tag="join", gc=False, omit_defaults=True):
 class Leave(Struct, tag_field="t", tag="leave", gc=False, omit_defaults=True):
     """Leaves a room for good; the answer is ``done``."""
 
-    room: str
+    room: Named
     n: Number = 0
 
 
 class Topic(Struct, tag_field="t", tag="topic", gc=False, omit_defaults=True):
     """Says what a room is about; the answer is ``done``."""
 
-    room: str
+    room: Named
     text: str = ""
     n: Number = 0
 
@@ -162,15 +166,15 @@ class Topic(Struct, tag_field="t", tag="topic", gc=False, omit_defaults=True):
 class Rooms(Struct, tag_field="t", tag="rooms", gc=False, omit_defaults=True):
     """Asks for the rooms that the user may see, those behind ``after`` by name; or for one of them."""
 
-    room: str = ""
-    after: str = ""
+    room: Named = ""
+    after: Named = ""
     n: Number = 0
 
 
 class History(Struct, tag_field="t", tag="history", gc=False, omit_defaults=True):
     """Asks for a page of what was said with a person or in a room: the newest before ``before``, since ``since``."""
 
-    of: str
+    of: Named
     before: Seq | None = None
     since: Time | None = None
     limit: PageSize = 50
@@ -180,9 +184,9 @@ class History(Struct, tag_field="t", tag="history", gc=False, omit_defaults=True
 class Search(Struct, tag_field="t", tag="search", gc=False, omit_defaults=True):
     """Asks for messages with these words, the newest first."""
 
-    text: str
-    where: str = field(default="", name="in")
-    sender: str = field(default="", name="from")
+    text: Words
+    where: Named = field(default="", name="in")
+    sender: Named = field(default="", name="from")
     before: Seq | None = None
     limit: PageSize = 20
     n: Number = 0
@@ -194,7 +198,7 @@ class Receipts(Struct, tag_field="t", tag="receipts", gc=False, omit_defaults=Tr
     With ``watch``, a ``receipt`` comes for as long as the connection is open whenever one of them has read further.
     """
 
-    to: str
+    to: Named
     watch: bool = False
     n: Number = 0
 
@@ -227,7 +231,7 @@ class Keys(Struct, tag_field="t", tag="keys", gc=False, omit_defaults=True):
 class Revoke(Struct, tag_field="t", tag="revoke", gc=False, omit_defaults=True):
     """Takes one of the user's keys away; its connections are closed."""
 
-    key: str
+    key: Named
     n: Number = 0
 
 
@@ -238,8 +242,8 @@ class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True
     """
 
     do: Operation
-    to: str
-    room: str = ""
+    to: Named
+    room: Named = ""
     seconds: Positive | None = None
     reason: str = ""
     n: Number = 0

@@ -5,12 +5,16 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.address import is_loopback
 from chatcli.server.limits import Limits
+from chatcli.server.prices import GREETINGS, HINTS, PERSON, Purse, Terms
+
+if TYPE_CHECKING:
+    from chatcli.server.directory import User
 
 _ADDRESSES: Final = 10_000  # remembered; those that have been quiet the longest are forgotten first
 _MINUTE, _HOUR = 60.0, 3600.0  # seconds
@@ -69,10 +73,18 @@ class Allowances:
     Args:
         limits: how much of each.
         clock: seconds, never going back.
+
+    Attributes:
+        terms: what is put into the purse of one connection.
+        personal_terms: what is put into that of a person, for all connections together.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._limits = limits
+        self._clock = clock
+        self.terms = Terms(limits.message_rate, limits.message_burst)
+        self.personal_terms = self.terms.times(PERSON)
+        self._purses: OrderedDict[tuple[str, bool], Purse] = OrderedDict()
         self._proofs = Buckets(limits.proofs, _MINUTE, clock)
         self._names = Buckets(limits.names, _HOUR, clock)
         self._connections: dict[str, int] = {}
@@ -95,6 +107,37 @@ class Allowances:
         count = self._connections.pop(address, 1) - 1
         if count:
             self._connections[address] = count
+
+    def purse(self, address: str, *, greeting: bool) -> Purse | None:
+        """Return the purse that strangers from one address share; None for greetings from an address that is exempt.
+
+        Args:
+            address: where they are.
+            greeting: whether they have yet to be let in.
+        """
+        if greeting and self._exempt(address):
+            return None
+        key = network(address), greeting
+        purse = self._purses.get(key)
+        if purse is None:
+            purse = self._purses[key] = Purse(GREETINGS if greeting else self.personal_terms, self._clock())
+            if len(self._purses) > _ADDRESSES:
+                self._purses.popitem(last=False)
+        return purse
+
+    def personal_purse(self, user: User) -> Purse:
+        """Return the purse of a person, for all their connections together."""
+        if user.purse is None:
+            user.purse = Purse(self.personal_terms, self._clock())
+        return user.purse
+
+    def hints(self, user: User) -> bool:
+        """Return whether to look for names that come close to what a user has written, and have them pay for that."""
+        purse = self.personal_purse(user)
+        if purse.low:
+            return False
+        purse.pay(0, HINTS)
+        return True
 
     def check_proofs(self, address: str) -> None:
         """Refuse another proof from where too many have failed.

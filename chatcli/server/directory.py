@@ -14,6 +14,7 @@ from chatcli.store.log import KeyRecord, Settled, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.server.feed import Feed
+    from chatcli.server.prices import Purse
     from chatcli.server.rooms import Room
     from chatcli.server.session import Session
 
@@ -55,12 +56,13 @@ class User:
         entering: how many rooms they are about to belong to.
         invited: rooms to which they may have been invited; see :class:`chatcli.server.invitations.Invitations`.
         partners: with whom they have talked of late, the latest last; None until the log was asked.
+        purse: what they may say at the moment, on all connections together; None while it is full.
         settling: whether the name has yet to be written.
     """
 
     __slots__ = (
         "adding", "away", "away_since", "cursor", "dropping", "entering", "feeds", "id", "invited", "joined", "key",
-        "keys", "name", "owed", "partners", "rooms", "sessions", "settling", "shown", "since",
+        "keys", "name", "owed", "partners", "purse", "rooms", "sessions", "settling", "shown", "since",
     )  # fmt: skip
 
     def __init__(self, record: UserRecord, *, settled: bool) -> None:
@@ -83,6 +85,7 @@ class User:
         self.entering = 0
         self.invited = _NO_INVITATIONS
         self.partners: dict[User, None] | None = None
+        self.purse: Purse | None = None
         self.settling = not settled
 
     @property

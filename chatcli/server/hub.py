@@ -70,13 +70,15 @@ class Hub:
         self.limits = limits
         self.turn = turn
         self.clock = clock
+        self.seconds = seconds
+        self.later = later
         self.log = open_log(self._committed)
         self.admin: Admin | None = None
         self.directory = Directory(self.log.users(), self.log.keys())
         self.rulings = Rulings(self.log, turn, clock)
         self.allowances = Allowances(limits, seconds)
         self.links = Links(seconds)
-        self.rooms = Rooms(self.log, turn, self.directory, self.rulings, clock)
+        self.rooms = Rooms(self.log, turn, self.directory, self.rulings, self.allowances, clock)
         self.receipts = Receipts(self.log)
         self.questions = Questions()
         self.counting = Counting()
@@ -136,12 +138,13 @@ class Hub:
         self.turn.wake()
         return entry.size
 
-    def find_user(self, spelling: str, asker: User | None = None) -> User:
+    def find_user(self, spelling: str, asker: User, *, or_room: bool = True) -> User:
         """Return the known user whom that spelling of a name means.
 
         Args:
             spelling: what was written.
-            asker: who did, if it may be that they meant a room.
+            asker: by whom; they pay for a look at names that come close.
+            or_room: whether it may be that they meant a room.
 
         Raises:
             UnknownRecipient: there is none.
@@ -156,8 +159,8 @@ class Hub:
             hint = f"did you mean {meant.name}?" if meant is not None else "name one person, as they call themselves."
             text = f'Nobody can be called "{printable_line(spelling[:64])}": {hint}'
             raise UnknownRecipient(codes.UNKNOWN_USER, text, [meant.name] if meant is not None else []) from None
-        names = self.directory.close_to(spelling, self.presence.users())
-        room = self.rooms.seen(asker, f"#{spelling}") if asker is not None else None
+        names = self.directory.close_to(spelling, self.presence.users()) if self.allowances.hints(asker) else []
+        room = self.rooms.seen(asker, f"#{spelling}") if or_room else None
         if room is not None:
             names.insert(0, room.name)
         written = [f"'{name}'" if is_room(name) else name for name in names]  # a room as a shell wants it

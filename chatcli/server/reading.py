@@ -78,7 +78,7 @@ def _history(session: Session, frame: f.History) -> None:
 def _search(session: Session, frame: f.Search) -> None:
     hub, user = session.hub, session.own()
     within = _whom(session, user, frame.where).id if frame.where else None
-    sender = hub.find_user(frame.sender).id if frame.sender else None
+    sender = hub.find_user(frame.sender, user, or_room=False).id if frame.sender else None
     rooms = hub.rooms.readable(user)
     query = SearchQuery(user.id, frame.text, rooms, frame.limit, within, sender, frame.before)
 

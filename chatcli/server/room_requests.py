@@ -170,7 +170,7 @@ def operate(session: Session, frame: f.Operate) -> None:
         _check_member(room, user)
     else:
         hub.rooms.check_rule(room, user)
-    _DEEDS[frame.do](_Deed(session, frame, room, user, hub.find_user(frame.to)))
+    _DEEDS[frame.do](_Deed(session, frame, room, user, hub.find_user(frame.to, user, or_room=False)))
 
 
 def _kick(deed: _Deed) -> None:

@@ -17,6 +17,7 @@ from chatcli.protocol.lookalikes import look_of
 from chatcli.protocol.names import Name, check_room_name
 from chatcli.protocol.text import printable_line
 from chatcli.server import notices
+from chatcli.server.allowances import Allowances
 from chatcli.server.directory import Directory, User, close_names
 from chatcli.server.invitations import Invitations
 from chatcli.server.rulings import Rulings, details, subject
@@ -90,13 +91,23 @@ class Rooms:
         turn: so that changes are written at the end of it.
         directory: everyone.
         rulings: who is banned from a room, muted in it or invited to it.
+        allowances: who may have names looked for that come close.
         clock: the time in milliseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, log: Log, turn: Turn, directory: Directory, rulings: Rulings, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        turn: Turn,
+        directory: Directory,
+        rulings: Rulings,
+        allowances: Allowances,
+        clock: Callable[[], int],
+    ) -> None:
         self._log = log
         self._turn = turn
         self._rulings = rulings
+        self._allowances = allowances
         self._clock = clock
         self.invitations = Invitations(rulings, self.may_invite)
         self._by_id: dict[int, Room] = {}
@@ -167,8 +178,10 @@ class Rooms:
         return room
 
     def _unknown(self, user: User, spelling: str) -> UnknownRecipient:
-        rooms = (room for room in islice(reversed(self._by_id.values()), _CANDIDATES) if self.sees(user, room))
-        names = close_names(spelling, ((room.key, room.name) for room in rooms), _CANDIDATES)
+        names: list[str] = []
+        if self._allowances.hints(user):
+            rooms = (room for room in islice(reversed(self._by_id.values()), _CANDIDATES) if self.sees(user, room))
+            names = close_names(spelling, ((room.key, room.name) for room in rooms), _CANDIDATES)
         hint = f"did you mean {' or '.join(names)}?" if names else "whoever joins it makes it, unless it is private."
         text = f'There is no room "{printable_line(spelling[:64])}" that you may see: {printable_line(hint)}'
         return UnknownRecipient(codes.UNKNOWN_ROOM, text, names)

@@ -53,8 +53,13 @@ def send_plain(session: Session, frames: list[f.ClientFrame | BadFrame], start: 
     if entries:
         hub.log.add_all(entries, size)
         hub.turn.wake()
-        session.said(size, len(entries))
+        session.said(size, len(entries), _reach(entries[-1].origin.recipient))
     return start + len(entries)
+
+
+def _reach(recipient: User | Room) -> int:
+    """Return how many connections a message is handed to, where those are many."""
+    return len(recipient.feeds) if recipient.id < 0 else 0
 
 
 def _plain(frames: list[f.ClientFrame | BadFrame], start: int, limit: int) -> list[f.Send]:
@@ -112,7 +117,7 @@ def send(session: Session, frame: f.Send) -> None:
     if sender.away is not None and session.purpose == "join":
         hub.presence.step_away(sender, None)
     if frame.re is None:
-        session.said(hub.say(session, sender, recipient, frame, raw_id, extra))
+        session.said(hub.say(session, sender, recipient, frame, raw_id, extra), 1, _reach(recipient))
     else:
         _reply(session, frame, recipient, raw_id, extra)
 
@@ -150,7 +155,7 @@ def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: byte
         except Refused as refusal:
             _look_up(session, frame, raw_id, refusal)
         else:
-            session.take_said(hub.say(session, sender, recipient, frame, raw_id, more))
+            session.take_said(hub.say(session, sender, recipient, frame, raw_id, more), _reach(recipient))
 
     query = HistoryQuery(sender.id, recipient.id, 1, answered + 1, own=getattr(recipient, "kind", "") == "private")
     if session.wait():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from chatcli import __version__
 from chatcli.errors import ChatError, InputError, Refused, StoreError, UnknownRecipient
@@ -18,13 +18,16 @@ from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
 from chatcli.server import admission, requests, sending
+from chatcli.server.account import Account
 from chatcli.server.admission import Claimant
+from chatcli.server.prices import KIB, REFUSED, SHARE, price
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
     from chatcli.server.feed import Feed
     from chatcli.server.hub import Hub
     from chatcli.server.limits import Limits
+    from chatcli.server.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -34,38 +37,20 @@ _IN_FLIGHT: Final = 2  # it has said more than is committed yet
 _WAITING: Final = 4  # its name, or what it asked for, is being written or read
 _BACKLOG: Final = 16  # it has asked for more than it takes
 _STOPPING: Final = 8  # the server is about to stop
-_ALLOWANCE: Final = 32  # it has used up its allowance of messages
+_ALLOWANCE: Final = 32  # it, or whose it is, has used up an allowance
+_HELD_UP: Final = _WAITING | _UNSENT | _ALLOWANCE  # no frame is taken
 
 _CLOSED: Final = State.CLOSED  # looked up in its class it takes as long as a call, and every delivery asks for it
 
-_LIGHT: Final = (f.Send, f.Ack, f.Ping, BadFrame)  # what may be taken by the hundred in one turn
+_LIGHT: Final = (f.Send, f.Ack, f.Ping, BadFrame)  # several of these may be taken in one turn
+_POINTS_A_TURN: Final = 50.0  # after which others get theirs, see chatcli.server.prices
+_PORTION: Final = 32 * 1024  # bytes of one connection that are looked at in one turn
+_GREETING_PORTION: Final = 4 * 1024
 
 _SILENT: Final = 0.6  # of the allowed silence; clients say something every quarter of it
 _FORGIVING: Final = 10  # seconds after which one bad line is forgotten
 _ENTRY_OVERHEAD: Final = 200  # bytes that a message takes beside its text, about
 ROSTER: Final = 100  # people of whom someone is told who could not be told of each
-
-
-class Wire(Protocol):
-    """What a listener gives a session to speak through."""
-
-    def write(self, data: bytes) -> None:
-        """Send; never blocks."""
-
-    def pause_reading(self) -> None:
-        """Take nothing from the client for a while."""
-
-    def resume_reading(self) -> None:
-        """Take what comes from the client again."""
-
-    def get_write_buffer_size(self) -> int:
-        """Return how many bytes of what was written have yet to be taken by the socket."""
-
-    def close(self) -> None:
-        """Close as soon as everything written was sent."""
-
-    def abort(self) -> None:
-        """Close now."""
 
 
 class Session:
@@ -79,7 +64,7 @@ class Session:
             later what a caller speaks sets it before it passes on the first byte.
 
     Attributes:
-        peer: the other end's address.
+        account: what it pays from for what it says.
         client: which start of which client this is, as it says itself.
         key: the public key that it has proved.
         purpose: what it is for.
@@ -89,9 +74,9 @@ class Session:
     """
 
     __slots__ = (
-        "_age", "_allowance", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving",
-        "_left", "_out", "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unsent", "_wire", "channel",
-        "client", "feed", "hub", "key", "peer", "purpose", "tells", "user",
+        "_age", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving", "_left", "_out",
+        "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unread", "_unsent", "_wire", "account", "channel",
+         "client", "feed", "hub", "key", "peer", "purpose", "tells", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, channel: bytes = b"") -> None:
@@ -110,7 +95,8 @@ class Session:
         self.tells = True
         self._backlog: list[f.ClientFrame | BadFrame] | None = None  # what came and has to wait
         self._claimant: Claimant | None = None
-        self._allowance: float = limits.message_burst
+        self._unread = b""  # what came at once and was too much for one turn
+        self.account = Account(self)
         self._out: list[bytes] = []
         self._unsent = 0  # bytes in _out
         self._in_flight = 0  # bytes said and not yet committed
@@ -136,6 +122,11 @@ class Session:
         return self._state is State.CLOSED
 
     @property
+    def welcomed(self) -> bool:
+        """Whether the client is in."""
+        return self._state is State.READY
+
+    @property
     def full(self) -> bool:
         """Whether the socket takes no more."""
         return bool(self._paused & _UNSENT)
@@ -145,27 +136,45 @@ class Session:
         """Whether the client has missed several of the pings that it should have sent."""
         return self._quiet > self.hub.limits.silence * _SILENT
 
-    # What the listener calls
-
     def receive(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._heard = True
-        frames = self._reader.feed(data)
-        if self._backlog:
-            self._backlog += frames
+        if self._unread or self._backlog:
+            self._unread += data
+        elif len(data) > _GREETING_PORTION and (len(data) > _PORTION or not self.welcomed):
+            self._unread = data
+            self._read_on()
         else:
-            self._work(frames)
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        frames = self._reader.feed(data)
+        if len(data) > len(frames) * KIB or self._reader.blank:
+            blank, self._reader.blank = self._reader.blank, 0
+            self.account.charge_read(frames, len(data), blank)
+        self._work(frames)
+        if self._backlog:
+            self._hold_rest()
+
+    def _read_on(self) -> None:
+        """Take the next portion of what came at once: the others are to have their turn between two of them."""
+        if self.closed or self._bidden:
+            self._unread = b""
+            return
+        portion = _PORTION if self.welcomed else _GREETING_PORTION
+        self._unread, data = self._unread[portion:], self._unread[:portion]
+        self._read(data)
+        self._hold_rest()
 
     def _work(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Take frames until there is too much to be sent, or the name is being written; keep the rest for then."""
-        index = 0
+        account, index = self.account, 0
+        account.spent = 0.0
         while index < len(frames):
             if self._bidden:
                 return
-            if self._unsent > self.hub.limits.unsent or self._paused & (_WAITING | _UNSENT):
+            if self._unsent > self.hub.limits.unsent or self._paused & _HELD_UP or account.spent > _POINTS_A_TURN:
                 self._backlog = frames[index:]
-                self._pause(_BACKLOG)
-                self.wake()
                 return
             frame = frames[index]
             if type(frame) is f.Send and self._state is State.READY:
@@ -173,23 +182,36 @@ class Session:
                 if end > index:
                     index = end
                     continue
+            account.charge(price(frame))
             self._take(frame)
             index += 1
-            if type(frame) not in _LIGHT and index < len(frames) and not self._backlog:
+            if type(frame) not in _LIGHT:
                 # Others get their turn between two questions, whatever each of them costs.
-                self._backlog = frames[index:]
-                self._pause(_BACKLOG)
-                self.wake()
-                return
+                account.spent += _POINTS_A_TURN
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether something that came has yet to be taken."""
+        return bool(self._backlog or self._unread)
 
     def _go_on(self) -> None:
-        """Take up what was left when there was too much to be sent."""
-        if self._backlog and not self._paused & (_WAITING | _UNSENT):
+        """Take up what was left when there was too much to be sent, or too much for one turn."""
+        if self._has_more and not self._paused & _HELD_UP:
             frames, self._backlog = self._backlog, None
-            self._resume(_BACKLOG)
-            self._work(frames)
-        if self._leaving and not self._backlog and not self._in_flight:
+            if frames:
+                self._work(frames)
+            else:
+                self._read_on()
+            self._hold_rest()
+        if self._leaving and not self._has_more and not self._in_flight:
             self._leave()
+
+    def _hold_rest(self) -> None:
+        if self._has_more:
+            self._pause(_BACKLOG)
+            self.wake()
+        else:
+            self._resume(_BACKLOG)
 
     def ended(self) -> None:
         """Note that the client has said its last word; answer what is open, then close."""
@@ -256,7 +278,7 @@ class Session:
             data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
             self._unsent = 0
-            # A transport may be closed a moment before the session is told; nobody else's output may suffer for it.
+            # A transport may be closed a moment before the session is told; others' output must not suffer for it.
             try:
                 self._wire.write(data)
             except RuntimeError:
@@ -272,14 +294,12 @@ class Session:
             self.put(self.hub.presence.people(limit=ROSTER, asking=self.user))
         if self.feed is not None:
             self.feed.go_on()
-        if self._backlog or self._leaving:
+        if self._has_more or self._leaving:
             self._go_on()
 
     def caught_up(self, seq: int) -> None:
         """Say that the feed is live."""
         self.put(encode(f.Live(seq)))
-
-    # What takes frames
 
     def _take(self, frame: f.ClientFrame | BadFrame) -> None:
         if isinstance(frame, BadFrame):
@@ -296,6 +316,7 @@ class Session:
             self._refuse(frame, refusal)
 
     def _refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
+        self.account.charge(REFUSED)
         self.put(_error(frame, refusal))
         if self._state is State.GREETING:
             self._count_bad()
@@ -369,6 +390,7 @@ class Session:
             admission.sit_down(hub, self, user, hello)
             self.user = user
         self._state = State.READY
+        self.account.open()
         self._age = 0.0
         limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
         cursor = hub.log.head
@@ -400,15 +422,19 @@ class Session:
             raise Refused(codes.NOT_ALLOWED, "That needs a name; say hello with one.")
         return self.user
 
-    def said(self, size: int, count: int = 1) -> None:
-        """Note messages of that size, all together, on their way into the log; :meth:`settle` answers them."""
+    def said(self, size: int, count: int = 1, reach: int = 0) -> None:
+        """Note messages of that size, all together, on their way into the log; :meth:`settle` answers them.
+
+        Args:
+            size: of their texts.
+            count: how many there are.
+            reach: how many connections each of them is handed to, in a room.
+        """
         limits = self.hub.limits
         self._in_flight += size + count * _ENTRY_OVERHEAD
         if self._in_flight > limits.in_flight or self.hub.log.pending_bytes > limits.pending:
             self._pause(_IN_FLIGHT)
-        self._allowance -= count
-        if self._allowance < 0 and limits.message_rate:
-            self._pause(_ALLOWANCE)
+        self.account.charge_messages(count * (1 + reach // SHARE))
 
     def settle(self, answer: bytes, size: int, count: int) -> None:
         """Answer messages that this session sent, of that size all together."""
@@ -429,17 +455,19 @@ class Session:
             answer: a frame, an encoded one, or why there is none.
         """
         if isinstance(answer, ChatError):
-            answer = _error(frame, _as_refusal(answer))
+            refusal = _as_refusal(answer)
+            self.account.charge(REFUSED)
+            answer = _error(frame, refusal)
         elif not isinstance(answer, bytes):
             answer = encode(answer)
         self._resume(_WAITING)
         self._answered(answer, _ENTRY_OVERHEAD)
         self._go_on()
 
-    def take_said(self, size: int) -> None:
+    def take_said(self, size: int, reach: int) -> None:
         """Go on behind a message that had to wait before it could be queued, as :meth:`said` does for others."""
         self._in_flight -= _ENTRY_OVERHEAD
-        self.said(size)
+        self.said(size, 1, reach)
         self._resume(_WAITING)
         self._go_on()
 
@@ -455,7 +483,7 @@ class Session:
         self._in_flight -= size
         if self._paused & _IN_FLIGHT and self._in_flight <= self.hub.limits.in_flight // 2:
             self._resume(_IN_FLIGHT)
-        if self._leaving and not self._in_flight and not self._backlog:
+        if self._leaving and not self._in_flight and not self._has_more:
             self._leave()
 
     def _bye(self, _frame: f.Bye) -> None:
@@ -465,7 +493,7 @@ class Session:
     def _leave(self) -> None:
         """Say goodbye once everything that was said is answered; be gone from the lists at once."""
         self.hub.leave(self)
-        if self._in_flight or self._backlog or self._paused & _WAITING:
+        if self._in_flight or self._has_more or self._paused & _WAITING:
             self._leaving = True
         else:
             self.close(codes.LEFT, "Goodbye.")
@@ -494,6 +522,15 @@ class Session:
         """Take nothing more from the client; the server is about to stop."""
         self._pause(_STOPPING)
 
+    def hold(self) -> None:
+        """Take nothing from the client until it can pay."""
+        self._pause(_ALLOWANCE)
+
+    def release(self) -> None:
+        """Take what comes from the client again."""
+        self._resume(_ALLOWANCE)
+        self._go_on()
+
     def _pause(self, reason: int) -> None:
         if not self._paused and not self.closed:
             self._wire.pause_reading()
@@ -507,11 +544,10 @@ class Session:
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed."""
         limits = self.hub.limits
-        # An idle connection keeps no numbers of its own: what is full or zero is the same object for all of them.
-        self._allowance = min(limits.message_burst, self._allowance + limits.message_rate * seconds)
-        if self._paused & _ALLOWANCE and self._allowance > 0:
-            self._resume(_ALLOWANCE)
-        self._quiet = 0.0 if self._heard else self._quiet + seconds
+        self.account.tick()
+        # Whoever is not read because they have said too much is not silent.
+        heard = self._heard or self._paused & (_ALLOWANCE | _UNSENT) == _ALLOWANCE
+        self._quiet = 0.0 if heard else self._quiet + seconds
         self._heard = False
         self._bad_frames = max(0.0, self._bad_frames - seconds / _FORGIVING)
         if self._paused & _UNSENT:
@@ -519,7 +555,7 @@ class Session:
         if self._state is not State.READY:
             self._age += seconds
             self._check_age(limits)
-        elif self._quiet > (limits.stalled if self._paused else limits.silence) and self._paused != _ALLOWANCE:
+        elif self._quiet > (limits.stalled if self._paused else limits.silence):
             self.close(codes.TIMEOUT, "The connection was silent for too long.")
 
     def _check_age(self, limits: Limits) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chatcli.store.log import Done, Unread, UnreadQuery
-from tests.support import Caller, Frame, ThreadServer, eventually
+from tests.support import Caller, Frame, ThreadServer, eventually, known
 
 
 def says(caller: Caller, to: str, text: str) -> int:
@@ -252,7 +252,7 @@ def test_those_who_talked_with_someone_released_are_told(server: ThreadServer, a
     for caller in (alice, bob):
         caller.enters("#ops")
     bob.hang_up()
-    server.run(lambda: server.hub.rename(server.hub.find_user("bob"), "gone", lambda _error: None))
+    server.run(lambda: server.hub.rename(known(server, "bob"), "gone", lambda _error: None))
     hears_of(alice, "gone", "bob")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Caller, ThreadServer, eventually
+from tests.support import Caller, ThreadServer, eventually, known
 
 
 def history(caller: Caller, of: str) -> list[str]:
@@ -327,7 +327,7 @@ def test_a_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) 
         alice.enters("#ops")
     with server.joined("bob") as bob:
         bob.enters("#ops")
-        server.run(lambda: server.hub.rename(server.hub.find_user("alice"), "gone", lambda _error: None))
+        server.run(lambda: server.hub.rename(known(server, "alice"), "gone", lambda _error: None))
         eventually(lambda: bob.asks("rooms")["rooms"][0]["members"] == 1)
         assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
 
@@ -399,7 +399,7 @@ def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
 
     def take() -> None:
         for name, line in frames:
-            (session,) = server.hub.find_user(name).sessions
+            (session,) = known(server, name).sessions
             session.receive(line + b"\n")
 
     server.run(take)
@@ -519,8 +519,8 @@ def test_whoever_asks_much_at_once_lets_others_have_their_turn(server: ThreadSer
         pong_at: list[int] = []
 
         def take() -> None:
-            (asking,) = server.hub.find_user("eve").sessions
-            (other,) = server.hub.find_user("bob").sessions
+            (asking,) = known(server, "eve").sessions
+            (other,) = known(server, "bob").sessions
             asking.receive(questions)
             pong_at.append(len(asking._backlog or ()))
             other.receive(b'{"t":"ping","n":1}\n')

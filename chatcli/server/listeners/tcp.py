@@ -13,7 +13,8 @@ from chatcli.protocol.address import Address, is_loopback
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import ServerBye
 from chatcli.server.listeners.tls import TlsLayer
-from chatcli.server.session import Session, Wire
+from chatcli.server.session import Session
+from chatcli.server.wire import Wire
 
 if TYPE_CHECKING:
     from chatcli.server.certificates import Certificates

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
-from chatcli.server.session import Wire
+from chatcli.server.wire import Wire
 
 logger = logging.getLogger(__name__)
 
