@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.listing import columns, moment, on_terminal, tabs
+from chatcli.cli.listing import columns, moment, on_terminal, print_row, tabs
 from chatcli.cli.options import data_directory, data_option, data_option_within, loudness_options
 from chatcli.cli.output import note, quiet
 from chatcli.cli.upkeep import COMMANDS
@@ -101,7 +101,7 @@ def users(as_json: bool) -> None:
             _print_record("users", row)
     elif on_terminal():
         for line in columns([_HEADINGS, *map(_cells, rows)]):  # not cut: keys are for copying
-            click.echo(line)
+            print_row(line)
     else:
         for row in rows:
             tabs(_cells(row))

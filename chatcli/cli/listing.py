@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 _GAP: Final = "  "  # between columns
 _LEAST: Final = 16  # columns of the last one, and of one that is cut
 _INDENT: Final = 18  # columns: what goes on below a message stands under its first name, beside the time
+_GOES_ON: Final = 4  # columns: what goes on below a row of a list
 _QUOTED: Final = 41  # columns of a message that is answered
 _LOOKED_AT: Final = 200  # characters of it: long texts are looked at no further than they are shown
 
@@ -90,25 +90,43 @@ def _escaped(cell: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-# Not chatcli.client.widths: that cuts at graphemes, but importing wcwidth would be felt in every command that lists.
+# What counts columns is imported where there is more than ASCII: it would be felt in every command that lists.
 
 
 def width(text: str) -> int:
     """Return how many columns a text takes on a terminal."""
-    wide = sum(unicodedata.east_asian_width(char) in ("W", "F") for char in text)
-    return len(text) + wide - sum(unicodedata.category(char) in ("Mn", "Me", "Cf") for char in text)
+    if text.isascii():
+        return len(text)
+    from chatcli.client.widths import columns
+
+    return columns(text)
 
 
 def shortened(text: str, space: int) -> str:
     """Return as much of a line as fits into so many columns."""
-    if width(text) <= space:
+    if len(text) <= space and text.isascii():
         return text
-    taken = 0
-    for place, char in enumerate(text):
-        taken += width(char)
-        if taken > space - 1:
-            return text[:place].rstrip() + "…"
-    return text
+    from chatcli.client.widths import cut
+
+    return cut(text, space)
+
+
+def print_row(line: str, indent: int = _GOES_ON) -> None:
+    """Print a line on a terminal, in rows that fit: one that the terminal breaks may go on as if it were another."""
+    click.echo(in_rows(line, indent))
+
+
+def in_rows(line: str, indent: int = _GOES_ON) -> str:
+    """Return a line, or several, in rows that fit on the terminal; those that go on are indented."""
+    import shutil
+
+    space = shutil.get_terminal_size().columns
+    if len(line.encode()) <= space:
+        return line
+    from chatcli.client.wrapping import indentation, wrapped
+
+    fitting = indentation(indent, space)
+    return "\n".join(row for part in line.split("\n") for row in wrapped(part, space, fitting))
 
 
 def moment(time: int) -> str:
@@ -175,7 +193,7 @@ def _print_for_people(messages: Sequence[Message], *, show_seq: bool) -> None:
     wide = max((len(str(message.seq)) for message in messages), default=0)
     for message in messages:
         seq = f"{message.seq:>{wide}}  " if show_seq else ""
-        click.echo(seq + message_text(message, starts, len(seq)))
+        click.echo(message_text(message, starts, seq))
 
 
 def _start(message: Message) -> str:
@@ -183,14 +201,29 @@ def _start(message: Message) -> str:
     return shortened(printable_line(message.text[:_LOOKED_AT].strip()), _QUOTED)
 
 
-def message_text(message: Message, starts: Mapping[int, str], inset: int = 0) -> str:
-    """Return the lines of a message that begins after so many columns; ``starts`` says how others begin, by ``seq``."""
+def message_text(message: Message, starts: Mapping[int, str], before: str = "") -> str:
+    """Return the rows of a message on a terminal.
+
+    Args:
+        message: what was said.
+        starts: how others begin, by ``seq``.
+        before: stands in front of it.
+    """
     from chatcli.protocol.names import is_room
 
     sender, to = printable_line(message.sender), printable_line(message.to)
     who = f"{to}  {sender}" if is_room(message.to) else f"{sender} → {to}"
-    text = printable(message.text).rstrip("\n").replace("\n", "\n" + " " * (_INDENT + inset))
-    return f"{local(message.at)}  {who}{_answered(message, starts)}  {text}"
+    indent = _INDENT + len(before)
+    text = _expanded(printable(message.text).rstrip("\n")).replace("\n", "\n" + " " * indent)
+    return in_rows(f"{before}{local(message.at)}  {who}{_answered(message, starts)}  {text}", indent)
+
+
+def _expanded(text: str) -> str:
+    if "\t" not in text:
+        return text
+    from chatcli.client.widths import expanded
+
+    return expanded(text)
 
 
 def _answered(message: Message, starts: Mapping[int, str]) -> str:

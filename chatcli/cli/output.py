@@ -31,7 +31,16 @@ def warn(sentence: str) -> None:
     """Say something on standard error, made harmless for a terminal."""
     from chatcli.protocol.text import printable
 
-    click.echo(f"chatcli: {printable(sentence)}", err=True)
+    click.echo(_in_rows(f"chatcli: {printable(sentence)}"), err=True)
+
+
+def _in_rows(line: str) -> str:
+    """Return a line in rows that fit, if standard error is a terminal: what breaks there may pass for another line."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return line
+    from chatcli.cli.listing import in_rows
+
+    return in_rows(line, len("chatcli: "))
 
 
 def note(sentence: str) -> None:

@@ -32,7 +32,7 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
     chatcli who
     chatcli who '#ops'
     """
-    from chatcli.cli.listing import columns, moment, on_terminal, print_json, tabs
+    from chatcli.cli.listing import columns, moment, on_terminal, print_json, print_row, tabs
     from chatcli.cli.records import of_person
     from chatcli.protocol.names import is_room
 
@@ -44,7 +44,7 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
             print_json(of_person(person))
     elif on_terminal():
         for line in columns([_cells(person) for person in people]):
-            click.echo(line)
+            print_row(line)
         if not people:
             note("Nobody is here.")
     else:

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
-from typing import Final
+from typing import Final, TextIO
 
 from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
@@ -23,7 +23,7 @@ from chatcli.client.identity import Identity
 from chatcli.client.link import connect
 from chatcli.client.looks import Looks
 from chatcli.client.open_questions import SEEN, Question, how_to_answer
-from chatcli.client.rendering import Fragments, Renderer, plain, render
+from chatcli.client.rendering import Fragments, Renderer, fitted, plain, render
 from chatcli.client.sequences import without
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
@@ -73,14 +73,13 @@ class PlainView:
             self._tell(_own_answer(event.message))
             return
         stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
-        if stream is not None:
-            stream.write(_line(event, render(event, _today())))
+        _write_line(stream, _line(event, render(event, _today())))
         if isinstance(event, Said) and event.open:
             self._tell(how_to_answer(event.message, digits=False))
 
     def _tell(self, notice: str) -> None:
-        if notice and sys.stderr is not None:
-            sys.stderr.write(f"{notice}\n")
+        if notice:
+            _write_line(sys.stderr, [("", notice)])
 
 
 class TerminalView(PlainView):
@@ -135,13 +134,13 @@ class TerminalView(PlainView):
             self._tell(_own_answer(event.message))
             return
         for shown, fragments in self._renderer.lines(event, _today()):
-            sys.stdout.write(_line(shown, fragments))
+            _write_line(sys.stdout, _line(shown, fragments))
         if isinstance(event, Said) and event.open:
             self._tell(how_to_answer(event.message, digits=True))
 
     def _tell(self, notice: str) -> None:
         if notice:
-            sys.stdout.write(f"{notice}\n")
+            _write_line(sys.stdout, [("", notice)])
 
     def _stands_above(self, message: Message) -> bool:
         return not message.seq or message.id in self._typed
@@ -158,10 +157,21 @@ def _write(text: str) -> None:
     sys.stdout.write(text)
 
 
-def _line(event: Event, fragments: Fragments) -> str:
+def _write_line(stream: TextIO | None, fragments: Fragments) -> None:
+    """Write a line; on a terminal in rows that fit, so that it breaks none by itself."""
+    if stream is None:
+        return
+    width = 0
+    if stream.isatty():
+        with contextlib.suppress(OSError):  # it has gone away
+            width = os.get_terminal_size(stream.fileno()).columns
+    stream.write(f"{plain(fitted(fragments, width))}\n")
+
+
+def _line(event: Event, fragments: Fragments) -> Fragments:
     if isinstance(event, Separator):  # without the rule around it, which would be read aloud
-        return f"{printable_line(event.text)}\n"
-    return f"{_prefix(event)}{plain(fragments)}\n"
+        return [("", printable_line(event.text))]
+    return [("", _prefix(event)), *fragments]
 
 
 def _today() -> datetime.date:

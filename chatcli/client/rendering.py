@@ -1,11 +1,8 @@
 """How events read as lines: pieces of text, each with the name of its style, in which nothing can move a cursor.
 
-What people said is never reflowed, so that what is copied from the terminal is what was sent: a long line goes out as
-one, and the terminal breaks it, which knows that it did. Two things are added to it:
-
-- Further lines of a message are indented, so that none of them can pass for another message ("12:05 boss → you …").
-- Blocks between ``` (or more backticks) are not, because their commands are there to be copied. What could pass for
-  another message still is: a line that begins like a time or like a separator.
+Each line of a message but the first is indented, in blocks between ``` (or more backticks) as well, and so is each row
+of a line that goes on (:func:`fitted`): none of them can pass for another message ("12:05 boss → you …"). Tabs are
+blanks up to the text's own tab stops, which the terminal's are not.
 
 Right-to-left text stays in the order in which it was written: a terminal that can turns it around, and the characters
 that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.text`). No isolates (U+2068)
@@ -17,7 +14,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping
@@ -28,6 +24,8 @@ from typing import Final
 from chatcli.client.events import Answer, Event, Notice, Said, Separator, Trouble, day, when
 from chatcli.client.looks import Clock
 from chatcli.client.open_questions import choices_text
+from chatcli.client.widths import expanded
+from chatcli.client.wrapping import breaks, indentation
 from chatcli.protocol.frames import Message
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable, printable_line
@@ -38,11 +36,9 @@ Fragments = list[tuple[str, str]]
 #: People get one of so many styles, ``person-0`` and so on: each size of palette that is used divides it evenly.
 PEOPLE: Final = 60
 
-_INDENT: Final = " " * 6  # as wide as a time and the space behind it
+#: What further rows of a message begin with: as wide as a time and the space behind it.
+INDENT: Final = " " * 6
 _FENCE: Final = "```"
-_LIKE_OURS: Final = re.compile(r"\d{1,4}[:.-]\d\d|[─━―═›]")
-_BLANKS: Final = "\u2800\u115f\u1160\u3164\uffa0"  # letters and signs that look like nothing
-_UNSEEN: Final = frozenset({"Cf", "Cc", "Mn", "Me", "Zs"})  # categories of what a line may begin with unnoticed
 _MARK: Final = "\u200e"  # left to right; takes no column
 
 
@@ -90,9 +86,9 @@ def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragment
         case Answer(text):
             return [("class:answer", printable(text))]
         case Notice(text):
-            return [("class:notice", printable(text))]
+            return [("class:notice", _indented(printable(text)))]
         case Trouble(error):
-            return [("class:trouble", printable(str(error)))]
+            return [("class:trouble", _indented(printable(str(error))))]
 
 
 def person_style(name: str) -> str:
@@ -117,6 +113,45 @@ def plain(fragments: Fragments) -> str:
     return "".join(text for _, text in fragments)
 
 
+def fitted(fragments: Fragments, width: int) -> Fragments:
+    """Return the pieces with a line end and an indentation wherever a line is wider than the terminal.
+
+    Args:
+        fragments: pieces of one line or of several.
+        width: of the terminal, in columns; 0 where it is not known.
+    """
+    indent = indentation(len(INDENT), width)
+    newline = f"\n{' ' * indent}"
+    found: list[tuple[int, int, str]] = []
+    start = 0
+    for line in plain(fragments).split("\n"):
+        # Nothing follows the blanks at the end of a line.
+        found += [
+            (start + one.end, start + one.start, newline if one.start < len(line) else "")
+            for one in breaks(line, width, indent)
+        ]
+        start += len(line) + 1
+    return list(_replaced(fragments, found)) if found else fragments
+
+
+def _replaced(fragments: Fragments, places: list[tuple[int, int, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the pieces, with something else in place of what stands between two places of their text, each time."""
+    ahead = iter(places)
+    place, start = next(ahead, None), 0
+    for name, text in fragments:
+        kept, at = [], 0
+        while place is not None and place[1] <= start + len(text):
+            kept += [text[at : max(at, place[0] - start)], place[2]]
+            at = place[1] - start
+            place = next(ahead, None)
+        if place is not None and place[0] < start + len(text):  # which reaches into the next piece
+            kept.append(text[at : max(at, place[0] - start)])
+        else:
+            kept.append(text[at:])
+        start += len(text)
+        yield name, "".join(kept)
+
+
 def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments:
     message = said.message
     sender = _you() if said.mine else _person(message.sender)
@@ -137,10 +172,10 @@ def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments
 def _what(message: Message, *, is_open: bool) -> Fragments:
     if message.answer is not None and message.answer >= 0:
         return [("", f'answered "{printable_line(message.text)}"')]
-    text = _text(printable(message.text))
+    text = _text(expanded(printable(message.text)))
     if not message.choices:
         return text
-    between = f"\n{_INDENT}" if "\n" in message.text else "   "
+    between = f"\n{INDENT}" if "\n" in message.text else "   "
     style = "class:choice" if is_open else "class:quote"
     return [*text, ("", between), (style, choices_text(message.choices))]
 
@@ -162,8 +197,12 @@ def _text(text: str) -> Fragments:
     if "\n" not in text:
         return [("", text)]
     if _FENCE not in text:
-        return [("", text.replace("\n", "\n" + _INDENT))]
+        return [("", _indented(text))]
     return list(_with_blocks(text.split("\n")))
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + INDENT)
 
 
 def _with_blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
@@ -174,30 +213,16 @@ def _with_blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
     longest = list(accumulate(map(_closes, reversed(lines)), max))[::-1]  # what could end a block here or further down
     ending = 0  # how many backticks end the block that the line stands in; 0 outside of any
     for number, line in enumerate(lines):
-        newline = "\n" if number else ""
+        newline = f"\n{INDENT}" if number else ""
         if ending:
             closed = _closes(line) >= ending
-            yield (
-                ("class:fence", newline + line)
-                if closed
-                else (
-                    "class:code",
-                    newline + _INDENT * _like_ours(line) + line,
-                )
-            )
+            yield "class:fence" if closed else "class:code", newline + line
             ending = 0 if closed else ending
         elif (ticks := _opens(line)) and number + 1 < len(lines) and longest[number + 1] >= ticks:
             ending = ticks
             yield "class:fence", newline + line
         else:
-            yield "", newline + (_INDENT if number else "") + line
-
-
-def _like_ours(line: str) -> bool:
-    """Return whether someone could take the line for one that we print ourselves."""
-    unseen = (char in _BLANKS or unicodedata.category(char) in _UNSEEN for char in line)
-    seen = next((at for at, hidden in enumerate(unseen) if not hidden), 0)
-    return _LIKE_OURS.match(line, seen) is not None
+            yield "", newline + line
 
 
 def _opens(line: str) -> int:

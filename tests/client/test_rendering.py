@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import os
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from chatcli.client.events import Event, Notice, Said, Separator
+from chatcli.client.events import Event, Notice, Said, Separator, Trouble
 from chatcli.client.looks import Clock
-from chatcli.client.rendering import Renderer, day_name, person_style, plain, render
+from chatcli.client.rendering import Renderer, day_name, fitted, person_style, plain, render
+from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
 
 TODAY = datetime.date(2026, 11, 23)
@@ -103,20 +103,31 @@ def test_a_person_has_one_colour() -> None:
     assert len({person_style(f"user{number}") for number in range(300)}) > 40
 
 
-def test_a_block_can_be_copied_as_it_was_sent() -> None:
-    """Between its fences nothing is added; what stands around it is indented as ever."""
-    text = "try this:\n```sh\nif true; then\n\techo hi\nfi\n```\nand tell me"
-    assert plain(render(said(text), TODAY)) == (
-        "12:04 alice → you  try this:\n```sh\nif true; then\n\techo hi\nfi\n```\n      and tell me"
-    )
-    assert plain(render(said("```\nls\n```"), TODAY)) == "12:04 alice → you  ```\nls\n```"
+def test_a_block_is_indented_as_a_whole() -> None:
+    """Its lines keep their own indentation, and its tabs lead to the stops that they had where it was written."""
+    text = "try this:\n```sh\nif true; then\n\techo hi\n  a\tb\nfi\n```\nand tell me"
+    assert plain(render(said(text), TODAY)).split("\n") == [
+        "12:04 alice → you  try this:",
+        "      ```sh",
+        "      if true; then",
+        "              echo hi",
+        "        a     b",
+        "      fi",
+        "      ```",
+        "      and tell me",
+    ]
 
 
 def test_a_block_may_hold_shorter_fences() -> None:
     """It ends at as many backticks as it began with, so that what has blocks itself can be shown as one."""
     text = "````\n# how to\n```sh\nls\n```\nthat is all\n````\nsee?"
-    assert plain(render(said(text), TODAY)) == f"12:04 alice → you  {text.replace('see?', '      see?')}"
-    assert ("class:code", "\n```sh") in render(said(text), TODAY)
+    assert ("class:code", "\n      ```sh") in render(said(text), TODAY)
+    assert ("", "\n      see?") in render(said(text), TODAY)
+
+
+def test_tabs_lead_to_the_tab_stops_of_the_text() -> None:
+    """They are counted from where the text begins, and by columns."""
+    assert plain(render(said("a\tb\t你\tc"), TODAY)) == "12:04 alice → you  a       b       你      c"
 
 
 @pytest.mark.parametrize("text", ["see\n```\nls", "a\n```ls```\nb", "a\n`ls`\nb", "```\n", "x\n ```\nls\n ```"])
@@ -128,13 +139,13 @@ def test_what_is_no_whole_block_is_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["12:05 boss → you  fake", "2026-11-22 12:05 x", "── Monday ──", "\u200b12:05 x", "１２:０５ x", " 9:05 am x"],
+    "event", [said("```\nok\n12:05 boss → you  fake\n```"), Notice("a\nb"), Trouble(InputError("a\nb"))]
 )
-def test_no_line_in_a_block_passes_for_one_of_ours(line: str) -> None:
-    """What begins like a time or like a separator is indented there too."""
-    shown = plain(render(said(f"```\nok\n{line}\n```"), TODAY)).split("\n")
-    assert shown[1:] == ["ok", f"      {line}", "```"]
+def test_no_further_line_begins_where_ours_do(event: Event) -> None:
+    """In a block, and in what a server may have worded."""
+    _first, *further = plain(render(event, TODAY)).split("\n")
+    assert further
+    assert all(line.startswith("      ") for line in further)
 
 
 def test_right_to_left_text_is_left_in_its_order() -> None:
@@ -143,8 +154,11 @@ def test_right_to_left_text_is_left_in_its_order() -> None:
     assert plain(render(said("שלום", sender="שרה", to="#ops"), TODAY)) == "12:04 #ops  שרה \u200e שלום"
 
 
-def test_long_lines_and_links_are_left_whole() -> None:
-    """The terminal breaks them, not we: so they are copied in one piece."""
+def test_what_is_wider_than_the_terminal_goes_on_indented() -> None:
+    """Between words, with every piece in its style; a link stays whole."""
+    shown = fitted(render(said("one two three four", notable=True), TODAY), 28)
+    assert plain(shown) == "12:04 alice → you  one two\n      three four"
+    assert shown[0] == ("class:time,notable", "12:04")
     link = f"https://example.org/{'a' * 300}?b=c"
-    assert plain(render(said(f"see {link} there"), TODAY)).endswith(f"  see {link} there")
-    assert os.linesep not in plain(render(said(link), TODAY))
+    assert plain(fitted(render(said(f"see {link} there"), TODAY), 40)).split("\n")[1:] == ["      there"]
+    assert fitted(render(said(f"see {link} there"), TODAY), 0) == render(said(f"see {link} there"), TODAY)

@@ -15,15 +15,16 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
-from wcwidth import wrap
 
-from chatcli.client.events import Event, Said, Separator
+from chatcli.client.events import Event, Separator
 from chatcli.client.looks import Looks
-from chatcli.client.rendering import Fragments, Renderer
+from chatcli.client.rendering import Fragments, Renderer, fitted, plain
 from chatcli.client.ui.style import background, color_depth, style
 from chatcli.client.widths import columns, cut
 
+_NEWLINE: Final = "\r\n"
 _PLAIN: Final = "\x1b[0m"
+_NO_AUTOWRAP, _AUTOWRAP = "\x1b[?7l", "\x1b[?7h"
 _SHORTEST: Final = 8  # columns of a separator's text, however narrow the window is
 
 
@@ -51,14 +52,35 @@ class Painter:
         today = _today()
         for event in events:
             for shown, fragments in self._renderer.lines(event, today):
-                yield self._painted(_fitted(shown, fragments, width))
+                if isinstance(shown, Separator):
+                    yield self._painted([(name, _across(text, width)) for name, text in fragments])
+                else:
+                    yield self._in_rows(fitted(fragments, width), width)
+
+    def _in_rows(self, fragments: Fragments, width: int) -> str:
+        """Return what to send for the pieces of a line, or of several, that were fitted to the terminal.
+
+        How wide a row is that is not ASCII depends on the terminal. Where it turns out wider than was counted, it is
+        cut: breaking it would begin a row with what somebody else has written. A link that is wider is left to the
+        terminal, which can then open it and copy it whole.
+        """
+        painted, text = self._painted(fragments), plain(fragments)
+        if text.isascii():
+            return painted
+        rows = zip(painted.removesuffix(_NEWLINE).split(_NEWLINE), text.split("\n"), strict=True)
+        return "".join(
+            f"{row}{_NEWLINE}"
+            if shown.isascii() or columns(shown) > width
+            else f"{_NO_AUTOWRAP}{row}{_AUTOWRAP}{_NEWLINE}"
+            for row, shown in rows
+        )
 
     def _painted(self, fragments: Fragments) -> str:
         escapes, pieces = self._escapes, []
         for name, text in fragments:
             before = escapes[name]
             pieces.append(f"{before}{text}{_PLAIN}" if before else text)
-        return f"{''.join(pieces)}\n".replace("\n", "\r\n")
+        return f"{''.join(pieces)}\n".replace("\n", _NEWLINE)
 
 
 class _Escapes(dict[str, str]):
@@ -79,27 +101,9 @@ class _Escapes(dict[str, str]):
         return self[name]
 
 
-def _fitted(event: Event, fragments: Fragments, width: int) -> Fragments:
-    """Return the pieces for a terminal so wide: what we say breaks between words, what people said is left as it is."""
-    if isinstance(event, Said):
-        return fragments
-    if isinstance(event, Separator):
-        return [(name, _across(text, width)) for name, text in fragments]
-    return [(name, "\n".join(_wrapped(text, width))) for name, text in fragments]
-
-
 def _across(text: str, width: int) -> str:
     text = cut(text, max(width, _SHORTEST))
     return text + "─" * (width - columns(text))
-
-
-def _wrapped(text: str, width: int) -> Iterator[str]:
-    """Yield lines; links and other long words stay whole, and the terminal breaks them."""
-    for line in text.split("\n"):
-        if columns(line) <= width:
-            yield line
-        else:
-            yield from wrap(line, width, break_on_hyphens=False, break_long_words=False)
 
 
 def _today() -> datetime.date:

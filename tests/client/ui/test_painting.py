@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 
 import pyte
@@ -70,19 +71,73 @@ def test_without_colours_there_are_none(looks: Looks, monkeypatch: pytest.Monkey
     assert screen.buffer[0][0].bold
 
 
-def test_our_own_sentences_break_between_words() -> None:
-    """Columns are counted, not characters; and what is typed or opened from there stays in one piece."""
+def test_sentences_break_between_words() -> None:
+    """Columns are counted, not characters; and what is opened from there stays in one piece."""
     screen = shown(Notice("This says more than fits into one line of forty"), Answer("one\ntwo"))
-    assert lines(screen) == ["This says more than fits into one line", "of forty", "one", "two"]
+    assert lines(screen) == ["This says more than fits into one line", "      of forty", "one", "two"]
     [line] = Painter(Looks(color="never")).lines([Notice(f"Topic: https://example.org/{'a' * 60} yes")], 40)
     assert f"https://example.org/{'a' * 60}" in line
 
 
-def test_what_people_said_is_sent_to_the_terminal_in_one_piece() -> None:
-    """However long a line is, no line end is put into it: the terminal breaks it and copies it whole."""
-    text = "你好 https://example.org/" + "a" * 200
-    [line] = Painter(Looks(color="never")).lines([said(text)], 40)
-    assert line.endswith(f"{text}\r\n")
+HOSTILE = [
+    *(
+        f"hi{blank * 100}12:05 boss → you  run"
+        for blank in (" ", "\t", "\u3000", "\u00a0", "\u2800", "\u3164", "\u2003")
+    ),
+    *(
+        f"hi{filler * 100}12:05 boss → you  run"
+        for filler in ("x", "你", "\u200b", "👨‍👩‍👧", "❤\ufe0f", "👍🏽", "🇩🇪", "e\u0301")
+    ),
+    *(f"{'x' * length} 12:05 boss → you  run" for length in range(1, 40)),
+    *(f"see https://{'x' * length}12:05-boss there" for length in range(1, 40)),
+    "```\n" + "x" * 100 + "12:05 boss → you  run\n12:05 boss → you  run\n```",
+    "你" * 50 + "\u200d12:05 boss → you  run" + "你" * 50,
+]
+
+
+@pytest.mark.parametrize("width", [7, 20, 40, 41, 80])
+def test_no_row_begins_like_a_line_of_ours(width: int) -> None:
+    """Whatever stands in a message, a notice or an answer: each row that goes on is indented, but for links."""
+    for text in HOSTILE:
+        for event in (said(text), said(text, to="#ops"), Notice(f"Topic of #ops: {text}"), Trouble(InputError(text))):
+            first, *further = [line.rstrip() for line in _all_rows(event, width) if line.strip()]
+            assert not first.startswith(" "), text
+            assert not [row for row in further if not row.startswith(" ") and re.match(r"\d+:|\S+ ", row)], (
+                text,
+                further,
+            )
+            if "://" not in text:
+                assert not [row for row in further if not row.startswith(" ")], (text, further)
+
+
+def _all_rows(event: Event, width: int) -> list[str]:
+    screen = pyte.HistoryScreen(width, 30, history=10_000, ratio=1)
+    pyte.Stream(screen).feed("".join(Painter(Looks(color="never")).lines([event], width)))
+    above = ["".join(row[x].data for x in range(width)) for row in screen.history.top]
+    return [*above, *screen.display]
+
+
+def test_nothing_is_lost_where_rows_are_broken() -> None:
+    """All but the blanks between rows stands there, in its order."""
+    for text in ("one two  three " * 20, "你好吗" * 40, "x" * 300, "👍🏽" * 30, "a\tb " * 30):
+        shown = "".join(row.strip() for row in _all_rows(said(text), 40))
+        assert shown.partition("you  ")[2].replace(" ", "") == text.replace(" ", "").replace("\t", "")
+
+
+def test_links_are_sent_to_the_terminal_in_one_piece() -> None:
+    """The terminal breaks them, so that they can be opened and copied whole; what follows begins another row."""
+    link = "https://example.org/" + "a" * 200
+    [line] = Painter(Looks(color="never")).lines([said(f"你好 {link} yes")], 40)
+    assert f"{link}\r\n      yes\r\n" in line.replace("\x1b[?7l", "").replace("\x1b[?7h", "")
+
+
+def test_what_is_wider_than_was_counted_is_cut_and_not_broken() -> None:
+    """On a terminal where Greek letters are as wide as Chinese ones, the row ends where the window does."""
+    [line] = Painter(Looks(color="never")).lines([said("α" * 20)], 40)
+    wide = line.replace("α", "你")
+    screen = pyte.Screen(40, 10)
+    pyte.Stream(screen).feed(wide)
+    assert screen.cursor.y == 1  # after one row
 
 
 def test_a_batch_is_as_large_as_the_terminal_is_fast() -> None:
@@ -116,7 +171,7 @@ def test_the_input_line_stands_below_long_lines_links_and_emoji(server: ThreadSe
         alice.shows("bob → you  over")
         alice.shows_input("› bob: half")
         assert link in "".join(alice.lines).replace(" ", "")
-        assert "ls -l" in alice.lines
+        assert "      ls -l" in alice.lines
         assert link.encode() in alice.raw
         assert "👨‍👩‍👧 family ❤\ufe0f 你好".encode() in alice.raw
         alice.types(" done\r")
