@@ -17,6 +17,8 @@ from chatcli.protocol.frames import Choice
 VERSION: Final = 1
 MAX_LINE: Final = 16 * 1024 * 1024  # bytes
 MAX_TEXT: Final = 1024 * 1024  # bytes of UTF-8, as much as any server takes
+LAST_SEQ: Final = 2**53 - 1  # as frames can carry them
+MAX_SEQ: Final = 2**52  # up to which an import keeps the numbers of messages, so that there is room for others
 MAX_TOPIC: Final = 500  # characters, as many as a server takes
 
 _EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
@@ -24,8 +26,10 @@ _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
 _LAST: Final = 253_370_764_800_000  # milliseconds since then, as frames can carry them: up to the year 9999
 
 Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
-Seq = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
-Border = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_MOST: Final = 2**63 - 1  # as a log can hold
+Seq = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+Border = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 
 
 class Line(msgspec.Struct, tag_field="t", omit_defaults=True):
@@ -41,7 +45,7 @@ class Start(Line, tag="export"):
         conversations: which ones were asked for; empty if it is all of the log.
     """
 
-    version: int
+    version: Count
     at: Time | None = None
     conversations: list[str] = []
 
@@ -141,8 +145,8 @@ class End(Line, tag="end"):
         unread: how many places could not be read when it was made, because the log was damaged there.
     """
 
-    messages: int
-    unread: int = 0
+    messages: Count
+    unread: Count = 0
 
 
 AnyLine = Start | User | Room | Member | Message | End

@@ -10,9 +10,20 @@ from typing import Final, NamedTuple
 
 from chatcli.errors import StoreError
 from chatcli.store.placing import placed, refuse
-from chatcli.store.snapshot import snapshot
+from chatcli.store.rows import is_damage
+from chatcli.store.snapshot import moment, pause, snapshot
 
-_PAGES: Final = 2048  # copied between two reports of progress: 8 MiB, as SQLite makes pages
+_STRETCH: Final = 1000  # messages that are copied at once
+_MESSAGES: Final = "messages"
+_NUMBERS: Final = ("page_size", "application_id", "user_version")
+_END_OF_STRETCH: Final = """
+SELECT seq FROM main.messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1 OFFSET ? - 1
+"""
+_STRETCH_OF_MESSAGES: Final = "INSERT INTO copy.messages SELECT * FROM main.messages WHERE seq > ? AND seq <= ?"
+_PRUNED: Final = """
+UPDATE copy.marks SET seq = max(seq, ?1)
+WHERE name = 'pruned' AND NOT EXISTS (SELECT 1 FROM copy.messages WHERE messages.seq = ?1)
+"""
 
 
 class Copied(NamedTuple):
@@ -29,7 +40,8 @@ Progress = Callable[[float], object]
 def back_up(directory: Path, target: Path, *, force: bool = False, progress: Progress = lambda _: None) -> Copied:
     """Copy the log of a data directory as it is now; the copy has been checked, and is on disk.
 
-    The server is not disturbed: a reader does not keep it from writing. What it writes meanwhile is not in the copy.
+    The server is not disturbed: a reader does not keep it from writing. What it writes meanwhile is not in the copy;
+    what it deletes meanwhile may be missing.
 
     Args:
         directory: the data directory.
@@ -43,15 +55,56 @@ def back_up(directory: Path, target: Path, *, force: bool = False, progress: Pro
     """
     refuse(target, directory, force=force)
     with snapshot(directory, any_schema=True) as source, placed(target, directory, force=force) as path:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
-            # Should it not come to its end it is thrown away, and it is flushed once it has: no journal needed.
-            copy.execute("PRAGMA journal_mode = OFF")
-            copy.execute("PRAGMA synchronous = OFF")
-            try:
-                source.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(1 - left / max(total, 1)))
-            except sqlite3.Error as error:
-                raise StoreError(f"Cannot copy the log to {target}: {error}. There is no copy.") from None
+        try:
+            _copy(source, path, progress)
+        except sqlite3.Error as error:
+            if is_damage(error) or isinstance(error, sqlite3.IntegrityError):
+                raise _damaged(error) from None
+            raise StoreError(f"Cannot copy the log to {target}: {error}. There is no copy.") from None
         return Copied(_checked(path), path.stat().st_size)
+
+
+def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
+    """Copy what the log holds, row by row: what was deleted is in no page of the copy.
+
+    The messages are copied in stretches, so that the server can empty its WAL in between. Everything else is of the
+    moment of the beginning; what is deleted meanwhile may be missing.
+    """
+    tables = _make_tables(source, path)
+    source.execute("ATTACH ? AS copy", (f"{path.absolute().as_uri()}?mode=rw",))
+    # Should it not come to its end it is thrown away, and it is flushed once it has: no journal needed.
+    source.execute("PRAGMA copy.journal_mode = OFF")
+    source.execute("PRAGMA copy.synchronous = OFF")
+    with moment(source):
+        for table in tables - {_MESSAGES}:
+            source.execute(f"INSERT INTO copy.{table} SELECT * FROM main.{table} NOT INDEXED")  # noqa: S608 (our own)
+        oldest, newest = source.execute("SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM messages").fetchone()
+    after = oldest - 1
+    while after < newest:
+        row = source.execute(_END_OF_STRETCH, (after, newest, _STRETCH)).fetchone()
+        upto = row[0] if row else newest
+        source.execute(_STRETCH_OF_MESSAGES, (after, upto))
+        after = upto
+        progress((after - oldest + 1) / (newest - oldest + 1))
+        pause()
+    if "answers" in tables:
+        source.execute("DELETE FROM copy.answers WHERE question NOT IN (SELECT seq FROM copy.messages)")
+    if "marks" in tables:  # no number is used again, even if all messages were deleted meanwhile
+        source.execute(_PRUNED, (newest,))
+    source.execute("DETACH copy")
+
+
+def _make_tables(source: sqlite3.Connection, path: Path) -> set[str]:
+    """Make the tables that there are in the log, whatever its schema; return their names."""
+    with moment(source):
+        statements = source.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+        numbers = [(name, *source.execute(f"PRAGMA {name}").fetchone()) for name in _NUMBERS]
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+        for name, number in numbers:
+            copy.execute(f"PRAGMA {name} = {number}")
+        for (statement,) in statements:
+            copy.execute(statement)
+        return {name for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
 def _checked(path: Path) -> int:
@@ -64,8 +117,12 @@ def _checked(path: Path) -> int:
             if finding == "ok":
                 return int(copy.execute("SELECT count(*) FROM messages").fetchone()[0])
     except sqlite3.Error as error:
-        finding = str(error)
-    raise StoreError(
-        f"The log is damaged ({' '.join(finding.split())}), so no copy of it was kept: "
+        finding = error
+    raise _damaged(finding)
+
+
+def _damaged(finding: object) -> StoreError:
+    return StoreError(
+        f"The log is damaged ({' '.join(str(finding).split())}), so no copy of it was kept: "
         'see "chatcli admin check"; "chatcli admin export" saves what can be read.'
     )

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import struct
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -47,11 +47,21 @@ class Eraser:
         path: the log.
         pages: of the same file.
         deleted: remembers what was deleted.
+        erased: told which messages are no longer there.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, pages: Pages, deleted: Deleted) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        pages: Pages,
+        *,
+        deleted: Deleted,
+        erased: Callable[[Collection[int]], None],
+    ) -> None:
         self._connection = connection
         self._deleted = deleted
+        self._erased = erased
         self._path = path
         self._pages = pages
         self._places: list[int] = []  # where rows were deleted, in descending order
@@ -85,6 +95,7 @@ class Eraser:
         self._places = sorted({*self._places, *seqs}, reverse=True)
         if self._due is None:
             self._due = time.monotonic() + _PAUSE
+        self._erased(seqs)
 
     def clean(self) -> None:
         """Do a part of the cleaning, if it is time to.

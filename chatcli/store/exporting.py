@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,13 +14,14 @@ from chatcli.protocol.keys import key_text
 from chatcli.protocol.names import check_name, check_room_name, is_room
 from chatcli.store import archive
 from chatcli.store.extra import decode
-from chatcli.store.rows import is_damage
-from chatcli.store.snapshot import snapshot
+from chatcli.store.rows import around_damage, is_damage
+from chatcli.store.snapshot import moment, pause, snapshot
 
-_STRETCH: Final = 1000  # places in the log that are read at once
+_STRETCH: Final = 1000  # messages that are read at once, at most
+_STRETCH_TEXT: Final = 4 * 1024 * 1024  # characters of them, about
 
 _MESSAGES: Final = """
-SELECT seq, id, sender, conversation, at, text, re, extra FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq
+SELECT seq, id, sender, conversation, at, text, re, extra FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
 """
 
 _Row = tuple[Any, ...]  # of the query above; whatever is there, where the file is damaged
@@ -45,6 +45,8 @@ class Exported(NamedTuple):
 def export(directory: Path, conversations: Sequence[str], write: Write, now: int) -> Exported:
     """Write conversations of the log of a data directory, all there are if none is named.
 
+    The messages are read in stretches, up to the newest at the beginning: what is deleted meanwhile may be left out.
+
     Args:
         directory: the data directory.
         conversations: ``#room``, or ``alice:bob`` for what two people said to each other.
@@ -64,11 +66,19 @@ class _Export:
     def __init__(self, connection: sqlite3.Connection, conversations: Sequence[str], write: Write) -> None:
         self._connection = connection
         self._write_bytes = write
-        self._users: dict[int, str] = dict(connection.execute("SELECT id, name FROM users ORDER BY id"))
-        self._room_names: dict[int, str] = dict(connection.execute("SELECT id, name FROM rooms"))
         self._asked = list(conversations)
-        self._chosen = {one for text in conversations for one in self._find(text)} if conversations else None
         self._unread = 0
+        with moment(connection):
+            self._users: dict[int, str] = dict(connection.execute("SELECT id, name FROM users ORDER BY id"))
+            self._room_names: dict[int, str] = dict(connection.execute("SELECT id, name FROM rooms"))
+            self._chosen = {one for text in conversations for one in self._find(text)} if conversations else None
+            self._described = [*self._people(), *self._rooms(), *self._members()]
+            self._pairs = {
+                identity: (low, high)
+                for identity, low, high in connection.execute("SELECT id, low, high FROM conversations WHERE id > 0")
+            }
+            self._newest = self._edge("DESC")
+            self._before = self._edge("ASC") - 1
 
     def _write(self, line: archive.Line) -> None:
         self._write_bytes(archive.encode(line) + b"\n")
@@ -76,7 +86,7 @@ class _Export:
     def run(self, now: int) -> Exported:
         """Write all of it."""
         self._write(archive.Start(archive.VERSION, archive.time_of(now), self._asked))
-        for line in chain(self._people(), self._rooms(), self._members()):
+        for line in self._described:
             self._write(line)
         messages = 0
         for message in self._messages():
@@ -161,9 +171,6 @@ class _Export:
         return self._chosen is None or conversation in self._chosen
 
     def _messages(self) -> Iterator[archive.Message]:
-        pairs: dict[int, tuple[int, int]] = {}
-        for identity, low, high in self._connection.execute("SELECT id, low, high FROM conversations WHERE id > 0"):
-            pairs[identity] = low, high
         for seq, raw, sender, conversation, at, text, re, kept in self._rows():
             if not self._wanted(conversation):
                 continue
@@ -171,7 +178,7 @@ class _Export:
                 self._unread += 1  # damaged where SQLite cannot tell
                 continue
             try:
-                low, high = pairs.get(conversation, (0, 0))
+                low, high = self._pairs.get(conversation, (0, 0))
                 name = (
                     self._room_names[conversation] if conversation < 0 else self._users[high if sender == low else low]
                 )
@@ -186,27 +193,39 @@ class _Export:
 
     def _rows(self) -> Iterator[_Row]:
         """Yield the rows of all messages, those excepted that lie where the file is damaged."""
-        newest = self._edge("DESC")
-        after = self._edge("ASC") - 1
-        while after < newest:
-            upto = min(after + _STRETCH, newest)
+        after = self._before
+        while after < self._newest:
+            rows: list[_Row] = []
             try:
-                rows = self._connection.execute(_MESSAGES, (after, upto)).fetchall()
+                self._read_stretch(after, rows)
             except sqlite3.DatabaseError as error:
                 _pass_on_but_damage(error)
-                rows = self._salvaged(after, upto)
+                after = self._salvage(rows[-1][0] if rows else after, rows)
+            else:
+                after = rows[-1][0] if rows else self._newest
             yield from rows
-            after = upto
+            pause()
 
-    def _salvaged(self, after: int, upto: int) -> list[_Row]:
-        rows: list[_Row] = []
-        for seq in range(after + 1, upto + 1):
+    def _read_stretch(self, after: int, rows: list[_Row]) -> None:
+        size = 0
+        for row in self._connection.execute(_MESSAGES, (after, self._newest, _STRETCH)):
+            rows.append(row)
+            size += len(row[5])
+            if size > _STRETCH_TEXT:
+                break
+
+    def _salvage(self, after: int, rows: list[_Row]) -> int:
+        """Read what can be read after a place that is damaged; return how far that is."""
+        seqs, end = around_damage(self._connection, after)
+        for seq in seqs:
+            if seq > self._newest:
+                break
             try:
-                rows += self._connection.execute(_MESSAGES, (seq - 1, seq)).fetchall()
+                rows += self._connection.execute(_MESSAGES, (seq - 1, seq, 1)).fetchall()
             except sqlite3.DatabaseError as error:
                 _pass_on_but_damage(error)
                 self._unread += 1
-        return rows
+        return end
 
     def _edge(self, order: str) -> int:
         """Return the lowest or the highest ``seq``, from whatever of the two trees can be read."""

@@ -126,8 +126,9 @@ class _Known(NamedTuple):
 class _Import:
     """One archive on its way into one log.
 
-    Into a log without messages each comes at the place that it had. Into any other they come behind the newest, in
-    their order: what was a place once must never be another's, since clients remember how far they have read.
+    Into a log without messages each comes at the place that it had, as long as that leaves room for others. Into any
+    other they come after the newest, in their order: what was a place once must never be another's, since clients
+    remember how far they have read.
     """
 
     def __init__(self, connection: sqlite3.Connection, lines: IO[bytes], complain: Complain) -> None:
@@ -145,6 +146,7 @@ class _Import:
         self._conversations: dict[tuple[int, int], int] = {}
         self._head = self._before = read_head(connection)
         self._keeps = not self._before
+        self._kept = -1  # up to this place of the archive all are where they were
         self._last = 0  # the seq of the line before, in the archive
         self._messages = self._known = 0
         # Where the messages of the archive are now; in a temporary file, since there may be many.
@@ -337,9 +339,11 @@ class _Import:
         """Return behind which message here a time in a room begins or ends."""
         if self._keeps:
             return min(seq, self._head)  # the rest of that log is not in the archive, and its places are free here
+        if seq <= self._kept:
+            return seq
         query = "SELECT new FROM moved WHERE old <= ? AND fresh ORDER BY old DESC LIMIT 1"
         row = self._execute(query, (seq,)).fetchone()
-        return int(row[0]) if row else self._before
+        return int(row[0]) if row else max(self._before, self._kept)
 
     # Messages
 
@@ -349,8 +353,10 @@ class _Import:
             self._room(line.to).id if line.to in self._rooms else self._pair(sender, self._person(line.to).id)
         )
         self._check(line)
+        if self._keeps and line.seq > archive.MAX_SEQ:
+            self._keeps, self._kept = False, self._last
         self._last = line.seq
-        seq = line.seq if self._keeps else self._head + 1
+        seq = line.seq if self._keeps else self._next()
         raw = self._id(line.id)
         re = self._answered(line.re)
         added = self._execute(
@@ -371,6 +377,11 @@ class _Import:
             self._known += 1
         if not self._keeps:
             self._execute("INSERT INTO moved VALUES (?, ?, ?)", (line.seq, seq, added))
+
+    def _next(self) -> int:
+        if self._head >= archive.LAST_SEQ:
+            raise _Wrong("the log has no numbers left for more messages")
+        return self._head + 1
 
     def _extra(self, line: archive.Message, re: int | None, conversation: int) -> str | None:
         """Return what a question or an answer has beside its text.
@@ -413,7 +424,7 @@ class _Import:
 
     def _answered(self, seq: int | None) -> int | None:
         """Return where the message is now that is answered; None where that is not in the archive."""
-        if seq is None or self._keeps:
+        if seq is None or self._keeps or seq <= self._kept:
             return seq
         row = self._execute("SELECT new FROM moved WHERE old = ?", (seq,)).fetchone()
         return int(row[0]) if row else None

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from chatcli.errors import StoreError
 from chatcli.store import files, parts, words
 from chatcli.store.parts import Indexed
 from chatcli.store.reader import read_mark
-from chatcli.store.rows import END, is_damage
+from chatcli.store.rows import END, around_damage, is_damage
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class SearchIndex:
         """Take note that something was committed; in any thread."""
         self._wake.set()
 
-    def remove(self, seqs: list[int]) -> None:
+    def remove(self, seqs: Collection[int]) -> None:
         """Take note of messages that the log has no longer; in any thread."""
         if len(self._removed) >= _REMOVALS:
             self._stale = True
@@ -180,21 +181,25 @@ class SearchIndex:
     def _read(self, after: int, end: int) -> tuple[list[Indexed], int, bool]:
         """Read what comes next in the log; return the messages, how far that is, and whether there may be more."""
         log = self._opened_log()
+        messages: list[Indexed] = []
         try:
-            messages = [Indexed(*row) for row in log.execute(_NEXT, (after, end, _STEP))]
+            messages.extend(Indexed(*row) for row in log.execute(_NEXT, (after, end, _STEP)))
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-        else:
-            return messages, messages[-1].seq if messages else after, len(messages) == _STEP
-        (head,) = log.execute("SELECT max(seq) FROM messages").fetchone()
-        head = min(head, end)
-        reached = min(after + _STEP, head)
-        messages = []
-        for seq in range(after + 1, reached + 1):
+            return self._read_around_damage(messages, messages[-1].seq if messages else after, end)
+        return messages, messages[-1].seq if messages else after, len(messages) == _STEP
+
+    def _read_around_damage(self, messages: list[Indexed], after: int, end: int) -> tuple[list[Indexed], int, bool]:
+        log = self._opened_log()
+        seqs, reached = around_damage(log, after)
+        for seq in seqs:
             with contextlib.suppress(sqlite3.DatabaseError):  # what nobody can read nobody need find
-                messages += [Indexed(*row) for row in log.execute(_NEXT, (seq - 1, seq, 1))]
-        return messages, reached, reached < head
+                messages += [Indexed(*row) for row in log.execute(_NEXT, (seq - 1, min(seq, end), 1))]
+        reached = min(reached, end)
+        if reached < END:
+            return messages, reached, reached < end
+        return messages, messages[-1].seq if messages else after, False
 
     def _opened_log(self) -> sqlite3.Connection:
         if self._log is None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from chatcli.store.deleted import Deleted
 from chatcli.store.erasure import Eraser
-from chatcli.store.rows import is_damage
+from chatcli.store.rows import around_damage, is_damage
 
 _STEP: Final = 500  # messages to look at, and to delete at most
 _NEWER_IN_A_ROW: Final = 10_000  # messages to look at in vain before a rest
@@ -35,27 +35,30 @@ class Pruner:
         self._newer = 0
         self._resting_until = 0.0
 
-    def prune(self, before: int) -> list[int]:
-        """Delete a few of the messages from before that time; return their places.
+    def prune(self, before: int) -> None:
+        """Delete a few of the messages from before that time.
 
         Raises:
-            sqlite3.Error: nothing was deleted; it is tried again after a while.
+            sqlite3.Error: some could not be read, or nothing was deleted; it is tried again after a while.
         """
         if time.monotonic() < self._resting_until:
-            return []
+            return
         try:
-            return self._step(before)
-        except (sqlite3.DatabaseError, TypeError) as error:
+            damaged = self._step(before)
+        except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 self._rest(self._reached)
                 raise
-            self._position += _STEP  # what cannot be read stays where it is
+            _, self._position = around_damage(self._connection, self._position)  # what cannot be read stays
             raise sqlite3.DatabaseError(f"some of them are damaged: {error}") from None
+        if damaged:
+            raise sqlite3.DatabaseError(f"some of them are damaged: {damaged} have no time")
 
-    def _step(self, before: int) -> list[int]:
+    def _step(self, before: int) -> int:
         self._deleted.forget()
         rows = self._connection.execute(_NEXT, (self._position, _STEP)).fetchall()
-        old = [seq for seq, at in rows if at < before]
+        timed = [(seq, at) for seq, at in rows if isinstance(at, int)]
+        old = [seq for seq, at in timed if at < before]
         if old:
             self._eraser.erase(old)
             self._newer = 0
@@ -68,7 +71,7 @@ class Pruner:
             self._position = rows[-1][0]
         else:
             self._position = max(rows[-1][0], self._reached)
-        return old
+        return len(rows) - len(timed)
 
     def _rest(self, reached: int) -> None:
         self._position = self._newer = 0

@@ -9,6 +9,7 @@ from typing import Final
 from chatcli.store.log import MessageRow
 
 END: Final = 2**63 - 1  # beyond any seq
+_ONE_BY_ONE: Final = 2048  # numbers to try each for itself where the file is damaged
 #: Characters of text: a page ends behind the message with which it has so many.
 PAGE_TEXT: Final = 128 * 1024
 
@@ -57,3 +58,43 @@ def read_each(
             row = MessageRow(*values)
             whole = isinstance(row.text, str) and isinstance(row.id, bytes) and isinstance(row.at, int)
             yield seq, row if whole else None
+
+
+def around_damage(connection: sqlite3.Connection, after: int) -> tuple[Iterable[int], int]:
+    """Return which numbers to try one by one, where rows cannot be read together, and after which one to go on.
+
+    Where the numbers of messages are far apart, most of those between them are not tried.
+
+    Args:
+        connection: to the log.
+        after: the row that follows this number cannot be read.
+    """
+    following = _following(connection, after)
+    if following is not None:
+        return (following,), following  # it is this row alone
+    for last in range(after + 1, after + _ONE_BY_ONE):
+        if _following(connection, last) is not None:
+            return range(after + 1, last + 1), last
+    unreadable, step = after + _ONE_BY_ONE, _ONE_BY_ONE
+    while _following(connection, readable := min(unreadable + step, END)) is None:
+        if readable == END:
+            break
+        unreadable, step = readable, 2 * step
+    while readable - unreadable > 1:
+        middle = (unreadable + readable) // 2
+        if _following(connection, middle) is None:
+            unreadable = middle
+        else:
+            readable = middle
+    return range(after + 1, after + _ONE_BY_ONE), readable
+
+
+def _following(connection: sqlite3.Connection, after: int) -> int | None:
+    """Return the next ``seq``, ``END`` if there is none; None where damage is in the way."""
+    try:
+        row = connection.execute("SELECT seq FROM messages WHERE seq > ? ORDER BY seq LIMIT 1", (after,)).fetchone()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return None
+    return int(row[0]) if row else END

@@ -1,10 +1,15 @@
-"""Opens the log of a data directory to be looked at: read-only, as of one moment, with its server running or not."""
+"""Opens the log of a data directory to be looked at: read-only, with its server running or not.
+
+What reads much does so in stretches, and holds no transaction while it writes to someone: as long as one is open the
+server's WAL grows, and keeps what was deleted.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,11 +19,12 @@ from chatcli.store import schema
 from chatcli.store.files import DATABASE
 
 _BUSY_SECONDS: Final = 10  # how long another program may hold the database
+_PAUSE: Final = 0.002  # seconds
 
 
 @contextlib.contextmanager
 def snapshot(directory: Path, *, any_schema: bool = False) -> Iterator[sqlite3.Connection]:
-    """Give a connection that reads the log as it is now, whatever the server writes meanwhile.
+    """Give a connection that reads the log; what it reads within :func:`moment` is of one moment.
 
     Args:
         directory: the data directory.
@@ -35,6 +41,21 @@ def snapshot(directory: Path, *, any_schema: bool = False) -> Iterator[sqlite3.C
             yield connection
     except sqlite3.Error as error:
         raise StoreError(f"Cannot read the log {path}: {error}.") from None
+
+
+@contextlib.contextmanager
+def moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have everything that the block reads be as it is now, whatever the server writes meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+def pause() -> None:
+    """Let the server empty its WAL, between two stretches of what is read."""
+    time.sleep(_PAUSE)
 
 
 def _see(path: Path) -> None:
@@ -55,24 +76,23 @@ def _see(path: Path) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the database within a read transaction."""
+    """Open the database."""
     wal = path.with_name(path.name + "-wal")
     try:
-        return _begun(path, "mode=ro")
+        return _opened(path, "mode=ro")
     except sqlite3.OperationalError:
         # SQLite reads a log like ours with two small files beside it, which it makes if need be. Where it may not, as
         # on a read-only medium, all is in the one file, provided that the last server could end in peace.
         if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
             raise
-        return _begun(path, "mode=ro&immutable=1")
+        return _opened(path, "mode=ro&immutable=1")
 
 
-def _begun(path: Path, mode: str) -> sqlite3.Connection:
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
-        connection.execute("BEGIN")
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()  # the moment is now, not at the first use
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except BaseException:
         connection.close()
         raise

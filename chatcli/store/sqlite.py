@@ -122,10 +122,11 @@ class SqliteLog:
         self._pages = pages
         # Holds a few batches at most, see commit(), and one time before which to prune.
         self._work: SimpleQueue[Batch | int | None] = SimpleQueue()
-        self._eraser = Eraser(connection, self._path, pages, self._writer.deleted)
-        self._pruner = Pruner(connection, self._eraser, self._writer.deleted)
-        self._pruning = False
         self._index = SearchIndex(self._path)
+        deleted = self._writer.deleted
+        self._eraser = Eraser(connection, self._path, pages, deleted=deleted, erased=self._index.remove)
+        self._pruner = Pruner(connection, self._eraser, deleted)
+        self._pruning = False
         self._thread = threading.Thread(target=self._write_batches, name="log-writer", daemon=True)
         self._thread.start()
         self._readers = Readers(self._path, self._tell, _READERS)
@@ -322,15 +323,12 @@ class SqliteLog:
     def _prune(self, before: int) -> None:
         """Delete a few messages; in the writer's thread."""
         try:
-            removed = self._pruner.prune(before)
+            self._pruner.prune(before)
         except sqlite3.Error as error:
             logger.error("Cannot delete old messages from the log %s: %s", self._path, error)  # noqa: TRY400 (expected)
         except Exception:
             # A fault of ours: without this thread nothing would be written any more.
             logger.exception("Old messages cannot be deleted from the log.")
-        else:
-            if removed:
-                self._index.remove(removed)
         self._tell(self._pruned)
 
     def _pruned(self) -> None:

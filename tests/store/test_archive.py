@@ -535,6 +535,92 @@ def test_times_at_the_borders_are_taken(tmp_path: Path) -> None:
     assert [msgspec.convert(at, frames.Time) for at in found] == [0, 253_370_764_800_000]
 
 
+FAR = 10**11
+
+
+def pair(*messages: dict[str, Any]) -> bytes:
+    """Return an archive of what Ann and Bob have said."""
+    return archive_of(user("Ann"), user("Bob"), *messages)
+
+
+def test_numbers_far_apart_cost_nothing(data: Path) -> None:
+    """An export, a backup, the index of the search, feeds and pruning go from row to row."""
+    archive = pair(message(1, "Ann", "Bob", "one"), message(FAR, "Ann", "Bob", "two"), message(FAR + 7, "Bob", "Ann"))
+    taken(data, archive)
+    assert [line["seq"] for line in objects(written(data), "message")] == [1, FAR, FAR + 7]
+    owner = Owner(partial(open_sqlite, data))
+    assert owner.texts(2) == ["one", "two", "hi"]
+    assert owner.find(2, "two") == ["two"]
+    assert owner.write(entry(1, 2, "three")).batch.entries[0].seq == FAR + 8
+    owner.log.prune(2**62)
+    owner.run_while(lambda: bool(owner.read(2, upto=2**62).rows))
+    owner.log.close()
+
+
+def test_numbers_far_apart_cost_nothing_where_the_log_is_damaged(data: Path) -> None:
+    """The row after the damage is found without a try of each number before it."""
+    long = "x" * 3000  # one to a page
+    archive = pair(*(message(seq, "Ann", "Bob", f"{seq} {long}") for seq in (1, FAR, 2 * FAR, 3 * FAR)))
+    taken(data, archive)
+    spoil(data, f"{2 * FAR} {long[:9]}")
+    lines = bytearray()
+    done = export(data, (), lines.extend, NOW)
+    assert [line["seq"] for line in objects(bytes(lines), "message")] == [1, FAR, 3 * FAR]
+    assert done.unread
+    owner = Owner(partial(open_sqlite, data))
+    assert len(owner.find(2, "xxx*")) == 3
+    assert len(owner.find(2, str(3 * FAR))) == 1
+    owner.log.close()
+
+
+@pytest.mark.parametrize("numbers", [(2**53,), (1, 2**53 - 1), (1, 2, 2**63 - 2, 2**63 - 1)])
+def test_an_import_leaves_room_for_more_messages(data: Path, tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    """Numbers at the end of all numbers are not kept: what follows gets numbers, and the export can be imported."""
+    lines = [
+        message(seq, "Ann", "Bob", str(seq), id=f"00000000-0000-7000-8000-{n:012}") for n, seq in enumerate(numbers)
+    ]
+    if len(lines) > 1:
+        lines[-1]["re"] = numbers[-2]
+    lines.insert(0, {"t": "member", "room": "#ops", "user": "Ann", "since": numbers[-1]})
+    taken(data, archive_of(user("Ann"), user("Bob"), room("#ops"), *lines))
+    owner = Owner(partial(open_sqlite, data))
+    after = owner.write(entry(1, 2, "after")).batch.entries[0].seq
+    assert after == len(numbers) + 1
+    owner.log.close()
+    assert rows(data, "SELECT since FROM members WHERE conversation < 0") == [(len(numbers),)]
+    assert rows(data, "SELECT seq, re FROM messages WHERE re IS NOT NULL") == [
+        (n, n - 1) for n in [len(numbers)] if n > 1
+    ]
+    assert taken(tmp_path / "again", written(data)).messages == len(numbers) + 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        message(0, "Ann", "Bob"),
+        message(2**63, "Ann", "Bob"),
+        message(10**400, "Ann", "Bob"),
+        message(-1, "Ann", "Bob"),
+        message(3, "Ann", "Bob", re=10**30),
+        message(3, "Ann", "Bob", at="0001-01-01T00:00:00+14:00"),
+        message(3, "Ann", "Bob", at="9999-12-31T23:59:59-14:00"),
+        message(3, "Ann", "Bob", id="\x1b]0;x"),
+        message(3, "Ann", "Bob", re=1, answer=10**25),
+        {"t": "member", "room": "#ops", "user": "Ann", "since": 10**25},
+        {"t": "end", "messages": 10**25},
+        {"t": "end", "messages": -1},
+        {"t": "user", "name": "a\0b", "created": "2024-05-01T12:00:00Z"},
+    ],
+)
+def test_what_is_out_of_range_is_named_with_its_line(tmp_path: Path, line: dict[str, Any]) -> None:
+    """Numbers, times, ids and names; nothing is imported, and nobody sees a traceback."""
+    archive = b"".join(
+        json.dumps(one).encode() + b"\n"
+        for one in ({"t": "export", "version": 1}, user("Ann"), user("Bob"), room("#ops"), line)
+    )
+    assert refused(tmp_path, archive)[0][0] == 5
+
+
 def test_all_lines_that_cannot_be_taken_are_named(tmp_path: Path) -> None:
     """So that one need not try again for each of them; of very many, the first."""
     wrong = [{"t": "user", "name": f"a b{number}"} for number in range(3)]
