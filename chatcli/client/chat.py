@@ -123,6 +123,7 @@ class Chat:
         self._said: dict[str, None] = {}  # ids of one's own messages that were shown, the oldest first
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
         self._newest = 0  # message that came
+        self._put_back = False  # the log was: from then on, what the server knows to have been read is not asked for
         self._owed = False  # whether one came that is yet to be shown
         self._invitations: list[str] = []  # rooms; the user is yet to be told of these
         self._memory = Memory()
@@ -205,9 +206,19 @@ class Chat:
         # A machine that has slept learns of it only on waking: so what counts is when something was heard at last.
         much = self.position is None or self._elapsed() - self._last_heard > _MUCH
         newest = _NEWEST if much and not whole else None
-        return f.Hello(
-            f.VERSION, self.user, "join", key, self.position, present, client, link, invite, newest, receipts
-        )
+        since = None if self._put_back else self.position
+        return f.Hello(f.VERSION, self.user, "join", key, since, present, client, link, invite, newest, receipts)
+
+    def put_back(self, welcome: f.Welcome) -> bool:
+        """Return whether the log ends before what came from it: it is to be greeted once more then.
+
+        Numbers say nothing from then on; where the user left off is what the server knows.
+        """
+        if self._put_back or self.position is None or welcome.cursor >= self.position:
+            return False
+        self._put_back = True
+        self.conversations.put_back()
+        return True
 
     def welcomed(self, welcome: f.Welcome) -> list[f.ClientFrame]:
         """Take the server's welcome; return what to say at once: what it has not answered, and who is here."""
@@ -216,7 +227,7 @@ class Chat:
         self.postponed.clear()
         self.user = welcome.user
         self._limits = welcome.limits
-        if self.position is None:
+        if self.position is None or self._put_back:
             self.position = welcome.cursor
         self._catching_up.begin()
         self.circle.nearby.reconnected()
@@ -391,6 +402,8 @@ class Chat:
     def _message(self, frame: f.Message) -> list[Event]:
         self.position = self._newest = frame.seq
         of = conversation(frame, self.user)
+        if self._put_back and self._memory.knows(frame, of):
+            return []
         self.circle.saw(frame.sender)
         self.circle.talked_in(of)
         self._memory.note(frame, of)

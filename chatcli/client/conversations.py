@@ -125,6 +125,10 @@ class Conversations:
             if not places:
                 self._clear(folded(name))
 
+    def put_back(self) -> None:
+        """Note that places in the log are given out anew."""
+        self._read = 0
+
     def waiting(self) -> int:
         """Return how many messages are unread, those in muted conversations aside."""
         return sum(count for name, count in self.unread.items() if not self.is_muted(name))

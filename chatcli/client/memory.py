@@ -49,9 +49,13 @@ class Memory:
     def note(self, message: Message, of: str) -> None:
         """Remember a message of a conversation."""
         self._glimpses.pop(message.seq, None)
-        self._glimpses[message.seq] = Glimpse(message.seq, of.casefold(), message.sender, message.at, _start(message))
+        self._glimpses[message.seq] = _glimpse(message, of)
         if len(self._glimpses) > _REMEMBERED:
             del self._glimpses[next(iter(self._glimpses))]
+
+    def knows(self, message: Message, of: str) -> bool:
+        """Return whether this very message of a conversation is remembered."""
+        return self._glimpses.get(message.seq) == _glimpse(message, of)
 
     def receive(self, message: Message, of: str) -> None:
         """Remember that someone else said this, so that it can be replied to."""
@@ -76,6 +80,10 @@ class Memory:
         """Return what the user has said in a conversation, as far as it is remembered, the oldest first."""
         of = of.casefold()
         return sorted(glimpse for glimpse in self._glimpses.values() if (glimpse.of, glimpse.sender) == (of, user))
+
+
+def _glimpse(message: Message, of: str) -> Glimpse:
+    return Glimpse(message.seq, of.casefold(), message.sender, message.at, _start(message))
 
 
 def conversation(message: Message, user: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.address import Address
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
+_PUT_BACK: Final = "The server's log was put back, or is another one: what was said last may not be in it any more."
 _LONG: Final = 1.0  # seconds without an answer, after which a message is kept on disk
 _BETWEEN_MEASURES: Final = 5.0  # seconds
 
@@ -342,7 +343,11 @@ class Talk:
             self._apart = LinkState("connecting")
             self._tell()
             try:
-                return await connect(self._server, self._chat.hello(), self._identity, self._trust)
+                connection, welcome = await connect(self._server, self._chat.hello(), self._identity, self._trust)
             except ServerUnavailable:
                 continue
+            if not self._chat.put_back(welcome):
+                return connection, welcome
+            await connection.close()
+            self._view.draw([Notice(_PUT_BACK)])
         raise AssertionError  # backoff never ends

@@ -200,3 +200,21 @@ def test_a_mistyped_length_of_time_bans_nobody_for_ever(chat: Chat, line: str) -
     events, frames = chat.typed(line)
     assert frames == []
     assert "not a length of time" in str(events[0])
+
+
+def test_a_log_that_was_put_back_is_read_from_where_the_user_left_off(chat: Chat) -> None:
+    """What was shown is not shown again, and what is new under the old numbers is."""
+    old, lost, new = (
+        f.Message(seq, identity, "bob", "Alice", text, at)
+        for seq, identity, text, at in ((11, "a", "old", 1), (12, "b", "lost", 2), (12, "c", "new", 3))
+    )
+    assert len(hears(chat, old, lost)) == 2
+    assert chat.hello().since == 12
+    assert not chat.put_back(f.Welcome("Alice", 13, 12, "chatcli/1", LIMITS))
+    assert chat.put_back(f.Welcome("Alice", 11, 11, "chatcli/1", LIMITS))
+    assert chat.hello().since is None
+    welcome = f.Welcome("Alice", 12, 10, "chatcli/1", LIMITS)
+    assert not chat.put_back(welcome)
+    chat.welcomed(welcome)
+    assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Said)] == [new]
+    assert chat.conversations.unread["bob"] == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import chatcli
 from chatcli.client.resumption import OtherLog
 from tests.impostor import Impostor, Say
-from tests.support import DEADLINE, ThreadServer, new_id
+from tests.support import DEADLINE, Program, ThreadServer, new_id
 from tests.support import chatcli as run_chatcli
 
 FAR: Final = 2**62
@@ -265,3 +266,21 @@ def test_a_log_of_which_nothing_is_known(unknown: World) -> None:
         assert 'say where to begin, as in "--since 2h"' in done.stderr
         assert [text for text, _ in unknown.hears(since=1)] == ["older", "oldest"]
     assert unknown.heard("other") == []
+
+
+def test_whoever_talks_sees_what_is_new_once(world: World) -> None:
+    """A client that runs while the log is put back says so, shows what is new there, and nothing twice."""
+    world.said("one")
+    world.keep("backup")
+    with Program("join", "--user", "bot", "--server", f"127.0.0.1:{world.port}") as talking:
+        with world.serving() as server:
+            world.say(server, "two", "three")
+            talking.prints("three")
+        world.put_back("backup")
+        with world.serving() as server:
+            world.say(server, "two anew")
+            talking.complains("was put back")
+            talking.prints("two anew")
+            talking.end(signal.SIGTERM)
+    assert [line.rpartition(" ")[2] for line in talking.out if "one" in line] == ["one"]
+    assert sum("two" in line for line in talking.out) == 2
