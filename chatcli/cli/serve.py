@@ -15,6 +15,7 @@ from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loo
 #: As :data:`chatcli.protocol.frames.MAX_TEXT`, which is not imported for --help and for completion.
 MAX_TEXT = 32 * 1024
 _MAX_TEXT_ALLOWED = 1024 * 1024
+_LAST_LINES = 1.0  # seconds for what was logged last to be written
 
 
 @click.command("serve", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
@@ -159,18 +160,23 @@ def command(
     import logging
     from pathlib import Path
 
+    from chatcli.cli.log_output import LogOutput
     from chatcli.cli.places import default_directory
     from chatcli.server import app
     from chatcli.server.limits import Limits
 
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    output = LogOutput()
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", handlers=[output])
     limits = Limits(
         text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
     )
     where = Path(data) if data else default_directory()
     cert, key = (None if file is None else Path(file) for file in (tls_cert, tls_key))
     settings = app.Settings(Address(host, port), where, limits, cert, key, insecure, keep)
-    app.run(settings, lambda bound, fingerprint: _say_ready(bound, fingerprint, settings))
+    try:
+        app.run(settings, lambda bound, fingerprint: output.write(_ready(bound, fingerprint, settings)))
+    finally:
+        output.drain(_LAST_LINES)
 
 
 def _limits(options: dict[str, int | str]) -> dict[str, Any]:
@@ -183,8 +189,8 @@ def _limits(options: dict[str, int | str]) -> dict[str, Any]:
     return {names.get(option, option): value for option, value in options.items()}
 
 
-def _say_ready(bound: list[Address], fingerprint: str, settings: Settings) -> None:
-    """Print one line: where the server listens, its key, what is deleted, and what someone else pastes to join."""
+def _ready(bound: list[Address], fingerprint: str, settings: Settings) -> str:
+    """Return one line: where the server listens, its key, what is deleted, and what someone else pastes to join."""
     from chatcli.cli.places import program, reachable
 
     listening = " and ".join(map(str, bound))
@@ -196,9 +202,8 @@ def _say_ready(bound: list[Address], fingerprint: str, settings: Settings) -> No
     if settings.limits.access == "invite":
         newcomers = '; newcomers need an invitation from "chatcli admin invite"'
     kept = "" if settings.keep is None else f"; messages older than {_age(settings.keep)} are deleted"
-    click.echo(f"Serving on {listening}, key {fingerprint}{kept}. To join: {join}{newcomers}", err=True)
-    if settings.insecure:
-        click.echo("Insecure: what other machines say without TLS can be read and altered on the way.", err=True)
+    insecure = "\nInsecure: what other machines say without TLS can be read and altered on the way."
+    return f"Serving on {listening}, key {fingerprint}{kept}. To join: {join}{newcomers}{insecure * settings.insecure}"
 
 
 def _age(seconds: int) -> str:

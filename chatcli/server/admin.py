@@ -37,6 +37,10 @@ _UNNOTED: Final = frozenset({"status"})  # done even if it cannot be noted: it i
 _CANNOT_WRITE: Final = "The server cannot write its log, so nothing was changed: look at its messages and its disk."
 
 
+def _ignore(_refusal: Refused | None) -> None:
+    """Do nothing about what could not be noted."""
+
+
 class _Asked:
     """A command that waits for its answer, which is given once."""
 
@@ -53,7 +57,6 @@ class _Asked:
     def refuse(self, refusal: Refused) -> None:
         """Say that it was not done."""
         self._refused(refusal)
-        self._answer(refusal)
 
     def then(self, finish: Callable[[], Row]) -> Settled:
         """Return what the log is to call: it finishes the command, or refuses it because it could not be written."""
@@ -104,27 +107,34 @@ class Admin:
             request: the command.
             answer: told once, now or later, what there is to tell, or why it was not done.
         """
-        asked = _Asked(answer, lambda refusal: self._note_refusal(by, request, refusal))
+        # Where a refusal cannot be noted, at least the command was; that nothing came of it is what the answer says.
+        asked = _Asked(answer, lambda refusal: self._audit.write(by, request, lambda _: answer(refusal), refusal.code))
         command = self._commands.get(request.do)
         if command is None:
             answer(Refused(codes.UNKNOWN_TAG, f'There is no command "{printable_line(request.do)}".'))
             return
-        try:
-            self._audit.write(by, request)
-        except Refused as refusal:
-            if request.do not in _UNNOTED:
-                answer(refusal)
-                return
-        try:
-            command(request, asked)
-        except Refused as refusal:
-            asked.refuse(refusal)
 
-    def _note_refusal(self, by: str, request: Request, refusal: Refused) -> None:
-        try:
-            self._audit.write(by, request, refusal.code)
-        except Refused:
-            return  # that it was asked for is noted; that nothing came of it is what the answer says
+        def carry_out() -> None:
+            try:
+                command(request, asked)
+            except Refused as refusal:
+                asked.refuse(refusal)
+
+        def noted(refusal: Refused | None) -> None:
+            if refusal is None:
+                carry_out()
+            else:
+                answer(refusal)
+
+        if request.do in _UNNOTED:
+            self._audit.write(by, request, _ignore)
+            carry_out()
+        else:
+            self._audit.write(by, request, noted)
+
+    def close(self) -> None:
+        """Let go of the audit log."""
+        self._audit.close()
 
     def do_from_inside(self, operator: User, request: Request, answer: Answer) -> None:
         """Carry out a command that an operator gave in the chat.

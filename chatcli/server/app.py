@@ -166,7 +166,7 @@ class Server:
             raise
         hub.server_key = certificates.identity.fingerprint
         addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
-        audit = Audit(self._settings.data / "audit.log")
+        audit = Audit(self._settings.data / "audit.log", self._loop.call_soon_threadsafe)
         hub.admin = Admin(hub, audit, hub.clock(), addresses)
         await self._listen_for_commands(hub.admin)
         insecure = self._settings.insecure
@@ -239,6 +239,8 @@ class Server:
             session.abort()
         if self._admin_listener is not None:
             self._admin_listener.abort()
+        if hub.admin is not None:
+            hub.admin.close()
         hub.log.close()
 
     async def _wait(self, seconds: float, done: Callable[[], bool]) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
 import socket
 import ssl
 import stat
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +19,7 @@ import pytest
 from chatcli.protocol.address import Address, is_loopback
 from tests.certificates import fingerprint_of, make, private_key
 from tests.store.town import change, rows
-from tests.support import Caller, ThreadServer, chatcli, eventually, serving, trusting
+from tests.support import DEADLINE, Caller, ThreadServer, chatcli, environment, eventually, serving, trusting
 from tests.terminal import Terminal
 
 
@@ -211,3 +217,80 @@ def test_a_length_of_time_that_is_none_is_refused(tmp_path: Path, length: str) -
     assert done.returncode == 2
     assert f'"{length}" is not a length of time' in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "redirected",
+    ["2>/dev/full", "2>&1 | true", "2>&-", ">&-", "<&- >&- 2>&-", ">/dev/full 2>&1"],
+)
+def test_it_serves_where_nothing_can_be_said(tmp_path: Path, redirected: str) -> None:
+    """Standard error that is full, closed or read by nobody keeps it neither from starting nor from ending."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = f'"$0" -m chatcli serve --log-level info --port {port} --data data'
+    ran = subprocess.Popen(
+        ["/bin/sh", "-c", f"{command} {redirected}", sys.executable],
+        env=environment(),
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    address = Address("127.0.0.1", port)
+    try:
+        eventually(lambda: is_open(address))
+        with Caller(address) as alice:
+            alice.greets("alice")
+            alice.hears("welcome")
+            alice.sends("alice", "hello")
+            alice.hears("sent")
+            os.killpg(ran.pid, signal.SIGTERM)
+            alice.hears("bye", code="stopping")
+    finally:
+        ran.wait(DEADLINE)
+
+
+def is_open(address: Address) -> bool:
+    """Return whether somebody takes connections there."""
+    with socket.socket() as trying:
+        return trying.connect_ex(address) == 0
+
+
+@pytest.fixture(params=["a terminal that was stopped", "a pipe that nobody reads"])
+def stuck(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
+    """Descriptors to write to, which is not possible, and to read from."""
+    if "pipe" in request.param:
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writing, bytes(4096))
+    else:
+        reading, writing = os.openpty()
+        termios.tcflow(writing, termios.TCOOFF)
+    yield writing, reading
+    for descriptor in (writing, reading):
+        os.close(descriptor)
+
+
+def test_a_log_that_nobody_reads_keeps_nobody_waiting(tmp_path: Path, stuck: tuple[int, int]) -> None:
+    """Neither those who talk nor the end of the server."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = Address("127.0.0.1", free.getsockname()[1])
+    arguments = ["serve", "--log-level", "debug", "--port", str(address.port), "--data", str(tmp_path / "data")]
+    serve = subprocess.Popen([sys.executable, "-m", "chatcli", *arguments], stderr=stuck[0], env=environment())
+    try:
+        eventually(lambda: is_open(address))
+        for _ in range(200):  # each is worth a few lines
+            with Caller(address) as alice:
+                alice.greets("alice", purpose="send")
+                alice.hears("welcome")
+        with Caller(address) as alice:
+            alice.greets("alice")
+            alice.hears("welcome")
+            serve.send_signal(signal.SIGHUP)
+            alice.sends("alice", "hello")
+            alice.hears("sent")
+        serve.send_signal(signal.SIGTERM)
+        assert serve.wait(DEADLINE) == 0
+    finally:
+        serve.kill()
+        serve.wait(DEADLINE)

@@ -8,16 +8,20 @@ import os
 import signal
 import sqlite3
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from chatcli.errors import Refused
+from chatcli.protocol.admin import Request
+from chatcli.server.audit import Audit
 from chatcli.server.limits import Limits
 from tests.admin import answers, answers_raw, does, joined, noted
-from tests.support import Caller, ThreadServer, eventually, key_of, serving
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, key_of, serving
 
 
 @pytest.fixture
@@ -418,3 +422,36 @@ def test_an_invitation_that_could_not_be_used_is_not_used_up(tmp_path: Path) -> 
         with server.connect() as newcomer:
             newcomer.greets("bob", invite=code)
             newcomer.hears("welcome")
+
+
+def test_a_pipe_in_place_of_the_audit_log_keeps_nobody_waiting(server: ThreadServer, data: Path) -> None:
+    """With or without a reader it is refused, for it is no file; what is only looked at is answered."""
+    os.mkfifo(data / "audit.log")
+    assert answers(data, "users")["code"] == "storage"
+    assert does(data, "status")["log"] == "writable"
+    reader = os.open(data / "audit.log", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert "it is no file" in answers(data, "users")["text"]
+    finally:
+        os.close(reader)
+
+
+def test_a_disk_that_does_not_answer_keeps_only_the_operator_waiting(tmp_path: Path) -> None:
+    """Commands wait in their order, and beyond so many they are refused; nothing is done before it is noted."""
+    told: list[Refused | None] = []
+    released = threading.Event()
+
+    def post(call: Callable[[], None]) -> None:
+        released.wait(DEADLINE)  # as the thread waits for the disk
+        call()
+
+    audit = Audit(tmp_path / "audit.log", post)
+    for number in range(1010):
+        audit.write("me", Request("kick", f"n{number}"), told.append)
+    refused = len(told)
+    assert "busy" in str(told[0])
+    released.set()
+    eventually(lambda: len(told) == 1010)
+    audit.close()
+    assert told[refused:] == [None] * (1010 - refused)
+    assert len((tmp_path / "audit.log").read_text().splitlines()) == 1010 - refused
