@@ -24,6 +24,7 @@ from chatcli.server.certificates import Certificates
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
+from chatcli.server.listeners.farewells import Refusals
 from chatcli.server.listeners.tcp import TcpConnection, limit_unsent
 from chatcli.server.supervisor import Supervisor
 from chatcli.server.turn import Turn
@@ -170,6 +171,7 @@ class Server:
         hub.admin = Admin(hub, audit, hub.clock(), addresses)
         await self._listen_for_commands(hub.admin)
         insecure = self._settings.insecure
+        refusals = Refusals(certificates)
         more = _TAKEN_AT_ONCE - 1 if type(self._loop).__module__.startswith("uvloop") else 0
         for bound in sockets:
             limit_unsent(bound)
@@ -177,7 +179,9 @@ class Server:
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for descriptor in (bound, *(bound.dup() for _ in range(more))):
                 listener = await self._loop.create_server(
-                    lambda: TcpConnection(hub, certificates, insecure=insecure), sock=descriptor, backlog=_BACKLOG
+                    lambda: TcpConnection(hub, certificates, refusals, insecure=insecure),
+                    sock=descriptor,
+                    backlog=_BACKLOG,
                 )
                 self._listeners.append(listener)
         self._tick()

@@ -500,9 +500,13 @@ class Session:
 
     def close(self, code: str, text: str) -> None:
         """Say why, and close."""
+        self.close_with(encode(f.ServerBye(code, text)))
+
+    def close_with(self, farewell: bytes) -> None:
+        """Close behind these words, which are in the language of the caller."""
         if self.closed:
             return
-        self.put(encode(f.ServerBye(code, text)))
+        self.put(farewell)
         self.hub.leave(self)
         self._state = State.CLOSED
         self._age = 0.0

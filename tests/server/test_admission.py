@@ -273,6 +273,7 @@ def test_one_address_cannot_take_all_the_connections(tmp_path: Path) -> None:
     """Connections from one address are limited, and counted down when they go."""
     with ThreadServer(tmp_path, Limits(connections_per_address=2, exempt_loopback=False)) as server:
         with server.connect() as one, server.connect(), server.connect() as third:
+            third.says("hello", version=1, purpose="query")
             third.hears("bye", code="too_many")
             one.says("hello", version=1, purpose="query")
             one.hears("welcome")

@@ -67,7 +67,7 @@ def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
         assert bob.asks_who() == ["bob"]
 
 
-@pytest.mark.parametrize("greeting", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"NICK alice\r\n", b"\x80\x2e\x01\x00"])
+@pytest.mark.parametrize("greeting", [b"\x80\x2e\x01\x00", b"EHLO example.org\r\n", b"hello?\n"])
 def test_callers_that_speak_another_protocol_are_sent_away(server: ThreadServer, greeting: bytes) -> None:
     """The first byte tells that a caller does not speak ours; they get one line and no more."""
     with server.connect() as caller:
@@ -130,6 +130,7 @@ def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
     with ThreadServer(tmp_path, Limits(connections=2)) as server:
         with server.joined("alice") as alice, server.joined("bob") as bob:
             with server.connect() as third:
+                third.says("hello", version=1, purpose="query")
                 assert "2 connections" in third.hears("bye", code="full")["text"]
                 third.hears_end()
             bob.says("bye")

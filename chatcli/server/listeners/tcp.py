@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address, is_loopback
-from chatcli.protocol.codec import encode
-from chatcli.protocol.frames import ServerBye
+from chatcli.server.listeners import farewells
 from chatcli.server.listeners.tls import TlsLayer
 from chatcli.server.session import Session
 from chatcli.server.wire import Wire
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NOT_OURS: Final = 'This is a chatcli server: it speaks JSON, one object a line; people reach it with "chatcli join".'
 _HIGH_WATER: Final = 64 * 1024  # bytes that asyncio keeps for a socket that is full, before the session is told
 _UNSENT_IN_KERNEL: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
 _INHERITED: Final = sys.platform == "linux"  # what was set where callers are taken holds for their connections
@@ -44,16 +44,20 @@ class TcpConnection(asyncio.Protocol):
     Args:
         hub: the middle of the server.
         certificates: what the server shows to those who speak TLS.
+        refusals: tells those why for whom there is no session.
         insecure: whether callers from other machines may do without.
     """
 
-    __slots__ = ("_begun", "_certificates", "_hub", "_insecure", "_session", "_tls", "_transport", "_wire")
+    __slots__ = ("_begun", "_certificates", "_hub", "_insecure", "_refusals", "_session", "_tls", "_transport", "_wire")
 
     _transport: asyncio.Transport
     _wire: Wire  # what the session's words go to: the TLS layer, or the socket itself
 
-    def __init__(self, hub: Hub, certificates: Certificates, *, insecure: bool = False) -> None:
+    def __init__(
+        self, hub: Hub, certificates: Certificates, refusals: farewells.Refusals, *, insecure: bool = False
+    ) -> None:
         self._hub = hub
+        self._refusals = refusals
         self._certificates = certificates
         self._insecure = insecure
         self._session: Session | None = None
@@ -67,8 +71,7 @@ class TcpConnection(asyncio.Protocol):
         transport = self._transport = self._wire = cast("asyncio.Transport", transport)
         if len(self._hub.sessions) >= self._hub.limits.connections:
             text = f"The server holds {self._hub.limits.connections} connections and takes no more: try again later."
-            transport.write(encode(ServerBye(codes.FULL, text)))
-            transport.close()
+            self._refusals.refuse(transport, codes.FULL, text)
             return
         name = transport.get_extra_info("peername")
         peer = Address(name[0], name[1]) if name else Address("?", 0)
@@ -76,8 +79,7 @@ class TcpConnection(asyncio.Protocol):
             text = (
                 f"There are {self._hub.limits.connections_per_address} connections from your address: close some first."
             )
-            transport.write(encode(ServerBye(codes.TOO_MANY, text)))
-            transport.close()
+            self._refusals.refuse(transport, codes.TOO_MANY, text)
             return
         transport.set_write_buffer_limits(_HIGH_WATER)
         if not _INHERITED:
@@ -136,13 +138,13 @@ class TcpConnection(asyncio.Protocol):
     def _begin(self, session: Session, data: bytes) -> None:
         """Tell by the first byte how the caller speaks; each further way gets its case here, and a class of its own."""
         match data[:1]:
-            case b"\x16" if self._tls is None:
+            case farewells.TLS if self._tls is None:
                 self._begin_tls(session, data)
             case b"{" | b" " | b"\t" | b"\r" | b"\n":
                 self._begin_lines(session, data)
             case _:
                 self._begun = True
-                session.close(codes.MALFORMED, "This is a chatcli server: it speaks JSON, one object a line.")
+                session.close_with(farewells.worded(data, codes.MALFORMED, _NOT_OURS))
 
     def _begin_tls(self, session: Session, data: bytes) -> None:
         """Put TLS between the socket and the session; what comes out of it has a first byte of its own."""

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _RECORD: Final = 16 * 1024  # bytes that one record of TLS holds at most
 _CHUNK: Final = 64 * 1024  # bytes passed on in one go, about
+_EARLY: Final = 4096  # bytes of what is said before the handshake is done
+_LAST_CHANCE: Final = 1.0  # seconds for a handshake to get done, once the connection is to be closed
 
 
 class _Stage(enum.Enum):
@@ -46,7 +48,8 @@ class TlsLayer:
     """
 
     __slots__ = (
-        "_below", "_ended", "_incoming", "_last_word", "_outgoing", "_paused", "_peer", "_receive", "_stage", "_tls",
+        "_below", "_early", "_ended", "_incoming", "_last_word", "_leaving", "_outgoing", "_paused", "_peer",
+        "_receive", "_stage", "_tls",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +70,8 @@ class TlsLayer:
         self._stage = _Stage.HANDSHAKE
         self._last_word = False  # nothing follows what is in _incoming
         self._paused = False
+        self._early = b""  # said before the handshake is done: why there will be no more
+        self._leaving = False  # closed as soon as that is said
 
     # What comes from the socket
 
@@ -87,7 +92,7 @@ class TlsLayer:
         """
         self._last_word = True
         if self._stage is _Stage.HANDSHAKE:
-            self.close()
+            self._hang_up()
         self._pass_on()
 
     def lost(self) -> None:
@@ -103,6 +108,10 @@ class TlsLayer:
             self._fail(error)
         else:
             self._stage = _Stage.OPEN
+            early, self._early = self._early, b""
+            self.write(early)
+            if self._leaving:
+                self.close()
         self._flush()
 
     def _pass_on(self) -> None:
@@ -155,8 +164,10 @@ class TlsLayer:
     # What those above want
 
     def write(self, data: bytes) -> None:
-        """Encrypt and send; what is said before the handshake is done cannot be, and is dropped."""
-        if self._stage in (_Stage.OPEN, _Stage.ENDED):
+        """Encrypt and send; what is said before the handshake is done waits for that, a few words of it."""
+        if self._stage is _Stage.HANDSHAKE:
+            self._early += data[: _EARLY - len(self._early)]
+        elif data and self._stage in (_Stage.OPEN, _Stage.ENDED):
             self._tls.write(data)  # all of it: the memory behind it is never full
             self._flush()
 
@@ -175,12 +186,24 @@ class TlsLayer:
 
     def close(self) -> None:
         """Close as soon as everything written was sent, with a close_notify behind it."""
+        if self._stage is _Stage.HANDSHAKE and self._early:
+            if not self._leaving:
+                self._leaving = True
+                asyncio.get_running_loop().call_later(_LAST_CHANCE, self._hang_up_early)
+            return
         if self._stage in (_Stage.OPEN, _Stage.ENDED):
             with contextlib.suppress(ssl.SSLError):  # it wants to wait for the other side's: nobody else does
                 self._tls.unwrap()
             self._flush()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         self._stage = _Stage.CLOSED
         self._below.close()
+
+    def _hang_up_early(self) -> None:
+        if self._stage is _Stage.HANDSHAKE:
+            self._hang_up()
 
     def get_write_buffer_size(self) -> int:
         """Return how many bytes of ciphertext the socket has yet to take."""

@@ -1,0 +1,150 @@
+"""Callers who are sent away: told why in the language that they speak, at a bounded cost."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli.client import oneshot
+from chatcli.client.trust import Trust
+from chatcli.errors import ChatError
+from chatcli.server.limits import Limits
+from chatcli.server.listeners.farewells import AT_ONCE
+from tests.certificates import fingerprint_of
+from tests.server.listeners.test_tls import VERSIONS, ByHand, client_hello
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, trusting
+
+
+def closed_at_once(server: ThreadServer) -> bool:
+    """Return whether a caller is told nothing."""
+    with contextlib.suppress(ConnectionError), socket.create_connection(server.address, DEADLINE) as caller:
+        caller.sendall(b'{"t":"hello","version":1,"purpose":"query"}\n')
+        return caller.recv(1) == b""
+    return True
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[ThreadServer]:
+    """A server that holds as many connections as it may."""
+    with ThreadServer(tmp_path / "data", Limits(connections=1)) as server, server.joined("alice"):
+        yield server
+
+
+def said_to(server: ThreadServer, words: bytes, *, tls: bool = False) -> bytes:
+    """Return all that the server says to a caller who begins like this."""
+    with socket.create_connection(server.address, DEADLINE) as plain:
+        caller = trusting(server.certificate).wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
+        caller.sendall(words)
+        with caller, caller.makefile("rb") as answer:
+            return answer.read()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_full_server_says_so_within_tls(full: ThreadServer, version: ssl.TLSVersion) -> None:
+    """The reason comes as a frame, encrypted, and then the connection ends as it should."""
+    with Caller(full.address, context=trusting(full.certificate, version)) as caller:
+        caller.says("hello", version=1, purpose="query")
+        assert "1 connections" in caller.hears("bye", code="full")["text"]
+        caller.hears_end()
+
+
+def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) -> None:
+    """The sentence is the server's, not one about TLS."""
+    trust = Trust(fingerprint_of(full.certificate), directory=str(tmp_path / "config"))
+    with pytest.raises(ChatError, match="The server holds 1 connections and takes no more: try again later"):
+        oneshot.who(full.address, trust)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    ("words", "begin", "end"),
+    [
+        (b'{"t":"hello"}\n', b'{"t":"bye","code":"full"', b"}\n"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\n", b"try again later.\n"),
+        (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\n", b"\r\n\r\n"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", b"SSH-2.0-chatcli", bytes(8)),
+        (b"NICK alice\r\n", b"ERROR :The server holds 1 connections", b"\r\n"),
+        (b"\x00\x01", b'{"t":"bye","code":"full"', b"}\n"),
+    ],
+)
+def test_the_reason_is_in_the_callers_language(
+    full: ThreadServer, words: bytes, begin: bytes, end: bytes, tls: bool
+) -> None:
+    """Browsers, IRC and SSH have something to show, in plain and within TLS."""
+    answer = said_to(full, words, tls=tls)
+    assert answer.startswith(begin)
+    assert answer.endswith(end)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    ("words", "begin"),
+    [
+        (b"GET /index.html HTTP/1.0\r\n\r\n", b"HTTP/1.1 400 Bad Request\r\n"),
+        (b"SSH-2.0-x\r\n", b"SSH-2.0-chatcli"),
+        (b"CAP LS 302\r\nNICK alice\r\n", b"ERROR :This is a chatcli server"),
+        (b"hello\n", b'{"t":"bye","code":"malformed"'),
+    ],
+)
+def test_other_clients_are_told_what_this_is(server: ThreadServer, words: bytes, begin: bytes, tls: bool) -> None:
+    """Nobody is left with a line of JSON who cannot read it."""
+    answer = said_to(server, words, tls=tls)
+    assert answer.startswith(begin)
+    assert b"This is a chatcli server" in answer
+
+
+def test_who_says_nothing_is_told_in_the_end(full: ThreadServer) -> None:
+    """A caller that waits for the server to begin learns the reason, too."""
+    with full.connect() as caller:
+        caller.hears("bye", code="full")
+        caller.hears_end()
+
+
+def test_room_is_made_again_however_a_caller_goes(full: ThreadServer) -> None:
+    """More callers than are told at once are closed at once, and those who come later are told as before."""
+    hello = client_hello(full)
+    with contextlib.ExitStack() as stack:
+        for number in range(AT_ONCE + 20):
+            caller = stack.enter_context(socket.create_connection(full.address, DEADLINE))
+            with contextlib.suppress(OSError):
+                caller.sendall(hello[: 1 + number % 3])  # none of them gets done
+        assert closed_at_once(full)
+
+    def told() -> bool:
+        with contextlib.suppress(OSError, AssertionError), full.connect() as caller:
+            caller.says("hello", version=1, purpose="query")
+            return caller.hears("bye", code="full") is not None
+        return False
+
+    eventually(told)
+
+
+def stop(server: ThreadServer) -> None:
+    """Say goodbye as a server does that stops; in its thread."""
+    for session in tuple(server.hub.sessions):
+        session.close("stopping", "The server is stopping.")
+
+
+def test_a_server_that_stops_says_so_to_who_is_shaking_hands(tmp_path: Path) -> None:
+    """A handshake that gets done in the meantime is the last chance to be told."""
+    with ThreadServer(tmp_path / "data") as server:
+        hand = ByHand(trusting(server.certificate))
+        with socket.create_connection(server.address, DEADLINE) as caller:
+            caller.sendall(hand.step())
+            hand.incoming.write(caller.recv(65536))
+            server.run(lambda: stop(server))
+            last = hand.step()
+            while hand.unfinished():
+                hand.incoming.write(caller.recv(65536))
+                last += hand.step()
+            caller.sendall(last)
+            told = b""
+            while data := caller.recv(65536):
+                hand.incoming.write(data)
+                told += hand.read()
+    assert b'"code":"stopping"' in told
