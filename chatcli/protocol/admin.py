@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from chatcli.protocol.frames import MAX_BAN
+
 SOCKET: Final = "admin.sock"  # in the server's data directory
 MAX_REASON: Final = 500  # characters
 MAX_USES: Final = 1_000_000
-_TEN_YEARS: Final = 10 * 366 * 86_400  # seconds
 
 Row = dict[str, Any]
 
@@ -27,7 +28,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     do: Annotated[str, msgspec.Meta(max_length=32)]
     to: Annotated[str, msgspec.Meta(max_length=128)] = ""
-    seconds: Annotated[int, msgspec.Meta(ge=1, le=_TEN_YEARS)] | None = None
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=MAX_BAN)] | None = None
     uses: Annotated[int, msgspec.Meta(ge=1, le=MAX_USES)] = 1
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
 

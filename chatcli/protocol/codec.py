@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -16,21 +16,19 @@ Frame = TypeVar("Frame")
 
 # RecursionError: msgspec's answer to a line of nothing but opening brackets.
 _OPEN: Final = ord("{")
+_MALFORMED: Final = "That line is not a JSON object in UTF-8."
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BadFrame(NamedTuple):
-    """A line that is no frame: what the offender is told."""
+    """A line that is no frame: what the offender is told, and what names the line, where that can be read."""
 
     code: str
     text: str
+    id: str | None = None
+    n: int | None = None
 
 
-class _Tagged(msgspec.Struct):
-    t: object = None
-
-
-_tag_decoder: Final = msgspec.json.Decoder(_Tagged)
 _encoder: Final = msgspec.json.Encoder()
 _encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
@@ -93,9 +91,10 @@ class FrameReader(Generic[Frame]):
         self._partial += rest
         if len(self._partial) < self._limit:
             return []
+        begun = bytes(self._partial)
         self._partial = None
         self._skipping = True
-        return [self._too_long()]
+        return [self._too_long(begun)]
 
     def _finish_line(self, data: bytes, end: int) -> list[Frame | BadFrame]:
         """Complete the line that was begun, then go on with the rest as usual."""
@@ -150,29 +149,59 @@ class FrameReader(Generic[Frame]):
 
     def _decode(self, line: bytes) -> Frame | BadFrame:
         if len(line) >= self._limit:
-            return self._too_long()
+            return self._too_long(line)
         try:
             return self._decoder.decode(line)
-        except _UNDECODABLE as error:
-            return _explain(line, error)
+        except msgspec.ValidationError as error:
+            return self._decode_without_nulls(line, error)
+        except _UNDECODABLE:
+            return _bad(line, codes.MALFORMED, _MALFORMED)
 
-    def _too_long(self) -> BadFrame:
-        return BadFrame(codes.FRAME_TOO_LONG, f"A frame may be {self._limit} bytes long; this one is longer.")
+    def _decode_without_nulls(self, line: bytes, error: msgspec.ValidationError) -> Frame | BadFrame:
+        """Take a field that is null for one that is left out."""
+        try:
+            fields = msgspec.json.decode(line) if b"null" in line else None
+            if isinstance(fields, dict) and None in fields.values():
+                kept = {name: value for name, value in fields.items() if value is not None}
+                return self._decoder.decode(msgspec.json.encode(kept))
+        except msgspec.ValidationError as other:
+            error = other
+        except _UNDECODABLE:
+            return _bad(line, codes.MALFORMED, _MALFORMED)
+        return _explain(line, error)
+
+    def _too_long(self, line: bytes) -> BadFrame:
+        text = f"A frame may be {self._limit} bytes long; this one is longer."
+        return _bad(line[: self._limit], codes.FRAME_TOO_LONG, text, cut=True)
 
 
-def _explain(line: bytes, error: Exception) -> BadFrame:
-    """Tell a line that is not JSON from one that is no frame and one whose fields are wrong."""
-    if not isinstance(error, msgspec.ValidationError):
-        return BadFrame(codes.MALFORMED, "That line is not a JSON object in UTF-8.")
-    try:
-        tag = _tag_decoder.decode(line).t
-    except _UNDECODABLE:
-        return BadFrame(codes.MALFORMED, "That line is not a JSON object in UTF-8.")
-    if not isinstance(tag, str):
-        return BadFrame(codes.UNKNOWN_TAG, 'A frame is tagged by a string, as in {"t":"ping"}.')
+def _explain(line: bytes, error: msgspec.ValidationError) -> BadFrame:
+    """Tell a line that is no frame from one whose fields are wrong."""
+    from chatcli.protocol.labels import label_of  # noqa: PLC0415 (nobody pays for it who speaks the protocol)
+
+    if not line.lstrip().startswith(b"{"):
+        return _bad(line, codes.MALFORMED, _MALFORMED)
+    tag = label_of(line).tag
+    if tag is None:
+        return _bad(line, codes.UNKNOWN_TAG, 'A frame is tagged by a string, as in {"t":"ping"}.')
     if "`$.t`" in str(error):
-        return BadFrame(codes.UNKNOWN_TAG, f"There is no frame {tag[:40]!r} in this direction.")
-    return BadFrame(codes.INVALID, f"The frame {tag[:40]!r} does not hold: {str(error)[:200]}.")
+        if tag in _tags() and line.count(b'"t"') > 1:
+            return _bad(line, codes.UNKNOWN_TAG, "A frame has one tag; this one has several.")
+        return _bad(line, codes.UNKNOWN_TAG, f"There is no frame {tag[:40]!r} in this direction.")
+    return _bad(line, codes.INVALID, f"The frame {tag[:40]!r} does not hold: {str(error)[:200]}.")
+
+
+def _bad(line: bytes, code: str, text: str, *, cut: bool = False) -> BadFrame:
+    """Return what the offender is told of a line, with what names it."""
+    from chatcli.protocol.labels import label_of  # noqa: PLC0415 (as above)
+
+    _, identity, number = label_of(line, cut=cut)
+    return BadFrame(code, text, identity, number)
+
+
+@functools.cache
+def _tags() -> frozenset[object]:
+    return frozenset(frame.__struct_config__.tag for frame in get_args(ClientFrame))
 
 
 # Made when they are first asked for: that takes a millisecond or two, and each end of a connection reads only one.

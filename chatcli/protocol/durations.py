@@ -8,8 +8,8 @@ from typing import Final
 from chatcli.errors import InputError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+MAX_BAN: Final = 10 * 366 * 86_400  # as in frames, which would take long to import for it
 _PART: Final = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
-_LONGEST: Final = 10 * 365 * 86_400  # ten years, in seconds
 
 
 def parse_duration(text: str) -> int:
@@ -20,8 +20,10 @@ def parse_duration(text: str) -> int:
     """
     parts = _PART.findall(text.lower())
     seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text.lower() or not 0 < seconds <= _LONGEST:
+    if "".join(number + unit for number, unit in parts) != text.lower() or seconds <= 0:
         raise InputError(f'"{text}" is not a length of time; write it like 90s, 10m, 2h, 2d or 1w.')
+    if seconds > MAX_BAN:
+        raise InputError(f'"{text}" is too long: ten years at most, which is {MAX_BAN // 86_400}d.')
     return seconds
 
 

@@ -1,7 +1,9 @@
 """The frames of protocol version 1, one class each, tagged by ``t`` on the wire.
 
-Times are integers: milliseconds since 1970-01-01 UTC. A ``seq`` is a message's place in the log: positive, 64 bits,
-strictly increasing, with gaps. Unknown fields are ignored, so that later versions can add some.
+Times are integers: milliseconds since 1970-01-01 UTC. A ``seq`` is a message's place in the log: positive, strictly
+increasing, with gaps. No number is beyond 2^53, up to which every JSON reader is exact (RFC 7493). A field that is null
+is as one that is left out, see :mod:`chatcli.protocol.codec`. Unknown fields are ignored, so that later versions can
+add some.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ MAX_CHOICE: Final = 60  # characters in one of them
 MAX_OPEN: Final = 30 * 86_400  # seconds for which a question may be open
 DECLINED: Final = -1  # in place of the number of a choice
 
-Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+MAX_BAN: Final = 10 * 366 * 86_400  # seconds for which a ban or a mute may last: ten years
+
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
 
 # What stands for a name, a key or a code is looked up, folded and compared: nobody gets to choose how long that takes.
@@ -244,7 +248,7 @@ class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True
     do: Operation
     to: Named
     room: Named = ""
-    seconds: Positive | None = None
+    seconds: Annotated[int, Meta(ge=1, le=MAX_BAN)] | None = None
     reason: str = ""
     n: Number = 0
 

@@ -15,6 +15,9 @@ import unicodedata
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
+from chatcli.errors import InputError
+from chatcli.protocol.names import RESERVED, Name
+
 if TYPE_CHECKING:
     import regex
 
@@ -42,6 +45,17 @@ def bare_look_of(text: str) -> str:
     """Return what a name looks like to someone who pays no heed to marks."""
     apart = unicodedata.normalize("NFD", look_of(text))
     return apart if apart.isascii() else "".join(char for char in apart if not unicodedata.combining(char))
+
+
+def check_new_name(name: Name) -> None:
+    """Refuse a name that nobody may take any more; whoever has it keeps it.
+
+    Raises:
+        InputError: it looks like a reserved word.
+    """
+    look = bare_look_of(name.text)
+    if look in RESERVED:
+        raise InputError(f'The name "{name.text}" looks like "{look}", which is reserved; choose another one.')
 
 
 def _fold(text: str) -> str:

@@ -12,7 +12,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.errors import InputError
-from chatcli.protocol.lookalikes import bare_look_of, look_of
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
@@ -37,14 +36,10 @@ _WRITTEN_TOGETHER: Final = (
 
 
 class Name(NamedTuple):
-    """A name as it is written, the key under which it is unique, and what it looks like.
-
-    Two names with the same look are mistaken for each other, see :mod:`chatcli.protocol.lookalikes`.
-    """
+    """A name as it is written, and the key under which it is unique."""
 
     text: str
     key: str
-    look: str
 
 
 def check_name(raw: str) -> Name:
@@ -57,17 +52,6 @@ def check_name(raw: str) -> Name:
     if name.key in RESERVED:
         raise InputError(f'The name "{name.text}" is reserved; choose another one.')
     return name
-
-
-def check_new_name(name: Name) -> None:
-    """Refuse a name that nobody may take any more; whoever has it keeps it.
-
-    Raises:
-        InputError: it looks like a reserved word.
-    """
-    look = bare_look_of(name.text)
-    if look in RESERVED:
-        raise InputError(f'The name "{name.text}" looks like "{look}", which is reserved; choose another one.')
 
 
 def is_room(raw: str) -> bool:
@@ -115,7 +99,7 @@ def _check_form(raw: str) -> Name:
 def _name(text: str, key: str) -> Name:
     if key == text:
         key = text  # one string: a server keeps both of them for everyone
-    return Name(text, key, look_of(text))
+    return Name(text, key)
 
 
 def _fold(text: str) -> str:

@@ -22,7 +22,8 @@ from chatcli.protocol.keys import (
     key_bytes,
     signed_bytes,
 )
-from chatcli.protocol.names import Name, check_name, check_new_name
+from chatcli.protocol.lookalikes import check_new_name
+from chatcli.protocol.names import Name, check_name
 from chatcli.store.log import DropKey, KeyRecord
 
 if TYPE_CHECKING:

@@ -159,7 +159,8 @@ class Directory:
 
     def resembled(self, name: Name) -> User | None:
         """Return someone else whose name looks like this one."""
-        for found in (self._by_key.get(name.look), self._by_look.get(name.look)):
+        look = look_of(name.text)
+        for found in (self._by_key.get(look), self._by_look.get(look)):
             if found is not None and found.key != name.key:
                 return found
         return None

@@ -312,7 +312,7 @@ class Rooms:
             Refused: there is none, and another looks like it.
         """
         room = self._by_key.get(name.key)
-        other = self._by_look.get(name.look)
+        other = self._by_look.get(look_of(name.text))
         if room is None and other is not None:
             raise Refused(codes.BAD_NAME, f"{name.text} looks like {other.name}, which is there already.")
         return room

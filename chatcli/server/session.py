@@ -324,7 +324,7 @@ class Session:
     def _bad(self, frame: BadFrame) -> None:
         if self._state is State.CLOSED:
             return
-        self.put(encode(f.Error(frame.code, frame.text)))
+        self.put(encode(f.Error(frame.code, frame.text, frame.id, frame.n)))
         self._count_bad()
 
     def _count_bad(self) -> None:

@@ -245,7 +245,7 @@ class _Import:
 
     def _check_look(self, table: str, name: Name) -> None:
         """Refuse a new name that is mistaken for one that was here; those of one archive have lived with each other."""
-        other = self._looks[table].get(name.look)
+        other = self._looks[table].get(look_of(name.text))
         if other is not None:
             raise _Wrong(f"{name.text} looks like {other}: give one another name")
 
@@ -255,7 +255,7 @@ class _Import:
         if line.released:
             _check_released(line.name)
             row = self._execute("SELECT id FROM users WHERE name = ? AND key GLOB ?", (line.name, "\0*")).fetchone()
-            name = Name(line.name, "", "")
+            name = Name(line.name, "")
         else:
             name = check_name(line.name)
             row = self._execute("SELECT id FROM users WHERE key = ?", (name.key,)).fetchone()

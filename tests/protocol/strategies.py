@@ -13,7 +13,7 @@ SERVER_FRAMES: Final[tuple[type[f.ServerFrame], ...]] = get_args(f.ServerFrame)
 
 _short = st.text(max_size=20)
 _texts = st.text(max_size=60) | st.sampled_from(['"\\', "\x00\x1b[31m", "a\nb\r\n", "\u2028", "👩\u200d🚀"])
-_seqs = st.integers(0, 2**63 - 1)
+_seqs = st.integers(0, 2**53 - 1)
 _numbers = st.integers(0, 2**53 - 1)
 _times = st.integers(0, 253_370_764_800_000)
 _sizes = st.integers(1, 2**31 - 1)
@@ -48,6 +48,8 @@ _rooms = st.builds(
     f.RoomInfo, _short, _kinds, _numbers, _texts, _names, st.booleans(), st.booleans(), st.none() | _messages
 )
 
+_spans = st.none() | st.integers(1, f.MAX_BAN)
+
 client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     st.builds(
         f.Hello,
@@ -81,7 +83,15 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     st.builds(f.Link, _numbers),
     st.builds(f.Keys, _numbers),
     st.builds(f.Revoke, _short, _numbers),
-    st.builds(f.Operate, st.sampled_from(["kick", "own"]), _short, _short, st.none() | _sizes, _short, _numbers),
+    st.builds(
+        f.Operate,
+        st.sampled_from(["kick", "own"]),
+        _short,
+        _short,
+        _spans,
+        _short,
+        _numbers,
+    ),
     st.builds(f.Ping, _numbers),
     st.builds(f.Bye),
 )
