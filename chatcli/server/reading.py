@@ -105,7 +105,7 @@ def _rooms(session: Session, frame: f.Rooms) -> None:
     def make(newest: dict[int, MessageRow]) -> f.ServerFrame:
         return f.RoomList([info(room, newest.get(room.id)) for room in rooms], more, frame.n)
 
-    _read(session, frame, lambda done: hub.log.read_newest([room.id for room in rooms], done), make)
+    _read(session, frame, lambda done: hub.log.read_newest(user.id, [room.id for room in rooms], done), make)
 
 
 def _receipts(session: Session, frame: f.Receipts) -> None:
@@ -129,7 +129,7 @@ def _receipts_of_room(session: Session, frame: f.Receipts, room: Room) -> None:
 
     if frame.watch:
         hub.receipts.watch(session, room)
-    _read(session, frame, lambda done: hub.log.read_newest([room.id], done), make)
+    _read(session, frame, lambda done: hub.log.read_newest(session.own().id, [room.id], done), make)
 
 
 def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: User) -> None:
@@ -173,7 +173,7 @@ def _answers(session: Session, frame: f.Answers) -> None:
                 hub.questions.stop(session, seq)
             done(found, error)
 
-        hub.log.read_question(seq, told)
+        hub.log.read_question(user.id, seq, told)
 
     hub.questions.wait(session, seq)  # first, so that what is answered while the log is read is not missed
     _read(session, frame, read, make)

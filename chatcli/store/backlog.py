@@ -14,7 +14,7 @@ _MISSED: Final = """
 FROM members
 JOIN messages ON messages.conversation = members.conversation
      AND messages.seq > max(:after, members.since) AND messages.seq <= min(:upto, coalesce(members.until, :upto))
-WHERE members.user = :user AND members.conversation = :room
+WHERE members.user = :user AND members.conversation = :room AND coalesce(members.until, :upto) > :after
 """
 _ALL: Final = f"SELECT count(*) {_MISSED}"
 _UNREAD: Final = f"{_MISSED} AND NOT (:unread_only AND messages.sender = :user)"

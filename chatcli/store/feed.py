@@ -23,7 +23,7 @@ stretches (conversation, after, upto) AS (
     SELECT conversation, max(:after, since, coalesce(floors.seq, 0)), min(:end, coalesce(until, :end))
     FROM members
     LEFT JOIN floors ON floors.room = conversation
-    WHERE user = :user
+    WHERE user = :user AND since < :end AND coalesce(until, :end) > :after
 ),
 found (seq) AS (
     SELECT messages.seq
@@ -48,10 +48,10 @@ FROM messages
 CROSS JOIN conversations ON conversations.id = messages.conversation
 WHERE messages.seq = :seq
   AND messages.seq > coalesce((SELECT value FROM json_each(:floors) WHERE key = CAST(messages.conversation AS TEXT)), 0)
-  AND EXISTS (
-    SELECT 1 FROM members
-    WHERE members.user = :user AND members.conversation = messages.conversation
-      AND members.since < messages.seq AND messages.seq <= coalesce(members.until, messages.seq)
+  AND messages.seq <= (
+    SELECT coalesce(members.until, messages.seq) FROM members
+    WHERE members.user = :user AND members.conversation = messages.conversation AND members.since < messages.seq
+    ORDER BY members.since DESC LIMIT 1
   )
 """  # noqa: S608 (as above)
 

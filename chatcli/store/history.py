@@ -15,8 +15,16 @@ _OLD_IN_A_ROW: Final = 50_000
 _WALK: Final = 100_000  # seqs to try one by one where the index is damaged
 
 _CONVERSATION: Final = "SELECT id FROM conversations WHERE low = ? AND high = ?"
+# Who leaves and comes back without end has many periods; those in which nothing was said never leave SQLite.
 _PERIODS: Final = """
-SELECT since, coalesce(until, :end) FROM members WHERE user = :user AND conversation = :of ORDER BY since DESC
+SELECT since, coalesce(until, :end) AS upto FROM members
+WHERE user = :user AND conversation = :of AND since < :end
+  AND EXISTS (SELECT 1 FROM messages WHERE conversation = :of AND seq > since AND seq <= coalesce(until, :end))
+ORDER BY since DESC
+"""
+_ALL_PERIODS: Final = """
+SELECT since, coalesce(until, :end) FROM members
+WHERE user = :user AND conversation = :of AND since < :end ORDER BY since DESC
 """
 _SELECT: Final = f"""
 SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
@@ -73,11 +81,25 @@ def _back(connection: sqlite3.Connection, query: HistoryQuery) -> Iterator[Messa
     if conversation is None:
         return
     end = END if query.before is None else query.before - 1
-    periods = [(0, end)]
+    periods: Iterable[tuple[int, int]] = [(0, end)]
     if query.own and query.of < 0:
-        periods = connection.execute(_PERIODS, {"user": query.user, "of": query.of, "end": end}).fetchall()
+        periods = _periods(connection, {"user": query.user, "of": query.of, "end": end})
     for since, until in periods:
         yield from _period(connection, conversation, since, min(until, end), query.since)
+
+
+def _periods(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterator[tuple[int, int]]:
+    """Yield the periods in which someone belonged to a room, the newest first, as they are wanted."""
+    begun = bounds["end"]
+    try:
+        for since, until in connection.execute(_PERIODS, bounds):
+            begun = since
+            yield since, until
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        # Where the index cannot tell in which of them something was said, all of them are looked at.
+        yield from connection.execute(_ALL_PERIODS, {**bounds, "end": begun})
 
 
 def find_conversation(connection: sqlite3.Connection, user: int, other: int) -> int | None:

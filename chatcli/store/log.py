@@ -528,11 +528,11 @@ class Log(Protocol):
     def read_history(self, query: HistoryQuery, done: Done[Page]) -> None:
         """Read a page of a conversation, the oldest first."""
 
-    def read_newest(self, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
-        """Read the newest message of each of these rooms that has any."""
+    def read_newest(self, user: int, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
+        """Read for a user the newest message of each of these rooms that has any."""
 
-    def read_question(self, seq: int, done: Done[list[Question]]) -> None:
-        """Read the message with that ``seq``, if there is one, and what answers it."""
+    def read_question(self, user: int, seq: int, done: Done[list[Question]]) -> None:
+        """Read for a user the message with that ``seq``, if there is one, and what answers it."""
 
     def read_unread(self, query: UnreadQuery, done: Done[list[Unread]]) -> None:
         """Count what someone has not been shown, by conversation, the newest first; the oldest of many are left out."""

@@ -30,10 +30,10 @@ _VISIBLE: Final = """
 AND (:sender IS NULL OR messages.sender = :sender)
 AND (
     messages.conversation IN (SELECT value FROM json_each(:rooms))
-    OR EXISTS (
-        SELECT 1 FROM main.members
-        WHERE members.user = :user AND members.conversation = messages.conversation
-          AND members.since < messages.seq AND messages.seq <= coalesce(members.until, messages.seq)
+    OR messages.seq <= (
+        SELECT coalesce(members.until, messages.seq) FROM main.members
+        WHERE members.user = :user AND members.conversation = messages.conversation AND members.since < messages.seq
+        ORDER BY members.since DESC LIMIT 1
     )
 )
 """

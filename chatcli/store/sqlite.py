@@ -57,8 +57,8 @@ from chatcli.store.writer import Writer
 logger = logging.getLogger(__name__)
 
 _READERS: Final = 2
-_SEARCHERS: Final = 1
-_MOST_SEARCHES: Final = 200  # that wait, or are under way
+_SEARCHERS: Final = 2
+_MOST_SEARCHES: Final = 50  # of one person, that wait
 _PATIENCE: Final = 10.0  # seconds from when a search was asked for; nobody waits longer for the answer
 _CLOSING_SECONDS: Final = 1  # for the last batch; a disk that hangs must not keep the server from ending
 _AHEAD: Final = 3  # batches that the writer is given at most: it need not wait for the owner between one and the next
@@ -274,31 +274,31 @@ class SqliteLog:
 
     def read_feed(self, query: FeedQuery, done: Done[FeedPage]) -> None:
         """Read a stretch of a feed beside the writer."""
-        self._readers.ask(lambda connection: read_feed(connection, query), done)
+        self._readers.ask(query.user, lambda connection: read_feed(connection, query), done)
 
     def read_backlog(self, query: BacklogQuery, done: Done[list[Backlog]]) -> None:
         """Count what someone has missed in rooms."""
-        self._readers.ask(lambda connection: read_backlog(connection, query), done)
+        self._readers.ask(query.user, lambda connection: read_backlog(connection, query), done)
 
     def read_history(self, query: HistoryQuery, done: Done[Page]) -> None:
         """Read a page of a conversation, the oldest first."""
-        self._readers.ask(lambda connection: read_history(connection, query), done)
+        self._readers.ask(query.user, lambda connection: read_history(connection, query), done)
 
-    def read_newest(self, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
+    def read_newest(self, user: int, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
         """Read the newest message of each of these rooms that has any."""
-        self._readers.ask(lambda connection: read_newest(connection, rooms), done)
+        self._readers.ask(user, lambda connection: read_newest(connection, rooms), done)
 
-    def read_question(self, seq: int, done: Done[list[Question]]) -> None:
+    def read_question(self, user: int, seq: int, done: Done[list[Question]]) -> None:
         """Read the message with that ``seq``, if there is one, and what answers it."""
-        self._readers.ask(lambda connection: read_question(connection, seq), done)
+        self._readers.ask(user, lambda connection: read_question(connection, seq), done)
 
     def read_unread(self, query: UnreadQuery, done: Done[list[Unread]]) -> None:
         """Count what someone has not been shown, by conversation, the newest first; the oldest of many are left out."""
-        self._readers.ask(lambda connection: read_unread(connection, query), done)
+        self._readers.ask(query.user, lambda connection: read_unread(connection, query), done)
 
     def read_partners(self, user: int, limit: int, done: Done[list[int]]) -> None:
         """Read with whom a user has talked last, the latest first."""
-        self._readers.ask(lambda connection: (read_partners(connection, user, limit), 0), done)
+        self._readers.ask(user, lambda connection: (read_partners(connection, user, limit), 0), done)
 
     def search(self, query: SearchQuery, done: Done[Page]) -> None:
         """Find messages, the newest first; what was committed before it was asked is found."""
@@ -307,12 +307,14 @@ class SqliteLog:
         except InputError as error:
             self._tell(done, None, error)
             return
-        if self._searchers.waiting >= _MOST_SEARCHES:
+        if self._searchers.waiting(query.user) >= _MOST_SEARCHES:
             self._tell(done, None, StoreError(TOO_MANY))
             return
         head = self.head
         end = time.monotonic() + _PATIENCE
-        self._searchers.ask(lambda connection: search(connection, self._index, query, expression, head, end), done)
+        self._searchers.ask(
+            query.user, lambda connection: search(connection, self._index, query, expression, head, end), done
+        )
 
     def prune(self, before: int) -> None:
         """Delete a few of the messages from before that time, in milliseconds since 1970-01-01 UTC; call it again."""

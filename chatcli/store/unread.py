@@ -19,8 +19,15 @@ SELECT members.conversation, max(:after, members.since), coalesce(members.until,
             WHEN conversations.low = :user THEN conversations.high ELSE conversations.low END
 FROM members
 JOIN conversations ON conversations.id = members.conversation
-WHERE members.user = :user
+WHERE members.user = :user AND coalesce(members.until, :end) > :after
 """
+# Of what someone has left, or belongs to in many periods, SQLite leaves out by itself in what nothing was said.
+_SAID_IN: Final = f"""
+{_STRETCHES} AND EXISTS (
+    SELECT 1 FROM messages WHERE messages.conversation = members.conversation
+      AND messages.seq > max(:after, members.since) AND messages.seq <= coalesce(members.until, :end)
+)
+"""  # noqa: S608 (our own text)
 _NEWEST: Final = "SELECT max(seq) FROM messages WHERE conversation = ? AND seq > ? AND seq <= ?"
 # What is said to oneself is news for one's other devices; what is said to others is not.
 _COUNT: Final = """
@@ -70,7 +77,7 @@ def _stretches(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list
     """Return where something was said that may be unread, the newest first: of a room there may be several."""
     found = []
     damaged = 0
-    for conversation, after, upto, other in connection.execute(_STRETCHES, {**query._asdict(), "end": END}).fetchall():
+    for conversation, after, upto, other in _places(connection, {**query._asdict(), "end": END}):
         try:
             (newest,) = connection.execute(_NEWEST, (conversation, after, upto)).fetchone()
         except sqlite3.DatabaseError as error:
@@ -81,3 +88,13 @@ def _stretches(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list
             if newest is not None:
                 found.append((newest, conversation, after, upto, other))
     return sorted(found, reverse=True), damaged
+
+
+def _places(connection: sqlite3.Connection, bounds: dict[str, int]) -> list[tuple[int, int, int, int]]:
+    """Return the stretches of someone's conversations in which something was said, or all if the index cannot tell."""
+    try:
+        return connection.execute(_SAID_IN, bounds).fetchall()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return connection.execute(_STRETCHES, bounds).fetchall()

@@ -64,14 +64,19 @@ INSERT INTO rooms (id, name, key, kind, topic, created) VALUES (?, ?, ?, ?, ?, ?
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, key = excluded.key, kind = excluded.kind,
                                topic = excluded.topic, created = excluded.created
 """
-_BELONGS: Final = "SELECT 1 FROM members WHERE user = ? AND conversation = ? AND until IS NULL"
+# A user's newest period in a room is the only one that may be open. Those before it may be many: none is looked at.
+_NEWEST: Final = "since = (SELECT max(since) FROM members WHERE user = ?2 AND conversation = ?3)"
+_OF_MEMBER: Final = f"WHERE user = ?2 AND conversation = ?3 AND until IS NULL AND {_NEWEST}"
+_PERIOD: Final = f"SELECT since, until FROM members WHERE user = ?2 AND conversation = ?3 AND {_NEWEST} AND ?1"  # noqa: S608 (ours)
+_SAID_SINCE: Final = "SELECT 1 FROM messages WHERE conversation = ? AND seq > ? LIMIT 1"
+_DROP_PERIOD: Final = "DELETE FROM members WHERE user = ? AND conversation = ? AND since = ?"
 # What was to make the room may have been in a batch that failed.
 _ENTER: Final = """
 INSERT INTO members (user, conversation, since, owner)
 SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM rooms WHERE id = ?2)
 """
-_LEAVE: Final = "UPDATE members SET until = ? WHERE user = ? AND conversation = ? AND until IS NULL"
-_OWN: Final = "UPDATE members SET owner = ? WHERE user = ? AND conversation = ? AND until IS NULL"
+_LEAVE: Final = f"UPDATE members SET until = ?1 {_OF_MEMBER}"  # noqa: S608 (ours)
+_OWN: Final = f"UPDATE members SET owner = ?1 {_OF_MEMBER}"  # noqa: S608 (ours)
 
 
 class Writer:
@@ -187,12 +192,19 @@ class Writer:
 
     def _enter(self, user: int, room: int, *, owner: bool) -> None:
         execute = self._connection.execute
-        if execute(_BELONGS, (user, room)).fetchone():
-            return
-        # Whoever left and comes back with nothing said in between has a row of this name, which tells of nothing.
-        place = (user, room, self._newest)
-        execute("DELETE FROM members WHERE user = ? AND conversation = ? AND since = ?", place)
-        execute(_ENTER, (*place, owner))
+        since = self._newest
+        period = execute(_PERIOD, (True, user, room)).fetchone()
+        if period is not None:
+            begun, ended = period
+            if ended is None:
+                return
+            # Where nothing was said in the room since they left, one period tells the same as two would: whoever
+            # leaves and comes back without end leaves no more behind than whoever stays. The row is made anew, since
+            # the order of the rows is that in which people came.
+            if begun == since or execute(_SAID_SINCE, (room, ended)).fetchone() is None:
+                since = begun
+                execute(_DROP_PERIOD, (user, room, begun))
+        execute(_ENTER, (user, room, since, owner))
 
     def _move_cursors(self, batch: Batch) -> None:
         for column, cursors in (("cursor", batch.cursors), ("shown", batch.shown)):

@@ -123,7 +123,7 @@ def test_an_export_says_all_of_a_message_and_nothing_of_the_insides(town: Owner,
         ("Ann", "Bob", None),
         ("Bob", "Ann", None),
         ("Жанна", "#secret", None),
-        ("Жанна", "Жанна", None),
+        ("Ann", "#Ops", None),
         ("Dan (released 4)", "Ann", None),
     ]
     assert found[3]["text"] == "  \x1b[31m\n\tünïcode 🎉 "
@@ -139,12 +139,12 @@ def test_one_conversation_brings_only_those_whom_it_concerns(town: Owner, data: 
     """A room with its members and writers, or two people; names are found as people spell them."""
     ops = written(data, "#OPS")
     assert [line["name"] for line in objects(ops, "user")] == ["Ann", "Bob"]
-    assert [line["seq"] for line in objects(ops, "message")] == [1, 2]
+    assert [line["seq"] for line in objects(ops, "message")] == [1, 2, 6]
     assert objects(ops)[0]["conversations"] == ["#OPS"]
     pair = written(data, "bob:ANN")
     assert [line["t"] for line in objects(pair)] == ["export", "user", "user", "message", "message", "end"]
-    both = written(data, "bob:ann", "#secret", "жанна:жанна")
-    assert [line["seq"] for line in objects(both, "message")] == [3, 4, 5, 6]
+    both = written(data, "bob:ann", "#secret")
+    assert [line["seq"] for line in objects(both, "message")] == [3, 4, 5]
     assert objects(written(data, "ann:жанна"), "message") == []
 
 
@@ -313,10 +313,10 @@ def test_a_part_of_a_log_keeps_its_places_too(town: Owner, data: Path, tmp_path:
     other = tmp_path / "other"
     taken(other, written(data, "#ops"))
     after = Owner(partial(open_sqlite, other))
-    assert after.log.head == 2
+    assert after.log.head == 6
     ann, bob = after.log.users()
     after.write(said_in(OPS, ann, "news"))
-    assert [row.text for row in after.read(bob.id, after=2).rows] == ["news"]
+    assert [row.text for row in after.read(bob.id, after=6).rows] == ["news"]
     after.log.close()
 
 
@@ -676,4 +676,4 @@ def test_fields_of_the_future_are_ignored(tmp_path: Path) -> None:
 
 def test_what_an_export_says_of_itself_is_what_it_wrote(town: Owner, data: Path) -> None:
     """The number of messages is the one that the command tells."""
-    assert export(data, ["#ops"], bytearray().extend, NOW) == Exported(messages=2, unread=0)
+    assert export(data, ["#ops"], bytearray().extend, NOW) == Exported(messages=3, unread=0)

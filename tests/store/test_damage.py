@@ -135,7 +135,7 @@ def test_the_newest_that_can_be_read(long: Owner, data: Path) -> None:
     path = data / "chatcli.db"
     overwrite(path, pages_of(path, "messages", "leaf")[-2])
     long.reopen()
-    newest = long.ask(long.log.read_newest, [LOBBY.id])
+    newest = long.ask(long.log.read_newest, BOB.id, [LOBBY.id])
     assert isinstance(newest, dict)
     assert newest[LOBBY.id].text.startswith("word 2999")
 

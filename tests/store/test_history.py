@@ -118,7 +118,7 @@ def test_a_page_of_long_messages_is_short(house: Owner) -> None:
 def test_the_newest_of_each_room(house: Owner) -> None:
     """Of each room that is asked for there is the message that was said last, if there is any."""
     house.write(entry(ANN, LOBBY, "old"), entry(BOB, LOBBY, "new"))
-    newest = house.ask(house.log.read_newest, [LOBBY.id, OPS.id])
+    newest = house.ask(house.log.read_newest, BOB.id, [LOBBY.id, OPS.id])
     assert isinstance(newest, dict)
     assert {room: row.text for room, row in newest.items()} == {LOBBY.id: "new"}
 

@@ -34,7 +34,7 @@ def extended(plain: Entry, extra: Extra) -> Entry:
 
 def asked(owner: Owner, seq: int) -> Question:
     """Read a question and what answers it."""
-    found = owner.ask(owner.log.read_question, seq)
+    found = owner.ask(owner.log.read_question, BOB.id, seq)
     assert isinstance(found, list)
     (one,) = found
     assert isinstance(one, Question)
@@ -57,7 +57,7 @@ def test_questions_and_answers_are_read_back_whole(house: Owner) -> None:
         house.reopen()
     in_room = question(ANN, LOBBY)
     house.write(in_room)
-    assert house.ask(house.log.read_newest, [LOBBY.id]) == {LOBBY.id: row(in_room)}
+    assert house.ask(house.log.read_newest, BOB.id, [LOBBY.id]) == {LOBBY.id: row(in_room)}
 
 
 def test_among_other_messages_they_keep_their_place(house: Owner) -> None:
@@ -133,7 +133,7 @@ def test_an_answer_that_could_not_be_written_does_not_count(house: Owner, monkey
 
 def test_what_is_no_message_is_no_question(house: Owner) -> None:
     """There is nothing to read; a message that was answered in words only has no answer."""
-    assert house.ask(house.log.read_question, 7) == []
+    assert house.ask(house.log.read_question, BOB.id, 7) == []
     plain = entry(ANN, BOB)
     house.write(plain)
     reply = entry(BOB, ANN)
@@ -155,7 +155,7 @@ def test_the_answers_of_pruned_questions_go(house: Owner, monkeypatch: pytest.Mo
     late = answer(asking.seq)
     house.write(late)
     assert late.closed is None
-    assert house.ask(house.log.read_question, asking.seq) == []
+    assert house.ask(house.log.read_question, BOB.id, asking.seq) == []
 
 
 def test_a_question_whose_answer_was_pruned_stays_closed(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:

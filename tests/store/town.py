@@ -34,7 +34,7 @@ def settle(owner: Owner) -> None:
     owner.write(said_in(OPS, BOB, "me", re=1), entry(ANN, BOB, "good"), entry(BOB, ANN, "  \x1b[31m\n\tünïcode 🎉 "))
     owner.commit_change(Leave(BOB.id, OPS.id))
     owner.commit_change(Enter(CID.id, SECRET.id, owner=True))
-    owner.write(said_in(SECRET, CID, "alone"), entry(CID, CID, "to myself"))
+    owner.write(said_in(SECRET, CID, "alone"), said_in(OPS, ANN, "where is Bob?"))
     owner.commit_change(Enter(BOB.id, OPS.id))
     owner.commit_change(DAN)
     owner.write(entry(DAN, ANN, "bye"))

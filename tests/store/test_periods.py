@@ -1,0 +1,88 @@
+"""Leaving a room and coming back: what is kept of that, and that reading does not take longer for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from chatcli.store.backlog import read_backlog
+from chatcli.store.feed import read_feed
+from chatcli.store.history import read_history
+from chatcli.store.log import BacklogQuery, Enter, FeedQuery, HistoryQuery, Leave, UnreadQuery
+from chatcli.store.unread import read_unread
+from tests.store.owner import Owner
+from tests.store.people import ANN, BOB, entry
+from tests.store.town import SECRET, change, rows, said_in, settle
+
+_MANY: Final = 20_000
+_MEMBERS: Final = "SELECT since, until FROM members WHERE user = 2 AND conversation = -2 ORDER BY since"
+
+
+@pytest.fixture
+def room(chat: Owner) -> Owner:
+    """Have a private room to which Bob belongs, and in which something was said."""
+    settle(chat)
+    chat.write_all(Enter(BOB.id, SECRET.id), said_in(SECRET, ANN, "welcome"))
+    return chat
+
+
+def test_who_comes_back_to_a_room_in_which_nothing_was_said_leaves_no_trace(room: Owner, data: Path) -> None:
+    """However often one leaves and comes back, and whatever is said elsewhere meanwhile, it is one period."""
+    before = rows(data, _MEMBERS)
+    for number in range(20):
+        room.write_all(Leave(BOB.id, SECRET.id), entry(BOB, BOB, f"elsewhere {number}"), Enter(BOB.id, SECRET.id))
+    assert rows(data, _MEMBERS) == before
+    room.write(said_in(SECRET, ANN, "there you are"))
+    page = room.history(HistoryQuery(BOB.id, SECRET.id, 10, own=True))
+    assert [row.text for row in page.rows] == ["welcome", "there you are"]
+
+
+def test_what_was_said_while_someone_was_away_stays_hidden(room: Owner, data: Path) -> None:
+    """A period ends where one leaves, if anything was said in the room before one came back."""
+    for number in range(3):
+        room.write_all(Leave(BOB.id, SECRET.id), said_in(SECRET, ANN, f"hidden {number}"), Enter(BOB.id, SECRET.id))
+        room.write(said_in(SECRET, ANN, f"seen {number}"))
+    assert len(rows(data, _MEMBERS)) == 4
+    seen = ["welcome", "seen 0", "seen 1", "seen 2"]
+    page = room.history(HistoryQuery(BOB.id, SECRET.id, 10, own=True))
+    assert [row.text for row in page.rows] == seen
+    assert [text for text in room.texts(BOB.id) if "seen" in text or "hidden" in text] == seen[1:]
+    assert room.find(BOB.id, "hidden") == []
+    assert room.find(BOB.id, "seen") == seen[:0:-1]
+
+
+@pytest.fixture
+def many(room: Owner, data: Path) -> Iterator[sqlite3.Connection]:
+    """Have Bob come and go without end, as an older server kept it: a period for each time, with nothing in most."""
+    head = room.log.head
+    room.log.close()
+    change(
+        data,
+        f"""
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {_MANY})
+        INSERT INTO members (user, conversation, since, until) SELECT 2, -2, {head} + 2 * i, {head} + 2 * i + 1 FROM n;
+        UPDATE members SET until = {head} WHERE user = 2 AND conversation = -2 AND until IS NULL;
+        """,  # noqa: S608 (numbers of ours)
+    )
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        yield connection
+
+
+def test_twenty_thousand_periods_are_gone_through_by_the_database_alone(many: sqlite3.Connection) -> None:
+    """No question takes a statement for each: that would keep the server's loop waiting, too."""
+    statements: list[str] = []
+    many.set_trace_callback(statements.append)
+    page, _ = read_history(many, HistoryQuery(BOB.id, SECRET.id, 10, own=True))
+    assert [row.text for row in page.rows] == ["welcome"]
+    read_history(many, HistoryQuery(BOB.id, SECRET.id, 10, before=2, own=True))
+    unread, _ = read_unread(many, UnreadQuery(BOB.id, 0))
+    assert SECRET.id in [one.of for one in unread]
+    read_backlog(many, BacklogQuery(BOB.id, 0, 100, 1))
+    feed, _ = read_feed(many, FeedQuery(BOB.id, 0, 100, 500))
+    assert "welcome" in [row.text for row in feed.rows]
+    assert len(statements) < 50
