@@ -56,10 +56,12 @@ def _write(path: str, script: str) -> None:
     Raises:
         InputError: it cannot be written there.
     """
-    temporary = f"{path}.{os.getpid()}"
+    from chatcli.client.files import make_directory
+
+    temporary = f"{path}.{os.urandom(8).hex()}"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "w", encoding="utf-8") as file:
+        make_directory(os.path.dirname(path))
+        with open(temporary, "x", encoding="utf-8") as file:
             file.write(script)
         os.replace(temporary, path)
     except OSError as error:

@@ -79,7 +79,7 @@ def export_command(conversations: tuple[str, ...], output: str, force: bool, as_
     else:
         with (
             placed(Path(output), data_directory(), force=force) as path,
-            path.open("wb") as file,
+            path.open("r+b") as file,
             _writing(file) as write,
         ):
             exported = export(data_directory(), conversations, write, now)

@@ -209,11 +209,31 @@ def adopted(path: str, *older: str) -> str:
     return path
 
 
+def make_directory(path: str) -> None:
+    """Make a directory, and those above it that are not there, for their owner only, whatever the umask.
+
+    Raises:
+        OSError: it cannot be made, or there is something else.
+    """
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    if above != path:
+        make_directory(above)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):  # else another process has just made it
+            raise
+    else:
+        os.chmod(path, 0o700)
+
+
 @contextlib.contextmanager
 def _beside(path: str, text: str) -> Iterator[str]:
     """Write a file next to where it is wanted, and yield its path; what is still there at the end is removed."""
     directory = os.path.dirname(path)
-    os.makedirs(directory, 0o700, exist_ok=True)
+    make_directory(directory)
     refuse_loose(os.stat(directory), directory, "700")
     temporary = f"{path}.{os.urandom(8).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -250,8 +270,12 @@ def refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
     """Refuse a file or a directory that others may read or change; ``mode`` is what it should have.
 
     Raises:
-        InputError: they may.
+        InputError: they may, or it is theirs.
     """
+    if sys.platform != "win32" and status.st_uid != os.geteuid():
+        raise InputError(
+            f"{path} belongs to another user (uid {status.st_uid}): run chatcli as that user, or set HOME to your own."
+        )
     if status.st_mode & 0o077:
         import shlex
 

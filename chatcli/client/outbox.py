@@ -203,7 +203,7 @@ class Outbox:
                 self._own = None
 
     def _create(self) -> int:
-        os.makedirs(self._directory, 0o700, exist_ok=True)
+        files.make_directory(self._directory)
         newest = max(map(_number, _paths(self._directory)), default=0)
         name = f"{self._beginning}{newest + 1}.{os.urandom(8).hex()}"
         path = os.path.join(self._directory, name)

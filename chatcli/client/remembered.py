@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chatcli.client.files import adopted, names_of, state_directory
+from chatcli.client.files import adopted, make_directory, names_of, state_directory
 from chatcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def update(kind: str, server: Address, user: str, change: Callable[[str], str | 
     if not directory:
         return
     with contextlib.suppress(OSError):
-        os.makedirs(directory, 0o700, exist_ok=True)
+        make_directory(directory)
         lock = os.open(directory, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

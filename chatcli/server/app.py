@@ -86,6 +86,7 @@ def run(settings: Settings, ready: Ready) -> None:
         ServeError: the port cannot be had, or the certificate cannot be used.
         StoreError: the data directory cannot be used.
     """
+    os.umask(0o077)  # whatever is made in the data directory is for its owner
     sys.setswitchinterval(_SWITCH)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(settings, ready))

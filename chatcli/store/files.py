@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import shlex
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
@@ -74,10 +77,20 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def lock(directory: Path) -> IO[str]:
-    """Take the directory for this process; the kernel gives it back when the process ends, however it ends."""
+    """Take the directory for this process; the kernel gives it back when the process ends, however it ends.
+
+    It is made, for its owner only, if it is not there, and so are those above it.
+
+    Raises:
+        StoreError: another process has it, it is not the user's own, or others may write to it.
+    """
     with explained(f"Cannot use the data directory {directory}"):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = open(directory / _LOCK, "a+", opener=_private)  # noqa: SIM115 (held as long as the log is open)
+        for level in (*reversed(directory.parents), directory):
+            with contextlib.suppress(FileExistsError):
+                level.mkdir(mode=0o700)
+        _check_own(directory)
+    with explained(f"Cannot use the lock {directory / _LOCK}"):
+        held = os.fdopen(_open_own(directory / _LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT), "a+")
     try:
         with explained(f"Cannot lock the data directory {directory}"):
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,8 +108,63 @@ def lock(directory: Path) -> IO[str]:
     return held
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _check_own(directory: Path) -> None:
+    """Refuse a directory into which others may have put something, or may yet.
+
+    Raises:
+        StoreError: they may.
+        OSError: it is not to be known.
+    """
+    status = directory.stat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise FileExistsError
+    if status.st_uid != os.geteuid():
+        raise StoreError(
+            f"it belongs to another user (uid {status.st_uid}): run this as that user, or name another with --data"
+        )
+    if status.st_mode & 0o022:
+        mode = stat.S_IMODE(status.st_mode)
+        raise StoreError(f"others may write to it (mode {mode:04o}): run chmod 700 {shlex.quote(str(directory))}")
+
+
+def _open_own(path: Path, flags: int) -> int:
+    """Open a file of the data directory, which must not be a link, a pipe or the like.
+
+    Raises:
+        StoreError: it is.
+        OSError: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):  # the latter on FreeBSD
+            raise StoreError("it is a symbolic link, which no server has put there: remove it") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError("it is no file: remove it")
+    return descriptor
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file, readable for its owner only; make one that is there readable for its owner only.
+
+    SQLite gives the files beside a database the mode of that.
+
+    Raises:
+        StoreError: there is a link, or no file.
+        OSError: it cannot be made.
+    """
+    try:
+        os.close(_open_own(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        # Not opened: closing it would drop the locks that SQLite has on it in this process.
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "a symbolic link, which no server has put there" if stat.S_ISLNK(status.st_mode) else "no file"
+            raise StoreError(f"it is {what}: remove it") from None
+        if status.st_mode & 0o077:
+            path.chmod(0o600)
 
 
 @contextlib.contextmanager
@@ -124,8 +192,8 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
     """
     unfinished = path.with_name(path.name + ".tmp")
     try:
-        unfinished.unlink(missing_ok=True)
-        os.close(_private(str(unfinished), os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        remove_unfinished_copies(path.parent)
+        make_private(unfinished)
         with contextlib.closing(connect(unfinished)) as copy:
             connection.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
@@ -140,6 +208,12 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
             f"it must be brought up to date, and before that it cannot be copied to {path}: {cause}. "
             "Nothing was changed; make room there, or move it all to a larger disk"
         ) from None
+
+
+def remove_unfinished_copies(directory: Path) -> None:
+    """Remove what is left of copies whose process was killed."""
+    for path in directory.glob(f"{DATABASE}.schema-*.bak.tmp*"):
+        path.unlink(missing_ok=True)
 
 
 def size(*databases: Path) -> int:

@@ -66,7 +66,7 @@ def import_archive(directory: Path, lines: IO[bytes], complain: Complain) -> Imp
 def _written(path: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection within a transaction, which is committed if the block ends well, and else never was."""
     try:
-        path.touch(mode=0o600)
+        files.make_private(path)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _make_schema(connection)
             with files.transaction(connection):

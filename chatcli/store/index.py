@@ -234,7 +234,12 @@ class SearchIndex:
             connection.execute("INSERT INTO state VALUES (0, NULL, ?, ?)", (removed, _version()))
 
     def _connect(self) -> sqlite3.Connection:
-        self.path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
+        if self.path.is_symlink():
+            self.path.unlink()  # it is nobody's but ours, and made again
+        try:
+            files.make_private(self.path)
+        except StoreError as error:
+            raise sqlite3.OperationalError(str(error)) from None
         connection = files.connect(self.path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

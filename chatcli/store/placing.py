@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ _OWN: Final = (
     *("server.key", "server.crt", "audit.log", SOCKET),
 )
 _INDEX: Final = "search.db*"
+UNFINISHED: Final = ".unfinished"  # the end of the names of files that are being written
 
 
 @contextlib.contextmanager
@@ -35,13 +37,14 @@ def placed(target: Path, directory: Path, *, force: bool = False) -> Iterator[Pa
         StoreError: no file can be made there.
     """
     refuse(target, directory, force=force)
+    remove_unfinished(target.parent)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)  # with mode 0600
-        os.close(descriptor)
+        descriptor, name = tempfile.mkstemp(UNFINISHED, f".{target.name[:100]}.", target.parent)  # with mode 0600
     except OSError as error:
         raise StoreError(f"Cannot write to {target.parent}: {error.strerror}.") from None
     path = Path(name)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # as long as this process lives
         yield path
         sync(path)
         refuse(target, directory, force=force)
@@ -53,6 +56,20 @@ def placed(target: Path, directory: Path, *, force: bool = False) -> Iterator[Pa
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)  # last: that drops the locks that SQLite may have on the file
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what was left by processes that were killed while they wrote something there."""
+    for path in directory.glob(f".*{UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def refuse(target: Path, directory: Path, *, force: bool) -> None:

@@ -48,6 +48,7 @@ from chatcli.store.log import (
     unheeded,
 )
 from chatcli.store.pages import Pages
+from chatcli.store.placing import remove_unfinished
 from chatcli.store.pool import Readers
 from chatcli.store.pruning import Pruner
 from chatcli.store.search import TOO_MANY, search
@@ -98,7 +99,9 @@ class SqliteLog:
 
     def _open(self) -> None:
         with files.explained(f"Cannot use the log {self._path}"):
-            self._path.touch(mode=0o600)  # SQLite gives its other files the mode of this one
+            files.make_private(self._path)
+            files.remove_unfinished_copies(self._path.parent)
+            remove_unfinished(self._path.parent)
             pages = Pages(self._path)
             connection = files.connect(self._path)
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -73,3 +75,28 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     for use in (files.read, lambda path: files.create(path, "x"), lambda path: files.append(path, "x")):
         with pytest.raises(InputError, match=r"Cannot use .*chatcli/file \(.*XDG_CONFIG_HOME"):
             use(str(tmp_path / "chatcli" / "file"))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022])
+def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask says of others."""
+    place = tmp_path / "state" / "chatcli" / "outbox"
+    before = os.umask(umask)
+    try:
+        files.write(str(place / "file"), "text")
+    finally:
+        os.umask(before)
+    for level in (place, place.parent, place.parent.parent):
+        assert stat.S_IMODE(level.stat().st_mode) == 0o700
+    assert stat.S_IMODE((place / "file").stat().st_mode) == 0o600
+
+
+def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
+    """They could have put anything there."""
+    theirs = tmp_path
+    if os.geteuid() == 0:
+        os.chown(theirs, 12345, 12345)
+    else:
+        theirs = Path("/")
+    with pytest.raises(InputError, match=r"belongs to another user \(uid \d+\): run chatcli as that user"):
+        files.write(str(theirs / "file"), "text")

@@ -1,0 +1,145 @@
+"""The data directory and its files: for their owner only, and no way into other files."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import stat
+from contextlib import closing
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from chatcli.errors import StoreError
+from chatcli.store.files import lock
+from chatcli.store.importing import import_archive
+from chatcli.store.placing import placed
+from chatcli.store.sqlite import SqliteLog
+from tests.store.owner import Owner
+from tests.store.people import ANN, BOB, entry
+
+
+def open_log(directory: Path) -> None:
+    """Open a log, and close it."""
+    SqliteLog(directory, post=lambda *_: None, committed=lambda *_: None).close()
+
+
+def import_nothing(directory: Path) -> None:
+    """Import an archive with nothing in it."""
+    import_archive(directory, BytesIO(b'{"t":"export","version":1}\n{"t":"end","messages":0}\n'), lambda *_: None)
+
+
+HOW: Final = {"serve": open_log, "import": import_nothing}
+
+
+def modes(directory: Path) -> dict[str, int]:
+    """Return the modes of what is in a directory."""
+    return {path.name: stat.S_IMODE(path.lstat().st_mode) for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022])
+def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask says of others."""
+    before = os.umask(umask)
+    try:
+        lock(tmp_path / "a" / "b" / "c").close()
+    finally:
+        os.umask(before)
+    for level in ("a", "a/b", "a/b/c"):
+        assert stat.S_IMODE((tmp_path / level).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o1777])
+def test_a_directory_in_which_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """They could put links there; the sentence says what to do."""
+    place = tmp_path / "it's open"
+    place.mkdir()
+    place.chmod(mode)
+    with pytest.raises(StoreError, match=rf"others may write to it \(mode {mode:04o}\): run chmod 700 '") as refused:
+        open_log(place)
+    assert "it's" in str(refused.value).replace("'\"'\"'", "'")
+    assert list(place.iterdir()) == []
+
+
+def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
+    """Nothing is put into it."""
+    theirs = Path("/")
+    if os.geteuid() == 0:
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, 12345, 12345)
+    with pytest.raises(StoreError, match=r"it belongs to another user \(uid \d+\): run this as that user"):
+        open_log(theirs)
+
+
+@pytest.mark.parametrize("name", ["lock", "chatcli.db"])
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("how", HOW)
+def test_what_a_link_points_to_is_not_touched(tmp_path: Path, name: str, there: bool, how: str) -> None:
+    """Neither written to nor made: the link is named."""
+    data, target = tmp_path / "data", tmp_path / "precious"
+    data.mkdir()
+    (data / name).symlink_to(target)
+    if there:
+        target.write_bytes(b"precious")
+    with pytest.raises(StoreError, match=rf"{re.escape(str(data / name))}: it is a symbolic link"):
+        HOW[how](data)
+    assert target.exists() == there
+    assert not there or target.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["lock", "chatcli.db"])
+def test_a_pipe_in_the_place_of_a_file_is_named(tmp_path: Path, name: str) -> None:
+    """The server does not wait for whoever would write to it."""
+    os.mkfifo(tmp_path / name)
+    tmp_path.chmod(0o700)
+    with pytest.raises(StoreError, match="it is no file"):
+        open_log(tmp_path)
+
+
+def test_a_link_in_the_place_of_the_index_is_replaced(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """The index is made again, beside what the link pointed to."""
+    chat.log.close()
+    target = tmp_path / "precious"
+    target.write_text("precious")
+    (data / "search.db").unlink(missing_ok=True)
+    (data / "search.db").symlink_to(target)
+    chat.reopen()
+    chat.write(entry(ANN, BOB, "word"))
+    assert chat.find(BOB.id, "word") == ["word"]
+    assert target.read_text() == "precious"
+    assert not (data / "search.db").is_symlink()
+
+
+def test_files_that_others_could_read_are_closed_to_them(chat: Owner, data: Path) -> None:
+    """As a backup that was put there with other modes, and with it what SQLite makes beside it."""
+    chat.log.close()
+    (data / "chatcli.db").chmod(0o644)
+    chat.reopen()
+    chat.write(entry(ANN, BOB))
+    assert set(modes(data).values()) == {0o600}
+
+
+def test_what_killed_processes_have_left_is_removed(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """Halves of backups and of copies from before upgrades; what somebody is still writing stays."""
+    chat.log.close()
+    halves = [data / name for name in (".b.db.abc.unfinished", "chatcli.db.schema-3.bak.tmp-journal")]
+    for half in halves:
+        half.write_bytes(b"secret")
+    with placed(data / "copy.db", tmp_path) as being_written:
+        chat.reopen()
+        assert being_written.exists()
+    assert not any(half.exists() for half in halves)
+    assert (data / "copy.db").exists()
+
+
+def test_the_next_to_write_somewhere_removes_what_was_left_there(tmp_path: Path) -> None:
+    """Where the target of the backups is, that is."""
+    left = tmp_path / ".all.jsonl.xyz.unfinished"
+    left.touch()
+    with placed(tmp_path / "all.jsonl", tmp_path / "data") as path, closing(sqlite3.connect(path)) as made:
+        made.execute("CREATE TABLE x (y)")
+    assert [found.name for found in tmp_path.iterdir()] == ["all.jsonl"]
