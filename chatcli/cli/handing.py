@@ -19,6 +19,7 @@ from chatcli.cli.listing import json_line, message_cells, message_text, moment, 
 from chatcli.cli.output import STDOUT, detail, has_output, warn
 from chatcli.cli.records import of_heard
 from chatcli.client.backoff import backoff
+from chatcli.client.descriptors import blocking
 
 if TYPE_CHECKING:
     from chatcli.client.credentials import Login
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Message
 
 _STDOUT: Final = 1
+_STDERR: Final = 2
 _AT_ONCE: Final = 50  # messages in one write
 _PIECE: Final = 4096  # bytes that a pipe takes without waiting, once it takes any (PIPE_BUF of Linux)
 _FIRST, _LONGEST = 1.0, 60.0  # seconds between two runs of a command for the same message
@@ -66,6 +68,8 @@ class Output:
                 await self._writable()
             try:
                 self.written += os.write(_STDOUT, rest if self._is_file else rest[:_PIECE])
+            except BlockingIOError:  # non-blocking, and somebody else has filled it meanwhile
+                await self._writable()
             except OSError as error:
                 error.filename = STDOUT
                 raise
@@ -190,7 +194,7 @@ class Runner:
 
     async def _start(self, message: Message, *, replayed: bool) -> asyncio.subprocess.Process:
         # A file, not a pipe: it waits for nobody, whether the command reads all of it or nothing.
-        with tempfile.TemporaryFile() as stdin:
+        with tempfile.TemporaryFile() as stdin, blocking(_STDOUT) as stdout, blocking(_STDERR) as stderr:
             stdin.write(f"{json_line(of_heard(message, replayed=replayed))}\n".encode())
             stdin.seek(0)
             return await asyncio.create_subprocess_exec(
@@ -198,7 +202,8 @@ class Runner:
                 "-c",
                 self._command,
                 stdin=stdin,
-                stdout=None if has_output() else asyncio.subprocess.DEVNULL,
+                stdout=stdout if has_output() else asyncio.subprocess.DEVNULL,
+                stderr=stderr,
                 env=self._environment(message, replayed=replayed),
                 process_group=0,
             )

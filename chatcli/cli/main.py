@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from chatcli import __version__
-from chatcli.cli.output import STDOUT, flush, give_up, never_fail_on_characters, open_closed_streams, warn
+from chatcli.cli.output import STDOUT, flush, give_up, open_closed_streams, read_and_write_whole, warn
 from chatcli.errors import ChatError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def main() -> NoReturn:
     """Run the command line; the process ends here."""
     gc.set_threshold(_START)
     open_closed_streams()
-    never_fail_on_characters()
+    read_and_write_whole()
     _end(_complete() if "_CHATCLI_COMPLETE" in os.environ else _run())
 
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error, also where they are closed, full, or nobody reads them."""
+"""The standard streams, also where they are closed, full, non-blocking, or nobody reads them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import contextlib
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 #: Where click carries how much is to be said: -1 for --quiet, 1 for --verbose.
 LOUDNESS = "chatcli.loudness"
@@ -16,22 +20,61 @@ LOUDNESS = "chatcli.loudness"
 STDOUT = "standard output"
 
 
-class _Output(io.TextIOWrapper):
-    """Standard output, whose errors say that they are about it."""
+class _Whole(io.RawIOBase):
+    """A descriptor that is read and written whole, whether or not it is non-blocking.
 
-    def flush(self) -> None:
-        try:
-            super().flush()
-        except OSError as error:
-            error.filename = STDOUT
-            raise
+    Args:
+        descriptor: which; it stays open.
+        name: what errors say that they are about.
+    """
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self.name = name
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        while True:
+            try:
+                return os.readv(self._descriptor, [buffer])
+            except BlockingIOError:
+                self._wait(writing=False)
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        rest = whole = memoryview(data).cast("B")
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                self._wait(writing=True)
+            except OSError as error:
+                error.filename = self.name
+                raise
+        return len(whole)
+
+    def _wait(self, *, writing: bool) -> None:
+        from chatcli.client.descriptors import wait
+
+        wait(self._descriptor, writing=writing)
 
 
 def warn(sentence: str) -> None:
     """Say something on standard error, made harmless for a terminal."""
     from chatcli.protocol.text import printable
 
-    click.echo(_in_rows(f"chatcli: {printable(sentence)}"), err=True)
+    with contextlib.suppress(OSError):  # nobody reads it: the status is what is left
+        click.echo(_in_rows(f"chatcli: {printable(sentence)}"), err=True)
 
 
 def _in_rows(line: str) -> str:
@@ -101,17 +144,30 @@ def open_closed_streams() -> None:
     os.close(descriptor)
     if sys.stdout is None:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
-        sys.stdout = _Output(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)), encoding="utf-8")
 
 
-def never_fail_on_characters() -> None:
-    """Print what the terminal's encoding does not have as an escape, rather than not at all."""
+def read_and_write_whole() -> None:
+    """Put streams of ours in the place of Python's.
+
+    Python's give up where a descriptor is non-blocking, which whoever shares it may make it, and with PYTHONUNBUFFERED
+    pass over what was not written in one go (https://github.com/python/cpython/issues/85393). What the terminal's
+    encoding does not have is printed as an escape, rather than not at all.
+    """
+    # Beside those that were there: shutil asks sys.__stdout__ how wide the terminal is.
+    if type(sys.stdin) is io.TextIOWrapper:
+        reading = io.BufferedReader(_Whole(0, "standard input"))
+        sys.stdin = io.TextIOWrapper(reading, sys.stdin.encoding, sys.stdin.errors)
     if type(sys.stdout) is io.TextIOWrapper:
-        encoding, lines = sys.stdout.encoding, sys.stdout.line_buffering
-        with contextlib.suppress(OSError):  # which comes again
-            sys.stdout.flush()
-        # Beside the one that was there, which shutil asks how wide the terminal is.
-        sys.stdout = _Output(sys.stdout.buffer, encoding, line_buffering=lines)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+        sys.stdout = _writing(sys.stdout, STDOUT)
+    if type(sys.stderr) is io.TextIOWrapper:
+        sys.stderr = _writing(sys.stderr, "standard error")
+
+
+def _writing(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
+    with contextlib.suppress(OSError):  # which comes again
+        stream.flush()
+    raw = _Whole(stream.fileno(), name)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), stream.encoding, "backslashreplace", line_buffering=stream.line_buffering
+    )

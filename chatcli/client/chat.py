@@ -24,7 +24,7 @@ from chatcli.client.nearby import Nearby
 from chatcli.client.open_questions import OpenQuestions, answer_to, answered_by, listed
 from chatcli.client.refusals import as_exception
 from chatcli.client.turning import quiet, taken_as_text, turn_to, unknown, whom_to_answer
-from chatcli.errors import ChatError, InputError, ServerUnavailable
+from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
@@ -311,7 +311,7 @@ class Chat:
         frame = f.Send(self._new_id(), to, text, re)
         if problem := too_long(frame, self._limits):
             self._give_back(self._line)
-            raise InputError(problem)
+            return [self._trouble(Refused(codes.TEXT_TOO_LONG, problem))], []
         self.outbox[frame.id] = frame
         name = self.circle.as_written(to)
         self.circle.talked_in(name)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final, TextIO
 
+from chatcli.client import descriptors
 from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
 from chatcli.client.entering import HOW_TO_TALK, WAIT, WAIT_OR_LEAVE, Greeted, enter, first_time, open_outbox
@@ -28,7 +29,7 @@ from chatcli.client.sequences import without
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
 from chatcli.client.ui.notify import Notifier
-from chatcli.errors import ServerUnavailable, ServerUnreachable
+from chatcli.errors import InputError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Message
 from chatcli.protocol.text import printable, printable_line
@@ -38,6 +39,7 @@ _PATIENCE_OF_A_PERSON: Final = 5.0
 _REMEMBERED: Final = 10_000  # messages typed here, to know them again
 _WAITING_LINES: Final = 1000  # not answered by the server, before no more input is read
 _CHUNK: Final = 64 * 1024
+_LONGEST: Final = 2 * 1024 * 1024  # bytes of a line that are kept: more than any server takes
 
 
 class PlainView:
@@ -263,7 +265,7 @@ class _Desk:
         finally:
             loop.remove_reader(0)
         # A terminal hands out whole lines, one at a time: nothing that follows is lost.
-        if not (line := os.read(0, _CHUNK)):
+        if not (line := descriptors.read(0, _CHUNK)):
             _write("\n")
             raise EOFError
         return without(line.decode(errors="replace")).strip()
@@ -283,14 +285,23 @@ class _Lines:
         threading.Thread(target=self._read, name="stdin", daemon=True).start()
 
     def _read(self) -> None:
-        partial = b""
-        # os.read, because a thread that waits in sys.stdin holds its lock and keeps the interpreter from ending.
-        while data := os.read(0, _CHUNK):
-            *lines, partial = (partial + data).split(b"\n")
-            if not self._pass_on(lines):
-                return
+        partial = bytearray()
+        try:
+            # Not sys.stdin: a thread that waits in it holds its lock and keeps the interpreter from ending.
+            while data := descriptors.read(0, _CHUNK):
+                first, *lines = data.split(b"\n")
+                partial += first[: _LONGEST - len(partial)]
+                if lines:
+                    *whole, rest = lines
+                    if not self._pass_on([bytes(partial), *whole]):
+                        return
+                    partial[:] = rest
+        except OSError as error:
+            failure = InputError(f"Standard input cannot be read: {error.strerror or error}.")
+            self._call(self._conversation.fail, failure)
+            return
         if partial:
-            self._pass_on([partial])
+            self._pass_on([bytes(partial)])
         self._call(self._conversation.leave)
 
     def _pass_on(self, lines: list[bytes]) -> bool:

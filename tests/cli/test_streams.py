@@ -1,0 +1,253 @@
+"""The standard streams are read and written whole, whatever was done to them; what could not be written is told."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+import pytest
+
+from tests.support import DEADLINE, ThreadServer, chatcli, environment
+
+LONG: Final = "x" * 20_000
+KIB: Final = 1024
+
+#: What prints, with {at} for the server and {data} for its directory.
+PRINTING: Final = {
+    "help": "--help",
+    "version": "--version",
+    "help of a command": "send --help",
+    "history": "history bob {at}",
+    "history in json": "history bob --json {at}",
+    "search": "search hello {at}",
+    "who": "who #ops {at}",
+    "rooms": "rooms {at}",
+    "status": "status {at}",
+    "listen": "listen --since 0 --count 2 --server {server} --user bob",
+    "listen in json": "listen --json --since 0 --count 2 --server {server} --user bob",
+    "key show": "key show",
+    "key export": "key export",
+    "key link": "key link {at}",
+    "key list": "key list {at}",
+    "completion": "completion bash",
+    "admin status": "admin status --data {data}",
+    "admin users": "admin users --data {data}",
+    "admin invite": "admin invite --data {data}",
+    "admin export": "admin export --data {data}",
+    "admin check": "admin check --data {data}",
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadServer]:
+    """A server where something was said."""
+    with ThreadServer(tmp_path_factory.mktemp("streams")) as server:
+        with server.joined("bob") as bob, server.joined("alice") as alice:
+            bob.enters("#ops")
+            for text in ("hello", LONG):
+                alice.sends("bob", text)
+                bob.texts(1)
+        yield server
+
+
+def words(line: str, server: ThreadServer) -> list[str]:
+    """Return the arguments of a command."""
+    return line.format(at=f"--server {server.address} --user alice", server=server.address, data=server.data).split()
+
+
+def run(
+    *arguments: str,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    most: int = -1,
+    **env: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end, with standard streams of the test's own."""
+    return subprocess.run(
+        [sys.executable, "-m", "chatcli", *arguments],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(PYTHONDONTWRITEBYTECODE="1", **env),  # it would cut those short, too
+        timeout=DEADLINE * 2,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+    )
+
+
+@contextlib.contextmanager
+def trickling(data: bytes) -> Iterator[int]:
+    """Give a non-blocking descriptor from which the data comes little by little."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            for start in range(0, len(data), max(1, len(data) // 5)):
+                time.sleep(0.05)  # so that there is nothing to be read for a moment
+                os.write(writer, data[start : start + max(1, len(data) // 5)])
+        os.close(writer)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield reader
+    finally:
+        os.close(reader)
+        thread.join(DEADLINE)
+
+
+@contextlib.contextmanager
+def slow_reader() -> Iterator[tuple[int, list[bytes]]]:
+    """Give a small non-blocking pipe, and what is read from it, which begins once it is full."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4 * KIB)
+    os.set_blocking(writer, False)
+    os.write(writer, b"." * (4 * KIB))
+    pieces: list[bytes] = []
+
+    def read() -> None:
+        time.sleep(0.5)  # the program has come so far by then, or meets the pipe later: either way it must wait
+        while piece := os.read(reader, 1000):
+            pieces.append(piece)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield writer, pieces
+    finally:
+        thread.join(DEADLINE)
+        os.close(reader)
+
+
+@pytest.mark.parametrize("name", PRINTING)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_disk_does_not_take_is_told(name: str, unbuffered: str, place: ThreadServer) -> None:
+    """Status 1 and a sentence, with Python's buffers and without."""
+    with Path("/dev/full").open("wb") as full:
+        done = run(*words(PRINTING[name], place), stdout=full, PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1] == "chatcli: Standard output cannot be written: No space left on device."
+
+
+@pytest.mark.parametrize("name", ["history", "history in json", "listen", "admin export", "help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_cut_short_is_told(name: str, unbuffered: str, place: ThreadServer, tmp_path: Path) -> None:
+    """A file that may not become as long gets a part, and status 1 says so."""
+    with (tmp_path / "out").open("wb") as out:
+        done = run(*words(PRINTING[name], place), stdout=out, most=KIB, PYTHONUNBUFFERED=unbuffered)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1] == "chatcli: Standard output cannot be written: File too large."
+    assert (tmp_path / "out").stat().st_size == KIB
+
+
+@pytest.mark.parametrize("name", PRINTING)
+def test_nobody_reads_is_no_sentence(name: str, place: ThreadServer) -> None:
+    """Whoever closed the pipe knows."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = run(*words(PRINTING[name], place), stdout=writer)
+    finally:
+        os.close(writer)
+    assert "cannot be written" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["history", "listen", "admin export", "help", "completion"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_pipe_that_is_non_blocking_is_waited_for(name: str, unbuffered: str, place: ThreadServer) -> None:
+    """Nothing is lost."""
+    line = words(PRINTING[name], place)
+    wanted = run(*line).stdout.splitlines()
+    with slow_reader() as (writer, pieces):
+        done = run(*line, stdout=writer, PYTHONUNBUFFERED=unbuffered)
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    got = b"".join(pieces)[4 * KIB :].decode().splitlines()
+    assert got[1:] == wanted[1:]
+    assert got[0][:40] == wanted[0][:40]  # behind which an export has its time
+
+
+@pytest.mark.parametrize("text", ["send bob -", "send --lines bob", "ask bob - --timeout 1"])
+def test_standard_input_may_be_non_blocking(text: str, place: ThreadServer) -> None:
+    """All that comes is read, to its end."""
+    with place.joined("bob") as bob, trickling(LONG.encode() + b"\n") as stdin:
+        done = run(*text.split(), "--user", "alice", "--server", str(place.address), stdin=stdin)
+        assert done.returncode == (6 if text.startswith("ask") else 0), done.stderr
+        assert bob.texts(1) == [LONG]
+
+
+def test_join_reads_a_non_blocking_pipe_to_its_end(place: ThreadServer) -> None:
+    """Line by line."""
+    with place.joined("bob") as bob, trickling(b"bob: one\ntwo\nthree\nfour\nfive") as stdin:
+        done = run("join", "--user", "alice", "--server", str(place.address), stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        assert bob.texts(5) == ["one", "two", "three", "four", "five"]
+
+
+def test_an_export_goes_through_non_blocking_pipes(place: ThreadServer, tmp_path: Path) -> None:
+    """And is imported from one."""
+    exported = run("admin", "export", "--data", str(place.data)).stdout
+    with trickling(exported.encode()) as stdin:
+        done = run("admin", "import", "-", "--json", "--data", str(tmp_path / "new"), stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["messages"] == exported.count('"t":"message"')
+
+
+def test_a_key_is_imported_from_a_non_blocking_pipe(tmp_path: Path) -> None:
+    """As it was exported."""
+    exported = run("key", "export").stdout
+    with trickling(exported.encode()) as stdin:
+        done = run("key", "import", stdin=stdin, XDG_CONFIG_HOME=str(tmp_path / "other"))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_command_for_a_message_may_print_into_a_non_blocking_pipe(place: ThreadServer) -> None:
+    """It gets the pipe as programs expect it, and listen's own stays as it is."""
+    with slow_reader() as (writer, pieces):
+        done = run(
+            *("listen", "--since", "0", "--count", "2", "--exec", "head -c 20000 /dev/zero"),
+            *("--user", "bob", "--server", str(place.address)),
+            stdout=writer,
+        )
+        assert not os.get_blocking(writer)
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(b"".join(pieces)) == 4 * KIB + 40_000
+
+
+def test_a_line_of_any_length_is_one_for_join(place: ThreadServer) -> None:
+    """It is refused, and what comes behind it is read."""
+    with place.joined("bob") as bob:
+        data = b"bob: " + b"y" * 5_000_000 + b"\nbob: next\n"
+        done = chatcli("join", "--user", "alice", "--server", str(place.address), stdin=data)
+        assert done.returncode == 4, done.stderr
+        assert "Not sent: a message may have 32768 bytes" in done.stderr
+        assert bob.texts(1) == ["next"]
+
+
+def test_standard_error_that_is_full_changes_no_status(place: ThreadServer) -> None:
+    """The status is what is left to tell."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "chatcli", "send", "nobody", "hi", "--server", str(place.address)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=full,
+            env=environment(),
+            timeout=DEADLINE,
+            check=False,
+        )
+    assert done.returncode == 3
