@@ -137,6 +137,15 @@ class Terminal:
             row = self._toolbar_row()
             return self._shown()[row].rstrip() if row < self._screen.lines else ""
 
+    @property
+    def rows(self) -> list[str]:
+        """The rows of the screen as they stand, the blank ones at the bottom left out."""
+        with self._lock:
+            rows = [row.rstrip() for row in self._shown()]
+            while rows and not rows[-1]:
+                rows.pop()
+            return rows
+
     def _toolbar_row(self) -> int:
         """Return the row of the toolbar, one beyond the screen where there is none."""
         below = range(self._screen.lines - 1, self._screen.cursor.y, -1)

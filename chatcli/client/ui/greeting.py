@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 from collections.abc import Awaitable, Callable, Iterator
 
 from prompt_toolkit import PromptSession
@@ -17,6 +18,7 @@ from chatcli.client.entering import WAIT, WAIT_OR_LEAVE, Greeted
 from chatcli.client.looks import Looks
 from chatcli.client.ui.key_input import KeyInput
 from chatcli.client.ui.output import WholeOutput
+from chatcli.client.ui.reflow import ReflowRenderer, breaks_rows
 from chatcli.client.ui.style import STYLE, color_depth
 from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
@@ -131,11 +133,14 @@ class _Waiting:
 
 
 def _session(depth: ColorDepth, *, erase_when_done: bool = False, refresh_interval: float = 0) -> PromptSession[str]:
-    return PromptSession(
+    output = WholeOutput.of_terminal()
+    session: PromptSession[str] = PromptSession(
         input=KeyInput(),
-        output=WholeOutput.of_terminal(),
+        output=output,
         style=STYLE,
         color_depth=depth,
         erase_when_done=erase_when_done,
         refresh_interval=refresh_interval,
     )
+    session.app.renderer = ReflowRenderer(session.app.renderer.style, output, breaks=breaks_rows(os.environ))
+    return session

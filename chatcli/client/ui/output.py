@@ -56,6 +56,9 @@ class WholeOutput(Vt100_Output):
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold everything that is written meanwhile, then pass it on in one piece."""
+        if self._holding:
+            yield
+            return
         self._holding = True
         self.write_raw(_BEGIN)
         try:

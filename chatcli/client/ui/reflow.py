@@ -1,4 +1,4 @@
-"""Takes the input line away whole also where the window has become narrower meanwhile.
+"""Takes the input line away whole also where the window has become narrower, and what stands around it lower.
 
 Many terminals then break each row that has become too long into several, and the cursor goes down with them.
 prompt_toolkit counts the rows as it drew them, goes up too few, and leaves copies above (its issues 29, 932 and 1933).
@@ -15,9 +15,10 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.data_structures import Point
 from prompt_toolkit.layout import Layout
 from prompt_toolkit.layout.screen import Screen
-from prompt_toolkit.output import Output
 from prompt_toolkit.renderer import Renderer
 from prompt_toolkit.styles import BaseStyle
+
+from chatcli.client.ui.output import WholeOutput
 
 _MARKS: Final = (
     *("VTE_VERSION", "KITTY_WINDOW_ID", "WEZTERM_PANE", "KONSOLE_VERSION", "ALACRITTY_WINDOW_ID", "WT_SESSION"),
@@ -41,9 +42,17 @@ def breaks_rows(env: Mapping[str, str]) -> bool:
 
 
 class ReflowRenderer(Renderer):
-    """A renderer that knows where the cursor has gone when the window has become narrower."""
+    """A renderer that knows where the cursor has gone when the window has become narrower.
 
-    def __init__(self, style: BaseStyle, output: Output) -> None:
+    Args:
+        style: how it looks.
+        output: where it is drawn.
+        breaks: whether the terminal breaks rows that have become too long.
+    """
+
+    def __init__(self, style: BaseStyle, output: WholeOutput, *, breaks: bool) -> None:
+        self._breaks = breaks
+        self._whole = output
         super().__init__(style, output)
 
     def erase(self, leave_alternate_screen: bool = True) -> None:
@@ -53,12 +62,34 @@ class ReflowRenderer(Renderer):
 
     def render(self, app: Application[object], layout: Layout, is_done: bool = False) -> None:
         """Draw what has changed, or all of it in a window of another size."""
-        self._follow_cursor()
-        super().render(app, layout, is_done)
+        with self._whole.held():
+            self._follow_cursor()
+            self._shrink(layout)
+            super().render(app, layout, is_done)
+
+    def _shrink(self, layout: Layout) -> None:
+        """Take away what was drawn where less is to be drawn now.
+
+        prompt_toolkit keeps the height that it once had, so that blank rows stay where a menu was (its issue 353).
+        """
+        size = self.output.get_size()
+        if self._last_screen is None or self._last_size != size:
+            return
+        if self._last_screen.height > layout.container.preferred_height(size.columns, size.rows).preferred:
+            self.output.cursor_backward(self._cursor_pos.x)
+            self.output.cursor_up(self._cursor_pos.y)
+            self.output.erase_down()
+            self._cursor_pos = Point(0, 0)
+            self._last_screen = None
 
     def _follow_cursor(self) -> None:
         columns = self.output.get_size().columns
-        if self._last_screen is None or self._last_size is None or columns >= self._last_size.columns:
+        if (
+            not self._breaks
+            or self._last_screen is None
+            or self._last_size is None
+            or columns >= self._last_size.columns
+        ):
             return
         x, y = self._cursor_pos
         rows = sum(rows_of(_length(self._last_screen, row), columns) for row in range(y))

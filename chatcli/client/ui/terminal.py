@@ -89,8 +89,7 @@ class Terminal:
         )
         app = self._session.app
         app.timeoutlen = app.ttimeoutlen = ESCAPE[looks.keys]
-        if breaks_rows(os.environ):
-            app.renderer = ReflowRenderer(app.renderer.style, self._output)
+        app.renderer = ReflowRenderer(app.renderer.style, self._output, breaks=breaks_rows(os.environ))
         self.writing.begin(self._session.default_buffer)
 
     def _send(self, line: str) -> None:
