@@ -138,6 +138,11 @@ class Terminal:
             return self._shown()[row].rstrip() if row < self._screen.lines else ""
 
     @property
+    def master(self) -> int:
+        """The other end of the terminal, which has its modes."""
+        return self._master
+
+    @property
     def rows(self) -> list[str]:
         """The rows of the screen as they stand, the blank ones at the bottom left out."""
         with self._lock:

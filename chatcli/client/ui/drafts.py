@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -70,18 +67,3 @@ class Drafts:
             kept = msgspec.json.encode(_Kept(self._server, self._user, written))
             files.write(self.path, f"{kept.decode()}\n")
             self._saved = written
-
-
-def keep_when_ended(save: Callable[[], None]) -> None:
-    """Save also where the window is closed or the process is told to end, and then end as without this."""
-    loop = asyncio.get_running_loop()
-
-    def end(number: int) -> None:
-        try:
-            save()
-        finally:
-            loop.remove_signal_handler(number)  # leaves the signal's usual effect
-            os.kill(os.getpid(), number)
-
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 
@@ -17,6 +18,7 @@ from chatcli.client.backoff import backoff
 from chatcli.client.entering import WAIT, WAIT_OR_LEAVE, Greeted
 from chatcli.client.looks import Looks
 from chatcli.client.ui.key_input import KeyInput
+from chatcli.client.ui.modes import Modes
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.reflow import ReflowRenderer, breaks_rows
 from chatcli.client.ui.style import STYLE, color_depth
@@ -29,10 +31,12 @@ class Desk:
 
     Args:
         looks: whether in colour.
+        modes: of the terminal.
     """
 
-    def __init__(self, looks: Looks) -> None:
+    def __init__(self, looks: Looks, modes: Modes) -> None:
         self._depth = color_depth(looks.color)
+        self._modes = modes
 
     def refuse(self, sentence: str) -> None:
         """Print a sentence about something that was not done."""
@@ -52,7 +56,7 @@ class Desk:
             EOFError: Ctrl-D, or a word that wants to leave.
             KeyboardInterrupt: Ctrl-C.
         """
-        session = _session(self._depth)
+        session = _session(self._depth, self._modes)
         placeholder: StyleAndTextTuples = [("class:notice", f"{suggested}  (Enter takes it)")] if suggested else []
         while True:
             answer = (await session.prompt_async([("class:prompt", question)], placeholder=placeholder)).strip()
@@ -75,17 +79,17 @@ class Desk:
             self.refuse(str(error))
         if (await self.ask(WAIT_OR_LEAVE, empty=True)).casefold() not in WAIT:
             raise ServerUnreachable(f"Not joined: there is no server at {server}.")
-        return await _Waiting(server, self._depth).until_there(connect)
+        return await _Waiting(server, self._depth, self._modes).until_there(connect)
 
 
 class _Waiting:
     """A line that counts down to the next try; Enter tries now."""
 
-    def __init__(self, server: Address, depth: ColorDepth) -> None:
+    def __init__(self, server: Address, depth: ColorDepth, modes: Modes) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._next = 0.0  # when the next try begins
-        self._session = _session(depth, erase_when_done=True, refresh_interval=0.25)
+        self._session = _session(depth, modes, erase_when_done=True, refresh_interval=0.25)
         self._hurry = asyncio.Event()
 
     async def until_there(self, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
@@ -132,8 +136,12 @@ class _Waiting:
         return [("class:notice", f"Waiting for a server at {self._server}: {when}, Ctrl-C leaves ")]
 
 
-def _session(depth: ColorDepth, *, erase_when_done: bool = False, refresh_interval: float = 0) -> PromptSession[str]:
+def _session(
+    depth: ColorDepth, modes: Modes, *, erase_when_done: bool = False, refresh_interval: float = 0
+) -> PromptSession[str]:
     output = WholeOutput.of_terminal()
+    bindings = KeyBindings()
+    modes.bind(bindings)
     session: PromptSession[str] = PromptSession(
         input=KeyInput(),
         output=output,
@@ -141,6 +149,8 @@ def _session(depth: ColorDepth, *, erase_when_done: bool = False, refresh_interv
         color_depth=depth,
         erase_when_done=erase_when_done,
         refresh_interval=refresh_interval,
+        key_bindings=bindings,
     )
     session.app.renderer = ReflowRenderer(session.app.renderer.style, output, breaks=breaks_rows(os.environ))
+    modes.watch(session.app)
     return session

@@ -21,12 +21,13 @@ from chatcli.client.open_questions import DECLINE
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
 from chatcli.client.ui.completer import LineCompleter, Surroundings
-from chatcli.client.ui.drafts import Drafts, keep_when_ended
+from chatcli.client.ui.drafts import Drafts
 from chatcli.client.ui.edges import Edges
 from chatcli.client.ui.greeting import Desk
 from chatcli.client.ui.history import KeptHistory
 from chatcli.client.ui.key_input import KeyInput
 from chatcli.client.ui.keys import ESCAPE, MODES, key_bindings
+from chatcli.client.ui.modes import Modes
 from chatcli.client.ui.notify import Notifier
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.pace import Pace
@@ -70,6 +71,7 @@ class Terminal:
         )
         self.writing.send = self._send
         self._notifier = Notifier(looks.notify, self._output.write_raw, self.writing.goes_to, self._loop.time)
+        self.key_bindings = key_bindings(self.writing)
         history = KeptHistory(server, lambda error: self.draw([Trouble(error)]))
         self._session: PromptSession[str] = PromptSession(
             self.writing.prompt,
@@ -82,8 +84,7 @@ class Terminal:
             auto_suggest=AutoSuggestFromHistory(),
             history=history,
             editing_mode=MODES[looks.keys],
-            key_bindings=key_bindings(self.writing),
-            enable_suspend=True,
+            key_bindings=self.key_bindings,
             erase_when_done=True,
             reserve_space_for_menu=4,
         )
@@ -138,6 +139,11 @@ class Terminal:
             self._print(batch)
             self._pace.took(len(batch), self._drawn - begun)
 
+    def attach(self, modes: Modes) -> None:
+        """Have this drawn on the terminal that has these modes."""
+        modes.watch(self._session.app)
+        modes.bind(self.key_bindings)
+
     def size(self) -> Size:
         """Return the size of the terminal."""
         return self._output.get_size()
@@ -187,20 +193,22 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, lo
         Refused: the server does not want us.
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await enter(server, chat, trust, identity, Desk(looks or Looks()))
-    terminal = Terminal(chat, server, looks)
-    outbox = open_outbox(server, chat, greeted[1], terminal)
-    edges = Edges(server, chat, terminal.size, terminal.writing)
-    conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity, outbox, edges.refresh)
-    keep_when_ended(terminal.writing.save)
-    keys = await terminal.open(conversation, edges)
-    keys.add_done_callback(lambda _: conversation.leave())  # without keys there is nobody to talk
-    conversation.greet(HOW_TO_TALK if first_time() else ())
-    terminal.draw(terminal.writing.waiting())
-    try:
-        await conversation.run()
-    finally:
-        terminal.writing.save()
-        edges.close()
-        keys.cancel()
-        await asyncio.gather(keys, return_exceptions=True)
+    with Modes() as modes:
+        greeted = await enter(server, chat, trust, identity, Desk(looks or Looks(), modes))
+        terminal = Terminal(chat, server, looks)
+        terminal.attach(modes)
+        outbox = open_outbox(server, chat, greeted[1], terminal)
+        edges = Edges(server, chat, terminal.size, terminal.writing)
+        conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity, outbox, edges.refresh)
+        modes.at_end.append(terminal.writing.save)
+        keys = await terminal.open(conversation, edges)
+        keys.add_done_callback(lambda _: conversation.leave())  # without keys there is nobody to talk
+        conversation.greet(HOW_TO_TALK if first_time() else ())
+        terminal.draw(terminal.writing.waiting())
+        try:
+            await conversation.run()
+        finally:
+            terminal.writing.save()
+            edges.close()
+            keys.cancel()
+            await asyncio.gather(keys, return_exceptions=True)
