@@ -265,7 +265,7 @@ def _print(line: str) -> None:
     click.echo(printable_line(line))
 
 
-_TIMES: Final = frozenset({"since", "log_since", "until"})
+_TIMES: Final = frozenset({"since", "log_since", "until", "certificate_expires"})
 _HEADINGS: Final = ("name", "state", "connections", "is", "keys")
 
 

@@ -23,6 +23,8 @@ class ServerStatus(Struct, frozen=True):
     since: Annotated[Time, about("since when it runs")]
     addresses: Annotated[list[str], about("where it listens")]
     key: Fingerprint
+    certificate: Annotated[str, about('"good", or what is wrong with it, or will be within two weeks')]
+    certificate_expires: Annotated[Time, about("when it ceases to be valid")]
     access: Access
     connections: Annotated[Count, about("how many are open")]
     here: Annotated[Count, about("how many people are in the chat")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chatcli.server.app import Settings
+    from chatcli.server.app import Serving, Settings
 
 from chatcli.cli.values import DurationType, FileType
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
@@ -19,7 +19,16 @@ _LAST_LINES = 1.0  # seconds for what was logged last to be written
 
 
 @click.command("serve", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
-@click.option("--host", default=DEFAULT_HOST, show_default=True, show_envvar=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    default=(DEFAULT_HOST,),
+    show_default=True,
+    show_envvar=True,
+    envvar="CHATCLI_SERVE_HOST",
+    help="Address to listen on, or a name of one; may be given several times.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -136,7 +145,7 @@ _LAST_LINES = 1.0  # seconds for what was logged last to be written
     " said over them.",
 )
 def command(
-    host: str,
+    hosts: tuple[str, ...],
     port: int,
     data: str | None,
     log_level: str,
@@ -172,9 +181,9 @@ def command(
     )
     where = Path(data) if data else default_directory()
     cert, key = (None if file is None else Path(file) for file in (tls_cert, tls_key))
-    settings = app.Settings(Address(host, port), where, limits, cert, key, insecure, keep)
+    settings = app.Settings(Address(hosts[0], port), where, limits, cert, key, insecure, keep, hosts[1:])
     try:
-        app.run(settings, lambda bound, fingerprint: output.write(_ready(bound, fingerprint, settings)))
+        app.run(settings, lambda serving: output.write(_ready(serving, settings)))
     finally:
         output.drain(_LAST_LINES)
 
@@ -189,10 +198,14 @@ def _limits(options: dict[str, int | str]) -> dict[str, Any]:
     return {names.get(option, option): value for option, value in options.items()}
 
 
-def _ready(bound: list[Address], fingerprint: str, settings: Settings) -> str:
-    """Return one line: where the server listens, its key, what is deleted, and what someone else pastes to join."""
+def _ready(serving: Serving, settings: Settings) -> str:
+    """Return one line: where the server listens, its key, what is deleted, and what someone else pastes to join.
+
+    Behind it stands what is not as it should be, a line for each.
+    """
     from chatcli.cli.places import program, reachable
 
+    bound, fingerprint, warnings = serving
     listening = " and ".join(map(str, bound))
     first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
     also = f" (or {', '.join(map(str, others))})" if others else ""
@@ -203,7 +216,8 @@ def _ready(bound: list[Address], fingerprint: str, settings: Settings) -> str:
         newcomers = '; newcomers need an invitation from "chatcli admin invite"'
     kept = "" if settings.keep is None else f"; messages older than {_age(settings.keep)} are deleted"
     insecure = "\nInsecure: what other machines say without TLS can be read and altered on the way."
-    return f"Serving on {listening}, key {fingerprint}{kept}. To join: {join}{newcomers}{insecure * settings.insecure}"
+    serving_on = f"Serving on {listening}, key {fingerprint}{kept}. To join: {join}{newcomers}"
+    return "\n".join([serving_on + insecure * settings.insecure, *warnings])
 
 
 def _age(seconds: int) -> str:

@@ -26,6 +26,7 @@ from chatcli.server.directory import User
 from chatcli.store.log import Settled
 
 if TYPE_CHECKING:
+    from chatcli.server.certificates import Certificates
     from chatcli.server.hub import Hub
     from chatcli.server.session import Session
 
@@ -78,13 +79,17 @@ class Admin:
         audit: where they are noted.
         started: when the server started, in milliseconds since 1970-01-01 UTC.
         addresses: where it listens.
+        certificates: what it shows.
     """
 
-    def __init__(self, hub: Hub, audit: Audit, started: int, addresses: Sequence[Address] = ()) -> None:
+    def __init__(
+        self, hub: Hub, audit: Audit, started: int, addresses: Sequence[Address], certificates: Certificates
+    ) -> None:
         self._hub = hub
         self._audit = audit
         self._started = started
         self._addresses = [str(address) for address in addresses]
+        self._certificates = certificates
         self._commands: dict[str, Callable[[Request, _Asked], None]] = {
             "status": self._status,
             "users": self._users,
@@ -179,6 +184,8 @@ class Admin:
                 "since": _time(self._started),
                 "addresses": self._addresses,
                 "key": hub.server_key,
+                "certificate": " ".join(self._certificates.faults(datetime.datetime.now(datetime.UTC))) or "good",
+                "certificate_expires": _time(int(self._certificates.expires.timestamp() * 1000)),
                 "access": hub.limits.access,
                 "connections": len(hub.sessions),
                 "here": hub.presence.count,

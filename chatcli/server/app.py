@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import signal
@@ -12,10 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from chatcli.errors import InputError, ServeError
+from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.server.admin import Admin
@@ -25,6 +25,7 @@ from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
 from chatcli.server.listeners.farewells import Refusals
+from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import TcpConnection, limit_unsent
 from chatcli.server.supervisor import Supervisor
 from chatcli.server.turn import Turn
@@ -34,9 +35,9 @@ from chatcli.store.sqlite import SqliteLog
 logger = logging.getLogger(__name__)
 
 _TICK: Final = 0.5  # seconds between looks at the deadlines
+_DAY: Final = 86_400.0  # seconds between looks at the certificate
 _COMMITS: Final = 2.5  # seconds that a stop leaves for what is being written
 _GOODBYES: Final = 1.0  # and for what was said last to leave
-_BACKLOG: Final = 1024  # connections that the kernel keeps until they are taken
 # From each socket that listens uvloop takes one caller a turn, and each turn of the loop costs something. So it gets
 # each of ours under several descriptors: callers who come together are taken, heard and answered together.
 _TAKEN_AT_ONCE: Final = 8
@@ -56,6 +57,7 @@ class Settings:
         tls_cert: the operator's certificate, in PEM; without it the server makes its own.
         tls_key: the key that belongs to it.
         insecure: take connections without TLS from other machines too.
+        hosts: where else to listen, on the same port.
         keep: so many seconds old a message may become; for ever, where there is none.
     """
 
@@ -66,13 +68,28 @@ class Settings:
     tls_key: Path | None = None
     insecure: bool = False
     keep: int | None = None
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise InputError("A certificate needs its key, and a key its certificate: give --tls-cert and --tls-key.")
 
 
-Ready = Callable[[list[Address], str], None]
+class Serving(NamedTuple):
+    """A server that has started.
+
+    Attributes:
+        addresses: those really bound.
+        fingerprint: of its key.
+        warnings: what is not as it should be: an address that is missing, a certificate that is about to expire.
+    """
+
+    addresses: list[Address]
+    fingerprint: str
+    warnings: list[str]
+
+
+Ready = Callable[[Serving], None]
 
 
 def run(settings: Settings, ready: Ready) -> None:
@@ -80,7 +97,7 @@ def run(settings: Settings, ready: Ready) -> None:
 
     Args:
         settings: where, and over which data.
-        ready: told the addresses really bound and the fingerprint of the server's key, once connections are taken.
+        ready: told so, once connections are taken.
 
     Raises:
         ServeError: the port cannot be had, or the certificate cannot be used.
@@ -121,7 +138,7 @@ async def _serve(settings: Settings, ready: Ready) -> None:
         bound = await server.start()
         status = f"Serving on {' and '.join(map(str, bound))}"
         loop.add_signal_handler(signal.SIGHUP, hang_up)
-        ready(bound, server.fingerprint)
+        ready(Serving(bound, server.fingerprint, [*server.missing, *server.certificate_faults()]))
         supervisor.ready(status)
         supervisor.feed(loop.call_later)
         await stop.wait()
@@ -131,13 +148,19 @@ async def _serve(settings: Settings, ready: Ready) -> None:
 
 
 class Server:
-    """A running server: the hub, its log and its listeners."""
+    """A running server: the hub, its log and its listeners.
+
+    Attributes:
+        missing: why it does not listen at addresses at which it was to.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.missing: list[str] = []
         self._settings = settings
         self._listeners: list[asyncio.Server] = []
         self._admin_listener: AdminListener | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._warning: asyncio.TimerHandle | None = None
         self._certificates: Certificates | None = None
         self._loop = asyncio.get_running_loop()
         self.hub: Hub | None = None
@@ -150,7 +173,7 @@ class Server:
             StoreError: the data directory cannot be used.
         """
         limits = _fitting(self._settings.limits)
-        sockets = _bind(self._settings.address)
+        sockets, self.missing = bind((self._settings.address.host, *self._settings.hosts), self._settings.address.port)
         try:
             hub = self.hub = Hub(
                 self._open_log,
@@ -169,7 +192,7 @@ class Server:
         hub.server_key = certificates.identity.fingerprint
         addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
         audit = Audit(self._settings.data / "audit.log", self._loop.call_soon_threadsafe)
-        hub.admin = Admin(hub, audit, hub.clock(), addresses)
+        hub.admin = Admin(hub, audit, hub.clock(), addresses, certificates)
         await self._listen_for_commands(hub.admin)
         insecure = self._settings.insecure
         refusals = Refusals(certificates)
@@ -182,10 +205,11 @@ class Server:
                 listener = await self._loop.create_server(
                     lambda: TcpConnection(hub, certificates, refusals, insecure=insecure),
                     sock=descriptor,
-                    backlog=_BACKLOG,
+                    backlog=BACKLOG,
                 )
                 self._listeners.append(listener)
         self._tick()
+        self._warning = self._loop.call_later(_DAY, self._warn_daily)
         return addresses
 
     async def _listen_for_commands(self, admin: Admin) -> None:
@@ -207,6 +231,19 @@ class Server:
         if self._certificates is not None and self.hub is not None:
             self._certificates.reload()
             self.hub.server_key = self._certificates.identity.fingerprint
+            self._warn()
+
+    def certificate_faults(self) -> list[str]:
+        """Return what is wrong with the certificate today, or will be soon."""
+        return self._certificates.faults(datetime.now(UTC)) if self._certificates is not None else []
+
+    def _warn(self) -> None:
+        for fault in self.certificate_faults():
+            logger.warning("%s", fault)
+
+    def _warn_daily(self) -> None:
+        self._warning = self._loop.call_later(_DAY, self._warn_daily)
+        self._warn()
 
     def _files(self) -> tuple[Path, Path] | None:
         certificate, key = self._settings.tls_cert, self._settings.tls_key
@@ -231,8 +268,8 @@ class Server:
             listener.close()
         if self._admin_listener is not None:
             self._admin_listener.close()  # while the lock is still held: the socket is surely our own
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for timer in filter(None, (self._ticking, self._warning)):
+            timer.cancel()
         for session in tuple(hub.sessions):
             session.stop_listening()
         hub.log.commit(cursors=True)
@@ -253,37 +290,6 @@ class Server:
         # Looked at, not told of: only a stop wants to know, and it ends.
         while not done() and self._loop.time() < deadline:  # noqa: ASYNC110 (see above)
             await asyncio.sleep(0.005)
-
-
-def _bind(address: Address) -> list[socket.socket]:
-    """Bind every address that the host stands for, all to the same port."""
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
-        raise ServeError(f'There is no host "{address.host}": name an address of this machine with --host.') from None
-    sockets: list[socket.socket] = []
-    port = address.port
-    try:
-        for family, _, _, _, name in dict.fromkeys(found):
-            both = family == socket.AF_INET6 and name[0] == "::" and socket.has_dualstack_ipv6()
-            bound = socket.create_server((str(name[0]), port), family=family, backlog=_BACKLOG, dualstack_ipv6=both)
-            sockets.append(bound)
-            port = bound.getsockname()[1]
-    except OSError as error:
-        for bound in sockets:
-            bound.close()
-        raise ServeError(_why_not(error, Address(address.host, port))) from None
-    return sockets
-
-
-def _why_not(error: OSError, address: Address) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {address.port} is in use on {address.host}: stop what uses it, or choose another with --port."
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"You may not use port {address.port}: choose one above 1023 with --port."
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{address.host} is not an address of this machine: choose another with --host."
-    return f"Cannot listen on {address}: {error.strerror}."
 
 
 def _fitting(limits: Limits) -> Limits:

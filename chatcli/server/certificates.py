@@ -15,16 +15,21 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from chatcli.errors import ServeError
 from chatcli.protocol.keys import fingerprint
+
+if TYPE_CHECKING:
+    from chatcli.server.selfsigned import Contents
 
 logger = logging.getLogger(__name__)
 
 _KEY: Final = "server.key"
 _CERTIFICATE: Final = "server.crt"
+_SOON: Final = timedelta(days=14)  # before it expires, from when on that is said
 _RENEWED: Final = timedelta(days=30)  # before it expires
 
 # Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
@@ -39,11 +44,15 @@ class Identity:
         context: the server's side of TLS.
         fingerprint: of the certificate's public key.
         channel: SHA-256 of the certificate (RFC 5929, ``tls-server-end-point``).
+        chain: the certificate, and those that stand behind it in its file.
+        path: of that file.
     """
 
     context: ssl.SSLContext
     fingerprint: str
     channel: bytes
+    chain: tuple[Contents, ...]
+    path: Path
 
 
 class Certificates:
@@ -72,6 +81,24 @@ class Certificates:
         else:
             logger.info("read the certificate; the key is %s", self.identity.fingerprint)
 
+    @property
+    def expires(self) -> datetime:
+        """When the certificate ceases to be valid."""
+        return self.identity.chain[0].expires
+
+    def faults(self, now: datetime) -> list[str]:
+        """Return what is wrong with the certificate, or will be within two weeks; a sentence each."""
+        own, *others = self.identity.chain
+        path = self.identity.path
+        found = [_fault(f"The certificate in {path}", own, now)]
+        found += [_fault(f"A certificate of an authority in {path}", other, now) for other in others]
+        if any(one.issuer != behind.subject for one, behind in pairwise(self.identity.chain)):
+            found.append(
+                f"The certificates in {path} are not in order, and some clients do not trust the server for that: put "
+                "its own first, and behind each the one of the authority that has issued it."
+            )
+        return [fault for fault in found if fault]
+
     def _load(self) -> Identity:
         if self._files is not None:
             certificate, key = self._files
@@ -80,6 +107,24 @@ class Certificates:
         else:
             certificate, key = _own(self._directory)
         return _identity(certificate, key)
+
+
+def _fault(what: str, contents: Contents, now: datetime) -> str:
+    """Return what is wrong with the dates of a certificate, and what to do; nothing if they are good for a while."""
+    renew = "renew it, and send the server SIGHUP"
+    if now < contents.begins:
+        return f"{what} is not valid before {_when(contents.begins)}: clients refuse it until then. Check the clock."
+    if now > contents.expires:
+        return f"{what} expired on {_when(contents.expires)}: clients that do not know the key refuse it. Now {renew}."
+    if contents.expires - now < _SOON:
+        days = (contents.expires - now).days
+        left = "today" if not days else "tomorrow" if days == 1 else f"in {days} days"
+        return f"{what} expires {left}, on {_when(contents.expires)}: {renew}."
+    return ""
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _own(directory: Path) -> tuple[Path, Path]:
@@ -127,20 +172,21 @@ def _good(certificate: Path, key_info: bytes) -> bool:
 
 
 def _identity(certificate: Path, key: Path) -> Identity:
-    from chatcli.server.selfsigned import read_certificate  # noqa: PLC0415 (slow to import)
+    from chatcli.server.selfsigned import read_chain  # noqa: PLC0415 (slow to import)
 
     pem = _read(certificate)
     try:
-        contents = read_certificate(pem)
+        chain = read_chain(pem)
     except ValueError:
         raise ServeError(f"{certificate} holds no certificate in PEM: name one that does with --tls-cert.") from None
-    context = _context(certificate, key)
+    context = _context(certificate, key, len(chain))
+    contents = chain[0]
     if _read(certificate) != pem:  # what is in the context may be neither
         raise ServeError(f"{certificate} was changed while it was read: try again.")
-    return Identity(context, fingerprint(contents.key_info), hashlib.sha256(contents.der).digest())
+    return Identity(context, fingerprint(contents.key_info), hashlib.sha256(contents.der).digest(), chain, certificate)
 
 
-def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+def _context(certificate: Path, key: Path, certificates: int) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
@@ -156,7 +202,10 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
         ) from None
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise ServeError(f"{key} is not the key of {certificate}: name the two that belong together.") from None
+            first = " Of several certificates in a file, the server's own must stand first." * (certificates > 1)
+            raise ServeError(
+                f"{key} is not the key of {certificate}: name the two that belong together.{first}"
+            ) from None
         why = (error.reason or "no private key in PEM").replace("_", " ").lower()
         raise ServeError(f"{certificate} and {key} cannot be used ({why}): name others.") from None
     except OSError as error:

@@ -27,12 +27,18 @@ class Contents(NamedTuple):
     Attributes:
         der: all of it.
         key_info: the SubjectPublicKeyInfo of its key, in DER.
-        expires: when it ceases to be valid.
+        begins: when it begins to be valid.
+        expires: when it ceases to be.
+        subject: whose it is, in DER.
+        issuer: who has issued it, likewise.
     """
 
     der: bytes
     key_info: bytes
+    begins: datetime
     expires: datetime
+    subject: bytes
+    issuer: bytes
 
 
 def new_key() -> bytes:
@@ -85,13 +91,30 @@ def read_certificate(pem: bytes) -> Contents:
     Raises:
         ValueError: there is none.
     """
+    return read_chain(pem)[0]
+
+
+def read_chain(pem: bytes) -> tuple[Contents, ...]:
+    """Return what each certificate in ``pem`` holds, in their order.
+
+    Raises:
+        ValueError: there is none, or one that cannot be read.
+    """
     try:
-        certificate = x509.load_pem_x509_certificate(pem)
-        public = certificate.public_key()
+        return tuple(map(_contents, x509.load_pem_x509_certificates(pem)))
     except UnsupportedAlgorithm as error:
         raise ValueError(str(error)) from None
-    der = certificate.public_bytes(serialization.Encoding.DER)
-    return Contents(der, _info(public), certificate.not_valid_after_utc)
+
+
+def _contents(certificate: x509.Certificate) -> Contents:
+    return Contents(
+        certificate.public_bytes(serialization.Encoding.DER),
+        _info(certificate.public_key()),
+        certificate.not_valid_before_utc,
+        certificate.not_valid_after_utc,
+        certificate.subject.public_bytes(),
+        certificate.issuer.public_bytes(),
+    )
 
 
 def _names() -> list[x509.GeneralName]:

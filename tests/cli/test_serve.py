@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -294,3 +296,35 @@ def test_a_log_that_nobody_reads_keeps_nobody_waiting(tmp_path: Path, stuck: tup
     finally:
         serve.kill()
         serve.wait(DEADLINE)
+
+
+def test_a_certificate_that_is_about_to_expire_is_told(tmp_path: Path) -> None:
+    """At the start, at SIGHUP, and in the status; renewed, there is nothing to say any more."""
+    files = make(tmp_path, days=5.5)
+    options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
+    with serving(tmp_path / "data", *options) as (program, _):
+        program.complains("expires in 5 days")
+        assert "renew it, and send the server SIGHUP" in program.err[1]
+        status = ("admin", "status", "--data", str(tmp_path / "data"))
+        assert "expires in 5 days" in chatcli(*status).stdout
+        shown = json.loads(chatcli(*status, "--json").stdout)
+        assert "expires in 5 days" in shown["certificate"]
+        assert datetime.datetime.fromisoformat(shown["certificate_expires"]) > datetime.datetime.now(datetime.UTC)
+        make(tmp_path, days=-0.5, key=private_key(files[1]))
+        program.process.send_signal(signal.SIGHUP)
+        program.complains("expired on")
+        make(tmp_path, days=100, key=private_key(files[1]))
+        program.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "certificate\tgood\n" in chatcli(*status).stdout)
+
+
+def test_several_hosts_are_served_and_what_is_missing_is_said(tmp_path: Path) -> None:
+    """On one port, and the line to join stands first."""
+    with serving(tmp_path, "--host", "127.0.0.1", "--host", "198.51.100.1", "--host", "127.0.0.2") as (
+        program,
+        address,
+    ):
+        program.complains("198.51.100.1 is not an address of this machine")
+        assert f"Serving on 127.0.0.1:{address.port} and 127.0.0.2:{address.port}," in program.err[0]
+        for host in ("127.0.0.1", "127.0.0.2"):
+            assert chatcli("who", "--server", f"{host}:{address.port}").returncode == 0

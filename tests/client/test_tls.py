@@ -20,7 +20,7 @@ from chatcli.client import exchange, link, oneshot
 from chatcli.client.known_servers import KnownServers
 from chatcli.client.trust import CAUTIOUS, Channel, Trust
 from chatcli.errors import ProtocolError, ServerNotTrusted, ServerUnreachable, UnknownServer
-from chatcli.protocol.address import Address
+from chatcli.protocol.address import Address, parse_address
 from chatcli.protocol.frames import VERSION, Hello
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import DEADLINE, OWN
@@ -122,6 +122,98 @@ def test_a_certificate_that_the_system_trusts_needs_no_question(
         server.show(key, make_certificate(key, "other.example", authority))
         with pytest.raises(ServerNotTrusted, match=f"is for other.example, and not for {HOST}"):
             speak(server.address, CAUTIOUS)
+
+
+@pytest.mark.parametrize("known_authority", [True, False])
+@pytest.mark.parametrize(
+    ("hours", "name", "why"),
+    [
+        ((-3, -1), HOST, r"expired on \d{4}-.* UTC: its operator must renew it\."),
+        ((1, 3), HOST, r"is not valid before \d{4}-.* UTC: check this machine's clock, which says \d{4}-"),
+        ((-1, 1), "other.example", f"is for other.example, and not for {HOST}: use a name that it is for"),
+        ((-1, 1), "*.example", r"is for \*\.example, and not for"),
+    ],
+)
+def test_nobody_is_asked_to_trust_an_authoritys_certificate_that_is_not_good(
+    speak: Speak,
+    known: KnownServers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: tuple[float, float],
+    name: str,
+    why: str,
+    known_authority: bool,
+) -> None:
+    """The sentence says what is wrong with it, whoever has issued it; only a pin or a known key counts more."""
+    authority = Authority()
+    if known_authority:
+        monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, name, authority, hours=hours)) as server:
+        for trust in (CAUTIOUS, Trust(accept_new=True), Trust(ask=lambda _: pytest.fail("asked"))):
+            with pytest.raises(ServerNotTrusted, match=why) as refusal:
+                speak(server.address, trust)
+            assert not isinstance(refusal.value, UnknownServer)
+            assert server.key in str(refusal.value)
+        assert server.heard == []
+        assert known.find(server.address) == []
+        speak(server.address, Trust(server.key))
+        speak(server.address, CAUTIOUS)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "why"),
+    [
+        (None, "It made its certificate itself: no authority vouches for it."),
+        (Authority(), r"is from an authority that"),
+    ],
+)
+def test_the_question_says_why_no_authority_vouches(speak: Speak, issuer: Authority | None, why: str) -> None:
+    """Whether the server has made its certificate itself, or an authority has that is not known here."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked: list[str] = []
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    with TlsServer(key, make_certificate(key, HOST, issuer)) as server:
+        trust = Trust(ask=no)
+        with pytest.raises(ServerNotTrusted) as refusal:
+            speak(server.address, trust)
+        question = refusal.value.question if isinstance(refusal.value, UnknownServer) else asked[0]
+        assert re.search(why, question)
+        with pytest.raises(ServerNotTrusted, match=why):
+            speak(server.address, CAUTIOUS)
+
+
+def test_an_own_certificate_that_has_expired_is_still_its_key(speak: Speak, known: KnownServers) -> None:
+    """Nobody but the server says until when it is good, so its key is all that counts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, "chatcli server", hours=(-3, -1))) as server:
+        speak(server.address, Trust(accept_new=True))
+        assert [entry.key for entry in known.find(server.address)] == [server.key]
+
+
+def test_a_dot_at_the_end_of_a_name_is_no_other_name(
+    speak: Speak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the certificate nor for what is known."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, "chat.test", authority)) as server:
+        port = server.address.port
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **options: real(
+                HOST if host in (b"chat.test", "chat.test") else host, *rest, **options
+            ),
+        )
+        for written in ("chat.test", "chat.test.", "CHAT.Test."):
+            speak(parse_address(f"{written}:{port}"), CAUTIOUS)
 
 
 def test_an_authority_does_not_outweigh_what_is_known(

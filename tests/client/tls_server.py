@@ -60,9 +60,14 @@ class Authority:
 
 
 def make_certificate(
-    key: Key, name: str = HOST, issuer: Authority | None = None, *, authority: bool = False
+    key: Key,
+    name: str = HOST,
+    issuer: Authority | None = None,
+    *,
+    authority: bool = False,
+    hours: tuple[float, float] = (-1, 1),
 ) -> x509.Certificate:
-    """Make a certificate for a host: its own work, or an authority's."""
+    """Make a certificate for a host: its own work, or an authority's; valid from and until so many hours from now."""
     signing = issuer.key if issuer else key
     issuer_name = issuer.certificate.subject if issuer else _name(name)
     now = datetime.datetime.now(datetime.UTC)
@@ -72,8 +77,8 @@ def make_certificate(
         .issuer_name(issuer_name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_before(now + datetime.timedelta(hours=hours[0]))
+        .not_valid_after(now + datetime.timedelta(hours=hours[1]))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)

@@ -228,3 +228,40 @@ def test_reloading_broken_files_changes_nothing(tmp_path: Path, caplog: pytest.L
     certificates.reload()
     assert certificates.identity is before
     assert f"{files[0]} holds no certificate in PEM" in caplog.text
+
+
+NOW = datetime.datetime.now(datetime.UTC)  # a little before the certificates below are made
+
+
+@pytest.mark.parametrize(
+    ("days", "later", "sentence"),
+    [
+        (365, 0, ""),
+        (14.5, 0, ""),
+        (13.5, 0, "expires in 13 days, on "),
+        (1.5, 0, "expires tomorrow, on "),
+        (0.5, 0, "expires today, on "),
+        (1, 2, "expired on "),
+        (30, -3, "is not valid before "),
+    ],
+)
+def test_the_end_of_a_certificate_is_told_two_weeks_before(
+    tmp_path: Path, days: float, later: float, sentence: str
+) -> None:
+    """With the file, the moment and what to do; and so is a beginning that has yet to come."""
+    files = make(tmp_path, days=days)
+    faults = Certificates(tmp_path, files).faults(NOW + datetime.timedelta(days=later, minutes=1))
+    assert [sentence in fault and str(files[0]) in fault for fault in faults] == [True] * bool(sentence)
+
+
+def test_the_order_and_the_dates_of_a_chain_are_looked_at(tmp_path: Path) -> None:
+    """A certificate of an authority that does not follow, or ends before the server's own, is told."""
+    own, other = make(tmp_path, "box", days=300), make(tmp_path, "authority", days=5)
+    own[0].write_bytes(own[0].read_bytes() + other[0].read_bytes())
+    ending, order = Certificates(tmp_path, own).faults(NOW)
+    assert ending.startswith(f"A certificate of an authority in {own[0]} expires in 5 days")
+    assert order.startswith(f"The certificates in {own[0]} are not in order")
+    first, _, second = own[0].read_text().partition("-----BEGIN")[2].partition("-----BEGIN")
+    own[0].write_text(f"-----BEGIN{second}-----BEGIN{first}")
+    with pytest.raises(ServeError, match="the server's own must stand first"):
+        Certificates(tmp_path, own)
