@@ -29,6 +29,7 @@ Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
 
 # What stands for a name, a key or a code is looked up, folded and compared: nobody gets to choose how long that takes.
 Named = Annotated[str, Meta(max_length=256)]
+Coded = Annotated[str, Meta(max_length=8192)]  # what is compared as a whole
 Words = Annotated[str, Meta(max_length=1000)]
 
 Time = Annotated[int, Meta(ge=0, le=253_370_764_800_000)]  # up to the year 9999
@@ -77,8 +78,8 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     since: Seq | None = None
     present: Present = "refuse"
     client: Named = ""
-    link: Named = ""
-    invite: Named = ""
+    link: Coded = ""
+    invite: Coded = ""
     newest: Positive | None = None
     receipts: bool = True
 
@@ -86,7 +87,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
 class Prove(Struct, tag_field="t", tag="prove", gc=False):
     """Answers ``challenge``: the signature of :func:`chatcli.protocol.keys.signed_bytes`."""
 
-    signature: Named
+    signature: Coded
 
 
 class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):

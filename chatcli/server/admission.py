@@ -290,8 +290,8 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
             hub.links.drop(user)  # whoever has the key may have asked for a code
         settled(error)
         if error is None:
-            for session in tuple(hub.sessions):
-                if session.user is user and session.key == key:
+            for session in tuple(user.sessions):
+                if session.key == key:
                     session.close(codes.KICKED, "The key of this device was revoked.")
 
     hub.log.change(DropKey(user.id, key), written)

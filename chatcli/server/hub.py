@@ -24,6 +24,8 @@ from chatcli.server.directory import RELEASED, Directory, User
 from chatcli.server.feed import Feed
 from chatcli.server.limits import Limits
 from chatcli.server.links import Links
+from chatcli.server.notices import Notices
+from chatcli.server.pacing import Pace
 from chatcli.server.presence import Later, Presence
 from chatcli.server.questions import Questions
 from chatcli.server.receipts import Receipts
@@ -78,8 +80,9 @@ class Hub:
         self.rulings = Rulings(self.log, turn, clock)
         self.allowances = Allowances(limits, seconds)
         self.links = Links(seconds)
-        self.rooms = Rooms(self.log, turn, self.directory, self.rulings, self.allowances, clock)
-        self.receipts = Receipts(self.log)
+        self.notices = Notices(later)
+        self.rooms = Rooms(self.log, turn, self.directory, self.rulings, self.allowances, self.notices, clock)
+        self.receipts = Receipts(self.log, Pace(later))
         self.questions = Questions()
         self.counting = Counting()
         self.presence = Presence(self.log, self.directory, later, clock)

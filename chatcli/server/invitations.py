@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.protocol import codes
-from chatcli.server import notices
+from chatcli.server.notices import Notices
 from chatcli.server.rulings import Rulings, subject
 from chatcli.store.log import Settled, unheeded
 
@@ -35,9 +35,11 @@ class Invitations:
     Args:
         rulings: where they are kept.
         may_invite: whether a user may invite others to a room.
+        notices: tells those who were invited.
     """
 
-    def __init__(self, rulings: Rulings, may_invite: MayInvite) -> None:
+    def __init__(self, rulings: Rulings, may_invite: MayInvite, notices: Notices) -> None:
+        self._notices = notices
         self._rulings = rulings
         self._may_invite = may_invite
         self._given: dict[User, dict[tuple[Room, User], None]] = {}  # by the inviter, the oldest first
@@ -152,4 +154,4 @@ class Invitations:
 
     def _end_and_tell(self, room: Room, user: User) -> None:
         self.end(room, user)
-        notices.tell_user(room, "uninvited", user)
+        self._notices.tell_user(room, "uninvited", user)

@@ -53,7 +53,9 @@ class Links:
     def make(self, user: User) -> tuple[str, float]:
         """Return a new code for the user, in place of any before, and for how many seconds it holds."""
         now = self._clock()
-        self._open = {identity: link for identity, link in self._open.items() if link.until > now}
+        self._open.pop(user.id, None)
+        while self._open and next(iter(self._open.values())).until <= now:  # the oldest stand first
+            del self._open[next(iter(self._open))]
         code = new_code()
         self._open[user.id] = _Open(plain_code(code), now + _MINUTES * 60)
         return code, _MINUTES * 60.0

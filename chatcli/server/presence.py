@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PARTNERS: Final = 50
 _SOONEST: Final = 0.05  # seconds
+_BETWEEN: Final = 1000  # milliseconds between two notices of the same person
 _NOTICES_A_SECOND: Final = 5_000  # to all sessions together: with many people here, notices are rarer and longer
 
 Later = Callable[[float, Callable[[], None]], object]
@@ -65,6 +66,7 @@ class Presence:
         self._here: dict[int, User] = {}
         self._changed: dict[User, _Change] = {}
         self._scheduled = False
+        self._told: dict[User, int] = {}  # of whom something was told within the last second, and when
 
     @property
     def count(self) -> int:
@@ -125,9 +127,7 @@ class Presence:
 
     def _note(self, user: User) -> None:
         self._changed.setdefault(user, _Change(user.name, self._state(user)))
-        if not self._scheduled:
-            self._scheduled = True
-            self._later(_SOONEST + len(self._here) / _NOTICES_A_SECOND, self.tell)
+        self._schedule(_SOONEST + len(self._here) / _NOTICES_A_SECOND)
 
     def _state(self, user: User) -> State:
         person = self.person(user)
@@ -185,9 +185,15 @@ class Presence:
         self._scheduled = False
         changed, self._changed = self._changed, {}
         notices: dict[User, PresenceFrame] = {}
+        now = self._clock()
+        self._told = {user: at for user, at in self._told.items() if 0 <= now - at < _BETWEEN}
         for user, change in changed.items():
             if self._state(user) == change.before:
                 continue
+            if user in self._told:  # whoever comes and goes without end is told of once a second
+                self._changed[user] = change
+                continue
+            self._told[user] = now
             person = self.person(user)
             for other in self.near(user) | change.whom:
                 notice = notices.get(other)
@@ -198,6 +204,13 @@ class Presence:
             line = encode(notice)
             for session in other.joined:
                 session.notify(line)
+        if self._changed:
+            self._schedule(_BETWEEN / 1000)
+
+    def _schedule(self, seconds: float) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._later(seconds, self.tell)
 
 
 def _remember(partners: dict[User, None] | None, partner: User) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -93,8 +92,7 @@ def _rooms(session: Session, frame: f.Rooms) -> None:
     if frame.room:
         rooms, more = [hub.rooms.find(user, frame.room)], False
     else:
-        seen = (room for room in hub.rooms.seen_by(user) if room.key > frame.after.casefold())
-        rooms = heapq.nsmallest(_ROOMS + 1, seen, key=lambda room: room.key)
+        rooms = hub.rooms.seen_by(user, frame.after.casefold(), _ROOMS + 1)
         more = len(rooms) > _ROOMS
         del rooms[_ROOMS:]
 

@@ -8,9 +8,11 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Read, Receipt
+from chatcli.server.prices import TOLD
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
+    from chatcli.server.pacing import Pace
     from chatcli.server.rooms import Room
     from chatcli.server.session import Session
     from chatcli.store.log import Log
@@ -32,10 +34,13 @@ class Receipts:
 
     Args:
         log: where they are kept.
+        pace: how often others are told of the same person.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, pace: Pace) -> None:
         self._log = log
+        self._pace = pace
+        self._untold: dict[User, int] = {}  # how far people had read when that was last told
         self._watched: dict[Session, dict[Room, None]] = {}
 
     def read(self, session: Session, user: User, seq: int, *, tell: bool) -> None:
@@ -54,11 +59,13 @@ class Receipts:
             for feed in user.feeds:
                 if feed.session is not session:
                     feed.session.take(line)
+            session.account.charge((len(user.feeds) - 1) * TOLD)
         if tell and seq > user.shown:
             before, user.shown = user.shown, seq
             self._log.move_cursor(user.id, seq)
-            self._tell_senders(user)
-            self._tell_watchers(user, before)
+            self._untold.setdefault(user, before)
+            told = self._pace.tell(user, seq, lambda: self._tell_others(user))
+            session.account.charge(told * TOLD)
 
     def owe(self, reader: User, sender: User, seq: int) -> None:
         """Have a sender told when someone has read up to that ``seq``."""
@@ -68,25 +75,34 @@ class Receipts:
         if len(reader.owed) > _MOST_OWED:
             del reader.owed[next(iter(reader.owed))]
 
-    def _tell_senders(self, user: User) -> None:
+    def _tell_others(self, user: User) -> int:
+        before = self._untold.pop(user, user.shown)
+        return self._tell_senders(user) + self._tell_watchers(user, before)
+
+    def _tell_senders(self, user: User) -> int:
         if user.owed is None:
-            return
-        left = {}
+            return 0
+        left, told = {}, 0
         for sender, newest in user.owed.items():
             if sender.sessions:
                 line = encode(Receipt(user.name, min(user.shown, newest)))
                 for session in sender.sessions:
                     session.take(line)
+                told += len(sender.sessions)
             if newest > user.shown:
                 left[sender] = newest
         user.owed = left or None
+        return told
 
-    def _tell_watchers(self, user: User, before: int) -> None:
+    def _tell_watchers(self, user: User, before: int) -> int:
+        told = 0
         for room in user.rooms:
             if room.watchers and before < room.newest:
                 line = encode(receipt(user, room))
                 for session in room.watchers:
                     session.take(line)
+                told += len(room.watchers)
+        return told
 
     def watch(self, session: Session, room: Room) -> None:
         """Tell a connection from now on how far the members of a room have read.

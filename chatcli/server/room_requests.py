@@ -11,7 +11,7 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON
 from chatcli.protocol.codec import encode
 from chatcli.protocol.names import check_room_name
-from chatcli.server import notices
+from chatcli.server.prices import TOLD
 from chatcli.server.rooms import MAX_TOPIC
 from chatcli.server.rulings import Kind, subject
 from chatcli.store.log import Settled
@@ -71,7 +71,7 @@ def _enter(session: Session, frame: f.Join, room: Room, user: User) -> None:
 
     def entered() -> f.ServerFrame:
         hub.presence.tell()  # those in the room know from now on that they are here, and are to hear when they go
-        notices.tell(room, "joined", user, besides=session)
+        session.account.charge(hub.notices.tell(room, "joined", user, besides=session) * TOLD)
         return answer()
 
     if user in room.members:
@@ -96,7 +96,7 @@ def _leave(session: Session, frame: f.Leave) -> None:
     _check_member(room, user)
 
     def left() -> f.ServerFrame:
-        notices.tell(room, "left", user, besides=session)
+        session.account.charge(hub.notices.tell(room, "left", user, besides=session) * TOLD)
         return f.Done(frame.n)
 
     hub.rooms.leave(room, user, _answering(session, frame, left))
@@ -120,7 +120,8 @@ def _topic(session: Session, frame: f.Topic) -> None:
         raise Refused(codes.TEXT_TOO_LONG, text)
 
     def done() -> f.ServerFrame:
-        notices.tell(room, "topic", by=user, text=frame.text, besides=session)
+        told = hub.notices.tell(room, "topic", by=user, text=frame.text, besides=session)
+        session.account.charge(told * TOLD)
         return f.Done(frame.n)
 
     hub.rooms.set_topic(room, frame.text, _answering(session, frame, done))
@@ -139,7 +140,8 @@ class _Deed(NamedTuple):
         """Return what the log is to call: members and whom it meets are told, and it is answered."""
 
         def finish() -> f.ServerFrame:
-            notices.tell(self.room, what, self.whom, self.by, self.frame.reason)
+            told = self.session.hub.notices.tell(self.room, what, self.whom, self.by, self.frame.reason)
+            self.session.account.charge(told * TOLD)
             return f.Done(self.frame.n)
 
         return _answering(self.session, self.frame, finish)
@@ -148,7 +150,8 @@ class _Deed(NamedTuple):
         """Do as :meth:`told`, but tell only whom it meets."""
 
         def finish() -> f.ServerFrame:
-            notices.tell_user(self.room, what, self.whom, self.by, self.frame.reason)
+            told = self.session.hub.notices.tell_user(self.room, what, self.whom, self.by, self.frame.reason)
+            self.session.account.charge(told * TOLD)
             return f.Done(self.frame.n)
 
         return _answering(self.session, self.frame, finish)

@@ -6,7 +6,7 @@ What is decided here holds once it is on disk: a room's members are those of who
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
@@ -16,10 +16,11 @@ from chatcli.protocol.frames import Message, RoomInfo, RoomKind
 from chatcli.protocol.lookalikes import look_of
 from chatcli.protocol.names import Name, check_room_name
 from chatcli.protocol.text import printable_line
-from chatcli.server import notices
 from chatcli.server.allowances import Allowances
 from chatcli.server.directory import Directory, User, close_names
 from chatcli.server.invitations import Invitations
+from chatcli.server.notices import Notices
+from chatcli.server.room_list import RoomList
 from chatcli.server.rulings import Rulings, details, subject
 from chatcli.server.turn import Turn
 from chatcli.store.log import Enter, Leave, Log, Own, Record, RoomRecord, Settled, unheeded
@@ -92,6 +93,7 @@ class Rooms:
         directory: everyone.
         rulings: who is banned from a room, muted in it or invited to it.
         allowances: who may have names looked for that come close.
+        notices: tells what happens in them.
         clock: the time in milliseconds since 1970-01-01 UTC.
     """
 
@@ -102,14 +104,18 @@ class Rooms:
         directory: Directory,
         rulings: Rulings,
         allowances: Allowances,
+        notices: Notices,
         clock: Callable[[], int],
     ) -> None:
         self._log = log
         self._turn = turn
         self._rulings = rulings
         self._allowances = allowances
+        self._notices = notices
+        self._listed = RoomList()  # the rooms that everyone may see
+        self._open: tuple[int, ...] | None = None  # the ids of the rooms that everyone may read, until there is another
         self._clock = clock
-        self.invitations = Invitations(rulings, self.may_invite)
+        self.invitations = Invitations(rulings, self.may_invite, notices)
         self._by_id: dict[int, Room] = {}
         self._by_key: dict[str, Room] = {}
         self._by_look: dict[str, Room] = {}
@@ -133,6 +139,7 @@ class Rooms:
         self._by_id[room.id] = room
         self._by_key[room.key] = room
         self._by_look.setdefault(look_of(room.name), room)
+        self._open = None
 
     # Finding rooms
 
@@ -186,9 +193,10 @@ class Rooms:
         text = f'There is no room "{printable_line(spelling[:64])}" that you may see: {printable_line(hint)}'
         return UnknownRecipient(codes.UNKNOWN_ROOM, text, names)
 
-    def seen_by(self, user: User) -> Iterable[Room]:
-        """Return the rooms that a user may see."""
-        return (room for room in self._by_id.values() if self.sees(user, room))
+    def seen_by(self, user: User, after: str, most: int) -> list[Room]:
+        """Return so many of the rooms that a user may see, by name, behind a name as it is compared."""
+        own = (room for room in (*user.rooms, *user.invited) if room.kind == "private")
+        return self._listed.page([room for room in dict.fromkeys(own) if self.sees(user, room)], after, most)
 
     def sees(self, user: User, room: Room) -> bool:
         """Return whether a user may know of a room."""
@@ -207,9 +215,12 @@ class Rooms:
         room = self._by_id.get(identity)
         return room is not None and self.reads(room, user, seq)
 
-    def readable(self, user: User) -> list[int]:
+    def readable(self, user: User) -> tuple[int, ...]:
         """Return the ids of the rooms of which everyone may read everything, but for those that banned the user."""
-        return [room.id for room in self._by_id.values() if room.kind != "private" and not self._banned(room, user)]
+        if self._open is None:
+            self._open = tuple(room.id for room in self._by_id.values() if room.kind != "private")
+        banned = self._rulings.banned_from(user.id)
+        return self._open if not banned else tuple(identity for identity in self._open if identity not in banned)
 
     def _banned(self, room: Room, user: User) -> bool:
         return self._rulings.in_rooms and self._rulings.get("room_ban", subject(room, user)) is not None
@@ -327,6 +338,7 @@ class Rooms:
             room.settling = False
             if error is not None:
                 del self._by_id[room.id], self._by_key[room.key]
+                self._open = None
                 if self._by_look.get(look_of(room.name)) is room:
                     del self._by_look[look_of(room.name)]
 
@@ -361,6 +373,8 @@ class Rooms:
     def _let_in(self, room: Room, user: User, since: int, *, owner: bool) -> None:
         if user not in room.members:
             room.members[user] = since
+            if room.kind != "private":
+                self._listed.add(room)
             user.rooms += (room,)
         if owner:
             room.owners.add(user)
@@ -386,6 +400,8 @@ class Rooms:
 
     def _let_go(self, room: Room, user: User) -> None:
         room.members.pop(user, None)
+        if not room.members:
+            self._listed.discard(room)
         room.owners.discard(user)
         room.here.discard(user)
         user.rooms = tuple(one for one in user.rooms if one is not room)
@@ -413,7 +429,7 @@ class Rooms:
             heir = next(iter(room.members))
             room.owners.add(heir)
             self.own(room, heir, owner=True)
-            notices.tell(room, "owner", heir)
+            self._notices.tell(room, "owner", heir)
 
     def own(self, room: Room, user: User, *, owner: bool, settled: Settled = unheeded) -> None:
         """Have a member own a room, or no longer."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Container
-from typing import Final, Literal, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -71,19 +71,21 @@ class Rulings:
         }
         self._on_disk = dict(self._decisions)
         self._newest: dict[tuple[str, str], object] = {}  # of the changes to a ruling that are being written
-        self._count("ban")
-        self._count("mute")
-        self._count("room_mute")
+        self._by_kind: dict[str, dict[str, None]] = {}  # the subjects
+        self._by_room: dict[tuple[str, str], dict[str, None]] = {}  # the same, by kind and the id of a room
+        self._banned: dict[str, set[int]] = {}  # by the id of a user, those of the rooms that have banned them
+        for kind, about in self._decisions:
+            self._index(kind, about)
 
     @property
     def mutes(self) -> bool:
         """Whether anyone at all is muted: asked for every message."""
-        return self._muted > 0
+        return bool(self._by_kind.get("mute"))
 
     @property
     def in_rooms(self) -> bool:
         """Whether anyone at all is muted in a room or banned from one: asked for every message to one."""
-        return self._in_rooms > 0
+        return bool(self._by_kind.get("room_ban") or self._by_kind.get("room_mute"))
 
     def get(self, kind: Kind, subject: str) -> Decision | None:
         """Return the ruling on a subject, if there is one and it has not ended."""
@@ -95,15 +97,19 @@ class Rulings:
 
     def all(self, kind: Kind) -> dict[str, Decision]:
         """Return the rulings of a kind, by subject."""
-        subjects = [subject for one, subject in self._decisions if one == kind]
-        found = {subject: self.get(kind, subject) for subject in subjects}
+        found = {subject: self.get(kind, subject) for subject in tuple(self._by_kind.get(kind, ()))}
         return {subject: decision for subject, decision in found.items() if decision is not None}
 
-    def lift_in(self, rooms: Container[int], kind: Kind) -> None:
+    def lift_in(self, rooms: Iterable[int], kind: Kind) -> None:
         """Take back what there is of a kind about anyone in these rooms, given by their ids."""
-        if self._in_rooms:
-            for key in [key for one, key in self._decisions if one == kind and int(key.partition(":")[0]) in rooms]:
+        for room in rooms:
+            for key in tuple(self._by_room.get((kind, str(room)), ())):
                 self.lift(kind, key)
+
+    def banned_from(self, user: int) -> set[int]:
+        """Return the ids of the rooms from which a user, given by id, is banned."""
+        rooms = tuple(self._banned.get(str(user), ()))
+        return {room for room in rooms if self.get("room_ban", f"{room}:{user}") is not None}
 
     def make(
         self,
@@ -146,22 +152,27 @@ class Rulings:
             if self._newest.get((kind, subject)) is change:  # else it is for a later one to say how it stands
                 del self._newest[kind, subject]
                 _set(self._decisions, kind, subject, self._on_disk.get((kind, subject)))
-                self._count(kind)
+                self._index(kind, subject)
             settled(error)
 
         _set(self._decisions, kind, subject, decision)
-        self._count(kind)
+        self._index(kind, subject)
         value = None if decision is None else msgspec.json.encode(decision).decode()
         self._log.change(Ruling(kind, subject, value), written)
         self._turn.wake()
 
-    def _count(self, changed: Kind) -> None:
-        if changed == "ban":
-            self._bans = sum(kind == "ban" for kind, _ in self._decisions)
-        elif changed == "mute":
-            self._muted = sum(kind == "mute" for kind, _ in self._decisions)
-        elif changed in ("room_ban", "room_mute"):
-            self._in_rooms = sum(kind in ("room_ban", "room_mute") for kind, _ in self._decisions)
+    def _index(self, kind: str, about: str) -> None:
+        """Note what there is, or is not any more: nobody goes through all rulings because one of them has changed."""
+        there = (kind, about) in self._decisions
+        _put_into(self._by_kind, kind, about, there=there)
+        if kind in ("room_ban", "room_mute"):
+            room, _, user = about.partition(":")
+            _put_into(self._by_room, (kind, room), about, there=there)
+            if kind == "room_ban":
+                banned = self._banned.setdefault(user, set())
+                (banned.add if there else banned.discard)(int(room))
+                if not banned:
+                    del self._banned[user]
 
     def check_ban(self, name: Name, key: bytes) -> None:
         """Keep the banned out.
@@ -169,7 +180,7 @@ class Rulings:
         Raises:
             Refused: the name or the key is banned.
         """
-        if not self._bans:
+        if not self._by_kind.get("ban"):
             return
         for subject in (name.key, ed25519_fingerprint(key)):
             decision = self.get("ban", subject)
@@ -222,6 +233,19 @@ class Rulings:
             self._put("invitation", digest, msgspec.structs.replace(decision, uses=decision.uses - 1))
         else:
             self.lift("invitation", digest)
+
+
+Group = TypeVar("Group")
+
+
+def _put_into(groups: dict[Group, dict[str, None]], group: Group, about: str, *, there: bool) -> None:
+    subjects = groups.setdefault(group, {})
+    if there:
+        subjects[about] = None
+    else:
+        subjects.pop(about, None)
+    if not subjects:
+        del groups[group]
 
 
 def _set(decisions: dict[tuple[str, str], Decision], kind: Kind, subject: str, decision: Decision | None) -> None:
