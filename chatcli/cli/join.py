@@ -69,7 +69,9 @@ def command(
     itself edits what you type; Ctrl-R shows that again where a message came in between.
 
     Without a terminal, lines are read from standard input, messages are printed as plain lines on standard output and
-    notices on standard error; the exit status tells of the first line that could not be sent.
+    notices on standard error; the exit status tells of the first line that could not be sent. A line that needs what
+    was said before, as "/answer yes" and "/reply thanks", waits until that has come, and an answer 5 seconds longer for
+    its question.
     """
     from chatcli.client.chat import Arrival, Chat
     from chatcli.client.files import config_directory

@@ -28,6 +28,7 @@ from chatcli.client.rendering import Fragments, Renderer, fitted, plain, render
 from chatcli.client.sequences import without
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
+from chatcli.client.turning import leans
 from chatcli.client.ui.notify import Notifier
 from chatcli.errors import InputError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
@@ -35,6 +36,7 @@ from chatcli.protocol.frames import Message
 from chatcli.protocol.text import printable, printable_line
 
 _PATIENCE: Final = 30.0  # seconds for what is not sent yet when the input ends
+_PATIENCE_FOR_A_QUESTION: Final = 5.0
 _PATIENCE_OF_A_PERSON: Final = 5.0
 _REMEMBERED: Final = 10_000  # messages typed here, to know them again
 _WAITING_LINES: Final = 1000  # not answered by the server, before no more input is read
@@ -200,7 +202,7 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) ->
     else:
         if sys.stdin.isatty():
             conversation.greet()
-        _Lines(chat, conversation, view).start()
+        _Lines(chat, conversation, view, _Patience(chat, conversation, server)).start()
     await conversation.run()
 
 
@@ -274,10 +276,11 @@ class _Desk:
 class _Lines:
     """Reads standard input in a thread of its own: a pipe, a file or a device all do."""
 
-    def __init__(self, chat: Chat, conversation: Talk, view: PlainView) -> None:
+    def __init__(self, chat: Chat, conversation: Talk, view: PlainView, patience: _Patience | None = None) -> None:
         self._chat = chat
         self._conversation = conversation
         self._view = view
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
 
     def start(self) -> None:
@@ -324,13 +327,45 @@ class _Lines:
             self._loop.call_later(0.02, self._take, lines, taken)
             return
         try:
-            for line in lines:
+            for number, raw in enumerate(lines):
                 if self._chat.leaving:
                     break
+                line = raw.decode(errors="surrogateescape")
+                if self._patience is not None and self._patience.wants(line):
+                    self._loop.call_later(0.02, self._take, lines[number:], taken)
+                    return
                 before = set(self._chat.outbox)
-                self._conversation.typed(self._view.meant(line.decode(errors="surrogateescape")))
+                self._conversation.typed(self._view.meant(line))
                 self._view.typed(self._chat.outbox.keys() - before)
         except OSError as error:  # standard output is closed or full
             self._conversation.fail(error)
-        finally:
-            taken.set()
+        taken.set()
+
+
+class _Patience:
+    """Has the lines of a program wait that mean something only by what others have said, until that has come."""
+
+    def __init__(self, chat: Chat, conversation: Talk, server: Address) -> None:
+        self._chat = chat
+        self._conversation = conversation
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._since: float | None = None
+
+    def wants(self, line: str) -> bool:
+        """Return whether a line has to wait. What has waited too long is the end."""
+        leaning = leans(line, self._chat.conversations.current)
+        for_a_question = self._chat.live and leaning == "answer" and not self._chat.questions.open()
+        if not leaning or (self._chat.live and not for_a_question):
+            self._since = None
+            return False
+        if self._since is None:
+            self._since = self._loop.time()
+        waited = self._loop.time() - self._since
+        if for_a_question:  # who asks and who answers may have been started together
+            return waited < _PATIENCE_FOR_A_QUESTION
+        if waited > _PATIENCE:
+            text = f"{self._server} did not send in time what was said before, and a line needs it: try again later."
+            self._conversation.fail(ServerUnreachable(text))
+            self._chat.leaving = True
+        return not self._chat.leaving

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from chatcli.client.circle import Circle
 from chatcli.client.conversations import folded
 from chatcli.client.events import Answer, Notice
 from chatcli.client.memory import Received
 from chatcli.errors import InputError
-from chatcli.protocol.grammar import usage
+from chatcli.protocol.grammar import Command, Unclear, parse_line, usage
 from chatcli.protocol.names import check_name, check_room_name, is_room
 from chatcli.protocol.text import printable_line
+
+#: Commands whose meaning depends on what others have said.
+_LEANING: Final = frozenset({"answer", "reply"})
 
 
 def turn_to(argument: str, circle: Circle) -> Notice:
@@ -100,3 +104,19 @@ def taken_as_text(name: str, current: str) -> str:
     """Return how to reach somebody whose name stood before a colon and was said, as nobody of that name is known."""
     name = printable_line(name)
     return f'Said to {printable_line(current)}, as nobody called {name} is known; "/to {name}" talks to somebody new'
+
+
+def leans(line: str, conversation: str) -> str:
+    """Return in a word how the meaning of a line depends on what others have said; nothing where it does not.
+
+    Args:
+        line: what was typed.
+        conversation: the one that is open; empty where there is none.
+    """
+    try:
+        meaning = parse_line(line, conversation)
+    except InputError:
+        return ""
+    if isinstance(meaning, Command) and meaning.word in _LEANING:
+        return meaning.word
+    return "text" if isinstance(meaning, Unclear) else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from tests.client.test_oneshot import Impostor
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, eventually, new_id
 
 
@@ -54,6 +57,69 @@ def test_messages_are_printed_as_they_come(server: ThreadServer) -> None:
         alice.complains("bob left")
         alice.types("exit\n")
         assert alice.end() == 0
+
+
+def test_lines_that_need_what_was_missed_wait_until_it_has_come(server: ThreadServer) -> None:
+    """An answer and a reply to what was said while nobody was there, in the order of the lines."""
+    at = ("--server", str(server.address))
+    server.joined("bob").hang_up()
+    with server.joined("alice") as alice:
+        for number in range(500):
+            alice.sends("bob", f"{number} " + "x" * 2000)
+        question = alice.sends("bob", "deploy?", choices=["yes", "no"], seconds=60)
+        last = alice.sends("bob", "the last")
+        sent: dict[str, int] = {}
+        while last not in sent:
+            frame = alice.next()
+            assert frame is not None
+            sent |= {frame["id"]: frame["seq"]} if frame["t"] == "sent" else {}
+        done = chatcli("join", "--user", "bob", *at, stdin=b"/answer yes\n/reply thanks\nand bye\n")
+        assert done.returncode == 0, done.stderr
+        answer, reply, text = (alice.hears("message") for _ in range(3))
+        assert (answer["re"], answer["answer"]) == (sent[question], 0)
+        assert (reply["re"], reply["text"]) == (sent[last], "thanks")
+        assert text["text"] == "and bye"
+
+
+def test_an_answer_and_its_question_may_be_started_together(server: ThreadServer) -> None:
+    """The line waits a while for a question to come, and then says that there is none."""
+    at = ("--server", str(server.address))
+    with server.joined("alice") as alice, Program("join", "--user", "bob", *at) as joining:
+        joining.types("/answer yes\n")
+        eventually(lambda: "bob" in alice.asks_who())
+        alice.sends("bob", "now?", choices=["yes", "no"], seconds=60)
+        while (frame := alice.next()) is not None and frame["t"] != "message":
+            pass
+        assert frame is not None
+        assert frame["answer"] == 0
+        joining.types("/answer yes\nexit\n")
+        assert joining.end() == 2
+        assert "No question is open" in "".join(joining.err)
+
+
+def test_what_was_missed_is_not_waited_for_for_ever() -> None:
+    """Where the server never says that all of it has come: a sentence, and the status for "not now"."""
+
+    def mute(connection: socket.socket) -> None:
+        limits = {"text": 1000, "frame": 5000, "silence": 60}
+        welcome = {"t": "welcome", "user": "a", "head": 0, "cursor": 0, "server": "x", "limits": limits}
+        connection.sendall(json.dumps(welcome).encode() + b"\n")
+        while connection.recv(65536):
+            pass
+
+    program = "from chatcli.client import plain; from chatcli.cli.main import main; plain._PATIENCE = 0.3; main()"
+    with Impostor(mute) as address:
+        done = subprocess.run(
+            [sys.executable, "-c", program, "join", "--user", "a", "--server", str(address)],
+            input="/answer yes\n",
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=DEADLINE,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "did not send in time what was said before" in done.stderr
 
 
 @pytest.mark.parametrize(
