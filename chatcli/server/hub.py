@@ -182,7 +182,9 @@ class Hub:
 
     def sees(self, user: User, sender: int, recipient: int, seq: int) -> bool:
         """Return whether a user may read the message with that ``seq``, which that one said to that other."""
-        return user.id in (sender, recipient) if recipient > 0 else self.rooms.reads_in(recipient, user, seq)
+        if recipient > 0:
+            return user.id in (sender, recipient)
+        return self.rooms.reads_in(recipient, user, seq, was_there=sender == user.id)
 
     def when_written(self, function: Callable[[], None]) -> None:
         """Call a function once all that was queued for the log until now is written, or is known not to be."""

@@ -16,6 +16,7 @@ from chatcli.store.log import Done, HistoryQuery, MessageRow, Page, Question, Se
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
+    from chatcli.server.hub import Hub
     from chatcli.server.session import Session
 
 _ROOMS: Final = 500  # in one answer
@@ -89,21 +90,30 @@ def _search(session: Session, frame: f.Search) -> None:
 
 def _rooms(session: Session, frame: f.Rooms) -> None:
     hub, user = session.hub, session.own()
-    if frame.room:
-        rooms, more = [hub.rooms.find(user, frame.room)], False
+    if frame.room:  # they may know of one that they are invited to, and find() takes part in it
+        rooms, more = [hub.rooms.seen(user, frame.room) or hub.rooms.find(user, frame.room)], False
     else:
         rooms = hub.rooms.seen_by(user, frame.after.casefold(), _ROOMS + 1)
         more = len(rooms) > _ROOMS
         del rooms[_ROOMS:]
 
-    def info(room: Room, newest: MessageRow | None) -> f.RoomInfo:
-        told = newest is not None and hub.rooms.reads(room, user, newest.seq)
-        return hub.rooms.info(room, user, hub.message(newest) if newest is not None and told else None)
-
     def make(newest: dict[int, MessageRow]) -> f.ServerFrame:
-        return f.RoomList([info(room, newest.get(room.id)) for room in rooms], more, frame.n)
+        return f.RoomList([info(hub, room, user, newest) for room in rooms], more, frame.n)
 
-    _read(session, frame, lambda done: hub.log.read_newest(user.id, [room.id for room in rooms], done), make)
+    _read(session, frame, lambda done: read_last(hub, rooms, user, done), make)
+
+
+def read_last(hub: Hub, rooms: list[Room], user: User, done: Done[dict[int, MessageRow]]) -> None:
+    """Read what was last said in rooms, as far as a user may read it: of private ones what they were there for."""
+    own = [room.id for room in rooms if room.kind == "private"]
+    hub.log.read_newest(user.id, [room.id for room in rooms], done, own)
+
+
+def info(hub: Hub, room: Room, user: User, newest: dict[int, MessageRow]) -> f.RoomInfo:
+    """Return what a user is told of a room, given what :func:`read_last` has found."""
+    row = newest.get(room.id)
+    told = row is not None and hub.rooms.reads(room, user, row.seq, was_there=True)
+    return hub.rooms.info(room, user, hub.message(row) if row is not None and told else None)
 
 
 def _receipts(session: Session, frame: f.Receipts) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from chatcli.errors import InputError, Refused, StoreError
+from chatcli.errors import ChatError, InputError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON
-from chatcli.protocol.codec import encode
 from chatcli.protocol.names import check_room_name
+from chatcli.server import reading
 from chatcli.server.prices import TOLD
 from chatcli.server.rooms import MAX_TOPIC
 from chatcli.server.rulings import Kind, subject
-from chatcli.store.log import Settled
+from chatcli.store.log import MessageRow, Settled
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
@@ -60,24 +60,56 @@ def _join(session: Session, frame: f.Join) -> None:
     elif user not in room.members:
         hub.rooms.check_enter(room, user)
     hub.rooms.check_kind(room, frame.kind)
-    _enter(session, frame, room, user)
+    _Entering(session, frame, room, user).start()
 
 
-def _enter(session: Session, frame: f.Join, room: Room, user: User) -> None:
-    hub = session.hub
+class _Entering:
+    """A ``join`` on its way: answered once it is written, and once it is known what was last said in the room.
 
-    def answer() -> f.ServerFrame:
-        return f.Room(hub.rooms.info(room, user), room.members.get(user, hub.rooms.handed_on), frame.n)
+    The latter is read meanwhile, so that next to nothing that is said in the room comes before the answer.
+    """
 
-    def entered() -> f.ServerFrame:
+    def __init__(self, session: Session, frame: f.Join, room: Room, user: User) -> None:
+        self._session = session
+        self._frame = frame
+        self._room = room
+        self._user = user
+        self._since: int | None = None
+        self._newest: dict[int, MessageRow] | None = None
+
+    def start(self) -> None:
+        """Enter, unless the user belongs to the room already, and read."""
+        hub, room = self._session.hub, self._room
+        if self._session.wait():
+            hub.when_written(self._read)
+        else:
+            self._read()
+        if self._user in room.members:
+            self._since = room.members[self._user]
+        else:
+            hub.rooms.enter(room, self._user, self._written)
+
+    def _read(self) -> None:
+        reading.read_last(self._session.hub, [self._room], self._user, self._found)
+
+    def _found(self, newest: dict[int, MessageRow] | None, _error: ChatError | None) -> None:
+        self._newest = newest or {}  # what cannot be read is left out: the user has entered all the same
+        self._finish()
+
+    def _written(self, error: StoreError | None) -> None:
+        hub, room, user = self._session.hub, self._room, self._user
+        if error is not None:
+            self._session.answer(self._frame, Refused(codes.STORAGE, _CANNOT_WRITE))
+            return
         hub.presence.tell()  # those in the room know from now on that they are here, and are to hear when they go
-        session.account.charge(hub.notices.tell(room, "joined", user, besides=session) * TOLD)
-        return answer()
+        self._session.account.charge(hub.notices.tell(room, "joined", user, besides=self._session) * TOLD)
+        self._since = room.members.get(user, hub.rooms.handed_on)
+        self._finish()
 
-    if user in room.members:
-        session.put(encode(answer()))
-    else:
-        hub.rooms.enter(room, user, _answering(session, frame, entered))
+    def _finish(self) -> None:
+        if self._since is not None and self._newest is not None:
+            info = reading.info(self._session.hub, self._room, self._user, self._newest)
+            self._session.answer(self._frame, f.Room(info, self._since, self._frame.n))
 
 
 def _check_purpose(session: Session) -> None:

@@ -204,16 +204,23 @@ class Rooms:
             return False
         return room.kind != "private" or user in room.members or self.invitations.holds(room, user)
 
-    def reads(self, room: Room, user: User, seq: int) -> bool:
-        """Return whether a user may read the message with that ``seq`` in a room."""
+    def reads(self, room: Room, user: User, seq: int, *, was_there: bool) -> bool:
+        """Return whether a user may read the message with that ``seq`` in a room.
+
+        Args:
+            room: where.
+            user: who.
+            seq: the message's place.
+            was_there: whether it is known that they belonged to the room when it was said, perhaps in an earlier time.
+        """
         if room.kind == "private":
-            return seq > room.members.get(user, seq)
+            return user in room.members and (was_there or seq > room.members[user])
         return not self._banned(room, user)
 
-    def reads_in(self, identity: int, user: User, seq: int) -> bool:
-        """Return whether a user may read the message with that ``seq`` in the room with that id."""
+    def reads_in(self, identity: int, user: User, seq: int, *, was_there: bool) -> bool:
+        """Do as :meth:`reads`, given the room's id."""
         room = self._by_id.get(identity)
-        return room is not None and self.reads(room, user, seq)
+        return room is not None and self.reads(room, user, seq, was_there=was_there)
 
     def readable(self, user: User) -> tuple[int, ...]:
         """Return the ids of the rooms of which everyone may read everything, but for those that banned the user."""

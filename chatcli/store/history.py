@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from chatcli.store.log import HistoryQuery, MessageRow, Page, Question
@@ -157,12 +157,17 @@ def _seqs(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterable[in
     return range(newest, max(bounds["since"], newest - _WALK), -1)
 
 
-def read_newest(connection: sqlite3.Connection, rooms: Sequence[int]) -> tuple[dict[int, MessageRow], int]:
-    """Read the newest message of each room that has any; return how often damage was in the way, too."""
+def read_newest(
+    connection: sqlite3.Connection, rooms: Sequence[int], own: Collection[int] = (), user: int = 0
+) -> tuple[dict[int, MessageRow], int]:
+    """Read the newest message of each room that has any; return how often damage was in the way, too.
+
+    Of the rooms that are also among ``own`` it is the newest that was said while the user belonged to them.
+    """
     newest = {}
     damaged = 0
     for room in rooms:
-        for row in _period(connection, room, 0, END):
+        for row in _back(connection, HistoryQuery(user, room, 1, own=room in own)):
             if row is not None:
                 newest[room] = row
                 break

@@ -9,7 +9,7 @@ their feed has of any room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -528,8 +528,13 @@ class Log(Protocol):
     def read_history(self, query: HistoryQuery, done: Done[Page]) -> None:
         """Read a page of a conversation, the oldest first."""
 
-    def read_newest(self, user: int, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
-        """Read for a user the newest message of each of these rooms that has any."""
+    def read_newest(
+        self, user: int, rooms: Sequence[int], done: Done[dict[int, MessageRow]], own: Collection[int] = ()
+    ) -> None:
+        """Read for a user the newest message of each of these rooms that has any.
+
+        Of the rooms that are also among ``own`` it is the newest that was said while the user belonged to them.
+        """
 
     def read_question(self, user: int, seq: int, done: Done[list[Question]]) -> None:
         """Read for a user the message with that ``seq``, if there is one, and what answers it."""

@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -287,9 +287,11 @@ class SqliteLog:
         """Read a page of a conversation, the oldest first."""
         self._readers.ask(query.user, lambda connection: read_history(connection, query), done)
 
-    def read_newest(self, user: int, rooms: Sequence[int], done: Done[dict[int, MessageRow]]) -> None:
+    def read_newest(
+        self, user: int, rooms: Sequence[int], done: Done[dict[int, MessageRow]], own: Collection[int] = ()
+    ) -> None:
         """Read the newest message of each of these rooms that has any."""
-        self._readers.ask(user, lambda connection: read_newest(connection, rooms), done)
+        self._readers.ask(user, lambda connection: read_newest(connection, rooms, own, user), done)
 
     def read_question(self, user: int, seq: int, done: Done[list[Question]]) -> None:
         """Read the message with that ``seq``, if there is one, and what answers it."""

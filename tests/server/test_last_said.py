@@ -1,0 +1,104 @@
+"""What was last said in a room stands wherever the room is described, as far as one may read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import Caller, Frame, ThreadServer, new_id
+
+
+def says(caller: Caller, room: str, text: str, **fields: object) -> int:
+    """Say something; return its place."""
+    caller.says("send", id=new_id(), to=room, text=text, **fields)
+    return int(caller.hears("sent")["seq"])
+
+
+def last(info: Frame) -> str | None:
+    """Return the text that a room's description has."""
+    return info["last"]["text"] if "last" in info else None
+
+
+def listed(caller: Caller, room: str) -> str | None:
+    """Return what the list of rooms has; asked for that room alone it has the same."""
+    (one,) = caller.asks("rooms", room=room)["rooms"]
+    (same,) = [info for info in caller.asks("rooms")["rooms"] if info["name"] == room]
+    assert one == same
+    return last(one)
+
+
+def test_whoever_enters_an_open_room_is_told(alice: Caller, bob: Caller) -> None:
+    """Those who belong to it already are, too, and what was said in the same breath counts."""
+    assert last(alice.enters("#ops")["room"]) is None
+    says(alice, "#ops", "first " + "x" * 300)
+    assert last(bob.enters("#ops")["room"]) == ("first " + "x" * 300)[:200]
+    bob.says_raw(
+        b'{"t":"send","id":"0192f0c1-7b5e-7c3a-9d4e-1f2a3b4c5d6e","to":"#ops","text":"second"}\n'
+        b'{"t":"join","room":"#ops","n":3}\n'
+    )
+    bob.hears("sent")
+    assert last(bob.hears("room", n=3)["room"]) == "second"
+    assert listed(bob, "#ops") == "second"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_whoever_comes_back_to_a_private_room_is_told_what_they_heard_last(
+    server: ThreadServer, alice: Caller, bob: Caller, *, again: bool
+) -> None:
+    """What was said between two times there stays unknown, and so does all of it to those who are outside."""
+    alice.enters("#plans", kind="private")
+    says(alice, "#plans", "before")
+    alice.asks("operate", do="invite", to="bob", room="#plans")
+    assert last(bob.enters("#plans")["room"]) is None
+    assert listed(bob, "#plans") is None
+    says(alice, "#plans", "while")
+    bob.hears("message")
+    assert listed(bob, "#plans") == "while"
+    bob.asks("leave", room="#plans")
+    says(alice, "#plans", "between")
+    alice.asks("operate", do="invite", to="bob", room="#plans")
+    assert listed(bob, "#plans") is None
+    assert last(bob.enters("#plans")["room"]) == "while"
+    assert listed(bob, "#plans") == "while"
+    if again:
+        server.stop()
+        with ThreadServer(server.data) as later, later.joined("bob", "send") as back:
+            assert listed(back, "#plans") == "while"
+        return
+    says(alice, "#plans", "after")
+    bob.hears("message")
+    assert listed(bob, "#plans") == "after"
+
+
+def test_the_invited_may_ask_for_the_room(alice: Caller, bob: Caller) -> None:
+    """Alone, as it stands in the list; those who are not invited may not."""
+    alice.enters("#plans", kind="private")
+    says(alice, "#plans", "secret")
+    assert bob.asks("rooms", room="#plans")["code"] == "unknown_room"
+    alice.asks("operate", do="invite", to="bob", room="#plans")
+    (info,) = bob.asks("rooms", room="#plans")["rooms"]
+    assert info == {"name": "#plans", "kind": "private", "members": 1, "owners": ["alice"], "invited": True}
+
+
+def test_whoever_is_banned_from_an_open_room_is_told_nothing(alice: Caller, bob: Caller) -> None:
+    """Neither in the list nor when asked for."""
+    alice.enters("#ops")
+    says(alice, "#ops", "not for bob")
+    alice.asks("operate", do="ban", to="bob", room="#ops")
+    assert listed(bob, "#ops") is None
+
+
+def test_a_question_from_an_earlier_time_in_a_private_room_can_be_waited_for(alice: Caller, bob: Caller) -> None:
+    """Whoever has asked it belongs to the room again, and is told the answer; outside they are not."""
+    alice.enters("#plans", kind="private")
+    alice.asks("operate", do="invite", to="bob", room="#plans")
+    bob.enters("#plans")
+    question = says(bob, "#plans", "Lunch?", choices=["yes", "no"])
+    alice.hears("message")
+    bob.asks("leave", room="#plans")
+    assert bob.asks("answers", re=question)["code"] == "invalid"
+    alice.asks("operate", do="invite", to="bob", room="#plans")
+    bob.enters("#plans")
+    assert bob.asks("answers", re=question)["t"] == "answer"
+    says(alice, "#plans", "", re=question, answer=0)
+    heard = [bob.next_but_presence() for _ in range(2)]
+    assert {frame["t"] for frame in heard if frame} == {"message", "answer"}
