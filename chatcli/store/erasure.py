@@ -18,7 +18,7 @@ from chatcli.store.reader import read_mark
 
 logger = logging.getLogger(__name__)
 
-_PAUSE: Final = 20.0  # seconds from a deletion to the cleaning, so that one cleaning does for many
+_PAUSE: Final = 30.0  # seconds from a deletion to the cleaning, so that one cleaning does for many
 _RETRY: Final = 1.0  # seconds until the next try, where a reader is in the way, and between two slices of the work
 _RETRY_FAILED: Final = 60.0  # seconds
 _SLICE: Final = 0.03  # seconds that senders may have to wait for it
@@ -64,7 +64,8 @@ class Eraser:
         self._erased = erased
         self._path = path
         self._pages = pages
-        self._places: list[int] = []  # where rows were deleted, in descending order
+        self._erased_since: list[int] = []  # which rows were deleted since the last cleaning began
+        self._places: list[int] = []  # where to clean, in descending order
         mark = read_mark(connection, "clean")
         self._everywhere = mark != _CLEAN
         self._reached = 0  # up to which row all of it is clean
@@ -92,7 +93,7 @@ class Eraser:
             self._connection.execute(_REMOVED, (len(rows),))
             self._connection.execute(_MARK, (_UNCLEAN,))
         self._copies = True
-        self._places = sorted({*self._places, *seqs}, reverse=True)
+        self._erased_since += seqs
         if self._due is None:
             self._due = time.monotonic() + _PAUSE
         self._erased(seqs)
@@ -115,6 +116,8 @@ class Eraser:
         self._due = time.monotonic() + _RETRY
         if not done:
             return  # someone reads what stands only in the WAL; for a moment, mostly
+        self._places = sorted({*self._places, *self._erased_since}, reverse=True)
+        self._erased_since.clear()
         if not self._places and not self._everywhere:
             self._due = None
             return

@@ -29,7 +29,7 @@ _REST: Final = 12  # times as long as a step took, while messages come in: they 
 _RETRY: Final = 60.0  # seconds
 _WAIT: Final = 8.0  # seconds that a search waits for the index
 _REMOVALS: Final = 50_000  # removed messages to remember; with more of them it is made again instead
-_CLEAR_EVERY: Final = 20.0  # seconds from a deletion until the parts concerned are made again
+_CLEAR_EVERY: Final = 60.0  # seconds from one time that parts which lost messages are made again to the next
 _CLEAR_RETRY: Final = 1.0  # seconds, where a search is in the way
 
 _STATE: Final = (
@@ -61,6 +61,8 @@ class SearchIndex:
         self._clear_at: float | None = time.monotonic()
         self._stale = False  # it must be made again
         self._discarded = -_RETRY
+        self._clearing: int | None = None  # up to which number parts are being made again
+        self._clear_again_at = 0.0
         self._upto = 0
         self._connection: sqlite3.Connection | None = None
         self._log: sqlite3.Connection | None = None
@@ -167,9 +169,13 @@ class SearchIndex:
         """Do a step of what makes deleted words vanish from the file; return whether there is more to do at once."""
         if self._clear_at is None or time.monotonic() < self._clear_at:
             return False
-        found = parts.find_stale(connection)
+        if self._clearing is None:
+            # Parts that are made meanwhile, and have lost messages again, have their turn after a while.
+            self._clearing = parts.newest_number(connection)
+            self._clear_again_at = time.monotonic() + _CLEAR_EVERY
+        found = parts.find_stale(connection, self._clearing)
         if found is None:
-            self._clear_at = None if files.checkpoint(connection) else time.monotonic() + _CLEAR_RETRY
+            self._finish_clearing(connection)
             return False
         old, new = found
         after = old.first - 1 if new is None else new.upto
@@ -177,6 +183,14 @@ class SearchIndex:
         with files.transaction(connection):
             parts.renew(connection, old, new, messages, upto if more else old.upto, last=not more)
         return True
+
+    def _finish_clearing(self, connection: sqlite3.Connection) -> None:
+        if not files.checkpoint(connection):
+            self._clear_at = time.monotonic() + _CLEAR_RETRY
+            return
+        self._clearing = None
+        more = parts.find_stale(connection, parts.newest_number(connection)) is not None
+        self._clear_at = self._clear_again_at if more else None
 
     def _read(self, after: int, end: int) -> tuple[list[Indexed], int, bool]:
         """Read what comes next in the log; return the messages, how far that is, and whether there may be more."""
@@ -281,6 +295,7 @@ class SearchIndex:
         self._removed.clear()
         self._stale = False
         self._upto = 0
+        self._clearing = None
         self._clear_at = time.monotonic()
         for suffix in ("", "-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)

@@ -36,10 +36,9 @@ USING fts5 (text, place, author, content = '', columnsize = 0, tokenize = 'ascii
 _ADD: Final = "INSERT INTO texts_{} (rowid, text, place, author) VALUES (?, ?, ?, ?)"
 _NEW: Final = "INSERT INTO parts VALUES (?, ?, ?, 0, 0, 0, ?)"
 _GROW: Final = "UPDATE parts SET upto = ?, messages = messages + ?, size = size + ? WHERE number = ?"
-_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM parts"
 _COLUMNS: Final = "SELECT number, first, upto, messages, size FROM parts"
 _NEWEST: Final = f"{_COLUMNS} WHERE instead IS NULL ORDER BY first DESC LIMIT 1"
-_STALE: Final = f"{_COLUMNS} WHERE stale AND instead IS NULL ORDER BY first LIMIT 1"
+_STALE: Final = f"{_COLUMNS} WHERE stale AND instead IS NULL AND number <= ? ORDER BY first LIMIT 1"
 _INSTEAD: Final = f"{_COLUMNS} WHERE instead = ?"
 
 
@@ -108,9 +107,15 @@ def spoil_all(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE parts SET stale = 1")
 
 
-def find_stale(connection: sqlite3.Connection) -> tuple[Part, Part | None] | None:
-    """Return a part that must be made again, and how far that has come; None if there is none."""
-    part = _one(connection, _STALE)
+def newest_number(connection: sqlite3.Connection) -> int:
+    """Return the number of the part that was made last, 0 where there is none."""
+    (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()
+    return int(number)
+
+
+def find_stale(connection: sqlite3.Connection, newest: int) -> tuple[Part, Part | None] | None:
+    """Return a part that must be made again, and how far that has come; None if there is none up to this number."""
+    part = _one(connection, _STALE, newest)
     return None if part is None else (part, _one(connection, _INSTEAD, part.number))
 
 
@@ -143,7 +148,7 @@ def _one(connection: sqlite3.Connection, query: str, *values: int) -> Part | Non
 
 
 def _make(connection: sqlite3.Connection, first: int, upto: int, instead: int | None = None) -> Part:
-    (number,) = connection.execute(_NUMBER).fetchone()
+    number = newest_number(connection) + 1
     connection.execute(_TABLE.format(number))
     connection.execute(_NEW, (number, first, upto, instead))
     return Part(number, first, upto, 0, 0)

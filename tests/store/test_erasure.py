@@ -149,6 +149,21 @@ def test_a_log_that_was_written_without_overwriting_is_cleaned_once(chat: Owner,
     wait_until_clean(chat, data)
 
 
+def test_a_part_that_was_just_made_again_waits_for_the_next_round() -> None:
+    """Where messages are deleted all the time the index is not made again without pause."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute(parts.SCHEMA)
+        messages = [parts.Indexed(seq, 1, 1, "word", b"") for seq in (1, 2, 3)]
+        parts.add(connection, messages)
+        parts.spoil(connection, [1])
+        found = parts.find_stale(connection, parts.newest_number(connection))
+        assert found is not None
+        parts.renew(connection, *found, messages[1:], 3, last=True)
+        parts.spoil(connection, [2])
+        assert parts.find_stale(connection, found[0].number) is None
+        assert parts.find_stale(connection, parts.newest_number(connection)) is not None
+
+
 def test_copies_from_before_upgrades_go_with_the_first_deletion(chat: Owner, data: Path) -> None:
     """They hold what is deleted; as long as nothing is, they stay."""
     copy = data / "chatcli.db.schema-3.bak"

@@ -1,0 +1,188 @@
+"""``docs/installing.md``, and the tables of files in ``docs/security.md``: run, and compared with what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.reference import ROOT
+from tests.support import DEADLINE, serving
+from tests.terminal import Terminal
+
+PAGE: Final = (ROOT / "docs/installing.md").read_text()
+SECURITY: Final = (ROOT / "docs/security.md").read_text()
+
+
+def blocks(section: str) -> list[str]:
+    """Return the scripts of a section."""
+    part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(r"^```sh\n(.*?)^```$", part, flags=re.MULTILINE | re.DOTALL)
+
+
+def patterns(text: str) -> list[str]:
+    """Return what stands in the first columns of the tables of a text, as patterns of names."""
+    found: list[str] = []
+    for cell in re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE):
+        names = [name.replace("…", "*") for name in re.findall(r"`([^`]+)`", cell)]
+        found += [names[0] + name if name.startswith("-") else name for name in names]
+    return found
+
+
+class Home:
+    """Somebody's machine: nothing but a home, and ``chatcli`` on the PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "home"
+        programs = folder / "bin"
+        for directory in (self.path, programs):
+            directory.mkdir()
+        program = programs / "chatcli"
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m chatcli "$@"\n')
+        program.chmod(0o755)
+        kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+        self.environment = {
+            "HOME": str(self.path),
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "TERM": "xterm",
+            **kept,
+        }
+
+    def run(self, script: str, folder: Path) -> str:
+        """Run a script in a folder, which must end well; return what it printed."""
+        done = subprocess.run(
+            ["/bin/sh", "-euc", script], capture_output=True, text=True, timeout=DEADLINE * 3, check=False, cwd=folder,
+            env=self.environment, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Return a machine of its own."""
+    return Home(tmp_path)
+
+
+def say(home: Home, folder: Path, address: object, text: str) -> None:
+    """Have Alice say something to herself."""
+    home.run(f"chatcli send --user alice --server {address} --accept-new -q alice '{text}'", folder)
+
+
+def heard(home: Home, folder: Path, address: object) -> list[str]:
+    """Return all that Alice has said."""
+    lines = home.run(f"chatcli history alice --user alice --server {address} --json", folder).splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def names(directory: Path) -> set[str]:
+    """Return what is in a directory."""
+    return {path.name for path in directory.iterdir()}
+
+
+def modes(directory: Path) -> set[int]:
+    """Return which modes its files have."""
+    return {stat.S_IMODE(path.lstat().st_mode) for path in directory.iterdir()}
+
+
+def test_a_backup_takes_the_place_of_the_log(home: Home, tmp_path: Path) -> None:
+    """By the commands of the page: what was said up to the backup is there, under the same key."""
+    with serving(tmp_path / "data") as (_, address):
+        say(home, tmp_path, address, "before")
+        home.run("chatcli admin op alice --data data", tmp_path)
+        home.run("chatcli admin backup --data data backup.db", tmp_path)
+        say(home, tmp_path, address, "after")
+    key = (tmp_path / "data/server.key").read_bytes()
+    (script,) = blocks("Restore a backup")
+    home.run(script, tmp_path)
+    assert names(tmp_path / "data") == {"chatcli.db", "server.key", "server.crt", "audit.log"}
+    assert modes(tmp_path / "data") == {0o600}
+    assert (tmp_path / "data/server.key").read_bytes() == key
+    with serving(tmp_path / "data", port=address.port):
+        assert heard(home, tmp_path, address) == ["before"]
+    with serving(tmp_path / "data.old", port=address.port):
+        assert heard(home, tmp_path, address) == ["before", "after"]
+
+
+def test_a_server_moves_with_its_directory(home: Home, tmp_path: Path) -> None:
+    """By the commands of the page: nothing is lost, and clients know it by its key."""
+    with serving(tmp_path / "data") as (_, address):
+        say(home, tmp_path, address, "here")
+    (script,) = blocks("Move a server")
+    home.run(script, tmp_path)
+    assert stat.S_IMODE((tmp_path / "moved").stat().st_mode) == 0o700
+    assert modes(tmp_path / "moved") == {0o600}
+    assert not (tmp_path / "chatcli.tar").exists()
+    with serving(tmp_path / "moved", port=address.port):
+        assert heard(home, tmp_path, address) == ["here"]
+
+
+def test_a_user_is_removed_without_a_trace(home: Home, tmp_path: Path) -> None:
+    """By the commands of the page: what is left of the home is empty."""
+    with serving(tmp_path / "data") as (_, address):
+        say(home, tmp_path, address, "here")
+    home.run("chatcli completion bash --install -q", tmp_path)
+    (script,) = [block for block in blocks("Remove") if "sudo" not in block]
+    assert [path for path in home.path.rglob("*") if path.is_file()]
+    home.run(script, tmp_path)
+    assert [path for path in home.path.rglob("*") if not path.is_dir()] == []
+
+
+def test_scripts_that_are_not_run_can_be_read_by_a_shell(home: Home, tmp_path: Path) -> None:
+    """Those that need another user or the network."""
+    scripts = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert len(scripts) == 6
+    for script in scripts:
+        subprocess.run(["/bin/sh", "-n"], input=script, text=True, check=True, timeout=DEADLINE)
+
+
+def test_the_tables_have_every_file_of_a_server(home: Home, tmp_path: Path) -> None:
+    """While it runs, after all that makes files: each is named on both pages, and readable for its owner only."""
+    data = tmp_path / "deep" / "data"
+    with serving(data, "--keep", "90d") as (_, address):
+        say(home, tmp_path, address, "a word")
+        home.run(f"chatcli search word --user alice --server {address}", tmp_path)
+        home.run(f"chatcli admin op alice --data {data}", tmp_path)
+        home.run(f"chatcli admin invite --data {data}", tmp_path)
+        found = names(data)
+        assert found >= {"chatcli.db-wal", "search.db-wal", "audit.log", "admin.sock", "lock", "server.key"}
+        assert modes(data) == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (data, data.parent)} == {0o700}
+    where = PAGE.split("\n## What lies where\n")[1].split("Of a user")[0]
+    secrets = SECURITY.split("\n## Where keys and secrets lie\n")[1].split("\n## ")[0]
+    for page in (where, secrets):
+        known = patterns(page)
+        assert {name for name in found if not any(fnmatch(name, pattern) for pattern in known)} == set()
+
+
+def test_the_tables_have_every_file_of_a_user(home: Home, tmp_path: Path) -> None:
+    """After all that makes files: each is named on the page, and nobody else reads it."""
+    with serving(tmp_path / "data") as (_, address):
+        at = f"--user alice --server {address}"
+        say(home, tmp_path, address, "a word")
+        home.run("chatcli send --user alice --server 127.0.0.1:1 --spool -q alice later", tmp_path)
+        home.run(f"chatcli status --unread {at}", tmp_path)
+        home.run(f"chatcli listen --as mine --count 1 --timeout 1s {at} || true", tmp_path)
+        config, state = home.path / ".config", home.path / ".local/state"
+        with Terminal("join", *at.split(), XDG_CONFIG_HOME=str(config), XDG_STATE_HOME=str(state)) as alice:
+            alice.types("/help\r")
+            alice.shows("/quiet")
+            alice.types("half a line")
+            alice.shows("half a line")
+        home.run("chatcli key export > key && chatcli key import --force key", tmp_path)
+    for section, directory in (("Of a user", ".config/chatcli"), ("In `chatcli` in the state", ".local/state/chatcli")):
+        known = patterns(PAGE.split("\n## What lies where\n")[1].split(section)[1].split("\nIn `chatcli` in the")[0])
+        place = home.path / directory
+        found = {path.name + "/" * path.is_dir() for path in place.iterdir()}
+        assert found - set(known) == set()
+        for path in (place, *place.rglob("*")):
+            assert stat.S_IMODE(path.lstat().st_mode) == (0o700 if path.is_dir() else 0o600), path
