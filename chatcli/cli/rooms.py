@@ -33,14 +33,14 @@ def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> N
     from chatcli.cli.listing import on_terminal, print_json, table, tabs
     from chatcli.cli.records import of_room
     from chatcli.client.oneshot import query
-    from chatcli.protocol.frames import RoomList, Rooms
+    from chatcli.client.paging import RoomPages
+    from chatcli.protocol.frames import RoomList
 
     with naming(user) as name:
-        page = query(server, name, Rooms(), RoomList, trust)
-        rooms = page.rooms
-        while page.more:
-            page = query(server, name, Rooms(after=rooms[-1].name), RoomList, trust)
-            rooms += page.rooms
+        pages = RoomPages()
+        while pages.add(query(server, name, pages.question(), RoomList, trust)):
+            pass
+    rooms = pages.rooms
     if as_json:
         for room in rooms:
             print_json(of_room(room))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+from typing import Final, NamedTuple
 
 from chatcli.client.credentials import Login
-from chatcli.client.link import connect
+from chatcli.client.dialer import unreachable
+from chatcli.client.link import Connection, connect
 from chatcli.client.refusals import as_exception
+from chatcli.errors import ServerUnreachable
 from chatcli.protocol.frames import Live, Message, ServerBye
+
+_PATIENCE: Final = 60.0  # seconds for the beginning of a feed to be read
 
 
 class Seen(NamedTuple):
@@ -64,12 +69,19 @@ async def _seen(login: Login, since: int) -> list[Seen]:
     """Return some messages that follow a place; none if none does."""
     connection, _ = await connect(login.server, login.hello("listen", since), login.identity, login.trust)
     try:
-        while True:
-            frames = await connection.receive()
-            seen = [Seen(frame.seq, frame.at) for frame in frames if isinstance(frame, Message)]
-            if seen or any(isinstance(frame, Live) for frame in frames):
-                return seen
-            if isinstance(frames[-1], ServerBye):
-                raise as_exception(frames[-1])
+        async with asyncio.timeout(_PATIENCE):
+            return await _first(connection, since)
+    except TimeoutError as error:
+        raise ServerUnreachable(unreachable(login.server, error)) from None
     finally:
         await connection.close()
+
+
+async def _first(connection: Connection, since: int) -> list[Seen]:
+    while True:
+        frames = await connection.receive()
+        seen = [Seen(frame.seq, frame.at) for frame in frames if isinstance(frame, Message) and frame.seq > since]
+        if seen or any(isinstance(frame, Live) for frame in frames):
+            return seen
+        if isinstance(frames[-1], ServerBye):
+            raise as_exception(frames[-1])

@@ -212,6 +212,8 @@ def read(server: Address, user: str, question: History | Search, limit: int, tru
     Raises:
         As :func:`send`.
     """
+    from chatcli.client.paging import check_messages
+
     kind: type[HistoryPage | Found] = HistoryPage if isinstance(question, History) else Found
     pages: list[list[Message]] = []  # what was read before a connection broke is not read again
     before = question.before
@@ -221,8 +223,10 @@ def read(server: Address, user: str, question: History | Search, limit: int, tru
         while True:
             left = limit - sum(map(len, pages))
             exchange.deadline = time.monotonic() + TIMEOUT
-            exchange.say(msgspec.structs.replace(question, before=before, limit=min(left, MAX_PAGE), n=1))
+            asked = msgspec.structs.replace(question, before=before, limit=min(left, MAX_PAGE), n=1)
+            exchange.say(asked)
             page = exchange.hear(kind)
+            check_messages(asked, page)
             if page.messages:
                 pages.append(page.messages)
                 before = min(message.seq for message in page.messages)

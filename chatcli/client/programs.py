@@ -19,6 +19,7 @@ from chatcli.client.identity import load_identity
 from chatcli.client.ids import new_id
 from chatcli.client.listening import Heard, Listener, open_cursor
 from chatcli.client.login import login_name
+from chatcli.client.paging import RoomPages
 from chatcli.client.question import GRACE, WITHDRAWING
 from chatcli.client.shapes import (
     Answer,
@@ -225,13 +226,10 @@ class Chat:
     async def rooms(self) -> list[Room]:
         """Return the rooms that the user may see, by name."""
         self._open()
-        rooms: list[Room] = []
-        more = True
-        while more:
-            page = await self._speaker.ask(frames.Rooms(after=rooms[-1].name if rooms else ""), frames.RoomList)
-            rooms += map(of_room, page.rooms)
-            more = page.more and bool(page.rooms)
-        return rooms
+        pages = RoomPages()
+        while pages.add(await self._speaker.ask(pages.question(), frames.RoomList)):
+            pass
+        return list(map(of_room, pages.rooms))
 
     def _open(self) -> Listener:
         if self._listener is None:

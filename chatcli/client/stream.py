@@ -216,12 +216,14 @@ class Stream:
         assert self._connection is not None  # noqa: S101 (just made)
         while True:
             frames = await self._connection.receive()
-            self._glimpsed += frames
             first = next((frame for frame in frames if isinstance(frame, Message) and frame.seq > since), None)
             if first is not None or any(isinstance(frame, Live) for frame in frames):
+                self._glimpsed = frames
                 return Glimpse(welcome.head, first)
-            if isinstance(frames[-1], ServerBye):
-                raise as_exception(frames[-1])
+            for frame in frames:
+                self._heard_beside(frame)
+            if self._farewell is not None:
+                raise as_exception(self._farewell)
 
     async def _move(self, before: Place, place: Place) -> None:
         """Go on elsewhere than before: the log is not the one that it was."""

@@ -320,7 +320,7 @@ class Message(Struct, tag_field="t", tag="message", gc=False, omit_defaults=True
     re: Seq | None = None
     choices: Sequence[str] = ()
     until: Time | None = None
-    answer: int | None = None
+    answer: Choice | None = None
 
 
 class Live(Struct, tag_field="t", tag="live", gc=False):
@@ -490,7 +490,7 @@ class KeyInfo(Struct, gc=False):
     """One of a user's keys, and since when."""
 
     fingerprint: str
-    since: int
+    since: Time
 
 
 class KeyList(Struct, tag_field="t", tag="keys", gc=False):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+import msgspec
+import msgspec.inspect
 import pytest
 from hypothesis import given
 from msgspec.json import Decoder
@@ -176,3 +179,28 @@ def test_every_code_has_a_meaning() -> None:
     stable = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     assert stable == set(codes.MEANINGS)
     assert all(codes.MEANINGS.values())
+
+
+def _numbers(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.IntType | msgspec.inspect.FloatType]:
+    """Yield the types of all numbers in a type, those within lists and unions, too."""
+    match kind:
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            yield kind
+        case msgspec.inspect.ListType() | msgspec.inspect.CollectionType():
+            yield from _numbers(kind.item_type)
+        case msgspec.inspect.UnionType():
+            for each in kind.types:
+                yield from _numbers(each)
+        case msgspec.inspect.StructType():
+            for field in kind.fields:
+                yield from _numbers(field.type)
+
+
+@pytest.mark.parametrize("frame", [*CLIENT_FRAMES, *SERVER_FRAMES])
+def test_every_number_has_bounds(frame: type[msgspec.Struct]) -> None:
+    """What is out of them is no frame: whoever reads one need not look again."""
+    for number in _numbers(msgspec.inspect.type_info(frame)):
+        assert isinstance(number, msgspec.inspect.IntType)
+        assert number.ge is not None, frame
+        assert number.le is not None, frame
+        assert number.le < 2**63
