@@ -1,4 +1,4 @@
-"""Asks the person at the terminal whether a server is the one that they mean."""
+"""Asks the person at the terminal something that is answered with yes or no."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatcli.client.trust import Ask
 _TERMINAL = "/dev/tty"
 
 
-def asker() -> Ask | None:
+def on_terminal() -> Ask | None:
     """Return what asks, or None where nobody would see the question."""
     return _ask if _terminal_is_there() else None
 

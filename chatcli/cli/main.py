@@ -33,13 +33,14 @@ COMMANDS: Final = {
     "search": "Find messages by their words.",
     "status": "Show your server, and what is unread.",
     "key": "Show your key, or share your name.",
+    "forget": "Forget a server, and what is kept of it.",
     "admin": "Administer the server on this machine.",
     "bench": "Measure what a server holds.",
     "completion": "Print what has your shell complete names.",
 }
 
 #: Those that go to no other server.
-_HERE: Final = frozenset({"serve", "admin", "outbox", "completion"})
+_HERE: Final = frozenset({"serve", "admin", "outbox", "completion", "forget"})
 
 #: Objects that come to be before garbage is looked for: more than a start makes, of which nearly nothing is garbage.
 _START: Final = 50_000

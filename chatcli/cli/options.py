@@ -116,7 +116,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         settled = settle(options, _given(context), context.find_root().params.get("at"))
         del settled["at"]
         _name_oneself(context, settled)
-        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=_asker())
+        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=asker())
         command(*arguments, trust=trust, **settled)
 
     for key in ("accept-new", "pin", "at", "server"):
@@ -124,13 +124,13 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
     return loudness_options(trusting)
 
 
-def _asker() -> Callable[[str], bool] | None:
+def asker() -> Callable[[str], bool] | None:
     """Return what asks the person, or None where nobody would see the question."""
     if sys.stderr is None or not sys.stderr.isatty():
         return None
-    from chatcli.cli.asking import asker
+    from chatcli.cli.asking import on_terminal
 
-    return asker()
+    return on_terminal()
 
 
 def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
