@@ -58,12 +58,12 @@ def _agreed(kept: Kept) -> bool:
 
     ask = asker()
     if ask is None:
-        raise click.UsageError(f"There is no terminal to ask on: --yes forgets {kept.server}.\n{_lost(kept)}")
-    return ask(f"{_lost(kept)}\nForget it?")
+        raise click.UsageError(f"There is no terminal to ask on: --yes forgets {kept.server}. {' '.join(_lost(kept))}")
+    return ask("\n".join([*_lost(kept), "Forget it?"]))
 
 
-def _lost(kept: Kept) -> str:
-    """Return what would be lost, in words."""
+def _lost(kept: Kept) -> list[str]:
+    """Return what would be lost, in sentences."""
     from chatcli.protocol.text import printable_line
 
     lines = [f"The server at {kept.server}" + (f" has the key {', '.join(kept.keys)}." if kept.keys else ".")]
@@ -76,4 +76,4 @@ def _lost(kept: Kept) -> str:
         lines.append(f"{are} lost, to {recipients}: chatcli outbox shows what it is.")
     if kept.files:
         lines.append("Drafts, lines typed before or positions of listeners are lost.")
-    return "\n".join(lines)
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -83,6 +84,8 @@ def send(server: Address, trust: Trust) -> None:
     from chatcli.protocol.address import parse_address
     from chatcli.protocol.text import printable_line
 
+    if _named():
+        _recognize(server, trust)
     alone = str(addresses_of(server)[-1]) if _named() else ""
     waiting = [entry for entry in _entries() if entry.refusal is None and alone in ("", entry.server)]
     statuses = [0]
@@ -101,6 +104,26 @@ def send(server: Address, trust: Trust) -> None:
     refused = sum(entry.refusal is not None for entry in entries)
     note(f"{_count(len(before) - len(entries))} sent, {_count(len(entries) - refused)} waiting, {refused} refused.")
     click.get_current_context().exit(worst(statuses))
+
+
+def _recognize(server: Address, trust: Trust) -> None:
+    """Find out whether a server for which nothing waits is one that has moved, for which something does.
+
+    Raises:
+        ChatError: it cannot be reached, or is not to be trusted.
+    """
+    from chatcli.client.addresses import addresses_of
+    from chatcli.client.exchange import TIMEOUT, connect
+    from chatcli.errors import UnknownServer
+
+    entries = [entry for entry in _entries() if entry.refusal is None]
+    mine = str(addresses_of(server)[-1])
+    if not entries or any(entry.server == mine for entry in entries) or trust.plain(server) or trust.known_key(server):
+        return
+    try:
+        connect(server, time.monotonic() + TIMEOUT, trust).socket.close()
+    except UnknownServer as unknown:
+        trust.meet(server, unknown)
 
 
 def _named() -> bool:

@@ -164,8 +164,8 @@ def doubt(server: Address, connection: Connection, error: ssl.SSLCertVerificatio
     why = _fault(server, certificate, code, error.verify_message)
     if why:
         raise ServerNotTrusted(
-            f"The certificate of {server} {why} Its key is {_key(certificate)}; who knows that this is the right one "
-            "can say so with --pin, and no authority counts."
+            f"The certificate of {server} {why} Its key is {_key(certificate)}: if you know that this is the right "
+            "one, give it with --pin, and no authority is asked."
         )
     issuer = printable_line(certificate.issuer.rfc4514_string())
     return f"Its certificate is from an authority that this system does not trust ({issuer})."

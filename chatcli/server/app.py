@@ -138,7 +138,13 @@ async def _serve(settings: Settings, ready: Ready) -> None:
         bound = await server.start()
         status = f"Serving on {' and '.join(map(str, bound))}"
         loop.add_signal_handler(signal.SIGHUP, hang_up)
-        ready(Serving(bound, server.fingerprint, [*server.missing, *server.certificate_faults()]))
+        ready(
+            Serving(
+                bound,
+                server.fingerprint,
+                [*(f"Not served: {why}" for why in server.missing), *server.certificate_faults()],
+            )
+        )
         supervisor.ready(status)
         supervisor.feed(loop.call_later)
         await stop.wait()

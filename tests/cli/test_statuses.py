@@ -109,6 +109,7 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "key link": [("--user eve --server {server}", 4)],
     "key list": [("--user eve --server {server}", 4)],
     "key revoke": [("SHA256:x", 2), (f"{SOMEONE_ELSE} --user eve --server {{server}}", 4)],
+    "forget": [("nowhere.example --yes", 3), ("here:port --yes", 2), ("", 2)],
     "admin status": [],
     "admin users": [],
     "admin kick": [("nobody --data {data}", 3), ("", 2)],

@@ -50,6 +50,8 @@ def bind(hosts: Sequence[str], port: int) -> Bound:
         if not in_use or port or not bound.sockets:
             break
         bound.close()  # the port that was picked at one address is in use at another
+    if not bound.sockets and any(_is_no_ipv6(target, error) for target, error in bound.failed):
+        return bind([_ALL_4], port)  # "::" means everywhere
     missing += [_why_not(error, target, bound.port or port) for target, error in bound.failed]
     if not bound.sockets:
         raise ServeError(" ".join(dict.fromkeys(missing)))
@@ -119,6 +121,10 @@ def _listen(target: _Target, port: int) -> socket.socket:
     both = family == socket.AF_INET6 and address == _ALL_6 and socket.has_dualstack_ipv6()
     place = (address, port, *target.place[2:])  # with the network interface, where it matters
     return socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both)
+
+
+def _is_no_ipv6(target: _Target, error: OSError) -> bool:
+    return target.place[0] == _ALL_6 and error.errno in _NO_SUCH_ADDRESS
 
 
 def _not_found(host: str, error: Exception) -> str:
