@@ -16,26 +16,46 @@ from chatcli.client.circle import Circle, by_name
 from chatcli.client.commands import frame_for
 from chatcli.client.conversations import Conversations, folded
 from chatcli.client.delivery import Delivery
+from chatcli.client.doubts import Doubts, Held, Meaning, Origin
 from chatcli.client.events import Answer, Event, Notice, Trouble
 from chatcli.client.happenings import Happenings
 from chatcli.client.lookback import Page
 from chatcli.client.memory import Memory, conversation
 from chatcli.client.nearby import Nearby
-from chatcli.client.open_questions import OpenQuestions, answer_to, answered_by, listed
+from chatcli.client.open_questions import OpenQuestions, answer_to, answered_by, asker, listed
 from chatcli.client.refusals import as_exception
-from chatcli.client.turning import quiet, taken_as_text, turn_to, unknown, whom_to_answer
+from chatcli.client.turning import another_name, close, quiet, turn_to, what_is_known, whom_to_answer
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
-from chatcli.protocol.grammar import TO_WHOM, Command, Say, Unclear, command_help, help_lines, parse_line
+from chatcli.protocol.grammar import (
+    NOTHING_YET,
+    TO_WHOM,
+    Command,
+    Say,
+    Unclear,
+    command_help,
+    help_lines,
+    parse_line,
+    usage,
+)
 from chatcli.protocol.names import is_room
-from chatcli.protocol.text import is_text
+from chatcli.protocol.text import is_text, printable_line
 
 _REMEMBERED: Final = 10_000  # of one's own messages, to know them again when the log repeats them
 _NEWEST: Final = 100  # messages of each room, where much was missed
 _MUCH: Final = 3600.0  # seconds without a connection, after which that may be
 _RETURNED: Final = 20  # texts that nobody has put back into an input line
+
+#: Commands that are carried out here.
+_AT_ONCE: Final[dict[str, Callable[[str, Circle], Event]]] = {
+    "to": turn_to,
+    "quiet": quiet,
+    "close": close,
+    "whois": what_is_known,
+    "nick": another_name,
+}
 
 #: What to show, and what to say to the server.
 Turn = tuple[list[Event], list[f.ClientFrame]]
@@ -83,6 +103,7 @@ class Chat:
         shown: the newest message among what was last heard and is to be shown now, or None where there is none.
         circle: the people and rooms that the user knows of.
         questions: those that the user may answer.
+        doubts: the line that waits for a second Enter.
         live: whether everything that waited for the user has come.
         outbox: what was said and the server has not taken, by id, in order.
         unstored: the server could not store what was said last, and the user knows it.
@@ -104,6 +125,7 @@ class Chat:
         self.shown: int | None = None
         self.circle = Circle(user)
         self.questions = OpenQuestions(self.circle, clock, elapsed)
+        self.doubts = Doubts(self.circle, self.questions, scripted=bool(arrival and arrival.scripted))
         self.live = False
         self.outbox: dict[str, f.Send] = {}
         self.unstored = False
@@ -116,10 +138,8 @@ class Chat:
         self._elapsed = elapsed
         self._last_heard = elapsed()
         self._line = ""  # that the user typed last
-        self._doubted = ""  # a line that began with what may be a misspelt name: once more, and it is a text
+        self._begun: tuple[int, int] | None = None  # the newest message and the first question when that was begun
         self._addressed: set[str] = set()  # written to in vain: what is for them is for no other
-        self._explained: set[str] = set()  # words in front of a colon that were taken as text, and the user told so
-        self._aside: list[Event] = []  # what to show beside what becomes of the line
         self._said: dict[str, None] = {}  # ids of one's own messages that were shown, the oldest first
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server says otherwise
         self._newest = 0  # message that came
@@ -260,54 +280,86 @@ class Chat:
 
     # What the user types
 
-    def typed(self, line: str) -> Turn:
-        """Take a line that the user typed; return what to show and what to say."""
+    def typed(self, line: str, origin: Origin = "typed") -> Turn:
+        """Take a line that the user typed; return what to show and what to say.
+
+        A line that may have been meant otherwise is held: it comes back, and the same once more means what was said.
+        """
         if not is_text(line):
             return [self._trouble(InputError("Not sent: that is not text in UTF-8."))], []
-        self._line, self._aside = line, []
+        self._line = line
+        begun, self._begun = self._begun, None
         try:
-            events, frames = self._meant(parse_line(line, self.conversations.current, self._is_recipient))
+            meaning = self._reading(line, origin)
+            changed = self._means_another(meaning, begun) if begun is not None else ""
+            return self._meant(self.doubts.settled(line, meaning, origin, changed))
+        except Held as held:
+            self._give_back(line)
+            return [Trouble(held)], []
         except InputError as error:
+            if "\n" in line and line not in self.returned:
+                self._give_back(line)
             return [self._trouble(error)], []
-        self._doubted = ""
-        return [*self._aside, *events], frames
+
+    def begins(self) -> None:
+        """Note that the user begins to type: what a line is about is what was there then."""
+        self._begun = self._newest_of_all()
+
+    def _newest_of_all(self) -> tuple[int, int]:
+        received, question = self._memory.received, self.questions.first()
+        return received[0].seq if received else 0, question.seq if question is not None else 0
+
+    def _means_another(self, meaning: Meaning, begun: tuple[int, int]) -> str:
+        """Return what a line has come to mean since it was begun; empty where it means the same."""
+        newest, question = self._newest_of_all()
+        match meaning:
+            case Command("reply", argument) if newest != begun[0]:
+                answered, _ = whom_to_answer(argument, self._memory.received)
+                if answered.seq > begun[0]:
+                    return f"answers what {printable_line(answered.sender)} has said just now"
+            case Command("answer", argument) if question and question != begun[1] and begun[1] and argument:
+                answer, choice = answered_by(argument, self.questions.open())
+                if answer.seq == question and not argument.startswith(str(question)):
+                    return f'answers "{answer.words(choice)}" to {asker(answer)}: {answer.text}'
+        return ""
+
+    def _reading(self, line: str, origin: Origin) -> Meaning:
+        current = self.conversations.current
+        if origin == "pasted" and "\n" in line:
+            return Say(current, line.rstrip("\r\n")) if current else Unclear(TO_WHOM)
+        return parse_line(line, current, self._is_recipient)
 
     def _is_recipient(self, name: str) -> bool:
         """Return whether a word before a colon names somebody, where a conversation is open.
 
         A room is one even if it is not known: a text that begins like that is rare, and what is meant for a room is
         not to be said elsewhere.
-
-        Raises:
-            InputError: it may be a misspelt name; the line may be meant for somebody else than who would get it.
         """
-        if self._arrival.scripted or is_room(name) or self.circle.knows(name) or folded(name) in self._addressed:
-            return True
-        meant = self.circle.resembling(name)
-        if meant and self._line != self._doubted:
-            self._doubted = self._line
-            self._give_back(self._line)
-            raise InputError(unknown(name, meant, self.conversations.current))
-        if not meant and not name.isdecimal() and folded(name) not in self._explained:
-            self._explained.add(folded(name))
-            self._aside = [Notice(taken_as_text(name, self.conversations.current))]
-        return False
+        known = self.circle.knows(name) or folded(name) in self._addressed
+        return self._arrival.scripted or is_room(name) or known
 
-    def _meant(self, meaning: Say | Command | Unclear | None) -> Turn:
+    def _meant(self, meaning: Meaning) -> Turn:
         if meaning is None:
             return [], []
         page = self._answers.lookback.turn()  # only the very next line can ask for it
         match meaning:
             case Unclear(sentence):
-                if sentence == TO_WHOM:
+                if sentence == TO_WHOM or sentence.startswith(NOTHING_YET):
                     self._give_back(self._line)
-                raise InputError(sentence)
+                raise InputError(self._to_whom() if sentence == TO_WHOM else sentence)
             case Say(to, text):
                 return self._say(to, text)
             case Command(word, argument):
                 return self._command(word, argument, page)
 
-    def _say(self, to: str, text: str, re: int | None = None) -> Turn:
+    def _to_whom(self) -> str:
+        """Return how to say to whom a text goes; those who have written are named."""
+        writers = self.conversations.writers()
+        if self._arrival.scripted or not writers:
+            return TO_WHOM
+        return f"{TO_WHOM} These have written to you: {telling.listed(writers)}."
+
+    def _say(self, to: str, text: str, re: int | None = None, *, stay: bool = False) -> Turn:
         frame = f.Send(self._new_id(), to, text, re)
         if problem := too_long(frame, self._limits):
             self._give_back(self._line)
@@ -315,7 +367,10 @@ class Chat:
         self.outbox[frame.id] = frame
         name = self.circle.as_written(to)
         self.circle.talked_in(name)
-        self.conversations.switch(name)
+        if stay and self.conversations.current:
+            self.conversations.touch(name)
+        else:
+            self.conversations.switch(name)
         if self.unstored:  # this goes behind what was said before
             self.postponed.add(frame.id)
             return [], []
@@ -327,6 +382,8 @@ class Chat:
         del self.returned[:-_RETURNED]
 
     def _command(self, word: str, argument: str, page: Page | None) -> Turn:
+        if word in _AT_ONCE:
+            return [_AT_ONCE[word](argument, self.circle)], []
         match word:
             case "help":
                 return [Answer(line) for line in (command_help(argument) if argument else help_lines())], []
@@ -335,19 +392,30 @@ class Chat:
                 return [], []
             case "edit":
                 raise InputError("There is no editor here: it belongs to the input line of a terminal.")
-            case "to" | "quiet":
-                turn = turn_to if word == "to" else quiet
-                return [turn(argument, self.circle)], []
             case "answer":
                 return self._answer(argument)
-            case "reply":
-                answered, text = whom_to_answer(argument, self._memory.received)
-                return self._say(answered.of, text, answered.seq)
-            case "say":  # with a conversation open, it is no command but what is said
-                self._give_back(argument)
-                raise InputError(TO_WHOM)
+            case "reply" | "msg" | "me" | "say":
+                return self._said_by(word, argument)
             case _:
                 return [], self._question(word, argument, page)
+
+    def _said_by(self, word: str, argument: str) -> Turn:
+        if word == "reply":
+            answered, text = whom_to_answer(argument, self._memory.received)
+            return self._say(answered.of, text, answered.seq)
+        if word == "msg":
+            return self._message_to(argument)
+        if word == "me" and self.conversations.current:
+            return self._say(self.conversations.current, f"* {self.user} {argument}")
+        # With a conversation open, /say is no command but what is said.
+        self._give_back(argument if word == "say" else self._line)
+        raise InputError(self._to_whom())
+
+    def _message_to(self, argument: str) -> Turn:
+        to, text = (*argument.split(maxsplit=1), "")[:2]
+        if not text.strip():
+            raise InputError(usage("msg"))
+        return self._say(to.rstrip(":"), text, stay=True)
 
     def _answer(self, argument: str) -> Turn:
         waiting = self.questions.open()
@@ -413,7 +481,12 @@ class Chat:
         self._memory.receive(frame, of)
         self.circle.belongs(frame.sender, of)
         self.conversations.respell(of)
-        self.conversations.arrived(of, frame.seq)
+        if (frame.choices and not is_open) or frame.answer is not None:
+            self.conversations.touch(of)  # a question is settled, or its time is over: nothing waits for the user
+        else:
+            self.conversations.arrived(of, frame.seq)
+        if not is_room(frame.to) and frame.sender != self.user and not frame.choices:
+            self.conversations.wrote(frame.sender)
         notable = not self.conversations.is_muted(of) and (is_open or self._memory.is_for(frame, self.user))
         said = self._memory.said(frame, self.user, notable=notable, is_open=is_open)
         return self._catching_up.missed([said], frame.seq, 1)
@@ -475,9 +548,9 @@ class Chat:
     def _retyped(self, unsent: f.Send) -> str:
         """Return what to type so that it is said again, wherever the user is now."""
         current = self.conversations.current
-        if self.conversations.is_current(unsent.to) and parse_line(unsent.text, current) == Say(current, unsent.text):
-            return unsent.text
-        return f"{unsent.to}: {unsent.text}"
+        text = unsent.text
+        plain = self.conversations.is_current(unsent.to) and parse_line(text, current) == Say(current, text)
+        return text if plain and "\n" not in text else f"{unsent.to}: {text}"
 
     def _trouble(self, error: ChatError) -> Trouble:
         self.first_error = self.first_error or error

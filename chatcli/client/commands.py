@@ -96,7 +96,7 @@ def _one_word(word: str, argument: str) -> str:
 
 
 def _history(_: str, argument: str, current: str) -> f.History:
-    words = argument.split()
+    words = [word for word in argument.split() if word not in ("-n", "--limit")]
     # A name may be made of digits; whoever has such a one is meant by "history 42 20".
     number = words.pop() if words and words[-1].isdecimal() else str(HISTORY_PAGE)
     if len(words) > 1:
@@ -141,7 +141,9 @@ def _this_room(word: str, current: str) -> str:
 
 _FRAMES: Final[dict[str, Callable[[str, str, str], f.ClientFrame]]] = {
     "who": _who,
+    "names": lambda word, argument, current: f.Who(_only_room(word, argument) or _this_room(word, current)),
     "rooms": lambda *_: f.Rooms(),
+    "list": lambda *_: f.Rooms(),
     "join": _join,
     "leave": _leave,
     "topic": _topic,

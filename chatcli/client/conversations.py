@@ -7,6 +7,7 @@ from collections import deque
 from typing import Final
 
 _REMEMBERED: Final = 500  # conversations
+_WRITERS: Final = 10  # people who have written; it matters only whether it is one
 _COUNTED: Final = 1000  # unread messages of one conversation, of each of which it is known where in the log it stands
 
 
@@ -19,7 +20,8 @@ class Conversations:
     """What the input line, the toolbar and the commands need to know of conversations.
 
     Attributes:
-        current: the person or the room that plain text goes to; empty where there is none.
+        current: the person or the room that plain text goes to; empty where there is none. As long as the user has
+            opened none, it is that of the only person who has written.
         unread: how many messages came in conversations other than the current one, by name as written.
         drafts: what was typed and not sent, by name as written; kept by whoever has the input line.
         muted: the conversations that the user wants to be quiet, folded.
@@ -30,6 +32,8 @@ class Conversations:
         self.unread: dict[str, int] = {}
         self.drafts: dict[str, str] = {}
         self.muted: set[str] = set()
+        self._chosen = False  # whether the user has opened one
+        self._writers: dict[str, str] = {}  # the people who have written to the user, by folded name
         self._before = ""  # the conversation that was open before the current one
         self._names: dict[str, str] = {}  # as written, by folded name, the most recent last
         self._begun: dict[str, None] = {}  # the same, folded, the first one first
@@ -50,10 +54,39 @@ class Conversations:
     def switch(self, name: str) -> None:
         """Open a conversation; nothing in it is unread any more."""
         name = self.touch(name)
-        if self.current and self.current != name:
+        if self._chosen and self.current and self.current != name:
             self._before = self.current
+        self._chosen = True
         self.current = name
         self._clear(folded(name))
+
+    def wrote(self, name: str) -> None:
+        """Note that somebody has written to the user alone."""
+        if len(self._writers) < _WRITERS:
+            self._writers.setdefault(folded(name), name)
+
+    def writers(self) -> list[str]:
+        """Return the people who have written to the user, the first one first, as far as they are counted."""
+        return list(self._writers.values())
+
+    def only_writer(self) -> str:
+        """Return the only person who has written, if the user has opened no conversation; empty where there is none."""
+        return next(iter(self._writers.values())) if len(self._writers) == 1 and not self._chosen else ""
+
+    def suggest(self) -> bool:
+        """Have the conversation open of the only person who has written; return whether that changes which one is open.
+
+        To be called only while nothing is being typed: what was begun is said to whom it was begun to. Once the user
+        has opened a conversation, none opens by itself.
+        """
+        if self._chosen:
+            return False
+        name = self.only_writer()
+        name = "" if self.drafts.get(name) else name  # an old draft would come up under the user's fingers
+        changed = self.current != name
+        self.current = name
+        self._clear(folded(name))
+        return changed
 
     def back(self) -> bool:
         """Open the conversation that was open before; return whether there was one."""
@@ -92,11 +125,26 @@ class Conversations:
         key = folded(name)
         self._clear(key)
         self._names.pop(key, None)
+        self._writers.pop(key, None)
         self._begun.pop(key, None)
         if folded(self.current) == key:
             self.current = ""
         if folded(self._before) == key:
             self._before = ""
+
+    def close(self, name: str) -> None:
+        """Put a conversation out of sight until something new comes there; if it is open, none is."""
+        writers = dict(self._writers)
+        self.forget(name)
+        self._writers = writers
+
+    def settled(self, seq: int) -> None:
+        """Note that a question at this place in the log is answered or over: nothing waits there for the user."""
+        for key, places in self._places.items():
+            if seq in places:
+                places.remove(seq)
+                self._counted_down(key, 1)
+                return
 
     def is_current(self, name: str) -> bool:
         """Return whether this conversation is open, however its name is written."""
@@ -132,6 +180,12 @@ class Conversations:
     def waiting(self) -> int:
         """Return how many messages are unread, those in muted conversations aside."""
         return sum(count for name, count in self.unread.items() if not self.is_muted(name))
+
+    def _counted_down(self, key: str, count: int) -> None:
+        for name in [name for name in self.unread if folded(name) == key]:
+            self.unread[name] -= count
+            if self.unread[name] <= 0:
+                self._clear(key)
 
     def _clear(self, key: str) -> None:
         self._places.pop(key, None)

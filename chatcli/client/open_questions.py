@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -18,6 +19,9 @@ DECLINE: Final = "decline"  # the word for it, unless a choice is called so
 SEEN: Final = 1.0  # seconds for which a question must have stood there before one key answers it
 _REMEMBERED: Final = 100  # open questions
 _CLOSED: Final = 1000  # others
+_LATELY: Final = 60.0  # seconds for which what may be an answer to a question that is over is not taken for a text
+NO_CHOICE: Final = -2
+_YES_OR_NO: Final = frozenset({"y", "yes", "n", "no", "ok", "okay", "yep", "nope"})
 _START: Final = 400  # characters of a question
 
 
@@ -68,6 +72,7 @@ class OpenQuestions:
         self._elapsed = elapsed
         self._questions: dict[int, Question] = {}  # by seq, in the order in which they came
         self._closed: dict[int, None] = {}  # those that are not to be opened again, the first one first
+        self._over: deque[tuple[Question, float]] = deque(maxlen=_REMEMBERED)  # those that closed, and when
         self._answered: set[int] = set()  # those whose answer the user has given and the server has not taken yet
 
     def asked(self, message: Message, of: str, *, live: bool) -> bool:
@@ -109,7 +114,10 @@ class OpenQuestions:
 
     def close(self, seq: int) -> None:
         """Note that a question is answered, withdrawn or over."""
-        self._questions.pop(seq, None)
+        question = self._questions.pop(seq, None)
+        if question is not None:
+            self._over.append((question, self._elapsed()))
+        self._circle.conversations.settled(seq)
         self._answered.discard(seq)
         self._closed[seq] = None
         if len(self._closed) > _CLOSED:
@@ -139,10 +147,32 @@ class OpenQuestions:
         """Return the question that came first of those that wait, or None where none does."""
         return next(iter(self.open()), None)
 
+    def lately(self) -> list[Question]:
+        """Return the questions that are answered or over since a moment ago, the last one first."""
+        now = self._elapsed()
+        waiting = [question for question in self._questions.values() if question.seq in self._answered]
+        return [*waiting, *(question for question, at in reversed(self._over) if now - at < _LATELY)]
+
     def changes_in(self) -> float | None:
         """Return after how many seconds the next one closes by itself, or None where there is none."""
         ends = min((question.ends for question in self.open()), default=math.inf)
         return None if ends == math.inf else max(0.0, ends - self._elapsed())
+
+
+def answered_with(line: str, question: Question) -> int | None:
+    """Return the number of the choice that a text may be meant for, or None where it cannot be meant for any.
+
+    Beside the choice and its number that is the first letter of a choice, and with a yes or a no that is no choice
+    :data:`NO_CHOICE`.
+    """
+    words = " ".join(line.split()).casefold().strip(".,!?()[]# ")
+    if not words or "\n" in line.strip():
+        return None
+    choice = _choice(words, question)
+    if choice is None and len(words) == 1:
+        starts = [number for number, one in enumerate(question.choices) if one.casefold().startswith(words)]
+        choice = starts[0] if len(starts) == 1 else None
+    return NO_CHOICE if choice is None and words in _YES_OR_NO else choice
 
 
 def answered_by(argument: str, questions: Sequence[Question]) -> tuple[Question, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
 from chatcli.client.company import Company
+from chatcli.client.doubts import Origin
 from chatcli.client.events import Event, Notice, Trouble
 from chatcli.client.link import GOODBYE, Connection, LinkState, connect
 from chatcli.client.noting import EVERY, Noting
@@ -103,9 +104,9 @@ class Talk:
         """How the client is connected."""
         return self._apart if self._connection is None else self._connection.state
 
-    def typed(self, line: str) -> None:
+    def typed(self, line: str, origin: Origin = "typed") -> None:
         """Take a line from the user."""
-        events, frames = self._chat.typed(line)
+        events, frames = self._chat.typed(line, origin)
         self._view.draw(events)
         self._say(*frames)
         if self._connection is not None:

@@ -91,19 +91,17 @@ def whom_to_answer(argument: str, received: Sequence[Received]) -> tuple[Receive
     return (received[0], argument) if theirs is None else (theirs, text)
 
 
-def unknown(name: str, meant: str, current: str) -> str:
-    """Return what to say of a recipient who may be misspelt, in a line that may also be a text for the others."""
-    name = printable_line(name)
-    return (
-        f"Nobody called {name} is known; did you mean {printable_line(meant)}? Enter once more says the line "
-        f'to {printable_line(current)} as it stands; write "/to {name}" to talk to somebody new.'
-    )
+def close(argument: str, circle: Circle) -> Notice:
+    """Put a conversation out of sight until something new comes there; return what to show.
 
-
-def taken_as_text(name: str, current: str) -> str:
-    """Return how to reach somebody whose name stood before a colon and was said, as nobody of that name is known."""
-    name = printable_line(name)
-    return f'Said to {printable_line(current)}, as nobody called {name} is known; "/to {name}" talks to somebody new'
+    Raises:
+        InputError: no conversation is meant, or more than one.
+    """
+    name = _name("close", argument, circle) if argument else circle.conversations.current
+    if not name:
+        raise InputError('No conversation is open: write which, as in "/close bob" or "/close #ops".')
+    circle.conversations.close(name)
+    return Notice(f"{printable_line(name)} is closed until something new comes there")
 
 
 def leans(line: str, conversation: str) -> str:
@@ -120,3 +118,27 @@ def leans(line: str, conversation: str) -> str:
     if isinstance(meaning, Command) and meaning.word in _LEANING:
         return meaning.word
     return "text" if isinstance(meaning, Unclear) else ""
+
+
+def what_is_known(argument: str, circle: Circle) -> Answer:
+    """Return what the client knows of somebody.
+
+    Raises:
+        InputError: that is no name.
+    """
+    name = _name("whois", argument, circle)
+    shown, nearby = printable_line(name), circle.nearby
+    if is_room(name) or not circle.knows(name):
+        kind = f'"/names {shown}" lists who belongs to it' if is_room(name) else f"nobody called {shown} is known here"
+        raise InputError(f"{shown} is a room: {kind}." if is_room(name) else f"{kind[0].upper()}{kind[1:]}.")
+    why = nearby.away.get(name, "")
+    where = "away" if name in nearby.away else "here" if name in nearby.here else "not here"
+    rooms = sorted(circle.rooms[room] for room, members in circle.members.items() if folded(name) in members)
+    with_you = f", with you in {', '.join(map(printable_line, rooms))}" if rooms else ""
+    return Answer(f"{shown} is {where}{f' ({printable_line(why)})' if why else ''}{with_you}")
+
+
+def another_name(argument: str, circle: Circle) -> Answer:
+    """Return how to have another name: it belongs to a key, and cannot change on a connection."""
+    name = printable_line(argument) or "NAME"
+    return Answer(f"You stay {printable_line(circle.user)} here: leave, then write chatcli join --user {name}")

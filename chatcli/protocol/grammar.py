@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import textwrap
+import unicodedata
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -65,7 +66,7 @@ COMMANDS: Final = (
     CommandHelp(("who",), "list who is here, or who belongs to a room", "[#ROOM]", bare=True, daily=True),
     CommandHelp(("rooms",), "list the rooms", bare=True, daily=True),
     CommandHelp(
-        ("join", "room"),
+        ("join", "room", "j"),
         "enter a room; one that is not there is made",
         "[--private|--announce] #ROOM",
         daily=True,
@@ -74,7 +75,7 @@ COMMANDS: Final = (
             "--announce: make a room where its owners write, and all others read",
         ),
     ),
-    CommandHelp(("leave",), "leave a room for good (this one, if none is named)", "[#ROOM]", daily=True),
+    CommandHelp(("leave", "part"), "leave a room for good (this one, if none is named)", "[#ROOM]", daily=True),
     CommandHelp(
         ("to", "query"),
         "go to a conversation; /to alone: to the one before",
@@ -101,7 +102,7 @@ COMMANDS: Final = (
     ),
     CommandHelp(("history",), "show what was said; /history alone: further back", "[NAME|#ROOM] [NUMBER]", daily=True),
     CommandHelp(
-        ("search",),
+        ("search", "lastlog"),
         "find what was said; /search alone: older ones",
         "[WORDS] [in:NAME|in:#ROOM] [from:NAME]",
         daily=True,
@@ -109,6 +110,27 @@ COMMANDS: Final = (
     CommandHelp(("help",), "show this, or what a command takes", "[COMMAND]", bare=True, daily=True),
     CommandHelp(("exit", "quit"), "leave the chat; Ctrl-D does the same", bare=True, daily=True),
     CommandHelp(("say",), "say a text as it stands, whatever it begins with", "TEXT"),
+    CommandHelp(
+        ("msg", "tell", "dm"),
+        "say a text to someone and stay in the open conversation",
+        "NAME|#ROOM TEXT",
+    ),
+    CommandHelp(
+        ("me",),
+        "say what you do",
+        "TEXT",
+        more=("/me waves: others read the text * alice waves",),
+    ),
+    CommandHelp(
+        ("close",),
+        "take a conversation out of the toolbar",
+        "[NAME|#ROOM]",
+        more=("It comes back with the next message. You stay in a room: /leave leaves it.",),
+    ),
+    CommandHelp(("names",), "list who belongs to a room (this one, if none is named)", "[#ROOM]"),
+    CommandHelp(("list",), "list the rooms, as rooms does"),
+    CommandHelp(("whois",), "show what is known of someone", "NAME"),
+    CommandHelp(("nick",), "show how to have another name", "[NAME]"),
     CommandHelp(("topic",), "say what a room is about, or read it", "[#ROOM] [TEXT]"),
     CommandHelp(("invite",), "invite someone to a room", "NAME [#ROOM]"),
     CommandHelp(("uninvite",), "take back an invitation to a room", "NAME [#ROOM]"),
@@ -122,8 +144,8 @@ COMMANDS: Final = (
     CommandHelp(("edit",), "write it in your own editor; Ctrl-X Ctrl-E does the same", "[TEXT]"),
     CommandHelp(("away",), "tell others that you are away from the keyboard", "[TEXT]"),
     CommandHelp(("back",), "tell others that you are here again", bare=True),
-    CommandHelp(("owner",), "make someone an owner of a room, beside you", "NAME [#ROOM]", rules=True),
-    CommandHelp(("disown",), "take back what /owner gave", "NAME [#ROOM]", rules=True),
+    CommandHelp(("owner", "op"), "make someone an owner of a room, beside you", "NAME [#ROOM]", rules=True),
+    CommandHelp(("disown", "deop"), "take back what /owner gave", "NAME [#ROOM]", rules=True),
     CommandHelp(("kick",), "send someone away, or out of a room", "[#ROOM] NAME [REASON]", rules=True),
     CommandHelp(
         ("ban",),
@@ -137,7 +159,16 @@ COMMANDS: Final = (
 )
 _ROWS: Final = {word: row for row in COMMANDS for word in row.words}
 
+#: Colons as they come from keyboards for East Asian scripts mean the same as ours.
+_COLON: Final = re.compile("[:\uff1a\ufe55\ufe13]")
+_SLASHES: Final = "/\uff0f\u2044\u2215\\\\"  # ours, and what is typed or pasted in place of it
+_UNSEEN: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # may be pasted along with a name
+_ENDS: Final = "?!.,;:\u2026\uff1f\uff01\u3002"  # of sentences
+_PROSE: Final = "me"  # the word of a command with which a text may well begin, or end: "me too", "help me"
+_SAID: Final = frozenset({"say", "reply", "msg", "me"})  # commands that say a text, which may have several lines
+
 TO_WHOM: Final = 'To whom? Write "name: text" or "#room: text". Type "help" for more.'
+NOTHING_YET: Final = "Nothing to say yet:"
 _WIDTH: Final = 80  # columns, for help
 _NEAR: Final = 0.75  # of 1, for a word to pass for a slip of the finger
 
@@ -147,7 +178,7 @@ def help_lines() -> list[str]:
     rows = [
         ("name: text", 'say text to name, as in "bob: hi"'),
         ("#room: text", 'say text in a room, as in "#ops: hi"'),
-        ("text", "say text to whom you wrote last; the prompt shows who that is"),
+        ("text", "say text to whom or where the prompt shows"),
     ]
     rows += [(" or ".join(_shown(row, word) for word in row.words), row.help) for row in COMMANDS if row.daily]
     width = max(len(left) for left, _ in rows)
@@ -211,16 +242,51 @@ def parse_line(
     stripped = line.strip()
     if not stripped:
         return None
+    if "\n" in stripped and not _says(stripped):
+        return _lines(line, conversation, known)
     if stripped.startswith("/"):
         return _slashed(stripped[1:], conversation)
-    meaning = _parse_message(line)
     if not conversation:
+        meaning = _parse_message(line)
         return meaning if isinstance(meaning, (Say, Command)) else _bare(stripped) or meaning
-    if isinstance(meaning, Command) or (_is_addressed(line) and known(line.partition(":")[0].strip())):
+    return _in_conversation(line, conversation, known)
+
+
+def _in_conversation(line: str, conversation: str, known: Callable[[str], bool]) -> Say | Command | Unclear:
+    meaning = _parse_message(line)
+    if _is_to_server(line):
+        return _or_said(meaning, split_address(line)[2])
+    if _is_addressed(line) and known(split_address(line)[0]):
         return meaning
     # Somebody who talks says "history is long" and "join us": only what can be nothing else is a command here.
-    bare = _bare(stripped)
+    bare = _bare(line.strip())
     return bare if isinstance(bare, Command) else Say(conversation, line.rstrip("\r\n"))
+
+
+def split_address(line: str) -> tuple[str, str, str]:
+    """Return what stands before the first colon, that colon, and the rest; the first is bare of blanks."""
+    colon = _COLON.search(line)
+    if colon is None:
+        return line.strip().strip(_UNSEEN), "", ""
+    return line[: colon.start()].strip().strip(_UNSEEN).strip(), colon[0], line[colon.end() :]
+
+
+def _says(line: str) -> bool:
+    """Return whether a text of several lines begins with a command that says the rest of it."""
+    first = line.partition("\n")[0]
+    word, argument = (*first.split(maxsplit=1), "")[:2]
+    row = _ROWS.get(word[1:].casefold()) if word.startswith("/") else None
+    return row is not None and row.words[0] in _SAID and bool(argument)
+
+
+def _lines(line: str, conversation: str, known: Callable[[str], bool]) -> Say | Unclear:
+    """Return what several lines mean: they are a text, and no command whatever they begin with."""
+    text = line.rstrip("\r\n")
+    if _is_addressed(line):
+        to, _, rest = split_address(line)
+        if not conversation or known(to):
+            return Say(to, rest.removeprefix(" ").rstrip("\r\n"))
+    return Say(conversation, text) if conversation else Unclear(TO_WHOM)
 
 
 def _slashed(line: str, conversation: str) -> Say | Command | Unclear:
@@ -230,8 +296,13 @@ def _slashed(line: str, conversation: str) -> Say | Command | Unclear:
     match meaning:
         case Command("say", text):
             return Say(conversation, text)
-        case Unclear(sentence) if line.split(maxsplit=1)[:1] and line.split(maxsplit=1)[0].casefold() not in _ROWS:
-            return Unclear(f"{sentence} To say it as it stands, put /say in front.")
+    return _or_said(meaning, line)
+
+
+def _or_said(meaning: Say | Command | Unclear, line: str) -> Say | Command | Unclear:
+    """Return the meaning; of a word that is no command, also how it is said."""
+    if isinstance(meaning, Unclear) and _first_word(line) not in ("", *_ROWS):
+        return Unclear(f"{meaning.sentence} To say it as it stands, put /say in front.")
     return meaning
 
 
@@ -239,7 +310,7 @@ def _bare(line: str) -> Command | Unclear | None:
     """Return what a line means that begins with the word of a command, or None where it does not look like one."""
     word, argument = (*line.split(maxsplit=1), "")[:2]
     row = _ROWS.get(word.casefold())
-    if row is None or not _fits(row, argument):
+    if row is None or (word.casefold() == _PROSE and argument) or not _fits(row, argument):
         return None
     if row.bare:
         return Command(row.words[0], argument)
@@ -254,28 +325,74 @@ def _fits(row: CommandHelp, argument: str) -> bool:
         case "who":
             return is_room(argument) and len(argument.split()) == 1
         case "help":
-            return argument.removeprefix("/").casefold() in _ROWS
+            return argument.casefold() != _PROSE and argument.removeprefix("/").casefold() in _ROWS
         case _:
             takes = row.argument.split()
             return not _TEXTS.isdisjoint(takes) or len(argument.split()) <= len(takes)
 
 
+def _is_to_server(line: str) -> bool:
+    """Return whether the line speaks to the server: whatever stands behind the colon is a command, or a mistake."""
+    to, colon, text = split_address(line)
+    return bool(colon) and unicodedata.normalize("NFKC", to).casefold() == "server" and not text.startswith("//")
+
+
 def _is_addressed(line: str) -> bool:
     """Return whether a single word stands before a colon, and what stands behind does not make it an address."""
-    to, colon, text = line.partition(":")
-    return bool(colon) and len(to.split()) == 1 and not text.startswith("//") and to.strip().casefold() != "server"
+    to, colon, text = split_address(line)
+    return bool(colon) and len(to.split()) == 1 and not text.startswith("//") and not _is_to_server(line)
 
 
 def _parse_message(line: str) -> Say | Command | Unclear:
-    to, colon, text = line.partition(":")
-    to = to.strip()
-    if colon and to.casefold() == "server" and not text.startswith("//"):
+    to, _, text = split_address(line)
+    if _is_to_server(line):
         return _command(text.strip(), prefix="server:")
     if not _is_addressed(line):
         return Unclear(TO_WHOM)
     if not text.strip():
-        return Unclear(f'Nothing to say yet: write the text after "{to}:".')
+        return Unclear(f'{NOTHING_YET} write the text after "{to}:".')
     return Say(to, text.removeprefix(" ").rstrip("\r\n"))
+
+
+def begins_like_command(text: str) -> bool:
+    """Return whether a text begins with a slash and the word of a command."""
+    return text.startswith("/") and _first_word(text[1:]) in _ROWS
+
+
+def _first_word(text: str) -> str:
+    return next(iter(text.split(maxsplit=1)), "").casefold()
+
+
+def resembled_command(line: str, known: Callable[[str], bool] = lambda _: False) -> str:
+    """Return the command that someone may have meant by a line which is a text; empty if there is none.
+
+    Args:
+        line: one that :func:`parse_line` takes for a text.
+        known: whether a word is the name of somebody.
+    """
+    words = line.split()
+    if not words or "\n" in line.strip():
+        return ""
+    if words[0][0] in _SLASHES:
+        word = words[0][1:].strip(_ENDS).casefold()
+        return f"/{word}" if word in _ROWS else ""
+    word = words[0].strip(_ENDS).casefold()
+    row = _ROWS.get(word)
+    if row is None or word == _PROSE:
+        return _near_bare(word) if len(words) == 1 else ""
+    argument = [one for one in words[1:] if one.strip(_ENDS)]
+    if not argument or (row.bare and len(argument) == 1 and argument[0].casefold() != _PROSE):
+        return _shown(row, word)
+    fits = _fits(row, " ".join(argument)) and (
+        is_room(argument[0]) or argument[0].startswith("-") or argument[0].isdecimal() or known(argument[0])
+    )
+    return f"/{word}" if fits else ""
+
+
+def _near_bare(word: str) -> str:
+    """Return the nearest of the commands that need no slash; empty if none is near."""
+    bare = [one for one, row in _ROWS.items() if row.bare]
+    return next(iter(difflib.get_close_matches(word, bare, n=1, cutoff=_NEAR)), "")
 
 
 def _command(line: str, prefix: str) -> Command | Unclear:

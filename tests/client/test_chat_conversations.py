@@ -43,6 +43,13 @@ def sends(chat: Chat, line: str) -> tuple[str, str]:
     return frame.to, frame.text
 
 
+def held(chat: Chat, line: str) -> str:
+    """Return why a line is held: nothing is sent, and it comes back."""
+    events, frames = chat.typed(line)
+    assert (frames, chat.returned.pop()) == ([], line)
+    return shown(events)[0]
+
+
 def shown(events: list[Event]) -> list[str]:
     """Return the events as short lines."""
     return [event.message.text if isinstance(event, Said) else str(event[0]) for event in events]
@@ -100,13 +107,19 @@ def test_only_what_can_be_a_name_is_talked_to(chat: Chat, line: str, sentence: s
 def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Chat) -> None:
     """It is said where the user is, and once for each word they learn how to reach somebody of that name."""
     chat.typed("/to #ops")
-    events, frames = chat.typed("note: buy milk")
-    assert shown(events) == ['Said to #ops, as nobody called note is known; "/to note" talks to somebody new']
-    assert [(frame.to, frame.text) for frame in frames if isinstance(frame, f.Send)] == [("#ops", "note: buy milk")]
+    assert held(chat, "note: buy milk") == (
+        'Nobody called note is known: Enter once more says the line to #ops as it stands; write "/to note" to talk to '
+        "somebody new."
+    )
+    assert sends(chat, "note: buy milk") == ("#ops", "note: buy milk")
     assert sends(chat, "note: and bread") == ("#ops", "note: and bread")
     assert sends(chat, "https://example.org") == ("#ops", "https://example.org")
     assert sends(chat, "12:30 is lunch") == ("#ops", "12:30 is lunch")
     hears(chat, said(11, "note", "#ops"))
+    assert held(chat, "note: hello") == (
+        'Somebody is called note now: Enter once more says "hello" to note; put /say in front to say the whole line to '
+        "#ops."
+    )
     assert sends(chat, "note: hello") == ("note", "hello")
 
 

@@ -96,7 +96,9 @@ class Edges:
         waiting = self._pending.visible(self._chat.outbox, self._loop.time())
         lines = pending_lines(waiting, columns, rows // 3)
         key = self._writing.key
-        asked = question_lines(self._chat.questions.open(), key.choice, columns, rows // 3, waits=key.waits)
+        open_now = self._chat.questions.open()
+        says = "" if not open_now or key.choice is not None else self._chat.doubts.says(self._writing.buffer.text)
+        asked = question_lines(open_now, key.choice, columns, rows // 3, waits=key.waits, says=says)
         if lines and asked:
             lines = [*lines, ("", "\n")]
         lines = [*lines, *asked]

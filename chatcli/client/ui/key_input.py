@@ -16,10 +16,15 @@ from chatcli.client.ui.key_parser import KeyParser
 
 
 class KeyInput(Vt100Input):
-    """An input that gives back the keys when the rest of a paste or of a sequence never comes."""
+    """An input that gives back the keys when the rest of a paste or of a sequence never comes.
+
+    Attributes:
+        reads: how many times keys were read.
+    """
 
     def __init__(self) -> None:
         super().__init__(sys.stdin)
+        self.reads = 0
         self._parser = KeyParser(self._take, time.monotonic)
         self.vt100_parser = self._parser
         self._ready: Callable[[], None] | None = None
@@ -35,6 +40,7 @@ class KeyInput(Vt100Input):
 
     def read_keys(self) -> list[KeyPress]:
         """Return the keys that have come."""
+        self.reads += 1
         keys = super().read_keys()
         self._stop()
         if self._parser.deadline is not None:

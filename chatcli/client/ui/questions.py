@@ -15,7 +15,7 @@ _GAP: Final = "  "
 
 
 def question_lines(
-    questions: Sequence[Question], pressed: int | None, width: int, most: int, *, waits: bool
+    questions: Sequence[Question], pressed: int | None, width: int, most: int, *, waits: bool, says: str = ""
 ) -> Fragments:
     """Return the lines: what is asked, then how to answer it, or which answer is about to be given.
 
@@ -25,19 +25,22 @@ def question_lines(
         width: columns that a line may have.
         most: lines.
         waits: whether a key becomes the answer by itself; else Enter must follow.
+        says: what Enter does with the line, which may be meant for the question; empty where it is not.
     """
     if not questions or most <= 0:
         return []
     question = questions[0]
     head = cut(f"  ?   {asker(question)}: {question.text}", width)
-    if pressed is None:
+    if says:
+        below = list(_wrapped([f"{says};", "Ctrl-C drops it"], width))
+    elif pressed is None:
         below = list(_wrapped(_ways(question, len(questions) - 1), width))
     else:
         below = list(_wrapped(_about_to(question, pressed, waits=waits), width))
     below = below[: most - 1]
     fragments: Fragments = [("class:question", head)]
     if below:
-        fragments.append(("" if pressed is None else "class:choice", "\n" + "\n".join(below)))
+        fragments.append(("" if pressed is None and not says else "class:choice", "\n" + "\n".join(below)))
     return fragments
 
 

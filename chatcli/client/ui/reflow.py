@@ -93,7 +93,9 @@ class ReflowRenderer(Renderer):
             return
         x, y = self._cursor_pos
         rows = sum(rows_of(_length(self._last_screen, row), columns) for row in range(y))
-        self._cursor_pos = Point(x % columns, rows + x // columns)
+        # At the end of a row that fills the window the cursor has not gone on to the next one.
+        waits = x > 0 and x % columns == 0 and self._last_screen.data_buffer[y][x].char == " "
+        self._cursor_pos = Point(columns if waits else x % columns, rows + (x - waits) // columns)
         self._last_size = self._last_size._replace(columns=columns)
         self._last_screen = None  # it is not there any more as it was drawn
 

@@ -13,6 +13,7 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.data_structures import Size
 
 from chatcli.client.chat import Chat
+from chatcli.client.doubts import Origin
 from chatcli.client.entering import HOW_TO_TALK, enter, first_time, open_outbox
 from chatcli.client.events import Event, Trouble
 from chatcli.client.identity import Identity
@@ -68,8 +69,11 @@ class Terminal:
             self._leave,
             chat.questions.first,
             one_key=looks.keys == "emacs",
+            begins=chat.begins,
         )
         self.writing.send = self._send
+        keys = KeyInput()
+        self.writing.reads = lambda: keys.reads
         self._notifier = Notifier(looks.notify, self._output.write_raw, self.writing.goes_to, self._loop.time)
         self.key_bindings = key_bindings(self.writing)
         history = KeptHistory(server, lambda error: self.draw([Trouble(error)]))
@@ -77,7 +81,7 @@ class Terminal:
             self.writing.prompt,
             style=self._painter.style,
             color_depth=self._painter.depth,
-            input=KeyInput(),
+            input=keys,
             output=self._output,
             completer=LineCompleter(lambda: surroundings(chat)),
             complete_while_typing=False,
@@ -89,13 +93,13 @@ class Terminal:
             reserve_space_for_menu=4,
         )
         app = self._session.app
-        app.timeoutlen = app.ttimeoutlen = ESCAPE[looks.keys]
+        app.timeoutlen = app.ttimeoutlen = ESCAPE
         app.renderer = ReflowRenderer(app.renderer.style, self._output, breaks=breaks_rows(os.environ))
         self.writing.begin(self._session.default_buffer)
 
-    def _send(self, line: str) -> None:
+    def _send(self, line: str, origin: Origin) -> None:
         if self.conversation is not None:
-            self.conversation.typed(line)
+            self.conversation.typed(line, origin)
 
     def _leave(self) -> None:
         if self.conversation is not None:

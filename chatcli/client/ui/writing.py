@@ -11,7 +11,9 @@ from prompt_toolkit.application import get_app, in_terminal
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.key_binding.vi_state import InputMode
 
+from chatcli.client.doubts import Origin, may_be_name
 from chatcli.client.events import Event, Notice, Trouble
 from chatcli.client.open_questions import Question
 from chatcli.client.ui.drafts import Drafts
@@ -20,10 +22,12 @@ from chatcli.client.ui.one_key import OneKey
 from chatcli.client.widths import cut
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_TEXT
+from chatcli.protocol.grammar import split_address
 from chatcli.protocol.text import printable_line
 
 _TWICE: Final = 2.0  # seconds in which a second Ctrl-C leaves
 _BETWEEN_SAVINGS: Final = 2.0  # seconds
+_AT_ONCE: Final = 0.05  # seconds between two reads of what was pasted
 _MARK: Final = "›"
 _LONGEST_PASTE: Final = 4 * MAX_TEXT  # characters: more would make each key slow, and could not be sent
 _SHARE: Final = 3  # of the window's width, one part is for the prompt
@@ -43,6 +47,9 @@ class Conversations(Protocol):
     def switch(self, name: str) -> None:
         """Open a conversation."""
 
+    def suggest(self) -> bool:
+        """Open the conversation of the only person who has written, if the user has opened none."""
+
     def ordered(self) -> list[str]:
         """Return the conversations, the most recent first."""
 
@@ -61,11 +68,13 @@ class Writing:
         leave: ends the visit.
         first_question: returns the question that waits for the user, or None where none does.
         one_key: whether a digit is an answer after a while; else Enter must follow.
+        begins: called when something begins to be typed.
 
     Attributes:
         buffer: prompt_toolkit's, as soon as there is one.
         key: the key that answers a question.
-        send: takes a line.
+        send: takes a line, and where it comes from.
+        reads: returns how many times keys were read: those of one read were pressed before any of them was shown.
         here: set while the terminal is ours, and not an editor's.
     """
 
@@ -79,6 +88,7 @@ class Writing:
         first_question: Callable[[], Question | None] = lambda: None,
         *,
         one_key: bool = True,
+        begins: Callable[[], None] = lambda: None,
     ) -> None:
         self._conversations = conversations
         self._returned = returned
@@ -94,13 +104,20 @@ class Writing:
             self._loop.call_later,
             waits=one_key,
         )
+        self._begins = begins
+        self._empty = True
+        self._burst: asyncio.Handle | None = None  # while several lines come at once, and so are text
+        self._begun_in = -1  # the read of keys in which the text was begun
+        self._back_in = -1  # the read in which a line came back that Enter has not sent
+        self._heads: dict[str, tuple[Origin, str]] = {}  # how a draft of several lines begins that was not typed
         self._at = conversations.current
         self._round: list[str] = []  # the conversations in the order in which Alt-arrows go through them
         self._asked_to_leave = -_TWICE
         self._saving: asyncio.TimerHandle | None = None
         self._keeps = True
         self.buffer = Buffer()
-        self.send: Callable[[str], None] = lambda _: None
+        self.send: Callable[[str, Origin], None] = lambda *_: None
+        self.reads: Callable[[], int] = lambda: 0
         self.here = asyncio.Event()
         self.here.set()
 
@@ -110,6 +127,8 @@ class Writing:
         with self._keeping():
             for name, text in self._drafts.load().items():
                 self._conversations.drafts.setdefault(name, text)
+                if "\n" in text:
+                    self._heads[name] = ("kept", _head(text))
         self._bring(self._conversations.drafts.get(self._at, ""))
         buffer.on_text_changed += lambda _: self._changed()
 
@@ -136,19 +155,50 @@ class Writing:
     def enter(self) -> None:
         """Send the text; the prompt stays up, so no key is lost between one line and the next."""
         self._round = []
+        if self._ends_burst() or (self._back_in == self.reads() and self.buffer.text):
+            return  # nobody has seen yet what Enter does
         if self.key.enter():
             return
-        line = self.buffer.text
+        line, origin = self.buffer.text, self._origin()
         word, _, rest = line.strip().partition(" ")
         if word.casefold() == "/edit":
             self._bring(rest)
             self.open_editor()
             return
+        if origin == "pasted" and self._at:  # as it has to be written to be the same once more
+            self.buffer.history.append_string(f"{self._at}: {line}")
+        else:
+            self.buffer.append_to_history()
+        head = self._heads.get(self._at)
         # Emptied first, so that what is printed now is not followed once more by the line as it was.
-        self.buffer.append_to_history()
         self._bring("")
-        self.send(line)
+        self.send(line, origin)
         self.follow()
+        if self.buffer.text and self.buffer.text == line:  # it came back
+            self._back_in = self.reads()
+            if head is not None:
+                self._heads[self._at] = head
+        get_app().vi_state.input_mode = InputMode.INSERT  # as shells have it
+
+    def _origin(self) -> Origin:
+        """Return where the text comes from: what was put in front of a paste by hand makes it typed."""
+        text = self.buffer.text
+        if "\n" not in text.strip():
+            return "typed"
+        if self._from_history():
+            return "kept"
+        origin, head = self._heads.get(self._at, ("typed", ""))
+        return origin if text.lstrip().startswith(head) else "typed"
+
+    def _from_history(self) -> bool:
+        """Return whether an earlier line stands in the input line as it was."""
+        shown, lines = self.buffer.working_index, len(self.buffer._working_lines)  # noqa: SLF001 (it has no other way)
+        return shown < lines - 1 and self.buffer.text in self.buffer.history.get_strings()
+
+    @property
+    def _written(self) -> str:
+        """What the user was typing: while they look through earlier lines, that is none of these."""
+        return self.buffer._working_lines[-1] if self._from_history() else self.buffer.text  # noqa: SLF001 (as above)
 
     def press(self, digit: str) -> None:
         """Take a digit, which may be an answer where nothing else stands in the line."""
@@ -158,7 +208,7 @@ class Writing:
 
     def _answer(self, question: Question, choice: int) -> None:
         # By its number, which stands for nothing else in this form; that of declining is 0.
-        self.send(f"/answer {question.seq} [{choice + 1}]")
+        self.send(f"/answer {question.seq} [{choice + 1}]", "typed")
         self.follow()
 
     def follow(self) -> None:
@@ -167,6 +217,8 @@ class Writing:
         If another conversation is open, the text is put away, and what was typed there comes back. What was not sent
         comes back, too, as soon as nothing else is being typed.
         """
+        if not self.buffer.text and not self._returned:
+            self._conversations.suggest()
         if self._conversations.current != self._at:
             self._put_away()
             self._at = self._conversations.current
@@ -205,16 +257,66 @@ class Writing:
             self._draw([Trouble(InputError(sentence))])
             return
         text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+        begins = not self.buffer.document.text_before_cursor.strip()
         self.buffer.insert_text(text)
-        count = text.count("\n") + 1
-        if count > 1:
-            sentence = f"{count} lines pasted: Enter sends them as one message, Ctrl-C drops them."
-            self._draw([Notice(sentence)])
+        if "\n" in text:
+            if begins:
+                self._heads[self._at] = ("pasted", _head(text))
+            self.say_pasted()
+
+    def say_pasted(self) -> None:
+        """Say how many lines were pasted, and what Enter does with them."""
+        count = self.buffer.text.strip().count("\n") + 1
+        self._draw([Notice(f"{count} lines pasted: Enter sends them as one message, Ctrl-C drops them.")])
+
+    def is_pasted_with(self, following: str) -> bool:
+        """Return whether a line and what came with it at once are several lines of a text.
+
+        They are not where each of them names its recipient: those may be lines that were typed on a slow connection,
+        and each says itself where it goes.
+        """
+        if not following.strip():
+            return False
+        lines = filter(None, f"{self.buffer.text}\n{following}".split("\n"))
+        return self._burst is not None or not all(map(_names_recipient, lines))
+
+    def breaks(self) -> None:
+        """Take an Enter that more text came with at once: a terminal has pasted that, and does not say so."""
+        if self._begun_in == self.reads() and self._at not in self._heads:
+            self._heads[self._at] = ("pasted", _head(self.buffer.text))
+        self.buffer.insert_text("\n")
+        self._ends_burst()
+        self._burst = self._loop.call_later(_AT_ONCE, self._say_burst)
+
+    def _ends_burst(self) -> bool:
+        """Return whether an Enter still belongs to what was pasted: then it has ended the last line."""
+        if self._burst is None:
+            return False
+        self._burst.cancel()
+        self._burst = self._loop.call_soon(self._say_burst)
+        return True
+
+    def _say_burst(self) -> None:
+        self._burst = None
+        if "\n" in self.buffer.text:
+            self.say_pasted()
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        self.buffer.insert_text(text)
+
+    def forsake_history(self) -> None:
+        """Leave the lines that were sent before; what was being typed stands in the input line again."""
+        if self._from_history():
+            self.buffer.go_to_history(len(self.buffer._working_lines) - 1)  # noqa: SLF001 (it has no other way)
+            self.buffer.cursor_position = len(self.buffer.text)
 
     def interrupt(self) -> None:
         """Drop the text; where there is none, leave at the second time."""
+        get_app().vi_state.input_mode = InputMode.INSERT
         if self.buffer.text:
             self._bring("")
+            self.follow()
             return
         now = self._loop.time()
         if now - self._asked_to_leave < _TWICE:
@@ -255,12 +357,18 @@ class Writing:
         self._changed()
 
     def _changed(self) -> None:
+        if not self.buffer.text:
+            self._heads.pop(self._at, None)
+            self._empty = True
+        elif self._empty:
+            self._empty, self._begun_in = False, self.reads()
+            self._begins()
         self.key.look(self.buffer.text)
         self._save_soon()
 
     def _put_away(self) -> None:
-        if self.buffer.text:
-            self._conversations.drafts[self._at] = self.buffer.text
+        if text := self._written:
+            self._conversations.drafts[self._at] = text
         else:
             self._conversations.drafts.pop(self._at, None)
 
@@ -286,3 +394,14 @@ class Writing:
         except InputError as error:
             self._keeps = False
             self._draw([Trouble(InputError(f"What you have not sent is not kept when you leave: {error}"))])
+
+
+def _head(text: str) -> str:
+    """Return how a text begins, as far as that decides whether it names a recipient or a command."""
+    first = text.lstrip().partition("\n")[0]
+    return first[: first.index(":") + 1] if ":" in first else first.partition(" ")[0]
+
+
+def _names_recipient(line: str) -> bool:
+    to, colon, rest = split_address(line)
+    return bool(colon and rest.strip()) and to.casefold() != "server" and may_be_name(to, rest)

@@ -218,8 +218,9 @@ def test_tab_completes_those_who_were_talked_with_and_have_left(server: ThreadSe
         alice.shows("bye then")
         roberta.says("bye")
         alice.shows("Roberta left")
+        alice.shows_input("Roberta ›")
         alice.types("rob\t")
-        alice.shows_input("› Roberta:")
+        alice.shows_input("Roberta › Roberta:")
 
 
 def test_a_restarted_server_brings_back_nothing_that_was_said_before(tmp_path: Path) -> None:
@@ -307,6 +308,9 @@ def test_a_conversation_goes_on_without_naming_it(server: ThreadServer) -> None:
         cid.hears("sent")
         alice.shows("cid → you  psst")
         alice.types("note: https://example.org at 12:30\r")
+        alice.shows("Nobody called note is known: Enter once more says the line to bob as it stands")
+        alice.shows_input("bob › note: https://example.org at 12:30")
+        alice.types("\r")
         bob.hears("message", text="note: https://example.org at 12:30")
         alice.shows("you → bob  note: https://example.org at 12:30")
         alice.types("/to cid\r")
