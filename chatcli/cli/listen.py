@@ -38,7 +38,7 @@ class SinceType(click.ParamType["Since"]):
 
         text = str(value).strip()
         if text.isascii() and text.isdigit():
-            return min(int(text[:20]), 2**63 - 1)
+            return min(int(text[:20]), 2**53 - 1)  # the last place that there can be
         match text.lower():
             case "last":
                 return None

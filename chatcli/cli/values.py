@@ -223,7 +223,7 @@ class SeqType(click.ParamType[int]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Check that it is one."""
         text = str(value)
-        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**63):
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**53):
             self.fail(f'"{text}" is no place in the log; chatcli history --seq shows that of each message.', param, ctx)
         return int(text)
 

@@ -16,7 +16,7 @@ from chatcli.protocol.text import is_text
 if TYPE_CHECKING:
     from chatcli.client.listening import Since
 
-_LAST: Final = 2**63 - 1
+_LAST: Final = 2**53 - 1  # as in the protocol
 _EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 

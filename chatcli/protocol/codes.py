@@ -68,7 +68,7 @@ MEANINGS: Final[dict[str, str]] = {
     BAD_ID: "the message id is not a UUID in its canonical form",
     ID_TAKEN: "someone else's message has this id",
     NOT_OPEN: "the question is answered, withdrawn, or its time is over",
-    STORAGE: "the server cannot write its log at the moment; nothing was stored",
+    STORAGE: "the server cannot write its log, or read it, at the moment: nothing was stored, try again later",
     FULL: "the server holds as many connections as it may",
     TLS_REQUIRED: "plain connections are taken from the server's own machine only: speak TLS",
     TIMEOUT: "the connection was silent, or did not take what was sent, for too long",

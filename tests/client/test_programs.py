@@ -253,12 +253,12 @@ def test_what_cannot_be_right_is_said_before_it_goes_anywhere(server: ThreadServ
     server.joined("bob").hang_up()
     half, soon = "\udcff", datetime.datetime(2020, 1, 1)  # noqa: DTZ001 (as programs may write it)
     sends: list[dict[str, Any]] = [
-        {"to": half}, {"text": half}, {"user": half}, {"reply_to": -1}, {"reply_to": 2**63}, {"pin": "zz"}
+        {"to": half}, {"text": half}, {"user": half}, {"reply_to": -1}, {"reply_to": 2**53}, {"pin": "zz"}
     ]  # fmt: skip
     for wrong in sends:
         with pytest.raises(chatcli.InputError):
             chatcli.send(**{"to": "bob", "text": "hi", "user": "bot", "server": where, **wrong})
-    for since in (-5, 2**63, 1.5, "yesterday"):
+    for since in (-5, 2**53, 1.5, "yesterday"):
         with pytest.raises(chatcli.InputError, match="since is the seq"):
             chatcli.connect("bot", where, since=since)  # type: ignore[arg-type]  # as untyped programs have it
     with pytest.raises(chatcli.InputError, match="fingerprint"):

@@ -1,0 +1,89 @@
+"""The examples on the page of the protocol are what a server and its clients say."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import pytest
+
+from chatcli.protocol import codes
+from chatcli.protocol.frames import ClientFrame, ServerFrame
+from chatcli.server.limits import Limits
+from tests.examples import Line, Player, lines_of
+from tests.reference import ROOT
+from tests.support import ThreadServer
+
+PAGE: Final = (ROOT / "docs/protocol.md").read_text().split("\n## Examples\n")[1].split("\n## ")[0]
+EXAMPLES: Final[dict[str, list[Line]]] = {
+    title: lines_of(block)
+    for title, block in re.findall(r"^### (.+?)\n.*?^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+}
+#: What an example says of its server in its title.
+SERVERS: Final[dict[str, dict[str, Any]]] = {
+    "By invitation only": {"access": "invite"},
+    "A line that is too long, where 300 bytes may be": {"frame": 300},
+    "Messages, where one may have 20 bytes": {"text": 20},
+    "Where a single connection is taken": {"connections": 1},
+    "Who says nothing": {"handshake": 0.5},
+}
+#: The same, where it takes more than a setting: what is patched, and with what.
+PATCHES: Final[dict[str, tuple[str, object]]] = {
+    "Where one may belong to a single room": ("chatcli.server.rooms.MOST_ROOMS", 1),
+    "Where searches wait for too long": ("chatcli.store.sqlite._MOST_SEARCHES", 0),
+}
+
+
+@contextlib.contextmanager
+def locked(server: ThreadServer, title: str) -> Iterator[None]:
+    """Have another program hold the log's database, where the example is about that."""
+    with contextlib.closing(sqlite3.connect(server.data / "chatcli.db", isolation_level=None)) as other:
+        if title == "Where the log cannot be written":
+            other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_an_example_is_what_happens(tmp_path: Path, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the page shows is said, and what the server says to it is compared, field by field."""
+    settings = SERVERS.get(title, {})
+    if title in PATCHES:
+        monkeypatch.setattr(*PATCHES[title])
+    if title == "From another machine, without TLS":
+        monkeypatch.setattr("chatcli.server.listeners.tcp.is_loopback", lambda _host: False)
+    with ThreadServer(tmp_path, Limits(**settings)) as server:
+        player = Player(server)
+        player.come_in(EXAMPLES[title])
+        with locked(server, title):
+            player.play(EXAMPLES[title])
+
+
+def tags(arrow: str) -> set[str]:
+    """Return the tags of what is said, or heard, in any example."""
+    found = [re.search(r'"t":"(\w+)"', what) for lines in EXAMPLES.values() for _, a, what in lines if a == arrow]
+    return {match[1] for match in found if match}
+
+
+def declared(union: object) -> set[str]:
+    """Return the tags of all frames of a direction."""
+    return {frame.__struct_config__.tag for frame in get_args(union)}
+
+
+#: Only between many people or much traffic: their fields are described, and other tests have them.
+ELSEWHERE: Final = frozenset({"skipped", "presence", "read"})
+
+
+def test_every_frame_stands_in_an_example() -> None:
+    """Whatever a client may say, and what it may hear."""
+    assert tags(">>") >= declared(ClientFrame)
+    assert tags("<<") >= declared(ServerFrame) - ELSEWHERE
+
+
+def test_every_code_stands_in_an_example() -> None:
+    """Each code of an error and of a goodbye has a line in which it comes."""
+    shown = set(re.findall(r'<< \{"t":"(?:error|bye)","code":"(\w+)"', PAGE))
+    assert shown == set(codes.MEANINGS)
