@@ -12,6 +12,7 @@ from chatcli.cli.options import data_directory, data_option, data_option_within,
 from chatcli.cli.output import note, quiet
 from chatcli.cli.upkeep import COMMANDS
 from chatcli.cli.values import DurationType, NameType, TextType
+from chatcli.errors import UnknownRecipient
 from chatcli.protocol.address import is_loopback, parse_address
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def users(as_json: bool) -> None:
 @_name
 @_reason
 def kick(name: str, reason: str | None, as_json: bool) -> None:
-    """Close the connections of NAME, who may come back."""
+    """Close the connections of NAME, who may come back. If none is open, the status is 3."""
     _do(as_json, lambda row: f"{row['user']} has been sent away: {_closed(row)}.", "kick", to=name, reason=reason or "")
 
 
@@ -119,13 +120,18 @@ def kick(name: str, reason: str | None, as_json: bool) -> None:
 @click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
 @_for
 @_reason
-def ban(who: str, seconds: int | None, reason: str | None, as_json: bool) -> None:
+@click.option("--anyway", is_flag=True, help="Also if nobody of that name was ever here.")
+def ban(who: str, seconds: int | None, reason: str | None, anyway: bool, as_json: bool) -> None:
     """Keep out a name and its keys, or one key."""
 
     def sentence(row: Row) -> str:
         return f"{row['banned']} is banned {_how_long(seconds)}: {_closed(row)}."
 
-    _do(as_json, sentence, "ban", to=who, seconds=seconds, reason=reason or "")
+    try:
+        _do(as_json, sentence, "ban", to=who, seconds=seconds, reason=reason or "", anyway=anyway)
+    except UnknownRecipient as error:
+        error.args = (f"{error} To ban the name all the same: --anyway.",)
+        raise
 
 
 @_sub_command("Take a ban back.")

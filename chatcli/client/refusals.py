@@ -31,7 +31,7 @@ def as_exception(frame: Error | ServerBye) -> ChatError:
     """Return the exception that says what the frame says."""
     if (kind := _passing(frame)) is not None:
         return kind(frame.text, frame.code)
-    if frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
+    if frame.code in (codes.UNKNOWN_USER, codes.NOT_HERE, codes.UNKNOWN_ROOM):
         return UnknownRecipient(frame.code, frame.text, frame.names if isinstance(frame, Error) else [])
     if frame.code == codes.FRAME_TOO_LONG:
         return Refused(codes.TEXT_TOO_LONG, "That is longer than a message may be: send it in parts.")

@@ -24,6 +24,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         seconds: for how long; for ever, where there is none.
         uses: of an invitation.
         reason: told to whom it meets.
+        anyway: ban a name even if nobody of that name was ever here.
     """
 
     do: Annotated[str, msgspec.Meta(max_length=32)]
@@ -31,6 +32,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     seconds: Annotated[int, msgspec.Meta(ge=1, le=MAX_BAN)] | None = None
     uses: Annotated[int, msgspec.Meta(ge=1, le=MAX_USES)] = 1
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
+    anyway: bool = False
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

@@ -21,6 +21,7 @@ TOO_MANY: Final = "too_many"
 BANNED: Final = "banned"
 MUTED: Final = "muted"
 UNKNOWN_USER: Final = "unknown_user"
+NOT_HERE: Final = "not_here"
 UNKNOWN_ROOM: Final = "unknown_room"
 ROOM_EXISTS: Final = "room_exists"
 NOT_INVITED: Final = "not_invited"
@@ -58,6 +59,7 @@ MEANINGS: Final[dict[str, str]] = {
     BANNED: "the name or the key is banned here, or from the room",
     MUTED: "the user may read but not write for now, here or in the room",
     UNKNOWN_USER: "nobody was ever here under this name; `names` are close ones",
+    NOT_HERE: "no connection of the user is open",
     UNKNOWN_ROOM: "there is no such room, or none that the user may see; `names` are close ones",
     ROOM_EXISTS: "the room is there already, and of another kind",
     NOT_INVITED: "the room is private, and the user was not invited",

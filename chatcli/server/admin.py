@@ -224,10 +224,14 @@ class Admin:
         user = self._find(request.to)
         text = f"An operator has sent you away{_because(request.reason)}."
         closed = self._close(codes.KICKED, text, lambda _, whose: whose is user)
+        if not closed:
+            raise Refused(codes.NOT_HERE, f"{user.name} is not here: there is no connection to close.")
         asked.tell({"user": user.name, "closed": closed})
 
     def _ban(self, request: Request, asked: _Asked) -> None:
         *others, last = subjects = self._subjects(request.to)
+        if not (request.anyway or is_fingerprint(request.to) or self._is_banned(subjects)):
+            self._check_known(request.to)
         rulings, seconds, reason = self._hub.rulings, request.seconds, request.reason
 
         def finish() -> Row:
@@ -247,11 +251,23 @@ class Admin:
 
     def _unban(self, request: Request, asked: _Asked) -> None:
         *others, last = subjects = self._subjects(request.to)
-        was = any(self._hub.rulings.get("ban", subject) is not None for subject in subjects)
+        was = self._is_banned(subjects)
+        if not was:
+            self._check_known(request.to)
         for subject in others:
             self._hub.rulings.lift("ban", subject)
         finish = asked.then(lambda: {"unbanned": request.to, "was_banned": was})
         self._hub.rulings.lift("ban", last, settled=finish)
+
+    def _is_banned(self, subjects: Sequence[str]) -> bool:
+        return any(self._hub.rulings.get("ban", subject) is not None for subject in subjects)
+
+    def _check_known(self, who: str) -> None:
+        """Raise unless somebody of that name was ever here, or the key is somebody's."""
+        if not is_fingerprint(who):
+            self._find(who)
+        elif not any(who in map(ed25519_fingerprint, user.keys) for user in self._hub.directory.users()):
+            raise UnknownRecipient(codes.UNKNOWN_USER, f"Nobody has the key {who} here, and it is not banned.", [])
 
     def _subjects(self, who: str) -> list[str]:
         """Return what a ban is about: a key alone, or a name and the keys that it belongs to."""

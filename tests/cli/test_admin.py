@@ -66,8 +66,8 @@ def test_each_command_says_in_one_sentence_what_it_did(server: ThreadServer, dat
 
 def test_json_is_one_object_a_line(server: ThreadServer, data: Path) -> None:
     """Every command has it; the fields are what a script wants to know."""
-    joined(server, "eve").hang_up()
     joined(server, "bob").hang_up()
+    eve = joined(server, "eve")
     calls = {
         "kick": ["eve"],
         "ban": ["eve"],
@@ -86,6 +86,7 @@ def test_json_is_one_object_a_line(server: ThreadServer, data: Path) -> None:
     }
     assert {*calls, "import"} == set(command.commands)  # which wants the server stopped
     rows = {do: [json.loads(line) for line in says_json(data, do, *names)] for do, names in calls.items()}
+    eve.hang_up()
     assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {
         "users": 2,
         "check": len(rows["check"]),
@@ -112,7 +113,7 @@ def says_json(data: Path, do: str, *names: str) -> list[str]:
 
 def test_status_is_a_line_for_each_thing(server: ThreadServer, data: Path) -> None:
     """What, tab, how that is; a list with commas, and none where there is nothing in it; on a terminal in columns."""
-    does(data, "ban", to="mallory")
+    does(data, "ban", to="mallory", anyway=True)
     lines = dict(line.split("\t") for line in says(data, "status").splitlines())
     assert lines["addresses"] == str(server.address)
     assert lines["key"] == server.hub.server_key
@@ -133,7 +134,7 @@ def test_users_are_parted_by_tabs_in_a_pipe(server: ThreadServer, data: Path) ->
     with joined(server, "alice"), joined(server, "alice", "send"):
         does(data, "op", to="alice")
         does(data, "mute", to="alice")
-        does(data, "kick", to="eve")
+        eventually(lambda: "eve\tgone\t0" in says(data, "users"), "the end of eve's connection")
         assert says(data, "users").splitlines() == [
             f"alice\there\t2\toperator,muted\t{key_of('alice').fingerprint}",
             f"eve\tgone\t0\t-\t{key_of('eve').fingerprint}",
@@ -271,10 +272,10 @@ def test_the_command_names_an_address_that_others_reach_and_pins_the_key(tmp_pat
 
 
 def test_a_server_that_cannot_note_it_does_nothing(server: ThreadServer, data: Path) -> None:
-    """The sentence names the file; the status is 1."""
+    """The sentence names the file; the status is that of what may work later."""
     (data / "audit.log").mkdir()
     done = admin(data, "users")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (5, "")
     assert f"The audit log {data / 'audit.log'} cannot be written" in done.stderr
 
 

@@ -139,7 +139,7 @@ def test_status_tells_how_the_server_is(server: ThreadServer, data: Path) -> Non
     with joined(server, "alice") as alice, joined(server, "ci", "send"):
         alice.sends("alice", "hi")
         alice.hears("sent")
-        does(data, "ban", to="Eve")
+        does(data, "ban", to="Eve", anyway=True)
         does(data, "invite")
         row = does(data, "status")
     expected = {
@@ -213,6 +213,30 @@ def test_the_banned_are_out_at_once_with_all_their_keys(server: ThreadServer, da
             assert bob.asks_who() == ["bob", "eve"]
 
 
+@pytest.mark.parametrize("do", ["kick", "ban", "unban", "mute", "unmute", "op", "deop", "release"])
+def test_nothing_is_done_to_a_name_that_nobody_has(server: ThreadServer, data: Path, do: str) -> None:
+    """It is refused with the names that are close; a ban can be had anyway, and be taken back."""
+    server.joined("bobby").hang_up()
+    refused = answers(data, do, to="boby")
+    assert (refused["code"], refused["names"]) == ("unknown_user", ["bobby"])
+    if do == "ban":
+        assert does(data, "ban", to="boby", anyway=True)["banned"] == "boby"
+        assert does(data, "ban", to="boby", seconds=5)["until"] is not None
+        assert does(data, "unban", to="boby")["was_banned"]
+
+
+def test_who_is_not_here_cannot_be_sent_away(server: ThreadServer, data: Path) -> None:
+    """Neither by the operator nor from inside the chat, where unknown names are refused as well."""
+    server.joined("bob").hang_up()
+    eventually(lambda: answers(data, "kick", to="bob")["code"] == "not_here")
+    with server.joined("alice") as alice:
+        does(data, "op", to="alice")
+        assert alice.asks("operate", do="kick", to="bob")["code"] == "not_here"
+        for do in ("kick", "ban", "unban", "mute", "unmute"):
+            refused = alice.asks("operate", do=do, to="boob")
+            assert (refused["code"], refused["names"]) == ("unknown_user", ["bob"])
+
+
 def test_a_key_is_banned_alone(server: ThreadServer, data: Path) -> None:
     """Its connections are closed whatever they are called; the name stays free for its other keys."""
     with joined(server, "eve") as eve, server.connect() as second:
@@ -281,7 +305,7 @@ def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
                 caller.hears("welcome")
         does(tmp_path, "op", to="alice")
         does(tmp_path, "mute", to="eve")
-        does(tmp_path, "ban", to="mallory")
+        does(tmp_path, "ban", to="mallory", anyway=True)
         does(tmp_path, "release", to="old")
         code = does(tmp_path, "invite")["code"]
         program.end(signal.SIGKILL)
