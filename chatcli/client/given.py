@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Final
 from chatcli.client.listening import Moment
 from chatcli.client.speaker import NO_TEXT
 from chatcli.errors import InputError
-from chatcli.protocol.frames import MAX_OPEN
+from chatcli.protocol.frames import MAX_OPEN, MAX_SEQ
 from chatcli.protocol.keys import is_fingerprint
 from chatcli.protocol.text import is_text
 
 if TYPE_CHECKING:
     from chatcli.client.listening import Since
 
-_LAST: Final = 2**53 - 1  # as in the protocol
 _EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
@@ -40,7 +39,7 @@ def check_seq(seq: object, what: str) -> None:
     Raises:
         InputError: it cannot be.
     """
-    if seq is None or (isinstance(seq, int) and 0 <= seq <= _LAST):
+    if seq is None or (isinstance(seq, int) and 0 <= seq <= MAX_SEQ):
         return
     raise InputError(f"{what} is the seq of a message, a whole number from 0, and not {seq!r}.")
 

@@ -15,6 +15,7 @@ from chatcli.client.refusals import as_exception
 from chatcli.client.resumption import Glimpse, OtherLog, Resumed, resume
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import (
+    MAX_SEQ,
     Ack,
     Error,
     Happened,
@@ -212,7 +213,8 @@ class Stream:
 
     async def _look(self, since: int) -> Glimpse:
         """Connect after a place; return what the log has there. What came with it is heard later."""
-        welcome = await self._greet(since)
+        # Files of older versions may name places that no server takes.
+        welcome = await self._greet(min(since, MAX_SEQ))
         assert self._connection is not None  # noqa: S101 (just made)
         while True:
             frames = await self._connection.receive()

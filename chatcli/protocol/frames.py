@@ -24,7 +24,9 @@ DECLINED: Final = -1  # in place of the number of a choice
 
 MAX_BAN: Final = 10 * 366 * 86_400  # seconds for which a ban or a mute may last: ten years
 
-Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+MAX_SEQ: Final = 2**53 - 1
+
+Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
 
 # What stands for a name, a key or a code is looked up, folded and compared: nobody gets to choose how long that takes.

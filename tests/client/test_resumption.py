@@ -19,7 +19,7 @@ from tests.impostor import Impostor, Say
 from tests.support import DEADLINE, Program, ThreadServer, new_id
 from tests.support import chatcli as run_chatcli
 
-FAR: Final = 2**62
+FAR: Final = 2**53 - 10
 END: Final = "that is all"
 
 
