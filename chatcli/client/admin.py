@@ -14,6 +14,7 @@ from chatcli.errors import ProtocolError, Refused, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol.admin import SOCKET, Answer, Request, Row
 from chatcli.protocol.frames import Error
+from chatcli.sockets import socket_address
 
 _TIMEOUT: Final = 15.0  # seconds for all of it: a disk may be slow
 _MAX_ANSWER: Final = 256 * 1024 * 1024  # bytes: a server may know many people
@@ -44,7 +45,8 @@ def ask(directory: Path, request: Request) -> list[Row]:
 
 def _connect(connection: socket.socket, directory: Path) -> None:
     try:
-        connection.connect(str(directory / SOCKET))
+        with socket_address(directory, SOCKET) as address:
+            connection.connect(address)
     except PermissionError:
         text = f"Only the owner of the files in {directory} may administer its server: run this as that user."
         raise Refused(codes.NOT_ALLOWED, text) from None

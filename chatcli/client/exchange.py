@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from chatcli.client import remarks
 from chatcli.client.dialer import dial
 from chatcli.client.proof import prove
-from chatcli.client.refusals import as_exception
+from chatcli.client.refusals import as_exception, of_greeting
 from chatcli.client.trust import PLAIN, Channel, Trust
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable, UnknownAsker, UnknownServer
 from chatcli.protocol import codes, states
@@ -71,11 +71,12 @@ class Exchange:
         self._reader = FrameReader[ServerFrame](server_frames(), MAX_LINE)
         self._heard: deque[ServerFrame | BadFrame] = deque()
         self._state = State.GREETING
+        self._identity: Identity | None = None
         self._proof = b""  # goes out with what is said next, which saves a round trip
 
     def greet(self, hello: Hello, identity: Identity | None, channel: Channel) -> None:
         """Say hello, and have the answer to a challenge ready."""
-        self.channel = channel
+        self.channel, self._identity = channel, identity
         self.say(hello)
         greeting = self._next()
         if isinstance(greeting, Challenge) and identity is not None:
@@ -193,7 +194,7 @@ class Exchange:
     def _refusal(self, frame: Error | ServerBye) -> ChatError:
         if frame.code == codes.UNKNOWN_USER and self._state is not State.READY:
             return UnknownAsker(frame.code, f"{frame.text} To ask, one must have joined or sent something before.", [])
-        return as_exception(frame)
+        return as_exception(frame) if self._state is State.READY else of_greeting(frame, self._identity)
 
 
 def converse(

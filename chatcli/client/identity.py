@@ -17,13 +17,19 @@ _HEADING: Final = "# The secret key of a chatcli user (Ed25519). Whoever has it 
 class Identity:
     """An Ed25519 key.
 
+    Args:
+        seed: the secret, 32 bytes.
+        path: of the file that it was read from; empty if there is none.
+
     Attributes:
         public: the public key, 32 bytes.
+        path: as it was given.
     """
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, path: str = "") -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+        self.path = path
         self._seed = seed
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         self.public: bytes = self._key.public_key().public_bytes_raw()
@@ -57,7 +63,7 @@ def load_identity(directory: str) -> Identity:
         files.create(path, _new().export_text())
         text = files.read(path) or ""
     try:
-        return parse_identity(text)
+        return parse_identity(text, path)
     except InputError:
         raise InputError(
             f'{path} is damaged: put your key back with "chatcli key import --force FILE". If there is no copy of it, '
@@ -83,8 +89,8 @@ def import_identity(directory: str, identity: Identity, *, force: bool) -> str |
     return kept
 
 
-def parse_identity(text: str) -> Identity:
-    """Return the key that a text holds.
+def parse_identity(text: str, path: str = "") -> Identity:
+    """Return the key that a text holds, which was read from a file at that path.
 
     Raises:
         InputError: it holds none, or more than one.
@@ -97,7 +103,7 @@ def parse_identity(text: str) -> Identity:
         seed = b""
     if len(seed) != _SEED_BYTES:
         raise InputError('That is no key of chatcli: it is what "chatcli key export" prints.')
-    return Identity(seed)
+    return Identity(seed, path)
 
 
 def key_path(directory: str) -> str:

@@ -13,7 +13,7 @@ from chatcli.client.dialer import Found, Race, Target, look_up, numeric, unreach
 from chatcli.client.exchange import MAX_LINE
 from chatcli.client.identity import Identity
 from chatcli.client.proof import prove
-from chatcli.client.refusals import as_exception
+from chatcli.client.refusals import of_greeting
 from chatcli.client.trust import CAUTIOUS, PLAIN, Channel, Trust
 from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
 from chatcli.protocol import states
@@ -118,7 +118,7 @@ class Connection:
                     self._silence, self.longest = float(frame.limits.silence), frame.limits.frame
                     return frame
                 if isinstance(frame, (Error, ServerBye)):
-                    raise as_exception(frame)
+                    raise of_greeting(frame, identity)
 
     async def receive(self) -> list[ServerFrame]:
         """Return the next frames, at least one.

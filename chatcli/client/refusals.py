@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import (
     ChatError,
@@ -16,6 +16,9 @@ from chatcli.errors import (
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, ServerBye
 
+if TYPE_CHECKING:
+    from chatcli.client.identity import Identity
+
 #: After these what was asked may work a little later: nothing is wrong with it.
 _PASSING: Final[dict[str, type[ServerUnavailable]]] = {
     codes.STORAGE: ServerUnavailable,
@@ -25,6 +28,20 @@ _PASSING: Final[dict[str, type[ServerUnavailable]]] = {
 }
 #: These mean that one end does not speak the protocol as the other understands it.
 _GARBLED: Final = {codes.MALFORMED, codes.UNKNOWN_TAG, codes.INVALID, codes.UNEXPECTED}
+
+
+def of_greeting(frame: Error | ServerBye, identity: Identity | None) -> ChatError:
+    """Return the exception for what the server says before it lets us in.
+
+    Where the name is that of another key, the sentence names the key that was shown: it may be one that was made for
+    another user, or just now, as where cron or sudo has another HOME.
+    """
+    if frame.code != codes.NAME_TAKEN or identity is None or not identity.path:
+        return as_exception(frame)
+    return Refused(
+        frame.code,
+        f"{frame.text} The key that was shown is in {identity.path}: HOME or XDG_CONFIG_HOME may lead to another one.",
+    )
 
 
 def as_exception(frame: Error | ServerBye) -> ChatError:

@@ -223,7 +223,7 @@ class Server:
         try:
             await self._admin_listener.start()
         except OSError as error:
-            # People can chat all the same. (Of a path that is too long Python says so without a number.)
+            # People can chat all the same.
             where, why = self._settings.data, error.strerror or error
             logger.warning("There is no admin socket in %s (%s), so chatcli admin will not work.", where, why)
 

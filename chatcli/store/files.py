@@ -19,6 +19,7 @@ from chatcli.protocol.text import printable_line
 DATABASE: Final = "chatcli.db"  # in the data directory
 
 _LOCK: Final = "lock"
+_LONGEST_PATH: Final = 480  # bytes: of the 511 that SQLite takes for a file, the longest of its names is left out
 _JOURNAL_BYTES: Final = 16 * 1024 * 1024  # that a WAL keeps once a long reader has let go of it
 _BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
 
@@ -82,8 +83,9 @@ def lock(directory: Path) -> IO[str]:
     It is made, for its owner only, if it is not there, and so are those above it.
 
     Raises:
-        StoreError: another process has it, it is not the user's own, or others may write to it.
+        StoreError: another process has it, it is not the user's own, others may write to it, or its path is too long.
     """
+    _check_length(directory)
     with explained(f"Cannot use the data directory {directory}"):
         for level in (*reversed(directory.parents), directory):
             with contextlib.suppress(FileExistsError):
@@ -106,6 +108,16 @@ def lock(directory: Path) -> IO[str]:
     held.write(str(os.getpid()))
     held.flush()
     return held
+
+
+def _check_length(directory: Path) -> None:
+    # SQLite resolves links and relative paths before it counts: there is no short way to a deep directory.
+    size = len(os.fsencode(directory.resolve()))
+    if size > _LONGEST_PATH:
+        raise StoreError(
+            f"The path of the data directory has {size} bytes, and SQLite takes {_LONGEST_PATH}: move it, or choose "
+            "another directory with --data."
+        )
 
 
 def _check_own(directory: Path) -> None:

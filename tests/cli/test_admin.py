@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 import socket
 import stat
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import pytest
 from chatcli.cli.admin import command
 from chatcli.server.limits import Limits
 from tests.admin import does, joined, noted
-from tests.support import Program, ThreadServer, chatcli, eventually, key_of, serving
+from tests.support import Caller, Program, ThreadServer, chatcli, eventually, key_of, serving
 from tests.terminal import Terminal
 
 
@@ -195,7 +198,7 @@ def test_no_server_is_status_5_with_the_remedy(tmp_path: Path) -> None:
         done = admin(directory, "status")
         assert (done.returncode, done.stdout) == (5, "")
         assert f"No server runs over the data directory {directory}: start it with chatcli serve" in done.stderr
-    done = admin(tmp_path / ("d" * 120), "status")
+    done = admin(tmp_path / ("d" * 256), "status")
     assert done.returncode == 5
     assert "Cannot reach the server" in done.stderr
 
@@ -269,6 +272,51 @@ def test_the_command_names_an_address_that_others_reach_and_pins_the_key(tmp_pat
         assert host != "0.0.0.0"
         assert port == str(server.address.port)
         assert ("--pin" in words) is not host.startswith("127.")
+
+
+@pytest.mark.parametrize("length", [95, 101, 108, 120, 450])
+def test_a_server_over_a_deep_directory_is_administered(shallow: Path, length: int) -> None:
+    """The path of a socket is short; that of a directory need not be."""
+    data = deep(shallow, length)
+    with serving(data) as (program, address):
+        with Caller(address) as eve:
+            eve.greets("eve")
+            eve.hears("welcome")
+            done = admin(data, "kick", "eve")
+            assert done.returncode == 0, done.stderr
+            eve.hears("bye", code="kicked")
+        assert stat.S_IMODE((data / "admin.sock").stat().st_mode) == 0o600
+        assert program.end(signal.SIGTERM) == 0
+        assert len(program.err) == 1
+    assert not (data / "admin.sock").exists()
+    done = admin(data, "users")
+    assert done.returncode == 5
+    assert "No server runs over the data directory" in done.stderr
+
+
+def test_a_directory_that_is_too_deep_for_the_log_is_named(shallow: Path) -> None:
+    """By what can be done about it, before anything is made there."""
+    data = deep(shallow, 1000)
+    done = chatcli("serve", "--port", "0", "--data", str(data))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The path of the data directory has 1000 bytes, and SQLite takes 480: move it" in done.stderr
+    assert admin(data, "users").returncode == 5
+
+
+@pytest.fixture
+def shallow() -> Iterator[Path]:
+    """A directory whose path is short."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def deep(above: Path, length: int) -> Path:
+    """Return a directory whose path has so many bytes."""
+    while (left := length - len(str(above))) > 100:
+        above /= "d" * 49
+    above /= "d" * (left - 1)
+    above.mkdir(parents=True)
+    return above
 
 
 def test_a_server_that_cannot_note_it_does_nothing(server: ThreadServer, data: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from chatcli.client.programs import connect as connecting
+from chatcli.client.programs import send as sending
+from chatcli.errors import Refused
 from chatcli.server.limits import Limits
 from tests.support import Program, ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
@@ -149,3 +154,46 @@ def test_answers_to_operators_are_waited_for_in_pipes(server: ThreadServer) -> N
     ]
     assert "nobody" in done.stderr
     assert done.returncode == 3
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "send alice hi",
+        "send --lines alice",
+        "history alice",
+        "rooms",
+        "ask alice well? --choice yes --choice no --timeout 5s",
+        "listen --count 1 --timeout 9s",
+        "listen --as x --exec true --timeout 9s",
+        "join",
+        "status",
+        "key list",
+    ],
+)
+def test_a_name_of_another_key_names_the_key_that_was_shown(server: ThreadServer, tmp_path: Path, command: str) -> None:
+    """As where cron, sudo or an empty environment has another home: the file, and what says where it is."""
+    server.joined("alice").hang_up()
+    homes = {
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    done = chatcli(*command.split(), "--user", "alice", "--server", str(server.address), stdin=b"hi\n", **homes)
+    assert done.returncode == 4
+    assert "alice belongs to another key" in done.stderr
+    assert f"The key that was shown is in {tmp_path / 'config/chatcli/key'}: HOME or XDG_CONFIG_HOME" in done.stderr
+
+
+def test_a_program_is_told_of_the_key_that_was_shown(server: ThreadServer, tmp_path: Path) -> None:
+    """Whichever way it connects."""
+    server.joined("alice").hang_up()
+
+    async def connect() -> None:
+        async with connecting("alice", str(server.address), config=str(tmp_path)):
+            pass
+
+    with pytest.raises(Refused, match=re.escape(f"is in {tmp_path / 'key'}:")):
+        asyncio.run(connect())
+    with pytest.raises(Refused, match=re.escape(f"is in {tmp_path / 'key'}:")):
+        sending("alice", "hi", "alice", str(server.address), config=str(tmp_path))

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, cast
 
@@ -17,6 +18,7 @@ from chatcli.errors import Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.admin import SOCKET, Answer, Request, Row
 from chatcli.server.admin import Admin
+from chatcli.sockets import socket_address
 
 _LONGEST: Final = 64 * 1024  # bytes in one command
 _PATIENCE: Final = 10.0  # seconds for a command to come
@@ -113,6 +115,7 @@ class AdminListener:
         self._admin = admin
         self._server: asyncio.Server | None = None
         self._connections: set[AdminConnection] = set()
+        self._open = contextlib.ExitStack()  # the address of the socket, which asyncio looks at when it is closed
 
     async def start(self) -> None:
         """Take commands, from the owner of the files only.
@@ -121,7 +124,7 @@ class AdminListener:
             OSError: there can be no socket at that place.
         """
         self._remove()  # left by a server that was killed; the lock says that it is gone
-        bound = _bind(self._path)
+        bound = self._open.enter_context(_bound(self._path))
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
             lambda: AdminConnection(self._admin, self._connections), sock=bound
@@ -132,6 +135,7 @@ class AdminListener:
         if self._server is not None:
             self._server.close()
             self._server = None
+            self._open.close()
             with contextlib.suppress(OSError):
                 self._remove()
 
@@ -146,14 +150,17 @@ class AdminListener:
                 self._path.unlink()
 
 
-def _bind(path: Path) -> socket.socket:
-    bound = socket.socket(socket.AF_UNIX)
-    mask = os.umask(0o177)  # no moment in which others could open it
-    try:
-        bound.bind(str(path))
-    except BaseException:
-        bound.close()
-        raise
-    finally:
-        os.umask(mask)
-    return bound
+@contextlib.contextmanager
+def _bound(path: Path) -> Iterator[socket.socket]:
+    """Yield the socket, which is closed by whoever listens on it; its address holds as long as the block lasts."""
+    with socket_address(path.parent, path.name) as address:
+        bound = socket.socket(socket.AF_UNIX)
+        mask = os.umask(0o177)  # no moment in which others could open it
+        try:
+            bound.bind(address)
+        except BaseException:
+            bound.close()
+            raise
+        finally:
+            os.umask(mask)
+        yield bound
