@@ -136,14 +136,21 @@ def moment(time: int) -> str:
 
 def local(time: int) -> str:
     """Return a time of the protocol as people here read it, to the minute."""
-    return f"{_utc(time).astimezone():%Y-%m-%d %H:%M}"
+    return f"{_here(time):%Y-%m-%d %H:%M}"
 
 
 def clock(time: int) -> str:
     """Return the same, without the day if it is today."""
-    then = _utc(time).astimezone()
+    then = _here(time)
     today = then.date() == datetime.datetime.now().astimezone().date()
     return f"{then:%H:%M}" if today else f"{then:%Y-%m-%d %H:%M}"
+
+
+def _here(time: int) -> datetime.datetime:
+    from chatcli import zone
+
+    zone.current()  # for `listen`, which may run for weeks
+    return _utc(time).astimezone()
 
 
 def _utc(time: int) -> datetime.datetime:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from time import struct_time
+
     from chatcli.server.app import Serving, Settings
 
 from chatcli.cli.values import DurationType, FileType
@@ -175,7 +177,10 @@ def command(
     from chatcli.server.limits import Limits
 
     output = LogOutput()
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(message)s", handlers=[output])
+    form = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    form.converter = _local_time
+    output.setFormatter(form)
+    logging.basicConfig(level=log_level.upper(), handlers=[output])
     limits = Limits(
         text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
     )
@@ -186,6 +191,16 @@ def command(
         app.run(settings, lambda serving: output.write(_ready(serving, settings)))
     finally:
         output.drain(_LAST_LINES)
+
+
+def _local_time(moment: float | None) -> struct_time:
+    """Return a time in the zone of this machine, whichever that is by now."""
+    import time
+
+    from chatcli import zone
+
+    zone.current()
+    return time.localtime(moment)
 
 
 def _limits(options: dict[str, int | str]) -> dict[str, Any]:

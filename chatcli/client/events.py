@@ -6,6 +6,7 @@ import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from chatcli import zone
 from chatcli.client.looks import Clock
 from chatcli.errors import ChatError
 from chatcli.protocol.frames import Message
@@ -61,17 +62,17 @@ Event = Said | Separator | Answer | Notice | Trouble
 
 def when(at: int, today: datetime.date, clock: Clock = "24h") -> str:
     """Return a time, in milliseconds since 1970-01-01 UTC, by the reader's clock; on other days it carries its date."""
-    date, time = _local(at // 60_000, clock)
+    date, time = _local(at // 60_000, clock, zone.current())
     return time if date == today else f"{date} {time}"
 
 
 def day(at: int) -> datetime.date:
     """Return the reader's day at a time in milliseconds since 1970-01-01 UTC."""
-    return _local(at // 60_000, "24h")[0]
+    return _local(at // 60_000, "24h", zone.current())[0]
 
 
 @lru_cache(maxsize=64)  # many messages are of the same minute
-def _local(minutes: int, clock: Clock) -> tuple[datetime.date, str]:
+def _local(minutes: int, clock: Clock, _: int) -> tuple[datetime.date, str]:
     local = datetime.datetime.fromtimestamp(minutes * 60, datetime.UTC).astimezone()
     if clock == "12h":  # not %p, which is empty in many languages
         return local.date(), f"{local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chatcli import zone
 from chatcli.errors import InputError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.frames import VERSION, Hello
@@ -245,6 +246,7 @@ def _find_seat(user: User, hello: Hello) -> list[Session]:
     own = [other for other in others if other.silent or (hello.client and other.client == hello.client)]
     if hello.present == "refuse" and len(own) < len(others):
         first = next(other for other in others if other not in own)
+        zone.current()
         since = datetime.datetime.fromtimestamp(user.since / 1000, datetime.UTC).astimezone()
         text = (
             f"{user.name} is already in the chat from {first.host} since {since:%H:%M}: "
