@@ -16,6 +16,7 @@ from prompt_toolkit.layout.dimension import Dimension
 from chatcli.client.chat import Chat
 from chatcli.client.rendering import Fragments
 from chatcli.client.talk import Talk
+from chatcli.client.ui.clusters import CLUSTERS
 from chatcli.client.ui.pending import Pending, pending_lines
 from chatcli.client.ui.questions import question_lines
 from chatcli.client.ui.toolbar import State, Unread, changes_in, toolbar
@@ -153,6 +154,11 @@ def _window(content: Callable[[], Fragments], style: str) -> ConditionalContaine
 
     # Where the window is low it is this that has to make room, not what is being typed.
     return ConditionalContainer(
-        Window(FormattedTextControl(lambda: list(content())), height=height, style=style, dont_extend_height=True),
+        Window(
+            FormattedTextControl(lambda: [*CLUSTERS.mapped(content())]),
+            height=height,
+            style=style,
+            dont_extend_height=True,
+        ),
         filter=~is_done,
     )

@@ -18,14 +18,17 @@ from chatcli.client.ui.key_parser import KeyParser
 class KeyInput(Vt100Input):
     """An input that gives back the keys when the rest of a paste or of a sequence never comes.
 
+    Args:
+        locate: takes the column of the cursor, where the terminal was asked for it.
+
     Attributes:
         reads: how many times keys were read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, locate: Callable[[int], None] = lambda _: None) -> None:
         super().__init__(sys.stdin)
         self.reads = 0
-        self._parser = KeyParser(self._take, time.monotonic)
+        self._parser = KeyParser(self._take, time.monotonic, locate)
         self.vt100_parser = self._parser
         self._ready: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -34,6 +34,7 @@ _PATIENCE_WITH_PASTES: Final = 3.0  # which may come over slow lines
 _PATIENCE_WITH_INTERRUPTS: Final = 0.2
 
 _FUNCTIONAL: Final = re.compile(r"\x1b\[(\d*)(?:;(\d*)(?::(\d*))?)?(?:;[\d:]*)?([A-HPQS~])")
+_POSITION: Final = re.compile(r"\x1b\[\d{1,5};(\d{1,5})R")
 _LOCKS: Final = 64 | 128
 _NAVIGATION: Final[dict[int, Keys]] = dict(
     zip(
@@ -60,10 +61,17 @@ class KeyParser(Vt100Parser):
     Args:
         press: takes each key.
         clock: the seconds since some moment.
+        locate: takes the column of the cursor, where the terminal was asked for it.
     """
 
-    def __init__(self, press: Callable[[KeyPress], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        press: Callable[[KeyPress], None],
+        clock: Callable[[], float],
+        locate: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._clock = clock
+        self._locate = locate
         self._unread = ""  # a sequence that is not whole
         self._sent = 0  # how many characters of it came at once, and so from the terminal, not from fingers
         self._escaped = -_PATIENCE  # when Esc alone was taken for a key
@@ -201,7 +209,9 @@ class KeyParser(Vt100Parser):
 
     def _press_sequence(self, sequence: str) -> None:
         key = stroke(sequence)
-        if key is not None:
+        if position := _POSITION.fullmatch(sequence):
+            self._locate(int(position[1]))
+        elif key is not None:
             self._press_stroke(key)
         elif sequence in ANSI_SEQUENCES and not sequence.endswith(("u", PASTE_END)):
             self._press_all(ANSI_SEQUENCES[sequence], "")

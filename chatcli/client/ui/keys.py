@@ -8,11 +8,20 @@ from typing import Final, Literal
 
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-from prompt_toolkit.filters import Condition, Filter, emacs_insert_mode, has_focus, is_searching, vi_insert_mode
+from prompt_toolkit.filters import (
+    Condition,
+    Filter,
+    emacs_insert_mode,
+    has_focus,
+    has_selection,
+    is_searching,
+    vi_insert_mode,
+)
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import stop_search
 
+from chatcli.client.ui.clusters import joined_after, joined_before
 from chatcli.client.ui.writing import Writing
 
 #: How the line is edited.
@@ -52,6 +61,7 @@ def key_bindings(writing: Writing) -> KeyBindings:
     add("c-d", filter=empty)(writing.leave)
     add("c-x", "c-e")(writing.open_editor)
     add("tab")(lambda: _complete(writing))
+    _add_those_for_whole_characters(add, writing)
     for number in range(1, 10):
         add("escape", str(number))(partial(writing.go, number))
     for digit in "0123456789":
@@ -64,6 +74,20 @@ def key_bindings(writing: Writing) -> KeyBindings:
         add("escape", key)(partial(writing.step, by))
     _add_those_with_events(bindings, writing)
     return bindings
+
+
+def _add_those_for_whole_characters(add: Callable[..., Callable[[Callable[[], None]], None]], writing: Writing) -> None:
+    """Have keys move over and delete characters of several code points, of which prompt_toolkit takes one at a time."""
+    inserting = (vi_insert_mode | emacs_insert_mode) & ~has_selection
+    before = Condition(lambda: joined_before(writing.buffer) > 1) & inserting
+    after = Condition(lambda: joined_after(writing.buffer) > 1) & inserting
+    for key in ("left", "c-b"):
+        add(key, filter=before)(lambda: writing.buffer.cursor_left(joined_before(writing.buffer)))
+    for key in ("right", "c-f"):
+        add(key, filter=after)(lambda: writing.buffer.cursor_right(joined_after(writing.buffer)))
+    add("c-h", filter=before)(lambda: _delete(writing.buffer.delete_before_cursor, joined_before(writing.buffer)))
+    for key in ("delete", "c-d"):
+        add(key, filter=after)(lambda: _delete(writing.buffer.delete, joined_after(writing.buffer)))
 
 
 def _add_those_with_events(bindings: KeyBindings, writing: Writing) -> None:
@@ -87,6 +111,10 @@ def _add_those_with_events(bindings: KeyBindings, writing: Writing) -> None:
     def _close_search(_: KeyPressEvent) -> None:
         stop_search()
         writing.forsake_history()
+
+
+def _delete(delete: Callable[[int], str], count: int) -> None:
+    delete(count)
 
 
 def _following(event: KeyPressEvent) -> str:

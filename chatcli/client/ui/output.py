@@ -15,6 +15,8 @@ from typing import Final
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from chatcli.client.ui.clusters import CLUSTERS
+
 # Synchronized output: a terminal that knows it shows all of it at once, others ignore it.
 # https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036
 _BEGIN: Final = "\x1b[?2026h"
@@ -37,7 +39,7 @@ class WholeOutput(Vt100_Output):
                 columns, rows = 0, 0
             return Size(rows=rows or 24, columns=columns or 80)
 
-        # No cursor position requests: their answers arrive among the keys, late on slow lines, and nothing needs them.
+        # No cursor position requests by prompt_toolkit: their answers come late on slow lines, and nothing needs them.
         return cls(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
 
     def erase_down(self) -> None:
@@ -47,6 +49,14 @@ class WholeOutput(Vt100_Output):
         (its option scroll-on-clear). So the first cell is erased apart.
         """
         self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
+
+    def write(self, data: str) -> None:
+        """Write text, or what one cell holds."""
+        cluster = CLUSTERS.drawn(data) if not data.isascii() else None
+        if cluster is None:
+            super().write(data)
+        else:
+            self.write_raw(cluster)
 
     def flush(self) -> None:
         """Pass on what was written, unless it is being held."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -21,6 +22,7 @@ from chatcli.client.looks import Looks
 from chatcli.client.open_questions import DECLINE
 from chatcli.client.talk import Talk
 from chatcli.client.trust import Trust
+from chatcli.client.ui.clusters import CLUSTERS, ClusterProcessor, can_show
 from chatcli.client.ui.completer import LineCompleter, Surroundings
 from chatcli.client.ui.drafts import Drafts
 from chatcli.client.ui.edges import Edges
@@ -72,7 +74,7 @@ class Terminal:
             begins=chat.begins,
         )
         self.writing.send = self._send
-        keys = KeyInput()
+        keys = KeyInput(self._located)
         self.writing.reads = lambda: keys.reads
         self._notifier = Notifier(looks.notify, self._output.write_raw, self.writing.goes_to, self._loop.time)
         self.key_bindings = key_bindings(self.writing)
@@ -82,6 +84,7 @@ class Terminal:
             style=self._painter.style,
             color_depth=self._painter.depth,
             input=keys,
+            input_processors=[ClusterProcessor()],
             output=self._output,
             completer=LineCompleter(lambda: surroundings(chat)),
             complete_while_typing=False,
@@ -148,6 +151,12 @@ class Terminal:
         modes.watch(self._session.app)
         modes.bind(self.key_bindings)
 
+    def _located(self, column: int) -> None:
+        """Take the terminal's answer to how wide it shows a sample."""
+        if CLUSTERS.answer(column) and self._session.app.is_running:
+            self._session.app.renderer.erase()
+            self._session.app.invalidate()
+
     def size(self) -> Size:
         """Return the size of the terminal."""
         return self._output.get_size()
@@ -155,6 +164,8 @@ class Terminal:
     async def open(self, conversation: Talk, edges: Edges) -> asyncio.Task[str]:
         """Put up the input line; return once keys are taken, with the task that takes them until it is cancelled."""
         self.conversation = conversation
+        if can_show(sys.stdout.encoding):
+            self._output.write_raw(CLUSTERS.questions())
         edges.attach(self._session)
         edges.follow(conversation)
         taken = asyncio.Event()

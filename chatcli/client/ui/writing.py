@@ -16,6 +16,7 @@ from prompt_toolkit.key_binding.vi_state import InputMode
 from chatcli.client.doubts import Origin, may_be_name
 from chatcli.client.events import Event, Notice, Trouble
 from chatcli.client.open_questions import Question
+from chatcli.client.ui.clusters import CLUSTERS
 from chatcli.client.ui.drafts import Drafts
 from chatcli.client.ui.editor import edit
 from chatcli.client.ui.one_key import OneKey
@@ -144,7 +145,7 @@ class Writing:
         """Return where the text goes, as it stands in front of it."""
         room = get_app().output.get_size().columns // _SHARE
         name = cut(printable_line(self._conversations.current), room)
-        return [("class:prompt", f"{name} {_MARK} " if name else f"{_MARK} ")]
+        return [*CLUSTERS.mapped([("class:prompt", f"{name} {_MARK} " if name else f"{_MARK} ")])]
 
     def goes_to(self, of: str) -> bool:
         """Return whether something is being typed that goes to this person or room."""
