@@ -155,8 +155,8 @@ class Trust:
             return ServerNotTrusted(_moved(server, before[-1], shown))
         because = f" {doubt}" if doubt else ""
         return ServerNotTrusted(
-            f"The server at {server} is not known, and there is no terminal to ask on.{because} Its key is {shown}. If "
-            f"that is what its operator gave you, say --pin {shown}; --accept-new takes whatever a new server shows."
+            f"The server at {server} is not known, and there is no terminal to ask on. Its key is {shown}. If that is "
+            f"what its operator gave you, say --pin {shown}; --accept-new takes whatever a new server shows.{because}"
         )
 
     def _write_down(self, known: KnownServers, server: Address, key: str, *, asked: bool = False) -> None:
@@ -200,7 +200,7 @@ def is_loopback(host: str) -> bool:
 def _is_it_right(server: Address, key: str, doubt: str) -> str:
     because = f"{doubt} " if doubt else ""
     return (
-        f"The server at {server} is not known. {because}Its key is {key}.\nIs this the key that its operator gave you?"
+        f"The server at {server} is not known. Its key is {key}.\n{because}Is this the key that its operator gave you?"
     )
 
 

@@ -54,6 +54,8 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
     try:
         return Address(canonical_host(host), number)
     except ValueError as error:
+        if ":" in host:
+            return Address(host, number)  # nobody is found there, and the sentence about that says all
         raise InputError(
             f'"{text}" is not an address ({error}); write HOST or HOST:PORT, as in "127.0.0.1:8080".'
         ) from None
