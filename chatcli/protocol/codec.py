@@ -38,6 +38,11 @@ def encode(frame: ClientFrame | ServerFrame) -> bytes:
     return _encode(frame) + b"\n"
 
 
+def raw(part: msgspec.Struct) -> msgspec.Raw:
+    """Return a part of a frame, encoded already: of long frames not all is encoded in one go."""
+    return msgspec.Raw(_encode(part))
+
+
 def encode_all(frames: Sequence[ClientFrame | ServerFrame]) -> bytes:
     """Return frames as lines, one behind the other."""
     return _encode_lines(frames)

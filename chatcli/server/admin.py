@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from chatcli.protocol.admin import Request, Row
 from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
 from chatcli.protocol.names import check_name
 from chatcli.protocol.text import printable_line
+from chatcli.server import slices
 from chatcli.server.audit import Audit
 from chatcli.server.directory import User
 from chatcli.store.log import Settled
@@ -34,6 +35,7 @@ Answer = Callable[[list[Row] | Refused], None]
 
 _INVITATION_SECONDS: Final = 7 * 86_400
 _FROM_INSIDE: Final = frozenset({"kick", "ban", "unban", "mute", "unmute"})
+_AT_ONCE: Final = 300  # people or connections that are looked at in one turn of the loop
 _UNNOTED: Final = frozenset({"status"})  # done even if it cannot be noted: it is asked when the disk is full
 _CANNOT_WRITE: Final = "The server cannot write its log, so nothing was changed: look at its messages and its disk."
 
@@ -203,7 +205,16 @@ class Admin:
 
     def _users(self, _request: Request, asked: _Asked) -> None:
         connections = Counter(session.user.id for session in self._hub.sessions if session.user is not None)
-        asked.tell(*(self._row(user, connections[user.id]) for user in self._hub.directory.users()))
+        rows: list[Row] = []
+
+        def take(users: list[User]) -> None:
+            rows.extend(self._row(user, connections[user.id]) for user in users)
+
+        def list_them() -> Iterator[None]:
+            yield from slices.in_order(self._hub.directory.users(), lambda user: user.key, _AT_ONCE, take)
+            asked.tell(*rows)
+
+        slices.run(self._hub.later, list_them())
 
     def _row(self, user: User, connections: int) -> Row:
         rulings = self._hub.rulings
@@ -234,20 +245,33 @@ class Admin:
             self._check_known(request.to)
         rulings, seconds, reason = self._hub.rulings, request.seconds, request.reason
 
-        def finish() -> Row:
-            for user in self._hub.directory.users():
-                if not {user.key, *map(ed25519_fingerprint, user.keys)}.isdisjoint(subjects):
-                    self._hub.links.drop(user)  # whoever is out may have asked for a code
-                    self._hub.rooms.invitations.end_of_inviter(user)
-            text = f"You have been banned from this server{_because(reason)}: speak with its operator."
-            closed = self._close(
-                codes.BANNED, text, lambda one, user: not {user.key, ed25519_fingerprint(one.key)}.isdisjoint(subjects)
-            )
-            return {"banned": request.to, "until": self._until(seconds), "closed": closed}
+        def settled(error: StoreError | None) -> None:
+            if error is None:
+                slices.run(self._hub.later, self._put_out(request, set(subjects), asked))
+            else:
+                asked.refuse(Refused(codes.STORAGE, _CANNOT_WRITE))
 
         for subject in others:
             rulings.make("ban", subject, seconds=seconds, reason=reason)
-        rulings.make("ban", last, seconds=seconds, reason=reason, settled=asked.then(finish))
+        rulings.make("ban", last, seconds=seconds, reason=reason, settled=settled)
+
+    def _put_out(self, request: Request, subjects: set[str], asked: _Asked) -> Iterator[None]:
+        """Close what is open under what was just banned, and end what those whom it concerns have given."""
+        text = f"You have been banned from this server{_because(request.reason)}: speak with its operator."
+        closed = 0
+        for sessions in slices.portions(tuple(self._hub.sessions), _AT_ONCE):
+            for one in sessions:
+                if one.user is not None and {one.user.key, ed25519_fingerprint(one.key)} & subjects:
+                    one.close(codes.BANNED, text)
+                    closed += 1
+            yield
+        for users in slices.portions(self._hub.directory.users(), _AT_ONCE):
+            for user in users:
+                if {user.key, *map(ed25519_fingerprint, user.keys)} & subjects:
+                    self._hub.links.drop(user)  # whoever is out may have asked for a code
+                    self._hub.rooms.invitations.end_of_inviter(user)
+            yield
+        asked.tell({"banned": request.to, "until": self._until(request.seconds), "closed": closed})
 
     def _unban(self, request: Request, asked: _Asked) -> None:
         *others, last = subjects = self._subjects(request.to)

@@ -150,8 +150,8 @@ class Directory:
         return len(self._by_id)
 
     def users(self) -> list[User]:
-        """Return all of them, by name."""
-        return sorted(self._by_id.values(), key=lambda user: user.key)
+        """Return all of them."""
+        return list(self._by_id.values())
 
     def claimed(self, key: str) -> User | None:
         """Return whoever has the name, even if it is not on disk yet."""

@@ -6,23 +6,26 @@ have talked of late. So a server that starts again with thousands of people send
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.errors import ChatError
-from chatcli.protocol.codec import encode
+from chatcli.protocol.codec import encode, raw
 from chatcli.protocol.frames import People, Person
 from chatcli.protocol.frames import Presence as PresenceFrame
+from chatcli.server import slices
 from chatcli.server.notices import SMALL_ROOM
 from chatcli.store.log import Seen
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from chatcli.server.directory import Directory, User
-    from chatcli.server.rooms import Room
     from chatcli.store.log import Log
 
 _PARTNERS: Final = 50
+_AT_ONCE: Final = 300  # people who are listed, or told, in one turn of the loop
 _SOONEST: Final = 0.05  # seconds
 _BETWEEN: Final = 1000  # milliseconds between two notices of the same person
 _NOTICES_A_SECOND: Final = 5_000  # to all sessions together: with many people here, notices are rarer and longer
@@ -73,7 +76,7 @@ class Presence:
         """How many are here."""
         return len(self._here)
 
-    def users(self) -> Iterable[User]:
+    def users(self) -> Collection[User]:
         """Return those who are here."""
         return self._here.values()
 
@@ -153,20 +156,34 @@ class Presence:
 
     # The answers to ``who``
 
-    def people(self, number: int = 0, limit: int = 0, asking: User | None = None) -> bytes:
-        """Return who is here; with a limit, those first who are near to whoever asks."""
-        if not limit or limit >= len(self._here):
-            return self._list(self._here.values(), number)
+    def people(self, number: int, limit: int, asking: User | None) -> bytes:
+        """Return so many of those who are here, those first who are near to whoever asks."""
+        if limit >= len(self._here):
+            return self.list_few(self._here.values(), number)
         near = self.near(asking) if asking is not None else set()
         chosen = islice(dict.fromkeys(chain(near, islice(self._here.values(), limit))), limit)
-        return self._list(chosen, number, count=len(self._here))
+        return self.list_few(chosen, number, count=len(self._here))
 
-    def members(self, room: Room, number: int) -> bytes:
-        """Return who belongs to a room."""
-        return self._list(room.members, number, room.name)
+    def list_all(self, users: Iterable[User], number: int, to: str, answer: Callable[[bytes], None]) -> Iterator[None]:
+        """List people by name, as many at once as keep nobody else waiting.
 
-    def _list(self, users: Iterable[User], number: int, to: str = "", count: int = 0) -> bytes:
-        people = sorted(map(self.person, users), key=lambda person: person.user.casefold())
+        Args:
+            users: those to be listed.
+            number: of the question.
+            to: the room, if it is about one.
+            answer: takes the encoded answer.
+        """
+        people: list[Person] = []
+        listed: list[Raw] = []
+        for portion in slices.portions(tuple(users), _AT_ONCE):
+            people += map(self.person, portion)
+            yield
+        yield from slices.in_order(people, _by_name, _AT_ONCE, lambda some: listed.extend(map(raw, some)))
+        answer(encode(People(cast("list[Person]", listed), to, 0, number)))
+
+    def list_few(self, users: Iterable[User], number: int, to: str = "", count: int = 0) -> bytes:
+        """List people by name, in one go; ``count`` is how many there are where these are not all."""
+        people = sorted(map(self.person, users), key=_by_name)
         return encode(People(people, to, count, number))
 
     # The notices
@@ -200,10 +217,7 @@ class Presence:
                 if notice is None:
                     notice = notices[other] = PresenceFrame([], [], [])
                 _add(notice, change.name, person)
-        for other, notice in notices.items():
-            line = encode(notice)
-            for session in other.joined:
-                session.notify(line)
+        slices.run(self._later, _tell_each(notices))
         if self._changed:
             self._schedule(_BETWEEN / 1000)
 
@@ -211,6 +225,19 @@ class Presence:
         if not self._scheduled:
             self._scheduled = True
             self._later(seconds, self.tell)
+
+
+def _tell_each(notices: dict[User, PresenceFrame]) -> Iterator[None]:
+    for portion in slices.portions(notices.items(), _AT_ONCE):
+        for other, notice in portion:
+            line = encode(notice)
+            for session in other.joined:
+                session.notify(line)
+        yield
+
+
+def _by_name(person: Person) -> str:
+    return person.user.casefold()
 
 
 def _remember(partners: dict[User, None] | None, partner: User) -> None:

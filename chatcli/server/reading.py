@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from chatcli.errors import ChatError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
+from chatcli.protocol.codec import raw
 from chatcli.protocol.names import is_room
+from chatcli.server import slices
+from chatcli.server.prices import LISTED
 from chatcli.server.receipts import receipt
 from chatcli.server.rooms import Room
 from chatcli.store import extra
 from chatcli.store.log import Done, HistoryQuery, MessageRow, Page, Question, SearchQuery, Unread, UnreadQuery
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from chatcli.server.directory import User
     from chatcli.server.hub import Hub
     from chatcli.server.session import Session
 
 _ROOMS: Final = 500  # in one answer
+_AT_ONCE: Final = 300  # people who are listed in one turn of the loop
 
 Found = TypeVar("Found")
 
@@ -56,10 +62,15 @@ def _read(
         assert found is not None or error is not None  # noqa: S101 (what the log promises)
         session.answer(frame, make(found) if found is not None else error or ChatError())
 
+    _behind_own(session, lambda: read(done))
+
+
+def _behind_own(session: Session, read: Callable[[], None]) -> None:
+    """Have a session wait, and read once what it has said itself is written."""
     if session.wait():
-        session.hub.when_written(lambda: None if session.closed else read(done))
+        session.hub.when_written(lambda: None if session.closed else read())
     else:
-        read(done)
+        read()
 
 
 def _history(session: Session, frame: f.History) -> None:
@@ -126,18 +137,28 @@ def _receipts(session: Session, frame: f.Receipts) -> None:
 
 
 def _receipts_of_room(session: Session, frame: f.Receipts, room: Room) -> None:
-    hub = session.hub
+    hub, user = session.hub, session.own()
 
-    def make(newest: dict[int, MessageRow]) -> f.ServerFrame:
+    def list_them() -> Iterator[None]:
+        people: list[Raw] = []
+        for portion in slices.portions(tuple(room.members), _AT_ONCE):
+            others = (member for member in portion if member is not user and member in room.members)
+            people.extend(raw(receipt(member, room)) for member in others)
+            yield
+        session.answer(frame, f.ReceiptList(room.name, cast("list[f.Receipt]", people), frame.n))
+
+    def told(newest: dict[int, MessageRow] | None, error: ChatError | None) -> None:
+        if newest is None:
+            session.answer(frame, error or ChatError())
+            return
         if room.id in newest:
             room.newest = max(room.newest, newest[room.id].seq)
-        members = (member for member in room.members if member is not session.user)
-        people = [receipt(member, room) for member in members]
-        return f.ReceiptList(room.name, people, frame.n)
+        slices.run(hub.later, list_them())
 
     if frame.watch:
         hub.receipts.watch(session, room)
-    _read(session, frame, lambda done: hub.log.read_newest(session.own().id, [room.id], done), make)
+    session.account.charge(len(room.members) * LISTED)
+    _behind_own(session, lambda: hub.log.read_newest(user.id, [room.id], told))
 
 
 def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: User) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final
 
 from chatcli.errors import Refused, StoreError
@@ -11,10 +11,14 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON, Request, Row
 from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
-from chatcli.server import admission, reading, room_requests, sending
+from chatcli.server import admission, reading, room_requests, sending, slices
+from chatcli.server.prices import LISTED
 
 if TYPE_CHECKING:
+    from chatcli.server.directory import User
     from chatcli.server.session import Session
+
+_FEW: Final = 1000  # people who are listed in one go
 
 
 def _ack(session: Session, frame: f.Ack) -> None:
@@ -29,9 +33,21 @@ def _who(session: Session, frame: f.Who) -> None:
     if frame.to:
         room = hub.rooms.find(session.own(), frame.to)
         hub.rooms.check_read(room, session.own())
-        session.put(hub.presence.members(room, frame.n))
-    else:
+        _list(session, frame, room.members, room.name)
+    elif 0 < frame.limit <= _FEW:
         session.put(hub.presence.people(frame.n, frame.limit, session.user))
+    else:
+        _list(session, frame, hub.presence.users(), "")
+
+
+def _list(session: Session, frame: f.Who, users: Collection[User], to: str) -> None:
+    hub = session.hub
+    session.account.charge(len(users) * LISTED)
+    if len(users) <= _FEW:
+        session.put(hub.presence.list_few(users, frame.n, to))
+        return
+    session.wait()
+    slices.run(hub.later, hub.presence.list_all(users, frame.n, to, lambda line: session.answer(frame, line)))
 
 
 def _away(session: Session, frame: f.Away) -> None:

@@ -291,7 +291,7 @@ class Session:
             return
         if self._stale_roster:
             self._stale_roster = False
-            self.put(self.hub.presence.people(limit=ROSTER, asking=self.user))
+            self.put(self.hub.presence.people(0, ROSTER, self.user))
         if self.feed is not None:
             self.feed.go_on()
         if self._has_more or self._leaving:

@@ -44,6 +44,13 @@ SAID: Final[dict[type, dict[str, Any]]] = {
 KINDS: Final = get_args(f.ClientFrame)
 
 
+def test_every_price_is_documented() -> None:
+    """The protocol's page has what each kind of frame costs."""
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    prices_of = page.partition("### What it costs to say something")[2].partition("\n### ")[0]
+    assert [kind for kind in KINDS if kind is not f.Send and f"`{kind.__struct_config__.tag}`" not in prices_of] == []
+
+
 def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
     """Have the server take lines from someone's only connection; return the messages and the points that they paid."""
 
