@@ -55,6 +55,7 @@ class _AskCommand(RoomCommand):
 @click.argument("to", type=NameType())
 @click.argument("question", type=TextType())
 @click.option(
+    "-c",
     "--choice",
     "choices",
     type=TextType(),
@@ -63,6 +64,7 @@ class _AskCommand(RoomCommand):
     "[default: yes, no]",
 )
 @click.option(
+    "-t",
     "--timeout",
     type=DurationType(bare=True),
     default=_TIMEOUT,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("history", cls=RoomCommand)
 @click.argument("of", type=NameType())
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @before_option
 @click.option(
     "--since",

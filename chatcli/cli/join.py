@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 @user_option("Your name in the chat; asked for if not given.")
 @server_options
 @click.option("--host", help="The host of the server, in place of the one in --server.")
-@click.option("--port", type=click.IntRange(1, 65535), help="The port of the server, in place of the one in --server.")
+@click.option(
+    "-p", "--port", type=click.IntRange(1, 65535), help="The port of the server, in place of the one in --server."
+)
 @click.option("--takeover", is_flag=True, help="If you are in the chat already, end that.")
 @click.option("--attach", is_flag=True, help="If you are in the chat already, join beside it; both see everything.")
 @click.option("--link", type=TextType(), metavar="CODE", help='Your code from "chatcli key link" on another device.')
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 @setting_option("color")
 @setting_option("background")
 @setting_option("notify")
+@setting_option("alerts")
 @setting_option("keys")
 @setting_option("clock")
 def command(
@@ -54,6 +57,7 @@ def command(
     rooms: tuple[str, ...],
     receipts: bool,
     plain: bool | None,
+    alerts: tuple[str, ...] | None,
     **looks: Any,  # noqa: ANN401 (click has seen to it that they are what Looks takes)
 ) -> None:
     """Join the chat and talk.
@@ -96,6 +100,7 @@ def command(
         receipts=receipts,
         rooms=rooms,
         whole=not on_terminal,  # what reads a pipe wants everything
+        alerts=alerts or (),
         scripted=sys.stdin is None or not sys.stdin.isatty(),
     )
     chat = Chat(user or "", new_id, _now, arrival, _elapsed)

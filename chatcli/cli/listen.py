@@ -72,8 +72,8 @@ class _ListenCommand(RoomCommand):
     metavar="SEQ|TIME|last|now",
     help="Begin there: 4711, 2h, yesterday, 2026-11-22T10:00Z.  [default: last]",
 )
-@click.option("--count", type=click.IntRange(min=1), help="End after so many messages.")
-@click.option("--timeout", type=DurationType(bare=True), help="End after this time, as in 30s or 5m.")
+@click.option("-n", "--count", type=click.IntRange(min=1), help="End after so many messages.")
+@click.option("-t", "--timeout", type=DurationType(bare=True), help="End after this time, as in 30s or 5m.")
 @click.option("--as", "name", type=TextType("NAME"), help="Keep a position of its own under this name.")
 @click.option(_EXEC, "command_line", type=TextType("CMD"), help="Run this in the shell for each message.")
 @click.option("--join", "enter", is_flag=True, help="Enter the rooms, where you do not belong to them.")

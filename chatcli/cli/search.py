@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, required=True, type=TextType())
 @click.option("--in", "where", type=NameType(), metavar="ROOM|NAME", help="Only in this room, or with this person.")
 @click.option("--from", "sender", type=NameType(rooms=False), metavar="NAME", help="Only what this person said.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
 @before_option
 @seq_option
 @json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer.")

@@ -31,6 +31,7 @@ _TIMEOUT = 30  # seconds
     text="Wait until the person, or somebody else in the room, was shown it.",
 )
 @click.option(
+    "-t",
     "--timeout",
     type=DurationType(bare=True),
     help="How long to wait, as in 30s or 5m; implies --wait. With --lines, how long for what is not sent when the "

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from chatcli.cli.values import AddressType, FingerprintType, NamedServerType, UserType
+from chatcli.cli.values import AddressType, FingerprintType, NamedServerType, UserType, WordsType
 from chatcli.client.files import config_directory
 from chatcli.errors import InputError
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address
@@ -48,6 +48,11 @@ class Setting(NamedTuple):
     def variable(self) -> str:
         """How it is called in the environment."""
         return f"CHATCLI_{self.name.upper()}"
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a list."""
+        return isinstance(self.type, WordsType)
 
     @property
     def switch(self) -> bool:
@@ -93,6 +98,13 @@ SETTINGS: Final = {
             _choice("bell", "osc", "off"),
             "bell",
             "How you are told of mentions and direct messages: the bell, a notice of the desktop, or not.",
+        ),
+        Setting(
+            "alerts",
+            WordsType(),
+            None,
+            "Words of which you are told as of your name, parted by commas; in config.toml a list.",
+            "none",
         ),
         Setting("keys", _choice("emacs", "vi"), "emacs", "The keys with which a line is edited."),
         Setting("clock", _choice("24h", "12h"), "24h", "How times are written."),

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from chatcli.cli.settings import SETTINGS, File, hint
+from chatcli.cli.settings import SETTINGS, File, Setting, hint
 from chatcli.errors import InputError
 
 _SERVERS: Final = "servers"  # the table of those that have a name
@@ -85,8 +85,9 @@ class Reader:
         if isinstance(said, dict):
             hint = f" A server is named with [servers.{next(iter(said), 'NAME')}]." if key == "server" else ""
             raise self._mistake([*place, key], f"{key} is no table of settings.{hint}")
-        if setting.switch != isinstance(said, bool) or not isinstance(said, bool | str):
-            form = "true or false, without quotes" if setting.switch else "text in quotes"
+        if not self._has_form(setting, said):
+            form = 'a list of texts, as in ["deploy", "prod"]' if setting.several else "text in quotes"
+            form = "true or false, without quotes" if setting.switch else form
             raise self._mistake([*place, key], f"{key} is {form}.")
         try:
             return setting.type.convert(said, None, None)
@@ -94,6 +95,12 @@ class Reader:
             raise self._mistake(
                 [*place, key], f"{key}: {error if isinstance(error, InputError) else error.message}"
             ) from None
+
+    @staticmethod
+    def _has_form(setting: Setting, said: object) -> bool:
+        if setting.several and isinstance(said, list):
+            return all(isinstance(one, str) for one in said)
+        return isinstance(said, bool if setting.switch else str)
 
     def _decoded(self, data: bytes) -> str:
         try:

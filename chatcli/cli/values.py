@@ -72,6 +72,22 @@ class TextType(click.ParamType[str]):
         return text
 
 
+class WordsType(click.ParamType[tuple[str, ...]]):
+    """Words, or rows of words, parted by commas; in ``config.toml`` a list of texts as well."""
+
+    name = "WORD,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the words, without blanks around them."""
+        written = value if isinstance(value, list | tuple) else str(value).split(",")
+        words = tuple(" ".join(str(word).split()) for word in written if str(word).strip())
+        if not all(map(is_text, words)):
+            self.fail("it is not text in UTF-8.", param, ctx)
+        if any(not any(map(str.isalnum, word)) for word in words):
+            self.fail("a word has a letter or a digit in it.", param, ctx)
+        return words
+
+
 class NameType(_Completed, TextType):
     """The name of a person or of a room, which the shell completes; with ``many``, or several, parted by commas."""
 

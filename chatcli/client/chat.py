@@ -73,6 +73,7 @@ class Arrival(NamedTuple):
         receipts: whether others are told what the user has seen.
         rooms: to be entered at once.
         whole: nothing that was missed in rooms is to be left out, however much it is.
+        alerts: words of which the user is told as of their name.
         scripted: a program writes the lines: a word before a colon is a recipient, whether or not they are known, and
             nobody reads separators.
     """
@@ -85,6 +86,7 @@ class Arrival(NamedTuple):
     receipts: bool = True
     rooms: tuple[str, ...] = ()
     whole: bool = False
+    alerts: tuple[str, ...] = ()
     scripted: bool = False
 
 
@@ -146,7 +148,7 @@ class Chat:
         self._put_back = False  # the log was: from then on, what the server knows to have been read is not asked for
         self._owed = False  # whether one came that is yet to be shown
         self._invitations: list[str] = []  # rooms; the user is yet to be told of these
-        self._memory = Memory()
+        self._memory = Memory(self._arrival.alerts)
         self._catching_up = CatchingUp(separate=not self._arrival.scripted)
         self._answers = answers = Answers(self.circle, self._memory, clock, self.questions, self._trouble)
         answers.rooms = self._arrival.rooms
@@ -222,7 +224,7 @@ class Chat:
 
     def hello(self) -> f.Hello:
         """Return how to greet the server, the first time and again."""
-        key, client, present, link, invite, receipts, _, whole, _ = self._arrival
+        key, client, present, link, invite, receipts, _, whole, *_ = self._arrival
         # A machine that has slept learns of it only on waking: so what counts is when something was heard at last.
         much = self.position is None or self._elapsed() - self._last_heard > _MUCH
         newest = _NEWEST if much and not whole else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from chatcli.client.conversations import folded
 from chatcli.client.events import Said
+from chatcli.client.mentions import has_word, mentions
 from chatcli.protocol.frames import Message
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable_line
@@ -38,11 +38,15 @@ class Received(NamedTuple):
 class Memory:
     """The newest messages.
 
+    Args:
+        alerts: words of which the user is told as of their name.
+
     Attributes:
         received: those that came from others, the newest first; what was looked back at does not count.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, alerts: Iterable[str] = ()) -> None:
+        self._alerts = tuple(alerts)
         self.received: deque[Received] = deque(maxlen=_ANSWERED)
         self._glimpses: dict[int, Glimpse] = {}  # by seq, those that came first at the beginning
 
@@ -74,7 +78,10 @@ class Memory:
         if not is_room(message.to):
             return True
         answered = None if message.re is None else self._glimpses.get(message.re)
-        return (answered is not None and answered.sender == user) or mentions(message.text, user)
+        return (answered is not None and answered.sender == user) or self._names(message.text, user)
+
+    def _names(self, text: str, user: str) -> bool:
+        return mentions(text, user) or (bool(self._alerts) and has_word(text, self._alerts))
 
     def said_by(self, user: str, of: str) -> list[Glimpse]:
         """Return what the user has said in a conversation, as far as it is remembered, the oldest first."""
@@ -89,15 +96,6 @@ def _glimpse(message: Message, of: str) -> Glimpse:
 def conversation(message: Message, user: str) -> str:
     """Return the person or the room that the user speaks with in this message."""
     return message.to if is_room(message.to) or message.sender == user else message.sender
-
-
-def mentions(text: str, user: str) -> bool:
-    """Return whether a text has the user's name as a word; a name of one letter only behind @, for it may be one."""
-    name, text = folded(user), folded(text)
-    if name not in text:
-        return False
-    at = "@" if len(name) == 1 else "@?"
-    return re.search(rf"(?<![\w@-]){at}{re.escape(name)}(?![\w-])", text) is not None
 
 
 def _start(message: Message) -> str:

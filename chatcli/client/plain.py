@@ -108,10 +108,14 @@ class TerminalView(PlainView):
     def meant(self, line: str) -> str:
         """Return a line without what the terminal has sent into it; one that numbers a choice, as that answer.
 
+        Enter alone is the second one of a line that is held.
+
         A question that has come just now, or just now become the first, is not meant: the line was begun before.
         """
         line = without(line)
         number = line.strip()
+        if not number:
+            return self._chat.doubts.line
         question, since = self._first()
         if question is None or len(number) != 1 or number not in "0123456789"[: len(question.choices) + 1]:
             return line

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from chatcli.client.memory import mentions
+from chatcli.client.mentions import mentions
 from chatcli.protocol import frames
 from chatcli.protocol.names import is_room
 

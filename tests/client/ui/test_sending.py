@@ -19,7 +19,7 @@ AGAIN = "Enter once more"
 def join(server: ThreadServer, *options: str, **env: str) -> Terminal:
     """Run ``chatcli join`` in a terminal."""
     where = ("--server", str(server.address), "--user", "alice")
-    return Terminal("join", *where, *options, columns=100, rows=24, **env)
+    return Terminal("join", *where, *options, columns=140, rows=24, **env)
 
 
 def talks_with_bob(alice: Terminal) -> None:
