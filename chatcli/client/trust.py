@@ -198,7 +198,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_it_right(server: Address, key: str, doubt: str) -> str:
-    because = f"{doubt} " if doubt else ""
+    because = f"{doubt}\n" if doubt else ""
     return (
         f"The server at {server} is not known. Its key is {key}.\n{because}Is this the key that its operator gave you?"
     )
