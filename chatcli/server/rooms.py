@@ -332,7 +332,8 @@ class Rooms:
         room = self._by_key.get(name.key)
         other = self._by_look.get(look_of(name.text))
         if room is None and other is not None:
-            raise Refused(codes.BAD_NAME, f"{name.text} looks like {other.name}, which is there already.")
+            alike = other.name if other.kind != "private" else "the name of another room"  # which not all may know
+            raise Refused(codes.BAD_NAME, f"{name.text} looks like {alike}, which is there already.")
         return room
 
     def create(self, name: Name, kind: RoomKind) -> Room:

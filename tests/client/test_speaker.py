@@ -98,8 +98,8 @@ def test_what_no_frame_holds_is_refused_and_hangs_nobody(server: ThreadServer) -
                 assert refused.value.code == codes.TEXT_TOO_LONG
             with pytest.raises(chatcli.InputError, match="UTF-8"):
                 await chat.send("bot", "\udc80")
-            with pytest.raises(chatcli.ProtocolError):
-                await chat.send(5, "what the server cannot tell whose it is")  # type: ignore[arg-type]
+            with pytest.raises(chatcli.InputError, match=r"\$\.to"):
+                await chat.send(5, "to nobody at all")  # type: ignore[arg-type]
             assert (await chat.send("bot", "hi")).seq
 
     run(program)

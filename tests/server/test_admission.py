@@ -348,13 +348,41 @@ def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("alice", "ɑlice"), ("alice", "alıce"), ("coco", "сосо"), ("сосо", "coco")]
+    ("first", "second"),
+    [
+        ("alice", "ɑlice"),
+        ("alice", "alıce"),
+        ("coco", "сосо"),
+        ("сосо", "coco"),
+        ("lisa", "li\u0307sa"),
+        ("li\u0307sa", "lisa"),
+        ("bob", "b0b"),
+        ("Ian", "lan"),
+        ("Том", "tom"),
+    ],
 )
 def test_a_name_made_of_lookalikes_is_refused(server: ThreadServer, first: str, second: str) -> None:
     """Whoever came first, nobody else gets a name that reads the same."""
     with server.joined(first), server.connect() as thief:
         thief.greets(second, key=key_of("thief"))
         assert f"looks like {first}" in thief.hears("error", code="bad_name")["text"]
+
+
+@pytest.mark.parametrize("name", ["ɑll", "ԝһо", "һеӏр", "ѕегѵег", "a11", "sẹrver"])
+def test_a_name_that_looks_like_a_reserved_word_stays_with_those_who_have_it(
+    server: ThreadServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Nobody new may take it; whoever had it before it was refused comes and goes as ever, also after a restart."""
+    with server.connect() as stranger:
+        stranger.greets(name)
+        assert "which is reserved" in stranger.hears("error", code="bad_name")["text"]
+    with monkeypatch.context() as before:
+        before.setattr("chatcli.server.admission.check_new_name", str)
+        server.joined(name).hang_up()
+    server.joined(name).hang_up()
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined(name) as owner:
+        assert owner.welcome["user"] == name
 
 
 def test_a_code_from_before_a_revocation_is_void(server: ThreadServer, linked: tuple[Caller, str]) -> None:

@@ -189,6 +189,20 @@ def test_a_room_that_looks_like_another_is_refused(server: ThreadServer) -> None
         assert alice.asks("join", room="#сор")["code"] == "bad_name"
 
 
+@pytest.mark.parametrize(("first", "second"), [("#list", "#li\u0307st"), ("#b0b", "#bob"), ("#modem", "#modern")])
+def test_a_room_with_marks_and_digits_that_do_not_show_is_refused(
+    server: ThreadServer, first: str, second: str
+) -> None:
+    """Whichever was first; a private one is not named to those who do not know of it."""
+    with server.joined("alice") as alice, server.joined("eve") as eve:
+        alice.enters(first)
+        assert f"looks like {first}" in eve.asks("join", room=second)["text"]
+        alice.enters("#plans", kind="private")
+        answer = eve.asks("join", room="#p1ans")
+        assert answer["code"] == "bad_name"
+        assert "#plans" not in answer["text"]
+
+
 def test_an_unknown_room_is_answered_with_those_that_were_meant(server: ThreadServer) -> None:
     """A message to a room that is not there is refused, with close names."""
     with server.joined("alice") as alice:
