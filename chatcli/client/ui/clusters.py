@@ -94,6 +94,11 @@ class Clusters:
         # What stood there is taken away first: the terminal may show less than was counted.
         return f"\x1b7{' ' * width}\x1b8\x1b7{cluster}\x1b8\x1b[{width}C" if width else cluster
 
+    @property
+    def asks(self) -> bool:
+        """Whether the terminal has yet to answer."""
+        return bool(self._asked)
+
     def answer(self, column: int) -> bool:
         """Take an answer, counted from 1; return whether to draw anew what is shown."""
         if not self._asked:

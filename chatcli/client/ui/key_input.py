@@ -19,13 +19,13 @@ class KeyInput(Vt100Input):
     """An input that gives back the keys when the rest of a paste or of a sequence never comes.
 
     Args:
-        locate: takes the column of the cursor, where the terminal was asked for it.
+        locate: takes the row and the column of the cursor, where the terminal was asked for it.
 
     Attributes:
         reads: how many times keys were read.
     """
 
-    def __init__(self, locate: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, locate: Callable[[int, int], None] = lambda _row, _column: None) -> None:
         super().__init__(sys.stdin)
         self.reads = 0
         self._parser = KeyParser(self._take, time.monotonic, locate)

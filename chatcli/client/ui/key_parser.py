@@ -34,7 +34,7 @@ _PATIENCE_WITH_PASTES: Final = 3.0  # which may come over slow lines
 _PATIENCE_WITH_INTERRUPTS: Final = 0.2
 
 _FUNCTIONAL: Final = re.compile(r"\x1b\[(\d*)(?:;(\d*)(?::(\d*))?)?(?:;[\d:]*)?([A-HPQS~])")
-_POSITION: Final = re.compile(r"\x1b\[\d{1,5};(\d{1,5})R")
+_POSITION: Final = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")
 _LOCKS: Final = 64 | 128
 _NAVIGATION: Final[dict[int, Keys]] = dict(
     zip(
@@ -61,14 +61,14 @@ class KeyParser(Vt100Parser):
     Args:
         press: takes each key.
         clock: the seconds since some moment.
-        locate: takes the column of the cursor, where the terminal was asked for it.
+        locate: takes the row and the column of the cursor, where the terminal was asked for it.
     """
 
     def __init__(
         self,
         press: Callable[[KeyPress], None],
         clock: Callable[[], float],
-        locate: Callable[[int], None] = lambda _: None,
+        locate: Callable[[int, int], None] = lambda _row, _column: None,
     ) -> None:
         self._clock = clock
         self._locate = locate
@@ -210,7 +210,7 @@ class KeyParser(Vt100Parser):
     def _press_sequence(self, sequence: str) -> None:
         key = stroke(sequence)
         if position := _POSITION.fullmatch(sequence):
-            self._locate(int(position[1]))
+            self._locate(int(position[1]), int(position[2]))
         elif key is not None:
             self._press_stroke(key)
         elif sequence in ANSI_SEQUENCES and not sequence.endswith(("u", PASTE_END)):

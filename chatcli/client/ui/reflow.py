@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.data_structures import Point
+from prompt_toolkit.data_structures import Point, Size
 from prompt_toolkit.layout import Layout
 from prompt_toolkit.layout.screen import Screen
 from prompt_toolkit.renderer import Renderer
@@ -41,6 +41,11 @@ def breaks_rows(env: Mapping[str, str]) -> bool:
     )
 
 
+def is_tmux(env: Mapping[str, str]) -> bool:
+    """Return whether the terminal is tmux."""
+    return "TMUX" in env or env.get("TERM", "").startswith("tmux")
+
+
 class ReflowRenderer(Renderer):
     """A renderer that knows where the cursor has gone when the window has become narrower.
 
@@ -52,6 +57,10 @@ class ReflowRenderer(Renderer):
 
     def __init__(self, style: BaseStyle, output: WholeOutput, *, breaks: bool) -> None:
         self._breaks = breaks
+        self._drawings = 0
+        self._asks = False
+        self._asked_at = 0  # after how many drawings the terminal was asked where the cursor is
+        self._kept: Size | None = None  # the window in which the input line is at the bottom
         self._whole = output
         super().__init__(style, output)
 
@@ -66,6 +75,35 @@ class ReflowRenderer(Renderer):
             self._follow_cursor()
             self._shrink(layout)
             super().render(app, layout, is_done)
+            self._drawings += 1
+
+    def keep_at_bottom(self) -> None:
+        """Have what stands on the screen moved down to its end in a window of another size; for tmux.
+
+        In a narrower window tmux moves rows from the top of the screen into its history, also where there are blank
+        ones at the bottom. Of an input line further up the beginning went there, out of reach, and stayed as a copy.
+        """
+        if self._kept != self.output.get_size():
+            self._kept = self.output.get_size()
+            self._ask()
+
+    def _ask(self) -> None:
+        self._asked_at, self._asks = self._drawings, True
+        self.output.write_raw("\x1b[6n")
+        self.output.flush()
+
+    def located(self, row: int) -> None:
+        """Take the row of the cursor, which counts unless something was drawn since it was asked for."""
+        if self._last_screen is None or self._kept is None or not self._asks:
+            return
+        self._asks = False
+        if self._drawings != self._asked_at:
+            self._ask()
+            return
+        below = self._kept.rows - (row - self._cursor_pos.y + self._last_screen.height - 1)
+        if 0 < below < self._kept.rows:
+            self.output.write_raw(f"\x1b7\x1b[H\x1b[{below}L\x1b8\x1b[{below}B")
+            self.output.flush()
 
     def _shrink(self, layout: Layout) -> None:
         """Take away what was drawn where less is to be drawn now.

@@ -35,7 +35,7 @@ from chatcli.client.ui.notify import Notifier
 from chatcli.client.ui.output import WholeOutput
 from chatcli.client.ui.pace import Pace
 from chatcli.client.ui.painting import Painter
-from chatcli.client.ui.reflow import ReflowRenderer, breaks_rows
+from chatcli.client.ui.reflow import ReflowRenderer, breaks_rows, is_tmux
 from chatcli.client.ui.writing import Writing
 from chatcli.protocol.address import Address
 from chatcli.protocol.names import is_room
@@ -97,7 +97,10 @@ class Terminal:
         )
         app = self._session.app
         app.timeoutlen = app.ttimeoutlen = ESCAPE
-        app.renderer = ReflowRenderer(app.renderer.style, self._output, breaks=breaks_rows(os.environ))
+        self._renderer = ReflowRenderer(app.renderer.style, self._output, breaks=breaks_rows(os.environ))
+        app.renderer = self._renderer
+        if is_tmux(os.environ):
+            app.after_render += lambda _: self._renderer.keep_at_bottom()
         self.writing.begin(self._session.default_buffer)
 
     def _send(self, line: str, origin: Origin) -> None:
@@ -151,9 +154,11 @@ class Terminal:
         modes.watch(self._session.app)
         modes.bind(self.key_bindings)
 
-    def _located(self, column: int) -> None:
-        """Take the terminal's answer to how wide it shows a sample."""
-        if CLUSTERS.answer(column) and self._session.app.is_running:
+    def _located(self, row: int, column: int) -> None:
+        """Take the terminal's answer to how wide it shows a sample, or to where the input line is."""
+        if not CLUSTERS.asks:
+            self._renderer.located(row)
+        elif CLUSTERS.answer(column) and self._session.app.is_running:
             self._session.app.renderer.erase()
             self._session.app.invalidate()
 
