@@ -21,6 +21,7 @@ from chatcli.protocol.address import Address
 from chatcli.server.admin import Admin
 from chatcli.server.audit import Audit
 from chatcli.server.certificates import Certificates
+from chatcli.server.directory import warm_up
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
@@ -215,6 +216,7 @@ class Server:
                 )
                 self._listeners.append(listener)
         self._tick()
+        self._loop.run_in_executor(None, warm_up)
         self._warning = self._loop.call_later(_DAY, self._warn_daily)
         return addresses
 

@@ -215,6 +215,12 @@ class Directory:
         return close_names(spelling, ((user.key, user.name) for user in users), 2 * _CANDIDATES)
 
 
+def warm_up() -> None:
+    """Load what the first name needs that is misspelt, or not in ASCII: it takes too long for the loop."""
+    close_names("ab", [("abc", "abc")], 1)
+    check_name("é")
+
+
 def close_names(spelling: str, names: Iterable[tuple[str, str]], most: int) -> list[str]:
     """Return those names that ``spelling`` may have meant, the closest first.
 

@@ -7,7 +7,7 @@ between a check and what it guards.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
@@ -16,7 +16,7 @@ from chatcli.protocol.frames import Hello, Message, Send
 from chatcli.protocol.ids import id_text
 from chatcli.protocol.names import check_name, is_room
 from chatcli.protocol.text import printable_line
-from chatcli.server import delivering, questions
+from chatcli.server import delivering, questions, slices
 from chatcli.server.allowances import Allowances
 from chatcli.server.counting import Counting
 from chatcli.server.delivering import Origin
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_AT_ONCE: Final = 1000  # connections whose deadlines are looked at in one turn of the loop
 _AROUND: Final = "@:,<>"  # what people may write around a name, and is no part of it
 
 
@@ -93,12 +94,17 @@ class Hub:
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed: see to deadlines, and write how far people have read."""
         self.log.commit(cursors=True)
-        for session in tuple(self.sessions):
-            try:
-                session.tick(seconds)
-            except Exception:
-                # A fault of ours with one connection: the others have deadlines, too.
-                logger.exception("%s could not be looked after.", session)
+        slices.run(self.later, self._look_after(seconds))
+
+    def _look_after(self, seconds: float) -> Iterator[None]:
+        for sessions in slices.portions(tuple(self.sessions), _AT_ONCE):
+            for session in sessions:
+                try:
+                    session.tick(seconds)
+                except Exception:
+                    # A fault of ours with one connection: the others have deadlines, too.
+                    logger.exception("%s could not be looked after.", session)
+            yield
 
     def enter(self, session: Session, user: User, hello: Hello) -> Feed:
         """Give a session its feed, from ``since`` or from where its user left off; the session sets it going."""

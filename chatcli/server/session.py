@@ -20,7 +20,7 @@ from chatcli.protocol.states import State
 from chatcli.server import admission, requests, sending
 from chatcli.server.account import Account
 from chatcli.server.admission import Claimant
-from chatcli.server.prices import KIB, REFUSED, SHARE, price
+from chatcli.server.prices import KIB, LISTED, REFUSED, SHARE, WELCOME, price
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
@@ -240,8 +240,6 @@ class Session:
         self.hub.leave(self)
         logger.info("%s has gone", self)
 
-    # What gathers output
-
     def put(self, line: bytes) -> None:
         """Say a line at the end of this turn."""
         if self._state is _CLOSED:
@@ -404,13 +402,12 @@ class Session:
             welcome.rooms = [room.name for room in user.rooms]
             welcome.invited = [room.name for room in hub.rooms.invitations.of(user)]
         self.put(encode(welcome))
+        self.account.charge(WELCOME + len(welcome.rooms) * LISTED)
         if self.feed is not None:
             self.feed.go_on()
         if user is not None and hello.purpose == "join" and not self._leaving:
             hub.presence.came(user)
         logger.info("%s is in", self)
-
-    # What the handlers of frames call
 
     def own(self) -> User:
         """Return whose connection it is.
@@ -519,8 +516,6 @@ class Session:
     def abort(self) -> None:
         """Close now, whatever was not sent yet."""
         self._wire.abort()
-
-    # Reading from the client, and its deadlines
 
     def stop_listening(self) -> None:
         """Take nothing more from the client; the server is about to stop."""
