@@ -29,7 +29,8 @@ _REST: Final = 12  # times as long as a step took, while messages come in: they 
 _RETRY: Final = 60.0  # seconds
 _WAIT: Final = 8.0  # seconds that a search waits for the index
 _REMOVALS: Final = 50_000  # removed messages to remember; with more of them it is made again instead
-_CLEAR_EVERY: Final = 60.0  # seconds from one time that parts which lost messages are made again to the next
+_CLEAR_AFTER: Final = 10.0  # seconds from a deletion until the parts that lost messages are made again
+_CLEAR_EVERY: Final = 60.0  # seconds from one such time to the next, at least
 _CLEAR_RETRY: Final = 1.0  # seconds, where a search is in the way
 
 _STATE: Final = (
@@ -160,7 +161,7 @@ class SearchIndex:
                 if messages:
                     connection.execute("UPDATE state SET id = ?", (messages[-1].id,))
         if removed and self._clear_at is None:
-            self._clear_at = time.monotonic() + _CLEAR_EVERY
+            self._clear_at = max(time.monotonic() + _CLEAR_AFTER, self._clear_again_at)
         del self._removed[: len(removed)]
         self._upto = upto
         return more

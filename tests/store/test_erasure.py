@@ -33,8 +33,9 @@ def store(data: Path) -> OpenLog:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clean as soon as something was deleted, in small parts."""
     monkeypatch.setattr(pruning, "_REST", 0.0)
-    for module, name in ((erasure, "_PAUSE"), (erasure, "_RETRY"), (index, "_CLEAR_EVERY"), (index, "_CLEAR_RETRY")):
-        monkeypatch.setattr(module, name, 0.01)
+    for module, names in ((erasure, ("_PAUSE", "_RETRY")), (index, ("_CLEAR_AFTER", "_CLEAR_EVERY", "_CLEAR_RETRY"))):
+        for name in names:
+            monkeypatch.setattr(module, name, 0.01)
     monkeypatch.setattr(parts, "_MESSAGES", 700)
 
 
@@ -124,7 +125,7 @@ def test_a_run_that_was_killed_leaves_its_work_to_the_next(
     chat.write(*(secret(n, size=n % 500) for n in range(600)), secret(1000, NOW + 1))
     assert len(chat.find(BOB.id, "secret7end")) == 1
     monkeypatch.setattr(erasure, "_PAUSE", 1000.0)
-    monkeypatch.setattr(index, "_CLEAR_EVERY", 1000.0)
+    monkeypatch.setattr(index, "_CLEAR_AFTER", 1000.0)
     prune(chat)
     left = tmp_path / "left"
     shutil.copytree(data, left)
