@@ -120,6 +120,10 @@ def command(
     at first and within 60 s later on, for ever. CHATCLI_REPLAYED is 1, and "replayed" true, if it may have been run for
     it before. Others write the text: put the variables in double quotes, and never into eval.
 
+    It goes on after what it read last, whatever the server's key is then. If the log was put back from a backup, what
+    is new there is marked as replayed, too, as long as its numbers were given out before. If nothing tells what is new,
+    it ends with status 2 and asks for --since.
+
     With --exec or --as it waits for the server where there is none yet; otherwise that ends it with status 5. Ends with
     status 0 on SIGTERM, when nobody reads its output any more, and after --timeout; but with 6 if --count was not
     reached by then.

@@ -1,0 +1,99 @@
+"""What a server says that means no good, to those who stay: the interactive client, and programs."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chatcli
+from chatcli.client.chat import Chat
+from chatcli.client.company import Company
+from chatcli.client.rendering import plain, render
+from chatcli.errors import ChatError
+from chatcli.protocol import frames as f
+from tests.impostor import Impostor, Say
+from tests.protocol.strategies import server_frame, server_frames
+
+TYPED = [
+    "bob: hi",
+    "#ops: hi",
+    "who",
+    "/rooms",
+    "/history bob",
+    "/search x",
+    "/join #ops",
+    "/answer 1",
+    "/reply 1 ok",
+    "/keys",
+]
+TODAY = datetime.date(2026, 1, 1)
+
+talk = st.lists(st.lists(server_frame, min_size=1, max_size=4) | st.sampled_from(TYPED), max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(welcome=server_frames[f.Welcome], talk=talk, again=server_frames[f.Welcome])
+def test_the_interactive_client_takes_whatever_comes(
+    welcome: f.Welcome, talk: list[list[f.ServerFrame] | str], again: f.Welcome
+) -> None:
+    """Frames in any order, with any numbers and names, between what the user does and over two connections."""
+    numbers = itertools.count()
+    chat, company = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000), Company()
+    for greeted in (welcome, again):
+        chat.hello()
+        if chat.put_back(greeted):
+            chat.hello()
+        chat.welcomed(greeted)
+        for said in talk:
+            if isinstance(said, str):
+                events, _ = chat.typed(said)
+            else:
+                events, _ = chat.heard(said)
+                company.heard(said)
+            for event in events:
+                assert "\x1b" not in plain(render(event, TODAY))
+        chat.unanswered()
+        company.reconnected()
+
+
+@settings(max_examples=15, deadline=None)
+@given(frames=st.lists(server_frame, max_size=6), page=server_frame)
+def test_a_program_gets_what_it_asked_for_or_an_exception_of_ours(
+    frames: list[f.ServerFrame], page: f.ServerFrame
+) -> None:
+    """Whatever it asks."""
+
+    def welcomed(_frame: dict[str, Any], say: Say) -> None:
+        say(*map(msgspec.json.encode, frames))
+
+    def answer(frame: dict[str, Any], say: Say) -> None:
+        fields = {name: frame[name] for name in ("n", "id") if name in frame}
+        say({**msgspec.to_builtins(page), **fields})
+
+    async def program(server: str) -> None:
+        async with chatcli.connect("bot", server) as chat:
+            for asked in (chat.rooms(), chat.who("#ops"), chat.send("bob", "hi"), chat.join("#ops")):
+                try:
+                    async with asyncio.timeout(0.05):
+                        await asked
+                except (ChatError, TimeoutError):
+                    pass
+            async with asyncio.timeout(0.05):
+                async for message in chat:
+                    assert message.seq >= 0
+
+    async def limited(server: str) -> None:
+        try:
+            async with asyncio.timeout(1):
+                await program(server)
+        except (ChatError, TimeoutError):
+            pass
+
+    with Impostor({"welcome": welcomed, **dict.fromkeys(("rooms", "who", "send", "join"), answer)}) as impostor:
+        asyncio.run(limited(str(impostor.address)))
