@@ -133,8 +133,8 @@ class Account:
     def tick(self) -> None:
         """Let go of what is full."""
         payer = self._payer
+        self.spent = 0.0
         if self._purse is not None and self._purse.full(payer.hub.seconds()):
             self._purse = None
-        user = payer.user
-        if user is not None and user.purse is not None and user.purse.full(payer.hub.seconds()):
-            user.purse = None
+        if payer.user is not None:
+            payer.hub.allowances.drop_full_purse(payer.user)

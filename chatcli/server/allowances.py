@@ -11,12 +11,14 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.address import is_loopback
 from chatcli.server.limits import Limits
-from chatcli.server.prices import GREETINGS, HINTS, PERSON, Purse, Terms
+from chatcli.server.prices import GREETINGS, HINTS, LISTED, PERSON, VISIT, Purse, Terms
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
+    from chatcli.server.pacing import Later
 
 _ADDRESSES: Final = 10_000  # remembered; those that have been quiet the longest are forgotten first
+_SOON: Final = 10.0  # seconds
 _MINUTE, _HOUR = 60.0, 3600.0  # seconds
 
 
@@ -130,6 +132,16 @@ class Allowances:
         if user.purse is None:
             user.purse = Purse(self.personal_terms, self._clock())
         return user.purse
+
+    def charge_visit(self, user: User, later: Later) -> None:
+        """Have a person pay for a connection that has ended: whoever comes and goes without end has less to say."""
+        self.personal_purse(user).pay(0, VISIT + len(user.rooms) * LISTED)
+        later(_SOON, lambda: self.drop_full_purse(user))
+
+    def drop_full_purse(self, user: User) -> None:
+        """Keep no numbers of somebody who has all that they may say."""
+        if user.purse is not None and user.purse.full(self._clock()):
+            user.purse = None
 
     def hints(self, user: User) -> bool:
         """Return whether to look for names that come close to what a user has written, and have them pay for that."""

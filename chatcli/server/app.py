@@ -180,6 +180,7 @@ class Server:
             StoreError: the data directory cannot be used.
         """
         limits = _fitting(self._settings.limits)
+        warm_up()
         sockets, self.missing = bind((self._settings.address.host, *self._settings.hosts), self._settings.address.port)
         try:
             hub = self.hub = Hub(
@@ -216,7 +217,6 @@ class Server:
                 )
                 self._listeners.append(listener)
         self._tick()
-        self._loop.run_in_executor(None, warm_up)
         self._warning = self._loop.call_later(_DAY, self._warn_daily)
         return addresses
 

@@ -119,7 +119,9 @@ class Hub:
         user, feed = session.user, session.feed
         if user is None:
             return
-        user.sessions.discard(session)
+        if session in user.sessions:
+            user.sessions.remove(session)
+            self.allowances.charge_visit(user, self.later)
         self.receipts.forget(session)
         self.questions.forget(session)
         if feed is not None and feed in user.feeds:

@@ -20,7 +20,7 @@ from chatcli.protocol.states import State
 from chatcli.server import admission, requests, sending
 from chatcli.server.account import Account
 from chatcli.server.admission import Claimant
-from chatcli.server.prices import KIB, LISTED, REFUSED, SHARE, WELCOME, price
+from chatcli.server.prices import KIB, REFUSED, SHARE, price
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
@@ -402,7 +402,6 @@ class Session:
             welcome.rooms = [room.name for room in user.rooms]
             welcome.invited = [room.name for room in hub.rooms.invitations.of(user)]
         self.put(encode(welcome))
-        self.account.charge(WELCOME + len(welcome.rooms) * LISTED)
         if self.feed is not None:
             self.feed.go_on()
         if user is not None and hello.purpose == "join" and not self._leaving:
