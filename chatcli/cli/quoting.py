@@ -125,12 +125,13 @@ class SeveralCommand(TextCommand):
             return click.Command.parse_args(self, ctx, args)
         options, words, behind = self.part(ctx, args)
         alone = bool({"--lines"} & set(options))
+        flagged = _has_message(options)
         text: str | None = None
         if words and behind:
             to, text = words, " ".join(behind)
         else:
             to = words = words + (behind or [])
-            if len(words) > 1 and not alone:
+            if len(words) > 1 and not (alone or flagged):
                 to, text = words[:-1], words[-1]
         try:
             click.Command.parse_args(self, ctx, [*options, "--", *to])
@@ -138,17 +139,29 @@ class SeveralCommand(TextCommand):
             raise click.UsageError(f"Missing argument 'TO'. {_HINT}", ctx) from None
         if alone and text is not None:
             raise click.UsageError(f"{_ALONE}: leave the other away.", ctx)
+        text = _one_text(ctx, text, flagged=flagged, alone=alone)
         if not alone and text is None:
             sentence = f"Missing argument 'TEXT'. {_HINT} {_piped()}{in_quotes(words[0], 'hi')}"
             raise click.UsageError(sentence, ctx)
         if alone and (several := [word for word in to if any(" " in name.strip() for name in word.split(","))]):
             raise click.UsageError(f'{_ALONE}: "{several[0]}" is no name, so leave it away.', ctx)
-        if any(word.startswith("-") for word in to[1:]):
+        if any(word.startswith("-") for word in to[1:]) and not flagged:
             raise click.UsageError(f"There is more than one text. {in_quotes(*words)}", ctx)
         if len(to) > 1 and not (behind or alone):
             ctx.meta[_UNQUOTED] = f"If those words are one text, put it in quotes: {_example(*words)}"
         ctx.params["text"] = None if text is None else _text(text, ctx)
         return []
+
+
+def _has_message(options: list[str]) -> bool:
+    return any(option == "-m" or option.startswith("--message") for option in options)
+
+
+def _one_text(ctx: click.Context, text: str | None, *, flagged: bool, alone: bool) -> str | None:
+    """Return the text, wherever it stands."""
+    if flagged and (alone or text is not None):
+        raise click.UsageError("--message is the text: leave the other away.", ctx)
+    return ctx.params.pop("message", None) or text
 
 
 def _text(text: str, ctx: click.Context) -> str:

@@ -9,7 +9,7 @@ import click
 from chatcli.cli.options import json_option, server_options, user_option
 from chatcli.cli.output import quiet
 from chatcli.cli.quoting import OptionalWord, SeveralCommand
-from chatcli.cli.values import DurationType, NameType, SeqType
+from chatcli.cli.values import DurationType, NameType, SeqType, TextType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _TIMEOUT = 30  # seconds
 
 @click.command("send", cls=SeveralCommand)
 @click.argument("to", nargs=-1, required=True, type=NameType(many=True), metavar="TO... [TEXT]")
+@click.option("-m", "--message", type=TextType(), help="The text, in place of TEXT behind the names.")
 @click.option("--lines", is_flag=True, help="Send each line of standard input as it comes, but for blank ones.")
 @click.option("--code", is_flag=True, help="Send the text as a block, which is shown as it stands.")
 @click.option("--reply-to", "re", type=SeqType(), help="The message that it answers.")

@@ -464,3 +464,13 @@ def test_a_timeout_is_a_length_of_time(timeout: str) -> None:
     done = chatcli("send", "bob", "hi", "--timeout", timeout, "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "length of time" in done.stderr
+
+
+def test_the_text_may_stand_behind_an_option(server: ThreadServer) -> None:
+    """As other programs have it; beside it there is no other text."""
+    with server.joined("bob") as bob:
+        for option in (("-m", "hi"), ("--message", "hi"), ("--message=hi",)):
+            assert chatcli("send", "--user", "alice", "--server", str(server.address), "bob", *option).returncode == 0
+            bob.hears("message", text="hi")
+    done = chatcli("send", "--server", str(server.address), "bob", "-m", "hi", "--lines")
+    assert (done.returncode, "leave the other away" in done.stderr) == (2, True)
