@@ -137,6 +137,7 @@ class Conversations:
         writers = dict(self._writers)
         self.forget(name)
         self._writers = writers
+        self._chosen = True  # what the user has closed does not open by itself
 
     def settled(self, seq: int) -> None:
         """Note that a question at this place in the log is answered or over: nothing waits there for the user."""

@@ -371,3 +371,13 @@ def test_a_conversation_that_is_closed_comes_back_with_what_is_new(chat: Chat) -
     assert chat.conversations.current == ""
     hears(chat, said(12, "carol"))
     assert (chat.conversations.numbered(), chat.conversations.unread) == (["carol"], {"carol": 1})
+
+
+def test_a_conversation_that_was_closed_does_not_open_by_itself(clock: Clock) -> None:
+    """Nor does that of the only one who has written."""
+    chat = new_chat(clock)
+    hears(chat, f.Live(10), said(11, "bob"))
+    assert chat.conversations.suggest()
+    chat.typed("/close")
+    assert not chat.conversations.suggest()
+    assert "To whom?" in refused(chat, "hello")
