@@ -70,7 +70,7 @@ def test_a_stopped_client_is_drawn_anew_when_it_goes_on(server: ThreadServer, nu
         alice.shows("bob → you  meanwhile")
         eventually(lambda: alice.input_line == f"› {DRAFT}")
         alice.types("!\x1b[99;5u")
-        alice.shows_input("›")
+        eventually(lambda: alice.input_line.endswith("›"), "an empty line")
 
 
 def test_to_go_on_without_a_stop_changes_nothing(server: ThreadServer) -> None:
