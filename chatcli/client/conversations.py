@@ -85,7 +85,6 @@ class Conversations:
         name = "" if self.drafts.get(name) else name  # an old draft would come up under the user's fingers
         changed = self.current != name
         self.current = name
-        self._clear(folded(name))
         return changed
 
     def back(self) -> bool:
@@ -158,7 +157,8 @@ class Conversations:
     def arrived(self, name: str, seq: int) -> None:
         """Note that someone else said something in a conversation, at that place in the log."""
         name = self.touch(name)
-        if self.is_current(name) or seq <= self._read:
+        opened = self._chosen and self.is_current(name)  # one that is only suggested may not have been looked at
+        if opened or seq <= self._read:
             return
         self.unread[name] = self.unread.get(name, 0) + 1
         self._places.setdefault(folded(name), deque(maxlen=_COUNTED)).append(seq)
