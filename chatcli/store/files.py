@@ -88,8 +88,8 @@ def lock(directory: Path) -> IO[str]:
     _check_length(directory)
     with explained(f"Cannot use the data directory {directory}"):
         for level in (*reversed(directory.parents), directory):
-            with contextlib.suppress(FileExistsError):
-                level.mkdir(mode=0o700)
+            if not level.is_dir():
+                level.mkdir(mode=0o700, exist_ok=True)
         _check_own(directory)
     with explained(f"Cannot use the lock {directory / _LOCK}"):
         held = os.fdopen(_open_own(directory / _LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT), "a+")
