@@ -91,7 +91,6 @@ def lock(directory: Path) -> IO[str]:
             if not level.is_dir():
                 level.mkdir(mode=0o700, exist_ok=True)
         _check_own(directory)
-    with explained(f"Cannot use the lock {directory / _LOCK}"):
         held = os.fdopen(_open_own(directory / _LOCK, os.O_RDWR | os.O_APPEND | os.O_CREAT), "a+")
     try:
         with explained(f"Cannot lock the data directory {directory}"):
@@ -150,11 +149,11 @@ def _open_own(path: Path, flags: int) -> int:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):  # the latter on FreeBSD
-            raise StoreError("it is a symbolic link, which no server has put there: remove it") from None
+            raise StoreError(f"{path}: it is a symbolic link, which no server has put there: remove it") from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise StoreError("it is no file: remove it")
+        raise StoreError(f"{path}: it is no file: remove it")
     return descriptor
 
 
