@@ -130,11 +130,12 @@ class Account:
             self.overdrawn = False
             self._payer.release()
 
-    def tick(self) -> None:
-        """Let go of what is full."""
+    def settled(self) -> bool:
+        """Let go of what is full; return whether that is all, so that a new account would say the same."""
         payer = self._payer
         self.spent = 0.0
         if self._purse is not None and self._purse.full(payer.hub.seconds()):
             self._purse = None
         if payer.user is not None:
             payer.hub.allowances.drop_full_purse(payer.user)
+        return self._purse is None and not self.overdrawn and (payer.user is None or payer.user.purse is None)

@@ -64,7 +64,6 @@ class Session:
             later what a caller speaks sets it before it passes on the first byte.
 
     Attributes:
-        account: what it pays from for what it says.
         client: which start of which client this is, as it says itself.
         key: the public key that it has proved.
         purpose: what it is for.
@@ -74,9 +73,9 @@ class Session:
     """
 
     __slots__ = (
-        "_age", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving", "_left", "_out",
-        "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unread", "_unsent", "_wire", "account", "channel",
-         "client", "feed", "hub", "key", "peer", "purpose", "tells", "user",
+        "_account", "_age", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving",
+        "_left", "_out", "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unread", "_unsent", "_wire",
+        "channel", "client", "feed", "hub", "key", "peer", "purpose", "tells", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, wire: Wire, peer: Address, channel: bytes = b"") -> None:
@@ -96,7 +95,7 @@ class Session:
         self._backlog: list[f.ClientFrame | BadFrame] | None = None  # what came and has to wait
         self._claimant: Claimant | None = None
         self._unread = b""  # what came at once and was too much for one turn
-        self.account = Account(self)
+        self._account: Account | None = None  # made when there is something to pay, dropped once all is paid
         self._out: list[bytes] = []
         self._unsent = 0  # bytes in _out
         self._in_flight = 0  # bytes said and not yet committed
@@ -115,6 +114,13 @@ class Session:
     def host(self) -> str:
         """The other end's host."""
         return self.peer.host
+
+    @property
+    def account(self) -> Account:
+        """What it pays from for what it says."""
+        if self._account is None:
+            self._account = Account(self)
+        return self._account
 
     @property
     def closed(self) -> bool:
@@ -542,7 +548,8 @@ class Session:
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed."""
         limits = self.hub.limits
-        self.account.tick()
+        if self._account is not None and self._account.settled():
+            self._account = None
         # Whoever is not read because they have said too much is not silent.
         heard = self._heard or self._paused & (_ALLOWANCE | _UNSENT) == _ALLOWANCE
         self._quiet = 0.0 if heard else self._quiet + seconds
