@@ -396,7 +396,7 @@ class Program:
 def serving(data: Path, *arguments: str, port: int = 0) -> Iterator[tuple[Program, Address]]:
     """Run ``chatcli serve`` as a process; yield it and where it listens."""
     with Program("serve", "--data", str(data), "--port", str(port), *arguments) as program:
-        program.complains("Serving on")
-        bound = next(line for line in program.err if "Serving on" in line).split("--server ")[1].split()[0]
+        program.complains("    ")
+        bound = next(line for line in program.err if "--server " in line).split("--server ")[1].split()[0]
         host, _, number = bound.rpartition(":")
         yield program, Address(host.strip("[]"), int(number))

@@ -207,11 +207,13 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
 def _join(row: Row, server: str | None) -> str:
     """Return what a newcomer pastes."""
     from chatcli.cli.places import program, reachable
+    from chatcli.protocol.text import command_line
 
     bound = next(one for text in row["addresses"] for one in reachable(parse_address(text)))
     where = parse_address(server, bound.port) if server else bound
-    pin = "" if is_loopback(where.host) else f" --pin {row['key']}"
-    return f"{program(where)} join --server {where}{pin} --invite {row['code']}"
+    pin = () if is_loopback(where.host) else ("--pin", row["key"])
+    words = (*program(where), "join", "--server", str(where), *pin, "--invite", row["code"])
+    return command_line(*words).strip()
 
 
 def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -> None:  # noqa: ANN401 (as Request's)

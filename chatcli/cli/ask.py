@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chatcli.cli.options import json_option, naming, server_options, user_option
+from chatcli.cli.options import in_use, json_option, naming, server_options, user_option
 from chatcli.cli.output import flush, give_up, note, warn
 from chatcli.cli.quoting import RoomCommand
 from chatcli.cli.statuses import DECLINED, NOT_IN_TIME
@@ -177,19 +177,14 @@ def _asked(to: str, timeout: int, sent: Sent) -> str:
 
 def _no_answer(to: str, timeout: int, reply: Reply) -> str:
     from chatcli.protocol.durations import duration_text
+    from chatcli.protocol.text import command_line
 
     if reply.why:
         return (
-            f"Whether {to} has answered is not known: {reply.why} The question was asked; "
-            f"what became of it, chatcli history {_quoted(to)} shows."
+            f"Whether {to} has answered is not known: {reply.why} The question was asked. This shows what came of it:\n"
+            f"{command_line('chatcli', 'history', to, *in_use())}"
         )
     return f"No answer from {to} within {duration_text(timeout)}. The question is closed."
-
-
-def _quoted(name: str) -> str:
-    import shlex
-
-    return shlex.quote(name)
 
 
 def _tell(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool) -> None:

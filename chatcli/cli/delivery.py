@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options import naming
+from chatcli.cli.options import in_use, naming
 from chatcli.cli.outcomes import Outcome, tell, worst
 from chatcli.cli.quoting import unquoted
 from chatcli.client.mailing import Mailing
@@ -155,9 +155,12 @@ class _Delivery:
 
 
 def _nothing_to_answer(message: Send) -> InputError:
+    from chatcli.protocol.text import command_line
+
     where = f"in {message.to}" if is_room(message.to) else f"between {message.to} and you"
     return InputError(
-        f"--reply-to {message.re}: there is no such message {where}; chatcli history --seq shows where each stands."
+        f"--reply-to {message.re}: there is no such message {where}. This shows where each stands:\n"
+        f"{command_line('chatcli', 'history', message.to, '--seq', *in_use())}"
     )
 
 

@@ -86,23 +86,23 @@ def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None
     """
     from chatcli.client.oneshot import request
     from chatcli.protocol.frames import Link, LinkCode
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.text import command_line, printable_line
 
     name = user or login_name()
     answer = request(server, name, Link(1), trust, purpose="query")
     if isinstance(answer, LinkCode):
-        code = printable_line(answer.code)
         key = trust.known_key(server)
-        where = f"--server {server}" + (f" --pin {key}" if key else "")
-        command = f"chatcli join --user {name} {where} --link {code}"
+        pin = ("--pin", key) if key else ()
+        words = ("chatcli", "join", "--user", name, "--server", str(server), *pin, "--link", answer.code)
+        command = command_line(*words)
         if as_json:
             from chatcli.cli.listing import moment, print_json
             from chatcli.cli.records import LinkCode as Record
 
-            print_json(Record(answer.code, moment(answer.until), command))
+            print_json(Record(answer.code, moment(answer.until), command.strip()))
             return
-        note(f"On the other device, within 10 minutes: {command}")
-        click.echo(code)
+        note(f"On the other device, within 10 minutes:\n{command}")
+        click.echo(printable_line(answer.code))
 
 
 @command.command("list", short_help="List the keys that your name belongs to.")

@@ -189,6 +189,19 @@ def _given(context: click.Context) -> Given:
     )
 
 
+def in_use() -> list[str]:
+    """Return the options that say where and who, as they were given to the running command, for one to be pasted."""
+    context = click.get_current_context()
+    given = {name: context.params[name] for name in ("server", "at", "user") if _is_typed(context, name)}
+    if "at" not in given and (at := context.find_root().params.get("at")):
+        given["at"] = at
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return name in context.params and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 @contextlib.contextmanager
 def naming(user: str | None) -> Iterator[str]:
     """Give the name to use, the login name if there is none; if that is refused, say where it came from.

@@ -71,10 +71,11 @@ class _Whole(io.RawIOBase):
 
 def warn(sentence: str) -> None:
     """Say something on standard error, made harmless for a terminal."""
-    from chatcli.protocol.text import printable
+    from chatcli.protocol.text import COMMAND, printable
 
     with contextlib.suppress(OSError):  # nobody reads it: the status is what is left
-        click.echo(_in_rows(f"chatcli: {printable(sentence)}"), err=True)
+        for line in f"chatcli: {printable(sentence)}".split("\n"):
+            click.echo(line if line.startswith(COMMAND) else _in_rows(line), err=True)
 
 
 def _in_rows(line: str) -> str:

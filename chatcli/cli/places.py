@@ -28,13 +28,13 @@ def reachable(bound: Address) -> list[Address]:
     return [Address(host, bound.port) for host in outside or [DEFAULT_HOST]]
 
 
-def program(address: Address) -> str:
-    """Return how to call this program: as it was called here, if that is the only way on this machine."""
+def program(address: Address) -> list[str]:
+    """Return how to call this program, in words: as it was called here, if that is the only way on this machine."""
     import shutil
 
     called = sys.argv[0]
     if not address.host.startswith("127.") or shutil.which("chatcli"):
-        return "chatcli"
+        return ["chatcli"]
     if Path(called).name == "__main__.py":
-        return f"{sys.executable} -m chatcli"
-    return called
+        return [sys.executable, "-m", "chatcli"]
+    return [called]

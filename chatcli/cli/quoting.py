@@ -148,7 +148,7 @@ class SeveralCommand(TextCommand):
         if any(word.startswith("-") for word in to[1:]) and not flagged:
             raise click.UsageError(f"There is more than one text. {in_quotes(*words)}", ctx)
         if len(to) > 1 and not (behind or alone):
-            ctx.meta[_UNQUOTED] = f"If those words are one text, put it in quotes: {_example(*words)}"
+            ctx.meta[_UNQUOTED] = f"If those words are one text, put it in quotes:\n{_example(*words)}"
         ctx.params["text"] = None if text is None else _text(text, ctx)
         return []
 
@@ -212,15 +212,19 @@ def _is_nearly(name: str, options: list[str]) -> bool:
 
 def in_quotes(to: str, *texts: str) -> str:
     """Return how to write a text."""
-    return f"Put the text in quotes: {_example(to, *texts)}"
+    return f"Put the text in quotes:\n{_example(to, *texts)}"
 
 
 def _example(to: str, *texts: str) -> str:
     """Return a command with the texts as one."""
     import shlex
 
+    from chatcli.cli.options import in_use
+    from chatcli.protocol.text import COMMAND, printable_line
+
     text = " ".join(texts)
     if len(text) > _LONGEST_EXAMPLE:
         text = "the text"
+    text = printable_line(text)
     quoted = shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
-    return f"chatcli send {shlex.quote(to)} {quoted}"
+    return f"{COMMAND}{shlex.join(['chatcli', 'send', *in_use(), printable_line(to)])} {quoted}"

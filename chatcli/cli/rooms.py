@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chatcli.cli.options import json_option, naming, server_options, user_option
+from chatcli.cli.options import in_use, json_option, naming, server_options, user_option
 from chatcli.cli.output import note
 from chatcli.protocol.address import Address
 
@@ -50,7 +50,10 @@ def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> N
     elif rooms:
         table(_HEADINGS, [_cells(room) for room in rooms], _SPARE)
     else:
-        note("There are no rooms yet: chatcli join --room '#NAME' makes one.")
+        from chatcli.protocol.text import command_line
+
+        command = command_line("chatcli", "join", "--room", "#lobby", *in_use())
+        note(f"There are no rooms yet. This makes one:\n{command}")
 
 
 def _last(room: RoomInfo) -> tuple[str, str, str]:

@@ -214,25 +214,28 @@ def _limits(options: dict[str, int | str]) -> dict[str, Any]:
 
 
 def _ready(serving: Serving, settings: Settings) -> str:
-    """Return one line: where the server listens, its key, what is deleted, and what someone else pastes to join.
+    """Return where the server listens, its key, what is deleted, and what others paste to join or to be invited.
 
-    Behind it stands what is not as it should be, a line for each.
+    Behind that stands what is not as it should be, a line for each.
     """
     from chatcli.cli.places import program, reachable
+    from chatcli.protocol.text import command_line
 
     bound, fingerprint, warnings = serving
     listening = " and ".join(map(str, bound))
     first, *others = dict.fromkeys(address for each in bound for address in reachable(each))
-    also = f" (or {', '.join(map(str, others))})" if others else ""
-    pin = "" if is_loopback(first.host) else f" --pin {fingerprint}"
-    join = f"{program(first)} join --server {first}{pin}{also}"
-    newcomers = ""
+    pin = () if is_loopback(first.host) else ("--pin", fingerprint)
+    join = [command_line(*program(first), "join", "--server", str(first), *pin)]
+    if others:
+        join.append(f"It can also be reached at {', '.join(map(str, others))}.")
     if settings.limits.access == "invite":
-        newcomers = '; newcomers need an invitation from "chatcli admin invite"'
+        data = str(settings.data.absolute())
+        invite = command_line(*program(Address(DEFAULT_HOST, 0)), "admin", "invite", "--data", data)
+        join += ["Newcomers need an invitation, which this prints:", invite]
     kept = "" if settings.keep is None else f"; messages older than {_age(settings.keep)} are deleted"
-    insecure = "\nInsecure: what other machines say without TLS can be read and altered on the way."
-    serving_on = f"Serving on {listening}, key {fingerprint}{kept}. To join: {join}{newcomers}"
-    return "\n".join([serving_on + insecure * settings.insecure, *warnings])
+    insecure = "Insecure: what other machines say without TLS can be read and altered on the way."
+    serving_on = f"Serving on {listening}, key {fingerprint}{kept}. To join:"
+    return "\n".join([serving_on, *join, *([insecure] if settings.insecure else []), *warnings])
 
 
 def _age(seconds: int) -> str:

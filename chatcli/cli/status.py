@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.options import json_option, login_name, naming, server_options, user_option
+from chatcli.cli.options import in_use, json_option, login_name, naming, server_options, user_option
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -141,8 +141,10 @@ def _unreachable() -> int:
     from chatcli.cli.output import note
     from chatcli.cli.statuses import exit_status
     from chatcli.errors import ServerUnreachable
+    from chatcli.protocol.text import command_line
 
-    note("The server gave no number a moment ago, and is asked again within a minute; chatcli status asks now.")
+    asking = command_line("chatcli", "status", *in_use())
+    note(f"The server gave no number a moment ago, and is asked again within a minute; this asks now:\n{asking}")
     return exit_status(ServerUnreachable(""))
 
 

@@ -179,6 +179,7 @@ def check(as_json: bool) -> None:
     from chatcli.cli.listing import print_json
     from chatcli.cli.output import detail
     from chatcli.errors import StoreError
+    from chatcli.protocol.text import command_line
     from chatcli.store.check import examine
 
     found = 0
@@ -193,8 +194,8 @@ def check(as_json: bool) -> None:
             _print(f"bad: {finding}")
     if found:
         raise StoreError(
-            "The log is damaged: stop the server and put a backup in its place; "
-            '"chatcli admin export" saves what can be read (docs/operation.md).'
+            "The log is damaged: stop the server and put a backup in its place (docs/operation.md). What can be read "
+            f"is saved by\n{command_line('chatcli', 'admin', 'export', '--data', str(data_directory().absolute()))}"
         )
 
 

@@ -240,7 +240,7 @@ class SeqType(click.ParamType[int]):
         """Check that it is one."""
         text = str(value)
         if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**53):
-            self.fail(f'"{text}" is no place in the log; chatcli history --seq shows that of each message.', param, ctx)
+            self.fail(f'"{text}" is no place in the log: history with --seq shows that of each message.', param, ctx)
         return int(text)
 
 

@@ -14,6 +14,7 @@ from chatcli.errors import ProtocolError, Refused, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol.admin import SOCKET, Answer, Request, Row
 from chatcli.protocol.frames import Error
+from chatcli.protocol.text import command_line
 from chatcli.sockets import socket_address
 
 _TIMEOUT: Final = 15.0  # seconds for all of it: a disk may be slow
@@ -52,8 +53,8 @@ def _connect(connection: socket.socket, directory: Path) -> None:
         raise Refused(codes.NOT_ALLOWED, text) from None
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise ServerUnreachable(
-            f"No server runs over the data directory {directory}: start it with chatcli serve, "
-            "or name its directory with --data."
+            f"No server runs over the data directory {directory}: name its directory with --data, or start it with\n"
+            f"{command_line('chatcli', 'serve', '--data', str(directory))}"
         ) from None
     except OSError as error:
         text = f"Cannot reach the server over the data directory {directory}: {error.strerror or error}."
@@ -87,5 +88,5 @@ def _rows(directory: Path, line: bytes) -> list[Row]:
 def _broken(directory: Path, why: str) -> str:
     return (
         f"The server over the data directory {directory} gave no answer ({why}); it may have done what was asked: "
-        'see "chatcli admin users".'
+        f"see\n{command_line('chatcli', 'admin', 'users', '--data', str(directory))}"
     )

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any, Final, NamedTuple, Protocol
 
 from chatcli.errors import ChatError, ServerUnreachable
-from chatcli.protocol.address import Address
+from chatcli.protocol.address import DEFAULT_PORT, Address
 
 CONNECTING: Final = 0.25  # seconds for an address to answer before the next one gets its turn (RFC 8305, section 8)
 GREETING: Final = 0.75  # seconds for TLS on a connection that stands, likewise
@@ -329,7 +329,9 @@ def unreachable(server: Address, error: Exception, tried: str = "") -> str:
     """
     told = f" ({tried})" if tried else ""
     if isinstance(error, ConnectionRefusedError):
-        return f'No server answers at {server}{told}: start one with "chatcli serve", or say where it is with --server.'
+        port = "" if server.port == DEFAULT_PORT else f" --port {server.port}"
+        start = f'start one with "chatcli serve{port}"'
+        return f"No server answers at {server}{told}: {start}, or say where it is with --server."
     if isinstance(error, TimeoutError):
         return f"{server} does not answer{told}: check the address, the network, and that no firewall is in between."
     reason = tried or (error.strerror if isinstance(error, OSError) and error.strerror else str(error))

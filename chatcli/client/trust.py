@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from chatcli.client.files import config_directory
 from chatcli.errors import InputError, ServerNotTrusted, UnknownServer
 from chatcli.protocol.address import Address
+from chatcli.protocol.text import command_line
 
 if TYPE_CHECKING:
     from chatcli.client.known_servers import KnownServers
@@ -216,7 +217,7 @@ def _moved(server: Address, before: Address, key: str) -> str:
     return (
         f"The server at {server} is not known, and there is no terminal to ask on; but its key, {key}, is that of "
         f"{before}, which you know: it is the same server at another address. To take that over for all commands, run "
-        f"this once: chatcli who --server {server} --accept-new"
+        f"this once:\n{command_line('chatcli', 'who', '--server', str(server), '--accept-new')}"
     )
 
 

@@ -12,7 +12,7 @@ from chatcli.client.memory import Received
 from chatcli.errors import InputError
 from chatcli.protocol.grammar import Command, Unclear, parse_line, usage
 from chatcli.protocol.names import check_name, check_room_name, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.text import command_line, printable_line
 
 #: Commands whose meaning depends on what others have said.
 _LEANING: Final = frozenset({"answer", "reply"})
@@ -140,5 +140,5 @@ def what_is_known(argument: str, circle: Circle) -> Answer:
 
 def another_name(argument: str, circle: Circle) -> Answer:
     """Return how to have another name: it belongs to a key, and cannot change on a connection."""
-    name = printable_line(argument) or "NAME"
-    return Answer(f"You stay {printable_line(circle.user)} here: leave, then write chatcli join --user {name}")
+    command = command_line("chatcli", "join", "--user", argument or "NAME").strip()
+    return Answer(f"You stay {printable_line(circle.user)} here: leave, then write {command}")

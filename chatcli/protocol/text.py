@@ -15,6 +15,9 @@ _KEPT: Final = "\t\n"
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NEWLINES: Final = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
 
+#: How a line begins that is a command: such a line is never broken.
+COMMAND: Final = "    "
+
 
 def is_text(text: str) -> bool:
     """Return whether ``text`` can be sent: bytes that were no UTF-8 come from terminals and arguments as surrogates."""
@@ -37,6 +40,13 @@ def printable(text: str) -> str:
 def printable_line(text: str) -> str:
     """Return ``text`` as :func:`printable` does, on one line."""
     return printable(text).replace("\n", "␤").replace("\t", " ")
+
+
+def command_line(*words: str) -> str:
+    """Return a command as it is pasted into a shell, whatever stands in its words: on a line of its own, indented."""
+    import shlex  # noqa: PLC0415 (it takes longer to import than a `send` has time, and is hardly ever needed)
+
+    return f"{COMMAND}{shlex.join(map(printable_line, words))}"
 
 
 def _harmless(char: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from chatcli.errors import StoreError
+from chatcli.protocol.text import command_line
 from chatcli.store.placing import placed, refuse
 from chatcli.store.rows import is_damage
 from chatcli.store.snapshot import moment, pause, snapshot
@@ -59,9 +60,9 @@ def back_up(directory: Path, target: Path, *, force: bool = False, progress: Pro
             _copy(source, path, progress)
         except sqlite3.Error as error:
             if is_damage(error) or isinstance(error, sqlite3.IntegrityError):
-                raise _damaged(error) from None
+                raise _damaged(directory, error) from None
             raise StoreError(f"Cannot copy the log to {target}: {error}. There is no copy.") from None
-        return Copied(_checked(path), path.stat().st_size)
+        return Copied(_checked(directory, path), path.stat().st_size)
 
 
 def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
@@ -107,7 +108,7 @@ def _make_tables(source: sqlite3.Connection, path: Path) -> set[str]:
         return {name for (name,) in copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
-def _checked(path: Path) -> int:
+def _checked(directory: Path, path: Path) -> int:
     """Make sure that the copy is whole; return how many messages it holds."""
     # Nobody else has it: without the promise that it does not change, files would be made beside it.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
@@ -118,11 +119,13 @@ def _checked(path: Path) -> int:
                 return int(copy.execute("SELECT count(*) FROM messages").fetchone()[0])
     except sqlite3.Error as error:
         finding = error
-    raise _damaged(finding)
+    raise _damaged(directory, finding)
 
 
-def _damaged(finding: object) -> StoreError:
+def _damaged(directory: Path, finding: object) -> StoreError:
+    data = ("--data", str(directory.absolute()))
     return StoreError(
         f"The log is damaged ({' '.join(str(finding).split())}), so no copy of it was kept: "
-        'see "chatcli admin check"; "chatcli admin export" saves what can be read.'
+        f"these say more, and save what can be read:\n{command_line('chatcli', 'admin', 'check', *data)}\n"
+        f"{command_line('chatcli', 'admin', 'export', *data)}"
     )

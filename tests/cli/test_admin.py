@@ -197,7 +197,7 @@ def test_no_server_is_status_5_with_the_remedy(tmp_path: Path) -> None:
     for directory in (tmp_path / "none", stopped, stale):
         done = admin(directory, "status")
         assert (done.returncode, done.stdout) == (5, "")
-        assert f"No server runs over the data directory {directory}: start it with chatcli serve" in done.stderr
+        assert f"    chatcli serve --data {directory}\n" in done.stderr
     done = admin(tmp_path / ("d" * 256), "status")
     assert done.returncode == 5
     assert "Cannot reach the server" in done.stderr
@@ -216,8 +216,9 @@ def test_another_program_behind_the_socket_is_no_server(tmp_path: Path, answer: 
                 connection.recv(1000)
                 connection.sendall(answer)
             assert terminal.end() == status
-            (line,) = terminal.lines
+            line, *commands = terminal.lines
             assert line.startswith("chatcli: ")
+            assert all(command.startswith("    chatcli admin users --data ") for command in commands)
 
 
 def test_the_directory_is_that_of_serve_and_can_be_named_anywhere(tmp_path: Path) -> None:
@@ -287,7 +288,7 @@ def test_a_server_over_a_deep_directory_is_administered(shallow: Path, length: i
             eve.hears("bye", code="kicked")
         assert stat.S_IMODE((data / "admin.sock").stat().st_mode) == 0o600
         assert program.end(signal.SIGTERM) == 0
-        assert len(program.err) == 1
+        assert len(program.err) == 2
     assert not (data / "admin.sock").exists()
     done = admin(data, "users")
     assert done.returncode == 5

@@ -182,8 +182,8 @@ def test_a_server_that_stays_away_is_no_answer_in_time(tmp_path: Path) -> None:
             asking.complains("Asked bob")
             server.end(signal.SIGTERM)
             assert (asking.end(), asking.out) == (6, [])
-    assert asking.err[-1].startswith("chatcli: Whether bob has answered is not known: ")
-    assert asking.err[-1].endswith("what became of it, chatcli history bob shows.")
+    assert asking.err[-2].startswith("chatcli: Whether bob has answered is not known: ")
+    assert asking.err[-1].startswith("    chatcli history bob --server ")
 
 
 @pytest.mark.parametrize(

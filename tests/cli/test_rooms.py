@@ -94,7 +94,8 @@ def test_a_terminal_says_how_to_make_one(server: ThreadServer) -> None:
     """With a command of the shell, in which a room is in quotes."""
     server.joined("alice").hang_up()
     with Terminal("rooms", "--user", "alice", "--server", str(server.address)) as terminal:
-        terminal.shows("There are no rooms yet: chatcli join --room '#NAME' makes one.")
+        terminal.shows("There are no rooms yet. This makes one:")
+        terminal.shows(f"chatcli join --room '#lobby' --server {server.address} --user alice")
 
 
 def test_whoever_was_never_here_is_told_so(server: ThreadServer) -> None:

@@ -54,7 +54,7 @@ def test_a_dash_reads_the_text_from_standard_input(server: ThreadServer) -> None
         (["Roberta", "hi", "--sever", "x"], 2, "No such option"),
         ([], 2, "Missing argument 'TO'. A room is written in quotes: '#ops'."),
         (["--wait"], 2, "A room is written in quotes: '#ops'."),
-        (["Roberta"], 2, 'Put the text in quotes: chatcli send Roberta "hi"'),
+        (["Roberta"], 2, 'Put the text in quotes:\n    chatcli send Roberta "hi"\n'),
         (["Roberta"], 2, "Missing argument 'TEXT'. A room is written in quotes: '#ops'. What comes on standard input"),
         (["Roberta", ""], 2, "Invalid value for 'TEXT': it is empty."),
         (["", "hi"], 2, "Invalid value for 'TO': it is empty."),
@@ -156,13 +156,13 @@ def test_a_text_without_quotes_is_explained(server: ThreadServer) -> None:
     """Its words are taken for names, which is said where one of them is nobody's."""
     server.joined("bob").hang_up()
     for words, example in (
-        (["bob", "lunch", "at", "noon"], 'chatcli send bob "lunch at noon"'),
-        (["bob", "costs", "$5"], "chatcli send bob 'costs $5'"),
-        (["bob", *["x"] * 50], 'chatcli send bob "the text"'),
+        (["bob", "lunch", "at", "noon"], 'bob "lunch at noon"'),
+        (["bob", "costs", "$5"], "bob 'costs $5'"),
+        (["bob", *["x"] * 50], 'bob "the text"'),
     ):
         done = chatcli("send", *words, "--server", str(server.address))
         assert done.returncode == 3
-        assert f"put it in quotes: {example}" in done.stderr
+        assert f"put it in quotes:\n    chatcli send --server {server.address} {example}\n" in done.stderr
     done = chatcli("send", "bob", "nobody", "--", "at", "noon", "--server", str(server.address))
     assert "quotes" not in done.stderr
 

@@ -26,12 +26,12 @@ from tests.terminal import Terminal
 
 
 def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None:
-    """The line goes to standard error, with the address really bound and a command to paste."""
+    """It goes to standard error, with the address really bound, and below it a command to paste."""
     with serving(tmp_path) as (program, address):
-        (line,) = program.err
+        line, command = program.err
         key = fingerprint_of(tmp_path / "server.crt")
-        assert line.startswith(f"Serving on {address}, key {key}. To join: ")
-        assert line.endswith(f"join --server {address}")
+        assert line == f"Serving on {address}, key {key}. To join:"
+        assert command.endswith(f"join --server {address}")
         assert program.out == []
         assert chatcli("who", "--server", str(address)).returncode == 0
 
@@ -39,8 +39,8 @@ def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None
 def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> None:
     """With 0.0.0.0 the command to paste carries an address of this machine, not the wildcard."""
     with serving(tmp_path, "--host", "0.0.0.0") as (program, address):
-        (line,) = program.err
-        assert line.startswith("Serving on 0.0.0.0:")
+        first, line = program.err[:2]
+        assert first.startswith("Serving on 0.0.0.0:")
         assert address.host != "0.0.0.0"
         key = fingerprint_of(tmp_path / "server.crt")
         assert is_loopback(address.host) or f"join --server {address} --pin {key}" in line
@@ -57,7 +57,7 @@ def test_it_stops_with_a_goodbye_and_status_0(tmp_path: Path, number: signal.Sig
         program.process.send_signal(number)
         alice.hears("bye", code="stopping")
         assert program.end() == 0
-        assert len(program.err) == 1
+        assert len(program.err) == 2
 
 
 def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_messages_are_kept_as_long_as_it_is_told(tmp_path: Path) -> None:
     change(tmp_path, age + "7 WHERE seq = 1")
     change(tmp_path, age + "0.5 WHERE seq = 2")
     with serving(tmp_path, "--keep", "1d") as (program, address), Caller(address) as alice:
-        assert "; messages older than 1d are deleted. To join: " in program.err[0]
+        assert "; messages older than 1d are deleted. To join:" in program.err[0]
         eventually(lambda: rows(tmp_path, "SELECT text FROM messages") == [("last night",), ("just now",)])
         alice.greets("alice", since=0)
         alice.hears("welcome")
@@ -304,7 +304,7 @@ def test_a_certificate_that_is_about_to_expire_is_told(tmp_path: Path) -> None:
     options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
     with serving(tmp_path / "data", *options) as (program, _):
         program.complains("expires in 5 days")
-        assert "renew it, and send the server SIGHUP" in program.err[1]
+        assert "renew it, and send the server SIGHUP" in program.err[2]
         status = ("admin", "status", "--data", str(tmp_path / "data"))
         assert "expires in 5 days" in chatcli(*status).stdout
         shown = json.loads(chatcli(*status, "--json").stdout)

@@ -177,7 +177,7 @@ def ends(words: str, arguments: list[str], status: int) -> None:
     said = f"{words} {' '.join(arguments)[:200]}: {done.returncode} {done.stdout!r} {done.stderr!r}"
     assert done.returncode == status, said
     assert done.stdout == "" or status == 6 or (words, status) == ("status", 5), said
-    first, *others = done.stderr.splitlines()
+    first, *others = (line for line in done.stderr.splitlines() if not line.startswith("    "))  # a command to paste
     assert first.startswith("chatcli: "), said
     if others and status == 2:
         assert others == [f'Try "chatcli {words} --help".'], said

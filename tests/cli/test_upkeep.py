@@ -229,7 +229,7 @@ def test_a_check_names_what_it_finds_and_what_to_do(tmp_path: Path) -> None:
     assert [line for line in done.stdout.splitlines() if not line.startswith("ok: ")] == [
         "bad: message 1 answers message 2, which is not before it"
     ]
-    assert done.stderr.startswith("chatcli: The log is damaged: stop the server and put a backup in its place; ")
+    assert done.stderr.startswith("chatcli: The log is damaged: stop the server and put a backup in its place (docs/")
 
 
 def test_an_export_of_a_damaged_log_saves_what_can_be_read(tmp_path: Path) -> None:

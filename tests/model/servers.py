@@ -68,8 +68,8 @@ class AsProcess:
 
     def __init__(self, data: Path) -> None:
         self._program = Program("serve", "--data", str(data), "--port", "0")
-        self._program.complains("Serving on")
-        bound = next(line for line in self._program.err if "Serving on" in line).split("--server ")[1].split()[0]
+        self._program.complains("    ")
+        bound = next(line for line in self._program.err if "--server " in line).split("--server ")[1].split()[0]
         host, _, port = bound.rpartition(":")
         self.address = Address(host, int(port))
 
