@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.support import Program, ThreadServer, chatcli, eventually, serving
 from tests.terminal import Terminal
 
+README = Path(__file__).parents[3] / "README.md"
+
 
 def join(server: ThreadServer, user: str = "") -> Terminal:
     """Run ``chatcli join`` in a terminal."""
@@ -18,6 +20,27 @@ def join(server: ThreadServer, user: str = "") -> Terminal:
 
 
 def test_the_session_that_the_readme_shows(server: ThreadServer) -> None:
+    """Everything that stands there in text is what the terminal shows, but for the times."""
+    shown = re.search(r"```text\n(Here:.*?)```", README.read_text(), re.DOTALL)
+    assert shown is not None
+    with join(server, "alice") as alice, join(server, "bob") as bob:
+        bob.shows("You are bob")
+        alice.types("bob: hi, is the build green?\r")
+        bob.shows("is the build green?")
+        bob.types("alice: all of it\r")
+        alice.shows("all of it")
+        with Program("ask", "--user", "ci", "--server", str(server.address), "alice", "Deploy to prod?") as asking:
+            alice.shows("[1] yes")
+            alice.types("/answer yes\r")
+            alice.shows('answered "yes"')
+            asking.prints("yes")
+        screen = "\n".join(alice.lines)
+        for line in shown[1].splitlines()[1:]:
+            assert re.sub(r"^12:\d\d", "", line) in screen
+        assert screen.endswith(shown[1].splitlines()[-1])
+
+
+def test_a_first_talk(server: ThreadServer) -> None:
     """Alice and Bob join, a message arrives at once, who lists both, exit takes a name from the list."""
     with join(server, "Alice") as alice, join(server, "Bob") as bob:
         alice.shows("You are Alice")
