@@ -82,7 +82,8 @@ class Conversations:
         if self._chosen:
             return False
         name = self.only_writer()
-        name = "" if self.drafts.get(name) else name  # an old draft would come up under the user's fingers
+        if name != self.current and self.drafts.get(name):  # an old draft would come up under the user's fingers
+            name = ""
         changed = self.current != name
         self.current = name
         return changed

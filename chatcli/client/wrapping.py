@@ -16,7 +16,15 @@ from wcwidth import iter_graphemes
 from chatcli.client.widths import columns, most_columns
 
 _SIGNS: Final = "\u2800\u115f\u1160\u3164\uffa0"  # letters and signs that look like nothing
+# Those that join with no other of them, of most languages and signs: what takes one column, and what takes two.
+_NARROW: Final = (
+    "\xa1-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u21ff\u2500-\u257f"
+)
+_WIDE: Final = "\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60"
+_ONE_COLUMN_EACH: Final = re.compile(rf"[ -~{_NARROW}]*")
+_SINGLE: Final = re.compile(rf"[ -~{_NARROW}{_WIDE}]*")
 _RUNS: Final = re.compile(rf"[\s{_SIGNS}]+|[^\s{_SIGNS}]+")
+_NO_BLANK: Final = re.compile("[^ ]")
 _SHORTEST: Final = 8  # columns at a row's end that are worth beginning a long word
 _LIKE_A_TIME: Final = re.compile(r"\d{1,4}[:.-]\d")
 
@@ -60,9 +68,69 @@ def wrapped(line: str, width: int, indent: int) -> list[str]:
 
 def breaks(line: str, width: int, indent: int) -> Iterator[Break]:
     """Yield where to break a line, in order; see :func:`wrapped`."""
+    is_narrow = is_one_column_each(line)
     # A character has no more columns than bytes.
-    if width <= indent or (len(line) <= width and (line.isascii() or len(line.encode()) <= width)):
-        return
+    if width <= indent or (len(line) <= width and (is_narrow or len(line.encode()) <= width)):
+        return iter(())
+    return narrow_breaks(line, width, indent) if is_narrow else any_breaks(line, width, indent)
+
+
+def narrow_breaks(line: str, width: int, indent: int) -> Iterator[Break]:
+    """Yield the same as :func:`any_breaks`; where each character takes a column, only row ends need to be looked at.
+
+    Args:
+        line: as :func:`is_one_column_each` has it.
+        width: as :func:`wrapped` has it, and more than ``indent``.
+        indent: likewise.
+    """
+    end = len(line.rstrip(" "))
+    start, limit = 0, width  # of the row: its first word, and where it is full
+    while end > limit:
+        blank = line.rfind(" ", start, limit + 1)
+        word = start if blank < 0 else _word_after(line, blank)
+        after = _end_of_word(line, word)
+        if blank >= 0 and (after - word <= width - indent or limit - word < min(_SHORTEST, width // 2)):
+            yield Break(start + len(line[start:blank].rstrip(" ")), word)
+            start, limit = word, word + width - indent
+        if after <= limit:
+            continue
+        if not _is_link(line[word:after], word - limit + width, width, exact=True):
+            while after > limit:
+                yield Break(limit, limit)
+                start, limit = limit, limit + width - indent
+        elif after < end:
+            following = _word_after(line, after)
+            yield Break(after, following)
+            start, limit = following, following + width - indent
+        else:
+            limit += end - word  # so much of the link is left to the terminal
+    if len(line) > limit:
+        yield Break(end, len(line))
+
+
+def _word_after(line: str, blank: int) -> int:
+    found = _NO_BLANK.search(line, blank)
+    return found.start() if found else len(line)
+
+
+def _end_of_word(line: str, word: int) -> int:
+    blank = line.find(" ", word)
+    return blank if blank >= 0 else len(line)
+
+
+def is_one_column_each(text: str) -> bool:
+    """Return whether each character takes one column for certain, and is no blank but a space."""
+    return text.isascii() or _ONE_COLUMN_EACH.fullmatch(text) is not None
+
+
+def is_one_code_point_each(text: str) -> bool:
+    """Return whether no code point joins with another one to a character, for certain."""
+    return text.isascii() or _SINGLE.fullmatch(text) is not None
+
+
+def any_breaks(line: str, width: int, indent: int) -> Iterator[Break]:
+    """Yield the breaks of a line of any characters; ``width`` is more than ``indent``."""
+    exact = is_one_column_each(line)
     used, filled, ended, gap = 0, False, False, _Piece(0, "", 0, blank=True)
     for piece in _pieces(line):
         if piece.blank:
@@ -77,7 +145,7 @@ def breaks(line: str, width: int, indent: int) -> Iterator[Break]:
         else:
             used += gap.size
         if used + piece.size > width:
-            ended = _is_link(piece.text, used, width)
+            ended = _is_link(piece.text, used, width, exact=exact)
             if not ended:
                 used = yield from _within(piece, used, width, indent)
         else:
@@ -129,12 +197,21 @@ def _pieces_of_word(word: str, start: int) -> Iterator[_Piece]:
 
 
 def _units(text: str) -> Iterator[str]:
-    return iter(text) if text.isascii() else iter_graphemes(text)
+    return iter(text) if is_one_code_point_each(text) else iter_graphemes(text)
 
 
-def _is_link(word: str, used: int, width: int) -> bool:
-    """Return whether the terminal is to break a word by itself, so that it can still be opened and copied whole."""
+def _is_link(word: str, used: int, width: int, *, exact: bool) -> bool:
+    """Return whether the terminal is to break a word by itself, so that it can still be opened and copied whole.
+
+    Args:
+        word: which may be a link.
+        used: columns of the row in front of it.
+        width: of the terminal, in columns.
+        exact: whether terminals agree on ``used``; otherwise a row may begin with any part of the word.
+    """
     if not word.isascii() or "://" not in word:
         return False
+    if not exact:
+        return _LIKE_A_TIME.search(word) is None
     starts = range(width - used, len(word), width)
     return not any(_LIKE_A_TIME.match(word, start) for start in starts)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from wcwidth import iter_graphemes
 
-from chatcli.client.widths import columns
-from chatcli.client.wrapping import indentation, wrapped
+from chatcli.client.widths import columns, most_columns
+from chatcli.client.wrapping import (
+    any_breaks,
+    indentation,
+    is_one_code_point_each,
+    is_one_column_each,
+    narrow_breaks,
+    wrapped,
+)
 
 FAMILY = "👨‍👩‍👧"
 
@@ -31,6 +39,9 @@ FAMILY = "👨‍👩‍👧"
         ("ab你好吗cde", ["ab你好吗", "  cde"]),
         (f"{FAMILY}{FAMILY}", [FAMILY, f"  {FAMILY}"]),  # six columns each on some terminals
         ("see http://example.org/long at", ["see http://example.org/long", "  at"]),
+        ("see http://example/12:05", ["see http:/", "  /example", "  /12:05"]),
+        ("you http://a.org/12:05", ["you http://a.org/12:05"]),
+        ("👍🏽 http://a.org/12:05", ["👍🏽 http:", "  //a.org/", "  12:05"]),
         ("", [""]),
     ],
 )
@@ -65,3 +76,34 @@ def test_rows_fit_go_on_indented_and_hold_everything(line: str, width: int) -> N
     if len(rows) > 1:
         assert all(columns(row) <= width for row in rows)
     assert "".join("".join(rows).split()) == "".join(line.split())
+
+
+WORDS = st.lists(
+    st.one_of(
+        st.text("ab→ö", min_size=1, max_size=40),
+        st.text(" ", min_size=1, max_size=40),
+        st.sampled_from(["http://a/", "http://" + "a" * 30, "http://aaaa/12:05", "12:05", "a://12:0512:0512:0512:05"]),
+    ),
+    max_size=30,
+).map("".join)
+
+
+@settings(max_examples=1000)
+@given(WORDS, st.integers(2, 40), st.integers(1, 8))
+def test_lines_of_narrow_characters_are_broken_as_others_are(line: str, width: int, indent: int) -> None:
+    """Without a look at each word."""
+    indent = min(indent, width - 1)
+    assert is_one_column_each(line)
+    assert list(narrow_breaks(line, width, indent)) == list(any_breaks(line, width, indent))
+
+
+def test_what_passes_for_narrow_takes_a_column_and_joins_nothing() -> None:
+    """And is no blank but the space: so it is with each character that there is."""
+    chars = [char for char in map(chr, range(0x110000)) if char >= " " and char != "\x7f"]
+    narrow, single = list(filter(is_one_column_each, chars)), list(filter(is_one_code_point_each, chars))
+    assert len(narrow) > 1000
+    assert len(single) > 30_000
+    assert {most_columns(char) for char in narrow} == {1}
+    assert [char for char in single if char.isspace()] == [" "]
+    together = "a".join(char * 2 for char in single)
+    assert list(iter_graphemes(together)) == list(together)

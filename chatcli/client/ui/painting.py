@@ -70,7 +70,7 @@ class Painter:
         rows = zip(painted.removesuffix(_NEWLINE).split(_NEWLINE), text.split("\n"), strict=True)
         return "".join(
             f"{row}{_NEWLINE}"
-            if shown.isascii() or columns(shown) > width
+            if shown.isascii() or ("://" in shown and columns(shown) > width)
             else f"{_NO_AUTOWRAP}{row}{_AUTOWRAP}{_NEWLINE}"
             for row, shown in rows
         )

@@ -42,6 +42,18 @@ def test_a_name_that_nobody_has_is_held_until_a_second_enter(server: ThreadServe
         bob.hears("message", text="carol: ho")
 
 
+def test_a_line_that_is_dropped_leaves_the_prompt_as_it_was(server: ThreadServer, tmp_path: Path) -> None:
+    """Also once it was kept on disk."""
+    with join(server, XDG_STATE_HOME=str(tmp_path)) as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        bob.sends("alice", "hello")
+        alice.shows_input("bob ›")
+        alice.types("half a line")
+        eventually(lambda: any("half a line" in file.read_text() for file in tmp_path.rglob("drafts/*.json")))
+        alice.types("\x03.")
+        alice.shows_input("bob › .")
+
+
 def test_the_prompt_shows_who_is_answered(server: ThreadServer) -> None:
     """The only one who has written is; another one who writes changes nothing for what was begun, and ends it else."""
     with join(server) as alice, server.joined("bob") as bob, server.joined("carol") as carol:
