@@ -15,13 +15,14 @@ from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any, Final, NamedTuple, Protocol
 
-from chatcli.errors import ChatError, ServerUnreachable
+from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
 from chatcli.protocol.address import DEFAULT_PORT, Address
 
 CONNECTING: Final = 0.25  # seconds for an address to answer before the next one gets its turn (RFC 8305, section 8)
-GREETING: Final = 0.75  # seconds for TLS on a connection that stands, likewise
+GREETING: Final = 0.75  # seconds for TLS or a first word on a connection that stands, likewise
 _AT_LEAST: Final = 0.001  # seconds: with none, a socket waits for ever
 _MOST: Final = 16  # addresses of one host that are tried
+_FIRST: Final = b"{"  # with which all begins that a server says
 _UNDER_WAY: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 _UNKNOWN: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
@@ -40,7 +41,7 @@ class Target(NamedTuple):
 
 
 class Handshake(Protocol):
-    """TLS on a connection that stands."""
+    """The first words on a connection that stands: TLS, or a greeting."""
 
     @property
     def connection(self) -> socket.socket:
@@ -51,16 +52,93 @@ class Handshake(Protocol):
 
 
 class Secure(Protocol):
-    """How TLS begins, and what its failures mean."""
+    """How the first words on a connection begin, and what their failures mean."""
 
     def begin(self, plain: socket.socket) -> Handshake:
         """Begin on a connection that stands."""
 
-    def decides(self, error: OSError) -> bool:
+    def decides(self, error: OSError, /) -> bool:
         """Return whether the server has answered, so that no other address is to be tried."""
 
     def failure(self, error: Exception) -> ChatError | None:
         """Return what to say of a handshake that failed, or None where something else did."""
+
+
+class HungUp(ServerUnreachable):
+    """An address took the connection and ended it, as a server does that is just being started again."""
+
+
+class _Foreign(OSError):
+    """What answers does not speak our protocol."""
+
+
+class Greeting:
+    """The hello on a plain connection; its answer tells a server from what else is at one of several addresses.
+
+    Args:
+        server: as it is addressed.
+        hello: what to say first.
+
+    Attributes:
+        said: whether the hello was said, and answered, on the connection that has won.
+    """
+
+    def __init__(self, server: Address, hello: bytes) -> None:
+        self.said = False
+        self._hello = hello
+        self._server = server
+
+    def begin(self, plain: socket.socket) -> Handshake:
+        """Begin on a connection that stands, and does not block."""
+        self.said = True
+        return _Greeted(plain, self._hello)
+
+    def decides(self, _error: OSError, /) -> bool:
+        """Return False: what hangs up or is another service says nothing about the other addresses."""
+        return False
+
+    def failure(self, error: Exception) -> ChatError | None:
+        """Return what to say of a greeting that failed, or None where something else did."""
+        if isinstance(error, _Foreign):
+            return ProtocolError(f"What answers at {self._server} is not a chatcli server: check the port.")
+        if isinstance(error, (ConnectionResetError, BrokenPipeError)):
+            return HungUp(
+                f"{self._server} broke the connection: is it a chatcli server? Check the address, or try again."
+            )
+        return None
+
+
+class _Greeted:
+    """A greeting on one connection: done once the first byte of an answer is there, which stays unread."""
+
+    def __init__(self, connection: socket.socket, hello: bytes) -> None:
+        self.connection = connection
+        self._hello = hello
+
+    def advance(self) -> int:
+        """Go on as far as that is possible; return the events to wait for, or 0 once it is done.
+
+        Raises:
+            OSError: it has failed.
+        """
+        try:
+            if self._hello:
+                self._hello = self._hello[self.connection.send(self._hello) :]
+            if self._hello:
+                return selectors.EVENT_WRITE
+            first = self.connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return selectors.EVENT_WRITE if self._hello else selectors.EVENT_READ
+        if not first:
+            raise ConnectionResetError
+        if first != _FIRST:
+            raise _Foreign
+        return 0
+
+
+def apart(found: Found, secure: Secure | None) -> Secure | None:
+    """Return how to tell the addresses apart: a greeting is needed only where there are several."""
+    return None if isinstance(secure, Greeting) and len(_in_turns(found)) == 1 else secure
 
 
 class Race:
@@ -69,7 +147,7 @@ class Race:
     Args:
         server: as it is addressed.
         found: its addresses.
-        secure: what explains failures of TLS, if that is spoken.
+        secure: what explains failures of the first words.
     """
 
     def __init__(self, server: Address, found: Found, secure: Secure | None = None) -> None:
@@ -100,7 +178,7 @@ class Race:
         return not self._coming and not self._running
 
     def reached(self, target: Target, now: float) -> None:
-        """Note that a connection stands, and that TLS begins on it."""
+        """Note that a connection stands, and that its first words begin."""
         self._running[target] = True
         self._turn = now + GREETING
 
@@ -157,14 +235,16 @@ def dial(server: Address, deadline: float, secure: Secure | None = None) -> sock
     Args:
         server: where to.
         deadline: until when, by the monotonic clock.
-        secure: how to speak TLS, if that is wanted.
+        secure: what to do on a connection before it has won.
 
     Raises:
         ServerUnreachable: with a sentence that names the addresses that were tried.
         ChatError: what answers does not speak TLS.
         OSError: as ``secure`` lets it decide.
     """
-    race = Race(server, resolve(server, deadline), secure)
+    found = resolve(server, deadline)
+    secure = apart(found, secure)
+    race = Race(server, found, secure)
     with selectors.DefaultSelector() as selector:
         won = None
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from chatcli.client import remarks
-from chatcli.client.dialer import dial
+from chatcli.client.dialer import Greeting, HungUp, dial
 from chatcli.client.proof import prove
 from chatcli.client.refusals import as_exception, of_greeting
 from chatcli.client.trust import PLAIN, Channel, Trust
@@ -44,10 +44,11 @@ Result = TypeVar("Result")
 
 
 class Opened(NamedTuple):
-    """A connection on which nothing was said yet."""
+    """A connection on which nothing was said yet, but for the hello if ``greeted``."""
 
     socket: socket.socket
     channel: Channel
+    greeted: bool = False
 
 
 class Exchange:
@@ -74,13 +75,14 @@ class Exchange:
         self._identity: Identity | None = None
         self._proof = b""  # goes out with what is said next, which saves a round trip
 
-    def greet(self, hello: Hello, identity: Identity | None, channel: Channel) -> None:
+    def greet(self, hello: Hello, identity: Identity | None, opened: Opened) -> None:
         """Say hello, and have the answer to a challenge ready."""
-        self.channel, self._identity = channel, identity
-        self.say(hello)
+        self.channel, self._identity = opened.channel, identity
+        if not opened.greeted:
+            self.say(hello)
         greeting = self._next()
         if isinstance(greeting, Challenge) and identity is not None:
-            self._proof = encode(prove(identity, hello, greeting, channel))
+            self._proof = encode(prove(identity, hello, greeting, self.channel))
 
     def say(self, *frames: ClientFrame) -> None:
         """Say these in one breath.
@@ -238,10 +240,11 @@ def _try(
             break
         time.sleep(attempt * _BETWEEN_TRIES)
         try:
-            opened = connect(server, deadline, trust)
+            opened = connect(server, deadline, trust, hello)
         except ServerUnreachable as error:
-            if not broken:
+            if not (broken or isinstance(error, HungUp)):
                 raise
+            broken = broken or str(error)
             _detail_failure(error)
             continue
         trust = trust.settled()  # the next try is no first contact
@@ -249,7 +252,7 @@ def _try(
             exchange = Exchange(connection, deadline)
             exchange.passing = _passing(server, hello)
             try:
-                exchange.greet(hello, identity, opened.channel)
+                exchange.greet(hello, identity, opened)
                 result = talk(exchange)
             except (OSError, ServerUnreachable) as error:  # the latter is how a server that stops says so
                 told = told or exchange.told
@@ -281,10 +284,10 @@ def greeted(
         OSError: the connection broke.
         ChatError: as :func:`connect`, and as the server refuses it.
     """
-    opened = connect(server, deadline, trust)
+    opened = connect(server, deadline, trust, hello)
     with opened.socket as connection:
         exchange = Exchange(connection, deadline)
-        exchange.greet(hello, identity, opened.channel)
+        exchange.greet(hello, identity, opened)
         yield exchange
 
 
@@ -295,8 +298,14 @@ def _left(deadline: float) -> float:
     return left
 
 
-def connect(server: Address, deadline: float, trust: Trust) -> Opened:
+def connect(server: Address, deadline: float, trust: Trust, hello: Hello | None = None) -> Opened:
     """Open a connection to a server that is trusted.
+
+    Args:
+        server: where to.
+        deadline: until when, by the monotonic clock.
+        trust: which servers to speak to.
+        hello: what is going to be said first. It may be said here, where several addresses have to be told apart.
 
     Raises:
         ServerUnreachable: with a sentence that says what to look at.
@@ -306,9 +315,15 @@ def connect(server: Address, deadline: float, trust: Trust) -> Opened:
     """
     remarks.detail(lambda: f"Connecting to {server}.")
     plain = trust.plain(server)
-    opened = Opened(dial(server, deadline), PLAIN) if plain else _connect_in_tls(server, deadline, trust)
+    opened = _connect_plainly(server, deadline, hello) if plain else _connect_in_tls(server, deadline, trust)
     remarks.detail(lambda: _STANDINGS[trust.standing(server, opened.channel)].format(key=opened.channel.server_key))
     return opened
+
+
+def _connect_plainly(server: Address, deadline: float, hello: Hello | None) -> Opened:
+    greeting = None if hello is None else Greeting(server, encode(hello))
+    connection = dial(server, deadline, greeting)
+    return Opened(connection, PLAIN, greeting is not None and greeting.said)
 
 
 def _connect_in_tls(server: Address, deadline: float, trust: Trust) -> Opened:

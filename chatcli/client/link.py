@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import selectors
 import socket
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatcli.client.dialer import Found, Race, Target, look_up, numeric, unreachable, unresolved
+from chatcli.client.dialer import Found, Greeting, Race, Target, apart, look_up, numeric, unreachable, unresolved
 from chatcli.client.exchange import MAX_LINE
 from chatcli.client.identity import Identity
 from chatcli.client.proof import prove
@@ -71,15 +72,13 @@ class Connection:
         longest: bytes of a line that the server takes.
     """
 
-    def __init__(
-        self, server: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, channel: Channel
-    ) -> None:
+    def __init__(self, server: Address, streams: Streams, channel: Channel, *, greeted: bool = False) -> None:
         self.channel = channel
         self.server_key = ""
         self.longest = MAX_FRAME  # until the server says otherwise
         self._server = server
-        self._reader = reader
-        self._writer = writer
+        self._reader, self._writer = streams
+        self._greeted = greeted  # the hello was said
         self._frames = FrameReader[ServerFrame](server_frames(), MAX_LINE)
         self._state = State.GREETING
         self._waiting: deque[ServerFrame] = deque()  # frames that came along with the welcome
@@ -105,7 +104,8 @@ class Connection:
             ServerUnreachable: the server is about to stop, or full.
             ServerNotTrusted: the server claims another key than it shows.
         """
-        self.send(hello)
+        if not self._greeted:
+            self.send(hello)
         while True:
             frames = deque(await self.receive())
             while frames:
@@ -222,7 +222,7 @@ async def connect(
     deadline = asyncio.get_running_loop().time() + _CONNECTING
     try:
         async with asyncio.timeout_at(deadline):
-            connection = await _open(server, trust, deadline - _TO_SAY_SO)
+            connection = await _open(server, hello, trust, deadline - _TO_SAY_SO)
             try:
                 return connection, await connection.greet(hello, identity)
             except BaseException:
@@ -232,12 +232,13 @@ async def connect(
         raise ServerUnreachable(unreachable(server, error)) from None
 
 
-async def _open(server: Address, trust: Trust, deadline: float) -> Connection:
-    """Open a connection to a server that is trusted; nothing is said on it yet."""
+async def _open(server: Address, hello: Hello, trust: Trust, deadline: float) -> Connection:
+    """Open a connection to a server that is trusted; at most the hello is said on it yet."""
     if not trust.plain(server):
         return await _open_in_tls(server, trust, deadline)
-    reader, writer = await _dial(server, deadline)
-    return Connection(server, reader, writer, PLAIN)
+    greeting = Greeting(server, encode(hello))
+    streams = await _dial(server, deadline, greeting)
+    return Connection(server, streams, PLAIN, greeted=greeting.said)
 
 
 async def _open_in_tls(server: Address, trust: Trust, deadline: float) -> Connection:
@@ -246,31 +247,33 @@ async def _open_in_tls(server: Address, trust: Trust, deadline: float) -> Connec
     doubt = None
     for way in tls.ways(server, trust):
         try:
-            reader, writer = await _dial(server, deadline, way)
+            streams = await _dial(server, deadline, way)
         except tls.NotVouched as error:
             doubt = error
             continue
         try:
-            shown = writer.get_extra_info("ssl_object")
+            shown = streams[1].get_extra_info("ssl_object")
             channel = tls.shown(server, shown)
             trust.check(server, channel, vouched=way.vouched, doubt=tls.doubt(server, shown, doubt))
         except BaseException:
-            writer.transport.abort()  # politeness is for servers that are trusted
+            streams[1].transport.abort()  # politeness is for servers that are trusted
             raise
-        return Connection(server, reader, writer, channel)
+        return Connection(server, streams, channel)
     raise AssertionError  # the last way needs nobody's word
 
 
-async def _dial(server: Address, deadline: float, way: Way | None = None) -> Streams:
+async def _dial(server: Address, deadline: float, way: Way | Greeting) -> Streams:
     """Connect to the first of the server's addresses that answers; see :func:`chatcli.client.dialer.dial`."""
     loop = asyncio.get_running_loop()
-    race = Race(server, await _resolve(server, deadline), way)
+    found = await _resolve(server, deadline)
+    first_words = way if apart(found, way) else None
+    race = Race(server, found, first_words)
     tasks: dict[asyncio.Task[Streams], Target] = {}
     try:
         while True:
             now = loop.time()
             while (target := race.due(now)) is not None:
-                tasks[asyncio.create_task(_try(target, race, way), name="dial")] = target
+                tasks[asyncio.create_task(_try(target, race, first_words), name="dial")] = target
             if race.over or now >= deadline:
                 raise race.failure()
             until = deadline if race.turn is None else min(deadline, race.turn)
@@ -279,7 +282,7 @@ async def _dial(server: Address, deadline: float, way: Way | None = None) -> Str
                 try:
                     won = task.result()
                 except OSError as error:
-                    if way is not None and way.decides(error):
+                    if way.decides(error):
                         raise
                     race.failed(tasks.pop(task), error)
                 else:
@@ -289,8 +292,8 @@ async def _dial(server: Address, deadline: float, way: Way | None = None) -> Str
         await _give_up(tasks)
 
 
-async def _try(target: Target, race: Race, way: Way | None) -> Streams:
-    """Connect to one address; the connection stands before TLS begins on it, which the race wants to know."""
+async def _try(target: Target, race: Race, way: Way | Greeting | None) -> Streams:
+    """Connect to one address; the connection stands before its first words begin, which the race wants to know."""
     loop = asyncio.get_running_loop()
     connection = socket.socket(target.family, socket.SOCK_STREAM)
     try:
@@ -299,11 +302,33 @@ async def _try(target: Target, race: Race, way: Way | None) -> Streams:
         if way is None:
             return await asyncio.open_connection(sock=connection, limit=_CHUNK)
         race.reached(target, loop.time())
+        if isinstance(way, Greeting):
+            await _answered(connection, way)
+            return await asyncio.open_connection(sock=connection, limit=_CHUNK)
         name = way.host_name
         return await asyncio.open_connection(sock=connection, limit=_CHUNK, ssl=way.context, server_hostname=name)
     except BaseException:
         connection.close()
         raise
+
+
+async def _answered(connection: socket.socket, greeting: Greeting) -> None:
+    """Say hello, and wait until an answer has begun to come."""
+    handshake = greeting.begin(connection)
+    while events := handshake.advance():
+        await _ready(connection, events)
+
+
+async def _ready(connection: socket.socket, events: int) -> None:
+    """Wait for events of the selectors module."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    reading = events == selectors.EVENT_READ
+    (loop.add_reader if reading else loop.add_writer)(connection, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        (loop.remove_reader if reading else loop.remove_writer)(connection)
 
 
 async def _give_up(tasks: Iterable[asyncio.Task[Streams]]) -> None:

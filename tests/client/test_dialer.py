@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chatcli.client import link, oneshot
 from chatcli.client.dialer import Found, Race
-from chatcli.client.trust import Trust
-from chatcli.errors import ServerUnreachable
+from chatcli.client.trust import CAUTIOUS, Trust
+from chatcli.errors import ChatError, ServerUnreachable
 from chatcli.protocol.address import Address
+from chatcli.protocol.frames import VERSION, Hello
+from chatcli.protocol.keys import key_text
 from tests.client.test_tls import Speak, by_link, by_oneshot
 from tests.client.tls_server import HOST, TlsServer
-from tests.support import DEADLINE
+from tests.support import DEADLINE, OWN, ThreadServer
 
 NAME: Final = "chat.test"
 ELSEWHERE: Final = "127.0.0.2"  # another address of this machine, on Linux
@@ -99,6 +104,75 @@ def test_an_address_that_takes_connections_and_is_silent_holds_up_no_other(speak
         speak(Address(NAME, server.address.port), Trust(server.key))
 
 
+@contextlib.contextmanager
+def answering(port: int, answer: bytes | None) -> Iterator[None]:
+    """Have another service at that port: it says this to who says something, or with None nothing, and hangs up."""
+    ended = threading.Event()
+
+    def run() -> None:
+        other.settimeout(0.05)
+        while not ended.is_set():
+            with contextlib.suppress(OSError), other.accept()[0] as caller:
+                if answer is not None:
+                    caller.settimeout(DEADLINE)
+                    caller.recv(65536)
+                    caller.sendall(answer)
+
+    with socket.create_server((ELSEWHERE, port)) as other:
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(DEADLINE)
+
+
+def who(server: Address) -> None:
+    """Ask who is here, as `who` does."""
+    oneshot.who(server, CAUTIOUS)
+
+
+def join(server: Address) -> None:
+    """Join, as `join` does, and leave."""
+
+    async def run() -> None:
+        hello = Hello(VERSION, "alice", "join", key_text(OWN.public))
+        connection, _ = await link.connect(server, hello, OWN)
+        await connection.say_goodbye()
+
+    asyncio.run(run())
+
+
+#: What else may be at the first address of localhost.
+OTHERS: Final[dict[str, Callable[[int], contextlib.AbstractContextManager[object]]]] = {
+    "silent": Silent,
+    "hangs up": lambda port: answering(port, None),
+    "other": lambda port: answering(port, b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+@pytest.mark.parametrize("speak_plainly", [who, join])
+def test_without_tls_an_answer_to_the_hello_decides(
+    tmp_path: Path, names: Names, configuration: object, kind: str, speak_plainly: Callable[[Address], None]
+) -> None:
+    """Something else at one address of localhost, often ::1, holds up no server at the other; alone, it is told."""
+    names.hosts["localhost"] = [ELSEWHERE, "127.0.0.1"]
+    with ThreadServer(tmp_path) as server:
+        place = Address("localhost", server.address.port)
+        with OTHERS[kind](place.port):
+            begun = time.monotonic()
+            speak_plainly(place)
+            assert time.monotonic() - begun < 8, "the deadline for all addresses is ten seconds"
+    if kind != "silent":
+        with (
+            OTHERS[kind](place.port),
+            pytest.raises(ChatError, match=r"is it a chatcli server|is not a chatcli server"),
+        ):
+            speak_plainly(place)
+
+
 def test_an_address_that_refuses_costs_no_time(speak: Speak, names: Names) -> None:
     """The next one is tried at once, however many there are."""
     with TlsServer() as server:
@@ -108,23 +182,9 @@ def test_an_address_that_refuses_costs_no_time(speak: Speak, names: Names) -> No
 
 def test_an_address_with_another_service_holds_up_no_other(speak: Speak, names: Names) -> None:
     """What hangs up instead of speaking TLS is passed over as well."""
-    with TlsServer() as server, socket.create_server((ELSEWHERE, server.address.port)) as other:
+    with TlsServer() as server, answering(server.address.port, None):
         names.hosts[NAME] = [ELSEWHERE, HOST]
-        ended = threading.Event()
-
-        def hang_up() -> None:
-            other.settimeout(0.05)
-            while not ended.is_set():
-                with contextlib.suppress(TimeoutError):
-                    other.accept()[0].close()
-
-        thread = threading.Thread(target=hang_up)
-        thread.start()
-        try:
-            speak(Address(NAME, server.address.port), Trust(server.key))
-        finally:
-            ended.set()
-            thread.join(DEADLINE)
+        speak(Address(NAME, server.address.port), Trust(server.key))
 
 
 def test_every_address_that_was_tried_is_named(speak: Speak, names: Names) -> None:

@@ -27,6 +27,10 @@ _UNSENT_IN_KERNEL: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None
 _INHERITED: Final = sys.platform == "linux"  # what was set where callers are taken holds for their connections
 
 
+def _connections(count: int) -> str:
+    return "1 connection" if count == 1 else f"{count} connections"
+
+
 def limit_unsent(connection: socket.socket) -> None:
     """Have the system keep little of what is not taken on a connection, or on those that a socket will take.
 
@@ -70,15 +74,14 @@ class TcpConnection(asyncio.Protocol):
         """Give the connection a session, or a reason why not."""
         transport = self._transport = self._wire = cast("asyncio.Transport", transport)
         if len(self._hub.sessions) >= self._hub.limits.connections:
-            text = f"The server holds {self._hub.limits.connections} connections and takes no more: try again later."
+            text = f"The server holds {_connections(self._hub.limits.connections)} and takes no more: try again later."
             self._refusals.refuse(transport, codes.FULL, text)
             return
         name = transport.get_extra_info("peername")
         peer = Address(name[0], name[1]) if name else Address("?", 0)
         if not self._hub.allowances.connect(peer.host):
-            text = (
-                f"There are {self._hub.limits.connections_per_address} connections from your address: close some first."
-            )
+            most = self._hub.limits.connections_per_address
+            text = f"Your address has {_connections(most)} open, and may have no more: close some first."
             self._refusals.refuse(transport, codes.TOO_MANY, text)
             return
         transport.set_write_buffer_limits(_HIGH_WATER)

@@ -49,14 +49,14 @@ def test_a_full_server_says_so_within_tls(full: ThreadServer, version: ssl.TLSVe
     """The reason comes as a frame, encrypted, and then the connection ends as it should."""
     with Caller(full.address, context=trusting(full.certificate, version)) as caller:
         caller.says("hello", version=1, purpose="query")
-        assert "1 connections" in caller.hears("bye", code="full")["text"]
+        assert "1 connection and" in caller.hears("bye", code="full")["text"]
         caller.hears_end()
 
 
 def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) -> None:
     """The sentence is the server's, not one about TLS."""
     trust = Trust(fingerprint_of(full.certificate), directory=str(tmp_path / "config"))
-    with pytest.raises(ChatError, match="The server holds 1 connections and takes no more: try again later"):
+    with pytest.raises(ChatError, match="The server holds 1 connection and takes no more: try again later"):
         oneshot.who(full.address, trust)
 
 
@@ -68,7 +68,7 @@ def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) 
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\n", b"try again later.\n"),
         (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 503 Service Unavailable\r\n", b"\r\n\r\n"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", b"SSH-2.0-chatcli", bytes(8)),
-        (b"NICK alice\r\n", b"ERROR :The server holds 1 connections", b"\r\n"),
+        (b"NICK alice\r\n", b"ERROR :The server holds 1 connection and", b"\r\n"),
         (b"\x00\x01", b'{"t":"bye","code":"full"', b"}\n"),
     ],
 )
