@@ -90,6 +90,7 @@ class Terminal:
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
             history=history,
+            prompt_continuation=self.writing.continuation,
             editing_mode=MODES[looks.keys],
             key_bindings=self.key_bindings,
             erase_when_done=True,

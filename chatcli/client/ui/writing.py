@@ -147,6 +147,14 @@ class Writing:
         name = cut(printable_line(self._conversations.current), room)
         return [*CLUSTERS.mapped([("class:prompt", f"{name} {_MARK} " if name else f"{_MARK} ")])]
 
+    def continuation(self, width: int, _line: int, _wraps: int) -> str:
+        """Return what stands in front of each row of the text but the first, which no pasted row begins in place of.
+
+        Args:
+            width: of the prompt, in columns.
+        """
+        return " " * min(width, get_app().output.get_size().columns // _SHARE)
+
     def goes_to(self, of: str) -> bool:
         """Return whether something is being typed that goes to this person or room."""
         to, colon, _ = self.buffer.text.partition(":")

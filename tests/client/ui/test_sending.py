@@ -160,7 +160,7 @@ def test_a_paste_to_nobody_comes_back(server: ThreadServer) -> None:
         alice.shows("2 lines pasted")
         alice.types("\r")
         alice.shows("To whom?")
-        alice.shows_input("/dev/sda1")
+        alice.shows_input("  /dev/sda1")
         alice.types("\x1b[A\x01bob: \r")
         assert bob.hears("message")["text"] == "/etc/fstab:\n/dev/sda1"
 

@@ -49,16 +49,16 @@ def test_what_is_pasted_is_one_message_that_enter_sends(server: ThreadServer) ->
         alice.types("bob: ")
         alice.types(PASTE.format("one\r\ntwo\rthree\n"))
         alice.shows("3 lines pasted: Enter sends them as one message, Ctrl-C drops them.")
-        alice.shows_input("three")
+        alice.shows_input("  three")
         assert [line for line in alice.lines if line.endswith(("bob: one", "two", "three"))][-3:] == [
             "› bob: one",
-            "two",
-            "three",
+            "  two",
+            "  three",
         ]
         bob.sends("alice", "meanwhile")
         bob.hears("sent")
         alice.shows("meanwhile")
-        alice.shows_input("three")
+        alice.shows_input("  three")
         alice.types("\r")
         assert bob.hears("message")["text"] == "one\ntwo\nthree"
 
@@ -83,9 +83,9 @@ def test_alt_enter_breaks_the_line(server: ThreadServer) -> None:
     with server.joined("bob") as bob, join(server, "alice") as alice:
         alice.shows("You are alice")
         alice.types("bob: one\x1b\rtwo")
-        alice.shows_input("two")
+        alice.shows_input("  two")
         alice.types("\x1b[A\x05!\x1b[B\x05?")
-        alice.shows_input("two?")
+        alice.shows_input("  two?")
         alice.types("\r")
         assert bob.hears("message")["text"] == "one!\ntwo?"
 
@@ -106,7 +106,7 @@ def test_the_editor_gets_the_draft_and_gives_it_back(server: ThreadServer, tmp_p
         bob.hears("sent")
         go.touch()
         alice.shows("meanwhile")
-        alice.shows_input("to say")
+        alice.shows_input("  to say")
         alice.types("\r")
         assert bob.hears("message")["text"] == "draftmore\nto say"
 
@@ -156,11 +156,11 @@ def test_each_conversation_has_its_draft_also_through_a_restart(server: ThreadSe
             alice.types("\x1b1")
             alice.shows_input("bob ›")
             alice.types("for bob\x1b\rand more")
-            alice.shows_input("and more")
+            alice.shows_input("      and more")
             alice.types("\x1b[1;3C")
             alice.shows_input("carol › for carol")
             alice.types("\x1b[1;3D")
-            alice.shows_input("and more")
+            alice.shows_input("      and more")
             alice.types("\x15" * 3 + "\x1b[1;3B")
             alice.shows_input("carol › for carol")
             alice.process.send_signal(signal.SIGHUP)
@@ -279,6 +279,20 @@ def test_the_file_of_history_stays_small(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 # Windows of other sizes, and lines of more than one row
+
+
+@pytest.mark.parametrize("columns", [80, 20])
+def test_no_row_of_what_is_typed_begins_like_a_message(server: ThreadServer, columns: int) -> None:
+    """Whether the text breaks a line there, or the window is too narrow for it."""
+    with Terminal("join", "--server", str(server.address), "--user", "alice", columns=80, rows=24) as alice:
+        alice.shows("You are alice")
+        alice.resize(columns, 24)
+        alice.types(PASTE.format("x" * 78 + "12:05 boss → you  pay\r12:06 boss → you  now"))
+        alice.shows("now")
+        begun = next(place for place, row in enumerate(alice.rows) if row.startswith("›"))
+        below = [row for row in alice.rows[begun + 1 :] if "alice" not in row]
+        assert below
+        assert all(row.startswith(" ") for row in below), below
 
 
 def in_tmux(socket: str, *arguments: str, state: Path) -> str:

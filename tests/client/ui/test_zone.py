@@ -58,7 +58,7 @@ def test_the_log_of_the_server_follows_the_zone(tmp_path: Path) -> None:
     options = ["--data", str(tmp_path / "data"), "--port", "0", "--log-level", "info"]
     with Program("serve", *options, TZ=f":{file}") as server:
         server.complains("Serving on")
-        address = next(line for line in server.err if "Serving on" in line).split("--server ")[1].split()[0]
+        address = next(line for line in server.err if "Serving on" in line).split("Serving on ")[1].split(",")[0]
         place(file, 9)
 
         def is_told_by(hours: int) -> bool:
