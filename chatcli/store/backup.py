@@ -14,7 +14,7 @@ from chatcli.store.placing import placed, refuse
 from chatcli.store.rows import is_damage
 from chatcli.store.snapshot import moment, pause, snapshot
 
-_STRETCH: Final = 1000  # messages that are copied at once
+_STRETCH: Final = 10_000  # messages that are copied at once
 _MESSAGES: Final = "messages"
 _NUMBERS: Final = ("page_size", "application_id", "user_version")
 _END_OF_STRETCH: Final = """
@@ -73,9 +73,12 @@ def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
     """
     tables = _make_tables(source, path)
     source.execute("ATTACH ? AS copy", (f"{path.absolute().as_uri()}?mode=rw",))
-    # Should it not come to its end it is thrown away, and it is flushed once it has: no journal needed.
+    # Should it not come to its end it is thrown away, and it is flushed once it has: no journal needed. The ids of
+    # messages may be in any order, and their index is changed all over.
     source.execute("PRAGMA copy.journal_mode = OFF")
     source.execute("PRAGMA copy.synchronous = OFF")
+    source.execute("PRAGMA copy.locking_mode = EXCLUSIVE")
+    source.execute("PRAGMA copy.cache_size = -65536")
     with moment(source):
         for table in tables - {_MESSAGES}:
             source.execute(f"INSERT INTO copy.{table} SELECT * FROM main.{table} NOT INDEXED")  # noqa: S608 (our own)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import struct
 import time
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
@@ -15,6 +14,7 @@ from chatcli.store.deleted import Deleted
 from chatcli.store.files import checkpoint, transaction
 from chatcli.store.pages import Damaged, Page, Pages
 from chatcli.store.reader import read_mark
+from chatcli.store.rows import is_damage
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ _PAUSE: Final = 30.0  # seconds from a deletion to the cleaning, so that one cle
 _RETRY: Final = 1.0  # seconds until the next try, where a reader is in the way, and between two slices of the work
 _RETRY_FAILED: Final = 60.0  # seconds
 _SLICE: Final = 0.03  # seconds that senders may have to wait for it
-_FREE_PAGES: Final = 2000  # to overwrite in one slice, at most
 _AROUND: Final = 8  # pages on each side of a deleted row: SQLite moves rows between three pages at a time
 
 _PRUNED: Final = "UPDATE marks SET seq = max(seq, ?) WHERE name = 'pruned'"
@@ -69,6 +68,7 @@ class Eraser:
         mark = read_mark(connection, "clean")
         self._everywhere = mark != _CLEAN
         self._reached = 0  # up to which row all of it is clean
+        self._reached_free = 0  # and up to which free page: those that SQLite gives free now are
         self._copies = mark == _UNCLEAN  # those made before upgrades may hold what was deleted
         # An earlier run may have left anything in the WAL.
         self._due: float | None = time.monotonic()
@@ -121,11 +121,17 @@ class Eraser:
         if not self._places and not self._everywhere:
             self._due = None
             return
+        damaged = len(self._pages.damaged)
         try:
             self._overwrite()
-        except (Damaged, struct.error) as error:
-            logger.warning("The log %s is damaged (%s): it may still hold deleted text.", self._path, error)
+        except Damaged as error:
+            self._warn(str(error))
             self._due = time.monotonic() + _RETRY_FAILED
+        if len(self._pages.damaged) > damaged:
+            self._warn(f"in {len(self._pages.damaged)} of its pages")
+
+    def _warn(self, where: str) -> None:
+        logger.warning("The log %s is damaged (%s): it may still hold deleted text.", self._path, where)
 
     def finish(self) -> None:
         """Do at once what can be done of the cleaning in a moment; the log itself knows what is left.
@@ -149,7 +155,7 @@ class Eraser:
             end = time.monotonic() + _SLICE
             done = self._overwrite_places(root, end) and self._overwrite_everything(root, end)
             self._pages.sync()
-            if done:
+            if done and not self._pages.damaged:
                 self._connection.execute(_MARK, (_CLEAN,))
         self._connection.execute("PRAGMA shrink_memory")  # its copies of these pages would be written again
         if done:
@@ -159,17 +165,27 @@ class Eraser:
         """Overwrite what is not used near deleted rows; return whether that is done."""
         seen: set[int] = set()
         while self._places:
-            if time.monotonic() > end:
-                return False
             place = self._places[-1]
             for number, page in self._around(root, place):
                 if number not in seen:
                     seen.add(number)
                     self._pages.overwrite_unused(number, page)
-            (following,) = self._connection.execute(_NEXT, (place,)).fetchone()
+            following = self._following(place)
             while self._places and (following is None or self._places[-1] < following):
                 self._places.pop()  # deleted together, and so in the same place
-        return True
+            if time.monotonic() > end:
+                break
+        return not self._places
+
+    def _following(self, place: int) -> int | None:
+        """Return the number of the row that follows a deleted one; None if none does."""
+        try:
+            (following,) = self._connection.execute(_NEXT, (place,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return place + 1
+        return None if following is None else int(following)
 
     def _around(self, root: int, place: int) -> Iterator[Page]:
         yield from islice(self._pages.pages(root, place), _AROUND)
@@ -180,9 +196,18 @@ class Eraser:
         if not self._everywhere:
             return True
         for number, page in self._pages.pages(root, self._reached + 1):
+            self._pages.overwrite_unused(number, page)
+            highest = self._pages.overwrite_tails(number, page)
+            if highest > self._reached:
+                self._reached = highest
+                if time.monotonic() > end:
+                    return False
+        for free, begin in self._pages.free():
+            if free <= self._reached_free:
+                continue
+            self._pages.overwrite_from(free, begin)
+            self._reached_free = free
             if time.monotonic() > end:
                 return False
-            self._pages.overwrite_unused(number, page)
-            self._reached = max(self._reached, self._pages.overwrite_tails(number, page))
-        self._everywhere = self._pages.overwrite_free(_FREE_PAGES)
-        return not self._everywhere
+        self._everywhere = False
+        return True

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pwd
 import shlex
 import sqlite3
 import stat
@@ -131,11 +132,20 @@ def _check_own(directory: Path) -> None:
         raise FileExistsError
     if status.st_uid != os.geteuid():
         raise StoreError(
-            f"it belongs to another user (uid {status.st_uid}): run this as that user, or name another with --data"
+            f"it belongs to another user, {_user(status.st_uid)}: run this as that user "
+            f"(sudo -u {_user(status.st_uid)}; in a container, --user {status.st_uid}), or name another with --data"
         )
     if status.st_mode & 0o022:
         mode = stat.S_IMODE(status.st_mode)
         raise StoreError(f"others may write to it (mode {mode:04o}): run chmod 700 {shlex.quote(str(directory))}")
+
+
+def _user(uid: int) -> str:
+    """Return the name of a user, or how sudo takes a number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"'#{uid}'"
 
 
 def _open_own(path: Path, flags: int) -> int:

@@ -4,7 +4,13 @@
 it or to the page beside it. What was deleted before ``secure_delete`` was on is in the file as well. SQLite has no
 statement that overwrites these bytes but ``VACUUM``, which writes the whole file anew while nobody else may write.
 
-The format is that of https://www.sqlite.org/fileformat2.html; SQLite promises to keep it.
+The format is that of https://www.sqlite.org/fileformat2.html; SQLite promises to keep it. A page is written to only if
+everything in it is accounted for as SQLite itself does in ``PRAGMA integrity_check``: what is damaged stays as it is.
+
+Only unused bytes are written, all of them zero. So it does not matter to a reader, or to a page that it has in memory,
+whether it sees them before or after; and neither does it where the process or the machine dies in between, as long as
+a disk changes no bytes beside those that are written. SQLite takes that for granted as well, see
+https://www.sqlite.org/psow.html.
 """
 
 from __future__ import annotations
@@ -14,7 +20,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 _LEAF: Final = 13  # the first byte of a page with rows of a table
 _INNER: Final = 5  # and of one that leads to others
@@ -22,9 +28,17 @@ _DEEPEST: Final = 20  # levels of a tree
 _FILE_HEADER: Final = 100  # bytes, before the first page's own header
 _LEAF_HEADER: Final = 8
 _INNER_HEADER: Final = 12
-_PAGE_SIZE: Final = Struct(">16xH2xB")  # of the file's header: the size of a page, bytes at its end that are not used
-_FREE: Final = Struct(">32xI")  # the first page of the list of free pages
-_PAGE_HEADER: Final = Struct(">BHHH")  # kind, first free block, number of cells, where their contents begin
+#: The file's header: what it is, the size of a page, whether it has a WAL, bytes at the end of a page for others.
+_FORMAT: Final = Struct(">16sH2sB")
+_SQLITE: Final = b"SQLite format 3\0"
+_SIZES: Final = frozenset(2**power for power in range(9, 17))  # of a page
+_MOST_RESERVED: Final = 32  # bytes; SQLite takes more, but no log of ours has any
+_WITH_WAL: Final = b"\2\2"
+_FREE: Final = Struct(">32xII")  # the first page of the list of free pages, and the number of these
+#: Kind, first free block, number of cells, where their contents begin, bytes in gaps too small for a free block.
+_PAGE_HEADER: Final = Struct(">BHHHB")
+_SMALLEST_CELL: Final = 4
+_LONGEST_ROW: Final = 64 * 1024 * 1024  # bytes; no text is so long
 _PAIR: Final = Struct(">HH")  # the next free block, the size of this one
 _NUMBER: Final = Struct(">I")  # of a page
 _LAST_KEY: Final = 2**63 - 1
@@ -37,6 +51,24 @@ class Damaged(Exception):
     """The file is not what SQLite would have written."""
 
 
+class _Cell(NamedTuple):
+    """A row, or what leads to other pages.
+
+    Attributes:
+        offset: where it begins in the page.
+        end: where it ends there.
+        key: the number of the row.
+        left: bytes of it that stand in other pages.
+        overflow: the first of these pages.
+    """
+
+    offset: int
+    end: int
+    key: int
+    left: int
+    overflow: int
+
+
 class Pages:
     """Reads and overwrites the file beside SQLite.
 
@@ -47,119 +79,179 @@ class Pages:
 
     Args:
         path: the database.
+
+    Attributes:
+        damaged: pages that were passed over, since they are not what SQLite would have written.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         self._size = self._usable = 0
+        self.damaged: set[int] = set()
 
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
 
     def read_header(self) -> None:
-        """Look up what holds for all pages."""
-        size, reserved = _PAGE_SIZE.unpack_from(self._read(0, _FILE_HEADER))
+        """Look up what holds for all pages.
+
+        Raises:
+            Damaged: the file is no database with a WAL.
+        """
+        magic, size, versions, reserved = _FORMAT.unpack_from(self._read(0, _FILE_HEADER))
         self._size = 65536 if size == 1 else size
         self._usable = self._size - reserved
+        if magic != _SQLITE or self._size not in _SIZES or versions != _WITH_WAL or reserved > _MOST_RESERVED:
+            raise Damaged("its header is none of a log")
 
     def sync(self) -> None:
         """Wait until everything is on disk."""
         os.fsync(self._file)
 
     def pages(self, root: int, key: int, *, back: bool = False) -> Iterator[Page]:
-        """Yield the pages of a table, each of those that lead to others before these.
+        """Yield the pages of a table, each of those that lead to others before these, but for those that are damaged.
 
         Args:
             root: where the table begins.
             key: begin with the page where a row of this number would be.
             back: go on to lower numbers instead of higher ones.
-
-        Raises:
-            Damaged: they cannot be found.
         """
         yield from self._below(root, key, back, 0)
 
     def _below(self, number: int, key: int, back: bool, depth: int) -> Iterator[Page]:
-        page = self._page(number)
-        kind, _, cells, _ = _PAGE_HEADER.unpack_from(page, _start(number))
-        if kind not in (_LEAF, _INNER) or depth > _DEEPEST:
-            raise Damaged(f"page {number} is not one of a table")
-        yield number, page
-        if kind == _LEAF:
+        try:
+            page = self._page(number)
+            children = self._children(number, page)
+        except Damaged:
+            self.damaged.add(number)
             return
-        children = list(self._children(page, _start(number), cells))
+        if depth > _DEEPEST:
+            self.damaged.add(number)  # it leads to itself
+            return
+        yield number, page
         bounds = pairwise([-1, *(bound for _, bound in children)])
         ranges = [(child, low, high) for (child, _), (low, high) in zip(children, bounds, strict=True)]
         for child, low, high in reversed(ranges) if back else ranges:
             if low < key if back else high >= key:
                 yield from self._below(child, key, back, depth + 1)
 
-    def _children(self, page: bytes, start: int, cells: int) -> Iterator[tuple[int, int]]:
-        """Yield the pages to which one leads, and the highest number of a row in each."""
-        if start + _INNER_HEADER + 2 * cells > len(page):
-            raise Damaged("a page leads to more pages than it has room for")
+    def _children(self, number: int, page: bytes) -> list[tuple[int, int]]:
+        """Return the pages to which one leads, and the highest number of a row in each."""
+        start = _start(number)
+        kind, _, cells, *_ = _PAGE_HEADER.unpack_from(page, start)
+        if kind == _LEAF:
+            return []
+        if kind != _INNER or start + _INNER_HEADER + 2 * cells > len(page):
+            raise Damaged
+        children = []
         for position in range(start + _INNER_HEADER, start + _INNER_HEADER + 2 * cells, 2):
             offset = int.from_bytes(page[position : position + 2])
-            yield int.from_bytes(page[offset : offset + 4]), _varint(page, offset + 4)[0]
+            children.append((int.from_bytes(page[offset : offset + 4]), _varint(page, offset + 4)[0]))
         (rightmost,) = _NUMBER.unpack_from(page, start + _LEAF_HEADER)
-        yield rightmost, _LAST_KEY
+        return [*children, (rightmost, _LAST_KEY)]
 
-    def overwrite_unused(self, number: int, page: bytes) -> bool:
-        """Overwrite what belongs to no row of a page; return whether there was anything.
+    def overwrite_unused(self, number: int, page: bytes) -> None:
+        """Overwrite what belongs to no row of a page, unless it is damaged."""
+        try:
+            self._overwrite_unused(number, page)
+        except Damaged:
+            self.damaged.add(number)
 
-        Raises:
-            Damaged: it is not to be known; nothing was overwritten.
-        """
-        found = [(begin, end) for begin, end in self._unused(number, page) if page.count(0, begin, end) < end - begin]
+    def _overwrite_unused(self, number: int, page: bytes) -> None:
+        free = self._free_blocks(number, page)
+        found = [(begin, end) for begin, end in free if page.count(0, begin, end) < end - begin]
+        if found:
+            self._check(number, page)
         for begin, end in found:
             self._write((number - 1) * self._size + begin, bytes(end - begin))
-        return bool(found)
 
-    def _unused(self, number: int, page: bytes) -> list[tuple[int, int]]:
+    def _free_blocks(self, number: int, page: bytes) -> list[tuple[int, int]]:
+        """Return where the unused bytes of a page are: between its pointers and its cells, and in its free blocks."""
         start = _start(number)
-        kind, block, cells, contents = _PAGE_HEADER.unpack_from(page, start)
+        kind, block, cells, contents, _ = _PAGE_HEADER.unpack_from(page, start)
         contents = contents or 65536
         unused = [(start + (_LEAF_HEADER if kind == _LEAF else _INNER_HEADER) + 2 * cells, contents)]
         if not unused[0][0] <= contents <= self._usable:
-            raise Damaged(f"page {number} is damaged")
-        behind = contents
+            raise Damaged
+        end = contents
         while block:
             following, size = _PAIR.unpack_from(page, block) if block + 4 <= self._usable else (0, 0)
-            if block < behind or size < _PAIR.size or block + size > self._usable:
-                raise Damaged(f"page {number} is damaged")
+            if block < end or size < _PAIR.size or block + size > self._usable:
+                raise Damaged
             unused.append((block + _PAIR.size, block + size))
-            behind, block = block + size, following
+            end, block = block + size, following
         return unused
 
-    def overwrite_tails(self, number: int, page: bytes) -> int:
-        """Overwrite what stands after the ends of a page's long rows; return the highest number of a row, or 0.
+    def _check(self, number: int, page: bytes) -> None:
+        """Account for all that stands in a page: cells and free blocks that do not overlap, and gaps of the right size.
 
         Raises:
-            Damaged: they cannot be found.
+            Damaged: it is not as SQLite would have written it.
         """
-        start = _start(number)
-        kind, _, cells, _ = _PAGE_HEADER.unpack_from(page, start)
-        if kind != _LEAF:
-            return 0
-        key = 0
-        for position in range(start + _LEAF_HEADER, start + _LEAF_HEADER + 2 * cells, 2):
-            key = self._overwrite_tail(page, int.from_bytes(page[position : position + 2]))
-        return key
+        (_, end), *blocks = self._free_blocks(number, page)
+        taken = [(begin - _PAIR.size, end) for begin, end in blocks]
+        taken += [(cell.offset, cell.end) for cell in self._cells(number, page)]
+        gaps = 0
+        for begin, following in sorted(taken):
+            if begin < end:
+                raise Damaged
+            gaps += begin - end
+            end = following
+        if end > self._usable or gaps + self._usable - end != page[_start(number) + _LEAF_HEADER - 1]:
+            raise Damaged
 
-    def _overwrite_tail(self, page: bytes, offset: int) -> int:
+    def _cells(self, number: int, page: bytes) -> Iterator[_Cell]:
+        start = _start(number)
+        kind, _, count, *_ = _PAGE_HEADER.unpack_from(page, start)
+        first = start + (_LEAF_HEADER if kind == _LEAF else _INNER_HEADER)
+        for position in range(first, first + 2 * count, 2):
+            offset = int.from_bytes(page[position : position + 2])
+            if kind == _LEAF:
+                yield self._leaf_cell(page, offset)
+            else:
+                key, end = _varint(page, offset + _NUMBER.size)
+                yield _Cell(offset, max(end, offset + _SMALLEST_CELL), key, 0, 0)
+
+    def _leaf_cell(self, page: bytes, offset: int) -> _Cell:
         length, position = _varint(page, offset)
         key, position = _varint(page, position)
         within = self._within(length)
+        end = position + within
+        if length > _LONGEST_ROW:
+            raise Damaged
         if within == length:
-            return key
-        left, share = length - within, self._usable - _NUMBER.size
-        (number,) = _NUMBER.unpack_from(page, position + within)
+            return _Cell(offset, max(end, offset + _SMALLEST_CELL), key, 0, 0)
+        if end + _NUMBER.size > self._usable:
+            raise Damaged
+        (number,) = _NUMBER.unpack_from(page, end)
+        return _Cell(offset, end + _NUMBER.size, key, length - within, number)
+
+    def overwrite_tails(self, number: int, page: bytes) -> int:
+        """Overwrite what stands after the ends of a page's long rows; return the highest number of a row, or 0."""
+        start = _start(number)
+        if page[start] != _LEAF or number in self.damaged:
+            return 0
+        try:
+            cells = list(self._cells(number, page))
+            if any(cell.left for cell in cells):
+                self._check(number, page)
+            for cell in cells:
+                if cell.left:
+                    self._overwrite_tail(cell)
+        except Damaged:
+            self.damaged.add(number)
+            return 0
+        return cells[-1].key if cells else 0
+
+    def _overwrite_tail(self, cell: _Cell) -> None:
+        left, share, number = cell.left, self._usable - _NUMBER.size, cell.overflow
         while left > share:
-            (number,) = _NUMBER.unpack(self._read((number - 1) * self._size, _NUMBER.size))
+            (number,) = _NUMBER.unpack_from(self._page(number))
             left -= share
-        self._overwrite_from(number, _NUMBER.size + left)
-        return key
+        if any(self._page(number)[: _NUMBER.size]):  # it leads to another: it is not the last one of a row
+            raise Damaged
+        self.overwrite_from(number, _NUMBER.size + left)
 
     def _within(self, length: int) -> int:
         """Return how many bytes of a row stand in the page itself."""
@@ -170,35 +262,37 @@ class Pages:
         fitting = least + (length - least) % (self._usable - 4)
         return fitting if fitting <= most else least
 
-    def overwrite_free(self, most: int) -> bool:
-        """Overwrite pages that are not used, up to ``most`` of them; return whether there may be more.
+    def free(self) -> list[tuple[int, int]]:
+        """Return the pages that are not used, and from which of its bytes on each is not, in ascending order.
 
         Raises:
-            Damaged: they cannot be found.
+            Damaged: they cannot be told from others.
         """
-        (trunk,) = _FREE.unpack_from(self._read(0, _FILE_HEADER))
-        seen = set()
-        changed = 0
-        while trunk:
+        trunk, total = _FREE.unpack_from(self._read(0, _FILE_HEADER))
+        free: dict[int, int] = {}
+        found = 0
+        while trunk and found < total:
             page = self._page(trunk)
             following, count = int.from_bytes(page[:4]), int.from_bytes(page[4:8])
-            if trunk in seen or count > (self._usable - 8) // 4:
-                raise Damaged("the list of free pages is damaged")
-            seen.add(trunk)
-            for offset in range(8, 8 + 4 * count, 4):
-                changed += self._overwrite_from(int.from_bytes(page[offset : offset + 4]), 0)
-                if changed >= most:
-                    return True
-            changed += self._overwrite_from(trunk, 8 + 4 * count)
+            if count > (self._usable - 8) // 4:
+                break
+            free |= dict.fromkeys(Struct(f">{count}I").unpack_from(page, 8), 0)
+            free[trunk] = 8 + 4 * count
+            found += 1 + count
             trunk = following
-        return False
+        if trunk or found != total or len(free) != total or min(free, default=2) < 2:
+            raise Damaged("the list of its free pages is wrong")
+        return sorted(free.items())
 
-    def _overwrite_from(self, number: int, begin: int) -> bool:
+    def overwrite_from(self, number: int, begin: int) -> None:
+        """Overwrite the end of a page.
+
+        Raises:
+            Damaged: there is no such page.
+        """
         page = self._page(number)
-        if page.count(0, begin) == len(page) - begin:
-            return False
-        self._write((number - 1) * self._size + begin, bytes(len(page) - begin))
-        return True
+        if page.count(0, begin, self._usable) < self._usable - begin:
+            self._write((number - 1) * self._size + begin, bytes(self._usable - begin))
 
     def _page(self, number: int) -> bytes:
         if number < 1:

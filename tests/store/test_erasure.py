@@ -6,6 +6,9 @@ import random
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,7 +20,6 @@ from chatcli.store.log import Entry
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, entry
-from tests.store.town import change
 
 NOW = 1_000_000
 SECRETS = re.compile(rb"secret(\d+)end", re.IGNORECASE)
@@ -178,17 +180,90 @@ def test_copies_from_before_upgrades_go_with_the_first_deletion(chat: Owner, dat
     chat.run_while(copy.exists)
 
 
-def test_damage_keeps_nobody_from_writing(chat: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Pages that are not understood are not written to."""
-    chat.write(*(secret(n, size=100) for n in range(200)), secret(1000, NOW + 1))
+@pytest.mark.parametrize("pragma", ["page_size = 512", "page_size = 65536", "auto_vacuum = FULL"])
+def test_a_log_of_another_shape_is_cleaned_and_whole(chat: Owner, data: Path, pragma: str) -> None:
+    """Whatever someone has made of it with SQLite."""
+    chat.write(*(secret(n, NOW, [0, 50, 9000][n % 3]) for n in range(900)))
     chat.log.close()
-    change(data, "DELETE FROM marks WHERE name = 'clean'")
-    content = bytearray((data / "chatcli.db").read_bytes())
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        connection.executescript(f"PRAGMA journal_mode = DELETE; PRAGMA {pragma}; VACUUM; PRAGMA secure_delete = OFF")
+        connection.executescript("DELETE FROM messages WHERE seq % 4; DELETE FROM marks WHERE name = 'clean'")
+    (data / "search.db").unlink(missing_ok=True)
+    chat.reopen()
+    wait_until_clean(chat, data)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_process_that_is_killed_while_it_overwrites_leaves_a_whole_log(tmp_path: Path, seed: int) -> None:
+    """With readers, and someone else who writes to the file; twelve times in a row."""
+    command = [sys.executable, "-m", "tests.store.killing", str(tmp_path / "data"), str(seed), "12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def page_with(content: bytearray, text: bytes) -> tuple[int, int]:
+    """Return where the page of a log begins that has this text, and how large it is."""
     size = int.from_bytes(content[16:18])
-    page = content.index(b"Secret100end") // size * size
-    content[page : page + 1] = b"\x07"
+    return content.index(text) // size * size, size
+
+
+def damage_kind(content: bytearray, page: int) -> None:
+    """Make a page something else."""
+    content[page] = 7
+
+
+def damage_contents(content: bytearray, page: int) -> None:
+    """Have a page say that its rows begin where they do not: they look as if they were not used."""
+    content[page + 5 : page + 7] = (int.from_bytes(content[page + 5 : page + 7]) + 500).to_bytes(2)
+
+
+def damage_free_block(content: bytearray, page: int) -> None:
+    """Have a page say that the last of its bytes are free, where a row is."""
+    size = int.from_bytes(content[16:18])
+    content[page + 1 : page + 3] = (size - 60).to_bytes(2)
+    content[page + size - 60 : page + size - 56] = bytes([0, 0, 0, 60])
+
+
+@pytest.mark.parametrize("damage", [damage_kind, damage_contents, damage_free_block])
+def test_damage_is_left_alone_and_all_else_is_cleaned(
+    chat: Owner, data: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytearray, int], None]
+) -> None:
+    """A page that is not as SQLite would have written it is not written to."""
+    chat.write(*(secret(n, size=100) for n in range(600)), secret(1000, NOW + 1))
+    chat.log.close()
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        connection.executescript(
+            "PRAGMA secure_delete = OFF; DELETE FROM messages WHERE seq > 500 AND seq <= 590;"
+            "DELETE FROM marks WHERE name = 'clean';"
+        )
+    content = bytearray((data / "chatcli.db").read_bytes())
+    page, size = page_with(content, b"Secret100end")
+    damage(content, page)
     (data / "chatcli.db").write_bytes(content)
     chat.reopen()
     chat.run_while(lambda: "it may still hold deleted text" not in caplog.text)
+    chat.run_while(lambda: bool(found(data) & set(range(510, 580))))
     assert chat.write(secret(2000, NOW + 1)).error is None
+    assert (data / "chatcli.db").read_bytes()[page : page + size] == content[page : page + size]
+
+
+def test_a_list_of_free_pages_that_names_others_is_not_believed(
+    chat: Owner, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Pages are overwritten only where the list is as long as the file says, and names none twice."""
+    chat.write(*(secret(n, size=100) for n in range(600)), secret(1000, NOW + 1))
+    chat.log.close()
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        connection.executescript(
+            "DELETE FROM messages WHERE seq > 300 AND seq <= 590; DELETE FROM marks WHERE name = 'clean';"
+        )
+    content = bytearray((data / "chatcli.db").read_bytes())
+    page, size = page_with(content, b"Secret100end")
+    trunk = (int.from_bytes(content[32:36]) - 1) * size
+    count = int.from_bytes(content[trunk + 4 : trunk + 8])
+    content[trunk + 4 : trunk + 8] = (count + 1).to_bytes(4)
+    content[trunk + 8 + 4 * count : trunk + 12 + 4 * count] = (page // size + 1).to_bytes(4)
+    (data / "chatcli.db").write_bytes(content)
+    chat.reopen()
+    chat.run_while(lambda: "it may still hold deleted text" not in caplog.text)
     assert (data / "chatcli.db").read_bytes()[page : page + size] == content[page : page + size]

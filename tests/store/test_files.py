@@ -66,12 +66,14 @@ def test_a_directory_in_which_others_may_write_is_refused(tmp_path: Path, mode: 
 
 def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
     """Nothing is put into it."""
-    theirs = Path("/")
+    theirs, user = Path("/"), "root"
     if os.geteuid() == 0:
-        theirs = tmp_path / "theirs"
+        theirs, user = tmp_path / "theirs", "'#12345'"
         theirs.mkdir()
         os.chown(theirs, 12345, 12345)
-    with pytest.raises(StoreError, match=r"it belongs to another user \(uid \d+\): run this as that user"):
+    with pytest.raises(
+        StoreError, match=rf"it belongs to another user, {user}: run this as that user \(sudo -u {user}; in a container"
+    ):
         open_log(theirs)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store import exporting, files
+from chatcli.store import backup, exporting, files
 from chatcli.store.backup import back_up
 from chatcli.store.check import examine
 from chatcli.store.exporting import export
@@ -50,6 +50,7 @@ def test_a_slow_reader_holds_nothing_up(
 ) -> None:
     """While it waits for whoever reads what it writes the WAL can be emptied."""
     monkeypatch.setattr(exporting, "_STRETCH", 100)
+    monkeypatch.setattr(backup, "_STRETCH", 1000)
     settle(chat)
     chat.write(*(entry(ANN, BOB, "x" * 100) for _ in range(3000)))
     looks = 0
