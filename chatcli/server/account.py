@@ -74,8 +74,11 @@ class Account:
     def charge_read(self, frames: Sequence[f.ClientFrame | BadFrame], size: int, blank: int) -> None:
         """Pay for what the frames of a read do not pay for: blank lines, and bytes beyond a KiB for each of them."""
         kib = max(0.0, size / KIB - len(frames))
-        points = blank * prices.BLANK + (0.0 if frames else prices.READ)
-        if not self._payer.welcomed:
+        welcomed = self._payer.welcomed
+        points = blank * prices.BLANK
+        if not frames:
+            points += prices.READ if welcomed else prices.READ_GREETING
+        if not welcomed:
             points += kib * prices.GREETING_KIB
         elif frames and type(frames[0]) is f.Send:
             self.charge_messages(kib)

@@ -28,6 +28,7 @@ from chatcli.server.listeners.admin import AdminListener
 from chatcli.server.listeners.farewells import Refusals
 from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import TcpConnection, limit_unsent
+from chatcli.server.listeners.tls import Handshakes
 from chatcli.server.supervisor import Supervisor
 from chatcli.server.turn import Turn
 from chatcli.store.log import Committed
@@ -203,7 +204,8 @@ class Server:
         hub.admin = Admin(hub, audit, hub.clock(), addresses, certificates)
         await self._listen_for_commands(hub.admin)
         insecure = self._settings.insecure
-        refusals = Refusals(certificates)
+        handshakes = Handshakes()
+        refusals = Refusals(certificates, handshakes)
         more = _TAKEN_AT_ONCE - 1 if type(self._loop).__module__.startswith("uvloop") else 0
         for bound in sockets:
             limit_unsent(bound)
@@ -211,7 +213,7 @@ class Server:
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for descriptor in (bound, *(bound.dup() for _ in range(more))):
                 listener = await self._loop.create_server(
-                    lambda: TcpConnection(hub, certificates, refusals, insecure=insecure),
+                    lambda: TcpConnection(hub, certificates, handshakes, refusals, insecure=insecure),
                     sock=descriptor,
                     backlog=BACKLOG,
                 )

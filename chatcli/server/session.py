@@ -20,7 +20,7 @@ from chatcli.protocol.states import State
 from chatcli.server import admission, requests, sending
 from chatcli.server.account import Account
 from chatcli.server.admission import Claimant
-from chatcli.server.prices import KIB, REFUSED, SHARE, price
+from chatcli.server.prices import KIB, REFUSED, SHARE, WASTE, price
 
 if TYPE_CHECKING:
     from chatcli.server.directory import User
@@ -141,6 +141,10 @@ class Session:
     def silent(self) -> bool:
         """Whether the client has missed several of the pings that it should have sent."""
         return self._quiet > self.hub.limits.silence * _SILENT
+
+    def pay_for_waste(self, size: int) -> None:
+        """Pay for bytes of TLS that carried nothing."""
+        self.account.charge(size / WASTE)
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the client."""

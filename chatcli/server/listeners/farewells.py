@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from chatcli import __version__
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import ServerBye
-from chatcli.server.listeners.tls import TlsLayer
+from chatcli.server.listeners.tls import Handshakes, TlsLayer
 
 if TYPE_CHECKING:
     from chatcli.server.certificates import Certificates
@@ -64,9 +64,11 @@ class Refusals:
 
     Args:
         certificates: what is shown to those who speak TLS.
+        handshakes: has them shake hands by turns.
     """
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, handshakes: Handshakes) -> None:
+        self._shaking = handshakes
         self._certificates = certificates
         self._telling = 0
         self._handshakes = float(_A_SECOND)
@@ -92,7 +94,15 @@ class Refusals:
         if self._handshakes < 1:
             return None
         self._handshakes -= 1
-        return TlsLayer(below, self._certificates.identity.context, peer, refused.hear, refused.ended)
+        return TlsLayer(
+            below,
+            self._certificates.identity.context,
+            self._shaking,
+            peer,
+            receive=refused.hear,
+            ended=refused.ended,
+            charge=refused.charge,
+        )
 
 
 class _Refused(asyncio.Protocol):
@@ -147,6 +157,10 @@ class _Refused(asyncio.Protocol):
             self.hear(b"")
         else:
             self._transport.abort()
+
+    def charge(self, _waste: int) -> None:
+        """Close: there is nothing to pay from, and no reason to say much."""
+        self._transport.abort()
 
     def ended(self) -> None:
         """Close: the caller has said its last word within TLS."""

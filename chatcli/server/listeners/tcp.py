@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, cast
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address, is_loopback
 from chatcli.server.listeners import farewells
-from chatcli.server.listeners.tls import TlsLayer
+from chatcli.server.listeners.tls import Handshakes, TlsLayer
+from chatcli.server.prices import HANDSHAKE
 from chatcli.server.session import Session
 from chatcli.server.wire import Wire
 
@@ -48,19 +49,30 @@ class TcpConnection(asyncio.Protocol):
     Args:
         hub: the middle of the server.
         certificates: what the server shows to those who speak TLS.
+        handshakes: has those who speak TLS shake hands by turns.
         refusals: tells those why for whom there is no session.
         insecure: whether callers from other machines may do without.
     """
 
-    __slots__ = ("_begun", "_certificates", "_hub", "_insecure", "_refusals", "_session", "_tls", "_transport", "_wire")
+    __slots__ = (
+        "_begun", "_certificates", "_handshakes", "_hub", "_insecure", "_refusals", "_session", "_tls", "_transport",
+        "_wire",
+    )  # fmt: skip
 
     _transport: asyncio.Transport
     _wire: Wire  # what the session's words go to: the TLS layer, or the socket itself
 
     def __init__(
-        self, hub: Hub, certificates: Certificates, refusals: farewells.Refusals, *, insecure: bool = False
+        self,
+        hub: Hub,
+        certificates: Certificates,
+        handshakes: Handshakes,
+        refusals: farewells.Refusals,
+        *,
+        insecure: bool = False,
     ) -> None:
         self._hub = hub
+        self._handshakes = handshakes
         self._refusals = refusals
         self._certificates = certificates
         self._insecure = insecure
@@ -154,8 +166,15 @@ class TcpConnection(asyncio.Protocol):
         identity = self._certificates.identity
         session.channel = identity.channel
         self._wire = self._tls = TlsLayer(
-            self._transport, identity.context, str(session.peer), self._hear, session.ended
+            self._transport,
+            identity.context,
+            self._handshakes,
+            str(session.peer),
+            receive=self._hear,
+            ended=session.ended,
+            charge=session.pay_for_waste,
         )
+        session.account.charge(HANDSHAKE)
         self._tls.received(data)
 
     def _begin_lines(self, session: Session, data: bytes) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import enum
 import logging
 import ssl
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -20,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 _RECORD: Final = 16 * 1024  # bytes that one record of TLS holds at most
 _CHUNK: Final = 64 * 1024  # bytes passed on in one go, about
+_SLICE: Final = 8 * 1024  # bytes that are decrypted before it is looked at how much came of them
+# Bytes that have carried nothing yet, after which others have their turn; so many are free. One record is shorter.
+_WASTE: Final = 18 * 1024
 _EARLY: Final = 4096  # bytes of what is said before the handshake is done
 _LAST_CHANCE: Final = 1.0  # seconds for a handshake to get done, once the connection is to be closed
 
@@ -33,37 +37,73 @@ class _Stage(enum.Enum):
     CLOSED = "closed"
 
 
+class Handshakes:
+    """Has callers shake hands one in each turn of the loop, so that hundreds who come at once keep nobody waiting."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[TlsLayer] = deque()
+
+    def add(self, layer: TlsLayer) -> None:
+        """Have a layer go on with its handshake when it is its turn."""
+        self._waiting.append(layer)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        layer = self._waiting[0]
+        try:
+            layer.shake_hands()
+        finally:
+            self._waiting.popleft()
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._go_on)
+
+
 class TlsLayer:
     """One connection's TLS, the server's side; to those above it is their :class:`~chatcli.server.session.Wire`.
 
     Nothing piles up here: what is decrypted is passed on at once, and once those above have paused, the rest of what
     the socket gave waits encrypted while nothing more is read from the socket.
 
+    A record may hold a single byte, or nothing for those above, and is work all the same. What a caller says in such
+    records is paid for, and a turn of the loop ends after some of them.
+
     Args:
         below: the socket.
         context: the server's side of TLS.
+        handshakes: has this one shake hands in its turn.
         peer: the other end's address, for the log.
         receive: takes what the caller says.
         ended: told, once, that the caller has said its last word.
+        charge: has the caller pay for so many bytes that carried nothing.
     """
 
     __slots__ = (
-        "_below", "_early", "_ended", "_incoming", "_last_word", "_leaving", "_outgoing", "_paused", "_peer",
-        "_receive", "_stage", "_tls",
+        "_below", "_charge", "_early", "_encrypted", "_ended", "_handshakes", "_incoming", "_last_word", "_leaving",
+        "_outgoing", "_paused", "_peer", "_queued", "_receive", "_scheduled", "_stage", "_tls", "_waste",
     )  # fmt: skip
 
     def __init__(
         self,
         below: Wire,
         context: ssl.SSLContext,
+        handshakes: Handshakes,
         peer: str,
+        *,
         receive: Callable[[bytes], None],
         ended: Callable[[], None],
+        charge: Callable[[int], None],
     ) -> None:
         self._below = below
+        self._handshakes = handshakes
         self._peer = peer
         self._receive = receive
         self._ended = ended
+        self._charge = charge
+        self._encrypted = b""  # what TLS has not been given yet
+        self._waste = -_WASTE
+        self._queued = False  # it is to shake hands in a turn to come
+        self._scheduled = False  # it is to pass on what has come in a turn to come
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -79,10 +119,11 @@ class TlsLayer:
         """Take bytes from the socket."""
         if self._stage in (_Stage.ENDED, _Stage.CLOSED):
             return
-        self._incoming.write(data)
+        self._encrypted += data
         if self._stage is _Stage.HANDSHAKE:
-            self._shake_hands()
-        self._pass_on()
+            self._line_up()
+        elif not self._scheduled:
+            self._pass_on()
 
     def finished(self) -> None:
         """Note that nothing more comes from the socket.
@@ -92,14 +133,27 @@ class TlsLayer:
         """
         self._last_word = True
         if self._stage is _Stage.HANDSHAKE:
-            self._hang_up()
-        self._pass_on()
+            if not self._queued:
+                self._hang_up()
+        elif not self._scheduled:
+            self._pass_on()
 
     def lost(self) -> None:
         """Note that the socket is gone."""
         self._stage = _Stage.CLOSED
 
-    def _shake_hands(self) -> None:
+    def _line_up(self) -> None:
+        if not self._queued and not self._paused:
+            self._queued = True
+            self._handshakes.add(self)
+
+    def shake_hands(self) -> None:
+        """Go on with the handshake, and pass on what came after it."""
+        self._queued = False
+        if self._stage is not _Stage.HANDSHAKE or self._paused:
+            return
+        encrypted, self._encrypted = self._encrypted, b""
+        self._incoming.write(encrypted)
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -107,12 +161,18 @@ class TlsLayer:
         except ssl.SSLError as error:
             self._fail(error)
         else:
-            self._stage = _Stage.OPEN
-            early, self._early = self._early, b""
-            self.write(early)
-            if self._leaving:
-                self.close()
+            self._open()
         self._flush()
+        if self._last_word and self._stage is _Stage.HANDSHAKE:
+            self._hang_up()
+        self._pass_on()
+
+    def _open(self) -> None:
+        self._stage = _Stage.OPEN
+        early, self._early = self._early, b""
+        self.write(early)
+        if self._leaving:
+            self.close()
 
     def _pass_on(self) -> None:
         """Pass on what the caller said, unless those above have paused."""
@@ -121,11 +181,40 @@ class TlsLayer:
             self._flush()  # TLS has words of its own: alerts, updates of keys
             if data:
                 self._receive(data)
-            elif self._last_word and self._stage is _Stage.OPEN:
-                self._stage = _Stage.ENDED
-                self._ended()
-            else:
+            if self._waste > 0:
+                self._pay()
                 return
+            if not data:
+                self._note_end()
+                return
+
+    def _note_end(self) -> None:
+        if self._last_word and self._stage is _Stage.OPEN:
+            self._stage = _Stage.ENDED
+            self._ended()
+
+    def _pay(self) -> None:
+        """Have the caller pay for what carried nothing, and go on once others have had their turn."""
+        waste, self._waste = self._waste, 0
+        self._charge(waste)
+        if self._stage is _Stage.OPEN:
+            self._below.pause_reading()
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._scheduled = False
+        if self._paused or self._stage is _Stage.CLOSED:
+            return
+        self._below.resume_reading()
+        if self._stage is _Stage.HANDSHAKE:
+            self._line_up()
+        else:
+            self._pass_on()
 
     def _decrypted(self) -> bytes:
         """Return what the caller said, about one chunk of it, or nothing where there is no more for now."""
@@ -133,21 +222,44 @@ class TlsLayer:
         size = 0
         try:
             while size < _CHUNK and self._unread:
-                part = self._tls.read(_RECORD)
-                if not part:  # a close_notify
+                if not self._given:
+                    if self._waste > 0:
+                        break
+                    self._give()
+                part = self._read()
+                if part is None:
                     self._last_word = True
                     break
                 parts.append(part)
                 size += len(part)
-        except ssl.SSLWantReadError:  # the rest of a record has yet to come
-            pass
         except ssl.SSLError as error:
             self._fail(error)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def _give(self) -> None:
+        """Give TLS the next slice of what the socket gave."""
+        encrypted, self._encrypted = self._encrypted[:_SLICE], self._encrypted[_SLICE:]
+        self._incoming.write(encrypted)
+        self._waste += len(encrypted)
+
+    def _read(self) -> bytes | None:
+        """Return what a record holds, nothing where it is not whole yet, and None where it is a close_notify."""
+        try:
+            part = self._tls.read(_RECORD)
+        except ssl.SSLWantReadError:  # the rest of a record has yet to come
+            return b""
+        if not part:
+            return None
+        self._waste = max(-_WASTE, self._waste - 2 * len(part))  # a short frame is half of its record
+        return part
+
+    @property
+    def _given(self) -> int:
+        return self._incoming.pending or self._tls.pending()
+
     @property
     def _unread(self) -> int:
-        return self._incoming.pending or self._tls.pending()
+        return len(self._encrypted) or self._given
 
     def _fail(self, error: ssl.SSLError) -> None:
         logger.debug("TLS with %s failed: %s", self._peer, error)
@@ -179,10 +291,11 @@ class TlsLayer:
     def resume_reading(self) -> None:
         """Take what comes from the caller again, and first what came before the pause."""
         self._paused = False
-        self._below.resume_reading()
         if self._unread or self._last_word:
             # Not now: whoever resumes is in the middle of something else.
-            asyncio.get_running_loop().call_soon(self._pass_on)
+            self._schedule()
+        elif not self._scheduled:
+            self._below.resume_reading()
 
     def close(self) -> None:
         """Close as soon as everything written was sent, with a close_notify behind it."""

@@ -15,7 +15,8 @@ import pytest
 
 from chatcli.server.certificates import Certificates
 from chatcli.server.limits import Limits
-from chatcli.server.listeners.tls import TlsLayer
+from chatcli.server.listeners.tls import Handshakes, TlsLayer
+from chatcli.server.prices import GREETING, HANDSHAKE
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id, trusting
 
 _QUERY: Frame = {"t": "hello", "version": 1, "purpose": "query"}
@@ -358,16 +359,28 @@ class Below:
     abort = close
 
 
-def opened(data: Path, received: list[bytes], ended: list[bool]) -> tuple[TlsLayer, Below, ByHand]:
+async def opened(
+    data: Path, received: list[bytes], ended: list[bool], waste: list[int] | None = None
+) -> tuple[TlsLayer, Below, ByHand]:
     """Return a layer that has shaken hands, what is below it, and its client."""
     below = Below()
-    layer = TlsLayer(below, Certificates(data).identity.context, "test", received.append, lambda: ended.append(True))
+    layer = TlsLayer(
+        below,
+        Certificates(data).identity.context,
+        Handshakes(),
+        "test",
+        receive=received.append,
+        ended=lambda: ended.append(True),
+        charge=([] if waste is None else waste).append,
+    )
     client = ByHand(trusting(data / "server.crt"))
     while client.unfinished():
         layer.received(client.outgoing.read())
+        await asyncio.sleep(0)  # its turn to shake hands
         client.incoming.write(b"".join(below.written))
         below.written.clear()
     layer.received(client.outgoing.read())
+    await asyncio.sleep(0)
     return layer, below, client
 
 
@@ -377,7 +390,7 @@ def test_whoever_paused_is_not_fed_what_was_read_before(tmp_path: Path) -> None:
     async def run() -> None:
         received: list[bytes] = []
         ended: list[bool] = []
-        layer, below, client = opened(tmp_path, received, ended)
+        layer, below, client = await opened(tmp_path, received, ended)
         layer.pause_reading()
         assert not below.reading
         client.tls.write(b"x" * 200_000)
@@ -399,7 +412,7 @@ def test_a_pause_in_the_middle_holds_the_rest_back(tmp_path: Path) -> None:
 
     async def run() -> None:
         received: list[bytes] = []
-        layer, _, client = opened(tmp_path, received, [])
+        layer, _, client = await opened(tmp_path, received, [])
 
         def pause_on_the_first(data: bytes) -> None:
             received.append(data)
@@ -418,7 +431,7 @@ def test_one_word_of_the_session_is_one_write_to_the_socket(tmp_path: Path) -> N
     """However long it is; and after the end there is none."""
 
     async def run() -> None:
-        layer, below, client = opened(tmp_path, [], [])
+        layer, below, client = await opened(tmp_path, [], [])
         layer.write(b"x" * 100_000)
         assert len(below.written) == 1
         client.incoming.write(below.written[0])
@@ -431,3 +444,78 @@ def test_one_word_of_the_session_is_one_write_to_the_socket(tmp_path: Path) -> N
         assert len(below.written) == 2
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("sizes", [[1], [1, 2]], ids=["one byte", "one or two"])
+def test_records_that_carry_next_to_nothing_are_paid_for_a_few_in_a_turn(tmp_path: Path, sizes: list[int]) -> None:
+    """Thousands of them that came at once are decrypted over many turns, in which nothing more is read."""
+
+    async def run() -> None:
+        received: list[bytes] = []
+        waste: list[int] = []
+        layer, below, client = await opened(tmp_path, received, [], waste)
+        for number in range(10_000):
+            client.tls.write(b"x" * sizes[number % len(sizes)])
+        layer.received(client.outgoing.read())
+        assert len(b"".join(received)) < 3000
+        pauses = [below.reading]
+        while len(pauses) < 100:
+            await asyncio.sleep(0)
+            pauses.append(below.reading)
+        assert (pauses.count(False) > 10, pauses[-1]) == (True, True)
+        assert b"".join(received) == b"x" * sum(sizes[number % len(sizes)] for number in range(10_000))
+        assert sum(waste) > 150_000
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [30, 300, 30_000])
+def test_records_that_carry_frames_cost_nothing_beside_them(tmp_path: Path, size: int) -> None:
+    """However many there are, and though each has some bytes of its own."""
+
+    async def run() -> None:
+        received: list[bytes] = []
+        waste: list[int] = []
+        layer, _, client = await opened(tmp_path, received, [], waste)
+        for _ in range(300):
+            client.tls.write(b"x" * size)
+        layer.received(client.outgoing.read())
+        assert b"".join(received) == b"x" * 300 * size
+        assert waste == []
+
+    asyncio.run(run())
+
+
+def test_hundreds_who_come_at_once_shake_hands_by_turns(tmp_path: Path) -> None:
+    """One handshake in a turn of the loop, however many are waiting."""
+
+    async def run() -> None:
+        context, handshakes = Certificates(tmp_path).identity.context, Handshakes()
+        everybody = []
+        for _ in range(50):
+            below = Below()
+            layer = TlsLayer(
+                below, context, handshakes, "test", receive=print, ended=lambda: None, charge=lambda _: None
+            )
+            layer.received(ByHand(trusting(tmp_path / "server.crt")).step())
+            everybody.append(below)
+        for answered in range(50):
+            assert sum(bool(below.written) for below in everybody) == answered
+            await asyncio.sleep(0)
+        assert all(below.written for below in everybody)
+
+    asyncio.run(run())
+
+
+def test_a_handshake_has_its_price(server: ThreadServer) -> None:
+    """It is paid for before it is made, from what can be said before the welcome."""
+    with socket.create_connection(server.address) as eve:
+        eve.sendall(client_hello(server))
+        assert eve.recv(1)
+
+        def points() -> float:
+            (session,) = server.hub.sessions
+            assert session.account._purse is not None
+            return session.account._purse._points
+
+        assert server.run(points) == GREETING.points_at_once - HANDSHAKE
