@@ -60,8 +60,8 @@ PRICES: Final[Mapping[type, float]] = {
 
 
 def _send(frame: f.Send) -> float:
-    """A reply has its message looked up; what is out of the ordinary is handled by itself."""
-    return 5.0 if frame.re is not None else 1.0 if frame.choices else 0.0
+    """Return the points beside the message: a reply has its message looked up, a question is stored by itself."""
+    return 5.0 if frame.re is not None else 10.0 if frame.choices else 0.0
 
 
 _MORE: Final[Mapping[type, Callable[[Any], float]]] = {

@@ -130,6 +130,12 @@ def test_a_reply_pays_for_the_message_that_is_looked_up(server: ThreadServer, pe
     assert paid(server, "alice", line + b"\n")[1] >= 5
 
 
+def test_a_question_pays_for_what_is_kept_of_it(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """It is stored and handed on by itself, while messages are taken many at a time."""
+    fields = {"t": "send", "id": new_id(), "to": "bob", "text": "now?", "choices": ["yes", "no"]}
+    assert paid(server, "alice", json.dumps(fields).encode() + b"\n") == (1, 10)
+
+
 def flood(caller: Caller, unit: bytes, size: int) -> None:
     """Say much in one breath, as far as the server takes it at once."""
     caller.socket.setblocking(False)
