@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import secrets
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -25,6 +26,7 @@ from chatcli.protocol.keys import (
 )
 from chatcli.protocol.lookalikes import check_new_name
 from chatcli.protocol.names import Name, check_name
+from chatcli.server import slices
 from chatcli.store.log import DropKey, KeyRecord
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 NOT_CHANGED: Final = "The server cannot write its log, so nothing was changed: tell its operator."
 _MOST_KEYS: Final = 50  # of one name
+_AT_ONCE: Final = 100  # connections that are closed in one turn of the loop
 #: What someone new is told when their name cannot be written.
 CANNOT_WRITE: Final = "The server cannot write its log, so nobody new can come in: tell its operator."
 
@@ -271,6 +274,15 @@ def sit_down(hub: Hub, session: Session, user: User, hello: Hello) -> None:
         other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
 
 
+def _put_out(user: User, key: bytes) -> Iterator[None]:
+    """Close what is open under a key that is no longer good for the name."""
+    for sessions in slices.portions(tuple(user.sessions), _AT_ONCE):
+        for session in sessions:
+            if session.key == key:
+                session.close(codes.KICKED, "The key of this device was revoked.")
+        yield
+
+
 def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
     """Take a key away from a name, and close what is open under it.
 
@@ -292,9 +304,7 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
             hub.links.drop(user)  # whoever has the key may have asked for a code
         settled(error)
         if error is None:
-            for session in tuple(user.sessions):
-                if session.key == key:
-                    session.close(codes.KICKED, "The key of this device was revoked.")
+            slices.run(hub.later, _put_out(user, key))
 
     hub.log.change(DropKey(user.id, key), written)
     hub.turn.wake()

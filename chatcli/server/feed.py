@@ -7,6 +7,7 @@ the same thing, a cursor that has yet to reach the head.
 from __future__ import annotations
 
 import enum
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import ChatError
@@ -18,10 +19,13 @@ from chatcli.store.log import Backlog, BacklogQuery, FeedPage, FeedQuery
 if TYPE_CHECKING:
     from chatcli.server.directory import User
     from chatcli.server.hub import Hub
+    from chatcli.server.pacing import Later
+    from chatcli.server.rooms import Room
     from chatcli.server.session import Session
 
 _PAGE: Final = 500  # messages
 _HELD: Final = 256 * 1024  # bytes
+_ROOMS_AT_ONCE: Final = 1000  # that feeds are taken out of in one turn of the loop: a third of a millisecond
 _PIECES: Final = 256  # each takes about a hundred bytes beside what it holds, which others may hold, too
 
 
@@ -60,8 +64,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_floors", "_held", "_held_bytes", "_hub", "_log", "_newest", "_unread_only", "listening", "mode", "position",
-        "session", "user",
+        "_ended", "_floors", "_held", "_held_bytes", "_hub", "_log", "_newest", "_unread_only", "listening", "mode",
+        "position", "session", "user",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +82,7 @@ class Feed:
         self._floors: dict[int, int] = {}
         self._held: list[tuple[int, bytes]] | None = None
         self._held_bytes = 0
+        self._ended = False
         self.listening = False
 
     def push(self, seq: int, lines: bytes) -> bool:
@@ -140,7 +145,7 @@ class Feed:
 
     def _backlog_read(self, backlog: list[Backlog] | None, error: ChatError | None) -> None:
         """Say what is left out, and go on with the rest."""
-        if self.session.closed:
+        if self._ended or self.session.closed:
             return
         if backlog is None:
             self._give_up(error)
@@ -179,8 +184,14 @@ class Feed:
         for room in self.user.rooms:
             room.feeds.pop(self, None)
 
+    def end(self) -> bool:
+        """Take nothing more; return whether the rooms of its user have yet to let go of it."""
+        self._ended, listened, self.listening = True, self.listening, False
+        self.mode, self._held = Mode.READING, None  # what is pushed goes nowhere, and no page is asked for
+        return listened
+
     def _page_read(self, upto: int, page: FeedPage | None, error: ChatError | None) -> None:
-        if self.session.closed:
+        if self._ended or self.session.closed:
             return
         if page is None:
             self._give_up(error)
@@ -218,3 +229,33 @@ class Feed:
         self._unread_only = False
         self._floors = {}
         self.session.caught_up(self.position)
+
+
+class EndedFeeds:
+    """Takes feeds that have ended out of rooms, some in each turn of the loop.
+
+    A thousand connections of somebody in hundreds of rooms may be gone at once, and nobody is to wait for that.
+
+    Args:
+        later: runs a callable after so many seconds.
+    """
+
+    def __init__(self, later: Later) -> None:
+        self._later = later
+        self._waiting: deque[tuple[Feed, tuple[Room, ...]]] = deque()
+
+    def add(self, feed: Feed, rooms: tuple[Room, ...]) -> None:
+        """Have rooms let go of a feed."""
+        self._waiting.append((feed, rooms))
+        if len(self._waiting) == 1:
+            self._later(0.0, self._go_on)
+
+    def _go_on(self) -> None:
+        left = _ROOMS_AT_ONCE
+        while self._waiting and left > 0:
+            feed, rooms = self._waiting.popleft()
+            for room in rooms:
+                room.feeds.pop(feed, None)
+            left -= len(rooms) + 1
+        if self._waiting:
+            self._later(0.0, self._go_on)

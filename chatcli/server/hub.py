@@ -21,7 +21,7 @@ from chatcli.server.allowances import Allowances
 from chatcli.server.counting import Counting
 from chatcli.server.delivering import Origin
 from chatcli.server.directory import RELEASED, Directory, User
-from chatcli.server.feed import Feed
+from chatcli.server.feed import EndedFeeds, Feed
 from chatcli.server.limits import Limits
 from chatcli.server.links import Links
 from chatcli.server.notices import Notices
@@ -87,6 +87,7 @@ class Hub:
         self.questions = Questions()
         self.counting = Counting()
         self.presence = Presence(self.log, self.directory, later, clock)
+        self._ended_feeds = EndedFeeds(later)
         self.sessions: set[Session] = set()
         self.server_key = ""  # its fingerprint; known before the first connection is taken
         turn.commit_with(self.log.commit)
@@ -126,7 +127,8 @@ class Hub:
         self.questions.forget(session)
         if feed is not None and feed in user.feeds:
             user.feeds.remove(feed)
-            feed.stop_listening()
+            if feed.end():
+                self._ended_feeds.add(feed, user.rooms)
         if session in user.joined:
             user.joined.remove(session)
             if not user.joined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,43 @@ def test_what_is_no_frame_has_a_price_and_what_makes_more_work_costs_more(
 ) -> None:
     """Blank lines, bytes, reads and mistakes are paid for, and so is what a frame asks for beyond the ordinary."""
     assert paid(server, "alice", line)[1] >= points
+
+
+@pytest.mark.parametrize("purpose", ["join", "listen", "send"])
+def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str) -> None:
+    """Whoever comes and goes without end pays for the work that it makes, in many rooms more, and once a visit."""
+    with server.joined("eve", purpose) as eve:
+        for number in range(20):
+            eve.enters(f"#r{number}")
+
+        def leave() -> list[float]:
+            user = known(server, "eve")
+            (session,) = user.sessions
+            points = [server.hub.allowances.personal_purse(user)._points]
+            for _ in range(2):
+                server.hub.leave(session)
+                points.append(server.hub.allowances.personal_purse(user)._points)
+            return [before - after for before, after in itertools.pairwise(points)]
+
+        assert server.run(leave) == [prices.VISIT + 20 * prices.LISTED, 0]
+
+
+def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None:
+    """The visits of all connections are paid for from one purse, and what is said next waits until that holds some."""
+
+    def visit_often() -> float:
+        user = server.hub.directory.find("eve")
+        assert user is not None
+        for _ in range(1000):
+            server.hub.allowances.charge_visit(user, lambda _seconds, _function: None)
+        return server.hub.allowances.personal_purse(user)._points
+
+    with server.joined("eve", "send") as eve, server.joined("bob") as bob:
+        assert server.run(visit_often) < 0
+        eve.says("ping", n=1)
+        eventually(lambda: server.run(lambda: any(one.account.overdrawn for one in known(server, "eve").sessions)))
+        assert bob.asks_who() == ["bob"]
+        assert eve.hears("pong")["n"] == 1
 
 
 def test_a_long_message_counts_as_several(server: ThreadServer, people: tuple[Caller, Caller]) -> None:

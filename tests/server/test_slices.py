@@ -1,0 +1,103 @@
+"""What takes long is done a slice at a time, and everybody has their turn between two slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from chatcli.server import slices
+from chatcli.server.feed import EndedFeeds
+from tests.support import Caller, ThreadServer, eventually, known
+
+
+class Loop:
+    """Runs what was to be run later, a turn at a time."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Keep it for the next turn."""
+        assert seconds == 0
+        self.waiting.append(function)
+
+    def turn(self) -> None:
+        """Run what waits, and not what comes of that."""
+        waiting, self.waiting = self.waiting, []
+        for function in waiting:
+            function()
+
+
+def test_work_goes_on_in_the_turns_to_come() -> None:
+    """The first part is done at once, and each further one in a turn of its own, until the work is over."""
+    loop, done = Loop(), []
+
+    def work() -> Iterator[None]:
+        for number in range(3):
+            done.append(number)
+            yield
+
+    slices.run(loop.later, work())
+    assert done == [0]
+    for expected in ([0, 1], [0, 1, 2], [0, 1, 2]):
+        loop.turn()
+        assert done == expected
+    assert loop.waiting == []
+
+
+def test_portions_are_of_one_size_but_for_the_last() -> None:
+    """Nothing is left out, and nothing gives no portion."""
+    assert list(slices.portions(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(slices.portions([], 3)) == []
+
+
+def test_items_are_sorted_across_slices() -> None:
+    """They are handed out in order, equal ones as they came, no more at once than fit a slice."""
+    given = [(5, "a"), (1, "b"), (5, "c"), (3, "d"), (1, "e"), (2, "f"), (4, "g")]
+    portions: list[list[tuple[int, str]]] = []
+    pauses = sum(1 for _ in slices.in_order(given, lambda item: item[0], 3, portions.append))
+    assert [item for portion in portions for item in portion] == sorted(given, key=lambda item: item[0])
+    assert [len(portion) for portion in portions] == [3, 3, 1]
+    assert pauses == 6
+
+
+def test_a_thousand_connections_that_are_gone_at_once_leave_their_rooms_by_turns(
+    server: ThreadServer, alice: Caller
+) -> None:
+    """A few feeds in each turn, until no room has any of them."""
+    for number in range(30):
+        alice.enters(f"#r{number}")
+
+    def gone() -> tuple[int, int]:
+        user = known(server, "alice")
+        (feed,) = user.feeds
+        loop, room = Loop(), user.rooms[0]
+        ended = EndedFeeds(loop.later)
+        feeds = [type(feed)(feed.session, user, server.hub, 0, unread_only=False) for _ in range(100)]
+        for one in feeds:
+            one.listening = True
+            for where in user.rooms:
+                where.feeds[one] = None
+        for one in feeds:
+            assert one.end()
+            ended.add(one, user.rooms)
+        counts = [len(room.feeds)]
+        while loop.waiting:
+            loop.turn()
+            counts.append(len(room.feeds))
+        return len(counts), sum(len(where.feeds) for where in user.rooms)
+
+    turns, left = server.run(gone)
+    assert turns > 3
+    assert left == 30  # alice's own
+
+
+def test_no_room_keeps_the_feed_of_a_connection_that_is_gone(server: ThreadServer, alice: Caller) -> None:
+    """What is said there goes to those who are still there."""
+    with server.joined("bob") as bob:
+        for caller in (alice, bob):
+            caller.enters("#ops")
+        room = server.run(lambda: known(server, "alice").rooms[0])
+        assert server.run(lambda: len(room.feeds)) == 2
+    eventually(lambda: server.run(lambda: len(room.feeds) == 1))
+    alice.sends("#ops", "who is here?")
+    assert alice.hears("sent")["outcome"] == "stored"
