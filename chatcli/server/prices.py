@@ -17,7 +17,7 @@ PERSON: Final = 4  # times as much has a person on all connections together, or 
 
 READ: Final = 1.0  # points: a read that completes no frame
 READ_GREETING: Final = 0.1  # points: the same before the welcome, when there are few points, and few bytes to come
-HANDSHAKE: Final = 20.0  # points: one of TLS, before the welcome
+HANDSHAKE: Final = 10.0  # points: one of TLS, before the welcome
 WASTE: Final = 32  # bytes of TLS that carry nothing, for a point
 BLANK: Final = 0.01  # points: a blank line
 KIB: Final = 1024  # bytes: each frame pays for so many of them; each further KiB is a point, or a message in messages
