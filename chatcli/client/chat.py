@@ -327,7 +327,7 @@ class Chat:
 
     def _reading(self, line: str, origin: Origin) -> Meaning:
         current = self.conversations.current
-        if origin == "pasted" and "\n" in line:
+        if origin in {"pasted", "burst"} and "\n" in line:
             return Say(current, line.rstrip("\r\n")) if current else Unclear(TO_WHOM)
         return parse_line(line, current, self._is_recipient)
 

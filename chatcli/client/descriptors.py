@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
+import struct
+import termios
 from collections.abc import Iterator
+from typing import Final
+
+_LOCAL_MODES: Final = 3  # their place among a terminal's attributes
 
 
 def read(descriptor: int, size: int) -> bytes:
@@ -19,6 +25,29 @@ def read(descriptor: int, size: int) -> bytes:
             return os.read(descriptor, size)
         except BlockingIOError:
             wait(descriptor, writing=False)
+
+
+def readable(descriptor: int, seconds: float) -> bool:
+    """Return whether there is something to read, or the end, within some seconds."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def begun(descriptor: int) -> bytes:
+    """Return the line that has been begun on a terminal which edits it; what is returned can't be edited any more."""
+    try:
+        attributes = termios.tcgetattr(descriptor)
+        as_keys = [*attributes]
+        as_keys[_LOCAL_MODES] &= ~termios.ICANON  # in this mode everything counts, not only whole lines
+        termios.tcsetattr(descriptor, termios.TCSANOW, as_keys)
+        try:
+            size = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(struct.calcsize("i"))))[0]
+        finally:
+            termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
+        return os.read(descriptor, size) if size else b""
+    except (OSError, termios.error):  # no terminal, or it has gone away
+        return b""
 
 
 def wait(descriptor: int, *, writing: bool) -> None:

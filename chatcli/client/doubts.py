@@ -22,14 +22,19 @@ from chatcli.protocol.grammar import (
 from chatcli.protocol.names import ROOM_SIGN, check_room_name, is_room
 from chatcli.protocol.text import printable_line
 
-#: Where a line comes from: the keyboard; the clipboard; an earlier visit or the lines that were sent before.
-Origin = Literal["typed", "pasted", "kept"]
+#: Where a line comes from: the keyboard; the clipboard; an earlier visit or the lines that were sent before; or several
+#: lines that a terminal has handed out at once, which is how it pastes where it does not mark a paste.
+Origin = Literal["typed", "pasted", "kept", "burst"]
 Meaning = Say | Command | Unclear | None
 
 _SCHEMES: Final = frozenset(
     ("mailto", "tel", "sms", "xmpp", "magnet", "data", "urn", "news", "irc", "ircs", "git", "sip", "geo", "bitcoin")
 )
 _OPENING: Final = "([{<\"'`*_„“«"  # may stand in front of a word
+_QUOTING: Final = "([{<\"'`*„“«"  # begins what is quoted or marked, and nobody's name
+# A smiley after its eyes, or what follows the first colon of :this:
+_SMILEY: Final = re.compile(r"[-^']?[)(\]\[}{/\\|*>DPpOoXxSs$3]+(?![^\W_])|[\w+-]+[:：]")
+_PORT: Final = re.compile(r"\d+(?!\w)")
 _SHOWN: Final = 40  # characters of a line in a sentence
 
 
@@ -100,7 +105,7 @@ class Doubts:
         """
         before, self._line = self._line, ""
         doubt = Doubt("Something has come meanwhile", meaning) if changed else self._doubt(line, meaning, origin)
-        if before == line:
+        if before and before == line:
             if doubt is not None and doubt.meaning == self._meaning:
                 return self._confirm(doubt)
             if doubt is None and meaning != self._meaning:  # what the user has read is not so any more
@@ -129,6 +134,8 @@ class Doubts:
     def _act(self, line: str, meaning: Meaning) -> str:
         match meaning:
             case Say(to, text):
+                if text == line.rstrip("\r\n") and "\n" in text:
+                    return f"says all of it to {printable_line(to)} as one message"
                 if text == line.rstrip("\r\n"):
                     return f"says the line to {printable_line(to)} as it stands"
                 return f'says "{_short(text)}" to {printable_line(to)}'
@@ -148,6 +155,9 @@ class Doubts:
             return self._command(line, meaning, lambda _: False)
         if origin == "pasted":
             return None
+        if origin == "burst":
+            count = line.strip().count("\n") + 1
+            return Doubt(f"{count} lines pasted", meaning) if isinstance(meaning, Say) else None
         for look in (self._answer_or_text, self._whom, self._addressed, self._named, self._mentioned):
             if doubt := look(line, meaning):
                 return doubt
@@ -203,8 +213,8 @@ class Doubts:
         here = printable_line(self._current)
         if self._current and folded(to) in self._texts:
             return Doubt(f"Somebody is called {printable_line(to)} now", meaning, _say(here), f"person {folded(to)}")
-        if self._current and to.isdecimal() and rest[:1].isdigit():
-            return Doubt("That may be a time", meaning, _say(here))
+        if self._current and (sign := _sign_with_colon(to, rest)):
+            return Doubt(f"That may be a {sign}", meaning, _say(here))
         if begins_like_command(meaning.text):
             return Doubt("A command stands at the beginning of a line", meaning, "", f"slash {meaning.text.split()[0]}")
         return None
@@ -224,7 +234,7 @@ class Doubts:
         if bare != to and self._circle.knows(bare):
             way = f'write "{printable_line(bare)}: …" to talk to {printable_line(bare)}'
             return Doubt(f"{printable_line(to)} is only a mention", meaning, way, f"mention {folded(bare)}")
-        if not may_be_name(to, rest):
+        if not may_be_name(to, rest) or _is_smiley(line, rest):
             return self._after_other_sign(line, meaning)
         name = printable_line(to)
         meant = self._circle.resembling(to)
@@ -284,16 +294,36 @@ class Doubts:
         return Doubt(reason, meaning, way, f"text {line.strip().casefold()}")
 
 
+def _sign_with_colon(to: str, rest: str) -> str:
+    """Return the name of a sign that a known name and what follows its colon look like; empty where it is none."""
+    if to.isdecimal() and rest[:1].isdigit():
+        return "time"
+    return "smiley" if _SMILEY.fullmatch(rest.rstrip()) else ""
+
+
+def _is_smiley(line: str, rest: str) -> bool:
+    """Return whether the first colon of a line stands after a blank, as the eyes of a smiley do."""
+    return line[: -len(rest) - 1][-1:].isspace() and _SMILEY.match(rest) is not None
+
+
 def may_be_name(word: str, rest: str) -> bool:
-    """Return whether a word before a colon may be somebody's name, and is not the beginning of a link or a time."""
+    """Return whether a word before a colon may be a name, and is not the beginning of a link, of code or of a time."""
     bare = word.lstrip(_OPENING)
     link = (bare.casefold() in _SCHEMES and rest[:1].strip() != "") or rest.startswith(("//", "\\"))
+    port = ("." in bare or bare.casefold() == "localhost") and _PORT.match(rest) is not None
+    code = rest[:1] == ":" and rest[1:2].strip() != ""  # std::vector
     return (
-        not link
+        not (link or port or code or word.startswith(tuple(_QUOTING)))
         and not bare.isdecimal()
         and any(map(str.isalnum, bare))
         and _is_room_name(f"{ROOM_SIGN}{word.removeprefix(ROOM_SIGN)}")
     )
+
+
+def names_recipient(line: str) -> bool:
+    """Return whether a line says itself where it goes, as each of several that were typed on a slow connection does."""
+    to, colon, rest = split_address(line)
+    return bool(colon and rest.strip()) and to.casefold() != "server" and may_be_name(to, rest)
 
 
 def _is_room_name(word: str) -> bool:

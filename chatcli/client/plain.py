@@ -18,6 +18,7 @@ from typing import Final, TextIO
 from chatcli.client import descriptors
 from chatcli.client.backoff import backoff
 from chatcli.client.chat import Chat
+from chatcli.client.doubts import names_recipient
 from chatcli.client.entering import HOW_TO_TALK, WAIT, WAIT_OR_LEAVE, Greeted, enter, first_time, open_outbox
 from chatcli.client.events import Answer, Event, Said, Separator, Trouble
 from chatcli.client.identity import Identity
@@ -33,6 +34,7 @@ from chatcli.client.ui.notify import Notifier
 from chatcli.errors import InputError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Message
+from chatcli.protocol.grammar import Command, parse_line
 from chatcli.protocol.text import printable, printable_line
 
 _PATIENCE: Final = 30.0  # seconds for what is not sent yet when the input ends
@@ -42,6 +44,7 @@ _REMEMBERED: Final = 10_000  # messages typed here, to know them again
 _WAITING_LINES: Final = 1000  # not answered by the server, before no more input is read
 _CHUNK: Final = 64 * 1024
 _LONGEST: Final = 2 * 1024 * 1024  # bytes of a line that are kept: more than any server takes
+_AT_ONCE: Final = 0.05  # seconds between two lines of what was pasted
 
 
 class PlainView:
@@ -224,7 +227,7 @@ async def talk_with_a_person(server: Address, chat: Chat, trust: Trust, identity
     outbox = open_outbox(server, chat, greeted[1], view)
     conversation = Talk(server, chat, view, _PATIENCE_OF_A_PERSON, greeted, trust, identity, outbox)
     conversation.greet(HOW_TO_TALK if first_time() else ())
-    _Lines(chat, conversation, view).start()
+    _Lines(chat, conversation, view, bursts=True).start()
     await conversation.run()
 
 
@@ -278,13 +281,31 @@ class _Desk:
 
 
 class _Lines:
-    """Reads standard input in a thread of its own: a pipe, a file or a device all do."""
+    """Reads standard input in a thread of its own: a pipe, a file or a device all do.
 
-    def __init__(self, chat: Chat, conversation: Talk, view: PlainView, patience: _Patience | None = None) -> None:
+    Args:
+        chat: takes the lines.
+        conversation: runs the chat.
+        view: knows what a line stands for.
+        patience: has lines wait; None where none does.
+        bursts: whether lines that come at once were pasted, and are one text.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        conversation: Talk,
+        view: PlainView,
+        patience: _Patience | None = None,
+        *,
+        bursts: bool = False,
+    ) -> None:
         self._chat = chat
         self._conversation = conversation
         self._view = view
         self._patience = patience
+        self._bursts = bursts
+        self._ended = False
         self._loop = asyncio.get_running_loop()
 
     def start(self) -> None:
@@ -295,7 +316,7 @@ class _Lines:
         partial = bytearray()
         try:
             # Not sys.stdin: a thread that waits in it holds its lock and keeps the interpreter from ending.
-            while data := descriptors.read(0, _CHUNK):
+            while data := self._next():
                 first, *lines = data.split(b"\n")
                 partial += first[: _LONGEST - len(partial)]
                 if lines:
@@ -311,8 +332,31 @@ class _Lines:
             self._pass_on([bytes(partial)])
         self._call(self._conversation.leave)
 
+    def _next(self) -> bytes:
+        """Return what comes next; of a terminal, which hands out one line at a time, all lines that come at once."""
+        data = b"" if self._ended else descriptors.read(0, _CHUNK)
+        while data and self._bursts and len(data) < _LONGEST and descriptors.readable(0, _AT_ONCE):
+            more = descriptors.read(0, _CHUNK)
+            data += more
+            if not more:  # Ctrl-D is read once only
+                self._ended = True
+                break
+        # A paste need not end with a line break. After a text, what begins a line may as well be typed ahead.
+        command = self._bursts and data.count(b"\n") == 1 and self._is_command(data)
+        if command and (begun := descriptors.begun(0)):
+            data += begun + b"\n"
+            _write("\n")  # as the terminal would have at the end of the line
+        return data
+
+    def _is_command(self, line: bytes) -> bool:
+        text = line.decode(errors="replace")
+        return text.startswith("/") or isinstance(parse_line(text, self._chat.conversations.current), Command)
+
     def _pass_on(self, lines: list[bytes]) -> bool:
         """Have the lines taken in the loop; return whether more are wanted."""
+        if self._bursts and len(lines) > 1:
+            said = [line for line in lines if line.strip()]  # an empty one would confirm what nobody has seen
+            lines = [b"\n".join(lines)] if _is_paste(said) else said
         for start in range(0, len(lines), _WAITING_LINES):
             taken = threading.Event()
             if not self._call(self._take, lines[start : start + _WAITING_LINES], taken):
@@ -339,11 +383,17 @@ class _Lines:
                     self._loop.call_later(0.02, self._take, lines[number:], taken)
                     return
                 before = set(self._chat.outbox)
-                self._conversation.typed(self._view.meant(line))
+                line = self._view.meant(line)
+                self._conversation.typed(line, "burst" if "\n" in line else "typed")
                 self._view.typed(self._chat.outbox.keys() - before)
         except OSError as error:  # standard output is closed or full
             self._conversation.fail(error)
         taken.set()
+
+
+def _is_paste(lines: list[bytes]) -> bool:
+    """Return whether lines that came at once are one text: not where each of them names its recipient."""
+    return len(lines) > 1 and not all(names_recipient(line.decode(errors="replace")) for line in lines)
 
 
 class _Patience:

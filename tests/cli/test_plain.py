@@ -132,3 +132,49 @@ def test_ctrl_c_leaves_plain_lines(server: ThreadServer) -> None:
         alice.types("\x03")
         assert alice.end() == 130
         eventually(lambda: bob.asks_who() == ["bob"])
+
+
+@pytest.mark.parametrize(
+    "pasted", ["/away\nfrom the keyboard", "exit\nor not", "/etc/fstab:\n/dev/sda1", "two\n\nlines"]
+)
+def test_several_lines_at_once_are_one_text_at_the_second_enter(server: ThreadServer, pasted: str) -> None:
+    """So a paste is neither carried out nor sent line by line."""
+    with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
+        alice.shows("Here: alice (you), bob")
+        alice.types("bob: hello\n")
+        bob.hears("message", text="hello")
+        alice.types(f"{pasted}\n")
+        alice.shows("lines pasted: Enter once more says all of it to bob as one message")
+        alice.types("\n")
+        bob.hears("message", text=pasted)
+        alice.types(f"{pasted}\nlast\n")
+        alice.shows(f"{pasted.count(chr(10)) + 2} lines pasted")
+        alice.types("no\n")
+        bob.hears("message", text="no")
+        alice.types("exit\n")
+        assert alice.end() == 0
+
+
+def test_a_command_with_more_at_once_is_no_command_though_no_enter_follows(server: ThreadServer) -> None:
+    """A paste need not end with a line break."""
+    with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
+        alice.shows("Here: alice (you), bob")
+        alice.types("bob: hello\n")
+        bob.hears("message", text="hello")
+        alice.types("/away\nfrom the keyboard")
+        alice.shows("2 lines pasted: Enter once more says all of it to bob as one message")
+        alice.types("\n")
+        bob.hears("message", text="/away\nfrom the keyboard")
+        alice.types("exit\n")
+        assert alice.end() == 0
+
+
+def test_several_lines_that_name_their_recipient_are_sent_one_by_one(server: ThreadServer) -> None:
+    """They may have been typed on a slow connection."""
+    with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
+        alice.shows("Here: alice (you), bob")
+        alice.types("bob: one\nbob: two\n")
+        bob.hears("message", text="one")
+        bob.hears("message", text="two")
+        alice.types("exit\n")
+        assert alice.end() == 0

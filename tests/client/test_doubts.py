@@ -75,7 +75,19 @@ def refused(chat: Chat, line: str) -> str:
 @pytest.mark.parametrize(
     "line",
     [
-        *("dave: hi", "dave : hi", "dave:", "dave：hi", "Dave:hi", "\u200bdave: hi", "all: lunch?", "TODO: buy milk"),
+        *(
+            "dave: hi",
+            "dave : hi",
+            "dave :hi",
+            "dave:: hi",
+            "dave:10 min",
+            "dave:",
+            "dave：hi",
+            "Dave:hi",
+            "\u200bdave: hi",
+            "all: lunch?",
+            "TODO: buy milk",
+        ),
         *("@carol hi", "@carol, hi", "＠carol hi", "@dave hi", "@carol: hi"),
         *("carol;hi", "carol; hi", "#ops hi", "#ops, hi", "#nosuch hi", "carol,bob: hi", "carol, bob: hi"),
         *("Who?", "who!", "exit now", "exit.", "quti", "hlep", "leave", "history", "history 20", "join #ops"),
@@ -94,6 +106,18 @@ def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Ch
         *("hello", "see https://example.org: it", "https://example.org", "12:30 is lunch", "3:2 for us", ":smile: yes"),
         *("mailto:bob@example.org", "C:\\Users", "two words: hi", "history is long", "join us", "help me", "me too"),
         *("who is carol", "exit code was 1", "nice", "(12:30)", "😀: yes", "hi @carol"),
+        *(
+            "thanks :)",
+            "great :-D",
+            "ok :P",
+            "hm :/",
+            "nice :+1:",
+            "ok :) bye",
+            "what :o",
+            '"Quote": is it',
+            "*big*: yes",
+        ),
+        *("localhost:8080", "db.example.org:5432 is down", "file.py:12: error", "std::vector", "foo::bar()"),
     ],
 )
 def test_what_can_be_nothing_else_is_said_at_once(chat: Chat, line: str) -> None:
@@ -117,6 +141,13 @@ def test_a_word_is_asked_about_once(chat: Chat) -> None:
     assert 'Enter once more says "x" to note' in held(chat, "note: x")
     assert sends(chat, "note: x") == ("note", "x")
     assert sends(chat, "note: y") == ("note", "y")
+
+
+def test_an_empty_line_drops_what_is_held_and_says_nothing(chat: Chat) -> None:
+    """The input line was emptied before."""
+    held(chat, "dave: hi")
+    assert chat.typed("") == ([], [])
+    assert "says the line to bob" in held(chat, "dave: hi")
 
 
 def test_who_comes_between_two_enters_changes_nothing_unseen(chat: Chat) -> None:
@@ -291,8 +322,8 @@ def test_what_is_pasted_is_a_text(chat: Chat, text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "origin", "says"),
     [
-        ("/away\nfrom the keyboard", "typed", "the line to bob as it stands"),
-        ("server:exit\nx", "typed", "the line to bob as it stands"),
+        ("/away\nfrom the keyboard", "typed", "all of it to bob as one message"),
+        ("server:exit\nx", "typed", "all of it to bob as one message"),
         ("carol: hi\nbob: ho", "typed", '"hi␤bob: ho" to carol'),
         ("carol: hi\nho", "kept", '"hi␤ho" to carol'),
     ],

@@ -13,7 +13,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.key_binding.vi_state import InputMode
 
-from chatcli.client.doubts import Origin, may_be_name
+from chatcli.client.doubts import Origin, names_recipient
 from chatcli.client.events import Event, Notice, Trouble
 from chatcli.client.open_questions import Question
 from chatcli.client.ui.clusters import CLUSTERS
@@ -23,7 +23,6 @@ from chatcli.client.ui.one_key import OneKey
 from chatcli.client.widths import cut
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_TEXT
-from chatcli.protocol.grammar import split_address
 from chatcli.protocol.text import printable_line
 
 _TWICE: Final = 2.0  # seconds in which a second Ctrl-C leaves
@@ -287,7 +286,7 @@ class Writing:
         if not following.strip():
             return False
         lines = filter(None, f"{self.buffer.text}\n{following}".split("\n"))
-        return self._burst is not None or not all(map(_names_recipient, lines))
+        return self._burst is not None or not all(map(names_recipient, lines))
 
     def breaks(self) -> None:
         """Take an Enter that more text came with at once: a terminal has pasted that, and does not say so."""
@@ -409,8 +408,3 @@ def _head(text: str) -> str:
     """Return how a text begins, as far as that decides whether it names a recipient or a command."""
     first = text.lstrip().partition("\n")[0]
     return first[: first.index(":") + 1] if ":" in first else first.partition(" ")[0]
-
-
-def _names_recipient(line: str) -> bool:
-    to, colon, rest = split_address(line)
-    return bool(colon and rest.strip()) and to.casefold() != "server" and may_be_name(to, rest)
