@@ -417,7 +417,7 @@ class Chat(RuleBasedStateMachine):
         """Compare what the server counts as unread with the model."""
         answer, reading = self.at(user).ask("unread"), self.model.reading[user]
         assert reading.low <= answer["cursor"] <= reading.high, f"{user} had read up to {reading}: {answer}"
-        assert answer["conversations"] == self.model.unread(user, answer["cursor"])
+        assert answer["conversations"] == self.model.unread(user, answer["cursor"], self.now)
 
     def compare_whole_feed(self, user: str) -> None:
         """Compare all that was ever for someone with what a new device of theirs gets."""

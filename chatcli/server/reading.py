@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chatcli.server.session import Session
 
 _ROOMS: Final = 500  # in one answer
+_SHARED: Final = 1000  # milliseconds
 _AT_ONCE: Final = 300  # people who are listed in one turn of the loop
 
 Found = TypeVar("Found")
@@ -230,7 +231,8 @@ def _unread(session: Session, frame: f.Unread) -> None:
         return f.UnreadList(cursor, [f.UnreadCount(name_of(one.of), one.count, one.newest) for one in found], frame.n)
 
     def read(done: Done[list[Unread]]) -> None:
-        hub.counting.count(hub.log.read_unread, UnreadQuery(user.id, cursor), done)
+        now = hub.clock() // _SHARED * _SHARED  # who asks within the same time shares the count
+        hub.counting.count(hub.log.read_unread, UnreadQuery(user.id, cursor, now), done)
 
     _read(session, frame, read, make)
 

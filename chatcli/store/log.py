@@ -348,10 +348,17 @@ class HistoryQuery(NamedTuple):
 
 
 class UnreadQuery(NamedTuple):
-    """What of others' messages lies behind ``after`` in someone's feed."""
+    """What of others' messages lies behind ``after`` in someone's feed.
+
+    Attributes:
+        user: whose feed it is.
+        after: up to here everything was shown.
+        now: the time in milliseconds; questions that were open until earlier are over.
+    """
 
     user: int
     after: int
+    now: int = 0
 
 
 class Unread(NamedTuple):

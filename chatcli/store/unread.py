@@ -29,10 +29,16 @@ _SAID_IN: Final = f"""
 )
 """  # noqa: S608 (our own text)
 _NEWEST: Final = "SELECT max(seq) FROM messages WHERE conversation = ? AND seq > ? AND seq <= ?"
-# What is said to oneself is news for one's other devices; what is said to others is not.
+# What is said to oneself is news for one's other devices; what is said to others is not. Nor are answers, and questions
+# that are answered, withdrawn or over: nothing waits there for anybody. Damage may have made anything of `extra`.
 _COUNT: Final = """
 SELECT count(*), coalesce(sum(told), 0), max(iif(told, seq, NULL)) FROM (
-    SELECT seq, sender <> :user OR :own AS told FROM messages
+    SELECT seq, (sender <> :user OR :own) AND CASE
+        WHEN extra IS NULL OR NOT json_valid(extra) THEN 1
+        WHEN json_extract(extra, '$.answer') IS NOT NULL OR json_extract(extra, '$.until') < :now THEN 0
+        ELSE json_extract(extra, '$.choices') IS NULL
+            OR NOT EXISTS (SELECT 1 FROM answers WHERE question = messages.seq)
+    END AS told FROM messages
     WHERE conversation = :conversation AND seq > :after AND seq <= :upto
     ORDER BY seq DESC LIMIT :most
 )
@@ -55,6 +61,7 @@ def read_unread(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[lis
             "conversation": conversation,
             "after": after,
             "upto": upto,
+            "now": query.now,
         }
         try:
             for depth in _DEPTHS:

@@ -161,11 +161,13 @@ class Model:
         hidden = room is not None and room.kind == "private" and not room.told_now(user, question.seq)
         return question.sender == user and bool(question.choices) and not hidden
 
-    def unread(self, user: str, behind: int) -> list[dict[str, object]]:
-        """Return what is unread, by conversation, the newest first."""
+    def unread(self, user: str, behind: int, now: int) -> list[dict[str, object]]:
+        """Return what is unread, by conversation, the newest first: no answers, and no questions that are over."""
         counts: dict[str, tuple[int, int]] = {}
         for said in self.feed(user, behind):
-            if said.sender != user or said.to == user:
+            late = said.until is not None and now > said.until
+            over = said.answer is not None or (said.choices and (late or self.answer_to(said)))
+            if (said.sender != user or said.to == user) and not over:
                 of = said.to if said.to in self.rooms else said.sender
                 counts[of] = counts.get(of, (0, 0))[0] + 1, said.seq
         newest_first = sorted(counts.items(), key=lambda item: item[1][1], reverse=True)

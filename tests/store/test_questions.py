@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.store import pruning
 from chatcli.store.extra import NOTHING, Extra, decode, encode
-from chatcli.store.log import Closed, Entry, HistoryQuery, MessageRow, Question
+from chatcli.store.log import Closed, Entry, HistoryQuery, MessageRow, Question, Unread, UnreadQuery
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, Party, entry, row
 
@@ -189,3 +189,21 @@ def test_long_choices_fill_a_page(house: Owner) -> None:
     assert len(house.read(BOB.id).rows) < 300
     assert len(house.history(HistoryQuery(BOB.id, ANN.id, 500)).rows) < 300
     assert len(house.feed(BOB.id)) == 500
+
+
+def test_what_is_over_is_not_unread(house: Owner) -> None:
+    """A question counts while it is open, and an answer never does."""
+    answered, withdrawn, late, waiting = questions = [question(), question(), question(until=7), question(until=9)]
+    house.write(*questions)
+
+    def count(now: int) -> object:
+        return house.ask(house.log.read_unread, UnreadQuery(BOB.id, 0, now))
+
+    assert count(7) == [Unread(ANN.id, 4, waiting.seq)]
+    assert count(8) == [Unread(ANN.id, 3, waiting.seq)]
+    house.write(answer(answered.seq), answer(withdrawn.seq, -1, ANN, BOB))
+    assert count(8) == [Unread(ANN.id, 1, waiting.seq)]
+    assert count(7) == [Unread(ANN.id, 2, waiting.seq)]
+    assert count(10) == []
+    assert house.ask(house.log.read_unread, UnreadQuery(ANN.id, 0, 7)) == []
+    assert late.seq < waiting.seq
