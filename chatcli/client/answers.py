@@ -75,6 +75,8 @@ class Answers:
         self._open: dict[int, Request] = {}  # by number
         self._following: list[f.ClientFrame] = []  # what an answer makes the client ask
         self._counted: set[str] = set()  # rooms whose members were asked for on this connection, folded
+        self._located: set[str] = set()  # people after whom the server was asked on this connection, folded
+        self._turned_to = ""  # the person after whom it was asked because their conversation was opened, folded
 
     @property
     def waits(self) -> bool:
@@ -85,6 +87,8 @@ class Answers:
         """Begin on a new connection, as one who belongs to these rooms; return what to ask at once."""
         self.forget()
         self._counted.clear()
+        self._located.clear()
+        self._turned_to = ""
         known = by_name(user_rooms)
         self.rooms = tuple(room for room in self.rooms if folded(room) not in known)
         return [self.ask(f.Join(room)) for room in self.rooms]
@@ -145,7 +149,32 @@ class Answers:
         if room in self._circle.rooms and room not in self._counted:
             self._counted.add(room)
             following.append(f.Who(self._circle.rooms[room], limit=_NEAR, n=_MEMBERS))
+        if self._turns_to_absent(self._circle.conversations.current) and self.roster() not in following:
+            following.append(self.roster())
         return following
+
+    def _turns_to_absent(self, name: str) -> bool:
+        """Return whether the user has just opened the conversation of a person who is not known to be here."""
+        key = "" if is_room(name) or name in self._circle.nearby.here else folded(name)
+        turned_to, self._turned_to = self._turned_to, key
+        return bool(key) and key != turned_to
+
+    def talked(self, name: str, *, here: bool) -> None:
+        """Ask who is here, once for each person, where a message shows that the client may not know.
+
+        The server tells nothing of people until the user has talked with them: they may have come or gone meanwhile.
+
+        Args:
+            name: with whom the user has talked.
+            here: whether the message speaks for their being here.
+        """
+        known = name in self._circle.nearby.here
+        other = not is_room(name) and name != self._circle.user
+        if here == known or not other or folded(name) in self._located:
+            return
+        self._located.add(folded(name))
+        if self.roster() not in self._following:
+            self._following.append(self.roster())
 
     def concern(self, room: str) -> bool:
         """Return whether the user has asked to enter or to leave the room."""

@@ -489,6 +489,8 @@ class Chat:
             self.conversations.arrived(of, frame.seq)
         if not is_room(frame.to) and frame.sender != self.user and not frame.choices:
             self.conversations.wrote(frame.sender)
+            if self.live:
+                self._answers.talked(frame.sender, here=True)
         notable = not self.conversations.is_muted(of) and (is_open or self._memory.is_for(frame, self.user))
         said = self._memory.said(frame, self.user, notable=notable, is_open=is_open)
         return self._catching_up.missed([said], frame.seq, 1)
@@ -521,6 +523,7 @@ class Chat:
         said = self._catching_up.own(self._memory.said(message, self.user))
         if sent.answer is not None:
             return said  # who has asked waits for it, on a connection that does not count as being here
+        self._answers.talked(of, here=frame.outcome == "delivered")
         return [*said, *self._delivery.sent(frame, of)]
 
     def _refused(self, frame: f.Error) -> list[Event]:

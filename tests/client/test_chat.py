@@ -53,6 +53,33 @@ def test_someone_away_is_said_to_be_once(chat: Chat) -> None:
     assert hears(chat, f.Sent("id-4", 20, 1000, "stored"))[1:] == [Notice("bob is not here and gets it on return")]
 
 
+def test_who_is_here_is_asked_once_where_a_message_tells_that_the_client_may_not_know(chat: Chat) -> None:
+    """The server has told nothing of people with whom the user had nothing to do."""
+    roster = [f.Who(limit=100)]
+    assert chat.heard([f.Message(11, "x", "bob", "Alice", "hi", 1)])[1] == roster
+    assert chat.heard([f.Message(12, "y", "bob", "Alice", "once more", 1)])[1] == []
+    hears(chat, f.People([f.Person("Alice", 1), f.Person("carol", 1)]))
+    chat.typed("carol: hi")
+    assert chat.heard([f.Sent("id-1", 13, 1000, "stored")])[1] == roster
+    hears(chat, f.People([f.Person("Alice", 1)]))
+    chat.typed("carol: hi")
+    assert chat.heard([f.Sent("id-2", 14, 1000, "stored")])[1] == []
+    chat.typed("alice: a note")
+    assert chat.heard([f.Sent("id-3", 15, 1000, "stored")])[1] == []
+
+
+def test_who_is_here_is_asked_when_the_conversation_of_someone_absent_is_opened(chat: Chat) -> None:
+    """So the line below tells where they are, before anything was said."""
+    hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
+    chat.typed("/to carol")
+    assert chat.curious() == [f.Who(limit=100)]
+    assert chat.curious() == []
+    chat.typed("/to bob")
+    assert chat.curious() == []
+    chat.typed("/to carol")
+    assert chat.curious() == [f.Who(limit=100)]
+
+
 def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
     """However the user spells a name, the line shows it as its owner does."""
     hears(chat, f.People([f.Person("Bob", 1)]))

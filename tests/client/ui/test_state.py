@@ -54,6 +54,21 @@ def test_the_toolbar_tells_when_the_other_has_seen_it(server: ThreadServer) -> N
         alice.shows_toolbar("│ 1:bob here │")
 
 
+def test_the_toolbar_knows_who_came_later(server: ThreadServer) -> None:
+    """The server tells nothing of the coming of people with whom the user has nothing to do yet."""
+    with join(server.address, "alice") as alice:
+        alice.shows_toolbar("connected ")
+        with server.joined("bob"), server.joined("carol") as carol:
+            alice.types("/to bob\r")
+            alice.shows_toolbar("│ 1:bob here │")
+            carol.sends("alice", "hello")
+            alice.shows("carol → you  hello")
+            alice.types("carol: hi\r")
+            alice.shows_toolbar("│ 2:carol here")
+            carol.says("bye")
+            alice.shows_toolbar("│ 2:carol gone")
+
+
 def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
     """The open one with who is in it, the others with what is unread, each with the digit that opens it and stays."""
     with join(server.address, "alice") as alice, server.joined("bob") as bob:
