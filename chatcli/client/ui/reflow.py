@@ -58,6 +58,7 @@ class ReflowRenderer(Renderer):
     def __init__(self, style: BaseStyle, output: WholeOutput, *, breaks: bool) -> None:
         self._breaks = breaks
         self._drawings = 0
+        self._prelude = ""
         self._asks = False
         self._asked_at = 0  # after how many drawings the terminal was asked where the cursor is
         self._kept: Size | None = None  # the window in which the input line is at the bottom
@@ -72,10 +73,16 @@ class ReflowRenderer(Renderer):
     def render(self, app: Application[object], layout: Layout, is_done: bool = False) -> None:
         """Draw what has changed, or all of it in a window of another size."""
         with self._whole.held():
+            self.output.write_raw(self._prelude)
+            self._prelude = ""
             self._follow_cursor()
             self._shrink(layout)
             super().render(app, layout, is_done)
             self._drawings += 1
+
+    def precede(self, data: str) -> None:
+        """Write something in front of the next drawing: the terminal does not echo its answers then."""
+        self._prelude = data
 
     def keep_at_bottom(self) -> None:
         """Have what stands on the screen moved down to its end in a window of another size; for tmux.

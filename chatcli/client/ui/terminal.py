@@ -171,7 +171,7 @@ class Terminal:
         """Put up the input line; return once keys are taken, with the task that takes them until it is cancelled."""
         self.conversation = conversation
         if can_show(sys.stdout.encoding):
-            self._output.write_raw(CLUSTERS.questions())
+            self._renderer.precede(CLUSTERS.questions())
         edges.attach(self._session)
         edges.follow(conversation)
         taken = asyncio.Event()

@@ -56,6 +56,17 @@ def test_the_first_minute(server: ThreadServer, tmp_path: Path) -> None:
         assert not any(line.startswith(("To talk", "To leave", "For help")) for line in dora.lines)
 
 
+def test_the_terminal_is_asked_for_widths_while_it_does_not_echo(server: ThreadServer) -> None:
+    """Its answers would stand on the screen: so the questions are part of the first drawing, made once echo is off."""
+    with Terminal("join", "--server", str(server.address), columns=80, rows=24, LOGNAME="dora") as dora:
+        dora.shows("Your name: dora")
+        dora.types("\r")
+        dora.shows("You are dora")
+        before, asked, _ = bytes(dora.raw).partition(b"\x1b[6n")
+        assert asked
+        assert before.rindex(b"\x1b[?2026h") > before.rindex(b"\x1b[?2026l")
+
+
 def test_a_suggestion_that_cannot_be_had_is_not_made_again(server: ThreadServer) -> None:
     """Enter does not lead in a circle."""
     with server.joined("dora"), Terminal("join", "--server", str(server.address), LOGNAME="dora") as terminal:
