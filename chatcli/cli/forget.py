@@ -66,7 +66,8 @@ def _lost(kept: Kept) -> list[str]:
     """Return what would be lost, in sentences."""
     from chatcli.protocol.text import printable_line
 
-    lines = [f"The server at {kept.server}" + (f" has the key {', '.join(kept.keys)}." if kept.keys else ".")]
+    keys = f"the key {', '.join(kept.keys)}" if kept.keys else "no key"
+    lines = [f"Kept of the server at {kept.server}: {keys}."]
     if kept.elsewhere:
         lines.append(f"It is known at {', '.join(map(str, kept.elsewhere))} too: what is kept of it stays.")
     if kept.messages:

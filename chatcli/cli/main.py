@@ -36,7 +36,7 @@ COMMANDS: Final = {
     "forget": "Forget a server, and what is kept of it.",
     "admin": "Administer the server on this machine.",
     "bench": "Measure what a server holds.",
-    "completion": "Print what has your shell complete names.",
+    "completion": "Print the script for Tab in your shell.",
 }
 
 #: Those that go to no other server.
@@ -117,7 +117,7 @@ def _named_servers(_context: click.Context, _option: click.Parameter, incomplete
     "--at",
     metavar="NAME",
     shell_complete=_named_servers,
-    help="The server that config.toml calls so; behind the command, too.",
+    help="A server by its name in config.toml; also after the command.",
 )
 @click.pass_context
 def cli(context: click.Context, at: str | None) -> None:

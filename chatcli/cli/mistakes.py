@@ -53,4 +53,12 @@ def _called(argument: click.Argument) -> str:
 def _too_much(context: click.Context, extra: str) -> str:
     arguments = [_called(one) for one in context.command.params if isinstance(one, click.Argument)]
     takes = f"one {' and one '.join(arguments)}" if arguments else "options only"
-    return f'{context.command_path} takes {takes}: leave "{extra}" away.'
+    return f'{context.command_path} takes {takes}: drop "{extra}".{_instead(context, extra)}'
+
+
+def _instead(context: click.Context, extra: str) -> str:
+    """Return how ``join`` is given what people write behind it."""
+    if context.command.name != "join":
+        return ""
+    option = "--room" if extra.strip("'\"").startswith("#") else "--user"
+    return f" Did you mean {option}?"

@@ -67,7 +67,7 @@ def _choice(*words: str) -> click.ParamType[Any]:
 SETTINGS: Final = {
     setting.key: setting
     for setting in (
-        Setting("at", NamedServerType("NAME"), None, "The server that config.toml calls so.", "none"),
+        Setting("at", NamedServerType("NAME"), None, "A server by its name in config.toml.", "none"),
         Setting("server", AddressType(), str(Address(DEFAULT_HOST, DEFAULT_PORT)), "Where the server is."),
         Setting("user", UserType(), None, "Who you are.", "your login name; join asks for one"),
         Setting(

@@ -21,7 +21,7 @@ EXIT_STATUSES: Final = {
     0: "done: stored, delivered, answered",
     1: "something unexpected",
     2: "the command line is wrong",
-    3: "nobody called that was ever here, or there is no such room",
+    3: "unknown person or room",
     4: "refused: the name, the key, a permission, an allowance, too long",
     5: "not now, try again later: unreachable, full, or cannot store it",
     NOT_IN_TIME: "not in time: not confirmed, not answered",

@@ -177,7 +177,7 @@ def check(as_json: bool) -> None:
     """
     from chatcli.cli.admin_records import Checked
     from chatcli.cli.listing import print_json
-    from chatcli.cli.output import detail
+    from chatcli.cli.output import detail, quiet
     from chatcli.errors import StoreError
     from chatcli.protocol.text import command_line
     from chatcli.store.check import examine
@@ -188,7 +188,7 @@ def check(as_json: bool) -> None:
         found += len(findings)
         if as_json:
             print_json(Checked(what, findings))
-        elif not findings:
+        elif not findings and not quiet():
             _print(f"ok: {what}")
         for finding in () if as_json else findings:
             _print(f"bad: {finding}")

@@ -402,7 +402,7 @@ def _command(line: str, prefix: str) -> Command | Unclear:
     if row is None:
         return _unknown(word, prefix)
     if argument and not row.argument:
-        return Unclear(f'"{prefix}{word.casefold()}" takes nothing behind it.')
+        return Unclear(f'"{prefix}{word.casefold()}" stands alone: drop what follows it.')
     if row.needs and not argument:
         return Unclear(usage(row.words[0]))
     return Command(row.words[0], argument)

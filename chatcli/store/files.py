@@ -22,6 +22,7 @@ DATABASE: Final = "chatcli.db"  # in the data directory
 _LOCK: Final = "lock"
 _LONGEST_PATH: Final = 480  # bytes: of the 511 that SQLite takes for a file, the longest of its names is left out
 _JOURNAL_BYTES: Final = 16 * 1024 * 1024  # that a WAL keeps once a long reader has let go of it
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BUSY_SECONDS: Final = 2  # how long another program may hold the database before senders are told
 
 
@@ -104,9 +105,9 @@ def lock(directory: Path) -> IO[str]:
             f"Another chatcli server (process {owner or 'unknown'}) uses the data directory {directory}: "
             "stop it first, or give this one its own with --data."
         ) from None
-    held.truncate(0)
-    held.write(str(os.getpid()))
-    held.flush()
+    with explained(f"Cannot use the data directory {directory}"):
+        os.ftruncate(held.fileno(), 0)
+        os.write(held.fileno(), str(os.getpid()).encode())
     return held
 
 
@@ -196,13 +197,22 @@ def explained(what: str) -> Iterator[None]:
     except StoreError as error:
         raise StoreError(f"{what}: {error}.") from None
     except sqlite3.Error as error:
-        raise StoreError(f"{what}: {error}. Move it away, or choose another directory with --data.") from None
+        raise StoreError(f"{what}: {error}. {_remedy(error)}, or choose another directory with --data.") from None
     except BlockingIOError:
         raise _Taken(what) from None
     except (FileExistsError, NotADirectoryError):
         raise StoreError(f"{what}: there is a file in its place. Choose another with --data.") from None
     except OSError as error:
-        raise StoreError(f"{what}: {error.strerror}. Choose another with --data.") from None
+        room = "Make room, or choose" if error.errno in _NO_ROOM else "Choose"
+        raise StoreError(f"{what}: {error.strerror}. {room} another with --data.") from None
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    """Return what to do about an error with which a database cannot be opened."""
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the code says where it happened
+    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):  # SQLite calls it an I/O error where its -shm finds no room
+        return "See whether its disk is full or broken"
+    return "Move it away"
 
 
 def back_up(connection: sqlite3.Connection, path: Path) -> None:

@@ -214,6 +214,7 @@ def test_wrong_lines_are_named_and_nothing_is_imported(tmp_path: Path) -> None:
 def test_a_check_says_of_each_thing_how_it_is(server: ThreadServer, data: Path) -> None:
     """A line each; the status is 0 if there is nothing to be found."""
     talk(server, "one")
+    assert says(data, "check", "-q") == ""
     lines = says(data, "check").splitlines()
     assert lines[:2] == ["ok: every page can be read", "ok: what belongs together is there"]
     assert all(line.startswith("ok: ") for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -19,7 +20,7 @@ from queue import SimpleQueue
 import pytest
 
 from chatcli.errors import StoreError
-from chatcli.store import feed, reader, schema
+from chatcli.store import feed, files, reader, schema
 from chatcli.store.log import Entry, FeedQuery, UserRecord
 from chatcli.store.sqlite import SqliteLog
 from tests.store.conftest import open_sqlite
@@ -165,6 +166,21 @@ def test_a_file_that_is_no_database_is_refused(data: Path) -> None:
     remedy = "Move it away, or choose another directory with --data."
     assert refusal(data) == f"Cannot use the log {database(data)}: file is not a database. {remedy}"
     assert database(data).read_bytes() == b"Dear diary, " * 1000
+
+
+def test_a_full_disk_at_the_start_is_named(tmp_path: Path) -> None:
+    """Nobody is told to move a log away that is good."""
+    with closing(sqlite3.connect(tmp_path / "full.db")) as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(StoreError) as caught, files.explained("Cannot use the log"):
+            connection.execute("CREATE TABLE recipes (name TEXT)")
+    assert str(caught.value) == (
+        "Cannot use the log: database or disk is full. See whether its disk is full or broken, "
+        "or choose another directory with --data."
+    )
+    with pytest.raises(StoreError) as caught, files.explained("Cannot use the data directory"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value).endswith(": No space left on device. Make room, or choose another with --data.")
 
 
 @pytest.mark.parametrize("script", ["CREATE TABLE recipes (name TEXT)", "PRAGMA application_id = 77"])
