@@ -113,7 +113,7 @@ class ThreadServer:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self._failures.append(context))
-        server = Server(self._settings)
+        server = self.app = Server(self._settings)
         try:
             bound = await server.start()
         except Exception as error:  # noqa: BLE001 (raised again where the test waits)

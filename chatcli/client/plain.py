@@ -193,12 +193,16 @@ def _prefix(event: Event) -> str:
     return "chatcli: " if isinstance(event, Trouble) else ""
 
 
+def _not_all(server: Address) -> str:
+    return f"Not all that was said before has come from {server} within {_PATIENCE:g} seconds: try again later."
+
+
 async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
     """Talk until the input ends or says ``exit``, and everything said has been answered.
 
     Raises:
         Refused: the server does not want this name.
-        ServerUnreachable: there is no server, or something was not sent.
+        ServerUnreachable: there is no server, or something was not sent, or has not come.
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
     greeted = await connect(server, chat.hello(), identity, trust)
@@ -211,6 +215,8 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) ->
             conversation.greet()
         _Lines(chat, conversation, view, _Patience(chat, conversation, server)).start()
     await conversation.run()
+    if not chat.live:
+        raise ServerUnreachable(_not_all(server))
 
 
 async def talk_with_a_person(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
@@ -419,7 +425,6 @@ class _Patience:
         if for_a_question:  # who asks and who answers may have been started together
             return waited < _PATIENCE_FOR_A_QUESTION
         if waited > _PATIENCE:
-            text = f"{self._server} did not send in time what was said before, and a line needs it: try again later."
-            self._conversation.fail(ServerUnreachable(text))
+            self._conversation.fail(ServerUnreachable(_not_all(self._server)))
             self._chat.leaving = True
         return not self._chat.leaving

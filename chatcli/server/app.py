@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.server.admin import Admin
 from chatcli.server.audit import Audit
-from chatcli.server.certificates import Certificates
+from chatcli.server.certificates import Certificates, Identity
 from chatcli.server.directory import warm_up
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
@@ -133,8 +135,7 @@ async def _serve(settings: Settings, ready: Ready) -> None:
             stop.set()  # its terminal was closed
             return
         supervisor.reloading()
-        server.reload()
-        supervisor.ready(status)
+        server.reload(lambda: supervisor.ready(status))
 
     try:
         bound = await server.start()
@@ -170,6 +171,7 @@ class Server:
         self._ticking: asyncio.TimerHandle | None = None
         self._warning: asyncio.TimerHandle | None = None
         self._certificates: Certificates | None = None
+        self._reloads: list[Callable[[], None]] = []  # whom to tell once the certificate was read again
         self._loop = asyncio.get_running_loop()
         self.hub: Hub | None = None
 
@@ -236,12 +238,40 @@ class Server:
         """The fingerprint of the server's key; empty before the start."""
         return self.hub.server_key if self.hub is not None else ""
 
-    def reload(self) -> None:
-        """Read the certificate again; those who are connected keep the one that they were shown."""
-        if self._certificates is not None and self.hub is not None:
-            self._certificates.reload()
-            self.hub.server_key = self._certificates.identity.fingerprint
-            self._warn()
+    def reload(self, done: Callable[[], None]) -> None:
+        """Read the certificate again; those who are connected keep the one that they were shown.
+
+        Args:
+            done: called once it is shown to those who connect. A disk that does not answer holds up nothing else.
+        """
+        self._reloads.append(done)
+        if len(self._reloads) == 1:
+            self._read_certificate()
+
+    def _read_certificate(self) -> None:
+        certificates = self._certificates
+        assert certificates is not None  # noqa: S101 (signals are taken once there is one)
+        asked = len(self._reloads)
+
+        def read() -> None:
+            identity = certificates.read_again()
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._reloaded, identity, asked)
+
+        # A daemon: nothing can end a read that waits for a disk, and the process ends all the same.
+        threading.Thread(target=read, name="certificate", daemon=True).start()
+
+    def _reloaded(self, identity: Identity, asked: int) -> None:
+        assert self._certificates is not None  # noqa: S101 (as above)
+        assert self.hub is not None  # noqa: S101 (as above)
+        self._certificates.identity = identity
+        self.hub.server_key = identity.fingerprint
+        self._warn()
+        done, self._reloads = self._reloads[:asked], self._reloads[asked:]
+        for tell in done:
+            tell()
+        if self._reloads:  # the files may have changed while they were read
+            self._read_certificate()
 
     def certificate_faults(self) -> list[str]:
         """Return what is wrong with the certificate today, or will be soon."""

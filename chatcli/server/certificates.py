@@ -72,14 +72,15 @@ class Certificates:
         self._files = files
         self.identity = self._load()
 
-    def reload(self) -> None:
-        """Read the files again; where they are broken, go on with what was read before."""
+    def read_again(self) -> Identity:
+        """Return the identity in the files; where they are broken, the one that was read before."""
         try:
-            self.identity = self._load()
+            identity = self._load()
         except ServeError as error:
             logger.error("%s Until then the server shows the certificate that it had.", error)  # noqa: TRY400 (a sentence)
-        else:
-            logger.info("read the certificate; the key is %s", self.identity.fingerprint)
+            return self.identity
+        logger.info("read the certificate; the key is %s", identity.fingerprint)
+        return identity
 
     @property
     def expires(self) -> datetime:
@@ -102,6 +103,8 @@ class Certificates:
     def _load(self) -> Identity:
         if self._files is not None:
             certificate, key = self._files
+            for path in self._files:
+                _check_kind(path)
             # Group-readable keys are usual where a group of servers shares them.
             _check_mode(key, stat.S_IRWXO, "o=")
         else:
@@ -219,6 +222,14 @@ class _Locked(Exception):
 
 def _no_passphrase() -> NoReturn:
     raise _Locked
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what may keep its reader waiting, or has no end."""
+    with _explained("read", path):
+        mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a directory, the system says so itself
+        raise ServeError(f"{path} is a pipe or a device, which cannot be read a second time: name a file.")
 
 
 def _check_mode(key: Path, forbidden: int, remedy: str) -> None:

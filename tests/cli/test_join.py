@@ -97,7 +97,8 @@ def test_an_answer_and_its_question_may_be_started_together(server: ThreadServer
         assert "No question is open" in "".join(joining.err)
 
 
-def test_what_was_missed_is_not_waited_for_for_ever() -> None:
+@pytest.mark.parametrize("typed", ["/answer yes\n", "exit\n", ""])
+def test_what_was_missed_is_not_waited_for_for_ever(typed: str) -> None:
     """Where the server never says that all of it has come: a sentence, and the status for "not now"."""
 
     def mute(connection: socket.socket) -> None:
@@ -111,7 +112,7 @@ def test_what_was_missed_is_not_waited_for_for_ever() -> None:
     with Impostor(mute) as address:
         done = subprocess.run(
             [sys.executable, "-c", program, "join", "--user", "a", "--server", str(address)],
-            input="/answer yes\n",
+            input=typed,
             capture_output=True,
             text=True,
             env=environment(),
@@ -119,7 +120,7 @@ def test_what_was_missed_is_not_waited_for_for_ever() -> None:
             check=False,
         )
     assert (done.returncode, done.stdout) == (5, "")
-    assert "did not send in time what was said before" in done.stderr
+    assert "Not all that was said before has come from" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,28 @@ def test_a_hangup_signal_reads_the_operators_certificate_again(tmp_path: Path) -
         assert program.end() == 0
 
 
+def test_a_pipe_in_place_of_a_certificate_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """At SIGHUP it changes nothing, and with it no server starts."""
+    files = make(tmp_path)
+    options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
+    with serving(tmp_path / "data", *options) as (program, address), Caller(address) as alice:
+        alice.greets("alice")
+        alice.hears("welcome")
+        for path in files:
+            content = path.read_bytes()
+            path.unlink()
+            os.mkfifo(path, 0o600)
+            program.process.send_signal(signal.SIGHUP)
+            program.complains(f"{path} is a pipe or a device")
+            assert alice.asks_who() == ["alice"]
+            path.unlink()
+            path.write_bytes(content)
+            path.chmod(0o600)
+    done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "data"), *options[:1], "/dev/zero", *options[2:])
+    assert done.returncode == 1
+    assert "/dev/zero is a pipe or a device" in done.stderr
+
+
 def test_closing_its_terminal_stops_it(tmp_path: Path) -> None:
     """Where the signal means that the window was closed, no server stays behind unseen."""
     with Terminal("serve", "--port", "0", "--data", str(tmp_path), columns=200) as terminal:

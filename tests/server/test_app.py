@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import sqlite3
+import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from chatcli.errors import InputError, ServeError, StoreError
 from chatcli.protocol.address import Address
 from chatcli.server.app import Server, Settings
 from tests.certificates import fingerprint_of, make
-from tests.support import DEADLINE, ThreadServer
+from tests.support import DEADLINE, ThreadServer, eventually
 
 
 def start(address: Address, data: Path, files: tuple[Path, Path] | tuple[None, None] = (None, None)) -> str:
@@ -148,3 +150,43 @@ def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
     for files in ((certificate, None), (None, key)):
         with pytest.raises(InputError, match="--tls-cert and --tls-key"):
             Settings(Address("127.0.0.1", 0), tmp_path, tls_cert=files[0], tls_key=files[1])
+
+
+def test_a_certificate_whose_disk_does_not_answer_holds_up_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read beside the server's loop, and once more if that is asked for meanwhile."""
+    files = make(tmp_path)
+    begun, released = threading.Event(), threading.Event()
+    read = Path.read_bytes
+
+    def read_in_the_end(path: Path) -> bytes:
+        if path == files[0]:
+            begun.set()
+            released.wait(DEADLINE)
+        return read(path)
+
+    told: list[int] = []
+    with ThreadServer(tmp_path / "data", files=files) as server, server.joined("alice") as alice:
+        monkeypatch.setattr(Path, "read_bytes", read_in_the_end)
+        try:
+            for number in range(3):
+                server.run(partial(server.app.reload, partial(told.append, number)))
+            assert begun.wait(DEADLINE)
+            assert alice.asks_who() == ["alice"]
+            assert told == []
+            old = server.run(lambda: server.hub.server_key)
+            make(tmp_path)
+        finally:
+            released.set()
+        eventually(lambda: told == [0, 1, 2])
+        assert server.run(lambda: server.hub.server_key) == fingerprint_of(files[0]) != old
+
+
+def test_the_end_of_a_certificate_is_told_every_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the log, for as long as the server runs: nobody looks at what it said at its start."""
+    monkeypatch.setattr("chatcli.server.app._DAY", 0.01)
+    with ThreadServer(tmp_path / "data", files=make(tmp_path, days=5.5)):
+        eventually(lambda: caplog.text.count("expires in 5 days") > 1)

@@ -213,7 +213,7 @@ def test_reloading_shows_what_lies_there_now(tmp_path: Path) -> None:
     certificates = Certificates(tmp_path, files)
     before = certificates.identity
     make(tmp_path, key=private_key(files[1]))
-    certificates.reload()
+    certificates.identity = certificates.read_again()
     assert certificates.identity.fingerprint == before.fingerprint
     assert certificates.identity.channel != before.channel
     assert certificates.identity.context is not before.context
@@ -225,8 +225,7 @@ def test_reloading_broken_files_changes_nothing(tmp_path: Path, caplog: pytest.L
     certificates = Certificates(tmp_path, files)
     before = certificates.identity
     files[0].write_text("cut off")
-    certificates.reload()
-    assert certificates.identity is before
+    assert certificates.read_again() is before
     assert f"{files[0]} holds no certificate in PEM" in caplog.text
 
 
