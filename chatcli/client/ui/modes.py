@@ -18,6 +18,8 @@ from typing import Final, Self
 from prompt_toolkit.application import Application
 from prompt_toolkit.key_binding import KeyBindings
 
+from chatcli.client.ui.reflow import ReflowRenderer
+
 _ENDS: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
 _WAIT: Final = 0.3  # seconds, while another program has the terminal
 
@@ -94,7 +96,10 @@ class Modes:
             self._waiting = None
         if not self._is_drawing() or self._app is None:
             return
-        if not self._in_front():  # after `bg`: to change modes now would stop us again
+        in_front = self._in_front()
+        if isinstance(self._app.renderer, ReflowRenderer):
+            self._app.renderer.paused = not in_front
+        if not in_front:  # after `bg`: to change modes now would stop us again
             self._waiting = self._loop.call_later(_WAIT, self._go_on)
             return
         with contextlib.suppress(OSError, termios.error):

@@ -53,6 +53,9 @@ class ReflowRenderer(Renderer):
         style: how it looks.
         output: where it is drawn.
         breaks: whether the terminal breaks rows that have become too long.
+
+    Attributes:
+        paused: whether another program has the terminal, and nothing is drawn.
     """
 
     def __init__(self, style: BaseStyle, output: WholeOutput, *, breaks: bool) -> None:
@@ -63,15 +66,20 @@ class ReflowRenderer(Renderer):
         self._asked_at = 0  # after how many drawings the terminal was asked where the cursor is
         self._kept: Size | None = None  # the window in which the input line is at the bottom
         self._whole = output
+        self.paused = False
         super().__init__(style, output)
 
     def erase(self, leave_alternate_screen: bool = True) -> None:
         """Take away what was drawn."""
+        if self.paused:
+            return
         self._follow_cursor()
         super().erase(leave_alternate_screen)
 
     def render(self, app: Application[object], layout: Layout, is_done: bool = False) -> None:
         """Draw what has changed, or all of it in a window of another size."""
+        if self.paused:
+            return
         with self._whole.held():
             self.output.write_raw(self._prelude)
             self._prelude = ""
@@ -102,6 +110,8 @@ class ReflowRenderer(Renderer):
     def located(self, row: int) -> None:
         """Take the row of the cursor, which counts unless something was drawn since it was asked for."""
         if self._last_screen is None or self._kept is None or not self._asks:
+            return
+        if self._kept != self.output.get_size():  # it is asked anew once that is drawn
             return
         self._asks = False
         if self._drawings != self._asked_at:

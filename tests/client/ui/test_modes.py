@@ -73,6 +73,23 @@ def test_a_stopped_client_is_drawn_anew_when_it_goes_on(server: ThreadServer, nu
         eventually(lambda: alice.input_line.endswith("›"), "an empty line")
 
 
+def test_in_the_background_no_input_line_is_drawn(server: ThreadServer) -> None:
+    """What is said there stands among what the shell prints; in front all is as before."""
+    with shell(server) as alice, server.joined("bob") as bob:
+        alice.shows("You are alice")
+        alice.types(DRAFT)
+        alice.shows_input(f"› {DRAFT}")
+        alice.types("\x1a")
+        alice.shows("Stopped")
+        alice.types("bg\r")
+        alice.shows("&")
+        bob.sends("alice", "meanwhile")
+        alice.shows("bob → you  meanwhile")
+        assert not any(DRAFT in row or "connected" in row for row in alice.rows)
+        alice.types("fg\r")
+        eventually(lambda: alice.input_line.endswith(f"› {DRAFT}"), "the draft")
+
+
 def test_to_go_on_without_a_stop_changes_nothing(server: ThreadServer) -> None:
     """What stands on the screen stands there once."""
     with shell(server) as alice, server.joined("bob") as bob:
