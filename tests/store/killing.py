@@ -64,11 +64,12 @@ class _Killed:
 
 def work(data: Path, dice: random.Random, told: int) -> None:
     """Write and delete until somebody ends it; say beforehand what will be deleted, and what was written."""
+    parent = os.getppid()  # whose end is this one's too
     if dice.random() < 0.7:
         os.pwrite = _Killed(dice.choice([0, 1, 5, 20, 100, 400]))  # the system's, not ours
     owner = Owner(partial(open_sqlite, data))
     numbers = iter(range(owner.log.head + 1, sys.maxsize))
-    while True:
+    while os.getppid() == parent:
         made = []
         for _ in range(dice.choice([1, 20, 300])):
             number = next(numbers)
@@ -88,8 +89,9 @@ def work(data: Path, dice: random.Random, told: int) -> None:
 
 def read(data: Path, dice: random.Random) -> None:
     """Read everything, from one moment or from several, with a connection that remembers pages."""
+    parent = os.getppid()  # whose end is this one's too
     with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None, timeout=10)) as connection:
-        while True:
+        while os.getppid() == parent:
             connection.execute("BEGIN" if dice.random() < 0.5 else "SELECT 1")
             for _ in range(2):
                 for seq, text in connection.execute("SELECT seq, text FROM messages"):
@@ -102,8 +104,9 @@ def read(data: Path, dice: random.Random) -> None:
 
 def meddle(data: Path, dice: random.Random) -> None:
     """Write to the same file, as no other program should."""
+    parent = os.getppid()  # whose end is this one's too
     with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None, timeout=10)) as connection:
-        while True:
+        while os.getppid() == parent:
             with suppress(sqlite3.OperationalError):  # "busy"
                 connection.execute("INSERT INTO meddled VALUES (?)", (dice.randbytes(dice.choice([10, 2000, 50000])),))
                 connection.execute("DELETE FROM meddled WHERE rowid % 7 = ?", (dice.randrange(7),))
