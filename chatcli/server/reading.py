@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _ROOMS: Final = 500  # in one answer
 _SHARED: Final = 1000  # milliseconds
 _AT_ONCE: Final = 300  # people who are listed in one turn of the loop
+_ROOMS_AT_ONCE: Final = 50  # each may have a hundred owners, who are named
 
 Found = TypeVar("Found")
 
@@ -109,10 +110,20 @@ def _rooms(session: Session, frame: f.Rooms) -> None:
         more = len(rooms) > _ROOMS
         del rooms[_ROOMS:]
 
-    def make(newest: dict[int, MessageRow]) -> f.ServerFrame:
-        return f.RoomList([info(hub, room, user, newest) for room in rooms], more, frame.n)
+    def list_them(newest: dict[int, MessageRow]) -> Iterator[None]:
+        listed: list[Raw] = []
+        for portion in slices.portions(rooms, _ROOMS_AT_ONCE):
+            listed.extend(raw(info(hub, room, user, newest)) for room in portion)
+            yield
+        session.answer(frame, f.RoomList(cast("list[f.RoomInfo]", listed), more, frame.n))
 
-    _read(session, frame, lambda done: read_last(hub, rooms, user, done), make)
+    def told(newest: dict[int, MessageRow] | None, error: ChatError | None) -> None:
+        if newest is None:
+            session.answer(frame, error or ChatError())
+        else:
+            slices.run(hub.later, list_them(newest))
+
+    _behind_own(session, lambda: read_last(hub, rooms, user, told))
 
 
 def read_last(hub: Hub, rooms: list[Room], user: User, done: Done[dict[int, MessageRow]]) -> None:

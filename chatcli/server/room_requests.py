@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chatcli.server.rooms import Room
     from chatcli.server.session import Session
 
+_MOST_OWNERS: Final = 100  # of one room: each of them is named in every list of rooms
 _CANNOT_WRITE: Final = (
     "The server cannot write its log, so nothing was changed. Tell its operator, and try again later."
 )
@@ -266,6 +267,9 @@ def _own(deed: _Deed) -> None:
     _check_member(deed.room, deed.whom)
     if deed.whom in deed.room.owners:
         raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} owns {deed.room.name} already.")
+    if len(deed.room.owners) >= _MOST_OWNERS:
+        text = f"{_MOST_OWNERS} people own {deed.room.name}, and no more can: take it from somebody first, with disown."
+        raise Refused(codes.TOO_MANY, text)
     deed.session.hub.rooms.own(deed.room, deed.whom, owner=True, settled=deed.told("owner"))
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.server.directory import User
+from chatcli.store.log import UserRecord
 from tests.support import Caller, ThreadServer, eventually, known
 
 
@@ -546,3 +548,27 @@ def test_whoever_asks_much_at_once_lets_others_have_their_turn(server: ThreadSer
 
 
 KICK = b'{"t":"operate","do":"kick","to":"bob","room":"#plans","n":9}'
+
+
+def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Each of them is named in every list of rooms; where one makes room another may come."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+
+    def fill() -> None:
+        room = known(server, "alice").rooms[0]
+        records = [UserRecord(1000 + number, f"u{number}", f"u{number}", 1, 0) for number in range(99)]
+        room.owners |= {User(record, settled=True) for record in records}
+
+    server.run(fill)
+    answer = alice.asks("operate", do="own", to="bob", room="#ops")
+    assert (answer["code"], "disown" in answer["text"]) == ("too_many", True)
+    assert len(alice.asks("rooms")["rooms"][0]["owners"]) == 100
+
+
+def test_a_long_list_of_rooms_is_whole_and_in_order(server: ThreadServer, alice: Caller) -> None:
+    """However many turns of the loop it takes."""
+    names = [f"#r{number:03}" for number in range(120)]
+    for name in names:
+        alice.enters(name)
+    assert [room["name"] for room in alice.asks("rooms")["rooms"]] == names
