@@ -10,7 +10,7 @@ import click
 
 from chatcli.cli.options import in_use, json_option, naming, server_options, user_option
 from chatcli.cli.output import flush, give_up, note, warn
-from chatcli.cli.quoting import RoomCommand
+from chatcli.cli.quoting import TextCommand, in_quotes
 from chatcli.cli.statuses import DECLINED, NOT_IN_TIME
 from chatcli.cli.values import DurationType, NameType, TextType
 from chatcli.errors import InputError, ProtocolError
@@ -25,21 +25,25 @@ if TYPE_CHECKING:
 
 _YES_OR_NO: Final = ("yes", "no")
 _MOST: Final = 6  # choices: their numbers are the statuses from 0 to 5, and those behind mean something else
-_EXAMPLE: Final = 'Put the question in quotes: chatcli ask bob "Deploy to prod?"'
 _TIMEOUT: Final = 300  # seconds
 
 
-class _AskCommand(RoomCommand):
+class _AskCommand(TextCommand):
     """A command whose second argument is a question, one word of the shell."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; say how a question is written that came in pieces."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        parted = self.part(ctx, args)
+        words = parted.words + (parted.behind or [])
         try:
             return super().parse_args(ctx, args)
         except click.MissingParameter as error:
-            if error.param is None or error.param.name != "question":
+            if error.param is None or error.param.name != "question" or not words:
                 raise
-            raise click.UsageError(f"{error.format_message()} {_EXAMPLE}", ctx) from None
+            sentence = f"{error.format_message()} {in_quotes(words[0], 'Deploy to prod?')}"
+            raise click.UsageError(sentence, ctx) from None
         except click.UsageError as error:
             if "unexpected extra argument" not in error.message:
                 raise
@@ -47,7 +51,7 @@ class _AskCommand(RoomCommand):
             if " " in question or question.endswith("?"):  # it is whole, so those are what can be answered
                 sentence = "There is something behind the question. Choices are written --choice yes --choice no."
             else:
-                sentence = f"There is more than one question. {_EXAMPLE}"
+                sentence = f"There is more than one question. {in_quotes(*words)}"
             raise click.UsageError(sentence, ctx) from None
 
 

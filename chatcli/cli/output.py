@@ -25,10 +25,10 @@ class _Whole(io.RawIOBase):
 
     Args:
         descriptor: which; it stays open.
-        name: what errors say that they are about.
+        name: what errors say that they are about; None to drop what cannot be written.
     """
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str | None) -> None:
         self._descriptor = descriptor
         self.name = name
 
@@ -59,6 +59,8 @@ class _Whole(io.RawIOBase):
             except BlockingIOError:
                 self._wait(writing=True)
             except OSError as error:
+                if self.name is None:
+                    break
                 error.filename = self.name
                 raise
         return len(whole)
@@ -73,9 +75,8 @@ def warn(sentence: str) -> None:
     """Say something on standard error, made harmless for a terminal."""
     from chatcli.protocol.text import COMMAND, printable
 
-    with contextlib.suppress(OSError):  # nobody reads it: the status is what is left
-        for line in f"chatcli: {printable(sentence)}".split("\n"):
-            click.echo(line if line.startswith(COMMAND) else _in_rows(line), err=True)
+    for line in f"chatcli: {printable(sentence)}".split("\n"):
+        click.echo(line if line.startswith(COMMAND) else _in_rows(line), err=True)
 
 
 def _in_rows(line: str) -> str:
@@ -162,10 +163,10 @@ def read_and_write_whole() -> None:
     if type(sys.stdout) is io.TextIOWrapper:
         sys.stdout = _writing(sys.stdout, STDOUT)
     if type(sys.stderr) is io.TextIOWrapper:
-        sys.stderr = _writing(sys.stderr, "standard error")
+        sys.stderr = _writing(sys.stderr, None)  # full, or nobody reads it: the status is what is left
 
 
-def _writing(stream: io.TextIOWrapper, name: str) -> io.TextIOWrapper:
+def _writing(stream: io.TextIOWrapper, name: str | None) -> io.TextIOWrapper:
     with contextlib.suppress(OSError):  # which comes again
         stream.flush()
     raw = _Whole(stream.fileno(), name)

@@ -62,24 +62,7 @@ class Parted(NamedTuple):
 
 
 class TextCommand(RoomCommand):
-    """A command whose two arguments are for whom, and a text: one word of the shell, which may begin with a dash."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; say how a text is written that came in pieces, or not at all."""
-        if ctx.resilient_parsing:  # a shell wants to know what may follow: any word may be a recipient yet
-            return click.Command.parse_args(self, ctx, args)
-        options, words, behind = self.part(ctx, args)
-        words += behind or []
-        try:
-            return super().parse_args(ctx, [*options, "--", *words])
-        except click.MissingParameter as error:
-            if len(words) != 1:
-                raise
-            raise click.UsageError(f"{error.format_message()} {in_quotes(words[0], 'hi')}", ctx) from None
-        except click.UsageError as error:
-            if len(words) <= 2 or type(error) is not click.UsageError:
-                raise
-            raise click.UsageError(f"There is more than one text. {in_quotes(*words)}", ctx) from None
+    """A command whose arguments end in a text: one word of the shell, which may begin with a dash."""
 
     def part(self, ctx: click.Context, args: list[str]) -> Parted:
         """Return what stands on the command line.
@@ -216,15 +199,13 @@ def in_quotes(to: str, *texts: str) -> str:
 
 
 def _example(to: str, *texts: str) -> str:
-    """Return a command with the texts as one."""
-    import shlex
-
+    """Return the running command with the texts as one."""
     from chatcli.cli.options import in_use
-    from chatcli.protocol.text import COMMAND, printable_line
+    from chatcli.protocol.text import command_line, printable_line, quoted
 
     text = " ".join(texts)
     if len(text) > _LONGEST_EXAMPLE:
         text = "the text"
     text = printable_line(text)
-    quoted = shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
-    return f"{COMMAND}{shlex.join(['chatcli', 'send', *in_use(), printable_line(to)])} {quoted}"
+    last = quoted(text) if set(text) & set('"$`\\!') else f'"{text}"'
+    return f"{command_line('chatcli', click.get_current_context().info_name or '', *in_use(), to)} {last}"

@@ -146,6 +146,6 @@ def _directory(variable: str, otherwise: str) -> str:
 
 
 def _quoted(path: str) -> str:
-    import shlex
+    from chatcli.protocol.text import quoted
 
-    return shlex.quote(path)
+    return quoted(path)

@@ -277,9 +277,9 @@ def refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
             f"{path} belongs to another user (uid {status.st_uid}): run chatcli as that user, or set HOME to your own."
         )
     if status.st_mode & 0o077:
-        import shlex
+        from chatcli.protocol.text import quoted
 
-        raise InputError(f'Others may read or change {path}: run "chmod {mode} {shlex.quote(path)}".')
+        raise InputError(f'Others may read or change {path}: run "chmod {mode} {quoted(path)}".')
 
 
 def _unusable(path: str, error: OSError) -> InputError:

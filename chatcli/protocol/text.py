@@ -15,6 +15,9 @@ _KEPT: Final = "\t\n"
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NEWLINES: Final = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
 
+#: What no shell reads as anything but itself, beside letters and digits; zsh replaces a word that begins with "=".
+_BARE: Final = frozenset("_@%+=:,./-")
+
 #: How a line begins that is a command: such a line is never broken.
 COMMAND: Final = "    "
 
@@ -44,9 +47,15 @@ def printable_line(text: str) -> str:
 
 def command_line(*words: str) -> str:
     """Return a command as it is pasted into a shell, whatever stands in its words: on a line of its own, indented."""
-    import shlex  # noqa: PLC0415 (it takes longer to import than a `send` has time, and is hardly ever needed)
+    return COMMAND + " ".join(quoted(printable_line(word)) for word in words)
 
-    return f"{COMMAND}{shlex.join(map(printable_line, words))}"
+
+def quoted(word: str) -> str:
+    """Return a word as bash, zsh and fish all read it: fish takes some backslashes in quotes for an escape."""
+    if word and word.isascii() and not word.startswith("=") and all(char.isalnum() or char in _BARE for char in word):
+        return word
+    quotes = word.replace("'", "'\"'\"'").replace("\\", "'\\\\'")
+    return f"'{quotes}'"
 
 
 def _harmless(char: str) -> bool:

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import pwd
-import shlex
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from chatcli.errors import StoreError
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.text import printable_line, quoted
 
 DATABASE: Final = "chatcli.db"  # in the data directory
 
@@ -138,7 +137,7 @@ def _check_own(directory: Path) -> None:
         )
     if status.st_mode & 0o022:
         mode = stat.S_IMODE(status.st_mode)
-        raise StoreError(f"others may write to it (mode {mode:04o}): run chmod 700 {shlex.quote(str(directory))}")
+        raise StoreError(f"others may write to it (mode {mode:04o}): run chmod 700 {quoted(str(directory))}")
 
 
 def _user(uid: int) -> str:

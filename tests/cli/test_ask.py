@@ -201,9 +201,9 @@ def test_a_server_that_stays_away_is_no_answer_in_time(tmp_path: Path) -> None:
         (
             ["Roberta", "Deploy", "to", "prod?"],
             2,
-            'There is more than one question. Put the question in quotes: chatcli ask bob "Deploy to prod?"',
+            'more than one question. Put the text in quotes:\n    chatcli ask Roberta "Deploy to prod?"\n',
         ),
-        (["Roberta"], 2, "Missing argument 'QUESTION'. Put the question in quotes: chatcli ask bob"),
+        (["Roberta"], 2, "Missing argument 'QUESTION'. Put the text in quotes:\n    chatcli ask "),
         (["Roberta", "Go?", "yes", "no"], 2, "Choices are written --choice yes --choice no."),
         (["Roberta", "Go?", "--choice", "yes,no"], 2, "Give --choice once for each: --choice yes --choice no."),
         ([], 2, "Missing argument 'TO'. A room is written in quotes"),

@@ -211,7 +211,7 @@ def test_text_that_is_no_text_is_refused(server: ThreadServer) -> None:
         assert bob.texts(1) == ["fine"]
 
 
-@pytest.mark.parametrize("redirection", ["<&-", ">/dev/full", ">&-", "2>&-"])
+@pytest.mark.parametrize("redirection", ["<&-", ">/dev/full", ">&-", "2>&-", "2>/dev/full"])
 def test_streams_that_are_closed_or_full_end_in_no_traceback(server: ThreadServer, redirection: str) -> None:
     """Where input is closed it has ended; where output cannot be written, the client ends with a sentence."""
     server.joined("alice").hang_up()

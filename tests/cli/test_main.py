@@ -101,6 +101,16 @@ def test_what_nobody_gets_is_no_success(words: str, redirection: str) -> None:
     assert done.stderr.startswith("chatcli: Standard output cannot be written: ")
 
 
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize(
+    ("words", "status"), [("jion", 2), ("send --wrong", 2), ("ask bob", 2), ("forget nobody:1", 3)]
+)
+def test_mistakes_that_nobody_can_read_of_have_their_status(words: str, status: int, redirection: str) -> None:
+    """Where standard error cannot be written, the status is what is left."""
+    done = in_shell(f'exec "$0" -m chatcli {words} {redirection}')
+    assert (done.returncode, done.stdout) == (status, "")
+
+
 def test_a_mistyped_command_gets_the_nearest() -> None:
     """The sentence names what may have been meant."""
     done = chatcli("jion")

@@ -120,10 +120,36 @@ def test_other_commands_that_are_printed_run(server: ThreadServer, awkward: Path
         assert program.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("word", [AWKWARD, "-x", "", "a b", "~", "*", "#ops", "ü", "!!"])
-def test_a_word_stays_a_word(word: str) -> None:
-    """A shell takes the line apart again as it was put together."""
-    assert shlex.split(command_line("chatcli", word)) == ["chatcli", word]
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_word_stays_a_word(shell: str) -> None:
+    """Each shell takes the line apart again as it was put together: fish reads backslashes in quotes, zsh ``=ls``."""
+    words = [
+        AWKWARD,
+        "-x",
+        "",
+        "a b",
+        "~",
+        "*",
+        "#ops",
+        "ü",
+        "!!",
+        "=ls",
+        "a\\\\b",
+        "\\'",
+        "c:\\",
+        "%x",
+        "{a,b}",
+        "x=1",
+    ]
+    done = subprocess.run(
+        [shell, "-c", command_line("printf", "<%s>", *words)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    assert done.stdout == "".join(f"<{word}>" for word in words)
 
 
 def test_no_command_is_put_together_by_hand() -> None:
