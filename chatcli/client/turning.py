@@ -100,6 +100,8 @@ def close(argument: str, circle: Circle) -> Notice:
     name = _name("close", argument, circle) if argument else circle.conversations.current
     if not name:
         raise InputError('No conversation is open: write which, as in "/close bob" or "/close #ops".')
+    if not any(folded(one) == folded(name) for one in circle.conversations.numbered()):
+        raise InputError(f"There is no conversation with {printable_line(name)} to close.")
     circle.conversations.close(name)
     return Notice(f"{printable_line(name)} is closed until something new comes there")
 

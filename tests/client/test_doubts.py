@@ -400,6 +400,7 @@ def test_a_conversation_that_is_closed_comes_back_with_what_is_new(chat: Chat) -
     assert (chat.conversations.numbered(), chat.conversations.unread) == (["bob"], {})
     assert shown(chat.typed("/close")[0]) == ["bob is closed until something new comes there"]
     assert chat.conversations.current == ""
+    assert refused(chat, "/close bobb") == "There is no conversation with bobb to close."
     hears(chat, said(12, "carol"))
     assert (chat.conversations.numbered(), chat.conversations.unread) == (["carol"], {"carol": 1})
 
