@@ -10,14 +10,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from chatcli import __version__
-from chatcli.errors import ChatError, InputError, Refused, StoreError, UnknownRecipient
+from chatcli.errors import ChatError, Refused, StoreError
 from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
 from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
-from chatcli.server import admission, requests, sending
+from chatcli.server import admission, refusals, requests, sending
 from chatcli.server.account import Account
 from chatcli.server.admission import Claimant
 from chatcli.server.prices import KIB, REFUSED, SHARE, WASTE, price
@@ -38,7 +38,7 @@ _WAITING: Final = 4  # its name, or what it asked for, is being written or read
 _BACKLOG: Final = 16  # it has asked for more than it takes
 _STOPPING: Final = 8  # the server is about to stop
 _ALLOWANCE: Final = 32  # it, or whose it is, has used up an allowance
-_HELD_UP: Final = _WAITING | _UNSENT | _ALLOWANCE  # no frame is taken
+_HELD_UP: Final = _WAITING | _UNSENT | _ALLOWANCE  # perhaps no frame is taken, see Session._held_up
 
 _CLOSED: Final = State.CLOSED  # looked up in its class it takes as long as a call, and every delivery asks for it
 
@@ -183,7 +183,11 @@ class Session:
         while index < len(frames):
             if self._bidden:
                 return
-            if self._unsent > self.hub.limits.unsent or self._paused & _HELD_UP or account.spent > _POINTS_A_TURN:
+            if (
+                self._unsent > self.hub.limits.unsent
+                or (self._paused & _HELD_UP and self._held_up)
+                or account.spent > _POINTS_A_TURN
+            ):
                 self._backlog = frames[index:]
                 return
             frame = frames[index]
@@ -204,9 +208,18 @@ class Session:
         """Whether something that came has yet to be taken."""
         return bool(self._backlog or self._unread)
 
+    @property
+    def _held_up(self) -> bool:
+        """Whether no frame is taken now."""
+        # While the socket is full, what was read is taken until too many answers wait: a client that says thousands of
+        # messages before it reads the first answer would otherwise wait for itself.
+        if self._paused & (_WAITING | _ALLOWANCE):
+            return True
+        return bool(self._paused & _UNSENT) and self._wire.get_write_buffer_size() > self.hub.limits.unsent
+
     def _go_on(self) -> None:
         """Take up what was left when there was too much to be sent, or too much for one turn."""
-        if self._has_more and not self._paused & _HELD_UP:
+        if self._has_more and not self._held_up:
             frames, self._backlog = self._backlog, None
             if frames:
                 self._work(frames)
@@ -296,6 +309,8 @@ class Session:
         if self._paused & _UNSENT:
             if self.feed is not None:
                 self.feed.stalled()
+            if self._has_more:
+                self._go_on()
             return
         if self._stale_roster:
             self._stale_roster = False
@@ -325,7 +340,7 @@ class Session:
 
     def _refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
         self.account.charge(REFUSED)
-        self.put(_error(frame, refusal))
+        self.put(refusals.error_line(frame, refusal))
         if self._state is State.GREETING:
             self._count_bad()
 
@@ -388,7 +403,7 @@ class Session:
         try:
             self._welcome(hello)
         except Refused as refusal:
-            self.put(_error(hello, refusal))
+            self.put(refusals.error_line(hello, refusal))
         self._go_on()
 
     def _welcome(self, hello: f.Hello) -> None:
@@ -461,9 +476,9 @@ class Session:
             answer: a frame, an encoded one, or why there is none.
         """
         if isinstance(answer, ChatError):
-            refusal = _as_refusal(answer)
+            refusal = refusals.as_refusal(answer)
             self.account.charge(REFUSED)
-            answer = _error(frame, refusal)
+            answer = refusals.error_line(frame, refusal)
         elif not isinstance(answer, bytes):
             answer = encode(answer)
         self._resume(_WAITING)
@@ -590,18 +605,3 @@ class Session:
         f.Bye: _bye,
         **requests.HANDLERS,
     }
-
-
-def _as_refusal(error: ChatError) -> Refused:
-    if isinstance(error, Refused):
-        return error
-    if isinstance(error, InputError):
-        return Refused(codes.BAD_QUERY, str(error))
-    return Refused(codes.STORAGE, f"The server cannot do that at the moment: {error}. Tell its operator.")
-
-
-def _error(frame: f.ClientFrame, refusal: Refused) -> bytes:
-    """Return the refusal of a frame, with what names the frame."""
-    identity, number = getattr(frame, "id", None), getattr(frame, "n", None)
-    names = refusal.names if isinstance(refusal, UnknownRecipient) else []
-    return encode(f.Error(refusal.code, str(refusal), identity, number, names))
