@@ -41,7 +41,7 @@ class Limits:
     stalled: float = 300
     closing: float = 5
     unsent: int = 256 * 1024
-    in_flight: int = 128 * 1024
+    in_flight: int = 1024 * 1024
     pending: int = 64 * 1024 * 1024
     bad_frames: int = 20
     access: Literal["open", "invite"] = "open"
