@@ -387,7 +387,7 @@ class Lines:
             return
         try:
             self._box = self._box or Outbox(outbox_directory(), self._server, self._hello.user, take_up=False)
-            self._box.keep(sends)
+            self._box.keep(sends, together=self._unchecked())
         except InputError as error:
             raise ServerUnreachable(f"What {self._server} has not taken was not kept either. {error}") from None
         self._kept += len(sends)
@@ -396,6 +396,15 @@ class Lines:
         self._open_bytes = 0
         for send in sends:
             self._ears.answered(send, None)
+
+    def _unchecked(self) -> list[list[str]]:
+        """Return the ids of each line's messages, if no server has said yet whether all recipients are known."""
+        if self._ever or len(self._recipients) == 1:
+            return []
+        lines: dict[int, list[str]] = {}
+        for send, number in self._open.values():
+            lines.setdefault(number, []).append(send.id)
+        return list(lines.values())
 
     def _given_up(self, error: ChatError) -> str:
         """Tell of everything that is not answered, and return in words how much that is; empty if there is nothing."""

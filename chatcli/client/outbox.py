@@ -133,8 +133,12 @@ class Outbox:
         self.left = list(left.values())
         self.together = list(together.values())
 
-    def keep(self, waiting: Iterable[Send], *, together: bool = False) -> None:
-        """Have all of this on disk; ``together`` is for what is sent all, or nothing of it.
+    def keep(self, waiting: Iterable[Send], *, together: Iterable[Collection[str]] = ()) -> None:
+        """Have all of this on disk.
+
+        Args:
+            waiting: messages.
+            together: ids of those among them that are sent all, or none of them.
 
         Raises:
             InputError: it cannot be written.
@@ -145,7 +149,7 @@ class Outbox:
         try:
             if self._own is None:
                 self._own = self._create()
-            _write(self._own, [*new, *([_Together([send.id for send in new])] if together else [])])
+            _write(self._own, [*new, *(_Together(list(group)) for group in together)])
         except OSError as error:
             raise _unusable(self._directory, error) from None
         self._kept.update(dict.fromkeys((send.id for send in new), self._own))

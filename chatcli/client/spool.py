@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client import remarks
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _BETWEEN_LOOKS: Final = 0.02  # seconds
 
 
-def keep(server: Address, user: str, messages: Iterable[Send]) -> None:
+def keep(server: Address, user: str, messages: Sequence[Send]) -> None:
     """Keep messages until a command reaches the server, which then sends all of them, or none.
 
     Raises:
@@ -35,7 +35,7 @@ def keep(server: Address, user: str, messages: Iterable[Send]) -> None:
     """
     box = Outbox(outbox_directory(), server, user, take_up=False)
     try:
-        box.keep(messages, together=True)
+        box.keep(messages, together=[[message.id for message in messages]])
     finally:
         box.close()
 

@@ -304,6 +304,22 @@ def test_with_a_spool_nothing_is_lost_and_nobody_waits(tmp_path: Path) -> None:
     assert not list((tmp_path / "state/chatcli/outbox").iterdir())
 
 
+def test_kept_lines_go_to_all_or_nobody(tmp_path: Path) -> None:
+    """No server could be asked whether all recipients are known: that is done before any of them is sent."""
+    state = str(tmp_path / "state")
+    with serving(tmp_path / "data") as (_, address):
+        chatcli("send", "bob", "first", "--user", "bob", "--server", str(address))
+    where = ["--user", "ci", "--server", str(address)]
+    done = chatcli("send", "bob", "nobody", "--lines", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
+    assert done.returncode == 0, done.stderr
+    with serving(tmp_path / "data", port=address.port):
+        chatcli("outbox", "send", *where, XDG_STATE_HOME=state)
+        history = chatcli("history", "ci", "--user", "bob", "--server", str(address))
+        assert "one" not in history.stdout
+        assert "two" not in history.stdout
+        assert len(chatcli("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()) == 4
+
+
 def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
     """The status is that of the server that is not there; people get the number, programs each message."""
     (tmp_path / "state").write_text("in the way")
