@@ -54,6 +54,7 @@ def test_the_socket_and_the_audit_log_are_for_their_owner_only(tmp_path: Path) -
         with ThreadServer(tmp_path):
             does(tmp_path, "status")
             assert mode(tmp_path / "admin.sock") == 0o600
+            eventually((tmp_path / "audit.log").exists)  # which an answer about the status does not wait for
             assert mode(tmp_path / "audit.log") == 0o600
             assert os.umask(0) == 0
     finally:
