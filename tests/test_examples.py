@@ -28,6 +28,7 @@ SERVERS: Final[dict[str, dict[str, Any]]] = {
     "By invitation only": {"access": "invite"},
     "A line that is too long, where 300 bytes may be": {"frame": 300},
     "Messages, where one may have 20 bytes": {"text": 20},
+    "Too many lines that cannot be taken, where three are": {"bad_frames": 3},
     "Where a single connection is taken": {"connections": 1},
     "Who says nothing": {"handshake": 0.5},
 }

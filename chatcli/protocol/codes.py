@@ -66,7 +66,7 @@ MEANINGS: Final[dict[str, str]] = {
     NOT_ALLOWED: "the purpose given in `hello`, or the user's place in the room, does not include this",
     BAD_QUERY: "the words to search for cannot be read",
     EMPTY_TEXT: "there is no text in the message",
-    TEXT_TOO_LONG: "the text is longer than a message may be",
+    TEXT_TOO_LONG: "the text is longer than a message, or a topic, a reason or what one says of being away, may be",
     BAD_ID: "the message id is not a UUID in its canonical form",
     ID_TAKEN: "someone else's message has this id",
     NOT_OPEN: "the question is answered, withdrawn, or its time is over",

@@ -4,6 +4,7 @@ Unicode TR39, section 4: two names are mistaken for each other if they have the 
 confusable letters, and beyond that it
 
 - leaves out marks that hardly show: those that no letter is composed with, as in ``i`` and a second dot (section 5.4);
+- takes a letter and a stroke through it for the letter that has one, as in ``ø``;
 - takes a capital for what it resembles, whatever its small letter resembles;
 - compares without regard to case, as names do.
 """
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 # What the table says of ASCII; `m` stands for `rn`, rather than the other way round, since most names have neither.
 _OF_ASCII: Final = str.maketrans({"0": "o", "1": "l", "|": "l", "`": "'", '"': "''"})
 _SMALL_CAPITAL: Final = re.compile(r"LATIN LETTER SMALL CAPITAL ([A-Z])")
-# Small letters that look like Latin capitals written small, which the table does not say, and one that it has for an i.
-_OTHERS: Final = {"в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "ӏ": "l", "Ӏ": "l"}
+# Small letters that look like Latin capitals written small and the j without a dot, which the table does not have, and
+# one that it has for an i.
+_OTHERS: Final = {"в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "ӏ": "l", "Ӏ": "l", "ȷ": "j"}
+_STROKE: Final = re.compile("[\u0335-\u0338]")
+_STRUCK: Final = re.compile("\\w[\u0335-\u0338]")
 _DIRECTION: Final = "\u200e"  # stands around what is written from right to left in the table
 _KNOWN: Final = 10_000  # letters remembered
 
@@ -36,7 +40,8 @@ def look_of(text: str) -> str:
     if text.isascii():
         return _fold(text if shouted else text.replace("I", "l"))
     undotted = _dot_over_dot().sub(r"\1", unicodedata.normalize("NFD", text))
-    visible = _hidden().sub("", unicodedata.normalize("NFC", undotted))
+    struck = _STRUCK.sub(_stroked, undotted)
+    visible = _hidden().sub("", unicodedata.normalize("NFC", struck))
     letters = (_resembled(char, shouted=shouted) for char in unicodedata.normalize("NFD", visible))
     return _fold("".join(letters))
 
@@ -44,7 +49,7 @@ def look_of(text: str) -> str:
 def bare_look_of(text: str) -> str:
     """Return what a name looks like to someone who pays no heed to marks."""
     apart = unicodedata.normalize("NFD", look_of(text))
-    return apart if apart.isascii() else "".join(char for char in apart if not unicodedata.combining(char))
+    return apart if apart.isascii() else "".join(_unstruck(char) for char in apart if not unicodedata.combining(char))
 
 
 def check_new_name(name: Name) -> None:
@@ -89,6 +94,20 @@ def _prototype(char: str) -> str:
     names = (_SMALL_CAPITAL.fullmatch(unicodedata.name(one[0], "")) for one in sorted(alike))
     capital = next(filter(None, names), None)
     return found if capital is None else capital[1].lower()
+
+
+def _stroked(found: re.Match[str]) -> str:
+    """Return the letter for a letter and a stroke, where there is one; the table has it with one kind of stroke."""
+    letter, mark = found[0]
+    marks = "\u0338\u0335" if mark in "\u0337\u0338" else "\u0335\u0338"
+    pair = next((letter + one for one in marks if letter + one in _table()), None)
+    return found[0] if pair is None else _prototype(pair)
+
+
+def _unstruck(char: str) -> str:
+    """Return a letter without the stroke through it."""
+    pairs = (one for one in _table().get(char, ()) if len(one) == 2 and _STROKE.fullmatch(one[1]))  # noqa: PLR2004 (a letter and its mark)
+    return next(pairs, char)[0].lower()
 
 
 @cache

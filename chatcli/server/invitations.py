@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 30 * 86_400
 _MOST: Final = 100  # that one user may have to private rooms
-_MOST_HINTS: Final = 20  # and to rooms that everyone may enter anyway
 _MOST_FROM_ONE: Final = 10  # of them by the same inviter
+_MOST_HINTS: Final = 20  # and to rooms that everyone may enter anyway
 _MOST_GIVEN: Final = 300  # by one inviter, to all users
 
 #: Returns whether a user may invite others to a room.
@@ -101,7 +101,8 @@ class Invitations:
         if len(given) >= _MOST_GIVEN:
             text = f"{_MOST_GIVEN} invitations of yours are open: take some back, or wait until they are used."
             raise Refused(codes.TOO_MANY, text)
-        if sum(whom is user for _, whom in given) >= _MOST_FROM_ONE:
+        permissions = sum(whom is user and one.kind == "private" for one, whom in given)
+        if room.kind == "private" and permissions >= _MOST_FROM_ONE:
             text = f"{user.name} has {_MOST_FROM_ONE} invitations from you, and has to take some up."
             raise Refused(codes.TOO_MANY, text)
         self._excess(room, user, by)
