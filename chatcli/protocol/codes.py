@@ -75,7 +75,7 @@ MEANINGS: Final[dict[str, str]] = {
     TLS_REQUIRED: "plain connections are taken from the server's own machine only: speak TLS",
     TIMEOUT: "the connection was silent, or did not take what was sent, for too long",
     LEFT: "the answer to the client's own `bye`",
-    KICKED: "an operator has sent the user away",
+    KICKED: "an operator has sent the user away, or the key of the connection was revoked",
     TAKEN_OVER: "the user has joined elsewhere and asked for this connection's place",
     STOPPING: "the server is stopping",
 }

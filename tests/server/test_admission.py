@@ -235,6 +235,17 @@ def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked:
         phone.hears("error", code="name_taken")
 
 
+def test_revoking_the_key_in_use_is_answered_before_the_goodbye(linked: tuple[Caller, str], server: ThreadServer) -> None:
+    """The answer comes, so that nobody has to guess whether it was done."""
+    _, code = linked
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"), link=code, purpose="send")
+        phone.hears("welcome")
+        phone.says("revoke", key=key_of("phone").fingerprint, n=3)
+        phone.hears("done", n=3)
+        phone.hears("bye", code="kicked")
+
+
 def test_the_last_key_cannot_be_revoked(server: ThreadServer) -> None:
     """Nobody locks themselves out."""
     with server.joined("alice") as alice:
