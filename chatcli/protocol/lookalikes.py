@@ -98,7 +98,7 @@ def _prototype(char: str) -> str:
 
 def _stroked(found: re.Match[str]) -> str:
     """Return the letter for a letter and a stroke, where there is one; the table has it with one kind of stroke."""
-    letter, mark = found[0]
+    letter, mark = found[0][0], found[0][1]
     marks = "\u0338\u0335" if mark in "\u0337\u0338" else "\u0335\u0338"
     pair = next((letter + one for one in marks if letter + one in _table()), None)
     return found[0] if pair is None else _prototype(pair)
@@ -106,7 +106,7 @@ def _stroked(found: re.Match[str]) -> str:
 
 def _unstruck(char: str) -> str:
     """Return a letter without the stroke through it."""
-    pairs = (one for one in _table().get(char, ()) if len(one) == 2 and _STROKE.fullmatch(one[1]))  # noqa: PLR2004 (a letter and its mark)
+    pairs = (one for one in _table().get(char, ()) if len(one) == 2 and _STROKE.fullmatch(one[1]))
     return next(pairs, char)[0].lower()
 
 

@@ -17,7 +17,7 @@ from chatcli.errors import InputError, StoreError
 from chatcli.protocol.choices import check_choices
 from chatcli.protocol.ids import id_bytes
 from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
-from chatcli.protocol.lookalikes import look_of
+from chatcli.protocol.lookalikes import check_new_name, look_of
 from chatcli.protocol.names import Name, check_name, check_room_name
 from chatcli.store import archive, files, schema
 from chatcli.store.archive import milliseconds_of
@@ -265,6 +265,8 @@ class _Import:
             return _Known(row[0], new=False)
         if not line.released:
             self._check_look("users", name)
+            if self._looks["users"]:  # the first archive of a log has what its own server let in
+                check_new_name(name)
         keys = [(self._key(one.key), _moment(one.since)) for one in line.keys]
         (identity,) = self._execute("SELECT coalesce(max(id), 0) + 1 FROM users").fetchone()
         created, seen = _moment(line.created), _moment(line.seen) if line.seen else 0

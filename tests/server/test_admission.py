@@ -235,7 +235,9 @@ def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked:
         phone.hears("error", code="name_taken")
 
 
-def test_revoking_the_key_in_use_is_answered_before_the_goodbye(linked: tuple[Caller, str], server: ThreadServer) -> None:
+def test_revoking_the_key_in_use_is_answered_before_the_goodbye(
+    linked: tuple[Caller, str], server: ThreadServer
+) -> None:
     """The answer comes, so that nobody has to guess whether it was done."""
     _, code = linked
     with server.connect() as phone:

@@ -526,6 +526,15 @@ def test_a_name_that_looks_like_one_that_is_there_is_refused(town: Owner, data: 
     assert dump(data) == before
 
 
+def test_a_name_that_looks_like_a_reserved_word_comes_with_the_first_archive_only(town: Owner, data: Path) -> None:
+    """A log that is begun has what its own server let in; nobody comes later under a word that others trust."""
+    town.log.close()
+    taken(data, archive_of(user("Cop")))
+    assert refused(data, archive_of(user("ɑll"))) == [
+        (2, 'The name "ɑll" looks like "all", which is reserved; choose another one')
+    ]
+
+
 def test_times_at_the_borders_are_taken(tmp_path: Path) -> None:
     """From the first to the last that frames can carry."""
     times = ["1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]
