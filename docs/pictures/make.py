@@ -268,6 +268,7 @@ def plain(shell: Shell) -> Layout:
     bob.type("clear; chatcli send --user bob '#ops' 'deploy is done'\r")
     alice.expect("deploy is done")
     alice.type("Thanks\r")
+    time.sleep(_SEEN)  # two lines at once would be taken for a paste
     alice.type("/who #ops\r")
     alice.expect("^In #ops")
     return [[alice]]
