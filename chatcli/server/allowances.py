@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _ADDRESSES: Final = 10_000  # remembered; those that have been quiet the longest are forgotten first
 _SOON: Final = 10.0  # seconds
+_SOME, _AT_ONCE = 1000, 0.1  # purses that are looked at in one turn, and seconds until the next where there are more
 _MINUTE, _HOUR = 60.0, 3600.0  # seconds
 
 
@@ -87,6 +89,7 @@ class Allowances:
         self.terms = Terms(limits.message_rate, limits.message_burst)
         self.personal_terms = self.terms.times(PERSON)
         self._purses: OrderedDict[tuple[str, bool], Purse] = OrderedDict()
+        self._visitors: dict[User, None] = {}  # people whose purses are to be dropped once they are full
         self._proofs = Buckets(limits.proofs, _MINUTE, clock)
         self._names = Buckets(limits.names, _HOUR, clock)
         self._connections: dict[str, int] = {}
@@ -136,7 +139,21 @@ class Allowances:
     def charge_visit(self, user: User, later: Later) -> None:
         """Have a person pay for a connection that has ended: whoever comes and goes without end has less to say."""
         self.personal_purse(user).pay(0, VISIT + len(user.rooms) * LISTED)
-        later(_SOON, lambda: self.drop_full_purse(user))
+        if not self._visitors:
+            later(_SOON, lambda: self._drop_full_purses(later))
+        self._visitors[user] = None
+
+    def _drop_full_purses(self, later: Later) -> None:
+        """Drop those of visitors who have all that they may say by now, some at a time; look at the others again."""
+        visitors = list(islice(self._visitors, _SOME))
+        for user in visitors:
+            del self._visitors[user]
+        for user in visitors:
+            self.drop_full_purse(user)
+            if user.purse is not None:
+                self._visitors[user] = None
+        if self._visitors:
+            later(_AT_ONCE if len(self._visitors) > _SOME else _SOON, lambda: self._drop_full_purses(later))
 
     def drop_full_purse(self, user: User) -> None:
         """Keep no numbers of somebody who has all that they may say."""

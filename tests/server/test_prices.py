@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -13,6 +13,7 @@ import pytest
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
 from chatcli.server import prices
+from chatcli.server.allowances import Allowances
 from chatcli.server.limits import Limits
 from chatcli.server.prices import PRICES, Purse, Terms
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id
@@ -150,6 +151,23 @@ def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None
         eventually(lambda: server.run(lambda: any(one.account.overdrawn for one in known(server, "eve").sessions)))
         assert bob.asks_who() == ["bob"]
         assert eve.hears("pong")["n"] == 1
+
+
+def test_no_purse_of_a_visitor_is_kept_once_it_is_full(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """All visitors of a while are looked at together, and again those whose purses have yet to fill."""
+    clock = [0.0]
+    allowances = Allowances(Limits(), lambda: clock[0])
+    planned: list[Callable[[], object]] = []
+    user = known(server, "alice")
+    user.purse = None
+    for _ in range(3):
+        allowances.charge_visit(user, lambda _seconds, function: planned.append(function))
+    assert len(planned) == 1
+    planned.pop()()
+    assert len(planned) == 1
+    clock[0] = 100.0
+    planned.pop()()
+    assert (user.purse, planned) == (None, [])
 
 
 def test_a_long_message_counts_as_several(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
