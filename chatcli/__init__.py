@@ -8,8 +8,8 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from chatcli.client.programs import Chat, connect, send
-    from chatcli.client.shapes import Answer, Message, Person, Room, Sent
+    from chatcli.client.api.chat import Chat, connect, send
+    from chatcli.client.api.types import Answer, Message, Person, Room, Sent
     from chatcli.errors import (
         ChatError,
         InputError,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     )
 else:
     _HOMES = {
-        "chatcli.client.programs": ("Chat", "connect", "send"),
-        "chatcli.client.shapes": ("Answer", "Message", "Person", "Room", "Sent"),
+        "chatcli.client.api.chat": ("Chat", "connect", "send"),
+        "chatcli.client.api.types": ("Answer", "Message", "Person", "Room", "Sent"),
         "chatcli.errors": (
             "ChatError",
             "InputError",

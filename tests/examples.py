@@ -13,7 +13,7 @@ import re
 import shlex
 from typing import Any, Final
 
-from chatcli.client.identity import Identity
+from chatcli.client.identity.key import Identity
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from tests.support import UNASKED, Caller, Frame, ThreadServer, chatcli, key_of
 

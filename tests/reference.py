@@ -12,10 +12,10 @@ from typing import Any, Final
 import click
 from click.testing import CliRunner
 
+from chatcli.cli.exit_status import EXIT_STATUSES
 from chatcli.cli.main import COMMANDS, cli
-from chatcli.cli.printed import PRINTED, record_name, schema
-from chatcli.cli.settings import SETTINGS, Setting
-from chatcli.cli.statuses import EXIT_STATUSES
+from chatcli.cli.options.settings import SETTINGS, Setting
+from chatcli.cli.output.schema import PRINTED, record_name, schema
 from tests.api_reference import api_reference
 
 ROOT: Final = Path(__file__).parent.parent

@@ -24,14 +24,14 @@ from typing import IO, Any, Final, Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client import files
-from chatcli.client.identity import Identity, key_path
+from chatcli.client.identity.key import Identity, key_path
+from chatcli.client.storage import files
 from chatcli.protocol.address import Address
 from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_text, signed_bytes
 from chatcli.server.app import Server, Settings, _loop_factory
-from chatcli.server.directory import User
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
+from chatcli.server.state.users import User
 
 DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
 

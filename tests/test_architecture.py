@@ -8,9 +8,10 @@ from typing import Final
 import pytest
 
 from tests.reference import first_sentence, modules
+from tests.structure import circles, import_graph, imports
 
 #: A package may import from those below it, and from itself. Downward only.
-MAY_IMPORT: Final = {
+PACKAGES: Final = {
     "chatcli": {"chatcli.errors", "chatcli.client"},  # what programs import, the first time that they use it
     "chatcli.errors": set(),
     "chatcli.protocol": {"chatcli.errors"},
@@ -31,75 +32,118 @@ MAY_IMPORT: Final = {
     "chatcli.__main__": {"chatcli.cli"},
 }
 
+#: The folders of a package, from top to bottom: each may import from those on the lines below it. Modules that stand in
+#: the package itself may be imported by all of it.
+FOLDERS: Final = {
+    "chatcli.client": [
+        {"tui", "api"},
+        {"tui.terminal"},
+        {"interactive"},
+        {"feed", "oneshot"},
+        {"outbox", "chat"},
+        {"transport"},
+        {"identity"},
+        {"storage"},
+    ],
+    "chatcli.cli": [{"commands"}, {"delivery", "listener"}, {"completion"}, {"options"}, {"output"}],
+    "chatcli.server": [{"listeners"}, {"handlers"}, {"state"}, {"security"}],
+    "chatcli.store": [{"archive"}, {"maintenance"}, {"search"}, {"sqlite"}],
+}
+#: Arrows against that order which are still there.
+EXCEPTIONS: Final = {
+    ("chatcli.client.chat.events", "chatcli.client.interactive.preferences"),
+    ("chatcli.server.security.account", "chatcli.server.state.users"),
+    ("chatcli.server.security.device_links", "chatcli.server.state.users"),
+    ("chatcli.server.security.rate_limits", "chatcli.server.state.users"),
+    ("chatcli.store.sqlite.writer", "chatcli.store.maintenance.deleted"),
+    ("chatcli.cli.options.types", "chatcli.cli.completion.candidates"),
+}
+
 #: Where a library may be imported; nowhere else.
 CONFINED: Final = {
     "click": ("chatcli.cli",),
-    "prompt_toolkit": ("chatcli.client.ui",),
+    "prompt_toolkit": ("chatcli.client.tui",),
     "sqlite3": ("chatcli.store",),
-    "rapidfuzz": ("chatcli.server.directory",),
-    "asyncio": ("chatcli.server.app", "chatcli.server.listeners", "chatcli.client", "chatcli.cli"),
+    "rapidfuzz": ("chatcli.server.state",),
+    "asyncio": (
+        "chatcli.server.app",
+        "chatcli.server.listeners",
+        "chatcli.client.api",
+        "chatcli.client.feed",
+        "chatcli.client.interactive",
+        "chatcli.client.transport.aio",
+        "chatcli.client.transport.dialer",
+        "chatcli.client.tui",
+        "chatcli.cli",
+    ),
+    "socket": (
+        "chatcli.bench",
+        "chatcli.cli",
+        "chatcli.client",
+        "chatcli.server.app",
+        "chatcli.server.listeners",
+        "chatcli.server.systemd",
+        "chatcli.sockets",
+    ),
     "uvloop": ("chatcli.server.app",),
 }
-WITHOUT_ASYNCIO: Final = {
-    f"chatcli.client.{name}"
-    for name in (
-        *("admin", "oneshot", "chat", "commands", "events", "lookback", "memory", "nearby", "telling"),
-        *("answers", "catching_up", "circle", "conversations", "delivery", "happenings", "turning"),
-        *("exchange", "files", "identity", "known_servers", "trust", "tls", "outbox", "company", "cursors", "wanted"),
-        *("backoff", "confirming", "mailing", "remarks", "spool", "lines", "cutting", "remembered", "roster"),
-        *("question", "open_questions", "passing", "noting", "unread", "shapes", "leftovers", "persisting"),
-    )
-}
+MOST_IN_A_FOLDER: Final = 19
 
 MODULES: Final = modules()
-NAMES: Final = {name for name, _ in MODULES}
-
-
-def imports(tree: ast.Module) -> set[str]:
-    """Return the dotted names of all that a module imports, wherever it does."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            found.update(inner & NAMES or {node.module})
-    return found
+TREES: Final = dict(MODULES)
+IDS: Final = [name for name, _ in MODULES]
 
 
 def package(name: str) -> str:
-    """Return the room of the house that a module of ours is in."""
-    return max((room for room in MAY_IMPORT if name == room or name.startswith(f"{room}.")), key=len)
+    """Return the package of the table that a module of ours is in."""
+    return max((one for one in PACKAGES if name == one or name.startswith(f"{one}.")), key=len)
 
 
-@pytest.mark.parametrize(("name", "tree"), MODULES, ids=[name for name, _ in MODULES])
+def level(name: str, of: str) -> int:
+    """Return the line of ``FOLDERS`` that a module stands on, counted from the top; -1 is no folder."""
+    folder = name.removeprefix(f"{of}.").rpartition(".")[0]
+    return next((number for number, folders in enumerate(FOLDERS.get(of, ())) if folder in folders), -1)
+
+
+@pytest.mark.parametrize(("name", "tree"), MODULES, ids=IDS)
 def test_imports_run_downward_only(name: str, tree: ast.Module) -> None:
-    """Server and client never know each other, the protocol knows nobody, and libraries stay in their rooms."""
-    room = package(name)
-    for imported in imports(tree):
-        if imported.split(".")[0] == "chatcli":
-            assert package(imported) in MAY_IMPORT[room] | {room}, f"{name} imports {imported}"
+    """Server and client never know each other, the protocol knows nobody, and libraries stay in their folders."""
+    own = package(name)
+    for imported in imports(tree, TREES):
         allowed = CONFINED.get(imported.split(".")[0])
-        if allowed is not None:
-            assert name.startswith(allowed), f"{name} imports {imported}"
+        assert allowed is None or name.startswith(allowed), f"{name} imports {imported}"
+        if imported.split(".")[0] != "chatcli":
+            continue
+        assert package(imported) in PACKAGES[own] | {own}, f"{name} imports {imported}"
+        if package(imported) == own and (name, imported) not in EXCEPTIONS:
+            upper, lower = level(name, own), level(imported, own)
+            same = name.rpartition(".")[0] == imported.rpartition(".")[0]
+            assert same or -1 in (upper, lower) or upper < lower, f"{name} imports {imported}"
 
 
-def test_the_hub_knows_no_listener_and_no_loop() -> None:
-    """The middle of the server can be driven without a socket."""
-    outer = ("chatcli.server.app", "chatcli.server.listeners")
-    for name, tree in MODULES:
-        if name.startswith("chatcli.server.") and not name.startswith(outer):
-            outside = {"asyncio", "socket"} if name != "chatcli.server.supervisor" else {"asyncio"}
-            assert not {one for one in imports(tree) if "listeners" in one or one in outside}, name
-        if name in WITHOUT_ASYNCIO:
-            assert "asyncio" not in imports(tree), name
+def test_no_exception_is_left_over() -> None:
+    """What has been cut is struck from the list."""
+    graph = import_graph(TREES)
+    assert {pair for pair in EXCEPTIONS if pair[1] not in graph.get(pair[0], ())} == set()
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports for types alone are counted: whoever reads the one module must not need the other first."""
+    assert sorted(map(len, circles(import_graph(TREES)))) == [3, 5, 22]
+
+
+def test_folders_are_not_crowded() -> None:
+    """A folder is taken in at one look."""
+    folders = [name.rpartition(".")[0] for name in TREES]
+    assert not {folder for folder in folders if folders.count(folder) > MOST_IN_A_FOLDER}
 
 
 def test_the_protocol_does_no_io() -> None:
     """Nothing in the protocol can wait, read the clock, draw lots or touch a file."""
     for name, tree in MODULES:
         if name.startswith("chatcli.protocol"):
-            assert not imports(tree) & {"asyncio", "socket", "time", "random", "os", "io", "pathlib", "threading"}, name
+            outside = {"asyncio", "socket", "time", "random", "os", "io", "pathlib", "threading"}
+            assert not imports(tree, TREES) & outside, name
 
 
 @pytest.mark.parametrize(("name", "tree"), MODULES, ids=[name for name, _ in MODULES])

@@ -15,8 +15,8 @@ from typing import Self
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from chatcli.client import oneshot
-from chatcli.client.trust import Trust
+from chatcli.client.identity.trust import Trust
+from chatcli.client.oneshot import requests as oneshot
 from chatcli.errors import ChatError, Refused, ServerNotTrusted
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from chatcli.client.oneshot import who
+from chatcli.client.oneshot.requests import who
 from chatcli.protocol.address import Address
 from tests.support import Caller, Program, eventually, new_id, serving
 

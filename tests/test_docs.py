@@ -11,8 +11,8 @@ from typing import Any, Final, get_args
 import msgspec
 import pytest
 
-from chatcli.cli.settings import read_settings
-from chatcli.client.identity import Identity
+from chatcli.cli.options.settings import read_settings
+from chatcli.client.identity.key import Identity
 from chatcli.protocol import codes
 from chatcli.protocol.codec import client_frames, server_frames
 from chatcli.protocol.frames import (

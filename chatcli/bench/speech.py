@@ -9,10 +9,10 @@ from typing import Final
 
 from chatcli.bench.dialect import Caller, Heard, Maker, Step
 from chatcli.bench.plan import Order
-from chatcli.client.identity import Identity
-from chatcli.client.proof import prove
-from chatcli.client.refusals import as_exception
-from chatcli.client.trust import Channel
+from chatcli.client.errors import as_exception
+from chatcli.client.identity.key import Identity
+from chatcli.client.identity.trust import Channel
+from chatcli.client.transport.handshake import prove
 from chatcli.protocol.codec import encode, server_frames
 from chatcli.protocol.frames import Challenge, Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
 from chatcli.protocol.keys import key_text

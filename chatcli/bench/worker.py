@@ -21,7 +21,7 @@ from chatcli.bench.connection import READ, Loop, Way
 from chatcli.bench.dialect import Dialect
 from chatcli.bench.loads import PATIENCE, CatchUp, Connect, Idle, Load
 from chatcli.bench.plan import Failed, Go, Measured, Order, Said, Scenario
-from chatcli.bench.talking import Paced, Pairs, Room
+from chatcli.bench.traffic import Paced, Pairs, Room
 from chatcli.errors import ChatError, Refused, ServerUnreachable
 
 _PAUSE: Final = 0.02  # seconds; how exactly moments are met

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from chatcli import __version__
-from chatcli.cli.output import STDOUT, flush, give_up, open_closed_streams, read_and_write_whole, warn
+from chatcli.cli.output.streams import STDOUT, flush, give_up, open_closed_streams, read_and_write_whole, warn
 from chatcli.errors import ChatError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         """Import the command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"chatcli.cli.{cmd_name}").command
+        command = importlib.import_module(f"chatcli.cli.commands.{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101 (what each of these modules is for)
         return command
 
@@ -99,14 +99,14 @@ class LazyGroup(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (as above)
         """Show the exit statuses that all commands share."""
-        from chatcli.cli.statuses import EXIT_STATUSES
+        from chatcli.cli.exit_status import EXIT_STATUSES
 
         with formatter.section("Exit status"):
             formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
 
 
 def _named_servers(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from chatcli.cli.suggesting import named_servers
+    from chatcli.cli.completion.candidates import named_servers
 
     return named_servers(incomplete)
 
@@ -147,7 +147,7 @@ def main() -> NoReturn:
 
 def _complete() -> int:
     """Answer the shell that has called, and return the exit status."""
-    from chatcli.cli.completing import answer
+    from chatcli.cli.completion.engine import answer
 
     try:
         answer(cli)
@@ -186,7 +186,7 @@ def _run() -> int:
         warn("Interrupted.")
         status = 130
     except ChatError as error:
-        from chatcli.cli.statuses import exit_status
+        from chatcli.cli.exit_status import exit_status
 
         warn(str(error))
         status = exit_status(error)
@@ -212,7 +212,7 @@ def _explain(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
         click.echo(error.ctx.get_help(), err=True)
         return
-    from chatcli.cli.mistakes import sentence
+    from chatcli.cli.usage_hints import sentence
 
     warn(sentence(error))
     if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -54,6 +54,11 @@ def check_name(raw: str) -> Name:
     return name
 
 
+def fold(name: str) -> str:
+    """Return the key under which a client compares names: the same for all ways to write one."""
+    return unicodedata.normalize("NFC", name.casefold())
+
+
 def is_room(raw: str) -> bool:
     """Return whether this names a room rather than a person."""
     return raw.startswith(ROOM_SIGN)

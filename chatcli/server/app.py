@@ -20,10 +20,8 @@ from typing import Final, NamedTuple
 from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
-from chatcli.server.admin import Admin
-from chatcli.server.audit import Audit
-from chatcli.server.certificates import Certificates, Identity
-from chatcli.server.directory import warm_up
+from chatcli.server.batcher import Turn
+from chatcli.server.handlers.operators import Admin
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
@@ -31,10 +29,12 @@ from chatcli.server.listeners.farewells import Refusals
 from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import TcpConnection, limit_unsent
 from chatcli.server.listeners.tls import Handshakes
-from chatcli.server.supervisor import Supervisor
-from chatcli.server.turn import Turn
-from chatcli.store.log import Committed
-from chatcli.store.sqlite import SqliteLog
+from chatcli.server.security.audit import Audit
+from chatcli.server.security.certificates import Certificates, Identity
+from chatcli.server.state.users import warm_up
+from chatcli.server.systemd import Supervisor
+from chatcli.store.interface import Committed
+from chatcli.store.sqlite_log import SqliteLog
 
 logger = logging.getLogger(__name__)
 

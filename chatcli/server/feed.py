@@ -14,14 +14,14 @@ from chatcli.errors import ChatError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import Error, Skipped
-from chatcli.store.log import Backlog, BacklogQuery, FeedPage, FeedQuery
+from chatcli.store.interface import Backlog, BacklogQuery, FeedPage, FeedQuery
 
 if TYPE_CHECKING:
-    from chatcli.server.directory import User
     from chatcli.server.hub import Hub
-    from chatcli.server.pacing import Later
-    from chatcli.server.rooms import Room
     from chatcli.server.session import Session
+    from chatcli.server.state.rooms import Room
+    from chatcli.server.state.users import User
+    from chatcli.server.throttle import Later
 
 _PAGE: Final = 500  # messages
 _HELD: Final = 256 * 1024  # bytes

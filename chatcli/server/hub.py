@@ -16,28 +16,30 @@ from chatcli.protocol.frames import Hello, Message, Send
 from chatcli.protocol.ids import id_text
 from chatcli.protocol.names import check_name, is_room
 from chatcli.protocol.text import printable_line
-from chatcli.server import delivering, questions, slices
-from chatcli.server.allowances import Allowances
-from chatcli.server.counting import Counting
-from chatcli.server.delivering import Origin
-from chatcli.server.directory import RELEASED, Directory, User
+from chatcli.server import delivery as delivering
+from chatcli.server import slices
+from chatcli.server.batcher import Turn
+from chatcli.server.delivery import Origin
 from chatcli.server.feed import EndedFeeds, Feed
 from chatcli.server.limits import Limits
-from chatcli.server.links import Links
-from chatcli.server.notices import Notices
-from chatcli.server.pacing import Pace
-from chatcli.server.presence import Later, Presence
-from chatcli.server.questions import Questions
-from chatcli.server.receipts import Receipts
-from chatcli.server.rooms import Room, Rooms
-from chatcli.server.rulings import Rulings
-from chatcli.server.turn import Turn
-from chatcli.store.log import Barrier, Batch, Change, Committed, Entry, Log, MessageRow, Rename, Settled
+from chatcli.server.security.device_links import Links
+from chatcli.server.security.rate_limits import Allowances
+from chatcli.server.state import questions
+from chatcli.server.state.moderation import Rulings
+from chatcli.server.state.presence import Later, Presence
+from chatcli.server.state.questions import Questions
+from chatcli.server.state.receipts import Receipts
+from chatcli.server.state.room_events import Notices
+from chatcli.server.state.rooms import Room, Rooms
+from chatcli.server.state.unread import Counting
+from chatcli.server.state.users import RELEASED, Directory, User
+from chatcli.server.throttle import Pace
+from chatcli.store.interface import Barrier, Batch, Change, Committed, Entry, Log, MessageRow, Rename, Settled
 
 if TYPE_CHECKING:
-    from chatcli.server.admin import Admin
+    from chatcli.server.handlers.operators import Admin
     from chatcli.server.session import Session
-    from chatcli.store.extra import Extra
+    from chatcli.store.question_data import Extra
 
 logger = logging.getLogger(__name__)
 

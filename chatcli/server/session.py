@@ -17,17 +17,19 @@ from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
-from chatcli.server import admission, refusals, requests, sending
-from chatcli.server.account import Account
-from chatcli.server.admission import Claimant
-from chatcli.server.prices import KIB, REFUSED, SHARE, WASTE, price
+from chatcli.server.handlers import auth, refusals
+from chatcli.server.handlers import messages as sending
+from chatcli.server.handlers import table as requests
+from chatcli.server.handlers.auth import Claimant
+from chatcli.server.security.account import Account
+from chatcli.server.security.prices import KIB, REFUSED, SHARE, WASTE, price
 
 if TYPE_CHECKING:
-    from chatcli.server.directory import User
     from chatcli.server.feed import Feed
     from chatcli.server.hub import Hub
     from chatcli.server.limits import Limits
-    from chatcli.server.wire import Wire
+    from chatcli.server.state.users import User
+    from chatcli.server.transport import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ _HELD_UP: Final = _WAITING | _UNSENT | _ALLOWANCE  # perhaps no frame is taken, 
 _CLOSED: Final = State.CLOSED  # looked up in its class it takes as long as a call, and every delivery asks for it
 
 _LIGHT: Final = (f.Send, f.Ack, f.Ping, BadFrame)  # several of these may be taken in one turn
-_POINTS_A_TURN: Final = 50.0  # after which others get theirs, see chatcli.server.prices
+_POINTS_A_TURN: Final = 50.0  # after which others get theirs, see chatcli.server.security.prices
 _PORTION: Final = 32 * 1024  # bytes of one connection that are looked at in one turn
 _GREETING_PORTION: Final = 4 * 1024
 
@@ -363,7 +365,7 @@ class Session:
         raise Refused(codes.UNEXPECTED, f"{type(frame).__name__} makes no sense here.")
 
     def _hello(self, frame: f.Hello) -> None:
-        self._claimant = claimant = admission.hear(self.hub, self, frame)
+        self._claimant = claimant = auth.hear(self.hub, self, frame)
         self.purpose = frame.purpose
         self.tells = frame.receipts
         if claimant is None:
@@ -382,7 +384,7 @@ class Session:
             self._settled(claimant.hello, error)
 
         try:
-            self.user, waits = admission.admit(self.hub, self, claimant, frame.signature, settled)
+            self.user, waits = auth.admit(self.hub, self, claimant, frame.signature, settled)
         except Refused as refusal:
             if refusal.code == codes.BAD_PROOF:
                 self.close(refusal.code, str(refusal))
@@ -398,7 +400,7 @@ class Session:
             return
         self._resume(_WAITING)
         if error is not None:
-            self.close(codes.STORAGE, admission.CANNOT_WRITE)
+            self.close(codes.STORAGE, auth.CANNOT_WRITE)
             return
         try:
             self._welcome(hello)
@@ -410,7 +412,7 @@ class Session:
         hub, user = self.hub, self.user
         if user is not None and hello.purpose == "join" and not self._leaving:
             self.user = None  # until there is a seat
-            admission.sit_down(hub, self, user, hello)
+            auth.sit_down(hub, self, user, hello)
             self.user = user
         self._state = State.READY
         self.account.open()

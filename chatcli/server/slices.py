@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from chatcli.server.pacing import Later
+    from chatcli.server.throttle import Later
 
 Item = TypeVar("Item")
 

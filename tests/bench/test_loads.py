@@ -16,8 +16,8 @@ from chatcli.bench import loads, workers
 from chatcli.bench.connection import Loop, Way
 from chatcli.bench.plan import SCENARIOS, Load, Order, Scenario, Server
 from chatcli.bench.speech import dialect
-from chatcli.bench.talking import Paced
 from chatcli.bench.throwaway import throwaway
+from chatcli.bench.traffic import Paced
 from chatcli.errors import Refused, ServerUnreachable
 from chatcli.protocol.ids import id_bytes, milliseconds
 from tests.bench.outcomes import an_outcome

@@ -20,8 +20,18 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.errors import StoreError
-from chatcli.store.log import Enter, Entry, FeedPage, FeedQuery, HistoryQuery, Page, RoomRecord, SearchQuery, UserRecord
-from chatcli.store.sqlite import SqliteLog
+from chatcli.store.interface import (
+    Enter,
+    Entry,
+    FeedPage,
+    FeedQuery,
+    HistoryQuery,
+    Page,
+    RoomRecord,
+    SearchQuery,
+    UserRecord,
+)
+from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import Owner
 from tests.support import serving
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatcli.cli.statuses import EXIT_STATUSES
+from chatcli.cli.exit_status import EXIT_STATUSES
 from chatcli.protocol import frames as f
 from tests.here import run_here
 from tests.impostor import Impostor, Say

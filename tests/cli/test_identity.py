@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.programs import connect as connecting
-from chatcli.client.programs import send as sending
+from chatcli.client.api.chat import connect as connecting
+from chatcli.client.api.chat import send as sending
 from chatcli.errors import Refused
 from chatcli.server.limits import Limits
 from tests.support import Program, ThreadServer, chatcli, eventually

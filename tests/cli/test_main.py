@@ -9,8 +9,8 @@ import click
 import pytest
 
 from chatcli import __version__
+from chatcli.cli.exit_status import EXIT_STATUSES, exit_status
 from chatcli.cli.main import COMMANDS, cli
-from chatcli.cli.statuses import EXIT_STATUSES, exit_status
 from chatcli.errors import (
     ChatError,
     InputError,

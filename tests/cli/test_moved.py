@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chatcli.cli.main import cli
-from chatcli.client import files, spool
-from chatcli.client.outbox import entries
+from chatcli.client.outbox import flush as spool
+from chatcli.client.outbox.store import entries
+from chatcli.client.storage import files
 from chatcli.errors import ServerNotTrusted
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatcli.client.entering import suggestion
-from chatcli.client.login import login_name
+from chatcli.client.identity.login_name import login_name
+from chatcli.client.interactive.login import suggestion
 from chatcli.protocol.address import Address
 from tests.support import ThreadServer, eventually, serving
 from tests.terminal import Terminal

@@ -15,5 +15,5 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
     if own_address() is None:
-        monkeypatch.setattr("chatcli.client.trust.is_loopback", lambda _: False)
+        monkeypatch.setattr("chatcli.client.identity.trust.is_loopback", lambda _: False)
     return tmp_path / "config" / "chatcli"

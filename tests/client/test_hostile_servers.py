@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chatcli
-from chatcli.client.chat import Chat
-from chatcli.client.company import Company
-from chatcli.client.rendering import plain, render
+from chatcli.client.chat.chat import Chat
+from chatcli.client.chat.room_members import Company
+from chatcli.client.interactive.render import plain, render
 from chatcli.errors import ChatError
 from chatcli.protocol import frames as f
 from tests.impostor import Impostor, Say

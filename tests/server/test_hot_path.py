@@ -11,11 +11,11 @@ import pytest
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import ClientFrame, Pong, Send
 from chatcli.protocol.ids import id_bytes
-from chatcli.server import delivering
+from chatcli.server import delivery as delivering
+from chatcli.server.batcher import Turn
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.session import Session
-from chatcli.server.turn import Turn
-from chatcli.store.log import Barrier, Done, FeedPage, FeedQuery
+from chatcli.store.interface import Barrier, Done, FeedPage, FeedQuery
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id
 
 _MANY = 40

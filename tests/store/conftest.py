@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store.log import Committed, Log, Post
-from chatcli.store.sqlite import SqliteLog
+from chatcli.store.interface import Committed, Log, Post
+from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import PEOPLE, ROOMS
 

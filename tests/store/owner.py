@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from typing import Final, NamedTuple
 
 from chatcli.errors import ChatError, StoreError
-from chatcli.store.log import (
+from chatcli.store.interface import (
     Batch,
     Committed,
     Entry,

@@ -6,7 +6,7 @@ import itertools
 import uuid
 from typing import Final
 
-from chatcli.store.log import Entry, MessageRow, RoomRecord, UserRecord
+from chatcli.store.interface import Entry, MessageRow, RoomRecord, UserRecord
 
 ANN: Final = UserRecord(1, "Ann", "ann", 1000, 0)
 BOB: Final = UserRecord(2, "Bob", "bob", 2000, 0)

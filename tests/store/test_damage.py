@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store.log import Backlog, BacklogQuery, Enter, FeedQuery, HistoryQuery, MessageRow, SearchQuery
+from chatcli.store.interface import Backlog, BacklogQuery, Enter, FeedQuery, HistoryQuery, MessageRow, SearchQuery
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, LOBBY, entry

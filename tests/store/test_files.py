@@ -14,10 +14,10 @@ from typing import Final
 import pytest
 
 from chatcli.errors import StoreError
+from chatcli.store.archive.importer import import_archive
 from chatcli.store.files import lock
-from chatcli.store.importing import import_archive
 from chatcli.store.placing import placed
-from chatcli.store.sqlite import SqliteLog
+from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, entry
 

@@ -1,4 +1,4 @@
-"""What every store must do: the suite over :class:`chatcli.store.log.Log`."""
+"""What every store must do: the suite over :class:`chatcli.store.interface.Log`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from chatcli.errors import ChatError, StoreError
-from chatcli.store.log import Barrier, DropKey, Enter, FeedPage, FeedQuery, KeyRecord, Rename, Ruling, UserRecord
+from chatcli.store.interface import Barrier, DropKey, Enter, FeedPage, FeedQuery, KeyRecord, Rename, Ruling, UserRecord
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 

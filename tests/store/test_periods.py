@@ -10,11 +10,11 @@ from typing import Final
 
 import pytest
 
-from chatcli.store.backlog import read_backlog
-from chatcli.store.feed import read_feed
-from chatcli.store.history import read_history
-from chatcli.store.log import BacklogQuery, Enter, FeedQuery, HistoryQuery, Leave, UnreadQuery
-from chatcli.store.unread import read_unread
+from chatcli.store.interface import BacklogQuery, Enter, FeedQuery, HistoryQuery, Leave, UnreadQuery
+from chatcli.store.sqlite.backlog import read_backlog
+from chatcli.store.sqlite.feed import read_feed
+from chatcli.store.sqlite.history import read_history
+from chatcli.store.sqlite.unread import read_unread
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, entry
 from tests.store.town import SECRET, change, rows, said_in, settle

@@ -6,9 +6,9 @@ import uuid
 
 import pytest
 
-from chatcli.store import pruning
-from chatcli.store.extra import NOTHING, Extra, decode, encode
-from chatcli.store.log import Closed, Entry, HistoryQuery, MessageRow, Question, Unread, UnreadQuery
+from chatcli.store import retention
+from chatcli.store.interface import Closed, Entry, HistoryQuery, MessageRow, Question, Unread, UnreadQuery
+from chatcli.store.question_data import NOTHING, Extra, decode, encode
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, Party, entry, row
 
@@ -144,7 +144,7 @@ def test_what_is_no_message_is_no_question(house: Owner) -> None:
 
 def test_the_answers_of_pruned_questions_go(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever answers after that is stored as if it had been in time: there is nothing to decide any more."""
-    monkeypatch.setattr(pruning, "_REST", 0.0)
+    monkeypatch.setattr(retention, "_REST", 0.0)
     asking = question()
     asking.at = 5
     house.write(asking)
@@ -160,7 +160,7 @@ def test_the_answers_of_pruned_questions_go(house: Owner, monkeypatch: pytest.Mo
 
 def test_a_question_whose_answer_was_pruned_stays_closed(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where a clock was set back: who has answered is not known any more."""
-    monkeypatch.setattr(pruning, "_REST", 0.0)
+    monkeypatch.setattr(retention, "_REST", 0.0)
     asking = question()
     house.write(asking)
     answering = answer(asking.seq)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatcli.store.log import (
+from chatcli.store.interface import (
     Enter,
     Entry,
     Leave,

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from chatcli.store.log import Enter, Entry, KeyRecord, Leave, Rename, RoomRecord, UserRecord
+from chatcli.store.interface import Enter, Entry, KeyRecord, Leave, Rename, RoomRecord, UserRecord
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, entry
 

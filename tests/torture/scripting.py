@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from chatcli.client import cursors
+from chatcli.client.feed import cursor as cursors
 from tests.support import CONFIGURATION, Program, chatcli, environment
 from tests.torture.victim import Victim
 

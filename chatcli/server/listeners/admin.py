@@ -17,7 +17,7 @@ import msgspec
 from chatcli.errors import Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.admin import SOCKET, Answer, Request, Row
-from chatcli.server.admin import Admin
+from chatcli.server.handlers.operators import Admin
 from chatcli.sockets import socket_address
 
 _LONGEST: Final = 64 * 1024  # bytes in one command

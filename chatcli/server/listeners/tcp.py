@@ -12,13 +12,13 @@ from chatcli.protocol import codes
 from chatcli.protocol.address import Address, is_loopback
 from chatcli.server.listeners import farewells
 from chatcli.server.listeners.tls import Handshakes, TlsLayer
-from chatcli.server.prices import HANDSHAKE
+from chatcli.server.security.prices import HANDSHAKE
 from chatcli.server.session import Session
-from chatcli.server.wire import Wire
+from chatcli.server.transport import Wire
 
 if TYPE_CHECKING:
-    from chatcli.server.certificates import Certificates
     from chatcli.server.hub import Hub
+    from chatcli.server.security.certificates import Certificates
 
 logger = logging.getLogger(__name__)
 

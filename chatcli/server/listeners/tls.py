@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from chatcli.server.wire import Wire
+from chatcli.server.transport import Wire
 
 logger = logging.getLogger(__name__)
 

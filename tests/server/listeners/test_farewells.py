@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client import oneshot
-from chatcli.client.trust import Trust
+from chatcli.client.identity.trust import Trust
+from chatcli.client.oneshot import requests as oneshot
 from chatcli.errors import ChatError
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.farewells import AT_ONCE

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.server.certificates import Certificates
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.tls import Handshakes, TlsLayer
-from chatcli.server.prices import GREETING, HANDSHAKE
+from chatcli.server.security.certificates import Certificates
+from chatcli.server.security.prices import GREETING, HANDSHAKE
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id, trusting
 
 _QUERY: Frame = {"t": "hello", "version": 1, "purpose": "query"}

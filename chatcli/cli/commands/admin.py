@@ -1,0 +1,313 @@
+"""``chatcli admin``: administers the server that runs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from chatcli.cli.maintenance import COMMANDS
+from chatcli.cli.options.shared import data_directory, data_option, data_option_within, loudness_options
+from chatcli.cli.options.types import DurationType, NameType, TextType
+from chatcli.cli.output.streams import note, quiet
+from chatcli.cli.output.tables import columns, moment, on_terminal, print_row, tabs
+from chatcli.errors import UnknownRecipient
+from chatcli.protocol.address import is_loopback, parse_address
+
+if TYPE_CHECKING:
+    from chatcli.protocol.admin import Row
+
+
+class ReasonType(TextType):
+    """A reason: text of which there is not too much."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is too long."""
+        from chatcli.protocol.admin import MAX_REASON
+
+        text = super().convert(value, param, ctx)
+        if len(text) > MAX_REASON:
+            self.fail(f"it has {len(text)} characters, and may have {MAX_REASON}.", param, ctx)
+        return text
+
+
+@click.group("admin")
+@data_option
+def command() -> None:
+    """Administer the server that runs on this machine.
+
+    Whoever owns the server's files may do that. What is done to the running server is noted in audit.log, in its data
+    directory. The commands backup, export, import and check work on the files themselves, and need no server.
+    """
+
+
+def _sub_command(short_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what makes a sub-command of a function, with ``--json``, and with ``--data`` for who writes that last."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
+        data_option_within(loudness_options(function))
+        command.command(function.__name__, short_help=short_help)(function)
+        return function
+
+    return add
+
+
+for upkeep in COMMANDS:
+    command.add_command(upkeep)
+
+
+def _name(function: Callable[..., None]) -> Callable[..., None]:
+    return click.argument("name", type=NameType(rooms=False))(function)
+
+
+def _for(function: Callable[..., None]) -> Callable[..., None]:
+    help_text = "For how long, as in 10m, 2h or 2d.  [default: for ever]"
+    return click.option("--for", "seconds", type=DurationType(), help=help_text)(function)
+
+
+def _reason(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--reason", type=ReasonType(), help="Why; they are told.")(function)
+
+
+@_sub_command("Show how the server is.")
+def status(as_json: bool) -> None:
+    """Show how the server is: what, and how that is.
+
+    On a terminal in columns, in a pipe parted by tabs.
+    """
+    (row,) = _ask("status")
+    if as_json:
+        _print_record("status", row)
+        return
+    cells = [(key.replace("_", " "), _shown(value)) for key, value in row.items() if value is not None]
+    if on_terminal():
+        for line in columns(cells):
+            _print(line)
+    else:
+        for what in cells:
+            tabs(what)
+
+
+@_sub_command("List everyone who was ever here.")
+def users(as_json: bool) -> None:
+    """List everyone who was ever here: name, "here" or "gone", connections, what they are, keys.
+
+    On a terminal in columns, in a pipe parted by tabs.
+    """
+    rows = _ask("users")
+    if as_json:
+        for row in rows:
+            _print_record("users", row)
+    elif on_terminal():
+        for line in columns([_HEADINGS, *map(_cells, rows)]):  # not cut: keys are for copying
+            print_row(line)
+    else:
+        for row in rows:
+            tabs(_cells(row))
+
+
+@_sub_command("Close the connections of NAME.")
+@_name
+@_reason
+def kick(name: str, reason: str | None, as_json: bool) -> None:
+    """Close the connections of NAME, who may come back. If none is open, the status is 3."""
+    _do(as_json, lambda row: f"{row['user']} has been sent away: {_closed(row)}.", "kick", to=name, reason=reason or "")
+
+
+@_sub_command("Keep out a name and its keys, or one key.")
+@click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
+@_for
+@_reason
+@click.option("--anyway", is_flag=True, help="Also if nobody of that name was ever here.")
+def ban(who: str, seconds: int | None, reason: str | None, anyway: bool, as_json: bool) -> None:
+    """Keep out a name and its keys, or one key."""
+
+    def sentence(row: Row) -> str:
+        return f"{row['banned']} is banned {_how_long(seconds)}: {_closed(row)}."
+
+    try:
+        _do(as_json, sentence, "ban", to=who, seconds=seconds, reason=reason or "", anyway=anyway)
+    except UnknownRecipient as error:
+        error.args = (f"{error} To ban the name all the same: --anyway.",)
+        raise
+
+
+@_sub_command("Take a ban back.")
+@click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
+def unban(who: str, as_json: bool) -> None:
+    """Take a ban back."""
+
+    def sentence(row: Row) -> str:
+        return f"{row['unbanned']} is {_no_longer(row['was_banned'])} banned."
+
+    _do(as_json, sentence, "unban", to=who)
+
+
+@_sub_command("Let NAME read, but not write.")
+@_name
+@_for
+def mute(name: str, seconds: int | None, as_json: bool) -> None:
+    """Let NAME read, but not write."""
+    _do(as_json, lambda row: f"{row['muted']} is muted {_how_long(seconds)}.", "mute", to=name, seconds=seconds)
+
+
+@_sub_command("Let NAME write again.")
+@_name
+def unmute(name: str, as_json: bool) -> None:
+    """Let NAME write again."""
+    _do(as_json, lambda row: f"{row['unmuted']} is {_no_longer(row['was_muted'])} muted.", "unmute", to=name)
+
+
+@_sub_command("Make NAME an operator.")
+@_name
+def op(name: str, as_json: bool) -> None:
+    """Make NAME an operator, who may kick, ban and mute from inside the chat."""
+    _do(as_json, lambda row: f"{row['operator']} is an operator.", "op", to=name)
+
+
+@_sub_command("Make NAME an operator no longer.")
+@_name
+def deop(name: str, as_json: bool) -> None:
+    """Make NAME an operator no longer."""
+    _do(as_json, lambda row: f"{row['user']} is {_no_longer(row['was_operator'])} an operator.", "deop", to=name)
+
+
+@_sub_command("Make NAME free for another key.")
+@_name
+def release(name: str, as_json: bool) -> None:
+    """Make NAME free for another key, as when its owner has lost theirs.
+
+    What was said to the owner before stays theirs: the next one does not see it.
+    """
+    _do(as_json, lambda row: f"{row['released']} is free: {_closed(row)}.", "release", to=name)
+
+
+@_sub_command("Print an invitation for newcomers.")
+@click.option(
+    "--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many newcomers may use it."
+)
+@click.option("--expires", "seconds", type=DurationType(), default="7d", show_default=True, help="How long it is good.")
+@click.option("--server", metavar="HOST[:PORT]", help="Where newcomers reach the server.  [default: where it listens]")
+def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
+    """Print an invitation: its code, and on the next line the command to paste."""
+    (row,) = _ask("invite", uses=uses, seconds=seconds)
+    row["command"] = _join(row, server)
+    if as_json:
+        _print_record("invite", row)
+        return
+    _print(row["code"])
+    _print(row["command"])
+    newcomers = "one newcomer" if uses == 1 else f"{uses} newcomers"
+    needless = " This server lets anyone in without one: see serve --access." if row["access"] == "open" else ""
+    note(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
+
+
+def _join(row: Row, server: str | None) -> str:
+    """Return what a newcomer pastes."""
+    from chatcli.cli.environment import program, reachable
+    from chatcli.protocol.text import command_line
+
+    bound = next(one for text in row["addresses"] for one in reachable(parse_address(text)))
+    where = parse_address(server, bound.port) if server else bound
+    pin = () if is_loopback(where.host) else ("--pin", row["key"])
+    words = (*program(where), "join", "--server", str(where), *pin, "--invite", row["code"])
+    return command_line(*words).strip()
+
+
+def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -> None:  # noqa: ANN401 (as Request's)
+    """Give a command, and say what became of it."""
+    for row in _ask(do, **fields):
+        if as_json:
+            _print_record(do, row)
+        elif not quiet():
+            _print(sentence(row))
+
+
+def _ask(do: str, **fields: Any) -> list[Row]:  # noqa: ANN401 (passed on)
+    from chatcli.client.oneshot.admin import ask
+    from chatcli.protocol.admin import Request
+
+    return [_with_times(row) for row in ask(data_directory(), Request(do, **fields))]
+
+
+def _with_times(row: Row) -> Row:
+    """Return what the server told, its times written like all others."""
+    return {key: _time(value) if key in _TIMES and value is not None else value for key, value in row.items()}
+
+
+def _time(told: str) -> str:
+    import datetime
+
+    return moment(int(datetime.datetime.fromisoformat(told).timestamp() * 1000))
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) or "none" if isinstance(value, list) else str(value)
+
+
+def _print_record(do: str, row: Row) -> None:
+    """Print what became of a command as one object.
+
+    Raises:
+        ProtocolError: the server said something else than what this version knows.
+    """
+    import msgspec
+
+    from chatcli.cli.output.schema import PRINTED
+    from chatcli.cli.output.tables import print_json
+    from chatcli.errors import ProtocolError
+
+    try:
+        record = msgspec.convert(row, PRINTED[f"admin {do}"])
+    except msgspec.ValidationError as error:
+        sentence = f"The server that runs is of another version of chatcli than this one ({error}): start it again."
+        raise ProtocolError(sentence) from None
+    print_json(record)
+
+
+def _print(line: str) -> None:
+    from chatcli.protocol.text import printable_line
+
+    click.echo(printable_line(line))
+
+
+_TIMES: Final = frozenset({"since", "log_since", "until", "certificate_expires"})
+_HEADINGS: Final = ("name", "state", "connections", "is", "keys")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    from chatcli.protocol.text import printable_line
+
+    is_what = [what for what in ("operator", "muted", "banned") if row[what]]
+    here = "here" if row["here"] else "gone"
+    keys = ",".join(row["keys"]) or "-"
+    return tuple(map(printable_line, (row["user"], here, str(row["connections"]), ",".join(is_what) or "-", keys)))
+
+
+def _closed(row: Row) -> str:
+    count = row["closed"]
+    return (
+        "no connection was open"
+        if not count
+        else "a connection was closed"
+        if count == 1
+        else (f"{count} connections were closed")
+    )
+
+
+def _how_long(seconds: int | None) -> str:
+    from chatcli.protocol.durations import duration_text
+
+    return "for ever" if seconds is None else f"for {duration_text(seconds)}"
+
+
+def _no_longer(was: bool) -> str:
+    return "no longer" if was else "not"
+
+
+def _local(moment: str) -> str:
+    import datetime
+
+    return f"{datetime.datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"

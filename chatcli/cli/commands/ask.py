@@ -1,0 +1,216 @@
+"""``chatcli ask``: asks a person or a room, and waits for the answer."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from chatcli.cli.exit_status import DECLINED, NOT_IN_TIME
+from chatcli.cli.options.parser import TextCommand, in_quotes
+from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
+from chatcli.cli.options.types import DurationType, NameType, TextType
+from chatcli.cli.output.streams import flush, give_up, note, warn
+from chatcli.errors import InputError, ProtocolError
+from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chatcli.client.identity.trust import Trust
+    from chatcli.client.oneshot.questions import Reply
+    from chatcli.protocol.frames import Message, Send, Sent
+
+_YES_OR_NO: Final = ("yes", "no")
+_MOST: Final = 6  # choices: their numbers are the statuses from 0 to 5, and those behind mean something else
+_TIMEOUT: Final = 300  # seconds
+
+
+class _AskCommand(TextCommand):
+    """A command whose second argument is a question, one word of the shell."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; say how a question is written that came in pieces."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        parted = self.part(ctx, args)
+        words = parted.words + (parted.behind or [])
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            if error.param is None or error.param.name != "question" or not words:
+                raise
+            sentence = f"{error.format_message()} {in_quotes(words[0], 'Deploy to prod?')}"
+            raise click.UsageError(sentence, ctx) from None
+        except click.UsageError as error:
+            if "unexpected extra argument" not in error.message:
+                raise
+            question = str(ctx.params.get("question") or "")
+            if " " in question or question.endswith("?"):  # it is whole, so those are what can be answered
+                sentence = "There is something behind the question. Choices are written --choice yes --choice no."
+            else:
+                sentence = f"There is more than one question. {in_quotes(*words)}"
+            raise click.UsageError(sentence, ctx) from None
+
+
+@click.command("ask", cls=_AskCommand)
+@click.argument("to", type=NameType())
+@click.argument("question", type=TextType())
+@click.option(
+    "-c",
+    "--choice",
+    "choices",
+    type=TextType(),
+    multiple=True,
+    help=f"What can be answered; give it 2 to {_MOST} times, as the statuses behind mean something else.  "
+    "[default: yes, no]",
+)
+@click.option(
+    "-t",
+    "--timeout",
+    type=DurationType(bare=True),
+    default=_TIMEOUT,
+    help="How long the question is open, as in 90s or 5m; up to 30d.  [default: 5m]",
+)
+@json_option(
+    "answer, choice (its number, from 0; both null if it was declined), by, seq, at (RFC 3339), question (its seq)."
+)
+@user_option()
+@server_options
+def command(
+    to: str,
+    question: str,
+    choices: tuple[str, ...],
+    timeout: int,
+    as_json: bool,
+    user: str | None,
+    server: Address,
+    trust: Trust,
+) -> None:
+    """Ask QUESTION of the person TO, or in the room TO, and wait for the answer.
+
+    Prints the words of the choice, and ends with its number as the status: 0 for the first choice, 1 for the second.
+    Without an answer in time the status is 6, and 7 if the person declines; then no words are printed. In a room the
+    first answer counts.
+
+    Statuses from 1 to 5 may also mean that something went wrong: then, too, nothing is printed. So if anything but the
+    first choice matters, look at what was printed.
+
+    With "-" as QUESTION, it is read from standard input. A room is written in quotes, or the shell takes it for a
+    comment; "me" is yourself. Whoever is away gets the question on return, if it is still open. Ctrl-C withdraws it.
+
+    Where the server is lost, ask goes on waiting, and never asks twice. If it is still lost when the time is over, the
+    status is 6: that nobody has answered is then not certain, and said so.
+
+    \b
+    chatcli ask bob "Deploy to prod?" && ./deploy
+    chatcli ask '#ops' "Which one?" --choice blue --choice green --timeout 1h
+    answer=$(chatcli ask bob "Try again?" --choice now --choice later --choice never) || true
+    """
+    from chatcli.client.identity.message_ids import new_id
+    from chatcli.protocol.frames import Send
+
+    choices = choices or _YES_OR_NO
+    _check(choices, timeout)
+    text = question
+    if question == "-":
+        from chatcli.cli.output.stdin import read_text
+
+        text = read_text("question")
+    if not text.strip():
+        raise click.UsageError("There is no question to ask.")
+    asked = Send(new_id(), to, text, choices=list(choices), seconds=timeout)
+    with naming(user) as name:
+        reply = _ask(server, name, asked, trust)
+    if reply.message is None:
+        warn(_no_answer(to, timeout, reply))
+        click.get_current_context().exit(NOT_IN_TIME)
+    _tell(reply.sent, reply.message, choices, as_json=as_json)
+
+
+def _check(choices: Sequence[str], timeout: int) -> None:
+    from chatcli.protocol.choices import check_choices
+    from chatcli.protocol.frames import MAX_OPEN
+
+    if len(choices) == 1 and "," in choices[0]:
+        raise click.UsageError("Give --choice once for each: --choice yes --choice no.")
+    if not 2 <= len(choices) <= _MOST:
+        raise click.UsageError(
+            f"Give 2 to {_MOST} choices, not {len(choices)}: their numbers are the exit statuses, and 6 and 7 mean "
+            "that there is no answer."
+        )
+    try:
+        check_choices(choices)
+    except InputError as error:
+        raise click.UsageError(f"--choice: {error}") from None
+    if timeout > MAX_OPEN:
+        raise click.UsageError(f"--timeout: a question can be open for {MAX_OPEN // 86_400}d at most.")
+
+
+def _ask(server: Address, user: str, question: Send, trust: Trust) -> Reply:
+    """Ask and wait; a question that is there when somebody interrupts the waiting is withdrawn."""
+    from chatcli.client.oneshot.questions import ask
+
+    def stored(sent: Sent) -> None:
+        note(_asked(question.to, question.seconds or 0, sent))
+
+    def withdrawn(why_not: str) -> None:
+        if why_not:
+            warn(f"The question could not be withdrawn: {why_not}")
+        else:
+            note("The question is withdrawn.")
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+    return ask(server, user, question, trust, stored=stored, withdrawn=withdrawn)
+
+
+def _asked(to: str, timeout: int, sent: Sent) -> str:
+    from chatcli.protocol.durations import duration_text
+    from chatcli.protocol.names import is_room
+
+    if is_room(to):
+        where = "somebody is there" if sent.outcome == "delivered" else "nobody is there now"
+    else:
+        where = f"{to} is here" if sent.outcome == "delivered" else f"{to} is not here, and gets it on return"
+    return f"Asked {to}: {where}. Waiting up to {duration_text(timeout)}."
+
+
+def _no_answer(to: str, timeout: int, reply: Reply) -> str:
+    from chatcli.protocol.durations import duration_text
+    from chatcli.protocol.text import command_line
+
+    if reply.why:
+        return (
+            f"Whether {to} has answered is not known: {reply.why} The question was asked. This shows what came of it:\n"
+            f"{command_line('chatcli', 'history', to, *in_use())}"
+        )
+    return f"No answer from {to} within {duration_text(timeout)}. The question is closed."
+
+
+def _tell(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool) -> None:
+    """Print the answer, and end with its number as the status."""
+    from chatcli.cli.output.records import Answer
+    from chatcli.cli.output.tables import moment, print_json
+
+    choice = message.answer if message.answer is not None and message.answer >= 0 else None
+    if choice is not None and choice >= len(choices):
+        raise ProtocolError("The server says that something was answered which was no choice.")
+    answer = None if choice is None else choices[choice]
+    try:
+        if as_json:
+            print_json(Answer(answer, choice, message.sender, message.seq, moment(message.at), sent.seq))
+        elif answer is not None:
+            click.echo(answer)
+        flush()
+    except OSError as error:
+        give_up()
+        # It has been answered: whoever reads the status is to learn that, and not to ask again.
+        said = "declined" if answer is None else f'answered "{answer}"'
+        warn(f"{message.sender} has {said}, but standard output cannot be written: {error.strerror}.")
+    if choice is None:
+        warn(f"{message.sender} has {message.text}.")
+    click.get_current_context().exit(DECLINED if choice is None else choice)

@@ -1,0 +1,80 @@
+"""``chatcli forget``: forgets a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from chatcli.cli.options.shared import loudness_options
+from chatcli.cli.options.types import AddressType
+from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.oneshot.server_data import Kept
+
+_UNKNOWN = 3  # the status of what nobody knows
+
+
+@click.command("forget")
+@click.argument("server", metavar="HOST[:PORT]", type=AddressType())
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@loudness_options
+def command(server: Address, yes: bool) -> None:
+    """Forget a server: its key, and all that is kept of it on this machine.
+
+    What is kept are messages that wait to be sent, drafts, lines typed before, positions of listeners, and the names
+    that the shell completes. What would be lost is shown, and asked about first. What is on the server stays there.
+
+    A server that has moved is known at several addresses. Then only this address is forgotten, and what is kept stays
+    with the others. The status is 3 if there is nothing to forget, and 7 after a "no".
+    """
+    from chatcli.cli.exit_status import DECLINED
+    from chatcli.cli.output.streams import note
+    from chatcli.client.oneshot import server_data
+
+    found = server_data.find(server)
+    if not found.anything:
+        _refuse(server)
+    if not yes and not _agreed(found):
+        note("Nothing was forgotten.")
+        click.get_current_context().exit(DECLINED)
+    server_data.forget(found)
+    note(f"{server} is forgotten.")
+
+
+def _refuse(server: Address) -> None:
+    from chatcli.cli.output.streams import warn
+    from chatcli.client.oneshot import server_data
+
+    near = ", ".join(map(str, server_data.others(server)))
+    warn(f"Nothing is known of a server at {server}." + (f" Known are: {near}." if near else ""))
+    click.get_current_context().exit(_UNKNOWN)
+
+
+def _agreed(kept: Kept) -> bool:
+    """Ask, with what would be lost."""
+    from chatcli.cli.options.shared import asker
+
+    ask = asker()
+    if ask is None:
+        raise click.UsageError(f"There is no terminal to ask on: --yes forgets {kept.server}. {' '.join(_lost(kept))}")
+    return ask("\n".join([*_lost(kept), "Forget it?"]))
+
+
+def _lost(kept: Kept) -> list[str]:
+    """Return what would be lost, in sentences."""
+    from chatcli.protocol.text import printable_line
+
+    keys = f"the key {', '.join(kept.keys)}" if kept.keys else "no key"
+    lines = [f"Kept of the server at {kept.server}: {keys}."]
+    if kept.elsewhere:
+        lines.append(f"It is known at {', '.join(map(str, kept.elsewhere))} too: what is kept of it stays.")
+    if kept.messages:
+        count = len(kept.messages)
+        recipients = ", ".join(dict.fromkeys(printable_line(entry.message.to) for entry in kept.messages))
+        are = "1 message that was not sent is" if count == 1 else f"{count} messages that were not sent are"
+        lines.append(f"{are} lost, to {recipients}: chatcli outbox shows what it is.")
+    if kept.files:
+        lines.append("Drafts, lines typed before or positions of listeners are lost.")
+    return lines

@@ -1,0 +1,62 @@
+"""``chatcli history``: what was said with a person or in a room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from chatcli.cli.options.parser import RoomCommand
+from chatcli.cli.options.shared import before_option, json_option, naming, seq_option, server_options, user_option
+from chatcli.cli.options.types import MomentType, NameType
+from chatcli.cli.output.streams import note
+from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.identity.trust import Trust
+
+
+@click.command("history", cls=RoomCommand)
+@click.argument("of", type=NameType())
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
+@before_option
+@click.option(
+    "--since",
+    type=MomentType(),
+    help="Only what is not older: 2h, today, yesterday, 10:30, 2026-11-22, 2026-11-22T10:00Z.",
+)
+@seq_option
+@json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer.")
+@user_option()
+@server_options
+def command(
+    of: str,
+    limit: int,
+    before: int | None,
+    since: int | None,
+    show_seq: bool,
+    as_json: bool,
+    user: str | None,
+    server: Address,
+    trust: Trust,
+) -> None:
+    """Print what was said between you and the person OF, or in the room OF, the oldest first. "me" is yourself.
+
+    On a terminal: time, who, what it answers, and the text; of a message that is not among those printed, it says only
+    that it is an earlier one. In a pipe each message is one line, parted by tabs: time (RFC 3339), from, to, and the
+    text, in which \\n is a line feed, \\t a tab and \\\\ a backslash; printf %b gives it back as it was.
+
+    \b
+    chatcli history bob
+    chatcli history '#ops' --since yesterday
+    """
+    from chatcli.cli.output.tables import on_terminal, print_messages, tell_of_older
+    from chatcli.client.oneshot.requests import read
+    from chatcli.protocol.frames import History
+
+    with naming(user) as name:
+        found = read(server, name, History(of, before, since), limit, trust)
+    print_messages(found.messages, as_json=as_json, show_seq=show_seq)
+    tell_of_older(found.messages, more=found.more)
+    if not found.messages and on_terminal():
+        note("Nothing was said.")

@@ -1,0 +1,145 @@
+"""``chatcli key``: shows the user's key, and carries it to another machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from chatcli.cli.options.shared import json_option, login_name, loudness_options, server_options, user_option
+from chatcli.cli.options.types import FingerprintType
+from chatcli.cli.output.streams import note, warn
+from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.identity.trust import Trust
+
+
+@click.group("key")
+def command() -> None:
+    """Show your key, carry it to another machine, or let another device have your name.
+
+    The key is made the first time that it is needed. Your names belong to it: whoever has the key is you.
+    """
+
+
+@command.command("show")
+@json_option("fingerprint.")
+@loudness_options
+def show(as_json: bool) -> None:
+    """Print the fingerprint of your key."""
+    from chatcli.client.identity.key import load_identity
+    from chatcli.client.storage.files import config_directory
+
+    fingerprint = load_identity(config_directory()).fingerprint
+    if as_json:
+        from chatcli.cli.output.records import OwnKey
+        from chatcli.cli.output.tables import print_json
+
+        print_json(OwnKey(fingerprint))
+    else:
+        click.echo(fingerprint)
+
+
+@command.command("export", short_help="Print your key, which is a secret.")
+@loudness_options
+def export() -> None:
+    """Print your key, for "key import" on another machine. It is a secret.
+
+    \b
+    chatcli key export | ssh other-machine chatcli key import
+    """
+    from chatcli.client.identity.key import load_identity
+    from chatcli.client.storage.files import config_directory
+
+    identity = load_identity(config_directory())
+    if sys.stdout is not None and sys.stdout.isatty():
+        warn("This is secret: whoever sees it can write under your names.")
+    click.echo(identity.export_text(), nl=False)
+
+
+@command.command("import", short_help="Make the key in FILE yours.")
+@click.argument("file", type=click.File(encoding="utf-8", errors="replace"), default="-")
+@click.option("--force", is_flag=True, help="Replace another key; it is kept beside the new one, as key.old.")
+@loudness_options
+def import_(file: IO[str], force: bool) -> None:
+    """Make the key in FILE yours: what "key export" printed, from standard input if no FILE is named."""
+    from chatcli.client.identity.key import import_identity, parse_identity
+    from chatcli.client.storage.files import config_directory
+
+    identity = parse_identity(file.read())
+    kept = import_identity(config_directory(), identity, force=force)
+    if kept is not None:
+        note(f"The key that was here is kept in {kept}.")
+    note(f"Your key is now {identity.fingerprint}.")
+
+
+@command.command("link", short_help="Print a code for another device of yours.")
+@json_option("code, until (RFC 3339), command (for the other device).")
+@user_option()
+@server_options
+def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+    """Print a code with which another device of yours can join under your name.
+
+    The code is good for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
+    """
+    from chatcli.client.oneshot.requests import request
+    from chatcli.protocol.frames import Link, LinkCode
+    from chatcli.protocol.text import command_line, printable_line
+
+    name = user or login_name()
+    answer = request(server, name, Link(1), trust, purpose="query")
+    if isinstance(answer, LinkCode):
+        key = trust.known_key(server)
+        pin = ("--pin", key) if key else ()
+        words = ("chatcli", "join", "--user", name, "--server", str(server), *pin, "--link", answer.code)
+        command = command_line(*words)
+        if as_json:
+            from chatcli.cli.output.records import LinkCode as Record
+            from chatcli.cli.output.tables import moment, print_json
+
+            print_json(Record(answer.code, moment(answer.until), command.strip()))
+            return
+        note(f"On the other device, within 10 minutes:\n{command}")
+        click.echo(printable_line(answer.code))
+
+
+@command.command("list", short_help="List the keys that your name belongs to.")
+@json_option("fingerprint, since (RFC 3339).")
+@user_option()
+@server_options
+def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+    """List the keys that your name belongs to, the oldest first.
+
+    On a terminal in columns. In a pipe parted by tabs: the fingerprint, and since when (RFC 3339).
+    """
+    from chatcli.cli.output.records import Key
+    from chatcli.cli.output.tables import local, moment, on_terminal, print_json, table, tabs
+    from chatcli.client.oneshot.requests import request
+    from chatcli.protocol.frames import KeyList, Keys
+    from chatcli.protocol.text import printable_line
+
+    answer = request(server, user or login_name(), Keys(1), trust, purpose="query")
+    keys = answer.keys if isinstance(answer, KeyList) else []
+    if as_json:
+        for key in keys:
+            print_json(Key(key.fingerprint, moment(key.since)))
+    elif on_terminal():
+        table(("fingerprint", "since"), [(printable_line(key.fingerprint), local(key.since)) for key in keys])
+    else:
+        for key in keys:
+            tabs((key.fingerprint, moment(key.since)))
+
+
+@command.command("revoke", short_help="Take your name away from a key.")
+@click.argument("fingerprint", type=FingerprintType())
+@user_option()
+@server_options
+def revoke(fingerprint: str, user: str | None, server: Address, trust: Trust) -> None:
+    """Take your name away from a key, and close what is open under it: for a device that is lost."""
+    from chatcli.client.oneshot.requests import request
+    from chatcli.protocol.frames import Revoke
+
+    request(server, user or login_name(), Revoke(fingerprint, 1), trust, purpose="query")
+    note(f"{fingerprint} is yours no more.")

@@ -1,0 +1,74 @@
+"""``chatcli rooms``: which rooms there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
+from chatcli.cli.output.streams import note
+from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.identity.trust import Trust
+    from chatcli.protocol.frames import RoomInfo
+
+_HEADINGS: Final = ("name", "kind", "you", "members", "topic", "last message")
+_SPARE: Final = ("topic", "members", "kind")  # columns that a narrow terminal does without
+_START: Final = 80  # characters of the newest message
+_TOPIC: Final = 24  # columns of it in a table
+
+
+@click.command("rooms")
+@json_option("room, kind, members, topic, owners, joined, invited, last (a message as of history, or null).")
+@user_option()
+@server_options
+def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+    """List the rooms that you may see: name, kind, members, topic, and what was last said there.
+
+    On a terminal in columns, fewer where it is narrow. In a pipe parted by tabs, and of the last message the time
+    (RFC 3339), who, and the start of the text.
+    """
+    from chatcli.cli.output.records import of_room
+    from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
+    from chatcli.client.oneshot.pages import RoomPages
+    from chatcli.client.oneshot.requests import query
+    from chatcli.protocol.frames import RoomList
+
+    with naming(user) as name:
+        pages = RoomPages()
+        while pages.add(query(server, name, pages.question(), RoomList, trust)):
+            pass
+    rooms = pages.rooms
+    if as_json:
+        for room in rooms:
+            print_json(of_room(room))
+    elif not on_terminal():
+        for room in rooms:
+            tabs([room.name, room.kind, str(room.members), room.topic, *_last(room)])
+    elif rooms:
+        table(_HEADINGS, [_cells(room) for room in rooms], _SPARE)
+    else:
+        from chatcli.protocol.text import command_line
+
+        command = command_line("chatcli", "join", "--room", "#lobby", *in_use())
+        note(f"There are no rooms yet. This makes one:\n{command}")
+
+
+def _last(room: RoomInfo) -> tuple[str, str, str]:
+    from chatcli.cli.output.tables import moment
+
+    if room.last is None:
+        return "", "", ""
+    return moment(room.last.at), room.last.sender, room.last.text[:_START]
+
+
+def _cells(room: RoomInfo) -> list[str]:
+    from chatcli.cli.output.tables import clock, shortened
+    from chatcli.protocol.text import printable_line
+
+    place = "member" if room.joined else "invited" if room.invited else "-"
+    topic = shortened(printable_line(room.topic), _TOPIC) or "-"
+    last = f"{clock(room.last.at)}  {room.last.sender}: {room.last.text[:_START]}" if room.last else "-"
+    return [printable_line(cell) for cell in (room.name, room.kind, place, str(room.members), topic, last)]

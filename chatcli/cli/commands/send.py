@@ -1,0 +1,144 @@
+"""``chatcli send``: says one thing, or what comes line by line, and leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from chatcli.cli.options.parser import OptionalWord, SeveralCommand
+from chatcli.cli.options.shared import json_option, server_options, user_option
+from chatcli.cli.options.types import DurationType, NameType, SeqType, TextType
+from chatcli.cli.output.streams import quiet
+from chatcli.protocol.address import Address
+
+if TYPE_CHECKING:
+    from chatcli.client.identity.trust import Trust
+    from chatcli.protocol.frames import Send
+
+_TIMEOUT = 30  # seconds
+
+
+@click.command("send", cls=SeveralCommand)
+@click.argument("to", nargs=-1, required=True, type=NameType(many=True), metavar="TO... [TEXT]")
+@click.option("-m", "--message", type=TextType(), help="The text, in place of TEXT behind the names.")
+@click.option("--lines", is_flag=True, help="Send each line of standard input as it comes, but for blank ones.")
+@click.option("--code", is_flag=True, help="Send the text as a block, which is shown as it stands.")
+@click.option("--reply-to", "re", type=SeqType(), help="The message that it answers.")
+@click.option(
+    "--wait",
+    cls=OptionalWord,
+    word="delivered",
+    text="Wait until the person, or somebody else in the room, was shown it.",
+)
+@click.option(
+    "-t",
+    "--timeout",
+    type=DurationType(bare=True),
+    help="How long to wait, as in 30s or 5m; implies --wait. With --lines, how long for what is not sent when the "
+    "input ends.  [default: 30s]",
+)
+@click.option("--spool", is_flag=True, help="If the server cannot take it now, keep it, and send it the next time.")
+@json_option("to, outcome, id, seq, at (RFC 3339), error (code and text, or null), status.")
+@user_option()
+@server_options
+def command(
+    to: tuple[str, ...],
+    text: str | None,
+    lines: bool,
+    code: bool,
+    re: int | None,
+    wait: str | None,
+    timeout: int | None,
+    spool: bool,
+    as_json: bool,
+    user: str | None,
+    server: Address,
+    trust: Trust,
+) -> None:
+    """Send TEXT to the people and rooms TO, and leave.
+
+    With "-" as TEXT, the text is read from standard input. One that begins with a dash may stand behind "--" as well,
+    so that it is never taken for an option; all words behind it are the text. A room is written in quotes, or the shell
+    takes it for a comment. "me" is whoever sends.
+
+    Prints "delivered" if the person, or somebody else in the room, is in the chat, or "stored" if they get it when they
+    come back; either way it is on the server's disk. For several recipients prints a line each, the name and the word
+    parted by a tab; the status is that of the one that went worst. Either all of them get it or nobody does: if one is
+    unknown, or does not take it, nothing is sent.
+
+    With --wait, delivered means that it was shown on a screen of theirs, even if they are away from it. Where that is
+    not confirmed in time, prints "stored" and ends with status 6: do not send it again, it comes when they are back.
+    People who join with --no-receipts never confirm.
+
+    With --spool, prints "spooled" where the server cannot be reached, or cannot store it now, with status 0: the next
+    command that reaches that server as the same user sends it first, once. "chatcli outbox" shows what waits.
+
+    With --lines, each line is a message: all in order, each once, through restarts of the server, for as long as the
+    input lasts. Only where the server's disk fails may lines that are on their way together change places. A line that
+    is longer than a message may be is refused, with its number, and the others go on; the status is then 4. Blank lines
+    are passed over, and bytes that are not UTF-8 replaced. Nothing is printed, but with --json. If a recipient is
+    unknown, nothing is sent; one that refuses later gets no more lines. Once nobody is left, the command ends.
+
+    \b
+    chatcli send bob "the build is done"
+    chatcli send bob carol '#ops' "deploying now"
+    make 2>&1 | tail | chatcli send bob --code -
+    chatcli send bob -- --help
+    chatcli send bob "db2 is on fire" --timeout 5m || call-bob
+    tail -f server.log | chatcli send --lines '#ops'
+    """
+    from chatcli.cli.delivery.messages import deliver
+
+    if spool and (wait or (timeout and not lines)):
+        raise click.UsageError("--spool does not wait for the server, and --wait does: give one of them.")
+    if lines and (wait or code or re is not None):
+        raise click.UsageError("--lines goes neither with --wait nor with --code or --reply-to.")
+    recipients = _recipients(to)
+    if re is not None and len(recipients) > 1:
+        raise click.UsageError("--reply-to answers one message of one conversation: name one recipient.")
+    if lines:
+        from chatcli.cli.delivery.lines import pipe
+
+        pipe(server, user, recipients, timeout or _TIMEOUT, trust, spool=spool, as_json=as_json)
+        return
+    messages = _messages(recipients, text or "", re, code=code)
+    waiting = timeout or (_TIMEOUT if wait else None)
+    deliver(server, user, messages, trust, waiting, spool=spool, as_json=as_json, quiet=quiet())
+
+
+def _recipients(to: tuple[str, ...]) -> list[str]:
+    """Return to whom to send, each once."""
+    names = [part.strip() for word in to for part in word.split(",")]
+    if not all(names):
+        raise click.UsageError(f'"{",".join(to)}": a name is empty; write them as in bob,carol.')
+    if len(names) == 1:
+        return names
+    from chatcli.protocol.names import fold
+
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(fold(name), name)
+    return list(found.values())
+
+
+def _messages(recipients: list[str], text: str, re: int | None, *, code: bool) -> list[Send]:
+    from chatcli.client.identity.message_ids import new_id
+    from chatcli.protocol.frames import Send
+
+    if text == "-":
+        from chatcli.cli.output.stdin import read_text
+
+        text = read_text("message")
+    if not text.strip():
+        raise click.UsageError("There is no text to send.")
+    if code:
+        text = _block(text)
+    return [Send(new_id(), to, text, re) for to in recipients]
+
+
+def _block(text: str) -> str:
+    """Return the text between fences that are longer than any within it."""
+    ticks = [len(line.strip()) for line in text.split("\n") if line.strip() and not line.strip().strip("`")]
+    fence = "`" * max(3, *(count + 1 for count in ticks), 3)
+    return f"{fence}\n{text}\n{fence}"

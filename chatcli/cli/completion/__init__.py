@@ -1,0 +1,1 @@
+"""Shell completion: knows no server and imports as little as possible."""

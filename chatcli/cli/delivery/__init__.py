@@ -1,0 +1,1 @@
+"""Delivery for ``chatcli send``: knows no options."""

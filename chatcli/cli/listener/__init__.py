@@ -1,0 +1,1 @@
+"""The run of ``chatcli listen``: knows no options."""

@@ -1,0 +1,256 @@
+"""Hands on messages that were listened for: prints them, or runs a command for each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import select
+import signal
+import stat
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from chatcli.cli.output.records import of_heard
+from chatcli.cli.output.streams import STDOUT, detail, has_output, warn
+from chatcli.cli.output.tables import json_line, message_cells, message_text, moment, tabbed
+from chatcli.client.transport.backoff import backoff
+from chatcli.client.transport.descriptors import blocking
+
+if TYPE_CHECKING:
+    from chatcli.client.feed.listener import Heard, Listener
+    from chatcli.client.identity.credentials import Login
+    from chatcli.protocol.frames import Message
+
+_STDOUT: Final = 1
+_STDERR: Final = 2
+_AT_ONCE: Final = 50  # messages in one write
+_PIECE: Final = 4096  # bytes that a pipe takes without waiting, once it takes any (PIPE_BUF of Linux)
+_FIRST, _LONGEST = 1.0, 60.0  # seconds between two runs of a command for the same message
+_LAST_MOMENT: Final = 5.0  # seconds for the command to end once it was told to
+_MOST_TEXT: Final = 100_000  # bytes of it in the environment: Linux takes 128 KiB in one variable
+
+
+class Hand(Protocol):
+    """What is done with messages."""
+
+    async def take(self, heard: Sequence[Heard]) -> None:
+        """Hand on messages, and tell the listener of each that was handled.
+
+        Raises:
+            OSError: standard output is closed or full.
+            InputError: the listener's position cannot be kept.
+        """
+
+
+class Output:
+    """Standard output, written without ever keeping a signal or the connection waiting for whoever reads it."""
+
+    def __init__(self) -> None:
+        self._is_file = stat.S_ISREG(os.fstat(_STDOUT).st_mode)
+        self._poll = select.poll()
+        self._poll.register(_STDOUT, select.POLLOUT)
+        self.written = 0  # bytes of what is or was being written
+
+    async def write(self, data: bytes) -> None:
+        """Write all of this.
+
+        Raises:
+            OSError: it is closed or full.
+        """
+        self.written = 0
+        while rest := memoryview(data)[self.written :]:
+            if not self._is_file and not self._poll.poll(0):
+                await self._writable()
+            try:
+                self.written += os.write(_STDOUT, rest if self._is_file else rest[:_PIECE])
+            except BlockingIOError:  # non-blocking, and somebody else has filled it meanwhile
+                await self._writable()
+            except OSError as error:
+                error.filename = STDOUT
+                raise
+
+    async def _writable(self) -> None:
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            loop.add_writer(_STDOUT, ready.set)
+        except OSError:  # a device that cannot be waited for: it takes what it is given
+            return
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(_STDOUT)
+
+
+def watch_output(gone: Callable[[], None]) -> None:
+    """Have a function called in the running loop once nobody reads standard output any more."""
+    loop = asyncio.get_running_loop()
+    poll = select.poll()
+    poll.register(_STDOUT, 0)  # only what is always told: that the other end is closed
+
+    def watch() -> None:
+        poll.poll()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(gone)
+
+    # Not awaited: nothing else ends the waiting. It owns nothing, and goes with the process.
+    threading.Thread(target=watch, name="stdout", daemon=True).start()
+
+
+class Printer:
+    """Prints messages: as ``history`` does for people, in columns parted by tabs, or as JSON."""
+
+    def __init__(self, listener: Listener, *, as_json: bool) -> None:
+        self._listener = listener
+        self._output = Output()
+        self._encoding = sys.stdout.encoding
+        if as_json:
+            self._line = _as_json
+        else:
+            self._line = _for_people if os.isatty(_STDOUT) else _in_columns
+
+    async def take(self, heard: Sequence[Heard]) -> None:
+        """Print them, some at a time: if the end comes in the middle, it is known which may have been printed."""
+        for start in range(0, len(heard), _AT_ONCE):
+            part = heard[start : start + _AT_ONCE]
+            self._listener.begun(part[-1].message.seq)
+            lines = [f"{self._line(one)}\n".encode(self._encoding, "backslashreplace") for one in part]
+            try:
+                await self._output.write(b"".join(lines))
+            except asyncio.CancelledError:  # whoever reads does not take it all: what they have is not printed again
+                ends = itertools.accumulate(map(len, lines))
+                whole = [one.message.seq for one, end in zip(part, ends, strict=True) if end <= self._output.written]
+                if whole:
+                    self._listener.done(whole[-1])
+                raise
+            self._listener.done(part[-1].message.seq)
+
+
+def _as_json(heard: Heard) -> str:
+    return json_line(of_heard(heard.message, replayed=heard.replayed))
+
+
+def _for_people(heard: Heard) -> str:
+    return message_text(heard.message, {})
+
+
+def _in_columns(heard: Heard) -> str:
+    return tabbed(message_cells(heard.message))
+
+
+class Runner:
+    """Runs a command for each message, one at a time, again and again until it ends with status 0.
+
+    Args:
+        listener: is told what was handled.
+        command: for the shell. Nothing of a message ever stands in it.
+        login: who listens, and where.
+    """
+
+    def __init__(self, listener: Listener, command: str, login: Login) -> None:
+        self._listener = listener
+        self._command = command
+        self._login = login
+
+    async def take(self, heard: Sequence[Heard]) -> None:
+        """Run the command for each."""
+        for message, replayed in heard:
+            await self._take(message, replayed=replayed)
+
+    async def _take(self, message: Message, *, replayed: bool) -> None:
+        for wait in backoff(_FIRST, _LONGEST):
+            self._listener.begun(message.seq)
+            self._listener.flush()
+            detail(f"Running the command for message {message.seq}.")
+            failure = await self._run(message, replayed=replayed)
+            if not failure:
+                self._done(message)
+                return
+            warn(f"The command {failure} for message {message.seq}: it is run again in {wait:.1f} s.")
+            await asyncio.sleep(wait)
+            replayed = True
+
+    def _done(self, message: Message) -> None:
+        self._listener.done(message.seq)
+        self._listener.flush()
+
+    async def _run(self, message: Message, *, replayed: bool) -> str:
+        """Run the command once; return how it failed, or nothing."""
+        try:
+            process = await self._start(message, replayed=replayed)
+        except OSError as error:
+            return f"cannot be started ({error.strerror})"
+        try:
+            status = await process.wait()
+        except asyncio.CancelledError:
+            if await _end(process) == 0:
+                self._done(message)
+            raise
+        return _how(status)
+
+    async def _start(self, message: Message, *, replayed: bool) -> asyncio.subprocess.Process:
+        # A file, not a pipe: it waits for nobody, whether the command reads all of it or nothing.
+        with tempfile.TemporaryFile() as stdin, blocking(_STDOUT) as stdout, blocking(_STDERR) as stderr:
+            stdin.write(f"{json_line(of_heard(message, replayed=replayed))}\n".encode())
+            stdin.seek(0)
+            return await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                "-c",
+                self._command,
+                stdin=stdin,
+                stdout=stdout if has_output() else asyncio.subprocess.DEVNULL,
+                stderr=stderr,
+                env=self._environment(message, replayed=replayed),
+                process_group=0,
+            )
+
+    def _environment(self, message: Message, *, replayed: bool) -> dict[bytes, bytes]:
+        """Return the variables; chatcli, called by the command, speaks to the same server under the same name."""
+        environment = {name: value for name, value in os.environb.items() if name != b"CHATCLI_AT"}
+        values = {
+            "SEQ": str(message.seq),
+            "ID": message.id,
+            "FROM": message.sender,
+            "TO": message.to,
+            "TEXT": message.text,
+            "TIME": moment(message.at),
+            "RE": "" if message.re is None else str(message.re),
+            "REPLAYED": "1" if replayed else "",
+            "USER": self._listener.stream.user,
+            "SERVER": str(self._login.server),
+        }
+        if self._login.trust.pin is not None:
+            values["PIN"] = self._login.trust.pin
+        return environment | {f"CHATCLI_{name}".encode(): _in_environment(value) for name, value in values.items()}
+
+
+def _in_environment(value: str) -> bytes:
+    """Return a text that can be in a variable: without NUL, and not too long for the system."""
+    data = value.replace("\0", "\N{SYMBOL FOR NULL}").encode()
+    return data if len(data) <= _MOST_TEXT else data[:_MOST_TEXT].decode(errors="ignore").encode()
+
+
+async def _end(process: asyncio.subprocess.Process) -> int | None:
+    """Tell a command to end, with all that it has started; return its status."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            async with asyncio.timeout(_LAST_MOMENT):
+                return await process.wait()
+        except TimeoutError:
+            continue
+    return process.returncode
+
+
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status}" if status else ""
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"was ended by signal {-status}"

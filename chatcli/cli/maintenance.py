@@ -1,0 +1,222 @@
+"""``chatcli admin backup|export|import|check``: upkeep of the log, with its server running or not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Final
+
+import click
+
+from chatcli.cli.options.shared import data_directory, data_option_within, json_option, loudness_options
+from chatcli.cli.options.types import FileType, NameType
+from chatcli.cli.output.streams import quiet
+
+_STDIO: Final = "-"
+
+
+def _force_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option("--force", is_flag=True, help="Replace the file if it is there.")(function)
+
+
+@click.command(short_help="Copy the log into FILE.")
+@click.argument("file", type=FileType())
+@_force_option
+@json_option("file, messages, bytes.")
+@data_option_within
+@loudness_options
+def backup(file: str, force: bool, as_json: bool) -> None:
+    """Copy the log into FILE, while the server runs or not.
+
+    The copy is whole, checked and on disk when the command ends well. It takes the place of chatcli.db in a data
+    directory to restore it: see docs/operation.md. The server's key is not in it.
+    """
+    from pathlib import Path
+
+    from chatcli.cli.output.progress import Progress
+    from chatcli.store.maintenance.backup import back_up
+
+    with Progress("Copying") as progress:
+        copied = back_up(data_directory(), Path(file), force=force, progress=progress.share)
+    count = _count(copied.messages, "message")
+    _answer(as_json, f"{count} copied to {file}: {copied.bytes} bytes.", "backup", file=file, **copied._asdict())
+
+
+@click.command("export", short_help="Write conversations as lines of JSON.")
+@click.argument("conversations", metavar="[CONVERSATION]...", nargs=-1, type=NameType(people=False))
+@click.option(
+    "--output",
+    "-o",
+    type=FileType(),
+    default=_STDIO,
+    show_default=True,
+    help="Where to write it; - is standard output.",
+)
+@_force_option
+@json_option("file, messages, unread.")
+@data_option_within
+@loudness_options
+def export_command(conversations: tuple[str, ...], output: str, force: bool, as_json: bool) -> None:
+    """Write conversations as lines of JSON, all of them if none is named.
+
+    A CONVERSATION is a room, as in '#ops', or two people, as in alice:bob. With --json and a file, what was done is
+    told as JSON; the export itself is that always.
+    """
+    from pathlib import Path
+
+    from chatcli.cli.output.tables import on_terminal
+    from chatcli.errors import StoreError
+    from chatcli.store.archive.exporter import export
+    from chatcli.store.placing import placed
+
+    now = time.time_ns() // 10**6
+    if output == _STDIO:
+        with _writing(sys.stdout.buffer, shown=not on_terminal()) as write:
+            exported = export(data_directory(), conversations, write, now)
+    else:
+        with (
+            placed(Path(output), data_directory(), force=force) as path,
+            path.open("r+b") as file,
+            _writing(file) as write,
+        ):
+            exported = export(data_directory(), conversations, write, now)
+        sentence = f"{_count(exported.messages, 'message')} written to {output}."
+        _answer(as_json, sentence, "export", file=output, **exported._asdict())
+    if exported.unread:
+        lost = _count(exported.unread, "place")
+        raise StoreError(f"The log is damaged: {lost} in it could not be read, the rest has been written.")
+
+
+@contextlib.contextmanager
+def _writing(file: IO[bytes], *, shown: bool = True) -> Iterator[Callable[[bytes], object]]:
+    """Give what writes to a file, and shows how much it has written unless that is seen anyhow."""
+    from chatcli.cli.output.progress import Progress
+
+    if not shown:
+        yield file.write
+        return
+    written = 0
+    with Progress("Writing") as progress:
+
+        def write(data: bytes) -> None:
+            nonlocal written
+            file.write(data)
+            written += len(data)
+            progress.amount(written)
+
+        yield write
+
+
+@click.command("import", short_help="Add an export to a log.")
+@click.argument("file", type=FileType())
+@json_option("messages, known, users, rooms.")
+@data_option_within
+@loudness_options
+def import_command(file: str, as_json: bool) -> None:
+    """Add an export to the log of a server that does not run.
+
+    It is read from FILE, or from standard input if that is -. All of it or nothing: lines that cannot be taken are
+    named with their numbers. Messages that are there already are left out. Nobody is told of the others: they are
+    history.
+    """
+    from chatcli.cli.output.progress import Progress, watched
+    from chatcli.cli.output.streams import warn
+    from chatcli.store.archive.importer import import_archive
+
+    with _reading(file) as source, Progress("Reading") as progress:
+
+        def complain(number: int, why: str) -> None:
+            progress.hide()
+            warn(f"Line {number}: {why}.")
+
+        lines = watched(source, _size(source), progress)
+        done = import_archive(data_directory(), lines, complain)
+    known = (
+        f"; {_count(done.known, 'message')} {'was' if done.known == 1 else 'were'} there already" if done.known else ""
+    )
+    new = f"{_count(done.messages, 'message')}, {_count(done.users, 'user')} and {_count(done.rooms, 'room')}"
+    _answer(as_json, f"{new} imported{known}.", "import", **done._asdict())
+
+
+@contextlib.contextmanager
+def _reading(file: str) -> Iterator[IO[bytes]]:
+    from chatcli.errors import InputError
+
+    if file == _STDIO:
+        if sys.stdin is None:
+            raise InputError("Standard input is closed: name a file.")
+        yield sys.stdin.buffer
+        return
+    try:
+        opened = open(file, "rb")  # noqa: SIM115, PTH123 (closed below; pathlib is not imported for it)
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+    with opened:
+        yield opened
+
+
+def _size(file: IO[bytes]) -> int:
+    """Return how many bytes a file has, 0 for what is none, as a pipe."""
+    try:
+        return os.fstat(file.fileno()).st_size
+    except OSError:
+        return 0
+
+
+@click.command(short_help="Look whether the log is whole.")
+@json_option("what, findings.")
+@data_option_within
+@loudness_options
+def check(as_json: bool) -> None:
+    """Look whether the log is whole, while the server runs or not; nothing is changed.
+
+    Prints a line for each thing that was looked at, or for each finding. The status is 1 if there are any.
+    """
+    from chatcli.cli.output.admin_records import Checked
+    from chatcli.cli.output.streams import detail, quiet
+    from chatcli.cli.output.tables import print_json
+    from chatcli.errors import StoreError
+    from chatcli.protocol.text import command_line
+    from chatcli.store.maintenance.check import examine
+
+    found = 0
+    detail("Looking at every page: that takes the longest.")
+    for what, findings in examine(data_directory()):
+        found += len(findings)
+        if as_json:
+            print_json(Checked(what, findings))
+        elif not findings and not quiet():
+            _print(f"ok: {what}")
+        for finding in () if as_json else findings:
+            _print(f"bad: {finding}")
+    if found:
+        raise StoreError(
+            "The log is damaged: stop the server and put a backup in its place (docs/operation.md). What can be read "
+            f"is saved by\n{command_line('chatcli', 'admin', 'export', '--data', str(data_directory().absolute()))}"
+        )
+
+
+COMMANDS: Final = (backup, export_command, import_command, check)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _answer(as_json: bool, sentence: str, do: str, **fields: Any) -> None:  # noqa: ANN401 (as they come)
+    if as_json:
+        from chatcli.cli.output.schema import PRINTED
+        from chatcli.cli.output.tables import print_json
+
+        print_json(PRINTED[f"admin {do}"](**fields))
+    elif not quiet():
+        _print(sentence)
+
+
+def _print(line: str) -> None:
+    from chatcli.protocol.text import printable_line
+
+    click.echo(printable_line(line))

@@ -1,0 +1,1 @@
+"""Options, settings and the values that they take: know no server."""

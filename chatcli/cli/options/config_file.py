@@ -1,0 +1,145 @@
+"""The text of ``config.toml``: read, and where there is a mistake in it, named with its line."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from chatcli.cli.options.settings import SETTINGS, File, Setting, hint
+from chatcli.errors import InputError
+
+_SERVERS: Final = "servers"  # the table of those that have a name
+
+#: What Python says of mistakes that are made often, and what we say.
+_IN_PLAIN_WORDS: Final = {
+    "Expected newline or end of document after a statement": (
+        'There is more here than one value; text stands in quotes, as in clock = "12h"'
+    ),
+    "Invalid value": 'This is no value; text stands in quotes, as in user = "alice"',
+    "Illegal character '\\n'": "A quote is missing at the end of this line",
+    "Unterminated string": "A quote is missing at the end of this line",
+    "Cannot overwrite a value": "This is set already, further above",
+}
+
+
+class Reader:
+    """Reads the text of a file, and finds the lines of mistakes in it.
+
+    Raises:
+        InputError: it is not text in UTF-8.
+    """
+
+    def __init__(self, path: str, data: bytes) -> None:
+        self._path = path
+        self._text = self._decoded(data)
+
+    def file(self) -> File:
+        """Return what the file says.
+
+        Raises:
+            InputError: there is a mistake in it; the sentence names the line.
+        """
+        import tomllib
+
+        try:
+            table = tomllib.loads(self._text)
+        except (ValueError, RecursionError) as error:  # of TOML, of a number with too many digits, of too much nesting
+            raise self._unreadable(str(error)) from None
+        servers = table.pop(_SERVERS, {})
+        if not isinstance(servers, dict):
+            raise self._mistake([_SERVERS], f"{_SERVERS} is no setting: a server is named with [servers.NAME].")
+        values = self._values(table, [])
+        if {"at", "server"} <= values.keys():
+            raise self._mistake(["at"], "at and server both say where the server is: keep one of them.")
+        named = {name: self._server(name, said) for name, said in servers.items()}
+        if "at" in values and values["at"] not in named:
+            raise self._mistake(["at"], f'There is no server "{values["at"]}". {hint(str(values["at"]), list(named))}')
+        return File(self._path, there=True, values=values, servers=named)
+
+    def _server(self, name: str, said: object) -> dict[str, object]:
+        place = [_SERVERS, name]
+        if not isinstance(said, dict):
+            raise self._mistake(place, f'"{name}" is no setting of a server: one is named with [servers.NAME].')
+        if "server" not in said:
+            raise self._mistake(place, f'Nothing says where "{name}" is: add server = "HOST:PORT".')
+        return self._values(said, place)
+
+    def _values(self, table: dict[str, object], place: list[str]) -> dict[str, object]:
+        return {
+            SETTINGS[key].name: self._value(key, said, place)
+            for key, said in table.items()
+            if self._is_known(key, place)
+        }
+
+    def _is_known(self, key: str, place: list[str]) -> bool:
+        known = [one for one in SETTINGS if not place or one != "at"]
+        if key not in known:
+            raise self._mistake(
+                [*place, key], f'There is no setting "{key}"{" of a server" * bool(place)}. {hint(key, known)}'
+            )
+        return True
+
+    def _value(self, key: str, said: object, place: list[str]) -> object:
+        setting = SETTINGS[key]
+        if isinstance(said, dict):
+            hint = f" A server is named with [servers.{next(iter(said), 'NAME')}]." if key == "server" else ""
+            raise self._mistake([*place, key], f"{key} is no table of settings.{hint}")
+        if not self._has_form(setting, said):
+            form = 'a list of texts, as in ["deploy", "prod"]' if setting.several else "text in quotes"
+            form = "true or false, without quotes" if setting.switch else form
+            raise self._mistake([*place, key], f"{key} is {form}.")
+        try:
+            return setting.type.convert(said, None, None)
+        except (InputError, click.UsageError) as error:
+            raise self._mistake(
+                [*place, key], f"{key}: {error if isinstance(error, InputError) else error.message}"
+            ) from None
+
+    @staticmethod
+    def _has_form(setting: Setting, said: object) -> bool:
+        if setting.several and isinstance(said, list):
+            return all(isinstance(one, str) for one in said)
+        return isinstance(said, bool if setting.switch else str)
+
+    def _decoded(self, data: bytes) -> str:
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self._at(line, "this is not text in UTF-8.") from None
+
+    def _mistake(self, place: list[str], sentence: str) -> InputError:
+        return self._at(self._line(place), sentence)
+
+    def _at(self, line: int | str, sentence: str) -> InputError:
+        return InputError(f"{self._path}, line {line}: {sentence}")
+
+    def _unreadable(self, message: str) -> InputError:
+        """Put what Python says of text that is not TOML into one of our sentences."""
+        what, _, where = message.rpartition(" (at ")
+        numbers = [int(word) for word in where.strip("line )").replace(",", "").split() if word.isdigit()]
+        line, *column = numbers or [self._text.rstrip().count("\n") + 1]
+        place = f"{line}, column {column[0]}" if column else line
+        return self._at(place, f"{_IN_PLAIN_WORDS.get(what, what)}.")
+
+    def _line(self, place: list[str]) -> int:
+        """Return the line on which something begins: with it, what can be read of the text so far has it.
+
+        Reading them again and again takes long for thousands of lines, but only once somebody is to mend one of them.
+        """
+        import tomllib
+
+        begin = 1
+        lines = self._text.split("\n")
+        for count in range(1, len(lines) + 1):
+            try:
+                table: object = tomllib.loads("\n".join(lines[:count]))
+            except tomllib.TOMLDecodeError:  # in the middle of a text or list of several lines
+                continue
+            for key in place:
+                table = table.get(key) if isinstance(table, dict) else None
+            if table is not None:
+                return begin
+            begin = count + 1
+        raise AssertionError  # it was read from there

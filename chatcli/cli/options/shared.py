@@ -1,0 +1,235 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from chatcli.cli.options.settings import SETTINGS, Given, settle
+from chatcli.cli.options.types import FileType, NameType, SeqType
+from chatcli.cli.output.streams import LOUDNESS, detail, warn
+from chatcli.errors import Refused, UnknownAsker
+from chatcli.protocol import codes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DATA: Final = "chatcli.data"  # where click carries the directory from a group to its sub-command
+
+_ONESELF: Final = "me"  # nobody can be called so
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def json_option(fields: str) -> Callable[[Decorated], Decorated]:
+    """Return what adds ``--json``, whose help names the fields of each object."""
+    return click.option("--json", "as_json", is_flag=True, help=f"One JSON object a line: {fields}")
+
+
+def before_option(command: Decorated) -> Decorated:
+    """Add ``--before``."""
+    return click.option("--before", type=SeqType(), help="Only what stands before this place in the log.")(command)
+
+
+def seq_option(command: Decorated) -> Decorated:
+    """Add ``--seq``."""
+    text = "Put in front of each message its place in the log, for --reply-to and --before."
+    return click.option("--seq", "show_seq", is_flag=True, help=text)(command)
+
+
+def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decorated]:
+    """Return what adds the flag of a setting, which has a variable too, and a place in ``config.toml``."""
+    setting = SETTINGS[key]
+    return click.option(
+        setting.flag,
+        type=setting.type,
+        default=setting.default,
+        show_default=setting.default is not None,
+        envvar=setting.variable,
+        show_envvar=True,
+        help=help_text or setting.help,
+    )
+
+
+def user_option(text: str = "Who you are.  [default: your login name]") -> Callable[[Decorated], Decorated]:
+    """Return what adds ``--user``."""
+    return setting_option("user", text)
+
+
+def data_option(group: Decorated) -> Decorated:
+    """Add ``--data`` to a group of commands over a server's data directory."""
+    return click.option(
+        "--data",
+        type=FileType("DIR", directory=True),
+        envvar="CHATCLI_SERVE_DATA",
+        show_envvar=True,
+        expose_value=False,
+        callback=_remember,
+        help="Directory of the server's log.  [default: the one that serve uses]",
+    )(group)
+
+
+def data_option_within(command: Decorated) -> Decorated:
+    """Add it to a command of such a group, for who writes it last."""
+    return click.option(
+        "--data",
+        type=FileType("DIR", directory=True),
+        expose_value=False,
+        callback=_remember,
+        help="Directory of the server's log; before the command it means the same.",
+    )(command)
+
+
+def _remember(context: click.Context, _option: click.Parameter, directory: str | None) -> None:
+    if directory is not None:
+        context.meta[_DATA] = directory
+
+
+def data_directory() -> Path:
+    """Return the directory that the running command is about."""
+    from pathlib import Path
+
+    from chatcli.cli.environment import default_directory
+
+    directory = click.get_current_context().meta.get(_DATA)
+    return default_directory() if directory is None else Path(directory)
+
+
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--server``, ``--at``, ``--pin`` and ``--accept-new``; the command gets ``server`` and ``trust``.
+
+    What was not given of any option is taken from ``config.toml``.
+    """
+
+    @functools.wraps(command)
+    def trusting(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (passed on)
+        from chatcli.client.identity.trust import Trust
+
+        listen_to_remarks()
+        context = click.get_current_context()
+        settled = settle(options, _given(context), context.find_root().params.get("at"))
+        del settled["at"]
+        _name_oneself(context, settled)
+        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=asker())
+        command(*arguments, trust=trust, **settled)
+
+    for key in ("accept-new", "pin", "at", "server"):
+        setting_option(key)(trusting)
+    return loudness_options(trusting)
+
+
+def asker() -> Callable[[str], bool] | None:
+    """Return what asks the person, or None where nobody would see the question."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return None
+    from chatcli.cli.output.confirm import on_terminal
+
+    return on_terminal()
+
+
+def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
+    """Put the user's own name where "me" stands for a person."""
+
+    def named(said: str) -> str:
+        words = [word.strip() for word in said.split(",")]
+        if _ONESELF not in words:
+            return said
+        own = options.get("user") or login_name()
+        return ",".join(own if word == _ONESELF else word for word in words)
+
+    for param in context.command.params:
+        said = options.get(param.name or "")
+        if said and isinstance(param.type, NameType) and param.type.of_people:
+            options[param.name or ""] = named(said) if isinstance(said, str) else tuple(map(named, said))
+
+
+def listen_to_remarks() -> None:
+    """Have what the client remarks on said on standard error, as much of it as --verbose asks for."""
+    from chatcli.client import diagnostics
+
+    verbose = click.get_current_context().meta.get(LOUDNESS, 0) > 0
+    diagnostics.listen(trouble=warn, detail=detail if verbose else None)
+
+
+def loudness_options(command: Decorated) -> Decorated:
+    """Add ``--quiet`` and ``--verbose``, which :func:`chatcli.cli.output.streams.note` and ``detail`` heed."""
+    for short, name, loudness, text in (
+        ("-v", "--verbose", 1, "Say on standard error what is being done."),
+        ("-q", "--quiet", -1, "Say nothing but what goes wrong; the status tells the rest."),
+    ):
+        option = click.option(
+            short, name, is_flag=True, expose_value=False, callback=_set_loudness(loudness), help=text
+        )
+        option(command)
+    return command
+
+
+def _set_loudness(loudness: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def remember(context: click.Context, _option: click.Parameter, given: bool) -> None:
+        if not given:
+            return
+        if context.meta.get(LOUDNESS, loudness) != loudness:
+            raise click.UsageError("--quiet and --verbose are opposites: give one of them.", context)
+        context.meta[LOUDNESS] = loudness
+
+    return remember
+
+
+def _given(context: click.Context) -> Given:
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return Given(
+        frozenset(name for name, source in sources.items() if source is ParameterSource.COMMANDLINE),
+        frozenset(name for name, source in sources.items() if source is ParameterSource.ENVIRONMENT),
+    )
+
+
+def in_use() -> list[str]:
+    """Return the options that say where and who, as they were given to the running command, for one to be pasted."""
+    context = click.get_current_context()
+    given = {name: context.params[name] for name in ("server", "at", "user") if _is_typed(context, name)}
+    if "at" not in given and (at := context.find_root().params.get("at")):
+        given["at"] = at
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return name in context.params and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+@contextlib.contextmanager
+def naming(user: str | None) -> Iterator[str]:
+    """Give the name to use, the login name if there is none; if that is refused, say where it came from.
+
+    Raises:
+        click.UsageError: the system does not know the login name.
+        Refused: as the block raises it.
+    """
+    name = user or login_name()
+    try:
+        yield name
+    except Refused as refusal:
+        unknown = isinstance(refusal, UnknownAsker)
+        if user or not (unknown or refusal.code in (codes.NAME_TAKEN, codes.BAD_NAME)):
+            raise
+        sentence = f'{refusal} "{name}" is your login name here: say who you are with --user.'
+        raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None
+
+
+def login_name() -> str:
+    """Return the name under which the person is logged in here.
+
+    Raises:
+        click.UsageError: the system does not know it.
+    """
+    from chatcli.client.identity import login_name as login
+
+    name = login.login_name()
+    if not name:
+        raise click.UsageError("This system does not know your login name: say who you are with --user.")
+    return name

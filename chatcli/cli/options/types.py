@@ -1,0 +1,267 @@
+"""What may stand behind an option or in a setting: addresses, times, keys and names, read from what people write."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from chatcli.protocol.address import Address, parse_address
+from chatcli.protocol.text import is_text
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class _Completed:
+    """What a shell completes."""
+
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 (click's signature)
+        incomplete: str,
+    ) -> list[CompletionItem[str]]:
+        """Return what a word that begins so may become."""
+        return self.known(ctx, incomplete)
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the same; each type knows others."""
+        raise NotImplementedError
+
+
+class AddressType(_Completed, click.ParamType[Address]):
+    """An address as people write it: HOST, HOST:PORT or [IPV6]:PORT."""
+
+    name = "HOST[:PORT]"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> Address:
+        """Read the address.
+
+        Raises:
+            InputError: it is none; the sentence says how to write one.
+        """
+        return value if isinstance(value, Address) else parse_address(str(value))
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
+        """Return the addresses of the servers that the user has spoken to."""
+        from chatcli.cli.completion.candidates import servers
+
+        return servers(incomplete)
+
+
+class TextType(click.ParamType[str]):
+    """Text that can be sent, and is not empty."""
+
+    def __init__(self, name: str = "TEXT") -> None:
+        self.name = name
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is no text: Python smuggles bytes that are not UTF-8 through as surrogates."""
+        text = str(value)
+        if not text:
+            self.fail("it is empty.", param, ctx)
+        if not is_text(text):
+            self.fail("it is not text in UTF-8.", param, ctx)
+        return text
+
+
+class WordsType(click.ParamType[tuple[str, ...]]):
+    """Words, or rows of words, parted by commas; in ``config.toml`` a list of texts as well."""
+
+    name = "WORD,..."
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the words, without blanks around them."""
+        written = value if isinstance(value, list | tuple) else str(value).split(",")
+        words = tuple(" ".join(str(word).split()) for word in written if str(word).strip())
+        if not all(map(is_text, words)):
+            self.fail("it is not text in UTF-8.", param, ctx)
+        if any(not any(map(str.isalnum, word)) for word in words):
+            self.fail("a word has a letter or a digit in it.", param, ctx)
+        return words
+
+
+class NameType(_Completed, TextType):
+    """The name of a person or of a room, which the shell completes; with ``many``, or several, parted by commas."""
+
+    def __init__(self, name: str = "TEXT", *, people: bool = True, rooms: bool = True, many: bool = False) -> None:
+        super().__init__(name)
+        self.of_people = people
+        self._wanted = {"people": people, "rooms": rooms, "many": many}
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return those that are known."""
+        from chatcli.cli.completion.candidates import names
+
+        return names(ctx, incomplete, **self._wanted)
+
+
+class UserType(_Completed, TextType):
+    """A name of the user's own."""
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
+        """Return those that were used here."""
+        from chatcli.cli.completion.candidates import users
+
+        return users(incomplete)
+
+
+class NamedServerType(_Completed, TextType):
+    """The name that ``config.toml`` gives a server."""
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
+        """Return the names in that file."""
+        from chatcli.cli.completion.candidates import named_servers
+
+        return named_servers(incomplete)
+
+
+class FileType(_Completed, TextType):
+    """A file, or with ``directory`` a directory, which the shell completes."""
+
+    def __init__(self, name: str = "FILE", *, directory: bool = False) -> None:
+        super().__init__(name)
+        self._kind = "dir" if directory else "file"
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
+        """Leave it to the shell."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+class RoomType(_Completed, click.ParamType[str]):
+    """The name of a room."""
+
+    name = "#ROOM"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> str:
+        """Check the name.
+
+        Raises:
+            InputError: it breaks a rule; the sentence says which.
+        """
+        from chatcli.protocol.names import check_room_name
+
+        return check_room_name(str(value)).text
+
+    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the rooms that are known."""
+        from chatcli.cli.completion.candidates import names
+
+        return names(ctx, incomplete, people=False)
+
+
+class DurationType(click.ParamType[int]):
+    """A length of time, in seconds.
+
+    Args:
+        bare: a number without a unit is one of seconds; for what is short, and harmless if it was not meant so.
+    """
+
+    name = "TIME"
+
+    def __init__(self, *, bare: bool = False) -> None:
+        self._bare = bare
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> int:
+        """Read it.
+
+        Raises:
+            InputError: it is none; the sentence says how to write one.
+        """
+        from chatcli.protocol.durations import parse_duration
+
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        return parse_duration(f"{text}s" if self._bare and text.isdecimal() else text)
+
+
+class LapseType(click.ParamType[float]):
+    """A length of time for which something is done, in seconds, of which there may be a part."""
+
+    name = "TIME"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Read it: a number with a unit, or one of seconds."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(s|m|h|)", str(value))
+        seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+        if not seconds:
+            self.fail(f'"{value}" is no time above 0; write 5s, 0.5s or 2m.', param, ctx)
+        return seconds
+
+
+class FingerprintType(click.ParamType[str]):
+    """The fingerprint of a key, as ``serve`` and ``key show`` print it."""
+
+    name = "SHA256:…"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that it is written like one."""
+        from chatcli.protocol.keys import is_fingerprint
+
+        text = str(value).strip()
+        if not is_fingerprint(text):
+            self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 characters.', param, ctx)
+        return text
+
+
+class SeqType(click.ParamType[int]):
+    """A message's place in the log."""
+
+    name = "SEQ"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Check that it is one."""
+        text = str(value)
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**53):
+            self.fail(f'"{text}" is no place in the log: history with --seq shows that of each message.', param, ctx)
+        return int(text)
+
+
+class MomentType(click.ParamType[int]):
+    """A time, in milliseconds since 1970-01-01 UTC: so long ago, a day, or a date and a time of day."""
+
+    name = "TIME"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,  # noqa: ARG002 (click's signature)
+        ctx: click.Context | None,  # noqa: ARG002 (click's signature)
+    ) -> int:
+        """Read it; a date without a zone is meant as the clock here shows it.
+
+        Raises:
+            InputError: it is none; the sentence says how to write one.
+        """
+        import time
+
+        from chatcli.cli.options.times import parse_moment
+
+        return value if isinstance(value, int) else parse_moment(str(value), time.time())

@@ -1,0 +1,1 @@
+"""Everything that is printed: knows no options and no server."""

@@ -1,0 +1,77 @@
+"""Which command prints which record with ``--json``, and the JSON Schema of all of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from chatcli.cli.output import admin_records, records
+
+#: By the words of the command. A command with ``--json`` that is missing here fails a test.
+PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
+    "send": records.Sent,
+    "outbox": records.Waiting,
+    "ask": records.Answer,
+    "listen": records.Heard,
+    "who": records.Person,
+    "rooms": records.Room,
+    "history": records.Message,
+    "search": records.Message,
+    "status": records.Status,
+    "key show": records.OwnKey,
+    "key link": records.LinkCode,
+    "key list": records.Key,
+    "bench": records.Measured,
+    "admin status": admin_records.ServerStatus,
+    "admin users": admin_records.User,
+    "admin kick": admin_records.Kicked,
+    "admin ban": admin_records.Banned,
+    "admin unban": admin_records.Unbanned,
+    "admin mute": admin_records.Muted,
+    "admin unmute": admin_records.Unmuted,
+    "admin op": admin_records.Operator,
+    "admin deop": admin_records.NoOperator,
+    "admin release": admin_records.Released,
+    "admin invite": admin_records.Invitation,
+    "admin backup": admin_records.Backup,
+    "admin export": admin_records.Export,
+    "admin import": admin_records.Import,
+    "admin check": admin_records.Checked,
+}
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema: each record under ``$defs``, and a line of any command as one of them."""
+    kinds = list(dict.fromkeys(PRINTED.values()))
+    _, parts = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    return {
+        "$schema": _DIALECT,
+        "title": "A line that chatcli prints with --json",
+        "anyOf": [{"$ref": f"#/$defs/{record_name(kind)}"} for kind in kinds],
+        "$defs": {_key(part): _renamed(parts[part]) for part in parts},
+    }
+
+
+def record_name(record: type[msgspec.Struct]) -> str:
+    """Return what a record is called in the schema."""
+    return _key(record.__name__)
+
+
+def _key(class_name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", class_name).lower()
+
+
+def _renamed(part: Any) -> Any:  # noqa: ANN401 (any part of a schema)
+    """Return a part in which records are called by their own names, and nothing has a title."""
+    if isinstance(part, list):
+        return [_renamed(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    whole = {key: _renamed(value) for key, value in part.items() if key != "title"}
+    if "$ref" in whole:
+        whole["$ref"] = "#/$defs/" + _key(whole["$ref"].rpartition("/")[2])
+    return whole

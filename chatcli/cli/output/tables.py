@@ -1,0 +1,247 @@
+"""What the commands that list something share: columns, times, messages, JSON."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from chatcli.cli.output.streams import note
+from chatcli.protocol.text import printable, printable_line
+
+if TYPE_CHECKING:
+    from msgspec import Struct
+
+    from chatcli.protocol.frames import Message
+
+_GAP: Final = "  "  # between columns
+_LEAST: Final = 16  # columns of the last one, and of one that is cut
+_INDENT: Final = 18  # columns: what goes on below a message stands under its first name, beside the time
+_GOES_ON: Final = 4  # columns: what goes on below a row of a list
+_QUOTED: Final = 41  # columns of a message that is answered
+_LOOKED_AT: Final = 200  # characters of it: long texts are looked at no further than they are shown
+
+
+def on_terminal() -> bool:
+    """Return whether people read standard output as it is printed."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str] = ()) -> None:
+    """Print rows in columns under headings, no wider than the terminal; for a terminal only.
+
+    Args:
+        headings: of the columns; the last one may be cut.
+        rows: their cells.
+        spare: headings of columns that are left out where the last one has no place, the first of these first.
+    """
+    import shutil
+
+    space = shutil.get_terminal_size().columns
+    lines = [list(line) for line in (headings, *rows)]
+    for heading in spare:
+        if _least(lines) > space:
+            place = lines[0].index(heading)
+            lines = [line[:place] + line[place + 1 :] for line in lines]
+    if spare and (excess := _least(lines) - space) > 0:
+        widths = _widths(lines)[:-1]
+        widest = widths.index(max(widths))
+        for cells in lines:
+            cells[widest] = shortened(cells[widest], max(_LEAST, widths[widest] - excess))
+    for line in columns(lines):
+        click.echo(shortened(line, space))
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(width, column)) for column in zip(*lines, strict=True)]
+
+
+def _least(lines: Sequence[Sequence[str]]) -> int:
+    """Return how wide lines are at least, if of the last column there is only the beginning."""
+    *widths, last = _widths(lines)
+    return sum(widths) + len(_GAP) * len(widths) + min(last, _LEAST)
+
+
+def columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines with their cells under each other."""
+    widths = _widths(lines)
+    padded = ([cell + " " * (space - width(cell)) for cell, space in zip(line, widths, strict=True)] for line in lines)
+    return [_GAP.join(line).rstrip() for line in padded]
+
+
+def tabs(cells: Iterable[str]) -> None:
+    """Print one row for another program, as :func:`tabbed` has it."""
+    click.echo(tabbed(cells))
+
+
+def tabbed(cells: Iterable[str]) -> str:
+    """Return cells parted by tabs.
+
+    Within a cell a line feed is ``\\n``, a tab ``\\t`` and a backslash ``\\\\``, as ``printf %b`` reads it.
+    """
+    return "\t".join(map(_escaped, cells))
+
+
+def _escaped(cell: str) -> str:
+    text = cell.replace("\\", "\\\\") if "\\" in cell else cell
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+# What counts columns is imported where there is more than ASCII: it would be felt in every command that lists.
+
+
+def width(text: str) -> int:
+    """Return how many columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from chatcli.client.interactive.widths import columns
+
+    return columns(text)
+
+
+def shortened(text: str, space: int) -> str:
+    """Return as much of a line as fits into so many columns."""
+    if len(text) <= space and text.isascii():
+        return text
+    from chatcli.client.interactive.widths import cut
+
+    return cut(text, space)
+
+
+def print_row(line: str, indent: int = _GOES_ON) -> None:
+    """Print a line on a terminal, in rows that fit: one that the terminal breaks may go on as if it were another."""
+    click.echo(in_rows(line, indent))
+
+
+def in_rows(line: str, indent: int = _GOES_ON) -> str:
+    """Return a line, or several, in rows that fit on the terminal; those that go on are indented."""
+    import shutil
+
+    space = shutil.get_terminal_size().columns
+    if len(line.encode()) <= space:
+        return line
+    from chatcli.client.interactive.wrap import indentation, wrapped
+
+    fitting = indentation(indent, space)
+    return "\n".join(row for part in line.split("\n") for row in wrapped(part, space, fitting))
+
+
+def moment(time: int) -> str:
+    """Return a time of the protocol as RFC 3339 in UTC, with milliseconds."""
+    return _utc(time).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local(time: int) -> str:
+    """Return a time of the protocol as people here read it, to the minute."""
+    return f"{_here(time):%Y-%m-%d %H:%M}"
+
+
+def clock(time: int) -> str:
+    """Return the same, without the day if it is today."""
+    then = _here(time)
+    today = then.date() == datetime.datetime.now().astimezone().date()
+    return f"{then:%H:%M}" if today else f"{then:%Y-%m-%d %H:%M}"
+
+
+def _here(time: int) -> datetime.datetime:
+    from chatcli import zone
+
+    zone.current()  # for `listen`, which may run for weeks
+    return _utc(time).astimezone()
+
+
+def _utc(time: int) -> datetime.datetime:
+    seconds, milliseconds = divmod(time, 1000)
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC) + datetime.timedelta(milliseconds=milliseconds)
+
+
+def print_json(record: Struct | Mapping[str, Any]) -> None:
+    """Print one of :mod:`chatcli.cli.output.records` on one line."""
+    click.echo(json_line(record))
+
+
+def json_line(record: Struct | Mapping[str, Any]) -> str:
+    """Return one of :mod:`chatcli.cli.output.records` as one line; what a terminal would act on is escaped."""
+    import msgspec
+
+    line = msgspec.json.encode(record).decode()
+    if printable(line) != line:
+        import json
+
+        line = json.dumps(msgspec.to_builtins(record), separators=(",", ":"))  # escapes everything that is not ASCII
+    return line
+
+
+def print_messages(messages: Sequence[Message], *, as_json: bool, show_seq: bool = False) -> None:
+    """Print messages in the order given: for people each on as many lines as it has, in a pipe on one line."""
+    from chatcli.cli.output.records import of_message
+
+    if as_json:
+        for message in messages:
+            print_json(of_message(message))
+    elif on_terminal():
+        _print_for_people(messages, show_seq=show_seq)
+    else:
+        for message in messages:
+            tabs(message_cells(message, show_seq=show_seq))
+
+
+def message_cells(message: Message, *, show_seq: bool = False) -> tuple[str, ...]:
+    """Return the cells of a message's row in a pipe, none of them empty: place, time, from, to, text."""
+    cells = moment(message.at), message.sender, message.to, message.text
+    return (str(message.seq), *cells) if show_seq else cells
+
+
+def _print_for_people(messages: Sequence[Message], *, show_seq: bool) -> None:
+    starts = {message.seq: _start(message) for message in messages}
+    wide = max((len(str(message.seq)) for message in messages), default=0)
+    for message in messages:
+        seq = f"{message.seq:>{wide}}  " if show_seq else ""
+        click.echo(message_text(message, starts, seq))
+
+
+def _start(message: Message) -> str:
+    """Return how a message begins, as an answer to it quotes it."""
+    return shortened(printable_line(message.text[:_LOOKED_AT].strip()), _QUOTED)
+
+
+def message_text(message: Message, starts: Mapping[int, str], before: str = "") -> str:
+    """Return the rows of a message on a terminal.
+
+    Args:
+        message: what was said.
+        starts: how others begin, by ``seq``.
+        before: stands in front of it.
+    """
+    from chatcli.protocol.names import is_room
+
+    sender, to = printable_line(message.sender), printable_line(message.to)
+    who = f"{to}  {sender}" if is_room(message.to) else f"{sender} → {to}"
+    indent = _INDENT + len(before)
+    text = _expanded(printable(message.text).rstrip("\n")).replace("\n", "\n" + " " * indent)
+    return in_rows(f"{before}{local(message.at)}  {who}{_answered(message, starts)}  {text}", indent)
+
+
+def _expanded(text: str) -> str:
+    if "\t" not in text:
+        return text
+    from chatcli.client.interactive.widths import expanded
+
+    return expanded(text)
+
+
+def _answered(message: Message, starts: Mapping[int, str]) -> str:
+    """Return what a message answers, as the interactive client shows it."""
+    if message.re is None:
+        return ""
+    start = starts.get(message.re)
+    return f'  ↳ "{start}"' if start else "  ↳ an earlier message"
+
+
+def tell_of_older(messages: Sequence[Message], *, more: bool) -> None:
+    """Say on standard error how to go on, if people read along and there are older messages."""
+    if more and messages and on_terminal():
+        note(f"Older ones: --before {min(message.seq for message in messages)}")

@@ -1,0 +1,1 @@
+"""What programs import, on asyncio: knows no terminal."""

@@ -1,0 +1,347 @@
+"""What programs import: messages that come as they are asked for, and a word to say, in a few lines of Python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Literal, Self
+
+from chatcli.client.api import validation
+from chatcli.client.api.types import (
+    Answer,
+    Message,
+    Person,
+    Room,
+    Sent,
+    of_answer,
+    of_message,
+    of_person,
+    of_room,
+    of_sent,
+)
+from chatcli.client.feed.listener import Heard, Listener, open_cursor
+from chatcli.client.feed.requester import Speaker
+from chatcli.client.feed.stream import Stream
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.key import load_identity
+from chatcli.client.identity.login_name import login_name
+from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.trust import Trust
+from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.oneshot.pages import RoomPages
+from chatcli.client.oneshot.questions import GRACE, WITHDRAWING
+from chatcli.client.storage.files import config_directory
+from chatcli.errors import ChatError, InputError
+from chatcli.protocol import frames
+from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
+from chatcli.protocol.choices import check_choices
+
+if TYPE_CHECKING:
+    from chatcli.client.feed.listener import Since
+
+
+logger: Final = logging.getLogger("chatcli")
+
+
+class Chat:
+    """A connection that mends itself: an asynchronous iterator of messages, and ways to say and ask something.
+
+    A message counts as handled once the next one is asked for, or the block is left without an exception: if the
+    program ends before, however suddenly, that message comes again the next time, with ``replayed`` set, and no other
+    does. A lost connection is made again. What waits for an answer waits until the server is back; ``asyncio.timeout``
+    limits that. See :func:`connect`.
+
+    Attributes:
+        user: the name as its owner first wrote it.
+    """
+
+    def __init__(self, login: Login, cursor: str | None, since: Since) -> None:
+        self.user = login.user
+        self._login = login
+        self._cursor = cursor
+        self._since = since
+        self._waiting: deque[Heard] = deque()
+        self._in_hand: int | None = None
+        self._asked: dict[str, frames.Send] = {}  # questions whose answers are waited for, by their ids
+        self._speaker = Speaker(login)
+        self._listener: Listener | None = None
+
+    async def __aenter__(self) -> Self:
+        stream = Stream(self._login, logger.info, own=self._cursor is None)
+        cursor = open_cursor(self._login, self._cursor)
+        self._listener = Listener(self._login, stream, cursor, own=self._cursor is None)
+        try:
+            await self._listener.start(self._since)
+        except BaseException:
+            await self._listener.close()
+            raise
+        self.user = stream.user
+        self._speaker = Speaker(self._login.settled())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        listener = self._open()
+        try:
+            if kind is None:
+                self._handled(listener)
+        finally:
+            self._listener, self._in_hand = None, None
+            self._waiting.clear()
+            try:
+                await asyncio.gather(*map(self._withdraw, self._asked.values()))
+                await self._speaker.close()
+            finally:
+                await listener.close()
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        """Return the next message, however long that takes; the one before it was handled.
+
+        Raises:
+            Refused: the server does not want us any more.
+            ServerNotTrusted: what answers there now is not the server that was trusted.
+            InputError: how far we have come cannot be kept.
+        """
+        listener = self._open()
+        self._handled(listener)
+        if not self._waiting:
+            self._waiting.extend(await listener.heard())
+        frame, replayed = self._waiting[0]
+        listener.begun(frame.seq)
+        self._waiting.popleft()
+        self._in_hand = frame.seq
+        return of_message(frame, self.user, replayed=replayed)
+
+    async def send(self, to: str, text: str, reply_to: int | None = None) -> Sent:
+        """Say something to a person or in a room; return once it is on the server's disk, where it is once.
+
+        Args:
+            to: the person, or the room with its ``#``.
+            text: what.
+            reply_to: the ``seq`` of the message that it answers.
+
+        Raises:
+            UnknownRecipient: nobody of that name was ever here, or there is no such room.
+            Refused: the server does not take it; ``code`` says why.
+            ServerUnavailable: it cannot store it at the moment: send it again later.
+            InputError: there is no such message to answer.
+        """
+        self._open()
+        validation.check_seq(reply_to, "reply_to")
+        return of_sent(await self._speaker.send(frames.Send(new_id(), to, text, reply_to)))
+
+    async def reply(self, message: Message, text: str) -> Sent:
+        """Answer a message, in the room where it was said or to who said it.
+
+        Raises:
+            As :meth:`send`.
+        """
+        return await self.send(message.room or message.sender, text, message.seq)
+
+    async def ask(self, to: str, text: str, choices: Sequence[str], timeout: float) -> Answer | None:  # noqa: ASYNC109
+        """Ask something, and return the answer; None if there was none in time.
+
+        In a room the first answer counts. Whoever stops waiting, as by cancelling the task, has the question withdrawn;
+        so has whoever cannot be told of the answer.
+
+        Args:
+            to: the person, or the room with its ``#``.
+            text: what.
+            choices: what can be answered: 2 to 9 of them.
+            timeout: how long the question is open, in seconds.
+
+        Raises:
+            As :meth:`send`.
+        """
+        self._open()
+        seconds = validation.open_for(timeout)
+        check_choices(choices)
+        question = frames.Send(new_id(), to, text, choices=list(choices), seconds=seconds)
+        self._asked[question.id] = question
+        asked = None
+        try:
+            asked = await self._speaker.send(question)
+            answered = await self._answered(asked.seq, seconds + GRACE)
+        except BaseException as error:
+            if asked is not None or isinstance(error, asyncio.CancelledError):
+                await self._withdraw(question)
+            raise
+        finally:
+            del self._asked[question.id]
+        return None if answered.message is None else of_answer(answered.message)
+
+    async def _answered(self, seq: int, seconds: float) -> frames.Answered:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._speaker.answer(seq)
+        except TimeoutError:
+            return await self._speaker.ask(frames.Answers(seq), frames.Answered)
+
+    async def _withdraw(self, question: frames.Send) -> None:
+        """Take a question back that may have been asked: said once more it has the same place."""
+        with contextlib.suppress(TimeoutError, ChatError):
+            async with asyncio.timeout(WITHDRAWING):
+                seq = (await self._speaker.send(question)).seq
+                await self._speaker.send(frames.Send(new_id(), question.to, "", seq, answer=frames.DECLINED))
+
+    async def answer(self, message: Message, number: int | None) -> Sent:
+        """Answer a question with one of its choices, from 0, or decline it with None.
+
+        Raises:
+            Refused: somebody else was first, or its time is over (``not_open``).
+        """
+        chosen = frames.DECLINED if number is None else number
+        answer = frames.Send(new_id(), message.room or message.sender, "", message.seq, answer=chosen)
+        self._open()
+        return of_sent(await self._speaker.send(answer))
+
+    async def join(self, room: str) -> Room:
+        """Enter a room, which comes into being if it is not there; what is said there from now on comes as messages.
+
+        Raises:
+            Refused: the user may not.
+        """
+        self._open()
+        return of_room((await self._speaker.ask(frames.Join(room), frames.Room)).room)
+
+    async def who(self, room: str = "") -> list[Person]:
+        """Return who is in the chat, or who belongs to a room, by name.
+
+        Raises:
+            UnknownRecipient: there is no such room.
+        """
+        self._open()
+        people = (await self._speaker.ask(frames.Who(room), frames.People)).people
+        return list(map(of_person, people))
+
+    async def rooms(self) -> list[Room]:
+        """Return the rooms that the user may see, by name."""
+        self._open()
+        pages = RoomPages()
+        while pages.add(await self._speaker.ask(pages.question(), frames.RoomList)):
+            pass
+        return list(map(of_room, pages.rooms))
+
+    def _open(self) -> Listener:
+        if self._listener is None:
+            raise InputError('The connection is not open: write "async with chatcli.connect(...) as chat:".')
+        return self._listener
+
+    def _handled(self, listener: Listener) -> None:
+        if self._in_hand is not None:
+            listener.done(self._in_hand)
+            self._in_hand = None
+
+
+def connect(
+    user: str | None = None,
+    server: str | None = None,
+    *,
+    cursor: str | None = None,
+    since: int | datetime.datetime | Literal["now"] | None = None,
+    pin: str | None = None,
+    accept_new: bool = False,
+    receipts: bool = True,
+    config: str | None = None,
+) -> Chat:
+    """Return a connection to a chat, to be opened with ``async with``.
+
+    ::
+
+        async with chatcli.connect("echo") as chat:
+            async for message in chat:
+                await chat.reply(message, message.text)
+
+    Args:
+        user: who you are; by default ``CHATCLI_USER``, or your login name.
+        server: where the server is, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
+        cursor: the name of a position of its own, kept on this machine; by default it is the user's, which all of their
+            devices share and move: a bot has a name of its own, or a cursor.
+        since: where to begin: behind that ``seq``, at that time, or with what comes from now on; by default where it
+            left off.
+        pin: the fingerprint of the server's key: speak to no other. By default ``CHATCLI_PIN``.
+        accept_new: trust a server that is not known yet, whatever its key.
+        receipts: whether others are told what was handled; only of the user's own position.
+        config: the directory of the key and of known servers; by default the user's, as for the commands.
+
+    Raises:
+        InputError: an address, a name, a key or a file cannot be right. Opening it also raises
+
+            - ``ServerUnreachable``: no server answers there;
+            - ``ServerUnavailable``: it takes nobody at the moment; ``code`` says why;
+            - ``Refused``: the server does not want that name; ``code`` says why;
+            - ``ServerNotTrusted``: the server is not known, or not the one that was known.
+    """
+    begin = validation.beginning(since)
+    return Chat(_login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config), cursor, begin)
+
+
+def send(
+    to: str,
+    text: str,
+    user: str | None = None,
+    server: str | None = None,
+    *,
+    reply_to: int | None = None,
+    pin: str | None = None,
+    accept_new: bool = False,
+    config: str | None = None,
+) -> Sent:
+    """Say one thing and return once it is on the server's disk; for programs without ``asyncio``.
+
+    A connection that breaks is tried again for a few seconds; the message arrives once.
+
+    Args:
+        to: the person, or the room with its ``#``.
+        text: what.
+        user: who you are; by default ``CHATCLI_USER``, or your login name.
+        server: where the server is, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
+        reply_to: the ``seq`` of the message that it answers.
+        pin: the fingerprint of the server's key: speak to no other. By default ``CHATCLI_PIN``.
+        accept_new: trust a server that is not known yet, whatever its key.
+        config: the directory of the key and of known servers; by default the user's, as for the commands.
+
+    Raises:
+        UnknownRecipient: nobody of that name was ever here, or there is no such room.
+        Refused: the server said no to the name or to the message; ``code`` says why.
+        ServerUnreachable: the server does not answer; where it may have got the message, the sentence says so.
+        ServerUnavailable: the server cannot store it at the moment; ``code`` says why.
+        ServerNotTrusted: the server is not known, or not the one that was known.
+        InputError: an address, a name, a key or a file cannot be right.
+    """
+    validation.check_text(to, text)
+    validation.check_seq(reply_to, "reply_to")
+    login = _login(user, server, pin, accept_new=accept_new, config=config)
+    return of_sent(oneshot.send(login.server, login.user, to, text, login.trust, login.identity, reply_to))
+
+
+def _login(
+    user: str | None,
+    server: str | None,
+    pin: str | None,
+    *,
+    accept_new: bool,
+    receipts: bool = True,
+    config: str | None,
+) -> Login:
+    """Return who and where: as it is given, or else as the variables of the commands say."""
+    where = server or os.environ.get("CHATCLI_SERVER", "")
+    address = parse_address(where) if where else Address(DEFAULT_HOST, DEFAULT_PORT)
+    key = pin or os.environ.get("CHATCLI_PIN") or None
+    validation.check_pin(key)
+    trust = Trust(key, accept_new=accept_new, directory=config)
+    name = user or os.environ.get("CHATCLI_USER", "") or login_name()
+    if not name:
+        raise InputError("This system does not know your login name: say who you are.")
+    validation.check_text(name)
+    return Login(address, name, trust, load_identity(config or config_directory()), receipts)

@@ -1,0 +1,348 @@
+"""Lines that may have been meant otherwise than they would be carried out: each is held until a second Enter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+from chatcli.client.chat.contacts import Circle
+from chatcli.client.chat.questions import NO_CHOICE, OpenQuestions, Question, answered_with, asker
+from chatcli.errors import InputError
+from chatcli.protocol.grammar import (
+    TO_WHOM,
+    Command,
+    Say,
+    Unclear,
+    begins_like_command,
+    resembled_command,
+    split_address,
+)
+from chatcli.protocol.names import ROOM_SIGN, check_room_name, fold, is_room
+from chatcli.protocol.text import printable_line
+
+#: Where a line comes from: the keyboard; the clipboard; an earlier visit or the lines that were sent before; or several
+#: lines that a terminal has handed out at once, which is how it pastes where it does not mark a paste.
+Origin = Literal["typed", "pasted", "kept", "burst"]
+Meaning = Say | Command | Unclear | None
+
+_SCHEMES: Final = frozenset(
+    ("mailto", "tel", "sms", "xmpp", "magnet", "data", "urn", "news", "irc", "ircs", "git", "sip", "geo", "bitcoin")
+)
+_OPENING: Final = "([{<\"'`*_„“«"  # may stand in front of a word
+_QUOTING: Final = "([{<\"'`*„“«"  # begins what is quoted or marked, and nobody's name
+# A smiley after its eyes, or what follows the first colon of :this:
+_SMILEY: Final = re.compile(r"[-^']?[)(\]\[}{/\\|*>DPpOoXxSs$3]+(?![^\W_])|[\w+-]+[:：]")
+_PORT: Final = re.compile(r"\d+(?!\w)")
+_SHOWN: Final = 40  # characters of a line in a sentence
+
+
+class Doubt(NamedTuple):
+    """Why a line is held.
+
+    Attributes:
+        reason: what may have been meant, as the beginning of a sentence.
+        meaning: what the line is taken for at the second Enter.
+        way: how the other meaning is written; empty where nothing needs to be said.
+        word: after a second Enter the same is not asked again for this; empty where it always is.
+    """
+
+    reason: str
+    meaning: Meaning
+    way: str = ""
+    word: str = ""
+
+
+class Held(InputError):
+    """A line was not carried out: Enter once more does what the sentence says."""
+
+
+class Doubts:
+    """Knows the line that is held, and what the user has confirmed.
+
+    Args:
+        circle: the people and rooms that the user knows of.
+        questions: those that the user may answer.
+        scripted: whether a program writes the lines. Such a line is refused where its words alone make it doubtful, and
+            not by who is known at the moment; nobody is there who could confirm it.
+    """
+
+    def __init__(self, circle: Circle, questions: OpenQuestions, *, scripted: bool) -> None:
+        self._circle = circle
+        self._questions = questions
+        self._scripted = scripted
+        self._line = ""
+        self._meaning: Meaning = None
+        self._confirmed: set[str] = set()
+        self._texts: set[str] = set()  # words before a colon that the user has confirmed to be text, folded
+
+    @property
+    def line(self) -> str:
+        """The line that is held; empty where none is."""
+        return self._line
+
+    def says(self, line: str) -> str:
+        """Return what Enter does with a line that is typed while a question waits; empty where that is no matter."""
+        if line and line == self._line:
+            return f"Enter: {self._act(line, self._meaning)}"
+        if line.strip() and self._answer(line) is not None:
+            return f'Enter asks once what "{printable_line(line.strip())}" is meant for'
+        return ""
+
+    def settled(self, line: str, meaning: Meaning, origin: Origin = "typed", changed: str = "") -> Meaning:
+        """Return what a line means, once there is no doubt of it.
+
+        Args:
+            line: as it was typed.
+            meaning: what it is taken for.
+            origin: where it comes from.
+            changed: what it has come to do since it was begun; empty where it does the same.
+
+        Raises:
+            Held: there is, and the line waits for a second Enter.
+            InputError: there is, and nobody to be asked.
+        """
+        before, self._line = self._line, ""
+        doubt = Doubt("Something has come meanwhile", meaning) if changed else self._doubt(line, meaning, origin)
+        if before and before == line:
+            if doubt is not None and doubt.meaning == self._meaning:
+                return self._confirm(doubt)
+            if doubt is None and meaning != self._meaning:  # what the user has read is not so any more
+                doubt = Doubt("Somebody has come or gone meanwhile", meaning)
+        if doubt is None:
+            return meaning
+        if doubt.word and doubt.word in self._confirmed:
+            return doubt.meaning
+        if self._scripted:
+            raise InputError(f"Not sent: {doubt.reason}; {doubt.way}.")
+        self._line, self._meaning = line, doubt.meaning
+        reason = doubt.reason if doubt.reason.endswith("?") else f"{doubt.reason}:"
+        way = f"; {doubt.way}" if doubt.way else ""
+        raise Held(f"{reason} Enter once more {changed or self._act(line, doubt.meaning)}{way}.")
+
+    def _confirm(self, doubt: Doubt) -> Meaning:
+        if doubt.word:
+            self._confirmed.add(doubt.word)
+        kind, _, word = doubt.word.partition(" ")
+        if kind == "name":
+            self._texts.add(word)
+        elif kind == "person":
+            self._texts.discard(word)
+        return doubt.meaning
+
+    def _act(self, line: str, meaning: Meaning) -> str:
+        match meaning:
+            case Say(to, text):
+                if text == line.rstrip("\r\n") and "\n" in text:
+                    return f"says all of it to {printable_line(to)} as one message"
+                if text == line.rstrip("\r\n"):
+                    return f"says the line to {printable_line(to)} as it stands"
+                return f'says "{_short(text)}" to {printable_line(to)}'
+            case Command("answer", argument):
+                question = self._question(argument)
+                return f"answers {asker(question)} with {_choice(argument, question)}" if question else "answers"
+            case Command(word):
+                return f"carries out /{word}"
+        return "does nothing"
+
+    def _question(self, argument: str) -> Question | None:
+        seq = argument.partition(" ")[0]
+        return next((one for one in self._questions.open() if str(one.seq) == seq), None)
+
+    def _doubt(self, line: str, meaning: Meaning, origin: Origin) -> Doubt | None:
+        if self._scripted:
+            return self._command(line, meaning, lambda _: False)
+        if origin == "pasted":
+            return None
+        if origin == "burst":
+            count = line.strip().count("\n") + 1
+            return Doubt(f"{count} lines pasted", meaning) if isinstance(meaning, Say) else None
+        for look in (self._answer_or_text, self._whom, self._addressed, self._named, self._mentioned):
+            if doubt := look(line, meaning):
+                return doubt
+        return self._several_lines(line, meaning, origin) or self._command(line, meaning, self._circle.knows)
+
+    def _is_text(self, line: str, meaning: Meaning) -> bool:
+        """Return whether a line names no recipient, and goes to the open conversation as it stands."""
+        return isinstance(meaning, Say) and meaning == Say(self._current, line.rstrip("\r\n"))
+
+    @property
+    def _current(self) -> str:
+        return self._circle.conversations.current
+
+    # What may be an answer
+
+    def _answer(self, line: str) -> tuple[Question, int | None] | None:
+        """Return the question that a line may be meant to answer, and the choice if there is such a one."""
+        for question in (*self._questions.open(), *self._questions.lately()):
+            choice = answered_with(line, question)
+            if choice is not None:
+                return question, choice if choice != NO_CHOICE else None
+        return None
+
+    def _answer_or_text(self, line: str, meaning: Meaning) -> Doubt | None:
+        if not (self._is_text(line, meaning) or meaning == Unclear(TO_WHOM)):
+            return None
+        if (found := self._answer(line)) is None:
+            return None
+        question, choice = found
+        said = f'{"" if self._current else "To whom? "}"{_short(line)}"'
+        way = f"/say {_short(line)} says it to {printable_line(self._current)}" if self._current else ""
+        if question in self._questions.open() and choice is not None:
+            act = Command("answer", f"{question.seq} [{choice + 1}]")
+            return Doubt(f"{said} may be meant for the question", act, way)
+        over = "no choice of the question" if question in self._questions.open() else "too late for the question"
+        return Doubt(f"{said} is {over}", meaning, "", f"over {question.seq} {line}") if self._current else None
+
+    # Whom a line may be meant for
+
+    def _whom(self, line: str, meaning: Meaning) -> Doubt | None:
+        writer = self._circle.conversations.only_writer()
+        if meaning != Unclear(TO_WHOM) or not writer:
+            return None
+        return Doubt("To whom?", Say(writer, line.rstrip("\r\n")), 'or write "name: text"')
+
+    def _addressed(self, line: str, meaning: Meaning) -> Doubt | None:
+        """Return the doubt of a line whose recipient is named and known."""
+        if not isinstance(meaning, Say) or self._is_text(line, meaning) or line.lstrip().startswith("/"):
+            return None
+        to, _, rest = split_address(line)
+        if fold(to) != fold(meaning.to):
+            return None
+        here = printable_line(self._current)
+        if self._current and fold(to) in self._texts:
+            return Doubt(f"Somebody is called {printable_line(to)} now", meaning, _say(here), f"person {fold(to)}")
+        if self._current and (sign := _sign_with_colon(to, rest)):
+            return Doubt(f"That may be a {sign}", meaning, _say(here))
+        if begins_like_command(meaning.text):
+            return Doubt("A command stands at the beginning of a line", meaning, "", f"slash {meaning.text.split()[0]}")
+        return None
+
+    def _named(self, line: str, meaning: Meaning) -> Doubt | None:
+        """Return the doubt of a text that begins with what may be a recipient who is not known."""
+        if not self._is_text(line, meaning):
+            return None
+        to, colon, rest = split_address(line)
+        if not colon:
+            return self._after_other_sign(line, meaning)
+        if len(to.split()) != 1 or "," in to:
+            parts = re.split(r"[,\s]+", to)
+            several = len(parts) > 1 and all(map(self._circle.knows, parts))
+            return Doubt("A message goes to one person or room", meaning) if several else None
+        bare = to.removeprefix("@")
+        if bare != to and self._circle.knows(bare):
+            way = f'write "{printable_line(bare)}: …" to talk to {printable_line(bare)}'
+            return Doubt(f"{printable_line(to)} is only a mention", meaning, way, f"mention {fold(bare)}")
+        if not may_be_name(to, rest) or _is_smiley(line, rest):
+            return self._after_other_sign(line, meaning)
+        name = printable_line(to)
+        meant = self._circle.resembling(to)
+        hint = f"; did you mean {printable_line(meant)}?" if meant else ""
+        way = f'write "/to {name}" to talk to somebody new'
+        word = "" if meant else f"name {fold(to)}"  # a slip of the finger is asked about each time
+        return Doubt(f"Nobody called {name} is known{hint}", meaning, way, word)
+
+    def _after_other_sign(self, line: str, meaning: Meaning) -> Doubt | None:
+        """Return the doubt of a text that begins with somebody's name and a sign beside the colon, or with a room."""
+        first = line.split(maxsplit=1)[0]
+        name = re.split(r"[;∶ː]", first)[0]
+        elsewhere = bool(name) and not self._circle.conversations.is_current(name)
+        if name != first and elsewhere and self._circle.knows(name):
+            way = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
+            return Doubt(f"Only a colon makes {printable_line(name)} the recipient", meaning, way)
+        room = first.rstrip(".,;!?-")
+        if is_room(room) and room != ROOM_SIGN and elsewhere and _is_room_name(room):
+            way = f'write "{printable_line(room)}: …" to say it in {printable_line(room)}'
+            return Doubt(f"No colon stands after {printable_line(room)}", meaning, way, f"room {fold(room)}")
+        return None
+
+    def _mentioned(self, line: str, meaning: Meaning) -> Doubt | None:
+        """Return the doubt of a text that turns to somebody else than the one who would get it."""
+        if not self._is_text(line, meaning) or is_room(self._current):
+            return None
+        first = line.split(maxsplit=1)[0]
+        name = first[1:].rstrip(".,:;!?-")
+        if first[0] not in "@＠" or self._circle.conversations.is_current(name) or not _is_room_name(f"#{name}"):
+            return None
+        way = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
+        here = printable_line(self._current)
+        return Doubt(f"{here} alone reads what you write here", meaning, way, f"mention {fold(name)}")
+
+    # What may be a command, or text
+
+    def _several_lines(self, line: str, meaning: Meaning, origin: Origin) -> Doubt | None:
+        if "\n" not in line.strip() or not isinstance(meaning, Say):
+            return None
+        first, _, rest = line.strip().partition("\n")
+        if self._is_text(line, meaning):
+            like_command = first.startswith("/") or split_address(first)[0].casefold() == "server"
+            return Doubt("Several lines are a text and no command", meaning) if like_command else None
+        addressed = any(self._circle.knows(split_address(one)[0]) for one in rest.split("\n") if ":" in one)
+        if origin == "kept" or addressed:
+            return Doubt("Several lines are one message", meaning)
+        return None
+
+    def _command(self, line: str, meaning: Meaning, knows: Callable[[str], bool]) -> Doubt | None:
+        if not self._is_text(line, meaning):
+            return None
+        command = resembled_command(line, knows)
+        if not command:
+            return None
+        reason = f'"{_short(line)}" is a text; the command is "{command}"'
+        way = "put /say in front to say it" if self._scripted else ""
+        return Doubt(reason, meaning, way, f"text {line.strip().casefold()}")
+
+
+def _sign_with_colon(to: str, rest: str) -> str:
+    """Return the name of a sign that a known name and what follows its colon look like; empty where it is none."""
+    if to.isdecimal() and rest[:1].isdigit():
+        return "time"
+    return "smiley" if _SMILEY.fullmatch(rest.rstrip()) else ""
+
+
+def _is_smiley(line: str, rest: str) -> bool:
+    """Return whether the first colon of a line stands after a blank, as the eyes of a smiley do."""
+    return line[: -len(rest) - 1][-1:].isspace() and _SMILEY.match(rest) is not None
+
+
+def may_be_name(word: str, rest: str) -> bool:
+    """Return whether a word before a colon may be a name, and is not the beginning of a link, of code or of a time."""
+    bare = word.lstrip(_OPENING)
+    link = (bare.casefold() in _SCHEMES and rest[:1].strip() != "") or rest.startswith(("//", "\\"))
+    port = ("." in bare or bare.casefold() == "localhost") and _PORT.match(rest) is not None
+    code = rest[:1] == ":" and rest[1:2].strip() != ""  # std::vector
+    return (
+        not (link or port or code or word.startswith(tuple(_QUOTING)))
+        and not bare.isdecimal()
+        and any(map(str.isalnum, bare))
+        and _is_room_name(f"{ROOM_SIGN}{word.removeprefix(ROOM_SIGN)}")
+    )
+
+
+def names_recipient(line: str) -> bool:
+    """Return whether a line says itself where it goes, as each of several that were typed on a slow connection does."""
+    to, colon, rest = split_address(line)
+    return bool(colon and rest.strip()) and to.casefold() != "server" and may_be_name(to, rest)
+
+
+def _is_room_name(word: str) -> bool:
+    """Return whether the rules for names allow this as the name of a room; reserved words are allowed there."""
+    try:
+        check_room_name(word)
+    except InputError:
+        return False
+    return True
+
+
+def _short(text: str) -> str:
+    line = printable_line(text.strip()[: _SHOWN + 1])
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+
+
+def _say(here: str) -> str:
+    return f"put /say in front to say the whole line to {here}"
+
+
+def _choice(argument: str, question: Question) -> str:
+    number = int(argument.partition("[")[2].rstrip("]"))
+    return f'"{question.words(number - 1)}"'

@@ -1,0 +1,266 @@
+"""The questions that the user may answer now, and what is meant by an answer."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+from chatcli.client.chat.contacts import Circle
+from chatcli.errors import InputError
+from chatcli.protocol import codes
+from chatcli.protocol.frames import DECLINED, Error, Message, Send
+from chatcli.protocol.names import fold, is_room
+from chatcli.protocol.text import printable_line
+
+DECLINE: Final = "decline"  # the word for it, unless a choice is called so
+SEEN: Final = 1.0  # seconds for which a question must have stood there before one key answers it
+_REMEMBERED: Final = 100  # open questions
+_CLOSED: Final = 1000  # others
+_LATELY: Final = 60.0  # seconds for which what may be an answer to a question that is over is not taken for a text
+NO_CHOICE: Final = -2
+_YES_OR_NO: Final = frozenset({"y", "yes", "n", "no", "ok", "okay", "yep", "nope"})
+_START: Final = 400  # characters of a question
+
+
+class Question(NamedTuple):
+    """A question that was put to the user.
+
+    Attributes:
+        seq: its place in the log.
+        of: the person who asks, or the room.
+        sender: who asks.
+        text: how it begins, in one line.
+        choices: what can be answered, harmless for a terminal.
+        until: the moment at which it closes, in milliseconds since 1970-01-01 UTC by the server's clock; None if it
+            does not close by itself.
+        ends: the same moment, by the clock of :class:`OpenQuestions`.
+    """
+
+    seq: int
+    of: str
+    sender: str
+    text: str
+    choices: tuple[str, ...]
+    until: int | None
+    ends: float
+
+    @property
+    def direct(self) -> bool:
+        """Whether it is for the user alone, who then may decline it."""
+        return not is_room(self.of)
+
+    def words(self, choice: int) -> str:
+        """Return a choice, by its number, in words."""
+        return self.choices[choice] if choice >= 0 else "declined"
+
+
+class OpenQuestions:
+    """Knows them from the moment in which they come until they are answered, withdrawn, or over.
+
+    Args:
+        circle: who the user is, and which rooms are theirs.
+        clock: the time in milliseconds since 1970-01-01 UTC.
+        elapsed: the seconds since some moment that stays the same.
+    """
+
+    def __init__(self, circle: Circle, clock: Callable[[], int], elapsed: Callable[[], float]) -> None:
+        self._circle = circle
+        self._clock = clock
+        self._elapsed = elapsed
+        self._questions: dict[int, Question] = {}  # by seq, in the order in which they came
+        self._closed: dict[int, None] = {}  # those that are not to be opened again, the first one first
+        self._over: deque[tuple[Question, float]] = deque(maxlen=_REMEMBERED)  # those that closed, and when
+        self._answered: set[int] = set()  # those whose answer the user has given and the server has not taken yet
+
+    def asked(self, message: Message, of: str, *, live: bool) -> bool:
+        """Take a message; return whether it is a question that the user may answer now.
+
+        Args:
+            message: what was said.
+            of: the conversation.
+            live: whether it was said just now. Then it is open for as long as it says from now on, whatever the clock
+                here shows; only what has waited is compared with that.
+        """
+        if not message.choices or message.seq in self._closed:
+            return False
+        if message.seq in self._questions:
+            return True
+        left = math.inf
+        if message.until is not None:
+            left = (message.until - (message.at if live else self._clock())) / 1000
+        if left <= 0 or not self._concerns(message):
+            return False
+        text = printable_line(message.text[:_START].strip())
+        choices = tuple(printable_line(choice) for choice in message.choices)
+        question = Question(message.seq, of, message.sender, text, choices, message.until, self._elapsed() + left)
+        self._questions[message.seq] = question
+        if len(self._questions) > _REMEMBERED:
+            del self._questions[next(iter(self._questions))]
+        return True
+
+    def _concerns(self, message: Message) -> bool:
+        if is_room(message.to):
+            return message.sender != self._circle.user and fold(message.to) in self._circle.rooms
+        return message.to == self._circle.user  # a program of the user's may ask them under their own name
+
+    def heard(self, messages: Iterable[Message]) -> None:
+        """Take the answers among messages; before the questions among them, which then are not opened."""
+        for message in messages:
+            if message.answer is not None and message.re is not None:
+                self.close(message.re)
+
+    def close(self, seq: int) -> None:
+        """Note that a question is answered, withdrawn or over."""
+        question = self._questions.pop(seq, None)
+        if question is not None:
+            self._over.append((question, self._elapsed()))
+        self._circle.conversations.settled(seq)
+        self._answered.discard(seq)
+        self._closed[seq] = None
+        if len(self._closed) > _CLOSED:
+            del self._closed[next(iter(self._closed))]
+
+    def answered(self, seq: int) -> None:
+        """Note that the user has answered: as long as the server has not refused that, there is nothing to be done."""
+        self._answered.add(seq)
+
+    def refused(self, answer: Send, error: Error) -> None:
+        """Note that an answer was not taken; where the question itself is not over, it waits for another one."""
+        if answer.re is None:
+            return
+        self._answered.discard(answer.re)
+        if error.code == codes.NOT_OPEN:
+            self.close(answer.re)
+
+    def open(self) -> list[Question]:
+        """Return the questions that wait for the user, the one that came first at the beginning."""
+        now = self._elapsed()
+        for question in list(self._questions.values()):
+            if question.ends <= now or not (question.direct or fold(question.of) in self._circle.rooms):
+                self.close(question.seq)
+        return [question for question in self._questions.values() if question.seq not in self._answered]
+
+    def first(self) -> Question | None:
+        """Return the question that came first of those that wait, or None where none does."""
+        return next(iter(self.open()), None)
+
+    def lately(self) -> list[Question]:
+        """Return the questions that are answered or over since a moment ago, the last one first."""
+        now = self._elapsed()
+        waiting = [question for question in self._questions.values() if question.seq in self._answered]
+        return [*waiting, *(question for question, at in reversed(self._over) if now - at < _LATELY)]
+
+    def changes_in(self) -> float | None:
+        """Return after how many seconds the next one closes by itself, or None where there is none."""
+        ends = min((question.ends for question in self.open()), default=math.inf)
+        return None if ends == math.inf else max(0.0, ends - self._elapsed())
+
+
+def answered_with(line: str, question: Question) -> int | None:
+    """Return the number of the choice that a text may be meant for, or None where it cannot be meant for any.
+
+    Beside the choice and its number that is the first letter of a choice, and with a yes or a no that is no choice
+    :data:`NO_CHOICE`.
+    """
+    words = " ".join(line.split()).casefold().strip(".,!?()[]# ")
+    if not words or "\n" in line.strip():
+        return None
+    choice = _choice(words, question)
+    if choice is None and len(words) == 1:
+        starts = [number for number, one in enumerate(question.choices) if one.casefold().startswith(words)]
+        choice = starts[0] if len(starts) == 1 else None
+    return NO_CHOICE if choice is None and words in _YES_OR_NO else choice
+
+
+def answered_by(argument: str, questions: Sequence[Question]) -> tuple[Question, int]:
+    """Return which question is answered, and the number of the choice.
+
+    Args:
+        argument: a choice, in words or by its number; in front of it may stand the question's place in the log, or the
+            name of who asked or of the room.
+        questions: those that are open, the first of which is meant unless another one is named.
+
+    Raises:
+        InputError: there is no such question, or no such choice.
+    """
+    if not questions:
+        raise InputError("No question is open: it was answered or withdrawn, its time is over, or nobody has asked.")
+    choice = _choice(argument, questions[0])
+    if choice is not None:
+        return questions[0], choice
+    first, rest = (*argument.split(maxsplit=1), "", "")[:2]
+    named = next((question for question in questions if _is_named(question, first)), None)
+    choice = _choice(rest, named) if named is not None and rest else None
+    if named is not None and choice is not None:
+        return named, choice
+    raise InputError(_what_to_write(argument if named is None else rest, named or questions[0], named is not None))
+
+
+def _is_named(question: Question, word: str) -> bool:
+    return word == str(question.seq) or fold(word.rstrip(":")) in (fold(question.of), fold(question.sender))
+
+
+def _choice(written: str, question: Question) -> int | None:
+    """Return the number of a choice, or None where there is none like that.
+
+    The words count before a number, for ``2`` may be one of them; ``[2]`` is the second choice in any case.
+    """
+    words = " ".join(written.split()).casefold()
+    for number, choice in enumerate(question.choices):
+        if words and " ".join(choice.split()).casefold() == words:
+            return number
+    words = words.removeprefix("[").removesuffix("]")
+    if question.direct and words in (DECLINE, "0"):
+        return DECLINED
+    if words.isascii() and words.isdigit() and 1 <= int(words[:9]) <= len(question.choices):
+        return int(words) - 1
+    return None
+
+
+def _what_to_write(written: str, question: Question, named: bool) -> str:
+    choices = [f'"{choice}"' for choice in question.choices]
+    if question.direct:
+        choices.append(f'"{DECLINE}"')
+    which = f"{question.seq} " if named else ""
+    problem = f'"{printable_line(written)}" is no answer' if written else "The answer is missing"
+    return f'{problem} to "{question.text}": write /answer {which}and one of {", ".join(choices)}, or its number.'
+
+
+def answer_to(question: Question, choice: int, identity: str) -> Send:
+    """Return what to say; the words stand in it only to be shown until the server puts its own there."""
+    return Send(identity, question.of, question.words(choice), question.seq, answer=choice)
+
+
+def listed(questions: Sequence[Question]) -> list[str]:
+    """Return a line for each open question, with its place in the log."""
+    return [
+        f"{question.seq}  {asker(question)}: {question.text}   {choices_text(question.choices)}"
+        for question in questions
+    ]
+
+
+def asker(question: Question) -> str:
+    """Return who asks, and where if that is a room."""
+    sender = printable_line(question.sender)
+    return sender if question.direct else f"{sender} in {printable_line(question.of)}"
+
+
+def choices_text(choices: Sequence[str]) -> str:
+    """Return choices with their numbers, in one line."""
+    return "  ".join(f"[{number}] {printable_line(choice)}" for number, choice in enumerate(choices, 1))
+
+
+def how_to_answer(message: Message, *, digits: bool) -> str:
+    """Return how a question is answered where nothing stands above the input line.
+
+    Args:
+        message: the question.
+        digits: whether a line that is only a digit is an answer.
+    """
+    numbers = [str(number) for number in range(1, len(message.choices) + 1)]
+    line = "" if digits else "/answer "
+    ways = f"{', '.join(line + number for number in numbers[:-1])} or {line}{numbers[-1]}"
+    decline = "" if is_room(message.to) else f"; {'0' if digits else f'/answer {DECLINE}'} declines"
+    return f"To answer, type {ways}{decline}"

@@ -1,0 +1,1 @@
+"""Who the user is and which servers are trusted: knows no connection."""

@@ -1,0 +1,1 @@
+"""One request or one message on a blocking socket: knows no asyncio."""

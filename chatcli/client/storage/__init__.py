@@ -1,0 +1,1 @@
+"""Small files of the user's: know no protocol and no connection."""

@@ -1,0 +1,1 @@
+"""Connections to a server, blocking and on asyncio: know nothing of messages."""

@@ -1,0 +1,245 @@
+"""TLS at the client's end: how to try a server, what it has shown, and what to say of it where it is not good.
+
+Imported only for servers that are spoken to in TLS.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import selectors
+import socket
+import ssl
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from chatcli.client.identity.trust import Channel, Trust
+from chatcli.errors import ChatError, ProtocolError, ServerNotTrusted, ServerUnreachable
+from chatcli.protocol.address import Address
+from chatcli.protocol.keys import fingerprint
+from chatcli.protocol.text import printable_line
+
+#: What TLS is spoken through: a socket, or what asyncio has in its place.
+Connection = socket.socket | ssl.SSLObject
+
+#: Raised by a handshake whose certificate no authority vouches for; the next way does without them.
+NotVouched: Final = ssl.SSLCertVerificationError
+
+_HUNG_UP: Final = (
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+    ssl.SSLEOFError,
+    ssl.SSLZeroReturnError,
+)
+# What OpenSSL says of a certificate (X509_V_ERR_…, x509_vfy.h). No authority that is known: pinning decides.
+_NO_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
+_OTHER_NAME: Final = frozenset({62, 64})  # of a host, or an IP address
+_WEAK: Final = "is too weak ({why}): its operator must get a stronger one."
+_FAULTS: Final = {
+    9: "is vouched for by one that is not valid yet: its operator must put the chain behind it right.",
+    10: "is vouched for by one that has expired: its operator must renew the chain behind it.",
+    23: "was revoked by its authority: its operator must get another one.",
+    66: _WEAK,  # its key
+    67: _WEAK,  # its authority's
+    68: _WEAK,  # the digest that is signed
+}
+_NAMES_SHOWN: Final = 4
+
+
+class Way:
+    """A way to make the handshake.
+
+    Args:
+        server: where to.
+        context: the client's side of TLS.
+        vouched: it fails unless an authority vouches for the server.
+
+    Attributes:
+        host_name: the host as certificates have it: without the network interface of a link-local address.
+    """
+
+    def __init__(self, server: Address, context: ssl.SSLContext, *, vouched: bool) -> None:
+        self.context = context
+        self.vouched = vouched
+        self.host_name = server.host.partition("%")[0]
+        self._server = server
+
+    def begin(self, plain: socket.socket) -> Handshake:
+        """Begin on a connection that stands, and does not block."""
+        return Handshake(self.context.wrap_socket(plain, server_hostname=self.host_name, do_handshake_on_connect=False))
+
+    def decides(self, error: OSError) -> bool:
+        """Return whether the server has answered: with a certificate, if not with one that is vouched for."""
+        return isinstance(error, NotVouched)
+
+    def failure(self, error: Exception) -> ChatError | None:
+        """Return what to say of a handshake that failed, or None where something else did."""
+        return failure(self._server, error)
+
+
+class Handshake:
+    """TLS on one connection.
+
+    Attributes:
+        connection: what to speak through once it is done.
+    """
+
+    def __init__(self, connection: ssl.SSLSocket) -> None:
+        self.connection = connection
+
+    def advance(self) -> int:
+        """Go on as far as that is possible; return the events to wait for, or 0 once it is done.
+
+        Raises:
+            OSError: it has failed.
+        """
+        try:
+            self.connection.do_handshake()
+        except ssl.SSLWantReadError:
+            return selectors.EVENT_READ
+        except ssl.SSLWantWriteError:
+            return selectors.EVENT_WRITE
+        return 0
+
+
+def ways(server: Address, trust: Trust) -> list[Way]:
+    """Return the ways to try in turn, each on a connection of its own.
+
+    Raises:
+        InputError: the file of known servers cannot be used.
+    """
+    by_key = Way(server, _by_key(), vouched=False)
+    if trust.expects_key(server):
+        return [by_key]
+    return [Way(server, _by_authority(), vouched=True), by_key]
+
+
+def _by_authority() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _by_key() -> ssl.SSLContext:
+    """Return a context that takes any certificate: what counts is the key, which :meth:`Trust.check` compares."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def shown(server: Address, connection: Connection) -> Channel:
+    """Return what the server has shown in the handshake.
+
+    Raises:
+        ProtocolError: its certificate is not one.
+    """
+    der = _der(connection)
+    return Channel(_key(_certificate(server, der)), hashlib.sha256(der).digest())
+
+
+def doubt(server: Address, connection: Connection, error: ssl.SSLCertVerificationError | None) -> str:
+    """Return why no authority vouches for the server, for a person who is asked about its key; nothing if one does.
+
+    A certificate that the server has made itself says nothing, and its key is all that counts. One that an authority
+    has issued says until when it is good, and for which names: where that is over, or another name is meant, nobody is
+    to be asked to trust it all the same.
+
+    Raises:
+        ServerNotTrusted: an authority's certificate is shown that is not good here.
+    """
+    if error is None:
+        return ""
+    certificate = _certificate(server, _der(connection))
+    code = error.verify_code
+    own_work = certificate.issuer == certificate.subject
+    if own_work and code in _NO_AUTHORITY | _OTHER_NAME:
+        return "It made its certificate itself: no authority vouches for it."
+    why = _fault(server, certificate, code, error.verify_message)
+    if why:
+        raise ServerNotTrusted(
+            f"The certificate of {server} {why} Its key is {_key(certificate)}: if you know that this is the right "
+            "one, give it with --pin, and no authority is asked."
+        )
+    issuer = printable_line(certificate.issuer.rfc4514_string())
+    return f"Its certificate is from an authority that this system does not trust ({issuer})."
+
+
+def _fault(server: Address, certificate: x509.Certificate, code: int, message: str) -> str:
+    """Return what is wrong with a certificate that an authority has issued, and the remedy; nothing if it is good."""
+    now = datetime.now(UTC)
+    host = server.host.partition("%")[0]
+    if now > certificate.not_valid_after_utc:
+        return f"expired on {_day(certificate.not_valid_after_utc)}: its operator must renew it."
+    if now < certificate.not_valid_before_utc:
+        return (
+            f"is not valid before {_day(certificate.not_valid_before_utc)}: check this machine's clock, which says "
+            f"{_day(now)}, or ask its operator."
+        )
+    names = _names(certificate)
+    if code in _OTHER_NAME or not any(_is_for(name, host) for name in names):
+        shown = ", ".join(map(printable_line, names[:_NAMES_SHOWN])) or "no name at all"
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        return f"is for {shown}{more}, and not for {host}: use a name that it is for, or ask its operator."
+    return (
+        "" if code in _NO_AUTHORITY else _FAULTS.get(code, "is not good ({why}): ask its operator.").format(why=message)
+    )
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+
+
+def _is_for(name: str, host: str) -> bool:
+    """Return whether a certificate's name is that of a host (RFC 9525, section 6)."""
+    try:
+        return ipaddress.ip_address(name) == ipaddress.ip_address(host)
+    except ValueError:
+        start, _, rest = name.lower().rstrip(".").partition(".")
+        return name.lower().rstrip(".") == host or (start == "*" and host.partition(".")[2] == rest != "")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _der(connection: Connection) -> bytes:
+    assert isinstance(connection, ssl.SSLSocket | ssl.SSLObject)  # noqa: S101 (the handshake is done)
+    return connection.getpeercert(binary_form=True) or b""
+
+
+def _certificate(server: Address, der: bytes) -> x509.Certificate:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ProtocolError(f"The certificate of {server} cannot be read ({error}).") from None
+    return certificate
+
+
+def _key(certificate: x509.Certificate) -> str:
+    return fingerprint(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def failure(server: Address, error: Exception) -> ChatError | None:
+    """Return what to say of a handshake that failed, or None where something else did."""
+    if isinstance(error, _HUNG_UP):
+        return ServerUnreachable(
+            f"{server} closed the connection instead of speaking TLS: is it a chatcli server? Check the address."
+        )
+    if not isinstance(error, ssl.SSLError):
+        return None
+    reason = error.reason or ""
+    if "ALERT" in reason or reason == "UNSUPPORTED_PROTOCOL":
+        return ProtocolError(f"{server} does not speak TLS 1.2 or newer with us ({reason}): is it a chatcli server?")
+    return ProtocolError(f"{server} does not speak TLS: is it a chatcli server? Check the address and the port.")

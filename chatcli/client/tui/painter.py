@@ -1,0 +1,110 @@
+"""Turns events into what a terminal is sent for them: text and escape sequences, made in one go.
+
+prompt_toolkit's own way looks up and writes each piece of each line by itself, and takes twice as long. There are few
+styles, so here each is looked up once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.output import ColorDepth
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.styles import Style
+
+from chatcli.client.chat.events import Event, Separator
+from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.render import Fragments, Renderer, fitted, plain
+from chatcli.client.interactive.widths import columns, cut
+from chatcli.client.tui.theme import background, color_depth, style
+
+_NEWLINE: Final = "\r\n"
+_PLAIN: Final = "\x1b[0m"
+_NO_AUTOWRAP, _AUTOWRAP = "\x1b[?7l", "\x1b[?7h"
+_SHORTEST: Final = 8  # columns of a separator's text, however narrow the window is
+
+
+class Painter:
+    """Paints events for one terminal, as the user wants them to look.
+
+    Attributes:
+        depth: how many colours there are.
+        style: how each style looks.
+    """
+
+    def __init__(self, looks: Looks) -> None:
+        self.depth: ColorDepth = color_depth(looks.color)
+        self.style: Style = style(self.depth, background(looks.background))
+        self._renderer = Renderer(_today(), looks.clock)
+        self._escapes = _Escapes(self.style, self.depth)
+
+    def lines(self, events: list[Event], width: int) -> Iterator[str]:
+        """Yield what to send for each line, its end included.
+
+        Args:
+            events: what happened, the oldest first.
+            width: of the terminal, in columns.
+        """
+        today = _today()
+        for event in events:
+            for shown, fragments in self._renderer.lines(event, today):
+                if isinstance(shown, Separator):
+                    yield self._painted([(name, _across(text, width)) for name, text in fragments])
+                else:
+                    yield self._in_rows(fitted(fragments, width), width)
+
+    def _in_rows(self, fragments: Fragments, width: int) -> str:
+        """Return what to send for the pieces of a line, or of several, that were fitted to the terminal.
+
+        How wide a row is that is not ASCII depends on the terminal. Where it turns out wider than was counted, it is
+        cut: breaking it would begin a row with what somebody else has written. A link that is wider is left to the
+        terminal, which can then open it and copy it whole.
+        """
+        painted, text = self._painted(fragments), plain(fragments)
+        if text.isascii():
+            return painted
+        rows = zip(painted.removesuffix(_NEWLINE).split(_NEWLINE), text.split("\n"), strict=True)
+        return "".join(
+            f"{row}{_NEWLINE}"
+            if shown.isascii() or ("://" in shown and columns(shown) > width)
+            else f"{_NO_AUTOWRAP}{row}{_AUTOWRAP}{_NEWLINE}"
+            for row, shown in rows
+        )
+
+    def _painted(self, fragments: Fragments) -> str:
+        escapes, pieces = self._escapes, []
+        for name, text in fragments:
+            before = escapes[name]
+            pieces.append(f"{before}{text}{_PLAIN}" if before else text)
+        return f"{''.join(pieces)}\n".replace("\n", _NEWLINE)
+
+
+class _Escapes(dict[str, str]):
+    """The escape sequence that begins each style; empty for one that looks like no style."""
+
+    def __init__(self, style: Style, depth: ColorDepth) -> None:
+        super().__init__()
+        self._style = style
+        self._depth = depth
+
+    def __missing__(self, name: str) -> str:
+        written = io.StringIO()
+        output = Vt100_Output(written, lambda: Size(rows=1, columns=1), enable_cpr=False)
+        output.set_attributes(self._style.get_attrs_for_style_str(name), self._depth)
+        output.flush()
+        escape = written.getvalue()
+        self[name] = "" if escape == _PLAIN else escape
+        return self[name]
+
+
+def _across(text: str, width: int) -> str:
+    text = cut(text, max(width, _SHORTEST))
+    return text + "─" * (width - columns(text))
+
+
+def _today() -> datetime.date:
+    return datetime.date.today()  # noqa: DTZ011 (the reader's day)

@@ -1,0 +1,325 @@
+"""Reads what a terminal sends as keys and pastes; whatever is neither is dropped.
+
+prompt_toolkit's own parser knows a list of sequences and types the others into the text, character by character (its
+issue 1178 and pull request 2067). A paste whose end is lost keeps it from ever reading a key again, and one of
+megabytes is copied anew with each kilobyte. This one knows the forms of sequences instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from prompt_toolkit.input.ansi_escape_sequences import ANSI_SEQUENCES
+from prompt_toolkit.input.vt100_parser import Vt100Parser
+from prompt_toolkit.key_binding.key_processor import KeyPress
+from prompt_toolkit.keys import Keys
+
+from chatcli.client.interactive.sequences import PASTE_BEGIN, PASTE_END, Stroke, end, is_part, stroke
+
+_ESCAPE: Final = "\x1b"
+_INTERRUPT: Final = re.compile(r"(?:\x03|\x1b\[99(?::\d*)*;5(?::[12])?u|\x1b\[27;5;99~)\Z")
+_BREAKS: Final = re.compile(r"[\x00-\x06\x08-\x1f]")  # what no answer of a terminal holds
+# Pastes that are longer are cut here, and refused as too long for a message where they are inserted.
+_LONGEST_PASTE: Final = 1 << 20
+_LONGEST_PART: Final = 1 << 14  # of a sequence, beyond which its middle is forgotten
+
+_AT_ONCE: Final = 0.1  # seconds between two reads of what was sent in one go
+_TYPED: Final = 8  # characters in one read, at most, that fingers have typed
+_SHORTEST: Final = len("\x1b]4")  # of a sequence's part that Alt and a key cannot have made
+
+_PATIENCE: Final = 1.0  # seconds for the rest of a sequence
+_PATIENCE_WITH_PASTES: Final = 3.0  # which may come over slow lines
+_PATIENCE_WITH_INTERRUPTS: Final = 0.2
+
+_FUNCTIONAL: Final = re.compile(r"\x1b\[(\d*)(?:;(\d*)(?::(\d*))?)?(?:;[\d:]*)?([A-HPQS~])")
+_POSITION: Final = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")
+_LOCKS: Final = 64 | 128
+_NAVIGATION: Final[dict[int, Keys]] = dict(
+    zip(
+        range(57417, 57427),
+        (
+            *(Keys.Left, Keys.Right, Keys.Up, Keys.Down, Keys.PageUp),
+            *(Keys.PageDown, Keys.Home, Keys.End, Keys.Insert, Keys.Delete),
+        ),
+        strict=True,
+    )
+)
+# In the application mode that another program may have left on.
+_KEYPAD: Final[dict[str, str | Keys]] = {
+    "\x1bOM": Keys.ControlM,
+    **{f"\x1bO{code}": char for code, char in zip("jklmnopqrstuvwxyX", "*+,-./0123456789=", strict=True)},
+}
+_ENTERS: Final = ("\r", "\n")
+_WITH_CTRL: Final = {" ": "@", "2": "@", "3": "[", "4": "\\", "5": "]", "6": "^", "7": "_", "/": "_"}
+
+
+class KeyParser(Vt100Parser):
+    """A parser that waits for the rest of a sequence or of a paste as long as it is told to.
+
+    Args:
+        press: takes each key.
+        clock: the seconds since some moment.
+        locate: takes the row and the column of the cursor, where the terminal was asked for it.
+    """
+
+    def __init__(
+        self,
+        press: Callable[[KeyPress], None],
+        clock: Callable[[], float],
+        locate: Callable[[int, int], None] = lambda _row, _column: None,
+    ) -> None:
+        self._clock = clock
+        self._locate = locate
+        self._unread = ""  # a sequence that is not whole
+        self._sent = 0  # how many characters of it came at once, and so from the terminal, not from fingers
+        self._escaped = -_PATIENCE  # when Esc alone was taken for a key
+        self._fed = -_PATIENCE
+        self._deadline: float | None = None
+        self._paste: _Paste | None = None
+        super().__init__(press)
+
+    def reset(self, request: bool = False) -> None:  # noqa: ARG002 (as the base class has it)
+        """Forget what was begun."""
+        self._unread, self._paste, self._deadline = "", None, None
+
+    @property
+    def deadline(self) -> float | None:
+        """When to call :meth:`expire`, by the clock, if nothing comes before; None where nothing is waited for."""
+        return self._deadline
+
+    def feed(self, data: str) -> None:
+        """Take what has come."""
+        if not data:
+            return
+        now = self._clock()
+        at_once = len(data) > _TYPED or now - self._fed < _AT_ONCE
+        self._fed = now
+        if self._paste is not None:
+            self._feed_paste(data, at_once=at_once)
+            return
+        if not self._unread and now - self._escaped < _PATIENCE and _rest_of_sequence(data):
+            data = _ESCAPE + data  # which came late and was taken for the key
+        self._unread += data
+        self._read()
+        if self._paste is not None or not self._unread:
+            return
+        if at_once or not self._sent:
+            self._sent = len(self._unread)
+            self._deadline = now + _PATIENCE
+        if len(self._unread) > _LONGEST_PART:
+            self._unread = self._unread[: _LONGEST_PART // 2] + self._unread[-2:]
+
+    def flush(self) -> None:
+        """Take Esc for the key that it is where nothing has followed; what else was begun has until its deadline."""
+        if self._unread == _ESCAPE:
+            self._unread, self._deadline = "", None
+            self._escaped = self._clock()
+            self._press(Keys.Escape, _ESCAPE)
+
+    def expire(self) -> None:
+        """Wait no longer for what has not come: a paste ends, of a sequence is left what was typed after it."""
+        self._deadline = None
+        if self._paste is not None:
+            self._end_paste(self._paste.text())
+        elif self._unread:
+            self._give_up()
+
+    def _read(self) -> None:
+        """Press the keys up to where a sequence is not whole."""
+        while self._unread:
+            escape = self._unread.find(_ESCAPE)
+            typed, self._unread = (self._unread, "") if escape < 0 else (self._unread[:escape], self._unread[escape:])
+            for char in typed:
+                self._press_character(char)
+            if typed:
+                self._began_anew()
+            after = end(self._unread, 0)
+            if after is not None:
+                sequence, self._unread = self._unread[:after], self._unread[after:]
+                self._began_anew()
+                if sequence == PASTE_BEGIN:
+                    rest, self._unread = self._unread, ""
+                    self._paste = _Paste()
+                    self._feed_paste(rest, at_once=True)
+                    return
+                self._press_sequence(sequence)
+            elif is_part(self._unread):
+                return
+            elif self._unread:
+                self._press_start()
+
+    def _press_start(self) -> None:
+        """Press what can begin no sequence any more: Esc and another key, or the rest of one that was broken off."""
+        for length in (3, 2):  # SS3, and the Linux console's Shift-Tab
+            start = self._unread[:length]
+            keys = ANSI_SEQUENCES.get(start) or _KEYPAD.get(start)
+            if keys is not None and len(start) == length:
+                self._unread = self._unread[length:]
+                self._began_anew()
+                self._press_all(keys, start[-1])
+                return
+        broken = _BREAKS.search(self._unread, _SHORTEST)
+        if broken and is_part(self._unread[: broken.start()]):
+            typed = _SHORTEST <= self._sent < broken.start()
+            self._unread = self._unread[self._sent if typed else broken.start() :]
+        else:
+            self._press(Keys.Escape, _ESCAPE)
+            self._unread = self._unread[1:]
+        self._began_anew()
+
+    def _began_anew(self) -> None:
+        self._sent, self._deadline = 0, None
+
+    def _give_up(self) -> None:
+        """Drop what the terminal has sent of a sequence, and take what was typed after it for keys."""
+        unread, self._unread = self._unread, ""
+        if self._sent >= _SHORTEST:
+            rest = unread[self._sent :]
+        else:
+            self._press(Keys.Escape, _ESCAPE)
+            rest = unread[1:]
+        if rest:
+            self._unread = rest
+            self._began_anew()
+            self._read()
+
+    def _feed_paste(self, data: str, *, at_once: bool) -> None:
+        paste = self._paste
+        assert paste is not None  # noqa: S101 (as the caller has seen)
+        after = paste.take(data)
+        if after is not None:
+            self._end_paste(paste.text())
+            self.feed(after)
+            return
+        now = self._clock()
+        if paste.interrupted(data):
+            self._deadline = now + _PATIENCE_WITH_INTERRUPTS
+        elif at_once or self._deadline is None:
+            self._deadline = now + _PATIENCE_WITH_PASTES
+
+    def _end_paste(self, text: str) -> None:
+        self._paste, self._deadline = None, None
+        interrupt = _last_interrupt(text)
+        text = text[: interrupt.start()] if interrupt else text
+        self._press(Keys.BracketedPaste, text.replace(PASTE_BEGIN, ""))
+        if interrupt:
+            self._press(Keys.ControlC, "\x03")
+
+    def _press_sequence(self, sequence: str) -> None:
+        key = stroke(sequence)
+        if position := _POSITION.fullmatch(sequence):
+            self._locate(int(position[1]), int(position[2]))
+        elif key is not None:
+            self._press_stroke(key)
+        elif sequence in ANSI_SEQUENCES and not sequence.endswith(("u", PASTE_END)):
+            self._press_all(ANSI_SEQUENCES[sequence], "")
+        elif functional := _FUNCTIONAL.fullmatch(sequence):
+            self._press_functional(*functional.groups())
+
+    def _press_functional(self, number: str, modifiers: str | None, event: str | None, final: str) -> None:
+        """Press an arrow, Home, F5 or the like, with the locks and the kinds of events that kitty's protocol adds."""
+        if event == "3":
+            return
+        held = (int(modifiers or 1) - 1) & ~_LOCKS
+        number = number or "1"
+        bare = f"\x1b[{number}~" if final == "~" else f"\x1b[{final}"
+        keys = ANSI_SEQUENCES.get(f"\x1b[{number};{held + 1}{final}") if held else None
+        if keys is None and number not in ("200", "201", "27"):
+            keys = ANSI_SEQUENCES.get(bare, ANSI_SEQUENCES.get(f"\x1bO{final}"))
+        if keys is not None:
+            self._press_all(keys, "")
+
+    def _press_stroke(self, key: Stroke) -> None:
+        char = chr(key.code) if key.code <= 0x10FFFF else ""
+        if key.code in _NAVIGATION:
+            self._press_all(_NAVIGATION[key.code], "")
+        elif char in _ENTERS:
+            # Shift-Enter breaks the line, as Alt-Enter does: no terminal has such a key but for that.
+            self._press_all((Keys.Escape, Keys.ControlM) if key.alt or key.shift else Keys.ControlM, "\r")
+        elif char == "\t":
+            self._press_all(Keys.BackTab if key.shift else Keys.ControlI, "\t")
+        elif char == _ESCAPE:
+            self._press(Keys.Escape, _ESCAPE)
+        elif char in ("\x7f", "\x08"):
+            whole_word = Keys.ControlW if key.ctrl else (Keys.Escape, Keys.ControlH)
+            self._press_all(whole_word if key.ctrl or key.alt else Keys.ControlH, "\x7f")
+        elif key.ctrl:
+            self._press_control(key, char)
+        elif key.text:
+            if key.alt:
+                self._press(Keys.Escape, _ESCAPE)
+            for one in key.text:
+                self._press(one, one)
+
+    def _press_control(self, key: Stroke, char: str) -> None:
+        char = _WITH_CTRL.get(char, char).upper()
+        if len(char) == 1 and "@" <= char <= "_":
+            control = chr(ord(char) & 0x1F)
+            if key.alt:
+                self._press(Keys.Escape, _ESCAPE)
+            self._press_all(ANSI_SEQUENCES[control], control)
+
+    def _press_character(self, char: str) -> None:
+        self._press_all(ANSI_SEQUENCES.get(char, char), char)
+
+    def _press_all(self, keys: Keys | str | tuple[Keys, ...], data: str) -> None:
+        for number, key in enumerate(keys if isinstance(keys, tuple) else (keys,)):
+            self._press(key, "" if number else data)
+
+    def _press(self, key: Keys | str, data: str) -> None:
+        self.feed_key_callback(KeyPress(key, data))
+
+
+class _Paste:
+    """What was pasted so far."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+        self._tail = ""  # the end of what has come, where the end mark may have begun
+
+    def take(self, data: str) -> str | None:
+        """Take what has come; return what follows the end of the paste, or None where it goes on."""
+        data = self._tail + data
+        found = data.find(PASTE_END)
+        if found >= 0:
+            self._keep(data[:found])
+            self._tail = ""
+            return data[found + len(PASTE_END) :]
+        begun = next(self._begun(data), 0)
+        self._keep(data[: len(data) - begun])
+        self._tail = data[len(data) - begun :]
+        return None
+
+    def interrupted(self, data: str) -> bool:
+        """Return whether the last thing that came is Ctrl-C, which may have been pressed because nothing happens."""
+        return _last_interrupt(data) is not None
+
+    def text(self) -> str:
+        """Return all of it."""
+        return "".join(self._pieces) + self._tail
+
+    @staticmethod
+    def _begun(data: str) -> Iterator[int]:
+        """Yield with how many characters of the end mark the data ends."""
+        return (size for size in range(len(PASTE_END) - 1, 0, -1) if data.endswith(PASTE_END[:size]))
+
+    def _keep(self, text: str) -> None:
+        if text and self._length <= _LONGEST_PASTE:
+            self._pieces.append(text)
+            self._length += len(text)
+
+
+def _last_interrupt(text: str) -> re.Match[str] | None:
+    """Return where a text ends with Ctrl-C, in whatever encoding; None where it does not."""
+    return _INTERRUPT.search(text, max(0, len(text) - len("\x1b[99:67:99;5:1u")))
+
+
+_LATE: Final = re.compile(r"\[[0-9;:<=>?]+[@-~]|\]\d[^\x00-\x1f]*(?:\x07|\x1b\\)")
+
+
+def _rest_of_sequence(data: str) -> bool:
+    """Return whether fingers cannot have typed it in one go, and it is what follows Esc in a sequence."""
+    return _LATE.match(data) is not None

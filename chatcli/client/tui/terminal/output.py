@@ -1,0 +1,79 @@
+"""Writes to the terminal in one piece: what is taken away, what is printed and what is drawn again.
+
+prompt_toolkit flushes after each of these. Under a stream of messages the reader then sees the input line vanish and
+come back (its issues 680, 681 and 1172), so here nothing is passed on until the whole picture is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.output.vt100 import Vt100_Output
+
+from chatcli.client.tui.terminal.clusters import CLUSTERS
+
+# Synchronized output: a terminal that knows it shows all of it at once, others ignore it.
+# https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036
+_BEGIN: Final = "\x1b[?2026h"
+_END: Final = "\x1b[?2026l"
+
+
+class WholeOutput(Vt100_Output):
+    """An output that can be held back."""
+
+    _holding = False
+
+    @classmethod
+    def of_terminal(cls) -> WholeOutput:
+        """Make one for the terminal that standard output is."""
+
+        def size() -> Size:
+            try:
+                columns, rows = os.get_terminal_size(sys.stdout.fileno())
+            except OSError:  # the terminal has gone away
+                columns, rows = 0, 0
+            return Size(rows=rows or 24, columns=columns or 80)
+
+        # No cursor position requests by prompt_toolkit: their answers come late on slow lines, and nothing needs them.
+        return cls(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
+
+    def erase_down(self) -> None:
+        """Erase from the cursor on, which prompt_toolkit has put into the first column.
+
+        tmux takes erasing all from the first row on for clearing the screen, and keeps a copy in the scrollback
+        (its option scroll-on-clear). So the first cell is erased apart.
+        """
+        self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
+
+    def write(self, data: str) -> None:
+        """Write text, or what one cell holds."""
+        cluster = CLUSTERS.drawn(data) if not data.isascii() else None
+        if cluster is None:
+            super().write(data)
+        else:
+            self.write_raw(cluster)
+
+    def flush(self) -> None:
+        """Pass on what was written, unless it is being held."""
+        if not self._holding:
+            super().flush()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold everything that is written meanwhile, then pass it on in one piece."""
+        if self._holding:
+            yield
+            return
+        self._holding = True
+        self.write_raw(_BEGIN)
+        try:
+            yield
+        finally:
+            self._holding = False
+            self.write_raw(_END)
+            self.flush()

@@ -1,0 +1,185 @@
+"""The line below the input line: where the user is, what is unread elsewhere, and how the connection stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from chatcli.client.identity.trust import Standing
+from chatcli.client.interactive.render import Fragments
+from chatcli.client.interactive.widths import columns, cut
+from chatcli.client.transport.aio import LinkState
+from chatcli.protocol.text import printable_line
+
+_BETWEEN: Final = " │ "
+_NUMBERED: Final = 9  # conversations that Alt and a digit open
+_NAMED: Final = 5  # conversations with something unread
+_SHORT_NAME: Final = 12  # columns
+_SLOW: Final = 3.0  # seconds without an answer, after which that is said
+
+_STANDINGS: Final[dict[Standing, tuple[str, str]]] = {
+    "plain": ("plain, this machine", "plain"),
+    "pinned": ("TLS, key pinned", "TLS"),
+    "known": ("TLS, key known", "TLS"),
+    "vouched": ("TLS, vouched for", "TLS"),
+}
+
+#: What is shortened first where the line is too long, and what then; each time by one step of what it can be shown as.
+_SHORTENED: Final = (
+    *("standing", "you", "standing", "link", "unread", "unread", "current", "you", "unread", "unread", "link"),
+    *("trouble", "unread", "unread", "current", "trouble", "unread"),
+)
+
+
+class Unread(NamedTuple):
+    """A conversation with something unread.
+
+    Attributes:
+        number: the digit that opens it together with Alt; 0 where none does.
+        name: of the person or the room.
+        messages: how many.
+    """
+
+    number: int
+    name: str
+    messages: int
+
+
+class State(NamedTuple):
+    """All that the line shows.
+
+    Attributes:
+        server: as it is addressed.
+        user: who the user is.
+        current: the open conversation; empty where none is.
+        number: the digit that opens it together with Alt; 0 where none does.
+        company: who is in it, as in ``3 here`` or ``away``; empty where that is not known.
+        unread: the other conversations with something unread.
+        link: how the client is connected.
+        now: the moment, by the clock of ``link``.
+        standing: why the server is trusted.
+        waiting: messages that the server does not have.
+    """
+
+    server: str
+    user: str
+    current: str
+    number: int
+    company: str
+    unread: tuple[Unread, ...]
+    link: LinkState
+    now: float
+    standing: Standing
+    waiting: int
+
+
+class _Piece(NamedTuple):
+    """A part of the line: its style, and what it can be shown as, from the longest to the shortest."""
+
+    name: str
+    style: str
+    variants: list[str]
+
+
+def toolbar(state: State, width: int) -> Fragments:
+    """Return the line, no wider than ``width`` columns; what matters least is left out first."""
+    pieces = [*_places(state), *_connection(state)]
+    shown = {piece.name: 0 for piece in pieces}
+    for name in _SHORTENED:
+        if _columns(pieces, shown) + 1 <= width:
+            break
+        piece = next((piece for piece in pieces if piece.name == name), None)
+        if piece is not None:
+            shown[name] = min(shown[name] + 1, len(piece.variants) - 1)
+    fragments: Fragments = []
+    for piece in pieces:
+        if text := piece.variants[shown[piece.name]]:
+            fragments += [("", _BETWEEN if fragments else " "), (piece.style, text)]
+    return _fitting(fragments, width)
+
+
+def changes_in(link: LinkState, now: float) -> float | None:
+    """Return after how many seconds the line changes by itself, or None where it does not."""
+    if link.kind == "waiting" and link.until > now:
+        left = link.until - now
+        return left - math.ceil(left) + 1
+    if link.asked is not None:
+        asked = now - link.asked
+        return _SLOW - asked if asked < _SLOW else 1 - asked % 1
+    return None
+
+
+def _fitting(fragments: Fragments, width: int) -> Fragments:
+    """Return styled text that is no wider than so many columns; what was cut off ends with ``…``."""
+    kept: Fragments = []
+    for index, (style, text) in enumerate(fragments):
+        rest = columns("".join(text for _, text in fragments[index:]))
+        if rest > width and columns(text) >= width:
+            return [*kept, (style, cut(text + "…", width))]
+        kept.append((style, text))
+        width -= columns(text)
+    return kept
+
+
+def _short(name: str) -> str:
+    return cut(name, _SHORT_NAME)
+
+
+def _places(state: State) -> list[_Piece]:
+    user = printable_line(state.user)
+    pieces = [_Piece("you", "", [f"{user}@{state.server}", user, ""])]
+    if state.current:
+        name = printable_line(state.current)
+        company = f" {state.company}" if state.company else ""
+        number = _numbered(state.number)
+        variants = [f"{number}{name}{company}", f"{name}{company}", f"{_short(name)}{company}"]
+        pieces.append(_Piece("current", "class:toolbar.current", variants))
+    if state.unread:
+        pieces.append(_Piece("unread", "class:toolbar.unread", _unread(state.unread)))
+    return pieces
+
+
+def _unread(unread: tuple[Unread, ...]) -> list[str]:
+    def named(count: int, shown: Callable[[str], str]) -> str:
+        parts = [f"{_numbered(one.number)}{shown(printable_line(one.name))} {one.messages:,}" for one in unread[:count]]
+        rest = sum(one.messages for one in unread[count:])
+        return " · ".join([*parts, f"{rest:,} more"] if rest else parts)
+
+    total = sum(one.messages for one in unread)
+    counts = range(min(len(unread), _NAMED), 0, -1)
+    variants = [named(counts[0], str), *(named(count, _short) for count in counts)]
+    # In the middle there may be many steps: never more than the table of what is shortened takes.
+    return [variants[0], *variants[1 : 1 + 3], f"{total:,} unread", f"{total:,}", ""]
+
+
+def _numbered(number: int) -> str:
+    return f"{number}:" if 1 <= number <= _NUMBERED else ""
+
+
+def _connection(state: State) -> list[_Piece]:
+    pieces = [_Piece("waiting", "class:toolbar.trouble", [f"{state.waiting:,} waiting"])] if state.waiting else []
+    link = state.link
+    if link.kind == "waiting":
+        left = max(1, math.ceil(link.until - state.now))
+        again = f"reconnecting in {left} s"
+        variants = [f"{again} · Enter to try now", again, f"again in {left} s"]
+        return [*pieces, _Piece("trouble", "class:toolbar.trouble", variants)]
+    if link.kind == "connecting":
+        return [*pieces, _Piece("trouble", "class:toolbar.trouble", ["connecting"])]
+    if link.asked is not None and state.now - link.asked >= _SLOW:
+        quiet = f"no answer for {math.floor(state.now - link.asked)} s"
+        return [*pieces, _Piece("trouble", "class:toolbar.trouble", [quiet])]
+    trip = "" if link.round_trip is None else _duration(link.round_trip)
+    pieces.append(_Piece("link", "", [f"connected {trip}".rstrip(), trip, ""]))
+    return [*pieces, _Piece("standing", "", [*_STANDINGS[state.standing], ""])]
+
+
+def _duration(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000)):,} ms"
+
+
+def _columns(pieces: list[_Piece], shown: dict[str, int]) -> int:
+    """Return how wide the pieces are beside each other."""
+    texts = [text for piece in pieces if (text := piece.variants[shown[piece.name]])]
+    return sum(map(columns, texts)) + columns(_BETWEEN) * (len(texts) - 1)

@@ -1,0 +1,1 @@
+"""A handler for each frame: know no sockets and no loop."""

@@ -1,0 +1,213 @@
+"""Messages on their way in: looked at, and queued for the log."""
+
+from __future__ import annotations
+
+import contextlib
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from chatcli.errors import ChatError, Refused, StoreError
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import BadFrame, encode
+from chatcli.protocol.ids import all_id_bytes, id_bytes
+from chatcli.protocol.names import is_room
+from chatcli.server.delivery import Origin
+from chatcli.server.state import questions
+from chatcli.store.interface import Entry, HistoryQuery, Lookup, MessageRow, Page
+
+if TYPE_CHECKING:
+    from chatcli.server.hub import Hub
+    from chatcli.server.session import Session
+    from chatcli.server.state.rooms import Room
+    from chatcli.server.state.users import User
+    from chatcli.store.question_data import Extra
+
+_NO_SENDER: Final = "A query cannot send; say hello with a name and another purpose."
+
+
+def send_plain(session: Session, frames: list[f.ClientFrame | BadFrame], start: int) -> int:
+    """Queue the messages with which ``frames[start:]`` begins; return where they end.
+
+    This is what almost every message goes through: what is the same for all that came in one read is looked at once.
+    It stops at whatever is out of the ordinary, which :func:`send` takes, or refuses with the reason.
+    """
+    sender = session.user
+    if sender is None or session.purpose == "query" or sender.away is not None:
+        return start
+    hub = session.hub
+    at, said = hub.clock(), _plain(frames, start, hub.limits.text)
+    entries: list[Entry] = []
+    size, to, origin, recipient = 0, "", None, 0
+    for frame, raw_id in zip(said, _ids(said), strict=False):  # the first wrong id is where they end
+        if origin is None or frame.to != to:
+            to = frame.to
+            try:
+                origin = Origin(session, sender, _check_recipient(hub, sender, to))
+            except Refused:
+                break
+            recipient = origin.recipient.id
+        text = frame.text
+        size += len(text)
+        entries.append(Entry(raw_id, sender.id, recipient, at, text, origin, written=frame.id))
+    if entries:
+        hub.log.add_all(entries, size)
+        hub.turn.wake()
+        session.said(size, len(entries), _reach(entries[-1].origin.recipient))
+    return start + len(entries)
+
+
+def _reach(recipient: User | Room) -> int:
+    """Return how many connections a message is handed to, where those are many."""
+    return len(recipient.feeds) if recipient.id < 0 else 0
+
+
+def _plain(frames: list[f.ClientFrame | BadFrame], start: int, limit: int) -> list[f.Send]:
+    """Return the messages with which ``frames[start:]`` begins, up to one that is more than a short text."""
+    longest = limit // 4  # characters: each has four bytes at most
+    found = []
+    for frame in islice(frames, start, None):
+        if (
+            type(frame) is not f.Send
+            or frame.re is not None
+            or frame.choices
+            or frame.answer is not None
+            or frame.seconds is not None
+        ):
+            break
+        text = frame.text
+        if not text or len(text) > longest or text.isspace():
+            break
+        found.append(frame)
+    return found
+
+
+def _ids(frames: list[f.Send]) -> list[bytes]:
+    """Return the ids, as bytes, up to the first that is none."""
+    ids = [frame.id for frame in frames]
+    try:
+        return all_id_bytes(ids)
+    except ValueError:
+        good = []
+        with contextlib.suppress(ValueError):
+            for identity in ids:
+                good.append(id_bytes(identity))  # noqa: PERF401 (what came before the wrong one is wanted)
+        return good
+
+
+def send(session: Session, frame: f.Send) -> None:
+    """Queue one message, whatever is special about it.
+
+    Raises:
+        Refused: its sender may not say that there.
+    """
+    sender = session.user
+    if sender is None or session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, _NO_SENDER)
+    hub = session.hub
+    raw_id = _check_message(hub, frame)
+    extra = None
+    if frame.choices or frame.answer is not None or frame.seconds is not None:
+        extra = questions.check(frame)
+    try:
+        recipient = _check_recipient(hub, sender, frame.to)
+    except Refused as refusal:
+        _refuse_unless_stored(session, frame, raw_id, refusal)
+        return
+    if sender.away is not None and session.purpose == "join":
+        hub.presence.step_away(sender, None)
+    if frame.re is None:
+        session.said(hub.say(session, sender, recipient, frame, raw_id, extra), 1, _reach(recipient))
+    else:
+        _reply(session, frame, recipient, raw_id, extra)
+
+
+def check(session: Session, frame: f.Check) -> None:
+    """Answer whether the user may write there: what :func:`send` would say to a message that is right.
+
+    Raises:
+        Refused: they may not.
+    """
+    sender = session.user
+    if sender is None or session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, _NO_SENDER)
+    _check_recipient(session.hub, sender, frame.to)
+    session.put(encode(f.Done(frame.n)))
+
+
+def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: Extra | None) -> None:
+    """Take a message that answers another, once it is known that its sender may read that one there."""
+    hub, sender = session.hub, session.own()
+    answered = frame.re or 0
+
+    def read(page: Page | None, error: ChatError | None) -> None:
+        if page is None:
+            session.answer(frame, error or ChatError())
+        elif not page.rows or page.rows[-1].seq != answered:
+            text = f"{recipient.name} and you have no message {answered} to answer: it is the seq of one."
+            _look_up(session, frame, raw_id, Refused(codes.INVALID, text))
+        elif not session.closed:
+            say(page.rows[-1])
+
+    def say(row: MessageRow) -> None:
+        try:
+            more = extra if frame.answer is None else questions.answer(hub, sender, recipient, frame, row)
+        except Refused as refusal:
+            _look_up(session, frame, raw_id, refusal)
+        else:
+            session.take_said(hub.say(session, sender, recipient, frame, raw_id, more), _reach(recipient))
+
+    query = HistoryQuery(sender.id, recipient.id, 1, answered + 1, own=getattr(recipient, "kind", "") == "private")
+    if session.wait():
+        hub.when_written(lambda: hub.log.read_history(query, read))
+    else:
+        hub.log.read_history(query, read)
+
+
+def _check_recipient(hub: Hub, sender: User, to: str) -> User | Room:
+    """Return to whom or what the sender may speak under that name.
+
+    Raises:
+        Refused: they may not, or nobody has it.
+    """
+    if hub.rulings.mutes:
+        hub.rulings.check_mute(sender.key)
+    if not is_room(to):
+        return hub.find_user(to, sender)
+    room = hub.rooms.find(sender, to)
+    hub.rooms.check_write(room, sender)
+    return room
+
+
+def _refuse_unless_stored(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
+    """Refuse a message, unless it is the repetition of one that was taken before its sender was muted or sent away."""
+    session.wait()
+    _look_up(session, frame, raw_id, refusal)
+
+
+def _look_up(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
+    """Answer with what became of the message the first time, or refuse it."""
+    sender = session.own()
+    lookup = Lookup(raw_id, sender.id)
+
+    def answered(_error: StoreError | None) -> None:
+        known = lookup.sender == sender.id
+        session.answer(frame, f.Sent(frame.id, lookup.seq, lookup.at, "stored") if known else refusal)
+
+    session.hub.log.change(lookup, answered)
+    session.hub.turn.wake()
+
+
+def _check_message(hub: Hub, frame: f.Send) -> bytes:
+    text, limit = frame.text, hub.limits.text
+    if (not text or text.isspace()) and frame.answer is None:
+        raise Refused(codes.EMPTY_TEXT, "There is no text in that message.")
+    # A character has four bytes at most: most texts need not be encoded to be measured.
+    if len(text) * 4 > limit and (size := len(text.encode())) > limit:
+        raise Refused(
+            codes.TEXT_TOO_LONG, f"A message may have {limit} bytes, and this one has {size}: send it in parts."
+        )
+    try:
+        return id_bytes(frame.id)
+    except ValueError:
+        raise Refused(codes.BAD_ID, "A message id is a UUID, as in 01890a5d-ac96-774b-bcce-b302099a8057.") from None

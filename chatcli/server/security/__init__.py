@@ -1,0 +1,1 @@
+"""Certificates, codes, limits and the audit log: know no chat."""

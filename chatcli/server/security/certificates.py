@@ -1,0 +1,278 @@
+"""The key and the certificate that the server shows: its own, made on first start, or the operator's.
+
+What clients know a server by is its key. The server's own certificate is made from that key and may be made again at
+any time: nobody notices.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from chatcli.errors import ServeError
+from chatcli.protocol.keys import fingerprint
+
+if TYPE_CHECKING:
+    from chatcli.server.security.selfsigned import Contents
+
+logger = logging.getLogger(__name__)
+
+_KEY: Final = "server.key"
+_CERTIFICATE: Final = "server.crt"
+_SOON: Final = timedelta(days=14)  # before it expires, from when on that is said
+_RENEWED: Final = timedelta(days=30)  # before it expires
+
+# Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the server shows to those who connect.
+
+    Attributes:
+        context: the server's side of TLS.
+        fingerprint: of the certificate's public key.
+        channel: SHA-256 of the certificate (RFC 5929, ``tls-server-end-point``).
+        chain: the certificate, and those that stand behind it in its file.
+        path: of that file.
+    """
+
+    context: ssl.SSLContext
+    fingerprint: str
+    channel: bytes
+    chain: tuple[Contents, ...]
+    path: Path
+
+
+class Certificates:
+    """The server's identity, and the files it comes from.
+
+    Args:
+        directory: where the server's own key and certificate lie; locked for this process.
+        files: the operator's certificate (with those that lead to its authority behind it) and key, both in PEM, to be
+            used instead.
+
+    Raises:
+        ServeError: the files cannot be used, or cannot be made.
+    """
+
+    def __init__(self, directory: Path, files: tuple[Path, Path] | None = None) -> None:
+        self._directory = directory
+        self._files = files
+        self.identity = self._load()
+
+    def read_again(self) -> Identity:
+        """Return the identity in the files; where they are broken, the one that was read before."""
+        try:
+            identity = self._load()
+        except ServeError as error:
+            logger.error("%s Until then the server shows the certificate that it had.", error)  # noqa: TRY400 (a sentence)
+            return self.identity
+        logger.info("read the certificate; the key is %s", identity.fingerprint)
+        return identity
+
+    @property
+    def expires(self) -> datetime:
+        """When the certificate ceases to be valid."""
+        return self.identity.chain[0].expires
+
+    def faults(self, now: datetime) -> list[str]:
+        """Return what is wrong with the certificate, or will be within two weeks; a sentence each."""
+        own, *others = self.identity.chain
+        path = self.identity.path
+        found = [_fault(f"The certificate in {path}", own, now)]
+        found += [_fault(f"A certificate of an authority in {path}", other, now) for other in others]
+        if any(one.issuer != behind.subject for one, behind in pairwise(self.identity.chain)):
+            found.append(
+                f"The certificates in {path} are not in order, and some clients do not trust the server for that: put "
+                "its own first, and behind each the one of the authority that has issued it."
+            )
+        return [fault for fault in found if fault]
+
+    def _load(self) -> Identity:
+        if self._files is not None:
+            certificate, key = self._files
+            for path in self._files:
+                _check_kind(path)
+            # Group-readable keys are usual where a group of servers shares them.
+            _check_mode(key, stat.S_IRWXO, "o=")
+        else:
+            certificate, key = _own(self._directory)
+        return _identity(certificate, key)
+
+
+def _fault(what: str, contents: Contents, now: datetime) -> str:
+    """Return what is wrong with the dates of a certificate, and what to do; nothing if they are good for a while."""
+    renew = "renew it, and send the server SIGHUP"
+    if now < contents.begins:
+        return f"{what} is not valid before {_when(contents.begins)}: clients refuse it until then. Check the clock."
+    if now > contents.expires:
+        return f"{what} expired on {_when(contents.expires)}: clients that do not know the key refuse it. Now {renew}."
+    if contents.expires - now < _SOON:
+        days = (contents.expires - now).days
+        left = "today" if not days else "tomorrow" if days == 1 else f"in {days} days"
+        return f"{what} expires {left}, on {_when(contents.expires)}: {renew}."
+    return ""
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _own(directory: Path) -> tuple[Path, Path]:
+    """Make of the server's own files what is missing, broken, or about to expire; return both."""
+    from chatcli.server.security import selfsigned  # noqa: PLC0415 (slow to import)
+
+    certificate, key = directory / _CERTIFICATE, directory / _KEY
+    if not key.exists():
+        _check_first_start(certificate, key)
+        _write(key, selfsigned.new_key())
+    _check_mode(key, stat.S_IRWXG | stat.S_IRWXO, "600")
+    pem = _read(key)
+    try:
+        if not _good(certificate, selfsigned.key_info(pem)):
+            _write(certificate, selfsigned.new_certificate(pem))
+            logger.info("made the certificate %s", certificate)
+    except ValueError:
+        raise ServeError(
+            f"{key} holds no key that this server could have made: put it back from a backup, name your own with "
+            "--tls-key, or delete it together with the certificate beside it; then everyone has to accept a new key."
+        ) from None
+    return certificate, key
+
+
+def _check_first_start(certificate: Path, key: Path) -> None:
+    """Refuse to change the key, which clients would take for an attack, only because its file was lost."""
+    if certificate.exists():
+        raise ServeError(
+            f"{key} is missing beside its certificate: put it back from a backup, or delete {certificate}; then "
+            "everyone has to accept a new key."
+        )
+
+
+def _good(certificate: Path, key_info: bytes) -> bool:
+    """Return whether the server's own certificate is there, of this key, and valid for a while."""
+    from chatcli.server.security.selfsigned import read_certificate  # noqa: PLC0415 (slow to import)
+
+    if not certificate.exists():
+        return False
+    try:
+        contents = read_certificate(_read(certificate))
+    except ValueError:
+        return False
+    return contents.key_info == key_info and contents.expires - datetime.now(UTC) > _RENEWED
+
+
+def _identity(certificate: Path, key: Path) -> Identity:
+    from chatcli.server.security.selfsigned import read_chain  # noqa: PLC0415 (slow to import)
+
+    pem = _read(certificate)
+    try:
+        chain = read_chain(pem)
+    except ValueError:
+        raise ServeError(f"{certificate} holds no certificate in PEM: name one that does with --tls-cert.") from None
+    context = _context(certificate, key, len(chain))
+    contents = chain[0]
+    if _read(certificate) != pem:  # what is in the context may be neither
+        raise ServeError(f"{certificate} was changed while it was read: try again.")
+    return Identity(context, fingerprint(contents.key_info), hashlib.sha256(contents.der).digest(), chain, certificate)
+
+
+def _context(certificate: Path, key: Path, certificates: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    # Connections last for hours: resuming one saves nothing, and a ticket may still be unread when a caller closes.
+    context.num_tickets = 0
+    try:
+        context.load_cert_chain(certificate, key, password=_no_passphrase)
+    except _Locked:
+        raise ServeError(
+            f"{key} is locked with a passphrase, which the server has no way to ask for: unlock a copy with "
+            '"openssl pkey", readable for the server only.'
+        ) from None
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            first = " Of several certificates in a file, the server's own must stand first." * (certificates > 1)
+            raise ServeError(
+                f"{key} is not the key of {certificate}: name the two that belong together.{first}"
+            ) from None
+        why = (error.reason or "no private key in PEM").replace("_", " ").lower()
+        raise ServeError(f"{certificate} and {key} cannot be used ({why}): name others.") from None
+    except OSError as error:
+        raise ServeError(_cannot("read", key, error)) from None
+    return context
+
+
+class _Locked(Exception):
+    """The key's file asks for a passphrase."""
+
+
+def _no_passphrase() -> NoReturn:
+    raise _Locked
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what may keep its reader waiting, or has no end."""
+    with _explained("read", path):
+        mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a directory, the system says so itself
+        raise ServeError(f"{path} is a pipe or a device, which cannot be read a second time: name a file.")
+
+
+def _check_mode(key: Path, forbidden: int, remedy: str) -> None:
+    with _explained("read", key):
+        mode = stat.S_IMODE(key.stat().st_mode)
+    if mode & forbidden:
+        raise ServeError(f"Others than you may use the key {key} (mode {mode:04o}): run chmod {remedy} {key}.")
+
+
+def _read(path: Path) -> bytes:
+    with _explained("read", path):
+        return path.read_bytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, on disk when this returns, readable for its owner only."""
+    new = path.with_name(f"{path.name}.new")
+    with _explained("write", path):
+        new.unlink(missing_ok=True)  # a start that was cut short left it: the directory is this process's alone
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+        _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ServeError(_cannot(verb, path, error)) from None
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> str:
+    remedy = "make room, or choose another directory with --data" if verb == "write" else "name a file that can be"
+    return f"Cannot {verb} {path}: {error.strerror}: {remedy}."

@@ -1,0 +1,84 @@
+"""Codes that can be said aloud: with one, a device of a user's lets another in."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from chatcli.errors import Refused
+from chatcli.protocol import codes
+
+if TYPE_CHECKING:
+    from chatcli.server.state.users import User
+
+_MINUTES: Final = 10
+_TRIES: Final = 5
+_CONSONANTS: Final = "bdfghjkmnprstvz"  # 15, told apart when spoken
+_VOWELS: Final = "aiou"
+_SYLLABLES: Final = 6  # 15 * 4 ways each: 35 bits, against five tries
+
+
+def new_code(syllables: int = _SYLLABLES) -> str:
+    """Return a code like ``bazu-kito-mafi``."""
+    parts = [secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(syllables)]
+    return "-".join("".join(parts[start : start + 2]) for start in range(0, syllables, 2))
+
+
+def plain_code(typed: str) -> str:
+    """Return a code as it is compared: without what people put in between."""
+    return "".join(char for char in typed.lower() if char.isalpha())
+
+
+@dataclass(slots=True)
+class _Open:
+    code: str
+    until: float
+    tries: int = _TRIES
+
+
+class Links:
+    """The codes that are open; one a user, in memory only.
+
+    Args:
+        clock: seconds, never going back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._open: dict[int, _Open] = {}
+
+    def make(self, user: User) -> tuple[str, float]:
+        """Return a new code for the user, in place of any before, and for how many seconds it holds."""
+        now = self._clock()
+        self._open.pop(user.id, None)
+        while self._open and next(iter(self._open.values())).until <= now:  # the oldest stand first
+            del self._open[next(iter(self._open))]
+        code = new_code()
+        self._open[user.id] = _Open(plain_code(code), now + _MINUTES * 60)
+        return code, _MINUTES * 60.0
+
+    def drop(self, user: User) -> None:
+        """Make the user's code void."""
+        self._open.pop(user.id, None)
+
+    def check(self, user: User, typed: str) -> None:
+        """Look at a code; a wrong one counts. Whoever uses it drops it.
+
+        Raises:
+            Refused: it is not the user's, or not any more.
+        """
+        link = self._open.get(user.id)
+        if link is not None and link.until > self._clock():
+            if hmac.compare_digest(link.code.encode(), plain_code(typed).encode()):
+                return
+            link.tries -= 1
+            if link.tries > 0:
+                raise Refused(codes.BAD_CODE, f"That is not the code for {user.name}: look at it again.")
+            del self._open[user.id]
+        raise Refused(
+            codes.BAD_CODE,
+            f'There is no code open for {user.name}: run "chatcli key link" where you are {user.name} already.',
+        )

@@ -1,0 +1,241 @@
+"""Everyone who has ever been here, found by name as people spell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from chatcli.errors import InputError, StoreError
+from chatcli.protocol.lookalikes import look_of
+from chatcli.protocol.names import Name, check_name
+from chatcli.store.interface import KeyRecord, Settled, UserRecord
+
+if TYPE_CHECKING:
+    from chatcli.server.feed import Feed
+    from chatcli.server.security.prices import Purse
+    from chatcli.server.session import Session
+    from chatcli.server.state.rooms import Room
+
+_SPELLINGS: Final = 100_000  # remembered, so that a name is not folded anew for each message
+_HINTS: Final = 3
+_CANDIDATES: Final = 1000  # names looked at for a near miss, twice: half a millisecond
+
+
+RELEASED: Final = "\0"  # the keys of those whose name was made free begin so: nobody can ask for one
+
+# Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. Whoever changes one of
+# these puts another in its place.
+_NOTHING_ADDED: Final[Mapping[bytes, list[Settled]]] = MappingProxyType({})
+_NO_KEYS: Final[frozenset[bytes]] = frozenset()
+_NO_INVITATIONS: Final[frozenset[Room]] = frozenset()
+
+
+class User:
+    """Someone known, and what of them is connected now.
+
+    Attributes:
+        id: as in the log.
+        name: as it is written.
+        key: as it is compared.
+        cursor: everything in the feed up to this ``seq`` was shown to them.
+        shown: the same, as far as others are told.
+        owed: who is told when they are shown more, and how far that goes at present: the senders of what they have yet
+            to be shown. None while there is nobody.
+        keys: the public keys that the name belongs to, as they are on disk, and since when.
+        adding: keys that are being written, and who waits for each.
+        dropping: keys that are being taken away; they are good for nothing any more.
+        sessions: their connections.
+        feeds: those that get messages.
+        joined: those of their open ``join``.
+        since: when that began, in milliseconds since 1970-01-01 UTC; once it has ended, when it did.
+        away: what they said of being away from the keyboard; None while they are not.
+        away_since: when they did.
+        rooms: those they belong to.
+        entering: how many rooms they are about to belong to.
+        invited: rooms to which they may have been invited; see :class:`chatcli.server.state.invitations.Invitations`.
+        partners: with whom they have talked of late, the latest last; None until the log was asked.
+        purse: what they may say at the moment, on all connections together; None while it is full.
+        settling: whether the name has yet to be written.
+    """
+
+    __slots__ = (
+        "adding", "away", "away_since", "cursor", "dropping", "entering", "feeds", "id", "invited", "joined", "key",
+        "keys", "name", "owed", "partners", "purse", "rooms", "sessions", "settling", "shown", "since",
+    )  # fmt: skip
+
+    def __init__(self, record: UserRecord, *, settled: bool) -> None:
+        self.id = record.id
+        self.name = record.name
+        self.key = record.key
+        self.cursor = record.cursor
+        self.shown = record.shown
+        self.owed: dict[User, int] | None = None
+        self.sessions: set[Session] = set()
+        self.feeds: list[Feed] = []
+        self.keys: dict[bytes, int] = {}
+        self.adding = _NOTHING_ADDED
+        self.dropping = _NO_KEYS
+        self.joined: list[Session] = []
+        self.since = record.seen
+        self.away: str | None = None
+        self.away_since = 0
+        self.rooms: tuple[Room, ...] = ()
+        self.entering = 0
+        self.invited = _NO_INVITATIONS
+        self.partners: dict[User, None] | None = None
+        self.purse: Purse | None = None
+        self.settling = not settled
+
+    @property
+    def owned(self) -> bool:
+        """Whether the name belongs to some key, or is about to."""
+        return bool(self.keys or self.adding)
+
+    def start_adding(self, key: bytes) -> list[Settled]:
+        """Note that a key is being written; return what is to be told when it is, or is known not to be."""
+        waiting: list[Settled] = []
+        self.adding = {**self.adding, key: waiting}
+        return waiting
+
+    def end_adding(self, key: bytes) -> None:
+        """Note that a key is not being written any more."""
+        self.adding = {other: who for other, who in self.adding.items() if other != key} or _NOTHING_ADDED
+
+    def has(self, key: bytes) -> bool:
+        """Return whether a key is on disk and stays there."""
+        return key in self.keys and key not in self.dropping
+
+    def usable_keys(self) -> list[bytes]:
+        """Return the keys that are on disk and stay there, the oldest first."""
+        return [key for key in self.keys if key not in self.dropping]
+
+
+class Directory:
+    """All users, in memory: about a kilobyte each."""
+
+    def __init__(self, records: Iterable[UserRecord], keys: Iterable[KeyRecord]) -> None:
+        self._by_id: dict[int, User] = {}
+        self._by_key: dict[str, User] = {}
+        self._by_spelling: dict[str, User] = {}
+        self._by_look: dict[str, User] = {}  # those whose look is not their key
+        for record in records:
+            self._add(User(record, settled=True))
+        for identity, key, since in keys:
+            owner = self._by_id.get(identity)
+            if owner is not None:  # else the log is damaged
+                owner.keys[key] = since
+        self._next_id = max(self._by_id, default=0) + 1
+
+    def _add(self, user: User) -> None:
+        self._by_id[user.id] = user
+        self._by_key[user.key] = user
+        look = look_of(user.name)
+        if look != user.key and not user.key.startswith(RELEASED):
+            self._by_look.setdefault(look, user)
+
+    def get(self, identity: int) -> User | None:
+        """Return the user with that id, if the log has them."""
+        return self._by_id.get(identity)
+
+    def name_of(self, identity: int) -> str:
+        """Return the name of the user with that id, or a stand-in where a damaged log has lost them."""
+        user = self._by_id.get(identity)
+        return user.name if user is not None else "?"
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._by_id)
+
+    def users(self) -> list[User]:
+        """Return all of them."""
+        return list(self._by_id.values())
+
+    def claimed(self, key: str) -> User | None:
+        """Return whoever has the name, even if it is not on disk yet."""
+        return self._by_key.get(key)
+
+    def resembled(self, name: Name) -> User | None:
+        """Return someone else whose name looks like this one."""
+        look = look_of(name.text)
+        for found in (self._by_key.get(look), self._by_look.get(look)):
+            if found is not None and found.key != name.key:
+                return found
+        return None
+
+    def find(self, spelling: str) -> User | None:
+        """Return the known user whom that spelling of a name means."""
+        user = self._by_spelling.get(spelling)
+        if user is None:
+            try:
+                user = self._by_key.get(check_name(spelling).key)
+            except InputError:
+                return None
+            if user is None or user.settling:
+                return None
+            if len(self._by_spelling) >= _SPELLINGS:
+                self._by_spelling.clear()
+            self._by_spelling[spelling] = user
+        return user
+
+    def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
+        """Take a free name; it is someone's from now on, and known once :meth:`settle` says so."""
+        record = UserRecord(self._next_id, name.text, name.key, created, cursor, shown=cursor)
+        self._next_id += 1
+        user = User(record, settled=False)
+        self._add(user)
+        return user, record
+
+    def rename(self, user: User, name: str, key: str) -> None:
+        """Give someone another name, and the one before free."""
+        del self._by_key[user.key]
+        self._forget_look(user)
+        self._by_spelling.clear()
+        user.name, user.key = name, key
+        self._by_key[key] = user
+
+    def settle(self, user: User, error: StoreError | None) -> None:
+        """Note that the name is on disk, or give it free because it could not be written."""
+        user.settling = False
+        if error is not None:
+            del self._by_id[user.id], self._by_key[user.key]
+            self._forget_look(user)
+
+    def _forget_look(self, user: User) -> None:
+        look = look_of(user.name)
+        if self._by_look.get(look) is user:
+            del self._by_look[look]
+
+    def close_to(self, spelling: str, here: Iterable[User]) -> list[str]:
+        """Return known names that ``spelling`` may have meant, the closest first: of those here now, and the newest."""
+        newest = reversed(self._by_key.values())
+        users = (*islice(here, _CANDIDATES), *islice(newest, _CANDIDATES))
+        return close_names(spelling, ((user.key, user.name) for user in users), 2 * _CANDIDATES)
+
+
+def warm_up() -> None:
+    """Load what the first name needs that is misspelt, or not in ASCII: it takes too long for the loop."""
+    close_names("ab", [("abc", "abc")], 1)
+    check_name("é")
+
+
+def close_names(spelling: str, names: Iterable[tuple[str, str]], most: int) -> list[str]:
+    """Return those names that ``spelling`` may have meant, the closest first.
+
+    Args:
+        spelling: what was written.
+        names: each as it is compared and as it is written.
+        most: so many of them are looked at.
+    """
+    from rapidfuzz import process  # noqa: PLC0415 (nobody may ever misspell a name)
+    from rapidfuzz.distance import OSA  # noqa: PLC0415 (as above)
+
+    candidates = dict(islice(names, most))
+    key = spelling.casefold()
+    distance = max(1, len(key) // 3)
+    begin_so = [name for name in candidates if key and name.startswith(key)][:_HINTS]
+    found = process.extract(key, candidates.keys(), scorer=OSA.distance, score_cutoff=distance, limit=_HINTS)
+    near = dict.fromkeys([*(name for name, _, _ in found), *begin_so])
+    return [candidates[name] for name in islice(near, _HINTS)]

@@ -1,0 +1,1 @@
+"""Upkeep of the log's files: backup, check, erasure; knows no server."""

@@ -1,0 +1,213 @@
+"""Deletes messages for good: from the log, and then everything that its files still hold of them."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from chatcli.store.files import checkpoint, transaction
+from chatcli.store.maintenance.deleted import Deleted
+from chatcli.store.maintenance.free_pages import Damaged, Page, Pages
+from chatcli.store.sqlite.load import read_mark
+from chatcli.store.sqlite.rows import is_damage
+
+logger = logging.getLogger(__name__)
+
+_PAUSE: Final = 30.0  # seconds from a deletion to the cleaning, so that one cleaning does for many
+_RETRY: Final = 1.0  # seconds until the next try, where a reader is in the way, and between two slices of the work
+_RETRY_FAILED: Final = 60.0  # seconds
+_SLICE: Final = 0.03  # seconds that senders may have to wait for it
+_AROUND: Final = 8  # pages on each side of a deleted row: SQLite moves rows between three pages at a time
+
+_PRUNED: Final = "UPDATE marks SET seq = max(seq, ?) WHERE name = 'pruned'"
+_REMOVED: Final = "INSERT INTO marks VALUES ('removed', ?) ON CONFLICT DO UPDATE SET seq = seq + excluded.seq"
+_MARK: Final = "INSERT INTO marks VALUES ('clean', ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
+_CLEAN: Final = 1
+_UNCLEAN: Final = 2  # something was deleted since; where there is no such mark, the file was never cleaned
+_ROOT: Final = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'messages'"
+_NEXT: Final = "SELECT min(seq) FROM messages WHERE seq > ?"
+
+
+class Eraser:
+    """Deletes messages, and cleans the log's files after a while.
+
+    Deleted text remains in the WAL, and in places of the database where SQLite keeps nothing; so the WAL is emptied,
+    and those places are overwritten. That this is still to be done is noted in the log itself, with the deletion.
+
+    Used in the writer's thread, between two batches, on the writer's connection.
+
+    Args:
+        connection: the writer's, with ``secure_delete`` on.
+        path: the log.
+        pages: of the same file.
+        deleted: remembers what was deleted.
+        erased: told which messages are no longer there.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        pages: Pages,
+        *,
+        deleted: Deleted,
+        erased: Callable[[Collection[int]], None],
+    ) -> None:
+        self._connection = connection
+        self._deleted = deleted
+        self._erased = erased
+        self._path = path
+        self._pages = pages
+        self._erased_since: list[int] = []  # which rows were deleted since the last cleaning began
+        self._places: list[int] = []  # where to clean, in descending order
+        mark = read_mark(connection, "clean")
+        self._everywhere = mark != _CLEAN
+        self._reached = 0  # up to which row all of it is clean
+        self._reached_free = 0  # and up to which free page: those that SQLite gives free now are
+        self._copies = mark == _UNCLEAN  # those made before upgrades may hold what was deleted
+        # An earlier run may have left anything in the WAL.
+        self._due: float | None = time.monotonic()
+
+    @property
+    def wait(self) -> float | None:
+        """The seconds until there is something to clean; None while there is nothing."""
+        return None if self._due is None else max(0.0, self._due - time.monotonic())
+
+    def erase(self, seqs: Collection[int]) -> None:
+        """Delete messages; nothing of them is in the log's files any more once they have been cleaned.
+
+        Raises:
+            sqlite3.Error: nothing was deleted.
+        """
+        rows = [(seq,) for seq in seqs]
+        with transaction(self._connection):
+            self._deleted.note(seqs)
+            self._connection.executemany("DELETE FROM messages WHERE seq = ?", rows)
+            self._connection.executemany("DELETE FROM answers WHERE question = ?", rows)
+            self._connection.execute(_PRUNED, (max(seqs),))
+            self._connection.execute(_REMOVED, (len(rows),))
+            self._connection.execute(_MARK, (_UNCLEAN,))
+        self._copies = True
+        self._erased_since += seqs
+        if self._due is None:
+            self._due = time.monotonic() + _PAUSE
+        self._erased(seqs)
+
+    def clean(self) -> None:
+        """Do a part of the cleaning, if it is time to.
+
+        Raises:
+            sqlite3.Error: the log cannot be written; it is tried again.
+            OSError: as before.
+        """
+        if self._due is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _RETRY_FAILED
+        if self._copies:
+            for copy in self._path.parent.glob(f"{self._path.name}.schema-*.bak*"):
+                copy.unlink(missing_ok=True)
+            self._copies = False
+        done = checkpoint(self._connection)
+        self._due = time.monotonic() + _RETRY
+        if not done:
+            return  # someone reads what stands only in the WAL; for a moment, mostly
+        self._places = sorted({*self._places, *self._erased_since}, reverse=True)
+        self._erased_since.clear()
+        if not self._places and not self._everywhere:
+            self._due = None
+            return
+        damaged = len(self._pages.damaged)
+        try:
+            self._overwrite()
+        except Damaged as error:
+            self._warn(str(error))
+            self._due = time.monotonic() + _RETRY_FAILED
+        if len(self._pages.damaged) > damaged:
+            self._warn(f"in {len(self._pages.damaged)} of its pages")
+
+    def _warn(self, where: str) -> None:
+        logger.warning("The log %s is damaged (%s): it may still hold deleted text.", self._path, where)
+
+    def finish(self) -> None:
+        """Do at once what can be done of the cleaning in a moment; the log itself knows what is left.
+
+        Raises:
+            sqlite3.Error: as :meth:`clean`.
+            OSError: as before.
+        """
+        if self._due is not None:
+            self._due = 0.0
+            self.clean()
+
+    def _overwrite(self) -> None:
+        """Overwrite what is not used near deleted rows, or everywhere, for as long as others may wait."""
+        wal = self._path.with_name(f"{self._path.name}-wal")
+        with transaction(self._connection):  # nobody else writes now
+            if wal.stat().st_size:
+                return  # another program has written just before
+            self._pages.read_header()
+            (root,) = self._connection.execute(_ROOT).fetchone()
+            end = time.monotonic() + _SLICE
+            done = self._overwrite_places(root, end) and self._overwrite_everything(root, end)
+            self._pages.sync()
+            if done and not self._pages.damaged:
+                self._connection.execute(_MARK, (_CLEAN,))
+        self._connection.execute("PRAGMA shrink_memory")  # its copies of these pages would be written again
+        if done:
+            self._due = None
+
+    def _overwrite_places(self, root: int, end: float) -> bool:
+        """Overwrite what is not used near deleted rows; return whether that is done."""
+        seen: set[int] = set()
+        while self._places:
+            place = self._places[-1]
+            for number, page in self._around(root, place):
+                if number not in seen:
+                    seen.add(number)
+                    self._pages.overwrite_unused(number, page)
+            following = self._following(place)
+            while self._places and (following is None or self._places[-1] < following):
+                self._places.pop()  # deleted together, and so in the same place
+            if time.monotonic() > end:
+                break
+        return not self._places
+
+    def _following(self, place: int) -> int | None:
+        """Return the number of the row that follows a deleted one; None if none does."""
+        try:
+            (following,) = self._connection.execute(_NEXT, (place,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return place + 1
+        return None if following is None else int(following)
+
+    def _around(self, root: int, place: int) -> Iterator[Page]:
+        yield from islice(self._pages.pages(root, place), _AROUND)
+        yield from islice(self._pages.pages(root, place, back=True), _AROUND)
+
+    def _overwrite_everything(self, root: int, end: float) -> bool:
+        """Overwrite what is not used in all of the file, unless that was done; return whether it is."""
+        if not self._everywhere:
+            return True
+        for number, page in self._pages.pages(root, self._reached + 1):
+            self._pages.overwrite_unused(number, page)
+            highest = self._pages.overwrite_tails(number, page)
+            if highest > self._reached:
+                self._reached = highest
+                if time.monotonic() > end:
+                    return False
+        for free, begin in self._pages.free():
+            if free <= self._reached_free:
+                continue
+            self._pages.overwrite_from(free, begin)
+            self._reached_free = free
+            if time.monotonic() > end:
+                return False
+        self._everywhere = False
+        return True

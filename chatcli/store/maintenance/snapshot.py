@@ -1,0 +1,114 @@
+"""Opens the log of a data directory to be looked at: read-only, with its server running or not.
+
+What reads much does so in stretches, and holds no transaction while it writes to someone: as long as one is open the
+server's WAL grows, and keeps what was deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from chatcli.errors import StoreError
+from chatcli.store.files import DATABASE
+from chatcli.store.sqlite import schema
+
+_BUSY_SECONDS: Final = 10  # how long another program may hold the database
+_PAUSE: Final = 0.002  # seconds
+
+
+@contextlib.contextmanager
+def snapshot(directory: Path, *, any_schema: bool = False) -> Iterator[sqlite3.Connection]:
+    """Give a connection that reads the log; what it reads within :func:`moment` is of one moment.
+
+    Args:
+        directory: the data directory.
+        any_schema: take a log of an older chatcli, too.
+
+    Raises:
+        StoreError: there is no log, it is not one of ours, or it cannot be read; also where the block cannot.
+    """
+    path = directory / DATABASE
+    _see(path)
+    try:
+        with contextlib.closing(_open(path)) as connection:
+            _check_schema(connection, path, any_schema=any_schema)
+            yield connection
+    except sqlite3.Error as error:
+        raise StoreError(f"Cannot read the log {path}: {error}.") from None
+
+
+@contextlib.contextmanager
+def moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Have everything that the block reads be as it is now, whatever the server writes meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+def pause() -> None:
+    """Let the server empty its WAL, between two stretches of what is read."""
+    time.sleep(_PAUSE)
+
+
+def _see(path: Path) -> None:
+    """Say in a sentence what SQLite would not.
+
+    The file is not opened for it: closing it again would drop the locks that a log in this process has on it.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(
+            f"There is no log in {path.parent}: name the data directory of a server with --data."
+        ) from None
+    except OSError as error:
+        raise StoreError(f"Cannot read the log {path}: {error.strerror}.") from None
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"You may not read the log {path}: run this as the user that the server runs as.")
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the database."""
+    wal = path.with_name(path.name + "-wal")
+    try:
+        return _opened(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # SQLite reads a log like ours with two small files beside it, which it makes if need be. Where it may not, as
+        # on a read-only medium, all is in the one file, provided that the last server could end in peace.
+        if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
+            raise
+        return _opened(path, "mode=ro&immutable=1")
+
+
+def _opened(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path, *, any_schema: bool) -> None:
+    newest = len(schema.MIGRATIONS)
+    try:
+        version = schema.check(connection)
+    except StoreError as error:
+        raise StoreError(f"Cannot use the log {path}: {error}.") from None
+    if not version:  # a server that was stopped at once may leave that
+        raise StoreError(f"The log {path} is empty: no server has ever run over it.")
+    if not any_schema and version < newest:
+        raise StoreError(
+            f"The log {path} was written by an older chatcli (schema {version}; this one knows {newest}): "
+            "start the server over it once, which brings it up to date."
+        )

@@ -1,0 +1,1 @@
+"""The index of the search and its queries: knows no server."""

@@ -1,0 +1,201 @@
+"""Finds messages by their words, among those that someone may see."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+from chatcli.errors import InputError, StoreError
+from chatcli.store.interface import MessageRow, Page, SearchQuery
+from chatcli.store.search.index import SearchIndex
+from chatcli.store.search.parts import author, place
+from chatcli.store.sqlite.history import find_conversation
+from chatcli.store.sqlite.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
+
+#: Why a search is not answered that waits for too many others.
+TOO_MANY: Final = "too many searches wait: try again in a while"
+
+_SECONDS: Final = 5.0  # a search may take once it is its turn; others wait for it
+_CHECKED_EVERY: Final = 10_000  # steps of SQLite's machine
+_PLACES: Final = 300  # conversations to name to the index; with more of them all that it finds is sifted
+_SIFTED: Final = 1000  # of the newest messages found, at first
+
+# What the index is told of places only makes it faster: who may see what is decided here.
+_VISIBLE: Final = """
+(:within IS NULL OR messages.conversation = :within)
+AND (:sender IS NULL OR messages.sender = :sender)
+AND (
+    messages.conversation IN (SELECT value FROM json_each(:rooms))
+    OR messages.seq <= (
+        SELECT coalesce(members.until, messages.seq) FROM main.members
+        WHERE members.user = :user AND members.conversation = messages.conversation AND members.since < messages.seq
+        ORDER BY members.since DESC LIMIT 1
+    )
+)
+"""
+_SELECT: Final = f"SELECT {COLUMNS} FROM"
+_JOIN: Final = "CROSS JOIN main.conversations ON conversations.id = messages.conversation"
+_FOUND: Final = f"""
+{_SELECT} found.texts_{{0}} CROSS JOIN main.messages ON messages.seq = texts_{{0}}.rowid {_JOIN}
+WHERE texts_{{0}} MATCH :match AND texts_{{0}}.rowid < :before AND {_VISIBLE}
+ORDER BY texts_{{0}}.rowid DESC
+"""
+_ONE: Final = f"{_SELECT} main.messages {_JOIN} WHERE messages.seq = :seq AND {_VISIBLE}"
+_THESE: Final = f"""
+{_SELECT} json_each(:seqs) AS these CROSS JOIN main.messages ON messages.seq = these.value {_JOIN}
+WHERE {_VISIBLE}
+"""
+_SEQS: Final = """
+SELECT rowid FROM found.texts_{0} WHERE texts_{0} MATCH :match AND rowid < :before ORDER BY rowid DESC LIMIT :most
+"""
+_PARTS: Final = "SELECT number FROM found.parts WHERE instead IS NULL AND first < ? ORDER BY first DESC"
+_CONVERSATIONS: Final = "SELECT DISTINCT conversation FROM main.members WHERE user = ?"
+
+
+def search(
+    connection: sqlite3.Connection,
+    index: SearchIndex,
+    query: SearchQuery,
+    expression: str,
+    head: int,
+    deadline: float,
+) -> tuple[Page, int]:
+    """Find messages, the newest first; return how often damage was in the way, too.
+
+    Args:
+        connection: to the log.
+        index: the index of the same log.
+        query: what to find.
+        expression: the words of it, as :func:`chatcli.store.search.words.parse` gives them.
+        head: everything up to this ``seq`` is to be found.
+        deadline: when nobody waits for the answer any more, on the monotonic clock.
+
+    Raises:
+        InputError: it takes too long in itself.
+        StoreError: its time was over before that, or the index is of no use now.
+    """
+    if time.monotonic() > deadline:
+        raise StoreError(TOO_MANY)
+    index.catch_up(head, deadline)
+    too_long = time.monotonic() + _SECONDS
+    end = min(too_long, deadline)
+    # For each search anew: it may be another file by now.
+    try:
+        connection.execute("ATTACH ? AS found", (f"{index.path.absolute().as_uri()}?mode=rw",))
+        connection.set_progress_handler(lambda: index.stopped or time.monotonic() > end, _CHECKED_EVERY)
+        connection.execute("BEGIN")  # no part vanishes meanwhile
+        return _search(connection, query, expression)
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            index.doubt()
+            raise StoreError("the search index is damaged, and is made again: try again in a while") from None
+        if time.monotonic() > too_long:
+            raise InputError("This search takes too long: look for rarer words, or in one place only.") from None
+        if time.monotonic() > deadline:
+            raise StoreError(TOO_MANY) from None
+        raise
+    finally:
+        connection.set_progress_handler(None, 0)
+        with contextlib.suppress(sqlite3.Error):  # it is not attached, or damaged
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+            connection.execute("DETACH found")
+
+
+def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str) -> tuple[Page, int]:
+    within = query.within
+    if within is not None and within > 0:
+        within = find_conversation(connection, query.user, within)
+        if within is None:
+            return Page([], more=False), 0
+    parameters: dict[str, int | str | None] = {
+        "user": query.user,
+        "rooms": json.dumps(list(query.rooms)),
+        "within": within,
+        "sender": query.sender,
+        "before": END if query.before is None else query.before,
+    }
+    if within is None:
+        # Mostly, enough of the newest that match may be seen; to name all the places to the index costs more.
+        parameters["match"] = _match(query, expression)
+        seqs = _read_seqs(connection, parameters)
+        page, damaged = _sift(connection, query, parameters, seqs)
+        if page.more or len(seqs) < _SIFTED:
+            return page, damaged
+    places = _places(connection, query) if within is None else {within}
+    if not places:
+        return Page([], more=False), 0
+    parameters["match"] = _match(query, expression, places)
+    try:
+        return _page(query, _found(connection, parameters)), 0
+    except (sqlite3.DatabaseError, TypeError) as error:
+        if not is_damage(error):
+            raise
+    # If it is the index that is damaged, this fails again.
+    return _sift(connection, query, parameters, _read_seqs(connection, parameters))
+
+
+def _found(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> Iterator[MessageRow]:
+    for part in _parts(connection, parameters):
+        for values in connection.execute(_FOUND.format(part), parameters):
+            yield MessageRow(*values)
+
+
+def _read_seqs(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
+    seqs: list[int] = []
+    for part in _parts(connection, parameters):
+        found = connection.execute(_SEQS.format(part), {**parameters, "most": _SIFTED - len(seqs)})
+        seqs += [seq for (seq,) in found]
+        if len(seqs) >= _SIFTED:
+            break
+    return seqs
+
+
+def _parts(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
+    """Return the parts of the index in which to look, the newest first."""
+    return [number for (number,) in connection.execute(_PARTS, (parameters["before"],)).fetchall()]
+
+
+def _sift(
+    connection: sqlite3.Connection, query: SearchQuery, parameters: dict[str, int | str | None], seqs: list[int]
+) -> tuple[Page, int]:
+    """Read those messages that the user may see; return how often damage was in the way, too."""
+    try:
+        found = connection.execute(_THESE, {**parameters, "seqs": json.dumps(seqs)})
+        return _page(query, (MessageRow(*values) for values in found)), 0
+    except (sqlite3.DatabaseError, TypeError) as error:
+        if not is_damage(error):
+            raise
+    each = [row for _, row in read_each(connection, _ONE, parameters, seqs)]
+    rows = [row for row in each if row is not None]
+    return _page(query, rows), len(each) - len(rows) + 1
+
+
+def _page(query: SearchQuery, found: Iterable[MessageRow]) -> Page:
+    rows: list[MessageRow] = []
+    size = 0
+    for row in found:
+        if len(rows) >= query.limit or size >= PAGE_TEXT:
+            return Page(rows, more=True)
+        rows.append(row)
+        size += size_of(row)
+    return Page(rows, more=False)
+
+
+def _places(connection: sqlite3.Connection, query: SearchQuery) -> set[int]:
+    own = {conversation for (conversation,) in connection.execute(_CONVERSATIONS, (query.user,))}
+    return own.union(query.rooms)
+
+
+def _match(query: SearchQuery, expression: str, places: Collection[int] = ()) -> str:
+    """Return what the index is asked: the words, by whom, and where they may have been said if that is a help."""
+    parts = [f"text : ({expression})"]
+    if 0 < len(places) <= _PLACES:
+        parts.append("place : (" + " OR ".join(f'"{place(one)}"' for one in places) + ")")
+    if query.sender is not None:
+        parts.append(f'author : ("{author(query.sender)}")')
+    return " AND ".join(parts)

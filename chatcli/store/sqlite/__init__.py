@@ -1,0 +1,1 @@
+"""The log's database: knows no server."""

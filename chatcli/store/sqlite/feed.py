@@ -1,0 +1,137 @@
+"""Reads feeds: page by page, in windows of the log, each of which is a few ranges of one index."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from chatcli.store.interface import FeedPage, FeedQuery, MessageRow
+from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, is_damage, read_each, size_of
+
+_WINDOW: Final = 2048  # seqs: the first window of a page
+_GROWTH: Final = 4  # each window that brings few rows is followed by one so many times as long
+_FEW: Final = 256  # rows
+_LOOKED_AT: Final = 20_000  # rows: a page ends with so many, even if most were the user's own and are left out
+
+# Only the places are sorted, which stand in the index; the messages themselves are read in their order then.
+# CROSS JOIN keeps SQLite from another order of the loops, in which it would not know where the ranges begin.
+_FOUND: Final = """
+WITH floors (room, seq) AS MATERIALIZED (SELECT CAST(key AS INTEGER), value FROM json_each(:floors)),
+stretches (conversation, after, upto) AS (
+    SELECT conversation, max(:after, since, coalesce(floors.seq, 0)), min(:end, coalesce(until, :end))
+    FROM members
+    LEFT JOIN floors ON floors.room = conversation
+    WHERE user = :user AND since < :end AND coalesce(until, :end) > :after
+),
+found (seq) AS (
+    SELECT messages.seq
+    FROM stretches
+    CROSS JOIN messages ON messages.conversation = stretches.conversation
+         AND messages.seq > stretches.after AND messages.seq <= stretches.upto
+    ORDER BY messages.seq
+    LIMIT :limit
+)
+"""
+_WINDOW_ROWS: Final = f"""
+{_FOUND}
+SELECT {COLUMNS}
+FROM found
+CROSS JOIN messages ON messages.seq = found.seq
+CROSS JOIN conversations ON conversations.id = messages.conversation
+"""  # noqa: S608 (our own columns)
+_WINDOW_SEQS: Final = f"{_FOUND} SELECT seq FROM found"  # noqa: S608 (as above)
+_ONE: Final = f"""
+SELECT {COLUMNS}
+FROM messages
+CROSS JOIN conversations ON conversations.id = messages.conversation
+WHERE messages.seq = :seq
+  AND messages.seq > coalesce((SELECT value FROM json_each(:floors) WHERE key = CAST(messages.conversation AS TEXT)), 0)
+  AND messages.seq <= (
+    SELECT coalesce(members.until, messages.seq) FROM members
+    WHERE members.user = :user AND members.conversation = messages.conversation AND members.since < messages.seq
+    ORDER BY members.since DESC LIMIT 1
+  )
+"""  # noqa: S608 (as above)
+
+
+def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> tuple[FeedPage, int]:
+    """Read a stretch of someone's feed, in order; return how often damage was in the way, too."""
+    page = _Page(query)
+    floors = json.dumps({room: seq for room, seq in query.floors.items() if seq > query.after})
+    limit = max(query.limit, _FEW) if query.unread_only else query.limit
+    position, window, looked_at = query.after, _WINDOW, 0
+    while position < query.upto and looked_at < _LOOKED_AT:
+        end = min(query.upto, position + window)
+        bounds: dict[str, int | str] = {
+            "user": query.user,
+            "after": position,
+            "end": end,
+            "floors": floors,
+            "limit": limit,
+        }
+        count = 0
+        try:
+            for values in connection.execute(_WINDOW_ROWS, bounds):
+                row = MessageRow(*values)
+                count += 1
+                if page.add(row):
+                    return page.end(row.seq), 0
+                position = row.seq
+        except (sqlite3.DatabaseError, TypeError) as error:
+            if not is_damage(error):
+                raise
+            # A short stretch is read around the damage: little is lost where not even the places are known.
+            return _salvage(connection, page, {**bounds, "after": position}, min(end, position + _WINDOW))
+        if count < limit:
+            position = end
+            if count < _FEW:
+                window *= _GROWTH
+        looked_at += count
+    return page.end(position), 0
+
+
+class _Page:
+    """A page that is being filled."""
+
+    def __init__(self, query: FeedQuery) -> None:
+        self._query = query
+        self._others_only = query.user if query.unread_only else None
+        self._rows: list[MessageRow] = []
+        self._size = 0
+
+    def add(self, row: MessageRow) -> bool:
+        """Take a message, if it is to be there; return whether the page is full."""
+        if row.sender == self._others_only != row.recipient:
+            return False
+        self._rows.append(row)
+        self._size += size_of(row)
+        return self._size >= PAGE_TEXT or len(self._rows) >= self._query.limit
+
+    def end(self, upto: int, damaged: int = 0) -> FeedPage:
+        """Return the page, which tells all that there is up to this ``seq``."""
+        return FeedPage(self._rows, upto, damaged)
+
+
+def _salvage(
+    connection: sqlite3.Connection, page: _Page, bounds: dict[str, int | str], end: int
+) -> tuple[FeedPage, int]:
+    """End a page with what can be read of a stretch that is damaged."""
+    damaged = 0
+    for seq, row in read_each(connection, _ONE, bounds, _seqs(connection, {**bounds, "end": end, "limit": _WINDOW})):
+        if row is None:
+            damaged += 1
+        elif page.add(row):
+            return page.end(seq, damaged), damaged + 1
+    return page.end(end, damaged), damaged + 1
+
+
+def _seqs(connection: sqlite3.Connection, bounds: dict[str, int | str]) -> Iterable[int]:
+    """Return the places in a stretch where messages of the feed are, or all of them if the index cannot tell."""
+    try:
+        return [seq for (seq,) in connection.execute(_WINDOW_SEQS, bounds)]
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        return range(int(bounds["after"]) + 1, int(bounds["end"]) + 1)

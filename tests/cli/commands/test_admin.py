@@ -1,0 +1,345 @@
+"""``chatcli admin``: each command as a process, with what it prints and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from chatcli.cli.commands.admin import command
+from chatcli.server.limits import Limits
+from tests.admin import does, joined, noted
+from tests.support import Caller, Program, ThreadServer, chatcli, eventually, key_of, serving
+from tests.terminal import Terminal
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Where the data of the server lies that other fixtures start."""
+    return tmp_path / "data"
+
+
+def admin(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command over that directory."""
+    return chatcli("admin", "--data", str(data), *arguments)
+
+
+def says(data: Path, *arguments: str) -> str:
+    """Run a command that must be done and complain of nothing; return what it prints."""
+    done = admin(data, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_each_command_says_in_one_sentence_what_it_did(server: ThreadServer, data: Path) -> None:
+    """The sentence goes to standard output, and the thing is done."""
+    key = key_of("eve").fingerprint
+    with joined(server, "alice"):
+        with joined(server, "eve") as eve, joined(server, "eve", "listen"):
+            assert says(data, "kick", "EVE", "--reason", "lunch") == (
+                "eve has been sent away: 2 connections were closed.\n"
+            )
+            assert "(lunch)" in eve.hears("bye", code="kicked")["text"]
+        with joined(server, "eve") as eve:
+            expected = "eve is banned for 2d: a connection was closed.\n"
+            assert says(data, "ban", "eve", "--for", "2d", "--reason", "spam") == expected
+            assert "(spam)" in eve.hears("bye", code="banned")["text"]
+        assert says(data, "unban", "eve") == "eve is no longer banned.\n"
+        assert says(data, "unban", "eve") == "eve is not banned.\n"
+        assert says(data, "ban", key) == f"{key} is banned for ever: no connection was open.\n"
+        assert says(data, "unban", key) == f"{key} is no longer banned.\n"
+        assert says(data, "mute", "eve", "--for", "1h30m") == "eve is muted for 1h30m.\n"
+        assert says(data, "unmute", "eve") == "eve is no longer muted.\n"
+        assert says(data, "op", "Alice") == "alice is an operator.\n"
+        assert says(data, "deop", "alice") == "alice is no longer an operator.\n"
+        assert says(data, "release", "alice") == "alice is free: a connection was closed.\n"
+    did = ["kick", "ban", "unban", "unban", "ban", "unban", "mute", "unmute", "op", "deop", "release"]
+    assert [line["do"] for line in noted(data)] == did
+
+
+def test_json_is_one_object_a_line(server: ThreadServer, data: Path) -> None:
+    """Every command has it; the fields are what a script wants to know."""
+    joined(server, "bob").hang_up()
+    eve = joined(server, "eve")
+    calls = {
+        "kick": ["eve"],
+        "ban": ["eve"],
+        "unban": ["eve"],
+        "mute": ["eve"],
+        "unmute": ["eve"],
+        "op": ["eve"],
+        "deop": ["eve"],
+        "release": ["eve"],
+        "invite": [],
+        "status": [],
+        "users": [],
+        "backup": [str(data / "copy.db")],
+        "export": ["--output", str(data / "archive")],
+        "check": [],
+    }
+    assert {*calls, "import"} == set(command.commands)  # which wants the server stopped
+    rows = {do: [json.loads(line) for line in says_json(data, do, *names)] for do, names in calls.items()}
+    eve.hang_up()
+    assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {
+        "users": 2,
+        "check": len(rows["check"]),
+    }
+    assert rows["ban"] == [{"banned": "eve", "until": None, "closed": 0}]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows["invite"][0]["until"])
+    assert rows["status"][0]["since"].endswith("Z")
+    assert rows["unmute"] == [{"unmuted": "eve", "was_muted": True}]
+    assert rows["status"][0]["addresses"] == [str(server.address)]
+    assert rows["invite"][0]["command"].endswith(f" --invite {rows['invite'][0]['code']}")
+    assert [row["user"] for row in rows["users"]][1] == "bob"
+    size = (data / "copy.db").stat().st_size
+    assert rows["backup"] == [{"file": str(data / "copy.db"), "messages": 0, "bytes": size}]
+    assert rows["export"] == [{"file": str(data / "archive"), "messages": 0, "unread": 0}]
+    assert rows["check"][0] == {"what": "every page can be read", "findings": []}
+
+
+def says_json(data: Path, do: str, *names: str) -> list[str]:
+    """Run a command with ``--json`` and return the lines of its answer."""
+    done = admin(data, do, "--json", *names)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_status_is_a_line_for_each_thing(server: ThreadServer, data: Path) -> None:
+    """What, tab, how that is; a list with commas, and none where there is nothing in it; on a terminal in columns."""
+    does(data, "ban", to="mallory", anyway=True)
+    lines = dict(line.split("\t") for line in says(data, "status").splitlines())
+    assert lines["addresses"] == str(server.address)
+    assert lines["key"] == server.hub.server_key
+    assert (lines["access"], lines["here"], lines["banned"]) == ("open", "0", "mallory")
+    assert (lines["log"], lines["log damaged"], "log since" in lines) == ("writable", "0", False)
+    assert int(lines["log bytes"]) > 0
+    does(data, "unban", to="mallory")
+    assert "banned\tnone\n" in says(data, "status")
+    assert "access open" in [
+        " ".join(line.split()) for line in Terminal.printed("admin", "status", "--data", str(data))
+    ]
+
+
+def test_users_are_parted_by_tabs_in_a_pipe(server: ThreadServer, data: Path) -> None:
+    """One person a line, without headings."""
+    assert says(data, "users") == ""
+    joined(server, "eve").hang_up()
+    with joined(server, "alice"), joined(server, "alice", "send"):
+        does(data, "op", to="alice")
+        does(data, "mute", to="alice")
+        eventually(lambda: "eve\tgone\t0" in says(data, "users"), "the end of eve's connection")
+        assert says(data, "users").splitlines() == [
+            f"alice\there\t2\toperator,muted\t{key_of('alice').fingerprint}",
+            f"eve\tgone\t0\t-\t{key_of('eve').fingerprint}",
+        ]
+
+
+def test_users_stand_in_columns_on_a_terminal(server: ThreadServer, data: Path) -> None:
+    """Under headings, also where a name has wide characters."""
+    with joined(server, "alexandra"), joined(server, "日本語"):
+        with Terminal("admin", "users", "--data", str(data), columns=120) as terminal:
+            assert terminal.end() == 0
+            terminal.shows(key_of("日本語").fingerprint)
+            headings, first, second = (line for line in terminal.lines if line.strip())
+    assert headings.split() == ["name", "state", "connections", "is", "keys"]
+    assert first.index("SHA256:") == headings.index("keys")
+    assert second.index("SHA256:") == headings.index("keys") - 3  # columns further to the right than characters
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["kick", "nobody"], 3, 'Nobody called "nobody" was ever here.'),
+        (["mute", "alcie"], 3, "Did you mean alice?"),
+        (["release", "\x1b[2J"], 3, "␛[2J"),
+        (["ban", "a b"], 4, "no spaces"),
+        (["mute", "alice", "--for", "2x"], 2, "is not a length of time"),
+        (["ban", "alice", "--for", "0s"], 2, "is not a length of time"),
+        (["invite", "--expires", "soon"], 2, "is not a length of time"),
+        (["invite", "--uses", "0"], 2, "0 is not in the range"),
+        (["invite", "--server", "here:port"], 2, '"port" is not a port'),
+        (["kick", "alice", "--reason", "x" * 501], 2, "may have 500"),
+        (["kick"], 2, "Missing argument 'NAME'"),
+        (["explode"], 2, "explode"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    server: ThreadServer, data: Path, arguments: list[str], status: int, sentence: str
+) -> None:
+    """The exit status tells what kind of thing it was; nothing goes to standard output."""
+    with joined(server, "alice") as alice:
+        done = admin(data, *arguments)
+        assert (done.returncode, done.stdout) == (status, "")
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+        assert alice.asks_who() == ["alice"]
+
+
+def test_no_server_is_status_5_with_the_remedy(tmp_path: Path) -> None:
+    """Where none ever ran, where one has stopped, and where one was killed."""
+    stale = tmp_path / "stale"
+    with serving(stale) as (program, _):
+        program.process.kill()
+        program.end()
+    stopped = tmp_path / "stopped"
+    with ThreadServer(stopped):
+        pass
+    for directory in (tmp_path / "none", stopped, stale):
+        done = admin(directory, "status")
+        assert (done.returncode, done.stdout) == (5, "")
+        assert f"    chatcli serve --data {directory}\n" in done.stderr
+    done = admin(tmp_path / ("d" * 256), "status")
+    assert done.returncode == 5
+    assert "Cannot reach the server" in done.stderr
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"220 mail.example\r\n", 1), (b'{"rows": [', 5), (b"", 5)])
+def test_another_program_behind_the_socket_is_no_server(tmp_path: Path, answer: bytes, status: int) -> None:
+    """What is no answer, or no whole one, is said in a sentence."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "admin.sock"))
+        other.listen()
+        other.settimeout(20)
+        with Terminal("admin", "status", "--data", str(tmp_path), columns=300) as terminal:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+            assert terminal.end() == status
+            line, *commands = terminal.lines
+            assert line.startswith("chatcli: ")
+            assert all(command.startswith("    chatcli admin users --data ") for command in commands)
+
+
+def test_the_directory_is_that_of_serve_and_can_be_named_anywhere(tmp_path: Path) -> None:
+    """Both commands have the same default and the same variable; what is written last counts."""
+    home = tmp_path / "chatcli"
+    with ThreadServer(home), ThreadServer(tmp_path / "other") as other:
+        done = chatcli("admin", "status", XDG_DATA_HOME=str(tmp_path))
+        assert done.returncode == 0
+        assert str(other.address) not in done.stdout
+        where = str(tmp_path / "other")
+        for arguments, variable in (
+            (["status"], where),
+            (["--data", where, "status"], str(home)),
+            (["status", "--data", where], str(home)),
+            (["--data", str(home), "status", "--data", where], ""),
+        ):
+            done = chatcli("admin", *arguments, CHATCLI_SERVE_DATA=variable)
+            assert f"addresses\t{other.address}\n" in done.stdout
+    assert stat.S_IMODE((home / "audit.log").stat().st_mode) == 0o600
+
+
+def test_an_invitation_is_a_code_and_a_command_to_paste(tmp_path: Path) -> None:
+    """Whoever has what the command says gets in, once; on this machine it needs no pin."""
+    with ThreadServer(tmp_path, Limits(access="invite")) as server:
+        done = admin(tmp_path, "invite", "--expires", "2h")
+        assert done.returncode == 0
+        code, pasted = done.stdout.splitlines()
+        words = shlex.split(pasted)
+        assert words[words.index("join") :] == ["join", "--server", str(server.address), "--invite", code]
+        assert done.stderr.startswith("chatcli: Good for one newcomer, until ")
+        assert "--access" not in done.stderr
+        pasted_words = words[words.index("join") :]
+        with Program(*pasted_words, "--user", "bob"):
+            eventually(lambda: server.run(lambda: server.hub.presence.count))
+        late = chatcli(*pasted_words, "--user", "carol")
+        assert late.returncode == 4
+        assert "invitation" in late.stderr
+
+
+def test_the_command_names_an_address_that_others_reach_and_pins_the_key(tmp_path: Path) -> None:
+    """For a server that listens everywhere it is one of this machine, or the one that is given."""
+    with ThreadServer(tmp_path, host="0.0.0.0") as server:
+        key = server.hub.server_key
+        done = admin(tmp_path, "invite", "--uses", "3", "--server", "chat.example:9000")
+        code, pasted = done.stdout.splitlines()
+        assert pasted == f"chatcli join --server chat.example:9000 --pin {key} --invite {code}"
+        assert done.stderr.startswith("chatcli: Good for 3 newcomers, until ")
+        assert "serve --access" in done.stderr  # it lets anyone in as it is
+        _, pasted = admin(tmp_path, "invite").stdout.splitlines()
+        words = shlex.split(pasted)
+        host, _, port = words[words.index("--server") + 1].rpartition(":")
+        assert host != "0.0.0.0"
+        assert port == str(server.address.port)
+        assert ("--pin" in words) is not host.startswith("127.")
+
+
+@pytest.mark.parametrize("length", [95, 101, 108, 120, 450])
+def test_a_server_over_a_deep_directory_is_administered(shallow: Path, length: int) -> None:
+    """The path of a socket is short; that of a directory need not be."""
+    data = deep(shallow, length)
+    with serving(data) as (program, address):
+        with Caller(address) as eve:
+            eve.greets("eve")
+            eve.hears("welcome")
+            done = admin(data, "kick", "eve")
+            assert done.returncode == 0, done.stderr
+            eve.hears("bye", code="kicked")
+        assert stat.S_IMODE((data / "admin.sock").stat().st_mode) == 0o600
+        assert program.end(signal.SIGTERM) == 0
+        assert len(program.err) == 2
+    assert not (data / "admin.sock").exists()
+    done = admin(data, "users")
+    assert done.returncode == 5
+    assert "No server runs over the data directory" in done.stderr
+
+
+def test_a_directory_that_is_too_deep_for_the_log_is_named(shallow: Path) -> None:
+    """By what can be done about it, before anything is made there."""
+    data = deep(shallow, 1000)
+    done = chatcli("serve", "--port", "0", "--data", str(data))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "The path of the data directory has 1000 bytes, and SQLite takes 480: move it" in done.stderr
+    assert admin(data, "users").returncode == 5
+
+
+@pytest.fixture
+def shallow() -> Iterator[Path]:
+    """A directory whose path is short."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def deep(above: Path, length: int) -> Path:
+    """Return a directory whose path has so many bytes."""
+    while (left := length - len(str(above))) > 100:
+        above /= "d" * 49
+    above /= "d" * (left - 1)
+    above.mkdir(parents=True)
+    return above
+
+
+def test_a_server_that_cannot_note_it_does_nothing(server: ThreadServer, data: Path) -> None:
+    """The sentence names the file; the status is that of what may work later."""
+    (data / "audit.log").mkdir()
+    done = admin(data, "users")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert f"The audit log {data / 'audit.log'} cannot be written" in done.stderr
+
+
+def test_json_is_fit_for_a_terminal(tmp_path: Path) -> None:
+    """Whatever a server says of itself, nothing in it reaches the terminal as it is."""
+    said = {"user": "eve\u202e\x9b31m\u2066", "closed": 0}
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "admin.sock"))
+        listener.listen()
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(admin, tmp_path, "kick", "--json", "eve")
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b'{"rows":[' + json.dumps(said, ensure_ascii=False).encode() + b"]}\n")
+            line = done.result().stdout
+    assert line.isascii()
+    assert json.loads(line) == said

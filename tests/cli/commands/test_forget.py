@@ -1,0 +1,89 @@
+"""``chatcli forget``: what is kept of a server goes, after a question, and nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.client.identity import addresses
+from chatcli.client.identity.known_servers import KnownServers
+from chatcli.client.outbox.store import entries
+from chatcli.client.storage import files
+from chatcli.protocol.address import Address
+from tests.client.identity.test_addresses import ALL, KEY, NEW, OLD, keep_all, kept
+from tests.support import chatcli
+from tests.terminal import Terminal
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A user who knows two servers, of both of which everything is kept."""
+    where = {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    for name, value in where.items():
+        monkeypatch.setenv(name, value)
+    for server in (OLD, NEW):
+        KnownServers(files.config_directory()).add(server, KEY)
+        keep_all(server)
+    return where
+
+
+def known(server: Address) -> bool:
+    """Return whether a key of the server is known."""
+    return bool(KnownServers(files.config_directory()).find(server))
+
+
+def test_everything_of_one_server_goes(home: dict[str, Any]) -> None:
+    """However it is written; the other server keeps what is its own."""
+    done = chatcli("forget", "OLD.example.", "--yes", **home)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "old.example:8080 is forgotten" in done.stderr
+    assert chatcli("forget", "old.example", "--yes", **home).returncode == 3
+    assert kept(OLD) == set()
+    assert kept(NEW) == ALL
+    assert (known(OLD), known(NEW)) == (False, True)
+
+
+def test_a_server_that_is_not_known_has_status_3(home: dict[str, Any]) -> None:
+    """Those that may have been meant are named."""
+    done = chatcli("forget", "old.example:9999", "--yes", **home)
+    assert done.returncode == 3
+    assert "Nothing is known of a server at old.example:9999. Known are: old.example:8080" in done.stderr
+    assert kept(OLD) == ALL
+
+
+def test_without_a_terminal_nobody_is_asked(home: dict[str, Any]) -> None:
+    """The sentence says what would be lost, and how to say yes."""
+    done = chatcli("forget", "old.example", **home)
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert "1 message that was not sent is lost, to bob" in done.stderr
+    assert kept(OLD) == ALL
+
+
+@pytest.mark.parametrize(("answer", "status", "left"), [("no", 7, ALL), ("yes", 0, set())])
+def test_a_person_is_asked(home: dict[str, Any], answer: str, status: int, left: set[str]) -> None:
+    """What would be lost stands above the question."""
+    with Terminal("forget", "old.example", **home) as terminal:
+        terminal.shows("1 message that was not sent is lost, to bob: chatcli outbox shows what it is.")
+        terminal.shows("Forget it? [yes/no]")
+        terminal.types(f"{answer}\r")
+        assert terminal.end() == status
+    assert kept(OLD) == left
+
+
+def test_of_a_server_that_has_moved_only_the_address_goes(home: dict[str, Any]) -> None:
+    """What is kept stays with its other address, whichever of the two is forgotten."""
+    moved = Address("moved.example", 8080)
+    for gone, stays in ((OLD, moved), (moved, OLD)):
+        KnownServers(files.config_directory()).add(moved, KEY)
+        addresses.unite(moved, OLD)
+        assert chatcli("forget", str(gone), "--yes", **home).returncode == 0
+        assert kept(stays) == ALL
+        assert kept(gone) == set()
+        assert (known(gone), known(stays)) == (False, True)
+        KnownServers(files.config_directory()).add(gone, KEY)
+        addresses.unite(gone, stays)
+        assert kept(gone) == ALL
+    assert len(entries(files.outbox_directory())) == 2

@@ -1,0 +1,103 @@
+"""``chatcli key``: shows the key, and carries it from machine to machine."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.identity.key import load_identity
+from tests.support import chatcli
+from tests.terminal import Terminal
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> str:
+    """A configuration in which nothing is yet."""
+    return str(tmp_path / "here")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> str:
+    """The configuration of another machine."""
+    return str(tmp_path / "there")
+
+
+def test_show_prints_the_fingerprint_and_makes_the_key(home: str) -> None:
+    """The answer is one line on standard output, the same each time."""
+    first, again = (chatcli("key", "show", XDG_CONFIG_HOME=home) for _ in range(2))
+    assert (first.returncode, first.stderr) == (0, "")
+    assert first.stdout == again.stdout == load_identity(f"{home}/chatcli").fingerprint + "\n"
+    assert stat.S_IMODE((Path(home) / "chatcli" / "key").stat().st_mode) == 0o600
+
+
+def test_export_and_import_carry_the_key(home: str, other: str, tmp_path: Path) -> None:
+    """What export prints import takes, from standard input or a file; it says which key is in use now."""
+    exported = chatcli("key", "export", XDG_CONFIG_HOME=home)
+    assert (exported.returncode, exported.stderr) == (0, "")
+    fingerprint = chatcli("key", "show", XDG_CONFIG_HOME=home).stdout.strip()
+    done = chatcli("key", "import", stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"chatcli: Your key is now {fingerprint}.\n")
+    (tmp_path / "carried").write_text(exported.stdout)
+    for source in ("-", str(tmp_path / "carried")):
+        done = chatcli("key", "import", source, stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
+        assert (done.returncode, done.stderr) == (0, f"chatcli: Your key is now {fingerprint}.\n")
+    assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == exported.stdout
+
+
+def test_another_key_is_replaced_with_force_only(home: str, other: str) -> None:
+    """Without it nothing changes; with it the old one is kept, and where is said."""
+    exported = chatcli("key", "export", XDG_CONFIG_HOME=home).stdout
+    old = chatcli("key", "export", XDG_CONFIG_HOME=other).stdout
+    done = chatcli("key", "import", stdin=exported.encode(), XDG_CONFIG_HOME=other)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds another key" in done.stderr
+    assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == old
+    done = chatcli("key", "import", "--force", stdin=exported.encode(), XDG_CONFIG_HOME=other)
+    assert done.returncode == 0
+    kept = Path(other) / "chatcli" / "key.old"
+    assert f"The key that was here is kept in {kept}." in done.stderr
+    assert kept.read_text() == old
+    assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == exported
+
+
+def test_on_a_terminal_export_warns(home: str) -> None:
+    """Whoever prints the secret on a screen is told what it is, before it."""
+    with Terminal("key", "export", XDG_CONFIG_HOME=home) as terminal:
+        assert terminal.end() == 0
+        terminal.shows("# The secret key of a chatcli user")
+        assert terminal.lines[0] == "chatcli: This is secret: whoever sees it can write under your names."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["import", "/no/such/file"], "No such file"),
+        (["import"], "That is no key of chatcli"),
+        (["imprt"], "imprt"),
+    ],
+)
+def test_what_went_wrong_is_one_sentence(home: str, arguments: list[str], sentence: str) -> None:
+    """Nothing is made or changed."""
+    done = chatcli("key", *arguments, stdin=b"not\xff a key\n", XDG_CONFIG_HOME=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (Path(home) / "chatcli").exists()
+
+
+def test_a_damaged_or_open_key_is_refused_with_a_remedy(home: str) -> None:
+    """The command to run is in the sentence; what is there stays."""
+    chatcli("key", "show", XDG_CONFIG_HOME=home)
+    key = Path(home) / "chatcli" / "key"
+    key.chmod(0o644)
+    done = chatcli("key", "show", XDG_CONFIG_HOME=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f'run "chmod 600 {key}"' in done.stderr
+    key.chmod(0o600)
+    key.write_text("")
+    done = chatcli("key", "show", XDG_CONFIG_HOME=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{key} is damaged" in done.stderr
+    assert key.read_text() == ""

@@ -1,0 +1,259 @@
+"""``chatcli status``: the server, who one is there, what is unread; and a number for a shell prompt."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcli.client.identity.message_ids import new_id
+from chatcli.client.outbox import flush as spool
+from chatcli.client.outbox.leftovers import anything_waits
+from chatcli.client.storage import roster, unread
+from chatcli.protocol.frames import Send
+from tests.support import OWN, Program, ThreadServer, chatcli, environment, eventually
+from tests.terminal import Terminal
+
+ALICE = {"CHATCLI_USER": "alice"}
+OTHER_KEY = "SHA256:" + "A" * 43
+
+
+@pytest.fixture
+def where(server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The environment of a user who remembers nothing."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return {"CHATCLI_SERVER": str(server.address), "XDG_STATE_HOME": str(tmp_path / "state"), **ALICE}
+
+
+def missed(server: ThreadServer) -> None:
+    """Have alice miss two messages from bob and one in a room."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        alice.hang_up()
+        eventually(lambda: bob.asks_who() == ["bob"])
+        for to in ("alice", "alice", "#ops"):
+            bob.sends(to, "hi")
+            bob.hears("sent")
+
+
+def test_status_tells_where_one_is_and_what_is_unread(server: ThreadServer, where: dict[str, Any]) -> None:
+    """In a pipe parted by tabs, as JSON one object, on a terminal in columns."""
+    missed(server)
+    done = chatcli("status", **where)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert rows["server"] == str(server.address)
+    assert (rows["reachable"], rows["key"], rows["trust"]) == ("yes", "-", "this machine")
+    assert (rows["user"], rows["fingerprint"]) == ("alice", OWN.fingerprint)
+    assert (rows["unread"], rows["unread bob"], rows["unread #ops"], rows["spooled"]) == ("3", "2", "1", "0")
+    record = json.loads(chatcli("status", "--json", **where).stdout)
+    assert record["head"] > record["cursor"] >= 0
+    assert [(one["of"], one["count"]) for one in record["conversations"]] == [("#ops", 1), ("bob", 2)]
+    with Terminal("status", columns=100, rows=30, **where) as terminal:
+        terminal.shows("reachable    yes")
+        terminal.shows("unread bob   2")
+        assert terminal.end() == 0
+
+
+def test_the_key_and_why_it_is_trusted(server: ThreadServer, where: dict[str, Any]) -> None:
+    """Of a server whose key is pinned."""
+    server.joined("alice").hang_up()
+    key = server.run(lambda: server.hub.server_key)
+    record = json.loads(chatcli("status", "--json", "--pin", key, **where).stdout)
+    assert (record["key"], record["trust"]) == (key, "pinned")
+
+
+def test_without_a_server_there_is_what_is_known_here(where: dict[str, Any]) -> None:
+    """Status 5, and nothing is unread that nobody knows of."""
+    where["CHATCLI_SERVER"] = "127.0.0.1:1"
+    assert chatcli("send", "--spool", "bob", "hi", **where).stdout == "spooled\n"
+    done = chatcli("status", **where)
+    assert done.returncode == 5
+    rows = dict(line.split("\t") for line in done.stdout.splitlines())
+    assert (rows["reachable"], rows["unread"], rows["spooled"]) == ("no", "-", "1")
+    assert "No server answers" in done.stderr
+    prompt = chatcli("status", "--unread", "-q", **where)
+    assert (prompt.returncode, prompt.stdout, prompt.stderr) == (5, "", "")
+
+
+def test_the_number_for_a_prompt_is_asked_for_once_a_minute(server: ThreadServer, where: dict[str, Any]) -> None:
+    """And found out anew where what is kept is older, or from a time to come."""
+    missed(server)
+    assert chatcli("status", "--unread", **where).stdout == "3\n"
+    server.joined("alice", "listen").texts(3)
+    assert chatcli("status", "--unread", **where).stdout == "3\n"
+    (path,) = (Path(where["XDG_STATE_HOME"]) / "chatcli" / "status").iterdir()
+    for at in (int(time.time()) - unread.FRESH, int(time.time()) + 3600, "x"):
+        path.write_text(f"3\t{at}\n")
+        assert chatcli("status", "--unread", **where).stdout == "0\n"
+    for count in ("9" * 16, "-1", "٣", "\x1b[31m5"):
+        path.write_text(f"{count}\t{int(time.time())}\n")
+        assert chatcli("status", "--unread", **where).stdout == "0\n"
+    done = chatcli("status", "--unread", "--json", **where)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+#: Runs the command with every file that is opened, and every socket, told on standard error.
+_WATCHED = """
+import sys
+seen = []
+def hook(event, arguments):
+    if event.startswith("socket.") or (event == "open" and not str(arguments[0]).endswith((".py", ".pyc"))):
+        seen.append(f"{event} {arguments[0]}")
+from chatcli.cli.main import _run
+sys.addaudithook(hook)
+status = _run()
+print(*seen, sep="\\n", file=sys.stderr)
+print(*(name for name in sys.modules if name in ("msgspec", "socket", "asyncio", "cryptography")), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any]) -> None:
+    """No network, and of files the settings, the servers that have moved, and the one with the number."""
+    unread.keep(server.address, "alice", 7)
+    command = [sys.executable, "-c", _WATCHED, "status", "--unread"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment(**where), check=False)
+    assert (done.returncode, done.stdout) == (0, "7\n")
+    *opened, modules = done.stderr.splitlines()
+    assert modules == ""
+    paths = [line.removeprefix("open ") for line in opened if "/chatcli/" in line]
+    assert [Path(path).parent.name for path in paths] == ["chatcli", "servers", "status"], opened
+    assert not [line for line in opened if line.startswith("socket")]
+
+
+def test_a_prompt_waits_for_a_silent_server_once(where: dict[str, Any], silent: socket.socket) -> None:
+    """For a second; after that it is told at once for a while."""
+    where["CHATCLI_SERVER"] = f"127.0.0.1:{silent.getsockname()[1]}"
+    assert chatcli("status", "--unread", "-q", **where).returncode == 5
+    assert taken(silent) > 0
+    done = chatcli("status", "--unread", **where)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "gave no number a moment ago" in done.stderr
+    assert taken(silent) == 0
+
+
+@pytest.mark.parametrize(("options", "status"), [({"CHATCLI_USER": "nobody"}, 3), ({"CHATCLI_PIN": OTHER_KEY}, 4)])
+def test_a_prompt_asks_a_server_that_refuses_once_a_minute(
+    server: ThreadServer, where: dict[str, Any], options: dict[str, str], status: int
+) -> None:
+    """A name that is unknown there, a key that is not the pinned one: -q silences that, and it is asked once."""
+    server.joined("alice").hang_up()
+    done = chatcli("status", "--unread", "-q", **{**where, **options})
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+    done = chatcli("status", "--unread", **{**where, **options})
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "gave no number a moment ago" in done.stderr
+
+
+def test_a_prompt_leaves_the_outbox_alone(server: ThreadServer, where: dict[str, Any]) -> None:
+    """The time that it takes is for the number; whoever asks for all of it sends what waits."""
+    server.joined("alice").hang_up()
+    spool.keep(server.address, "alice", [Send(new_id(), "alice", "hi")])
+    for arguments, left in ((["--unread"], True), ([], False)):
+        done = chatcli("status", *arguments, **where)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert anything_waits() == left
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """What takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def taken(silent: socket.socket) -> int:
+    """Return how many connections were made since the last look."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            silent.accept()[0].close()
+            count += 1
+    return count
+
+
+# What is learned in passing
+
+
+def people(server: ThreadServer) -> dict[str, str]:
+    """Return who alice's commands know of, and where these people are."""
+    return {one.name: one.state for one in roster.load(server.address, "alice").people()}
+
+
+def rooms(server: ThreadServer) -> set[str]:
+    """Return the rooms that alice's commands know of."""
+    return {room.name for room in roster.load(server.address, "alice").rooms()}
+
+
+def test_every_command_learns_in_passing(server: ThreadServer, where: dict[str, Any]) -> None:
+    """The first one asks for everyone along with its own business; later ones note what they come across."""
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        assert chatcli("send", "bob", "hi", **where).stdout == "delivered\n"
+        assert (people(server)["bob"], rooms(server)) == ("here", {"#ops"})
+        asked = roster.load(server.address, "alice").asked
+        assert asked
+        server.joined("carol").enters("#dev")
+    chatcli("send", "carol", "hi", **where)
+    assert "carol" in people(server)
+    assert rooms(server) == {"#ops"}
+    assert roster.load(server.address, "alice").asked == asked
+    chatcli("rooms", **where)
+    assert rooms(server) == {"#ops", "#dev"}
+    chatcli("send", "nobody", "hi", **where)
+    assert "nobody" not in people(server)
+
+
+def test_who_is_not_here_has_gone(server: ThreadServer, where: dict[str, Any]) -> None:
+    """The list of who is here is all of them."""
+    with server.joined("bob") as bob, server.joined("alice"):
+        chatcli("who", **where)
+        assert people(server) == {"alice": "here", "bob": "here"}
+        bob.hang_up()
+    eventually(lambda: chatcli("who", **where).stdout == "")
+    assert people(server) == {"alice": "gone", "bob": "gone"}
+
+
+def test_join_keeps_the_number_and_the_roster(server: ThreadServer, where: dict[str, Any]) -> None:
+    """As long as it runs, the number is that of its toolbar; then the server counts again."""
+    with server.joined("bob") as bob, Terminal("join", **where) as alice:
+        alice.shows("You are alice")
+        for _ in range(2):
+            bob.sends("alice", "hi")
+        alice.shows_toolbar("bob")
+        eventually(lambda: chatcli("status", "--unread", **where).stdout == "2\n")
+        eventually(lambda: people(server).get("bob") == "here")
+        alice.types("exit\r")
+        assert alice.end() == 0
+    with pytest.raises(unread.NotKept):
+        unread.kept(server.address, "alice")
+    assert chatcli("status", "--unread", **where).stdout == "0\n"
+
+
+def test_listening_notes_people_and_has_the_number_found_out_again(server: ThreadServer, where: dict[str, Any]) -> None:
+    """What was printed counts as read."""
+    missed(server)
+    assert chatcli("status", "--unread", **where).stdout == "3\n"
+    assert chatcli("listen", "--count", "3", **where).returncode == 0
+    assert chatcli("status", "--unread", **where).stdout == "0\n"
+    assert ("bob" in people(server), "#ops" in rooms(server)) == (True, True)
+
+
+def test_a_pipe_notes_people_and_leaves_the_number_alone(server: ThreadServer, where: dict[str, Any]) -> None:
+    """What a program reads is not unread to a person."""
+    with server.joined("bob"), Program("join", **where) as alice:
+        alice.types("bob: hi\nexit\n")
+        assert alice.end() == 0
+    assert "bob" in people(server)
+    with pytest.raises(unread.NotKept):
+        unread.kept(server.address, "alice")

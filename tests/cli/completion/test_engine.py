@@ -1,0 +1,157 @@
+"""What a shell is told that completes a command line, without the shell."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from chatcli.cli.completion.engine import complete, split
+from chatcli.cli.main import COMMANDS, cli
+from chatcli.client.storage import roster
+from chatcli.protocol.address import parse_address
+
+SERVER = "chat.example:7"
+
+
+@pytest.fixture(autouse=True)
+def _roster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some people and rooms at one server, and a configuration with another."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("CHATCLI_USER", "alice")
+    monkeypatch.setenv("CHATCLI_SERVER", SERVER)
+    (tmp_path / "chatcli").mkdir(mode=0o700)
+    (tmp_path / "chatcli" / "config.toml").write_text('[servers.work]\nserver = "work.example:9"\nuser = "al"\n')
+    roster.note(parse_address(SERVER), "alice", _fill)
+    roster.note(parse_address("work.example:9"), "al", lambda known: known.saw("boss", "here"))
+
+
+def _fill(known: roster.Roster) -> None:
+    now = int(time.time())
+    known.saw("bert", "gone", now - 3 * 3600)
+    known.saw("bea", "away")
+    known.saw("bob", "here")
+    known.saw("bo$(id)", "here")
+    known.saw("back\\slash", "here", now - 3 * 86400)
+    known.saw("it's!", "here")
+    known.saw("Zoë")
+    known.heard_of("#ops")
+
+
+def zsh(*words: str) -> list[str]:
+    """Return what zsh is told, but for the first line."""
+    return complete(cli, "zsh", list(words)).splitlines()[1:]
+
+
+def bash(line: str, piece: str | None = None) -> list[str]:
+    """Return what bash is told, but for the first line."""
+    return complete(cli, "bash", [line, line.rpartition(" ")[2] if piece is None else piece]).splitlines()[1:]
+
+
+def test_people_come_with_where_they_are() -> None:
+    """Those who are here first; of others, when they were seen."""
+    assert zsh("send", "b") == [
+        "",
+        "bo$(id):here",
+        "bob:here",
+        "bea:away",
+        "back\\\\slash:seen 3d ago",
+        "bert:gone 3h ago",
+    ]
+    assert zsh("send", "z") == ["", "Zoë"]
+
+
+def test_times_that_cannot_be_are_not_told(tmp_path: Path) -> None:
+    """From the file comes what somebody wrote there."""
+    lines = [f"@n{place}\t\t{at}\n" for place, at in enumerate((1, int(time.time()), int(time.time()) + 90, "9" * 15))]
+    (path,) = tmp_path.rglob(f"alice@{SERVER}")
+    path.write_text("".join(lines))
+    assert sorted(zsh("send", "n")) == ["", "n0", "n1", "n2", "n3"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["send", "bob,be"], [",", "bea:away", "bert:gone 3h ago"]),
+        (["send", "bob,BO"], [",", "bo$(id):here"]),  # bob is among them
+        (["send", "bob", "#"], ["", "#ops:room"]),
+        (["ask", "bob", "q", "--choice", "b"], [""]),
+        (["who", ""], ["", "#ops:room"]),
+        (["history", "#O"], ["", "#ops:room"]),
+        (["search", "x", "--from", "bo"], ["", "bo$(id):here", "bob:here"]),
+        (["search", "x", "--from=bo"], ["=", "bo$(id):here", "bob:here"]),
+        (["listen", "--in", "#"], ["", "#ops:room"]),
+        (["join", "--room", ""], ["", "#ops:room"]),
+        (["who", "--at", ""], ["", "work:work.example:9"]),
+        (["--at", "w"], ["", "work:work.example:9"]),
+        (["--at", "work", "send", "b"], ["", "boss:here"]),
+        (["send", "--at", "work", "b"], ["", "boss:here"]),
+        (["send", "--server", "work.example:9", "--user", "al", "b"], ["", "boss:here"]),
+        (["who", "--user", "a"], ["", "al", "alice"]),
+        (["who", "--server", "ch"], ["", "chat.example\\:7"]),
+        (["join", "--clock", ""], ["", "24h", "12h"]),
+        (["admin", "ki"], ["", "kick:Close the connections of NAME"]),
+        (["key", "re"], ["", "revoke:Take your name away from a key"]),
+        (["completion", "z"], ["", "zsh"]),
+        (["outbox", "r"], ["", "retry:Have what was refused wait again"]),
+        (["nonsense", ""], None),
+        (["send", "--at", "nonsense", "b"], []),
+    ],
+)
+def test_what_stands_in_a_place_is_what_belongs_there(words: list[str], told: list[str] | None) -> None:
+    """Commands, choices, servers, users, people and rooms; nothing where nothing is known."""
+    found = zsh(*words)
+    if told is not None and len(told) > 1 and words[-1] == "a":
+        assert sorted(found) == told
+    elif told is not None:
+        assert found == told
+
+
+@pytest.mark.parametrize(("words", "kind"), [(["key", "import", ""], "files"), (["admin", "--data", ""], "dirs")])
+def test_files_are_left_to_the_shell(words: list[str], kind: str) -> None:
+    """It knows them better."""
+    assert complete(cli, "fish", words).splitlines()[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("line", "piece", "told"),
+    [
+        ("chatcli send bo", "bo", [r"bo\$\(id\)", "bob"]),
+        ("chatcli send 'bo", "bo", ["bo$(id)", "bob"]),
+        ('chatcli send "bo', "bo", [r"bo\$(id)", "bob"]),
+        ("chatcli send it", "it", [r"it\'s\!"]),
+        ("chatcli send 'it", "it", []),  # neither can be written there
+        ('chatcli send "it', "it", []),
+        ("chatcli send #o", "#o", [r"\#ops"]),
+        ("chatcli send bob,'#o", "#o", ["#ops"]),
+        ("chatcli search x --from=bo", "bo", [r"bo\$\(id\)", "bob"]),
+        ("chatcli who --server=chat.example:", "", ["7"]),
+        ("~/bin/chatcli send ba", "ba", [r"back\\slash"]),
+    ],
+)
+def test_bash_is_given_what_it_puts_in_as_it_is(line: str, piece: str, told: list[str]) -> None:
+    """In quotes or behind backslashes, and no more than the piece that it replaces."""
+    assert bash(line, piece) == told
+
+
+def test_the_words_of_a_line_are_taken_apart_as_the_shell_does() -> None:
+    """Quotes, backslashes, and what is not finished."""
+    values = [(word.value, word.quote) for word in split(r"""a 'b c'd "e\"f\g" \#h i'j' 'k l""")]
+    assert values == [("a", ""), ("b cd", ""), ('e"f\\g', ""), ("#h", ""), ("ij", ""), ("k l", "'")]
+    assert [word.value for word in split("a ")] == ["a", ""]
+    assert split("") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "nonsense"])
+@pytest.mark.parametrize("arguments", [[], [""], ["chatcli", ""], ["--at"], ["\udcff"], ["chatcli send '", ""]])
+def test_nonsense_is_no_reason_to_stumble(shell: str, arguments: list[str]) -> None:
+    """Whatever a shell hands over, there is an answer, if only an empty one."""
+    assert isinstance(complete(cli, shell, arguments), str)
+
+
+def test_every_command_has_options_to_complete() -> None:
+    """No command stumbles over a line that is not finished."""
+    for command in COMMANDS:
+        assert any(line.startswith("--help") for line in zsh(command, "--")), command

@@ -1,0 +1,1 @@
+"""Tests of delivery for ``chatcli send``."""

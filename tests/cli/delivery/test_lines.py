@@ -1,0 +1,348 @@
+"""``chatcli send --lines``: a stream of lines, in order and each once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatcli.protocol.address import Address
+from tests.client.oneshot.test_requests import Impostor, Line
+from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
+
+
+def kept(address: Address, limit: int = 500, of: str = "ci") -> list[str]:
+    """Return what bob was sent, in the order of the log."""
+    with Caller(address) as bob:
+        bob.greets("bob", purpose="query")
+        bob.hears("welcome")
+        return [message["text"] for message in bob.asks("history", of=of, limit=limit).get("messages", [])]
+
+
+def test_each_line_is_a_message_as_it_comes(server: ThreadServer) -> None:
+    """To everyone named; nothing is printed."""
+    with server.joined("bob") as bob, server.joined("carol") as carol:
+        with Program("send", "--lines", "bob", "carol", "--user", "ci", "--server", str(server.address)) as sending:
+            sending.types("one\n")
+            bob.hears("message", text="one")
+            carol.hears("message", text="one")
+            sending.types("\ntwo, ")
+            sending.types("and more\nthree")
+            bob.hears("message", text="two, and more")
+            assert sending.process.stdin is not None
+            sending.process.stdin.close()
+            bob.hears("message", text="three")
+            assert sending.end() == 0
+            assert (sending.out, sending.err) == ([], [])
+
+
+def test_many_lines_stay_in_order(server: ThreadServer) -> None:
+    """Whatever waits goes out together; with --json each has its object."""
+    server.joined("bob").hang_up()
+    lines = [f"line {number}" for number in range(450)]
+    where = ["--user", "ci", "--server", str(server.address)]
+    done = chatcli("send", "bob", "--lines", "--json", *where, stdin="\n".join(lines).encode())
+    assert (done.returncode, done.stderr) == (0, "")
+    seqs = [json.loads(line)["seq"] for line in done.stdout.splitlines()]
+    assert len(seqs) == len(lines)
+    assert seqs == sorted(seqs)
+    assert kept(server.address) == lines
+
+
+def test_the_server_may_be_killed_in_the_middle(tmp_path: Path) -> None:
+    """All lines arrive, once and in order; the loss is told once, and the return."""
+    with serving(tmp_path) as (program, address):
+        chatcli("send", "me", "hi", "--user", "bob", "--server", str(address))
+        with Program("send", "--lines", "bob", "--user", "ci", "--server", str(address)) as sending:
+            sending.types("".join(f"{number}\n" for number in range(100)))
+            eventually(lambda: kept(address), "the first lines")
+            program.end(signal.SIGKILL)
+            sending.types("".join(f"{number}\n" for number in range(100, 200)))
+            sending.complains("Trying again until it is back.")
+            with serving(tmp_path, port=address.port):
+                sending.complains(f"{address} is back")
+                sending.types("200\n")
+                assert sending.process.stdin is not None
+                sending.process.stdin.close()
+                assert sending.end() == 0
+                assert len(sending.err) == 2
+                assert kept(address) == [f"{number}" for number in range(201)]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_input(server: ThreadServer, number: signal.Signals, status: int) -> None:
+    """What was read is sent, the line that is not complete as well."""
+    with server.joined("bob") as bob:
+        with Program("send", "--lines", "bob", "--user", "ci", "--server", str(server.address)) as sending:
+            sending.types("one\nhal")
+            bob.hears("message", text="one")
+            assert sending.end(number) == status
+            bob.hears("message", text="hal")
+
+
+def test_a_recipient_who_is_nobody_does_not_swallow_a_log(server: ThreadServer) -> None:
+    """They end it, whatever the input still has; and nobody beside them gets anything."""
+    command = f'set -o pipefail; yes | "$0" -m chatcli send --lines nobody --server {server.address}'
+    done = subprocess.run(
+        ["bash", "-c", f"{command} || exit $?", sys.executable],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith('chatcli: Nobody called "nobody"')
+    with server.joined("bob") as bob:
+        done = chatcli("send", "--lines", "nobody", "bob", "--server", str(server.address), stdin=b"one\ntwo\n")
+        assert done.returncode == 3
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr.endswith("With --lines, all names are recipients.\n")
+        assert bob.asks("who")["t"] == "who"  # and nothing came before
+
+
+def test_a_line_that_is_too_long_is_refused_and_the_others_go_on(server: ThreadServer) -> None:
+    """It is told which, and how long it may be; the status is that of a refusal."""
+    where = ("--server", str(server.address))
+    with server.joined("bob") as bob:
+        data = (
+            b"one\n"
+            + b"y" * 40_000
+            + b"\nthree\n"
+            + b"\x1b" * 20_000
+            + b"\n"
+            + b"z" * 32_768
+            + b"\r\nlast"
+            + b"!" * 40_000
+        )
+        done = chatcli("send", "--lines", "bob", *where, stdin=data)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.splitlines() == [
+            "chatcli: Line 2 was not sent: it has 40000 bytes, and a message may have 32768.",
+            "chatcli: Line 4 was not sent: with its control characters escaped it is longer than 65536 bytes.",
+            "chatcli: Line 6 was not sent: it has 40004 bytes, and a message may have 32768.",
+        ]
+        assert bob.texts(3) == ["one", "three", "z" * 32_768]
+        done = chatcli("send", "--lines", "bob", "--json", *where, stdin=b"y" * 40_000)
+        (record,) = map(json.loads, done.stdout.splitlines())
+        assert (record["outcome"], record["error"]["code"], record["status"]) == ("failed", "text_too_long", 4)
+
+
+def test_lines_of_any_bytes_are_sent(server: ThreadServer) -> None:
+    """What is no text is replaced, and said once; control characters are sent, blanks are not."""
+    with server.joined("bob") as bob:
+        data = b"b\xff\nc\xff\n\n  \t\n\0\na\0b\x1b[2J\r\n\r\nlast"
+        done = chatcli("send", "--lines", "bob", "--server", str(server.address), stdin=data)
+        assert done.returncode == 0
+        assert done.stderr == "chatcli: There are bytes in the input that are not UTF-8: they are replaced.\n"
+        assert bob.texts(5) == ["b\ufffd", "c\ufffd", "\0", "a\0b\x1b[2J", "last"]
+
+
+def test_a_line_of_any_length_takes_little_memory(server: ThreadServer) -> None:
+    """Of one without an end no more is kept than a message may have."""
+    server.joined("bob").hang_up()
+    command = f'head -c 300000000 /dev/zero | tr "\\0" y | "$0" -c "$1" send --lines bob --server {server.address}'
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (150_000_000,) * 2);"
+        "from chatcli.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, program], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        4,
+        "chatcli: Line 1 was not sent: it has 300000000 bytes, and a message may have 32768.\n",
+    )
+
+
+def test_without_a_server_it_ends_at_once(server: ThreadServer) -> None:
+    """Whoever writes the input learns of it."""
+    server.stop()
+    with Program("send", "--lines", "bob", "--server", str(server.address)) as sending:
+        assert sending.end() == 5
+        assert "No server answers" in sending.err[0]
+
+
+def test_what_is_not_sent_in_time_is_counted(server: ThreadServer) -> None:
+    """The status is 5, and the sentence says how many lines are missing."""
+    with server.joined("bob") as bob:
+        arguments = ["send", "--lines", "bob", "--timeout", "1s", "--user", "ci", "--server", str(server.address)]
+        with Program(*arguments) as sending:
+            sending.types("one\n")
+            bob.hears("message", text="one")
+            server.stop()
+            sending.complains("Trying again")
+            sending.types("two\nthree\n")
+            assert sending.process.stdin is not None
+            sending.process.stdin.close()
+            assert sending.end() == 5
+            assert "not sent" in sending.err[-1]
+
+
+def test_what_was_said_is_not_called_unsent() -> None:
+    """Of what the server may have nobody knows; with --json each line that was read has its object."""
+
+    def silent(connection: socket.socket) -> None:
+        line = Line(connection)
+        for _ in range(2):
+            line.hears("send")
+
+    impostor = Impostor(silent)
+    with Program("send", "--lines", "b", "--json", "--timeout", "1s", "--server", str(impostor.address)) as sending:
+        sending.types("one\ntwo\n")
+        with impostor:
+            pass
+        sending.complains("Trying again")
+        sending.types("three")
+        assert sending.process.stdin is not None
+        sending.process.stdin.close()
+        assert sending.end() == 5
+    assert sending.err[-1].endswith("Whether 2 lines arrived is not known. 1 line was not sent.")
+    outcomes = [json.loads(line) for line in sending.out]
+    assert [one["outcome"] for one in outcomes] == ["unknown", "unknown", "failed"]
+    assert {one["error"]["code"] for one in outcomes} == {"unreachable"}
+
+
+@pytest.mark.parametrize("spool", [True, False])
+def test_what_is_open_when_the_server_wants_no_more_is_not_forgotten(tmp_path: Path, spool: bool) -> None:
+    """It is kept where that is wanted, and else counted."""
+
+    def refuse(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.hears("send")
+        line.says("bye", code="kicked", text="Off you go.")
+
+    impostor = Impostor(refuse)
+    words = ["send", "--lines", "b", *(["--spool"] if spool else []), "--server", str(impostor.address)]
+    with Program(*words, XDG_STATE_HOME=str(tmp_path)) as sending:
+        with impostor:
+            sending.types("one\n")
+            assert sending.end() == 4
+    rest = "Whether 1 line arrived is not known."
+    assert sending.err[-1] == ("chatcli: Off you go." if spool else f"chatcli: Off you go. {rest}")
+    rows = chatcli("outbox", XDG_STATE_HOME=str(tmp_path)).stdout.splitlines()
+    assert [row.split("\t")[-1] for row in rows] == ["one"] * spool
+
+
+def test_an_input_that_breaks_off_is_sent_to_there(tmp_path: Path) -> None:
+    """As far as it could be read; the status tells of the rest."""
+    terminal, writer = os.openpty()
+    os.write(writer, b"one\ntwo\n")
+    os.close(writer)  # from then on the other end cannot be read
+    where = ["--user", "ci", "--server", "127.0.0.1:1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "chatcli", "send", "--lines", "bob", "--spool", *where],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        env=environment(XDG_STATE_HOME=str(tmp_path)),
+        check=False,
+        timeout=20,
+    )
+    os.close(terminal)
+    assert done.returncode == 2
+    assert "Standard input cannot be read" in done.stderr
+    rows = chatcli("outbox", XDG_STATE_HOME=str(tmp_path)).stdout.splitlines()
+    assert [row.split("\t")[-1] for row in rows] == ["one", "two"]
+
+
+def test_after_a_failure_to_write_there_is_one_on_its_way() -> None:
+    """Until it is taken, so that nothing overtakes it once more."""
+    texts: list[str] = []
+
+    def cannot(connection: socket.socket, count: int) -> None:
+        line = Line(connection)
+        first, *_ = [line.hears("send") for _ in range(count)]
+        line.says("error", code="storage", text="The disk is full.", id=first["id"])
+        assert "send" not in line.rest()
+        texts.append(first["text"])
+
+    def can(connection: socket.socket) -> None:
+        line = Line(connection)
+        for seq in range(3):
+            frame = line.hears("send")
+            texts.append(frame["text"])
+            line.says("sent", id=frame["id"], seq=seq, at=1, outcome="stored")
+        line.hears("bye")
+
+    impostor = Impostor(lambda one: cannot(one, 3), lambda one: cannot(one, 1), can)
+    with Program("send", "--lines", "b", "--server", str(impostor.address)) as sending:
+        with impostor:
+            sending.types("1\n2\n3\n")
+            assert sending.process.stdin is not None
+            sending.process.stdin.close()
+            assert sending.end() == 0
+    assert texts == ["1", "1", "1", "2", "3"]
+
+
+def test_with_a_spool_nothing_is_lost_and_nobody_waits(tmp_path: Path) -> None:
+    """What comes without a server is on disk, and the next command sends it, in order."""
+    state = str(tmp_path / "state")
+    with serving(tmp_path / "data") as (program, address):
+        chatcli("send", "me", "hi", "--user", "bob", "--server", str(address))
+        program.end(signal.SIGTERM)
+        where = ["--user", "ci", "--server", str(address)]
+        done = chatcli("send", "--lines", "bob", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
+        assert done.returncode == 0
+        assert "2 messages were kept" in done.stderr
+        with Program("send", "--lines", "bob", "--spool", *where, XDG_STATE_HOME=state) as sending:
+            sending.types("three\n")
+            sending.complains("Trying again")
+            with serving(tmp_path / "data", port=address.port):
+                sending.complains(f"{address} is back")
+                sending.types("four\n")
+                assert sending.process.stdin is not None
+                sending.process.stdin.close()
+                assert sending.end() == 0
+                assert kept(address) == ["one", "two", "three", "four"]
+    assert not list((tmp_path / "state/chatcli/outbox").iterdir())
+
+
+def test_kept_lines_go_to_all_or_nobody(tmp_path: Path) -> None:
+    """No server could be asked whether all recipients are known: that is done before any of them is sent."""
+    state = str(tmp_path / "state")
+    with serving(tmp_path / "data") as (_, address):
+        chatcli("send", "bob", "first", "--user", "bob", "--server", str(address))
+    where = ["--user", "ci", "--server", str(address)]
+    done = chatcli("send", "bob", "nobody", "--lines", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
+    assert done.returncode == 0, done.stderr
+    with serving(tmp_path / "data", port=address.port):
+        chatcli("outbox", "send", *where, XDG_STATE_HOME=state)
+        history = chatcli("history", "ci", "--user", "bob", "--server", str(address))
+        assert "one" not in history.stdout
+        assert "two" not in history.stdout
+        assert len(chatcli("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()) == 4
+
+
+def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
+    """The status is that of the server that is not there; people get the number, programs each message."""
+    (tmp_path / "state").write_text("in the way")
+    where = ["--user", "ci", "--server", "127.0.0.1:1"]
+    arguments = ["send", "bob", "carol", "--lines", "--spool", "--json", *where]
+    done = chatcli(*arguments, stdin=b"one\ntwo\n", XDG_STATE_HOME=str(tmp_path / "state"))
+    assert done.returncode == 5
+    assert "not kept either" in done.stderr
+    assert done.stderr.endswith(" 2 lines, and what comes behind, were not sent.\n")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["to"], one["outcome"], one["status"]) for one in records] == [
+        ("bob", "failed", 5), ("carol", "failed", 5)
+    ] * 2  # fmt: skip
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_where_the_objects_go_does_not_matter(server: ThreadServer, redirection: str) -> None:
+    """The lines are sent all the same."""
+    with server.joined("bob") as bob:
+        command = f'printf "1\\n2\\n" | "$0" -m chatcli send bob --lines --json --server {server.address} {redirection}'
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable], capture_output=True, text=True, env=environment(), check=False
+        )
+        assert done.returncode == 0
+        assert "Traceback" not in done.stderr
+        assert bob.texts(2) == ["1", "2"]

@@ -1,0 +1,278 @@
+"""What is chosen once: ``config.toml``, variables and flags, and servers with a name."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from chatcli.cli.main import cli
+from chatcli.cli.options.settings import SETTINGS
+from tests.support import CONFIGURATION, ThreadServer, chatcli
+from tests.terminal import Terminal
+
+PIN = "SHA256:" + "A" * 43
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A configuration directory of one's own, with the key of whoever runs the tests and nothing else."""
+    directory = tmp_path / "config"
+    (directory / "chatcli").mkdir(mode=0o700, parents=True)
+    key = directory / "chatcli/key"
+    key.write_text((CONFIGURATION / "chatcli/key").read_text())
+    key.chmod(0o600)
+    return directory
+
+
+def write(home: Path, text: str) -> Path:
+    """Write the file, and return where it is."""
+    path = home / "chatcli/config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def run(home: Path, *words: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end, with the configuration there."""
+    return chatcli(*words, stdin=stdin, XDG_CONFIG_HOME=str(home), **env)
+
+
+@pytest.mark.parametrize(
+    ("variable", "flag", "name"),
+    [({}, [], "from-file"), ({"CHATCLI_USER": "from-env"}, [], "from-env"), ({"CHATCLI_USER": "x"}, ["flag"], "flag")],
+)
+def test_a_flag_is_stronger_than_a_variable_and_that_than_the_file(
+    server: ThreadServer, home: Path, variable: dict[str, Any], flag: list[str], name: str
+) -> None:
+    """What nobody says is taken from the file; the server from there, in each case."""
+    write(home, f'user = "from-file"\nserver = "{server.address}"\n')
+    flags = [word for user in flag for word in ("--user", user)]
+    with server.joined("bob") as bob:
+        done = run(home, "send", "bob", "hi", *flags, **variable)
+        assert (done.stdout, done.stderr) == ("delivered\n", "")
+        assert bob.hears("message")["from"] == name
+
+
+def test_every_setting_is_a_flag_with_its_variable() -> None:
+    """``join`` knows all of them; the commands that speak with a server, those that are about servers."""
+    about_servers = {"at", "server", "user", "pin", "accept-new"}
+    for words, keys in {("join",): set(SETTINGS), **dict.fromkeys(CLIENTS, about_servers)}.items():
+        command: click.Command | None = cli
+        for word in words:
+            assert isinstance(command, click.Group)
+            command = command.get_command(click.Context(command), word)
+        assert command is not None
+        options = {option.name: option for option in command.params if isinstance(option, click.Option)}
+        for key in keys:
+            option = options[SETTINGS[key].name]
+            assert SETTINGS[key].flag == "/".join([*option.opts, *option.secondary_opts])
+            assert option.envvar == SETTINGS[key].variable
+
+
+CLIENTS = [
+    ("send",),
+    ("who",),
+    ("rooms",),
+    ("history",),
+    ("search",),
+    ("key", "link"),
+    ("key", "list"),
+    ("key", "revoke"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "sentence"),
+    [
+        ('# mine\n\nuser = "al"\ncolour = "auto"\n', 4, 'There is no setting "colour". Did you mean "color"?'),
+        (
+            '[servers.work]\nserver = "a"\naccept_new = true\n',
+            3,
+            'setting "accept_new" of a server. Did you mean "accept',
+        ),
+        ('user = """\na\n"""\nclock = 12', 4, "clock is text in quotes."),
+        ('user = "al"\nplain = "yes"\n', 2, "plain is true or false, without quotes."),
+        ('color = "pink"\n', 1, "is not one of 'auto', 'always', 'never'"),
+        ('server = "host:99999"\n', 1, '"99999" is not a port'),
+        ('\n[servers]\nwork = { server = "a", pin = "47DEQ" }\n', 3, "is no fingerprint"),
+        ('[servers.work]\nuser = "al"\n', 1, 'Nothing says where "work" is: add server = "HOST:PORT".'),
+        ('[servers.work]\nserver = "a"\nat = "work"\n', 3, 'no setting "at" of a server'),
+        ('user = "al"\n[server.work]\nserver = "a"\n', 2, "A server is named with [servers.work]."),
+        ('user = "al"\nservers = "a"\n', 2, "a server is named with [servers.NAME]"),
+        ('[servers]\nwork = "a"\n', 2, "one is named with [servers.NAME]"),
+        ('user = "al"\nat = "wrok"\n[servers.work]\nserver = "a"\n', 2, 'Did you mean "work"?'),
+        ('at = "work"\nserver = "b"\n[servers.work]\nserver = "a"\n', 1, "both say where the server is"),
+        ('\nuser = ""\n', 2, "user: it is empty."),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(home: Path, text: str, line: int, sentence: str) -> None:
+    """One sentence, with the file, the line and a remedy; nothing is said to any server, and the status is 2."""
+    path = write(home, text)
+    done = run(home, "who", "--server", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"chatcli: {path}, line {line}: ")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "sentence"),
+    [
+        ("user = al\n", "line 1, column 8", 'text stands in quotes, as in user = "alice".'),
+        ('\nuser = "al\nkeys = "vi"\n', "line 2, column 11", "A quote is missing"),
+        ('user = "al', "line 1", "A quote is missing"),
+        ('user = "al"\nuser = "bo"\n', "line 2", "This is set already"),
+        ("clock = 12h\n", "line 1, column 11", 'text stands in quotes, as in clock = "12h".'),
+        ("[servers.work\n", "line 1", "Expected ']'"),
+    ],
+)
+def test_what_is_no_toml_is_named_with_line_and_column(home: Path, text: str, place: str, sentence: str) -> None:
+    """What people get wrong most often is said in plain words."""
+    path = write(home, text)
+    done = run(home, "who")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"chatcli: {path}, {place}")
+    assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("text", ["user = " + "[" * 99_999, "user = " + "9" * 6000])
+def test_what_python_cannot_bear_to_read_ends_in_a_sentence(home: Path, text: str) -> None:
+    """Too much nesting, too many digits."""
+    path = write(home, text)
+    done = run(home, "who")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"chatcli: {path}")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_cannot_be_read_ends_in_a_sentence(home: Path) -> None:
+    """Bytes that are no text, or something that is no file."""
+    path = home / "chatcli/config.toml"
+    path.write_bytes(b'user = "al"\n# caf\xe9\n')
+    done = run(home, "who")
+    assert (done.returncode, done.stderr) == (2, f"chatcli: {path}, line 2: this is not text in UTF-8.\n")
+    path.unlink()
+    path.mkdir()
+    done = run(home, "who")
+    assert done.returncode == 2
+    assert f"Cannot read {path} (Is a directory)" in done.stderr
+
+
+def test_help_is_there_for_whoever_has_to_mend_the_file(home: Path) -> None:
+    """A mistake in the file stands in the way of what would use it, and of nothing else."""
+    write(home, "what?\n")
+    for words in (["--help"], ["join", "--help"], ["--version"], ["key", "show"]):
+        assert run(home, *words).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("join",),
+        ("send", "bob", "hi"),
+        ("who",),
+        ("rooms",),
+        ("history", "bob"),
+        ("search", "hi"),
+        ("key", "list"),
+    ],
+)
+def test_a_server_has_a_name_for_every_command(server: ThreadServer, home: Path, words: tuple[str, ...]) -> None:
+    """The name may stand before the command, behind it, in the environment or in the file."""
+    text = f'server = "127.0.0.1:1"\n[servers.work]\nserver = "{server.address}"\nuser = "al"\n'
+    write(home, text)
+    server.joined("bob").hang_up()
+    server.joined("al").hang_up()
+    before, behind = run(home, "--at", "work", *words), run(home, *words, "--at", "work")
+    variable = run(home, *words, CHATCLI_AT="work")
+    write(home, text.replace('server = "127.0.0.1:1"', 'at = "work"'))
+    for done in (before, behind, variable, run(home, *words)):
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_name_that_no_server_has_is_answered_with_those_there_are(home: Path) -> None:
+    """The nearest, or all of them; where there are none, how to write one."""
+    done = run(home, "--at", "work", "who")
+    path = home / "chatcli/config.toml"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f'There is no server "work": there is no {path}. Write there [servers.work]' in done.stderr
+    write(home, 'user = "al"\n')
+    assert f"{path} names none" in run(home, "who", "--at", "work").stderr
+    write(home, '[servers.work]\nserver = "a"\n[servers.home]\nserver = "b"\n')
+    assert 'Did you mean "work"?' in run(home, "--at", "wrok", "who").stderr
+    assert "There are: work, home." in run(home, "who", CHATCLI_AT="elsewhere").stderr
+    assert "it is empty" in run(home, "--at", "", "who").stderr
+
+
+def test_where_the_server_is_is_said_once(server: ThreadServer, home: Path) -> None:
+    """A name and an address contradict each other; the stronger place settles it, with nothing of the weaker one."""
+    write(home, f'at = "work"\n[servers.work]\nserver = "127.0.0.1:1"\npin = "{PIN}"\nuser = "al"\n')
+    env: dict[str, Any] = {"CHATCLI_USER": "bob"}
+    address = str(server.address)
+    for arguments in (["--at", "work", "who"], ["who", "--at", "work"]):
+        done = run(home, *arguments, "--server", address, **env)
+        assert done.returncode == 2
+        assert "--at and --server both say where the server is" in done.stderr
+    done = run(home, "who", CHATCLI_AT="work", CHATCLI_SERVER=address, **env)
+    assert (done.returncode, "CHATCLI_AT and CHATCLI_SERVER" in done.stderr) == (2, True)
+    server.joined("bob").hang_up()
+    assert run(home, "who", "--server", address, CHATCLI_AT="work", **env).returncode == 0
+    assert run(home, "who", CHATCLI_SERVER=address, **env).returncode == 0
+    host, port = server.address
+    assert run(home, "join", "--host", host, "--port", str(port), **env).returncode == 0
+    assert run(home, "--at", "work", "who", CHATCLI_SERVER=address, **env).returncode == 5
+
+
+def test_a_pin_is_of_one_server(server: ThreadServer, home: Path) -> None:
+    """It holds for the server beside which it stands, and for no other."""
+    write(home, f'server = "{server.address}"\npin = "{PIN}"\n[servers.work]\nserver = "{server.address}"\n')
+    pinned = run(home, "who")
+    assert pinned.returncode == 4
+    assert "does not have the key that is pinned" in pinned.stderr
+    assert run(home, "who", "--at", "work").returncode == 0
+    assert run(home, "who", "--server", str(server.address)).returncode == 0
+
+
+def test_switches_can_be_turned_off_again(server: ThreadServer, home: Path) -> None:
+    """What the file turns on, a variable turns off; what a variable turns on, a flag does."""
+    write(home, f'server = "{server.address}"\nreceipts = false\n')
+    for name in ("alice", "cid", "dan"):
+        run(home, "join", "--user", name)
+        run(home, "send", name, "hi", "--user", "bob")
+    run(home, "join", "--user", "alice")
+    run(home, "join", "--user", "cid", CHATCLI_RECEIPTS="yes")
+    run(home, "join", "--user", "dan", "--no-receipts", CHATCLI_RECEIPTS="yes")
+    lines = b"/receipts alice\n/receipts cid\n/receipts dan\n"
+    done = run(home, "join", "--user", "bob", stdin=lines)
+    assert sorted(done.stdout.splitlines()) == [
+        "alice has seen nothing yet of what you said",
+        "cid has seen everything you said",
+        "dan has seen nothing yet of what you said",
+    ]
+
+
+@pytest.mark.parametrize("command", ["serve", "admin"])
+def test_a_name_says_nothing_to_those_that_go_to_no_server(command: str) -> None:
+    """Whoever names a server there is told so, instead of getting another one."""
+    done = chatcli("--at", "work", command, "--help")
+    assert done.returncode in {0, 2}
+    done = chatcli("--at", "work", command)
+    assert done.returncode == 2
+    assert "leave --at away" in done.stderr
+
+
+def test_how_the_client_looks_is_read_from_the_file(server: ThreadServer, home: Path) -> None:
+    """With colours where they are wanted, and without where they are not."""
+    for word, colored in (("always", True), ("never", False)):
+        write(home, f'color = "{word}"\n')
+        where = ["--server", str(server.address), "--user", word]
+        with Terminal("join", *where, XDG_CONFIG_HOME=str(home)) as terminal, server.joined("bob") as bob:
+            terminal.shows(f"You are {word}")
+            bob.sends(word, "hi")
+            terminal.shows("bob → you  hi")
+            assert (b"\x1b[0;38;" in terminal.raw) is colored
+            terminal.types("exit\r")
+            assert terminal.end() == 0

@@ -1,0 +1,64 @@
+"""What is made of a measurement: in a pipe, on terminals of any width, and where something is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.bench.histogram import Histogram
+from chatcli.cli.output import bench_report
+from chatcli.errors import ServerUnreachable
+from tests.bench.outcomes import an_outcome
+
+
+def test_what_did_not_come_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Behind the figures, with the status of a server that does not answer."""
+    with pytest.raises(ServerUnreachable, match=r"of 200 messages 50 did not come, and 7 were not acknowledged"):
+        bench_report.show(an_outcome(received=150, acknowledged=193), None, as_json=True)
+    assert '"received":150' in capsys.readouterr().out
+
+
+def test_remarks_come_in_a_pipe_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error; the pipe gets figures only."""
+    bench_report.show(an_outcome("pairs", generator=0.99), None, as_json=False)
+    shown = capsys.readouterr()
+    assert "The generator was busy" in shown.err
+    assert all(len(line.split("\t")) == 3 for line in shown.out.splitlines())
+    bench_report.show(an_outcome(said=150), None, as_json=True)
+    shown = capsys.readouterr()
+    assert "150 messages a second were said, not the 200 of --rate" in shown.err
+    assert '"limited":true' in shown.out
+
+
+def test_the_allowances_of_another_server_are_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it lets through may be what was measured."""
+    bench_report.show(an_outcome(), None, as_json=True, own=False)
+    assert "Its allowances hold: --message-rate may be what limits." in capsys.readouterr().err
+    bench_report.show(an_outcome(), None, as_json=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("compare", [True, False])
+def test_on_a_narrow_terminal_no_line_breaks(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, compare: bool
+) -> None:
+    """Of 60 columns; what stands side by side has the same unit."""
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(bench_report, "on_terminal", lambda: True)
+    outcome = an_outcome("pairs", counted=1_234_567, workers=12)
+    before = [bench_report.record(outcome._replace(counted=1_000_000, memory=40_000_000))] if compare else None
+    bench_report.show(outcome, before, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 60
+    cells = [" ".join(line.split()) for line in lines]
+    assert ("throughput, messages/s 1,234,567 1,000,000 1.23" in cells) is compare
+    assert ("server, memory, MiB 47.7 38.1 1.25" in cells) is compare
+    assert ("throughput 1,234,567 messages/s" in cells) is not compare
+
+
+def test_a_room_in_which_all_speak_has_no_latency(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says why."""
+    monkeypatch.setattr(bench_report, "on_terminal", lambda: True)
+    bench_report.show(an_outcome("room", latencies=Histogram()), None, as_json=False)
+    assert "latency: nobody only listened" in capsys.readouterr().out

@@ -1,0 +1,167 @@
+"""What the commands print with ``--json`` is what the JSON Schema says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import jsonschema
+import msgspec
+import pytest
+
+from chatcli.cli.exit_status import DECLINED
+from chatcli.cli.output.schema import PRINTED, record_name
+from tests.here import run_here
+from tests.reference import ROOT, command_lines, command_of
+from tests.support import Caller, Frame, Program, ThreadServer, chatcli
+
+SCHEMA: Final = json.loads((ROOT / "docs/schema.json").read_text())
+
+#: How each command is run, in this order; {…} stands for what the test has found out.
+RUNS: Final = {
+    "send": [
+        "alice hi --user bob",
+        "alice,nobody hi --user bob",
+        "alice later --spool --user bob --server 127.0.0.1:1",
+    ],
+    "outbox": [""],
+    "status": ["--user bob", "--user bob --server 127.0.0.1:1"],
+    "listen": ["--since 2h --count 2 --timeout 20s --user alice"],
+    "who": ["", "#ops --user bob"],
+    "rooms": ["--user bob"],
+    "history": ["bob --user alice", "#ops --user bob"],
+    "search": ["disk --user bob"],
+    "key show": [""],
+    "key list": ["--user bob"],
+    "key link": ["--user bob"],
+    "bench": ["--scenario all --duration 0.2s --clients 2 --messages 10", "--scenario pairs --duration 0.2s --tls"],
+    "admin status": [""],
+    "admin users": [""],
+    "admin kick": ["bob"],
+    "admin mute": ["cid --for 2h", "cid"],
+    "admin unmute": ["cid"],
+    "admin op": ["cid"],
+    "admin deop": ["cid"],
+    "admin ban": ["cid --for 2h", "cid"],
+    "admin unban": ["cid"],
+    "admin release": ["cid"],
+    "admin invite": [""],
+    "admin backup": ["{folder}/copy.db"],
+    "admin export": ["--output {folder}/archive"],
+    "admin check": [""],
+    "admin import": ["{folder}/archive"],
+}
+
+
+def test_every_command_with_json_is_described_and_run() -> None:
+    """What has the option is in the table, and in the test below."""
+    having = {
+        " ".join(words)
+        for words in command_lines()
+        if any("--json" in parameter.opts for parameter in command_of(" ".join(words)).params)
+    }
+    assert set(PRINTED) == having
+    assert {*RUNS, "ask"} == having
+
+
+@pytest.mark.parametrize("words", PRINTED)
+def test_the_help_names_the_fields(words: str) -> None:
+    """All of them in their order, or, where one would look at the output first, none."""
+    (option,) = (parameter for parameter in command_of(words).params if "--json" in parameter.opts)
+    assert isinstance(option, click.Option)
+    told = re.sub(r"\(.*?\)", "", (option.help or "").partition(":")[2]).strip(" .").split(",")
+    fields = [field.encode_name for field in msgspec.structs.fields(PRINTED[words])]
+    assert [name.strip() for name in told] in (fields, [""])
+
+
+def test_every_field_is_always_there_and_described() -> None:
+    """Nothing has a default, everything has a sentence, and names are those of JSON."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    for name, kind in SCHEMA["$defs"].items():
+        assert kind["required"] == list(kind["properties"]), name
+        for field, what in kind["properties"].items():
+            assert what["description"], f"{name}.{field}"
+            assert re.fullmatch(r"[a-z]+[0-9]*(_[a-z]+)*", field), f"{name}.{field}"
+
+
+def test_each_line_that_is_printed_keeps_to_the_schema(tmp_path: Path) -> None:
+    """All commands over one server on which something was said, and then without it."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    with ThreadServer(tmp_path / "data") as server:
+        somebody_talks(server)
+        with server.joined("bob") as bob:
+            bob.says("away", text="lunch", n=1)
+            until(bob, "done")
+            for words in RUNS:
+                if words != "admin import":
+                    check(words, tmp_path, str(server.address))
+    check("admin import", tmp_path, "")
+
+
+def test_an_answer_keeps_to_the_schema(server: ThreadServer) -> None:
+    """What ``ask`` prints, which waits for someone: once it was answered, and once declined."""
+    with server.joined("alice", "listen") as alice:
+        for answer in (0, -1):
+            asking = ["ask", "alice", "Now?", "--json", "--user", "bob", "--server", str(server.address)]
+            with Program(*asking) as program:
+                question = alice.hears("message")
+                alice.sends("bob", "", re=question["seq"], answer=answer)
+                alice.hears("sent")
+                assert program.end() == (0 if answer == 0 else DECLINED)
+            keeps_to("ask", program.out)
+
+
+def somebody_talks(server: ThreadServer) -> None:
+    """Have there be a room, a private message, an answer, a question and its answer, and someone who has gone."""
+    server.joined("cid").hang_up()
+    with server.joined("bob", "send") as bob, server.joined("alice", "send") as alice:
+        bob.enters("#ops")
+        alice.enters("#ops")
+        bob.asks("topic", room="#ops", text="what runs")
+        bob.sends("#ops", "the disk is full")
+        seq = until(bob, "sent")["seq"]
+        alice.sends("#ops", "which disk?", re=seq)
+        until(alice, "sent")
+        bob.sends("alice", "Delete?", choices=["yes", "no"], seconds=60)
+        alice.sends("bob", "", re=until(bob, "sent")["seq"], answer=1)
+        until(alice, "sent")
+
+
+def until(caller: Caller, tag: str) -> Frame:
+    """Return the next frame of that kind, whatever else comes before."""
+    while (frame := caller.next()) is not None and frame["t"] != tag:
+        pass
+    assert frame is not None
+    return frame
+
+
+def check(words: str, folder: Path, server: str) -> None:
+    """Run a command in all the ways, and look at each line."""
+    for line in RUNS[words]:
+        arguments = line.format(folder=folder / "files").split()
+        run = chatcli if words == "listen" else run_here  # which writes past what stands for its output
+        places: dict[str, Any] = {"CHATCLI_SERVE_DATA": str(folder / "data"), "XDG_STATE_HOME": str(folder / "state")}
+        done = run(*words.split(), "--json", *arguments, CHATCLI_SERVER=server, **places)
+        expected = 3 if "nobody" in line else 5 if words == "status" and "--server" in line else 0
+        assert (done.returncode, bool(done.stderr)) == (expected, expected != 0), f"{words}: {done.stderr}"
+        keeps_to(words, done.stdout.splitlines())
+
+
+def keeps_to(words: str, lines: list[str]) -> None:
+    """Expect the lines to be what the schema says that a command prints."""
+    kind: dict[str, Any] = {"$ref": f"#/$defs/{record_name(PRINTED[words])}", "$defs": SCHEMA["$defs"]}
+    validator = jsonschema.Draft202012Validator(kind, format_checker=jsonschema.FormatChecker())
+    assert lines, words
+    for row in map(json.loads, lines):
+        validator.validate(row)
+        assert list(row) == [field.encode_name for field in msgspec.structs.fields(PRINTED[words])]
+        assert all(re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", row[name]) for name in times(row)), row
+
+
+def times(row: dict[str, Any]) -> list[str]:
+    """Return the fields that are times, and are not null."""
+    return [name for name in ("at", "since", "until", "log_since") if row.get(name) is not None]

@@ -1,0 +1,59 @@
+"""Lists on a terminal: columns stand below each other, and no row passes for one that it is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.cli.output.tables import columns, shortened, width
+from tests.support import ThreadServer, chatcli
+from tests.terminal import Terminal
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [("👨‍👩‍👧", 2), ("❤\ufe0f", 2), ("👍🏽", 2), ("🇩🇪", 2), ("e\u0301", 1), ("你好", 4), ("a\u200db", 2)],
+)
+def test_columns_are_those_that_a_terminal_takes(text: str, wide: int) -> None:
+    """What is joined to one picture is one."""
+    assert width(text) == wide
+    assert columns([[text, "x"], ["12345", "y"]]) == [f"{text}{' ' * (5 - wide)}  x", "12345  y"]
+
+
+def test_what_is_shortened_is_not_cut_within_a_picture() -> None:
+    """It is left out as a whole."""
+    assert shortened("ab👨‍👩‍👧cd", 4) == "ab…"
+
+
+@pytest.mark.parametrize("blank", [" ", "\u3000", "\u00a0", "\t"])
+def test_no_row_of_the_history_begins_like_another_message(server: ThreadServer, blank: str) -> None:
+    """A message that is wider than the terminal goes on below its text, in `history`, `search` and `listen`."""
+    where = ["--server", str(server.address), "--user", "bob"]
+    chatcli("join", *where)
+    text = f"needle{blank * 60}2026-11-29 12:05  boss → bob  run it"
+    chatcli("send", "bob", text, "--server", str(server.address), "--user", "al")
+    for command in (["history", "al"], ["search", "needle"]):
+        first, *further = Terminal.printed(*command, *where, columns=80, TZ="UTC")
+        assert "al → bob  needle" in first
+        assert [row.strip() for row in further] == ["2026-11-29 12:05  boss → bob  run it"]
+        assert all(row.startswith(" " * 18) for row in further)
+    with Terminal("listen", "--since", "1h", *where, columns=60) as listener:
+        listener.shows("boss → bob  run it")
+        assert [row for row in listener.lines if "boss" in row and not row.startswith("      ")] == []
+
+
+def test_no_row_of_who_begins_like_another_person(server: ThreadServer) -> None:
+    """Why somebody is away may be long."""
+    with server.joined("bob") as bob, server.joined("al"):
+        bob.says("away", text="lunch" + " " * 70 + "boss  here", n=1)
+        bob.hears("done")
+        rows = Terminal.printed("who", "--server", str(server.address), "--user", "al", columns=60)
+        assert [row for row in rows if row.startswith("boss")] == []
+
+
+def test_plain_lines_go_on_indented(server: ThreadServer) -> None:
+    """Where the terminal says how wide it is."""
+    options = ["--server", str(server.address), "--user", "bob", "--plain"]
+    with Terminal("join", *options, columns=60) as bob, server.joined("al") as al:
+        bob.shows("You are bob")
+        al.sends("bob", "hi" + " " * 60 + "12:05 boss → you  run it")
+        bob.shows("      12:05 boss → you  run it")

@@ -1,0 +1,279 @@
+"""How each command ends, and what it says of it: the table of exit statuses, walked."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import click
+import pytest
+
+from chatcli.cli.exit_status import DECLINED, EXIT_STATUSES
+from chatcli.protocol.address import Address
+from tests.here import run_here
+from tests.reference import command_lines, command_of
+from tests.support import DEADLINE, Caller, Program, ThreadServer, chatcli, key_of
+
+NOWHERE: Final = "127.0.0.1:1"
+SOMEONE_ELSE: Final = "SHA256:" + "A" * 43
+
+#: What each command that says something to a server wants beside its options.
+ARGUMENTS: Final = {
+    "join": ["--user", "alice"],
+    "send": ["alice", "hi"],
+    "ask": ["alice", "now?"],
+    "status": [],
+    "listen": ["alice"],
+    "who": [],
+    "rooms": [],
+    "history": ["alice"],
+    "search": ["words"],
+    "bench": ["--yes", "--scenario", "connect", "--duration", "0.1s"],
+    "key link": [],
+    "key list": [],
+    "key revoke": [SOMEONE_ELSE],
+}
+
+#: What can go wrong with each command, and the status with which it then ends; for what is in braces see `places`.
+FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
+    "serve": [
+        ("--data {free} --port {taken}", 1),
+        ("--data {free} --tls-cert {nothing}", 2),
+        ("--data {data}", 1),
+    ],
+    "join": [("--takeover --attach", 2), ("--user bo:b --server {server}", 4), ("--user eve --server {server}", 4)],
+    "send": [
+        ("bob", 2),
+        ("nobody hi --server {server}", 3),
+        ("#nowhere hi --server {server}", 3),
+        ("bob hi --user eve --server {server}", 4),
+        ("bob {long} --server {server}", 4),
+        ("bob hi --reply-to 99 --server {server}", 2),
+        ("alice hi --timeout 1s --user bob --server {server}", 6),
+    ],
+    "ask": [
+        ("alice", 2),
+        ("alice now? --choice yes", 2),
+        ("alice now? --timeout 31d", 2),
+        ("nobody now? --server {server}", 3),
+        ("#nowhere now? --server {server}", 3),
+        ("alice now? --user eve --server {server}", 4),
+        ("alice now? --quiet --timeout 1s --server {server}", 6),
+    ],
+    "listen": [
+        ("--exec true --json", 2),
+        ("--since soon", 2),
+        ("#nowhere --server {server}", 3),
+        ("--user eve --server {server}", 4),
+        ("--count 1 --since now --timeout 1s --server {server}", 6),
+    ],
+    "who": [("#nowhere --user bob --server {server}", 3), ("bob", 2), ("#ops --user eve --server {server}", 4)],
+    "rooms": [("--user nobody --server {server}", 3), ("--user eve --server {server}", 4)],
+    "history": [
+        ("nobody --user bob --server {server}", 3),
+        ("#nowhere --user bob --server {server}", 3),
+        ("bob --user eve --server {server}", 4),
+        ("bob --since tomorrow", 2),
+        ("", 2),
+    ],
+    "search": [
+        ("words --in #nowhere --user bob --server {server}", 3),
+        ("words --user eve --server {server}", 4),
+        ("", 2),
+    ],
+    "status": [
+        ("--unread --json", 2),
+        ("--user nobody --server {server}", 3),
+        ("--user eve --server {server}", 4),
+        ("--user eve --unread --server {server}", 4),
+    ],
+    "outbox": [("--json drop --all", 2)],
+    "outbox drop": [("", 2), ("x", 2)],
+    "outbox retry": [("", 2), ("x", 2)],
+    "outbox send": [("--server here:port", 2)],
+    "bench": [
+        ("--duration 0", 2),
+        ("--scenario room --clients 1", 2),
+        ("--compare {there}", 2),
+        ("--compare {there} --json", 2),
+        ("--tls --yes --server {server}", 2),
+        ("--server {server}", 2),
+    ],
+    "completion": [("tcsh", 2)],
+    "key show": [],
+    "key export": [],
+    "key import": [("{nothing}", 2)],
+    "key link": [("--user eve --server {server}", 4)],
+    "key list": [("--user eve --server {server}", 4)],
+    "key revoke": [("SHA256:x", 2), (f"{SOMEONE_ELSE} --user eve --server {{server}}", 4)],
+    "forget": [("nowhere.example --yes", 3), ("here:port --yes", 2), ("", 2)],
+    "admin status": [],
+    "admin users": [],
+    "admin kick": [("nobody --data {data}", 3), ("alice --data {data}", 3), ("", 2)],
+    "admin ban": [("a,b --data {data}", 4), ("nobody --data {data}", 3), ("bob --for 2x", 2)],
+    "admin unban": [("a,b --data {data}", 4), ("nobody --data {data}", 3)],
+    "admin mute": [("nobody --data {data}", 3)],
+    "admin unmute": [("nobody --data {data}", 3)],
+    "admin op": [("nobody --data {data}", 3)],
+    "admin deop": [("nobody --data {data}", 3)],
+    "admin release": [("nobody --data {data}", 3)],
+    "admin invite": [("--uses 0", 2)],
+    "admin backup": [("{there} --data {data}", 2), ("{free}/x --data {data}", 1), ("{free} --data {free}", 1)],
+    "admin export": [("#nowhere --data {data}", 3), ("--data {free}", 1), ("-o {there} --data {data}", 2)],
+    "admin import": [("{nothing} --data {free}", 2), ("{there} --data {data}", 1)],
+    "admin check": [("--data {free}", 1)],
+}
+
+#: Those that say something to the server on this machine.
+TO_THE_SERVER_HERE: Final = [
+    words for words in FAILURES if words.startswith("admin ") and words.split()[1] not in
+    {"backup", "export", "import", "check"}
+]  # fmt: skip
+#: Those that want standard streams or signals of their own.
+WITH_A_PROCESS: Final = {"serve", "join"}
+
+
+def leaves() -> list[str]:
+    """Return all commands that do something themselves."""
+    lines = [" ".join(words) for words in command_lines() if words]
+    return [
+        line for line in lines if not isinstance(found := command_of(line), click.Group) or found.invoke_without_command
+    ]
+
+
+def option_names(words: str) -> set[str]:
+    """Return the names of a command's options."""
+    return {option for parameter in command_of(words).params for option in parameter.opts}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What stands for the names in braces: a server with people on it, and files that are there or not."""
+    folder = tmp_path_factory.mktemp("statuses")
+    (folder / "there").write_text("this is no archive\n")
+    with ThreadServer(folder / "data") as server, socket.create_server(("127.0.0.1", 0)) as taken:
+        server.joined("alice").hang_up()
+        server.joined("eve", key=key_of("eve")).hang_up()  # a name of somebody else
+        with server.joined("bob") as bob:
+            bob.enters("#ops")
+        yield {
+            "server": str(server.address),
+            "data": str(folder / "data"),
+            "free": str(folder / "free"),
+            "there": str(folder / "there"),
+            "nothing": str(folder / "nothing"),
+            "taken": str(taken.getsockname()[1]),
+            "long": "x" * 40_000,
+        }
+
+
+def ends(words: str, arguments: list[str], status: int) -> None:
+    """Expect a command to fail with that status, and a sentence."""
+    run = chatcli if words in WITH_A_PROCESS else run_here
+    done = run(*words.split(), *arguments, CHATCLI_USER="bob", COLUMNS="200")
+    said = f"{words} {' '.join(arguments)[:200]}: {done.returncode} {done.stdout!r} {done.stderr!r}"
+    assert done.returncode == status, said
+    assert done.stdout == "" or status == 6 or (words, status) == ("status", 5), said
+    first, *others = (line for line in done.stderr.splitlines() if not line.startswith("    "))  # a command to paste
+    assert first.startswith("chatcli: "), said
+    if others and status == 2:
+        assert others == [f'Try "chatcli {words} --help".'], said
+    elif others:  # a key is not the right one: both of them stand below each other, and then what to do
+        assert [line.split()[0] for line in others] == ["pinned:", "shown:", "Someone"], said
+
+
+def test_the_walk_leaves_no_command_out() -> None:
+    """A new command has its failures here, and what it needs if it speaks with a server."""
+    assert set(FAILURES) == set(leaves())
+    # Where nothing waits, `outbox send` goes to no server.
+    assert set(ARGUMENTS) == {words for words in leaves() if "--pin" in option_names(words)} - {"outbox send"}
+
+
+@pytest.mark.parametrize("words", leaves())
+def test_what_can_go_wrong_with_each_command(words: str, places: dict[str, str]) -> None:
+    """Status and sentence of each failure that is its own; an option that is not there is status 2 everywhere."""
+    for line, status in FAILURES[words]:
+        ends(words, [part.format(**places) for part in line.split()], status)
+    ends(words, ["--no-such-option"], 2)
+
+
+@pytest.mark.parametrize("words", ARGUMENTS)
+def test_what_can_go_wrong_with_the_server(words: str, places: dict[str, str]) -> None:
+    """No server is status 5, another one than was meant is 4, an address that is none is 2."""
+    for options, status in (
+        (["--server", NOWHERE], 5),
+        (["--server", places["server"], "--pin", SOMEONE_ELSE], 4),
+        (["--server", "here:port"], 2),
+    ):
+        ends(words, [*ARGUMENTS[words], *options], status)
+
+
+@pytest.mark.parametrize("words", TO_THE_SERVER_HERE)
+def test_no_server_on_this_machine_is_status_5(words: str, places: dict[str, str]) -> None:
+    """Over a directory where none runs."""
+    names = ["bob"] if words.split()[1] not in {"status", "users", "invite"} else []
+    ends(words, [*names, "--data", places["free"]], 5)
+
+
+# Each status, by a process.
+
+
+def test_0_is_said_where_it_was_done(places: dict[str, str]) -> None:
+    """The answer is on standard output, and nothing else anywhere."""
+    done = chatcli("send", "alice", "hi", "--user", "bob", "--server", places["server"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stored\n", "")
+
+
+ENDINGS: Final = {
+    1: "admin check --data {free}",
+    2: "send",
+    3: "send nobody hi --server {server}",
+    4: "send alice hi --user eve --server {server}",
+    5: f"send alice hi --server {NOWHERE}",
+    6: "send alice hi --user bob --timeout 1s --server {server}",
+}
+BY_SOMEONE_ELSE: Final = {0, DECLINED, 130}  # each has a test of its own
+
+
+@pytest.mark.parametrize("status", [status for status in EXIT_STATUSES if status not in BY_SOMEONE_ELSE])
+def test_each_status_is_that_of_a_process(status: int, places: dict[str, str]) -> None:
+    """What the shell sees is what the table says."""
+    line = ENDINGS[status]
+    done = chatcli(*(part.format(**places) for part in line.split()))
+    assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
+    assert done.stderr.startswith("chatcli: ")
+
+
+def test_7_is_said_where_someone_declines(places: dict[str, str]) -> None:
+    """One sentence says who, and there is no answer on standard output."""
+    host, _, port = places["server"].rpartition(":")
+    with Caller(Address(host, int(port))) as alice:
+        alice.greets("alice", purpose="listen")
+        alice.hears("welcome")
+        with Program("ask", "alice", "now?", "--user", "bob", "--quiet", "--server", places["server"]) as asking:
+            while (question := alice.hears("message")).get("text") != "now?" or question["until"] < now():
+                pass
+            alice.sends("bob", "", re=question["seq"], answer=-1)
+            assert asking.end() == DECLINED
+        assert (asking.out, asking.err) == ([], ["chatcli: alice has declined."])
+
+
+def now() -> int:
+    """Return the time as the protocol has it."""
+    return time.time_ns() // 10**6
+
+
+def test_130_is_said_of_ctrl_c() -> None:
+    """One sentence, no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(DEADLINE)
+        where = f"127.0.0.1:{silent.getsockname()[1]}"
+        with Program("send", "alice", "hi", "--user", "bob", "--server", where) as waiting:
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(1000)
+                assert waiting.end(signal.SIGINT) == 130
+        assert (waiting.out, waiting.err) == ([], ["", "chatcli: Interrupted."])  # on a terminal, ^C stands before it

@@ -1,0 +1,79 @@
+"""How events read as lines."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chatcli.client.chat.events import Answer, Notice, Said, Trouble
+from chatcli.client.interactive.render import plain, render
+from chatcli.errors import InputError
+from chatcli.protocol.frames import Message
+
+TODAY = datetime.date(2026, 11, 22)
+NOON = int(datetime.datetime(2026, 11, 22, 12, 4, tzinfo=datetime.UTC).timestamp() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def utc() -> Iterator[None]:
+    """Local time is UTC."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+def line(text: str, *, at: int = NOON, mine: bool = False, sender: str = "alice", to: str = "bob") -> str:
+    """Return a message as it is printed."""
+    return plain(render(Said(Message(1, "id", sender, to, text, at), mine), TODAY))
+
+
+def test_a_message_tells_when_who_and_what() -> None:
+    """One line a message: time, from whom to whom, text."""
+    assert line("Hi") == "12:04 alice → you  Hi"
+    assert line("Hi", mine=True) == "12:04 you → bob  Hi"
+
+
+def test_a_message_in_a_room_tells_where() -> None:
+    """The room stands before whoever said it, and nobody is said to be meant in particular."""
+    assert line("Hi", to="#ops") == "12:04 #ops  alice  Hi"
+    assert line("Hi", to="#ops", mine=True) == "12:04 #ops  you  Hi"
+
+
+def test_a_reply_tells_what_it_answers() -> None:
+    """A quote stands before the text; where the message is not known, that it was an earlier one."""
+    message = Message(2, "id", "alice", "bob", "at five", NOON, 1)
+    assert plain(render(Said(message, False, "when?"), TODAY)) == '12:04 alice → you  ↳ "when?"  at five'
+    assert plain(render(Said(message, False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
+
+
+def test_a_message_of_another_day_carries_its_date() -> None:
+    """What was said yesterday does not look like today."""
+    assert line("Hi", at=NOON - 86_400_000) == "2026-11-21 12:04 alice → you  Hi"
+
+
+def test_further_lines_are_indented() -> None:
+    """A second line cannot be mistaken for another message."""
+    assert line("one\ntwo") == "12:04 alice → you  one\n      two"
+    assert line("x\r12:05 boss → you  fake").splitlines()[1].startswith("      12:05 boss")
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\x08b", "\x1b]0;title\x07", "\u202egnp.exe"])
+def test_nothing_that_a_terminal_would_act_on_gets_through(text: str) -> None:
+    """Control characters and reordering marks in text and names are shown as pictures of themselves."""
+    reply = plain(render(Said(Message(2, "id", "alice", "bob", "x", NOON, 1), False, text), TODAY))
+    names = (line("x", sender=text), line("x", mine=True, to=text), line("x", to=f"#{text}"))
+    for shown in (line(text), *names, reply):
+        assert shown.isprintable()
+        assert "\u202e" not in shown
+    for event in (Notice(text), Answer(text), Trouble(InputError(text))):
+        assert plain(render(event, TODAY)).isprintable()

@@ -1,0 +1,52 @@
+"""Whether a text names somebody, in all scripts."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.client.chat.mentions import has_word, mentions
+from chatcli.client.chat.recent import Memory
+from chatcli.protocol.frames import Message
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        *(
+            ("太郎さんはいますか", "太郎"),
+            ("@太郎さん いますか", "太郎"),
+            ("ねえ@太郎さん", "太郎"),
+            ("＠太郎", "太郎"),
+        ),
+        *(("ﾀﾛｳさん", "タロウ"), ("ＢＯＢ!", "bob"), ("bobさんは", "bob"), ("よBob", "bob"), ("bob은 어디", "bob")),
+        *(("민수님 계세요", "민수"), ("สวัสดีสมชายครับ", "สมชาย"), ("ສົມໄຊບໍ່", "ສົມໄຊ"), ("သည်မောင်သည်", "မောင်")),
+        *(("សុខាណា", "សុខា"), ("@太郎-san", "太郎"), ("STRASSE", "straße"), ("ask @alice", "alice"), ("@b x", "b")),
+    ],
+)
+def test_a_name_is_found_where_words_stand_side_by_side(text: str, user: str) -> None:
+    """In any case and width, behind @ as well as without it."""
+    assert mentions(text, user)
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        *(("bobby", "bob"), ("@bobby", "bob"), ("kabob", "bob"), ("mail foo@bob", "bob"), ("bob-ci", "bob")),
+        *(("a b", "b"), ("김민수님", "민수"), ("ｂｏｂｂｙ", "bob"), ("太", "太"), ("สมชายิ", "สมชาย"), ("b_ob", "ob")),
+    ],
+)
+def test_a_name_is_not_found_within_another_word(text: str, user: str) -> None:
+    """Nor in an address of mail; one letter is a name only behind @."""
+    assert not mentions(text, user)
+
+
+def test_words_that_the_user_wants_to_be_told_of_count_as_their_name() -> None:
+    """As words, in any case, also several in a row; names of others and other rooms do not matter."""
+    assert has_word("DEPLOY failed, prod db down", ["prod db"])
+    assert has_word("本番デプロイした", ["デプロイ"])
+    assert not has_word("redeployed", ["deploy"])
+    told = [
+        Memory(("deploy",)).is_for(Message(1, "id", "bob", "#ops", text, 1), "alice")
+        for text in ("deploy at noon", "redeployed", "alice?")
+    ]
+    assert told == [True, False, True]

@@ -1,0 +1,210 @@
+"""Saying and asking over connections that break: nothing hangs, nothing is hammered, nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chatcli
+from chatcli.client.feed.requester import Speaker
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.trust import Trust
+from chatcli.protocol import codes
+from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Send
+from chatcli.server.state import questions
+from tests.support import DEADLINE, OWN, ThreadServer, eventually, new_id
+
+
+def run(program: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a program in this process."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(DEADLINE):
+            await program()
+
+    asyncio.run(limited())
+
+
+@asynccontextmanager
+async def between(server: ThreadServer, lines: Callable[[int], int | None]) -> AsyncIterator[tuple[Address, list[int]]]:
+    """Stand between a client and the server; yield where, and a list that grows with each connection.
+
+    ``lines`` says of which connection, from 0, so many lines of the server are let through; none of the server's, but
+    something else altogether, where it is -1; all of them where it is None.
+    """
+    made: list[int] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            tasks.add(task)
+        number = len(made)
+        made.append(number)
+        left = lines(number)
+        if left == -1:
+            writer.write(b"220 mail.example ESMTP\n")
+        else:
+            inner_reader, inner_writer = await asyncio.open_connection(*server.address)
+            onward = asyncio.create_task(pour(reader, inner_writer))
+            while left != 0 and (line := await inner_reader.readline()):
+                writer.write(line)
+                left = None if left is None else left - 1
+            onward.cancel()
+            inner_writer.close()
+        writer.close()
+
+    listening = await asyncio.start_server(relay, "127.0.0.1", 0)
+    try:
+        yield Address("127.0.0.1", listening.sockets[0].getsockname()[1]), made
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes."""
+    while data := await reader.read(65536):
+        writer.write(data)
+
+
+def login(where: Address) -> Login:
+    """Return alice's way in."""
+    return Login(where, "alice", Trust(), OWN)
+
+
+def sessions(server: ThreadServer, name: str) -> int:
+    """Return how many connections somebody has."""
+    user = server.run(lambda: server.hub.directory.find(name))
+    return 0 if user is None else server.run(lambda: len(user.sessions))
+
+
+def test_what_no_frame_holds_is_refused_and_hangs_nobody(server: ThreadServer) -> None:
+    """The first time, and on a connection that is there; what else goes on beside it is not harmed."""
+
+    async def program() -> None:
+        async with chatcli.connect("bot", str(server.address)) as chat:
+            for _ in range(2):
+                with pytest.raises(chatcli.Refused) as refused:
+                    await chat.send("bot", "x" * 70_000)
+                assert refused.value.code == codes.TEXT_TOO_LONG
+            with pytest.raises(chatcli.InputError, match="UTF-8"):
+                await chat.send("bot", "\udc80")
+            with pytest.raises(chatcli.InputError, match=r"\$\.to"):
+                await chat.send(5, "to nobody at all")  # type: ignore[arg-type]
+            assert (await chat.send("bot", "hi")).seq
+
+    run(program)
+
+
+def test_a_server_that_breaks_off_is_not_hammered(server: ThreadServer) -> None:
+    """It lets one in and hangs up, again and again: there is a pause before each try, and more with each."""
+
+    async def program() -> None:
+        async with between(server, lambda _: 2) as (where, made):  # the challenge and the welcome
+            speaker = Speaker(login(where))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await speaker.send(Send(new_id(), "alice", "hi"))
+            await speaker.close()
+            assert 1 <= len(made) <= 11  # a tenth of a second apart, at least
+
+    run(program)
+
+
+def test_a_message_arrives_over_whatever_stands_in_the_servers_place_for_a_while(server: ThreadServer) -> None:
+    """Something that is no chatcli server, then one that breaks off."""
+
+    async def program() -> None:
+        async with between(server, lambda number: (-1, 2, None)[number]) as (where, made):
+            speaker = Speaker(login(where))
+            assert (await speaker.send(Send(new_id(), "alice", "hi"))).seq
+            await speaker.close()
+            assert len(made) == 3
+            with pytest.raises(chatcli.InputError, match="closed"):
+                await speaker.send(Send(new_id(), "alice", "hi"))
+            assert len(made) == 3
+
+    run(program)
+
+
+def test_a_question_that_cannot_be_waited_for_is_taken_back(
+    server: ThreadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks too much at once is told so, and nobody answers it in vain; so is what is open at the end."""
+    monkeypatch.setattr(questions, "_MOST_AWAITED", 1)
+
+    async def program() -> None:
+        with server.joined("bob") as bob:
+            async with chatcli.connect("bot", str(server.address)) as chat:
+                first = asyncio.create_task(chat.ask("bob", "one?", ["yes", "no"], 60))
+                one = await asyncio.to_thread(bob.hears, "message", text="one?")
+                await asyncio.to_thread(eventually, lambda: server.run(lambda: server.hub.questions._waiting))
+                with pytest.raises(chatcli.Refused) as refused:
+                    await chat.ask("bob", "two?", ["yes", "no"], 60)
+                assert refused.value.code == codes.TOO_MANY
+                two = await asyncio.to_thread(bob.hears, "message", text="two?")
+                await asyncio.to_thread(bob.hears, "message", re=two["seq"], answer=-1)
+            await asyncio.to_thread(bob.hears, "message", re=one["seq"], answer=-1)
+            await asyncio.gather(first, return_exceptions=True)
+
+    run(program)
+
+
+async def on_a_full_disk(chat: chatcli.Chat) -> None:
+    """Take a message, and leave when the disk has filled up."""
+    async with chat:
+        await chat.send("bot", "more")
+        await anext(chat)
+        assert chat._listener is not None
+        assert chat._listener._cursor is not None
+        full = os.open("/dev/full", os.O_RDWR)
+        os.dup2(full, chat._listener._cursor._file)
+        os.close(full)
+
+
+def test_a_chat_that_was_left_is_closed_whatever_happened(
+    server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing any more; and if the position cannot be kept at the end, no connection and no file stay open."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    async def program() -> None:
+        chat = chatcli.connect("bot", str(server.address), cursor="x")
+        async with chat:
+            await chat.send("bot", "hi")
+            assert (await anext(chat)).text == "hi"
+        with pytest.raises(chatcli.InputError, match="async with"):
+            await chat.send("bot", "hi")
+        with pytest.raises(chatcli.InputError, match="async with"):
+            await anext(chat)
+        with pytest.raises(chatcli.InputError, match="cannot be kept"):
+            await on_a_full_disk(chat)
+        async with chatcli.connect("bot", str(server.address), cursor="x"):
+            pass  # nobody holds the cursor
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run(program)
+    eventually(lambda: not sessions(server, "bot"))
+
+
+def test_whatever_goes_wrong_nobody_waits_for_ever(server: ThreadServer) -> None:
+    """Where even the greeting cannot be said, each of those who wait is told, and the next one, too."""
+
+    async def program() -> None:
+        speaker = Speaker(Login(server.address, "\udcff", Trust(), OWN))
+        for _ in range(2):
+            sends = (speaker.send(Send(new_id(), "bob", "hi")) for _ in range(2))
+            answers = await asyncio.gather(*sends, return_exceptions=True)
+            assert [type(answer) for answer in answers] == [UnicodeEncodeError] * 2
+        await speaker.close()
+
+    run(program)

@@ -1,0 +1,286 @@
+"""Going on where one left off, whatever has become of the server's key and of its log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import chatcli
+from chatcli.client.feed.resumption import OtherLog
+from tests.impostor import Impostor, Say
+from tests.support import DEADLINE, Program, ThreadServer, new_id
+from tests.support import chatcli as run_chatcli
+
+FAR: Final = 2**53 - 10
+END: Final = "that is all"
+
+
+class World:
+    """A server that can be stopped, put back and replaced, and a bot that hears it.
+
+    Args:
+        folder: for the data of the servers.
+        cursor: the name of the bot's position; None for the user's own.
+    """
+
+    def __init__(self, folder: Path, cursor: str | None) -> None:
+        self.data = folder / "data"
+        self.cursor = cursor
+        self.port = 0
+        with self.serving() as server:
+            self.port = server.address.port
+            server.joined("bot").hang_up()
+
+    def serving(self, data: str = "data") -> ThreadServer:
+        """Return a server at the port, to be started."""
+        return ThreadServer(self.data.parent / data, port=self.port)
+
+    def said(self, *texts: str, data: str = "data", to: str = "bot") -> None:
+        """Have this said while the server runs and the bot does not."""
+        with self.serving(data) as server:
+            self.say(server, *texts, to=to)
+
+    @staticmethod
+    def say(server: ThreadServer, *texts: str, to: str = "bot") -> None:
+        """Say this as Bob."""
+        with server.joined("bob", "send") as bob:
+            for text in texts:
+                bob.sends(to, text)
+                bob.hears("sent")
+
+    def keep(self, name: str) -> None:
+        """Copy the data of the server, which does not run."""
+        shutil.copytree(self.data, self.data.parent / name)
+
+    def put_back(self, name: str) -> None:
+        """Have the server's data be what was copied."""
+        shutil.rmtree(self.data)
+        shutil.copytree(self.data.parent / name, self.data)
+
+    def heard(self, data: str = "data", since: int | None = None) -> list[tuple[str, bool]]:
+        """Let the bot hear and handle all that there is: the texts, and whether they are marked as replayed."""
+        with self.serving(data) as server:
+            self.say(server, END)
+            return self.hears(since)
+
+    def hears(self, since: int | None = None) -> list[tuple[str, bool]]:
+        """Let the bot hear all up to the end from whoever answers at the port."""
+        heard: list[tuple[str, bool]] = []
+
+        async def hear() -> None:
+            where = f"127.0.0.1:{self.port}"
+            async with asyncio.timeout(DEADLINE):
+                async with chatcli.connect("bot", where, cursor=self.cursor, since=since) as chat:
+                    async for message in chat:
+                        if message.text == END:
+                            return
+                        heard.append((message.text, message.replayed))
+
+        asyncio.run(hear())
+        return heard
+
+
+@pytest.fixture(params=["named", None])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """One for a listener with a position of its own, and one for the user's position."""
+    return World(tmp_path, request.param)
+
+
+def fresh(*texts: str) -> list[tuple[str, bool]]:
+    """Return what is heard for the first time."""
+    return [(text, False) for text in texts]
+
+
+def test_another_key_is_no_other_log(world: World) -> None:
+    """A key that was changed says nothing about what was handled."""
+    world.said("one", "two")
+    assert world.heard() == fresh("one", "two")
+    for name in ("server.key", "server.crt"):
+        (world.data / name).unlink()
+    world.said("three")
+    assert world.heard() == fresh("three")
+
+
+def test_what_a_log_that_was_put_back_still_has_is_not_handled_again(world: World) -> None:
+    """What is new there comes marked as long as its numbers were handled before, and not after that."""
+    world.said("one", "two")
+    assert world.heard() == fresh("one", "two")  # and the end: 3
+    world.keep("backup")
+    world.said("three", "four", "five")
+    assert world.heard() == fresh("three", "four", "five")  # 4 to 6, and the end: 7
+    world.put_back("backup")
+    world.said("three anew")  # 4
+    assert world.heard() == [("three anew", True)]  # and the end: 5
+    assert world.heard() == []  # 6
+    world.said("seven", "eight")
+    assert world.heard() == [("seven", True), ("eight", False)]
+
+
+@pytest.mark.parametrize("between", ["bot", "bob"])
+def test_a_log_that_was_put_back_and_has_grown_is_known(world: World, between: str) -> None:
+    """Also where what was read last has another message in its place, or one that is not for the bot."""
+    world.said("one", "two")
+    assert world.heard() == fresh("one", "two")
+    world.keep("backup")
+    world.said("three", "four")
+    assert world.heard() == fresh("three", "four")
+    world.put_back("backup")
+    world.said("three anew")
+    world.said(*["filling"] * 5, to=between)
+    world.said("ten")
+    expected = [("three anew", True), *([("filling", True)] * 2 + fresh(*["filling"] * 3) if between == "bot" else [])]
+    assert world.heard() == [*expected, ("ten", False)]
+    world.said("eleven")
+    assert world.heard() == fresh("eleven")
+
+
+def test_the_log_of_before_is_known_again(world: World) -> None:
+    """A wrong backup was put back, and the right log after it: nothing is handled twice, nothing new is marked."""
+    world.said("one", "two")
+    assert world.heard() == fresh("one", "two")
+    world.keep("backup")
+    world.said("three", "four")
+    assert world.heard() == fresh("three", "four")
+    world.keep("right")
+    world.put_back("backup")
+    world.said("three anew")
+    assert world.heard() == [("three anew", True)]
+    world.put_back("right")
+    world.said("five")
+    assert world.heard() == fresh("five")
+
+
+def test_old_messages_that_were_deleted_prove_nothing(world: World) -> None:
+    """The last one that was handled is gone, and so is all before it: the listener goes on without a word."""
+    world.said("one", "two")
+    assert world.heard() == fresh("one", "two")
+    with world.serving() as server:
+        now = int(time.time() * 1000) + 1
+        server.run(lambda: server.hub.log.prune(now))
+        with server.joined("bot", "query") as asking:
+            while asking.asks("history", of="bob", limit=5)["messages"]:
+                server.run(lambda: server.hub.log.prune(now))
+    world.said("three")
+    assert world.heard() == fresh("three")
+
+
+def message(seq: int, text: str) -> dict[str, object]:
+    """Return a message as an impostor sends it."""
+    return {"t": "message", "seq": seq, "id": new_id(), "from": "bob", "to": "bot", "text": text, "at": 1}
+
+
+def claiming(seq: int, *messages: dict[str, object]) -> Callable[[int], Impostor]:
+    """Return what makes an impostor on a port with this log."""
+
+    def welcomed(_frame: dict[str, Any], say: Say) -> None:
+        say(*messages, {"t": "live", "seq": seq}, message(seq + 1, END))
+
+    return lambda port: Impostor({"welcome": welcomed}, {"head": seq, "cursor": 0}, port=port)
+
+
+@pytest.mark.parametrize(
+    "impostor",
+    [
+        pytest.param(claiming(0), id="an empty log"),
+        pytest.param(claiming(FAR), id="a high end"),
+        pytest.param(claiming(9, *(message(seq, "evil") for seq in range(1, 9))), id="messages"),
+        pytest.param(claiming(FAR, message(FAR, "evil")), id="a far message"),
+    ],
+)
+def test_a_program_on_the_port_changes_nothing_for_good(world: World, impostor: Callable[[int], Impostor]) -> None:
+    """Whatever it says is another log; in the true one the listener goes on where it was, and nothing is marked."""
+    world.said("one", "two", "three", "four")
+    assert world.heard() == fresh("one", "two", "three", "four")
+    with impostor(world.port), contextlib.suppress(OtherLog):
+        assert {text for text, _ in world.hears()} <= {"evil"}
+    world.said("five", "six")
+    assert world.heard() == fresh("five", "six")
+
+
+def test_a_running_listener_goes_on_in_what_is_there(world: World) -> None:
+    """The connection breaks, and the log that is there then was put back."""
+    heard: list[tuple[str, bool]] = []
+    world.said("one")
+    world.keep("backup")
+
+    async def hear() -> None:
+        async with asyncio.timeout(DEADLINE):
+            async with chatcli.connect("bot", f"127.0.0.1:{world.port}", cursor=world.cursor) as chat:
+                async for said in chat:
+                    heard.append((said.text, said.replayed))
+                    if said.text == "three":
+                        await asyncio.to_thread(put_back)
+                    if said.text == "four anew":
+                        return
+
+    server = world.serving()
+
+    def put_back() -> None:
+        nonlocal server
+        server.__exit__()
+        world.put_back("backup")
+        server = world.serving()
+        server.__enter__()
+        world.say(server, "two anew", "three anew", "four anew")
+
+    with server:
+        world.say(server, "two", "three")
+        try:
+            asyncio.run(hear())
+        finally:
+            server.__exit__()
+    assert heard == [*fresh("one", "two", "three"), ("two anew", True), ("three anew", True), ("four anew", False)]
+
+
+@pytest.fixture
+def unknown(world: World) -> World:
+    """A world in which there is another log, too, as old as the one that the bot has heard."""
+    with world.serving("other") as server:
+        server.joined("bot").hang_up()
+    world.said("old", "older", "oldest", data="other")
+    world.said("one", "two")
+    assert world.heard() == fresh("one", "two")
+    return world
+
+
+def test_a_log_of_which_nothing_is_known(unknown: World) -> None:
+    """The server knows what the user has read; a listener with a position of its own asks where to begin."""
+    if unknown.cursor is None:
+        assert unknown.heard("other") == fresh("old", "older", "oldest")
+        return
+    with unknown.serving("other") as server:
+        unknown.say(server, END)
+        with pytest.raises(OtherLog, match=r"another one than before .* say where to begin"):
+            unknown.hears()
+        where = ("--user", "bot", "--server", str(server.address))
+        done = run_chatcli("listen", "--as", unknown.cursor, "--exec", "exit 9", "--timeout", "9s", *where)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert 'say where to begin, as in "--since 2h"' in done.stderr
+        assert [text for text, _ in unknown.hears(since=1)] == ["older", "oldest"]
+    assert unknown.heard("other") == []
+
+
+def test_whoever_talks_sees_what_is_new_once(world: World) -> None:
+    """A client that runs while the log is put back says so, shows what is new there, and nothing twice."""
+    world.said("one")
+    world.keep("backup")
+    with Program("join", "--user", "bot", "--server", f"127.0.0.1:{world.port}") as talking:
+        with world.serving() as server:
+            world.say(server, "two", "three")
+            talking.prints("three")
+        world.put_back("backup")
+        with world.serving() as server:
+            world.say(server, "two anew")
+            talking.complains("was put back")
+            talking.prints("two anew")
+            talking.end(signal.SIGTERM)
+    assert [line.rpartition(" ")[2] for line in talking.out if "one" in line] == ["one"]
+    assert sum("two" in line for line in talking.out) == 2

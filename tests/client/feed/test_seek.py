@@ -1,0 +1,32 @@
+"""Finding the place where a time begins."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chatcli.client.feed.seek import place_of
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.trust import CAUTIOUS
+from tests.support import OWN, ThreadServer
+
+
+def test_the_place_of_a_time_is_found_among_many_messages(server: ThreadServer) -> None:
+    """Behind it stands the first message that is not older, wherever that is; messages to others do not matter."""
+    with server.joined("ear") as _, server.joined("other") as _, server.joined("mouth", "send") as mouth:
+        now = 1_000_000
+        clock, server.hub.clock = server.hub.clock, lambda: now
+        places = []
+        for number in range(1500):
+            now = 1_000_000 + number * 10
+            mouth.sends("ear" if number % 3 else "other", str(number))
+            sent = mouth.hears("sent")
+            if number % 3:
+                places.append((sent["seq"], sent["at"]))
+        server.hub.clock = clock
+        head = server.hub.log.head
+
+    login = Login(server.address, "ear", CAUTIOUS, OWN)
+    times = [0, places[0][1], places[1][1], places[500][1] - 1, places[500][1], places[-1][1], places[-1][1] + 1]
+    for time in times:
+        found = asyncio.run(place_of(login, time, head))
+        assert [seq for seq, _ in places if seq > found] == [seq for seq, at in places if at >= time], time

@@ -1,0 +1,207 @@
+"""A server at several addresses: what is kept of it is found at each, and a server that comes after it gets nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.feed.cursor import Mark
+from chatcli.client.feed.listener import open_cursor
+from chatcli.client.identity import addresses
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.known_servers import KnownServers
+from chatcli.client.identity.trust import Channel, Trust
+from chatcli.client.outbox import flush as spool
+from chatcli.client.outbox.store import Outbox, entries
+from chatcli.client.storage import files, roster, unread
+from chatcli.client.storage.drafts import Drafts
+from chatcli.client.tui.history import KeptHistory
+from chatcli.errors import ServerNotTrusted, UnknownServer
+from chatcli.protocol.address import Address, other_spellings, parse_address
+from chatcli.protocol.frames import Send
+from tests.support import OWN, new_id
+
+OLD, NEW, OTHER = (Address(host, 8080) for host in ("old.example", "new.example", "other.example"))
+KEY, ANOTHER = ("SHA256:" + digit * 42 + "A" for digit in "12")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state directory of this test alone."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "state" / "chatcli"
+
+
+def keep_all(server: Address) -> None:
+    """Keep something of each kind."""
+    roster.note(server, "alice", lambda known: known.saw("bob", "here"))
+    unread.keep(server, "alice", 3)
+    drafts = Drafts(server, "alice")
+    drafts.save({"bob": "half a line"})
+    history(server).store_string("a line")
+    spool.keep(server, "alice", [Send(new_id(), "bob", "hi")])
+    for name in (None, "lamp"):
+        cursor = open_cursor(login(server), name)
+        assert cursor is not None
+        cursor.move(Mark(7, 7))
+        cursor.close()
+
+
+def history(server: Address) -> KeptHistory:
+    """Return the lines that were typed there."""
+    return KeptHistory(server, lambda error: pytest.fail(str(error)))
+
+
+def login(server: Address) -> Login:
+    """Return who listens there."""
+    return Login(server, "alice", Trust(), OWN)
+
+
+def kept(server: Address) -> set[str]:
+    """Return the kinds of what is found there."""
+    found = {
+        "roster": bool(roster.load(server, "alice").people()),
+        "drafts": Drafts(server, "alice").load() == {"bob": "half a line"},
+        "history": list(history(server).load_history_strings()) == ["a line"],
+    }
+    try:
+        found["unread"] = unread.kept(server, "alice") == 3
+    except unread.NotKept:
+        found["unread"] = False
+    box = Outbox(files.outbox_directory(), server, "alice")
+    found["outbox"] = [message.text for message in box.left] == ["hi"]
+    box.close()
+    for name in (None, "lamp"):
+        cursor = open_cursor(login(server), name)
+        assert cursor is not None
+        found[f"cursor {name}"] = cursor.mark == Mark(7, 7)
+        cursor.close()
+    return {kind for kind, there in found.items() if there}
+
+
+ALL = {"roster", "drafts", "history", "unread", "outbox", "cursor None", "cursor lamp"}
+
+
+@pytest.mark.parametrize("written", ["OLD.Example", "old.example.", "old.example:8080", "Old.example.:08080"])
+def test_a_server_is_the_same_however_it_is_written(written: str) -> None:
+    """Upper case, a dot at the end and the usual port make no other server."""
+    keep_all(OLD)
+    assert kept(parse_address(written)) == ALL
+
+
+@pytest.mark.parametrize("server", [OLD, Address("::1", 7), Address("xn--mnchen-3ya.example", 7)])
+def test_what_an_older_chatcli_kept_under_another_spelling_is_found(server: Address, state: Path) -> None:
+    """Its names were made of what was written; each file is then given the name of the one spelling."""
+    spelled = other_spellings(server)[0]
+    written = str(spelled).lower()
+    keep_all(server)
+    for path in sorted(state.rglob("*")):
+        if path.is_file():
+            path.rename(path.with_name(_older_name(path, server, written)))
+    assert kept(server) == ALL
+    assert kept(server) == ALL
+
+
+def _older_name(path: Path, server: Address, written: str) -> str:
+    """Return what an older chatcli would have called a file of alice's."""
+    match path.parent.name:
+        case "drafts":
+            return f"{files.file_name(written, 'alice')}.json"
+        case "history":
+            return files.file_name(written)
+        case "outbox":
+            return files.file_name(written, "alice") + "." + path.name.partition(".")[2]
+        case "cursors":
+            own = path.name.endswith(files.file_name("alice", "own"))
+            return files.file_name(written, "alice", *(("own",) if own else ("as", "lamp")))
+        case _:
+            from chatcli.client.storage.cache import _file_name
+
+            return _file_name(written, "alice")
+
+
+def show(server: Address, key: str, trust: Trust) -> None:
+    """Have a server show a key."""
+    trust.check(server, Channel(key, bytes(32)), vouched=False)
+
+
+def test_a_server_that_has_moved_is_recognized_and_taken_over_with_one_yes() -> None:
+    """The question names the old address; from then on everything is found at both."""
+    show(OLD, KEY, Trust(accept_new=True))
+    keep_all(OLD)
+    asked: list[str] = []
+
+    def yes(question: str) -> bool:
+        asked.append(question)
+        return True
+
+    asking = Trust(ask=yes)
+    with pytest.raises(UnknownServer) as unknown:
+        show(NEW, KEY, asking)
+    assert kept(NEW) & {"outbox", "drafts"} == set()
+    asking.meet(NEW, unknown.value)
+    assert "old.example:8080" in asked[0]
+    assert "same server at another address" in asked[0]
+    show(NEW, KEY, Trust())
+    assert kept(NEW) == kept(OLD) == ALL
+    assert [entry.server for entry in entries(files.outbox_directory())] == [str(NEW)]
+
+
+def test_without_a_terminal_the_sentence_has_the_command_that_takes_over() -> None:
+    """The key proves that it is the same server, so accepting it is safe; and it is said that it was done."""
+    show(OLD, KEY, Trust(accept_new=True))
+    with pytest.raises(ServerNotTrusted) as refusal:
+        show(NEW, KEY, Trust())
+    assert "old.example:8080, which you know" in str(refusal.value)
+    assert "chatcli who --server new.example:8080 --accept-new" in str(refusal.value)
+    keep_all(OLD)
+    show(NEW, KEY, Trust(accept_new=True))
+    assert kept(NEW) == ALL
+
+
+def test_what_waited_for_the_new_address_already_is_not_lost() -> None:
+    """A message kept before the server was met there goes with those of the old address."""
+    show(OLD, KEY, Trust(accept_new=True))
+    spool.keep(OLD, "alice", [Send(new_id(), "bob", "first")])
+    spool.keep(NEW, "alice", [Send(new_id(), "bob", "second")])
+    show(NEW, KEY, Trust(accept_new=True))
+    box = Outbox(files.outbox_directory(), NEW, "alice")
+    assert [message.text for message in box.left] == ["first", "second"]
+    box.close()
+
+
+def test_another_server_at_the_old_address_gets_nothing() -> None:
+    """What is kept goes with the key; the newcomer begins with nothing, and both go on apart."""
+    show(OLD, KEY, Trust(accept_new=True))
+    keep_all(OLD)
+    show(NEW, KEY, Trust(accept_new=True))
+    known = KnownServers(files.config_directory())
+    known.remove(OLD)
+    show(OLD, ANOTHER, Trust(accept_new=True))
+    assert kept(OLD) == set()
+    assert kept(NEW) == ALL
+    spool.keep(OLD, "alice", [Send(new_id(), "bob", "to the newcomer")])
+    assert {entry.server for entry in entries(files.outbox_directory())} == {str(OLD), str(NEW)}
+    assert kept(NEW) == ALL
+
+
+def test_a_new_key_at_the_newest_address_changes_nothing_of_what_is_kept() -> None:
+    """A key that was rotated there is that of the same server."""
+    show(OLD, KEY, Trust(accept_new=True))
+    keep_all(OLD)
+    show(NEW, KEY, Trust(accept_new=True))
+    KnownServers(files.config_directory()).remove(NEW)
+    show(NEW, ANOTHER, Trust(accept_new=True))
+    assert kept(NEW) == ALL
+
+
+def test_a_server_moves_more_than_once() -> None:
+    """What is kept follows, under the name of the first address."""
+    show(OLD, KEY, Trust(accept_new=True))
+    keep_all(OLD)
+    for server in (NEW, OTHER):
+        show(server, KEY, Trust(accept_new=True))
+    assert addresses.addresses_of(OLD) == [OLD, NEW, OTHER]
+    assert kept(OTHER) == ALL

@@ -1,0 +1,1 @@
+"""Tests of the interactive client without its screen."""

@@ -1,0 +1,110 @@
+"""When the user is notified, and what the terminal is sent for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.client.chat.events import Notice, Said
+from chatcli.client.interactive.notifier import Notifier, notification
+from chatcli.client.interactive.preferences import Notify
+from chatcli.protocol.frames import Message
+
+
+class Listener:
+    """A terminal that notes what it is sent, a clock that is set by hand, and what the user is typing in."""
+
+    def __init__(self, way: Notify = "bell", **environ: str) -> None:
+        self.heard: list[str] = []
+        self.now = 100.0
+        self.typing_in = ""
+        self._notifier = Notifier(
+            way, self.heard.append, lambda of: of == self.typing_in, lambda: self.now, {"TERM": "xterm", **environ}
+        )
+
+    def take(self, *events: Said | Notice) -> None:
+        """Show events."""
+        self._notifier.take(list(events), "bob")
+
+
+def said(text: str = "hi", *, to: str = "bob", notable: bool = True, past: bool = False) -> Said:
+    """Return a message from alice."""
+    return Said(Message(1, "id", "alice", to, text, 0), False, past=past, notable=notable)
+
+
+def test_the_bell_rings_for_what_is_for_the_user() -> None:
+    """Once for all that comes together, and for nothing else."""
+    listener = Listener()
+    listener.take(Notice("x"), said(notable=False), said(past=True))
+    assert listener.heard == []
+    listener.take(said(), said())
+    assert listener.heard == ["\a"]
+
+
+def test_it_rings_at_most_once_a_second() -> None:
+    """What comes in between is silent."""
+    listener = Listener()
+    for listener.now in (100.0, 100.5, 100.9, 101.0, 101.5):
+        listener.take(said())
+    assert listener.heard == ["\a"] * 2
+
+
+def test_it_does_not_ring_where_the_user_is_typing() -> None:
+    """They look at that conversation; of others they are told."""
+    listener = Listener()
+    listener.typing_in = "alice"
+    listener.take(said())
+    assert listener.heard == []
+    listener.take(said(), said(to="#ops"))
+    assert listener.heard == ["\a"]
+
+
+def test_it_can_be_turned_off() -> None:
+    """Then nothing is sent."""
+    listener = Listener("off")
+    listener.take(said())
+    assert listener.heard == []
+
+
+def test_the_desktop_shows_who_said_what_where() -> None:
+    """Of several, the newest and how many more."""
+    listener = Listener("osc", TERM_PROGRAM="iTerm.app")
+    listener.take(said("one"), said("two", to="#ops"))
+    assert listener.heard == ["\x1b]9;alice in #ops: two (and 1 more)\a"]
+
+
+def test_the_linux_console_has_a_bell_only() -> None:
+    """It has no desktop, and would print part of the sequence."""
+    listener = Listener("osc", TERM="linux")
+    listener.take(said())
+    assert listener.heard == ["\a"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "sent"),
+    [
+        ({"TERM": "xterm-kitty"}, "\x1b]9;alice: hi\a"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7600"}, "\x1b]777;notify;alice;hi\a"),
+        ({"TERM": "rxvt-unicode-256color"}, "\x1b]777;notify;alice;hi\a"),
+        ({"TERM": "xterm-256color"}, "\x1b]9;alice: hi\a\x1b]777;notify;alice;hi\a"),
+        (
+            {"TERM": "tmux-256color", "TMUX": "/tmp/tmux-1000/default,1,0"},
+            "\x1bPtmux;\x1b\x1b]9;alice: hi\a\x1b\\\x1bPtmux;\x1b\x1b]777;notify;alice;hi\a\x1b\\",
+        ),
+        ({"TERM": "screen", "STY": "1.tty"}, "\x1bP\x1b]9;alice: hi\a\x1b\\\x1bP\x1b]777;notify;alice;hi\a\x1b\\"),
+    ],
+)
+def test_each_terminal_is_sent_what_it_knows(environ: dict[str, str], sent: str) -> None:
+    """Its own sequence where it is known, else both; wrapped up in tmux and in screen."""
+    assert notification("alice", "hi", environ) == sent
+
+
+@pytest.mark.parametrize("text", ["a\x1b\\b", "a\ab", "a\x9cb", "a\nb", "4;1;50", "a;b", "x" * 5000, "你" * 5000])
+def test_nothing_in_a_text_gets_out_of_the_notification(text: str) -> None:
+    """It cannot end the sequence, name another title, or be long."""
+    listener = Listener("osc", VTE_VERSION="7600")
+    listener.take(said(text))
+    [sent] = listener.heard
+    inside = sent.removeprefix("\x1b]777;notify;").removesuffix("\a")
+    assert inside.isprintable()
+    assert inside.count(";") == 1
+    assert len(inside) < 120

@@ -1,0 +1,164 @@
+"""What stands between messages, whose colour is whose, and what can be copied."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chatcli.client.chat.events import Event, Notice, Said, Separator, Trouble
+from chatcli.client.interactive.preferences import Clock
+from chatcli.client.interactive.render import Renderer, day_name, fitted, person_style, plain, render
+from chatcli.errors import InputError
+from chatcli.protocol.frames import Message
+
+TODAY = datetime.date(2026, 11, 23)
+DAY = 86_400_000
+NOON = int(datetime.datetime(2026, 11, 23, 12, 4, tzinfo=datetime.UTC).timestamp() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC, and English is spoken."""
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def said(text: str, at: int = NOON, *, to: str = "bob", sender: str = "alice", notable: bool = False) -> Said:
+    """Return a message."""
+    return Said(Message(1, "id", sender, to, text, at), False, notable=notable)
+
+
+def printed(*events: Event, clock: Clock = "24h") -> list[str]:
+    """Return what is printed of events that come one after the other."""
+    renderer = Renderer(TODAY, clock)
+    return [plain(line) for event in events for _, line in renderer.lines(event, TODAY)]
+
+
+def test_days_are_set_apart_where_they_change() -> None:
+    """Today needs no words at first; each other day is named once, and so is today behind it."""
+    assert printed(said("one")) == ["12:04 alice → you  one"]
+    assert printed(said("one", NOON - DAY), Notice("hm"), said("two", NOON - DAY), said("three"), said("four")) == [
+        "── Sunday, 22 November ──",
+        "12:04 alice → you  one",
+        "hm",
+        "12:04 alice → you  two",
+        "── Monday, 23 November ──",
+        "12:04 alice → you  three",
+        "12:04 alice → you  four",
+    ]
+
+
+def test_what_was_looked_back_at_carries_its_date() -> None:
+    """A page of the history neither names days nor changes which day it is."""
+    past = said("then", NOON - DAY)._replace(past=True)
+    assert printed(past, said("now")) == ["2026-11-22 12:04 alice → you  then", "12:04 alice → you  now"]
+
+
+def test_times_are_written_as_the_user_wants_them() -> None:
+    """Twelve hours, of which the first is called twelve."""
+    midnight = NOON // DAY * DAY
+    lines = printed(said("a"), said("b", midnight), said("c", midnight + DAY // 2 - 60_000), clock="12h")
+    assert [line.partition(" alice")[0] for line in lines] == ["12:04 pm", "12:00 am", "11:59 am"]
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "last_year"),
+    [
+        ("en_GB.UTF-8", "Monday, 23 November", "Sunday, 23 November 2025"),
+        ("C.UTF-8", "Monday, 23 November", "Sunday, 23 November 2025"),
+        ("en_US.UTF-8", "Monday, November 23", "Sunday, November 23, 2025"),
+        ("de_DE.UTF-8", "2026-11-23", "2025-11-23"),
+    ],
+)
+def test_days_are_written_as_is_usual_where_the_user_is(language: str, name: str, last_year: str) -> None:
+    """In English as it is written there, elsewhere by the international standard; other years are named."""
+    assert day_name(TODAY, TODAY, {"LANG": language}) == name
+    assert day_name(TODAY.replace(year=2025), TODAY, {"LANG": language}) == last_year
+
+
+def test_a_separator_is_a_line_of_its_own() -> None:
+    """Its text, which may name people, is harmless."""
+    assert plain(render(Separator("3 messages while you were away"), TODAY)) == "── 3 messages while you were away ──"
+    assert plain(render(Separator("\x1b[2J"), TODAY)).isprintable()
+
+
+def test_what_is_for_the_user_is_marked() -> None:
+    """In a room with a sign that stands without colours too; to the user alone it says "you" already."""
+    assert plain(render(said("@bob hi", to="#ops", notable=True), TODAY)) == "12:04 • #ops  alice  @bob hi"
+    direct = render(said("hi", notable=True), TODAY)
+    assert plain(direct) == "12:04 alice → you  hi"
+    assert direct[0] == ("class:time,notable", "12:04")
+
+
+def test_a_person_has_one_colour() -> None:
+    """It depends on the name alone, and not on how it is spelt."""
+    assert person_style("Zoë") == person_style("ZOË") == person_style("zoe\u0308")
+    assert len({person_style(f"user{number}") for number in range(300)}) > 40
+
+
+def test_a_block_is_indented_as_a_whole() -> None:
+    """Its lines keep their own indentation, and its tabs lead to the stops that they had where it was written."""
+    text = "try this:\n```sh\nif true; then\n\techo hi\n  a\tb\nfi\n```\nand tell me"
+    assert plain(render(said(text), TODAY)).split("\n") == [
+        "12:04 alice → you  try this:",
+        "      ```sh",
+        "      if true; then",
+        "              echo hi",
+        "        a     b",
+        "      fi",
+        "      ```",
+        "      and tell me",
+    ]
+
+
+def test_a_block_may_hold_shorter_fences() -> None:
+    """It ends at as many backticks as it began with, so that what has blocks itself can be shown as one."""
+    text = "````\n# how to\n```sh\nls\n```\nthat is all\n````\nsee?"
+    assert ("class:code", "\n      ```sh") in render(said(text), TODAY)
+    assert ("", "\n      see?") in render(said(text), TODAY)
+
+
+def test_tabs_lead_to_the_tab_stops_of_the_text() -> None:
+    """They are counted from where the text begins, and by columns."""
+    assert plain(render(said("a\tb\t你\tc"), TODAY)) == "12:04 alice → you  a       b       你      c"
+
+
+@pytest.mark.parametrize("text", ["see\n```\nls", "a\n```ls```\nb", "a\n`ls`\nb", "```\n", "x\n ```\nls\n ```"])
+def test_what_is_no_whole_block_is_text(text: str) -> None:
+    """A fence without an end, or one within a line, leaves further lines indented."""
+    _first, *further = plain(render(said(text), TODAY)).split("\n")
+    assert further
+    assert all(line.startswith("      ") for line in further)
+
+
+@pytest.mark.parametrize(
+    "event", [said("```\nok\n12:05 boss → you  fake\n```"), Notice("a\nb"), Trouble(InputError("a\nb"))]
+)
+def test_no_further_line_begins_where_ours_do(event: Event) -> None:
+    """In a block, and in what a server may have worded."""
+    _first, *further = plain(render(event, TODAY)).split("\n")
+    assert further
+    assert all(line.startswith("      ") for line in further)
+
+
+def test_right_to_left_text_is_left_in_its_order() -> None:
+    """Nothing is put around it; but a name is kept apart from it, so that the two are not shown as one run."""
+    assert plain(render(said("שלום"), TODAY)) == "12:04 alice → you  שלום"
+    assert plain(render(said("שלום", sender="שרה", to="#ops"), TODAY)) == "12:04 #ops  שרה \u200e שלום"
+
+
+def test_what_is_wider_than_the_terminal_goes_on_indented() -> None:
+    """Between words, with every piece in its style; a link stays whole."""
+    shown = fitted(render(said("one two three four", notable=True), TODAY), 28)
+    assert plain(shown) == "12:04 alice → you  one two\n      three four"
+    assert shown[0] == ("class:time,notable", "12:04")
+    link = f"https://example.org/{'a' * 300}?b=c"
+    assert plain(fitted(render(said(f"see {link} there"), TODAY), 40)).split("\n")[1:] == ["      there"]
+    assert fitted(render(said(f"see {link} there"), TODAY), 0) == render(said(f"see {link} there"), TODAY)

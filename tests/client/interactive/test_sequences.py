@@ -1,0 +1,23 @@
+"""What a terminal that edits lines itself leaves in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.client.interactive.sequences import without
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("hello\x1b[I\x1b]11;rgb:0/0/0\x07 there\x1b[?64;1;2c", "hello there"),
+        ("\x1b[104;1u\x1b[105ux\x1b[127u", "hi"),
+        ("a\x1b[13;2u\x1b[99;5u\x1b[97;1:3ub", "ab"),
+        ("\x1b[200~pasted\x1b[201~", "pasted"),
+        ("a lone \x1b stays", "a lone \x1b stays"),
+        ("plain", "plain"),
+    ],
+)
+def test_sequences_are_taken_out_of_a_line(line: str, text: str) -> None:
+    """What keys would have typed stays, everything else goes."""
+    assert without(line) == text

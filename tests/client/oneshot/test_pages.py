@@ -1,0 +1,116 @@
+"""Answers in pages: they end, whatever a server says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import chatcli
+from chatcli.client.oneshot import pages as paging
+from chatcli.client.oneshot.pages import RoomPages, check_messages
+from chatcli.errors import ProtocolError
+from chatcli.protocol import frames as f
+from tests.here import run_here
+from tests.impostor import Impostor, Say
+from tests.support import DEADLINE
+
+
+def room(name: str) -> f.RoomInfo:
+    """Return a room."""
+    return f.RoomInfo(name, "open", 1)
+
+
+def message(seq: int) -> f.Message:
+    """Return a message."""
+    return f.Message(seq, "id", "bob", "alice", "hi", 1)
+
+
+def test_rooms_are_put_together_and_asked_for_behind_the_last_one() -> None:
+    """By name, a page after the other."""
+    pages = RoomPages()
+    assert pages.question() == f.Rooms()
+    assert pages.add(f.RoomList([room("#a"), room("#b")], more=True))
+    assert pages.question() == f.Rooms(after="#b")
+    assert not pages.add(f.RoomList([room("#c")]))
+    assert [each.name for each in pages.rooms] == ["#a", "#b", "#c"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f.RoomList([], more=True),
+        f.RoomList([room("#b"), room("#A")], more=True),
+        f.RoomList([room("#b"), room("#b")]),
+    ],
+)
+def test_rooms_that_do_not_come_to_an_end_are_refused(page: f.RoomList) -> None:
+    """None though there are more, one that came before, or one twice."""
+    pages = RoomPages()
+    pages.add(f.RoomList([room("#a")], more=True))
+    with pytest.raises(ProtocolError, match="does not come to an end"):
+        pages.add(page)
+
+
+def test_more_rooms_than_anyone_lists_are_refused() -> None:
+    """Names that are all different come to an end only by their number."""
+    pages = RoomPages()
+    pages.add(f.RoomList([room(f"#{number}") for number in range(paging.MOST)], more=True))
+    with pytest.raises(ProtocolError, match="too many to be listed"):
+        pages.add(f.RoomList([room("#one more")], more=True))
+
+
+@pytest.mark.parametrize(
+    ("seqs", "before", "limit"),
+    [([5, 5], None, 9), ([6, 5], None, 9), ([5, 6, 7], None, 2), ([5, 6], 6, 9), ([7], 6, 9), ([0, 1], 1, 9)],
+)
+def test_a_page_that_is_no_nearer_to_the_end_is_refused(seqs: list[int], before: int | None, limit: int) -> None:
+    """Not in order, more than was asked for, or not before what came before it."""
+    messages = list(map(message, seqs))
+    with pytest.raises(ProtocolError, match="other messages than were asked for"):
+        check_messages(f.History("bob", before, limit=limit), f.HistoryPage("bob", messages, more=True))
+    with pytest.raises(ProtocolError, match="other messages than were asked for"):
+        check_messages(f.Search("x", before=before, limit=limit), f.Found(messages[::-1], more=True))
+
+
+def test_pages_in_order_pass() -> None:
+    """As our server makes them."""
+    check_messages(f.History("bob", 7, limit=2), f.HistoryPage("bob", [message(5), message(6)], more=True))
+    check_messages(f.Search("x", before=7, limit=2), f.Found([message(6), message(5)], more=True))
+    check_messages(f.Search("x"), f.Found([], more=False))
+
+
+def endless(frame: dict[str, Any], say: Say) -> None:
+    """Say that there are more, for ever."""
+    rooms = [{"name": "#a", "kind": "open", "members": 1}]
+    say({"t": "rooms", "rooms": rooms, "more": True, "n": frame.get("n", 0)})
+
+
+def test_commands_and_programs_are_told() -> None:
+    """By a sentence and status 1, or an exception."""
+
+    async def rooms(server: str) -> None:
+        async with asyncio.timeout(DEADLINE), chatcli.connect("bot", server) as chat:
+            await chat.rooms()
+
+    with Impostor({"rooms": endless, "welcome": lambda _, say: say({"t": "live", "seq": 0})}) as impostor:
+        done = run_here("rooms", "--user", "bot", "--server", str(impostor.address))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "does not come to an end" in done.stderr
+        with pytest.raises(ProtocolError, match="does not come to an end"):
+            asyncio.run(rooms(str(impostor.address)))
+
+
+@pytest.mark.parametrize("since", [-1, 10**18, 10**400])
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_times_that_no_clock_shows_are_no_frame(since: int, how: tuple[str, ...]) -> None:
+    """A sentence, and no traceback."""
+
+    def keys(frame: dict[str, Any], say: Say) -> None:
+        say({"t": "keys", "keys": [{"fingerprint": "SHA256:x", "since": since}], "n": frame["n"]})
+
+    with Impostor({"keys": keys}) as impostor:
+        done = run_here("key", "list", "--user", "bot", "--server", str(impostor.address), *how)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is not a chatcli server" in done.stderr

@@ -1,0 +1,94 @@
+"""Lines out of a stream of bytes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatcli.client.oneshot.splitter import Cutter, Line
+
+
+def lines(*chunks: bytes, text: int = 100, frame: int = 2000) -> list[Line]:
+    """Return what becomes of some bytes, the last of which are the end."""
+    cutter = Cutter()
+    cutter.limit(text, frame)
+    found = []
+    for chunk in (*chunks, b""):
+        cutter.feed(chunk)
+        if not chunk:
+            cutter.end()
+        while (one := cutter.take()) is not None:
+            found.append(one)
+    return found
+
+
+def test_each_line_is_a_text() -> None:
+    """However the bytes come; the last one needs no newline, and what shows nothing is passed over, but counted."""
+    found = lines(b"one\n\n  \n two ", b"and a ha", b"lf\r\nthr\xc3", b"\xa9e")
+    assert [(line.number, line.text) for line in found] == [(1, "one"), (4, " two and a half"), (5, "thrée")]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_a_line_that_is_too_long_is_none(end: bytes) -> None:
+    """The first byte too many makes it so, and the end of the line is none of it; the next line is one again."""
+    assert lines(b"x" * 100 + end) == [Line(1, "x" * 100, 100)]
+    assert lines(b"x" * 101 + end) == [Line(1, None, 101)]
+    if end:
+        assert lines(b"x" * 101 + end + b"next") == [Line(1, None, 101), Line(2, "next", 4)]
+
+
+def test_a_line_without_end_is_not_kept() -> None:
+    """However long it is, only its length is."""
+    cutter = Cutter()
+    cutter.limit(100, 2000)
+    for _ in range(1000):
+        cutter.feed(b"x" * 1000)
+        assert cutter.take() is None
+        assert len(cutter) <= 101
+    cutter.feed(b"x\nshort\n")
+    assert [cutter.take(), cutter.take(), cutter.take()] == [Line(1, None, 1_000_001), Line(2, "short", 5), None]
+
+
+def test_blanks_are_nothing_to_see_while_they_are_kept() -> None:
+    """A line of them is passed over, but for one that is too long to know."""
+    assert lines(b" " * 90 + b"\n\t\r\n\x0b\n") == []
+    assert lines(*[b" " * 90] * 3) == [Line(1, None, 270)]
+
+
+def test_what_json_makes_longer_than_a_frame_is_too_long() -> None:
+    """A line of escape sequences takes six times as much there."""
+    fits, not_any_more = lines(b"\x1b" * 150 + b"\n" + b"\x1b" * 170, text=1000, frame=2000)
+    assert (fits.text, not_any_more.text) == ("\x1b" * 150, None)
+
+
+def test_nul_and_other_control_characters_are_characters() -> None:
+    """They are sent as they are, and are made harmless where they are shown."""
+    assert [line.text for line in lines(b"a\0b\n\x1b[31m\n\0\n")] == ["a\0b", "\x1b[31m", "\0"]
+
+
+def test_what_is_no_text_is_replaced() -> None:
+    """And it is known that it was."""
+    cutter = Cutter()
+    cutter.feed(b"fine\nb\xffd\n")
+    assert cutter.take() == Line(1, "fine", 4)
+    assert not cutter.replaced
+    assert cutter.take() == Line(2, "b\ufffdd", 3)
+    assert cutter.replaced
+
+
+@given(st.binary(max_size=600), st.integers(1, 600))
+def test_every_line_is_there_or_too_long(data: bytes, at: int) -> None:
+    """Of whatever bytes, cut wherever they are."""
+    found = lines(*filter(None, (data[:at], data[at:])))
+    wanted = {number: raw.removesuffix(b"\r") for number, raw in enumerate(data.split(b"\n"), 1)}
+    for line in found:
+        raw = wanted.pop(line.number)
+        assert line.size == len(raw)
+        text = raw.decode(errors="replace")
+        assert line.text in (text, None)
+        assert (line.text is None) == (
+            len(text.encode()) > 100 or len(raw) > 100 or len(msgspec.json.encode(text)) > 976
+        )
+    assert all(not raw.decode(errors="replace").strip() for raw in wanted.values())

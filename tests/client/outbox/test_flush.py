@@ -1,0 +1,169 @@
+"""What is sent before a command's own: how long that may take, and what holds it up."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli.client import diagnostics
+from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.trust import CAUTIOUS
+from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.oneshot.receipts import Confirming
+from chatcli.client.outbox import batch as mailing
+from chatcli.client.outbox import flush as spool
+from chatcli.client.outbox import store as outbox
+from chatcli.client.outbox.leftovers import anything_waits, empty_spool
+from chatcli.client.storage import files
+from chatcli.errors import ServerUnavailable, ServerUnreachable
+from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Send
+from tests.client.oneshot.test_requests import Impostor, Line
+from tests.support import DEADLINE, OWN, ThreadServer
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state directory of this test alone."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def troubles() -> Iterator[list[str]]:
+    """What people are told."""
+    told: list[str] = []
+    diagnostics.listen(trouble=told.append, detail=None)
+    yield told
+    diagnostics.listen(trouble=lambda _: None, detail=None)
+
+
+def keep(address: Address, *recipients: str, user: str = "a") -> None:
+    """Leave a message for each of them in the outbox."""
+    for to in recipients:
+        spool.keep(address, user, [Send(new_id(), to, "kept")])
+
+
+def kept() -> list[outbox.Entry]:
+    """Return what is in the outbox."""
+    return outbox.entries(files.outbox_directory())
+
+
+def descriptors() -> int:
+    """Return how many files are open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_server_that_does_not_answer_gets_the_time_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of a message which nobody has kept."""
+    monkeypatch.setattr(mailing, "PATIENCE", DEADLINE * 10)
+
+    def mute(connection: socket.socket) -> None:
+        Line(connection).hears("send")
+        assert connection.recv(65536) == b""
+
+    for asking in (True, False):
+        with Impostor(mute) as address:
+            keep(address, "b")
+            with pytest.raises(ServerUnreachable):
+                empty_spool(address, "a", CAUTIOUS, OWN, asking=asking, seconds=0.3)
+    assert len(kept()) == 2
+
+
+def test_who_only_asks_does_not_wait_for_another_who_sends(server: ThreadServer) -> None:
+    """That one sends it; without another it goes out first."""
+    with server.joined("bob") as bob:
+        keep(server.address, "bob", user="al")
+        lock = Path(files.outbox_directory(), f".{outbox.beginning(server.address, 'al')}lock")
+        held = files.hold(str(lock), os.O_RDWR | os.O_CREAT)
+        assert held is not None
+        oneshot.who(server.address, user="al")
+        assert len(kept()) == 1
+        os.close(held)
+        oneshot.who(server.address, user="al")
+        assert bob.texts(1) == ["kept"]
+        assert not anything_waits()
+
+
+def test_what_is_kept_while_one_waits_for_a_receipt_is_left_alone() -> None:
+    """The time of the wait is for the wait."""
+
+    def hang_up(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.takes()
+        line.hears("receipts")
+        keep(address, "c")
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.hears("receipts")
+        line.says("receipts", to="b", people=[{"user": "b", "seq": 7}], n=1)
+
+    with Impostor(hang_up, answer) as address:
+        message = Send(new_id(), "b", "hi")
+        confirming = Confirming([message], DEADLINE)
+        oneshot.confirm(address, "a", confirming)
+    assert confirming.seen == {message.id}
+    assert len(kept()) == 1
+
+
+def test_one_that_the_server_cannot_write_hides_no_refusal(troubles: list[str]) -> None:
+    """What is refused behind it is told; what is to be sent behind all of it is not."""
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        first, second = line.hears("send"), line.hears("send")
+        line.says("error", code="storage", text="The disk is full.", id=first["id"])
+        line.says("error", code="unknown_user", text="Nobody is called so.", id=second["id"])
+
+    with Impostor(answer) as address:
+        keep(address, "b", "nobody")
+        with pytest.raises(ServerUnavailable, match="The disk is full"):
+            oneshot.send(address, "a", "b", "hi", identity=OWN)
+    assert troubles == ["nobody: Nobody is called so. This was kept before; chatcli outbox shows it."]
+    assert [entry.refusal is None for entry in kept()] == [True, False]
+
+
+def test_a_key_that_cannot_be_used_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, troubles: list[str]
+) -> None:
+    """Another who can send it may."""
+    (tmp_path / "chatcli").mkdir(mode=0o700, exist_ok=True)
+    key = tmp_path / "chatcli" / "key"
+    key.write_text("no key\n")
+    key.chmod(0o600)
+    address = Address("127.0.0.1", 1)
+    keep(address, "b")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    before = descriptors()
+    empty_spool(address, "a", CAUTIOUS, asking=True)
+    assert descriptors() == before
+    assert len(troubles) == 1
+
+
+def test_a_disk_that_is_full_holds_nothing(troubles: list[str]) -> None:
+    """What became of a message is not noted then, and the file is let go all the same."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        first, second = line.hears("send"), line.hears("send")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+        line.says("error", code="unknown_user", text="Nobody is called so.", id=first["id"])
+        line.says("sent", id=second["id"], seq=7, at=1, outcome="stored")
+
+    before = descriptors()
+    try:
+        with Impostor(answer) as address:
+            keep(address, "nobody", "b")
+            empty_spool(address, "a", CAUTIOUS, OWN, asking=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [told.partition(":")[0] for told in troubles] == ["nobody", "What waits to be sent was not sent"]
+    assert descriptors() == before
+    assert len(kept()) == 2

@@ -1,0 +1,142 @@
+"""The local roster: what it keeps, and that nothing harms it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.storage import cache, roster
+from chatcli.client.storage.roster_observer import Passing
+from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Limits, People, Person, RoomInfo, RoomList, Welcome
+
+SERVER = Address("chat.example", 7)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory for what is remembered, of this test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "chatcli"
+
+
+def noted(**people: str) -> roster.Roster:
+    """Note people, and return what is known then."""
+
+    def saw(known: roster.Roster) -> None:
+        for name, where in people.items():
+            known.saw(name, where)
+
+    roster.note(SERVER, "alice", saw)
+    return roster.load(SERVER, "alice")
+
+
+def test_what_is_noted_is_known_the_next_time_to_the_same_user_only(state: Path) -> None:
+    """A plain text, for nobody else to read, one for each server and user, however these are written."""
+    noted(bob="here", carol="away")
+    roster.note(SERVER, "Alice", lambda known: known.heard_of("#ops"))
+    known = roster.load(SERVER, "ALICE")
+    assert [(one.name, one.state) for one in known.people()] == [("carol", "away"), ("bob", "here")]
+    assert [room.name for room in known.rooms()] == ["#ops"]
+    assert roster.load(SERVER, "bob").people() == roster.load(Address("chat.example", 8), "alice").people() == []
+    (path,) = (state / "roster").iterdir()
+    assert (path.name, path.stat().st_mode & 0o777) == ("alice@chat.example:7", 0o600)
+    assert cache.places("roster") == [("chat.example:7", "alice")]
+
+
+def test_someone_is_where_they_were_seen_last() -> None:
+    """Whoever is not among those who are here has gone; a name without a place changes nothing."""
+    noted(bob="here", carol="here")
+
+    def carol_is_here(known: roster.Roster) -> None:
+        known.everyone_here(["Carol"])
+        known.saw("carol")
+
+    roster.note(SERVER, "alice", carol_is_here)
+    states = {one.name: one.state for one in roster.load(SERVER, "alice").people()}
+    assert states == {"bob": "gone", "carol": "here"}
+
+
+def test_the_most_recent_people_are_kept() -> None:
+    """It does not grow for ever."""
+    noted(**{f"p{n}": "here" for n in range(roster.MAX_PEOPLE + 5)})
+    people = roster.load(SERVER, "alice").people()
+    assert len(people) == roster.MAX_PEOPLE
+    assert people[0].name == f"p{roster.MAX_PEOPLE + 4}"
+
+
+def test_ones_own_rooms_are_kept_whatever_others_there_are() -> None:
+    """A server with a thousand rooms pushes none of them out; what is kept stays small enough to cost nothing."""
+    passing = Passing(SERVER, "alice")
+    passing.takes(Welcome("alice", 0, 0, "", Limits(1, 1, 1), rooms=["#mine"]))
+    passing.takes(RoomList([RoomInfo(f"#r{n}", "open", 1) for n in range(1000)], False))
+    passing.takes(People([Person(f"p{n}", 0) for n in range(2000)], count=2000))
+    passing.keep()
+    known = roster.load(SERVER, "alice")
+    assert known.rooms()[0].name == "#mine"
+    assert len(known.rooms()) + len(known.people()) <= 500
+
+
+@pytest.mark.parametrize("name", ["", "a\tb", "a\nb", "a b", "a\x1b[2J", "a:b", "a,b", "a\u202eb", "#", "\u200b"])
+def test_what_cannot_be_a_name_is_not_taken(name: str) -> None:
+    """Not from a server, and not from the file."""
+    known = noted(**{name: "here"})
+    known.heard_of(f"#{name}")
+    assert known.people() == known.rooms() == []
+    known = roster.Roster(f"@{name}\there\t1\n#{name}\t\t1\n")
+    assert {one.name for one in (*known.people(), *known.rooms())} <= {"a", "#a"}  # what stands before a tab
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"@bob\n@\t\t\nasked\t\tx\n@eve\tnowhere\t99999999999999999999\n"])
+def test_a_damaged_roster_is_no_reason_to_stumble(state: Path, damage: bytes) -> None:
+    """What can be read is, and the next command writes a whole one."""
+    noted()
+    (state / "roster" / "alice@chat.example:7").write_bytes(damage)
+    assert "bob" in {one.name for one in noted(bob="here").people()}
+    assert (state / "roster" / "alice@chat.example:7").read_text().startswith("asked\t\t0\n")
+
+
+def test_many_at_once_do_not_destroy_it(state: Path) -> None:
+    """Whatever is there is whole; nothing is left behind."""
+    threads = [threading.Thread(target=noted, kwargs={f"p{n}": "here"}) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert roster.load(SERVER, "alice").people()
+    assert [path.name for path in (state / "roster").iterdir()] == ["alice@chat.example:7"]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+@pytest.mark.parametrize("name", ["alice@chat.example:7", ".new"])
+def test_what_is_no_file_is_passed_over(state: Path, make: Callable[[Path], None], name: str) -> None:
+    """A pipe would be waited for, for ever."""
+    noted()
+    (state / "roster" / name).unlink(missing_ok=True)
+    make(state / "roster" / name)
+    known = noted(bob="here")
+    assert bool(known.people()) == (make is os.mkfifo)  # a directory stays where it is
+    assert [place[1] for place in cache.places("roster")] == ["alice"]
+
+
+def test_where_nothing_can_be_written_nothing_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command does not fail for what it does in passing."""
+    (tmp_path / "chatcli").write_text("a file in the way")
+    assert noted(bob="here").people() == []
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("HOME", "nowhere")
+    assert noted(bob="here").people() == []
+    assert cache.places("roster") == []
+
+
+def test_names_of_files_are_told_apart(state: Path) -> None:
+    """Whatever is in a name, it stays in the directory, and no two share a file."""
+    names = ["../../x", ".x", "a%2fb", "a/b", "ä" * 32, "x" * 300, "x" * 301]
+    for name in names:
+        roster.note(SERVER, name, lambda known: known.saw("bob", "here"))
+    assert len(list((state / "roster").iterdir())) == len(names)
+    assert {user for _, user in cache.places("roster")} >= {"../../x", ".x", "a%2fb", "a/b", "ä" * 32}

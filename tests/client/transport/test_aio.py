@@ -1,0 +1,146 @@
+"""Connecting and connecting again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chatcli.client.chat.chat import Chat
+from chatcli.client.chat.events import Event, Notice
+from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.trust import PLAIN, Trust
+from chatcli.client.interactive.session import Talk
+from chatcli.client.transport.aio import connect
+from chatcli.client.transport.backoff import backoff
+from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
+from chatcli.protocol.address import Address
+from chatcli.protocol.frames import VERSION, Hello
+from chatcli.protocol.keys import key_text
+from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
+from tests.support import OWN, ThreadServer
+
+
+def test_waits_grow_with_jitter_up_to_eight_seconds() -> None:
+    """The first wait is short, later ones longer, none beyond the longest, and no two clients wait alike."""
+    waits = list(itertools.islice(backoff(), 200))
+    assert waits[0] <= 0.5
+    assert max(waits) <= 8
+    assert max(waits[20:]) > 4
+    assert len(set(waits)) > 190
+
+
+def greet(address: Address, user: str = "alice") -> str:
+    """Connect, and return the name given."""
+
+    async def run() -> str:
+        connection, welcome = await connect(address, Hello(VERSION, user, "join", key_text(OWN.public)), OWN)
+        assert connection.channel == PLAIN
+        await connection.close()
+        return welcome.user
+
+    return asyncio.run(run())
+
+
+def test_a_server_welcomes(server: ThreadServer) -> None:
+    """The greeting ends with the name as owned."""
+    assert greet(server.address, "Alice") == "Alice"
+
+
+def test_a_refused_name_is_an_exception_with_the_code(server: ThreadServer) -> None:
+    """Whoever asks for a name that cannot be had learns why."""
+    with pytest.raises(Refused) as refusal:
+        greet(server.address, "a:b")
+    assert refusal.value.code == "bad_name"
+
+
+def test_nobody_there_is_said_with_a_remedy() -> None:
+    """A refused connection names the address and how to start a server."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(ServerUnreachable, match=rf"127.0.0.1:{port}.*chatcli serve"):
+        greet(Address("127.0.0.1", port))
+    with pytest.raises(ServerUnreachable, match="no host called"):
+        greet(Address("no.such.invalid", port))
+
+
+def test_something_else_at_that_port_is_recognised() -> None:
+    """A server of another protocol is not mistaken for ours."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        answering = threading.Thread(target=lambda: other.accept()[0].sendall(b"SSH-2.0-OpenSSH_9.2\r\n"))
+        answering.start()
+        with pytest.raises(ProtocolError, match="not a chatcli server"):
+            greet(Address("127.0.0.1", other.getsockname()[1]))
+        answering.join()
+
+
+class Watcher:
+    """A view that waits to see that the connection was made again."""
+
+    def __init__(self) -> None:
+        self.connected_again = asyncio.Event()
+
+    def draw(self, events: list[Event]) -> None:
+        """Look for the notice."""
+        if Notice("Connected again.") in events:
+            self.connected_again.set()
+
+    async def show(self, events: list[Event]) -> None:
+        """Look for the notice."""
+        self.draw(events)
+
+
+def test_connecting_again_compares_the_key_and_asks_nobody(configuration: Path) -> None:
+    """The same key is welcome again, in whatever certificate; another one ends the conversation."""
+
+    def ask(*_: object) -> bool:
+        pytest.fail("asked while connecting again")
+
+    key = Ed25519PrivateKey.generate()
+    with TlsServer(key) as box:
+
+        async def run() -> None:
+            chat, view = Chat("alice", new_id, lambda: 0), Watcher()
+            greeted = await connect(box.address, chat.hello(), OWN, Trust(box.key))
+            talk = Talk(box.address, chat, view, 5, greeted, Trust(accept_new=True, ask=ask), OWN)
+            conversation = asyncio.create_task(talk.run())
+            box.show(key)
+            box.hang_up()
+            await view.connected_again.wait()
+            box.show(Ed25519PrivateKey.generate())
+            box.hang_up()
+            await conversation
+
+        with pytest.raises(ServerNotTrusted, match="has changed") as refusal:
+            asyncio.run(asyncio.wait_for(run(), 20))
+        assert not isinstance(refusal.value, UnknownServer)
+        assert box.heard.count("hello") == 2
+
+
+def test_a_server_that_only_an_authority_vouched_for_does_not_become_another(
+    configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connecting again takes nothing new, even where new servers were accepted the first time."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = Ed25519PrivateKey.generate()
+    with TlsServer(key, make_certificate(key, HOST, authority)) as box:
+
+        async def run() -> None:
+            chat = Chat("alice", new_id, lambda: 0)
+            trust = Trust(accept_new=True)
+            talk = Talk(
+                box.address, chat, Watcher(), 5, await connect(box.address, chat.hello(), OWN, trust), trust, OWN
+            )
+            box.show(Ed25519PrivateKey.generate())
+            box.hang_up()
+            await talk.run()
+
+        with pytest.raises(ServerNotTrusted, match="not known"):
+            asyncio.run(asyncio.wait_for(run(), 20))
+        assert box.heard.count("hello") == 1

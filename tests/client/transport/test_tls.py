@@ -1,0 +1,307 @@
+"""Speaking TLS with real servers: each of these holds for the one-shot sender and for the interactive client."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chatcli.client.identity.known_servers import KnownServers
+from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
+from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.transport import aio, blocking
+from chatcli.errors import ProtocolError, ServerNotTrusted, ServerUnreachable, UnknownServer
+from chatcli.protocol.address import Address, parse_address
+from chatcli.protocol.frames import VERSION, Hello
+from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
+from tests.support import DEADLINE, OWN
+
+Speak = Callable[[Address, Trust], Channel]
+
+
+def by_oneshot(server: Address, trust: Trust) -> Channel:
+    """Connect as `send` does, and ask who is here; return the channel."""
+    opened = blocking.connect(server, time.monotonic() + DEADLINE, trust)
+    opened.socket.close()
+    assert [person.user for person in oneshot.who(server, trust)] == ["bob"]
+    return opened.channel
+
+
+def by_link(server: Address, trust: Trust) -> Channel:
+    """Connect as `join` does, and be welcomed; return the channel."""
+
+    async def run() -> Channel:
+        connection, _ = await aio.connect(server, Hello(VERSION, "alice", "join"), OWN, trust)
+        await connection.close()
+        return connection.channel
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[by_oneshot, by_link])
+def speak(request: pytest.FixtureRequest, configuration: Path) -> Speak:
+    """A client, with a configuration directory of its own."""
+    function: Speak = request.param
+    return function
+
+
+@pytest.fixture
+def known(configuration: Path) -> KnownServers:
+    """The client's known servers."""
+    return KnownServers(str(configuration))
+
+
+@pytest.mark.parametrize("key", [Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())])
+def test_a_pinned_server_is_spoken_to(speak: Speak, key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    """The channel is known by the key's fingerprint, and by the hash of the certificate."""
+    with TlsServer(key) as server:
+        channel = speak(server.address, Trust(server.key))
+        assert channel == Channel(server.key, hashlib.sha256(server.certificate).digest())
+        speak(server.address, CAUTIOUS)
+
+
+def test_nothing_is_said_to_a_server_that_is_not_trusted(speak: Speak, known: KnownServers) -> None:
+    """Not even hello: the refusal comes first, and nothing is written down."""
+    with TlsServer() as server:
+        with pytest.raises(ServerNotTrusted, match=re.escape(f"--pin {server.key}")):
+            speak(server.address, CAUTIOUS)
+        with pytest.raises(UnknownServer) as unknown:
+            asyncio.run(_greet(server.address, Trust(ask=lambda *_: True)))
+        assert unknown.value.key == server.key
+    assert server.heard == []
+    assert known.find(server.address) == []
+
+
+async def _greet(server: Address, trust: Trust) -> None:
+    await aio.connect(server, Hello(VERSION, "alice", "join"), OWN, trust)
+
+
+def test_whoever_is_in_between_is_found_out(speak: Speak, known: KnownServers) -> None:
+    """Someone at the server's address with a key of their own hears nothing, whether the key was pinned or known."""
+    with TlsServer() as server, TlsServer() as between:
+        with pytest.raises(ServerNotTrusted, match="--pin"):
+            speak(between.address, Trust(server.key))
+        known.add(between.address, server.key)
+        with pytest.raises(ServerNotTrusted, match=f"remove line 2 of {known.path}"):
+            speak(between.address, Trust(accept_new=True, ask=lambda *_: True))
+    assert between.heard == []
+
+
+def test_a_renewed_certificate_with_the_same_key_changes_nothing(speak: Speak) -> None:
+    """What is known is the key; only the channel's hash is another."""
+    key = Ed25519PrivateKey.generate()
+    with TlsServer(key) as server:
+        first = speak(server.address, Trust(accept_new=True))
+        server.show(key, make_certificate(key, "another name"))
+        second = speak(server.address, CAUTIOUS)
+    assert first.server_key == second.server_key
+    assert first.binding != second.binding
+
+
+def test_a_certificate_that_the_system_trusts_needs_no_question(
+    speak: Speak, known: KnownServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts for the server's own name only, and is not written down: a new key with a new certificate is fine."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    with TlsServer() as server:
+        for _ in range(2):
+            key = ec.generate_private_key(ec.SECP256R1())
+            server.show(key, make_certificate(key, HOST, authority))
+            assert speak(server.address, CAUTIOUS).server_key == server.key
+        assert known.find(server.address) == []
+        server.show(key, make_certificate(key, "other.example", authority))
+        with pytest.raises(ServerNotTrusted, match=f"is for other.example, and not for {HOST}"):
+            speak(server.address, CAUTIOUS)
+
+
+@pytest.mark.parametrize("known_authority", [True, False])
+@pytest.mark.parametrize(
+    ("hours", "name", "why"),
+    [
+        ((-3, -1), HOST, r"expired on \d{4}-.* UTC: its operator must renew it\."),
+        ((1, 3), HOST, r"is not valid before \d{4}-.* UTC: check this machine's clock, which says \d{4}-"),
+        ((-1, 1), "other.example", f"is for other.example, and not for {HOST}: use a name that it is for"),
+        ((-1, 1), "*.example", r"is for \*\.example, and not for"),
+    ],
+)
+def test_nobody_is_asked_to_trust_an_authoritys_certificate_that_is_not_good(
+    speak: Speak,
+    known: KnownServers,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: tuple[float, float],
+    name: str,
+    why: str,
+    known_authority: bool,
+) -> None:
+    """The sentence says what is wrong with it, whoever has issued it; only a pin or a known key counts more."""
+    authority = Authority()
+    if known_authority:
+        monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, name, authority, hours=hours)) as server:
+        for trust in (CAUTIOUS, Trust(accept_new=True), Trust(ask=lambda _: pytest.fail("asked"))):
+            with pytest.raises(ServerNotTrusted, match=why) as refusal:
+                speak(server.address, trust)
+            assert not isinstance(refusal.value, UnknownServer)
+            assert server.key in str(refusal.value)
+        assert server.heard == []
+        assert known.find(server.address) == []
+        speak(server.address, Trust(server.key))
+        speak(server.address, CAUTIOUS)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "why"),
+    [
+        (None, "It made its certificate itself: no authority vouches for it."),
+        (Authority(), r"is from an authority that"),
+    ],
+)
+def test_the_question_says_why_no_authority_vouches(speak: Speak, issuer: Authority | None, why: str) -> None:
+    """Whether the server has made its certificate itself, or an authority has that is not known here."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    asked: list[str] = []
+
+    def no(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    with TlsServer(key, make_certificate(key, HOST, issuer)) as server:
+        trust = Trust(ask=no)
+        with pytest.raises(ServerNotTrusted) as refusal:
+            speak(server.address, trust)
+        question = refusal.value.question if isinstance(refusal.value, UnknownServer) else asked[0]
+        assert re.search(why, question)
+        with pytest.raises(ServerNotTrusted, match=why):
+            speak(server.address, CAUTIOUS)
+
+
+def test_an_own_certificate_that_has_expired_is_still_its_key(speak: Speak, known: KnownServers) -> None:
+    """Nobody but the server says until when it is good, so its key is all that counts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, "chatcli server", hours=(-3, -1))) as server:
+        speak(server.address, Trust(accept_new=True))
+        assert [entry.key for entry in known.find(server.address)] == [server.key]
+
+
+def test_a_dot_at_the_end_of_a_name_is_no_other_name(
+    speak: Speak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the certificate nor for what is known."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, "chat.test", authority)) as server:
+        port = server.address.port
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *rest, **options: real(
+                HOST if host in (b"chat.test", "chat.test") else host, *rest, **options
+            ),
+        )
+        for written in ("chat.test", "chat.test.", "CHAT.Test."):
+            speak(parse_address(f"{written}:{port}"), CAUTIOUS)
+
+
+def test_an_authority_does_not_outweigh_what_is_known(
+    speak: Speak, known: KnownServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate got by deceit does not pass for a server that is known."""
+    authority = Authority()
+    monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    with TlsServer(key, make_certificate(key, HOST, authority)) as server:
+        known.add(server.address, "SHA256:" + "1" * 42 + "A")
+        with pytest.raises(ServerNotTrusted, match="has changed"):
+            speak(server.address, CAUTIOUS)
+    assert server.heard == []
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
+def test_older_versions_of_tls_are_not_spoken(speak: Speak) -> None:
+    """A server that speaks TLS 1.1 at best is refused, pinned or not; 1.2 will do."""
+    with TlsServer() as server:
+        server.show(ec.generate_private_key(ec.SECP256R1()))
+        server.only(ssl.TLSVersion.TLSv1_2)
+        speak(server.address, Trust(server.key))
+        server.only(ssl.TLSVersion.TLSv1_1)
+        for trust in (Trust(server.key), Trust(accept_new=True)):
+            with pytest.raises(ProtocolError, match=r"does not speak TLS 1\.2 or newer"):
+                speak(server.address, trust)
+
+
+class Plain:
+    """Something at an address that speaks no TLS: says something to whoever has said something, and hangs up."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self._listener = socket.create_server((HOST, 0))
+        self._thread = threading.Thread(target=self._run)
+        self.address = Address(HOST, self._listener.getsockname()[1])
+
+    def _run(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            connection.settimeout(DEADLINE)
+            connection.recv(65536)
+            connection.sendall(self._answer)
+
+    def __enter__(self) -> Address:
+        self._thread.start()
+        return self.address
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(DEADLINE)
+        self._listener.close()
+
+
+@pytest.mark.parametrize("pin", [None, "SHA256:" + "1" * 42 + "A"])
+@pytest.mark.parametrize(
+    "answer", [b'{"t":"bye","code":"malformed","text":"x"}\n', b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"]
+)
+def test_a_server_without_tls_is_recognised(speak: Speak, answer: bytes, pin: str | None) -> None:
+    """One sentence says what is wrong: it does not speak TLS."""
+    with Plain(answer) as address, pytest.raises(ProtocolError) as refusal:
+        speak(address, Trust(pin))
+    assert str(refusal.value) == (
+        f"{address} does not speak TLS: is it a chatcli server? Check the address and the port."
+    )
+
+
+def test_a_server_that_hangs_up_is_unreachable(speak: Speak) -> None:
+    """It may be about to stop, so it is worth trying again."""
+    with Plain(b"") as address, pytest.raises(ServerUnreachable, match="closed the connection instead of speaking TLS"):
+        speak(address, CAUTIOUS)
+
+
+def test_nobody_there_is_said_as_ever(speak: Speak) -> None:
+    """TLS does not get in the way of what is wrong."""
+    with socket.create_server((HOST, 0)) as unused:
+        port = unused.getsockname()[1]
+    with pytest.raises(ServerUnreachable, match=f"{HOST}:{port}.*chatcli serve"):
+        speak(Address(HOST, port), CAUTIOUS)
+    with pytest.raises(ServerUnreachable, match="no host called"):
+        speak(Address("no.such.invalid", port), CAUTIOUS)
+
+
+def test_a_pin_is_checked_on_this_machine_too(speak: Speak, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback is plain, but not for those who know which key to expect there: it may be one end of a tunnel."""
+    monkeypatch.setattr("tests.client.tls_server.HOST", "127.0.0.1")
+    with TlsServer() as server:
+        assert speak(server.address, Trust(server.key)).server_key == server.key
+        with pytest.raises(ServerNotTrusted):
+            speak(server.address, Trust("SHA256:" + "1" * 42 + "A"))

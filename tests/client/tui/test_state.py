@@ -1,0 +1,246 @@
+"""Knowing where one is: the toolbar, what waits to be sent, and connections that break, in a real terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from chatcli.client.outbox.store import entries
+from tests.support import Program, ThreadServer, chatcli, eventually, serving
+from tests.terminal import Terminal
+
+AT_ONCE = 0.15  # seconds: who waits longer is shown what waits
+
+
+def join(where: object, user: str, **env: str) -> Terminal:
+    """Run ``chatcli join`` in a terminal."""
+    return Terminal("join", "--server", str(where), "--user", user, columns=80, rows=24, **env)
+
+
+def stop(server: Program) -> None:
+    """Stop the server's process where it is: its connections stay, and nothing answers."""
+    server.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
+def texts(address: object, *whom: str) -> list[str]:
+    """Return what was said with someone, as ``chatcli history`` of bob's shows it."""
+    done = chatcli("history", "--user", "bob", "--server", str(address), *whom)
+    return [line.rsplit("\t", 1)[1] for line in done.stdout.splitlines()]
+
+
+def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
+    """Who and where one is, how long an answer takes, and why the server is trusted."""
+    with join(server.address, "alice") as alice:
+        alice.shows_toolbar(f"alice@{server.address}")
+        alice.shows_toolbar("connected ")
+        alice.shows_toolbar(" ms │ plain, this machine")
+        alice.resize(40, 24)
+        alice.shows_toolbar(" alice │ connected ")
+        assert "machine" not in alice.toolbar
+
+
+def test_the_toolbar_tells_when_the_other_has_seen_it(server: ThreadServer) -> None:
+    """Not when it was delivered: when it was shown there, and no longer once more is said."""
+    with join(server.address, "alice") as alice, server.joined("bob") as bob:
+        alice.shows_toolbar("connected ")
+        alice.types("bob: hi\r")
+        alice.shows_toolbar("│ 1:bob here │")
+        assert bob.texts(1) == ["hi"]
+        alice.shows_toolbar("│ 1:bob here, seen │")
+        alice.types("and more\r")
+        alice.shows_toolbar("│ 1:bob here │")
+
+
+def test_the_toolbar_knows_who_came_later(server: ThreadServer) -> None:
+    """The server tells nothing of the coming of people with whom the user has nothing to do yet."""
+    with join(server.address, "alice") as alice:
+        alice.shows_toolbar("connected ")
+        with server.joined("bob"), server.joined("carol") as carol:
+            alice.types("/to bob\r")
+            alice.shows_toolbar("│ 1:bob here │")
+            carol.sends("alice", "hello")
+            alice.shows("carol → you  hello")
+            alice.types("carol: hi\r")
+            alice.shows_toolbar("│ 2:carol here")
+            carol.says("bye")
+            alice.shows_toolbar("│ 2:carol gone")
+
+
+def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
+    """The open one with who is in it, the others with what is unread, each with the digit that opens it and stays."""
+    with join(server.address, "alice") as alice, server.joined("bob") as bob:
+        alice.shows_toolbar("connected ")
+        alice.types("/join #ops\r")
+        alice.shows_toolbar("│ 1:#ops 1 here │")
+        bob.enters("#ops")
+        alice.shows_toolbar("│ 1:#ops 2 here │")
+        bob.sends("alice", "one")
+        bob.sends("alice", "two")
+        alice.shows_toolbar("│ 1:#ops 2 here │ 2:bob 2 │")
+        alice.types("bob: hi\r")
+        alice.shows_toolbar("│ 2:bob here │")
+        bob.sends("#ops", "three")
+        alice.shows_toolbar("│ 2:bob here │ 1:#ops 1 │")
+        alice.resize(40, 24)
+        alice.shows_toolbar("bob here │ ")
+        alice.shows_toolbar("#ops 1")
+        bob.says("bye")
+        alice.shows_toolbar("bob gone")
+
+
+def test_the_toolbar_is_gone_when_the_client_is(server: ThreadServer) -> None:
+    """What stays in the scrollback is what was said."""
+    with join(server.address, "alice") as alice:
+        alice.shows_toolbar("connected ")
+        alice.types("\x04")
+        assert alice.end() == 0
+        eventually(lambda: not any("connected" in line for line in [*alice.lines, alice.toolbar]))
+
+
+def test_the_toolbar_leaves_nothing_behind_in_the_scrollback(server: ThreadServer) -> None:
+    """However much is drawn above it, the toolbar stands once."""
+    with join(server.address, "alice") as alice, server.joined("bob") as bob:
+        alice.shows_toolbar("connected ")
+        for number in range(300):
+            bob.sends("alice", f"number {number}")
+        alice.shows("number 299")
+        assert not any("this machine" in line for line in alice.lines)
+        alice.shows_toolbar("plain, this machine")
+
+
+def test_a_server_that_does_not_answer_is_seen(tmp_path: Path) -> None:
+    """What was sent waits above the input line, the toolbar says so, and both go when the answer comes."""
+    with serving(tmp_path) as (server, address):
+        chatcli("join", "--user", "bob", "--server", str(address))
+        with join(address, "alice") as alice:
+            alice.shows_toolbar("connected ")
+            stop(server)
+            alice.types("bob: hi\r")
+            alice.shows("…   you → bob  hi")
+            alice.shows_toolbar("1 waiting")
+            for number in range(9):
+                alice.types(f"bob: number {number}\r")
+            alice.shows("and 6 more")
+            alice.shows("…   you → bob  number 8")
+            alice.shows_toolbar("10 waiting")
+            alice.shows_toolbar("no answer for ")
+            server.process.send_signal(signal.SIGCONT)
+            alice.shows_toolbar("connected ")
+            eventually(lambda: not any("…   you" in line or "more" in line for line in alice.lines))
+            eventually(lambda: "waiting" not in alice.toolbar)
+        assert texts(address, "alice") == ["hi", *(f"number {number}" for number in range(9))]
+
+
+def test_what_is_answered_at_once_is_never_shown_as_waiting(server: ThreadServer) -> None:
+    """With a server that is there nothing flickers between the input line and what was said."""
+    with join(server.address, "alice") as alice, server.joined("bob"):
+        alice.shows_toolbar("connected ")
+        for number in range(20):
+            before, begun = len(alice.raw), time.monotonic()
+            alice.types(f"bob: number {number}\r")
+            alice.shows(f"you → bob  number {number}")
+            took = time.monotonic() - begun
+            assert "…   you".encode() not in alice.raw[before:] or took > AT_ONCE
+
+
+def test_enter_tries_to_connect_now(tmp_path: Path) -> None:
+    """The toolbar counts down; Enter on an empty line does not wait for it; the loss is told once."""
+    with serving(tmp_path) as (server, address), join(address, "alice") as alice:
+        alice.shows_toolbar("connected ")
+        server.end(signal.SIGKILL)
+        alice.shows("Connection lost")
+        alice.shows_toolbar("reconnecting in ")
+        alice.shows_toolbar("Enter to try now")
+        eventually(lambda: "reconnecting in 5 s" in alice.toolbar or "reconnecting in 4 s" in alice.toolbar)
+        with Program("serve", "--data", str(tmp_path), "--port", str(address.port)) as again:
+            again.complains("Serving on")
+            alice.types("\r")
+            alice.shows("Connected again.")
+            alice.shows_toolbar("connected ")
+            assert sum("Connection lost" in line for line in alice.lines) == 1
+
+
+def test_what_waits_survives_the_client(tmp_path: Path) -> None:
+    """Killed without a connection, the client sends next time what it had not, first and once, and then forgets it."""
+    state = tmp_path / "state"
+    with serving(tmp_path / "data") as (server, address):
+        chatcli("join", "--user", "bob", "--server", str(address))
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows_toolbar("connected ")
+            server.end(signal.SIGKILL)
+            alice.shows("Connection lost")
+            alice.types("bob: one\rbob: two\r")
+            alice.shows_toolbar("2 waiting")
+            files = list((state / "chatcli" / "outbox").iterdir())
+            assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
+            alice.process.kill()
+    with serving(tmp_path / "data", port=address.port) as (_, address):
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows("2 messages from before are being sent.")
+            alice.types("bob: three\r")
+            eventually(lambda: texts(address, "alice") == ["one", "two", "three"])
+            eventually(lambda: not list((state / "chatcli" / "outbox").iterdir()))
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows_toolbar("connected ")
+            assert not any("from before" in line for line in alice.lines)
+        assert texts(address, "alice") == ["one", "two", "three"]
+
+
+def test_who_leaves_with_something_unsent_is_told_what_becomes_of_it(tmp_path: Path) -> None:
+    """Leaving without a connection says what was not sent and when it will be; the next visit sends it."""
+    state = tmp_path / "state"
+    with serving(tmp_path / "data") as (server, address):
+        chatcli("join", "--user", "bob", "--server", str(address))
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows_toolbar("connected ")
+            server.end(signal.SIGKILL)
+            alice.shows("Connection lost")
+            alice.types("bob: one\r")
+            alice.types("\x04")
+            assert alice.end() == 5
+            alice.shows("1 message was not sent")
+            alice.shows('again as "alice"')
+    with serving(tmp_path / "data", port=address.port), join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+        alice.shows("1 message from before is being sent.")
+        eventually(lambda: texts(address, "alice") == ["one"])
+
+
+def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> None:
+    """A connection that stands but does not answer is no reason to lose anything, and what it took is sent once."""
+    state = tmp_path / "state"
+    outbox = state / "chatcli" / "outbox"
+    with serving(tmp_path / "data") as (server, address):
+        chatcli("join", "--user", "bob", "--server", str(address))
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows_toolbar("connected ")
+            stop(server)
+            alice.types("bob: one\r")
+            eventually(lambda: outbox.exists() and entries(str(outbox)))
+            alice.process.kill()
+            alice.end()
+        server.process.send_signal(signal.SIGCONT)
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows("1 message from before is being sent.")
+            eventually(lambda: not list(outbox.iterdir()))
+            assert texts(address, "alice") == ["one"]
+
+
+def test_a_state_directory_that_cannot_be_written_is_told_and_the_talk_goes_on(tmp_path: Path) -> None:
+    """Nothing else is lost for it."""
+    state = tmp_path / "state"
+    state.write_text("no directory")
+    with serving(tmp_path / "data") as (server, address):
+        chatcli("join", "--user", "bob", "--server", str(address))
+        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+            alice.shows("cannot be kept in")
+            alice.shows_toolbar("connected ")
+            server.end(signal.SIGKILL)
+            alice.shows("Connection lost")
+            alice.types("bob: one\r")
+            alice.shows_toolbar("1 waiting")
+            with serving(tmp_path / "data", port=address.port):
+                alice.types("\r")
+                eventually(lambda: texts(address, "alice") == ["one"])

@@ -1,0 +1,436 @@
+"""Names belong to keys: what a thief tries, and what the owner can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.identity.key import Identity
+from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from chatcli.server.limits import Limits
+from chatcli.server.security.rate_limits import network
+from tests.support import OWN, Caller, TestKey, ThreadServer, eventually, key_of
+
+
+def proves(caller: Caller, key: TestKey | Identity, claim: Claim) -> None:
+    """Say the proof of a claim."""
+    caller.says("prove", signature=key_text(key.sign(signed_bytes(claim))))
+
+
+def challenged(caller: Caller, user: str, key: TestKey | Identity, purpose: str = "join") -> Claim:
+    """Say hello, and return the claim to be signed."""
+    caller.says("hello", version=1, user=user, purpose=purpose, key=key_text(key.public))
+    challenge = caller.hears("challenge")
+    return Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), user, purpose, caller.channel)
+
+
+def test_the_first_key_owns_a_name_also_while_its_owner_is_away(server: ThreadServer) -> None:
+    """Another key is refused with the remedy, before and after the owner has gone, for every purpose."""
+    server.joined("alice").hang_up()
+    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    for purpose in ("join", "listen", "send"):
+        with server.connect() as thief:
+            thief.greets("ALICE", key=key_of("thief"), purpose=purpose)
+            assert "key link" in thief.hears("error", code="name_taken")["text"]
+    with server.joined("alice") as alice:
+        assert alice.welcome["user"] == "alice"
+
+
+def test_a_name_stays_owned_through_a_restart(tmp_path: Path) -> None:
+    """Whose a name is lies on disk before its owner is welcomed."""
+    with ThreadServer(tmp_path) as server, server.joined("alice"):
+        pass
+    with ThreadServer(tmp_path) as server, server.connect() as thief:
+        thief.greets("alice", key=key_of("thief"))
+        thief.hears("error", code="name_taken")
+
+
+@pytest.mark.parametrize("key", ["", "x", "AAAA", "!" * 43, "A" * 44])
+def test_without_a_key_there_is_no_name(server: ThreadServer, key: str) -> None:
+    """A hello must carry an Ed25519 public key."""
+    with server.connect() as caller:
+        caller.says("hello", version=1, user="alice", key=key)
+        caller.hears("error", code="key_required")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"server_key": "SHA256:" + "A" * 43},
+        {"nonce": b"n" * 32},
+        {"user": "bob"},
+        {"purpose": "send"},
+        {"channel": b"c" * 32},
+    ],
+)
+def test_a_proof_of_anything_else_is_none(server: ThreadServer, change: dict[str, object]) -> None:
+    """The signature covers version, server, nonce, name, purpose and channel: with one of them other it is refused."""
+    with server.connect() as caller:
+        claim = challenged(caller, "alice", OWN)
+        proves(caller, OWN, claim._replace(**change))  # type: ignore[arg-type] # one field of the right type
+        caller.hears("bye", code="bad_proof")
+        caller.hears_end()
+    assert server.run(lambda: server.hub.directory.find("alice")) is None
+
+
+@pytest.mark.parametrize("signature", ["", "A", "A" * 86, "!" * 86, "A" * 100_0])
+def test_garbage_in_place_of_a_signature_is_refused(server: ThreadServer, signature: str) -> None:
+    """What is no signature proves nothing."""
+    with server.connect() as caller:
+        challenged(caller, "alice", OWN)
+        caller.says("prove", signature=signature)
+        caller.hears("bye", code="bad_proof")
+
+
+def test_a_proof_cannot_be_replayed(server: ThreadServer) -> None:
+    """A signature that was overheard is good for nothing: the next challenge is another."""
+    with server.connect() as alice, server.connect() as thief:
+        claim = challenged(alice, "alice", OWN)
+        signature = key_text(OWN.sign(signed_bytes(claim)))
+        alice.says("prove", signature=signature)
+        alice.hears("welcome")
+        challenged(thief, "alice", OWN)
+        thief.says("prove", signature=signature)
+        thief.hears("bye", code="bad_proof")
+        assert alice.asks_who() == ["alice"]
+
+
+def test_a_second_proof_on_one_challenge_is_out_of_turn(server: ThreadServer) -> None:
+    """A challenge is answered once."""
+    with server.joined("alice"), server.connect() as other:
+        claim = challenged(other, "alice", OWN)
+        proves(other, OWN, claim)
+        other.hears("error", code="already_here")
+        proves(other, OWN, claim)
+        other.hears("error", code="unexpected")
+
+
+def test_one_key_may_own_several_names(server: ThreadServer) -> None:
+    """A person may be someone for their scripts, too."""
+    with server.connect() as one, server.connect() as two:
+        for caller, name in ((one, "alice"), (two, "alice-ci")):
+            caller.greets(name, key=OWN)
+            caller.hears("welcome", user=name)
+
+
+def test_a_second_join_is_refused_with_where_and_since_when(server: ThreadServer) -> None:
+    """The refusal says from where and since when one is here, and what can be done."""
+    with server.joined("alice"), server.connect() as second:
+        second.greets("alice")
+        text = second.hears("error", code="already_here")["text"]
+        assert "already in the chat from 127.0.0.1 since " in text
+        assert "--takeover" in text
+        assert "--attach" in text
+
+
+def test_a_takeover_ends_the_other(server: ThreadServer) -> None:
+    """The one that was there is told, and nobody else notices a change."""
+    with server.joined("bob") as bob, server.joined("alice") as first:
+        assert bob.asks_who() == ["alice", "bob"]
+        with server.connect() as second:
+            second.greets("alice", present="takeover")
+            second.hears("welcome")
+            first.hears("bye", code="taken_over")
+            first.hears_end()
+            bob.sends("alice", "hi")
+            second.hears("message", text="hi")
+            bob.hears("sent", outcome="delivered")
+            assert bob.asks_who() == ["alice", "bob"]
+
+
+def test_attached_connections_both_see_everything(server: ThreadServer) -> None:
+    """Two open joins of one person get the same, and the name is there until the last has gone."""
+    with server.joined("bob") as bob, server.joined("alice") as first, server.connect() as second:
+        second.greets("alice", present="attach")
+        second.hears("welcome")
+        bob.sends("alice", "both")
+        first.hears("message", text="both")
+        second.hears("message", text="both")
+        first.sends("bob", "from one")
+        second.hears("message", text="from one")
+        first.says("bye")
+        first.hears("sent")
+        first.hears("bye")
+        assert second.asks_who() == ["alice", "bob"]
+        second.says("bye")
+        second.hears("bye")
+        bob.hears("sent")
+        bob.hears("message")
+        assert bob.asks_who() == ["bob"]
+
+
+def test_the_same_client_takes_its_own_place_at_once(server: ThreadServer) -> None:
+    """A client that comes back does not wait for its dead connection to be noticed."""
+    with server.joined("alice", client="one start") as dead, server.joined("alice", client="one start") as again:
+        dead.hears("bye", code="taken_over")
+        assert again.asks_who() == ["alice"]
+
+
+@pytest.fixture
+def linked(server: ThreadServer) -> Iterator[tuple[Caller, str]]:
+    """Alice, with a code for another device."""
+    with server.joined("alice") as alice:
+        alice.says("link", n=1)
+        yield alice, alice.hears("link", n=1)["code"]
+
+
+def test_a_code_lets_another_device_in(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """With the code the new device's key is the user's too, from then on, without the code."""
+    alice, code = linked
+    assert len(code) >= 12
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"), link=code.upper().replace("-", " "), present="attach")
+        phone.hears("welcome", user="alice")
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"), purpose="listen")
+        phone.hears("welcome", user="alice")
+    alice.says("keys", n=2)
+    keys = [key["fingerprint"] for key in alice.hears("keys", n=2)["keys"]]
+    assert keys == [OWN.fingerprint, key_of("phone").fingerprint]
+
+
+def test_a_code_is_good_for_one_device(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """Once used, it lets nobody in."""
+    _, code = linked
+    for device, answer in (("phone", "welcome"), ("thief", "error")):
+        with server.connect() as caller:
+            caller.greets("alice", key=key_of(device), link=code, purpose="listen")
+            caller.hears(answer)
+
+
+def test_codes_cannot_be_guessed(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """After a few wrong tries the right code is no good any more."""
+    _, code = linked
+    for _ in range(5):
+        with server.connect() as thief:
+            thief.greets("alice", key=key_of("thief"), link="bazu-bazu-bazu")
+            thief.hears("error", code="bad_code")
+    with server.connect() as thief:
+        thief.greets("alice", key=key_of("thief"), link=code)
+        thief.hears("error", code="bad_code")
+
+
+def test_a_code_of_someone_else_is_none(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """A code is for the name of the one who asked for it."""
+    _, code = linked
+    with server.joined("bob"), server.connect() as thief:
+        thief.greets("bob", key=key_of("thief"), link=code)
+        thief.hears("error", code="bad_code")
+
+
+def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """Its connections are closed, and it is a stranger's from then on."""
+    alice, code = linked
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"), link=code, purpose="listen")
+        phone.hears("welcome")
+        alice.says("revoke", key=key_of("phone").fingerprint, n=3)
+        alice.hears("done", n=3)
+        phone.hears("bye", code="kicked")
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"))
+        phone.hears("error", code="name_taken")
+
+
+def test_revoking_the_key_in_use_is_answered_before_the_goodbye(
+    linked: tuple[Caller, str], server: ThreadServer
+) -> None:
+    """The answer comes, so that nobody has to guess whether it was done."""
+    _, code = linked
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"), link=code, purpose="send")
+        phone.hears("welcome")
+        phone.says("revoke", key=key_of("phone").fingerprint, n=3)
+        phone.hears("done", n=3)
+        phone.hears("bye", code="kicked")
+
+
+def test_the_last_key_cannot_be_revoked(server: ThreadServer) -> None:
+    """Nobody locks themselves out."""
+    with server.joined("alice") as alice:
+        alice.says("revoke", key=OWN.fingerprint, n=1)
+        alice.hears("error", code="not_allowed", n=1)
+        alice.says("revoke", key=key_of("nobody").fingerprint, n=2)
+        alice.hears("error", code="not_allowed", n=2)
+
+
+def test_too_many_wrong_proofs_from_one_address_are_not_looked_at(tmp_path: Path) -> None:
+    """Where proofs have failed again and again, even a right one has to wait."""
+    with ThreadServer(tmp_path, Limits(proofs=3, exempt_loopback=False)) as server:
+        for _ in range(3):
+            with server.connect() as thief:
+                claim = challenged(thief, "alice", OWN)
+                proves(thief, key_of("thief"), claim)
+                thief.hears("bye", code="bad_proof")
+        with server.connect() as caller:
+            caller.greets("alice")
+            caller.hears("error", code="too_many")
+
+
+def test_one_address_cannot_take_all_the_names(tmp_path: Path) -> None:
+    """New names from one address are limited; those that it has go on working."""
+    with ThreadServer(tmp_path, Limits(names=3, exempt_loopback=False)) as server:
+        for name in ("a1", "a2", "a3"):
+            server.joined(name).hang_up()
+        with server.connect() as fourth:
+            fourth.greets("a4")
+            fourth.hears("error", code="too_many")
+        eventually(lambda: server.run(lambda: not server.hub.sessions))
+        server.joined("a1").hang_up()
+
+
+def test_one_address_cannot_take_all_the_connections(tmp_path: Path) -> None:
+    """Connections from one address are limited, and counted down when they go."""
+    with ThreadServer(tmp_path, Limits(connections_per_address=2, exempt_loopback=False)) as server:
+        with server.connect() as one, server.connect(), server.connect() as third:
+            third.says("hello", version=1, purpose="query")
+            third.hears("bye", code="too_many")
+            one.says("hello", version=1, purpose="query")
+            one.hears("welcome")
+        eventually(lambda: server.run(lambda: not server.hub.sessions))
+        with server.joined("alice") as alice:
+            assert alice.asks_who() == ["alice"]
+
+
+def test_a_flood_past_the_allowance_is_slowed_and_complete(tmp_path: Path) -> None:
+    """Whoever says more than their allowance is not read for a while: nothing is lost, and nobody waits for them."""
+    limits = Limits(message_rate=400, message_burst=100)
+    with ThreadServer(tmp_path, limits) as server, server.joined("bob") as bob, server.joined("carol") as carol:
+        with server.joined("alice") as alice:
+            for number in range(500):
+                alice.sends("bob", f"{number}")
+            eventually(lambda: server.run(lambda: any(session._paused for session in server.hub.sessions)))
+            carol.sends("carol", "not waiting")
+            carol.hears("sent")
+            assert bob.texts(500) == [f"{number}" for number in range(500)]
+
+
+def test_invitations_let_newcomers_in_and_known_keys_need_none(tmp_path: Path) -> None:
+    """With access by invitation a new name needs a code that can be used; who is known does not."""
+    with ThreadServer(tmp_path) as server:
+        server.joined("alice").hang_up()
+    with ThreadServer(tmp_path, Limits(access="invite")) as server:
+        server.joined("alice").hang_up()
+        with server.connect() as stranger:
+            stranger.greets("bob")
+            assert "--invite" in stranger.hears("error", code="invitation_required")["text"]
+            stranger.says("hello", version=1, purpose="query")
+            stranger.hears("error", code="key_required")
+        code = server.run(lambda: server.hub.rulings.invite(uses=2, seconds=60))
+        for name, answer in (("bob", "welcome"), ("carol", "welcome"), ("dave", "error")):
+            with server.connect() as stranger:
+                stranger.greets(name, invite=code.upper())
+                stranger.hears(answer)
+        old = server.run(lambda: server.hub.rulings.invite(uses=2, seconds=-1))
+        with server.connect() as stranger:
+            stranger.greets("erin", invite=old)
+            stranger.hears("error", code="bad_code")
+        assert server.run(lambda: server.hub.directory.find("dave")) is None
+
+
+def test_the_banned_stay_out_by_name_and_by_key(tmp_path: Path) -> None:
+    """A ban holds for the name with any key and for the key with any name, through a restart, until it is lifted."""
+    with ThreadServer(tmp_path) as server:
+        server.joined("eve").hang_up()
+        server.run(lambda: server.hub.rulings.make("ban", "eve", reason="spam"))
+        server.run(lambda: server.hub.rulings.make("ban", key_of("mallory").fingerprint))
+    with ThreadServer(tmp_path) as server:
+        for name, key in (("eve", OWN), ("EVE", OWN), ("innocent", key_of("mallory"))):
+            with server.connect() as caller:
+                caller.greets(name, key=key)
+                caller.hears("error", code="banned")
+        server.run(lambda: server.hub.rulings.lift("ban", "eve"))
+        server.joined("eve").hang_up()
+
+
+def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
+    """Someone muted gets messages, and is told when they try to say something."""
+    with server.joined("eve") as eve, server.joined("alice") as alice:
+        server.run(lambda: server.hub.rulings.make("mute", "eve", seconds=3600))
+        identity = eve.sends("alice", "spam")
+        eve.hears("error", code="muted", id=identity)
+        alice.sends("eve", "quiet, please")
+        eve.hears("message", text="quiet, please")
+        server.run(lambda: server.hub.rulings.make("mute", "eve", seconds=-1))
+        eve.sends("alice", "sorry")
+        alice.hears("sent")
+        alice.hears("message", text="sorry")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("alice", "ɑlice"),
+        ("alice", "alıce"),
+        ("coco", "сосо"),
+        ("сосо", "coco"),
+        ("lisa", "li\u0307sa"),
+        ("li\u0307sa", "lisa"),
+        ("bob", "b0b"),
+        ("Ian", "lan"),
+        ("Том", "tom"),
+    ],
+)
+def test_a_name_made_of_lookalikes_is_refused(server: ThreadServer, first: str, second: str) -> None:
+    """Whoever came first, nobody else gets a name that reads the same."""
+    with server.joined(first), server.connect() as thief:
+        thief.greets(second, key=key_of("thief"))
+        assert f"looks like {first}" in thief.hears("error", code="bad_name")["text"]
+
+
+@pytest.mark.parametrize("name", ["ɑll", "ԝһо", "һеӏр", "ѕегѵег", "a11", "sẹrver"])
+def test_a_name_that_looks_like_a_reserved_word_stays_with_those_who_have_it(
+    server: ThreadServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Nobody new may take it; whoever had it before it was refused comes and goes as ever, also after a restart."""
+    with server.connect() as stranger:
+        stranger.greets(name)
+        assert "which is reserved" in stranger.hears("error", code="bad_name")["text"]
+    with monkeypatch.context() as before:
+        before.setattr("chatcli.server.handlers.auth.check_new_name", str)
+        server.joined(name).hang_up()
+    server.joined(name).hang_up()
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined(name) as owner:
+        assert owner.welcome["user"] == name
+
+
+def test_a_code_from_before_a_revocation_is_void(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """A thief who asked for a code before the owner noticed cannot come back with it."""
+    alice, code = linked
+    with server.connect() as phone:
+        phone.greets("alice", key=key_of("phone"), link=code, purpose="listen")
+        phone.hears("welcome")
+        phone.says("link", n=1)
+        stolen = phone.hears("link", n=1)["code"]
+        alice.says("revoke", key=key_of("phone").fingerprint, n=1)
+        alice.hears("done", n=1)
+    with server.connect() as thief:
+        thief.greets("alice", key=key_of("another"), link=stolen)
+        thief.hears("error", code="bad_code")
+
+
+@pytest.mark.parametrize("code", ["é", "\0", "x" * 5000])
+def test_codes_of_any_characters_are_just_wrong(server: ThreadServer, linked: tuple[Caller, str], code: str) -> None:
+    """What is no code gets the answer of a wrong one."""
+    with server.connect() as thief:
+        thief.greets("alice", key=key_of("thief"), link=code)
+        thief.hears("error", code="bad_code")
+
+
+def test_a_mistyped_name_with_a_code_makes_nobody_known(server: ThreadServer) -> None:
+    """Someone who wants to link a device wants no new name."""
+    with server.connect() as caller:
+        caller.greets("alcie", link="bazu-bazu-bazu")
+        caller.hears("error", code="unknown_user")
+    assert server.run(lambda: server.hub.directory.find("alcie")) is None
+
+
+def test_a_network_of_ipv6_is_one_address() -> None:
+    """Whoever has 2^64 addresses has the allowance of one."""
+    assert network("2001:db8:1:2:3:4:5:6") == network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
+    assert network("192.0.2.1") != network("192.0.2.2")
+    assert network("fe80::1%eth0") == network("fe80::2")

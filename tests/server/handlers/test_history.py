@@ -1,0 +1,372 @@
+"""Reading back: history, search, receipts, read positions, and what is left out for who was away for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from chatcli.store.interface import Done, Unread, UnreadQuery
+from tests.support import Caller, Frame, ThreadServer, eventually, known
+
+
+def says(caller: Caller, to: str, text: str) -> int:
+    """Say something, and return its place in the log."""
+    identity = caller.sends(to, text)
+    return int(caller.hears("sent", id=identity)["seq"])
+
+
+def shown(caller: Caller, to: str, **fields: object) -> dict[str, int]:
+    """Return how far others have been shown what was said with them."""
+    return {person["user"]: person["seq"] for person in caller.asks("receipts", to=to, **fields)["people"]}
+
+
+def test_history_is_paged_from_the_newest_backwards(alice: Caller, bob: Caller) -> None:
+    """Each page is in order and says whether there are older ones; both ends see the same."""
+    seqs = [says(alice, "bob", f"{number}") for number in range(5)]
+    assert bob.texts(5) == list("01234")
+    page = bob.asks("history", of="ALICE", limit=2)
+    assert (page["t"], page["of"], page["more"]) == ("history", "alice", True)
+    assert [message["text"] for message in page["messages"]] == ["3", "4"]
+    page = bob.asks("history", of="alice", limit=3, before=seqs[3])
+    assert ([message["text"] for message in page["messages"]], page["more"]) == (["0", "1", "2"], False)
+    assert alice.asks("history", of="bob", since=page["messages"][0]["at"])["messages"][0]["text"] == "0"
+    assert alice.asks("history", of="bob", since=253_370_764_800_000)["messages"] == []
+
+
+def test_what_was_said_in_the_same_breath_is_in_the_history_and_is_found(server: ThreadServer, alice: Caller) -> None:
+    """Whoever asks behind a message sees it, though its answer has not come yet."""
+    alice.enters("#ops")
+    for number in range(20):
+        alice.sends("#ops", f"word{number}")
+        alice.says("history", of="#ops", limit=1)
+        alice.says("search", text=f"word{number}")
+        alice.hears("sent")
+        assert alice.hears("history")["messages"][0]["text"] == f"word{number}"
+        assert len(alice.hears("search")["messages"]) == 1
+
+
+def test_nobody_reads_what_others_said_to_each_other(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """History and search show what was said with whoever asks, and nothing else."""
+    says(alice, "bob", "the code is swordfish")
+    bob.hears("message")
+    with server.joined("eve") as eve:
+        says(eve, "bob", "hello")
+        assert [one["text"] for one in eve.asks("history", of="bob")["messages"]] == ["hello"]
+        assert eve.asks("search", text="swordfish")["messages"] == []
+        assert eve.asks("search", text="swordfish", **{"from": "alice"})["messages"] == []
+        assert eve.asks("search", text="swordfish", **{"in": "bob"})["messages"] == []
+    bob.hears("message", text="hello")
+    assert [one["text"] for one in bob.asks("search", text="SWORDFISH")["messages"]] == ["the code is swordfish"]
+
+
+def test_search_finds_what_has_just_been_said_the_newest_first(alice: Caller, bob: Caller) -> None:
+    """What is committed is found; the answer can be narrowed down, and goes on where a page ends."""
+    alice.enters("#ops")
+    says(alice, "bob", "deploy failed")
+    says(alice, "#ops", "the deploy failed again")
+    newest = says(alice, "#ops", "deploy done")
+    bob.hears("message")
+
+    def found(**fields: object) -> list[str]:
+        return [message["text"] for message in alice.asks("search", **fields)["messages"]]
+
+    assert found(text="deploy") == ["deploy done", "the deploy failed again", "deploy failed"]
+    assert found(text='"deploy failed"', **{"in": "#ops"}) == ["the deploy failed again"]
+    assert found(text="dep*", before=newest, limit=1) == ["the deploy failed again"]
+    assert alice.asks("search", text="deploy", limit=1)["more"] is True
+    assert [one["text"] for one in bob.asks("search", text="failed")["messages"]] == [
+        "the deploy failed again",
+        "deploy failed",
+    ]
+
+
+def test_words_that_make_no_sense_are_answered_with_a_sentence(alice: Caller) -> None:
+    """Never an error of the database."""
+    for words in ('"unclosed', "", "   ", "!!!", "*"):
+        answer = alice.asks("search", text=words)
+        assert answer["code"] == "bad_query", words
+        assert "fts" not in answer["text"].lower()
+
+
+def test_the_questions_need_a_name(server: ThreadServer) -> None:
+    """Without one there is nothing that one may see."""
+    with server.connect() as caller:
+        caller.says("hello", version=1, purpose="query")
+        caller.hears("welcome")
+        for tag, fields in (
+            ("history", {"of": "bob"}),
+            ("search", {"text": "x"}),
+            ("rooms", {}),
+            ("join", {"room": "#a"}),
+        ):
+            assert caller.asks(tag, **fields)["code"] == "not_allowed"
+
+
+def test_a_reply_names_what_it_answers(alice: Caller, bob: Caller) -> None:
+    """``re`` comes with the message and stands in history; one of another conversation is refused."""
+    secret = says(alice, "alice", "mine")
+    question = says(alice, "bob", "lunch?")
+    bob.hears("message")
+    bob.says("send", id="0192f0c1-7b5e-7c3a-9d4e-1f2a3b4c5d6e", to="alice", text="yes", re=question)
+    bob.hears("sent")
+    alice.hears("message", text="yes", re=question)
+    assert alice.asks("history", of="bob")["messages"][-1]["re"] == question
+    for wrong in (99999, 0, secret):
+        bob.sends("alice", "?", re=wrong)
+        bob.hears("error", code="invalid")
+
+
+def test_the_sender_is_told_when_a_message_was_shown(server: ThreadServer, alice: Caller) -> None:
+    """A receipt comes with the acknowledgement, not with the delivery."""
+    with server.joined("bob") as bob:
+        seq = says(alice, "bob", "hi")
+        bob.hears("message")
+        assert shown(alice, "bob") == {"bob": 0}
+        bob.says("ack", seq=seq)
+        assert alice.hears("receipt")["seq"] == seq
+    assert shown(alice, "bob") == {"bob": seq}
+
+
+def test_receipts_tell_only_of_what_was_said_with_whoever_asks(
+    server: ThreadServer, alice: Caller, bob: Caller
+) -> None:
+    """That someone has read others' messages is nobody's business."""
+    seq = says(alice, "bob", "hi")
+    bob.texts(1)
+    alice.hears("receipt", user="bob", seq=seq)
+    with server.joined("eve") as eve:
+        assert shown(eve, "bob") == {"bob": 0}
+
+
+def test_a_script_watches_for_the_receipt_of_its_message(server: ThreadServer) -> None:
+    """Who asks to be told is, whenever it happens: also after the server has been started again."""
+    server.joined("bob").hang_up()
+    with server.joined("ci", "send") as script:
+        seq = says(script, "bob", "build failed")
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("ci", "send") as script:
+        script.asks("receipts", to="bob", watch=True)
+        with again.joined("bob") as bob:
+            bob.texts(1)
+            assert script.hears("receipt", user="bob")["seq"] == seq
+
+
+def test_in_a_room_receipts_tell_how_far_each_member_is(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Members are listed but for oneself, and watching goes on with each."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+    with server.joined("ci", "send") as script:
+        seq = says(script, "#ops", "build failed")
+        assert shown(script, "#ops", watch=True) == {"alice": 0, "bob": 0}
+        bob.texts(1)
+        assert script.hears("receipt", user="bob", to="#ops")["seq"] == seq
+
+
+def test_whoever_wants_no_receipts_gives_none(server: ThreadServer, alice: Caller) -> None:
+    """What is shown on a connection without receipts is not new again, and nobody is told."""
+    with server.joined("bob", receipts=False) as bob:
+        says(alice, "bob", "hi")
+        assert bob.texts(1) == ["hi"]
+        bob.asks_who()
+    assert shown(alice, "bob") == {"bob": 0}
+    eventually(lambda: alice.asks_who() == ["alice"])
+    with server.joined("bob") as bob:
+        bob.hears("live")
+        seq = says(alice, "bob", "again")
+        assert bob.texts(1) == ["again"]
+        alice.hears("receipt", user="bob", seq=seq)
+
+
+def test_what_was_read_on_one_device_is_not_new_on_another(server: ThreadServer, alice: Caller) -> None:
+    """The other devices are told at once, and one that comes later begins behind it."""
+    with server.joined("bob") as laptop, server.joined("bob", "listen") as phone:
+        seq = says(alice, "bob", "hi")
+        phone.hears("message")
+        laptop.texts(1)
+        assert phone.hears("read") == {"t": "read", "seq": seq}
+    eventually(lambda: alice.asks_who() == ["alice"])
+    with server.joined("bob") as tablet:
+        tablet.hears("live", seq=seq)
+
+
+def test_who_was_away_for_long_is_not_flooded_by_rooms(server: ThreadServer, alice: Caller) -> None:
+    """With ``newest`` all direct messages come, and of each room the newest, with how many there are before them."""
+    with server.joined("bob") as bob:
+        bob.enters("#busy")
+        bob.enters("#calm")
+    eventually(lambda: alice.asks_who() == ["alice"])
+    alice.enters("#busy")
+    alice.enters("#calm")
+    busy = [says(alice, "#busy", f"b{number}") for number in range(8)]
+    direct = [f"d{number}" for number in range(5)]
+    for text in direct:
+        says(alice, "bob", text)
+    says(alice, "#calm", "c0")
+    with server.joined("bob", "listen", newest=3) as bob:
+        bob.hears("skipped", to="#busy", count=5, before=busy[5])
+        assert [bob.hears("message")["text"] for _ in range(9)] == ["b5", "b6", "b7", *direct, "c0"]
+        assert [one["text"] for one in bob.asks("history", of="#busy", before=busy[5])["messages"]] == [
+            "b0", "b1", "b2", "b3", "b4",
+        ]  # fmt: skip
+    with server.joined("bob", "listen") as bob:
+        assert len(bob.texts(14)) == 14
+
+
+def test_coming_and_going_is_told_to_those_whom_it_concerns(server: ThreadServer, alice: Caller) -> None:
+    """Those who share a room or have talked are told; a stranger is not."""
+    alice.enters("#ops")
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+    with server.joined("eve") as eve, server.joined("cid") as cid:
+        says(eve, "cid", "hi")
+        cid.hears("message")
+        with server.joined("bob"):
+            hears_of(alice, "here", "bob")
+        hears_of(alice, "gone", "bob")
+        eve.hang_up()
+        hears_of(cid, "gone", "eve")
+        with server.joined("eve"):
+            hears_of(cid, "here", "eve")
+        for caller, strangers in ((alice, {"cid", "eve"}), (cid, {"alice", "bob"})):
+            assert strangers.isdisjoint(heard_of(caller))
+
+
+def hears_of(caller: Caller, state: str, name: str) -> None:
+    """Expect to be told of someone."""
+    while name not in caller.hears("presence").get(state, []):
+        pass
+
+
+def heard_of(caller: Caller) -> set[str]:
+    """Return of whom the caller is told until the next answer."""
+    caller.says("ping", n=5)
+    names: set[str] = set()
+    while (frame := caller.next()) and frame["t"] != "pong":
+        names.update(frame.get("here", []), frame.get("gone", []))
+    return names
+
+
+def test_those_who_talked_with_someone_released_are_told(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Whoever is sent away for good belongs nowhere any more; those in the same room hear of it all the same."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+    bob.hang_up()
+    server.run(lambda: server.hub.rename(known(server, "bob"), "gone", lambda _error: None))
+    hears_of(alice, "gone", "bob")
+
+
+def test_being_away_is_told_and_ends_with_the_next_word(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Who is near is told why and since when; ``who`` shows it; a message ends it."""
+    bob.enters("#ops")
+    alice.enters("#ops")
+    assert bob.asks("away", text="lunch")["t"] == "done"
+    (person,) = alice.hears("presence")["away"]
+    assert (person["user"], person["state"], person["text"]) == ("bob", "away", "lunch")
+    assert alice.asks("who")["people"][1] == person
+    says(bob, "#ops", "back")
+    heard: dict[str, Frame] = {}  # in whichever order: the one waits for the disk, the other for the next notice
+    while not {"message", "presence"} <= heard.keys():
+        frame = alice.next()
+        assert frame is not None
+        heard[frame["t"]] = frame
+    assert heard["message"]["text"] == "back"
+    assert heard["presence"] == {"t": "presence", "here": ["bob"]}
+
+
+def test_who_of_a_room_lists_all_its_members(server: ThreadServer, alice: Caller) -> None:
+    """Those who are gone are listed with since when, which outlives the server."""
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+    eventually(lambda: alice.asks_who() == ["alice"])
+    alice.enters("#ops")
+    people = alice.asks("who", to="#ops")
+    assert people["to"] == "#ops"
+    here, gone = people["people"]
+    assert here["user"] == "alice"
+    assert "state" not in here
+    assert (gone["user"], gone["state"]) == ("bob", "gone")
+    alice.hang_up()
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("alice", "listen") as later:
+        assert later.asks("who", to="#ops")["people"][1] == gone
+
+
+def test_who_can_be_limited_to_those_near_first(server: ThreadServer, alice: Caller) -> None:
+    """With a limit those come first of whom one is told, and the answer says how many there are."""
+    callers = [server.joined(f"user{number}") for number in range(5)]
+    alice.enters("#ops")
+    callers[4].enters("#ops")
+    answer = alice.asks("who", limit=1)
+    assert ([person["user"] for person in answer["people"]], answer["count"]) == (["user4"], 6)
+    for caller in callers:
+        caller.hang_up()
+
+
+def says_over(caller: Caller, to: str, text: str) -> int:
+    """Say something where messages wait to be read; return its place in the log."""
+    identity = caller.sends(to, text)
+    while (frame := caller.next()) is not None and frame.get("id") != identity:
+        pass
+    assert frame is not None
+    return int(frame["seq"])
+
+
+def unread(caller: Caller) -> list[tuple[str, int, int]]:
+    """Return what the server says is unread: with whom or where, how much, and the newest of it."""
+    caller.says("unread", n=9)
+    while (frame := caller.next()) is not None and frame.get("n") != 9:
+        pass
+    assert frame is not None
+    assert frame["t"] == "unread", frame
+    return [(one["of"], one["count"], one["seq"]) for one in frame["conversations"]]
+
+
+def test_whoever_asks_much_has_one_count_at_a_time(
+    server: ThreadServer, alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On many connections, the next count is for all of them, and knows what was said before they asked."""
+    says(bob, "alice", "hi")
+    count = server.hub.log.read_unread
+    begun: list[UnreadQuery] = []
+    begin: list[Callable[[], None]] = []
+
+    def slow(query: UnreadQuery, done: Done[list[Unread]]) -> None:
+        begun.append(query)
+        begin.append(lambda: count(query, done))
+
+    monkeypatch.setattr(server.hub.log, "read_unread", slow)
+    many = [server.joined("alice", "query") for _ in range(20)]
+    for caller in many:
+        caller.says("unread", n=9)
+    eventually(lambda: server.run(lambda: len(begun) + sum(map(len, server.hub.counting._waiting.values()))) == 20)
+    newest = says(bob, "alice", "hi")
+    server.run(begin.pop())
+    eventually(lambda: begin)
+    server.run(begin.pop())
+    counts = [caller.hears("unread")["conversations"] for caller in many]
+    assert counts == [[{"of": "bob", "count": 2, "seq": newest}]] * 20
+    assert len(begun) == 2
+    for caller in many:
+        caller.hang_up()
+
+
+def test_what_is_unread_is_counted_by_conversation(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Behind the read position, for every purpose; asking moves nothing, and what one said oneself is not news."""
+    alice.enters("#ops")
+    bob.enters("#ops")
+    seqs = [says(bob, to, "hi") for to in ("alice", "#ops", "alice")]
+    own = says_over(alice, "alice", "note")
+    wanted = [("alice", 1, own), ("bob", 2, seqs[2]), ("#ops", 1, seqs[1])]
+    for _ in range(2):
+        assert unread(alice) == wanted
+    for purpose in ("listen", "send", "query"):
+        with server.joined("alice", purpose) as caller:
+            assert unread(caller) == wanted
+    assert unread(bob) == []
+    alice.says("ack", seq=seqs[1])
+    assert unread(alice) == [("alice", 1, own), ("bob", 1, seqs[2])]
+    alice.says("ack", seq=own)
+    assert alice.asks("unread") == {"t": "unread", "cursor": own, "conversations": [], "n": 9}
+    later = says(bob, "alice", "in one breath")
+    assert unread(alice) == [("bob", 1, later)]

@@ -1,0 +1,479 @@
+"""What operators can do, through the socket in the data directory and from inside the chat."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import signal
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from chatcli.errors import Refused
+from chatcli.protocol.admin import Request
+from chatcli.server.limits import Limits
+from chatcli.server.security.audit import Audit
+from tests.admin import answers, answers_raw, does, joined, noted
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, key_of, serving
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Where the data of the server lies that other fixtures start."""
+    return tmp_path / "data"
+
+
+@contextmanager
+def unwritable(data: Path, server: ThreadServer) -> Iterator[None]:
+    """Hold the database, so that the server cannot write it."""
+    with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def mode(path: Path) -> int:
+    """Return who may do what with a file."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+# The socket
+
+
+def test_the_socket_and_the_audit_log_are_for_their_owner_only(tmp_path: Path) -> None:
+    """Whatever the umask; and a clean end takes the socket away."""
+    umask = os.umask(0)
+    try:
+        with ThreadServer(tmp_path):
+            does(tmp_path, "status")
+            assert mode(tmp_path / "admin.sock") == 0o600
+            eventually((tmp_path / "audit.log").exists)  # which an answer about the status does not wait for
+            assert mode(tmp_path / "audit.log") == 0o600
+            assert os.umask(0) == 0
+    finally:
+        os.umask(umask)
+    assert not (tmp_path / "admin.sock").exists()
+
+
+def test_a_socket_left_by_a_killed_server_is_replaced(tmp_path: Path) -> None:
+    """After SIGKILL the next server takes commands all the same."""
+    with serving(tmp_path) as (program, _):
+        assert program.end(signal.SIGKILL) == -signal.SIGKILL
+    assert (tmp_path / "admin.sock").is_socket()
+    with ThreadServer(tmp_path):
+        assert does(tmp_path, "status")["here"] == 0
+
+
+def test_where_no_socket_can_be_the_server_starts_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file in its place costs a warning, and stays."""
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "admin.sock").write_text("mine")
+    with caplog.at_level(logging.WARNING), ThreadServer(taken) as server, joined(server, "alice") as alice:
+        assert alice.asks_who() == ["alice"]
+    (warning,) = [record.getMessage() for record in caplog.records if "admin socket" in record.getMessage()]
+    assert warning.startswith(f"There is no admin socket in {taken} (")
+    assert (taken / "admin.sock").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (b"\n", "malformed"),
+        (b"\xff\xfe\n", "malformed"),
+        (b"[1]\n", "malformed"),
+        (b'{"to": "alice"}\n', "malformed"),
+        (b'{"do": "kick", "who": "alice"}\n', "malformed"),
+        (b'{"do": "mute", "to": "alice", "seconds": -1}\n', "malformed"),
+        (b'{"do": "mute", "to": "alice", "seconds": 99999999999999}\n', "malformed"),
+        (b'{"do": "invite", "uses": 0}\n', "malformed"),
+        (b'{"do": "ban", "to": "eve", "reason": "' + b"x" * 501 + b'"}\n', "malformed"),
+        (b'{"do": "explode"}\n', "unknown_tag"),
+        (b'{"do": "ban", "to": "a b"}\n', "bad_name"),
+        (b'{"do": "kick", "to": ""}\n', "unknown_user"),
+        (b'{"do": "kick", "to": "\\u001b[2J"}\n', "unknown_user"),
+        (b"x" * 65_537, "frame_too_long"),
+        (b"x" * 65_537 + b"\n", "frame_too_long"),
+    ],
+)
+def test_what_is_no_command_is_refused(server: ThreadServer, data: Path, command: bytes, code: str) -> None:
+    """The answer is a code and a sentence, without raw control characters; the server goes on."""
+    answer = answers_raw(data, command)
+    assert b'"code":"' + code.encode() + b'"' in answer
+    assert b"\\u001b" not in answer
+    assert does(data, "status")["here"] == 0
+    with joined(server, "alice") as alice:
+        assert alice.asks_who() == ["alice"]
+
+
+def test_a_command_may_end_with_the_connection(server: ThreadServer, data: Path) -> None:
+    """A caller that has no line feed closes its side; one that says nothing is told so."""
+    assert b'"rows":[{' in answers_raw(data, b'{"do": "status"}', end=True)
+    assert b'"code":"malformed"' in answers_raw(data, b"", end=True)
+
+
+def test_a_connection_takes_one_command(server: ThreadServer, data: Path) -> None:
+    """What comes behind it is not carried out."""
+    with joined(server, "alice"):
+        answer = answers_raw(data, b'{"do": "status"}\n{"do": "op", "to": "alice"}\n')
+        assert answer.count(b"\n") == 1
+    assert [line["do"] for line in noted(data)] == ["status"]
+
+
+# What is seen
+
+
+def test_status_tells_how_the_server_is(server: ThreadServer, data: Path) -> None:
+    """Where it listens, its key, and how much there is of everything."""
+    with joined(server, "alice") as alice, joined(server, "ci", "send"):
+        alice.sends("alice", "hi")
+        alice.hears("sent")
+        does(data, "ban", to="Eve", anyway=True)
+        does(data, "invite")
+        row = does(data, "status")
+    expected = {
+        "addresses": [str(server.address)],
+        "key": server.hub.server_key,
+        "access": "open",
+        "connections": 2,
+        "here": 1,
+        "users": 2,
+        "messages": 1,
+        "banned": ["eve"],
+        "invitations": 1,
+    }
+    assert {key: row[key] for key in expected} == expected
+    since = datetime.datetime.fromisoformat(row["since"])
+    assert abs((datetime.datetime.now(datetime.UTC) - since).total_seconds()) < 60
+
+
+def test_users_tells_who_was_ever_here_and_what_they_are(server: ThreadServer, data: Path) -> None:
+    """Everyone by name, with their keys and what was decided about them."""
+    joined(server, "bob").hang_up()
+    with joined(server, "alice"), joined(server, "alice", "send"):
+        does(data, "op", to="ALICE")
+        does(data, "mute", to="bob")
+        does(data, "ban", to=key_of("bob").fingerprint)
+        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 2))
+        alice, bob = answers(data, "users")["rows"]
+    assert alice == {
+        "user": "alice",
+        "here": True,
+        "connections": 2,
+        "operator": True,
+        "muted": False,
+        "banned": False,
+        "keys": [key_of("alice").fingerprint],
+    }
+    assert (bob["user"], bob["here"], bob["muted"], bob["banned"]) == ("bob", False, True, True)
+
+
+# What is done to people
+
+
+def test_the_kicked_are_told_why_and_may_come_back(server: ThreadServer, data: Path) -> None:
+    """All their connections are closed; nobody else's is."""
+    with joined(server, "bob") as bob, joined(server, "eve") as eve, joined(server, "eve", "listen") as too:
+        assert does(data, "kick", to="Eve", reason="lunch") == {"user": "eve", "closed": 2}
+        for caller in (eve, too):
+            assert "(lunch)" in caller.hears("bye", code="kicked")["text"]
+            caller.hears_end()
+        assert bob.asks_who() == ["bob"]
+        with joined(server, "eve"):
+            assert bob.asks_who() == ["bob", "eve"]
+
+
+def test_the_banned_are_out_at_once_with_all_their_keys(server: ThreadServer, data: Path) -> None:
+    """A ban of a name is one of its keys too: neither comes back under another, until the ban is taken back."""
+    with joined(server, "bob") as bob, joined(server, "eve") as eve:
+        assert does(data, "ban", to="EVE", reason="spam") == {"banned": "EVE", "until": None, "closed": 1}
+        assert "(spam)" in eve.hears("bye", code="banned")["text"]
+        for name, key, code in (
+            ("eve", "eve", "banned"),
+            ("eve", "other", "name_taken"),
+            ("innocent", "eve", "banned"),
+        ):
+            with server.connect() as caller:
+                caller.greets(name, key=key_of(key))
+                caller.hears("error", code=code)
+        assert does(data, "unban", to="eve") == {"unbanned": "eve", "was_banned": True}
+        assert does(data, "unban", to="eve") == {"unbanned": "eve", "was_banned": False}
+        with joined(server, "eve"):
+            assert bob.asks_who() == ["bob", "eve"]
+
+
+@pytest.mark.parametrize("do", ["kick", "ban", "unban", "mute", "unmute", "op", "deop", "release"])
+def test_nothing_is_done_to_a_name_that_nobody_has(server: ThreadServer, data: Path, do: str) -> None:
+    """It is refused with the names that are close; a ban can be had anyway, and be taken back."""
+    server.joined("bobby").hang_up()
+    refused = answers(data, do, to="boby")
+    assert (refused["code"], refused["names"]) == ("unknown_user", ["bobby"])
+    if do == "ban":
+        assert does(data, "ban", to="boby", anyway=True)["banned"] == "boby"
+        assert does(data, "ban", to="boby", seconds=5)["until"] is not None
+        assert does(data, "unban", to="boby")["was_banned"]
+
+
+def test_who_is_not_here_cannot_be_sent_away(server: ThreadServer, data: Path) -> None:
+    """Neither by the operator nor from inside the chat, where unknown names are refused as well."""
+    server.joined("bob").hang_up()
+    eventually(lambda: answers(data, "kick", to="bob")["code"] == "not_here")
+    with server.joined("alice") as alice:
+        does(data, "op", to="alice")
+        assert alice.asks("operate", do="kick", to="bob")["code"] == "not_here"
+        for do in ("kick", "ban", "unban", "mute", "unmute"):
+            refused = alice.asks("operate", do=do, to="boob")
+            assert (refused["code"], refused["names"]) == ("unknown_user", ["bob"])
+
+
+def test_a_key_is_banned_alone(server: ThreadServer, data: Path) -> None:
+    """Its connections are closed whatever they are called; the name stays free for its other keys."""
+    with joined(server, "eve") as eve, server.connect() as second:
+        second.greets("eva", key=key_of("eve"))
+        second.hears("welcome")
+        until = does(data, "ban", to=key_of("eve").fingerprint, seconds=3600)
+        assert until["closed"] == 2
+        eve.hears("bye", code="banned")
+        second.hears("bye", code="banned")
+        left = datetime.datetime.fromisoformat(until["until"]) - datetime.datetime.now(datetime.UTC)
+        assert 3500 < left.total_seconds() <= 3600
+
+
+def test_the_muted_read_until_they_may_write_again(server: ThreadServer, data: Path) -> None:
+    """What they say is refused, and they are still here."""
+    with joined(server, "eve") as eve:
+        assert does(data, "mute", to="eve", seconds=600)["until"]
+        identity = eve.sends("eve", "spam")
+        eve.hears("error", code="muted", id=identity)
+        assert does(data, "unmute", to="eve") == {"unmuted": "eve", "was_muted": True}
+        eve.sends("eve", "sorry")
+        eve.hears("sent")
+
+
+def test_a_released_name_is_free_and_what_was_said_stays_with_its_owner(server: ThreadServer, data: Path) -> None:
+    """Another key takes the name and sees nothing of what was sent to the one before."""
+    with joined(server, "bob") as bob:
+        with joined(server, "eve") as eve:
+            bob.sends("eve", "for the old one")
+            bob.hears("sent")
+            eventually(lambda: "eve" in bob.asks_who())
+            does(data, "op", to="eve")
+            assert does(data, "release", to="eve") == {"released": "eve", "closed": 1}
+            eve.hears("message")
+            assert "released" in eve.hears("bye", code="kicked")["text"]
+        eventually(lambda: "eve" not in bob.asks_who())
+        with server.connect() as new:
+            new.greets("eve", key=key_of("new"), since=0)
+            new.hears("welcome")
+            bob.sends("eve", "for the new one")
+            new.hears("live")
+            assert new.hears("message")["text"] == "for the new one"
+            new.says("operate", do="kick", to="bob", n=1)
+            new.hears("error", code="not_allowed")
+    old, *_ = answers(data, "users")["rows"]
+    assert old["user"].startswith("eve (released ")
+
+
+def test_an_invitation_lets_so_many_newcomers_in(tmp_path: Path) -> None:
+    """The row carries what a newcomer needs: the code, where the server is, and its key."""
+    with ThreadServer(tmp_path, Limits(access="invite")) as server:
+        row = does(tmp_path, "invite", uses=2, seconds=3600)
+        assert (row["uses"], row["addresses"], row["key"]) == (2, [str(server.address)], server.hub.server_key)
+        for name, answer in (("bob", "welcome"), ("carol", "welcome"), ("dave", "error")):
+            with server.connect() as stranger:
+                stranger.greets(name, invite=row["code"])
+                stranger.hears(answer)
+
+
+def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
+    """Bans, mutes, operators, released names and invitations are on disk before the answer."""
+    with serving(tmp_path) as (program, address):
+        for name in ("alice", "eve", "mallory", "old"):
+            with Caller(address) as caller:
+                caller.greets(name, key=key_of(name))
+                caller.hears("welcome")
+        does(tmp_path, "op", to="alice")
+        does(tmp_path, "mute", to="eve")
+        does(tmp_path, "ban", to="mallory", anyway=True)
+        does(tmp_path, "release", to="old")
+        code = does(tmp_path, "invite")["code"]
+        program.end(signal.SIGKILL)
+    with ThreadServer(tmp_path, Limits(access="invite")) as server:
+        rows = {row["user"]: row for row in answers(tmp_path, "users")["rows"]}
+        assert rows["alice"]["operator"]
+        assert rows["eve"]["muted"]
+        assert rows["mallory"]["banned"]
+        assert "old" not in rows
+        with server.connect() as new:
+            new.greets("old", key=key_of("new"), invite=code)
+            new.hears("welcome")
+
+
+# From inside the chat
+
+
+def test_an_operator_kicks_bans_and_mutes_from_inside_the_chat(server: ThreadServer, data: Path) -> None:
+    """Each is answered with done, and noted under the operator's name."""
+    with joined(server, "alice") as alice, joined(server, "eve") as eve, joined(server, "bob") as bob:
+        does(data, "op", to="alice")
+        for number, (do, to) in enumerate((("mute", "eve"), ("unmute", "eve"), ("kick", "bob"), ("ban", "eve"))):
+            alice.says("operate", do=do, to=to, reason="so", n=number)
+            alice.hears("done", n=number)
+        eve.hears("bye", code="banned")
+        bob.hears("bye", code="kicked")
+        alice.says("operate", do="unban", to="eve", n=9)
+        alice.hears("done", n=9)
+        joined(server, "eve").hang_up()
+        alice.says("operate", do="kick", to="alcie", n=10)
+        assert alice.hears("error", code="unknown_user", n=10)["names"] == ["alice"]
+        alice.says("operate", do="mute", to="eve", seconds=2**31 - 1, n=11)
+        alice.hears("error", code="invalid", n=11)
+    _, *lines = noted(data)
+    assert {line["by"] for line in lines} == {"alice"}
+    assert [line["do"] for line in lines] == ["mute", "unmute", "kick", "ban", "unban", "kick", "kick"]
+    assert lines[-1]["refused"] == "unknown_user"
+
+
+def test_nobody_else_may_and_nothing_more(server: ThreadServer, data: Path) -> None:
+    """Who is no operator is refused; what is for the server's owner cannot be said; who was one is none any more."""
+    with joined(server, "alice") as alice, joined(server, "eve") as eve, joined(server, "bob") as bob:
+        does(data, "op", to="alice")
+        for do in ("kick", "ban", "mute"):
+            eve.says("operate", do=do, to="bob", n=1)
+            eve.hears("error", code="not_allowed", n=1)
+        for do in ("op", "release", "invite", "users"):
+            alice.says("operate", do=do, to="alice", n=2)
+            alice.hears("error")
+        assert does(data, "deop", to="alice") == {"user": "alice", "was_operator": True}
+        alice.says("operate", do="kick", to="bob", n=3)
+        alice.hears("error", code="not_allowed", n=3)
+        assert bob.asks_who() == ["alice", "bob", "eve"]
+    assert [line["do"] for line in noted(data)] == ["op", "deop"]
+
+
+def test_an_operator_may_kick_themselves(server: ThreadServer, data: Path) -> None:
+    """Their connection ends like anyone's."""
+    with joined(server, "alice") as alice:
+        does(data, "op", to="alice")
+        alice.says("operate", do="kick", to="alice", n=1)
+        alice.hears("bye", code="kicked")
+        alice.hears_end()
+
+
+# The audit log
+
+
+def test_each_command_is_noted_with_who_when_and_what(server: ThreadServer, data: Path) -> None:
+    """One JSON object a line, also of what was refused; never an invitation's code."""
+    joined(server, "eve").hang_up()
+    does(data, "mute", to="eve", seconds=60, reason="spam")
+    code = does(data, "invite")["code"]
+    answers(data, "kick", to="nobody")
+    mute, invite, kick, refused = noted(data)
+    assert mute.pop("by").startswith("chatcli admin")
+    at = datetime.datetime.fromisoformat(mute.pop("at"))
+    assert abs((datetime.datetime.now(datetime.UTC) - at).total_seconds()) < 60
+    assert mute == {"do": "mute", "to": "eve", "seconds": 60, "reason": "spam"}
+    assert invite["do"] == "invite"
+    assert code not in (data / "audit.log").read_text()
+    assert "refused" not in kick
+    assert (refused["to"], refused["refused"]) == ("nobody", "unknown_user")
+
+
+def test_what_cannot_be_noted_is_not_done(server: ThreadServer, data: Path) -> None:
+    """Without an audit log the command is refused with a sentence."""
+    (data / "audit.log").mkdir()
+    with joined(server, "eve") as eve:
+        answer = answers(data, "kick", to="eve")
+        assert answer["code"] == "storage"
+        assert answer["text"].endswith("so nothing was done.")
+        assert eve.asks_who() == ["eve"]
+    assert does(data, "status")["log"] == "writable"  # when the disk is full this is what one asks
+
+
+def test_a_link_in_place_of_the_audit_log_is_not_followed(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """Nothing is written to a file that is elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("")
+    (data / "audit.log").symlink_to(elsewhere)
+    assert answers(data, "users")["code"] == "storage"
+    assert elsewhere.read_text() == ""
+
+
+# A log that cannot be written
+
+
+def test_what_cannot_be_written_is_refused_and_undone(server: ThreadServer, data: Path) -> None:
+    """The answer waits for the disk; when that fails nothing has happened to anyone, then or later."""
+    with joined(server, "bob") as bob, joined(server, "eve") as eve:
+        does(data, "mute", to="bob")
+        with unwritable(data, server):
+            commands = (("ban", "eve"), ("unmute", "bob"), ("op", "eve"), ("release", "eve"))
+            with ThreadPoolExecutor(len(commands)) as pool:  # each waits for the disk
+                for answer in pool.map(lambda command: answers(data, command[0], to=command[1]), commands):
+                    assert answer["code"] == "storage"
+                    assert "nothing was changed" in answer["text"]
+        rows = {row["user"]: row for row in answers(data, "users")["rows"]}
+        assert (rows["eve"]["banned"], rows["eve"]["operator"], rows["bob"]["muted"]) == (False, False, True)
+        eve.sends("bob", "still here")
+        eve.hears("sent")
+        bob.hears("message", text="still here")
+        refused = [line["do"] for line in noted(data) if line.get("refused") == "storage"]
+        assert sorted(refused) == sorted(do for do, _ in commands)
+    with server.connect() as thief:
+        thief.greets("eve", key=key_of("thief"))
+        thief.hears("error", code="name_taken")
+
+
+def test_an_invitation_that_could_not_be_used_is_not_used_up(tmp_path: Path) -> None:
+    """A newcomer whose name cannot be written may try again with the same code."""
+    with ThreadServer(tmp_path, Limits(access="invite")) as server:
+        code = does(tmp_path, "invite")["code"]
+        with unwritable(tmp_path, server), server.connect() as newcomer:
+            newcomer.greets("bob", invite=code)
+            newcomer.hears("bye", code="storage")
+        with server.connect() as newcomer:
+            newcomer.greets("bob", invite=code)
+            newcomer.hears("welcome")
+
+
+def test_a_pipe_in_place_of_the_audit_log_keeps_nobody_waiting(server: ThreadServer, data: Path) -> None:
+    """With or without a reader it is refused, for it is no file; what is only looked at is answered."""
+    os.mkfifo(data / "audit.log")
+    assert answers(data, "users")["code"] == "storage"
+    assert does(data, "status")["log"] == "writable"
+    reader = os.open(data / "audit.log", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert "it is no file" in answers(data, "users")["text"]
+    finally:
+        os.close(reader)
+
+
+def test_a_disk_that_does_not_answer_keeps_only_the_operator_waiting(tmp_path: Path) -> None:
+    """Commands wait in their order, and beyond so many they are refused; nothing is done before it is noted."""
+    told: list[Refused | None] = []
+    released = threading.Event()
+
+    def post(call: Callable[[], None]) -> None:
+        released.wait(DEADLINE)  # as the thread waits for the disk
+        call()
+
+    audit = Audit(tmp_path / "audit.log", post)
+    for number in range(1010):
+        audit.write("me", Request("kick", f"n{number}"), told.append)
+    refused = len(told)
+    assert "busy" in str(told[0])
+    released.set()
+    eventually(lambda: len(told) == 1010)
+    audit.close()
+    assert told[refused:] == [None] * (1010 - refused)
+    assert len((tmp_path / "audit.log").read_text().splitlines()) == 1010 - refused

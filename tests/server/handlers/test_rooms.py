@@ -1,0 +1,574 @@
+"""Rooms: who may come in, who reads and writes there, and what their owners do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatcli.server.state.users import User
+from chatcli.store.interface import UserRecord
+from tests.support import Caller, ThreadServer, eventually, known
+
+
+def history(caller: Caller, of: str) -> list[str]:
+    """Return what can be read back."""
+    return [message["text"] for message in caller.asks("history", of=of)["messages"]]
+
+
+def test_a_room_comes_into_being_when_someone_enters_and_is_theirs(server: ThreadServer) -> None:
+    """The first to enter owns the room; whoever comes later belongs to it and finds it as it is."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        room = alice.enters("#Ops")["room"]
+        assert room == {"name": "#Ops", "kind": "open", "members": 1, "owners": ["alice"], "joined": True}
+        assert bob.enters("#ops")["room"]["members"] == 2
+        alice.hears("happened", room="#Ops", what="joined", user="bob")
+
+
+def test_what_is_said_in_a_room_reaches_its_members_and_nobody_else(server: ThreadServer) -> None:
+    """Each member gets the message once, other devices of the speaker too, and whoever did not enter does not."""
+    with (
+        server.joined("alice") as alice,
+        server.joined("alice", "listen") as phone,
+        server.joined("bob") as bob,
+        server.joined("eve") as eve,
+    ):
+        alice.enters("#ops")
+        bob.enters("#ops")
+        identity = alice.sends("#OPS", "deploy is out")
+        sent = alice.hears("sent", id=identity, outcome="delivered")
+        for caller in (bob, phone):
+            caller.hears("message", seq=sent["seq"], to="#ops", text="deploy is out", **{"from": "alice"})
+        bob.sends("eve", "just you")
+        eve.hears("message", text="just you")
+
+
+def test_membership_lasts_and_the_absent_get_what_was_said_on_return(server: ThreadServer) -> None:
+    """A member who is away gets what was said meanwhile, also after the server was started again."""
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+    with server.joined("alice") as alice:
+        alice.enters("#ops")
+        alice.sends("#ops", "one")
+        alice.hears("sent", outcome="stored")
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("bob") as bob:
+        assert bob.welcome["rooms"] == ["#ops"]
+        assert bob.texts(1) == ["one"]
+        assert bob.asks("rooms")["rooms"][0]["members"] == 2
+
+
+def test_who_leaves_is_told_no_more_and_who_comes_back_not_of_what_was_between(server: ThreadServer) -> None:
+    """The feed has what was said while one belonged to the room; the rest of an open one can be read back."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+
+        def says(text: str) -> None:
+            alice.sends("#ops", text)
+            alice.hears("sent")
+
+        alice.enters("#ops")
+        says("before")
+        bob.enters("#ops")
+        says("while")
+        bob.hears("message", text="while")
+        assert bob.asks("leave", room="#ops")["t"] == "done"
+        says("without")
+        bob.enters("#ops")
+        says("again")
+        bob.hears("message", text="again")
+        assert history(bob, "#ops") == ["before", "while", "without", "again"]
+        with server.joined("bob", "listen", since=0) as whole:
+            assert whole.texts(2) == ["while", "again"]
+
+
+def test_a_private_room_is_unseen_by_others(server: ThreadServer) -> None:
+    """Nobody but its members and those whom they invite sees it in lists, history, search, receipts or ``who``."""
+    with server.joined("alice") as alice, server.joined("eve") as eve:
+        assert alice.enters("#plans", kind="private")["room"]["kind"] == "private"
+        alice.sends("#plans", "secret wedding")
+        alice.hears("sent")
+        assert eve.asks("rooms")["rooms"] == []
+        for question, fields in (
+            ("history", {"of": "#plans"}),
+            ("who", {"to": "#plans"}),
+            ("receipts", {"to": "#plans"}),
+            ("topic", {"room": "#plans", "text": "mine"}),
+            ("leave", {"room": "#plans"}),
+            ("operate", {"do": "kick", "to": "alice", "room": "#plans"}),
+        ):
+            assert eve.asks(question, **fields)["code"] == "unknown_room", question
+        assert eve.asks("search", text="wedding")["messages"] == []
+        identity = eve.sends("#plans", "let me in")
+        eve.hears("error", code="unknown_room", id=identity)
+        assert eve.asks("join", room="#plans")["code"] == "not_invited"
+        assert "#plan" not in eve.asks("history", of="#plan")["text"].replace('"#plan"', "").replace("/join #plan", "")
+
+
+def test_an_invitation_opens_a_private_room_once(server: ThreadServer) -> None:
+    """The invited are told, now or when they come, see what is said once they have entered, and enter once."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        server.joined("cid").hang_up()
+        alice.enters("#plans", kind="private")
+        alice.sends("#plans", "before")
+        alice.hears("sent")
+        for name in ("bob", "cid"):
+            assert alice.asks("operate", do="invite", to=name, room="#plans")["t"] == "done"
+        bob.hears("happened", what="invited", room="#plans", user="bob", by="alice")
+        assert bob.asks("rooms")["rooms"] == [
+            {"name": "#plans", "kind": "private", "members": 1, "owners": ["alice"], "invited": True}
+        ]
+        bob.enters("#plans")
+        alice.sends("#plans", "after")
+        alice.hears("sent")
+        bob.hears("message", text="after")
+        assert history(bob, "#plans") == ["after"]
+        assert bob.asks("operate", do="invite", to="eve", room="#plans")["code"] == "not_allowed"
+        assert bob.asks("leave", room="#plans")["t"] == "done"
+        assert bob.asks("join", room="#plans")["code"] == "not_invited"
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("cid") as cid:
+        assert cid.welcome["invited"] == ["#plans"]
+        assert cid.welcome["rooms"] == []
+        cid.enters("#plans")
+
+
+def test_an_invitation_can_be_taken_back(server: ThreadServer) -> None:
+    """Whoever was uninvited is told, and stays outside."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#plans", kind="private")
+        alice.asks("operate", do="invite", to="bob", room="#plans")
+        alice.asks("operate", do="uninvite", to="bob", room="#plans")
+        bob.hears("happened", what="invited")
+        bob.hears("happened", what="uninvited")
+        assert bob.asks("join", room="#plans")["code"] == "not_invited"
+
+
+def test_only_owners_write_in_a_room_for_announcements(server: ThreadServer) -> None:
+    """Others enter and read, and may not write or change the topic; an operator of the server may."""
+    with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
+        alice.enters("#news", kind="announcement")
+        bob.enters("#news")
+        identity = bob.sends("#news", "hello?")
+        assert "announcements" in bob.hears("error", id=identity, code="not_allowed")["text"]
+        assert bob.asks("topic", room="#news", text="mine")["code"] == "not_allowed"
+        alice.sends("#news", "1.0 is out")
+        bob.hears("message", text="1.0 is out")
+        server.run(lambda: server.hub.rulings.make("operator", "cid"))
+        cid.sends("#news", "maintenance at ten")
+        cid.hears("sent")
+        bob.hears("message", text="maintenance at ten")
+
+
+def test_scripts_can_write_to_an_open_room_without_entering_it(server: ThreadServer) -> None:
+    """One message is enough: nobody has to belong to an open room to say something there."""
+    with server.joined("alice") as alice, server.joined("ci", "send") as script:
+        alice.enters("#ops")
+        script.sends("#ops", "build failed")
+        script.hears("sent", outcome="delivered")
+        alice.hears("message", text="build failed", to="#ops", **{"from": "ci"})
+
+
+def test_a_room_of_another_kind_than_expected_is_refused(server: ThreadServer) -> None:
+    """Who asks for a private room never finds themselves in one that others can read."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#plans")
+        assert "open" in bob.asks("join", room="#plans", kind="private")["text"]
+        assert alice.asks("join", room="#plans", kind="private")["code"] == "room_exists"
+        assert alice.enters("#plans", kind="open")["room"]["members"] == 1
+
+
+@pytest.mark.parametrize("name", ["ops", "#", "#two words", "#a:b", "#" + "x" * 33, "##ops"])
+def test_a_name_that_no_room_can_have_is_refused(server: ThreadServer, name: str) -> None:
+    """The rules are those for people's names, behind a ``#``."""
+    with server.joined("alice") as alice:
+        assert alice.asks("join", room=name)["code"] == "bad_name"
+
+
+def test_a_room_that_looks_like_another_is_refused(server: ThreadServer) -> None:
+    """A Cyrillic letter does not make another room of the same look."""
+    with server.joined("alice") as alice:
+        alice.enters("#cop")
+        assert alice.asks("join", room="#сор")["code"] == "bad_name"
+
+
+@pytest.mark.parametrize(("first", "second"), [("#list", "#li\u0307st"), ("#b0b", "#bob"), ("#modem", "#modern")])
+def test_a_room_with_marks_and_digits_that_do_not_show_is_refused(
+    server: ThreadServer, first: str, second: str
+) -> None:
+    """Whichever was first; a private one is not named to those who do not know of it."""
+    with server.joined("alice") as alice, server.joined("eve") as eve:
+        alice.enters(first)
+        assert f"looks like {first}" in eve.asks("join", room=second)["text"]
+        alice.enters("#plans", kind="private")
+        answer = eve.asks("join", room="#p1ans")
+        assert answer["code"] == "bad_name"
+        assert "#plans" not in answer["text"]
+
+
+def test_an_unknown_room_is_answered_with_those_that_were_meant(server: ThreadServer) -> None:
+    """A message to a room that is not there is refused, with close names."""
+    with server.joined("alice") as alice:
+        alice.enters("#deploys")
+        identity = alice.sends("#deploy", "hi")
+        assert alice.hears("error", id=identity, code="unknown_room")["names"] == ["#deploys"]
+
+
+def test_owners_kick_ban_and_mute_in_their_room_only(server: ThreadServer) -> None:
+    """Each of them holds in that room, is told to whom it meets, and can be taken back."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        bob.enters("#ops")
+
+        def does(what: str, **fields: object) -> None:
+            assert alice.asks("operate", do=what, to="bob", room="#ops", **fields)["t"] == "done"
+
+        assert bob.asks("operate", do="kick", to="alice", room="#ops")["code"] == "not_allowed"
+        does("mute", reason="noise")
+        bob.hears("happened", what="muted", user="bob", by="alice", text="noise")
+        identity = bob.sends("#ops", "hm")
+        bob.hears("error", code="muted", id=identity)
+        bob.sends("alice", "sorry")
+        bob.hears("sent")
+        alice.hears("message", text="sorry")
+        does("unmute")
+        bob.sends("#ops", "thanks")
+        bob.hears("sent")
+        alice.hears("message", text="thanks")
+        does("kick", reason="go home")
+        bob.hears("happened", what="kicked", user="bob", by="alice", text="go home")
+        bob.enters("#ops")
+        does("ban")
+        bob.hears("happened", what="banned")
+        assert bob.asks("join", room="#ops")["code"] == "banned"
+        assert bob.asks("history", of="#ops")["code"] == "banned"
+        alice.sends("#ops", "thanks for nothing")
+        alice.hears("sent")
+        assert [one["text"] for one in bob.asks("search", text="thanks")["messages"]] == ["thanks"]
+        identity = bob.sends("#ops", "let me")
+        bob.hears("error", code="banned", id=identity)
+        does("unban")
+        bob.enters("#ops")
+
+
+def test_ownership_is_shared_and_passed_on(server: ThreadServer) -> None:
+    """An owner makes others owners; when the last one leaves, whoever was there longest owns the room."""
+    with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
+        for caller in (alice, bob, cid):
+            caller.enters("#ops")
+        assert alice.asks("operate", do="disown", to="alice", room="#ops")["code"] == "not_allowed"
+        assert alice.asks("operate", do="own", to="cid", room="#ops")["t"] == "done"
+        cid.hears("happened", what="owner", user="cid", by="alice")
+        assert cid.asks("operate", do="disown", to="alice", room="#ops")["t"] == "done"
+        cid.asks("leave", room="#ops")
+        assert alice.asks("rooms")["rooms"][0]["owners"] == ["alice"]
+        alice.asks("leave", room="#ops")
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("bob") as bob:
+        assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
+
+
+def test_a_repetition_of_what_was_stored_is_answered_whatever_has_happened_since(server: ThreadServer) -> None:
+    """Whoever lost the answer learns that the message was taken, even if they would not be allowed to say it now."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        identity = bob.sends("#ops", "once")
+        sent = bob.hears("sent", id=identity)
+        alice.hears("message", text="once")
+        alice.asks("operate", do="ban", to="bob", room="#ops")
+        bob.sends("#ops", "once", identity)
+        bob.hears("sent", id=identity, seq=sent["seq"], at=sent["at"], outcome="stored")
+        alice.sends("#ops", "mine")
+        mine = alice.hears("sent")["id"]
+        bob.sends("#ops", "once", mine)
+        bob.hears("error", id=mine, code="banned")
+
+
+def test_a_topic_is_kept_and_told(server: ThreadServer) -> None:
+    """Any member of an open room says what it is about; others are told, and it outlives the server."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        assert bob.asks("topic", room="#ops", text="mine")["code"] == "not_allowed"
+        bob.enters("#ops")
+        assert bob.asks("topic", room="#ops", text="deploys & outages")["t"] == "done"
+        alice.hears("happened", what="joined")
+        alice.hears("happened", what="topic", by="bob", text="deploys & outages")
+        assert bob.asks("topic", room="#ops", text="x" * 501)["code"] == "text_too_long"
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("eve") as eve:
+        assert eve.asks("rooms")["rooms"][0]["topic"] == "deploys & outages"
+
+
+def test_the_list_of_rooms_shows_what_was_last_said(server: ThreadServer) -> None:
+    """Everyone may read an open room, so everyone sees its newest message."""
+    with server.joined("alice") as alice, server.joined("eve") as eve:
+        alice.enters("#b")
+        alice.enters("#a")
+        alice.sends("#b", "latest")
+        sent = alice.hears("sent")
+        first, second = eve.asks("rooms")["rooms"]
+        assert (first["name"], first.get("last")) == ("#a", None)
+        assert (second["last"]["seq"], second["last"]["text"], second["last"]["to"]) == (sent["seq"], "latest", "#b")
+
+
+def test_frames_said_in_one_breath_are_taken_in_order(server: ThreadServer) -> None:
+    """Whoever enters, speaks and leaves without waiting for answers has spoken in the room, as has been heard there."""
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        with server.joined("alice") as alice:
+            alice.says("join", room="#new", n=1)
+            alice.sends("#new", "first")
+            alice.says("join", room="#ops", n=2)
+            alice.sends("#ops", "hi")
+            alice.says("leave", room="#ops", n=3)
+            alice.says("bye")
+            assert [alice.hears(tag)["t"] for tag in ("room", "sent", "room", "sent", "done", "bye")]
+        bob.hears("message", text="hi")
+        assert [one["members"] for one in bob.asks("rooms")["rooms"]] == [1, 1]
+
+
+def test_a_user_can_be_in_only_so_many_rooms(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit one has to leave a room first."""
+    monkeypatch.setattr("chatcli.server.state.rooms.MOST_ROOMS", 2)
+    with server.joined("alice") as alice:
+        alice.enters("#a")
+        alice.enters("#b")
+        assert alice.asks("join", room="#c")["code"] == "too_many"
+        alice.asks("leave", room="#a")
+        alice.enters("#c")
+
+
+def test_a_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) -> None:
+    """Whoever takes the name next does not inherit the rooms of the one before."""
+    with server.joined("alice") as alice:
+        alice.enters("#ops")
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        server.run(lambda: server.hub.rename(known(server, "alice"), "gone", lambda _error: None))
+        eventually(lambda: bob.asks("rooms")["rooms"][0]["members"] == 1)
+        assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
+
+
+def test_whoever_is_banned_while_they_enter_stays_outside(server: ThreadServer) -> None:
+    """What comes in the same moment has an order, and the ban comes last."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        at_once(server, ("bob", b'{"t":"join","room":"#ops","n":9}'), ("alice", BAN))
+        bob.hears("room")
+        alice.hears("done")
+        alice.sends("#ops", "without him")
+        alice.hears("sent")
+        assert bob.asks("history", of="#ops")["code"] == "banned"
+        assert alice.asks("rooms")["rooms"][0]["members"] == 1
+
+
+def test_whoever_enters_while_the_last_owner_leaves_owns_the_room(server: ThreadServer) -> None:
+    """No room is ever without an owner."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        at_once(server, ("alice", b'{"t":"leave","room":"#ops","n":9}'), ("bob", b'{"t":"join","room":"#ops","n":9}'))
+        alice.hears("done")
+        bob.hears("room")
+        eventually(lambda: bob.asks("rooms")["rooms"][0]["owners"] == ["bob"])
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("bob") as bob:
+        assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
+
+
+def test_two_who_make_a_room_at_once_are_both_in_it(server: ThreadServer) -> None:
+    """One of them has made it; the other waits until it is there."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        join = b'{"t":"join","room":"#ops","kind":"private","n":9}'
+        at_once(server, ("alice", join), ("bob", join))
+        assert alice.hears("room")["room"]["owners"] == ["alice"]
+        bob.hears("error", code="not_invited")
+
+
+def test_the_heir_of_a_room_is_told(server: ThreadServer) -> None:
+    """Whoever comes to own a room because its last owner left learns of it."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        bob.enters("#ops")
+        alice.asks("leave", room="#ops")
+        told = [bob.hears("happened") for _ in range(2)]
+        assert {(frame["what"], frame["user"]) for frame in told} == {("left", "alice"), ("owner", "bob")}
+
+
+def test_a_room_that_all_have_left_is_as_if_it_were_not_there(server: ThreadServer) -> None:
+    """Nothing can be said where nobody would get it; whoever enters it again finds what was said there."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        alice.sends("#ops", "anyone?")
+        alice.hears("sent")
+        alice.asks("leave", room="#ops")
+        assert bob.asks("rooms")["rooms"] == []
+        identity = bob.sends("#ops", "hello?")
+        bob.hears("error", id=identity, code="unknown_room")
+        assert bob.enters("#ops")["room"]["owners"] == ["bob"]
+        assert history(bob, "#ops") == ["anyone?"]
+
+
+BAN = b'{"t":"operate","do":"ban","to":"bob","room":"#ops","n":9}'
+
+
+def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
+    """Have the server take frames of several users in one turn of its loop."""
+
+    def take() -> None:
+        for name, line in frames:
+            (session,) = known(server, name).sessions
+            session.receive(line + b"\n")
+
+    server.run(take)
+
+
+def test_nothing_is_said_behind_ones_going(server: ThreadServer) -> None:
+    """What comes in the same moment as the kick, but after it, is refused; the room's owner never sees it."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#plans", kind="private")
+        alice.asks("operate", do="invite", to="bob", room="#plans")
+        bob.hears("happened", what="invited")
+        bob.enters("#plans")
+        line = b'{"t":"send","id":"0192f0c1-7b5e-7c3a-9d4e-1f2a3b4c5d6e","to":"#plans","text":"one more thing"}'
+        at_once(server, ("alice", KICK), ("bob", line))
+        bob.hears("error", code="unknown_room")
+        alice.hears("done")
+        assert history(alice, "#plans") == []
+
+
+def test_a_query_changes_nothing(server: ThreadServer) -> None:
+    """Whoever only asks cannot enter, leave, rule or go away."""
+    with server.joined("alice") as alice, server.joined("alice", "query") as asking:
+        alice.enters("#ops")
+        for tag, fields in (
+            ("join", {"room": "#new"}),
+            ("leave", {"room": "#ops"}),
+            ("topic", {"room": "#ops", "text": "x"}),
+            ("operate", {"do": "invite", "to": "alice", "room": "#ops"}),
+            ("away", {"text": "x"}),
+        ):
+            assert asking.asks(tag, **fields)["code"] == "not_allowed", tag
+
+
+def test_who_is_muted_on_the_server_says_nothing_in_other_ways_either(server: ThreadServer) -> None:
+    """A topic, a reason, a word on being away and the name of a new room are texts, too."""
+    with server.joined("eve") as eve, server.joined("bob"):
+        eve.enters("#ops")
+        server.run(lambda: server.hub.rulings.make("mute", "eve"))
+        for tag, fields in (
+            ("topic", {"room": "#ops", "text": "spam"}),
+            ("operate", {"do": "invite", "to": "bob", "room": "#ops", "reason": "spam"}),
+            ("away", {"text": "spam"}),
+            ("join", {"room": "#spam"}),
+        ):
+            assert eve.asks(tag, **fields)["code"] == "muted", tag
+        assert eve.asks("away")["t"] == "done"
+
+
+def test_what_is_so_already_is_not_announced(server: ThreadServer) -> None:
+    """Taking back what is not there, and doing again what was done, is refused with a sentence; nobody is told."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        bob.enters("#ops")
+        for what in ("unmute", "unban", "uninvite", "disown"):
+            assert alice.asks("operate", do=what, to="bob", room="#ops")["code"] == "not_allowed", what
+        assert "already" in alice.asks("operate", do="own", to="alice", room="#ops")["text"]
+        server.joined("cid").hang_up()
+        assert alice.asks("operate", do="invite", to="cid", room="#ops")["t"] == "done"
+        assert "already" in alice.asks("operate", do="invite", to="cid", room="#ops")["text"]
+        alice.asks("operate", do="ban", to="cid", room="#ops")
+        assert "unban them first" in alice.asks("operate", do="invite", to="cid", room="#ops")["text"]
+        bob.says("ping", n=3)
+        told = []
+        while (frame := bob.next()) and frame["t"] != "pong":
+            told.append(frame.get("what"))
+        assert [what for what in told if what] == ["banned"]
+
+
+def test_an_invitation_can_be_declined(server: ThreadServer) -> None:
+    """Leaving a room that one was invited to, and has not entered, takes the invitation away."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#plans", kind="private")
+        alice.asks("operate", do="invite", to="bob", room="#plans")
+        assert bob.asks("leave", room="#Plans")["t"] == "done"
+        assert bob.asks("rooms")["rooms"] == []
+        assert bob.asks("join", room="#plans")["code"] == "not_invited"
+
+
+def test_nobody_gets_more_invitations_than_they_can_read(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond so many open ones, further ones are refused."""
+    monkeypatch.setattr("chatcli.server.state.invitations._MOST", 2)
+    server.joined("bob").hang_up()
+    with server.joined("eve") as eve:
+        answers = []
+        for room in ("#a", "#b", "#c"):
+            eve.enters(room, kind="private")
+            answers.append(eve.asks("operate", do="invite", to="bob", room=room).get("code"))
+        assert answers == [None, None, "too_many"]
+
+
+def test_the_banned_do_not_see_who_is_in_the_room(server: ThreadServer) -> None:
+    """Reading, asking who belongs to it and watching go with the ban."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        alice.enters("#ops")
+        alice.asks("operate", do="ban", to="bob", room="#ops")
+        for tag, fields in (("who", {"to": "#ops"}), ("history", {"of": "#ops"}), ("receipts", {"to": "#ops"})):
+            assert bob.asks(tag, **fields)["code"] == "banned", tag
+
+
+def test_nothing_is_taken_behind_a_goodbye(server: ThreadServer) -> None:
+    """What is said in the same breath behind ``bye`` is not said, whatever is still to be answered."""
+    with server.joined("alice") as alice:
+        alice.sends("alice", "before")
+        alice.says("bye")
+        alice.sends("alice", "behind")
+        alice.hears("sent")
+        alice.hears("bye")
+        assert alice.next() is None
+    with server.joined("alice", "send") as alice:
+        assert history(alice, "alice") == ["before"]
+
+
+def test_whoever_asks_much_at_once_lets_others_have_their_turn(server: ThreadServer) -> None:
+    """Between two questions of one connection the others are served: their answer comes before the last of them."""
+    with server.joined("eve") as eve, server.joined("bob") as bob:
+        questions = b"".join(b'{"t":"history","of":"nobody%d","n":%d}\n' % (number, number) for number in range(1, 500))
+        pong_at: list[int] = []
+
+        def take() -> None:
+            (asking,) = known(server, "eve").sessions
+            (other,) = known(server, "bob").sessions
+            asking.receive(questions)
+            pong_at.append(len(asking._backlog or ()))
+            other.receive(b'{"t":"ping","n":1}\n')
+
+        server.run(take)
+        bob.hears("pong")
+        assert pong_at[0] > 400
+        assert [eve.hears("error")["n"] for _ in range(1, 500)] == list(range(1, 500))
+
+
+KICK = b'{"t":"operate","do":"kick","to":"bob","room":"#plans","n":9}'
+
+
+def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Each of them is named in every list of rooms; where one makes room another may come."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+
+    def fill() -> None:
+        room = known(server, "alice").rooms[0]
+        records = [UserRecord(1000 + number, f"u{number}", f"u{number}", 1, 0) for number in range(99)]
+        room.owners |= {User(record, settled=True) for record in records}
+
+    server.run(fill)
+    answer = alice.asks("operate", do="own", to="bob", room="#ops")
+    assert (answer["code"], "disown" in answer["text"]) == ("too_many", True)
+    assert len(alice.asks("rooms")["rooms"][0]["owners"]) == 100
+
+
+def test_a_long_list_of_rooms_is_whole_and_in_order(server: ThreadServer, alice: Caller) -> None:
+    """However many turns of the loop it takes."""
+    names = [f"#r{number:03}" for number in range(120)]
+    for name in names:
+        alice.enters(name)
+    assert [room["name"] for room in alice.asks("rooms")["rooms"]] == names

@@ -1,0 +1,296 @@
+"""Everything that a client says has its price, and who has used up an allowance waits for it, and nobody else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import pytest
+
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import BadFrame
+from chatcli.server.limits import Limits
+from chatcli.server.security import prices
+from chatcli.server.security.prices import PRICES, Purse, Terms
+from chatcli.server.security.rate_limits import Allowances
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id
+
+#: What is said of each kind, by alice, who owns #ops and talks with bob; a new kind of frame needs a line here.
+SAID: Final[dict[type, dict[str, Any]]] = {
+    f.Hello: {"t": "hello", "version": 1, "user": "alice"},
+    f.Prove: {"t": "prove", "signature": "x"},
+    f.Send: {"t": "send", "id": "", "to": "bob", "text": "hi"},
+    f.Check: {"t": "check", "to": "bob"},
+    f.Ack: {"t": "ack", "seq": 1},
+    f.Who: {"t": "who"},
+    f.Away: {"t": "away", "back": True},
+    f.Join: {"t": "join", "room": "#ops"},
+    f.Leave: {"t": "leave", "room": "#other"},
+    f.Topic: {"t": "topic", "room": "#ops", "text": "what runs"},
+    f.Rooms: {"t": "rooms"},
+    f.History: {"t": "history", "of": "#ops"},
+    f.Search: {"t": "search", "text": "hi"},
+    f.Receipts: {"t": "receipts", "to": "#ops"},
+    f.Answers: {"t": "answers", "re": 1},
+    f.Unread: {"t": "unread"},
+    f.Link: {"t": "link"},
+    f.Keys: {"t": "keys"},
+    f.Revoke: {"t": "revoke", "key": "x"},
+    f.Operate: {"t": "operate", "do": "mute", "to": "bob", "room": "#ops"},
+    f.Ping: {"t": "ping", "n": 1},
+    f.Bye: {"t": "bye"},
+}
+KINDS: Final = get_args(f.ClientFrame)
+
+
+def test_every_price_is_documented() -> None:
+    """The protocol's page has what each kind of frame costs."""
+    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    prices_of = page.partition("### What it costs to say something")[2].partition("\n### ")[0]
+    assert [kind for kind in KINDS if kind is not f.Send and f"`{kind.__struct_config__.tag}`" not in prices_of] == []
+
+
+def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
+    """Have the server take lines from someone's only connection; return the messages and the points that they paid."""
+
+    def take() -> tuple[float, float]:
+        user = known(server, name)
+        (session,) = user.sessions
+        purse = server.hub.allowances.personal_purse(user)
+        before = purse._messages, purse._points
+        session.receive(b"".join(lines))
+        return before[0] - purse._messages, before[1] - purse._points
+
+    return server.run(take)
+
+
+@pytest.fixture
+def people(server: ThreadServer) -> Iterator[tuple[Caller, Caller]]:
+    """Have two people in a room."""
+    with server.joined("alice") as alice, server.joined("bob") as bob:
+        for caller in (alice, bob):
+            caller.enters("#ops")
+        yield alice, bob
+
+
+def test_every_frame_has_a_price() -> None:
+    """A new kind of frame cannot be forgotten, and only a message costs no points: it counts as one."""
+    assert set(KINDS) == set(PRICES) - {BadFrame} == set(SAID)
+    assert [kind for kind, points in PRICES.items() if points <= 0] == [f.Send]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
+def test_a_frame_is_paid_for_as_soon_as_it_is_taken(
+    server: ThreadServer, people: tuple[Caller, Caller], kind: type
+) -> None:
+    """Whatever becomes of it, its price is gone from what its sender may say."""
+    fields = SAID[kind] | ({"id": new_id()} if kind is f.Send else {})
+    messages, points = paid(server, "alice", json.dumps(fields).encode() + b"\n")
+    assert (messages, points >= PRICES[kind]) == (1 if kind is f.Send else 0, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "points"),
+    [
+        (b"\n" * 1000, 1000 * prices.BLANK),
+        (b"  \r\n" * 1000, 1000 * prices.BLANK),
+        (b" " * 10_240, 10),
+        (b"nonsense\n", prices.BAD),
+        (b'{"t":"future"}\n', prices.BAD),
+        (b'{"t":"ping"', prices.READ),
+        (b'{"t":"ping"' + b" " * 10_240 + b"}\n", 10),
+        (b'{"t":"ping","n":1}\n' * 30, 30),
+        (b'{"t":"send","id":"","to":"nobody","text":"x"}\n', prices.REFUSED),
+        (b'{"t":"history","of":"alcie"}\n', prices.HINTS),
+        (b'{"t":"history","of":"alice","limit":500}\n', 100),
+        (b'{"t":"search","text":"word","limit":500}\n', 100),
+    ],
+)
+def test_what_is_no_frame_has_a_price_and_what_makes_more_work_costs_more(
+    server: ThreadServer, people: tuple[Caller, Caller], line: bytes, points: float
+) -> None:
+    """Blank lines, bytes, reads and mistakes are paid for, and so is what a frame asks for beyond the ordinary."""
+    assert paid(server, "alice", line)[1] >= points
+
+
+@pytest.mark.parametrize("purpose", ["join", "listen", "send"])
+def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str) -> None:
+    """Whoever comes and goes without end pays for the work that it makes, in many rooms more, and once a visit."""
+    with server.joined("eve", purpose) as eve:
+        for number in range(20):
+            eve.enters(f"#r{number}")
+
+        def leave() -> list[float]:
+            user = known(server, "eve")
+            (session,) = user.sessions
+            points = [server.hub.allowances.personal_purse(user)._points]
+            for _ in range(2):
+                server.hub.leave(session)
+                points.append(server.hub.allowances.personal_purse(user)._points)
+            return [before - after for before, after in itertools.pairwise(points)]
+
+        assert server.run(leave) == [prices.VISIT + 20 * prices.LISTED, 0]
+
+
+def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None:
+    """The visits of all connections are paid for from one purse, and what is said next waits until that holds some."""
+
+    def visit_often() -> float:
+        user = server.hub.directory.find("eve")
+        assert user is not None
+        for _ in range(1000):
+            server.hub.allowances.charge_visit(user, lambda _seconds, _function: None)
+        return server.hub.allowances.personal_purse(user)._points
+
+    with server.joined("eve", "send") as eve, server.joined("bob") as bob:
+        assert server.run(visit_often) < 0
+        eve.says("ping", n=1)
+        eventually(lambda: server.run(lambda: any(one.account.overdrawn for one in known(server, "eve").sessions)))
+        assert bob.asks_who() == ["bob"]
+        assert eve.hears("pong")["n"] == 1
+
+
+def test_no_purse_of_a_visitor_is_kept_once_it_is_full(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """All visitors of a while are looked at together, and again those whose purses have yet to fill."""
+    clock = [0.0]
+    allowances = Allowances(Limits(), lambda: clock[0])
+    planned: list[Callable[[], object]] = []
+    user = known(server, "alice")
+    user.purse = None
+    for _ in range(3):
+        allowances.charge_visit(user, lambda _seconds, function: planned.append(function))
+    assert len(planned) == 1
+    planned.pop()()
+    assert len(planned) == 1
+    clock[0] = 100.0
+    planned.pop()()
+    assert (user.purse, planned) == (None, [])
+
+
+def test_a_long_message_counts_as_several(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """A message pays for a KiB of its line, and for each further one as for another message."""
+    lines = [
+        json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "x" * length}).encode() + b"\n"
+        for length in (900, 10_000)
+    ]
+    assert paid(server, "alice", lines[0])[0] == 1
+    assert 9 < paid(server, "alice", lines[1])[0] < 11
+
+
+def test_a_reply_pays_for_the_message_that_is_looked_up(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """What the server has to read from its log costs points beside the message."""
+    line = json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "hi", "re": 1}).encode()
+    assert paid(server, "alice", line + b"\n")[1] >= 5
+
+
+def test_a_question_pays_for_what_is_kept_of_it(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """It is stored and handed on by itself, while messages are taken many at a time."""
+    fields = {"t": "send", "id": new_id(), "to": "bob", "text": "now?", "choices": ["yes", "no"]}
+    assert paid(server, "alice", json.dumps(fields).encode() + b"\n") == (1, 10)
+
+
+def flood(caller: Caller, unit: bytes, size: int) -> None:
+    """Say much in one breath, as far as the server takes it at once."""
+    caller.socket.setblocking(False)
+    sent = 0
+    data = unit * (65_536 // len(unit))
+    while sent < size:
+        try:
+            sent += caller.socket.send(data)
+        except BlockingIOError:
+            break
+    caller.socket.settimeout(DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("unit", "welcome"),
+    [(b"\n", False), (b" ", False), (b"\n", True), (b" ", True), (b"\t\r\n", True), (b'{"t":"ack","seq":0}\n', True)],
+)
+def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: bytes, welcome: bool) -> None:
+    """Who says more than they may is read no further for a while, before the welcome as well as after it."""
+    with server.joined("bob") as bob, server.connect() as eve:
+        if welcome:
+            eve.greets("eve", purpose="send")
+            eve.hears("welcome")
+        flood(eve, unit, 16 << 20)
+        eventually(lambda: server.run(lambda: any(session.account.overdrawn for session in server.hub.sessions)))
+        assert bob.asks_who() == ["bob"]
+
+
+def test_whoever_has_used_up_an_allowance_is_not_taken_for_silent(tmp_path: Path) -> None:
+    """Nothing is dropped, and nobody is closed: what was said before the pause is answered after it."""
+    with ThreadServer(tmp_path, Limits(silence=1)) as server, server.joined("eve", "send") as eve:
+        eve.says_raw(b'{"t":"rooms"}\n' * 60 + b'{"t":"ping","n":7}\n')
+        while (frame := eve.next()) is not None and frame["t"] != "pong":
+            assert frame["t"] == "rooms"
+        assert frame == {"t": "pong", "n": 7}
+
+
+def test_a_person_has_one_allowance_for_all_connections(server: ThreadServer) -> None:
+    """More connections are no way to say more: they all pay from what the person has, and others do not wait."""
+    crowd = [server.joined("eve", "send") for _ in range(12)]
+    with server.joined("bob") as bob:
+        for member in crowd:
+            member.says_raw(b'{"t":"rooms"}\n' * 40)
+        eventually(lambda: server.run(lambda: all(one.account.overdrawn for one in known(server, "eve").sessions)))
+        points = server.run(lambda: server.hub.allowances.personal_purse(known(server, "eve"))._points)
+        assert points < 0
+        assert bob.asks_who() == ["bob"]
+    for member in crowd:
+        member.hang_up()
+
+
+def test_without_a_limit_messages_are_free_and_all_else_is_not(tmp_path: Path) -> None:
+    """``--message-rate 0`` takes any number of messages; it opens no way around the other prices."""
+    with ThreadServer(tmp_path, Limits(message_rate=0, message_burst=1)) as server, server.joined("bob") as bob:
+        with server.joined("alice") as alice:
+            line = [json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "x"}).encode() for _ in range(100)]
+            assert paid(server, "alice", b"\n".join(line) + b"\n") == (0, 0)
+            assert len(bob.texts(100)) == 100
+            assert paid(server, "alice", b'{"t":"ping"}\n')[1] == PRICES[f.Ping]
+            alice.hears("sent")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"t": "rooms", "after": "\u0390" * 30_000},
+        {"t": "rooms", "room": "#" + "x" * 300},
+        {"t": "leave", "room": "#" + "x" * 300},
+        {"t": "join", "room": "#" + "x" * 300},
+        {"t": "topic", "room": "#" + "x" * 300},
+        {"t": "who", "to": "#" + "x" * 300},
+        {"t": "history", "of": "x" * 300},
+        {"t": "receipts", "to": "x" * 300},
+        {"t": "search", "text": "x", "in": "x" * 300},
+        {"t": "search", "text": "x", "from": "x" * 300},
+        {"t": "search", "text": "a " * 20_000},
+        {"t": "send", "id": "", "to": "x" * 300, "text": "hi"},
+        {"t": "operate", "do": "kick", "to": "x" * 300},
+        {"t": "operate", "do": "kick", "to": "bob", "room": "#" + "x" * 300},
+        {"t": "revoke", "key": "x" * 300},
+        {"t": "hello", "version": 1, "user": "x" * 300},
+        {"t": "prove", "signature": "x" * 9000},
+    ],
+)
+def test_what_stands_for_a_name_is_bounded(server: ThreadServer, alice: Caller, fields: dict[str, Any]) -> None:
+    """No frame can carry a name so long that folding and comparing it takes time; the answer names the limit."""
+    alice.says(**{"tag": fields["t"], **{key: value for key, value in fields.items() if key != "t"}})
+    answer = alice.hears("error", code="invalid")
+    assert "length <=" in answer["text"]
+
+
+def test_a_purse_fills_again_and_can_be_overdrawn_once() -> None:
+    """What is owed takes its time, and no more than the whole comes back."""
+    purse = Purse(Terms(10, 100, 5, 50), now=0)
+    assert not purse.pay(100, 50)
+    assert purse.pay(10, 25)
+    assert purse.wait(0) == 5
+    assert purse.wait(4) == 1
+    assert purse.wait(6) == 0
+    assert not purse.full(10)
+    assert purse.full(1000)
+    assert not purse.pay(100, 50)

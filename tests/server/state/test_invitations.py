@@ -1,0 +1,238 @@
+"""Invitations end with what they rest on, and nobody fills the list of someone else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support import Caller, ThreadServer, chatcli, key_of
+
+
+def invite(by: Caller, user: str, room: str) -> str:
+    """Have someone invited; return the tag of the answer, or the code of the refusal."""
+    answer = by.asks("operate", do="invite", to=user, room=room)
+    return str(answer.get("code", answer["t"]))
+
+
+def may_enter(user: Caller, room: str) -> bool:
+    """Return whether a user gets into a room."""
+    return bool(user.asks("join", room=room)["t"] == "room")
+
+
+def invited(server: ThreadServer, user: str) -> list[str]:
+    """Return the invitations that a user finds on coming in."""
+    with server.joined(user, "listen", **key(user)) as caller:
+        return list(caller.welcome["invited"])
+
+
+def key(user: str) -> dict[str, Any]:
+    """Return what eve says hello with: a key of her own, so that she is not banned along with others."""
+    return {"key": key_of("eve")} if user == "eve" else {}
+
+
+def make_owner(by: Caller, user: Caller, name: str, room: str) -> None:
+    """Have someone else own a private room, too."""
+    assert invite(by, name, room) == "done"
+    user.enters(room)
+    assert by.asks("operate", do="own", to=name, room=room)["t"] == "done"
+
+
+@pytest.fixture
+def deal(server: ThreadServer, alice: Caller, bob: Caller) -> ThreadServer:
+    """A private room of alice's and bob's, to which bob has invited eve."""
+    server.joined("eve", **key("eve")).hang_up()
+    alice.enters("#deal", kind="private")
+    make_owner(alice, bob, "bob", "#deal")
+    assert invite(bob, "eve", "#deal") == "done"
+    return server
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"do": "ban", "to": "bob", "room": "#deal"},
+        {"do": "kick", "to": "bob", "room": "#deal"},
+        {"do": "disown", "to": "bob", "room": "#deal"},
+        {"do": "ban", "to": "bob", "room": "#deal", "seconds": 60},
+    ],
+)
+def test_an_invitation_ends_when_the_one_who_gave_it_may_give_none(
+    deal: ThreadServer, alice: Caller, end: dict[str, object]
+) -> None:
+    """Whoever is sent away, banned or disowned takes their invitations along; the invited are told."""
+    with deal.joined("eve", **key("eve")) as eve:
+        assert eve.welcome["invited"] == ["#deal"]
+        assert alice.asks("operate", **end)["t"] == "done"
+        eve.hears("happened", what="uninvited", room="#deal", user="eve")
+        assert not may_enter(eve, "#deal")
+        assert eve.asks("rooms")["rooms"] == []
+
+
+def test_an_invitation_ends_when_the_one_who_gave_it_leaves(deal: ThreadServer, bob: Caller, alice: Caller) -> None:
+    """Those who stay invite anew whom they want."""
+    assert bob.asks("leave", room="#deal")["t"] == "done"
+    assert invited(deal, "eve") == []
+    assert invite(alice, "eve", "#deal") == "done"
+    assert invited(deal, "eve") == ["#deal"]
+
+
+@pytest.mark.parametrize("command", ["ban", "release"])
+def test_an_invitation_ends_with_its_giver_on_the_server(deal: ThreadServer, command: str) -> None:
+    """A ban from the server and the release of a name do what those from the room do, also across a restart."""
+    assert chatcli("admin", command, "--data", str(deal.data), "bob").returncode == 0
+    assert invited(deal, "eve") == []
+    deal.stop()
+    with ThreadServer(deal.data) as again:
+        assert invited(again, "eve") == []
+
+
+def test_an_invitation_by_an_operator_ends_when_they_are_none(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """An operator invites to rooms that they belong to, for as long as they are an operator."""
+    alice.enters("#deal", kind="private")
+    assert invite(alice, "bob", "#deal") == "done"
+    bob.enters("#deal")
+    server.joined("eve", **key("eve")).hang_up()
+    assert invite(bob, "eve", "#deal") == "not_allowed"
+    chatcli("admin", "op", "--data", str(server.data), "bob")
+    assert invite(bob, "eve", "#deal") == "done"
+    chatcli("admin", "deop", "--data", str(server.data), "bob")
+    assert invited(server, "eve") == []
+
+
+def test_a_private_room_that_all_have_left_begins_anew(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Its invitations, topic, bans and mutes are gone: the next owner has not made them, and does not know of them."""
+    with server.joined("eve", **key("eve")) as eve, server.joined("cid") as cid:
+        alice.enters("#deal", kind="private")
+        for name in ("eve", "cid"):
+            assert invite(alice, name, "#deal") == "done"
+        cid.enters("#deal")
+        assert alice.asks("operate", do="mute", to="bob", room="#deal")["t"] == "done"
+        assert alice.asks("operate", do="ban", to="cid", room="#deal")["t"] == "done"
+        assert alice.asks("topic", room="#deal", text="what nobody else may know")["t"] == "done"
+        assert alice.asks("leave", room="#deal")["t"] == "done"
+        assert "topic" not in bob.enters("#deal", kind="private")["room"]
+        bob.sends("#deal", "mine now")
+        bob.hears("sent")
+        assert not may_enter(eve, "#deal")
+        assert invite(bob, "cid", "#deal") == "done"
+        assert may_enter(cid, "#deal")
+
+
+def test_an_open_room_that_all_have_left_keeps_its_topic_and_its_bans(
+    server: ThreadServer, alice: Caller, bob: Caller
+) -> None:
+    """What was said there is open to everyone, so that those who were banned stay outside; nobody stays muted."""
+    with server.joined("cid") as cid:
+        alice.enters("#ops")
+        alice.asks("topic", room="#ops", text="what runs")
+        alice.asks("operate", do="ban", to="cid", room="#ops")
+        alice.asks("operate", do="mute", to="bob", room="#ops")
+        alice.asks("leave", room="#ops")
+        assert bob.enters("#ops")["room"]["topic"] == "what runs"
+        assert cid.asks("join", room="#ops")["code"] == "banned"
+        bob.sends("#ops", "hello?")
+        bob.hears("sent")
+
+
+def test_rooms_that_were_empty_before_begin_anew_at_the_start(
+    server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that was killed in between, or that an older version has left behind, comes to the same."""
+    server.joined("eve", **key("eve")).hang_up()
+    alice.enters("#deal", kind="private")
+    assert invite(alice, "eve", "#deal") == "done"
+    alice.asks("topic", room="#deal", text="old")
+    server.run(lambda: _leave_alone(server, monkeypatch))
+    alice.asks("leave", room="#deal")
+    monkeypatch.undo()
+    server.stop()
+    with ThreadServer(server.data) as again, again.joined("bob") as bob:
+        assert invited(again, "eve") == []
+        assert "topic" not in bob.enters("#deal")["room"]
+
+
+def _leave_alone(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing follow when someone leaves, as after a kill."""
+    monkeypatch.setattr(server.hub.rooms, "_empty", list)
+    monkeypatch.setattr(server.hub.rooms.invitations, "end_of_inviter", pair)
+
+
+def pair(one: object, other: object) -> tuple[object, object]:
+    """Do nothing with two things."""
+    return one, other
+
+
+@pytest.mark.parametrize(("by", "expected"), [("alice", ["#deal"]), ("nobody", [])])
+def test_an_invitation_of_an_older_version_is_known_by_its_givers_name(
+    server: ThreadServer, alice: Caller, by: str, expected: list[str]
+) -> None:
+    """It names who gave it, and ends with them as all do."""
+    server.joined("eve", **key("eve")).hang_up()
+    alice.enters("#deal", kind="private")
+    server.run(lambda: server.hub.rulings.make("room_invitation", "-1:2", seconds=60, reason=by))
+    server.stop()
+    with ThreadServer(server.data) as again:
+        assert invited(again, "eve") == expected
+
+
+def test_one_user_cannot_fill_the_invitations_of_another(
+    server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger may give someone ten, and however many strangers there are, others are heard."""
+    monkeypatch.setattr("chatcli.server.state.invitations._MOST", 20)
+    server.joined("victim").hang_up()
+    for stranger in ("eve", "mallory"):
+        with server.joined(stranger, **key(stranger)) as caller:
+            answers = []
+            for number in range(11):
+                caller.enters(f"#{stranger}{number}", kind="private")
+                answers.append(invite(caller, "victim", f"#{stranger}{number}"))
+            assert answers == ["done"] * 10 + ["too_many"]
+    alice.enters("#real", kind="private")
+    assert invite(alice, "victim", "#real") == "done"
+    found = invited(server, "victim")
+    assert len(found) == 20
+    assert "#real" in found
+    assert not {"#eve0", "#mallory0"} <= set(found)
+
+
+def test_invitations_to_where_everyone_may_enter_take_no_place_of_others(
+    server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are hints: the newest of them stay, and permissions are counted by themselves."""
+    monkeypatch.setattr("chatcli.server.state.invitations._MOST_HINTS", 3)
+    monkeypatch.setattr("chatcli.server.state.invitations._MOST", 1)
+    server.joined("victim").hang_up()
+    for number in range(10, 22):  # more than there may be permissions
+        alice.enters(f"#open{number}")
+        assert invite(alice, "victim", f"#open{number}") == "done"
+    alice.enters("#real", kind="private")
+    assert invite(alice, "victim", "#real") == "done"
+    assert invited(server, "victim") == ["#open19", "#open20", "#open21", "#real"]
+
+
+def test_one_user_gives_only_so_many(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are used or taken back make place."""
+    monkeypatch.setattr("chatcli.server.state.invitations._MOST_GIVEN", 2)
+    names = ("one", "two", "three")
+    for name in names:
+        server.joined(name).hang_up()
+    alice.enters("#big", kind="private")
+    assert [invite(alice, name, "#big") for name in names] == ["done", "done", "too_many"]
+    alice.asks("operate", do="uninvite", to="one", room="#big")
+    assert invite(alice, "three", "#big") == "done"
+    with server.joined("two") as two:
+        two.enters("#big")
+    assert invite(alice, "one", "#big") == "done"
+
+
+def test_an_invitation_that_permits_nothing_is_refused(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """To someone who belongs to the room, is banned from it, or is invited already."""
+    alice.enters("#deal", kind="private")
+    assert invite(alice, "bob", "#deal") == "done"
+    assert invite(alice, "bob", "#deal") == "not_allowed"
+    bob.enters("#deal")
+    assert invite(alice, "bob", "#deal") == "not_allowed"
+    alice.asks("operate", do="ban", to="bob", room="#deal")
+    assert invite(alice, "bob", "#deal") == "not_allowed"

@@ -1,0 +1,101 @@
+"""What the server tells systemd, read from a socket as systemd has it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatcli.server.systemd import Supervisor
+from tests.support import DEADLINE, Program
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
+    """A socket to be told through, and what it is called in ``NOTIFY_SOCKET``."""
+    name = str(tmp_path / "notify") if request.param == "path" else f"@chatcli-test-{tmp_path.name}-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind("\0" + name[1:] if name.startswith("@") else name)
+        listening.settimeout(DEADLINE)
+        yield listening, name
+
+
+def told(manager: socket.socket) -> dict[str, str]:
+    """Return what is told next."""
+    return dict(line.split("=", 1) for line in manager.recv(4096).decode().split("\n"))
+
+
+def test_the_server_says_when_it_is_ready_reloads_and_stops(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
+    """In this order, with where it listens, and with the time at which it began to reload."""
+    listening, name = manager
+    with Program("serve", "--data", str(tmp_path / "data"), "--port", "0", NOTIFY_SOCKET=name) as program:
+        ready = told(listening)
+        address = ready["STATUS"].removeprefix("Serving on ")
+        assert ready == {"READY": "1", "STATUS": f"Serving on {address}"}
+        socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))).close()
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        program.process.send_signal(signal.SIGHUP)
+        reloading = told(listening)
+        assert reloading["RELOADING"] == "1"
+        assert before <= int(reloading["MONOTONIC_USEC"]) <= time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        assert told(listening) == ready
+        assert program.end(signal.SIGTERM) == 0
+        assert told(listening) == {"STOPPING": "1", "STATUS": "Stopping"}
+
+
+def test_the_watchdog_is_fed_from_the_loop(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
+    """Again and again, by the process that is meant, and by no other."""
+    listening, name = manager
+    serve = ["serve", "--data", str(tmp_path / "data"), "--port", "0"]
+    with Program(*serve, NOTIFY_SOCKET=name, WATCHDOG_USEC="100000") as program:
+        assert "READY" in told(listening)
+        assert [told(listening) for _ in range(3)] == [{"WATCHDOG": "1"}] * 3
+        program.process.send_signal(signal.SIGTERM)
+        while "STOPPING" not in told(listening):
+            pass
+        assert program.end() == 0
+    with Program(*serve, NOTIFY_SOCKET=name, WATCHDOG_USEC="1", WATCHDOG_PID="1") as program:
+        while "READY" not in told(listening):  # the first server fed it while it stopped
+            pass
+        assert program.end(signal.SIGTERM) == 0
+        assert "STOPPING" in told(listening)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"NOTIFY_SOCKET": ""},
+        {"NOTIFY_SOCKET": "/nowhere/at/all"},
+        {"NOTIFY_SOCKET": "/" + "x" * 200},
+        {"NOTIFY_SOCKET": "vsock:2:1234", "WATCHDOG_USEC": "5"},
+        {"NOTIFY_SOCKET": "@", "WATCHDOG_USEC": "soon"},
+    ],
+)
+def test_without_a_supervisor_nothing_is_amiss(variables: dict[str, str]) -> None:
+    """Nobody to be told, nobody there, or an address that cannot be: the server goes on."""
+    supervisor = Supervisor(variables)
+    supervisor.ready("Serving")
+    supervisor.reloading()
+    supervisor.feed(lambda _seconds, _call: pytest.fail("there is no watchdog"))
+    supervisor.stopping()
+
+
+def test_a_supervisor_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+    """Where its queue is full, what there is to tell is let go."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        supervisor = Supervisor({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1"})
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filling:
+            filling.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    filling.sendto(b"x", str(tmp_path / "notify"))
+        supervisor.ready("Serving")
+        assert listening.recv(10) == b"x"

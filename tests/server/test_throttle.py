@@ -1,0 +1,96 @@
+"""The same change is told once a second: at once, and then the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatcli.server.throttle import Pace
+from tests.support import Caller, ThreadServer
+
+
+class Clock:
+    """Runs what was to be run later, when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def later(self, _seconds: float, function: Callable[[], None]) -> None:
+        """Keep it for then."""
+        self.waiting.append(function)
+
+    def ring(self) -> None:
+        """Have a second pass."""
+        waiting, self.waiting = self.waiting, []
+        for function in waiting:
+            function()
+
+
+def test_the_first_change_is_told_at_once_and_then_the_newest() -> None:
+    """What came between is not told, and what is as it was is not told again."""
+    clock, told = Clock(), []
+    pace = Pace(clock.later)
+
+    def tell(thing: str, state: int) -> int:
+        def say() -> int:
+            told.append((thing, state))
+            return 5
+
+        return pace.tell(thing, state, say)
+
+    assert tell("a", 1) == 5
+    assert [tell("a", state) for state in (2, 3, 4)] == [0, 0, 0]
+    assert tell("b", 1) == 5
+    clock.ring()
+    assert told == [("a", 1), ("b", 1), ("a", 4)]
+    assert tell("a", 5) == 0
+    assert tell("a", 4) == 0
+    clock.ring()
+    assert told[3:] == []
+    assert tell("a", 5) == 5
+    clock.ring()
+    clock.ring()
+    assert clock.waiting == []
+
+
+def test_topics_in_quick_succession_are_told_as_the_last_of_them(
+    server: ThreadServer, alice: Caller, bob: Caller
+) -> None:
+    """A hundred changes of one topic are two that others are told of, and all of them are answered."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+    for number in range(100):
+        alice.says("topic", room="#ops", text=f"topic {number}", n=number + 1)
+    assert [alice.hears("done")["n"] for _ in range(100)] == list(range(1, 101))
+    assert bob.hears("happened", what="topic")["text"] == "topic 0"
+    assert bob.hears("happened", what="topic")["text"] == "topic 99"
+    assert bob.asks("rooms", room="#ops")["rooms"][0]["topic"] == "topic 99"
+
+
+def test_whoever_leaves_and_comes_back_at_once_has_not_moved_for_the_others(
+    server: ThreadServer, alice: Caller, bob: Caller
+) -> None:
+    """Of fifty times no more is told than the first, and what it came to."""
+    bob.enters("#ops")
+    alice.enters("#ops")
+    bob.hears("happened", what="joined", user="alice")
+    for number in range(50):
+        alice.says("leave", room="#ops", n=2 * number + 1)
+        alice.says("join", room="#ops", n=2 * number + 2)
+    for _ in range(50):
+        alice.hears("done")
+        alice.hears("room")
+    alice.asks("leave", room="#ops")
+    bob.hears("happened", what="left", user="alice")
+
+
+def test_presence_that_flaps_is_told_once_a_second(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Those near are told that someone is away, and then what has become of it."""
+    for caller in (alice, bob):
+        caller.enters("#ops")
+    alice.says("away", text="0", n=1)
+    while (frame := bob.hears("presence")).get("away") is None:
+        pass
+    assert frame["away"][0]["text"] == "0"
+    for number in range(1, 40):
+        alice.says("away", text=f"{number}", n=1)
+    assert [person["text"] for person in bob.hears("presence")["away"]] == ["39"]

@@ -1,0 +1,688 @@
+"""Archives: what an export writes an import reads, into an empty log or another, all of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+
+from chatcli.errors import InputError, StoreError, UnknownRecipient
+from chatcli.protocol import frames
+from chatcli.store.archive.exporter import Exported, export
+from chatcli.store.archive.format import AnyLine
+from chatcli.store.archive.importer import Imported, import_archive
+from tests.reference import ROOT
+from tests.store.conftest import open_sqlite
+from tests.store.owner import OpenLog, Owner
+from tests.store.people import ANN, BOB, CID, PEOPLE, entry
+from tests.store.town import OPS, SECRET, change, rows, said_in, settle, spoil
+
+NOW = 1_700_000_000_123
+WHOLE = "SELECT seq, id, sender, conversation, at, text, re FROM messages ORDER BY seq"
+
+
+@pytest.fixture
+def store(data: Path) -> OpenLog:
+    """Open SQLite only, whatever other stores there are."""
+    return partial(open_sqlite, data)
+
+
+@pytest.fixture
+def town(chat: Owner) -> Owner:
+    """Open a log with a little of everything in it."""
+    settle(chat)
+    return chat
+
+
+def written(data: Path, *conversations: str) -> bytes:
+    """Return an export."""
+    lines = bytearray()
+    export(data, conversations, lines.extend, NOW)
+    return bytes(lines)
+
+
+def objects(archive: bytes, tag: str = "") -> list[dict[str, Any]]:
+    """Return the lines of an archive, of one kind or of all."""
+    return [line for line in map(json.loads, archive.splitlines()) if not tag or line["t"] == tag]
+
+
+def archive_of(*lines: dict[str, Any]) -> bytes:
+    """Return an archive with these lines between the first and the last."""
+    messages = sum(line["t"] == "message" for line in lines)
+    whole = [{"t": "export", "version": 1}, *lines, {"t": "end", "messages": messages}]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in whole)
+
+
+def taken(data: Path, archive: bytes) -> Imported:
+    """Import what must not be complained of."""
+    complaints: list[tuple[int, str]] = []
+    done = import_archive(data, BytesIO(archive), lambda *complaint: complaints.append(complaint))
+    assert not complaints
+    return done
+
+
+def refused(data: Path, archive: bytes) -> list[tuple[int, str]]:
+    """Import what cannot be taken, and return what is said of its lines."""
+    complaints: list[tuple[int, str]] = []
+    with pytest.raises(InputError, match=r"^Nothing was imported: "):
+        import_archive(data, BytesIO(archive), lambda *complaint: complaints.append(complaint))
+    return complaints
+
+
+def dump(data: Path) -> list[list[tuple[Any, ...]]]:
+    """Return all that a log says of people, rooms and messages."""
+    tables = ("users", "keys", "conversations", "rooms", "members", "messages", "answers", "rulings", "marks")
+    return [sorted(rows(data, f"SELECT * FROM {table}"), key=repr) for table in tables]  # noqa: S608 (our own)
+
+
+def user(name: str, **fields: object) -> dict[str, Any]:
+    """Return the line of someone."""
+    return {"t": "user", "name": name, "created": "2024-05-01T12:00:00Z", **fields}
+
+
+def room(name: str, kind: str = "open") -> dict[str, Any]:
+    """Return the line of a room."""
+    return {"t": "room", "name": name, "kind": kind, "created": "2024-05-01T12:00:00Z"}
+
+
+def message(seq: int, sender: str, to: str, text: str = "hi", **fields: object) -> dict[str, Any]:
+    """Return the line of a message."""
+    identity = f"00000000-0000-7000-8000-{seq:012}"
+    at = f"2024-05-01T12:00:{seq % 60:02}Z"
+    return {"t": "message", "seq": seq, "id": identity, "from": sender, "to": to, "text": text, "at": at, **fields}
+
+
+# Exports
+
+
+def test_an_export_names_everyone_before_they_are_spoken_of(town: Owner, data: Path) -> None:
+    """First the format, then people, rooms and members, then messages, then the end."""
+    lines = objects(written(data))
+    assert [line["t"] for line in lines] == [
+        "export", *["user"] * 4, *["room"] * 2, *["member"] * 4, *["message"] * 7, "end"
+    ]  # fmt: skip
+    assert lines[0] == {"t": "export", "version": 1, "at": "2023-11-14T22:13:20.123000Z"}
+    assert lines[-1] == {"t": "end", "messages": 7}
+    ann, _, _, dan = objects(written(data), "user")
+    assert ann["keys"] == [{"key": "A" * 43, "since": "1970-01-01T00:00:01.234000Z"}]
+    assert (dan["name"], dan["released"]) == ("Dan (released 4)", True)
+
+
+def test_an_export_says_all_of_a_message_and_nothing_of_the_insides(town: Owner, data: Path) -> None:
+    """Names instead of numbers, the text untouched, and what was answered."""
+    found = objects(written(data), "message")
+    assert [(line["from"], line["to"], line.get("re")) for line in found] == [
+        ("Ann", "#Ops", None),
+        ("Bob", "#Ops", 1),
+        ("Ann", "Bob", None),
+        ("Bob", "Ann", None),
+        ("Жанна", "#secret", None),
+        ("Ann", "#Ops", None),
+        ("Dan (released 4)", "Ann", None),
+    ]
+    assert found[3]["text"] == "  \x1b[31m\n\tünïcode 🎉 "
+    ops = [line for line in objects(written(data), "member") if line["room"] == "#Ops"]
+    assert ops == [
+        {"t": "member", "room": "#Ops", "user": "Ann", "owner": True},
+        {"t": "member", "room": "#Ops", "user": "Bob", "since": 1, "until": 4},
+        {"t": "member", "room": "#Ops", "user": "Bob", "since": 6},
+    ]
+
+
+def test_one_conversation_brings_only_those_whom_it_concerns(town: Owner, data: Path) -> None:
+    """A room with its members and writers, or two people; names are found as people spell them."""
+    ops = written(data, "#OPS")
+    assert [line["name"] for line in objects(ops, "user")] == ["Ann", "Bob"]
+    assert [line["seq"] for line in objects(ops, "message")] == [1, 2, 6]
+    assert objects(ops)[0]["conversations"] == ["#OPS"]
+    pair = written(data, "bob:ANN")
+    assert [line["t"] for line in objects(pair)] == ["export", "user", "user", "message", "message", "end"]
+    both = written(data, "bob:ann", "#secret")
+    assert [line["seq"] for line in objects(both, "message")] == [3, 4, 5]
+    assert objects(written(data, "ann:жанна"), "message") == []
+
+
+@pytest.mark.parametrize(
+    ("conversation", "error", "sentence"),
+    [
+        ("ann", InputError, "write #room, or alice:bob"),
+        ("#nowhere", UnknownRecipient, "There is no room #nowhere"),
+        ("ann:zoe", UnknownRecipient, 'Nobody called "zoe" was ever here'),
+        ("ann:", InputError, "cannot be empty"),
+        ("#", InputError, "behind the #"),
+    ],
+)
+def test_a_conversation_that_there_is_not_is_named(
+    town: Owner, data: Path, conversation: str, error: type[Exception], sentence: str
+) -> None:
+    """Before anything is written."""
+    lines = bytearray()
+    with pytest.raises(error, match=sentence):
+        export(data, [conversation], lines.extend, NOW)
+    assert not lines
+
+
+def test_what_is_damaged_is_left_out_and_counted(town: Owner, data: Path) -> None:
+    """The messages of the other pages are saved, and they can be imported."""
+    texts = [f"{number} " + "x" * 3000 for number in range(50)]
+    town.write(*(entry(ANN, BOB, text) for text in texts))
+    town.log.close()
+    spoil(data, texts[20])
+    lines = bytearray()
+    done = export(data, [], lines.extend, NOW)
+    found = [line["text"] for line in objects(bytes(lines), "message")]
+    assert 0 < done.unread < 5
+    assert len(found) == done.messages == 57 - done.unread
+    assert texts[20] not in found
+    assert {texts[0], texts[-1]} <= set(found)
+    assert objects(bytes(lines))[-1] == {"t": "end", "messages": done.messages, "unread": done.unread}
+    assert taken(data.parent / "other", bytes(lines)).messages == done.messages
+
+
+# Questions
+
+ANSWERS = "SELECT question, seq FROM answers ORDER BY question"
+EXTRAS = "SELECT seq, re, extra FROM messages ORDER BY seq"
+
+
+def asked_and_answered() -> bytes:
+    """Return an archive with two questions, one of which is answered."""
+    return archive_of(
+        user("ann"),
+        user("bob"),
+        message(4, "ann", "bob", "Deploy?", choices=["yes", "no"], until="2024-05-01T12:30:00Z"),
+        message(6, "bob", "ann", "no", re=4, answer=1),
+        message(9, "bob", "ann", "Sure?", choices=["a", "b", "c"], re=6),
+    )
+
+
+def test_questions_and_answers_come_out_as_they_went_in(tmp_path: Path) -> None:
+    """Into an empty log and into another one; the answer that counts counts there, too."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    taken(one, asked_and_answered())
+    assert rows(one, ANSWERS) == [(4, 6)]
+    assert rows(one, EXTRAS) == [
+        (4, None, '{"choices":["yes","no"],"until":1714566600000}'),
+        (6, 4, '{"answer":1}'),
+        (9, 6, '{"choices":["a","b","c"]}'),
+    ]
+    assert objects(written(one), "message") == objects(asked_and_answered(), "message")
+    taken(other, archive_of(user("ann"), message(7, "ann", "ann")))
+    taken(other, written(one))
+    assert rows(other, ANSWERS) == [(8, 9)]
+    assert [line[0:1] + line[2:] for line in rows(other, EXTRAS)[1:]] == [
+        (seq, extra) for seq, (_, _, extra) in zip((8, 9, 10), rows(one, EXTRAS), strict=True)
+    ]
+    before = dump(other)
+    assert taken(other, written(one)).messages == 0
+    assert dump(other) == before
+
+
+def test_an_answer_that_does_not_count_here_is_a_message_like_others(tmp_path: Path) -> None:
+    """The question has another answer here, or is not in the archive."""
+    lines = objects(asked_and_answered())[1:-1]
+    second = {**message(8, "bob", "ann", "yes", re=4, answer=0)}
+    taken(tmp_path, archive_of(*lines[:4]))
+    taken(tmp_path, archive_of(*lines[:3], second))
+    assert rows(tmp_path, ANSWERS) == [(4, 6)]
+    assert rows(tmp_path, EXTRAS)[-1] == (7, 4, None)
+    taken(tmp_path, archive_of(*lines[:2], message(9, "bob", "ann", "yes", re=5, answer=0)))
+    assert rows(tmp_path, EXTRAS)[-1] == (8, None, None)
+    taken(tmp_path / "part", archive_of(*lines[:2], message(9, "bob", "ann", "yes", re=5, answer=0)))
+    assert rows(tmp_path / "part", EXTRAS) == [(9, 5, '{"answer":0}')]
+    assert rows(tmp_path / "part", ANSWERS) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"choices": ["yes"]}, "A question has 2 to 9 choices, and this one has 1"),
+        ({"choices": ["yes", "\n"]}, "A choice cannot be empty"),
+        ({"answer": 0}, "it is an answer without a question, or both"),
+        ({"answer": 0, "re": 4, "choices": ["a", "b"]}, "it is an answer without a question, or both"),
+        ({"answer": 0, "re": 9}, "it answers the message 9, which is no question there"),
+        ({"answer": 3, "re": 4}, "it is the answer 3 to the message 4, which has 2"),
+        ({"answer": 0, "re": 4, "to": "cid"}, "it answers the message 4, which is no question there"),
+    ],
+)
+def test_a_question_that_makes_no_sense_is_named(tmp_path: Path, fields: dict[str, Any], sentence: str) -> None:
+    """Whoever writes archives themselves is told."""
+    line = {**message(12, "bob", "ann", "yes"), **fields}
+    lines = [
+        *(user("ann"), user("bob"), user("cid")),
+        message(4, "ann", "bob", "Deploy?", choices=["yes", "no"]),
+        message(9, "bob", "ann", "hm"),
+    ]
+    assert refused(tmp_path, archive_of(*lines, line)) == [(7, sentence)]
+
+
+# Imports into an empty log
+
+
+def test_an_empty_log_becomes_what_was_exported(town: Owner, data: Path, tmp_path: Path) -> None:
+    """People, keys, rooms, members and messages at their places; exported again it is the same, byte by byte."""
+    other = tmp_path / "other"
+    assert taken(other, written(data)) == Imported(messages=7, known=0, users=4, rooms=2)
+    assert written(other) == written(data)
+    assert rows(other, WHOLE) == rows(data, WHOLE)
+    assert rows(other, "SELECT key FROM users ORDER BY id") == [("ann",), ("bob",), ("жанна",), ("\x004",)]
+
+
+@pytest.mark.parametrize(
+    "text", ["\0", "a\0b", "\r\n", "\u2028", "\ufeffx", "\U0010ffff", '"\\', " ", "e\u0301", "x" * 2**20]
+)
+def test_a_text_is_not_touched(chat: Owner, data: Path, tmp_path: Path, text: str) -> None:
+    """Whatever was said comes out and goes in as it is."""
+    chat.write(entry(ANN, BOB, text))
+    assert objects(written(data), "message")[0]["text"] == text
+    taken(tmp_path / "other", written(data))
+    assert rows(tmp_path / "other", WHOLE)[0][5] == text
+
+
+def test_the_server_goes_on_from_an_import(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Nobody is told of history, everyone of what comes behind it, and it is all there to be read."""
+    other = tmp_path / "other"
+    taken(other, written(data))
+    after = Owner(partial(open_sqlite, other))
+    assert after.log.head == 7
+    assert {(one.cursor, one.shown) for one in after.log.users()} == {(7, 7)}
+    assert after.texts(BOB.id) == town.texts(BOB.id)
+    town.reopen()
+    assert [member[:4] for member in after.log.members()] == [member[:4] for member in town.log.members()]
+    assert after.write(said_in(OPS, ANN, "news")).batch.entries[0].seq == 8
+    assert [row.text for row in after.read(BOB.id, after=7).rows] == ["news"]
+    after.log.close()
+
+
+def test_an_import_makes_a_private_directory(tmp_path: Path) -> None:
+    """As a server does: for its owner only."""
+    data = tmp_path / "a" / "data"
+    taken(data, archive_of(user("ann")))
+    assert (data.stat().st_mode & 0o777, (data / "chatcli.db").stat().st_mode & 0o777) == (0o700, 0o600)
+    assert {path.name for path in data.iterdir()} == {"chatcli.db", "lock"}
+
+
+def test_a_part_of_a_log_keeps_its_places_too(town: Owner, data: Path, tmp_path: Path) -> None:
+    """And who came to a room behind the last message of the part misses nothing that is said from then on."""
+    other = tmp_path / "other"
+    taken(other, written(data, "#ops"))
+    after = Owner(partial(open_sqlite, other))
+    assert after.log.head == 6
+    ann, bob = after.log.users()
+    after.write(said_in(OPS, ann, "news"))
+    assert [row.text for row in after.read(bob.id, after=6).rows] == ["news"]
+    after.log.close()
+
+
+# Imports into a log that has messages
+
+
+def test_into_another_log_messages_come_behind_its_own(town: Owner, data: Path, tmp_path: Path) -> None:
+    """In their order, with new places; answers find what they answer, and people their old conversations."""
+    other = tmp_path / "other"
+    here = Owner(partial(open_sqlite, other))
+    here.add_users(BOB._replace(id=1), ANN._replace(id=2))
+    here.write(entry(BOB._replace(id=1), ANN._replace(id=2), "mine"))
+    here.log.close()
+    assert taken(other, written(data)) == Imported(messages=7, known=0, users=2, rooms=2)
+    found = objects(written(other), "message")
+    assert [line["seq"] for line in found] == list(range(1, 9))
+    assert [line["text"] for line in found[1:]] == [line["text"] for line in objects(written(data), "message")]
+    assert (found[2]["from"], found[2]["re"]) == ("Bob", 2)
+    assert len(rows(other, "SELECT * FROM conversations WHERE low = 1 AND high = 2")) == 1
+    bob = [line for line in objects(written(other), "member") if line["user"] == "Bob"]
+    assert [(line["since"], line.get("until")) for line in bob] == [(2, 5), (7, None)]
+
+
+def test_importing_twice_changes_nothing(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Into an empty log, and into the one that it comes from."""
+    archive = written(data)
+    other = tmp_path / "other"
+    taken(other, archive)
+    town.log.close()
+    for directory in (other, data):
+        before = dump(directory)
+        assert taken(directory, archive) == Imported(messages=0, known=7, users=0, rooms=0)
+        assert dump(directory) == before
+
+
+def test_a_newer_archive_of_the_same_log_brings_what_is_new(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Answers to messages that were there find them."""
+    other = tmp_path / "other"
+    taken(other, written(data))
+    town.write(said_in(OPS, BOB, "late answer", re=1))
+    assert taken(other, written(data)) == Imported(messages=1, known=7, users=0, rooms=0)
+    assert rows(other, WHOLE)[-1][5:] == ("late answer", 1)
+
+
+def test_an_answer_to_what_is_not_in_the_archive_answers_nothing(chat: Owner, data: Path) -> None:
+    """Its number belongs to some other message here."""
+    chat.write(entry(ANN, BOB, "mine"))
+    chat.log.close()
+    taken(data, archive_of(user("ann"), user("bob"), message(7, "ann", "bob", re=1)))
+    assert rows(data, "SELECT seq, re FROM messages") == [(1, None), (2, None)]
+
+
+def test_keys_come_only_with_people_who_are_new(chat: Owner, data: Path) -> None:
+    """An archive lets nobody in under a name that exists."""
+    chat.log.close()
+    keys = [{"key": "A" * 43, "since": "2024-05-01T12:00:00Z"}]
+    taken(data, archive_of(user("ANN", keys=keys), user("zoe", keys=keys)))
+    assert rows(data, "SELECT name FROM keys JOIN users ON users.id = user") == [("zoe",)]
+    assert rows(data, "SELECT name FROM users") == [(one.name,) for one in PEOPLE] + [("zoe",)]
+
+
+def eve_in(*times: dict[str, Any]) -> bytes:
+    """Return an archive in which Eve, with a key of hers, owns rooms."""
+    keys = [{"key": "A" * 43, "since": "2024-05-01T12:00:00Z"}]
+    members = [{"t": "member", "user": "eve", "owner": True, **time} for time in times]
+    rooms = (room("#ops"), room("#secret", "private"), room("#own", "private"))
+    return archive_of(user("eve", keys=keys), *rooms, *members, message(7, "eve", "#secret", "planted"))
+
+
+def test_an_archive_lets_nobody_into_a_room_that_was_there(town: Owner, data: Path) -> None:
+    """Nobody comes to own one by it, or to hear what is said in a private one; its own rooms are as it says."""
+    town.log.close()
+    taken(data, eve_in({"room": "#ops"}, {"room": "#secret"}, {"room": "#own"}))
+    town.reopen()
+    members = [(one.room, one.owner) for one in town.log.members() if one.user == 5]
+    assert members == [(OPS.id, False), (-3, True)]
+    town.write(said_in(SECRET, CID, "among us"))
+    assert town.texts(5) == []
+
+
+def test_who_was_in_a_private_room_may_read_what_was_said_then(town: Owner, data: Path) -> None:
+    """A time that has ended gives what the archive has of it, nothing from before, and nothing that is said next."""
+    town.log.close()
+    taken(data, eve_in({"room": "#secret", "until": 2**53}))
+    town.reopen()
+    town.write(said_in(SECRET, CID, "among us"))
+    assert town.texts(5) == ["planted"]
+
+
+@pytest.mark.parametrize("times", [[(0, 5), (4, 9)], [(0, None), (3, None)], [(4, 9), (0, 4)], [(0, None), (0, 3)]])
+def test_times_of_one_member_do_not_overlap(tmp_path: Path, times: list[tuple[int, int | None]]) -> None:
+    """They stand in their order: or a feed would have a message twice."""
+    members = [{"room": "#ops", "since": since, "until": until} for since, until in times]
+    assert refused(tmp_path, eve_in(*members)) == [(7, "it begins before the last time of eve in #ops has ended")]
+
+
+def test_who_left_a_room_here_is_not_brought_back(town: Owner, data: Path) -> None:
+    """Between people and rooms that are both known, membership is as it is here."""
+    archive = written(data)
+    town.log.close()
+    change(data, "UPDATE members SET until = 7 WHERE until IS NULL AND user = 2 AND conversation = -1")
+    before = dump(data)
+    taken(data, archive)
+    assert dump(data) == before
+
+
+def test_who_had_nothing_unread_has_nothing_unread(chat: Owner, data: Path) -> None:
+    """And who had, still has that; what others are told of their reading stays behind where it was."""
+    chat.write(entry(ANN, BOB, "unread"), entry(CID, CID, "read"))
+    chat.log.move_cursor(CID.id, 2, shown=False)
+    chat.commit(cursors=True)
+    chat.log.close()
+    taken(
+        data, archive_of(user("ann"), user("bob"), user("жанна"), message(1, "ann", "bob"), message(2, "жанна", "ann"))
+    )
+    assert rows(data, "SELECT id, cursor, shown FROM users") == [(1, 4, 4), (2, 0, 0), (3, 4, 0)]
+
+
+# What is refused
+
+
+def test_a_running_server_keeps_its_log_to_itself(town: Owner, data: Path) -> None:
+    """The sentence names the process; nothing happens."""
+    with pytest.raises(StoreError, match=r"process \d+\) uses the data directory .*: stop it first"):
+        import_archive(data, BytesIO(written(data)), print)
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ({"t": "user", "name": "a b", "created": "2024-05-01T12:00:00Z"}, "no spaces"),
+        ({"t": "user", "name": "eve"}, "missing required field `created`"),
+        (user("eve") | {"created": "yesterday"}, "invalid RFC3339"),
+        (user("eve") | {"created": "2024-05-01T12:00:00"}, "with a timezone"),
+        (user("ann"), '"ann" is there twice'),
+        (user("eve", keys=[{"key": "x", "since": "2024-05-01T12:00:00Z"}]), '"x" is no public key'),
+        (room("ops"), "begins with #"),
+        (room("#ops"), "#ops is there twice"),
+        (room("#x", "odd"), '"odd" is no kind of room'),
+        ({"t": "member", "room": "#ops", "user": "eve"}, 'who "eve" is'),
+        ({"t": "member", "room": "#x", "user": "ann"}, 'what "#x" is'),
+        ({"t": "member", "room": "#ops", "user": "ann", "since": 5, "until": 4}, "ends before it begins"),
+        (message(9, "eve", "ann"), 'who "eve" is'),
+        (message(9, "ann", "eve"), 'who "eve" is'),
+        (message(9, "ann", "#x"), 'who "#x" is'),
+        (message(1, "ann", "bob"), "not above the one before, 1"),
+        (message(9, "ann", "bob", re=9), "answers the message 9, which is not before it"),
+        (message(9, "ann", "bob", "x" * (2**20 + 1)), "more than 1048576 bytes"),
+        (message(9, "ann", "bob") | {"id": "7"}, '"7" is no id'),
+        (message(9, "bob", "ann") | {"id": message(1, "", "")["id"]}, "another message has the id"),
+        (message(0, "ann", "bob"), "`int` >= 1"),
+        (message(9, "ann", "bob", ""), "it has no text"),
+        (message(9, "ann", "bob") | {"at": "1969-12-31T23:59:59Z"}, "is not between 1970 and 9999-01-01"),
+        (message(9, "ann", "bob") | {"at": "9999-06-01T00:00:00Z"}, "is not between 1970 and 9999-01-01"),
+        (user("eve") | {"created": "0001-01-01T00:00:00Z"}, "is not between"),
+        (user("eve", seen="1950-01-01T00:00:00Z"), "is not between"),
+        (user("eve", keys=[{"key": "A" * 43, "since": "9999-12-31T23:59:59Z"}]), "is not between"),
+        (room("#x") | {"created": "1950-01-01T00:00:00Z"}, "is not between"),
+        (room("#x") | {"topic": "x" * 501}, "a topic has 500 characters at most, and this one has 501"),
+        (user("server"), "is reserved"),
+        (user("x" * 33), "32 characters at most"),
+        (user("annа"), "mixes scripts"),
+        (user("αnn"), "mixes scripts"),
+        (user("", released=True), "is no released name"),
+        (user("eve", released=True), "is no released name"),
+        (user("bob\x1b (released 7)", released=True), "A name is made of letters"),
+        (user(" (released 7)", released=True), "cannot be empty"),
+        (user("x" * 33 + " (released 7)", released=True), "32 characters at most"),
+        (user("eve (released 7)\n", released=True), "is no released name"),
+        (user("eve (released 7)"), "no spaces"),
+        ({"t": "export", "version": 1}, "begins with one line"),
+        ({"t": "poem"}, "invalid value 'poem'"),
+        ({"t": "end", "messages": 7}, "there should be 7 messages before it, and there are 1"),
+        ([], "expected `object`"),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_taken_is_named(tmp_path: Path, line: dict[str, Any], sentence: str) -> None:
+    """With its number and a sentence, and nothing at all is imported."""
+    data = tmp_path / "data"
+    good = archive_of(user("ann"), user("bob"), room("#ops"), message(1, "ann", "bob")).splitlines(keepends=True)
+    archive = b"".join([*good[:5], json.dumps(line).encode() + b"\n", good[5]])
+    (number, why), *others = refused(data, archive)
+    assert number == 6
+    assert sentence in why
+    assert not others or others[0][1].startswith("it stands behind the last one")
+    assert dump(data) == [[], [], [], [], [], [], [], [], [("pruned", 0)]]
+
+
+def test_a_line_of_nothing_but_brackets_is_named(tmp_path: Path) -> None:
+    """Wherever it stands."""
+    nested = b'{"t":"user","x":' + b"[" * 100_000
+    complaints = refused(tmp_path, b'{"t":"export","version":1}\n' + nested + b'\n{"t":"end","messages":0}\n')
+    assert [number for number, _ in complaints] == [2]
+    assert complaints[0][1].startswith("it cannot be read: ")
+
+
+def test_a_name_that_looks_like_one_that_is_there_is_refused(town: Owner, data: Path) -> None:
+    """People and rooms of the log are not to be mistaken for those of an archive; those of one stay as they are."""
+    town.log.close()
+    taken(data, archive_of(user("Cop")))
+    before = dump(data)
+    complaints = refused(data, archive_of(user("сор"), room("#орѕ"), user("eve"), user("еѕ"), user("ES")))
+    assert complaints == [
+        (2, "сор looks like Cop: give one another name"),
+        (3, "#орѕ looks like #Ops: give one another name"),
+    ]
+    assert dump(data) == before
+
+
+def test_a_name_that_looks_like_a_reserved_word_comes_with_the_first_archive_only(town: Owner, data: Path) -> None:
+    """A log that is begun has what its own server let in; nobody comes later under a word that others trust."""
+    town.log.close()
+    taken(data, archive_of(user("Cop")))
+    assert refused(data, archive_of(user("ɑll"))) == [
+        (2, 'The name "ɑll" looks like "all", which is reserved; choose another one')
+    ]
+
+
+def test_times_at_the_borders_are_taken(tmp_path: Path) -> None:
+    """From the first to the last that frames can carry."""
+    times = ["1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]
+    messages = [message(seq, "ann", "ann") | {"at": at} for seq, at in enumerate(times, 1)]
+    assert taken(tmp_path, archive_of(user("ann"), *messages)).messages == 2
+    found = [at for (at,) in rows(tmp_path, "SELECT at FROM messages ORDER BY seq")]
+    assert [msgspec.convert(at, frames.Time) for at in found] == [0, 253_370_764_800_000]
+
+
+FAR = 10**11
+
+
+def pair(*messages: dict[str, Any]) -> bytes:
+    """Return an archive of what Ann and Bob have said."""
+    return archive_of(user("Ann"), user("Bob"), *messages)
+
+
+def test_numbers_far_apart_cost_nothing(data: Path) -> None:
+    """An export, a backup, the index of the search, feeds and pruning go from row to row."""
+    archive = pair(message(1, "Ann", "Bob", "one"), message(FAR, "Ann", "Bob", "two"), message(FAR + 7, "Bob", "Ann"))
+    taken(data, archive)
+    assert [line["seq"] for line in objects(written(data), "message")] == [1, FAR, FAR + 7]
+    owner = Owner(partial(open_sqlite, data))
+    assert owner.texts(2) == ["one", "two", "hi"]
+    assert owner.find(2, "two") == ["two"]
+    assert owner.write(entry(1, 2, "three")).batch.entries[0].seq == FAR + 8
+    owner.log.prune(2**62)
+    owner.run_while(lambda: bool(owner.read(2, upto=2**62).rows))
+    owner.log.close()
+
+
+def test_numbers_far_apart_cost_nothing_where_the_log_is_damaged(data: Path) -> None:
+    """The row after the damage is found without a try of each number before it."""
+    long = "x" * 3000  # one to a page
+    archive = pair(*(message(seq, "Ann", "Bob", f"{seq} {long}") for seq in (1, FAR, 2 * FAR, 3 * FAR)))
+    taken(data, archive)
+    spoil(data, f"{2 * FAR} {long[:9]}")
+    lines = bytearray()
+    done = export(data, (), lines.extend, NOW)
+    assert [line["seq"] for line in objects(bytes(lines), "message")] == [1, FAR, 3 * FAR]
+    assert done.unread
+    owner = Owner(partial(open_sqlite, data))
+    assert len(owner.find(2, "xxx*")) == 3
+    assert len(owner.find(2, str(3 * FAR))) == 1
+    owner.log.close()
+
+
+@pytest.mark.parametrize("numbers", [(2**53,), (1, 2**53 - 1), (1, 2, 2**63 - 2, 2**63 - 1)])
+def test_an_import_leaves_room_for_more_messages(data: Path, tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    """Numbers at the end of all numbers are not kept: what follows gets numbers, and the export can be imported."""
+    lines = [
+        message(seq, "Ann", "Bob", str(seq), id=f"00000000-0000-7000-8000-{n:012}") for n, seq in enumerate(numbers)
+    ]
+    if len(lines) > 1:
+        lines[-1]["re"] = numbers[-2]
+    lines.insert(0, {"t": "member", "room": "#ops", "user": "Ann", "since": numbers[-1]})
+    taken(data, archive_of(user("Ann"), user("Bob"), room("#ops"), *lines))
+    owner = Owner(partial(open_sqlite, data))
+    after = owner.write(entry(1, 2, "after")).batch.entries[0].seq
+    assert after == len(numbers) + 1
+    owner.log.close()
+    assert rows(data, "SELECT since FROM members WHERE conversation < 0") == [(len(numbers),)]
+    assert rows(data, "SELECT seq, re FROM messages WHERE re IS NOT NULL") == [
+        (n, n - 1) for n in [len(numbers)] if n > 1
+    ]
+    assert taken(tmp_path / "again", written(data)).messages == len(numbers) + 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        message(0, "Ann", "Bob"),
+        message(2**63, "Ann", "Bob"),
+        message(10**400, "Ann", "Bob"),
+        message(-1, "Ann", "Bob"),
+        message(3, "Ann", "Bob", re=10**30),
+        message(3, "Ann", "Bob", at="0001-01-01T00:00:00+14:00"),
+        message(3, "Ann", "Bob", at="9999-12-31T23:59:59-14:00"),
+        message(3, "Ann", "Bob", id="\x1b]0;x"),
+        message(3, "Ann", "Bob", re=1, answer=10**25),
+        {"t": "member", "room": "#ops", "user": "Ann", "since": 10**25},
+        {"t": "end", "messages": 10**25},
+        {"t": "end", "messages": -1},
+        {"t": "user", "name": "a\0b", "created": "2024-05-01T12:00:00Z"},
+    ],
+)
+def test_what_is_out_of_range_is_named_with_its_line(tmp_path: Path, line: dict[str, Any]) -> None:
+    """Numbers, times, ids and names; nothing is imported, and nobody sees a traceback."""
+    archive = b"".join(
+        json.dumps(one).encode() + b"\n"
+        for one in ({"t": "export", "version": 1}, user("Ann"), user("Bob"), room("#ops"), line)
+    )
+    assert refused(tmp_path, archive)[0][0] == 5
+
+
+def test_all_lines_that_cannot_be_taken_are_named(tmp_path: Path) -> None:
+    """So that one need not try again for each of them; of very many, the first."""
+    wrong = [{"t": "user", "name": f"a b{number}"} for number in range(3)]
+    complaints = refused(tmp_path, archive_of(user("ann"), wrong[0], user("bob"), *wrong[1:]))
+    assert [number for number, _ in complaints] == [3, 5, 6]
+    assert len(refused(tmp_path, archive_of(*(wrong * 100)))) == 50
+
+
+@pytest.mark.parametrize("archive", [b"", b"Dear diary\n" * 100, b"\xff\xfe\n", b"[" * 10_000, b"x" * (2**24 + 5)])
+def test_what_is_no_archive_is_refused_at_once(tmp_path: Path, archive: bytes) -> None:
+    """With one line, however many it has."""
+    assert [number for number, _ in refused(tmp_path, archive)] == [1]
+
+
+def test_the_archive_on_the_page_is_one(tmp_path: Path) -> None:
+    """What ``docs/operation.md`` shows to those who write archives themselves can be imported."""
+    (example,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/operation.md").read_text(), flags=re.DOTALL)
+    assert taken(tmp_path, example.encode()) == Imported(messages=2, known=0, users=2, rooms=1)
+    page = (ROOT / "docs/operation.md").read_text()
+    for line in get_args(AnyLine):
+        for field in msgspec.structs.fields(line):
+            assert f"`{field.encode_name}`" in page
+
+
+def test_an_archive_of_a_newer_chatcli_is_refused(tmp_path: Path) -> None:
+    """With both versions and the remedy."""
+    (complaint,) = refused(tmp_path, b'{"t":"export","version":2}\n{"t":"end","messages":0}\n')
+    assert complaint == (1, "it is an archive of version 2; this chatcli reads 1: upgrade")
+
+
+def test_an_archive_that_was_cut_short_is_refused(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Between two lines, or within one."""
+    archive = written(data)
+    *_, (_, why) = refused(tmp_path / "other", archive.rsplit(b"\n", 2)[0] + b"\n")
+    assert "cut short" in why
+    *_, (_, why) = refused(tmp_path / "other", archive[: len(archive) // 2])
+    assert "cut short" in why
+
+
+def test_a_private_room_is_not_poured_into_an_open_one(town: Owner, data: Path, tmp_path: Path) -> None:
+    """What was said among few would be there for all to read."""
+    other = tmp_path / "other"
+    taken(other, archive_of(room("#SECRET")))
+    ((_, why), *_) = refused(other, written(data))
+    assert why == "#secret is private in the archive and open here: give one another name"
+    assert SECRET.name == "#secret"
+
+
+def test_fields_of_the_future_are_ignored(tmp_path: Path) -> None:
+    """A later chatcli may say more of the same things."""
+    assert taken(tmp_path, archive_of(user("ann", colour="red"))).users == 1
+
+
+def test_what_an_export_says_of_itself_is_what_it_wrote(town: Owner, data: Path) -> None:
+    """The number of messages is the one that the command tells."""
+    assert export(data, ["#ops"], bytearray().extend, NOW) == Exported(messages=3, unread=0)

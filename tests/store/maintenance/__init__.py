@@ -1,0 +1,1 @@
+"""Tests of upkeep of the log's files."""

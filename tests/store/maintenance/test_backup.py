@@ -1,0 +1,249 @@
+"""Copies of the log: whole, checked, and taken while others write."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chatcli.errors import InputError, StoreError
+from chatcli.store.archive.exporter import export
+from chatcli.store.archive.importer import import_archive
+from chatcli.store.maintenance.backup import back_up
+from chatcli.store.maintenance.check import examine
+from chatcli.store.sqlite import schema
+from tests.store.conftest import open_sqlite
+from tests.store.owner import OpenLog, Owner
+from tests.store.people import ANN, BOB, entry
+from tests.store.town import change, rows, settle, spoil
+
+
+@pytest.fixture
+def store(data: Path) -> OpenLog:
+    """Open SQLite only, whatever other stores there are."""
+    return partial(open_sqlite, data)
+
+
+@pytest.fixture
+def town(chat: Owner) -> Owner:
+    """Open a log with a little of everything in it."""
+    settle(chat)
+    return chat
+
+
+def restored(copy: Path, directory: Path) -> Path:
+    """Put a copy into the place of the log in a fresh data directory."""
+    directory.mkdir()
+    copy.rename(directory / "chatcli.db")
+    return directory
+
+
+def dump(path: Path) -> list[str]:
+    """Return all that is in a database."""
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
+def test_a_copy_holds_what_the_log_holds(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Opened in another directory it is the same log, and goes on from there."""
+    target = tmp_path / "copy.db"
+    copied = back_up(data, target)
+    assert copied == (7, target.stat().st_size)
+    assert dump(target) == dump(data / "chatcli.db")
+    other = Owner(partial(open_sqlite, restored(target, tmp_path / "other")))
+    assert other.log.head == town.log.head == 7
+    assert other.texts(BOB.id) == town.texts(BOB.id)
+    assert other.write(entry(ANN, BOB, "on we go")).batch.entries[0].seq == 8
+    other.log.close()
+
+
+def test_only_its_owner_can_read_it_and_nothing_is_left_beside_it(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Whatever the umask; no temporary file, no journal."""
+    place = tmp_path / "backups"
+    place.mkdir()
+    umask = os.umask(0)
+    try:
+        back_up(data, place / "copy.db")
+    finally:
+        os.umask(umask)
+    assert [(path.name, stat.S_IMODE(path.stat().st_mode)) for path in place.iterdir()] == [("copy.db", 0o600)]
+
+
+def test_a_copy_is_of_one_moment_while_others_write(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """Batches of two messages are committed without pause: a copy never holds half of one."""
+    chat.write(*(entry(ANN, BOB, "x" * 5000) for _ in range(2000)))
+    stop = threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        while not stop.is_set():
+            assert chat.write(entry(ANN, BOB, "one"), entry(BOB, ANN, "two")).error is None
+            written += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            back_up(data, tmp_path / f"{number}.db")
+    finally:
+        stop.set()
+        writer.join()
+    assert written
+    for number in range(3):
+        with closing(sqlite3.connect(tmp_path / f"{number}.db")) as copy:
+            assert copy.execute("SELECT count(*) % 2 FROM messages").fetchone() == (0,)
+            assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_log_whose_server_is_gone_can_be_copied(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Ended in peace or killed: what was committed is in the copy, and the log is as it was."""
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for name in ("chatcli.db", "chatcli.db-wal"):  # what a kill leaves
+        (killed / name).write_bytes((data / name).read_bytes())
+    town.log.close()
+    for number, directory in enumerate((data, killed)):
+        before = (directory / "chatcli.db").read_bytes()
+        assert back_up(directory, tmp_path / f"{number}.db").messages == 7
+        assert (directory / "chatcli.db").read_bytes() == before
+
+
+def test_a_file_that_is_there_is_not_replaced_unasked(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Nor is it lost when the copy that should replace it fails."""
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    with pytest.raises(InputError, match=f"There is a file {target} already: .*--force"):
+        back_up(data, target)
+    assert target.read_text() == "precious"
+    back_up(data, target, force=True)
+    assert dump(target) == dump(data / "chatcli.db")
+    with pytest.raises(InputError, match="is a directory"):
+        back_up(data, tmp_path, force=True)
+
+
+OWN = ["chatcli.db", "chatcli.db-wal", "chatcli.db-shm", "lock", "search.db", "search.db-wal"]
+OWN_OF_SERVERS = ["server.key", "server.crt", "audit.log", "admin.sock"]
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Return what is in the files of a directory."""
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("name", [*OWN, *OWN_OF_SERVERS])
+def test_a_file_of_the_server_is_never_the_target(town: Owner, data: Path, tmp_path: Path, name: str) -> None:
+    """A slip of the finger does not cost the log, not even with --force, whether it is there already or not."""
+    assert town.find(BOB.id, "anyone") == []
+    with pytest.raises(InputError, match="is a file of the server itself"):
+        back_up(data, data / ".." / data.name / name, force=True)
+    (tmp_path / "way").symlink_to(data, target_is_directory=True)
+    with pytest.raises(InputError, match="is a file of the server itself"):
+        back_up(tmp_path / "way", tmp_path / "way" / name, force=True)
+    with pytest.raises(InputError, match="is a file of the server itself"):
+        back_up(tmp_path / "way", data / name, force=True)
+    assert town.write(entry(ANN, BOB, "still here")).error is None
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "way"}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_no_link_leads_to_a_file_of_the_server(town: Owner, data: Path, tmp_path: Path, name: str) -> None:
+    """By whatever name it goes."""
+    assert town.find(BOB.id, "anyone") == []
+    (tmp_path / "far").symlink_to(data / name)
+    (tmp_path / "farther").symlink_to(tmp_path / "far")
+    (tmp_path / "hard").hardlink_to(data / name)
+    for link in ("far", "farther", "hard"):
+        with pytest.raises(InputError, match="is a file of the server itself"):
+            back_up(data, tmp_path / link, force=True)
+    assert (tmp_path / "hard").samefile(data / name)
+
+
+def test_a_log_that_lies_elsewhere_is_no_target_either(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Where chatcli.db is a link to a larger disk."""
+    town.log.close()
+    (data / "chatcli.db").rename(tmp_path / "large.db")
+    (data / "chatcli.db").symlink_to(tmp_path / "large.db")
+    before = contents(tmp_path)
+    for target in (data / "chatcli.db", tmp_path / "large.db"):
+        with pytest.raises(InputError, match="is a file of the server itself"):
+            back_up(data, target, force=True)
+    assert contents(tmp_path) == before
+
+
+def test_a_link_to_itself_is_a_file_like_any_other(town: Owner, data: Path, tmp_path: Path) -> None:
+    """It is replaced, as --force says; and a data directory may hold copies."""
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert back_up(data, tmp_path / "loop", force=True).messages == 7
+    assert back_up(data, data / "copy.db").messages == 7
+
+
+def test_a_place_where_nothing_can_be_written_is_named(town: Owner, data: Path, tmp_path: Path) -> None:
+    """One sentence; and nothing is left where it does not fit."""
+    with pytest.raises(StoreError, match=f"Cannot write to {tmp_path / 'none'}: No such file or directory"):
+        back_up(data, tmp_path / "none" / "copy.db")
+
+
+def test_a_damaged_log_is_not_copied(town: Owner, data: Path, tmp_path: Path) -> None:
+    """A copy that is no better than the log would only seem to be a backup."""
+    town.log.close()
+    spoil(data, "anyone here?")
+    with pytest.raises(StoreError, match=r"(?s)The log is damaged .*no copy.*chatcli admin export --data /"):
+        back_up(data, tmp_path / "copy.db")
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_an_older_log_can_be_copied_and_nothing_else(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Before it is brought up to date one may want a copy; the rest has the server do that first."""
+    town.log.close()
+    older = tmp_path / "older"
+    older.mkdir()
+    with closing(sqlite3.connect(older / "chatcli.db")) as connection:
+        connection.executescript(f"PRAGMA application_id = {schema.APPLICATION_ID}; {schema.MIGRATIONS[0]}")
+        connection.executescript("PRAGMA user_version = 1; INSERT INTO users VALUES (1, 'Ann', 'ann', 0, 0)")
+    before = (older / "chatcli.db").read_bytes()
+    assert back_up(older, tmp_path / "copy.db").messages == 0
+    refused = "written by an older chatcli.*start the server over it once"
+    with pytest.raises(StoreError, match=refused):
+        export(older, [], bytearray().extend, 0)
+    with pytest.raises(StoreError, match=refused):
+        list(examine(older))
+    with (tmp_path / "copy.db").open("rb") as lines, pytest.raises(StoreError, match=refused):
+        import_archive(older, lines, print)
+    assert (older / "chatcli.db").read_bytes() == before
+
+
+def test_a_newer_log_is_refused_by_all(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Nothing is read from, or written to, what this version does not know."""
+    town.log.close()
+    newer = len(schema.MIGRATIONS) + 1
+    change(data, f"PRAGMA user_version = {newer}")
+    refused = rf"Cannot use the log .*written by a newer chatcli \(schema {newer}.*upgrade chatcli"
+    with pytest.raises(StoreError, match=refused):
+        back_up(data, tmp_path / "copy.db")
+    with pytest.raises(StoreError, match=refused):
+        export(data, [], bytearray().extend, 0)
+    with pytest.raises(StoreError, match=refused):
+        list(examine(data))
+    with Path(os.devnull).open("rb") as lines, pytest.raises(StoreError, match=refused):
+        import_archive(data, lines, print)
+    assert rows(data, "SELECT count(*) FROM messages") == [(7,)]
+
+
+def test_where_there_is_no_log_that_is_said(tmp_path: Path) -> None:
+    """No directory, no database in it, or one of another program."""
+    for directory in (tmp_path / "none", tmp_path):
+        with pytest.raises(StoreError, match=f"There is no log in {directory}: .*--data"):
+            back_up(directory, tmp_path / "copy.db")
+    (tmp_path / "chatcli.db").write_bytes(b"Dear diary, " * 1000)
+    with pytest.raises(StoreError, match=r"Cannot read the log .*file is not a database"):
+        back_up(tmp_path, tmp_path / "copy.db")
+    (tmp_path / "chatcli.db").write_bytes(b"")
+    with pytest.raises(StoreError, match="is empty"):
+        back_up(tmp_path, tmp_path / "copy.db")

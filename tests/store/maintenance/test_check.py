@@ -1,0 +1,77 @@
+"""Looking whether a log is whole: what a bad disk or a hand in the database breaks is found and named."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chatcli.store.maintenance.check import examine
+from tests.store.conftest import open_sqlite
+from tests.store.owner import OpenLog, Owner
+from tests.store.people import ANN, BOB, entry
+from tests.store.town import change, settle, spoil
+
+
+@pytest.fixture
+def store(data: Path) -> OpenLog:
+    """Open SQLite only, whatever other stores there are."""
+    return partial(open_sqlite, data)
+
+
+@pytest.fixture
+def town(chat: Owner) -> Owner:
+    """Open a log with a little of everything in it."""
+    settle(chat)
+    return chat
+
+
+def findings(data: Path) -> list[str]:
+    """Return what is wrong with a log."""
+    return [finding for examined in examine(data) for finding in examined.findings]
+
+
+def test_a_log_that_is_well_is_said_to_be(town: Owner, data: Path) -> None:
+    """While it is written, and when it is closed; nothing in it is changed."""
+    assert findings(data) == []
+    assert town.write(entry(ANN, BOB)).error is None
+    town.log.close()
+    before = (data / "chatcli.db").read_bytes()
+    assert findings(data) == []
+    assert (data / "chatcli.db").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("script", "finding"),
+    [
+        ("DELETE FROM users WHERE id = 3", "whose users is missing"),
+        ("DELETE FROM conversations WHERE id = -1", "room -1 is there by half"),
+        ("DELETE FROM rooms WHERE id = -2", "room -2 is there by half"),
+        ("DELETE FROM members WHERE user = 2 AND conversation = 1", "conversation 1 of the users 1 and 2 is not"),
+        ("INSERT INTO members (user, conversation) VALUES (3, 1)", "conversation 1 of two people has user 3 in it"),
+        ("UPDATE messages SET sender = 3 WHERE seq = 3", "message 3 is from user 3, who is not in conversation 1"),
+        ("UPDATE messages SET re = 2 WHERE seq = 2", "message 2 answers message 2"),
+        ("INSERT INTO answers VALUES (5, 4)", "message 4 is the answer to message 5"),
+        ("INSERT INTO answers VALUES (77, 78)", "message 78 is the answer to message 77, which is not there"),
+        ("UPDATE messages SET id = x'07' WHERE seq = 2", "the id of message 2 has 1 bytes"),
+        ("UPDATE keys SET key = x'07'", 'a key of "Ann" has 1 bytes'),
+        ("UPDATE members SET since = 9 WHERE until = 4", "user 2 left room -1 before they came"),
+        ("INSERT INTO members (user, conversation, since) VALUES (2, -1, 7)", "user 2 is in conversation -1 2 times"),
+        ("UPDATE users SET cursor = 99 WHERE id = 2", 'the read position of "Bob", 99, is beyond'),
+    ],
+)
+def test_what_a_hand_in_the_database_breaks_is_named(town: Owner, data: Path, script: str, finding: str) -> None:
+    """One line says what and where."""
+    town.log.close()
+    change(data, script)
+    assert [one for one in findings(data) if finding in one]
+
+
+def test_a_damaged_page_is_found(town: Owner, data: Path) -> None:
+    """And what cannot be found out because of it is said, too."""
+    town.log.close()
+    spoil(data, "anyone here?")
+    found = findings(data)
+    assert found[0].startswith("the file is damaged: ")
+    assert any(one.startswith("this cannot be found out: ") for one in found)

@@ -1,0 +1,244 @@
+"""What every store must do when someone looks for messages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatcli.errors import ChatError, InputError, StoreError
+from chatcli.store import sqlite_log
+from chatcli.store.interface import Enter, Leave, Page, RoomRecord, SearchQuery, UserRecord
+from chatcli.store.search import query as search
+from tests.store.owner import Owner
+from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
+
+
+def test_an_empty_log_is_searched_in_vain(house: Owner) -> None:
+    """Where nothing was said nothing is found."""
+    assert house.find(ANN.id, "hello", LOBBY.id) == []
+
+
+def test_what_was_committed_is_found(house: Owner) -> None:
+    """A message is found as soon as it is committed, the newest first, as it was said."""
+    for number in range(30):
+        said = entry(ANN, LOBBY, f"Build {number} done")
+        house.write(said)
+        newest = house.search(SearchQuery(BOB.id, "build", [LOBBY.id], 3)).rows
+        assert newest[0] == row(said)
+    assert [row.text for row in newest] == ["Build 29 done", "Build 28 done", "Build 27 done"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("deploy", ["the DEPLOY failed", "deploy now"]),
+        ("deploy failed", ["the DEPLOY failed"]),
+        ("dep*", ["the DEPLOY failed", "they depend on it", "deploy now"]),
+        ('"deploy now"', ["deploy now"]),
+        ('"now deploy"', []),
+        ("cafe", ["au Café"]),
+        ("CAFÉ", ["au Café"]),
+        ("说你", ["李明说你好"]),
+        ("你说", []),
+        ("it's", ["it's"]),
+        ("AND", []),
+        ("nobody", []),
+    ],
+)
+def test_words_beginnings_and_phrases(house: Owner, words: str, found: list[str]) -> None:
+    """All that is looked for must occur; case and accents do not matter."""
+    texts = ["deploy now", "they depend on it", "the DEPLOY failed", "au Café", "李明说你好", "it's"]
+    house.write(*(entry(ANN, BOB, text) for text in texts))
+    assert house.find(BOB.id, words) == found
+
+
+def test_words_that_make_no_sense_are_an_error_of_theirs(house: Owner) -> None:
+    """Whoever asks is told what is wrong, by an error that says whose it is."""
+    answer = house.ask(house.log.search, SearchQuery(ANN.id, '"half', [], 10))
+    assert isinstance(answer, InputError)
+    assert str(answer).startswith("A quotation mark is missing")
+
+
+def test_nobody_finds_what_they_may_not_see(house: Owner) -> None:
+    """One finds what was said with oneself, in the rooms that are open, and in one's own while one belonged to them."""
+    house.write_all(
+        *(entry(ANN, BOB, "word to Bob"), entry(CID, ANN, "word to Ann"), entry(ANN, ANN, "word to myself")),
+        *(entry(ANN, LOBBY, "word to all"), entry(ANN, OPS, "word before"), Enter(BOB.id, OPS.id)),
+        *(entry(ANN, OPS, "word to ops"), Leave(BOB.id, OPS.id), entry(ANN, OPS, "word after")),
+    )
+    assert house.find(BOB.id, "word", LOBBY.id) == ["word to ops", "word to all", "word to Bob"]
+    assert house.find(CID.id, "word", LOBBY.id) == ["word to all", "word to Ann"]
+    assert house.find(CID.id, "word") == ["word to Ann"]
+    assert house.find(99, "word") == []
+
+
+def test_a_search_may_be_narrowed(house: Owner) -> None:
+    """Only what was said in one place, or by one person, or before a message."""
+    said = [
+        entry(ANN, BOB, "word 1"),
+        entry(BOB, LOBBY, "word 2"),
+        entry(ANN, LOBBY, "word 3"),
+        entry(BOB, ANN, "word 4"),
+    ]
+    house.write(*said, entry(CID, OPS, "word 5"))
+    whole = SearchQuery(BOB.id, "word", [LOBBY.id], 10)
+
+    def find(query: SearchQuery) -> list[str]:
+        return [row.text for row in house.search(query).rows]
+
+    assert find(whole) == ["word 4", "word 3", "word 2", "word 1"]
+    assert find(whole._replace(within=LOBBY.id)) == ["word 3", "word 2"]
+    assert find(whole._replace(within=ANN.id)) == ["word 4", "word 1"]
+    assert find(whole._replace(within=CID.id)) == []
+    assert find(whole._replace(within=OPS.id)) == []
+    assert find(whole._replace(sender=ANN.id)) == ["word 3", "word 1"]
+    assert find(whole._replace(sender=ANN.id, within=LOBBY.id)) == ["word 3"]
+    assert find(whole._replace(before=said[2].seq)) == ["word 2", "word 1"]
+
+
+def test_a_page_says_whether_there_are_older_ones(house: Owner) -> None:
+    """A page has as many as were asked for, and tells if it is the last."""
+    house.write(*(entry(ANN, LOBBY, f"word {number}") for number in range(5)))
+    query = SearchQuery(BOB.id, "word", [LOBBY.id], 3)
+    page = house.search(query)
+    assert ([row.text for row in page.rows], page.more) == (["word 4", "word 3", "word 2"], True)
+    page = house.search(query._replace(before=page.rows[-1].seq))
+    assert ([row.text for row in page.rows], page.more) == (["word 1", "word 0"], False)
+
+
+def test_what_little_one_may_see_is_found_among_much(house: Owner) -> None:
+    """Thousands of newer messages with the same word, that are not for one's eyes, do not hide one's own."""
+    house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
+    assert house.find(BOB.id, "needle") == ["a needle"]
+    assert house.find(BOB.id, "needle", OPS.id) == ["a needle"]
+
+
+def test_whoever_has_talked_with_a_great_many_finds_it_all(house: Owner) -> None:
+    """However many conversations someone has, what was said in them is found, and nothing else."""
+    house.write(entry(ANN, BOB, "a needle"), *(entry(ANN, 1000 + number) for number in range(400)))
+    house.write(*(entry(CID, CID, "a needle") for _ in range(2500)))
+    assert house.find(ANN.id, "needle") == ["a needle"]
+
+
+def test_everything_is_found_after_a_new_start(house: Owner) -> None:
+    """What was said before a restart is found, also what had not been prepared for the search by then."""
+    house.write(entry(ANN, BOB, "one word"))
+    assert house.find(BOB.id, "word") == ["one word"]
+    house.log.add(entry(ANN, BOB, "last word"))
+    house.reopen()
+    assert house.find(BOB.id, "word") == ["last word", "one word"]
+
+
+def test_whoever_searches_a_closing_log_is_told(house: Owner) -> None:
+    """Every search is answered, with a page or with the reason why there is none, and closing waits for none."""
+    house.write(*(entry(ANN, BOB, "word") for _ in range(20_000)))
+    answers: list[Page | ChatError | None] = []
+    query = SearchQuery(BOB.id, "word", [], 10)
+    for _ in range(10):
+        house.log.search(query, lambda page, error: answers.append(page or error))
+    house.log.close()
+    house.log.search(query, lambda page, error: answers.append(page or error))
+    house.run_until(lambda: len(answers) == 11)
+    assert isinstance(answers[-1], StoreError)
+
+
+def test_numbers_of_people_and_places_are_kept_apart_from_words(house: Owner) -> None:
+    """What stands for people and rooms in an index is not found as a word, nor by a beginning."""
+    house.write(entry(ANN, LOBBY, "hi"), entry(BOB, ANN, "hi"))
+    for words in ("1", "2", "12*", "\U00010003", "\U00010005"):
+        assert house.find(ANN.id, words, LOBBY.id) == []
+
+
+alphabet = st.sampled_from(["red", "Green", "blue", "gre", "bluebell", "red-green"])
+messages = st.lists(
+    st.tuples(
+        st.sampled_from(PEOPLE),
+        st.sampled_from([*PEOPLE, *ROOMS]),
+        st.lists(alphabet, min_size=1, max_size=3).map(" ".join),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(said=messages, word=alphabet, within=st.sampled_from([None, ANN.id, LOBBY.id]), limit=st.integers(1, 30))
+def test_a_search_finds_what_a_look_at_everything_finds(
+    tmp_path_factory: pytest.TempPathFactory,
+    said: list[tuple[UserRecord, UserRecord | RoomRecord, str]],
+    word: str,
+    within: int | None,
+    limit: int,
+) -> None:
+    """Of what Bob may see, the newest with all the words."""
+    from tests.store.conftest import open_sqlite
+
+    folder = tmp_path_factory.mktemp("search")
+    owner = Owner(lambda post, committed: open_sqlite(folder, post, committed))
+    entries = [entry(*what) for what in said]
+    owner.write_all(*PEOPLE, *ROOMS, *entries)
+    wanted = f" {' '.join(word.lower().split('-'))} "
+    expected = [
+        row(one)
+        for one in reversed(entries)
+        if wanted in f" {one.text.lower().replace('-', ' ')} "
+        and (BOB.id in (one.sender, one.recipient) or one.recipient == LOBBY.id)
+        and one.recipient != OPS.id
+        and (within is None or one.recipient == within or (one.sender == within and one.recipient == BOB.id))
+    ]
+    if within == ANN.id:
+        expected = [one for one in expected if {one.sender, one.recipient} == {ANN.id, BOB.id}]
+    page = owner.search(SearchQuery(BOB.id, word, [LOBBY.id], limit, within))
+    owner.log.close()
+    assert page.rows == expected[:limit]
+    assert page.more == (len(expected) > limit)
+
+
+def test_no_more_searches_of_one_person_wait_than_can_be_answered_soon(chat: Owner) -> None:
+    """Whoever asks beyond that is told so; others are not, and those who wait are answered, and then there is room."""
+    chat.write(entry(ANN, BOB, "one word"))
+    answers: list[object] = []
+    query = SearchQuery(BOB.id, "word", [], 10)
+    others: list[object] = []
+    for _ in range(100):
+        chat.log.search(query, lambda page, error: answers.append(page or error))
+    chat.log.search(query._replace(user=ANN.id), lambda page, error: others.append(page or error))
+    chat.run_until(lambda: len(answers) == 100 and len(others) == 1)
+    refused = [answer for answer in answers if not isinstance(answer, Page)]
+    assert {str(error) for error in refused} == {"too many searches wait: try again in a while"}
+    assert len(refused) < 50
+    assert isinstance(others[0], Page)
+    assert chat.find(BOB.id, "word") == ["one word"]
+
+
+def test_a_search_that_is_too_expensive_is_an_error_of_theirs(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks for what everyone says is told so, and what to do."""
+    house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
+    monkeypatch.setattr(search, "_SECONDS", 0.0)
+    answer = house.ask(house.log.search, SearchQuery(BOB.id, "needle", [], 10))
+    assert isinstance(answer, InputError)
+    assert str(answer) == "This search takes too long: look for rarer words, or in one place only."
+    monkeypatch.undo()
+    assert house.find(BOB.id, "needle") == ["a needle"]
+
+
+def test_a_search_that_has_waited_too_long_is_not_begun(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the answer any more: others are waiting, who are told sooner."""
+    monkeypatch.setattr(sqlite_log, "_PATIENCE", -1.0)
+    answer = house.ask(house.log.search, SearchQuery(BOB.id, "needle", [], 10))
+    assert isinstance(answer, StoreError)
+    assert str(answer) == "too many searches wait: try again in a while"
+
+
+def test_a_search_that_is_interrupted_because_it_has_waited_is_no_error_of_theirs(
+    house: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Little of the time was its own."""
+    house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
+    assert house.find(BOB.id, "needle") == ["a needle"]
+    monkeypatch.setattr(search, "_SECONDS", 3600.0)
+    monkeypatch.setattr(search, "_CHECKED_EVERY", 1)  # which takes far longer than there is time
+    monkeypatch.setattr(sqlite_log, "_PATIENCE", 0.002)
+    answer = house.ask(house.log.search, SearchQuery(BOB.id, "needle", [], 10))
+    assert isinstance(answer, StoreError)
+    assert str(answer) == "too many searches wait: try again in a while"

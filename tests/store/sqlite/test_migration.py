@@ -1,0 +1,136 @@
+"""Logs that older versions have written: copied, brought up to date, and read as before."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from chatcli.errors import StoreError
+from chatcli.store.interface import Enter, KeyRecord, Ruling
+from chatcli.store.sqlite import schema
+from chatcli.store.sqlite_log import SqliteLog
+from tests.store.conftest import open_sqlite
+from tests.store.owner import Owner
+from tests.store.people import ANN, BOB, CID, LOBBY, entry
+
+NEWEST = len(schema.MIGRATIONS)
+PEOPLE = "INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, ?, ?)"
+TALK = "INSERT INTO messages (seq, id, conversation, sender, at, text) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+@pytest.fixture(params=range(1, NEWEST))
+def version(request: pytest.FixtureRequest) -> int:
+    """Return the number of an older schema."""
+    return int(request.param)
+
+
+@pytest.fixture
+def older(data: Path, version: int) -> Path:
+    """Make a log as a version with that schema has left it; return its data directory."""
+    data.mkdir()
+    with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.executescript("".join(schema.MIGRATIONS[:version]))
+        connection.executemany(PEOPLE, ((*user[:4], 3) for user in (ANN, BOB, CID)))
+        connection.execute("INSERT INTO conversations VALUES (1, 1, 2), (2, 1, 1)")
+        connection.execute("INSERT INTO members (user, conversation) VALUES (1, 1), (2, 1), (1, 2)")
+        said = [
+            (1, b"1" * 16, 1, 1, 10, "hi Bob"),
+            (2, b"2" * 16, 1, 2, 20, "hi Ann"),
+            (5, b"5" * 16, 2, 1, 50, "note"),
+        ]
+        connection.executemany(TALK, said)
+        if version >= 2:
+            connection.execute("INSERT INTO keys VALUES (1, x'01', 7)")
+            connection.execute("INSERT INTO rulings VALUES ('ban', 'eve', '{}')")
+        if version >= 3:
+            connection.execute("UPDATE users SET shown = cursor")
+            connection.execute("UPDATE messages SET re = 1 WHERE seq = 2")
+    return data
+
+
+def backup(data: Path, version: int) -> Path:
+    """Return where the copy of an older log lies."""
+    return data / f"chatcli.db.schema-{version}.bak"
+
+
+def open_log(data: Path) -> Owner:
+    """Open the log in a directory."""
+    return Owner(partial(open_sqlite, data))
+
+
+def test_an_older_log_is_read_as_before(older: Path, version: int) -> None:
+    """Everyone and everything is there, and new things go on behind."""
+    owner = open_log(older)
+    assert owner.log.users() == [user._replace(cursor=3, shown=3) for user in (ANN, BOB, CID)]
+    assert owner.log.keys() == ([KeyRecord(ANN.id, b"\x01", 7)] if version >= 2 else [])
+    assert owner.log.rulings() == ([Ruling("ban", "eve", "{}")] if version >= 2 else [])
+    assert (owner.log.rooms(), owner.log.members(), owner.log.head) == ([], [], 5)
+    assert owner.texts(ANN.id) == ["hi Bob", "hi Ann", "note"]
+    assert owner.texts(BOB.id) == ["hi Bob", "hi Ann"]
+    assert owner.find(ANN.id, "hi") == ["hi Ann", "hi Bob"]
+    owner.write_all(LOBBY, Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY, "to all"), entry(CID, BOB, "to Bob"))
+    assert owner.texts(BOB.id) == ["hi Bob", "hi Ann", "to all", "to Bob"]
+    owner.log.close()
+
+
+def test_an_older_log_is_copied_before_it_is_changed(older: Path, version: int) -> None:
+    """The copy is whole, in one file that only its owner reads, and of the schema that it names."""
+    open_log(older).log.close()
+    copy = backup(older, version)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert sorted(path.name for path in older.glob("*.bak*")) == [copy.name]
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert [text for (text,) in connection.execute("SELECT text FROM messages")] == ["hi Bob", "hi Ann", "note"]
+
+
+def test_a_copy_can_be_put_back(older: Path, version: int) -> None:
+    """Put in the log's place, it is what the log was."""
+    open_log(older).log.close()
+    backup(older, version).replace(older / "chatcli.db")
+    owner = open_log(older)
+    assert owner.texts(BOB.id) == ["hi Bob", "hi Ann"]
+    owner.log.close()
+
+
+def test_a_log_is_copied_once(older: Path, version: int) -> None:
+    """A log that is up to date, or new, is not copied."""
+    open_log(older).log.close()
+    backup(older, version).unlink()
+    open_log(older).log.close()
+    assert not list(older.glob("*.bak*"))
+
+
+def test_what_was_left_of_a_copy_is_in_nobodys_way(older: Path, version: int) -> None:
+    """A copy that was broken off is made again."""
+    unfinished = older / f"chatcli.db.schema-{version}.bak.tmp"
+    unfinished.write_bytes(b"half")
+    backup(older, version).write_bytes(b"of another time")
+    open_log(older).log.close()
+    assert not unfinished.exists()
+    assert backup(older, version).stat().st_size > 4096
+
+
+def test_without_a_copy_nothing_is_changed(older: Path, version: int) -> None:
+    """Where the copy cannot be made, the log is not opened, and stays what it was."""
+    backup(older, version).mkdir()
+    with pytest.raises(StoreError) as caught:
+        SqliteLog(older, post=print, committed=print)
+    assert str(caught.value) == (
+        f"Cannot use the log {older / 'chatcli.db'}: it must be brought up to date, and before that it cannot be "
+        f"copied to {backup(older, version)}: {os.strerror(21)}. Nothing was changed; make room there, or move it all "
+        "to a larger disk."
+    )
+    with closing(sqlite3.connect(older / "chatcli.db")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (version,)
+    assert sorted(path.name for path in older.glob("*.bak*")) == [backup(older, version).name]

@@ -1,0 +1,157 @@
+"""What every store must do when old messages are deleted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatcli.store import retention
+from chatcli.store.interface import Entry, HistoryQuery
+from tests.store.owner import Owner
+from tests.store.people import ANN, BOB, LOBBY, entry
+from tests.store.town import mistype
+
+NOW = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def _restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look through the log again at once."""
+    monkeypatch.setattr(retention, "_REST", 0.0)
+
+
+def old(text: str = "old word") -> Entry:
+    """Make a message from before."""
+    said = entry(ANN, BOB, text)
+    said.at = NOW - 1
+    return said
+
+
+def prune(owner: Owner, times: int = 1, before: int = NOW) -> None:
+    """Have the log pruned so many times, each time until it is done."""
+    for _ in range(times):
+        owner.log.prune(before)
+        owner.log.add(entry(ANN, ANN, "tick"))
+        owner.commit()
+        owner.run_all()
+
+
+def texts(owner: Owner) -> list[str]:
+    """Return what Bob's feed has."""
+    return owner.texts(BOB.id)
+
+
+def test_old_messages_are_deleted_and_others_kept(chat: Owner) -> None:
+    """Neither the feed nor the history has them any more; those that are newer stay, wherever they stand."""
+    chat.write(old(), entry(ANN, BOB, "new"), old(), entry(ANN, BOB, "newer"))
+    prune(chat)
+    assert texts(chat) == ["new", "newer"]
+    assert [row.text for row in chat.history(HistoryQuery(BOB.id, ANN.id, 10)).rows] == ["new", "newer"]
+
+
+def test_a_few_are_deleted_at_a_time(chat: Owner) -> None:
+    """However much there is to do, a step is short; step by step it is done."""
+    chat.write(*(old() for _ in range(1200)), entry(ANN, BOB, "new"))
+    prune(chat)
+    assert len(texts(chat)) == 701
+    prune(chat, 3)
+    assert texts(chat) == ["new"]
+
+
+def test_what_is_old_behind_much_that_is_newer_is_deleted(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an import: it is come by after some rests; meanwhile what gets old at the beginning is deleted, too."""
+    monkeypatch.setattr(retention, "_NEWER_IN_A_ROW", 2000)
+    newer = [entry(ANN, BOB, "new") for _ in range(8000)]
+    chat.write(*newer, old("imported"))
+    prune(chat, 6)
+    assert len(texts(chat)) == 8001
+    prune(chat, 6, before=newer[300].at)
+    assert len(texts(chat)) == 7701
+    prune(chat, 40)
+    assert len(texts(chat)) == 7700
+    assert "imported" not in texts(chat)
+    chat.write(old("late"))
+    prune(chat, 60)
+    assert "late" not in texts(chat)
+
+
+def test_what_was_deleted_is_not_found(chat: Owner) -> None:
+    """The search does not know their words any more, and still knows the others."""
+    chat.write(old("old secret"), entry(ANN, BOB, "new secret"))
+    assert chat.find(BOB.id, "secret") == ["new secret", "old secret"]
+    prune(chat)
+    assert chat.find(BOB.id, "secret") == ["new secret"]
+    chat.reopen()
+    assert chat.find(BOB.id, "secret") == ["new secret"]
+    assert chat.find(BOB.id, "old") == []
+
+
+def test_what_was_deleted_is_no_more_in_the_file(chat: Owner, data: Path) -> None:
+    """What was said is overwritten, not only forgotten."""
+    chat.write(*(old(f"a secret worth {number}" + "!" * 300) for number in range(100)), entry(ANN, BOB, "new"))
+    prune(chat)
+    chat.log.close()
+    assert texts_in(data / "chatcli.db") == 0
+
+
+def texts_in(path: Path) -> int:
+    """Return how often the secret stands in a file."""
+    return path.read_bytes().count(b"a secret worth")
+
+
+def test_no_seq_is_used_twice(chat: Owner) -> None:
+    """Even if everything was deleted, what is said after a restart comes behind it."""
+    said = [old() for _ in range(3)]
+    chat.write(*said)
+    chat.log.prune(NOW)
+    chat.run_while(lambda: bool(chat.read(BOB.id, upto=2**62).rows))
+    chat.reopen()
+    assert chat.log.head == said[-1].seq
+    after = entry(ANN, BOB, "after")
+    chat.write(after)
+    assert after.seq > said[-1].seq
+    assert texts(chat) == ["after"]
+
+
+def test_rooms_are_pruned_too(house: Owner) -> None:
+    """What was said in a room is no different."""
+    said = entry(ANN, LOBBY, "old")
+    said.at = NOW - 1
+    house.write(said)
+    prune(house)
+    assert house.history(HistoryQuery(BOB.id, LOBBY.id, 10)).rows == []
+
+
+def test_pruning_goes_on_between_batches(chat: Owner) -> None:
+    """Whoever asks again while a step is under way asks for nothing; and messages are written meanwhile."""
+    chat.write(*(old() for _ in range(400)))
+    for number in range(20):
+        chat.log.prune(NOW)
+        chat.log.add(entry(ANN, BOB, str(number)))
+        chat.log.commit()
+    chat.run_until(lambda: chat.log.idle)
+    prune(chat)
+    assert texts(chat) == [str(number) for number in range(20)]
+
+
+def test_a_log_that_is_closed_is_not_pruned(chat: Owner) -> None:
+    """To ask it of a closed log is harmless."""
+    chat.write(old())
+    chat.log.close()
+    chat.log.prune(NOW)
+
+
+def test_a_time_that_is_none_does_not_stop_the_writer(
+    chat: Owner, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where damage has made bytes of a time, messages are written as ever, and what stands far enough is deleted."""
+    chat.write(old("damaged"), *(old() for _ in range(600)), entry(ANN, BOB, "new"))
+    chat.log.close()
+    mistype(data, "damaged", time=True)
+    chat.reopen()
+    prune(chat, 3)
+    assert chat.write(entry(ANN, BOB, "newer")).error is None
+    assert len(chat.texts(ANN.id)) < 600
+    assert "Cannot delete old messages from the log" in caplog.text
+    assert "some of them are damaged" in caplog.text
