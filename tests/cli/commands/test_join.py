@@ -108,7 +108,9 @@ def test_what_was_missed_is_not_waited_for_for_ever(typed: str) -> None:
         while connection.recv(65536):
             pass
 
-    program = "from chatcli.client import plain; from chatcli.cli.main import main; plain._PATIENCE = 0.3; main()"
+    program = (
+        "from chatcli.client.interactive import plain; from chatcli.cli.main import main; plain._PATIENCE = 0.3; main()"
+    )
     with Impostor(mute) as address:
         done = subprocess.run(
             [sys.executable, "-c", program, "join", "--user", "a", "--server", str(address)],

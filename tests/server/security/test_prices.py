@@ -48,7 +48,7 @@ KINDS: Final = get_args(f.ClientFrame)
 
 def test_every_price_is_documented() -> None:
     """The protocol's page has what each kind of frame costs."""
-    page = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
     prices_of = page.partition("### What it costs to say something")[2].partition("\n### ")[0]
     assert [kind for kind in KINDS if kind is not f.Send and f"`{kind.__struct_config__.tag}`" not in prices_of] == []
 
