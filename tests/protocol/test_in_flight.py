@@ -54,6 +54,12 @@ def test_a_message_larger_than_the_window_goes_alone() -> None:
         window.resolve(identity)
 
 
+def test_sizes_are_those_of_utf_8() -> None:
+    """The server has bytes in memory, and a character may be four of them."""
+    window = InFlight(Send(identity, "bob", "😀" * (MAX_BYTES // 4)) for identity in "12")
+    assert _ids(window.next_batch()) == ["1"]
+
+
 def test_room() -> None:
     """Messages that were not sent yet fill the window, too."""
     assert InFlight(map(_message, range(MAX_MESSAGES - 1))).has_room

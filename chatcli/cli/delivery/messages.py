@@ -10,7 +10,7 @@ import click
 from chatcli.cli.delivery.report import Outcome, tell, worst
 from chatcli.cli.options.parser import unquoted
 from chatcli.cli.options.shared import in_use, naming
-from chatcli.client.outbox.batch import Mailing
+from chatcli.client.outbox.batch import SendBatch
 from chatcli.errors import (
     ChatError,
     InputError,
@@ -79,7 +79,7 @@ class _Delivery:
         self._messages = messages
         self._timeout = timeout
         self._confirming: Confirming | None = None
-        self._mailing = Mailing(messages, together=[[message.id for message in messages]])
+        self._batch = SendBatch(messages, together=[[message.id for message in messages]])
         self._error: ChatError | None = None  # of what is not answered
         self._spooled = False
         self._unkept: ServerUnavailable | None = None  # why what was to be kept could not be
@@ -93,12 +93,12 @@ class _Delivery:
         from chatcli.client.oneshot import requests as oneshot
 
         if self._timeout is None:
-            oneshot.deliver(server, user, self._mailing, trust)
+            oneshot.deliver(server, user, self._batch, trust)
             return
         from chatcli.client.oneshot.receipts import Confirming
 
         self._confirming = Confirming(self._messages, self._timeout)
-        self._mailing = self._confirming.mailing
+        self._batch = self._confirming.batch
         oneshot.confirm(server, user, self._confirming, trust)
 
     def failed(self, error: ChatError) -> None:
@@ -133,7 +133,7 @@ class _Delivery:
 
     def _answers(self) -> list[tuple[Send, Sent | ChatError | None]]:
         """Return what the server has said of each, or else what kept it from saying anything."""
-        return [(message, self._mailing.answers.get(message.id, self._error)) for message in self._messages]
+        return [(message, self._batch.answers.get(message.id, self._error)) for message in self._messages]
 
     def _outcome(self, message: Send, answer: Sent | ChatError | None) -> Outcome:
         if isinstance(answer, Sent):
@@ -147,7 +147,7 @@ class _Delivery:
             if self._spooled:
                 return Outcome(message, "spooled")
             answer = self._unkept or answer
-        if isinstance(answer, ServerUnreachable) and self._mailing.told:
+        if isinstance(answer, ServerUnreachable) and self._batch.may_have_arrived(message):
             return Outcome(message, "unknown", error=answer)
         if isinstance(answer, InputError) and message.re is not None and f"no message {message.re} to" in str(answer):
             answer = _nothing_to_answer(message)

@@ -15,7 +15,7 @@ from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.message_ids import new_id
 from chatcli.client.oneshot.splitter import LONGEST, Cutter, Line
-from chatcli.client.outbox.batch import MOST, MOST_BYTES, check
+from chatcli.client.outbox.batch import check_recipients
 from chatcli.client.outbox.leftovers import empty_spool
 from chatcli.client.outbox.store import Outbox
 from chatcli.client.storage.files import outbox_directory
@@ -24,6 +24,7 @@ from chatcli.client.transport.blocking import TIMEOUT, broken_sentence, greeted
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol import codes
 from chatcli.protocol.frames import VERSION, Bye, ClientFrame, Error, Hello, Ping, Send, Sent, ServerFrame, Welcome
+from chatcli.protocol.in_flight import MAX_BYTES, MAX_MESSAGES
 from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Lines:
         Raises:
             ChatError: they may not.
         """
-        if refused := check(exchange, self._recipients):
+        if refused := check_recipients(exchange, self._recipients):
             error = next(iter(refused.values()))
             error.args = (" ".join(f"{to}: {why}" for to, why in refused.items()),)
             raise error
@@ -224,7 +225,7 @@ class Lines:
 
     def room(self) -> bool:
         """Return whether more may be on its way."""
-        return len(self._open) < MOST and self._open_bytes < MOST_BYTES
+        return len(self._open) < MAX_MESSAGES and self._open_bytes < MAX_BYTES
 
     def take(self, frame: ServerFrame) -> None:
         """Take what the server says.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client.errors import as_exception
-from chatcli.client.outbox.batch import Mailing
+from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.transport.blocking import TIMEOUT
 from chatcli.protocol.frames import Error, Receipt, ReceiptList, Receipts, Send, Sent
 from chatcli.protocol.names import is_room
@@ -27,14 +27,14 @@ class Confirming:
         stored: called once each of them is answered.
 
     Attributes:
-        mailing: what the server has said of each.
+        batch: what the server has said of each.
         seen: ids of those that somebody has confirmed.
         unknown: why that cannot be learnt of others, by id.
     """
 
     def __init__(self, messages: Iterable[Send], timeout: float, stored: Callable[[], None] = lambda: None) -> None:
         self._messages = list(messages)
-        self.mailing = Mailing(self._messages, together=[[message.id for message in self._messages]])
+        self.batch = SendBatch(self._messages, together=[[message.id for message in self._messages]])
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
         self._timeout = timeout
@@ -44,7 +44,7 @@ class Confirming:
     @property
     def begun(self) -> bool:
         """Whether each message is answered."""
-        return self.mailing.done
+        return self.batch.done
 
     def left(self) -> float:
         """Return how many seconds are left."""
@@ -52,14 +52,14 @@ class Confirming:
 
     def patience(self) -> float:
         """Return for how long to try, in seconds."""
-        return max(0.1, min(TIMEOUT, self.left())) if self.mailing.done else TIMEOUT
+        return max(0.1, min(TIMEOUT, self.left())) if self.batch.done else TIMEOUT
 
     def waits(self) -> list[tuple[Send, int]]:
         """Return what is not confirmed and may be, and where it stands in the log."""
         return [
             (message, answer.seq)
             for message in self._messages
-            if isinstance(answer := self.mailing.answers.get(message.id), Sent)
+            if isinstance(answer := self.batch.answers.get(message.id), Sent)
             and message.id not in self.seen
             and message.id not in self.unknown
         ]
@@ -70,8 +70,8 @@ class Confirming:
 
     def talk(self, exchange: Exchange) -> None:
         """Say what is not answered, then wait until all of it was seen, or the time is over."""
-        if not self.mailing.done:
-            self.mailing.talk(exchange, leave=False)
+        if not self.batch.done:
+            self.batch.run(exchange, leave=False)
             self._until = time.monotonic() + self._timeout
             self._stored()
         exchange.deadline = self._until

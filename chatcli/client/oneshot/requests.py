@@ -11,7 +11,7 @@ import msgspec
 from chatcli.client.identity.key import Identity, load_identity
 from chatcli.client.identity.message_ids import new_id
 from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
-from chatcli.client.outbox.batch import Mailing
+from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.outbox.leftovers import empty_spool
 from chatcli.client.storage.files import config_directory
 from chatcli.client.transport.blocking import TIMEOUT, Exchange, Kind, Result, converse
@@ -133,25 +133,25 @@ def send_all(
     Raises:
         As :func:`send`, where nothing was answered.
     """
-    mailing = Mailing(messages, together=[[message.id for message in messages]])
+    batch = SendBatch(messages, together=[[message.id for message in messages]])
     try:
-        deliver(server, user, mailing, trust, identity)
+        deliver(server, user, batch, trust, identity)
     except ChatError as error:
-        if not mailing.answers:
+        if not batch.answers:
             raise
-        return [mailing.answers.get(message.id, error) for message in messages]
-    return [mailing.answers[message.id] for message in messages]
+        return [batch.answers.get(message.id, error) for message in messages]
+    return [batch.answers[message.id] for message in messages]
 
 
 def deliver(
-    server: Address, user: str, mailing: Mailing, trust: Trust = CAUTIOUS, identity: Identity | None = None
+    server: Address, user: str, batch: SendBatch, trust: Trust = CAUTIOUS, identity: Identity | None = None
 ) -> None:
-    """Send what is in a mailing, which then knows the answers; also those that came before anything is raised.
+    """Send a batch, which records the answers, those included that came before an error.
 
     Raises:
         As :func:`send`.
     """
-    _converse(server, user, "send", mailing.talk, trust, identity)
+    _converse(server, user, "send", batch.run, trust, identity)
 
 
 def confirm(

@@ -1,31 +1,29 @@
-"""Messages on their way to the server: said in one breath, answered in any order, and again with the same ids."""
+"""A batch of messages that one command sends: in one write, answered in any order, and again with the same ids."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client.errors import as_exception
 from chatcli.errors import ChatError, HeldBack
 from chatcli.protocol.frames import Bye, Check, Done, Error, Send, Sent
+from chatcli.protocol.in_flight import InFlight
 
 if TYPE_CHECKING:
     from chatcli.client.transport.blocking import Exchange
 
-#: Seconds for the next answer, from a server that has taken messages: to give up means not to know what became of them.
+#: Seconds for the next answer, from a server that has received messages: to give up leaves their outcome unknown.
 PATIENCE: Final = 30.0
-#: Messages, and bytes of them, that may be on their way at once: so much memory, and so much that is said again.
-MOST: Final = 200
-MOST_BYTES: Final = 256 * 1024
 
 
-def check(exchange: Exchange, recipients: Iterable[str]) -> dict[str, ChatError]:
-    """Return why the user may not write to some of these, by name; nothing is sent.
+def check_recipients(exchange: Exchange, recipients: Iterable[str]) -> dict[str, ChatError]:
+    """Return the recipients that the user may not write to, by name, each with the reason; nothing is sent.
 
     Raises:
         OSError: the connection broke, or it took too long.
-        ChatError: the server said no to all of it.
+        ChatError: the server refused all of it.
     """
     asked = dict(enumerate(recipients, 1))
     refused: dict[str, ChatError] = {}
@@ -38,92 +36,74 @@ def check(exchange: Exchange, recipients: Iterable[str]) -> dict[str, ChatError]
     return refused
 
 
-class Mailing:
-    """Messages, and what the server has said of each.
+class SendBatch:
+    """Messages to send, and the server's answers.
 
     Args:
-        messages: what is sent.
-        patience: seconds for the next answer, beside what the exchange has for all of it.
-        together: ids of those that are sent all, or none of them if the user may not write to one of the recipients.
+        messages: the messages, in order.
+        patience: seconds for the next answer, beyond the deadline of the connection.
+        together: groups of ids: the messages of a group are all sent, or none is if the user may not write to one of
+            the recipients.
 
     Attributes:
-        answers: by id, in the order in which they came: that a message is on disk, or why it is not.
-        told: something was said, so that the server may have what is not answered.
+        answers: by id, in the order in which they came: the receipt of a message that is on disk, or the refusal.
     """
 
     def __init__(
         self, messages: Iterable[Send], patience: float | None = None, *, together: Iterable[Collection[str]] = ()
     ) -> None:
         self.answers: dict[str, Sent | ChatError] = {}
-        self.told = False
-        self._patience = patience
-        self._together = [group for group in together if len(group) > 1]
-        self._open = {message.id: message for message in messages}
+        self._patience = PATIENCE if patience is None else patience
+        self._groups = [group for group in together if len(group) > 1]
+        self._in_flight = InFlight(messages)
 
     @property
     def done(self) -> bool:
-        """Whether everything is answered."""
-        return not self._open
+        """Whether every message is answered."""
+        return not self._in_flight
 
-    def unanswered(self) -> list[Send]:
-        """Return what is not answered, in order."""
-        return list(self._open.values())
+    def may_have_arrived(self, message: Send) -> bool:
+        """Return whether a message without an answer was sent, so that the server may have it."""
+        return self._in_flight.was_sent(message.id)
 
-    def talk(self, exchange: Exchange, *, leave: bool = True) -> None:
-        """Say what is not answered yet, and hear the answers; to be called again on another connection if one breaks.
+    def run(self, exchange: Exchange, *, leave: bool = True) -> None:
+        """Send the messages without an answer, and receive the answers; on each connection until all are answered.
 
         Args:
-            exchange: what to say it on.
-            leave: say goodbye behind the last message.
+            exchange: the connection.
+            leave: say goodbye after the last message.
 
         Raises:
-            OSError: the connection broke, or nothing was answered for too long.
-            ChatError: the server said no to all of it.
+            OSError: the connection broke, or no answer came for too long.
+            ChatError: the server refused all of it.
         """
-        if self._together and not self.told:
-            self._check(exchange)
-        rest = self._batches()
-        patience = PATIENCE if self._patience is None else self._patience
-        said = answered = 0
-        while self._open:
-            # A batch more as soon as half of what was said is answered: so the server never has to wait for us.
-            while said - answered <= MOST // 2 and (batch := next(rest, None)) is not None:
-                said += len(batch)
-                self.told = True
-                exchange.say(*batch, *([Bye()] if leave and said == len(self._open) + answered else []))
-                exchange.deadline = max(exchange.deadline, time.monotonic() + patience)
-            if self._take(exchange.hear_each(Sent)):
-                answered += 1
-                exchange.deadline = max(exchange.deadline, time.monotonic() + patience)
+        in_flight = self._in_flight
+        in_flight.disconnected()
+        if self._groups:
+            self._check_groups(exchange)
+        unsent = len(in_flight)
+        while in_flight:
+            if batch := in_flight.next_batch():
+                unsent -= len(batch)
+                exchange.say(*batch, *([Bye()] if leave and not unsent else []))
+                self._extend_deadline(exchange)
+            answer = exchange.hear_each(Sent)
+            if (message := in_flight.resolve(answer.id)) is not None:
+                self.answers[message.id] = answer if isinstance(answer, Sent) else as_exception(answer)
+                self._extend_deadline(exchange)
 
-    def _check(self, exchange: Exchange) -> None:
-        """Answer what is held back with the reason, and what holds it back."""
-        groups = [[self._open[identity] for identity in group if identity in self._open] for group in self._together]
-        refused = check(exchange, {message.to: None for group in groups for message in group})
+    def _extend_deadline(self, exchange: Exchange) -> None:
+        exchange.deadline = max(exchange.deadline, time.monotonic() + self._patience)
+
+    def _check_groups(self, exchange: Exchange) -> None:
+        """Answer the messages of each group that may not be sent: with its refusal, or that of another recipient."""
+        messages = {message.id: message for message in self._in_flight.unanswered()}
+        groups = [[messages[identity] for identity in group if identity in messages] for group in self._groups]
+        refused = check_recipients(exchange, {message.to: None for group in groups for message in group})
         for group in groups:
             cause = next((refused[message.to] for message in group if message.to in refused), None)
             for message in group if cause is not None else ():
                 held = HeldBack(f"Not sent, as another recipient cannot get it: {cause}", cause or ChatError())
                 self.answers[message.id] = refused.get(message.to, held)
-                del self._open[message.id]
-
-    def _batches(self) -> Iterator[list[Send]]:
-        """Yield what is not answered in pieces of which two may be on their way."""
-        batch: list[Send] = []
-        size = 0
-        for message in self.unanswered():
-            length = len(message.text.encode())
-            if len(batch) == MOST // 2 or (batch and size + length > MOST_BYTES // 2):
-                yield batch
-                batch, size = [], 0
-            batch.append(message)
-            size += length
-        if batch:
-            yield batch
-
-    def _take(self, frame: Sent | Error) -> bool:
-        """Note an answer; return whether it was one to a message of ours that was open."""
-        if self._open.pop(frame.id or "", None) is None:
-            return False
-        self.answers[frame.id or ""] = frame if isinstance(frame, Sent) else as_exception(frame)
-        return True
+                self._in_flight.resolve(message.id)
+        self._groups = []  # once is enough: the messages may be on the server's disk from now on

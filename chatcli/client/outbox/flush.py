@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.client import diagnostics
 from chatcli.client.identity.key import load_identity
-from chatcli.client.outbox.batch import Mailing
+from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.outbox.store import Outbox, beginnings
 from chatcli.client.storage.files import config_directory, hold, outbox_directory
 from chatcli.client.transport.blocking import converse
@@ -73,28 +73,28 @@ def send_left(
 def _send(
     box: Outbox, server: Address, hello: Hello, trust: Trust, identity: Identity, seconds: float, *, asking: bool
 ) -> None:
-    mailing = Mailing(box.left, 0 if asking else seconds, together=box.together)
+    batch = SendBatch(box.left, 0 if asking else seconds, together=box.together)
     try:
         if box.left:
             diagnostics.detail(lambda: f"Sending what waits in the outbox: {len(box.left)}.")
-            converse(server, hello, mailing.talk, trust, identity, seconds)
+            converse(server, hello, batch.run, trust, identity, seconds)
     except ServerUnreachable:
-        if not (asking and mailing.answers):  # otherwise there is a server, and the next command sends the rest
+        if not (asking and batch.answers):  # otherwise there is a server, and the next command sends the rest
             raise
     finally:
         try:
-            _tell_refused(box, mailing)
-            box.settle(mailing.answers)
+            _tell_refused(box, batch)
+            box.settle(batch.answers)
         finally:
             box.close()
-    for answer in mailing.answers.values():
+    for answer in batch.answers.values():
         if isinstance(answer, ServerUnavailable):
             raise answer
 
 
-def _tell_refused(box: Outbox, mailing: Mailing) -> None:
+def _tell_refused(box: Outbox, batch: SendBatch) -> None:
     recipients = {message.id: message.to for message in box.left}
-    for identity, answer in mailing.answers.items():
+    for identity, answer in batch.answers.items():
         if isinstance(answer, ChatError) and not isinstance(answer, ServerUnavailable):
             recipient = printable_line(recipients[identity])
             diagnostics.trouble(f"{recipient}: {answer} This was kept before; chatcli outbox shows it.")

@@ -19,8 +19,7 @@ from chatcli.client.identity.message_ids import new_id
 from chatcli.client.identity.trust import CAUTIOUS, PLAIN, Trust
 from chatcli.client.oneshot import requests as oneshot
 from chatcli.client.oneshot.receipts import Confirming
-from chatcli.client.outbox import batch as mailing
-from chatcli.client.outbox.batch import Mailing
+from chatcli.client.outbox import batch
 from chatcli.client.transport import blocking
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownAsker, UnknownRecipient
 from chatcli.protocol.address import Address
@@ -125,7 +124,7 @@ def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
 def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
     """Whatever trickles in, the time for all of it is bounded."""
     monkeypatch.setattr(blocking, "TIMEOUT", 0.5)
-    monkeypatch.setattr(mailing, "PATIENCE", 0.5)
+    monkeypatch.setattr(batch, "PATIENCE", 0.5)
 
     def drip(connection: socket.socket) -> None:
         limits = {"text": 1, "frame": 1, "silence": 60}
@@ -248,7 +247,7 @@ def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30, trust
     message = Send(new_id(), to, "hi")
     confirming = Confirming([message], timeout)
     oneshot.confirm(address, "a", confirming, trust)
-    sent = confirming.mailing.answers[message.id]
+    sent = confirming.batch.answers[message.id]
     assert isinstance(sent, Sent)
     return Receipted(sent.seq, message.id in confirming.seen, confirming.unknown.get(message.id, ""))
 
@@ -335,13 +334,6 @@ def test_the_time_of_a_wait_ends_it_whatever_the_server_does() -> None:
     with impostor as address:
         receipted = wait_for_receipt(address, timeout=0.5)
     assert not receipted.seen
-
-
-def test_what_is_on_its_way_is_counted_in_bytes() -> None:
-    """As a server counts it that has it in memory: a character may be four of them."""
-    text = "😀" * (mailing.MOST_BYTES // 8)  # half of what may be on its way
-    sizes = [len(batch) for batch in Mailing([Send(new_id(), "b", text) for _ in range(4)])._batches()]
-    assert sizes == [1, 1, 1, 1]
 
 
 def test_a_page_that_was_read_is_not_read_again() -> None:

@@ -15,7 +15,7 @@ from chatcli.client.identity.message_ids import new_id
 from chatcli.client.identity.trust import CAUTIOUS
 from chatcli.client.oneshot import requests as oneshot
 from chatcli.client.oneshot.receipts import Confirming
-from chatcli.client.outbox import batch as mailing
+from chatcli.client.outbox import batch
 from chatcli.client.outbox import flush as spool
 from chatcli.client.outbox import store as outbox
 from chatcli.client.outbox.leftovers import anything_waits, empty_spool
@@ -61,7 +61,7 @@ def descriptors() -> int:
 
 def test_a_server_that_does_not_answer_gets_the_time_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that of a message which nobody has kept."""
-    monkeypatch.setattr(mailing, "PATIENCE", DEADLINE * 10)
+    monkeypatch.setattr(batch, "PATIENCE", DEADLINE * 10)
 
     def mute(connection: socket.socket) -> None:
         Line(connection).hears("send")
