@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
             hint = f'Did you mean "{near[0]}"?' if near else f"There are {', '.join(COMMANDS)}."
             raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx) from None
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """Complete a command's name; none is imported for that."""
         from click.shell_completion import CompletionItem
 
@@ -105,10 +105,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(str(status), meaning) for status, meaning in EXIT_STATUSES.items()])
 
 
-def _named_servers(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from chatcli.cli.completion.candidates import named_servers
+def _named_servers(context: click.Context, option: click.Parameter, start: str) -> list[CompletionItem[str]]:
+    from chatcli.cli.options.candidates import named_servers
 
-    return named_servers(incomplete)
+    return named_servers(context, option, start)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

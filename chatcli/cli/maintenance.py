@@ -11,8 +11,9 @@ from typing import IO, Any, Final
 
 import click
 
+from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import data_directory, data_option_within, json_option, loudness_options
-from chatcli.cli.options.types import FileType, NameType
+from chatcli.cli.options.types import TextType
 from chatcli.cli.output.streams import quiet
 
 _STDIO: Final = "-"
@@ -23,7 +24,7 @@ def _force_option(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(short_help="Copy the log into FILE.")
-@click.argument("file", type=FileType())
+@click.argument("file", type=TextType(), shell_complete=candidates.files)
 @_force_option
 @json_option("file, messages, bytes.")
 @data_option_within
@@ -46,11 +47,14 @@ def backup(file: str, force: bool, as_json: bool) -> None:
 
 
 @click.command("export", short_help="Write conversations as lines of JSON.")
-@click.argument("conversations", metavar="[CONVERSATION]...", nargs=-1, type=NameType(people=False))
+@click.argument(
+    "conversations", metavar="[CONVERSATION]...", nargs=-1, type=TextType(), shell_complete=candidates.rooms
+)
 @click.option(
     "--output",
     "-o",
-    type=FileType(),
+    type=TextType("FILE"),
+    shell_complete=candidates.files,
     default=_STDIO,
     show_default=True,
     help="Where to write it; - is standard output.",
@@ -111,7 +115,7 @@ def _writing(file: IO[bytes], *, shown: bool = True) -> Iterator[Callable[[bytes
 
 
 @click.command("import", short_help="Add an export to a log.")
-@click.argument("file", type=FileType())
+@click.argument("file", type=TextType(), shell_complete=candidates.files)
 @json_option("messages, known, users, rooms.")
 @data_option_within
 @loudness_options

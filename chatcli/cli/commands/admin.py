@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from chatcli.cli.maintenance import COMMANDS
+from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import data_directory, data_option, data_option_within, loudness_options
-from chatcli.cli.options.types import DurationType, NameType, TextType
+from chatcli.cli.options.types import DurationType, TextType
 from chatcli.cli.output.streams import note, quiet
-from chatcli.cli.output.tables import columns, moment, on_terminal, print_row, tabs
+from chatcli.cli.output.tables import columns, on_terminal, print_row, tabs
+from chatcli.cli.output.times import moment
 from chatcli.errors import UnknownRecipient
 from chatcli.protocol.address import is_loopback, parse_address
 
@@ -59,7 +61,7 @@ for upkeep in COMMANDS:
 
 
 def _name(function: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("name", type=NameType(rooms=False))(function)
+    return click.argument("name", type=TextType(), shell_complete=candidates.people)(function)
 
 
 def _for(function: Callable[..., None]) -> Callable[..., None]:
@@ -117,7 +119,7 @@ def kick(name: str, reason: str | None, as_json: bool) -> None:
 
 
 @_sub_command("Keep out a name and its keys, or one key.")
-@click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
+@click.argument("who", metavar="NAME|SHA256:…", type=TextType(), shell_complete=candidates.people)
 @_for
 @_reason
 @click.option("--anyway", is_flag=True, help="Also if nobody of that name was ever here.")
@@ -135,7 +137,7 @@ def ban(who: str, seconds: int | None, reason: str | None, anyway: bool, as_json
 
 
 @_sub_command("Take a ban back.")
-@click.argument("who", metavar="NAME|SHA256:…", type=NameType(rooms=False))
+@click.argument("who", metavar="NAME|SHA256:…", type=TextType(), shell_complete=candidates.people)
 def unban(who: str, as_json: bool) -> None:
     """Take a ban back."""
 

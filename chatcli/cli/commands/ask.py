@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.exit_status import DECLINED, NOT_IN_TIME
+from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import TextCommand, in_quotes
 from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
@@ -56,7 +57,7 @@ class _AskCommand(TextCommand):
 
 
 @click.command("ask", cls=_AskCommand)
-@click.argument("to", type=NameType())
+@click.argument("to", type=NameType(), shell_complete=candidates.people_and_rooms)
 @click.argument("question", type=TextType())
 @click.option(
     "-c",
@@ -194,7 +195,8 @@ def _no_answer(to: str, timeout: int, reply: Reply) -> str:
 def _tell(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool) -> None:
     """Print the answer, and end with its number as the status."""
     from chatcli.cli.output.records import Answer
-    from chatcli.cli.output.tables import moment, print_json
+    from chatcli.cli.output.tables import print_json
+    from chatcli.cli.output.times import moment
 
     choice = message.answer if message.answer is not None and message.answer >= 0 else None
     if choice is not None and choice >= len(choices):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import loudness_options
 from chatcli.cli.options.types import AddressType
 from chatcli.protocol.address import Address
@@ -17,7 +18,7 @@ _UNKNOWN = 3  # the status of what nobody knows
 
 
 @click.command("forget")
-@click.argument("server", metavar="HOST[:PORT]", type=AddressType())
+@click.argument("server", metavar="HOST[:PORT]", type=AddressType(), shell_complete=candidates.servers)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @loudness_options
 def command(server: Address, yes: bool) -> None:

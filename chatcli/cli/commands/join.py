@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import server_options, setting_option, user_option
 from chatcli.cli.options.types import RoomType, TextType
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
 @click.option("--link", type=TextType(), metavar="CODE", help='Your code from "chatcli key link" on another device.')
 @click.option("--invite", type=TextType(), metavar="CODE", help="The operator's code for someone new.")
 @click.option(
-    "--room", "rooms", type=RoomType(), multiple=True, help='Enter this room, as in "#ops"; may be given several times.'
+    "--room",
+    "rooms",
+    type=RoomType(),
+    multiple=True,
+    shell_complete=candidates.rooms,
+    help='Enter this room, as in "#ops"; may be given several times.',
 )
 @setting_option("receipts")
 @setting_option("plain")

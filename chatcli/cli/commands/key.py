@@ -7,7 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options.shared import json_option, login_name, loudness_options, server_options, user_option
+from chatcli.cli.options.resolution import login_name
+from chatcli.cli.options.shared import json_option, loudness_options, server_options, user_option
 from chatcli.cli.options.types import FingerprintType
 from chatcli.cli.output.streams import note, warn
 from chatcli.protocol.address import Address
@@ -97,7 +98,8 @@ def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None
         command = command_line(*words)
         if as_json:
             from chatcli.cli.output.records import LinkCode as Record
-            from chatcli.cli.output.tables import moment, print_json
+            from chatcli.cli.output.tables import print_json
+            from chatcli.cli.output.times import moment
 
             print_json(Record(answer.code, moment(answer.until), command.strip()))
             return
@@ -115,7 +117,8 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
     On a terminal in columns. In a pipe parted by tabs: the fingerprint, and since when (RFC 3339).
     """
     from chatcli.cli.output.records import Key
-    from chatcli.cli.output.tables import local, moment, on_terminal, print_json, table, tabs
+    from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
+    from chatcli.cli.output.times import local, moment
     from chatcli.client.oneshot.requests import request
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.text import printable_line

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.exit_status import NOT_IN_TIME
+from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import json_option, naming, server_options, setting_option, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
@@ -60,11 +61,23 @@ class _ListenCommand(RoomCommand):
 
 
 @click.command("listen", cls=_ListenCommand)
-@click.argument("sources", metavar="[FROM]...", nargs=-1, type=NameType())
+@click.argument("sources", metavar="[FROM]...", nargs=-1, type=NameType(), shell_complete=candidates.people_and_rooms)
 @click.option(
-    "--from", "senders", multiple=True, type=NameType("NAME", rooms=False), help="Only what this person says."
+    "--from",
+    "senders",
+    multiple=True,
+    type=NameType("NAME"),
+    shell_complete=candidates.people,
+    help="Only what this person says.",
 )
-@click.option("--in", "places", multiple=True, type=NameType("WHERE"), help="Only in this room, or with this person.")
+@click.option(
+    "--in",
+    "places",
+    multiple=True,
+    type=NameType("WHERE"),
+    shell_complete=candidates.people_and_rooms,
+    help="Only in this room, or with this person.",
+)
 @click.option("--mentions", is_flag=True, help="Only what is for you: to you alone, an answer, or with your name.")
 @click.option(
     "--since",

@@ -134,10 +134,10 @@ def _named() -> bool:
 
 def _trust(server: Address, other: Trust) -> Trust:
     """Return how a server is to be trusted that is not the user's: by the pin in ``config.toml``, if there is one."""
-    from chatcli.cli.options.settings import read_settings
+    from chatcli.cli.options.resolution import read_config_file
     from chatcli.client.identity.trust import Trust
 
-    file = read_settings()
+    file = read_config_file()
     pins = [section.get("pin") for section in (file.values, *file.servers.values()) if section.get("server") == server]
     pin = next(filter(None, pins), None)
     return Trust(str(pin) if pin else None, accept_new=other.accept_new, ask=other.ask)
@@ -217,7 +217,7 @@ def _record(entry: Entry) -> Waiting:
 
 
 def _when(entry: Entry) -> str:
-    from chatcli.cli.output.tables import moment
+    from chatcli.cli.output.times import moment
     from chatcli.protocol.ids import milliseconds
 
     made = milliseconds(entry.message.id)
@@ -232,7 +232,8 @@ def _cells(entry: Entry, identity: str) -> list[str]:
 
 
 def _for_people(entry: Entry, identity: str) -> list[str]:
-    from chatcli.cli.output.tables import clock, shortened
+    from chatcli.cli.output.layout import shortened
+    from chatcli.cli.output.times import clock
     from chatcli.protocol.ids import milliseconds
     from chatcli.protocol.text import printable_line
 

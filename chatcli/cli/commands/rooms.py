@@ -57,7 +57,7 @@ def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> N
 
 
 def _last(room: RoomInfo) -> tuple[str, str, str]:
-    from chatcli.cli.output.tables import moment
+    from chatcli.cli.output.times import moment
 
     if room.last is None:
         return "", "", ""
@@ -65,7 +65,8 @@ def _last(room: RoomInfo) -> tuple[str, str, str]:
 
 
 def _cells(room: RoomInfo) -> list[str]:
-    from chatcli.cli.output.tables import clock, shortened
+    from chatcli.cli.output.layout import shortened
+    from chatcli.cli.output.times import clock
     from chatcli.protocol.text import printable_line
 
     place = "member" if room.joined else "invited" if room.invited else "-"

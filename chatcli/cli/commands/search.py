@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import before_option, json_option, naming, seq_option, server_options, user_option
 from chatcli.cli.options.types import NameType, TextType
@@ -20,8 +21,22 @@ if TYPE_CHECKING:
 
 @click.command("search", cls=RoomCommand)
 @click.argument("words", nargs=-1, required=True, type=TextType())
-@click.option("--in", "where", type=NameType(), metavar="ROOM|NAME", help="Only in this room, or with this person.")
-@click.option("--from", "sender", type=NameType(rooms=False), metavar="NAME", help="Only what this person said.")
+@click.option(
+    "--in",
+    "where",
+    type=NameType(),
+    metavar="ROOM|NAME",
+    shell_complete=candidates.people_and_rooms,
+    help="Only in this room, or with this person.",
+)
+@click.option(
+    "--from",
+    "sender",
+    type=NameType(),
+    metavar="NAME",
+    shell_complete=candidates.people,
+    help="Only what this person said.",
+)
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
 @before_option
 @seq_option

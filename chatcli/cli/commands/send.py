@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import OptionalWord, SeveralCommand
 from chatcli.cli.options.shared import json_option, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, SeqType, TextType
@@ -20,7 +21,9 @@ _TIMEOUT = 30  # seconds
 
 
 @click.command("send", cls=SeveralCommand)
-@click.argument("to", nargs=-1, required=True, type=NameType(many=True), metavar="TO... [TEXT]")
+@click.argument(
+    "to", nargs=-1, required=True, type=NameType(), metavar="TO... [TEXT]", shell_complete=candidates.recipients
+)
 @click.option("-m", "--message", type=TextType(), help="The text, in place of TEXT behind the names.")
 @click.option("--lines", is_flag=True, help="Send each line of standard input as it comes, but for blank ones.")
 @click.option("--code", is_flag=True, help="Send the text as a block, which is shown as it stands.")

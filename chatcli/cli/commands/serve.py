@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from chatcli.server.app import Serving, Settings
 
-from chatcli.cli.options.types import DurationType, FileType
+from chatcli.cli.options import candidates
+from chatcli.cli.options.types import DurationType, TextType
 from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 
 #: As :data:`chatcli.protocol.frames.MAX_TEXT`, which is not imported for --help and for completion.
@@ -41,7 +42,8 @@ _LAST_LINES = 1.0  # seconds for what was logged last to be written
 )
 @click.option(
     "--data",
-    type=FileType("DIR", directory=True),
+    type=TextType("DIR"),
+    shell_complete=candidates.directories,
     show_envvar=True,
     help="Directory of the log.  [default: chatcli in the user's data directory]",
 )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.options.shared import in_use, json_option, login_name, naming, server_options, user_option
+from chatcli.cli.options.resolution import login_name, server_and_user
+from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ def _at_once(command: Callable[..., None]) -> Callable[..., None]:
         if not options["count_only"]:
             command(**options)
             return
-        from chatcli.cli.completion.candidates import server_and_user
         from chatcli.client.storage import unread
 
         if options["as_json"]:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.options.shared import json_option, login_name, naming, server_options, user_option
-from chatcli.cli.options.types import NameType
+from chatcli.cli.options import candidates
+from chatcli.cli.options.resolution import login_name
+from chatcli.cli.options.shared import json_option, naming, server_options, user_option
+from chatcli.cli.options.types import TextType
 from chatcli.cli.output.streams import note
 from chatcli.protocol.address import Address
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("who")
-@click.argument("room", required=False, type=NameType(people=False))
+@click.argument("room", required=False, type=TextType(), shell_complete=candidates.rooms)
 @json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text.")
 @user_option("Who you are, for rooms, and for servers that answer only those they know.  [default: your login name]")
 @server_options
@@ -33,7 +35,8 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
     chatcli who '#ops'
     """
     from chatcli.cli.output.records import of_person
-    from chatcli.cli.output.tables import columns, moment, on_terminal, print_json, print_row, tabs
+    from chatcli.cli.output.tables import columns, on_terminal, print_json, print_row, tabs
+    from chatcli.cli.output.times import moment
     from chatcli.protocol.names import is_room
 
     if room and not is_room(room):
@@ -68,7 +71,7 @@ def _members(room: str, user: str | None, server: Address, trust: Trust) -> list
 
 
 def _cells(person: Person) -> tuple[str, str]:
-    from chatcli.cli.output.tables import clock
+    from chatcli.cli.output.times import clock
     from chatcli.protocol.text import printable_line
 
     since = f" since {clock(person.since)}" if person.since else ""

@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
     def record(self) -> records.Sent:
         """Return what ``--json`` says of it."""
         from chatcli.cli.output.records import Sent
-        from chatcli.cli.output.tables import moment
+        from chatcli.cli.output.times import moment
 
         seq, at = (self.sent.seq, moment(self.sent.at)) if self.sent else (None, None)
         return Sent(self.message.to, self.word, self.message.id, seq, at, self._error(), self.status)

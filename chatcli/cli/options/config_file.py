@@ -1,4 +1,4 @@
-"""The text of ``config.toml``: read, and where there is a mistake in it, named with its line."""
+"""The text of ``config.toml``: its settings, and the lines of mistakes in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from chatcli.cli.options.settings import SETTINGS, File, Setting, hint
+from chatcli.cli.options.settings import SETTINGS, Setting
 from chatcli.errors import InputError
 
 _SERVERS: Final = "servers"  # the table of those that have a name
@@ -24,7 +24,11 @@ _IN_PLAIN_WORDS: Final = {
 
 
 class Reader:
-    """Reads the text of a file, and finds the lines of mistakes in it.
+    """Reads the settings in a text.
+
+    Args:
+        path: of the file, for sentences.
+        data: its content.
 
     Raises:
         InputError: it is not text in UTF-8.
@@ -34,11 +38,11 @@ class Reader:
         self._path = path
         self._text = self._decoded(data)
 
-    def file(self) -> File:
-        """Return what the file says.
+    def settings(self) -> tuple[dict[str, object], dict[str, dict[str, object]]]:
+        """Return the settings for all servers, and those of each server that has a name.
 
         Raises:
-            InputError: there is a mistake in it; the sentence names the line.
+            InputError: the text has a mistake; the sentence names the line.
         """
         import tomllib
 
@@ -55,7 +59,7 @@ class Reader:
         named = {name: self._server(name, said) for name, said in servers.items()}
         if "at" in values and values["at"] not in named:
             raise self._mistake(["at"], f'There is no server "{values["at"]}". {hint(str(values["at"]), list(named))}')
-        return File(self._path, there=True, values=values, servers=named)
+        return values, named
 
     def _server(self, name: str, said: object) -> dict[str, object]:
         place = [_SERVERS, name]
@@ -143,3 +147,11 @@ class Reader:
                 return begin
             begin = count + 1
         raise AssertionError  # it was read from there
+
+
+def hint(word: str, known: list[str]) -> str:
+    """Return the known word that is nearest to ``word``, or all of them, as a sentence."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(known) or 'none'}."

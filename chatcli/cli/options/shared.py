@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from chatcli.cli.options.settings import SETTINGS, Given, settle
-from chatcli.cli.options.types import FileType, NameType, SeqType
+from chatcli.cli.options import candidates
+from chatcli.cli.options.resolution import login_name, resolve_options
+from chatcli.cli.options.settings import SETTINGS
+from chatcli.cli.options.types import NameType, SeqType, TextType
 from chatcli.cli.output.streams import LOUDNESS, detail, warn
 from chatcli.errors import Refused, UnknownAsker
 from chatcli.protocol import codes
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 _DATA: Final = "chatcli.data"  # where click carries the directory from a group to its sub-command
 
 _ONESELF: Final = "me"  # nobody can be called so
+
+#: Settings that a shell completes.
+_COMPLETED: Final = {"at": candidates.named_servers, "server": candidates.servers, "user": candidates.own_names}
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -53,6 +58,7 @@ def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decor
         show_default=setting.default is not None,
         envvar=setting.variable,
         show_envvar=True,
+        shell_complete=_COMPLETED.get(key),
         help=help_text or setting.help,
     )
 
@@ -66,7 +72,8 @@ def data_option(group: Decorated) -> Decorated:
     """Add ``--data`` to a group of commands over a server's data directory."""
     return click.option(
         "--data",
-        type=FileType("DIR", directory=True),
+        type=TextType("DIR"),
+        shell_complete=candidates.directories,
         envvar="CHATCLI_SERVE_DATA",
         show_envvar=True,
         expose_value=False,
@@ -79,7 +86,8 @@ def data_option_within(command: Decorated) -> Decorated:
     """Add it to a command of such a group, for who writes it last."""
     return click.option(
         "--data",
-        type=FileType("DIR", directory=True),
+        type=TextType("DIR"),
+        shell_complete=candidates.directories,
         expose_value=False,
         callback=_remember,
         help="Directory of the server's log; before the command it means the same.",
@@ -113,11 +121,11 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
 
         listen_to_remarks()
         context = click.get_current_context()
-        settled = settle(options, _given(context), context.find_root().params.get("at"))
-        del settled["at"]
-        _name_oneself(context, settled)
-        trust = Trust(settled.pop("pin"), accept_new=settled.pop("accept_new"), ask=asker())
-        command(*arguments, trust=trust, **settled)
+        resolved = resolve_options(context, options)
+        del resolved["at"]
+        _name_oneself(context, resolved)
+        trust = Trust(resolved.pop("pin"), accept_new=resolved.pop("accept_new"), ask=asker())
+        command(*arguments, trust=trust, **resolved)
 
     for key in ("accept-new", "pin", "at", "server"):
         setting_option(key)(trusting)
@@ -145,7 +153,7 @@ def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
 
     for param in context.command.params:
         said = options.get(param.name or "")
-        if said and isinstance(param.type, NameType) and param.type.of_people:
+        if said and isinstance(param.type, NameType):
             options[param.name or ""] = named(said) if isinstance(said, str) else tuple(map(named, said))
 
 
@@ -181,14 +189,6 @@ def _set_loudness(loudness: int) -> Callable[[click.Context, click.Parameter, bo
     return remember
 
 
-def _given(context: click.Context) -> Given:
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return Given(
-        frozenset(name for name, source in sources.items() if source is ParameterSource.COMMANDLINE),
-        frozenset(name for name, source in sources.items() if source is ParameterSource.ENVIRONMENT),
-    )
-
-
 def in_use() -> list[str]:
     """Return the options that say where and who, as they were given to the running command, for one to be pasted."""
     context = click.get_current_context()
@@ -219,17 +219,3 @@ def naming(user: str | None) -> Iterator[str]:
             raise
         sentence = f'{refusal} "{name}" is your login name here: say who you are with --user.'
         raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None
-
-
-def login_name() -> str:
-    """Return the name under which the person is logged in here.
-
-    Raises:
-        click.UsageError: the system does not know it.
-    """
-    from chatcli.client.identity import login_name as login
-
-    name = login.login_name()
-    if not name:
-        raise click.UsageError("This system does not know your login name: say who you are with --user.")
-    return name

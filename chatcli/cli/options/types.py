@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import click
 
 from chatcli.protocol.address import Address, parse_address
 from chatcli.protocol.text import is_text
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
 
-
-class _Completed:
-    """What a shell completes."""
-
-    def shell_complete(
-        self,
-        ctx: click.Context,
-        param: click.Parameter,  # noqa: ARG002 (click's signature)
-        incomplete: str,
-    ) -> list[CompletionItem[str]]:
-        """Return what a word that begins so may become."""
-        return self.known(ctx, incomplete)
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Return the same; each type knows others."""
-        raise NotImplementedError
-
-
-class AddressType(_Completed, click.ParamType[Address]):
+class AddressType(click.ParamType[Address]):
     """An address as people write it: HOST, HOST:PORT or [IPV6]:PORT."""
 
     name = "HOST[:PORT]"
@@ -48,12 +27,6 @@ class AddressType(_Completed, click.ParamType[Address]):
             InputError: it is none; the sentence says how to write one.
         """
         return value if isinstance(value, Address) else parse_address(str(value))
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
-        """Return the addresses of the servers that the user has spoken to."""
-        from chatcli.cli.completion.candidates import servers
-
-        return servers(incomplete)
 
 
 class TextType(click.ParamType[str]):
@@ -88,56 +61,14 @@ class WordsType(click.ParamType[tuple[str, ...]]):
         return words
 
 
-class NameType(_Completed, TextType):
-    """The name of a person or of a room, which the shell completes; with ``many``, or several, parted by commas."""
+class NameType(TextType):
+    """The name of a person or of a room; "me" is the user.
 
-    def __init__(self, name: str = "TEXT", *, people: bool = True, rooms: bool = True, many: bool = False) -> None:
-        super().__init__(name)
-        self.of_people = people
-        self._wanted = {"people": people, "rooms": rooms, "many": many}
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Return those that are known."""
-        from chatcli.cli.completion.candidates import names
-
-        return names(ctx, incomplete, **self._wanted)
+    :func:`chatcli.cli.options.shared.server_options` puts the user's name in its place.
+    """
 
 
-class UserType(_Completed, TextType):
-    """A name of the user's own."""
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
-        """Return those that were used here."""
-        from chatcli.cli.completion.candidates import users
-
-        return users(incomplete)
-
-
-class NamedServerType(_Completed, TextType):
-    """The name that ``config.toml`` gives a server."""
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
-        """Return the names in that file."""
-        from chatcli.cli.completion.candidates import named_servers
-
-        return named_servers(incomplete)
-
-
-class FileType(_Completed, TextType):
-    """A file, or with ``directory`` a directory, which the shell completes."""
-
-    def __init__(self, name: str = "FILE", *, directory: bool = False) -> None:
-        super().__init__(name)
-        self._kind = "dir" if directory else "file"
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:  # noqa: ARG002 (as above)
-        """Leave it to the shell."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(incomplete, type=self._kind)]
-
-
-class RoomType(_Completed, click.ParamType[str]):
+class RoomType(click.ParamType[str]):
     """The name of a room."""
 
     name = "#ROOM"
@@ -156,12 +87,6 @@ class RoomType(_Completed, click.ParamType[str]):
         from chatcli.protocol.names import check_room_name
 
         return check_room_name(str(value)).text
-
-    def known(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Return the rooms that are known."""
-        from chatcli.cli.completion.candidates import names
-
-        return names(ctx, incomplete, people=False)
 
 
 class DurationType(click.ParamType[int]):

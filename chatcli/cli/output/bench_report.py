@@ -13,9 +13,10 @@ import msgspec
 
 from chatcli.bench.histogram import Histogram, upper
 from chatcli.bench.workers import Outcome
+from chatcli.cli.output.layout import shortened
 from chatcli.cli.output.records import Latency, Measured
 from chatcli.cli.output.streams import flush, note, quiet
-from chatcli.cli.output.tables import columns, on_terminal, print_json, shortened, tabs
+from chatcli.cli.output.tables import columns, on_terminal, print_json, tabs
 from chatcli.errors import ServerUnreachable
 
 _ROWS: Final = 12  # of a histogram, if that is possible

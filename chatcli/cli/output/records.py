@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from chatcli.cli.output.tables import moment
+from chatcli.cli.output.times import moment
 
 if TYPE_CHECKING:
     from chatcli.protocol import frames
@@ -21,7 +21,7 @@ def about(text: str) -> Meta:
     return Meta(description=text)
 
 
-#: As :func:`chatcli.cli.output.tables.moment` writes it.
+#: As :func:`chatcli.cli.output.times.moment` writes it.
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
 Seq = Annotated[int, Meta(ge=1)]

@@ -83,7 +83,7 @@ def _in_rows(line: str) -> str:
     """Return a line in rows that fit, if standard error is a terminal: what breaks there may pass for another line."""
     if sys.stderr is None or not sys.stderr.isatty():
         return line
-    from chatcli.cli.output.tables import in_rows
+    from chatcli.cli.output.layout import in_rows
 
     return in_rows(line, len("chatcli: "))
 

@@ -1,15 +1,16 @@
-"""What the commands that list something share: columns, times, messages, JSON."""
+"""Prints rows, messages and JSON: in columns on a terminal, separated by tabs in a pipe."""
 
 from __future__ import annotations
 
-import datetime
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from chatcli.cli.output.layout import CONTINUED, expand_tabs, in_rows, shortened, width
 from chatcli.cli.output.streams import note
+from chatcli.cli.output.times import local, moment
 from chatcli.protocol.text import printable, printable_line
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _GAP: Final = "  "  # between columns
 _LEAST: Final = 16  # columns of the last one, and of one that is cut
 _INDENT: Final = 18  # columns: what goes on below a message stands under its first name, beside the time
-_GOES_ON: Final = 4  # columns: what goes on below a row of a list
 _QUOTED: Final = 41  # columns of a message that is answered
 _LOOKED_AT: Final = 200  # characters of it: long texts are looked at no further than they are shown
 
@@ -90,72 +90,9 @@ def _escaped(cell: str) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-# What counts columns is imported where there is more than ASCII: it would be felt in every command that lists.
-
-
-def width(text: str) -> int:
-    """Return how many columns a text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    from chatcli.client.interactive.widths import columns
-
-    return columns(text)
-
-
-def shortened(text: str, space: int) -> str:
-    """Return as much of a line as fits into so many columns."""
-    if len(text) <= space and text.isascii():
-        return text
-    from chatcli.client.interactive.widths import cut
-
-    return cut(text, space)
-
-
-def print_row(line: str, indent: int = _GOES_ON) -> None:
+def print_row(line: str, indent: int = CONTINUED) -> None:
     """Print a line on a terminal, in rows that fit: one that the terminal breaks may go on as if it were another."""
     click.echo(in_rows(line, indent))
-
-
-def in_rows(line: str, indent: int = _GOES_ON) -> str:
-    """Return a line, or several, in rows that fit on the terminal; those that go on are indented."""
-    import shutil
-
-    space = shutil.get_terminal_size().columns
-    if len(line.encode()) <= space:
-        return line
-    from chatcli.client.interactive.wrap import indentation, wrapped
-
-    fitting = indentation(indent, space)
-    return "\n".join(row for part in line.split("\n") for row in wrapped(part, space, fitting))
-
-
-def moment(time: int) -> str:
-    """Return a time of the protocol as RFC 3339 in UTC, with milliseconds."""
-    return _utc(time).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def local(time: int) -> str:
-    """Return a time of the protocol as people here read it, to the minute."""
-    return f"{_here(time):%Y-%m-%d %H:%M}"
-
-
-def clock(time: int) -> str:
-    """Return the same, without the day if it is today."""
-    then = _here(time)
-    today = then.date() == datetime.datetime.now().astimezone().date()
-    return f"{then:%H:%M}" if today else f"{then:%Y-%m-%d %H:%M}"
-
-
-def _here(time: int) -> datetime.datetime:
-    from chatcli import zone
-
-    zone.current()  # for `listen`, which may run for weeks
-    return _utc(time).astimezone()
-
-
-def _utc(time: int) -> datetime.datetime:
-    seconds, milliseconds = divmod(time, 1000)
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC) + datetime.timedelta(milliseconds=milliseconds)
 
 
 def print_json(record: Struct | Mapping[str, Any]) -> None:
@@ -221,16 +158,8 @@ def message_text(message: Message, starts: Mapping[int, str], before: str = "") 
     sender, to = printable_line(message.sender), printable_line(message.to)
     who = f"{to}  {sender}" if is_room(message.to) else f"{sender} → {to}"
     indent = _INDENT + len(before)
-    text = _expanded(printable(message.text).rstrip("\n")).replace("\n", "\n" + " " * indent)
+    text = expand_tabs(printable(message.text).rstrip("\n")).replace("\n", "\n" + " " * indent)
     return in_rows(f"{before}{local(message.at)}  {who}{_answered(message, starts)}  {text}", indent)
-
-
-def _expanded(text: str) -> str:
-    if "\t" not in text:
-        return text
-    from chatcli.client.interactive.widths import expanded
-
-    return expanded(text)
 
 
 def _answered(message: Message, starts: Mapping[int, str]) -> str:

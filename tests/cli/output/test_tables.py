@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.cli.output.tables import columns, shortened, width
+from chatcli.cli.output.layout import shortened, width
+from chatcli.cli.output.tables import columns
 from tests.support import ThreadServer, chatcli
 from tests.terminal import Terminal
 
