@@ -313,7 +313,7 @@ class Server:
         for session in tuple(hub.sessions):
             session.stop_listening()
         hub.log.commit(cursors=True)
-        await self._wait(_COMMITS, lambda: hub.log.idle)
+        await self._wait(_COMMITS, lambda: _all_written(hub))
         for session in tuple(hub.sessions):
             session.close(codes.STOPPING, "The server is stopping.")
         await self._wait(_GOODBYES, lambda: not hub.sessions)
@@ -330,6 +330,12 @@ class Server:
         # Looked at, not told of: only a stop wants to know, and it ends.
         while not done() and self._loop.time() < deadline:  # noqa: ASYNC110 (see above)
             await asyncio.sleep(0.005)
+
+
+def _all_written(hub: Hub) -> bool:
+    """Commit what was queued meanwhile, such as when someone was last seen; return whether the log is idle."""
+    hub.log.commit()
+    return hub.log.idle
 
 
 def _fitting(limits: Limits) -> Limits:

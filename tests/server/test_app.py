@@ -17,7 +17,7 @@ from chatcli.errors import InputError, ServeError, StoreError
 from chatcli.protocol.address import Address
 from chatcli.server.app import Server, Settings
 from tests.certificates import fingerprint_of, make
-from tests.support import DEADLINE, ThreadServer, eventually
+from tests.support import DEADLINE, ThreadServer, eventually, known
 
 
 def start(address: Address, data: Path, files: tuple[Path, Path] | tuple[None, None] = (None, None)) -> str:
@@ -108,6 +108,7 @@ def test_stopping_does_not_wait_for_someone_who_reads_nothing(tmp_path: Path) ->
     stalled.hang_up()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_stopping_does_not_wait_for_someone_who_holds_the_database(tmp_path: Path) -> None:
     """Another program that locks the database cannot keep the server from stopping in time."""
     with ThreadServer(tmp_path) as server:
@@ -124,6 +125,23 @@ def test_stopping_does_not_wait_for_someone_who_holds_the_database(tmp_path: Pat
             assert time.monotonic() - begun < 5
     alice.hang_up()
     bob.hang_up()
+
+
+def test_stopping_does_not_wait_for_what_nobody_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When someone leaves while the server stops, that is written like all else, and nobody waits for it."""
+    with ThreadServer(tmp_path) as server, server.joined("alice"):
+        (session,) = known(server, "alice").sessions
+        commit = server.hub.log.commit
+
+        def commit_and_leave(*, cursors: bool = False) -> None:
+            commit(cursors=cursors)
+            if cursors:  # as only a stop asks for
+                server.hub.leave(session)
+
+        monkeypatch.setattr(server.hub.log, "commit", commit_and_leave)
+        begun = time.monotonic()
+        server.stop()
+        assert time.monotonic() - begun < 2
 
 
 def test_the_key_survives_a_restart(tmp_path: Path) -> None:
