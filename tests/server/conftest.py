@@ -1,4 +1,4 @@
-"""People whom several tests of the server have talk."""
+"""Fixtures for the tests of the server: two people in the chat, and shorter waits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,23 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import Caller, ThreadServer
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the server's own intervals: between checks of deadlines, and between notices of the same thing.
+
+    The constants are read by servers that are running, too; a test names this fixture with ``usefixtures``.
+    """
+    monkeypatch.setattr("chatcli.server.app._TICK", 0.1)
+    monkeypatch.setattr("chatcli.server.throttle._SECONDS", 0.3)
+    monkeypatch.setattr("chatcli.server.state.presence._BETWEEN", 300)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the log report a locked database after a fifth of a second."""
+    monkeypatch.setattr("chatcli.store.files._BUSY_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -177,6 +177,7 @@ def test_a_disk_that_is_read_only_stops_the_start_and_nothing_that_reads(tmp_pat
             assert alice.texts(1) == ["kept"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_database_held_by_another_program_is_waited_for_and_written_again(tmp_path: Path) -> None:
     """While it is locked senders are refused and readers read; released, it is written without a restart."""
     with ThreadServer(tmp_path) as server, server.joined("bob") as bob, server.joined("alice", "send") as alice:

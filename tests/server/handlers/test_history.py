@@ -213,6 +213,7 @@ def test_who_was_away_for_long_is_not_flooded_by_rooms(server: ThreadServer, ali
         assert len(bob.texts(14)) == 14
 
 
+@pytest.mark.usefixtures("brisk")
 def test_coming_and_going_is_told_to_those_whom_it_concerns(server: ThreadServer, alice: Caller) -> None:
     """Those who share a room or have talked are told; a stranger is not."""
     alice.enters("#ops")
@@ -247,6 +248,7 @@ def heard_of(caller: Caller) -> set[str]:
     return names
 
 
+@pytest.mark.usefixtures("brisk")
 def test_those_who_talked_with_someone_released_are_told(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Whoever is sent away for good belongs nowhere any more; those in the same room hear of it all the same."""
     for caller in (alice, bob):
@@ -256,6 +258,7 @@ def test_those_who_talked_with_someone_released_are_told(server: ThreadServer, a
     hears_of(alice, "gone", "bob")
 
 
+@pytest.mark.usefixtures("brisk")
 def test_being_away_is_told_and_ends_with_the_next_word(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Who is near is told why and since when; ``who`` shows it; a message ends it."""
     bob.enters("#ops")

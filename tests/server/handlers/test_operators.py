@@ -412,6 +412,7 @@ def test_a_link_in_place_of_the_audit_log_is_not_followed(server: ThreadServer, 
 # A log that cannot be written
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_cannot_be_written_is_refused_and_undone(server: ThreadServer, data: Path) -> None:
     """The answer waits for the disk; when that fails nothing has happened to anyone, then or later."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
@@ -434,6 +435,7 @@ def test_what_cannot_be_written_is_refused_and_undone(server: ThreadServer, data
         thief.hears("error", code="name_taken")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_invitation_that_could_not_be_used_is_not_used_up(tmp_path: Path) -> None:
     """A newcomer whose name cannot be written may try again with the same code."""
     with ThreadServer(tmp_path, Limits(access="invite")) as server:

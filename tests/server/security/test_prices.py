@@ -220,10 +220,11 @@ def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: b
         assert bob.asks_who() == ["bob"]
 
 
+@pytest.mark.usefixtures("brisk")
 def test_whoever_has_used_up_an_allowance_is_not_taken_for_silent(tmp_path: Path) -> None:
     """Nothing is dropped, and nobody is closed: what was said before the pause is answered after it."""
-    with ThreadServer(tmp_path, Limits(silence=1)) as server, server.joined("eve", "send") as eve:
-        eve.says_raw(b'{"t":"rooms"}\n' * 60 + b'{"t":"ping","n":7}\n')
+    with ThreadServer(tmp_path, Limits(silence=0.4)) as server, server.joined("eve", "send") as eve:
+        eve.says_raw(b'{"t":"rooms"}\n' * 40 + b'{"t":"ping","n":7}\n')
         while (frame := eve.next()) is not None and frame["t"] != "pong":
             assert frame["t"] == "rooms"
         assert frame == {"t": "pong", "n": 7}

@@ -48,6 +48,7 @@ def deal(server: ThreadServer, alice: Caller, bob: Caller) -> ThreadServer:
     return server
 
 
+@pytest.mark.usefixtures("brisk")
 @pytest.mark.parametrize(
     "end",
     [
