@@ -98,6 +98,9 @@ class Terminal:
         )
         app = self._session.app
         app.timeoutlen = app.ttimeoutlen = ESCAPE
+        # SIGWINCH reports each change. Looking again later draws once more for nothing, and if the window changes just
+        # then, for the size before: tmux breaks the rows at once and reports the new size up to 250 ms later.
+        app.terminal_size_polling_interval = None
         self._renderer = ReflowRenderer(app.renderer.style, self._output, breaks=breaks_rows(os.environ))
         app.renderer = self._renderer
         if is_tmux(os.environ):

@@ -8,6 +8,7 @@ does cannot be asked, so it is told by its name; one that is not known counts as
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,6 +26,7 @@ _MARKS: Final = (
     *("GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID"),
 )
 _TERMS: Final = ("tmux", "foot", "alacritty", "xterm-kitty", "xterm-ghostty", "wezterm", "contour")
+_ANSWER: Final = 2.0  # seconds after which an answer is taken for lost
 _PROGRAMS: Final = ("Apple_Terminal", "iTerm.app", "WezTerm", "ghostty", "tmux")
 
 
@@ -62,8 +64,9 @@ class ReflowRenderer(Renderer):
         self._breaks = breaks
         self._drawings = 0
         self._prelude = ""
-        self._asks = False
-        self._asked_at = 0  # after how many drawings the terminal was asked where the cursor is
+        self._unanswered = 0  # questions where the cursor is
+        self._asked_at = 0  # number of drawings before the last of them
+        self._asked_when = 0.0
         self._kept: Size | None = None  # the window in which the input line is at the bottom
         self._whole = output
         self.paused = False
@@ -103,17 +106,23 @@ class ReflowRenderer(Renderer):
             self._ask()
 
     def _ask(self) -> None:
-        self._asked_at, self._asks = self._drawings, True
+        now = time.monotonic()
+        if now - self._asked_when > _ANSWER:
+            self._unanswered = 0
+        self._asked_at, self._asked_when = self._drawings, now
+        self._unanswered += 1
         self.output.write_raw("\x1b[6n")
         self.output.flush()
 
     def located(self, row: int) -> None:
-        """Take the row of the cursor, which counts unless something was drawn since it was asked for."""
-        if self._last_screen is None or self._kept is None or not self._asks:
+        """Move the input line down by the cursor's row, unless something was drawn since the terminal was asked."""
+        if not self._unanswered:
+            return
+        self._unanswered -= 1
+        if self._last_screen is None or self._kept is None or self._unanswered:  # the answer to a later question comes
             return
         if self._kept != self.output.get_size():  # it is asked anew once that is drawn
             return
-        self._asks = False
         if self._drawings != self._asked_at:
             self._ask()
             return

@@ -56,12 +56,13 @@ def test_in_tmux_a_draft_leaves_no_copy(server: ThreadServer, tmp_path: Path, si
     program = shlex.join([sys.executable, "-m", "chatcli", "join", "--server", str(server.address), "--user", "alice"])
 
     def rows() -> list[str]:
-        return tmux("capture-pane", "-p", "-S", "-").splitlines()
+        return tmux("capture-pane", "-p", "-N", "-S", "-").splitlines()
 
     def is_drawn(columns: int) -> bool:
-        """Return whether the toolbar stands in the last row, and the cursor above it."""
-        where = tmux("display-message", "-p", "#{cursor_y} #{pane_height} #{pane_width}").split()
-        return int(where[0]) + 2 == int(where[1]) and where[2] == str(columns) and rows()[-1].startswith(" alice")
+        """Return whether the toolbar fills the last row, as wide as the window is now, and the cursor is above it."""
+        where = tmux("display-message", "-p", "#{cursor_y} #{pane_height}").split()
+        toolbar = rows()[-1]
+        return int(where[0]) + 2 == int(where[1]) and toolbar.startswith(" alice") and len(toolbar) == columns
 
     tmux("new-session", "-d", "-x", "100", "-y", "24", program)
     try:
@@ -71,7 +72,7 @@ def test_in_tmux_a_draft_leaves_no_copy(server: ThreadServer, tmp_path: Path, si
             "BEGIN of a draft that is quite long, longer than sixty columns\nMIDDLE\nlast line and its END",
         )
         tmux("paste-buffer", "-p")
-        eventually(lambda: "END" in "".join(rows()))
+        eventually(lambda: "END" in "".join(rows()) and is_drawn(100))
         for columns, height in sizes:
             tmux("resize-window", "-x", str(columns), "-y", str(height))
             eventually(functools.partial(is_drawn, columns), f"drawn at {columns}")
