@@ -35,7 +35,7 @@ SERVERS: Final[dict[str, dict[str, Any]]] = {
 #: The same, where it takes more than a setting: what is patched, and with what.
 PATCHES: Final[dict[str, tuple[str, object]]] = {
     "Where one may belong to a single room": ("chatcli.server.state.rooms.MOST_ROOMS", 1),
-    "Where searches wait for too long": ("chatcli.store.sqlite_log._MOST_SEARCHES", 0),
+    "Where searches wait for too long": ("chatcli.store.log_reader._MAX_SEARCHES", 0),
 }
 
 

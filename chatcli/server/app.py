@@ -33,7 +33,7 @@ from chatcli.server.security.audit import Audit
 from chatcli.server.security.certificates import Certificates, Identity
 from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import Supervisor
-from chatcli.store.interface import Committed
+from chatcli.store.interface import OnCommit
 from chatcli.store.sqlite_log import SqliteLog
 
 logger = logging.getLogger(__name__)
@@ -289,8 +289,8 @@ class Server:
         certificate, key = self._settings.tls_cert, self._settings.tls_key
         return (certificate, key) if certificate is not None and key is not None else None
 
-    def _open_log(self, committed: Committed) -> SqliteLog:
-        return SqliteLog(self._settings.data, post=self._loop.call_soon_threadsafe, committed=committed)
+    def _open_log(self, on_commit: OnCommit) -> SqliteLog:
+        return SqliteLog(self._settings.data, post=self._loop.call_soon_threadsafe, on_commit=on_commit)
 
     def _tick(self) -> None:
         assert self.hub is not None  # noqa: S101 (started only once it is there)

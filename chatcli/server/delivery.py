@@ -17,7 +17,7 @@ from chatcli.server.state.users import User
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
     from chatcli.server.session import Session
-    from chatcli.store.interface import Entry
+    from chatcli.store.records import Entry
 
 logger = logging.getLogger(__name__)
 

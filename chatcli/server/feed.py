@@ -14,7 +14,7 @@ from chatcli.errors import ChatError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import Error, Skipped
-from chatcli.store.interface import Backlog, BacklogQuery, FeedPage, FeedQuery
+from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
@@ -135,13 +135,22 @@ class Feed:
             return
         self.mode = Mode.READING
         if self._newest is not None:
-            backlog = BacklogQuery(self.user.id, self.position, upto, self._newest, self._unread_only)
+            backlog = BacklogQuery(
+                user=self.user.id, after=self.position, upto=upto, newest=self._newest, unread_only=self._unread_only
+            )
             self._newest = None
-            self._log.read_backlog(backlog, self._backlog_read)
+            self._log.read(backlog, self._backlog_read)
             return
         self._held, self._held_bytes = [], 0
-        query = FeedQuery(self.user.id, self.position, upto, _PAGE, self._unread_only, self._floors)
-        self._log.read_feed(query, lambda page, error: self._page_read(upto, page, error))
+        query = FeedQuery(
+            user=self.user.id,
+            after=self.position,
+            upto=upto,
+            limit=_PAGE,
+            unread_only=self._unread_only,
+            floors=self._floors,
+        )
+        self._log.read(query, lambda page, error: self._page_read(upto, page, error))
 
     def _backlog_read(self, backlog: list[Backlog] | None, error: ChatError | None) -> None:
         """Say what is left out, and go on with the rest."""
@@ -150,9 +159,9 @@ class Feed:
         if backlog is None:
             self._give_up(error)
             return
-        for room, count, floor in backlog:
-            self._floors[room] = floor
-            self.session.put(encode(Skipped(self._hub.rooms.name_of(room), count, floor + 1)))
+        for one in backlog:
+            self._floors[one.room] = one.floor
+            self.session.put(encode(Skipped(self._hub.rooms.name_of(one.room), one.count, one.floor + 1)))
         self.mode = Mode.LAGGING
         self.session.wake()
 

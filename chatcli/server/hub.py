@@ -34,7 +34,8 @@ from chatcli.server.state.rooms import Room, Rooms
 from chatcli.server.state.unread import Counting
 from chatcli.server.state.users import RELEASED, Directory, User
 from chatcli.server.throttle import Pace
-from chatcli.store.interface import Barrier, Batch, Change, Committed, Entry, Log, MessageRow, Rename, Settled
+from chatcli.store.interface import Log, OnCommit
+from chatcli.store.records import Barrier, Batch, Change, Entry, MessageRow, OnWritten, Rename
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.operators import Admin
@@ -65,7 +66,7 @@ class Hub:
 
     def __init__(
         self,
-        open_log: Callable[[Committed], Log],
+        open_log: Callable[[OnCommit], Log],
         limits: Limits,
         turn: Turn,
         later: Later,
@@ -79,12 +80,13 @@ class Hub:
         self.later = later
         self.log = open_log(self._committed)
         self.admin: Admin | None = None
-        self.directory = Directory(self.log.users(), self.log.keys())
-        self.rulings = Rulings(self.log, turn, clock)
+        state = self.log.load()
+        self.directory = Directory(state.users, state.keys)
+        self.rulings = Rulings(self.log, state.rulings, turn, clock)
         self.allowances = Allowances(limits, seconds)
         self.links = Links(seconds)
         self.notices = Notices(later)
-        self.rooms = Rooms(self.log, turn, self.directory, self.rulings, self.allowances, self.notices, clock)
+        self.rooms = Rooms(self.log, state, turn, self.directory, self.rulings, self.allowances, self.notices, clock)
         self.receipts = Receipts(self.log, Pace(later))
         self.questions = Questions()
         self.counting = Counting()
@@ -148,8 +150,18 @@ class Hub:
         """Queue a message for the log; return its size."""
         origin, at = Origin(session, sender, recipient), self.clock()
         kept = None if extra is None else questions.kept(extra, frame.seconds, at)
-        entry = Entry(raw_id, sender.id, recipient.id, at, frame.text, origin, frame.re, kept, frame.id)
-        self.log.add(entry)
+        entry = Entry(
+            id=raw_id,
+            sender=sender.id,
+            recipient=recipient.id,
+            at=at,
+            text=frame.text,
+            origin=origin,
+            re=frame.re,
+            extra=kept,
+            written=frame.id,
+        )
+        self.log.append_message(entry)
         self.turn.wake()
         return entry.size
 
@@ -200,10 +212,10 @@ class Hub:
 
     def when_written(self, function: Callable[[], None]) -> None:
         """Call a function once all that was queued for the log until now is written, or is known not to be."""
-        self.log.change(Barrier(), lambda _error: function())
+        self.log.append_change(Barrier(), lambda _error: function())
         self.turn.wake()
 
-    def rename(self, user: User, name: str, settled: Settled) -> None:
+    def rename(self, user: User, name: str, settled: OnWritten) -> None:
         """Give someone a name that nobody can ask for, and the one they had free, once that is on disk.
 
         Not before: whoever takes the free name could be written first, or without this.
@@ -219,7 +231,7 @@ class Hub:
                 for room in user.invited:
                     self.rooms.invitations.end(room, user)
 
-        self.log.change(Rename(user.id, name, key), written)
+        self.log.append_change(Rename(user.id, name, key), written)
         self.turn.wake()
 
     def _committed(self, batch: Batch, error: StoreError | None) -> None:
@@ -233,7 +245,7 @@ class Hub:
 
     def _settle(self, change: Change, error: StoreError | None) -> None:
         try:
-            change.settled(error)
+            change.on_written(error)
         except Exception:
             # A fault of ours, as below.
             logger.exception("What was changed was not followed up.")

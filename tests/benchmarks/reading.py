@@ -20,17 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.errors import StoreError
-from chatcli.store.interface import (
-    Enter,
-    Entry,
-    FeedPage,
-    FeedQuery,
-    HistoryQuery,
-    Page,
-    RoomRecord,
-    SearchQuery,
-    UserRecord,
-)
+from chatcli.store.queries import FeedPage, FeedQuery, HistoryQuery, Page, SearchQuery
+from chatcli.store.records import Enter, Entry, RoomRecord, UserRecord
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import Owner
 from tests.support import serving
@@ -68,24 +59,32 @@ def _said() -> Iterator[Entry]:
             at += 1000
             sender = _choose.randint(1, _PEOPLE)
             recipient = -_choose.randint(1, _ROOMS) if _choose.random() < 0.5 else _choose.randint(1, _PEOPLE)
-            yield Entry(at.to_bytes(6) + _choose.randbytes(10), sender, recipient, at, " ".join(islice(words, 10)))
+            yield Entry(
+                id=at.to_bytes(6) + _choose.randbytes(10),
+                sender=sender,
+                recipient=recipient,
+                at=at,
+                text=" ".join(islice(words, 10)),
+            )
 
 
 def _fill(owner: Owner) -> None:
     for user in range(1, _PEOPLE + 1):
-        owner.log.change(UserRecord(user, f"user{user}", f"user{user}", 0, 0))
+        owner.log.append_change(UserRecord(id=user, name=f"user{user}", key=f"user{user}", created=0, cursor=0))
     for room in range(1, _ROOMS + 1):
-        owner.log.change(RoomRecord(-room, f"#room{room}", f"#room{room}", "open", "", 0))
+        owner.log.append_change(
+            RoomRecord(id=-room, name=f"#room{room}", key=f"#room{room}", kind="open", topic="", created=0)
+        )
         if room <= _OWN_ROOMS:
-            owner.log.change(Enter(_ME, -room))
+            owner.log.append_change(Enter(_ME, -room))
     said = _said()
     for _ in range(_MESSAGES // _BATCH):
         owner.write(*islice(said, _BATCH))
 
 
 def _find(owner: Owner, words: str, within: int | None = None, rooms: int = _ROOMS) -> Page:
-    query = SearchQuery(_ME, words, [-room for room in range(1, rooms + 1)], 20, within)
-    page = owner.ask(owner.log.search, query)
+    query = SearchQuery(user=_ME, words=words, rooms=[-room for room in range(1, rooms + 1)], limit=20, within=within)
+    page = owner.ask(query)
     if isinstance(page, StoreError):
         raise page
     assert isinstance(page, Page)
@@ -106,7 +105,7 @@ def _catch_up(owner: Owner) -> int:
     """Read the newest of what was missed, page by page."""
     after, count = owner.log.head - _MISSED, 0
     while after < owner.log.head:
-        page = owner.ask(owner.log.read_feed, FeedQuery(_ME, after, owner.log.head, _PAGE))
+        page = owner.ask(FeedQuery(user=_ME, after=after, upto=owner.log.head, limit=_PAGE))
         assert isinstance(page, FeedPage)
         after, count = page.upto, count + len(page.rows)
     return count
@@ -132,7 +131,7 @@ def _report_once(what: str, measured: Callable[[], object]) -> None:
 
 def _measure(folder: Path) -> None:
     def open_log() -> Owner:
-        return Owner(lambda post, committed: SqliteLog(folder, post=post, committed=committed))
+        return Owner(lambda post, committed: SqliteLog(folder, post=post, on_commit=committed))
 
     owner = open_log()
     if owner.log.head < _MESSAGES:
@@ -162,12 +161,12 @@ def _measure(folder: Path) -> None:
     _report(
         "history: a page of 50 somewhere in a room",
         lambda: owner.ask(
-            owner.log.read_history, HistoryQuery(_ME, -_choose.randint(1, _ROOMS), 50, _choose.randint(1, head))
+            HistoryQuery(user=_ME, of=-_choose.randint(1, _ROOMS), limit=50, before=_choose.randint(1, head))
         ),
     )
     _report(
         "history: the newest 50 with a person",
-        lambda: owner.ask(owner.log.read_history, HistoryQuery(_ME, _choose.randint(1, _PEOPLE), 50)),
+        lambda: owner.ask(HistoryQuery(user=_ME, of=_choose.randint(1, _PEOPLE), limit=50)),
     )
     count = _catch_up(owner)
     _report(f"catching up: {count:,} of {_MISSED:,} missed", lambda: _catch_up(owner), 20)

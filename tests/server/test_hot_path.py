@@ -15,7 +15,8 @@ from chatcli.server import delivery as delivering
 from chatcli.server.batcher import Turn
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.session import Session
-from chatcli.store.interface import Barrier, Done, FeedPage, FeedQuery
+from chatcli.store.queries import FeedPage, FeedQuery, OnResult
+from chatcli.store.records import Barrier
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id
 
 _MANY = 40
@@ -154,13 +155,13 @@ def test_what_is_too_much_at_once_is_held(
     """After a burst nobody reads from the log what the server had in its hands; and it was not delivered at once."""
     alice, bob, _ = room
     pages: list[FeedQuery] = []
-    read = server.hub.log.read_feed
+    read = server.hub.log.read
 
-    def noted(query: FeedQuery, done: Done[FeedPage]) -> None:
+    def noted(query: FeedQuery, done: OnResult[FeedPage]) -> None:
         pages.append(query)
         read(query, done)
 
-    monkeypatch.setattr(server.hub.log, "read_feed", noted)
+    monkeypatch.setattr(server.hub.log, "read", noted)
 
     def take() -> None:
         choke(server, "bob")
@@ -246,7 +247,7 @@ def test_what_waits_for_a_batch_is_written_behind_it(
     monkeypatch.setattr(server.hub, "tick", lambda _: None)
 
     def take() -> None:
-        server.hub.log.change(Barrier())
+        server.hub.log.append_change(Barrier())
         server.hub.log.commit()
         session_of(server, "alice").receive(encode_all([Send(new_id(), "bob", "hello")]))
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store.interface import Committed, Log, Post
+from chatcli.store.interface import Log, OnCommit, Post
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import PEOPLE, ROOMS
 
 
-def open_sqlite(directory: Path, post: Post, committed: Committed) -> Log:
+def open_sqlite(directory: Path, post: Post, on_commit: OnCommit) -> Log:
     """Open the SQLite log that lies in a directory."""
-    return SqliteLog(directory, post=post, committed=committed)
+    return SqliteLog(directory, post=post, on_commit=on_commit)
 
 
 @pytest.fixture

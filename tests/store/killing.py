@@ -84,7 +84,7 @@ def work(data: Path, dice: random.Random, told: int) -> None:
         os.write(told, b"-%d\n" % before)
         for _ in range(dice.choice([1, 3])):
             owner.log.prune(before)
-            owner.log.add(entry(ANN, ANN, text_of(next(numbers))))
+            owner.log.append_message(entry(ANN, ANN, text_of(next(numbers))))
             owner.commit()
             owner.run_all()
 

@@ -6,28 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from queue import SimpleQueue
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chatcli.errors import ChatError, StoreError
-from chatcli.store.interface import (
-    Batch,
-    Committed,
-    Entry,
-    FeedPage,
-    FeedQuery,
-    HistoryQuery,
-    Log,
-    MessageRow,
-    Page,
-    Post,
-    Record,
-    SearchQuery,
-    UserRecord,
-)
+from chatcli.store.interface import Log, OnCommit, Post
+from chatcli.store.queries import FeedPage, FeedQuery, HistoryQuery, Page, Query, SearchQuery
+from chatcli.store.records import Batch, Entry, MessageRow, Record, UserRecord
 
 DEADLINE: Final = 10.0  # seconds; no test waits so long unless it fails
 
-OpenLog = Callable[[Post, Committed], Log]
+OpenLog = Callable[[Post, OnCommit], Log]
 
 
 class Told(NamedTuple):
@@ -45,6 +33,7 @@ class Owner:
 
     Attributes:
         log: the log that is open now.
+        state: what it held when it was opened.
         told: every batch that the log told of, in order.
     """
 
@@ -53,6 +42,7 @@ class Owner:
         self._posted: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self.told: list[Told] = []
         self.log = open_log(self._post, self._committed)
+        self.state = self.log.load()
 
     def _post(self, function: Callable[..., object], *arguments: object) -> None:
         self._posted.put(partial(function, *arguments))
@@ -66,6 +56,7 @@ class Owner:
         self.log.close()
         self._posted = SimpleQueue()
         self.log = self._open_log(self._post, self._committed)
+        self.state = self.log.load()
 
     def run_until(self, condition: Callable[[], bool]) -> None:
         """Run what the log posts until the condition holds."""
@@ -94,40 +85,40 @@ class Owner:
 
     def commit_change(self, record: Record) -> Told:
         """Queue a record, commit it, and return what the log says of it."""
-        self.log.change(record)
+        self.log.append_change(record)
         return self.commit()
 
     def write(self, *entries: Entry) -> Told:
         """Queue messages, commit them, and return what the log says of them."""
         for entry in entries:
-            self.log.add(entry)
+            self.log.append_message(entry)
         return self.commit()
 
     def write_all(self, *things: Entry | Record) -> Told:
         """Queue messages and records in this order, commit them, and return what the log says of them."""
         for thing in things:
             if isinstance(thing, Entry):
-                self.log.add(thing)
+                self.log.append_message(thing)
             else:
-                self.log.change(thing)
+                self.log.append_change(thing)
         return self.commit()
 
     def add_users(self, *users: UserRecord) -> Told:
         """Queue users, commit them, and return what the log says of them."""
         for user in users:
-            self.log.change(user)
+            self.log.append_change(user)
         return self.commit()
 
-    def ask(self, question: Callable[..., None], *arguments: object) -> object:
-        """Ask the log for something; return the answer, or the error with which it was refused."""
+    def ask(self, query: Query[Any]) -> object:
+        """Return the log's answer to a query, or its error."""
         answers: list[object] = []
-        question(*arguments, lambda answer, error: answers.append(answer if error is None else error))
+        self.log.read(query, lambda answer, error: answers.append(answer if error is None else error))
         self.run_until(lambda: bool(answers))
         return answers[0]
 
     def try_read(self, query: FeedQuery) -> tuple[FeedPage | None, ChatError | None]:
         """Read a stretch of a feed, or learn why that failed."""
-        answer = self.ask(self.log.read_feed, query)
+        answer = self.ask(query)
         if isinstance(answer, FeedPage):
             return answer, None
         assert isinstance(answer, ChatError)
@@ -138,7 +129,7 @@ class Owner:
     ) -> FeedPage:
         """Read a stretch of a feed, up to the head unless told otherwise."""
         end = self.log.head if upto is None else upto
-        page, error = self.try_read(FeedQuery(user, after, end, limit, unread_only))
+        page, error = self.try_read(FeedQuery(user=user, after=after, upto=end, limit=limit, unread_only=unread_only))
         assert error is None
         assert page is not None
         return page
@@ -155,7 +146,16 @@ class Owner:
         """Read someone's whole feed, page by page."""
         rows: list[MessageRow] = []
         while after < self.log.head:
-            page, error = self.try_read(FeedQuery(user, after, self.log.head, limit, unread_only, floors or {}))
+            page, error = self.try_read(
+                FeedQuery(
+                    user=user,
+                    after=after,
+                    upto=self.log.head,
+                    limit=limit,
+                    unread_only=unread_only,
+                    floors=floors or {},
+                )
+            )
             assert error is None
             assert page is not None
             assert len(page.rows) <= limit
@@ -171,25 +171,25 @@ class Owner:
 
     def history(self, query: HistoryQuery) -> Page:
         """Read a page of a conversation."""
-        page = self.ask(self.log.read_history, query)
+        page = self.ask(query)
         assert isinstance(page, Page)
         return page
 
     def search(self, query: SearchQuery) -> Page:
         """Find messages."""
-        page = self.ask(self.log.search, query)
+        page = self.ask(query)
         assert isinstance(page, Page), page
         return page
 
     def find(self, user: int, words: str, *rooms: int) -> list[str]:
         """Return the texts that someone finds who may see these rooms."""
-        return [row.text for row in self.search(SearchQuery(user, words, rooms, 100)).rows]
+        return [row.text for row in self.search(SearchQuery(user=user, words=words, rooms=rooms, limit=100)).rows]
 
     def find_patiently(self, user: int, words: str) -> list[str]:
         """Search again for as long as one is told that it cannot be done just now."""
         deadline = time.monotonic() + DEADLINE
         while True:
-            answer = self.ask(self.log.search, SearchQuery(user, words, [], 100))
+            answer = self.ask(SearchQuery(user=user, words=words, rooms=[], limit=100))
             if isinstance(answer, Page):
                 return [row.text for row in answer.rows]
             assert isinstance(answer, StoreError)

@@ -6,15 +6,15 @@ import itertools
 import uuid
 from typing import Final
 
-from chatcli.store.interface import Entry, MessageRow, RoomRecord, UserRecord
+from chatcli.store.records import Entry, MessageRow, RoomRecord, UserRecord
 
-ANN: Final = UserRecord(1, "Ann", "ann", 1000, 0)
-BOB: Final = UserRecord(2, "Bob", "bob", 2000, 0)
-CID: Final = UserRecord(3, "Жанна", "жанна", 3000, 0)
+ANN: Final = UserRecord(id=1, name="Ann", key="ann", created=1000, cursor=0)
+BOB: Final = UserRecord(id=2, name="Bob", key="bob", created=2000, cursor=0)
+CID: Final = UserRecord(id=3, name="Жанна", key="жанна", created=3000, cursor=0)
 PEOPLE: Final = (ANN, BOB, CID)
 
-LOBBY: Final = RoomRecord(-1, "#Lobby", "#lobby", "open", "Everything", 1500)
-OPS: Final = RoomRecord(-2, "#ops", "#ops", "open", "", 2500)
+LOBBY: Final = RoomRecord(id=-1, name="#Lobby", key="#lobby", kind="open", topic="Everything", created=1500)
+OPS: Final = RoomRecord(id=-2, name="#ops", key="#ops", kind="open", topic="", created=2500)
 ROOMS: Final = (LOBBY, OPS)
 
 _clock = itertools.count(1_700_000_000_000)
@@ -24,7 +24,7 @@ Party = UserRecord | RoomRecord | int
 
 def entry(sender: Party, recipient: Party, text: str = "hi", id: bytes | None = None) -> Entry:  # noqa: A002 (the wire's name for it)
     """Make a message with an id and a time of its own."""
-    return Entry(id or uuid.uuid4().bytes, _id(sender), _id(recipient), next(_clock), text)
+    return Entry(id=id or uuid.uuid4().bytes, sender=_id(sender), recipient=_id(recipient), at=next(_clock), text=text)
 
 
 def _id(party: Party) -> int:
@@ -33,4 +33,13 @@ def _id(party: Party) -> int:
 
 def row(entry: Entry) -> MessageRow:
     """Return what a message is read back as."""
-    return MessageRow(entry.seq, entry.id, entry.sender, entry.recipient, entry.at, entry.text, entry.re, entry.extra)
+    return MessageRow(
+        seq=entry.seq,
+        id=entry.id,
+        sender=entry.sender,
+        recipient=entry.recipient,
+        at=entry.at,
+        text=entry.text,
+        re=entry.re,
+        extra=entry.extra,
+    )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store.interface import Backlog, BacklogQuery, Enter, FeedQuery, HistoryQuery, MessageRow, SearchQuery
+from chatcli.store.queries import Backlog, BacklogQuery, FeedQuery, HistoryQuery, NewestQuery, SearchQuery
+from chatcli.store.records import Enter, MessageRow
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, LOBBY, entry
@@ -65,7 +66,7 @@ def read_all(owner: Owner, limit: int = 1000) -> tuple[list[MessageRow], int]:
     rows: list[MessageRow] = []
     after = damaged = 0
     while after < owner.log.head:
-        page, error = owner.try_read(FeedQuery(BOB.id, after, owner.log.head, limit))
+        page, error = owner.try_read(FeedQuery(user=BOB.id, after=after, upto=owner.log.head, limit=limit))
         assert error is None
         assert page is not None
         assert page.upto > after
@@ -121,7 +122,7 @@ def test_history_is_read_around_damage(long: Owner, data: Path, of: int, name: s
     before, rows = None, 0
     more = True
     while more:
-        page = long.history(HistoryQuery(BOB.id, of, 200, before))
+        page = long.history(HistoryQuery(user=BOB.id, of=of, limit=200, before=before))
         rows += len(page.rows)
         more = page.more
         before = page.rows[0].seq if page.rows else None
@@ -135,17 +136,17 @@ def test_the_newest_that_can_be_read(long: Owner, data: Path) -> None:
     path = data / "chatcli.db"
     overwrite(path, pages_of(path, "messages", "leaf")[-2])
     long.reopen()
-    newest = long.ask(long.log.read_newest, BOB.id, [LOBBY.id])
+    newest = long.ask(NewestQuery(user=BOB.id, rooms=[LOBBY.id]))
     assert isinstance(newest, dict)
     assert newest[LOBBY.id].text.startswith("word 2999")
 
 
 def test_a_room_that_cannot_be_counted_is_not_shortened(long: Owner, data: Path) -> None:
     """Where the damage is, the backlog of a room is not known, and its feed is read from its beginning."""
-    whole = long.ask(long.log.read_backlog, BacklogQuery(BOB.id, 0, long.log.head, 100))
+    whole = long.ask(BacklogQuery(user=BOB.id, after=0, upto=long.log.head, newest=100))
     assert whole == [Backlog(LOBBY.id, SAID // 2 - 100, SAID - 200)]
     damage(long, data, "messages_of_conversation", "leaf", slice(1, 3))
-    assert long.ask(long.log.read_backlog, BacklogQuery(BOB.id, 0, long.log.head, 100)) == []
+    assert long.ask(BacklogQuery(user=BOB.id, after=0, upto=long.log.head, newest=100)) == []
     assert long.log.health().damaged == 1
 
 
@@ -153,7 +154,7 @@ def test_a_search_finds_what_can_be_read(long: Owner, data: Path) -> None:
     """Messages that were found by their words and cannot be read are left out."""
     assert len(long.find(BOB.id, "word")) == 100
     damage(long, data, "messages", "leaf", slice(-3, -2))
-    page = long.search(SearchQuery(BOB.id, "word", [], 500))
+    page = long.search(SearchQuery(user=BOB.id, words="word", rooms=[], limit=500))
     assert len(page.rows) == 500
     assert long.log.health().damaged == 1
 

@@ -24,7 +24,7 @@ from tests.store.people import ANN, BOB, entry
 
 def open_log(directory: Path) -> None:
     """Open a log, and close it."""
-    SqliteLog(directory, post=lambda *_: None, committed=lambda *_: None).close()
+    SqliteLog(directory, post=lambda *_: None, on_commit=lambda *_: None).close()
 
 
 def import_nothing(directory: Path) -> None:

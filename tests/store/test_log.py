@@ -7,9 +7,12 @@ import uuid
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import astuple, replace
 
 from chatcli.errors import ChatError, StoreError
-from chatcli.store.interface import Barrier, DropKey, Enter, FeedPage, FeedQuery, KeyRecord, Rename, Ruling, UserRecord
+from chatcli.store.interface import State
+from chatcli.store.queries import FeedPage, FeedQuery
+from chatcli.store.records import Barrier, DropKey, Enter, KeyRecord, Rename, Ruling, UserRecord
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 
@@ -17,12 +20,12 @@ from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 def cursors(owner: Owner) -> dict[int, int]:
     """Return how far everyone has read, as a new start of the server finds it."""
     owner.reopen()
-    return {user.id: user.cursor for user in owner.log.users()}
+    return {user.id: user.cursor for user in owner.state.users}
 
 
 def test_a_new_log_is_empty(owner: Owner) -> None:
     """Where nothing was ever written there is nobody and nothing."""
-    assert owner.log.users() == []
+    assert owner.state.users == []
     assert owner.log.head == 0
     assert owner.log.idle
     assert owner.log.pending_bytes == 0
@@ -54,8 +57,8 @@ def test_seqs_go_on_after_a_new_start(chat: Owner) -> None:
 def test_the_head_is_the_newest_message_told_of(chat: Owner) -> None:
     """The head moves when the owner is told of a batch, not before, and is found again after a restart."""
     first, second = entry(ANN, BOB), entry(BOB, ANN)
-    chat.log.add(first)
-    chat.log.add(second)
+    chat.log.append_message(first)
+    chat.log.append_message(second)
     chat.log.commit()
     assert chat.log.head == 0
     chat.run_until(lambda: chat.log.idle)
@@ -208,13 +211,13 @@ def test_users_survive(owner: Owner) -> None:
     owner.add_users(BOB, ANN)
     owner.add_users(CID)
     owner.reopen()
-    assert owner.log.users() == [ANN, BOB, CID]
+    assert owner.state.users == [ANN, BOB, CID]
 
 
 def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
     """A user and what is said to and by them go into the log together."""
     for user in (ANN, BOB):
-        owner.log.change(user)
+        owner.log.append_change(user)
     batch, error = owner.write(entry(ANN, BOB, "welcome"))
     assert error is None
     assert ([change.record for change in batch.changes], len(batch.entries)) == ([ANN, BOB], 1)
@@ -223,14 +226,14 @@ def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
 
 def test_a_name_taken_twice_spoils_the_batch_and_nothing_else(chat: Owner) -> None:
     """A second user with a known key is an error for the whole batch; the log goes on."""
-    chat.log.change(UserRecord(4, "ANN", ANN.key, 4000, 0))
+    chat.log.append_change(UserRecord(id=4, name="ANN", key=ANN.key, created=4000, cursor=0))
     _, error = chat.write(entry(ANN, BOB, "lost"))
     assert error is not None
     _, error = chat.write(entry(ANN, BOB, "kept"))
     assert error is None
     assert chat.texts(BOB.id) == ["kept"]
     chat.reopen()
-    assert chat.log.users() == list(PEOPLE)
+    assert chat.state.users == list(PEOPLE)
 
 
 def test_a_cursor_survives(chat: Owner) -> None:
@@ -275,7 +278,7 @@ def test_cursors_travel_with_the_next_message(chat: Owner) -> None:
 
 def test_nothing_is_written_before_commit(chat: Owner) -> None:
     """What is queued waits for ``commit``."""
-    chat.log.add(entry(ANN, BOB, "queued"))
+    chat.log.append_message(entry(ANN, BOB, "queued"))
     assert not chat.log.idle
     assert chat.read(BOB.id, upto=2**62).rows == []
     chat.commit()
@@ -295,7 +298,7 @@ def test_what_waits_goes_in_one_batch(chat: Owner) -> None:
     """While one batch is being written all others wait, then go together, in order, without another ``commit``."""
     said = [entry(ANN, BOB, str(number)) for number in range(5)]
     for message in said:
-        chat.log.add(message)
+        chat.log.append_message(message)
         chat.log.commit()
     assert not chat.log.idle
     chat.run_until(lambda: chat.log.idle)
@@ -308,7 +311,7 @@ def test_a_batch_by_itself_does_not_wait(chat: Owner) -> None:
     said = [entry(ANN, BOB, str(number)) for number in range(5001)]
     for start, end in ((0, 1), (1, 1001), (1001, 2001), (2001, 3001), (3001, 4001), (4001, 5001)):
         for message in said[start:end]:
-            chat.log.add(message)
+            chat.log.append_message(message)
         chat.log.commit()
     chat.run_until(lambda: chat.log.idle)
     assert [len(batch.entries) for batch, _ in chat.told] == [1, 1000, 1000, 3000]
@@ -327,11 +330,11 @@ def test_a_batch_holds_what_was_queued(chat: Owner) -> None:
 
 def test_pending_bytes_grow_and_shrink(chat: Owner) -> None:
     """What waits is measured until the owner is told of it."""
-    chat.log.add(entry(ANN, BOB, "x" * 5000))
+    chat.log.append_message(entry(ANN, BOB, "x" * 5000))
     once = chat.log.pending_bytes
     assert once >= 5000
     chat.log.commit()
-    chat.log.add(entry(ANN, BOB, "x" * 5000))
+    chat.log.append_message(entry(ANN, BOB, "x" * 5000))
     assert chat.log.pending_bytes >= once + 5000
     chat.run_until(lambda: chat.log.idle)
     assert chat.log.pending_bytes == 0
@@ -350,13 +353,13 @@ def test_a_batch_is_told_once(chat: Owner) -> None:
 
 def test_close_writes_what_is_queued(chat: Owner) -> None:
     """What was queued and never committed is there after a restart: messages, users and cursors."""
-    dan = UserRecord(4, "Dan", "dan", 4000, 0)
-    chat.log.change(dan)
-    chat.log.add(entry(ANN, dan, "queued"))
+    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
+    chat.log.append_change(dan)
+    chat.log.append_message(entry(ANN, dan, "queued"))
     chat.log.move_cursor(BOB.id, 5)
     chat.reopen()
     assert chat.texts(dan.id) == ["queued"]
-    assert [user.cursor for user in chat.log.users()] == [0, 5, 0, 0]
+    assert [user.cursor for user in chat.state.users] == [0, 5, 0, 0]
 
 
 def test_close_writes_cursors_alone(chat: Owner) -> None:
@@ -367,18 +370,18 @@ def test_close_writes_cursors_alone(chat: Owner) -> None:
 
 def test_close_writes_behind_the_batch_that_is_being_written(chat: Owner) -> None:
     """What waits for the batch before it is not forgotten when the log is closed."""
-    chat.log.add(entry(ANN, BOB, "first"))
+    chat.log.append_message(entry(ANN, BOB, "first"))
     chat.log.commit()
-    chat.log.add(entry(ANN, BOB, "second"))
+    chat.log.append_message(entry(ANN, BOB, "second"))
     chat.reopen()
     assert chat.texts(BOB.id) == ["first", "second"]
 
 
 def test_the_last_batches_are_told_of_after_close(chat: Owner) -> None:
     """Whoever closes the log still learns what became of the last messages."""
-    chat.log.add(entry(ANN, BOB))
+    chat.log.append_message(entry(ANN, BOB))
     chat.log.commit()
-    chat.log.add(entry(ANN, BOB))
+    chat.log.append_message(entry(ANN, BOB))
     chat.log.close()
     chat.run_until(lambda: len(chat.told) == 2)
     assert [error for _, error in chat.told] == [None, None]
@@ -410,7 +413,7 @@ def test_many_ids_are_found_again(chat: Owner) -> None:
 
 def test_cursors_wanted_while_a_batch_is_written_follow_it(chat: Owner) -> None:
     """Asked for cursors in the middle of a write, the log writes them next, and is idle then."""
-    chat.log.add(entry(ANN, BOB))
+    chat.log.append_message(entry(ANN, BOB))
     chat.log.commit()
     chat.log.move_cursor(BOB.id, 5)
     chat.log.commit(cursors=True)
@@ -421,7 +424,7 @@ def test_cursors_wanted_while_a_batch_is_written_follow_it(chat: Owner) -> None:
 
 def test_a_closed_log_is_idle(chat: Owner) -> None:
     """After what waited at the close is written, nothing waits."""
-    chat.log.add(entry(ANN, BOB))
+    chat.log.append_message(entry(ANN, BOB))
     chat.log.close()
     chat.run_until(lambda: bool(chat.told))
     assert chat.log.idle
@@ -431,11 +434,11 @@ def test_whoever_reads_from_a_closing_log_is_told(chat: Owner, caplog: pytest.Lo
     """Every read is answered, with a page or with the reason why there is none."""
     chat.write(*(entry(ANN, BOB, "x" * 2000) for _ in range(1000)))
     answers: list[FeedPage | ChatError | None] = []
-    query = FeedQuery(BOB.id, 0, 2**60, 10_000)
+    query = FeedQuery(user=BOB.id, after=0, upto=2**60, limit=10_000)
     for _ in range(20):
-        chat.log.read_feed(query, lambda page, error: answers.append(page or error))
+        chat.log.read(query, lambda page, error: answers.append(page or error))
     chat.log.close()
-    chat.log.read_feed(query, lambda page, error: answers.append(page or error))
+    chat.log.read(query, lambda page, error: answers.append(page or error))
     chat.run_until(lambda: len(answers) == 21)
     assert isinstance(answers[-1], StoreError)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
@@ -445,10 +448,10 @@ def test_keys_belong_to_users_until_they_are_dropped(chat: Owner) -> None:
     """Keys survive a restart, each once; a dropped one does not."""
     one, two = KeyRecord(BOB.id, b"1" * 32, 10), KeyRecord(BOB.id, b"2" * 32, 5)
     for record in (one, two, one, DropKey(BOB.id, two.key), KeyRecord(ANN.id, one.key, 7)):
-        chat.log.change(record)
+        chat.log.append_change(record)
     chat.commit()
     chat.reopen()
-    assert chat.log.keys() == [KeyRecord(ANN.id, one.key, 7), one]
+    assert chat.state.keys == [KeyRecord(ANN.id, one.key, 7), one]
 
 
 def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
@@ -459,21 +462,21 @@ def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
         Ruling("mute", "eve", "3"),
         Ruling("mute", "eve", None),
     ):
-        chat.log.change(record)
+        chat.log.append_change(record)
     chat.commit()
     chat.reopen()
-    assert chat.log.rulings() == [Ruling("ban", "eve", "2")]
+    assert chat.state.rulings == [Ruling("ban", "eve", "2")]
 
 
 def test_a_released_name_is_free_and_what_was_said_under_it_stays_where_it_was(chat: Owner) -> None:
     """Someone new under an old name does not get what was said to the one before."""
     chat.write(entry(ANN, BOB, "for the first bob"))
-    chat.log.change(Rename(BOB.id, "Bob (released)", "\0released 2"))
-    newcomer = UserRecord(4, "Bob", "bob", 4000, 0)
-    chat.log.change(newcomer)
+    chat.log.append_change(Rename(BOB.id, "Bob (released)", "\0released 2"))
+    newcomer = UserRecord(id=4, name="Bob", key="bob", created=4000, cursor=0)
+    chat.log.append_change(newcomer)
     chat.commit()
     chat.reopen()
-    assert chat.log.users()[1:] == [BOB._replace(name="Bob (released)", key="\0released 2"), CID, newcomer]
+    assert chat.state.users[1:] == [replace(BOB, name="Bob (released)", key="\0released 2"), CID, newcomer]
     assert chat.read(newcomer.id).rows == []
     assert len(chat.read(BOB.id).rows) == 1
 
@@ -483,7 +486,7 @@ def test_whoever_changed_something_is_told_when_it_is_there_or_why_not(chat: Own
     batch, error = chat.commit_change(Ruling("ban", "eve", "1"))
     assert error is None
     assert [change.record for change in batch.changes] == [Ruling("ban", "eve", "1")]
-    _, error = chat.commit_change(UserRecord(9, "Ann", ANN.key, 1, 0))
+    _, error = chat.commit_change(UserRecord(id=9, name="Ann", key=ANN.key, created=1, cursor=0))
     assert isinstance(error, StoreError)
 
 
@@ -491,16 +494,14 @@ def test_what_was_there_is_handed_over_once(chat: Owner) -> None:
     """The log keeps no copy of what its owner holds."""
     chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id))
     chat.reopen()
-    log = chat.log
-    for hand_over in (log.users, log.keys, log.rulings, log.rooms, log.members):
-        assert hand_over()
-        assert hand_over() == []
+    assert all(astuple(chat.state))
+    assert chat.log.load() == State()
 
 
 def test_a_barrier_takes_its_place_and_does_nothing(chat: Owner) -> None:
     """The owner is told of it with its batch; alone, it makes a batch."""
     told = chat.write_all(entry(ANN, BOB), Barrier(), entry(ANN, BOB))
-    assert (told.error, told.batch.changes[0].behind) == (None, 1)
+    assert (told.error, told.batch.changes[0].preceding) == (None, 1)
     alone = chat.commit_change(Barrier())
     assert (alone.error, [change.record for change in alone.batch.changes]) == (None, [Barrier()])
     assert len(chat.texts(BOB.id)) == 2

@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from chatcli.store.interface import BacklogQuery, Enter, FeedQuery, HistoryQuery, Leave, UnreadQuery
+from chatcli.store.queries import BacklogQuery, FeedQuery, HistoryQuery, UnreadQuery
+from chatcli.store.records import Enter, Leave
 from chatcli.store.sqlite.backlog import read_backlog
 from chatcli.store.sqlite.feed import read_feed
 from chatcli.store.sqlite.history import read_history
@@ -38,7 +39,7 @@ def test_who_comes_back_to_a_room_in_which_nothing_was_said_leaves_no_trace(room
         room.write_all(Leave(BOB.id, SECRET.id), entry(BOB, BOB, f"elsewhere {number}"), Enter(BOB.id, SECRET.id))
     assert rows(data, _MEMBERS) == before
     room.write(said_in(SECRET, ANN, "there you are"))
-    page = room.history(HistoryQuery(BOB.id, SECRET.id, 10, own=True))
+    page = room.history(HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True))
     assert [row.text for row in page.rows] == ["welcome", "there you are"]
 
 
@@ -49,7 +50,7 @@ def test_what_was_said_while_someone_was_away_stays_hidden(room: Owner, data: Pa
         room.write(said_in(SECRET, ANN, f"seen {number}"))
     assert len(rows(data, _MEMBERS)) == 4
     seen = ["welcome", "seen 0", "seen 1", "seen 2"]
-    page = room.history(HistoryQuery(BOB.id, SECRET.id, 10, own=True))
+    page = room.history(HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True))
     assert [row.text for row in page.rows] == seen
     assert [text for text in room.texts(BOB.id) if "seen" in text or "hidden" in text] == seen[1:]
     assert room.find(BOB.id, "hidden") == []
@@ -77,12 +78,12 @@ def test_twenty_thousand_periods_are_gone_through_by_the_database_alone(many: sq
     """No question takes a statement for each: that would keep the server's loop waiting, too."""
     statements: list[str] = []
     many.set_trace_callback(statements.append)
-    page, _ = read_history(many, HistoryQuery(BOB.id, SECRET.id, 10, own=True))
+    page, _ = read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True))
     assert [row.text for row in page.rows] == ["welcome"]
-    read_history(many, HistoryQuery(BOB.id, SECRET.id, 10, before=2, own=True))
-    unread, _ = read_unread(many, UnreadQuery(BOB.id, 0))
+    read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, before=2, own=True))
+    unread, _ = read_unread(many, UnreadQuery(user=BOB.id, after=0))
     assert SECRET.id in [one.of for one in unread]
-    read_backlog(many, BacklogQuery(BOB.id, 0, 100, 1))
-    feed, _ = read_feed(many, FeedQuery(BOB.id, 0, 100, 500))
+    read_backlog(many, BacklogQuery(user=BOB.id, after=0, upto=100, newest=1))
+    feed, _ = read_feed(many, FeedQuery(user=BOB.id, after=0, upto=100, limit=500))
     assert "welcome" in [row.text for row in feed.rows]
     assert len(statements) < 50

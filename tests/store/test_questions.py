@@ -7,8 +7,9 @@ import uuid
 import pytest
 
 from chatcli.store import retention
-from chatcli.store.interface import Closed, Entry, HistoryQuery, MessageRow, Question, Unread, UnreadQuery
+from chatcli.store.queries import HistoryQuery, NewestQuery, Question, QuestionQuery, Unread, UnreadQuery
 from chatcli.store.question_data import NOTHING, Extra, decode, encode
+from chatcli.store.records import Closed, Entry, MessageRow
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, Party, entry, row
 
@@ -29,12 +30,20 @@ def answer(re: int, number: int = 0, sender: Party = BOB, recipient: Party = ANN
 
 def extended(plain: Entry, extra: Extra) -> Entry:
     """Return a message with more than its text."""
-    return Entry(plain.id, plain.sender, plain.recipient, plain.at, plain.text, re=plain.re, extra=encode(extra))
+    return Entry(
+        id=plain.id,
+        sender=plain.sender,
+        recipient=plain.recipient,
+        at=plain.at,
+        text=plain.text,
+        re=plain.re,
+        extra=encode(extra),
+    )
 
 
 def asked(owner: Owner, seq: int) -> Question:
     """Read a question and what answers it."""
-    found = owner.ask(owner.log.read_question, BOB.id, seq)
+    found = owner.ask(QuestionQuery(user=BOB.id, seq=seq))
     assert isinstance(found, list)
     (one,) = found
     assert isinstance(one, Question)
@@ -51,13 +60,13 @@ def test_questions_and_answers_are_read_back_whole(house: Owner) -> None:
         rows = [row(asking), row(answering)]
         assert rows[0].extra == '{"choices":["yes","no"],"until":7}'
         assert house.feed(BOB.id) == rows
-        assert house.history(HistoryQuery(BOB.id, ANN.id, 10)).rows == rows
+        assert house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=10)).rows == rows
         assert asked(house, asking.seq) == Question(*rows)
         assert house.find(BOB.id, "deploy") == ["deploy now"]
         house.reopen()
     in_room = question(ANN, LOBBY)
     house.write(in_room)
-    assert house.ask(house.log.read_newest, BOB.id, [LOBBY.id]) == {LOBBY.id: row(in_room)}
+    assert house.ask(NewestQuery(user=BOB.id, rooms=[LOBBY.id])) == {LOBBY.id: row(in_room)}
 
 
 def test_among_other_messages_they_keep_their_place(house: Owner) -> None:
@@ -83,7 +92,7 @@ def test_the_first_answer_counts(house: Owner) -> None:
     assert [one.closed for one in (*crowd, late)] == [None, *[Closed(BOB.id, "yes", 0)] * 3]
     assert [bool(one.seq) for one in (*crowd, late)] == [True, False, False, False]
     assert asked(house, asking.seq).answer == row(crowd[0])
-    assert house.history(HistoryQuery(ANN.id, LOBBY.id, 10)).rows == [row(asking), row(crowd[0])]
+    assert house.history(HistoryQuery(user=ANN.id, of=LOBBY.id, limit=10)).rows == [row(asking), row(crowd[0])]
     assert house.log.head == crowd[0].seq
 
 
@@ -133,7 +142,7 @@ def test_an_answer_that_could_not_be_written_does_not_count(house: Owner, monkey
 
 def test_what_is_no_message_is_no_question(house: Owner) -> None:
     """There is nothing to read; a message that was answered in words only has no answer."""
-    assert house.ask(house.log.read_question, BOB.id, 7) == []
+    assert house.ask(QuestionQuery(user=BOB.id, seq=7)) == []
     plain = entry(ANN, BOB)
     house.write(plain)
     reply = entry(BOB, ANN)
@@ -155,7 +164,7 @@ def test_the_answers_of_pruned_questions_go(house: Owner, monkeypatch: pytest.Mo
     late = answer(asking.seq)
     house.write(late)
     assert late.closed is None
-    assert house.ask(house.log.read_question, BOB.id, asking.seq) == []
+    assert house.ask(QuestionQuery(user=BOB.id, seq=asking.seq)) == []
 
 
 def test_a_question_whose_answer_was_pruned_stays_closed(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +188,7 @@ def test_a_question_whose_answer_was_pruned_stays_closed(house: Owner, monkeypat
 def test_what_damage_has_made_of_it_is_nothing(kept: str) -> None:
     """The message is there all the same."""
     assert decode(kept) == NOTHING
-    assert MessageRow(1, b"", 1, 2, 3, "hi", None).extra is None
+    assert MessageRow(seq=1, id=b"", sender=1, recipient=2, at=3, text="hi", re=None).extra is None
 
 
 def test_long_choices_fill_a_page(house: Owner) -> None:
@@ -187,7 +196,7 @@ def test_long_choices_fill_a_page(house: Owner) -> None:
     wide = Extra([str(number) * 60 for number in range(9)])
     house.write(*(extended(entry(ANN, BOB, "?"), wide) for _ in range(500)))
     assert len(house.read(BOB.id).rows) < 300
-    assert len(house.history(HistoryQuery(BOB.id, ANN.id, 500)).rows) < 300
+    assert len(house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=500)).rows) < 300
     assert len(house.feed(BOB.id)) == 500
 
 
@@ -197,7 +206,7 @@ def test_what_is_over_is_not_unread(house: Owner) -> None:
     house.write(*questions)
 
     def count(now: int) -> object:
-        return house.ask(house.log.read_unread, UnreadQuery(BOB.id, 0, now))
+        return house.ask(UnreadQuery(user=BOB.id, after=0, now=now))
 
     assert count(7) == [Unread(ANN.id, 4, waiting.seq)]
     assert count(8) == [Unread(ANN.id, 3, waiting.seq)]
@@ -205,5 +214,5 @@ def test_what_is_over_is_not_unread(house: Owner) -> None:
     assert count(8) == [Unread(ANN.id, 1, waiting.seq)]
     assert count(7) == [Unread(ANN.id, 2, waiting.seq)]
     assert count(10) == []
-    assert house.ask(house.log.read_unread, UnreadQuery(ANN.id, 0, 7)) == []
+    assert house.ask(UnreadQuery(user=ANN.id, after=0, now=7)) == []
     assert late.seq < waiting.seq

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from chatcli.store import retention
-from chatcli.store.interface import Entry, HistoryQuery
+from chatcli.store.queries import HistoryQuery
+from chatcli.store.records import Entry
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, LOBBY, entry
 from tests.store.town import mistype
@@ -32,7 +33,7 @@ def prune(owner: Owner, times: int = 1, before: int = NOW) -> None:
     """Have the log pruned so many times, each time until it is done."""
     for _ in range(times):
         owner.log.prune(before)
-        owner.log.add(entry(ANN, ANN, "tick"))
+        owner.log.append_message(entry(ANN, ANN, "tick"))
         owner.commit()
         owner.run_all()
 
@@ -47,7 +48,7 @@ def test_old_messages_are_deleted_and_others_kept(chat: Owner) -> None:
     chat.write(old(), entry(ANN, BOB, "new"), old(), entry(ANN, BOB, "newer"))
     prune(chat)
     assert texts(chat) == ["new", "newer"]
-    assert [row.text for row in chat.history(HistoryQuery(BOB.id, ANN.id, 10)).rows] == ["new", "newer"]
+    assert [row.text for row in chat.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=10)).rows] == ["new", "newer"]
 
 
 def test_a_few_are_deleted_at_a_time(chat: Owner) -> None:
@@ -120,7 +121,7 @@ def test_rooms_are_pruned_too(house: Owner) -> None:
     said.at = NOW - 1
     house.write(said)
     prune(house)
-    assert house.history(HistoryQuery(BOB.id, LOBBY.id, 10)).rows == []
+    assert house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10)).rows == []
 
 
 def test_pruning_goes_on_between_batches(chat: Owner) -> None:
@@ -128,7 +129,7 @@ def test_pruning_goes_on_between_batches(chat: Owner) -> None:
     chat.write(*(old() for _ in range(400)))
     for number in range(20):
         chat.log.prune(NOW)
-        chat.log.add(entry(ANN, BOB, str(number)))
+        chat.log.append_message(entry(ANN, BOB, str(number)))
         chat.log.commit()
     chat.run_until(lambda: chat.log.idle)
     prune(chat)

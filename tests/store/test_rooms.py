@@ -9,18 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from chatcli.store.interface import (
-    Enter,
-    Entry,
-    Leave,
-    MemberRecord,
-    MessageRow,
-    Own,
-    Record,
-    RoomRecord,
-    Seen,
-)
+from chatcli.store.records import Enter, Entry, Leave, MemberRecord, MessageRow, Record, RoomRecord, Seen, SetOwner
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
@@ -28,15 +19,15 @@ from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, 
 
 def test_rooms_survive(house: Owner) -> None:
     """All rooms are known after a restart, in the order in which they came to be, each as it was written last."""
-    renamed = OPS._replace(topic="What is up", kind="private")
+    renamed = replace(OPS, topic="What is up", kind="private")
     house.commit_change(renamed)
     house.reopen()
-    assert house.log.rooms() == [LOBBY, renamed]
+    assert house.state.rooms == [LOBBY, renamed]
 
 
 def test_two_rooms_cannot_have_one_name(house: Owner) -> None:
     """A name that is taken spoils the batch, as it does for people."""
-    _, error = house.commit_change(RoomRecord(-9, "#LOBBY", LOBBY.key, "open", "", 0))
+    _, error = house.commit_change(RoomRecord(id=-9, name="#LOBBY", key=LOBBY.key, kind="open", topic="", created=0))
     assert error is not None
 
 
@@ -50,7 +41,7 @@ def test_members_survive_in_the_order_in_which_they_came(house: Owner) -> None:
     ]
     house.write_all(*changes)
     house.reopen()
-    assert house.log.members() == [
+    assert house.state.members == [
         MemberRecord(BOB.id, LOBBY.id, 0, owner=False),
         MemberRecord(CID.id, OPS.id, 0, owner=True),
         MemberRecord(BOB.id, OPS.id, 0, owner=False),
@@ -62,23 +53,27 @@ def test_who_comes_back_comes_last(house: Owner) -> None:
     """Whoever leaves and enters again is the newest member, even if nothing was said meanwhile."""
     house.write_all(Enter(ANN.id, OPS.id), Enter(BOB.id, OPS.id), Leave(ANN.id, OPS.id), Enter(ANN.id, OPS.id))
     house.reopen()
-    assert [member.user for member in house.log.members()] == [BOB.id, ANN.id]
+    assert [member.user for member in house.state.members] == [BOB.id, ANN.id]
 
 
 def test_to_enter_twice_is_to_enter_once(house: Owner) -> None:
     """Whoever belongs to a room already goes on to do so, from when they first came and as what they are."""
     house.write_all(Enter(ANN.id, OPS.id, owner=True), entry(BOB, OPS, "one"), Enter(ANN.id, OPS.id))
     house.reopen()
-    assert house.log.members() == [MemberRecord(ANN.id, OPS.id, 0, owner=True)]
+    assert house.state.members == [MemberRecord(ANN.id, OPS.id, 0, owner=True)]
     assert house.texts(ANN.id) == ["one"]
 
 
 def test_members_come_to_own_a_room_and_cease_to(house: Owner) -> None:
     """Who owns a room is known after a restart; whoever does not belong to it cannot own it."""
     house.write_all(Enter(ANN.id, OPS.id, owner=True), Enter(BOB.id, OPS.id))
-    house.write_all(Own(ANN.id, OPS.id, owner=False), Own(BOB.id, OPS.id, owner=True), Own(CID.id, OPS.id, owner=True))
+    house.write_all(
+        SetOwner(ANN.id, OPS.id, owner=False),
+        SetOwner(BOB.id, OPS.id, owner=True),
+        SetOwner(CID.id, OPS.id, owner=True),
+    )
     house.reopen()
-    assert [(member.user, member.owner) for member in house.log.members()] == [(ANN.id, False), (BOB.id, True)]
+    assert [(member.user, member.owner) for member in house.state.members] == [(ANN.id, False), (BOB.id, True)]
 
 
 def test_whoever_left_is_no_member(house: Owner) -> None:
@@ -86,7 +81,7 @@ def test_whoever_left_is_no_member(house: Owner) -> None:
     house.write_all(Enter(ANN.id, OPS.id, owner=True), Enter(BOB.id, OPS.id))
     house.write_all(Leave(ANN.id, OPS.id), Leave(CID.id, OPS.id))
     house.reopen()
-    assert [member.user for member in house.log.members()] == [BOB.id]
+    assert [member.user for member in house.state.members] == [BOB.id]
 
 
 def test_a_members_feed_has_what_was_said_while_they_belonged_to_the_room(house: Owner) -> None:
@@ -105,13 +100,13 @@ def test_a_members_feed_has_what_was_said_while_they_belonged_to_the_room(house:
     assert house.texts(ANN.id) == []
     house.reopen()
     assert house.texts(BOB.id) == ["first", "second", "again"]
-    assert house.log.members() == [MemberRecord(BOB.id, OPS.id, house.log.head - 1, owner=False)]
+    assert house.state.members == [MemberRecord(BOB.id, OPS.id, house.log.head - 1, owner=False)]
 
 
 def test_a_change_knows_how_many_messages_come_before_it(house: Owner) -> None:
     """The owner can tell from a batch between which messages a change was written."""
     batch, _ = house.write_all(Enter(ANN.id, OPS.id), entry(ANN, OPS), entry(ANN, OPS), Leave(ANN.id, OPS.id))
-    assert [change.behind for change in batch.changes] == [0, 2]
+    assert [change.preceding for change in batch.changes] == [0, 2]
 
 
 def test_retries_move_nobodys_place(house: Owner) -> None:
@@ -179,14 +174,14 @@ def test_what_others_are_told_may_lag_behind(house: Owner) -> None:
     house.log.move_cursor(BOB.id, 3)
     house.commit(cursors=True)
     house.reopen()
-    assert [(user.cursor, user.shown) for user in house.log.users()] == [(0, 0), (5, 3), (4, 4)]
+    assert [(user.cursor, user.shown) for user in house.state.users] == [(0, 0), (5, 3), (4, 4)]
 
 
 def test_when_someone_was_last_here_survives(house: Owner) -> None:
     """It is known after a restart, and never goes back."""
     house.write_all(Seen(BOB.id, 7000), Seen(BOB.id, 5000))
     house.reopen()
-    assert [user.seen for user in house.log.users()] == [0, 7000, 0]
+    assert [user.seen for user in house.state.users] == [0, 7000, 0]
 
 
 # Feeds against a model
@@ -282,5 +277,5 @@ def test_nobody_enters_a_room_that_is_not_there(house: Owner) -> None:
     """If what was to make it could not be written, nothing is."""
     assert house.write_all(Enter(ANN.id, -9, owner=True), entry(ANN, BOB, "said")).error is None
     house.reopen()
-    assert house.log.members() == []
+    assert house.state.members == []
     assert house.texts(BOB.id) == ["said"]

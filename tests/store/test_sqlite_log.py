@@ -18,10 +18,12 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from msgspec.structs import astuple
 
 from chatcli.errors import StoreError
 from chatcli.store import files
-from chatcli.store.interface import Entry, FeedQuery, UserRecord
+from chatcli.store.queries import FeedQuery
+from chatcli.store.records import Entry, UserRecord
 from chatcli.store.sqlite import feed, schema
 from chatcli.store.sqlite import load as reader
 from chatcli.store.sqlite_log import SqliteLog
@@ -34,7 +36,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from chatcli.store.sqlite_log import SqliteLog
-log = SqliteLog(Path(sys.argv[1]), post=print, committed=print)
+log = SqliteLog(Path(sys.argv[1]), post=print, on_commit=print)
 print("open", flush=True)
 sys.stdin.read()
 """
@@ -58,14 +60,14 @@ def database(data: Path) -> Path:
 def refusal(data: Path) -> str:
     """Return the sentence with which a log is not opened."""
     with pytest.raises(StoreError) as caught:
-        SqliteLog(data, post=ignore, committed=ignore)
+        SqliteLog(data, post=ignore, on_commit=ignore)
     return str(caught.value)
 
 
 def connection_of(owner: Owner) -> sqlite3.Connection:
     """Return the writer's own connection: some of the bad days can only be made there."""
     assert isinstance(owner.log, SqliteLog)
-    return owner.log._connection
+    return owner.log._database.connection
 
 
 def stored(data: Path) -> list[str]:
@@ -125,7 +127,7 @@ def test_a_closed_log_is_one_file(chat: Owner, data: Path) -> None:
 
 def test_the_directory_may_be_deep(tmp_path: Path) -> None:
     """Directories on the way are made, too."""
-    SqliteLog(tmp_path / "a" / "b" / "data", post=ignore, committed=ignore).close()
+    SqliteLog(tmp_path / "a" / "b" / "data", post=ignore, on_commit=ignore).close()
     assert database(tmp_path / "a" / "b" / "data").is_file()
 
 
@@ -158,7 +160,7 @@ def test_a_killed_server_leaves_no_lock_behind(data: Path) -> None:
         finally:
             process.kill()
         process.wait(DEADLINE)
-    SqliteLog(data, post=ignore, committed=ignore).close()
+    SqliteLog(data, post=ignore, on_commit=ignore).close()
 
 
 def test_a_file_that_is_no_database_is_refused(data: Path) -> None:
@@ -236,7 +238,7 @@ def test_a_refused_opening_lets_go_of_the_lock(data: Path) -> None:
     database(data).write_bytes(b"no database" * 100)
     refusal(data)
     database(data).unlink()
-    SqliteLog(data, post=ignore, committed=ignore).close()
+    SqliteLog(data, post=ignore, on_commit=ignore).close()
 
 
 # Committing
@@ -250,11 +252,11 @@ def test_a_commit_is_told_only_after_it_is_stored(data: Path) -> None:
         # In the writer's thread: the owner cannot hear of the batch any earlier than this.
         seen.put(stored(data))
 
-    log = SqliteLog(data, post=post, committed=ignore)
+    log = SqliteLog(data, post=post, on_commit=ignore)
     for user in PEOPLE:
-        log.change(user)
-    log.add(entry(ANN, BOB, "one"))
-    log.add(entry(BOB, ANN, "two"))
+        log.append_change(user)
+    log.append_message(entry(ANN, BOB, "one"))
+    log.append_message(entry(BOB, ANN, "two"))
     log.commit()
     assert seen.get(timeout=DEADLINE) == ["one", "two"]
     log.close()
@@ -276,11 +278,11 @@ def test_an_owner_that_is_gone_does_not_keep_the_log_from_closing(data: Path) ->
     def post(*_: object) -> None:
         raise RuntimeError("Event loop is closed")
 
-    log = SqliteLog(data, post=post, committed=ignore)
+    log = SqliteLog(data, post=post, on_commit=ignore)
     for user in PEOPLE:
-        log.change(user)
+        log.append_change(user)
     log.commit()
-    log.add(entry(ANN, BOB, "last words"))
+    log.append_message(entry(ANN, BOB, "last words"))
     log.close()
     assert stored(data) == ["last words"]
 
@@ -308,7 +310,7 @@ def test_a_database_locked_for_a_moment_is_waited_for(chat: Owner, data: Path) -
     begun = threading.Event()
     with held(data):
         connection_of(chat).set_trace_callback(lambda _: begun.set())
-        chat.log.add(entry(ANN, BOB, "patience"))
+        chat.log.append_message(entry(ANN, BOB, "patience"))
         chat.log.commit()
         assert begun.wait(DEADLINE)
     chat.run_until(lambda: chat.log.idle)
@@ -355,12 +357,12 @@ def test_a_conversation_begun_in_a_lost_batch_is_begun_again(chat: Owner) -> Non
 
 def test_a_lost_batch_takes_its_users_along(chat: Owner) -> None:
     """Nobody is known whose first batch was not written."""
-    dan = UserRecord(4, "Dan", "dan", 4000, 0)
+    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
     with full_disk(chat):
-        chat.log.change(dan)
+        chat.log.append_change(dan)
         assert chat.write(entry(ANN, dan, "x" * 2**20)).error is not None
     chat.reopen()
-    assert chat.log.users() == list(PEOPLE)
+    assert chat.state.users == list(PEOPLE)
 
 
 def test_cursors_of_a_lost_batch_are_written_with_the_next(chat: Owner, data: Path) -> None:
@@ -398,7 +400,7 @@ def test_a_feed_that_cannot_be_read_is_told_with_the_reason(chat: Owner, data: P
     chat.write(entry(ANN, BOB, "hi"))
     with closing(sqlite3.connect(database(data))) as connection:
         connection.execute("ALTER TABLE messages RENAME TO elsewhere")
-        page, error = chat.try_read(FeedQuery(BOB.id, 0, 99, 10))
+        page, error = chat.try_read(FeedQuery(user=BOB.id, after=0, upto=99, limit=10))
         assert page is None
         assert isinstance(error, StoreError)
         assert str(error) == "cannot read the log: no such table: messages"
@@ -410,7 +412,7 @@ def test_readers_cannot_write(chat: Owner) -> None:
     """Only the writer's connection can change the log."""
     chat.read(BOB.id)
     assert isinstance(chat.log, SqliteLog)
-    for connection in chat.log._readers._connections:
+    for connection in chat.log._reader._readers._connections:
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM messages")
 
@@ -431,7 +433,7 @@ def test_pages_are_read_beside_a_batch_that_is_being_written(chat: Owner) -> Non
     chat.write(entry(ANN, BOB, "before"))
     many: list[Entry] = [entry(ANN, BOB) for _ in range(2000)]
     for message in many:
-        chat.log.add(message)
+        chat.log.append_message(message)
     chat.log.commit()
     counts = set()
     while not chat.log.idle:
@@ -460,7 +462,7 @@ def test_a_database_replaced_before_the_first_commit_takes_no_messages(chat: Own
 
 def test_what_was_refused_for_a_database_taken_away_is_not_stored(chat: Owner, data: Path) -> None:
     """Once it is back, who could not come in then can come in, and what was refused is new."""
-    cid, said = UserRecord(7, "cid", "cid", 0, 0), entry(ANN, BOB)
+    cid, said = UserRecord(id=7, name="cid", key="cid", created=0, cursor=0), entry(ANN, BOB)
     (data / "chatcli.db").rename(data / "elsewhere")
     assert isinstance(chat.write_all(cid, said).error, StoreError)
     (data / "elsewhere").rename(data / "chatcli.db")
@@ -473,11 +475,11 @@ def test_a_batch_that_fails_takes_none_of_those_behind_it_along(chat: Owner) -> 
     connection = connection_of(chat)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 300}")
-    chat.log.add(entry(ANN, BOB, "first"))
+    chat.log.append_message(entry(ANN, BOB, "first"))
     chat.log.commit()
     for text, cursor in (("x" * 4000, 5), ("short", 0)):
         for _ in range(1000):
-            chat.log.add(entry(ANN, BOB, text))
+            chat.log.append_message(entry(ANN, BOB, text))
         if cursor:
             chat.log.move_cursor(BOB.id, cursor)
         chat.log.commit()
@@ -517,7 +519,7 @@ def test_the_health_tells_since_when_nothing_can_be_written(chat: Owner, data: P
         assert chat.log.health().since == first.since >= before
         assert first.error == str(error)
     chat.write(entry(ANN, BOB))
-    assert chat.log.health()[:2] == (None, 0)
+    assert astuple(chat.log.health())[:2] == (None, 0)
 
 
 def test_the_health_tells_how_large_the_files_are(chat: Owner, data: Path) -> None:

@@ -7,13 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from chatcli.store.interface import Enter, Entry, KeyRecord, Leave, Rename, RoomRecord, UserRecord
+from chatcli.store.records import Enter, Entry, KeyRecord, Leave, Rename, RoomRecord, UserRecord
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, entry
 
-OPS: Final = RoomRecord(-1, "#Ops", "#ops", "open", "Who broke it?", 5000)
-SECRET: Final = RoomRecord(-2, "#secret", "#secret", "private", "", 6000)
-DAN: Final = UserRecord(4, "Dan", "dan", 4000, 0)
+OPS: Final = RoomRecord(id=-1, name="#Ops", key="#ops", kind="open", topic="Who broke it?", created=5000)
+SECRET: Final = RoomRecord(id=-2, name="#secret", key="#secret", kind="private", topic="", created=6000)
+DAN: Final = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
 
 
 def said_in(room: RoomRecord, sender: UserRecord, text: str, re: int | None = None) -> Entry:

@@ -27,13 +27,13 @@ from chatcli.protocol.keys import (
 from chatcli.protocol.lookalikes import check_new_name
 from chatcli.protocol.names import Name, check_name
 from chatcli.server import slices
-from chatcli.store.interface import DropKey, KeyRecord
+from chatcli.store.records import DropKey, KeyRecord
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
     from chatcli.server.session import Session
     from chatcli.server.state.users import User
-    from chatcli.store.interface import Settled
+    from chatcli.store.records import OnWritten
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> U
     return user
 
 
-def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settled: Settled) -> Admitted:
+def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settled: OnWritten) -> Admitted:
     """Let a client in that proves its key; a new name is its own from now on.
 
     Everything is checked again, because others may have come since ``hello``; nothing is awaited between a check and
@@ -208,7 +208,7 @@ def _create(hub: Hub, session: Session, claimant: Claimant) -> User:
         hub.rulings.use_invitation(claimant.hello.invite)
     name = claimant.name
     user, record = hub.directory.create(name, hub.clock(), hub.log.head)
-    hub.log.change(record, lambda error: hub.directory.settle(user, error))
+    hub.log.append_change(record, lambda error: hub.directory.settle(user, error))
     _add_key(hub, user, claimant.key)
     return user
 
@@ -232,7 +232,7 @@ def _add_key(hub: Hub, user: User, key: bytes) -> None:
         for settled in waiting:
             settled(error)
 
-    hub.log.change(record, written)
+    hub.log.append_change(record, written)
     hub.turn.wake()
 
 
@@ -283,7 +283,7 @@ def _put_out(user: User, key: bytes) -> Iterator[None]:
         yield
 
 
-def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
+def revoke(hub: Hub, user: User, fingerprint: str, settled: OnWritten) -> None:
     """Take a key away from a name, and close what is open under it.
 
     Raises:
@@ -306,5 +306,5 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: Settled) -> None:
         if error is None:
             slices.run(hub.later, _put_out(user, key))
 
-    hub.log.change(DropKey(user.id, key), written)
+    hub.log.append_change(DropKey(user.id, key), written)
     hub.turn.wake()

@@ -15,7 +15,18 @@ from chatcli.server.security.prices import LISTED
 from chatcli.server.state.receipts import receipt
 from chatcli.server.state.rooms import Room
 from chatcli.store import question_data
-from chatcli.store.interface import Done, HistoryQuery, MessageRow, Page, Question, SearchQuery, Unread, UnreadQuery
+from chatcli.store.queries import (
+    HistoryQuery,
+    NewestQuery,
+    OnResult,
+    Page,
+    Question,
+    QuestionQuery,
+    SearchQuery,
+    Unread,
+    UnreadQuery,
+)
+from chatcli.store.records import MessageRow
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -48,7 +59,7 @@ def _whom(session: Session, user: User, spelling: str) -> User | Room:
 def _read(
     session: Session,
     frame: f.ClientFrame,
-    read: Callable[[Done[Found]], None],
+    read: Callable[[OnResult[Found]], None],
     make: Callable[[Found], f.ServerFrame | Refused],
 ) -> None:
     """Read something of the log, behind what the session has said itself, and answer with what is made of it.
@@ -79,13 +90,18 @@ def _history(session: Session, frame: f.History) -> None:
     hub, user = session.hub, session.own()
     of = _whom(session, user, frame.of)
     query = HistoryQuery(
-        user.id, of.id, frame.limit, frame.before, frame.since, own=isinstance(of, Room) and of.kind == "private"
+        user=user.id,
+        of=of.id,
+        limit=frame.limit,
+        before=frame.before,
+        since=frame.since,
+        own=isinstance(of, Room) and of.kind == "private",
     )
 
     def make(page: Page) -> f.ServerFrame:
         return f.HistoryPage(of.name, [hub.message(row) for row in page.rows], page.more, frame.n)
 
-    _read(session, frame, lambda done: hub.log.read_history(query, done), make)
+    _read(session, frame, lambda done: hub.log.read(query, done), make)
 
 
 def _search(session: Session, frame: f.Search) -> None:
@@ -93,12 +109,20 @@ def _search(session: Session, frame: f.Search) -> None:
     within = _whom(session, user, frame.where).id if frame.where else None
     sender = hub.find_user(frame.sender, user, or_room=False).id if frame.sender else None
     rooms = hub.rooms.readable(user)
-    query = SearchQuery(user.id, frame.text, rooms, frame.limit, within, sender, frame.before)
+    query = SearchQuery(
+        user=user.id,
+        words=frame.text,
+        rooms=rooms,
+        limit=frame.limit,
+        within=within,
+        sender=sender,
+        before=frame.before,
+    )
 
     def make(page: Page) -> f.ServerFrame:
         return f.Found([hub.message(row) for row in page.rows], page.more, frame.n)
 
-    _read(session, frame, lambda done: hub.log.search(query, done), make)
+    _read(session, frame, lambda done: hub.log.read(query, done), make)
 
 
 def _rooms(session: Session, frame: f.Rooms) -> None:
@@ -126,10 +150,10 @@ def _rooms(session: Session, frame: f.Rooms) -> None:
     _behind_own(session, lambda: read_last(hub, rooms, user, told))
 
 
-def read_last(hub: Hub, rooms: list[Room], user: User, done: Done[dict[int, MessageRow]]) -> None:
+def read_last(hub: Hub, rooms: list[Room], user: User, done: OnResult[dict[int, MessageRow]]) -> None:
     """Read what was last said in rooms, as far as a user may read it: of private ones what they were there for."""
     own = [room.id for room in rooms if room.kind == "private"]
-    hub.log.read_newest(user.id, [room.id for room in rooms], done, own)
+    hub.log.read(NewestQuery(user=user.id, rooms=[room.id for room in rooms], own=own), done)
 
 
 def info(hub: Hub, room: Room, user: User, newest: dict[int, MessageRow]) -> f.RoomInfo:
@@ -170,13 +194,13 @@ def _receipts_of_room(session: Session, frame: f.Receipts, room: Room) -> None:
     if frame.watch:
         hub.receipts.watch(session, room)
     session.account.charge(len(room.members) * LISTED)
-    _behind_own(session, lambda: hub.log.read_newest(user.id, [room.id], told))
+    _behind_own(session, lambda: hub.log.read(NewestQuery(user=user.id, rooms=[room.id]), told))
 
 
 def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: User) -> None:
     hub = session.hub
     # Not how far they have read everything: only of what was said with whoever asks.
-    shown = HistoryQuery(user.id, other.id, 1, other.shown + 1)
+    shown = HistoryQuery(user=user.id, of=other.id, limit=1, before=other.shown + 1)
 
     def answered(page: Page) -> f.ServerFrame:
         seq = page.rows[-1].seq if page.rows else 0
@@ -188,8 +212,8 @@ def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: Us
             hub.receipts.owe(other, user, page.rows[-1].seq)
 
     if frame.watch:
-        hub.log.read_history(HistoryQuery(user.id, other.id, 1), watching)
-    _read(session, frame, lambda done: hub.log.read_history(shown, done), answered)
+        hub.log.read(HistoryQuery(user=user.id, of=other.id, limit=1), watching)
+    _read(session, frame, lambda done: hub.log.read(shown, done), answered)
 
 
 def _answers(session: Session, frame: f.Answers) -> None:
@@ -208,13 +232,13 @@ def _answers(session: Session, frame: f.Answers) -> None:
         hub.questions.stop(session, seq)
         return f.Answered(seq, hub.message(answer), frame.n)
 
-    def read(done: Done[list[Question]]) -> None:
+    def read(done: OnResult[list[Question]]) -> None:
         def told(found: list[Question] | None, error: ChatError | None) -> None:
             if found is None:
                 hub.questions.stop(session, seq)
             done(found, error)
 
-        hub.log.read_question(user.id, seq, told)
+        hub.log.read(QuestionQuery(user=user.id, seq=seq), told)
 
     hub.questions.wait(session, seq)  # first, so that what is answered while the log is read is not missed
     _read(session, frame, read, make)
@@ -241,9 +265,9 @@ def _unread(session: Session, frame: f.Unread) -> None:
     def make(found: list[Unread]) -> f.ServerFrame:
         return f.UnreadList(cursor, [f.UnreadCount(name_of(one.of), one.count, one.newest) for one in found], frame.n)
 
-    def read(done: Done[list[Unread]]) -> None:
+    def read(done: OnResult[list[Unread]]) -> None:
         now = hub.clock() // _SHARED * _SHARED  # who asks within the same time shares the count
-        hub.counting.count(hub.log.read_unread, UnreadQuery(user.id, cursor, now), done)
+        hub.counting.count(hub.log.read, UnreadQuery(user=user.id, after=cursor, now=now), done)
 
     _read(session, frame, read, make)
 

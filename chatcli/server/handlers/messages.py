@@ -14,7 +14,8 @@ from chatcli.protocol.ids import all_id_bytes, id_bytes
 from chatcli.protocol.names import is_room
 from chatcli.server.delivery import Origin
 from chatcli.server.state import questions
-from chatcli.store.interface import Entry, HistoryQuery, Lookup, MessageRow, Page
+from chatcli.store.queries import HistoryQuery, Page
+from chatcli.store.records import Entry, Lookup, MessageRow
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
@@ -49,9 +50,11 @@ def send_plain(session: Session, frames: list[f.ClientFrame | BadFrame], start: 
             recipient = origin.recipient.id
         text = frame.text
         size += len(text)
-        entries.append(Entry(raw_id, sender.id, recipient, at, text, origin, written=frame.id))
+        entries.append(
+            Entry(id=raw_id, sender=sender.id, recipient=recipient, at=at, text=text, origin=origin, written=frame.id)
+        )
     if entries:
-        hub.log.add_all(entries, size)
+        hub.log.append_messages(entries, size)
         hub.turn.wake()
         session.said(size, len(entries), _reach(entries[-1].origin.recipient))
     return start + len(entries)
@@ -157,11 +160,13 @@ def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: byte
         else:
             session.take_said(hub.say(session, sender, recipient, frame, raw_id, more), _reach(recipient))
 
-    query = HistoryQuery(sender.id, recipient.id, 1, answered + 1, own=getattr(recipient, "kind", "") == "private")
+    query = HistoryQuery(
+        user=sender.id, of=recipient.id, limit=1, before=answered + 1, own=getattr(recipient, "kind", "") == "private"
+    )
     if session.wait():
-        hub.when_written(lambda: hub.log.read_history(query, read))
+        hub.when_written(lambda: hub.log.read(query, read))
     else:
-        hub.log.read_history(query, read)
+        hub.log.read(query, read)
 
 
 def _check_recipient(hub: Hub, sender: User, to: str) -> User | Room:
@@ -194,7 +199,7 @@ def _look_up(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -
         known = lookup.sender == sender.id
         session.answer(frame, f.Sent(frame.id, lookup.seq, lookup.at, "stored") if known else refusal)
 
-    session.hub.log.change(lookup, answered)
+    session.hub.log.append_change(lookup, answered)
     session.hub.turn.wake()
 
 

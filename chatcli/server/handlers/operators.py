@@ -24,7 +24,7 @@ from chatcli.protocol.text import printable_line
 from chatcli.server import slices
 from chatcli.server.security.audit import Audit
 from chatcli.server.state.users import User
-from chatcli.store.interface import Settled
+from chatcli.store.records import OnWritten
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
@@ -61,7 +61,7 @@ class _Asked:
         """Say that it was not done."""
         self._refused(refusal)
 
-    def then(self, finish: Callable[[], Row]) -> Settled:
+    def then(self, finish: Callable[[], Row]) -> OnWritten:
         """Return what the log is to call: it finishes the command, or refuses it because it could not be written."""
 
         def settled(error: StoreError | None) -> None:

@@ -14,7 +14,7 @@ from chatcli.server.handlers import history as reading
 from chatcli.server.security.prices import TOLD
 from chatcli.server.state.moderation import Kind, subject
 from chatcli.server.state.rooms import MAX_TOPIC
-from chatcli.store.interface import MessageRow, Settled
+from chatcli.store.records import MessageRow, OnWritten
 
 if TYPE_CHECKING:
     from chatcli.server.session import Session
@@ -29,7 +29,7 @@ _CANNOT_WRITE: Final = (
 _Frame = f.Join | f.Leave | f.Topic | f.Operate
 
 
-def _answering(session: Session, frame: _Frame, finish: Callable[[], f.ServerFrame]) -> Settled:
+def _answering(session: Session, frame: _Frame, finish: Callable[[], f.ServerFrame]) -> OnWritten:
     """Have a session wait; return what the log is to call: it finishes what was asked for, or says why it cannot be."""
 
     def settled(error: StoreError | None) -> None:
@@ -169,7 +169,7 @@ class _Deed(NamedTuple):
     by: User
     whom: User
 
-    def told(self, what: f.Happening) -> Settled:
+    def told(self, what: f.Happening) -> OnWritten:
         """Return what the log is to call: members and whom it meets are told, and it is answered."""
 
         def finish() -> f.ServerFrame:
@@ -179,7 +179,7 @@ class _Deed(NamedTuple):
 
         return _answering(self.session, self.frame, finish)
 
-    def told_to_them(self, what: f.Happening) -> Settled:
+    def told_to_them(self, what: f.Happening) -> OnWritten:
         """Do as :meth:`told`, but tell only whom it meets."""
 
         def finish() -> f.ServerFrame:

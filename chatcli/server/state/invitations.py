@@ -10,7 +10,7 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.server.state.moderation import Rulings, subject
 from chatcli.server.state.room_events import Notices
-from chatcli.store.interface import Settled, unheeded
+from chatcli.store.records import OnWritten, ignore
 
 if TYPE_CHECKING:
     from chatcli.server.state.rooms import Room
@@ -127,7 +127,7 @@ class Invitations:
             raise Refused(codes.TOO_MANY, f"{user.name} has {most} invitations, and has to take some up.")
         return next(one for one, whom in self._given[greediest] if whom is user and one in had)
 
-    def give(self, room: Room, user: User, by: User, settled: Settled) -> None:
+    def give(self, room: Room, user: User, by: User, settled: OnWritten) -> None:
         """Invite a user, after :meth:`check`."""
         excess = self._excess(room, user, by)
         if excess is not None:
@@ -137,7 +137,7 @@ class Invitations:
             "room_invitation", subject(room, user), seconds=_SECONDS, reason=by.name, by=by.id, settled=settled
         )
 
-    def end(self, room: Room, user: User, settled: Settled = unheeded) -> None:
+    def end(self, room: Room, user: User, settled: OnWritten = ignore) -> None:
         """Take an invitation back, or note that it was used."""
         self._forget(room, user)
         self._rulings.lift("room_invitation", subject(room, user), settled=settled)

@@ -15,7 +15,8 @@ from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.names import Name
 from chatcli.server.batcher import Turn
 from chatcli.server.security.device_links import new_code, plain_code
-from chatcli.store.interface import Log, Ruling, Settled, unheeded
+from chatcli.store.interface import Log
+from chatcli.store.records import OnWritten, Ruling, ignore
 
 Kind = Literal["ban", "mute", "operator", "invitation", "room_ban", "room_mute", "room_invitation"]
 
@@ -57,17 +58,17 @@ class Rulings:
 
     Args:
         log: where they are kept.
+        loaded: those that the log holds.
         turn: so that they are written at the end of it.
         clock: the time in milliseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, log: Log, turn: Turn, clock: Callable[[], int]) -> None:
+    def __init__(self, log: Log, loaded: Iterable[Ruling], turn: Turn, clock: Callable[[], int]) -> None:
         self._log = log
         self._turn = turn
         self._clock = clock
         self._decisions: dict[tuple[str, str], Decision] = {
-            (ruling.kind, ruling.subject): msgspec.json.decode(ruling.value or "", type=Decision)
-            for ruling in log.rulings()
+            (ruling.kind, ruling.subject): msgspec.json.decode(ruling.value or "", type=Decision) for ruling in loaded
         }
         self._on_disk = dict(self._decisions)
         self._newest: dict[tuple[str, str], object] = {}  # of the changes to a ruling that are being written
@@ -120,7 +121,7 @@ class Rulings:
         uses: int = 0,
         reason: str = "",
         by: int = 0,
-        settled: Settled = unheeded,
+        settled: OnWritten = ignore,
     ) -> None:
         """Make a ruling, in place of any on the same subject.
 
@@ -139,11 +140,11 @@ class Rulings:
         until = None if seconds is None else now + int(seconds * 1000)
         self._put(kind, subject, Decision(now, until, uses, reason, by), settled)
 
-    def lift(self, kind: Kind, subject: str, *, settled: Settled = unheeded) -> None:
+    def lift(self, kind: Kind, subject: str, *, settled: OnWritten = ignore) -> None:
         """Take a ruling back, if there is one."""
         self._put(kind, subject, None, settled)
 
-    def _put(self, kind: Kind, subject: str, decision: Decision | None, settled: Settled = unheeded) -> None:
+    def _put(self, kind: Kind, subject: str, decision: Decision | None, settled: OnWritten = ignore) -> None:
         change = self._newest[kind, subject] = object()
 
         def written(error: StoreError | None) -> None:
@@ -158,7 +159,7 @@ class Rulings:
         _set(self._decisions, kind, subject, decision)
         self._index(kind, subject)
         value = None if decision is None else msgspec.json.encode(decision).decode()
-        self._log.change(Ruling(kind, subject, value), written)
+        self._log.append_change(Ruling(kind, subject, value), written)
         self._turn.wake()
 
     def _index(self, kind: str, about: str) -> None:
@@ -197,7 +198,7 @@ class Rulings:
         if decision is not None:
             raise Refused(codes.MUTED, f"You may read here, but not write{details(decision)}.")
 
-    def invite(self, uses: int, seconds: float, *, settled: Settled = unheeded) -> str:
+    def invite(self, uses: int, seconds: float, *, settled: OnWritten = ignore) -> str:
         """Return the code of a new invitation."""
         code = new_code(_INVITATION_SYLLABLES)
         self.make("invitation", _digest(code), seconds=seconds, uses=uses, settled=settled)

@@ -16,7 +16,8 @@ from chatcli.protocol.frames import People, Person
 from chatcli.protocol.frames import Presence as PresenceFrame
 from chatcli.server import slices
 from chatcli.server.state.room_events import SMALL_ROOM
-from chatcli.store.interface import Seen
+from chatcli.store.queries import ContactsQuery
+from chatcli.store.records import Seen
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -103,7 +104,7 @@ class Presence:
             if user.id in self._here:
                 self._tell_partners(user)
 
-        self._log.read_partners(user.id, _PARTNERS, answered)
+        self._log.read(ContactsQuery(user=user.id, limit=_PARTNERS), answered)
 
     def talked(self, one: User, other: User) -> None:
         """Note that two have talked: from now on they are told of each other."""
@@ -121,7 +122,7 @@ class Presence:
             room.here.discard(user)
         user.away = None
         user.since = self._clock()
-        self._log.change(Seen(user.id, user.since))  # with whatever is written next
+        self._log.append_change(Seen(user.id, user.since))  # with whatever is written next
 
     def step_away(self, user: User, text: str | None) -> None:
         """Note that someone is away from the keyboard, with what they say of it, or back."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chatcli.server.hub import Hub
     from chatcli.server.session import Session
     from chatcli.server.state.users import User
-    from chatcli.store.interface import Closed, Entry, MessageRow
+    from chatcli.store.records import Closed, Entry, MessageRow
 
 _MOST_AWAITED: Final = 100  # answers, by one connection
 _TIME_IS_OVER: Final = "That question's time is over."

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Final, cast
 
+from msgspec.structs import replace
+
 from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Message, RoomInfo, RoomKind
@@ -23,7 +25,8 @@ from chatcli.server.state.moderation import Rulings, details, subject
 from chatcli.server.state.room_events import Notices
 from chatcli.server.state.room_list import RoomList
 from chatcli.server.state.users import Directory, User, close_names
-from chatcli.store.interface import Enter, Leave, Log, Own, Record, RoomRecord, Settled, unheeded
+from chatcli.store.interface import Log, State
+from chatcli.store.records import Enter, Leave, OnWritten, Record, RoomRecord, SetOwner, ignore
 
 if TYPE_CHECKING:
     from chatcli.server.feed import Feed
@@ -81,7 +84,9 @@ class Room:
 
     def record(self) -> RoomRecord:
         """Return what the log keeps of it."""
-        return RoomRecord(self.id, self.name, self.key, self.kind, self.topic, self.created)
+        return RoomRecord(
+            id=self.id, name=self.name, key=self.key, kind=self.kind, topic=self.topic, created=self.created
+        )
 
 
 class Rooms:
@@ -89,6 +94,7 @@ class Rooms:
 
     Args:
         log: where they are kept.
+        state: what the log holds.
         turn: so that changes are written at the end of it.
         directory: everyone.
         rulings: who is banned from a room, muted in it or invited to it.
@@ -100,6 +106,7 @@ class Rooms:
     def __init__(
         self,
         log: Log,
+        state: State,
         turn: Turn,
         directory: Directory,
         rulings: Rulings,
@@ -121,9 +128,9 @@ class Rooms:
         self._by_look: dict[str, Room] = {}
         self._by_spelling: dict[str, Room] = {}
         self.handed_on = log.head  # the newest message that was handed on: who comes in now is told what is behind it
-        for record in log.rooms():
+        for record in state.rooms:
             self._add(Room(record, settled=True))
-        for member in log.members():
+        for member in state.members:
             place, user = self._by_id.get(member.room), directory.get(member.user)
             if place is None or user is None:
                 logger.error("The log is damaged: user %d of room %d is not there.", member.user, member.room)
@@ -338,7 +345,10 @@ class Rooms:
 
     def create(self, name: Name, kind: RoomKind) -> Room:
         """Make a room that nobody belongs to yet; whoever enters it first owns it."""
-        room = Room(RoomRecord(self._next_id, name.text, name.key, kind, "", self._clock()), settled=False)
+        room = Room(
+            RoomRecord(id=self._next_id, name=name.text, key=name.key, kind=kind, topic="", created=self._clock()),
+            settled=False,
+        )
         self._next_id -= 1
         self._add(room)
 
@@ -362,7 +372,7 @@ class Rooms:
         if len(user.rooms) + user.entering >= MOST_ROOMS:
             raise Refused(codes.TOO_MANY, f"You belong to {MOST_ROOMS} rooms: leave one first.")
 
-    def enter(self, room: Room, user: User, settled: Settled) -> None:
+    def enter(self, room: Room, user: User, settled: OnWritten) -> None:
         """Have a user belong to a room, and own it if nobody else does."""
         owner = not room.members
         user.entering += 1
@@ -390,7 +400,7 @@ class Rooms:
             room.here.add(user)
         room.feeds.update(dict.fromkeys(feed for feed in user.feeds if feed.listening))
 
-    def leave(self, room: Room, user: User, settled: Settled = unheeded) -> None:
+    def leave(self, room: Room, user: User, settled: OnWritten = ignore) -> None:
         """Have a user belong to a room no longer; the longest there comes to own what its last owner has left."""
         room.leaving.add(user)
 
@@ -439,7 +449,7 @@ class Rooms:
             self.own(room, heir, owner=True)
             self._notices.tell(room, "owner", heir)
 
-    def own(self, room: Room, user: User, *, owner: bool, settled: Settled = unheeded) -> None:
+    def own(self, room: Room, user: User, *, owner: bool, settled: OnWritten = ignore) -> None:
         """Have a member own a room, or no longer."""
 
         def written(error: StoreError | None) -> None:
@@ -450,9 +460,9 @@ class Rooms:
                 self._find_heir(room)
             settled(error)
 
-        self._change(Own(user.id, room.id, owner), written)
+        self._change(SetOwner(user.id, room.id, owner), written)
 
-    def set_topic(self, room: Room, topic: str, settled: Settled = unheeded) -> None:
+    def set_topic(self, room: Room, topic: str, settled: OnWritten = ignore) -> None:
         """Say what a room is about."""
 
         def written(error: StoreError | None) -> None:
@@ -460,8 +470,8 @@ class Rooms:
                 room.topic = topic
             settled(error)
 
-        self._change(room.record()._replace(topic=topic), written)
+        self._change(replace(room.record(), topic=topic), written)
 
-    def _change(self, record: Record, settled: Settled) -> None:
-        self._log.change(record, settled)
+    def _change(self, record: Record, settled: OnWritten) -> None:
+        self._log.append_change(record, settled)
         self._turn.wake()

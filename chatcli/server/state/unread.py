@@ -8,18 +8,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chatcli.errors import ChatError
-    from chatcli.store.interface import Done, Unread, UnreadQuery
+    from chatcli.store.queries import OnResult, Unread, UnreadQuery
 
-    Read = Callable[[UnreadQuery, Done[list[Unread]]], None]
+    Read = Callable[[UnreadQuery, OnResult[list[Unread]]], None]
 
 
 class Counting:
     """Who waits for a count; one may take half a second of the log's time."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, list[tuple[UnreadQuery, Done[list[Unread]]]]] = {}  # by user, while one is counted for
+        self._waiting: dict[
+            int, list[tuple[UnreadQuery, OnResult[list[Unread]]]]
+        ] = {}  # by user, while one is counted for
 
-    def count(self, read: Read, query: UnreadQuery, done: Done[list[Unread]]) -> None:
+    def count(self, read: Read, query: UnreadQuery, done: OnResult[list[Unread]]) -> None:
         """Have it counted, after what is being counted for the same user: that may be older than what was just said.
 
         Args:
@@ -33,7 +35,7 @@ class Counting:
             self._waiting[query.user] = []
             self._start(read, query, [done])
 
-    def _start(self, read: Read, query: UnreadQuery, sharing: list[Done[list[Unread]]]) -> None:
+    def _start(self, read: Read, query: UnreadQuery, sharing: list[OnResult[list[Unread]]]) -> None:
         def told(found: list[Unread] | None, error: ChatError | None) -> None:
             waiting = self._waiting.pop(query.user)
             if waiting:

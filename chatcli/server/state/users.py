@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.errors import InputError, StoreError
 from chatcli.protocol.lookalikes import look_of
 from chatcli.protocol.names import Name, check_name
-from chatcli.store.interface import KeyRecord, Settled, UserRecord
+from chatcli.store.records import KeyRecord, OnWritten, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.server.feed import Feed
@@ -27,7 +27,7 @@ RELEASED: Final = "\0"  # the keys of those whose name was made free begin so: n
 
 # Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. Whoever changes one of
 # these puts another in its place.
-_NOTHING_ADDED: Final[Mapping[bytes, list[Settled]]] = MappingProxyType({})
+_NOTHING_ADDED: Final[Mapping[bytes, list[OnWritten]]] = MappingProxyType({})
 _NO_KEYS: Final[frozenset[bytes]] = frozenset()
 _NO_INVITATIONS: Final[frozenset[Room]] = frozenset()
 
@@ -93,9 +93,9 @@ class User:
         """Whether the name belongs to some key, or is about to."""
         return bool(self.keys or self.adding)
 
-    def start_adding(self, key: bytes) -> list[Settled]:
+    def start_adding(self, key: bytes) -> list[OnWritten]:
         """Note that a key is being written; return what is to be told when it is, or is known not to be."""
-        waiting: list[Settled] = []
+        waiting: list[OnWritten] = []
         self.adding = {**self.adding, key: waiting}
         return waiting
 
@@ -182,7 +182,9 @@ class Directory:
 
     def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
         """Take a free name; it is someone's from now on, and known once :meth:`settle` says so."""
-        record = UserRecord(self._next_id, name.text, name.key, created, cursor, shown=cursor)
+        record = UserRecord(
+            id=self._next_id, name=name.text, key=name.key, created=created, cursor=cursor, shown=cursor
+        )
         self._next_id += 1
         user = User(record, settled=False)
         self._add(user)

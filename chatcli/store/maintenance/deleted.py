@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from typing import Final
 
-from chatcli.store.interface import Entry
+from chatcli.store.records import Entry
 from chatcli.store.sqlite.load import read_mark
 
 KEPT_DAYS: Final = 30  # for which a message that was deleted is remembered

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from chatcli.errors import InputError, StoreError
-from chatcli.store.interface import MessageRow, Page, SearchQuery
+from chatcli.store.queries import Page, SearchQuery
+from chatcli.store.records import MessageRow
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.search.parts import author, place
 from chatcli.store.sqlite.history import find_conversation
@@ -58,6 +59,7 @@ _CONVERSATIONS: Final = "SELECT DISTINCT conversation FROM main.members WHERE us
 
 def search(
     connection: sqlite3.Connection,
+    *,
     index: SearchIndex,
     query: SearchQuery,
     expression: str,
@@ -142,7 +144,7 @@ def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str)
 def _found(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> Iterator[MessageRow]:
     for part in _parts(connection, parameters):
         for values in connection.execute(_FOUND.format(part), parameters):
-            yield MessageRow(*values)
+            yield MessageRow._make(values)
 
 
 def _read_seqs(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
@@ -166,7 +168,7 @@ def _sift(
     """Read those messages that the user may see; return how often damage was in the way, too."""
     try:
         found = connection.execute(_THESE, {**parameters, "seqs": json.dumps(seqs)})
-        return _page(query, (MessageRow(*values) for values in found)), 0
+        return _page(query, (MessageRow._make(values) for values in found)), 0
     except (sqlite3.DatabaseError, TypeError) as error:
         if not is_damage(error):
             raise

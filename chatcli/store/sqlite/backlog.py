@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from chatcli.store.interface import Backlog, BacklogQuery
+from msgspec.structs import asdict
+
+from chatcli.store.queries import Backlog, BacklogQuery
 from chatcli.store.sqlite.rows import is_damage
 
 # Those that the user belongs to now: of a private one that they have left they could not read back what is left out.
@@ -40,7 +42,7 @@ def read_backlog(connection: sqlite3.Connection, query: BacklogQuery) -> tuple[l
 
 
 def _read_room(connection: sqlite3.Connection, room: int, query: BacklogQuery) -> Backlog | None:
-    bounds = {**query._asdict(), "room": room}
+    bounds = {**asdict(query), "room": room}
     (count,) = connection.execute(_ALL, bounds).fetchone()
     if count <= query.newest:
         return None

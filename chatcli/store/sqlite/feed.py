@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
-from chatcli.store.interface import FeedPage, FeedQuery, MessageRow
+from chatcli.store.queries import FeedPage, FeedQuery
+from chatcli.store.records import MessageRow
 from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, is_damage, read_each, size_of
 
 _WINDOW: Final = 2048  # seqs: the first window of a page
@@ -74,7 +75,7 @@ def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> tuple[FeedPag
         count = 0
         try:
             for values in connection.execute(_WINDOW_ROWS, bounds):
-                row = MessageRow(*values)
+                row = MessageRow._make(values)
                 count += 1
                 if page.add(row):
                     return page.end(row.seq), 0

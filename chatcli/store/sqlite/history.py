@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from chatcli.store.interface import HistoryQuery, MessageRow, Page, Question
+from chatcli.store.queries import ContactsQuery, HistoryQuery, NewestQuery, Page, Question, QuestionQuery
+from chatcli.store.records import MessageRow
 from chatcli.store.sqlite.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
 
 # Clocks are set back now and then, and imports bring old messages behind new ones: so many older ones in a row, and
@@ -46,7 +47,7 @@ SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = me
 WHERE messages.seq = :seq
 """  # noqa: S608 (our own columns)
 _ANSWER: Final = "SELECT seq FROM answers WHERE question = ?"
-_PARTNERS: Final = """
+_CONTACTS: Final = """
 SELECT CASE conversations.low WHEN :user THEN conversations.high ELSE conversations.low END,
        (SELECT max(seq) FROM messages WHERE messages.conversation = conversations.id) AS newest
 FROM members
@@ -140,7 +141,7 @@ def _period(
 
 def _rows(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterator[MessageRow]:
     for values in connection.execute(_BACK, bounds):
-        row = MessageRow(*values)
+        row = MessageRow._make(values)
         len(row.text)  # a TypeError where damage has made it something else than a text
         yield row
 
@@ -157,17 +158,13 @@ def _seqs(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterable[in
     return range(newest, max(bounds["since"], newest - _WALK), -1)
 
 
-def read_newest(
-    connection: sqlite3.Connection, rooms: Sequence[int], own: Collection[int] = (), user: int = 0
-) -> tuple[dict[int, MessageRow], int]:
-    """Read the newest message of each room that has any; return how often damage was in the way, too.
-
-    Of the rooms that are also among ``own`` it is the newest that was said while the user belonged to them.
-    """
+def read_newest(connection: sqlite3.Connection, query: NewestQuery) -> tuple[dict[int, MessageRow], int]:
+    """Read the newest message of each room that has any; return how often damage was in the way, too."""
     newest = {}
     damaged = 0
-    for room in rooms:
-        for row in _back(connection, HistoryQuery(user, room, 1, own=room in own)):
+    for room in query.rooms:
+        of_room = HistoryQuery(user=query.user, of=room, limit=1, own=room in query.own)
+        for row in _back(connection, of_room):
             if row is not None:
                 newest[room] = row
                 break
@@ -175,11 +172,12 @@ def read_newest(
     return newest, damaged
 
 
-def read_question(connection: sqlite3.Connection, seq: int) -> tuple[list[Question], int]:
+def read_question(connection: sqlite3.Connection, query: QuestionQuery) -> tuple[list[Question], int]:
     """Read the message with that ``seq``, if there is one, and what answers it; return how often damage was in the way.
 
     Where the answer is damaged it is as if there were none.
     """
+    seq = query.seq
     answer = connection.execute(_ANSWER, (seq,)).fetchone()
     rows = dict(read_each(connection, _MESSAGE, {}, [seq, *(answer or ())]))
     question = rows.get(seq)
@@ -187,6 +185,7 @@ def read_question(connection: sqlite3.Connection, seq: int) -> tuple[list[Questi
     return [] if question is None else [Question(question, rows.get(answer[0]) if answer else None)], damaged
 
 
-def read_partners(connection: sqlite3.Connection, user: int, limit: int) -> list[int]:
-    """Read with whom someone has talked last, the latest first."""
-    return [partner for partner, _ in connection.execute(_PARTNERS, {"user": user, "limit": limit})]
+def read_contacts(connection: sqlite3.Connection, query: ContactsQuery) -> tuple[list[int], int]:
+    """Read with whom the user talked, the latest first; return how often damage was in the way, too."""
+    bounds = {"user": query.user, "limit": query.limit}
+    return [contact for contact, _ in connection.execute(_CONTACTS, bounds)], 0

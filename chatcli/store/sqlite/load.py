@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import sqlite3
 
-from chatcli.store.interface import KeyRecord, MemberRecord, RoomRecord, Ruling, UserRecord
+from chatcli.store.interface import State
+from chatcli.store.records import KeyRecord, MemberRecord, RoomRecord, Ruling, UserRecord
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """Read everything but the messages."""
+    return State(
+        users=read_users(connection),
+        keys=read_keys(connection),
+        rulings=read_rulings(connection),
+        rooms=read_rooms(connection),
+        members=read_members(connection),
+    )
 
 
 def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
     """Read everyone who has ever been here, the longest known first."""
     rows = connection.execute("SELECT id, name, key, created, cursor, shown, seen FROM users ORDER BY id")
-    return [UserRecord(*row) for row in rows]
+    return [
+        UserRecord(id=identity, name=name, key=key, created=created, cursor=cursor, shown=shown, seen=seen)
+        for identity, name, key, created, cursor, shown, seen in rows
+    ]
 
 
 def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:
@@ -26,7 +41,10 @@ def read_rulings(connection: sqlite3.Connection) -> list[Ruling]:
 def read_rooms(connection: sqlite3.Connection) -> list[RoomRecord]:
     """Read all rooms, the longest there first."""
     rows = connection.execute("SELECT id, name, key, kind, topic, created FROM rooms ORDER BY id DESC")
-    return [RoomRecord(*row) for row in rows]
+    return [
+        RoomRecord(id=identity, name=name, key=key, kind=kind, topic=topic, created=created)
+        for identity, name, key, kind, topic, created in rows
+    ]
 
 
 def read_members(connection: sqlite3.Connection) -> list[MemberRecord]:

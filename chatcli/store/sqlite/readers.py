@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from chatcli.errors import ChatError, StoreError
 from chatcli.store.files import connect
-from chatcli.store.interface import Done, Post
+from chatcli.store.interface import Post
+from chatcli.store.queries import OnResult
 from chatcli.store.sqlite.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)
@@ -28,10 +29,10 @@ class _Asked(NamedTuple):
     """A question, and who is told the answer."""
 
     reading: Reading[Any]
-    done: Done[Any]
+    done: OnResult[Any]
 
 
-class Readers:
+class ReaderPool:
     """Answers questions in threads of their own, which people share: nobody has all of them.
 
     Args:
@@ -59,7 +60,7 @@ class Readers:
         with self._lock:
             return self._queue.waiting(person)
 
-    def ask(self, person: int, reading: Reading[Answer], done: Done[Answer]) -> None:
+    def submit(self, person: int, reading: Reading[Answer], done: OnResult[Answer]) -> None:
         """Read something for a person in one of the threads; ``done`` is called in the owner's."""
         if self._closed:
             self._post(done, None, _CLOSED)
@@ -100,7 +101,7 @@ class Readers:
         logger.error("Cannot read the log %s: %s", self._path, error)
         return StoreError(f"cannot read the log: {error}")
 
-    def _hand_over(self, done: Done[Answer], answer: Answer, damaged: int) -> None:
+    def _hand_over(self, done: OnResult[Answer], answer: Answer, damaged: int) -> None:
         if damaged:
             self.damaged += 1
             logger.error("The log %s is damaged: something could not be read in %d places.", self._path, damaged)

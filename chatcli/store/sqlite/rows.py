@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chatcli.store.interface import MessageRow
+from chatcli.store.records import MessageRow
 
 END: Final = 2**63 - 1  # beyond any seq
 _ONE_BY_ONE: Final = 2048  # numbers to try each for itself where the file is damaged
@@ -55,7 +55,7 @@ def read_each(
             yield seq, None
             continue
         if values is not None:
-            row = MessageRow(*values)
+            row = MessageRow._make(values)
             whole = isinstance(row.text, str) and isinstance(row.id, bytes) and isinstance(row.at, int)
             yield seq, row if whole else None
 

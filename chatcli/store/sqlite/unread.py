@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from chatcli.store.interface import Unread, UnreadQuery
+from msgspec.structs import asdict
+
+from chatcli.store.queries import Unread, UnreadQuery
 from chatcli.store.sqlite.rows import END, is_damage
 
 MOST_COUNTED: Final = 1000  # messages of a conversation; with more of them nobody wants to know the number
@@ -84,7 +86,7 @@ def _stretches(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list
     """Return where something was said that may be unread, the newest first: of a room there may be several."""
     found = []
     damaged = 0
-    for conversation, after, upto, other in _places(connection, {**query._asdict(), "end": END}):
+    for conversation, after, upto, other in _places(connection, {**asdict(query), "end": END}):
         try:
             (newest,) = connection.execute(_NEWEST, (conversation, after, upto)).fetchone()
         except sqlite3.DatabaseError as error:

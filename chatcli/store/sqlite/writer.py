@@ -10,8 +10,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import astuple
+
 from chatcli.store.files import transaction
-from chatcli.store.interface import (
+from chatcli.store.maintenance.deleted import Deleted
+from chatcli.store.question_data import decode
+from chatcli.store.records import (
     Barrier,
     Batch,
     Change,
@@ -22,16 +26,14 @@ from chatcli.store.interface import (
     KeyRecord,
     Leave,
     Lookup,
-    Own,
     Record,
     Rename,
     RoomRecord,
     Ruling,
     Seen,
+    SetOwner,
     UserRecord,
 )
-from chatcli.store.maintenance.deleted import Deleted
-from chatcli.store.question_data import decode
 from chatcli.store.sqlite.load import read_head
 
 _MOST_ROWS: Final = 1024  # of one INSERT; a longer one is no faster
@@ -83,6 +85,7 @@ class Writer:
     """Writes batches; used by one thread.
 
     Attributes:
+        path: the database file.
         deleted: what was deleted of late, and is not stored again.
 
     Raises:
@@ -91,6 +94,7 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self.path = path
         self.deleted = Deleted(connection)
         self._files = (path, path.with_name(path.name + "-wal"))
         self._newest = read_head(connection)
@@ -145,7 +149,7 @@ class Writer:
             case UserRecord():
                 execute(
                     "INSERT INTO users (id, name, key, created, cursor, shown, seen) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    record,
+                    astuple(record),
                 )
             case KeyRecord():
                 execute("INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", record)
@@ -159,7 +163,7 @@ class Writer:
                 execute("UPDATE users SET seen = ?2 WHERE id = ?1 AND seen < ?2", (user, at))
             case Lookup():
                 self._look_up(record)
-            case RoomRecord() | Enter() | Leave() | Own():
+            case RoomRecord() | Enter() | Leave() | SetOwner():
                 self._write_room(record)
             case Barrier():
                 pass
@@ -177,17 +181,17 @@ class Writer:
         else:
             execute("INSERT INTO rulings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", ruling)
 
-    def _write_room(self, record: RoomRecord | Enter | Leave | Own) -> None:
+    def _write_room(self, record: RoomRecord | Enter | Leave | SetOwner) -> None:
         execute = self._connection.execute
         match record:
             case RoomRecord():
                 execute("INSERT INTO conversations (id) VALUES (?) ON CONFLICT DO NOTHING", (record.id,))
-                execute(_ROOM, record)
+                execute(_ROOM, astuple(record))
             case Enter(user, room, owner):
                 self._enter(user, room, owner=owner)
             case Leave(user, room):
                 execute(_LEAVE, (self._newest, user, room))
-            case Own(user, room, owner):
+            case SetOwner(user, room, owner):
                 execute(_OWN, (owner, user, room))
 
     def _enter(self, user: int, room: int, *, owner: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatcli.store.interface import Done, Unread, UnreadQuery
+from chatcli.store.queries import OnResult, Unread, UnreadQuery
 from tests.support import Caller, Frame, ThreadServer, eventually, known
 
 
@@ -330,15 +330,15 @@ def test_whoever_asks_much_has_one_count_at_a_time(
 ) -> None:
     """On many connections, the next count is for all of them, and knows what was said before they asked."""
     says(bob, "alice", "hi")
-    count = server.hub.log.read_unread
+    count = server.hub.log.read
     begun: list[UnreadQuery] = []
     begin: list[Callable[[], None]] = []
 
-    def slow(query: UnreadQuery, done: Done[list[Unread]]) -> None:
+    def slow(query: UnreadQuery, done: OnResult[list[Unread]]) -> None:
         begun.append(query)
         begin.append(lambda: count(query, done))
 
-    monkeypatch.setattr(server.hub.log, "read_unread", slow)
+    monkeypatch.setattr(server.hub.log, "read", slow)
     many = [server.joined("alice", "query") for _ in range(20)]
     for caller in many:
         caller.says("unread", n=9)

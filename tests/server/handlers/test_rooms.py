@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.state.users import User
-from chatcli.store.interface import UserRecord
+from chatcli.store.records import UserRecord
 from tests.support import Caller, ThreadServer, eventually, known
 
 
@@ -560,7 +560,10 @@ def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller
 
     def fill() -> None:
         room = known(server, "alice").rooms[0]
-        records = [UserRecord(1000 + number, f"u{number}", f"u{number}", 1, 0) for number in range(99)]
+        records = [
+            UserRecord(id=1000 + number, name=f"u{number}", key=f"u{number}", created=1, cursor=0)
+            for number in range(99)
+        ]
         room.owners |= {User(record, settled=True) for record in records}
 
     server.run(fill)

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import frames
@@ -291,10 +292,10 @@ def test_the_server_goes_on_from_an_import(town: Owner, data: Path, tmp_path: Pa
     taken(other, written(data))
     after = Owner(partial(open_sqlite, other))
     assert after.log.head == 7
-    assert {(one.cursor, one.shown) for one in after.log.users()} == {(7, 7)}
+    assert {(one.cursor, one.shown) for one in after.state.users} == {(7, 7)}
     assert after.texts(BOB.id) == town.texts(BOB.id)
     town.reopen()
-    assert [member[:4] for member in after.log.members()] == [member[:4] for member in town.log.members()]
+    assert [member[:4] for member in after.state.members] == [member[:4] for member in town.state.members]
     assert after.write(said_in(OPS, ANN, "news")).batch.entries[0].seq == 8
     assert [row.text for row in after.read(BOB.id, after=7).rows] == ["news"]
     after.log.close()
@@ -314,7 +315,7 @@ def test_a_part_of_a_log_keeps_its_places_too(town: Owner, data: Path, tmp_path:
     taken(other, written(data, "#ops"))
     after = Owner(partial(open_sqlite, other))
     assert after.log.head == 6
-    ann, bob = after.log.users()
+    ann, bob = after.state.users
     after.write(said_in(OPS, ann, "news"))
     assert [row.text for row in after.read(bob.id, after=6).rows] == ["news"]
     after.log.close()
@@ -327,8 +328,8 @@ def test_into_another_log_messages_come_behind_its_own(town: Owner, data: Path, 
     """In their order, with new places; answers find what they answer, and people their old conversations."""
     other = tmp_path / "other"
     here = Owner(partial(open_sqlite, other))
-    here.add_users(BOB._replace(id=1), ANN._replace(id=2))
-    here.write(entry(BOB._replace(id=1), ANN._replace(id=2), "mine"))
+    here.add_users(replace(BOB, id=1), replace(ANN, id=2))
+    here.write(entry(replace(BOB, id=1), replace(ANN, id=2), "mine"))
     here.log.close()
     assert taken(other, written(data)) == Imported(messages=7, known=0, users=2, rooms=2)
     found = objects(written(other), "message")
@@ -391,7 +392,7 @@ def test_an_archive_lets_nobody_into_a_room_that_was_there(town: Owner, data: Pa
     town.log.close()
     taken(data, eve_in({"room": "#ops"}, {"room": "#secret"}, {"room": "#own"}))
     town.reopen()
-    members = [(one.room, one.owner) for one in town.log.members() if one.user == 5]
+    members = [(one.room, one.owner) for one in town.state.members if one.user == 5]
     assert members == [(OPS.id, False), (-3, True)]
     town.write(said_in(SECRET, CID, "among us"))
     assert town.texts(5) == []

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from chatcli.store import retention
-from chatcli.store.interface import Entry
 from chatcli.store.maintenance import erasure
+from chatcli.store.records import Entry
 from chatcli.store.search import index, parts
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
@@ -63,7 +63,7 @@ def kept(owner: Owner) -> set[int]:
 def prune(owner: Owner, before: int = NOW) -> None:
     """Delete everything from before that time."""
     owner.log.prune(before)
-    owner.log.add(entry(ANN, ANN, "tick"))
+    owner.log.append_message(entry(ANN, ANN, "tick"))
     owner.commit()
     owner.run_all()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.errors import StoreError
-from chatcli.store.interface import SearchQuery
+from chatcli.store.queries import SearchQuery
 from chatcli.store.search import index as index_module
 from chatcli.store.search import words
 from chatcli.store.search.index import SearchIndex
@@ -134,7 +134,7 @@ def test_an_index_that_cannot_be_written_hurts_the_search_only(said: Owner) -> N
         index._connection.execute(f"PRAGMA max_page_count = {pages}")
     many = [entry(ANN, BOB, " ".join(f"w{number * 40 + n}" for n in range(40))) for number in range(300)]
     assert said.write(*many).error is None
-    answer = said.ask(said.log.search, SearchQuery(BOB.id, "word", [], 10))
+    answer = said.ask(SearchQuery(user=BOB.id, words="word", rooms=[], limit=10))
     assert isinstance(answer, StoreError)
     assert "cannot be searched now: database or disk is full" in str(answer)
     assert said.write(entry(BOB, ANN, "still word")).error is None
@@ -173,7 +173,7 @@ def test_an_index_that_could_not_be_made_is_made_later(chat: Owner, monkeypatch:
         patched.setattr(index_module, "_STATE", "PRAGMA max_page_count = 1")
         index_of(chat).doubt()  # it may be there already
         chat.write(entry(ANN, BOB, "one word"))
-        answer = chat.ask(chat.log.search, SearchQuery(BOB.id, "word", [], 10))
+        answer = chat.ask(SearchQuery(user=BOB.id, words="word", rooms=[], limit=10))
         assert isinstance(answer, StoreError)
         assert "database or disk is full" in str(answer)
         assert index_of(chat)._connection is None
@@ -189,7 +189,7 @@ def test_an_index_that_could_not_be_opened_is_not_filled_twice(said: Owner) -> N
         index._connection.close()
         index._log.close()
         index._connection, index._upto = None, 0  # as after a start
-    answer = said.ask(said.log.search, SearchQuery(BOB.id, "word", [], 10))
+    answer = said.ask(SearchQuery(user=BOB.id, words="word", rooms=[], limit=10))
     assert isinstance(answer, StoreError)
     index._log = None
     assert len(said.find(BOB.id, "word")) == 2

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chatcli.errors import ChatError, InputError, StoreError
-from chatcli.store import sqlite_log
-from chatcli.store.interface import Enter, Leave, Page, RoomRecord, SearchQuery, UserRecord
+from chatcli.store import log_reader
+from chatcli.store.queries import Page, SearchQuery
+from chatcli.store.records import Enter, Leave, RoomRecord, UserRecord
 from chatcli.store.search import query as search
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
@@ -24,7 +26,7 @@ def test_what_was_committed_is_found(house: Owner) -> None:
     for number in range(30):
         said = entry(ANN, LOBBY, f"Build {number} done")
         house.write(said)
-        newest = house.search(SearchQuery(BOB.id, "build", [LOBBY.id], 3)).rows
+        newest = house.search(SearchQuery(user=BOB.id, words="build", rooms=[LOBBY.id], limit=3)).rows
         assert newest[0] == row(said)
     assert [row.text for row in newest] == ["Build 29 done", "Build 28 done", "Build 27 done"]
 
@@ -55,7 +57,7 @@ def test_words_beginnings_and_phrases(house: Owner, words: str, found: list[str]
 
 def test_words_that_make_no_sense_are_an_error_of_theirs(house: Owner) -> None:
     """Whoever asks is told what is wrong, by an error that says whose it is."""
-    answer = house.ask(house.log.search, SearchQuery(ANN.id, '"half', [], 10))
+    answer = house.ask(SearchQuery(user=ANN.id, words='"half', rooms=[], limit=10))
     assert isinstance(answer, InputError)
     assert str(answer).startswith("A quotation mark is missing")
 
@@ -82,28 +84,28 @@ def test_a_search_may_be_narrowed(house: Owner) -> None:
         entry(BOB, ANN, "word 4"),
     ]
     house.write(*said, entry(CID, OPS, "word 5"))
-    whole = SearchQuery(BOB.id, "word", [LOBBY.id], 10)
+    whole = SearchQuery(user=BOB.id, words="word", rooms=[LOBBY.id], limit=10)
 
     def find(query: SearchQuery) -> list[str]:
         return [row.text for row in house.search(query).rows]
 
     assert find(whole) == ["word 4", "word 3", "word 2", "word 1"]
-    assert find(whole._replace(within=LOBBY.id)) == ["word 3", "word 2"]
-    assert find(whole._replace(within=ANN.id)) == ["word 4", "word 1"]
-    assert find(whole._replace(within=CID.id)) == []
-    assert find(whole._replace(within=OPS.id)) == []
-    assert find(whole._replace(sender=ANN.id)) == ["word 3", "word 1"]
-    assert find(whole._replace(sender=ANN.id, within=LOBBY.id)) == ["word 3"]
-    assert find(whole._replace(before=said[2].seq)) == ["word 2", "word 1"]
+    assert find(replace(whole, within=LOBBY.id)) == ["word 3", "word 2"]
+    assert find(replace(whole, within=ANN.id)) == ["word 4", "word 1"]
+    assert find(replace(whole, within=CID.id)) == []
+    assert find(replace(whole, within=OPS.id)) == []
+    assert find(replace(whole, sender=ANN.id)) == ["word 3", "word 1"]
+    assert find(replace(whole, sender=ANN.id, within=LOBBY.id)) == ["word 3"]
+    assert find(replace(whole, before=said[2].seq)) == ["word 2", "word 1"]
 
 
 def test_a_page_says_whether_there_are_older_ones(house: Owner) -> None:
     """A page has as many as were asked for, and tells if it is the last."""
     house.write(*(entry(ANN, LOBBY, f"word {number}") for number in range(5)))
-    query = SearchQuery(BOB.id, "word", [LOBBY.id], 3)
+    query = SearchQuery(user=BOB.id, words="word", rooms=[LOBBY.id], limit=3)
     page = house.search(query)
     assert ([row.text for row in page.rows], page.more) == (["word 4", "word 3", "word 2"], True)
-    page = house.search(query._replace(before=page.rows[-1].seq))
+    page = house.search(replace(query, before=page.rows[-1].seq))
     assert ([row.text for row in page.rows], page.more) == (["word 1", "word 0"], False)
 
 
@@ -125,7 +127,7 @@ def test_everything_is_found_after_a_new_start(house: Owner) -> None:
     """What was said before a restart is found, also what had not been prepared for the search by then."""
     house.write(entry(ANN, BOB, "one word"))
     assert house.find(BOB.id, "word") == ["one word"]
-    house.log.add(entry(ANN, BOB, "last word"))
+    house.log.append_message(entry(ANN, BOB, "last word"))
     house.reopen()
     assert house.find(BOB.id, "word") == ["last word", "one word"]
 
@@ -134,11 +136,11 @@ def test_whoever_searches_a_closing_log_is_told(house: Owner) -> None:
     """Every search is answered, with a page or with the reason why there is none, and closing waits for none."""
     house.write(*(entry(ANN, BOB, "word") for _ in range(20_000)))
     answers: list[Page | ChatError | None] = []
-    query = SearchQuery(BOB.id, "word", [], 10)
+    query = SearchQuery(user=BOB.id, words="word", rooms=[], limit=10)
     for _ in range(10):
-        house.log.search(query, lambda page, error: answers.append(page or error))
+        house.log.read(query, lambda page, error: answers.append(page or error))
     house.log.close()
-    house.log.search(query, lambda page, error: answers.append(page or error))
+    house.log.read(query, lambda page, error: answers.append(page or error))
     house.run_until(lambda: len(answers) == 11)
     assert isinstance(answers[-1], StoreError)
 
@@ -188,7 +190,7 @@ def test_a_search_finds_what_a_look_at_everything_finds(
     ]
     if within == ANN.id:
         expected = [one for one in expected if {one.sender, one.recipient} == {ANN.id, BOB.id}]
-    page = owner.search(SearchQuery(BOB.id, word, [LOBBY.id], limit, within))
+    page = owner.search(SearchQuery(user=BOB.id, words=word, rooms=[LOBBY.id], limit=limit, within=within))
     owner.log.close()
     assert page.rows == expected[:limit]
     assert page.more == (len(expected) > limit)
@@ -198,11 +200,11 @@ def test_no_more_searches_of_one_person_wait_than_can_be_answered_soon(chat: Own
     """Whoever asks beyond that is told so; others are not, and those who wait are answered, and then there is room."""
     chat.write(entry(ANN, BOB, "one word"))
     answers: list[object] = []
-    query = SearchQuery(BOB.id, "word", [], 10)
+    query = SearchQuery(user=BOB.id, words="word", rooms=[], limit=10)
     others: list[object] = []
     for _ in range(100):
-        chat.log.search(query, lambda page, error: answers.append(page or error))
-    chat.log.search(query._replace(user=ANN.id), lambda page, error: others.append(page or error))
+        chat.log.read(query, lambda page, error: answers.append(page or error))
+    chat.log.read(replace(query, user=ANN.id), lambda page, error: others.append(page or error))
     chat.run_until(lambda: len(answers) == 100 and len(others) == 1)
     refused = [answer for answer in answers if not isinstance(answer, Page)]
     assert {str(error) for error in refused} == {"too many searches wait: try again in a while"}
@@ -215,7 +217,7 @@ def test_a_search_that_is_too_expensive_is_an_error_of_theirs(house: Owner, monk
     """Whoever looks for what everyone says is told so, and what to do."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
     monkeypatch.setattr(search, "_SECONDS", 0.0)
-    answer = house.ask(house.log.search, SearchQuery(BOB.id, "needle", [], 10))
+    answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
     assert isinstance(answer, InputError)
     assert str(answer) == "This search takes too long: look for rarer words, or in one place only."
     monkeypatch.undo()
@@ -224,8 +226,8 @@ def test_a_search_that_is_too_expensive_is_an_error_of_theirs(house: Owner, monk
 
 def test_a_search_that_has_waited_too_long_is_not_begun(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for the answer any more: others are waiting, who are told sooner."""
-    monkeypatch.setattr(sqlite_log, "_PATIENCE", -1.0)
-    answer = house.ask(house.log.search, SearchQuery(BOB.id, "needle", [], 10))
+    monkeypatch.setattr(log_reader, "_SEARCH_TIMEOUT", -1.0)
+    answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
     assert isinstance(answer, StoreError)
     assert str(answer) == "too many searches wait: try again in a while"
 
@@ -238,7 +240,7 @@ def test_a_search_that_is_interrupted_because_it_has_waited_is_no_error_of_their
     assert house.find(BOB.id, "needle") == ["a needle"]
     monkeypatch.setattr(search, "_SECONDS", 3600.0)
     monkeypatch.setattr(search, "_CHECKED_EVERY", 1)  # which takes far longer than there is time
-    monkeypatch.setattr(sqlite_log, "_PATIENCE", 0.002)
-    answer = house.ask(house.log.search, SearchQuery(BOB.id, "needle", [], 10))
+    monkeypatch.setattr(log_reader, "_SEARCH_TIMEOUT", 0.002)
+    answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
     assert isinstance(answer, StoreError)
     assert str(answer) == "too many searches wait: try again in a while"

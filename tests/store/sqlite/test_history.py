@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from chatcli.store.interface import Backlog, BacklogQuery, Enter, Entry, HistoryQuery, Leave, Page
+from chatcli.store.queries import Backlog, BacklogQuery, ContactsQuery, HistoryQuery, NewestQuery, Page
+from chatcli.store.records import Enter, Entry, Leave
 from chatcli.store.sqlite import history
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, Party, entry, row
@@ -19,7 +21,7 @@ def at(time: int, recipient: Party = LOBBY, text: str = "hi") -> Entry:
 
 def backlogs(owner: Owner, query: BacklogQuery) -> list[Backlog]:
     """Return in which rooms someone has missed much."""
-    answer = owner.ask(owner.log.read_backlog, query)
+    answer = owner.ask(query)
     assert isinstance(answer, list)
     return answer
 
@@ -33,31 +35,31 @@ def test_a_page_has_the_newest_of_a_conversation_the_oldest_first(house: Owner) 
     """Page by page one comes to the beginning, which is told by there being no more."""
     said = [entry(ANN, BOB, str(number)) for number in range(5)]
     house.write(entry(ANN, CID), *said, entry(BOB, LOBBY))
-    newest = house.history(HistoryQuery(BOB.id, ANN.id, 2))
+    newest = house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=2))
     assert newest == Page([row(said[3]), row(said[4])], more=True)
-    older = house.history(HistoryQuery(BOB.id, ANN.id, 2, before=said[3].seq))
+    older = house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=2, before=said[3].seq))
     assert (texts(older), older.more) == (["1", "2"], True)
-    oldest = house.history(HistoryQuery(BOB.id, ANN.id, 2, before=said[1].seq))
+    oldest = house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=2, before=said[1].seq))
     assert (texts(oldest), oldest.more) == (["0"], False)
 
 
 def test_a_page_that_just_fits_is_the_last(house: Owner) -> None:
     """Where the page ends with the beginning, there is no more."""
     house.write(entry(ANN, BOB, "one"), entry(ANN, BOB, "two"))
-    assert not house.history(HistoryQuery(ANN.id, BOB.id, 2)).more
+    assert not house.history(HistoryQuery(user=ANN.id, of=BOB.id, limit=2)).more
 
 
 @pytest.mark.parametrize("of", [CID.id, 99, OPS.id, -99])
 def test_where_nothing_was_said_the_page_is_empty(house: Owner, of: int) -> None:
     """A conversation that never began has no messages, and no older ones."""
     house.write(entry(ANN, BOB), entry(ANN, LOBBY))
-    assert house.history(HistoryQuery(ANN.id, of, 10)) == Page([], more=False)
+    assert house.history(HistoryQuery(user=ANN.id, of=of, limit=10)) == Page([], more=False)
 
 
 def test_notes_to_oneself_are_a_conversation(house: Owner) -> None:
     """What one said to oneself can be read back."""
     house.write(entry(ANN, ANN, "a note"), entry(ANN, BOB, "to Bob"))
-    assert texts(house.history(HistoryQuery(ANN.id, ANN.id, 10))) == ["a note"]
+    assert texts(house.history(HistoryQuery(user=ANN.id, of=ANN.id, limit=10))) == ["a note"]
 
 
 def test_a_room_is_read_whole_or_as_far_as_one_belonged_to_it(house: Owner) -> None:
@@ -66,32 +68,32 @@ def test_a_room_is_read_whole_or_as_far_as_one_belonged_to_it(house: Owner) -> N
         *(entry(ANN, OPS, "before"), Enter(BOB.id, OPS.id), entry(ANN, OPS, "one"), entry(ANN, OPS, "two")),
         *(Leave(BOB.id, OPS.id), entry(ANN, OPS, "away"), Enter(BOB.id, OPS.id), entry(ANN, OPS, "three")),
     )
-    whole = house.history(HistoryQuery(BOB.id, OPS.id, 10))
+    whole = house.history(HistoryQuery(user=BOB.id, of=OPS.id, limit=10))
     assert texts(whole) == ["before", "one", "two", "away", "three"]
-    own = house.history(HistoryQuery(BOB.id, OPS.id, 10, own=True))
+    own = house.history(HistoryQuery(user=BOB.id, of=OPS.id, limit=10, own=True))
     assert texts(own) == ["one", "two", "three"]
-    part = house.history(HistoryQuery(BOB.id, OPS.id, 2, own=True))
+    part = house.history(HistoryQuery(user=BOB.id, of=OPS.id, limit=2, own=True))
     assert (texts(part), part.more) == (["two", "three"], True)
-    rest = house.history(HistoryQuery(BOB.id, OPS.id, 2, own=True, before=part.rows[0].seq))
+    rest = house.history(HistoryQuery(user=BOB.id, of=OPS.id, limit=2, own=True, before=part.rows[0].seq))
     assert (texts(rest), rest.more) == (["one"], False)
-    assert texts(house.history(HistoryQuery(CID.id, OPS.id, 10, own=True))) == []
+    assert texts(house.history(HistoryQuery(user=CID.id, of=OPS.id, limit=10, own=True))) == []
 
 
 def test_a_page_since_a_time_leaves_out_what_is_older(house: Owner) -> None:
     """Even where a clock was set back for a while, and nothing is said to be left when what is left is older."""
     house.write(at(10), at(30, text="one"), at(20), at(31, text="two"), at(25), at(40, text="three"))
-    page = house.history(HistoryQuery(BOB.id, LOBBY.id, 10, since=30))
+    page = house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30))
     assert (texts(page), page.more) == (["one", "two", "three"], False)
-    page = house.history(HistoryQuery(BOB.id, LOBBY.id, 2, since=30))
+    page = house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=2, since=30))
     assert (texts(page), page.more) == (["two", "three"], True)
 
 
 def test_a_page_since_a_time_looks_behind_an_import(house: Owner) -> None:
     """Thousands of older messages behind newer ones do not hide these."""
     house.write(at(50, text="first"), *(at(10) for _ in range(3000)), at(50, text="new"), at(10), at(10))
-    query = HistoryQuery(BOB.id, LOBBY.id, 10, since=30)
+    query = HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30)
     assert texts(house.history(query)) == ["first", "new"]
-    page = house.history(query._replace(limit=1))
+    page = house.history(replace(query, limit=1))
     assert (texts(page), page.more) == (["new"], True)
 
 
@@ -101,13 +103,13 @@ def test_a_page_since_a_time_does_not_look_at_all_of_a_conversation(
     """Behind very many older messages there is nothing newer."""
     monkeypatch.setattr(history, "_OLD_IN_A_ROW", 100)
     house.write(at(50, text="hidden"), *(at(10) for _ in range(101)), at(50, text="new"))
-    assert texts(house.history(HistoryQuery(BOB.id, LOBBY.id, 10, since=30))) == ["new"]
+    assert texts(house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30))) == ["new"]
 
 
 def test_a_page_of_long_messages_is_short(house: Owner) -> None:
     """However long messages are, a page holds a few hundred kilobytes, and says that there are more."""
     house.write(*(entry(ANN, LOBBY, "x" * 60_000) for _ in range(10)))
-    page = house.history(HistoryQuery(BOB.id, LOBBY.id, 10))
+    page = house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10))
     assert len(page.rows) == 3
     assert page.more
 
@@ -118,7 +120,7 @@ def test_a_page_of_long_messages_is_short(house: Owner) -> None:
 def test_the_newest_of_each_room(house: Owner) -> None:
     """Of each room that is asked for there is the message that was said last, if there is any."""
     house.write(entry(ANN, LOBBY, "old"), entry(BOB, LOBBY, "new"))
-    newest = house.ask(house.log.read_newest, BOB.id, [LOBBY.id, OPS.id])
+    newest = house.ask(NewestQuery(user=BOB.id, rooms=[LOBBY.id, OPS.id]))
     assert isinstance(newest, dict)
     assert {room: row.text for room, row in newest.items()} == {LOBBY.id: "new"}
 
@@ -126,10 +128,10 @@ def test_the_newest_of_each_room(house: Owner) -> None:
 def test_partners_are_those_with_whom_one_talked_last(house: Owner) -> None:
     """The latest first, whoever of the two spoke; neither rooms nor oneself are among them."""
     house.write(entry(ANN, BOB), entry(CID, ANN), entry(ANN, LOBBY), entry(ANN, ANN), entry(BOB, CID))
-    assert house.ask(house.log.read_partners, ANN.id, 10) == [CID.id, BOB.id]
+    assert house.ask(ContactsQuery(user=ANN.id, limit=10)) == [CID.id, BOB.id]
     house.write(entry(BOB, ANN))
-    assert house.ask(house.log.read_partners, ANN.id, 10) == [BOB.id, CID.id]
-    assert house.ask(house.log.read_partners, ANN.id, 1) == [BOB.id]
+    assert house.ask(ContactsQuery(user=ANN.id, limit=10)) == [BOB.id, CID.id]
+    assert house.ask(ContactsQuery(user=ANN.id, limit=1)) == [BOB.id]
 
 
 # Backlogs
@@ -139,12 +141,12 @@ def test_a_backlog_counts_all_but_the_newest(house: Owner) -> None:
     """Of a room in which much was missed it is told how much that is without the newest, and where these begin."""
     said = [entry(ANN, LOBBY) for _ in range(5)]
     house.write_all(Enter(BOB.id, LOBBY.id), Enter(BOB.id, OPS.id), *said, entry(ANN, OPS), *map(talk, range(9)))
-    query = BacklogQuery(BOB.id, 0, house.log.head, 2)
+    query = BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=2)
     assert backlogs(house, query) == [Backlog(LOBBY.id, 3, said[2].seq)]
-    assert backlogs(house, query._replace(newest=5)) == []
-    assert backlogs(house, query._replace(after=said[1].seq)) == [Backlog(LOBBY.id, 1, said[2].seq)]
-    assert backlogs(house, query._replace(upto=said[3].seq)) == [Backlog(LOBBY.id, 2, said[1].seq)]
-    assert backlogs(house, query._replace(newest=0, upto=said[0].seq)) == [Backlog(LOBBY.id, 1, said[0].seq)]
+    assert backlogs(house, replace(query, newest=5)) == []
+    assert backlogs(house, replace(query, after=said[1].seq)) == [Backlog(LOBBY.id, 1, said[2].seq)]
+    assert backlogs(house, replace(query, upto=said[3].seq)) == [Backlog(LOBBY.id, 2, said[1].seq)]
+    assert backlogs(house, replace(query, newest=0, upto=said[0].seq)) == [Backlog(LOBBY.id, 1, said[0].seq)]
 
 
 def talk(_: int) -> Entry:
@@ -156,28 +158,28 @@ def test_a_backlog_counts_what_was_said_while_one_belonged_to_the_room(house: Ow
     """Neither what came before nor what came after is missed."""
     house.write_all(entry(ANN, LOBBY), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY), entry(ANN, LOBBY))
     house.write_all(Leave(BOB.id, LOBBY.id), entry(ANN, LOBBY), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY))
-    (backlog,) = backlogs(house, BacklogQuery(BOB.id, 0, house.log.head, 1))
+    (backlog,) = backlogs(house, BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=1))
     assert backlog == Backlog(LOBBY.id, 2, 3)
 
 
 def test_of_a_room_that_one_has_left_nothing_is_left_out(house: Owner) -> None:
     """One could not read it back if it is private."""
     house.write_all(Enter(BOB.id, LOBBY.id), *(entry(ANN, LOBBY) for _ in range(9)), Leave(BOB.id, LOBBY.id))
-    assert backlogs(house, BacklogQuery(BOB.id, 0, house.log.head, 1)) == []
+    assert backlogs(house, BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=1)) == []
 
 
 def test_a_backlog_of_unread_messages_does_not_count_ones_own(house: Owner) -> None:
     """What the user said themselves is neither among the newest nor among the rest."""
     said = [entry(PEOPLE[number % 2], LOBBY) for number in range(8)]
     house.write_all(Enter(BOB.id, LOBBY.id), *said)
-    query = BacklogQuery(BOB.id, 0, house.log.head, 3, unread_only=True)
+    query = BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=3, unread_only=True)
     assert backlogs(house, query) == [Backlog(LOBBY.id, 1, said[0].seq)]
-    assert backlogs(house, query._replace(newest=4)) == []
+    assert backlogs(house, replace(query, newest=4)) == []
 
 
 def test_a_floor_from_a_backlog_leaves_the_newest(house: Owner) -> None:
     """A feed that is read with the floors of a backlog has the newest of each room."""
     house.write_all(Enter(BOB.id, LOBBY.id), *(entry(ANN, LOBBY, str(number)) for number in range(100)))
-    (backlog,) = backlogs(house, BacklogQuery(BOB.id, 0, house.log.head, 3))
+    (backlog,) = backlogs(house, BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=3))
     rows = house.feed(BOB.id, floors={backlog.room: backlog.floor})
     assert [row.text for row in rows] == ["97", "98", "99"]

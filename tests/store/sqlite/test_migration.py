@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple, replace
 
 from chatcli.errors import StoreError
-from chatcli.store.interface import Enter, KeyRecord, Ruling
+from chatcli.store.records import Enter, KeyRecord, Ruling
 from chatcli.store.sqlite import schema
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.conftest import open_sqlite
@@ -39,7 +40,7 @@ def older(data: Path, version: int) -> Path:
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.executescript("".join(schema.MIGRATIONS[:version]))
-        connection.executemany(PEOPLE, ((*user[:4], 3) for user in (ANN, BOB, CID)))
+        connection.executemany(PEOPLE, ((*astuple(user)[:4], 3) for user in (ANN, BOB, CID)))
         connection.execute("INSERT INTO conversations VALUES (1, 1, 2), (2, 1, 1)")
         connection.execute("INSERT INTO members (user, conversation) VALUES (1, 1), (2, 1), (1, 2)")
         said = [
@@ -70,10 +71,10 @@ def open_log(data: Path) -> Owner:
 def test_an_older_log_is_read_as_before(older: Path, version: int) -> None:
     """Everyone and everything is there, and new things go on behind."""
     owner = open_log(older)
-    assert owner.log.users() == [user._replace(cursor=3, shown=3) for user in (ANN, BOB, CID)]
-    assert owner.log.keys() == ([KeyRecord(ANN.id, b"\x01", 7)] if version >= 2 else [])
-    assert owner.log.rulings() == ([Ruling("ban", "eve", "{}")] if version >= 2 else [])
-    assert (owner.log.rooms(), owner.log.members(), owner.log.head) == ([], [], 5)
+    assert owner.state.users == [replace(user, cursor=3, shown=3) for user in (ANN, BOB, CID)]
+    assert owner.state.keys == ([KeyRecord(ANN.id, b"\x01", 7)] if version >= 2 else [])
+    assert owner.state.rulings == ([Ruling("ban", "eve", "{}")] if version >= 2 else [])
+    assert (owner.state.rooms, owner.state.members, owner.log.head) == ([], [], 5)
     assert owner.texts(ANN.id) == ["hi Bob", "hi Ann", "note"]
     assert owner.texts(BOB.id) == ["hi Bob", "hi Ann"]
     assert owner.find(ANN.id, "hi") == ["hi Ann", "hi Bob"]
@@ -125,7 +126,7 @@ def test_without_a_copy_nothing_is_changed(older: Path, version: int) -> None:
     """Where the copy cannot be made, the log is not opened, and stays what it was."""
     backup(older, version).mkdir()
     with pytest.raises(StoreError) as caught:
-        SqliteLog(older, post=print, committed=print)
+        SqliteLog(older, post=print, on_commit=print)
     assert str(caught.value) == (
         f"Cannot use the log {older / 'chatcli.db'}: it must be brought up to date, and before that it cannot be "
         f"copied to {backup(older, version)}: {os.strerror(21)}. Nothing was changed; make room there, or move it all "

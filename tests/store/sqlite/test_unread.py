@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.store.interface import Enter, Entry, Leave, Unread, UnreadQuery
+from chatcli.store.queries import Unread, UnreadQuery
+from chatcli.store.records import Enter, Entry, Leave
 from chatcli.store.sqlite import unread
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, Party, entry
@@ -13,7 +14,7 @@ from tests.store.people import ANN, BOB, CID, LOBBY, OPS, Party, entry
 def counted(owner: Owner, user: Party, after: int = 0) -> object:
     """Count what is unread."""
     assert not isinstance(user, int)
-    return owner.ask(owner.log.read_unread, UnreadQuery(user.id, after))
+    return owner.ask(UnreadQuery(user=user.id, after=after))
 
 
 def wrote(owner: Owner, *entries: Entry) -> list[int]:

@@ -1,0 +1,65 @@
+"""The files of an open log: the lock on its directory, and the database that its writer uses."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from chatcli.store import files
+from chatcli.store.interface import State
+from chatcli.store.maintenance.free_pages import Pages
+from chatcli.store.placing import remove_unfinished
+from chatcli.store.sqlite import load, schema
+from chatcli.store.sqlite.writer import Writer
+
+
+class Database:
+    """A log's database, locked for this process and brought to the newest schema.
+
+    Args:
+        directory: the data directory; made if it is missing, readable for its owner only.
+
+    Attributes:
+        path: the database file.
+        connection: the only one that writes.
+        pages: the same file, for overwriting what SQLite does not use.
+        head: the newest ``seq`` that had been used when it was opened.
+        writer: writes to it.
+
+    Raises:
+        StoreError: the directory cannot be used, another server uses it, or the file is not a log.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / files.DATABASE
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(files.lock(directory))
+            with files.explained(f"Cannot use the log {self.path}"):
+                files.make_private(self.path)
+                files.remove_unfinished_copies(directory)
+                remove_unfinished(directory)
+                self.pages = opened.enter_context(contextlib.closing(Pages(self.path)))
+                self.connection = opened.enter_context(contextlib.closing(files.connect(self.path)))
+                _upgrade(self.connection, self.path)
+                self._state = load.read_state(self.connection)
+                self.head = load.read_head(self.connection)
+                self.writer = Writer(self.connection, self.path)
+            self._opened = opened.pop_all()
+
+    def release_state(self) -> State:
+        """Return what the database held when it was opened, and drop it from memory."""
+        state, self._state = self._state, State()
+        return state
+
+    def close(self) -> None:
+        """Close the database, then release the lock."""
+        self._opened.close()
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    version = schema.check(connection)  # before anything is changed in what may be another program's file
+    if 0 < version < len(schema.MIGRATIONS):
+        files.back_up(connection, path.with_name(f"{files.DATABASE}.schema-{version}.bak"))
+    connection.execute("PRAGMA journal_mode = WAL")
+    schema.migrate(connection)

@@ -1,0 +1,195 @@
+"""The queries that a log answers, and the results of each.
+
+A user may read of a private room the messages sent while they were a member; their feed has of every room only these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from chatcli.errors import ChatError
+from chatcli.store.records import MessageRow
+
+Result = TypeVar("Result")
+#: Called in the owner's thread with the result, or with the reason why there is none.
+OnResult = Callable[[Result | None, ChatError | None], None]
+
+
+class Query(Struct, Generic[Result], frozen=True, kw_only=True):
+    """Base of all queries; the type argument is the type of the result.
+
+    Attributes:
+        user: the id of the user who asks.
+    """
+
+    user: int
+
+
+class FeedPage(NamedTuple):
+    """A stretch of a user's feed.
+
+    Attributes:
+        rows: the messages, in order.
+        upto: the page is complete up to this ``seq``; the end of the query if the page reaches it.
+        damaged: number of messages that could not be read because the file is damaged.
+    """
+
+    rows: list[MessageRow]
+    upto: int
+    damaged: int = 0
+
+
+class FeedQuery(Query[FeedPage], frozen=True, kw_only=True):
+    """A stretch of the user's feed.
+
+    Attributes:
+        after: exclusive lower bound of ``seq``.
+        upto: inclusive upper bound of ``seq``.
+        limit: maximum number of rows; long ones count for more.
+        unread_only: leave out the user's own messages to others.
+        floors: by room id, the ``seq`` up to which the room's messages are left out.
+    """
+
+    after: int
+    upto: int
+    limit: int
+    unread_only: bool = False
+    floors: Mapping[int, int] = {}
+
+
+class Backlog(Struct, frozen=True):
+    """A room in which the user missed many messages.
+
+    Attributes:
+        room: the room's id.
+        count: number of missed messages apart from the newest ones.
+        floor: the ``seq`` of the last of these.
+    """
+
+    room: int
+    count: int
+    floor: int
+
+
+class BacklogQuery(Query[list[Backlog]], frozen=True, kw_only=True):
+    """The rooms in which the user missed more than ``newest`` messages with ``after < seq <= upto``."""
+
+    after: int
+    upto: int
+    newest: int
+    unread_only: bool = False
+
+
+class Page(NamedTuple):
+    """A page of messages.
+
+    Attributes:
+        rows: the messages.
+        more: whether there are older ones.
+    """
+
+    rows: list[MessageRow]
+    more: bool
+
+
+class HistoryQuery(Query[Page], frozen=True, kw_only=True):
+    """The newest messages of a conversation, oldest first.
+
+    Attributes:
+        of: the id of the other user, or of the room.
+        limit: maximum number of rows; long ones count for more.
+        before: exclusive upper bound of ``seq``.
+        since: lower bound of the time, in milliseconds since 1970-01-01 UTC.
+        own: of a room, only the messages sent while the user was a member.
+    """
+
+    of: int
+    limit: int
+    before: int | None = None
+    since: int | None = None
+    own: bool = False
+
+
+class NewestQuery(Query[dict[int, MessageRow]], frozen=True, kw_only=True):
+    """The newest message of each room that has any, by room id.
+
+    Attributes:
+        rooms: ids of the rooms.
+        own: ids of those of them for which only messages sent while the user was a member count.
+    """
+
+    rooms: Sequence[int]
+    own: Collection[int] = ()
+
+
+class Question(NamedTuple):
+    """A message that may be a question, and its answer if it has one."""
+
+    row: MessageRow
+    answer: MessageRow | None
+
+
+class QuestionQuery(Query[list[Question]], frozen=True, kw_only=True):
+    """The message with this ``seq``, if there is one, with the message that answers it."""
+
+    seq: int
+
+
+class Unread(Struct, frozen=True):
+    """A conversation with unread messages.
+
+    Attributes:
+        of: the id of the other user, or of the room.
+        count: number of unread messages, up to a maximum.
+        newest: the ``seq`` of the newest of them.
+    """
+
+    of: int
+    count: int
+    newest: int
+
+
+class UnreadQuery(Query[list[Unread]], frozen=True, kw_only=True):
+    """The user's conversations with unread messages, newest first; the oldest of many are left out.
+
+    Attributes:
+        after: the user has been shown their feed up to this ``seq``.
+        now: the time in milliseconds since 1970-01-01 UTC; expired questions are not counted.
+    """
+
+    after: int
+    now: int = 0
+
+
+class ContactsQuery(Query[list[int]], frozen=True, kw_only=True):
+    """The ids of the users with whom this one talked, latest first, at most ``limit``."""
+
+    limit: int
+
+
+class SearchQuery(Query[Page], frozen=True, kw_only=True):
+    """The newest messages that contain some words, newest first; everything committed before the query is searched.
+
+    It finds the messages that the user may read: those between them and other users, those in ``rooms``, and those in
+    their own rooms while they were a member.
+
+    The error is an InputError if the words make no sense or are too common, and a StoreError if too many searches wait.
+
+    Attributes:
+        words: search text as users write it: ``word``, ``pre*``, ``"a phrase"``; all of them must match.
+        rooms: ids of the rooms that everyone may read.
+        limit: maximum number of rows; long ones count for more.
+        within: only the conversation with this user, or this room.
+        sender: only messages from this user.
+        before: exclusive upper bound of ``seq``.
+    """
+
+    words: str
+    rooms: Sequence[int]
+    limit: int
+    within: int | None = None
+    sender: int | None = None
+    before: int | None = None

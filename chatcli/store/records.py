@@ -1,0 +1,302 @@
+"""The records that go into the log and come out of it.
+
+A message belongs to a conversation, which is either that of two people or a room. Ids of users are positive and those
+of rooms negative; a *recipient* is either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from chatcli.errors import StoreError
+
+
+class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
+    """A user.
+
+    Attributes:
+        id: positive, never reused.
+        name: the name as displayed.
+        key: the name as compared; unique.
+        created: milliseconds since 1970-01-01 UTC.
+        cursor: the user has been shown their feed up to this ``seq``.
+        shown: the part of it that other users may know about.
+        seen: when the user was last connected, in milliseconds since 1970-01-01 UTC; 0 if unknown.
+    """
+
+    id: int
+    name: str
+    key: str
+    created: int
+    cursor: int
+    shown: int = 0
+    seen: int = 0
+
+
+class KeyRecord(NamedTuple):
+    """A key that belongs to a user.
+
+    Attributes:
+        user: the user's id.
+        key: the Ed25519 public key, 32 bytes.
+        since: milliseconds since 1970-01-01 UTC.
+    """
+
+    user: int
+    key: bytes
+    since: int
+
+
+class DropKey(NamedTuple):
+    """The removal of a key from a user."""
+
+    user: int
+    key: bytes
+
+
+class Ruling(NamedTuple):
+    """A decision of operators or room owners: a ban, a mute, an operator, an invitation.
+
+    Attributes:
+        kind: the kind of decision.
+        subject: the user or room that it concerns; there is one ruling per kind and subject.
+        value: the details as JSON; None revokes the ruling.
+    """
+
+    kind: str
+    subject: str
+    value: str | None
+
+
+class Rename(NamedTuple):
+    """A user's new name and comparison key; their messages stay as they are."""
+
+    user: int
+    name: str
+    key: str
+
+
+class RoomRecord(Struct, frozen=True, kw_only=True, gc=False):
+    """A room; it replaces the record with the same id.
+
+    Attributes:
+        id: negative, never reused.
+        name: the name as displayed, with its ``#``.
+        key: the name as compared; unique.
+        kind: ``open``, ``private`` or ``announcement``.
+        topic: one line of text.
+        created: milliseconds since 1970-01-01 UTC.
+    """
+
+    id: int
+    name: str
+    key: str
+    kind: str
+    topic: str
+    created: int
+
+
+class Enter(NamedTuple):
+    """A user becomes a member of a room after the newest message.
+
+    Ignored if they are a member already, or if there is no such room.
+    """
+
+    user: int
+    room: int
+    owner: bool = False
+
+
+class Leave(NamedTuple):
+    """A user ceases to be a member of a room: the newest message is the last of it in their feed."""
+
+    user: int
+    room: int
+
+
+class SetOwner(NamedTuple):
+    """A member becomes an owner of a room, or ceases to be one."""
+
+    user: int
+    room: int
+    owner: bool
+
+
+class Seen(NamedTuple):
+    """The last time that a user was connected, in milliseconds since 1970-01-01 UTC."""
+
+    user: int
+    at: int
+
+
+class MemberRecord(NamedTuple):
+    """A user's membership in a room.
+
+    Attributes:
+        user: the user's id.
+        room: the room's id.
+        since: the user receives the room's messages after this ``seq``.
+        owner: whether the user owns the room.
+    """
+
+    user: int
+    room: int
+    since: int
+    owner: bool
+
+
+class Lookup:
+    """A query for one message that is answered in its place among the records, so that it sees all before it.
+
+    Attributes:
+        id: the message's id, 16 bytes.
+        by: the user who asks; their own deleted messages are found for a while, too.
+        sender: the message's sender; 0 if it is not found.
+        seq: the message's ``seq``.
+        at: the message's time, in milliseconds since 1970-01-01 UTC.
+    """
+
+    __slots__ = ("at", "by", "id", "sender", "seq")
+
+    def __init__(self, id: bytes, by: int) -> None:  # noqa: A002 (the wire's name for it)
+        self.id = id
+        self.by = by
+        self.sender = self.seq = self.at = 0
+
+
+class Barrier(NamedTuple):
+    """An empty record: once it is written, so is everything before it."""
+
+
+Record = (
+    UserRecord | KeyRecord | DropKey | Ruling | Rename | RoomRecord | Enter | Leave | SetOwner | Seen | Lookup | Barrier
+)
+#: Called in the owner's thread once a record is on disk, or with the reason why it is not.
+OnWritten = Callable[[StoreError | None], None]
+
+
+def ignore(_error: StoreError | None) -> None:
+    """Do nothing: the callback of a change whose outcome does not matter."""
+
+
+class Change(NamedTuple):
+    """A record on its way into the log.
+
+    Attributes:
+        record: the record.
+        on_written: called with the outcome.
+        preceding: number of the batch's messages that are written before it.
+    """
+
+    record: Record
+    on_written: OnWritten
+    preceding: int
+
+
+class Closed(NamedTuple):
+    """The answer that closed a question.
+
+    Attributes:
+        sender: the user who gave it; 0 if it is no longer in the log.
+        text: its text.
+        answer: the index of the choice, or -1.
+    """
+
+    sender: int
+    text: str
+    answer: int
+
+
+class Entry(Struct, kw_only=True, gc=False, eq=False):
+    """A message on its way into the log.
+
+    Attributes:
+        id: the client's UUID, 16 bytes.
+        sender: user id.
+        recipient: user id, or room id.
+        at: milliseconds since 1970-01-01 UTC.
+        text: the message's text.
+        origin: for the caller; the log does not look at it.
+        re: the ``seq`` of the message that this one answers.
+        extra: question data as encoded by :mod:`chatcli.store.question_data`; None for most messages.
+        written: the id as the client wrote it; for the caller, too.
+        seq: the message's place in the log, once it is committed.
+        duplicate: the id is in the log already, or was deleted recently; ``seq`` and ``at`` are those of then.
+        refused: nothing was stored, because another sender used the id before, or because the question is closed.
+        closed: the answer that closed the question.
+    """
+
+    id: bytes
+    sender: int
+    recipient: int
+    at: int
+    text: str
+    origin: Any = None
+    re: int | None = None
+    extra: str | None = None
+    written: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    refused: bool = False
+    closed: Closed | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of characters, about."""
+        return len(self.text) if self.extra is None else len(self.text) + len(self.extra)
+
+
+class MessageRow(NamedTuple):
+    """A message read back from the log, see :class:`Entry`; a tuple like the database's rows, which are not copied."""
+
+    seq: int
+    id: bytes
+    sender: int
+    recipient: int
+    at: int
+    text: str
+    re: int | None
+    extra: str | None = None
+
+
+class Batch:
+    """The contents of one transaction: everything that was queued while earlier ones were written.
+
+    Attributes:
+        changes: in order; each has the number of the messages before it.
+        entries: the messages, in order.
+        cursors: read positions, by user.
+        shown: the part of them that other users may know about.
+        bytes: the size of the messages in memory, about.
+        newest: the ``seq`` of the newest message in the log after this batch; 0 until it is committed.
+    """
+
+    __slots__ = ("bytes", "changes", "cursors", "entries", "newest", "shown")
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.entries: list[Entry] = []
+        self.cursors: dict[int, int] = {}
+        self.shown: dict[int, int] = {}
+        self.bytes = 0
+        self.newest = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.entries or self.cursors)
+
+    def in_order(self) -> Iterator[Change | list[Entry]]:
+        """Yield the changes, and the runs of messages between them, in order."""
+        done = 0
+        for change in self.changes:
+            if change.preceding > done:
+                yield self.entries[done : change.preceding]
+                done = change.preceding
+            yield change
+        if not done:
+            if self.entries:
+                yield self.entries
+        elif done < len(self.entries):
+            yield self.entries[done:]
