@@ -51,7 +51,6 @@ FOLDERS: Final = {
 }
 #: Arrows against that order which are still there.
 EXCEPTIONS: Final = {
-    ("chatcli.client.chat.events", "chatcli.client.interactive.preferences"),
     ("chatcli.server.security.account", "chatcli.server.state.users"),
     ("chatcli.server.security.device_links", "chatcli.server.state.users"),
     ("chatcli.server.security.rate_limits", "chatcli.server.state.users"),
@@ -63,7 +62,7 @@ CONFINED: Final = {
     "click": ("chatcli.cli",),
     "prompt_toolkit": ("chatcli.client.tui",),
     "sqlite3": ("chatcli.store",),
-    "rapidfuzz": ("chatcli.server.state",),
+    "rapidfuzz": ("chatcli.client.chat", "chatcli.server.state"),
     "asyncio": (
         "chatcli.server.app",
         "chatcli.server.listeners",

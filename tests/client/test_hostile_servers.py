@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import chatcli
 from chatcli.client.chat.chat import Chat
-from chatcli.client.chat.room_members import Company
 from chatcli.client.interactive.render import plain, render
 from chatcli.errors import ChatError
 from chatcli.protocol import frames as f
@@ -44,7 +43,7 @@ def test_the_interactive_client_takes_whatever_comes(
 ) -> None:
     """Frames in any order, with any numbers and names, between what the user does and over two connections."""
     numbers = itertools.count()
-    chat, company = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000), Company()
+    chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     for greeted in (welcome, again):
         chat.hello()
         if chat.put_back(greeted):
@@ -55,11 +54,9 @@ def test_the_interactive_client_takes_whatever_comes(
                 events, _ = chat.typed(said)
             else:
                 events, _ = chat.heard(said)
-                company.heard(said)
             for event in events:
                 assert "\x1b" not in plain(render(event, TODAY))
         chat.unanswered()
-        company.reconnected()
 
 
 @settings(max_examples=15, deadline=None)

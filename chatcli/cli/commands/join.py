@@ -143,7 +143,7 @@ def _over_pipes(server: Address, chat: Chat, trust: Trust, identity: Identity, _
 
     from chatcli.client.interactive import plain
 
-    if not chat.user:
+    if not chat.contacts.user:
         raise click.UsageError("Without a terminal nobody can be asked for a name: give one with --user.")
     asyncio.run(plain.talk(server, chat, trust, identity))
     if chat.first_error is not None:

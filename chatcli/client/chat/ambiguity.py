@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from chatcli.client.chat.contacts import Circle
+from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.questions import NO_CHOICE, OpenQuestions, Question, answered_with, asker
 from chatcli.errors import InputError
 from chatcli.protocol.grammar import (
@@ -61,14 +61,14 @@ class Doubts:
     """Knows the line that is held, and what the user has confirmed.
 
     Args:
-        circle: the people and rooms that the user knows of.
+        contacts: the people and rooms that the user knows of.
         questions: those that the user may answer.
         scripted: whether a program writes the lines. Such a line is refused where its words alone make it doubtful, and
             not by who is known at the moment; nobody is there who could confirm it.
     """
 
-    def __init__(self, circle: Circle, questions: OpenQuestions, *, scripted: bool) -> None:
-        self._circle = circle
+    def __init__(self, contacts: Contacts, questions: OpenQuestions, *, scripted: bool) -> None:
+        self._contacts = contacts
         self._questions = questions
         self._scripted = scripted
         self._line = ""
@@ -160,7 +160,7 @@ class Doubts:
         for look in (self._answer_or_text, self._whom, self._addressed, self._named, self._mentioned):
             if doubt := look(line, meaning):
                 return doubt
-        return self._several_lines(line, meaning, origin) or self._command(line, meaning, self._circle.knows)
+        return self._several_lines(line, meaning, origin) or self._command(line, meaning, self._contacts.is_known)
 
     def _is_text(self, line: str, meaning: Meaning) -> bool:
         """Return whether a line names no recipient, and goes to the open conversation as it stands."""
@@ -168,7 +168,7 @@ class Doubts:
 
     @property
     def _current(self) -> str:
-        return self._circle.conversations.current
+        return self._contacts.conversations.current
 
     # What may be an answer
 
@@ -197,7 +197,7 @@ class Doubts:
     # Whom a line may be meant for
 
     def _whom(self, line: str, meaning: Meaning) -> Doubt | None:
-        writer = self._circle.conversations.only_writer()
+        writer = self._contacts.conversations.only_writer()
         if meaning != Unclear(TO_WHOM) or not writer:
             return None
         return Doubt("To whom?", Say(writer, line.rstrip("\r\n")), 'or write "name: text"')
@@ -227,16 +227,16 @@ class Doubts:
             return self._after_other_sign(line, meaning)
         if len(to.split()) != 1 or "," in to:
             parts = re.split(r"[,\s]+", to)
-            several = len(parts) > 1 and all(map(self._circle.knows, parts))
+            several = len(parts) > 1 and all(map(self._contacts.is_known, parts))
             return Doubt("A message goes to one person or room", meaning) if several else None
         bare = to.removeprefix("@")
-        if bare != to and self._circle.knows(bare):
+        if bare != to and self._contacts.is_known(bare):
             way = f'write "{printable_line(bare)}: …" to talk to {printable_line(bare)}'
             return Doubt(f"{printable_line(to)} is only a mention", meaning, way, f"mention {fold(bare)}")
         if not may_be_name(to, rest) or _is_smiley(line, rest):
             return self._after_other_sign(line, meaning)
         name = printable_line(to)
-        meant = self._circle.resembling(to)
+        meant = self._contacts.resembling(to)
         hint = f"; did you mean {printable_line(meant)}?" if meant else ""
         way = f'write "/to {name}" to talk to somebody new'
         word = "" if meant else f"name {fold(to)}"  # a slip of the finger is asked about each time
@@ -246,8 +246,8 @@ class Doubts:
         """Return the doubt of a text that begins with somebody's name and a sign beside the colon, or with a room."""
         first = line.split(maxsplit=1)[0]
         name = re.split(r"[;∶ː]", first)[0]
-        elsewhere = bool(name) and not self._circle.conversations.is_current(name)
-        if name != first and elsewhere and self._circle.knows(name):
+        elsewhere = bool(name) and not self._contacts.conversations.is_current(name)
+        if name != first and elsewhere and self._contacts.is_known(name):
             way = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
             return Doubt(f"Only a colon makes {printable_line(name)} the recipient", meaning, way)
         room = first.rstrip(".,;!?-")
@@ -262,7 +262,7 @@ class Doubts:
             return None
         first = line.split(maxsplit=1)[0]
         name = first[1:].rstrip(".,:;!?-")
-        if first[0] not in "@＠" or self._circle.conversations.is_current(name) or not _is_room_name(f"#{name}"):
+        if first[0] not in "@＠" or self._contacts.conversations.is_current(name) or not _is_room_name(f"#{name}"):
             return None
         way = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
         here = printable_line(self._current)
@@ -277,7 +277,7 @@ class Doubts:
         if self._is_text(line, meaning):
             like_command = first.startswith("/") or split_address(first)[0].casefold() == "server"
             return Doubt("Several lines are a text and no command", meaning) if like_command else None
-        addressed = any(self._circle.knows(split_address(one)[0]) for one in rest.split("\n") if ":" in one)
+        addressed = any(self._contacts.is_known(split_address(one)[0]) for one in rest.split("\n") if ":" in one)
         if origin == "kept" or addressed:
             return Doubt("Several lines are one message", meaning)
         return None

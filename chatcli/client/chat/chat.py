@@ -12,18 +12,16 @@ from typing import Any, Final, NamedTuple
 from chatcli.client.chat import phrases
 from chatcli.client.chat.ambiguity import Doubts, Held, Meaning, Origin
 from chatcli.client.chat.catch_up import CatchingUp
-from chatcli.client.chat.commands import frame_for
-from chatcli.client.chat.contacts import Circle, by_name
+from chatcli.client.chat.commands import LOCAL, frame_for
+from chatcli.client.chat.contacts import Contacts, by_name
 from chatcli.client.chat.conversations import Conversations
 from chatcli.client.chat.events import Answer, Event, Notice, Trouble
 from chatcli.client.chat.pager import Page
-from chatcli.client.chat.presence import Nearby
 from chatcli.client.chat.questions import OpenQuestions, answer_to, answered_by, asker, listed
 from chatcli.client.chat.receipts import Delivery
 from chatcli.client.chat.recent import Memory, conversation
 from chatcli.client.chat.replies import Answers
 from chatcli.client.chat.room_events import Happenings
-from chatcli.client.chat.switching import another_name, close, quiet, turn_to, what_is_known, whom_to_answer
 from chatcli.client.errors import as_exception
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable
 from chatcli.protocol import codes
@@ -47,15 +45,6 @@ _REMEMBERED: Final = 10_000  # of one's own messages, to know them again when th
 _NEWEST: Final = 100  # messages of each room, where much was missed
 _MUCH: Final = 3600.0  # seconds without a connection, after which that may be
 _RETURNED: Final = 20  # texts that nobody has put back into an input line
-
-#: Commands that are carried out here.
-_AT_ONCE: Final[dict[str, Callable[[str, Circle], Event]]] = {
-    "to": turn_to,
-    "quiet": quiet,
-    "close": close,
-    "whois": what_is_known,
-    "nick": another_name,
-}
 
 #: What to show, and what to say to the server.
 Turn = tuple[list[Event], list[f.ClientFrame]]
@@ -103,7 +92,8 @@ class Chat:
     Attributes:
         position: the newest message of the feed that came; a new connection goes on behind it.
         shown: the newest message among what was last heard and is to be shown now, or None where there is none.
-        circle: the people and rooms that the user knows of.
+        conversations: those of the user.
+        contacts: the people and rooms that the user knows of.
         questions: those that the user may answer.
         doubts: the line that waits for a second Enter.
         live: whether everything that waited for the user has come.
@@ -125,9 +115,10 @@ class Chat:
     ) -> None:
         self.position: int | None = None
         self.shown: int | None = None
-        self.circle = Circle(user)
-        self.questions = OpenQuestions(self.circle, clock, elapsed)
-        self.doubts = Doubts(self.circle, self.questions, scripted=bool(arrival and arrival.scripted))
+        self.conversations = Conversations()
+        self.contacts = Contacts(user, self.conversations)
+        self.questions = OpenQuestions(self.contacts, clock, elapsed)
+        self.doubts = Doubts(self.contacts, self.questions, scripted=bool(arrival and arrival.scripted))
         self.live = False
         self.outbox: dict[str, f.Send] = {}
         self.unstored = False
@@ -150,10 +141,10 @@ class Chat:
         self._invitations: list[str] = []  # rooms; the user is yet to be told of these
         self._memory = Memory(self._arrival.alerts)
         self._catching_up = CatchingUp(separate=not self._arrival.scripted)
-        self._answers = answers = Answers(self.circle, self._memory, clock, self.questions, self._trouble)
+        self._answers = answers = Answers(self.contacts, self._memory, clock, self.questions, self._trouble)
         answers.rooms = self._arrival.rooms
-        self._happenings = Happenings(self.circle, answers)
-        self._delivery = Delivery(self.circle)
+        self._happenings = Happenings(self.contacts, answers)
+        self._delivery = Delivery(self.contacts)
         if answers.rooms:
             self.conversations.switch(answers.rooms[-1])
         self._hearing: dict[type, Callable[[Any], list[Event]]] = {
@@ -175,40 +166,6 @@ class Chat:
             f.ReceiptList: answers.receipts,
         }
 
-    @property
-    def user(self) -> str:
-        """The name as owned."""
-        return self.circle.user
-
-    @user.setter
-    def user(self, name: str) -> None:
-        self.circle.user = name
-
-    @property
-    def nearby(self) -> Nearby:
-        """Who is here."""
-        return self.circle.nearby
-
-    @property
-    def known(self) -> dict[str, None]:
-        """The people who were talked with, the most recent last."""
-        return self.circle.known
-
-    @property
-    def rooms(self) -> dict[str, str]:
-        """The rooms that the user belongs to, by folded name."""
-        return self.circle.rooms
-
-    @property
-    def other_rooms(self) -> dict[str, str]:
-        """The rooms that the user has heard of or is invited to, by folded name."""
-        return self.circle.other_rooms
-
-    @property
-    def conversations(self) -> Conversations:
-        """The user's conversations."""
-        return self.circle.conversations
-
     def has_seen(self, name: str) -> bool:
         """Return whether someone is known to have seen what the user has said to them."""
         return self._delivery.has_seen(name)
@@ -229,7 +186,9 @@ class Chat:
         much = self.position is None or self._elapsed() - self._last_heard > _MUCH
         newest = _NEWEST if much and not whole else None
         since = None if self._put_back else self.position
-        return f.Hello(f.VERSION, self.user, "join", key, since, present, client, link, invite, newest, receipts)
+        return f.Hello(
+            f.VERSION, self.contacts.user, "join", key, since, present, client, link, invite, newest, receipts
+        )
 
     def put_back(self, welcome: f.Welcome) -> bool:
         """Return whether the log ends before what came from it: it is to be greeted once more then.
@@ -247,15 +206,15 @@ class Chat:
         self._last_heard = self._elapsed()
         self.unstored = False
         self.postponed.clear()
-        self.user = welcome.user
+        self.contacts.user = welcome.user
         self._limits = welcome.limits
         if self.position is None or self._put_back:
             self.position = welcome.cursor
         self._catching_up.begin()
-        self.circle.nearby.reconnected()
-        self.circle.rooms = by_name(welcome.rooms)
-        self._invitations = [room for room in welcome.invited if fold(room) not in self.circle.other_rooms]
-        self.circle.other_rooms |= by_name(welcome.invited)
+        self.contacts.reconnected()
+        self.contacts.rooms = by_name(welcome.rooms)
+        self._invitations = [room for room in welcome.invited if fold(room) not in self.contacts.other_rooms]
+        self.contacts.other_rooms |= by_name(welcome.invited)
         # Codes are good for one time; and whoever has taken the place meanwhile keeps it.
         present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
         self._arrival = self._arrival._replace(present=present, link="", invite="")
@@ -316,7 +275,7 @@ class Chat:
         newest, question = self._newest_of_all()
         match meaning:
             case Command("reply", argument) if newest != begun[0]:
-                answered, _ = whom_to_answer(argument, self._memory.received)
+                answered, _ = self._memory.replied_to(argument)
                 if answered.seq > begun[0]:
                     return f"answers what {printable_line(answered.sender)} has said just now"
             case Command("answer", argument) if question and question != begun[1] and begun[1] and argument:
@@ -337,7 +296,7 @@ class Chat:
         A room is one even if it is not known: a text that begins like that is rare, and what is meant for a room is
         not to be said elsewhere.
         """
-        known = self.circle.knows(name) or fold(name) in self._addressed
+        known = self.contacts.is_known(name) or fold(name) in self._addressed
         return self._arrival.scripted or is_room(name) or known
 
     def _meant(self, meaning: Meaning) -> Turn:
@@ -367,8 +326,8 @@ class Chat:
             self._give_back(self._line)
             return [self._trouble(Refused(codes.TEXT_TOO_LONG, problem))], []
         self.outbox[frame.id] = frame
-        name = self.circle.as_written(to)
-        self.circle.talked_in(name)
+        name = self.contacts.spelling(to)
+        self.contacts.add_partner(name)
         if stay and self.conversations.current:
             self.conversations.touch(name)
         else:
@@ -384,8 +343,8 @@ class Chat:
         del self.returned[:-_RETURNED]
 
     def _command(self, word: str, argument: str, page: Page | None) -> Turn:
-        if word in _AT_ONCE:
-            return [_AT_ONCE[word](argument, self.circle)], []
+        if word in LOCAL:
+            return [LOCAL[word](argument, self.contacts)], []
         match word:
             case "help":
                 return [Answer(line) for line in (command_help(argument) if argument else help_lines())], []
@@ -403,12 +362,12 @@ class Chat:
 
     def _said_by(self, word: str, argument: str) -> Turn:
         if word == "reply":
-            answered, text = whom_to_answer(argument, self._memory.received)
+            answered, text = self._memory.replied_to(argument)
             return self._say(answered.of, text, answered.seq)
         if word == "msg":
             return self._message_to(argument)
         if word == "me" and self.conversations.current:
-            return self._say(self.conversations.current, f"* {self.user} {argument}")
+            return self._say(self.conversations.current, f"* {self.contacts.user} {argument}")
         # With a conversation open, /say is no command but what is said.
         self._give_back(argument if word == "say" else self._line)
         raise InputError(self._to_whom())
@@ -437,7 +396,7 @@ class Chat:
         frame = frame_for(word, argument, self.conversations.current)
         if isinstance(frame, f.Join):
             # At once: what is typed before the answer comes is meant for the room.
-            self.conversations.switch(self.circle.as_written(frame.room))
+            self.conversations.switch(self.contacts.spelling(frame.room))
         return self._answers.question(frame, word, f"/{word} {argument}".rstrip())
 
     # What the server says
@@ -471,28 +430,28 @@ class Chat:
 
     def _message(self, frame: f.Message) -> list[Event]:
         self.position = self._newest = frame.seq
-        of = conversation(frame, self.user)
+        of = conversation(frame, self.contacts.user)
         if self._put_back and self._memory.knows(frame, of):
             return []
-        self.circle.saw(frame.sender)
-        self.circle.talked_in(of)
+        self.contacts.add_people(frame.sender)
+        self.contacts.add_partner(of)
         self._memory.note(frame, of)
         is_open = self.questions.asked(frame, of, live=not self._catching_up.behind)
-        if frame.sender == self.user and not is_open:
+        if frame.sender == self.contacts.user and not is_open:
             return self._own_message(frame, of)
         self._memory.receive(frame, of)
-        self.circle.belongs(frame.sender, of)
+        self.contacts.add_member(frame.sender, of)
         self.conversations.respell(of)
         if (frame.choices and not is_open) or frame.answer is not None:
             self.conversations.touch(of)  # a question is settled, or its time is over: nothing waits for the user
         else:
             self.conversations.arrived(of, frame.seq)
-        if not is_room(frame.to) and frame.sender != self.user and not frame.choices:
+        if not is_room(frame.to) and frame.sender != self.contacts.user and not frame.choices:
             self.conversations.wrote(frame.sender)
             if self.live:
                 self._answers.talked(frame.sender, here=True)
-        notable = not self.conversations.is_muted(of) and (is_open or self._memory.is_for(frame, self.user))
-        said = self._memory.said(frame, self.user, notable=notable, is_open=is_open)
+        notable = not self.conversations.is_muted(of) and (is_open or self._memory.is_for(frame, self.contacts.user))
+        said = self._memory.said(frame, self.contacts.user, notable=notable, is_open=is_open)
         return self._catching_up.missed([said], frame.seq, 1)
 
     def _own_message(self, frame: f.Message, of: str) -> list[Event]:
@@ -502,7 +461,7 @@ class Chat:
         shown: list[Event] = []
         if frame.id not in self._said:
             self._note_said(frame.id)
-            shown = [self._memory.said(frame, self.user)]
+            shown = [self._memory.said(frame, self.contacts.user)]
         return self._catching_up.missed(shown, frame.seq, 0)
 
     def _note_said(self, identity: str) -> None:
@@ -516,11 +475,13 @@ class Chat:
             return []
         self.unstored = False
         self._note_said(frame.id)
-        of = self.circle.as_written(sent.to)
-        message = f.Message(frame.seq, frame.id, self.user, of, sent.text, frame.at, sent.re, answer=sent.answer)
+        of = self.contacts.spelling(sent.to)
+        message = f.Message(
+            frame.seq, frame.id, self.contacts.user, of, sent.text, frame.at, sent.re, answer=sent.answer
+        )
         self.questions.heard([message])
         self._memory.note(message, of)
-        said = self._catching_up.own(self._memory.said(message, self.user))
+        said = self._catching_up.own(self._memory.said(message, self.contacts.user))
         if sent.answer is not None:
             return said  # who has asked waits for it, on a connection that does not count as being here
         self._answers.talked(of, here=frame.outcome == "delivered")
@@ -538,7 +499,7 @@ class Chat:
             told = f.Error(frame.code, f"Not answered: {frame.text}", frame.id)
         elif unsent is not None:
             if frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
-                self.circle.is_nobody(unsent.to)
+                self.contacts.forget(unsent.to)
                 self._addressed.add(fold(unsent.to))
             self._give_back(self._retyped(unsent))
             told = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
@@ -563,8 +524,7 @@ class Chat:
 
     def _presence(self, frame: f.Presence) -> list[Event]:
         self._delivery.here(frame.here)
-        self.circle.saw(*frame.here, *(person.user for person in frame.away))
-        return self.circle.nearby.changed(frame, self.circle.concerns)
+        return self.contacts.update_presence(frame)
 
     def _read(self, frame: f.Read) -> list[Event]:
         # Not the position: this connection goes on behind what came to it, whether or not that was shown elsewhere.

@@ -1,20 +1,41 @@
-"""What a typed command asks of the server: words in, one frame out."""
+"""What typed commands do: most ask the server something with one frame, and a few are carried out here."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from chatcli.client.chat import moderation
+from chatcli.client.chat.events import Answer, Event, Notice
 from chatcli.errors import InputError
 from chatcli.protocol import frames as f
+from chatcli.protocol.durations import parse_duration
 from chatcli.protocol.grammar import usage
-from chatcli.protocol.names import ROOM_SIGN, is_room
+from chatcli.protocol.names import ROOM_SIGN, check_name, check_room_name, fold, is_room
+from chatcli.protocol.text import command_line, printable_line
+
+if TYPE_CHECKING:
+    from chatcli.client.chat.contacts import Contacts
 
 HISTORY_PAGE: Final = 20  # messages, unless the user says how many
 _NEAR: Final = 100  # people whom ``who`` names
 
+#: Commands that are about a room, with what they ask for.
+_IN_ROOMS: Final[dict[str, f.Operation]] = {
+    "invite": "invite",
+    "uninvite": "uninvite",
+    "owner": "own",
+    "disown": "disown",
+}
+#: Commands that are about the server where no room is named.
+_ANYWHERE: Final[dict[str, f.Operation]] = {
+    "kick": "kick",
+    "ban": "ban",
+    "unban": "unban",
+    "mute": "mute",
+    "unmute": "unmute",
+}
+_TIMED: Final = ("ban", "mute")
 _KINDS: Final[dict[str, f.RoomKind]] = {"--private": "private", "--announce": "announcement"}
 _WORDS: Final = re.compile(r'"[^"]*"?|--(?:in|from)\s+[^\s"]+|[^\s"]+', re.IGNORECASE)
 _LIMIT: Final = re.compile(r"(?:--(in|from)[=\s]\s*|(in|from):)(.+)", re.IGNORECASE)
@@ -121,9 +142,36 @@ def _search(_: str, argument: str, __: str) -> f.Search:
 
 
 def _in_room(word: str, argument: str, current: str) -> f.Operate:
-    frame = moderation.in_room(word, argument)
-    frame.room = frame.room or _this_room(word, current)
-    return frame
+    words = argument.split()
+    rooms = [word for word in words if is_room(word)]
+    people = [word for word in words if not is_room(word)]
+    if len(people) != 1 or len(rooms) > 1:
+        raise InputError(usage(word))
+    return f.Operate(_IN_ROOMS[word], people[0], rooms[0] if rooms else _this_room(word, current))
+
+
+def _anywhere(word: str, argument: str, _: str) -> f.Operate:
+    """Return a moderation action; a room may stand before or after the name, and none means the whole server."""
+    first, rest = _first_word(argument)
+    second, after = _first_word(rest)
+    room, to = (first, second) if is_room(first) else (second, first) if is_room(second) else ("", first)
+    rest = after if room else rest
+    if not to or is_room(to):
+        raise InputError(usage(word))
+    seconds = None
+    length, after = _first_word(rest)
+    if word in _TIMED and any(char.isdigit() for char in length):  # a length of time, or meant to be one
+        seconds, rest = parse_duration(length), after
+    if is_room(rest):
+        # A user who means a room must not act on the whole server.
+        raise InputError(f"Write the room before the name; a reason cannot begin with {ROOM_SIGN}. {usage(word)}")
+    return f.Operate(_ANYWHERE[word], to, room, seconds, rest)
+
+
+def _first_word(text: str) -> tuple[str, str]:
+    """Return the first word, and the text after it."""
+    word, rest = (*text.split(maxsplit=1), "", "")[:2]
+    return word, rest.strip()
 
 
 def _conversation(word: str, current: str) -> str:
@@ -134,7 +182,7 @@ def _conversation(word: str, current: str) -> str:
 
 def _this_room(word: str, current: str) -> str:
     if not is_room(current):
-        example = f"bob {ROOM_SIGN}ops" if word in moderation.IN_ROOMS else f"{ROOM_SIGN}ops"
+        example = f"bob {ROOM_SIGN}ops" if word in _IN_ROOMS else f"{ROOM_SIGN}ops"
         raise InputError(f'The open conversation is no room: write which one, as in "/{word} {example}".')
     return current
 
@@ -152,6 +200,107 @@ _FRAMES: Final[dict[str, Callable[[str, str, str], f.ClientFrame]]] = {
     "receipts": _receipts,
     "away": lambda _, text, __: f.Away(text),
     "back": lambda *_: f.Away(back=True),
-    **dict.fromkeys(moderation.IN_ROOMS, _in_room),
-    **dict.fromkeys(moderation.ANYWHERE, lambda word, argument, _: moderation.anywhere(word, argument)),
+    **dict.fromkeys(_IN_ROOMS, _in_room),
+    **dict.fromkeys(_ANYWHERE, _anywhere),
+}
+
+
+# Commands that are carried out here
+
+
+def switch_to(argument: str, contacts: Contacts) -> Notice:
+    """Open a conversation; without an argument, the one before.
+
+    Raises:
+        InputError: the name is not valid, or there was no conversation before.
+    """
+    conversations = contacts.conversations
+    if argument:
+        conversations.switch(_name("to", argument.rstrip(":"), contacts))
+    elif not conversations.back():
+        raise InputError('There was no conversation before this one: write which, as in "/to bob" or "/to #ops".')
+    return Notice(f"What you type goes to {printable_line(conversations.current)} now")
+
+
+def mute(argument: str, contacts: Contacts) -> Answer:
+    """Mute a conversation, or end that.
+
+    Raises:
+        InputError: the argument names no conversation, or more than one.
+    """
+    words = argument.split()
+    off = words[:1] == ["off"]
+    names = words[1:] if off else words
+    if len(names) > 1:
+        raise InputError(usage("quiet"))
+    name = _named_or_current("quiet", names[0] if names else "", contacts)
+    shown = printable_line(name)
+    if off:
+        contacts.conversations.muted.discard(fold(name))
+        return Answer(f"{shown} is no longer quiet")
+    contacts.conversations.muted.add(fold(name))
+    return Answer(f"{shown} is quiet: it neither rings nor counts; /quiet off {shown} ends that")
+
+
+def close(argument: str, contacts: Contacts) -> Notice:
+    """Hide a conversation until something new comes there.
+
+    Raises:
+        InputError: the argument names no conversation of the user's, or more than one.
+    """
+    name = _named_or_current("close", argument, contacts)
+    if not any(fold(one) == fold(name) for one in contacts.conversations.numbered()):
+        raise InputError(f"There is no conversation with {printable_line(name)} to close.")
+    contacts.conversations.close(name)
+    return Notice(f"{printable_line(name)} is closed until something new comes there")
+
+
+def describe(argument: str, contacts: Contacts) -> Answer:
+    """Describe a person: whether they are here, and which rooms the user shares with them.
+
+    Raises:
+        InputError: nobody of that name is known here.
+    """
+    name = _name("whois", argument, contacts)
+    shown, presence = printable_line(name), contacts.presence
+    if is_room(name):
+        raise InputError(f'{shown} is a room: "/names {shown}" lists its members.')
+    if not contacts.is_known(name):
+        raise InputError(f"Nobody called {shown} is known here.")
+    reason = printable_line(presence.away.get(name, ""))
+    state = "away" if name in presence.away else "here" if name in presence.here else "not here"
+    rooms = sorted(room for room in contacts.rooms.values() if fold(name) in contacts.members(room))
+    with_you = f", with you in {', '.join(map(printable_line, rooms))}" if rooms else ""
+    return Answer(f"{shown} is {state}{f' ({reason})' if reason else ''}{with_you}")
+
+
+def explain_names(argument: str, contacts: Contacts) -> Answer:
+    """Explain how to use another name: it belongs to a key, and cannot change on a connection."""
+    command = command_line("chatcli", "join", "--user", argument or "NAME").strip()
+    return Answer(f"You stay {printable_line(contacts.user)} here: leave, then write {command}")
+
+
+def _named_or_current(word: str, written: str, contacts: Contacts) -> str:
+    """Return the conversation that a command names, or the open one."""
+    name = _name(word, written, contacts) if written else contacts.conversations.current
+    if not name:
+        raise InputError(f'No conversation is open: write which, as in "/{word} bob" or "/{word} #ops".')
+    return name
+
+
+def _name(word: str, written: str, contacts: Contacts) -> str:
+    """Return the name of a person or a room as its owner spells it, if known, or after a check that it is valid."""
+    if len(written.split()) != 1:
+        raise InputError(usage(word))
+    if contacts.is_known(written):
+        return contacts.spelling(written)
+    return (check_room_name if is_room(written) else check_name)(written).text
+
+
+LOCAL: Final[dict[str, Callable[[str, Contacts], Event]]] = {
+    "to": switch_to,
+    "quiet": mute,
+    "close": close,
+    "whois": describe,
+    "nick": explain_names,
 }

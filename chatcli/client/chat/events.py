@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from chatcli import zone
-from chatcli.client.interactive.preferences import Clock
 from chatcli.errors import ChatError
 from chatcli.protocol.frames import Message
+
+#: How times are written.
+Clock = Literal["24h", "12h"]
 
 
 class Said(NamedTuple):

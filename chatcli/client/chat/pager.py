@@ -10,7 +10,7 @@ from chatcli.client.chat import phrases
 from chatcli.client.chat.events import Answer, Event, Notice
 from chatcli.client.chat.recent import Memory, conversation
 from chatcli.protocol import frames as f
-from chatcli.protocol.names import is_room
+from chatcli.protocol.names import fold, is_room
 from chatcli.protocol.text import printable_line
 
 Page = f.History | f.Search
@@ -31,13 +31,13 @@ class Lookback:
 
     def left_out(self, frame: f.Skipped) -> list[Event]:
         """Take what the server has left out of a room; return what to show."""
-        self._skipped[frame.to.casefold()] = frame.before
+        self._skipped[fold(frame.to)] = frame.before
         room = printable_line(frame.to)
         return [Notice(f"{frame.count:,} earlier in {room}: /history {room}")]
 
     def begin(self, asked: f.History) -> None:
         """Have the first history of a room, after something was left out of it, show that."""
-        asked.before = self._skipped.pop(asked.of.casefold(), None)
+        asked.before = self._skipped.pop(fold(asked.of), None)
 
     def turn(self) -> Page | None:
         """Return what comes behind the page that was shown last; the next call returns nothing."""

@@ -8,6 +8,7 @@ from typing import Final
 from chatcli.client.chat.events import when
 from chatcli.client.chat.recent import Glimpse
 from chatcli.protocol import frames as f
+from chatcli.protocol.durations import duration_text
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable_line
 
@@ -29,6 +30,18 @@ _HAPPENED: Final[dict[f.Happening, tuple[str, str]]] = {
     "disowned": ("{user} is no longer an owner of {room}", "You are no longer an owner of {room}"),
 }
 _NO_TOPIC: Final = ("{by} took the topic of {room} away",) * 2
+#: A moderation action that was carried out: in a room, on the whole server.
+_MODERATED: Final[dict[f.Operation, tuple[str, str]]] = {
+    "invite": ("{to} is invited to {room}", ""),
+    "uninvite": ("{to} is invited to {room} no longer", ""),
+    "own": ("{to} owns {room}, too", ""),
+    "disown": ("{to} owns {room} no longer", ""),
+    "kick": ("{to} is out of {room}", "{to} was sent away"),
+    "ban": ("{to} is banned from {room} for {length}", "{to} is banned from this server for {length}"),
+    "unban": ("{to} may come back to {room}", "{to} may come back"),
+    "mute": ("{to} is muted in {room} for {length}", "{to} is muted on this server for {length}"),
+    "unmute": ("{to} may write in {room} again", "{to} may write again"),
+}
 
 
 def happened(frames: list[f.Happened], user: str) -> str:
@@ -144,6 +157,26 @@ def done(frame: f.ClientFrame) -> str:
             why = f" ({printable_line(text)})" if text else ""
             return f'You are away{why} until you say something, or type "back"'
     return "Done"
+
+
+def moderated(frame: f.Operate, to: str) -> str:
+    """Return the sentence for a moderation action that the server has carried out.
+
+    Args:
+        frame: the action.
+        to: the name of the person it concerns, as they write it.
+    """
+    inside, outside = _MODERATED[frame.do]
+    return (inside if frame.room else outside).format(
+        to=printable_line(to),
+        room=printable_line(frame.room),
+        length="ever" if frame.seconds is None else duration_text(frame.seconds),
+    )
+
+
+def moderation_hint(frame: f.Operate, room: str) -> str:
+    """Return a hint that the user may do this in a room, which they may not do on the whole server."""
+    return f"In a room: /{frame.do} {printable_line(room)} {printable_line(frame.to)}"
 
 
 def listed(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from chatcli.client.chat.contacts import Circle
+from chatcli.client.chat.contacts import Contacts
 from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol.frames import DECLINED, Error, Message, Send
@@ -60,13 +60,13 @@ class OpenQuestions:
     """Knows them from the moment in which they come until they are answered, withdrawn, or over.
 
     Args:
-        circle: who the user is, and which rooms are theirs.
+        contacts: who the user is, and which rooms are theirs.
         clock: the time in milliseconds since 1970-01-01 UTC.
         elapsed: the seconds since some moment that stays the same.
     """
 
-    def __init__(self, circle: Circle, clock: Callable[[], int], elapsed: Callable[[], float]) -> None:
-        self._circle = circle
+    def __init__(self, contacts: Contacts, clock: Callable[[], int], elapsed: Callable[[], float]) -> None:
+        self._contacts = contacts
         self._clock = clock
         self._elapsed = elapsed
         self._questions: dict[int, Question] = {}  # by seq, in the order in which they came
@@ -102,8 +102,8 @@ class OpenQuestions:
 
     def _concerns(self, message: Message) -> bool:
         if is_room(message.to):
-            return message.sender != self._circle.user and fold(message.to) in self._circle.rooms
-        return message.to == self._circle.user  # a program of the user's may ask them under their own name
+            return message.sender != self._contacts.user and fold(message.to) in self._contacts.rooms
+        return message.to == self._contacts.user  # a program of the user's may ask them under their own name
 
     def heard(self, messages: Iterable[Message]) -> None:
         """Take the answers among messages; before the questions among them, which then are not opened."""
@@ -116,7 +116,7 @@ class OpenQuestions:
         question = self._questions.pop(seq, None)
         if question is not None:
             self._over.append((question, self._elapsed()))
-        self._circle.conversations.settled(seq)
+        self._contacts.conversations.settled(seq)
         self._answered.discard(seq)
         self._closed[seq] = None
         if len(self._closed) > _CLOSED:
@@ -138,7 +138,7 @@ class OpenQuestions:
         """Return the questions that wait for the user, the one that came first at the beginning."""
         now = self._elapsed()
         for question in list(self._questions.values()):
-            if question.ends <= now or not (question.direct or fold(question.of) in self._circle.rooms):
+            if question.ends <= now or not (question.direct or fold(question.of) in self._contacts.rooms):
                 self.close(question.seq)
         return [question for question in self._questions.values() if question.seq not in self._answered]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatcli.client.chat.contacts import Circle
+from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.events import Event, Notice
 from chatcli.protocol import frames as f
 from chatcli.protocol.names import fold, is_room
@@ -13,11 +13,11 @@ class Delivery:
     """Tells each of this once.
 
     Args:
-        circle: the people and rooms that the user knows of.
+        contacts: the people and rooms that the user knows of.
     """
 
-    def __init__(self, circle: Circle) -> None:
-        self._circle = circle
+    def __init__(self, contacts: Contacts) -> None:
+        self._contacts = contacts
         self._gone: set[str] = set()  # those whom the user knows not to be here, by folded name
         self._unseen: dict[str, int] = {}  # up to where something waits for them, by folded name
         self._said: dict[str, int] = {}  # the newest that was said to them, by folded name
@@ -29,7 +29,7 @@ class Delivery:
         to = fold(of)
         if is_room(of):
             return self._spoken_in(to, of)
-        if to == fold(self._circle.user):
+        if to == fold(self._contacts.user):
             return []
         self._said[to] = frame.seq
         if frame.outcome == "delivered":
@@ -43,7 +43,7 @@ class Delivery:
 
     def _spoken_in(self, key: str, room: str) -> list[Event]:
         """Return what to show of a room where the user has said something: whether they belong there."""
-        if key in self._circle.rooms or key in self._outside:
+        if key in self._contacts.rooms or key in self._outside:
             return []
         self._outside.add(key)
         room = printable_line(room)

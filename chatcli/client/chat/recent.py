@@ -8,8 +8,9 @@ from typing import Final, NamedTuple
 
 from chatcli.client.chat.events import Said
 from chatcli.client.chat.mentions import has_word, mentions
+from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
-from chatcli.protocol.names import is_room
+from chatcli.protocol.names import fold, is_room
 from chatcli.protocol.text import printable_line
 
 _REMEMBERED: Final = 2000  # messages
@@ -85,12 +86,38 @@ class Memory:
 
     def said_by(self, user: str, of: str) -> list[Glimpse]:
         """Return what the user has said in a conversation, as far as it is remembered, the oldest first."""
-        of = of.casefold()
+        of = fold(of)
         return sorted(glimpse for glimpse in self._glimpses.values() if (glimpse.of, glimpse.sender) == (of, user))
+
+    def replied_to(self, argument: str) -> tuple[Received, str]:
+        """Return the message that is replied to, and the reply.
+
+        Args:
+            argument: the text; a number may stand before it, 1 for the newest message, or the name of a sender.
+
+        Raises:
+            InputError: there is no such message.
+        """
+        if not self.received:
+            raise InputError("Nothing was said to you yet.")
+        first, text = (*argument.split(maxsplit=1), "")[:2]
+        if not text:
+            return self.received[0], argument
+        if first.isdecimal() and first.isascii():
+            number = int(first[:9])
+            if not 0 < number <= len(self.received):
+                count = "1 message" if len(self.received) == 1 else f"{len(self.received)} messages"
+                raise InputError(
+                    f"{count} can be answered, 1 is the newest; to reply with a text that begins with a number, "
+                    f'write "/reply 1 {printable_line(first)} …".'
+                )
+            return self.received[number - 1], text
+        theirs = next((one for one in self.received if fold(one.sender) == fold(first)), None)
+        return (self.received[0], argument) if theirs is None else (theirs, text)
 
 
 def _glimpse(message: Message, of: str) -> Glimpse:
-    return Glimpse(message.seq, of.casefold(), message.sender, message.at, _start(message))
+    return Glimpse(message.seq, fold(of), message.sender, message.at, _start(message))
 
 
 def conversation(message: Message, user: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, Literal, NamedTuple
 
-from chatcli.client.chat import moderation, phrases
+from chatcli.client.chat import phrases
 from chatcli.client.chat.commands import HISTORY_PAGE
-from chatcli.client.chat.contacts import Circle, by_name
+from chatcli.client.chat.contacts import Contacts, by_name
 from chatcli.client.chat.events import Answer, Event, Notice, Trouble, day
 from chatcli.client.chat.pager import Lookback, Page
 from chatcli.client.chat.questions import OpenQuestions
@@ -45,7 +45,7 @@ class Answers:
     """Numbers what is asked, and knows an answer by its number.
 
     Args:
-        circle: the people and rooms that the user knows of; what the answers tell of them is noted there.
+        contacts: the people and rooms that the user knows of; what the answers tell of them is noted there.
         memory: what was said of late.
         clock: the time in milliseconds since 1970-01-01 UTC.
         questions: those that the user may answer.
@@ -57,7 +57,7 @@ class Answers:
 
     def __init__(
         self,
-        circle: Circle,
+        contacts: Contacts,
         memory: Memory,
         clock: Callable[[], int],
         questions: OpenQuestions,
@@ -65,7 +65,7 @@ class Answers:
     ) -> None:
         self.rooms: tuple[str, ...] = ()
         self.lookback = Lookback(memory)
-        self._circle = circle
+        self._contacts = contacts
         self._memory = memory
         self._clock = clock
         self._questions = questions
@@ -144,17 +144,18 @@ class Answers:
     def following(self) -> list[f.ClientFrame]:
         """Return what is to be asked because of answers, and who belongs to the room that the user is in now."""
         following, self._following = self._following, []
-        room = fold(self._circle.conversations.current)
-        if room in self._circle.rooms and room not in self._counted:
+        room = fold(self._contacts.conversations.current)
+        self._counted.intersection_update(self._contacts.rooms)
+        if room in self._contacts.rooms and room not in self._counted:
             self._counted.add(room)
-            following.append(f.Who(self._circle.rooms[room], limit=_NEAR, n=_MEMBERS))
-        if self._turns_to_absent(self._circle.conversations.current) and self.roster() not in following:
+            following.append(f.Who(self._contacts.rooms[room], limit=_NEAR, n=_MEMBERS))
+        if self._turns_to_absent(self._contacts.conversations.current) and self.roster() not in following:
             following.append(self.roster())
         return following
 
     def _turns_to_absent(self, name: str) -> bool:
         """Return whether the user has just opened the conversation of a person who is not known to be here."""
-        key = "" if is_room(name) or name in self._circle.nearby.here else fold(name)
+        key = "" if is_room(name) or name in self._contacts.presence.here else fold(name)
         turned_to, self._turned_to = self._turned_to, key
         return bool(key) and key != turned_to
 
@@ -167,8 +168,8 @@ class Answers:
             name: with whom the user has talked.
             here: whether the message speaks for their being here.
         """
-        known = name in self._circle.nearby.here
-        other = not is_room(name) and name != self._circle.user
+        known = name in self._contacts.presence.here
+        other = not is_room(name) and name != self._contacts.user
         if here == known or not other or fold(name) in self._located:
             return
         self._located.add(fold(name))
@@ -192,30 +193,25 @@ class Answers:
         match request.frame if request else None:
             case f.Join(room):
                 self._arrived_at(room)
-                if fold(room) not in self._circle.rooms:
-                    self._circle.conversations.forget(room)
+                if fold(room) not in self._contacts.rooms:
+                    self._contacts.conversations.forget(room)
             case f.History() | f.Search() as page:
                 self.lookback.give_up(type(page))
-            case f.Operate(room="") as asked if frame.code == codes.NOT_ALLOWED and self._circle.rooms:
-                return f.Error(frame.code, f"{frame.text} {moderation.hint(asked, self._a_room())}")
+            case f.Operate(room="") as asked if frame.code == codes.NOT_ALLOWED and self._contacts.rooms:
+                return f.Error(frame.code, f"{frame.text} {phrases.moderation_hint(asked, self._a_room())}")
         return frame
 
     def _a_room(self) -> str:
         """Return a room that the user belongs to: the one they are in, if that is one."""
-        rooms = self._circle.rooms
-        return rooms.get(fold(self._circle.conversations.current)) or next(iter(rooms.values()))
+        rooms = self._contacts.rooms
+        return rooms.get(fold(self._contacts.conversations.current)) or next(iter(rooms.values()))
 
     def people(self, frame: f.People) -> list[Event]:
         """Take a list of people."""
-        names = [person.user for person in frame.people]
-        self._circle.saw(*names)
-        if frame.to:
-            self._circle.members[fold(frame.to)] = by_name(names)
-        else:
-            self._circle.nearby.counted(frame.people)
+        self._contacts.list_people(frame)
         if self._open.pop(frame.n, None) is None:
             return []
-        return [Answer(phrases.people(frame, self._circle.user, day(self._clock())))]
+        return [Answer(phrases.people(frame, self._contacts.user, day(self._clock())))]
 
     def done(self, frame: f.Done) -> list[Event]:
         """Take the word that something was done."""
@@ -224,10 +220,10 @@ class Answers:
             return []
         match request.frame:
             case f.Operate(to=to, room=room) as asked:
-                asked.room = self._circle.as_written(room) if room else ""
-                return [Answer(moderation.done(asked, self._circle.as_written(to)))]
+                asked.room = self._contacts.spelling(room) if room else ""
+                return [Answer(phrases.moderated(asked, self._contacts.spelling(to)))]
             case f.Leave(room):
-                self._circle.out_of(room)
+                self._contacts.leave(room)
         return [Answer(phrases.done(request.frame))]
 
     def entered(self, frame: f.Room) -> list[Event]:
@@ -235,10 +231,10 @@ class Answers:
         self._open.pop(frame.n, None)
         room = frame.room.name
         self._arrived_at(room)
-        self._circle.conversations.respell(room)
-        if not self._circle.entered(room):
+        self._contacts.conversations.respell(room)
+        if not self._contacts.enter(room):
             self._following.append(self.ask(f.History(room, frame.since + 1, limit=HISTORY_PAGE), "entered"))
-        return [Notice(phrases.entered(frame.room, self._circle.user))]
+        return [Notice(phrases.entered(frame.room, self._contacts.user))]
 
     def _arrived_at(self, room: str) -> None:
         """Note that the room was asked for and the server has answered: a later connection does not ask again."""
@@ -247,7 +243,7 @@ class Answers:
     def room_list(self, frame: f.RoomList) -> list[Event]:
         """Take a list of rooms."""
         request = self._open.pop(frame.n, None)
-        self._circle.other_rooms |= by_name(room.name for room in frame.rooms if not room.joined)
+        self._contacts.other_rooms |= by_name(room.name for room in frame.rooms if not room.joined)
         if request is not None and request.why == "leaving":
             return [event for room in frame.rooms for event in self._leaving(room, request.line)]
         if request is not None and isinstance(request.frame, f.Rooms) and request.frame.room:
@@ -255,7 +251,7 @@ class Answers:
         if not frame.rooms:
             return [Answer("There are no rooms yet: /join #NAME makes one")]
         more = [Answer('These are not all: "chatcli rooms" lists them')] if frame.more else []
-        return [*(Answer(phrases.room_line(room, self._circle.user)) for room in frame.rooms), *more]
+        return [*(Answer(phrases.room_line(room, self._contacts.user)) for room in frame.rooms), *more]
 
     def _leaving(self, room: f.RoomInfo, line: str) -> list[Event]:
         """Leave a room that the user has not named, unless it is one that cannot be entered again at will."""
@@ -271,10 +267,10 @@ class Answers:
         self._questions.heard(frame.messages)
         for message in frame.messages:
             self._memory.note(message, frame.of)
-            self._circle.saw(message.sender)
+            self._contacts.add_people(message.sender)
         if request is None or not isinstance(request.frame, f.History) or request.why == "looked back":
             return []
-        user = self._circle.user
+        user = self._contacts.user
         if request.frame.before is None:
             # Shown on an earlier visit, perhaps, and still open: an answer to it would stand in this page.
             for message in frame.messages:
@@ -288,7 +284,7 @@ class Answers:
         request = self._open.pop(frame.n, None)
         if request is None or not isinstance(request.frame, f.Search):
             return []
-        return self._more(f.Search, self.lookback.found(request.frame, frame, self._circle.user))
+        return self._more(f.Search, self.lookback.found(request.frame, frame, self._contacts.user))
 
     def _more(self, kind: type[Page], events: list[Event]) -> list[Event]:
         """Ask for the next page of the kind too, if the user has not waited for this one to want it."""
@@ -302,8 +298,8 @@ class Answers:
         request = self._open.pop(frame.n, None)
         if request is None:
             return []
-        user = self._circle.user
+        user = self._contacts.user
         said = self._memory.said_by(user, frame.to)
         if not is_room(frame.to):
-            self._circle.saw(frame.to)
+            self._contacts.add_people(frame.to)
         return [Answer(line) for line in phrases.seen(frame, said, user, day(self._clock()))]

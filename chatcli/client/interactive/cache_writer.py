@@ -88,26 +88,26 @@ class Noting:
         count = self._chat.conversations.waiting()
         if self._counting and connected and (count != self._count or now >= self._count_due):
             self._count, self._count_due = count, now + _UNREAD
-            unread.keep(self._server, self._chat.user, count)
+            unread.keep(self._server, self._chat.contacts.user, count)
 
     def end(self) -> None:
         """Write what is known at the end; from then on the server counts."""
         self._write_roster()
         if self._counting and self._count >= 0:
-            unread.forget(self._server, self._chat.user)
+            unread.forget(self._server, self._chat.contacts.user)
 
     def _write_roster(self) -> None:
-        circle = self._chat.circle
-        here, away = frozenset(circle.nearby.here), frozenset(circle.nearby.away)
-        rooms = (*circle.other_rooms.values(), *circle.rooms.values())
-        known = (here, away, tuple(circle.names()), tuple(circle.known), rooms)
+        contacts = self._chat.contacts
+        here, away = frozenset(contacts.presence.here), frozenset(contacts.presence.away)
+        rooms = (*contacts.other_rooms.values(), *contacts.rooms.values())
+        known = (here, away, tuple(contacts.names()), tuple(contacts.partners), rooms)
         if known == self._written:
             return
         self._written = known
 
         def change(kept: Roster) -> None:
             # Of those whose coming and going is not told, nobody knows that they have gone.
-            for name in (*reversed(circle.names()), *circle.known)[-roster.MAX_PEOPLE :]:
+            for name in (*reversed(contacts.names()), *contacts.partners)[-roster.MAX_PEOPLE :]:
                 kept.saw(name)
             for name in here - away:
                 kept.saw(name, "here")
@@ -116,4 +116,4 @@ class Noting:
             for room in rooms[-roster.MAX_ROOMS :]:
                 kept.heard_of(room)
 
-        roster.note(self._server, self._chat.user, change)
+        roster.note(self._server, self._chat.contacts.user, change)

@@ -76,14 +76,14 @@ async def enter(server: Address, chat: Chat, trust: Trust, identity: Identity, d
     """
     suggested = suggestion(login_name())
     while True:
-        if not chat.user:
-            chat.user = await desk.ask(_NAME, suggested)
+        if not chat.contacts.user:
+            chat.contacts.user = await desk.ask(_NAME, suggested)
         try:
             return await desk.reach(server, lambda: connect(server, chat.hello(), identity, trust))
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
                 raise
-            suggested = "" if suggested == chat.user else suggested
+            suggested = "" if suggested == chat.contacts.user else suggested
             present = refusal.code == codes.ALREADY_HERE
             # Who is asked what to do needs no advice about options; and then only that stands behind the colon.
             desk.refuse(f"{str(refusal).partition(': ')[0].rstrip('.')}." if present else str(refusal))
@@ -91,7 +91,7 @@ async def enter(server: Address, chat: Chat, trust: Trust, identity: Identity, d
             way = _WAYS.get(answer.casefold())
             chat.insist(way or "refuse")
             if way is None:
-                chat.user = answer
+                chat.contacts.user = answer
 
 
 def first_time() -> bool:

@@ -19,7 +19,6 @@ from chatcli.client.chat.ambiguity import names_recipient
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Answer, Event, Said, Separator, Trouble
 from chatcli.client.chat.questions import SEEN, Question, how_to_answer
-from chatcli.client.chat.switching import leans
 from chatcli.client.identity.key import Identity
 from chatcli.client.identity.trust import Trust
 from chatcli.client.interactive.login import HOW_TO_TALK, WAIT, WAIT_OR_LEAVE, Greeted, enter, first_time, open_outbox
@@ -34,7 +33,7 @@ from chatcli.client.transport.backoff import backoff
 from chatcli.errors import InputError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Message
-from chatcli.protocol.grammar import Command, parse_line
+from chatcli.protocol.grammar import Command, Unclear, parse_line
 from chatcli.protocol.text import printable, printable_line
 
 _PATIENCE: Final = 30.0  # seconds for what is not sent yet when the input ends
@@ -104,7 +103,7 @@ class TerminalView(PlainView):
 
     async def show(self, events: list[Event]) -> None:
         """Print events, and notify of them."""
-        self._notifier.take(events, self._chat.user)
+        self._notifier.take(events, self._chat.contacts.user)
         await super().show(events)
         self._first()
 
@@ -414,7 +413,7 @@ class _Patience:
 
     def wants(self, line: str) -> bool:
         """Return whether a line has to wait. What has waited too long is the end."""
-        leaning = leans(line, self._chat.conversations.current)
+        leaning = _depends_on(line, self._chat.conversations.current)
         for_a_question = self._chat.live and leaning == "answer" and not self._chat.questions.open()
         if not leaning or (self._chat.live and not for_a_question):
             self._since = None
@@ -428,3 +427,19 @@ class _Patience:
             self._conversation.fail(ServerUnreachable(_not_all(self._server)))
             self._chat.leaving = True
         return not self._chat.leaving
+
+
+def _depends_on(line: str, conversation: str) -> str:
+    """Return a word for what the meaning of a line depends on, of what others have said; empty if on nothing.
+
+    Args:
+        line: what was typed.
+        conversation: the open one; empty if there is none.
+    """
+    try:
+        meaning = parse_line(line, conversation)
+    except InputError:
+        return ""
+    if isinstance(meaning, Command) and meaning.word in ("answer", "reply"):
+        return meaning.word
+    return "text" if isinstance(meaning, Unclear) else ""

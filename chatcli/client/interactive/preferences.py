@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from chatcli.client.chat.events import Clock
+
 Color = Literal["auto", "always", "never"]
 Background = Literal["auto", "dark", "light"]
 Notify = Literal["bell", "osc", "off"]
 Keys = Literal["emacs", "vi"]
-Clock = Literal["24h", "12h"]
 
 
 @dataclass(frozen=True, slots=True)

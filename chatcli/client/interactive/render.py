@@ -21,9 +21,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from chatcli.client.chat.events import Answer, Event, Notice, Said, Separator, Trouble, day, when
+from chatcli.client.chat.events import Answer, Clock, Event, Notice, Said, Separator, Trouble, day, when
 from chatcli.client.chat.questions import choices_text
-from chatcli.client.interactive.preferences import Clock
 from chatcli.client.interactive.widths import expanded
 from chatcli.client.interactive.wrap import breaks, indentation
 from chatcli.protocol.frames import Message

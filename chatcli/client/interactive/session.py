@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from chatcli.client.chat.ambiguity import Origin
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Event, Notice, Trouble
-from chatcli.client.chat.room_members import Company
 from chatcli.client.errors import as_exception
 from chatcli.client.interactive.cache_writer import EVERY, Noting
 from chatcli.client.transport.aio import GOODBYE, Connection, LinkState, connect
@@ -54,12 +53,11 @@ class Talk:
         trust: the server is compared with what this has settled, when connecting again.
         identity: the user's key.
         outbox: where what waits to be sent is kept, if it is to survive the client. The chat has taken up what is left.
-        changed: called whenever ``state`` or the company may have changed; without it neither is found out.
+        changed: called whenever ``state`` or the chat may have changed; without it no round trip is measured.
 
     Attributes:
         state: how the client is connected.
         standing: why the server is trusted.
-        company: who is in the rooms that were asked about.
     """
 
     def __init__(
@@ -74,7 +72,6 @@ class Talk:
         outbox: Outbox | None = None,
         changed: Callable[[], None] | None = None,
     ) -> None:
-        self.company = Company()
         self.standing: Standing = "plain"
         self._outbox = outbox
         self._noting = Noting(server, chat, counting=changed is not None)
@@ -125,12 +122,12 @@ class Talk:
 
     def greet(self, hints: Sequence[str] = (_HOW_TO_TALK,)) -> None:
         """Tell a person who they are, how to talk, which rooms are theirs, and who is here."""
-        self._view.draw([Notice(f"You are {self._chat.user} on {self._server}."), *map(Notice, hints)])
+        self._view.draw([Notice(f"You are {self._chat.contacts.user} on {self._server}."), *map(Notice, hints)])
         if self._outbox is not None and (count := len(self._outbox.left)):
             what = "1 message from before is" if count == 1 else f"{count} messages from before are"
             self._view.draw([Notice(f"{what} being sent.")])
-        if self._chat.rooms:
-            rooms = sorted(map(printable_line, self._chat.rooms.values()), key=str.casefold)
+        if self._chat.contacts.rooms:
+            rooms = sorted(map(printable_line, self._chat.contacts.rooms.values()), key=str.casefold)
             self._view.draw([Notice(f"You are in {', '.join(rooms)}.")])
         self.typed("who")
 
@@ -196,7 +193,11 @@ class Talk:
             count = len(self._chat.outbox)
             unsent = "1 message was" if count == 1 else f"{count} messages were"
             self._keep()
-            later = "" if self._outbox is None else f' Joining there again as "{self._chat.user}" sends what is left.'
+            later = (
+                ""
+                if self._outbox is None
+                else f' Joining there again as "{self._chat.contacts.user}" sends what is left.'
+            )
             if self._connection is None or not self._chat.unstored:
                 raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.{later}")
             raise ServerUnavailable(f"{unsent} not sent: {self._server} cannot store it now.{later}", codes.STORAGE)
@@ -279,7 +280,6 @@ class Talk:
 
     def _begin(self, connection: Connection, welcome: Welcome) -> Connection:
         self._connection = connection
-        self.company.reconnected()
         with contextlib.suppress(InputError):  # said by whoever connects the next time
             self.standing = self._trust.standing(self._server, connection.channel)
         connection.send(*self._chat.welcomed(welcome))
@@ -317,7 +317,6 @@ class Talk:
     async def _take(self, connection: Connection, frames: list[ServerFrame]) -> None:
         """Show what came, then acknowledge it: what was not shown comes again."""
         events, following = self._chat.heard(frames)
-        self.company.heard(frames)
         shown = self._chat.shown
         self._say_again_later(any(isinstance(frame, Sent) for frame in frames))
         self._note_outbox()

@@ -66,7 +66,7 @@ class Terminal:
         self.writing = Writing(
             chat.conversations,
             chat.returned,
-            Drafts(server, chat.user),
+            Drafts(server, chat.contacts.user),
             self.draw,
             self._leave,
             chat.questions.first,
@@ -144,7 +144,7 @@ class Terminal:
         await self.writing.here.wait()
         self.writing.follow()
         await asyncio.sleep(self._drawn + _BETWEEN_DRAWINGS - self._loop.time())
-        self._notifier.take(events, self._chat.user)
+        self._notifier.take(events, self._chat.contacts.user)
         for batch in self._pace.batches(self._lines(events)):
             # Twice: the loop looks for keys at the end of the first turn, and takes them in the second.
             await asyncio.sleep(0)
@@ -188,17 +188,17 @@ class Terminal:
 
 def surroundings(chat: Chat) -> Surroundings:
     """Return whom and what the user may mean: first those they talked with, the most recent first."""
-    circle, nearby = chat.circle, chat.circle.nearby
-    recent = [*chat.conversations.ordered(), *reversed(circle.known)]
-    others_here = sorted(nearby.here, key=str.casefold)
-    people = dict.fromkeys(name for name in (*recent, *others_here, *circle.names()) if not is_room(name))
-    own, others = (sorted(known.values(), key=str.casefold) for known in (circle.rooms, circle.other_rooms))
+    contacts, presence = chat.contacts, chat.contacts.presence
+    recent = [*chat.conversations.ordered(), *reversed(contacts.partners)]
+    others_here = sorted(presence.here, key=str.casefold)
+    people = dict.fromkeys(name for name in (*recent, *others_here, *contacts.names()) if not is_room(name))
+    own, others = (sorted(known.values(), key=str.casefold) for known in (contacts.rooms, contacts.other_rooms))
     rooms = dict.fromkeys(name for name in recent if is_room(name))
     return Surroundings(
         {
-            name: "away" if name in nearby.away else "here" if name in nearby.here else "not here"
+            name: "away" if name in presence.away else "here" if name in presence.here else "not here"
             for name in people
-            if name != chat.user
+            if name != chat.contacts.user
         },
         {name: name in own for name in (*rooms, *own, *others)},
         {

@@ -122,7 +122,7 @@ class Edges:
         ]
         return State(
             str(self._server),
-            self._chat.user,
+            self._chat.contacts.user,
             conversations.current,
             numbers.get(conversations.current, 0),
             self._company(talk, conversations.current),
@@ -135,13 +135,13 @@ class Edges:
 
     def _company(self, talk: Talk, name: str) -> str:
         if is_room(name):
-            here = talk.company.here(name)
-            members = talk.company.members(name)
+            here = self._chat.contacts.count_here(name)
+            members = self._chat.contacts.count_members(name)
             return f"{here:,} here" if here is not None else f"{members:,} people" if members is not None else ""
         if not name or not self._chat.live or talk.state.kind != "connected":
             return ""
-        nearby = self._chat.nearby
-        where = "away" if name in nearby.away else "here" if name in nearby.here else "gone"
+        presence = self._chat.contacts.presence
+        where = "away" if name in presence.away else "here" if name in presence.here else "gone"
         # Only what is known is said: who gives no receipts may have seen it, too.
         return f"{where}, seen" if self._chat.has_seen(name) else where
 

@@ -149,7 +149,7 @@ def test_who_is_asked_and_answered_by_number(chat: Chat) -> None:
     assert chat.typed("who") == ([], [f.Who(limit=100, n=1)])
     people = [f.Person("Alice", 1), f.Person("bob", 2)]
     assert hears(chat, f.People(people, n=1)) == [Answer("Here: Alice (you), bob")]
-    assert chat.nearby.here == {"Alice", "bob"}
+    assert chat.contacts.presence.here == {"Alice", "bob"}
 
 
 def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
@@ -162,7 +162,7 @@ def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
     assert hears(chat, f.Presence([], ["bob"])) == [Notice("bob left")]
     assert hears(chat, f.Presence(many, [])) == [Notice("p0, p1, p2, p3, p4 and 15 more joined")]
     assert hears(chat, f.Presence(["stranger"], [])) == []
-    assert chat.nearby.here == {"Alice", "carol", "stranger", *many}
+    assert chat.contacts.presence.here == {"Alice", "carol", "stranger", *many}
 
 
 @pytest.mark.parametrize("line", ["exit", "/exit", "server:exit", "quit"])

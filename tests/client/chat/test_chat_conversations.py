@@ -253,7 +253,10 @@ def test_a_reply_answers_the_message_that_is_chosen(chat: Chat) -> None:
         assert isinstance(frame, f.Send)
         assert (frame.to, frame.text, frame.re) == (to, text, re)
     assert shown(chat.typed("/reply 30 minutes")[0]) == [
-        '4 messages can be answered, 1 is the newest; a text that begins with a number is written "/reply 1 30 …".'
+        (
+            "4 messages can be answered, 1 is the newest; to reply with a text that begins with a number, "
+            'write "/reply 1 30 …".'
+        )
     ]
 
 
@@ -296,7 +299,7 @@ def test_what_is_for_the_user_wants_attention(chat: Chat, message: f.Message, no
 
 
 def test_a_quiet_conversation_wants_no_attention(chat: Chat) -> None:
-    """It is counted, but neither in the sum nor noted, until it is quiet no longer."""
+    """It is counted, but neither in the sum nor notified of, until it is no longer quiet."""
     assert shown(chat.typed("/quiet")[0]) == [
         'No conversation is open: write which, as in "/quiet bob" or "/quiet #ops".'
     ]
@@ -307,7 +310,7 @@ def test_a_quiet_conversation_wants_no_attention(chat: Chat) -> None:
     assert not event.notable
     assert (chat.conversations.unread, chat.conversations.waiting()) == ({"bob": 1}, 0)
     chat.typed("/to bob")
-    assert shown(chat.typed("/quiet off")[0]) == ["bob is quiet no longer"]
+    assert shown(chat.typed("/quiet off")[0]) == ["bob is no longer quiet"]
     assert not chat.conversations.muted
     assert shown(chat.typed("/quiet bob cid")[0]) == ['Write "/quiet [off] [NAME|#ROOM]".']
 

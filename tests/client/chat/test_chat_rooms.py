@@ -76,14 +76,14 @@ def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Chat
     assert hears(chat, f.Sent("id-1", 11, 12 * HOUR, "stored")) == [
         Said(f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
     ]
-    assert not chat.known
+    assert not chat.contacts.partners
 
 
 def test_a_message_in_a_room_makes_nobody_a_partner(chat: Chat) -> None:
     """Names are completed of those who were talked with; a room's messages are shown as others' or one's own."""
     others, own = said(11, "bob", "#ops", "hi"), said(12, "alice", "#ops", "hello")
     assert hears(chat, others, own) == [Said(others, mine=False), Said(own, mine=True)]
-    assert not chat.known
+    assert not chat.contacts.partners
     assert chat.position == 12
 
 
@@ -98,7 +98,7 @@ def test_who_enters_a_room_sees_what_was_last_said_there(chat: Chat) -> None:
     message = said(39, "bob", "#dev", "before you came")
     assert hears(chat, f.HistoryPage("#dev", [message], True, 2)) == [Said(message, mine=False, past=True)]
     assert (chat.position, chat.waits) == (4, False)
-    assert chat.rooms == {"#ops": "#ops", "#dev": "#dev"}
+    assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
     assert hears(chat, f.Room(f.RoomInfo("#dev", "private", 1), 40, 3)) == [
         Notice("You are in #dev (private, 1 person)")
     ]
@@ -161,16 +161,16 @@ def test_what_the_user_did_is_told_by_the_answer_alone(chat: Chat) -> None:
     assert hears(chat, f.Done(2)) == [Answer("Topic of #ops: Deploys")]
     chat.typed("/leave #ops")
     assert hears(chat, f.Happened("#ops", "left", "alice"), f.Done(3)) == [Answer("You have left #ops")]
-    assert chat.rooms == {}
+    assert chat.contacts.rooms == {}
 
 
 def test_rooms_entered_and_left_on_another_device_are_known_here(chat: Chat) -> None:
     """The other connection's user is this one's; whoever is sent away belongs there no more."""
     assert hears(chat, f.Happened("#dev", "joined", "alice")) == [Notice("You are in #dev")]
-    assert chat.rooms == {"#ops": "#ops", "#dev": "#dev"}
+    assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
     hears(chat, f.Happened("#dev", "left", "alice"))
     hears(chat, f.Happened("#ops", "kicked", "alice", "bob"))
-    assert chat.rooms == {}
+    assert chat.contacts.rooms == {}
 
 
 def test_rooms_are_listed_with_what_they_are(chat: Chat) -> None:
@@ -188,7 +188,7 @@ def test_rooms_are_listed_with_what_they_are(chat: Chat) -> None:
         Answer("#ops (open, 3 people, you are in it)  Deploys"),
         Answer("#plans (private, 1 person, you are invited)"),
     ]
-    assert chat.other_rooms == {"#dev": "#dev", "#plans": "#plans"}
+    assert chat.contacts.other_rooms == {"#dev": "#dev", "#plans": "#plans"}
     assert hears(chat, f.RoomList([], n=2)) == [Answer("There are no rooms yet: /join #NAME makes one")]
 
 
@@ -308,7 +308,7 @@ def test_members_of_a_room_are_listed_with_where_they_are(chat: Chat) -> None:
     (answer,) = hears(chat, f.People(people, "#ops", n=1))
     listed = "alice (you), bob (away since 11:00, lunch), cid (gone since 1969-12-30 18:00), dan (away since 10:00)"
     assert answer == Answer(f"In #ops: {listed}")
-    assert chat.nearby.here == set()
+    assert chat.contacts.presence.here == set()
 
 
 def test_a_long_list_of_people_says_how_many_are_left_out(chat: Chat) -> None:

@@ -135,5 +135,5 @@ def test_what_cannot_be_meant_gets_a_sentence(word: str, argument: str, sentence
 @pytest.mark.parametrize("argument", ["bob 2d #ops", "#dev bob #ops", "bob #dev #ops"])
 def test_a_room_in_the_place_of_a_reason_bans_nobody(argument: str) -> None:
     """Whoever meant a room, and wrote it too late, has acted neither on the server nor on another room."""
-    with pytest.raises(InputError, match=r"a reason does not begin with #\. Write"):
+    with pytest.raises(InputError, match=r"a reason cannot begin with #\. Write"):
         frame_for("ban", argument, "#ops")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from chatcli.client.chat.contacts import Circle
 from chatcli.client.chat.conversations import Conversations
 
 
@@ -99,26 +96,3 @@ def test_the_spelling_of_a_name_is_taken_from_its_owner() -> None:
     conversations.drafts["bob"] = "half"
     conversations.respell("Bob")
     assert (conversations.current, conversations.ordered(), conversations.drafts) == ("Bob", ["Bob"], {"Bob": "half"})
-
-
-@pytest.mark.parametrize(
-    ("written", "known"),
-    [
-        ("bbo", "bob"),
-        ("bo", ""),
-        ("boob", "bob"),
-        ("bab", "bob"),
-        ("BOBB", "bob"),
-        ("bob", ""),
-        ("robreta", "Roberta"),
-        ("note", ""),
-        ("oberta", "Roberta"),
-        ("robert", "Roberta"),
-        ("robe", ""),
-    ],
-)
-def test_a_slip_of_the_finger_is_noticed(written: str, known: str) -> None:
-    """One letter too many, too few, changed, or two in each other's place; very short names are left alone."""
-    circle = Circle("alice")
-    circle.saw("bob", "Roberta")
-    assert circle.resembling(written) == known

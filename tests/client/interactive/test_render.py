@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatcli.client.chat.events import Event, Notice, Said, Separator, Trouble
-from chatcli.client.interactive.preferences import Clock
+from chatcli.client.chat.events import Clock, Event, Notice, Said, Separator, Trouble
 from chatcli.client.interactive.render import Renderer, day_name, fitted, person_style, plain, render
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message

@@ -1,0 +1,73 @@
+"""Who belongs to the rooms that the user looks at, and who of them is here."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.client.chat.contacts import Contacts
+from chatcli.client.chat.conversations import Conversations
+from chatcli.protocol import frames as f
+
+
+@pytest.fixture
+def contacts() -> Contacts:
+    """Those of alice, who knows nobody yet."""
+    return Contacts("alice", Conversations())
+
+
+def listed(*people: tuple[str, f.Where], count: int = 0) -> f.People:
+    """Return what the server says of a room's members."""
+    return f.People([f.Person(user, 0, state) for user, state in people], "#Ops", count)
+
+
+def test_those_who_are_here_are_counted(contacts: Contacts) -> None:
+    """From the list on, by what is reported of coming and going, entering and leaving."""
+    assert contacts.count_here("#ops") is None
+    contacts.list_people(listed(("alice", "here"), ("bob", "away"), ("carol", "gone")))
+    assert contacts.count_here("#ops") == 2
+    contacts.update_presence(f.Presence(here=["carol", "stranger"], gone=["bob"]))
+    assert contacts.count_here("#ops") == 2
+    contacts.update_presence(f.Presence(away=[f.Person("bob", 0, "away", "tea")]))
+    assert contacts.count_here("#ops") == 3
+    contacts.add_member("dora", "#ops", entered=True)
+    contacts.remove_member("bob", "#ops")
+    assert contacts.count_here("#OPS") == 3
+    contacts.add_member("eve", "#other", entered=True)
+    contacts.remove_member("eve", "#other")
+    assert contacts.count_here("#other") is None
+    contacts.reconnected()
+    assert contacts.count_here("#ops") is None
+
+
+def test_of_a_crowd_the_members_are_counted(contacts: Contacts) -> None:
+    """Who is here is not known of a room with more members than the server names."""
+    contacts.list_people(listed(("alice", "here"), ("bob", "gone"), count=4000))
+    assert (contacts.count_here("#ops"), contacts.count_members("#ops")) == (None, 4000)
+
+
+def test_a_list_of_everyone_is_of_no_room(contacts: Contacts) -> None:
+    """What ``who`` alone answers is no room's."""
+    contacts.list_people(f.People([f.Person("alice", 0)]))
+    assert contacts.count_here("") is None
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("bbo", "bob"),
+        ("bo", ""),
+        ("boob", "bob"),
+        ("bab", "bob"),
+        ("BOBB", "bob"),
+        ("bob", ""),
+        ("robreta", "Roberta"),
+        ("note", ""),
+        ("oberta", "Roberta"),
+        ("robert", "Roberta"),
+        ("robe", ""),
+    ],
+)
+def test_a_slip_of_the_finger_is_noticed(contacts: Contacts, written: str, known: str) -> None:
+    """One letter too many, too few, changed, or two in each other's place; very short names are left alone."""
+    contacts.add_people("bob", "Roberta")
+    assert contacts.resembling(written) == known
