@@ -4,6 +4,7 @@
 
     ChatError
     ├── InputError            you erred: an address, a name, a text or a file of yours that cannot be right
+    │   └── UnknownReply      a message answers one that is not in the same conversation
     ├── ServerUnavailable     not now: the server cannot do it at the moment; ``code`` says why, where it has said so
     │   └── ServerUnreachable nobody answers at that address, or the connection broke
     ├── ProtocolError         the peer erred: what it said is not the chatcli protocol
@@ -26,6 +27,10 @@ class ChatError(Exception):
 
 class InputError(ChatError):
     """Something given by the person at this end cannot be right."""
+
+
+class UnknownReply(InputError):
+    """A message answers one that is not in the same conversation, or that its sender may not read."""
 
 
 class ServerUnavailable(ChatError):

@@ -12,6 +12,7 @@ from chatcli.errors import (
     ServerUnavailable,
     ServerUnreachable,
     UnknownRecipient,
+    UnknownReply,
 )
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, ServerBye
@@ -52,12 +53,21 @@ def as_exception(frame: Error | ServerBye) -> ChatError:
         return UnknownRecipient(frame.code, frame.text, frame.names if isinstance(frame, Error) else [])
     if frame.code == codes.FRAME_TOO_LONG:
         return Refused(codes.TEXT_TOO_LONG, "That is longer than a message may be: send it in parts.")
-    # What names the message that is invalid has been read: it is the message that is wrong.
-    if frame.code == codes.BAD_QUERY or (frame.code == codes.INVALID and getattr(frame, "id", None) is not None):
-        return InputError(frame.text)
+    if (mistake := _mistake(frame)) is not None:
+        return mistake
     if frame.code in _GARBLED:
         return ProtocolError(f"The server did not understand: {frame.text}")
     return Refused(frame.code, frame.text)
+
+
+def _mistake(frame: Error | ServerBye) -> InputError | None:
+    """Return the exception for a request that can never be right, None for anything else."""
+    if frame.code == codes.UNKNOWN_REPLY:
+        return UnknownReply(frame.text)
+    # An error that names a message means that the frame could be read: the message itself is wrong.
+    if frame.code == codes.BAD_QUERY or (frame.code == codes.INVALID and getattr(frame, "id", None) is not None):
+        return InputError(frame.text)
+    return None
 
 
 def _passing(frame: Error | ServerBye) -> type[ServerUnavailable] | None:

@@ -31,6 +31,7 @@ EMPTY_TEXT: Final = "empty_text"
 TEXT_TOO_LONG: Final = "text_too_long"
 BAD_ID: Final = "bad_id"
 ID_TAKEN: Final = "id_taken"
+UNKNOWN_REPLY: Final = "unknown_reply"
 NOT_OPEN: Final = "not_open"
 STORAGE: Final = "storage"
 FULL: Final = "full"
@@ -69,6 +70,7 @@ MEANINGS: Final[dict[str, str]] = {
     TEXT_TOO_LONG: "the text is longer than a message, or a topic, a reason or what one says of being away, may be",
     BAD_ID: "the message id is not a UUID in its canonical form",
     ID_TAKEN: "someone else's message has this id",
+    UNKNOWN_REPLY: "the message that `re` names does not belong to this conversation, or the user may not read it",
     NOT_OPEN: "the question is answered, withdrawn, or its time is over",
     STORAGE: "the server cannot write its log, or read it, at the moment: nothing was stored, try again later",
     FULL: "the server holds as many connections as it may",

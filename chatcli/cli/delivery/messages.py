@@ -18,6 +18,7 @@ from chatcli.errors import (
     ServerUnavailable,
     ServerUnreachable,
     UnknownRecipient,
+    UnknownReply,
 )
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Sent
@@ -149,7 +150,7 @@ class _Delivery:
             answer = self._unkept or answer
         if isinstance(answer, ServerUnreachable) and self._batch.may_have_arrived(message):
             return Outcome(message, "unknown", error=answer)
-        if isinstance(answer, InputError) and message.re is not None and f"no message {message.re} to" in str(answer):
+        if isinstance(answer, UnknownReply):
             answer = _nothing_to_answer(message)
         return Outcome(message, "failed", error=answer)
 

@@ -39,7 +39,9 @@ _BETWEEN_LOOKS: Final = 1.0  # seconds between looks at whether somebody still w
 _SILENCE: Final = 60.0  # seconds, until the server says otherwise
 
 #: What is refused for what it says; the next line may be taken.
-_FAULTS: Final = frozenset({codes.TEXT_TOO_LONG, codes.EMPTY_TEXT, codes.BAD_ID, codes.ID_TAKEN, codes.INVALID})
+_FAULTS: Final = frozenset(
+    {codes.TEXT_TOO_LONG, codes.EMPTY_TEXT, codes.BAD_ID, codes.ID_TAKEN, codes.INVALID, codes.UNKNOWN_REPLY}
+)
 #: What passes: the same is said again, later.
 _PASSING: Final = frozenset({codes.STORAGE, codes.TOO_MANY})
 

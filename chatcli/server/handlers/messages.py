@@ -148,7 +148,7 @@ def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: byte
             session.answer(frame, error or ChatError())
         elif not page.rows or page.rows[-1].seq != answered:
             text = f"{recipient.name} and you have no message {answered} to answer: it is the seq of one."
-            _look_up(session, frame, raw_id, Refused(codes.INVALID, text))
+            _look_up(session, frame, raw_id, Refused(codes.UNKNOWN_REPLY, text))
         elif not session.closed:
             say(page.rows[-1])
 

@@ -114,7 +114,7 @@ def test_a_reply_names_what_it_answers(alice: Caller, bob: Caller) -> None:
     assert alice.asks("history", of="bob")["messages"][-1]["re"] == question
     for wrong in (99999, 0, secret):
         bob.sends("alice", "?", re=wrong)
-        bob.hears("error", code="invalid")
+        bob.hears("error", code="unknown_reply")
 
 
 def test_the_sender_is_told_when_a_message_was_shown(server: ThreadServer, alice: Caller) -> None:
