@@ -10,12 +10,12 @@ from typing import Final
 from chatcli.bench.dialect import Caller, Heard, Maker, Step
 from chatcli.bench.plan import Order
 from chatcli.client.errors import as_exception
+from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.key import Identity
 from chatcli.client.identity.trust import Channel
-from chatcli.client.transport.handshake import prove
+from chatcli.protocol.address import Address
 from chatcli.protocol.codec import encode, server_frames
 from chatcli.protocol.frames import Challenge, Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
-from chatcli.protocol.keys import key_text
 
 #: The ends of ids, in their order. What is between two of them is the same for all messages of a batch.
 _ENDS: Final = [b"%04x" % number for number in range(1 << 16)]
@@ -27,7 +27,7 @@ class Speech:
     """The protocol of chatcli, version 1.
 
     Args:
-        identity: the key that all names belong to.
+        login: the server, and the key that all names belong to.
         channel: what the connections are known by.
     """
 
@@ -37,17 +37,16 @@ class Speech:
     fresh_names = False
     ping = encode(Ping())
 
-    def __init__(self, identity: Identity, channel: Channel) -> None:
-        self._identity = identity
+    def __init__(self, login: Login, channel: Channel) -> None:
+        self._login = login
         self._channel = channel
-        self._key = key_text(identity.public)
 
     def greet(self, caller: Caller) -> bytes:
         """Return the hello."""
         return encode(self._hello(caller))
 
     def _hello(self, caller: Caller) -> Hello:
-        return Hello(1, caller.name, _PURPOSES[caller.purpose], self._key, caller.since)
+        return self._login._replace(user=caller.name).hello(_PURPOSES[caller.purpose], caller.since)
 
     def hear(self, line: bytes, caller: Caller) -> Heard:
         """Read a frame, and answer a challenge.
@@ -58,7 +57,7 @@ class Speech:
         """
         frame = server_frames().decode(line)
         if isinstance(frame, Challenge):
-            return Heard(answer=encode(prove(self._identity, self._hello(caller), frame, self._channel)))
+            return Heard(answer=encode(self._login.prove(self._hello(caller), frame, self._channel)))
         if isinstance(frame, (Error, ServerBye)):
             raise as_exception(frame)
         if isinstance(frame, Welcome):
@@ -102,4 +101,6 @@ def _maker(start: bytes, end: bytes, random: str) -> Callable[[int], bytes]:
 
 def dialect(order: Order) -> Speech:
     """Return what speaks for the names of a run."""
-    return Speech(Identity(order.seed), Channel(order.server.key, order.server.binding))
+    server = order.server
+    login = Login(server=Address(server.host, server.port), identity=Identity(order.seed))
+    return Speech(login, Channel(server.key, server.binding))

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.environment import new_id
 from chatcli.protocol.address import Address
 from tests.support import Caller, environment, serving
 

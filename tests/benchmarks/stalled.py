@@ -19,7 +19,7 @@ from typing import cast
 
 import uvloop
 
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.environment import new_id
 from chatcli.protocol.address import Address
 from tests.support import Caller, serving
 

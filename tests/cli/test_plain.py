@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.client.identity.login_name import login_name
+from chatcli.client.identity.environment import login_name
 from chatcli.client.interactive.login import suggestion
 from chatcli.protocol.address import Address
 from tests.support import ThreadServer, eventually, serving

@@ -110,7 +110,7 @@ def command(
     chatcli ask '#ops' "Which one?" --choice blue --choice green --timeout 1h
     answer=$(chatcli ask bob "Try again?" --choice now --choice later --choice never) || true
     """
-    from chatcli.client.identity.message_ids import new_id
+    from chatcli.client.identity.environment import new_id
     from chatcli.protocol.frames import Send
 
     choices = choices or _YES_OR_NO

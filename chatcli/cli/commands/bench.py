@@ -197,14 +197,16 @@ def _reach(server: Address, trust: Trust, loads: Sequence[Load], *, agreed: bool
     import time
 
     from chatcli.bench.plan import Server
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.blocking import connect
     from chatcli.errors import UnknownServer
 
+    login = Login(server=server, trust=trust)
     try:
-        opened = connect(server, time.monotonic() + _TIMEOUT, trust)
+        opened = connect(login, time.monotonic() + _TIMEOUT)
     except UnknownServer as unknown:
-        trust.meet(server, unknown)
-        opened = connect(server, time.monotonic() + _TIMEOUT, trust)
+        trust.confirm(server, unknown)
+        opened = connect(login, time.monotonic() + _TIMEOUT)
     with opened.socket as connection:
         host, port = connection.getpeername()[:2]
     if not agreed:

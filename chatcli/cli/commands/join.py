@@ -17,7 +17,7 @@ from chatcli.protocol.address import Address, canonical
 
 if TYPE_CHECKING:
     from chatcli.client.chat.chat import Chat
-    from chatcli.client.identity.key import Identity
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.trust import Trust
     from chatcli.client.interactive.preferences import Looks
     from chatcli.protocol.frames import Present
@@ -84,8 +84,9 @@ def command(
     its question.
     """
     from chatcli.client.chat.chat import Arrival, Chat
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.environment import new_id
     from chatcli.client.identity.key import load_identity
-    from chatcli.client.identity.message_ids import new_id
     from chatcli.client.interactive.preferences import Looks
     from chatcli.client.storage.files import config_directory
     from chatcli.errors import UnknownServer
@@ -110,18 +111,19 @@ def command(
         scripted=sys.stdin is None or not sys.stdin.isatty(),
     )
     chat = Chat(user or "", new_id, _now, arrival, _elapsed)
-    talk: Callable[[Address, Chat, Trust, Identity, Looks], None]
+    talk: Callable[[Login, Chat, Looks], None]
     if not on_terminal:
         talk = _over_pipes
     elif plain or os.environ.get("TERM") == "dumb":
         talk = _in_plain_lines
     else:
         talk = _on_screen
+    login = Login(server=address, user=user or "", trust=trust, identity=identity)
     try:
-        talk(address, chat, trust, identity, Looks(**looks))
+        talk(login, chat, Looks(**looks))
     except UnknownServer as unknown:
-        trust.meet(address, unknown)
-        talk(address, chat, trust, identity, Looks(**looks))
+        trust.confirm(address, unknown)
+        talk(login, chat, Looks(**looks))
 
 
 def _now() -> int:
@@ -138,38 +140,38 @@ def _elapsed() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-def _over_pipes(server: Address, chat: Chat, trust: Trust, identity: Identity, _: Looks) -> None:
+def _over_pipes(login: Login, chat: Chat, _: Looks) -> None:
     import asyncio
 
     from chatcli.client.interactive import plain
 
     if not chat.contacts.user:
         raise click.UsageError("Without a terminal nobody can be asked for a name: give one with --user.")
-    asyncio.run(plain.talk(server, chat, trust, identity))
+    asyncio.run(plain.talk(login, chat))
     if chat.first_error is not None:
         from chatcli.cli.exit_status import exit_status
 
         sys.exit(exit_status(chat.first_error))
 
 
-def _in_plain_lines(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
+def _in_plain_lines(login: Login, chat: Chat, looks: Looks) -> None:
     import asyncio
 
     from chatcli.client.interactive import plain
 
     try:
-        asyncio.run(plain.talk_with_a_person(server, chat, trust, identity, looks))
+        asyncio.run(plain.talk_with_a_person(login, chat, looks))
     except EOFError:
         raise click.Abort from None
 
 
-def _on_screen(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
+def _on_screen(login: Login, chat: Chat, looks: Looks) -> None:
     import asyncio
 
     from chatcli.client.tui.app import talk
 
     try:
-        asyncio.run(talk(server, chat, trust, identity, looks))
+        asyncio.run(talk(login, chat, looks))
     except EOFError:
         raise click.Abort from None
 

@@ -160,12 +160,14 @@ def command(
         raise click.UsageError("--exec gives the command JSON in any case: leave --json away.")
     wanted = Wanted(sources, senders, places, mentions=mentions)
     with naming(user) as own:
-        login = Login(server, own, trust, load_identity(config_directory()), receipts)
+        login = Login(
+            server=server, user=own, trust=trust, identity=load_identity(config_directory()), receipts=receipts
+        )
         wish = Wish(login, wanted, since, name, command_line, as_json, count, timeout, enter)
         try:
             status = asyncio.run(attend(wish))
         except UnknownServer as unknown:
-            trust.meet(server, unknown)
+            trust.confirm(server, unknown)
             status = asyncio.run(attend(wish))
         except UnknownRecipient as unknown:
             parted = click.get_current_context().meta.get(_PARTED)

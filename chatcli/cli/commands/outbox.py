@@ -113,6 +113,7 @@ def _recognize(server: Address, trust: Trust) -> None:
         ChatError: it cannot be reached, or is not to be trusted.
     """
     from chatcli.client.identity.addresses import addresses_of
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.blocking import TIMEOUT, connect
     from chatcli.errors import UnknownServer
 
@@ -121,9 +122,9 @@ def _recognize(server: Address, trust: Trust) -> None:
     if not entries or any(entry.server == mine for entry in entries) or trust.plain(server) or trust.known_key(server):
         return
     try:
-        connect(server, time.monotonic() + TIMEOUT, trust).socket.close()
+        connect(Login(server=server, trust=trust), time.monotonic() + TIMEOUT).socket.close()
     except UnknownServer as unknown:
-        trust.meet(server, unknown)
+        trust.confirm(server, unknown)
 
 
 def _named() -> bool:

@@ -126,7 +126,7 @@ def _recipients(to: tuple[str, ...]) -> list[str]:
 
 
 def _messages(recipients: list[str], text: str, re: int | None, *, code: bool) -> list[Send]:
-    from chatcli.client.identity.message_ids import new_id
+    from chatcli.client.identity.environment import new_id
     from chatcli.protocol.frames import Send
 
     if text == "-":

@@ -106,7 +106,7 @@ def _print_count(name: str, server: Address, trust: Trust) -> None:
 
     begun = time.monotonic()
     try:
-        looked = look(server, name, trust.settled(), _PATIENCE)
+        looked = look(server, name, trust.without_prompt(), _PATIENCE)
     except InputError:  # a file of the user's: nobody was asked
         raise
     except ChatError as error:
@@ -163,7 +163,7 @@ def _status(server: Address, user: str, trust: Trust, looked: Looked | None) -> 
         str(server),
         reachable=True,
         key=looked.channel.server_key or None,
-        trust=trust.standing(server, looked.channel),
+        trust=trust.reason(server, looked.channel),
         user=looked.welcome.user,
         fingerprint=fingerprint,
         cursor=looked.unread.cursor,

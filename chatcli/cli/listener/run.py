@@ -124,7 +124,7 @@ class Attendance:
         await listener.start(wish.since)
         self._met = True
         wish.wanted.user = self._stream.user
-        await look_for_sources(wish.login.settled(), wish.wanted, self._stream.rooms, enter=wish.enter)
+        await look_for_sources(wish.login.without_prompt(), wish.wanted, self._stream.rooms, enter=wish.enter)
         hand: Hand = Printer(listener, as_json=wish.as_json)
         if wish.command is not None:
             hand = Runner(listener, wish.command, wish.login)

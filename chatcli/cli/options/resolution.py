@@ -141,9 +141,9 @@ def login_name() -> str:
     Raises:
         click.UsageError: the system does not know it.
     """
-    from chatcli.client.identity import login_name as login
+    from chatcli.client.identity import environment
 
-    name = login.login_name()
+    name = environment.login_name()
     if not name:
         raise click.UsageError("This system does not know your login name: say who you are with --user.")
     return name

@@ -29,9 +29,8 @@ from chatcli.client.feed.listener import Heard, Listener, open_cursor
 from chatcli.client.feed.requester import Speaker
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import login_name, new_id
 from chatcli.client.identity.key import load_identity
-from chatcli.client.identity.login_name import login_name
-from chatcli.client.identity.message_ids import new_id
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot import requests as oneshot
 from chatcli.client.oneshot.pages import RoomPages
@@ -82,7 +81,7 @@ class Chat:
             await self._listener.close()
             raise
         self.user = stream.user
-        self._speaker = Speaker(self._login.settled())
+        self._speaker = Speaker(self._login.without_prompt())
         return self
 
     async def __aexit__(
@@ -344,4 +343,10 @@ def _login(
     if not name:
         raise InputError("This system does not know your login name: say who you are.")
     validation.check_text(name)
-    return Login(address, name, trust, load_identity(config or config_directory()), receipts)
+    return Login(
+        server=address,
+        user=name,
+        trust=trust,
+        identity=load_identity(config or config_directory()),
+        receipts=receipts,
+    )

@@ -52,9 +52,9 @@ class Emptying:
                 await _in_background(self._try)
 
     def _try(self) -> None:
-        server, user, trust, identity, _ = self._login.settled()
+        login = self._login.without_prompt()
         try:
-            empty_spool(server, user, trust, identity, asking=True)
+            empty_spool(login.server, login.user, login.trust, login.identity, asking=True)
         except (ServerUnavailable, ServerNotTrusted):
             pass  # whoever listens meets that, too, and says so
         except (ChatError, OSError) as error:

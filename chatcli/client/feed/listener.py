@@ -155,7 +155,7 @@ class Listener:
             case "now":
                 return self._stream.head
             case Moment(at):
-                return await place_of(self._login.settled(), at, self._stream.head)
+                return await place_of(self._login.without_prompt(), at, self._stream.head)
             case int():
                 return min(since, self._stream.head)
             case _:

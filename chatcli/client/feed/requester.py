@@ -167,10 +167,8 @@ class Speaker:
                 return
 
     async def _connect(self) -> None:
-        self._connection, _ = await connect(
-            self._login.server, self._login.hello("send"), self._login.identity, self._login.trust
-        )
-        self._login = self._login.settled()
+        self._connection, _ = await connect(self._login, self._login.hello("send"))
+        self._login = self._login.without_prompt()
         for key in self._open:
             self._say(key)
 

@@ -67,7 +67,7 @@ async def newer_than(login: Login, time: int, upto: int) -> int | None:
 
 async def _seen(login: Login, since: int) -> list[Seen]:
     """Return some messages that follow a place; none if none does."""
-    connection, _ = await connect(login.server, login.hello("listen", since), login.identity, login.trust)
+    connection, _ = await connect(login, login.hello("listen", since))
     try:
         async with asyncio.timeout(_PATIENCE):
             return await _first(connection, since)

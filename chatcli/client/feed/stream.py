@@ -200,9 +200,9 @@ class Stream:
         if before is None:
             self.place = Place((await self._greet(None)).cursor)
         else:
-            login = self._login
+            login = self._login.without_prompt()
             try:
-                resumed = await resume(before, self._look, lambda time, upto: newer_than(login.settled(), time, upto))
+                resumed = await resume(before, self._look, lambda time, upto: newer_than(login, time, upto))
             except OtherLog as other:
                 resumed = await self._other_log(before, other)
             if resumed.moved:
@@ -252,10 +252,8 @@ class Stream:
 
     async def _greet(self, since: int | None) -> Welcome:
         await self._hang_up()
-        self._connection, welcome = await connect(
-            self._login.server, self._login.hello("listen", since), self._login.identity, self._login.trust
-        )
-        self._login, self._met = self._login.settled(), True
+        self._connection, welcome = await connect(self._login, self._login.hello("listen", since))
+        self._login, self._met = self._login.without_prompt(), True
         self.user, self.head = welcome.user, welcome.head
         self.rooms = {fold(room): room for room in welcome.rooms}
         if since is None:

@@ -1,40 +1,73 @@
-"""Credentials: who connects, to which server, and by which key."""
+"""The record of a login: the server, the user's name, the servers to trust and the user's key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from chatcli.protocol.frames import VERSION, Hello, Purpose
-from chatcli.protocol.keys import key_text
+from chatcli.client.identity.key import Identity, load_identity
+from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
+from chatcli.client.storage.files import config_directory
+from chatcli.errors import ProtocolError, ServerNotTrusted
+from chatcli.protocol.frames import VERSION, Challenge, Hello, Prove, Purpose
+from chatcli.protocol.keys import NONCE_BYTES, Claim, key_bytes, key_text, signed_bytes
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.key import Identity
-    from chatcli.client.identity.trust import Trust
     from chatcli.protocol.address import Address
 
 
 class Login(NamedTuple):
-    """Who listens, and where.
+    """A login at a server. Build it with keywords.
 
     Attributes:
-        server: where.
-        user: under which name.
-        trust: which servers to speak to.
-        identity: the user's key.
-        receipts: whether others are told what was handed on.
+        server: the server's address.
+        user: the name to use there; empty for questions that a server answers without one.
+        trust: decides whether the server is the right one.
+        identity: the user's key; None for questions that need no name, and until :meth:`with_identity`.
+        receipts: whether the server may report to others what this login has read.
     """
 
     server: Address
-    user: str
-    trust: Trust
-    identity: Identity
+    user: str = ""
+    trust: Trust = CAUTIOUS
+    identity: Identity | None = None
     receipts: bool = True
 
     def hello(self, purpose: Purpose, since: int | None = None) -> Hello:
-        """Return how to greet the server."""
-        key = key_text(self.identity.public)
+        """Return the first frame of a connection."""
+        key = "" if self.identity is None else key_text(self.identity.public)
         return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts)
 
-    def settled(self) -> Login:
-        """Return the same for connecting again: nothing new is accepted, nobody is asked."""
-        return self._replace(trust=self.trust.settled())
+    def prove(self, hello: Hello, challenge: Challenge, channel: Channel) -> Prove:
+        """Return the proof of the key, for one connection, name and purpose.
+
+        Raises:
+            ServerNotTrusted: over TLS, the server claims another key than that of the certificate it has shown.
+            ProtocolError: the challenge is malformed, or no key was announced.
+        """
+        if channel.server_key and channel.server_key != challenge.key:
+            raise ServerNotTrusted(
+                "The server claims another key than it shows: something is in between, or TLS ends before the server. "
+                "Ask its operator."
+            )
+        try:
+            nonce = key_bytes(challenge.nonce, NONCE_BYTES)
+        except ValueError:
+            raise ProtocolError("The server's challenge is not one: is it a chatcli server?") from None
+        if self.identity is None:
+            raise ProtocolError("The server asks for the proof of a key, though none was announced to it.")
+        claim = Claim(hello.version, challenge.key, nonce, hello.user, hello.purpose, channel.binding)
+        return Prove(key_text(self.identity.sign(signed_bytes(claim))))
+
+    def with_identity(self) -> Login:
+        """Return the login with a key: by default the one in the user's configuration.
+
+        Raises:
+            InputError: the key cannot be read, or made.
+        """
+        if self.identity is not None:
+            return self
+        return self._replace(identity=load_identity(config_directory()))
+
+    def without_prompt(self) -> Login:
+        """Return the login for connecting again: it accepts no new key and asks nobody."""
+        return self._replace(trust=self.trust.without_prompt())

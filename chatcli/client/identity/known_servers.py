@@ -81,7 +81,7 @@ class KnownServers:
         return [self._entry(number, line) for number, line in enumerate(lines, 1) if _says_something(line)]
 
     def _entry(self, number: int, line: str) -> tuple[Address, Entry]:
-        # Passing over a damaged line would make a server that is known one to ask about.
+        # RosterObserver over a damaged line would make a server that is known one to ask about.
         match line.split():
             case [address, key] if is_fingerprint(key):
                 with contextlib.suppress(InputError):

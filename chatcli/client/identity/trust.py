@@ -23,7 +23,7 @@ Ask = Callable[[str], bool]
 
 #: Why a server is trusted: it is on this machine and spoken to without TLS; its key is the one given; its key is
 #: written down; an authority vouches for it.
-Standing = Literal["plain", "pinned", "known", "vouched"]
+TrustReason = Literal["plain", "pinned", "known", "vouched"]
 
 
 class Channel(NamedTuple):
@@ -65,7 +65,7 @@ class Trust:
         self.ask = ask
         self._directory = directory
 
-    def settled(self) -> Trust:
+    def without_prompt(self) -> Trust:
         """Return the trust with which to connect again: nothing new is accepted, nobody is asked."""
         return Trust(self.pin, directory=self._directory)
 
@@ -88,7 +88,7 @@ class Trust:
         entries = self._known().find(server)
         return entries[0].key if entries else None
 
-    def standing(self, server: Address, shown: Channel) -> Standing:
+    def reason(self, server: Address, shown: Channel) -> TrustReason:
         """Return why a server is trusted that :meth:`check` has let pass.
 
         Raises:
@@ -110,7 +110,7 @@ class Trust:
             doubt: why none does, in words.
 
         Raises:
-            UnknownServer: there is someone to ask about it: do so with :meth:`meet`, once the connection is closed.
+            UnknownServer: there is someone to ask about it: do so with :meth:`confirm`, once the connection is closed.
             ServerNotTrusted: it shows another key than it must, or is not known and there is nobody to ask.
             InputError: the file of known servers cannot be used.
         """
@@ -133,7 +133,7 @@ class Trust:
         elif not vouched:
             raise self._unknown(server, shown.server_key, known.addresses(shown.server_key), doubt)
 
-    def meet(self, server: Address, unknown: UnknownServer) -> None:
+    def confirm(self, server: Address, unknown: UnknownServer) -> None:
         """Ask about a server that is not known, and write it down on yes.
 
         No connection may be waiting meanwhile: the server would give it up.

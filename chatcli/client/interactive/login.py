@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Trouble
-from chatcli.client.identity.login_name import login_name
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import login_name
 from chatcli.client.outbox.store import Outbox
 from chatcli.client.storage import files
 from chatcli.client.transport.aio import Connection, connect
@@ -18,8 +19,6 @@ from chatcli.protocol.frames import Present, Welcome
 from chatcli.protocol.names import MAX_NAME, check_name
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.key import Identity
-    from chatcli.client.identity.trust import Trust
     from chatcli.client.interactive.session import View
     from chatcli.protocol.address import Address
 
@@ -65,7 +64,7 @@ class Desk(Protocol):
         """
 
 
-async def enter(server: Address, chat: Chat, trust: Trust, identity: Identity, desk: Desk) -> Greeted:
+async def enter(login: Login, chat: Chat, desk: Desk) -> Greeted:
     """Connect; ask for a name for as long as there is none that can be had.
 
     Raises:
@@ -79,7 +78,7 @@ async def enter(server: Address, chat: Chat, trust: Trust, identity: Identity, d
         if not chat.contacts.user:
             chat.contacts.user = await desk.ask(_NAME, suggested)
         try:
-            return await desk.reach(server, lambda: connect(server, chat.hello(), identity, trust))
+            return await desk.reach(login.server, lambda: connect(login, chat.hello()))
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
                 raise

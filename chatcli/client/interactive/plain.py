@@ -19,8 +19,7 @@ from chatcli.client.chat.ambiguity import names_recipient
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Answer, Event, Said, Separator, Trouble
 from chatcli.client.chat.questions import SEEN, Question, how_to_answer
-from chatcli.client.identity.key import Identity
-from chatcli.client.identity.trust import Trust
+from chatcli.client.identity.credentials import Login
 from chatcli.client.interactive.login import HOW_TO_TALK, WAIT, WAIT_OR_LEAVE, Greeted, enter, first_time, open_outbox
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Looks
@@ -196,7 +195,7 @@ def _not_all(server: Address) -> str:
     return f"Not all that was said before has come from {server} within {_PATIENCE:g} seconds: try again later."
 
 
-async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) -> None:
+async def talk(login: Login, chat: Chat) -> None:
     """Talk until the input ends or says ``exit``, and everything said has been answered.
 
     Raises:
@@ -204,21 +203,21 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity) ->
         ServerUnreachable: there is no server, or something was not sent, or has not come.
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await connect(server, chat.hello(), identity, trust)
+    greeted = await connect(login, chat.hello())
     view = PlainView()
-    conversation = Talk(server, chat, view, _PATIENCE, greeted, trust, identity)
+    conversation = Talk(login, chat, view, _PATIENCE, greeted)
     if sys.stdin is None:  # closed, as under some daemons: reading it might read some other file
         conversation.leave()
     else:
         if sys.stdin.isatty():
             conversation.greet()
-        _Lines(chat, conversation, view, _Patience(chat, conversation, server)).start()
+        _Lines(chat, conversation, view, _Patience(chat, conversation, login.server)).start()
     await conversation.run()
     if not chat.live:
-        raise ServerUnreachable(_not_all(server))
+        raise ServerUnreachable(_not_all(login.server))
 
 
-async def talk_with_a_person(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks) -> None:
+async def talk_with_a_person(login: Login, chat: Chat, looks: Looks) -> None:
     """Talk on a terminal, which itself edits what is typed; ask for a name if there is none that can be had.
 
     Raises:
@@ -227,10 +226,10 @@ async def talk_with_a_person(server: Address, chat: Chat, trust: Trust, identity
         ServerUnreachable: there is no server, or something was not sent.
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
-    greeted = await enter(server, chat, trust, identity, _Desk())
+    greeted = await enter(login, chat, _Desk())
     view = TerminalView(chat, looks)
-    outbox = open_outbox(server, chat, greeted[1], view)
-    conversation = Talk(server, chat, view, _PATIENCE_OF_A_PERSON, greeted, trust, identity, outbox)
+    outbox = open_outbox(login.server, chat, greeted[1], view)
+    conversation = Talk(login, chat, view, _PATIENCE_OF_A_PERSON, greeted, outbox)
     conversation.greet(HOW_TO_TALK if first_time() else ())
     _Lines(chat, conversation, view, bursts=True).start()
     await conversation.run()

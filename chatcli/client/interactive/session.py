@@ -20,10 +20,9 @@ from chatcli.protocol.frames import Ack, Bye, ClientFrame, Send, Sent, ServerBye
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.key import Identity
-    from chatcli.client.identity.trust import Standing, Trust
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.trust import TrustReason
     from chatcli.client.outbox.store import Outbox
-    from chatcli.protocol.address import Address
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
 _PUT_BACK: Final = "The server's log was put back, or is another one: what was said last may not be in it any more."
@@ -45,13 +44,11 @@ class Talk:
     """A conversation from the first welcome to the goodbye.
 
     Args:
-        server: where to connect again.
+        login: the server to connect to again, and the key to prove there; no new key of a server is accepted.
         chat: what was said and what it means.
         view: where the user reads.
         patience: seconds for what is not sent yet, once the user leaves.
         greeted: the first connection, and its welcome.
-        trust: the server is compared with what this has settled, when connecting again.
-        identity: the user's key.
         outbox: where what waits to be sent is kept, if it is to survive the client. The chat has taken up what is left.
         changed: called whenever ``state`` or the chat may have changed; without it no round trip is measured.
 
@@ -62,27 +59,23 @@ class Talk:
 
     def __init__(
         self,
-        server: Address,
+        login: Login,
         chat: Chat,
         view: View,
         patience: float,
         greeted: tuple[Connection, Welcome],
-        trust: Trust,
-        identity: Identity,
         outbox: Outbox | None = None,
         changed: Callable[[], None] | None = None,
     ) -> None:
-        self.standing: Standing = "plain"
+        self.standing: TrustReason = "plain"
         self._outbox = outbox
-        self._noting = Noting(server, chat, counting=changed is not None)
+        self._noting = Noting(login.server, chat, counting=changed is not None)
         self._changed = changed
         self._keeping: asyncio.TimerHandle | None = None
         self._saying_again: asyncio.TimerHandle | None = None
         self._waits = backoff()  # before what the server could not store is said again
         self._apart = LinkState("connecting")  # the state while there is no connection
-        self._server = server
-        self._trust = trust.settled()
-        self._identity = identity
+        self._login = login.without_prompt()
         self._chat = chat
         self._view = view
         self._patience = patience
@@ -122,7 +115,7 @@ class Talk:
 
     def greet(self, hints: Sequence[str] = (_HOW_TO_TALK,)) -> None:
         """Tell a person who they are, how to talk, which rooms are theirs, and who is here."""
-        self._view.draw([Notice(f"You are {self._chat.contacts.user} on {self._server}."), *map(Notice, hints)])
+        self._view.draw([Notice(f"You are {self._chat.contacts.user} on {self._login.server}."), *map(Notice, hints)])
         if self._outbox is not None and (count := len(self._outbox.left)):
             what = "1 message from before is" if count == 1 else f"{count} messages from before are"
             self._view.draw([Notice(f"{what} being sent.")])
@@ -199,8 +192,9 @@ class Talk:
                 else f' Joining there again as "{self._chat.contacts.user}" sends what is left.'
             )
             if self._connection is None or not self._chat.unstored:
-                raise ServerUnreachable(f"{unsent} not sent: the server at {self._server} did not answer.{later}")
-            raise ServerUnavailable(f"{unsent} not sent: {self._server} cannot store it now.{later}", codes.STORAGE)
+                raise ServerUnreachable(f"{unsent} not sent: the server at {self._login.server} did not answer.{later}")
+            server = self._login.server
+            raise ServerUnavailable(f"{unsent} not sent: {server} cannot store it now.{later}", codes.STORAGE)
 
     def _say(self, *frames: ClientFrame) -> None:
         # Without a connection nothing is lost: the next one begins with what is in the outbox.
@@ -281,7 +275,7 @@ class Talk:
     def _begin(self, connection: Connection, welcome: Welcome) -> Connection:
         self._connection = connection
         with contextlib.suppress(InputError):  # said by whoever connects the next time
-            self.standing = self._trust.standing(self._server, connection.channel)
+            self.standing = self._login.trust.reason(self._login.server, connection.channel)
         connection.send(*self._chat.welcomed(welcome))
         if self._changed is not None:
             connection.measure()
@@ -343,7 +337,7 @@ class Talk:
             self._apart = LinkState("connecting")
             self._tell()
             try:
-                connection, welcome = await connect(self._server, self._chat.hello(), self._identity, self._trust)
+                connection, welcome = await connect(self._login, self._chat.hello())
             except ServerUnavailable:
                 continue
             if not self._chat.put_back(welcome):

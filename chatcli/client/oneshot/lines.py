@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import new_id
 from chatcli.client.oneshot.splitter import LONGEST, Cutter, Line
 from chatcli.client.outbox.batch import check_recipients
 from chatcli.client.outbox.leftovers import empty_spool
 from chatcli.client.outbox.store import Outbox
 from chatcli.client.storage.files import outbox_directory
 from chatcli.client.transport.backoff import backoff
-from chatcli.client.transport.blocking import TIMEOUT, broken_sentence, greeted
+from chatcli.client.transport.blocking import TIMEOUT, broken_sentence, logged_in
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol import codes
-from chatcli.protocol.frames import VERSION, Bye, ClientFrame, Error, Hello, Ping, Send, Sent, ServerFrame, Welcome
+from chatcli.protocol.frames import Bye, ClientFrame, Error, Ping, Send, Sent, ServerFrame, Welcome
 from chatcli.protocol.in_flight import MAX_BYTES, MAX_MESSAGES
-from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
     from chatcli.client.identity.key import Identity
     from chatcli.client.identity.trust import Trust
-    from chatcli.client.transport.blocking import Exchange
+    from chatcli.client.transport.blocking import Connection
     from chatcli.protocol.address import Address
 
 _CHUNK: Final = 64 * 1024  # bytes of the input taken at a time
@@ -91,12 +91,10 @@ class Lines:
         spool: bool = False,
     ) -> None:
         self._server = server
-        self._hello = Hello(VERSION, user, "send", key_text(identity.public))
+        self._login = Login(server=server, user=user, trust=trust, identity=identity)
         self._recipients = list(recipients)
         self._source = source
         self._timeout = timeout
-        self._trust = trust
-        self._identity = identity
         self._ears = ears
         self._cutter = Cutter()
         self._limits = (LONGEST, 2 * LONGEST)  # bytes of a text and of a frame, until the server says otherwise
@@ -156,7 +154,7 @@ class Lines:
             try:
                 self._connected()
             except UnknownServer as unknown:
-                self._trust.meet(self._server, unknown)
+                self._login.trust.confirm(self._server, unknown)
                 continue
             except (OSError, ServerUnavailable) as error:
                 self._lost(error)
@@ -175,14 +173,15 @@ class Lines:
             self._box.close()
             self._box, self._kept = None, 0
         seconds = min(TIMEOUT, max(self._left(), 0.1))
-        empty_spool(self._server, self._hello.user, self._trust, self._identity, asking=False, seconds=seconds)
+        login = self._login
+        empty_spool(login.server, login.user, login.trust, login.identity, asking=False, seconds=seconds)
         deadline = time.monotonic() + min(TIMEOUT, max(self._left(), 0.1))
-        with greeted(self._server, self._hello, self._trust, self._identity, deadline) as exchange:
-            exchange.say()  # the proof alone: how long a line may be is not known yet
-            welcome = exchange.welcome or exchange.hear(Welcome)
-            self._trust = self._trust.settled()
+        with logged_in(login, "send", deadline) as connection:
+            connection.send()  # the proof alone: how long a line may be is not known yet
+            welcome = connection.welcome or connection.receive(Welcome)
+            self._login = login.without_prompt()
             if not self._ever and len(self._recipients) > 1:
-                self._check(exchange)
+                self._check(connection)
             self._ever = True
             self._until = self._until if self._ended else None
             self._limits = welcome.limits.text, welcome.limits.frame
@@ -190,15 +189,15 @@ class Lines:
             self._unsaid = deque(send for send, _ in self._open.values())
             if not self._open:
                 self._back()
-            _Session(self, exchange, float(welcome.limits.silence)).run()
+            _Session(self, connection, float(welcome.limits.silence)).run()
 
-    def _check(self, exchange: Exchange) -> None:
+    def _check(self, connection: Connection) -> None:
         """Find out, before anything is sent, whether the user may write to all recipients.
 
         Raises:
             ChatError: they may not.
         """
-        if refused := check_recipients(exchange, self._recipients):
+        if refused := check_recipients(connection, self._recipients):
             error = next(iter(refused.values()))
             error.args = (" ".join(f"{to}: {why}" for to, why in refused.items()),)
             raise error
@@ -265,25 +264,25 @@ class Lines:
         """Return whether nothing more is written to the input, and the time is over."""
         return self._left() <= 0
 
-    def hear(self, exchange: Exchange | None, seconds: float, *, read: bool) -> bool:
+    def hear(self, connection: Connection | None, seconds: float, *, read: bool) -> bool:
         """Wait until there is input, a signal, or something on the connection; return whether it is the last of these.
 
         Args:
-            exchange: the connection, if there is one.
+            connection: the connection, if there is one.
             seconds: how long to wait at most.
             read: whether there is room for more input.
         """
-        wanted: list[int | Exchange] = [] if self._ended else [self._waking]
+        wanted: list[int | Connection] = [] if self._ended else [self._waking]
         if read and not self._ended:
             wanted.append(self._source)
-        if exchange is not None:
-            wanted.append(exchange)
+        if connection is not None:
+            wanted.append(connection)
         ready, _, _ = select.select(wanted, [], [], max(0.0, min(seconds, self._left())))
         if self._waking in ready:
             self._end()
         elif self._source in ready:
             self._read()
-        return exchange is not None and exchange in ready
+        return connection is not None and connection in ready
 
     # The input
 
@@ -336,7 +335,7 @@ class Lines:
     # Losing the server
 
     def _lost(self, error: OSError | ServerUnavailable) -> None:
-        sentence = broken_sentence(self._server, error, told=False)
+        sentence = broken_sentence(self._server, error, uncertain=False)
         diagnostics.detail(lambda: sentence)
         if not (self._ever or self._spool):
             raise error if isinstance(error, ServerUnavailable) else ServerUnreachable(sentence)
@@ -389,7 +388,7 @@ class Lines:
         if not sends:
             return
         try:
-            self._box = self._box or Outbox(outbox_directory(), self._server, self._hello.user, take_up=False)
+            self._box = self._box or Outbox(outbox_directory(), self._server, self._login.user, take_up=False)
             self._box.keep(sends, together=self._unchecked())
         except InputError as error:
             raise ServerUnreachable(f"What {self._server} has not taken was not kept either. {error}") from None
@@ -440,9 +439,9 @@ def _size(send: Send) -> int:
 class _Session:
     """One connection on which lines are sent."""
 
-    def __init__(self, lines: Lines, exchange: Exchange, silence: float) -> None:
+    def __init__(self, lines: Lines, connection: Connection, silence: float) -> None:
         self._lines = lines
-        self._exchange = exchange
+        self._connection = connection
         self._silence = silence
         self._said = self._heard = time.monotonic()
 
@@ -461,8 +460,8 @@ class _Session:
             ping = self._said + self._silence / 3 - time.monotonic()
             if ping <= 0:
                 self._say(Ping())
-            elif self._lines.hear(self._exchange, ping, read=self._lines.room()):
-                for frame in self._exchange.heard():
+            elif self._lines.hear(self._connection, ping, read=self._lines.room()):
+                for frame in self._connection.receive_pending():
                     self._heard = time.monotonic()
                     self._lines.take(frame)
             if time.monotonic() - self._heard > self._silence:
@@ -471,5 +470,5 @@ class _Session:
     def _say(self, *frames: ClientFrame) -> None:
         if frames:
             self._said = time.monotonic()
-            self._exchange.deadline = self._said + self._silence
-            self._exchange.say(*frames)
+            self._connection.deadline = self._said + self._silence
+            self._connection.send(*frames)

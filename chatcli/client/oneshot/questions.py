@@ -6,17 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from chatcli.client.identity.key import Identity, load_identity
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import new_id
+from chatcli.client.identity.key import Identity
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.retry import persist
-from chatcli.client.storage.files import config_directory
-from chatcli.client.transport.blocking import TIMEOUT, Exchange, converse
+from chatcli.client.transport.blocking import TIMEOUT, Connection, with_retries
 from chatcli.errors import ChatError
 from chatcli.protocol.address import Address
 from chatcli.protocol.choices import WITHDRAWN_TEXT
-from chatcli.protocol.frames import DECLINED, VERSION, Answered, Answers, Bye, Hello, Message, Send, Sent
-from chatcli.protocol.keys import key_text
+from chatcli.protocol.frames import DECLINED, Answered, Answers, Bye, Message, Send, Sent
 
 GRACE: Final = 0.5  # seconds: an answer given in the last moment is on its way to the disk, and then to us
 _LAST_LOOK: Final = 5.0  # seconds for the server to say that there is no answer
@@ -70,18 +69,17 @@ def ask(
         Refused: the server said no to the name or to the question.
         ProtocolError: what answers is no chatcli server.
     """
-    identity = identity or load_identity(config_directory())
-    hello = Hello(VERSION, user, "send", key_text(identity.public))
+    login = Login(server=server, user=user, trust=trust, identity=identity).with_identity()
     wait = _Wait(question, stored)
     try:
-        message = persist(server, hello, wait, trust, identity, min(TIMEOUT, question.seconds or TIMEOUT))
+        message = persist(login, wait, min(TIMEOUT, question.seconds or TIMEOUT))
     except ChatError as error:
         if wait.sent is None:
             raise
         return Reply(wait.sent, None, str(error))
     except (KeyboardInterrupt, SystemExit):
         if wait.told:
-            withdrawn(_withdraw(server, hello, wait, trust.settled(), identity))
+            withdrawn(_withdraw(login.without_prompt(), wait))
         raise
     assert wait.sent is not None  # noqa: S101 (it comes before any answer)
     return Reply(wait.sent, message)
@@ -110,55 +108,55 @@ class _Wait:
         """Return how long to try to reach the server, in seconds."""
         return TIMEOUT if self.sent is None else max(_LAST_LOOK, min(TIMEOUT, self.left()))
 
-    def talk(self, exchange: Exchange) -> Message | None:
+    def talk(self, connection: Connection) -> Message | None:
         """Return the answer, or None if the question's time is over without one."""
         if self.sent is None:
             self.told = True
-            exchange.say(self.question)
-            self.sent = exchange.hear(Sent)
+            connection.send(self.question)
+            self.sent = connection.receive(Sent)
             # The server has closed the question then: it has begun to count before it said this.
             self._until = time.monotonic() + (self.question.seconds or 0) + GRACE
             self._stored(self.sent)
         if self.left() > 0:
-            exchange.deadline = self._until
+            connection.deadline = self._until
             try:
-                return self._watch(exchange, self.sent.seq)
+                return self._watch(connection, self.sent.seq)
             except TimeoutError:
                 if self.left() > 0:
                     raise
-        return self._look(exchange, self.sent.seq)
+        return self._look(connection, self.sent.seq)
 
-    def _watch(self, exchange: Exchange, seq: int) -> Message:
+    def _watch(self, connection: Connection, seq: int) -> Message:
         """Return the answer as soon as there is one."""
-        exchange.say(Answers(seq, _AT_FIRST))
-        while (answered := exchange.hear(Answered)).message is None:
+        connection.send(Answers(seq, _AT_FIRST))
+        while (answered := connection.receive(Answered)).message is None:
             pass
         return answered.message
 
-    def _look(self, exchange: Exchange, seq: int) -> Message | None:
+    def _look(self, connection: Connection, seq: int) -> Message | None:
         """Return the answer if there is one, now that none can come any more."""
-        exchange.deadline = time.monotonic() + _LAST_LOOK
-        exchange.say(Answers(seq, _AT_THE_END))
-        while (answered := exchange.hear(Answered)).message is None and answered.n != _AT_THE_END:
+        connection.deadline = time.monotonic() + _LAST_LOOK
+        connection.send(Answers(seq, _AT_THE_END))
+        while (answered := connection.receive(Answered)).message is None and answered.n != _AT_THE_END:
             pass
         return answered.message
 
 
-def _withdraw(server: Address, hello: Hello, wait: _Wait, trust: Trust, identity: Identity) -> str:
+def _withdraw(login: Login, wait: _Wait) -> str:
     """Take back a question that may have been asked, if the server can be told so at once; return why not, or nothing.
 
     Where its place is not known here it is said once more: if it was asked already, it has the same.
     """
 
-    def talk(exchange: Exchange) -> None:
+    def talk(connection: Connection) -> None:
         if wait.sent is None:
-            exchange.say(wait.question)
-            wait.sent = exchange.hear(Sent)
-        exchange.say(Send(new_id(), wait.question.to, WITHDRAWN_TEXT, wait.sent.seq, answer=DECLINED), Bye())
-        exchange.hear(Sent)
+            connection.send(wait.question)
+            wait.sent = connection.receive(Sent)
+        connection.send(Send(new_id(), wait.question.to, WITHDRAWN_TEXT, wait.sent.seq, answer=DECLINED), Bye())
+        connection.receive(Sent)
 
     try:
-        converse(server, hello, talk, trust, identity, WITHDRAWING)
+        with_retries(login, "send", talk, WITHDRAWING)
     except ChatError as error:
         return str(error)
     return ""

@@ -13,7 +13,7 @@ from chatcli.protocol.frames import Error, Receipt, ReceiptList, Receipts, Send,
 from chatcli.protocol.names import is_room
 
 if TYPE_CHECKING:
-    from chatcli.client.transport.blocking import Exchange
+    from chatcli.client.transport.blocking import Connection
 
 _OF_RECEIPTS: Final[tuple[type[ReceiptList | Receipt], ...]] = (ReceiptList, Receipt)
 
@@ -68,16 +68,16 @@ class Confirming:
         """Note why no receipt will be heard of any more."""
         self.unknown.update((message.id, why) for message, _ in self.waits())
 
-    def talk(self, exchange: Exchange) -> None:
+    def talk(self, connection: Connection) -> None:
         """Say what is not answered, then wait until all of it was seen, or the time is over."""
         if not self.batch.done:
-            self.batch.run(exchange, leave=False)
+            self.batch.run(connection, leave=False)
             self._until = time.monotonic() + self._timeout
             self._stored()
-        exchange.deadline = self._until
+        connection.deadline = self._until
         try:
             if self.waits():
-                _Watch(self, exchange).run()
+                _Watch(self, connection).run()
         except TimeoutError:
             if self.left() > 0:
                 raise
@@ -86,18 +86,18 @@ class Confirming:
 class _Watch:
     """What one connection tells of who has read how far."""
 
-    def __init__(self, confirming: Confirming, exchange: Exchange) -> None:
+    def __init__(self, confirming: Confirming, connection: Connection) -> None:
         self._confirming = confirming
-        self._exchange = exchange
+        self._connection = connection
         self._asked = dict(enumerate(confirming.waits(), 1))
         self._named: dict[int, str] = {}  # to whom a message went, as they are called
         self._early: list[Receipt] = []  # what came before an answer, and may be newer than what that says
 
     def run(self) -> None:
         """Return once nothing is waited for any more."""
-        self._exchange.say(*(Receipts(message.to, watch=True, n=n) for n, (message, _) in self._asked.items()))
+        self._connection.send(*(Receipts(message.to, watch=True, n=n) for n, (message, _) in self._asked.items()))
         while self._confirming.waits():
-            frame = self._exchange.hear_each(*_OF_RECEIPTS)
+            frame = self._connection.receive_answer(*_OF_RECEIPTS)
             if isinstance(frame, Error):
                 self._refused(frame)
             elif isinstance(frame, ReceiptList):
@@ -128,7 +128,7 @@ class _Watch:
         """Note that a message was seen, if that is what the receipt says."""
         to, (message, seq) = self._named[n], self._asked[n]
         room = is_room(to)
-        own = self._exchange.welcome.user if self._exchange.welcome else ""
+        own = self._connection.welcome.user if self._connection.welcome else ""
         somebody = receipt.user != own if room else receipt.user == to
         here = anywhere or receipt.to == (to if room else "")
         if here and somebody and receipt.since < seq <= receipt.seq:

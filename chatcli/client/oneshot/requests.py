@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from chatcli.client.identity.key import Identity, load_identity
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import new_id
+from chatcli.client.identity.key import Identity
 from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.outbox.leftovers import empty_spool
-from chatcli.client.storage.files import config_directory
-from chatcli.client.transport.blocking import TIMEOUT, Exchange, Kind, Result, converse
+from chatcli.client.transport.blocking import TIMEOUT, Connection, Kind, Result, with_retries
 from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import (
     MAX_PAGE,
-    VERSION,
     Bye,
     ClientFrame,
     Done,
     Found,
-    Hello,
     History,
     HistoryPage,
     KeyList,
@@ -44,7 +42,6 @@ from chatcli.protocol.frames import (
     Welcome,
     Who,
 )
-from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
     from chatcli.client.oneshot.receipts import Confirming
@@ -164,9 +161,9 @@ def confirm(
     """
     from chatcli.client.oneshot.retry import persist
 
-    hello, identity = _named(user, "send", identity)
+    login = Login(server=server, user=user, trust=trust, identity=identity).with_identity()
     try:
-        persist(server, hello, confirming, trust, identity)
+        persist(login, confirming)
     except ChatError as error:
         if not confirming.begun:
             raise
@@ -218,20 +215,20 @@ def read(server: Address, user: str, question: History | Search, limit: int, tru
     pages: list[list[Message]] = []  # what was read before a connection broke is not read again
     before = question.before
 
-    def talk(exchange: Exchange) -> bool:
+    def talk(connection: Connection) -> bool:
         nonlocal before
         while True:
             left = limit - sum(map(len, pages))
-            exchange.deadline = time.monotonic() + TIMEOUT
+            connection.deadline = time.monotonic() + TIMEOUT
             asked = msgspec.structs.replace(question, before=before, limit=min(left, MAX_PAGE), n=1)
-            exchange.say(asked)
-            page = exchange.hear(kind)
+            connection.send(asked)
+            page = connection.receive(kind)
             check_messages(asked, page)
             if page.messages:
                 pages.append(page.messages)
                 before = min(message.seq for message in page.messages)
             if not page.more or not page.messages or left <= len(page.messages):
-                exchange.say(Bye())
+                connection.send(Bye())
                 return page.more
 
     more = _converse(server, user, "query", talk, trust)
@@ -253,18 +250,18 @@ def who(server: Address, trust: Trust = CAUTIOUS, user: str = "") -> list[Person
     if user:
         empty_spool(server, user, trust, asking=True)
     try:
-        answer = converse(server, Hello(VERSION, purpose="query"), _asking(question), trust, None)
+        answer = with_retries(Login(server=server, trust=trust), "query", _asking(question))
     except Refused as refusal:
         if refusal.code != codes.KEY_REQUIRED or not user:
             raise
         answer = request(server, user, question, trust, purpose="query")
     people = _expect(People, answer, server)
     if user:
-        from chatcli.client.storage.roster_observer import Passing
+        from chatcli.client.storage.roster_observer import RosterObserver
 
-        passing = Passing(server, user)
-        passing.takes(people)
-        passing.keep()
+        observer = RosterObserver(server, user)
+        observer.receive(people)
+        observer.store()
     return people.people
 
 
@@ -281,43 +278,38 @@ def look(server: Address, user: str, trust: Trust = CAUTIOUS, timeout: float | N
         As :func:`send`.
     """
 
-    def talk(exchange: Exchange) -> Looked:
-        exchange.say(Unread(n=1), Bye())
-        unread = exchange.hear(UnreadList)
-        assert exchange.welcome is not None  # noqa: S101 (it comes before any answer)
-        return Looked(exchange.welcome, unread, exchange.channel)
+    def talk(connection: Connection) -> Looked:
+        connection.send(Unread(n=1), Bye())
+        unread = connection.receive(UnreadList)
+        assert connection.welcome is not None  # noqa: S101 (it comes before any answer)
+        return Looked(connection.welcome, unread, connection.channel)
 
     if timeout is None:
         return _converse(server, user, "query", talk, trust)
-    hello, identity = _named(user, "query", None)
-    return converse(server, hello, talk, trust, identity, timeout)
+    login = Login(server=server, user=user, trust=trust).with_identity()
+    return with_retries(login, "query", talk, timeout)
 
 
 def _converse(
     server: Address,
     user: str,
     purpose: Purpose,
-    talk: Callable[[Exchange], Result],
+    talk: Callable[[Connection], Result],
     trust: Trust,
     identity: Identity | None = None,
 ) -> Result:
-    """Do as :func:`~chatcli.client.transport.blocking.converse` does, under a name; the outbox goes out first."""
-    hello, identity = _named(user, purpose, identity)
-    empty_spool(server, user, trust, identity, asking=purpose == "query")
-    return converse(server, hello, talk, trust, identity)
+    """Do as :func:`~chatcli.client.transport.blocking.with_retries` does, under a name; the outbox goes out first."""
+    login = Login(server=server, user=user, trust=trust, identity=identity).with_identity()
+    empty_spool(server, user, trust, login.identity, asking=purpose == "query")
+    return with_retries(login, purpose, talk)
 
 
-def _named(user: str, purpose: Purpose, identity: Identity | None) -> tuple[Hello, Identity]:
-    identity = identity or load_identity(config_directory())
-    return Hello(VERSION, user, purpose, key_text(identity.public)), identity
-
-
-def _asking(question: ClientFrame) -> Callable[[Exchange], ServerFrame]:
+def _asking(question: ClientFrame) -> Callable[[Connection], ServerFrame]:
     """Return what says the question and goodbye in one breath, and returns the answer."""
 
-    def talk(exchange: Exchange) -> ServerFrame:
-        exchange.say(question, Bye())
-        return exchange.hear(*_ANSWERS)
+    def talk(connection: Connection) -> ServerFrame:
+        connection.send(question, Bye())
+        return connection.receive(*_ANSWERS)
 
     return talk
 

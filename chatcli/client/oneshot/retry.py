@@ -6,14 +6,11 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from chatcli.client.outbox.leftovers import empty_spool
-from chatcli.client.transport.blocking import TIMEOUT, Exchange, converse
+from chatcli.client.transport.blocking import TIMEOUT, Connection, with_retries
 from chatcli.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.key import Identity
-    from chatcli.client.identity.trust import Trust
-    from chatcli.protocol.address import Address
-    from chatcli.protocol.frames import Hello
+    from chatcli.client.identity.credentials import Login
 
 _BETWEEN_LOOKS: Final = 1.0  # seconds from one failure to reach the server to the next
 
@@ -33,39 +30,33 @@ class Wait(Protocol[Result_co]):
     def patience(self) -> float:
         """Return for how long to try to reach the server, in seconds."""
 
-    def talk(self, exchange: Exchange) -> Result_co:
+    def talk(self, connection: Connection) -> Result_co:
         """Say it, if it is not said, and return what comes of it, or that nothing did in time."""
 
 
 def persist(
-    server: Address,
-    hello: Hello,
+    login: Login,
     wait: Wait[Result_co],
-    trust: Trust,
-    identity: Identity,
     seconds: float = TIMEOUT,
 ) -> Result_co:
     """Say something and return what comes of it; where the server is lost after that, try until the time is over.
 
     Args:
-        server: where.
-        hello: how to greet it.
+        login: the server, and who logs in there.
         wait: what is said and waited for.
-        trust: which servers to speak to.
-        identity: the user's key.
         seconds: what the user has left in the outbox may take so long before.
 
     Raises:
         ServerUnavailable: the server does not answer, or cannot take it, before it was stored or when the time is over.
-        ChatError: as :func:`chatcli.client.transport.blocking.converse`.
+        ChatError: as :func:`chatcli.client.transport.blocking.with_retries`.
     """
-    empty_spool(server, hello.user, trust, identity, asking=False, seconds=seconds)
+    empty_spool(login.server, login.user, login.trust, login.identity, asking=False, seconds=seconds)
     while True:
         over = wait.begun and wait.left() <= 0
         try:
-            return converse(server, hello, wait.talk, trust, identity, wait.patience())
+            return with_retries(login, "send", wait.talk, wait.patience())
         except ServerUnavailable:
             if over or not wait.begun:
                 raise
         time.sleep(min(_BETWEEN_LOOKS, max(0.0, wait.left())))
-        trust = trust.settled()  # it is no first contact any more
+        login = login.without_prompt()  # it is no first contact any more

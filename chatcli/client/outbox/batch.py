@@ -12,13 +12,13 @@ from chatcli.protocol.frames import Bye, Check, Done, Error, Send, Sent
 from chatcli.protocol.in_flight import InFlight
 
 if TYPE_CHECKING:
-    from chatcli.client.transport.blocking import Exchange
+    from chatcli.client.transport.blocking import Connection
 
 #: Seconds for the next answer, from a server that has received messages: to give up leaves their outcome unknown.
 PATIENCE: Final = 30.0
 
 
-def check_recipients(exchange: Exchange, recipients: Iterable[str]) -> dict[str, ChatError]:
+def check_recipients(connection: Connection, recipients: Iterable[str]) -> dict[str, ChatError]:
     """Return the recipients that the user may not write to, by name, each with the reason; nothing is sent.
 
     Raises:
@@ -27,9 +27,9 @@ def check_recipients(exchange: Exchange, recipients: Iterable[str]) -> dict[str,
     """
     asked = dict(enumerate(recipients, 1))
     refused: dict[str, ChatError] = {}
-    exchange.say(*(Check(to, n) for n, to in asked.items()))
+    connection.send(*(Check(to, n) for n, to in asked.items()))
     while asked:
-        answer = exchange.hear_each(Done)
+        answer = connection.receive_answer(Done)
         to = asked.pop(answer.n or 0, None)
         if to is not None and isinstance(answer, Error):
             refused[to] = as_exception(answer)
@@ -66,11 +66,11 @@ class SendBatch:
         """Return whether a message without an answer was sent, so that the server may have it."""
         return self._in_flight.was_sent(message.id)
 
-    def run(self, exchange: Exchange, *, leave: bool = True) -> None:
+    def run(self, connection: Connection, *, leave: bool = True) -> None:
         """Send the messages without an answer, and receive the answers; on each connection until all are answered.
 
         Args:
-            exchange: the connection.
+            connection: the connection.
             leave: say goodbye after the last message.
 
         Raises:
@@ -80,26 +80,26 @@ class SendBatch:
         in_flight = self._in_flight
         in_flight.disconnected()
         if self._groups:
-            self._check_groups(exchange)
+            self._check_groups(connection)
         unsent = len(in_flight)
         while in_flight:
             if batch := in_flight.next_batch():
                 unsent -= len(batch)
-                exchange.say(*batch, *([Bye()] if leave and not unsent else []))
-                self._extend_deadline(exchange)
-            answer = exchange.hear_each(Sent)
+                connection.send(*batch, *([Bye()] if leave and not unsent else []))
+                self._extend_deadline(connection)
+            answer = connection.receive_answer(Sent)
             if (message := in_flight.resolve(answer.id)) is not None:
                 self.answers[message.id] = answer if isinstance(answer, Sent) else as_exception(answer)
-                self._extend_deadline(exchange)
+                self._extend_deadline(connection)
 
-    def _extend_deadline(self, exchange: Exchange) -> None:
-        exchange.deadline = max(exchange.deadline, time.monotonic() + self._patience)
+    def _extend_deadline(self, connection: Connection) -> None:
+        connection.deadline = max(connection.deadline, time.monotonic() + self._patience)
 
-    def _check_groups(self, exchange: Exchange) -> None:
+    def _check_groups(self, connection: Connection) -> None:
         """Answer the messages of each group that may not be sent: with its refusal, or that of another recipient."""
         messages = {message.id: message for message in self._in_flight.unanswered()}
         groups = [[messages[identity] for identity in group if identity in messages] for group in self._groups]
-        refused = check_recipients(exchange, {message.to: None for group in groups for message in group})
+        refused = check_recipients(connection, {message.to: None for group in groups for message in group})
         for group in groups:
             cause = next((refused[message.to] for message in group if message.to in refused), None)
             for message in group if cause is not None else ():

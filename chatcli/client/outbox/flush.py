@@ -9,14 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client import diagnostics
-from chatcli.client.identity.key import load_identity
+from chatcli.client.identity.credentials import Login
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.outbox.store import Outbox, beginnings
-from chatcli.client.storage.files import config_directory, hold, outbox_directory
-from chatcli.client.transport.blocking import converse
+from chatcli.client.storage.files import hold, outbox_directory
+from chatcli.client.transport.blocking import with_retries
 from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnavailable, ServerUnreachable
-from chatcli.protocol.frames import VERSION, Hello, Send
-from chatcli.protocol.keys import key_text
+from chatcli.protocol.frames import Send
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
@@ -55,13 +54,12 @@ def send_left(
     try:
         if not any(name.startswith(tuple(starts)) for name in os.listdir(directory)):
             return
-        identity = identity or load_identity(config_directory())
-        hello = Hello(VERSION, user, "send", key_text(identity.public))
+        login = Login(server=server, user=user, trust=trust, identity=identity).with_identity()
         # Half of the time is for whoever sends the same now; the other half is for us, if they do not get done.
         with _turn(os.path.join(directory, f".{start}lock"), 0 if asking else seconds / 2) as ours:
             if ours or not asking:
                 left = max(0.1, until - time.monotonic())
-                _send(Outbox(directory, server, user), server, hello, trust, identity, left, asking=asking)
+                _send(Outbox(directory, server, user), login, left, asking=asking)
     except (ServerUnreachable, ServerNotTrusted):
         raise
     except ChatError as error:
@@ -70,14 +68,12 @@ def send_left(
         diagnostics.trouble(f"What waits to be sent was not sent: {error}")
 
 
-def _send(
-    box: Outbox, server: Address, hello: Hello, trust: Trust, identity: Identity, seconds: float, *, asking: bool
-) -> None:
+def _send(box: Outbox, login: Login, seconds: float, *, asking: bool) -> None:
     batch = SendBatch(box.left, 0 if asking else seconds, together=box.together)
     try:
         if box.left:
             diagnostics.detail(lambda: f"Sending what waits in the outbox: {len(box.left)}.")
-            converse(server, hello, batch.run, trust, identity, seconds)
+            with_retries(login, "send", batch.run, seconds)
     except ServerUnreachable:
         if not (asking and batch.answers):  # otherwise there is a server, and the next command sends the rest
             raise

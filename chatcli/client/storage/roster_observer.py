@@ -16,7 +16,7 @@ PATIENCE: Final = 0.25  # seconds for the answers, once the command has its own
 _OURS: Final = 2**52 + 1  # the number of what is asked along; no command counts so far
 
 
-class Passing:
+class RosterObserver:
     """What passes on one connection.
 
     Args:
@@ -37,11 +37,11 @@ class Passing:
         self._asked = False
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether what was asked along is yet to be answered."""
         return self._open > 0
 
-    def saying(self, frames: tuple[f.ClientFrame, ...]) -> tuple[f.ClientFrame, ...]:
+    def before_sending(self, frames: tuple[f.ClientFrame, ...]) -> tuple[f.ClientFrame, ...]:
         """Return what to say in place of these: where they end with a goodbye, with our questions before that."""
         self._to.update((frame.id, frame.to) for frame in frames if isinstance(frame, f.Send))
         if not (frames and isinstance(frames[-1], f.Bye)) or self._asked:
@@ -52,7 +52,7 @@ class Passing:
         self._open = 2
         return *frames[:-1], f.Who(limit=roster.MAX_PEOPLE, n=_OURS), f.Rooms(n=_OURS), frames[-1]
 
-    def takes(self, frame: f.ServerFrame) -> bool:
+    def receive(self, frame: f.ServerFrame) -> bool:
         """Look at what the server says; return whether it is for nobody else."""
         match frame:
             case f.Welcome():
@@ -71,7 +71,7 @@ class Passing:
         self._open -= ours
         return ours
 
-    def keep(self) -> None:
+    def store(self) -> None:
         """Put what was learned into the roster, if it is news."""
         roster.note(self._server, self._user, self._change)
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatcli.client.errors import of_greeting
-from chatcli.client.identity.key import Identity
-from chatcli.client.identity.trust import CAUTIOUS, PLAIN, Channel, Trust
+from chatcli.client.identity.trust import PLAIN, Channel, Trust
 from chatcli.client.transport.blocking import MAX_LINE
 from chatcli.client.transport.dialer import (
     Found,
@@ -25,7 +24,6 @@ from chatcli.client.transport.dialer import (
     unreachable,
     unresolved,
 )
-from chatcli.client.transport.handshake import prove
 from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
 from chatcli.protocol import states
 from chatcli.protocol.address import Address
@@ -46,6 +44,7 @@ from chatcli.protocol.frames import (
 from chatcli.protocol.states import State
 
 if TYPE_CHECKING:
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.tls import Way
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -106,7 +105,7 @@ class Connection:
             self._writer.write(b"".join(map(encode, frames)))
             self._last_said = self._loop.time()
 
-    async def greet(self, hello: Hello, identity: Identity) -> Welcome:
+    async def greet(self, login: Login, hello: Hello) -> Welcome:
         """Say hello, prove the key, and wait for the welcome.
 
         Raises:
@@ -122,13 +121,13 @@ class Connection:
                 frame = frames.popleft()
                 if isinstance(frame, Challenge):
                     self.server_key = frame.key
-                    self.send(prove(identity, hello, frame, self.channel))
+                    self.send(login.prove(hello, frame, self.channel))
                 if isinstance(frame, Welcome):
                     self._waiting = frames
                     self._silence, self.longest = float(frame.limits.silence), frame.limits.frame
                     return frame
                 if isinstance(frame, (Error, ServerBye)):
-                    raise of_greeting(frame, identity)
+                    raise of_greeting(frame, login.identity)
 
     async def receive(self) -> list[ServerFrame]:
         """Return the next frames, at least one.
@@ -214,10 +213,8 @@ class Connection:
                 await self._writer.wait_closed()
 
 
-async def connect(
-    server: Address, hello: Hello, identity: Identity, trust: Trust = CAUTIOUS
-) -> tuple[Connection, Welcome]:
-    """Connect and greet.
+async def connect(login: Login, hello: Hello) -> tuple[Connection, Welcome]:
+    """Connect and log in.
 
     Nobody is asked about a server that is not known: a person's answer takes longer than a server waits, and must not
     keep the loop. Whoever can ask catches UnknownServer and asks outside of the loop.
@@ -232,18 +229,19 @@ async def connect(
     deadline = asyncio.get_running_loop().time() + _CONNECTING
     try:
         async with asyncio.timeout_at(deadline):
-            connection = await _open(server, hello, trust, deadline - _TO_SAY_SO)
+            connection = await _open(login, hello, deadline - _TO_SAY_SO)
             try:
-                return connection, await connection.greet(hello, identity)
+                return connection, await connection.greet(login, hello)
             except BaseException:
                 await connection.close()
                 raise
     except TimeoutError as error:
-        raise ServerUnreachable(unreachable(server, error)) from None
+        raise ServerUnreachable(unreachable(login.server, error)) from None
 
 
-async def _open(server: Address, hello: Hello, trust: Trust, deadline: float) -> Connection:
-    """Open a connection to a server that is trusted; at most the hello is said on it yet."""
+async def _open(login: Login, hello: Hello, deadline: float) -> Connection:
+    """Open a connection to a trusted server; at most the hello is sent on it."""
+    server, trust = login.server, login.trust
     if not trust.plain(server):
         return await _open_in_tls(server, trust, deadline)
     greeting = Greeting(server, encode(hello))

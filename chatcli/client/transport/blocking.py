@@ -13,7 +13,6 @@ from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, of_greeting
 from chatcli.client.identity.trust import PLAIN, Channel, Trust
 from chatcli.client.transport.dialer import Greeting, HungUp, dial
-from chatcli.client.transport.handshake import prove
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable, UnknownAsker, UnknownServer
 from chatcli.protocol import codes, states
 from chatcli.protocol.address import Address
@@ -22,8 +21,10 @@ from chatcli.protocol.frames import Challenge, ClientFrame, Error, Hello, Ping, 
 from chatcli.protocol.states import State
 
 if TYPE_CHECKING:
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.key import Identity
-    from chatcli.client.storage.roster_observer import Passing
+    from chatcli.client.storage.roster_observer import RosterObserver
+    from chatcli.protocol.frames import Purpose
 
 MAX_LINE: Final = 16 * 1024 * 1024  # bytes: a server may list many people in one
 TIMEOUT: Final = 10.0  # seconds for a question and its answer, however often it is asked
@@ -31,8 +32,8 @@ _TRIES: Final = 4
 _AT_ONCE: Final = 0.001  # seconds: what a socket does with none differs between plain ones and TLS
 _BETWEEN_TRIES: Final = 0.3  # seconds, more each time: a server that is started again is there in a second or two
 
-#: How a server that is trusted is told of; see ``trust.Standing``.
-_STANDINGS: Final = {
+#: Sentences for each reason to trust a server.
+_TRUSTED: Final = {
     "plain": "Connected, without TLS: the server is on this machine.",
     "pinned": "Connected: the server has the key that is pinned, {key}.",
     "known": "Connected: the server has the key that is known here, {key}.",
@@ -44,60 +45,59 @@ Result = TypeVar("Result")
 
 
 class Opened(NamedTuple):
-    """A connection on which nothing was said yet, but for the hello if ``greeted``."""
+    """A connection on which nothing was sent yet, except the hello if ``hello_sent``."""
 
     socket: socket.socket
     channel: Channel
-    greeted: bool = False
+    hello_sent: bool = False
 
 
-class Exchange:
-    """A connection on which the client has said hello: questions and answers.
+class Connection:
+    """A connection on a blocking socket: requests and their answers.
 
     Attributes:
-        deadline: until when answers are waited for, by the monotonic clock.
-        told: the server may have a message of ours.
-        welcome: what the server welcomed us with, once an answer was heard.
-        channel: what the connection is known by.
-        passing: who takes note of what is said.
+        deadline: when waiting for an answer ends, by the monotonic clock.
+        message_sent: whether a message was sent, so that the server may have it.
+        welcome: the server's welcome; None until it has come.
+        channel: identifies the connection in proofs.
     """
 
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
+    def __init__(self, plain: socket.socket, deadline: float, observer: RosterObserver | None = None) -> None:
         self.deadline = deadline
-        self.told = False
+        self.message_sent = False
         self.welcome: Welcome | None = None
         self.channel = PLAIN
-        self.passing: Passing | None = None
-        self._connection = connection
+        self._observer = observer
+        self._socket = plain
         self._reader = FrameReader[ServerFrame](server_frames(), MAX_LINE)
         self._heard: deque[ServerFrame | BadFrame] = deque()
         self._state = State.GREETING
         self._identity: Identity | None = None
         self._proof = b""  # goes out with what is said next, which saves a round trip
 
-    def greet(self, hello: Hello, identity: Identity | None, opened: Opened) -> None:
-        """Say hello, and have the answer to a challenge ready."""
-        self.channel, self._identity = opened.channel, identity
-        if not opened.greeted:
-            self.say(hello)
+    def log_in(self, login: Login, hello: Hello, opened: Opened) -> None:
+        """Send the hello, and prepare the answer to a challenge."""
+        self.channel, self._identity = opened.channel, login.identity
+        if not opened.hello_sent:
+            self.send(hello)
         greeting = self._next()
-        if isinstance(greeting, Challenge) and identity is not None:
-            self._proof = encode(prove(identity, hello, greeting, self.channel))
+        if isinstance(greeting, Challenge):
+            self._proof = encode(login.prove(hello, greeting, self.channel))
 
-    def say(self, *frames: ClientFrame) -> None:
-        """Say these in one breath.
+    def send(self, *frames: ClientFrame) -> None:
+        """Send frames in one write.
 
         Raises:
             OSError: the connection broke, or the time is over.
         """
-        self._connection.settimeout(_left(self.deadline))
-        if self.passing is not None:
-            frames = self.passing.saying(frames)
-        self.told = self.told or any(isinstance(frame, Send) for frame in frames)
+        self._socket.settimeout(_left(self.deadline))
+        if self._observer is not None:
+            frames = self._observer.before_sending(frames)
+        self.message_sent = self.message_sent or any(isinstance(frame, Send) for frame in frames)
         proof, self._proof = self._proof, b""
-        self._connection.sendall(proof + b"".join(map(encode, frames)))
+        self._socket.sendall(proof + b"".join(map(encode, frames)))
 
-    def hear(self, *kinds: type[Kind]) -> Kind:
+    def receive(self, *kinds: type[Kind]) -> Kind:
         """Return the next frame of these kinds.
 
         Raises:
@@ -109,10 +109,10 @@ class Exchange:
             if isinstance(frame, kinds):
                 return frame
 
-    def hear_each(self, *kinds: type[Kind]) -> Kind | Error:
-        """Return the next frame of these kinds, or what the server says of one thing that it does not do.
+    def receive_answer(self, *kinds: type[Kind]) -> Kind | Error:
+        """Return the next frame of these kinds, or the error that answers one request.
 
-        For whoever has said several things in one breath: a refusal names the one that it answers.
+        For callers with several requests under way: such an error names the request that it refuses.
 
         Raises:
             OSError: the connection broke, or the time is over.
@@ -123,17 +123,17 @@ class Exchange:
             if isinstance(frame, Error) or isinstance(frame, kinds):  # noqa: SIM101 (mypy follows it so)
                 return frame
 
-    def heard(self) -> list[ServerFrame]:
-        """Return what has come, without waiting for more; as :meth:`hear_each`, with what refuses one thing.
+    def receive_pending(self) -> list[ServerFrame]:
+        """Return the frames that have come, without waiting; errors as in :meth:`receive_answer`.
 
         Raises:
             OSError: the connection broke.
-            ChatError: as :meth:`hear_each`.
+            ChatError: as :meth:`receive_answer`.
         """
-        self._connection.settimeout(_AT_ONCE)
+        self._socket.settimeout(_AT_ONCE)
         with contextlib.suppress(TimeoutError):
             self._read()
-            while (pending := getattr(self._connection, "pending", None)) and pending():
+            while (pending := getattr(self._socket, "pending", None)) and pending():
                 self._read()  # TLS has taken it out of the socket, where nobody sees it any more
         frames = []
         while self._heard:
@@ -142,15 +142,15 @@ class Exchange:
 
     def fileno(self) -> int:
         """Return the descriptor to wait for until something comes."""
-        return self._connection.fileno()
+        return self._socket.fileno()
 
     def _next(self, *, each: bool = False) -> ServerFrame:
         while not self._heard:
-            self._receive()
+            self._fill()
         frame = self._heard.popleft()
         if isinstance(frame, BadFrame):
             raise ProtocolError("What answers there is not a chatcli server: check the port.")
-        if self.passing is not None and self.passing.takes(frame):
+        if self._observer is not None and self._observer.receive(frame):
             return self._next(each=each)
         following = states.after(states.FROM_SERVER, self._state, type(frame))
         if following is None:
@@ -163,32 +163,32 @@ class Exchange:
             self.welcome = frame
         return frame
 
-    def end(self) -> None:
-        """Hear what was asked in passing, if it comes at once, and have it kept."""
-        if self.passing is None:
+    def finish(self) -> None:
+        """Receive what the observer has asked, if it comes at once, and have it stored."""
+        if self._observer is None:
             return
         from chatcli.client.storage.roster_observer import PATIENCE
 
         self.deadline = min(self.deadline, time.monotonic() + PATIENCE)
         with contextlib.suppress(OSError, ChatError):  # the command has its answer
-            while self.passing.waits:
+            while self._observer.is_waiting:
                 self._next()
-        self.passing.keep()
+        self._observer.store()
 
-    def _receive(self) -> None:
-        """Take what comes next; say something now and then, lest the server takes us for dead."""
+    def _fill(self) -> None:
+        """Read what comes next; send a ping now and then, so that the server does not give us up."""
         left = _left(self.deadline)
         patience = self.welcome.limits.silence / 3 if self.welcome else left
-        self._connection.settimeout(min(left, patience))
+        self._socket.settimeout(min(left, patience))
         try:
             self._read()
         except TimeoutError:
             if patience >= left:
                 raise
-            self.say(Ping())
+            self.send(Ping())
 
     def _read(self) -> None:
-        data = self._connection.recv(65536)
+        data = self._socket.recv(65536)
         if not data:
             raise ConnectionResetError
         self._heard.extend(self._reader.feed(data))
@@ -199,96 +199,92 @@ class Exchange:
         return as_exception(frame) if self._state is State.READY else of_greeting(frame, self._identity)
 
 
-def converse(
-    server: Address,
-    hello: Hello,
-    talk: Callable[[Exchange], Result],
-    trust: Trust,
-    identity: Identity | None,
+def with_retries(
+    login: Login,
+    purpose: Purpose,
+    run: Callable[[Connection], Result],
     timeout: float | None = None,
 ) -> Result:
-    """Connect, say hello, and return what ``talk`` returns.
+    """Connect, log in, and return what ``run`` returns.
 
-    A connection that breaks is made again, and ``talk`` called again. Where the person must be asked about the server,
-    that is done while no connection waits.
+    If the connection breaks, ``run`` is called again on another one. A person who must confirm the server's key is
+    asked while no connection waits.
+
+    Args:
+        login: the server, and who logs in there.
+        purpose: what the connection is for.
+        run: sends requests and receives their answers. It may move the connection's deadline.
+        timeout: seconds for all of it.
 
     Raises:
-        ServerNotTrusted: the server is not the one that was meant; nothing was said to it.
-        ServerUnreachable: the server does not answer; where it may have got a message, the sentence says so.
-        ChatError: as ``talk`` raises it.
+        ServerNotTrusted: the server is not the one that was meant; nothing was sent to it.
+        ServerUnreachable: the server does not answer. If it may have received a message, the sentence says so.
+        ChatError: as ``run`` raises it.
     """
     try:
-        return _try(server, hello, talk, trust, identity, timeout or TIMEOUT)
+        return _try(login, purpose, run, timeout or TIMEOUT)
     except UnknownServer as unknown:
-        trust.meet(server, unknown)
-        return _try(server, hello, talk, trust, identity, timeout or TIMEOUT)
+        login.trust.confirm(login.server, unknown)
+        return _try(login, purpose, run, timeout or TIMEOUT)
 
 
-def _try(
-    server: Address,
-    hello: Hello,
-    talk: Callable[[Exchange], Result],
-    trust: Trust,
-    identity: Identity | None,
-    timeout: float,
-) -> Result:
+def _try(login: Login, purpose: Purpose, run: Callable[[Connection], Result], timeout: float) -> Result:
+    hello = login.hello(purpose)
     deadline = time.monotonic() + timeout
     broken = ""
-    told = False
+    uncertain = False  # the server may have a message that it has not acknowledged
     for attempt in range(_TRIES):
         if broken and time.monotonic() + attempt * _BETWEEN_TRIES > deadline:
             break
         time.sleep(attempt * _BETWEEN_TRIES)
         try:
-            opened = connect(server, deadline, trust, hello)
+            opened = connect(login, deadline, hello)
         except ServerUnreachable as error:
             if not (broken or isinstance(error, HungUp)):
                 raise
             broken = broken or str(error)
             _detail_failure(error)
             continue
-        trust = trust.settled()  # the next try is no first contact
-        with opened.socket as connection:
-            exchange = Exchange(connection, deadline)
-            exchange.passing = _passing(server, hello)
+        login = login.without_prompt()  # the next try is no first contact
+        with opened.socket as plain:
+            connection = Connection(plain, deadline, _observer(login))
             try:
-                exchange.greet(hello, identity, opened)
-                result = talk(exchange)
+                connection.log_in(login, hello, opened)
+                result = run(connection)
             except (OSError, ServerUnreachable) as error:  # the latter is how a server that stops says so
-                told = told or exchange.told
-                broken = broken_sentence(server, error, told=told)
-                deadline = exchange.deadline
+                uncertain = uncertain or connection.message_sent
+                broken = broken_sentence(login.server, error, uncertain=uncertain)
+                deadline = connection.deadline
                 _detail_failure(error)
                 continue
-            exchange.end()
+            connection.finish()
             return result
     raise ServerUnreachable(broken)
 
 
-def _passing(server: Address, hello: Hello) -> Passing | None:
-    """Return who takes note of what is said, for the roster of a user."""
-    if not hello.user:
+def _observer(login: Login) -> RosterObserver | None:
+    """Return the observer that keeps the user's roster up to date; None for a question without a name."""
+    if not login.user:
         return None
-    from chatcli.client.storage.roster_observer import Passing
+    from chatcli.client.storage.roster_observer import RosterObserver
 
-    return Passing(server, hello.user)
+    return RosterObserver(login.server, login.user)
 
 
 @contextlib.contextmanager
-def greeted(
-    server: Address, hello: Hello, trust: Trust, identity: Identity | None, deadline: float
-) -> Iterator[Exchange]:
-    """Connect, say hello, and yield the connection until the block ends; nothing is tried again, and nobody asked.
+def logged_in(login: Login, purpose: Purpose, deadline: float) -> Iterator[Connection]:
+    """Connect, log in, and yield the connection until the block ends; nothing is retried, and nobody is asked.
 
     Raises:
         OSError: the connection broke.
         ChatError: as :func:`connect`, and as the server refuses it.
     """
-    opened = connect(server, deadline, trust, hello)
-    with opened.socket as connection:
-        exchange = Exchange(connection, deadline)
-        exchange.greet(hello, identity, opened)
-        yield exchange
+    hello = login.hello(purpose)
+    opened = connect(login, deadline, hello)
+    with opened.socket as plain:
+        connection = Connection(plain, deadline)
+        connection.log_in(login, hello, opened)
+        yield connection
 
 
 def _left(deadline: float) -> float:
@@ -298,14 +294,13 @@ def _left(deadline: float) -> float:
     return left
 
 
-def connect(server: Address, deadline: float, trust: Trust, hello: Hello | None = None) -> Opened:
+def connect(login: Login, deadline: float, hello: Hello | None = None) -> Opened:
     """Open a connection to a server that is trusted.
 
     Args:
-        server: where to.
-        deadline: until when, by the monotonic clock.
-        trust: which servers to speak to.
-        hello: what is going to be said first. It may be said here, where several addresses have to be told apart.
+        login: the server, and which servers to trust.
+        deadline: when to give up, by the monotonic clock.
+        hello: the frame to send first. It may be sent here, to tell several addresses of one host apart.
 
     Raises:
         ServerUnreachable: with a sentence that says what to look at.
@@ -313,10 +308,11 @@ def connect(server: Address, deadline: float, trust: Trust, hello: Hello | None 
         ServerNotTrusted: the server shows another key than it must.
         ProtocolError: what answers does not speak TLS.
     """
+    server, trust = login.server, login.trust
     diagnostics.detail(lambda: f"Connecting to {server}.")
     plain = trust.plain(server)
     opened = _connect_plainly(server, deadline, hello) if plain else _connect_in_tls(server, deadline, trust)
-    diagnostics.detail(lambda: _STANDINGS[trust.standing(server, opened.channel)].format(key=opened.channel.server_key))
+    diagnostics.detail(lambda: _TRUSTED[trust.reason(server, opened.channel)].format(key=opened.channel.server_key))
     return opened
 
 
@@ -350,9 +346,15 @@ def _detail_failure(error: Exception) -> None:
     diagnostics.detail(lambda: f"Trying again: {str(error) or 'the connection broke'}")
 
 
-def broken_sentence(server: Address, error: OSError | ServerUnavailable, *, told: bool) -> str:
-    """Say that a connection broke, or took too long, and where it was so whether the server may have a message."""
-    doubt = " Whether it has the message is not known." if told else ""
+def broken_sentence(server: Address, error: OSError | ServerUnavailable, *, uncertain: bool) -> str:
+    """Return the sentence for a connection that broke or took too long.
+
+    Args:
+        server: the server's address.
+        error: what happened to the connection.
+        uncertain: whether the server may have a message that it has not acknowledged.
+    """
+    doubt = " Whether it has the message is not known." if uncertain else ""
     if isinstance(error, ServerUnavailable):
         return f"{error}{doubt}"
     what = "does not answer" if isinstance(error, TimeoutError) else "broke the connection"

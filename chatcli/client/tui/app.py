@@ -17,8 +17,7 @@ from chatcli.client.chat.ambiguity import Origin
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Event, Trouble
 from chatcli.client.chat.questions import DECLINE
-from chatcli.client.identity.key import Identity
-from chatcli.client.identity.trust import Trust
+from chatcli.client.identity.credentials import Login
 from chatcli.client.interactive.login import HOW_TO_TALK, enter, first_time, open_outbox
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Looks
@@ -208,7 +207,7 @@ def surroundings(chat: Chat) -> Surroundings:
     )
 
 
-async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, looks: Looks | None = None) -> None:
+async def talk(login: Login, chat: Chat, looks: Looks | None = None) -> None:
     """Talk on a terminal until the user leaves; ask for a name for as long as there is none that can be had.
 
     Raises:
@@ -218,12 +217,13 @@ async def talk(server: Address, chat: Chat, trust: Trust, identity: Identity, lo
         ServerNotTrusted: the server is not the one that was meant, or someone has to be asked first (UnknownServer).
     """
     with Modes() as modes:
-        greeted = await enter(server, chat, trust, identity, Desk(looks or Looks(), modes))
+        greeted = await enter(login, chat, Desk(looks or Looks(), modes))
+        server = login.server
         terminal = Terminal(chat, server, looks)
         terminal.attach(modes)
         outbox = open_outbox(server, chat, greeted[1], terminal)
         edges = Edges(server, chat, terminal.size, terminal.writing)
-        conversation = Talk(server, chat, terminal, _PATIENCE, greeted, trust, identity, outbox, edges.refresh)
+        conversation = Talk(login, chat, terminal, _PATIENCE, greeted, outbox, edges.refresh)
         modes.at_end.append(terminal.writing.save)
         keys = await terminal.open(conversation, edges)
         keys.add_done_callback(lambda _: conversation.leave())  # without keys there is nobody to talk

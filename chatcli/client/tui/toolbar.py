@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from chatcli.client.identity.trust import Standing
+from chatcli.client.identity.trust import TrustReason
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.widths import columns, cut
 from chatcli.client.transport.aio import LinkState
@@ -18,7 +18,7 @@ _NAMED: Final = 5  # conversations with something unread
 _SHORT_NAME: Final = 12  # columns
 _SLOW: Final = 3.0  # seconds without an answer, after which that is said
 
-_STANDINGS: Final[dict[Standing, tuple[str, str]]] = {
+_STANDINGS: Final[dict[TrustReason, tuple[str, str]]] = {
     "plain": ("plain, this machine", "plain"),
     "pinned": ("TLS, key pinned", "TLS"),
     "known": ("TLS, key known", "TLS"),
@@ -70,7 +70,7 @@ class State(NamedTuple):
     unread: tuple[Unread, ...]
     link: LinkState
     now: float
-    standing: Standing
+    standing: TrustReason
     waiting: int
 
 

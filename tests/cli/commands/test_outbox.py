@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox import flush as spool
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox import flush as spool
 from chatcli.client.outbox.leftovers import anything_waits
 from chatcli.client.storage import roster, unread

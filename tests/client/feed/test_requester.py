@@ -78,7 +78,7 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 def login(where: Address) -> Login:
     """Return alice's way in."""
-    return Login(where, "alice", Trust(), OWN)
+    return Login(server=where, user="alice", trust=Trust(), identity=OWN)
 
 
 def sessions(server: ThreadServer, name: str) -> int:
@@ -200,7 +200,7 @@ def test_whatever_goes_wrong_nobody_waits_for_ever(server: ThreadServer) -> None
     """Where even the greeting cannot be said, each of those who wait is told, and the next one, too."""
 
     async def program() -> None:
-        speaker = Speaker(Login(server.address, "\udcff", Trust(), OWN))
+        speaker = Speaker(Login(server=server.address, user="\udcff", trust=Trust(), identity=OWN))
         for _ in range(2):
             sends = (speaker.send(Send(new_id(), "bob", "hi")) for _ in range(2))
             answers = await asyncio.gather(*sends, return_exceptions=True)

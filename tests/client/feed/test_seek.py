@@ -25,7 +25,7 @@ def test_the_place_of_a_time_is_found_among_many_messages(server: ThreadServer) 
         server.hub.clock = clock
         head = server.hub.log.head
 
-    login = Login(server.address, "ear", CAUTIOUS, OWN)
+    login = Login(server=server.address, user="ear", trust=CAUTIOUS, identity=OWN)
     times = [0, places[0][1], places[1][1], places[500][1] - 1, places[500][1], places[-1][1], places[-1][1] + 1]
     for time in times:
         found = asyncio.run(place_of(login, time, head))

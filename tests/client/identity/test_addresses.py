@@ -56,7 +56,7 @@ def history(server: Address) -> KeptHistory:
 
 def login(server: Address) -> Login:
     """Return who listens there."""
-    return Login(server, "alice", Trust(), OWN)
+    return Login(server=server, user="alice", trust=Trust(), identity=OWN)
 
 
 def kept(server: Address) -> set[str]:
@@ -141,7 +141,7 @@ def test_a_server_that_has_moved_is_recognized_and_taken_over_with_one_yes() -> 
     with pytest.raises(UnknownServer) as unknown:
         show(NEW, KEY, asking)
     assert kept(NEW) & {"outbox", "drafts"} == set()
-    asking.meet(NEW, unknown.value)
+    asking.confirm(NEW, unknown.value)
     assert "old.example:8080" in asked[0]
     assert "same server at another address" in asked[0]
     show(NEW, KEY, Trust())

@@ -138,7 +138,7 @@ def test_yes_is_written_down(known: KnownServers) -> None:
     with pytest.raises(UnknownServer) as unknown:
         check(asking)
     assert not person.asked
-    asking.meet(BOX, unknown.value)
+    asking.confirm(BOX, unknown.value)
     check(asking)
     (question,) = person.asked
     assert str(BOX) in question
@@ -151,7 +151,7 @@ def test_no_is_a_refusal(known: KnownServers) -> None:
     with pytest.raises(UnknownServer) as unknown:
         check(asking)
     with pytest.raises(ServerNotTrusted, match="Nothing was said"):
-        asking.meet(BOX, unknown.value)
+        asking.confirm(BOX, unknown.value)
     assert known.find(BOX) == []
 
 
@@ -167,13 +167,13 @@ def test_with_nobody_to_ask_there_are_remedies(known: KnownServers) -> None:
 def test_connecting_again_asks_nobody_and_takes_nothing_new(known: KnownServers) -> None:
     """What was settled is compared: a server that only an authority vouched for cannot become any other."""
     person = Person(answer=True)
-    settled = trust(known, accept_new=True, ask=person).settled()
+    settled = trust(known, accept_new=True, ask=person).without_prompt()
     check(settled, OLD, vouched=True)
     with pytest.raises(ServerNotTrusted) as refusal:
         check(settled, NEW)
     assert not isinstance(refusal.value, UnknownServer)
     with pytest.raises(ServerNotTrusted, match="--pin"):
-        check(trust(known, OLD).settled(), NEW)
+        check(trust(known, OLD).without_prompt(), NEW)
     assert known.find(BOX) == []
 
 

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import CAUTIOUS, PLAIN, Trust
 from chatcli.client.oneshot import requests as oneshot
 from chatcli.client.oneshot.receipts import Confirming
@@ -144,7 +145,7 @@ def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.Mo
 
 def test_this_machine_is_spoken_to_in_plain(server: ThreadServer) -> None:
     """A loopback connection has no channel to be bound to."""
-    opened = blocking.connect(server.address, time.monotonic() + 10, CAUTIOUS)
+    opened = blocking.connect(Login(server=server.address), time.monotonic() + 10)
     opened.socket.close()
     assert opened.channel == PLAIN
 

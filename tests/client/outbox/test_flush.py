@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client import diagnostics
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import CAUTIOUS
 from chatcli.client.oneshot import requests as oneshot
 from chatcli.client.oneshot.receipts import Confirming

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client.chat.chat import Chat
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.store import Outbox, drop, entries, retry
 from chatcli.errors import InputError, Refused, ServerUnavailable
 from chatcli.protocol.address import Address

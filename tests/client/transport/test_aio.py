@@ -13,15 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Event, Notice
-from chatcli.client.identity.message_ids import new_id
+from chatcli.client.identity.credentials import Login
+from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import PLAIN, Trust
 from chatcli.client.interactive.session import Talk
 from chatcli.client.transport.aio import connect
 from chatcli.client.transport.backoff import backoff
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address
-from chatcli.protocol.frames import VERSION, Hello
-from chatcli.protocol.keys import key_text
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import OWN, ThreadServer
 
@@ -39,7 +38,8 @@ def greet(address: Address, user: str = "alice") -> str:
     """Connect, and return the name given."""
 
     async def run() -> str:
-        connection, welcome = await connect(address, Hello(VERSION, user, "join", key_text(OWN.public)), OWN)
+        login = Login(server=address, user=user, identity=OWN)
+        connection, welcome = await connect(login, login.hello("join"))
         assert connection.channel == PLAIN
         await connection.close()
         return welcome.user
@@ -106,8 +106,9 @@ def test_connecting_again_compares_the_key_and_asks_nobody(configuration: Path) 
 
         async def run() -> None:
             chat, view = Chat("alice", new_id, lambda: 0), Watcher()
-            greeted = await connect(box.address, chat.hello(), OWN, Trust(box.key))
-            talk = Talk(box.address, chat, view, 5, greeted, Trust(accept_new=True, ask=ask), OWN)
+            greeted = await connect(Login(server=box.address, trust=Trust(box.key), identity=OWN), chat.hello())
+            again = Login(server=box.address, trust=Trust(accept_new=True, ask=ask), identity=OWN)
+            talk = Talk(again, chat, view, 5, greeted)
             conversation = asyncio.create_task(talk.run())
             box.show(key)
             box.hang_up()
@@ -133,10 +134,8 @@ def test_a_server_that_only_an_authority_vouched_for_does_not_become_another(
 
         async def run() -> None:
             chat = Chat("alice", new_id, lambda: 0)
-            trust = Trust(accept_new=True)
-            talk = Talk(
-                box.address, chat, Watcher(), 5, await connect(box.address, chat.hello(), OWN, trust), trust, OWN
-            )
+            login = Login(server=box.address, trust=Trust(accept_new=True), identity=OWN)
+            talk = Talk(login, chat, Watcher(), 5, await connect(login, chat.hello()))
             box.show(Ed25519PrivateKey.generate())
             box.hang_up()
             await talk.run()

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, Self
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot import requests as oneshot
 from chatcli.client.transport import aio
@@ -139,7 +140,7 @@ def join(server: Address) -> None:
 
     async def run() -> None:
         hello = Hello(VERSION, "alice", "join", key_text(OWN.public))
-        connection, _ = await aio.connect(server, hello, OWN)
+        connection, _ = await aio.connect(Login(server=server, identity=OWN), hello)
         await connection.say_goodbye()
 
     asyncio.run(run())

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
 from chatcli.client.oneshot import requests as oneshot
@@ -31,7 +32,7 @@ Speak = Callable[[Address, Trust], Channel]
 
 def by_oneshot(server: Address, trust: Trust) -> Channel:
     """Connect as `send` does, and ask who is here; return the channel."""
-    opened = blocking.connect(server, time.monotonic() + DEADLINE, trust)
+    opened = blocking.connect(Login(server=server, trust=trust), time.monotonic() + DEADLINE)
     opened.socket.close()
     assert [person.user for person in oneshot.who(server, trust)] == ["bob"]
     return opened.channel
@@ -41,7 +42,8 @@ def by_link(server: Address, trust: Trust) -> Channel:
     """Connect as `join` does, and be welcomed; return the channel."""
 
     async def run() -> Channel:
-        connection, _ = await aio.connect(server, Hello(VERSION, "alice", "join"), OWN, trust)
+        login = Login(server=server, user="alice", trust=trust, identity=OWN)
+        connection, _ = await aio.connect(login, Hello(VERSION, "alice", "join"))
         await connection.close()
         return connection.channel
 
@@ -83,7 +85,7 @@ def test_nothing_is_said_to_a_server_that_is_not_trusted(speak: Speak, known: Kn
 
 
 async def _greet(server: Address, trust: Trust) -> None:
-    await aio.connect(server, Hello(VERSION, "alice", "join"), OWN, trust)
+    await aio.connect(Login(server=server, trust=trust, identity=OWN), Hello(VERSION, "alice", "join"))
 
 
 def test_whoever_is_in_between_is_found_out(speak: Speak, known: KnownServers) -> None:
