@@ -1,7 +1,7 @@
 """chatcli: a chat for people who live in terminals, over one durable log.
 
-Programs find here what ``docs/programs.md`` describes. Importing the package costs nothing: each part is imported when
-it is used for the first time.
+``docs/programs.md`` describes what programs can import from here. Importing the package costs nothing: each part is
+imported on first use.
 """
 
 __version__ = "0.1.0"
@@ -37,7 +37,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Import what is asked for, the first time."""
+        """Import a public name on first use."""
         for home, names in _HOMES.items():
             if name in names:
                 import importlib  # noqa: PLC0415 (the package itself must cost nothing)

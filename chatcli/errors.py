@@ -1,19 +1,19 @@
-"""Every exception that chatcli raises on purpose, each carrying one sentence for people.
+"""The exceptions that chatcli raises, each with one sentence for people.
 
 ::
 
     ChatError
-    ├── InputError            you erred: an address, a name, a text or a file of yours that cannot be right
+    ├── InputError            an address, a name, a text or a file of yours is invalid
     │   └── UnknownReply      a message answers one that is not in the same conversation
-    ├── ServerUnavailable     not now: the server cannot do it at the moment; ``code`` says why, where it has said so
-    │   └── ServerUnreachable nobody answers at that address, or the connection broke
-    ├── ProtocolError         the peer erred: what it said is not the chatcli protocol
-    ├── Refused               the server understood and said no; ``code`` says why
-    │   └── UnknownRecipient  nobody was ever here under that name, or there is no such room
-    │       └── UnknownAsker  nobody was ever here under the name of who asks
-    ├── HeldBack              not sent, since another recipient cannot get it
-    ├── ServerNotTrusted      the server's key is not the right one, or nobody says that it is
-    │   └── UnknownServer     someone can be asked whether ``key`` is the server's
+    ├── ServerUnavailable     the server cannot do it now; ``code`` gives the reason if it sent one
+    │   └── ServerUnreachable no server answers at that address, or the connection broke
+    ├── ProtocolError         the other end does not speak the chatcli protocol
+    ├── Refused               the server understood and refused; ``code`` gives the reason
+    │   └── UnknownRecipient  nobody has ever used that name, or there is no such room
+    │       └── UnknownAsker  nobody has ever used the name of the user who asks
+    ├── HeldBack              not sent, because another recipient cannot get it
+    ├── ServerNotTrusted      the server's key is wrong, or nothing vouches for it
+    │   └── UnknownServer     a person can be asked whether ``key`` is the server's
     ├── StoreError            the log cannot be opened, read or written
     └── ServeError            the server cannot start here
 """
@@ -22,11 +22,11 @@ from __future__ import annotations
 
 
 class ChatError(Exception):
-    """Base of all of them; ``str()`` is a sentence that names the cause and the remedy."""
+    """Base class; ``str()`` is a sentence that names the cause and the remedy."""
 
 
 class InputError(ChatError):
-    """Something given by the person at this end cannot be right."""
+    """Invalid input from the person at this end."""
 
 
 class UnknownReply(InputError):
@@ -34,10 +34,10 @@ class UnknownReply(InputError):
 
 
 class ServerUnavailable(ChatError):
-    """The server cannot do that at the moment; nothing is wrong with what was asked, and trying again later may help.
+    """The server cannot do it now; the request is valid, and trying again later may help.
 
     Attributes:
-        code: what the server has said of it, one of :mod:`chatcli.protocol.codes`; empty where it has said nothing.
+        code: the server's reason, one of :mod:`chatcli.protocol.codes`; empty if it sent none.
     """
 
     def __init__(self, sentence: str, code: str = "") -> None:
@@ -46,15 +46,15 @@ class ServerUnavailable(ChatError):
 
 
 class ServerUnreachable(ServerUnavailable):
-    """No connection to the server, or it broke before the answer came."""
+    """The connection to the server failed, or broke before the answer came."""
 
 
 class ProtocolError(ChatError):
-    """The other end said something that is not the chatcli protocol."""
+    """The other end does not speak the chatcli protocol."""
 
 
 class Refused(ChatError):
-    """The server said no.
+    """The server refused a request.
 
     Attributes:
         code: the stable code of the refusal, one of :mod:`chatcli.protocol.codes`.
@@ -66,10 +66,10 @@ class Refused(ChatError):
 
 
 class UnknownRecipient(Refused):
-    """Nobody has ever been here under that name, or there is no room of that name that one may see.
+    """Nobody has ever used that name, or there is no such room that the user may see.
 
     Attributes:
-        names: known names that come close, the closest first.
+        names: similar known names, the most similar first.
     """
 
     def __init__(self, code: str, sentence: str, names: list[str]) -> None:
@@ -78,14 +78,14 @@ class UnknownRecipient(Refused):
 
 
 class UnknownAsker(UnknownRecipient):
-    """Nobody has ever been here under the name of who asks; asking does not make it known."""
+    """Nobody has ever used the name of the user who asks; asking does not register it."""
 
 
 class HeldBack(ChatError):
-    """Not sent, since another recipient of the same cannot get it.
+    """A message was not sent, because another recipient of it cannot get it.
 
     Attributes:
-        cause: why that one cannot.
+        cause: the error for that other recipient.
     """
 
     def __init__(self, sentence: str, cause: ChatError) -> None:
@@ -94,15 +94,15 @@ class HeldBack(ChatError):
 
 
 class ServerNotTrusted(ChatError):
-    """The server may not be the one that was meant: nothing was said to it."""
+    """The server may be an impostor: nothing was sent to it."""
 
 
 class UnknownServer(ServerNotTrusted):
-    """Nothing speaks for or against the server, and there is someone who can be asked about its key.
+    """The server is unknown, and a person can be asked about its key.
 
     Attributes:
-        key: the fingerprint of the key that the server shows.
-        question: what to ask, to be answered with yes or no.
+        key: the fingerprint of the server's key.
+        question: a yes-or-no question for that person.
     """
 
     def __init__(self, sentence: str, key: str, question: str) -> None:
@@ -116,4 +116,4 @@ class StoreError(ChatError):
 
 
 class ServeError(ChatError):
-    """The server cannot start: the port, the permission, the certificate or the data directory is in the way."""
+    """The server cannot start because of its port, a permission, the certificate or the data directory."""

@@ -1,4 +1,4 @@
-"""Addresses of Unix sockets, also in directories whose path is longer than the address of a socket may be."""
+"""Addresses of Unix sockets, also in directories whose path is longer than a socket address may be."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_LONGEST: Final = 100  # bytes: systems take from 103 to 107
-_DESCRIPTORS: Final = "/proc/self/fd"  # of Linux: each leads to what it is open for
-_TOO_LONG: Final = "the path is too long for a socket here: go there, and say --data ."
+_LONGEST: Final = 100  # bytes; systems allow 103 to 107
+_DESCRIPTORS: Final = "/proc/self/fd"  # on Linux: a link to each open file
+_TOO_LONG: Final = "the path is too long for a socket here: change to that directory and use --data ."
 
 
 @contextlib.contextmanager
 def socket_address(directory: Path, name: str) -> Iterator[str]:
-    """Yield how to address a socket in a directory, for as long as the block lasts.
+    """Yield the address of a socket in a directory, valid inside the block.
 
     Raises:
-        OSError: there is no such directory, or its path is too long for this system.
+        OSError: the directory does not exist, or its path is too long for this system.
     """
     path = str(directory / name)
     if len(os.fsencode(path)) <= _LONGEST:

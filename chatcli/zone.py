@@ -1,4 +1,4 @@
-"""The reader's time zone, which may change while a program runs."""
+"""The local time zone, which may change while a program runs."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Final
 
 _SYSTEM: Final = "/etc/localtime"
 _DATABASE: Final = "/usr/share/zoneinfo"
-_BETWEEN: Final = 1.0  # seconds between two looks at the file
+_INTERVAL: Final = 1.0  # seconds between two checks of the file
 
 
 class _Zone:
-    """The file that the zone was read from, as it was then."""
+    """The file of the zone, and its state when it was last read."""
 
     def __init__(self) -> None:
-        self.number = 0  # of the zones that there were
+        self.number = 0  # changes so far
         self._path = _path()
         self._seen = _state(self._path)
         self._looked = time.monotonic()
 
     def look(self) -> None:
-        """Read the zone again if its file is another one."""
+        """Reload the zone if its file has changed."""
         now = time.monotonic()
-        if now - self._looked < _BETWEEN:
+        if now - self._looked < _INTERVAL:
             return
         self._looked = now
         seen = _state(self._path)
-        if seen != self._seen and seen is not None:  # else it is being replaced
+        if seen != self._seen and seen is not None:  # None: it is just being replaced
             self._seen = seen
             self.number += 1
             _read_again()
 
 
 def current() -> int:
-    """Return the number of the zone that local times are in: another one after each change.
+    """Return a number that changes with the local time zone.
 
-    The C library reads the zone once, and a program that runs for weeks would keep that of the day it was started.
+    The C library reads the zone once, so a program that runs for weeks would keep the zone of its start.
     """
     _zone.look()
     return _zone.number

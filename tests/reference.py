@@ -97,13 +97,13 @@ def first_sentence(module: ast.Module) -> str:
 
 
 def module_table() -> str:
-    """Return the table of modules for ``docs/architecture.md``."""
+    """Return the table of modules for ``docs/modules.md``."""
     rows = [f"| `{name}` | {first_sentence(tree).replace('``', '`')} |" for name, tree in modules()]
     return "| module | what lives there |\n|---|---|\n" + "\n".join(rows)
 
 
-def architecture(text: str) -> str:
-    """Return ``docs/architecture.md`` with its table of modules made anew."""
+def module_list(text: str) -> str:
+    """Return ``docs/modules.md`` with its table of modules made anew."""
     return _with_table(text, module_table())
 
 
@@ -179,7 +179,7 @@ def _with_table(text: str, table: str) -> str:
 
 
 #: Pages of which a part is made.
-PAGES: Final = {"architecture": architecture, "settings": settings, "json": json_page, "programs": programs}
+PAGES: Final = {"modules": module_list, "settings": settings, "json": json_page, "programs": programs}
 
 
 def main() -> None:

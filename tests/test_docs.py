@@ -32,7 +32,7 @@ from chatcli.protocol.frames import (
     Where,
 )
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
-from tests.reference import ROOT, architecture, command_reference, json_page, json_schema, programs, settings
+from tests.reference import ROOT, module_list, command_reference, json_page, json_schema, programs, settings
 
 PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
 
@@ -126,9 +126,9 @@ def test_the_command_reference_is_what_help_prints() -> None:
 
 
 def test_the_table_of_modules_is_what_they_say_of_themselves() -> None:
-    """``docs/architecture.md`` is up to date; ``python -m tests.reference`` makes it so."""
-    page = (ROOT / "docs/architecture.md").read_text()
-    assert page == architecture(page)
+    """``docs/modules.md`` is up to date; ``python -m tests.reference`` makes it so."""
+    page = (ROOT / "docs/modules.md").read_text()
+    assert page == module_list(page)
 
 
 def test_the_reference_for_programs_is_what_the_code_says() -> None:

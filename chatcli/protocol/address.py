@@ -1,7 +1,7 @@
-"""Where a server is: ``HOST``, ``HOST:PORT``, ``[::1]:PORT``, and the one spelling of each.
+"""Server addresses: ``HOST``, ``HOST:PORT``, ``[::1]:PORT``, and the canonical spelling of each.
 
-``chat.test.``, ``CHAT.test`` and ``chat.test`` are one host, and so are ``0:0::1`` and ``::1``, or a name in its own
-letters and in those of ASCII (RFC 5891). Certificates, resolvers and what is kept on disk all want the same spelling.
+``chat.test.``, ``CHAT.test`` and ``chat.test`` are one host, and so are ``0:0::1`` and ``::1``, or a name in Unicode
+and in ASCII (RFC 5891). Certificates, resolvers and file names all need the same spelling.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DEFAULT_PORT: Final = 8080
 
 _LONGEST_NAME: Final = 253  # characters (RFC 1035, section 2.3.4)
 _LONGEST_LABEL: Final = 63
-_NEVER: Final = frozenset(" #/:@[]")  # in a name; some letters are written with these in ASCII
+_NEVER: Final = frozenset(" #/:@[]")  # in a name; IDNA maps some letters to these
 _BASES: Final = {"0x": 16, "0": 8}
 
 
@@ -31,10 +31,10 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
-    """Read an address; an IPv6 address with a port stands in brackets. The host gets its one spelling.
+    """Parse an address into its canonical spelling; an IPv6 address with a port needs brackets.
 
     Raises:
-        InputError: the host is missing or cannot be one, or the port is not a number from 1 to 65535.
+        InputError: the host is missing or invalid, or the port is not a number from 1 to 65535.
     """
     text = text.strip()
     if "://" in text:
@@ -55,14 +55,14 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> Address:
         return Address(canonical_host(host), number)
     except ValueError as error:
         if ":" in host:
-            return Address(host, number)  # nobody is found there, and the sentence about that says all
+            return Address(host, number)  # connecting to it fails with a sentence that says enough
         raise InputError(
             f'"{text}" is not an address ({error}); write HOST or HOST:PORT, as in "127.0.0.1:8080".'
         ) from None
 
 
 def canonical(address: Address) -> Address:
-    """Return an address in its one spelling; one that cannot be right stays as it is."""
+    """Return an address in its canonical spelling; an invalid one is returned unchanged."""
     try:
         return address._replace(host=canonical_host(address.host))
     except ValueError:
@@ -70,10 +70,10 @@ def canonical(address: Address) -> Address:
 
 
 def canonical_host(host: str) -> str:
-    """Return the one spelling of a host.
+    """Return the canonical spelling of a host.
 
     Raises:
-        ValueError: it cannot be one; says why.
+        ValueError: it is invalid; the message gives the reason.
     """
     if ":" in host:
         return _ipv6(host)
@@ -88,7 +88,7 @@ def canonical_host(host: str) -> str:
 
 
 def other_spellings(address: Address) -> list[Address]:
-    """Return how else people may have written an address of which this is the one spelling."""
+    """Return other spellings of a canonical address that may have been used earlier."""
     host = address.host
     if ":" in host:
         return [address._replace(host=other) for other in _long_ipv6(host)]
@@ -101,7 +101,7 @@ def other_spellings(address: Address) -> list[Address]:
 
 @lru_cache(1024)
 def is_loopback(host: str) -> bool:
-    """Return whether an IP address is one that a machine has for itself; a name never is."""
+    """Return whether ``host`` is a loopback IP address; a name never is."""
     import ipaddress  # noqa: PLC0415 (`send` must start fast, and does not ask)
 
     try:
@@ -121,7 +121,7 @@ def _ipv6(host: str) -> str:
         raise ValueError("it is no IPv6 address") from None
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    # The network interface says which of several networks is meant, of local addresses only. Its case counts.
+    # The interface distinguishes networks for link-local and multicast addresses only. It is case-sensitive.
     scope = f"%{address.scope_id}" if address.scope_id and (address.is_link_local or address.is_multicast) else ""
     return f"{ipaddress.IPv6Address(int(address))}{scope}"
 
@@ -139,9 +139,9 @@ def _long_ipv6(host: str) -> list[str]:
 
 
 def _ipv4(name: str) -> str:
-    """Return an IPv4 address as resolvers read it, ``127.1`` and ``0x7f000001`` too; nothing for what is none.
+    """Return the IPv4 address that resolvers read in ``name``, as in ``127.1`` or ``0x7f000001``; empty if none.
 
-    As inet_aton(3) has it: up to four numbers, a leading zero makes one octal, and the last fills what is left.
+    As in inet_aton(3): up to four numbers, octal with a leading zero, and the last fills the remaining bytes.
     """
     parts = [_number(part) for part in name.split(".")]
     numbers = [part for part in parts if part is not None]
@@ -166,7 +166,7 @@ def _number(text: str) -> int | None:
 
 def _in_ascii(host: str) -> str:
     try:
-        # As resolvers are asked by Python; the dot at the end would be an empty label.
+        # The encoding that Python gives resolvers; a final dot would be an empty label.
         return host.rstrip(".\u3002\uff0e\uff61").encode("idna").decode()
     except UnicodeError:
         raise ValueError("its letters cannot stand in a name") from None

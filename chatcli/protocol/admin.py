@@ -1,4 +1,4 @@
-"""What goes over the admin socket: one command as a line of JSON, and its answer as another."""
+"""The request and the answer on the admin socket, each one line of JSON."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One command.
 
     Attributes:
-        do: which.
-        to: whom: a name, or with ``ban`` and ``unban`` the fingerprint of a key.
-        seconds: for how long; for ever, where there is none.
-        uses: of an invitation.
-        reason: told to whom it meets.
-        anyway: ban a name even if nobody of that name was ever here.
+        do: the name of the command.
+        to: the person's name; for ``ban`` and ``unban`` also the fingerprint of a key.
+        seconds: the duration; None means for ever.
+        uses: how often an invitation can be used.
+        reason: a text for the person concerned.
+        anyway: ban a name even if nobody has ever used it.
     """
 
     do: Annotated[str, msgspec.Meta(max_length=32)]
@@ -36,13 +36,13 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """What became of it.
+    """The result of a command.
 
     Attributes:
-        rows: what there is to tell, if it was done.
-        code: why it was not, one of :mod:`chatcli.protocol.codes`.
-        text: the same as a sentence.
-        names: with ``unknown_user``: known names that come close.
+        rows: the result if it succeeded.
+        code: the reason if it failed, one of :mod:`chatcli.protocol.codes`.
+        text: the reason as a sentence.
+        names: similar known names, with ``unknown_user``.
     """
 
     rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""What a question may offer to choose from, and how its answers are worded that choose nothing."""
+"""Rules for the choices of a question, and the texts of answers that select none of them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ MIN_CHOICES: Final = 2
 DECLINED_TEXT: Final = "declined"
 WITHDRAWN_TEXT: Final = "withdrawn"
 
-#: Controls, what nobody sees and what reorders a line, halves of characters, and ends of lines.
+#: Controls, invisible and reordering characters, surrogates, and line ends.
 _FORBIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def check_choices(choices: Sequence[str]) -> None:
-    """See whether these are choices.
+    """Validate the choices of a question.
 
     Raises:
-        InputError: they are none.
+        InputError: the number, the length or a character of them is not allowed, or two are equal.
     """
     if not MIN_CHOICES <= len(choices) <= MAX_CHOICES:
         raise InputError(f"A question has {MIN_CHOICES} to {MAX_CHOICES} choices, and this one has {len(choices)}.")

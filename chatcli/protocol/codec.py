@@ -21,7 +21,7 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BadFrame(NamedTuple):
-    """A line that is no frame: what the offender is told, and what names the line, where that can be read."""
+    """A line that is not a frame: the code and the sentence for its sender, and the id or number in it if readable."""
 
     code: str
     text: str
@@ -39,28 +39,28 @@ def encode(frame: ClientFrame | ServerFrame) -> bytes:
 
 
 def raw(part: msgspec.Struct) -> msgspec.Raw:
-    """Return a part of a frame, encoded already: of long frames not all is encoded in one go."""
+    """Return an encoded part of a frame, so that a long frame can be encoded in pieces."""
     return msgspec.Raw(_encode(part))
 
 
 def encode_all(frames: Sequence[ClientFrame | ServerFrame]) -> bytes:
-    """Return frames as lines, one behind the other."""
+    """Return the frames as lines, newlines included."""
     return _encode_lines(frames)
 
 
 class FrameReader(Generic[Frame]):
-    """Cuts a stream of bytes into frames of one direction.
+    """Splits a stream of bytes into the frames of one direction.
 
-    A line that cannot be read comes out as a :class:`BadFrame` in its place; the lines around it are not harmed.
-    Whatever arrives, no more than one line of ``limit`` bytes is ever kept.
+    An unreadable line becomes a :class:`BadFrame` in its place, and its neighbours are unharmed. At most one line of
+    ``limit`` bytes is buffered.
 
     Args:
-        decoder: reads the union of frames that may come from the other side.
+        decoder: decodes the union of frames that the other side may send.
         limit: the longest line, in bytes, its newline included.
-        patience: after so many bad lines in one read the rest of it is not looked at.
+        patience: stop decoding a chunk after this many bad lines.
 
     Attributes:
-        blank: blank lines that were passed over; whoever counts them sets it back.
+        blank: blank lines skipped since the reader of this attribute last reset it.
     """
 
     __slots__ = ("_decoder", "_limit", "_partial", "_patience", "_skipping", "blank")
@@ -71,24 +71,24 @@ class FrameReader(Generic[Frame]):
         self._decoder = decoder
         self._limit = limit
         self._patience = patience
-        self._partial: bytearray | None = None  # the line that was begun
-        self._skipping = False  # in the middle of a line that was too long, and told so
+        self._partial: bytearray | None = None  # an incomplete line
+        self._skipping = False  # inside a line that was too long and has been reported
         self.blank = 0
 
     def feed(self, data: bytes) -> list[Frame | BadFrame]:
-        """Take what arrived and return the frames that it completes, in order."""
+        """Return the frames that a chunk of bytes completes, in order."""
         end = data.rfind(b"\n") + 1
         if not end:
-            return self._keep(data)
+            return self._buffer(data)
         if self._skipping or self._partial is not None:
             return self._finish_line(data, end)
         lines = data[:end] if end != len(data) else data
         frames = self._decode_lines(lines)
         if end != len(data):
-            frames += self._keep(data[end:])
+            frames += self._buffer(data[end:])
         return frames
 
-    def _keep(self, rest: bytes) -> list[Frame | BadFrame]:
+    def _buffer(self, rest: bytes) -> list[Frame | BadFrame]:
         if self._skipping:
             return []
         if self._partial is None:
@@ -102,7 +102,7 @@ class FrameReader(Generic[Frame]):
         return [self._too_long(begun)]
 
     def _finish_line(self, data: bytes, end: int) -> list[Frame | BadFrame]:
-        """Complete the line that was begun, then go on with the rest as usual."""
+        """Complete the buffered line, then decode the rest as usual."""
         first = data.find(b"\n", 0, end) + 1
         if self._partial is None:
             self._skipping = False
@@ -116,10 +116,10 @@ class FrameReader(Generic[Frame]):
         return frames
 
     def _decode_lines(self, lines: bytes) -> list[Frame | BadFrame]:
-        # One call for the whole read is a quarter faster than a call a line, but it only tells that something is wrong,
-        # and it takes any white space for what separates frames. There is one frame a line if there are as many as
-        # lines, and each line begins with a brace and ends with one: between two of these inside a frame there would
-        # be a comma. Whenever that does not hold, look at each line.
+        # One call for a chunk is a quarter faster than a call per line, but it reports only that something is wrong,
+        # and accepts any white space between frames. There is one frame per line if there are as many frames as lines
+        # and each line begins and ends with a brace: inside a frame a comma would come between two braces. Whenever
+        # that does not hold, decode line by line.
         if len(lines) <= self._limit and lines[0] == _OPEN:
             try:
                 frames: list[Frame | BadFrame] = list(self._decoder.decode_lines(lines))
@@ -138,7 +138,7 @@ class FrameReader(Generic[Frame]):
             return frames
         pieces = lines.split(b"\n")
         pieces.pop()
-        written = list(filter(None, pieces))  # a flood of line feeds passes by without a step of ours for each
+        written = list(filter(None, pieces))  # a flood of line feeds costs no Python step for each
         self.blank += len(pieces) - len(written)
         for line in written:
             if len(line) < self._limit and line.isspace():
@@ -181,8 +181,8 @@ class FrameReader(Generic[Frame]):
 
 
 def _explain(line: bytes, error: msgspec.ValidationError) -> BadFrame:
-    """Tell a line that is no frame from one whose fields are wrong."""
-    from chatcli.protocol.labels import label_of  # noqa: PLC0415 (nobody pays for it who speaks the protocol)
+    """Return the error for a line that msgspec does not accept: not a frame, or a frame with wrong fields."""
+    from chatcli.protocol.labels import label_of  # noqa: PLC0415 (only bad lines pay for it)
 
     if not line.lstrip().startswith(b"{"):
         return _bad(line, codes.MALFORMED, _MALFORMED)
@@ -197,7 +197,7 @@ def _explain(line: bytes, error: msgspec.ValidationError) -> BadFrame:
 
 
 def _bad(line: bytes, code: str, text: str, *, cut: bool = False) -> BadFrame:
-    """Return what the offender is told of a line, with what names it."""
+    """Return the error for a line, with the id or number found in it."""
     from chatcli.protocol.labels import label_of  # noqa: PLC0415 (as above)
 
     _, identity, number = label_of(line, cut=cut)
@@ -209,16 +209,16 @@ def _tags() -> frozenset[object]:
     return frozenset(frame.__struct_config__.tag for frame in get_args(ClientFrame))
 
 
-# Made when they are first asked for: that takes a millisecond or two, and each end of a connection reads only one.
+# Built on first use: that takes a millisecond or two, and each end of a connection needs only one.
 
 
 @functools.cache
 def client_frames() -> msgspec.json.Decoder[ClientFrame]:
-    """Return what reads the frames of a client."""
+    """Return the decoder of a client's frames."""
     return msgspec.json.Decoder(ClientFrame)
 
 
 @functools.cache
 def server_frames() -> msgspec.json.Decoder[ServerFrame]:
-    """Return what reads the frames of the server."""
+    """Return the decoder of the server's frames."""
     return msgspec.json.Decoder(ServerFrame)

@@ -1,4 +1,4 @@
-"""The stable codes that ``error`` and ``bye`` frames carry, with what each one means."""
+"""The stable codes of ``error`` and ``bye`` frames, with their meanings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: ``90s``, ``10m``, ``2h``, ``2d``, ``1w``."""
+"""Durations as people write them: ``90s``, ``10m``, ``2h``, ``2d``, ``1w``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 from chatcli.errors import InputError
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-MAX_BAN: Final = 10 * 366 * 86_400  # as in frames, which would take long to import for it
+MAX_BAN: Final = 10 * 366 * 86_400  # the same as in frames, whose import would cost milliseconds
 _PART: Final = re.compile(r"(\d{1,9})([smhdw])", re.ASCII)
 
 
 def parse_duration(text: str) -> int:
-    """Return how many seconds ``text`` means; units may be put together, as in ``1h30m``.
+    """Return the seconds that ``text`` stands for; units can be combined, as in ``1h30m``.
 
     Raises:
-        InputError: it is not written like that, or means nothing or more than ten years.
+        InputError: it is malformed, zero, or more than ten years.
     """
     parts = _PART.findall(text.lower())
     seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
@@ -28,7 +28,7 @@ def parse_duration(text: str) -> int:
 
 
 def duration_text(seconds: float) -> str:
-    """Return a length of time in its two largest units, as in ``2d3h``."""
+    """Return a duration in its two largest units, as in ``2d3h``."""
     rest = int(seconds)
     parts = []
     for unit, size in sorted(_SECONDS.items(), key=lambda item: -item[1]):

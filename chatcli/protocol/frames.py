@@ -1,9 +1,9 @@
 """The frames of protocol version 1, one class each, tagged by ``t`` on the wire.
 
-Times are integers: milliseconds since 1970-01-01 UTC. A ``seq`` is a message's place in the log: positive, strictly
-increasing, with gaps. No number is beyond 2^53, up to which every JSON reader is exact (RFC 7493). A field that is null
-is as one that is left out, see :mod:`chatcli.protocol.codec`. Unknown fields are ignored, so that later versions can
-add some.
+Times are integers: milliseconds since 1970-01-01 UTC. A ``seq`` is a message's position in the log: positive, strictly
+increasing, with gaps. No number exceeds 2^53, up to which every JSON reader is exact (RFC 7493). A null field
+equals a missing one, see :mod:`chatcli.protocol.codec`. Unknown fields are ignored, so that later versions can add
+some.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from msgspec import Meta, Struct, field
 
 VERSION: Final = 1
 MAX_FRAME: Final = 64 * 1024  # bytes in one line, its newline included
-MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message, unless the server is told otherwise
+MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message; the server's default
 MAX_PAGE: Final = 500  # messages in one answer
 MAX_CHOICES: Final = 9  # of a question: one key each
 MAX_CHOICE: Final = 60  # characters in one of them
@@ -29,9 +29,9 @@ MAX_SEQ: Final = 2**53 - 1
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
 Number = Annotated[int, Meta(ge=0, le=2**53 - 1)]  # exact in every JSON reader
 
-# What stands for a name, a key or a code is looked up, folded and compared: nobody gets to choose how long that takes.
+# Names, keys and codes are looked up, folded and compared: these bounds limit the time.
 Named = Annotated[str, Meta(max_length=256)]
-Coded = Annotated[str, Meta(max_length=8192)]  # what is compared as a whole
+Coded = Annotated[str, Meta(max_length=8192)]  # compared as a whole
 Words = Annotated[str, Meta(max_length=1000)]
 
 Time = Annotated[int, Meta(ge=0, le=253_370_764_800_000)]  # up to the year 9999
@@ -57,7 +57,7 @@ Happening = Literal[
     "owner",
     "disowned",
 ]
-# Not bounded here: what is wrong with a question is said with the id of the message, by whoever reads its fields.
+# Not bounded here: the handler reports mistakes in a question with the id of the message.
 Choice = Annotated[int, Meta(ge=DECLINED, le=2**53 - 1)]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 
@@ -65,12 +65,12 @@ PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     """First frame of a client.
 
-    ``key`` is the Ed25519 public key that the client will prove. ``since`` resumes behind that ``seq``; without it the
-    feed starts behind what this user has acknowledged. ``present`` says what to do if the user's ``join`` is open
-    elsewhere; one of the same ``client`` (made anew with each start) is replaced in any case. ``link`` is a code from
-    another device of the user, ``invite`` one from the operator. ``newest`` leaves out, of each room, what was missed
-    but for so many of the newest; without it the feed is whole. Without ``receipts`` others are not told what this
-    connection has shown.
+    ``key`` is the Ed25519 public key that the client will prove. ``since`` resumes after that ``seq``; without it the
+    feed starts after the last message that this user has acknowledged. ``present`` says what to do if the user's
+    ``join`` is open elsewhere; one of the same ``client`` (a new value per start) is replaced in any case. ``link`` is
+    a code from another device of the user, ``invite`` one from the operator. ``newest`` limits the missed messages of
+    each room to that number of the newest; without it the feed is complete. With ``receipts`` false, others do not
+    learn what this connection has shown.
     """
 
     version: Number
@@ -97,10 +97,10 @@ class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
 
     ``id`` is a UUID made by the client and the same in every retry; ``re`` is the ``seq`` of the message answered.
 
-    With ``choices`` it is a question, which is open for so many ``seconds``, or until it is answered. An ``answer`` to
-    the question ``re`` is the number of a choice, from 0, or -1 to decline, which nobody can do for a room; the server
-    puts the words of the choice in the place of ``text``. Whoever asked withdraws the question with -1. The log takes
-    the first answer, which counts, and no other: these are refused with ``not_open``.
+    With ``choices`` it is a question, open for ``seconds`` or until it is answered. An ``answer`` to the question
+    ``re`` is the number of a choice, from 0, or -1 to decline, which is not possible in a room; the server replaces
+    ``text`` by the words of the choice. The asker withdraws the question with -1. The log accepts the first answer
+    only: later ones are refused with ``not_open``.
     """
 
     id: str
@@ -113,7 +113,7 @@ class Send(Struct, tag_field="t", tag="send", gc=False, omit_defaults=True):
 
 
 class Check(Struct, tag_field="t", tag="check", gc=False, omit_defaults=True):
-    """Asks whether the user may write to a person or in a room now; the answer is ``done``, and nothing is sent."""
+    """Asks whether the user may write to a person or a room now; the answer is ``done``, and nothing is sent."""
 
     to: Named
     n: Number = 0
@@ -128,7 +128,7 @@ class Ack(Struct, tag_field="t", tag="ack", gc=False):
 class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
     """Asks who is here, or who belongs to the room ``to``; the answer carries the same ``n``.
 
-    With a ``limit`` it has so many people at most, those first of whose coming and going one is told.
+    ``limit`` is the largest number of people in the answer; those whose presence is reported to the user come first.
     """
 
     to: Named = ""
@@ -145,9 +145,10 @@ class Away(Struct, tag_field="t", tag="away", gc=False, omit_defaults=True):
 
 
 class Join(Struct, tag_field="t", tag="join", gc=False, omit_defaults=True):
-    """Enters a room, which comes into being if it is not there; the answer is ``room``.
+    """Enters a room, which is created if it does not exist; the answer is ``room``.
 
-    A ``kind`` is what it must be, or becomes: without one, whatever it is, and ``open`` when it is new.
+    ``kind`` is the kind that an existing room must have and a new one gets; without it any kind will do, and a new room
+    is ``open``.
     """
 
     room: Named
@@ -163,7 +164,7 @@ class Leave(Struct, tag_field="t", tag="leave", gc=False, omit_defaults=True):
 
 
 class Topic(Struct, tag_field="t", tag="topic", gc=False, omit_defaults=True):
-    """Says what a room is about; the answer is ``done``."""
+    """Sets the topic of a room; the answer is ``done``."""
 
     room: Named
     text: str = ""
@@ -171,7 +172,7 @@ class Topic(Struct, tag_field="t", tag="topic", gc=False, omit_defaults=True):
 
 
 class Rooms(Struct, tag_field="t", tag="rooms", gc=False, omit_defaults=True):
-    """Asks for the rooms that the user may see, those behind ``after`` by name; or for one of them."""
+    """Asks for the rooms that the user may see, by name, starting after ``after``; or for one room."""
 
     room: Named = ""
     after: Named = ""
@@ -179,7 +180,7 @@ class Rooms(Struct, tag_field="t", tag="rooms", gc=False, omit_defaults=True):
 
 
 class History(Struct, tag_field="t", tag="history", gc=False, omit_defaults=True):
-    """Asks for a page of what was said with a person or in a room: the newest before ``before``, since ``since``."""
+    """Asks for a page of messages with a person or in a room: the newest before ``before``, since ``since``."""
 
     of: Named
     before: Seq | None = None
@@ -189,7 +190,7 @@ class History(Struct, tag_field="t", tag="history", gc=False, omit_defaults=True
 
 
 class Search(Struct, tag_field="t", tag="search", gc=False, omit_defaults=True):
-    """Asks for messages with these words, the newest first."""
+    """Asks for messages that contain these words, the newest first."""
 
     text: Words
     where: Named = field(default="", name="in")
@@ -200,9 +201,9 @@ class Search(Struct, tag_field="t", tag="search", gc=False, omit_defaults=True):
 
 
 class Receipts(Struct, tag_field="t", tag="receipts", gc=False, omit_defaults=True):
-    """Asks how far others have read what was said with a person or in a room.
+    """Asks for the read positions of others in the conversation with a person or in a room.
 
-    With ``watch``, a ``receipt`` comes for as long as the connection is open whenever one of them has read further.
+    With ``watch``, a ``receipt`` follows whenever one of them moves, for as long as the connection is open.
     """
 
     to: Named
@@ -211,20 +212,20 @@ class Receipts(Struct, tag_field="t", tag="receipts", gc=False, omit_defaults=Tr
 
 
 class Answers(Struct, tag_field="t", tag="answers", gc=False, omit_defaults=True):
-    """Asks for the answer to a question of the user's, now and, if there is none, as soon as there is one."""
+    """Asks for the answer to one of the user's questions: now or, if there is none yet, as soon as there is one."""
 
     re: Seq
     n: Number = 0
 
 
 class Unread(Struct, tag_field="t", tag="unread", gc=False, omit_defaults=True):
-    """Asks how much the user has not been shown, by conversation."""
+    """Asks for the user's unread counts by conversation."""
 
     n: Number = 0
 
 
 class Link(Struct, tag_field="t", tag="link", gc=False, omit_defaults=True):
-    """Asks for a code with which another device of the user can add its key."""
+    """Asks for a code that lets another device of the user add its key."""
 
     n: Number = 0
 
@@ -236,16 +237,16 @@ class Keys(Struct, tag_field="t", tag="keys", gc=False, omit_defaults=True):
 
 
 class Revoke(Struct, tag_field="t", tag="revoke", gc=False, omit_defaults=True):
-    """Takes one of the user's keys away; its connections are closed."""
+    """Removes one of the user's keys; its connections are closed."""
 
     key: Named
     n: Number = 0
 
 
 class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True):
-    """An operator sends someone away, keeps them out or silences them; the answer is ``done``.
+    """An operator kicks, bans or mutes someone; the answer is ``done``.
 
-    With a ``room``, its owners do so there, invite people to it, and share what they own.
+    With a ``room``, its owners do so in that room, invite people, and share ownership.
     """
 
     do: Operation
@@ -257,7 +258,7 @@ class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True
 
 
 class Ping(Struct, tag_field="t", tag="ping", gc=False, omit_defaults=True):
-    """Asks for a ``pong``; to be said whenever nothing else was for a third of ``limits.silence``."""
+    """Asks for a ``pong``; sent when nothing else was sent for a third of ``limits.silence``."""
 
     n: Number = 0
 
@@ -267,7 +268,7 @@ class Bye(Struct, tag_field="t", tag="bye", gc=False):
 
 
 class Limits(Struct, gc=False):
-    """What the server takes: bytes of text in a message, bytes in a line, seconds of silence."""
+    """The server's limits: bytes of text in a message, bytes in a line, seconds of silence."""
 
     text: Positive
     frame: Positive
@@ -275,7 +276,7 @@ class Limits(Struct, gc=False):
 
 
 class Challenge(Struct, tag_field="t", tag="challenge", gc=False):
-    """Asks for a proof of the key: sign these, see :class:`chatcli.protocol.keys.Claim`."""
+    """Asks for a proof of the key: the fields go into :class:`chatcli.protocol.keys.Claim`."""
 
     nonce: str
     server: str
@@ -283,9 +284,9 @@ class Challenge(Struct, tag_field="t", tag="challenge", gc=False):
 
 
 class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
-    """The client is in: the name as owned, the newest ``seq`` of the log, and where this session's feed starts.
+    """The client is logged in: the name as registered, the newest ``seq`` of the log, and the start of this feed.
 
-    ``rooms`` are those that the user belongs to, ``invited`` those that they may enter by invitation.
+    ``rooms`` are the user's rooms, ``invited`` those that they may enter by invitation.
     """
 
     user: str
@@ -298,7 +299,7 @@ class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
 
 
 class Sent(Struct, tag_field="t", tag="sent", gc=False):
-    """The message is on disk; ``delivered`` if someone else's open connection was handed it at that moment."""
+    """The message is on disk; ``delivered`` if it was sent to a live connection of somebody else at that moment."""
 
     id: str
     seq: Seq
@@ -307,10 +308,10 @@ class Sent(Struct, tag_field="t", tag="sent", gc=False):
 
 
 class Message(Struct, tag_field="t", tag="message", gc=False, omit_defaults=True):
-    """One message of the user's feed, in the order of ``seq``; ``re`` is the ``seq`` of the one that it answers.
+    """One message of the user's feed, in the order of ``seq``; ``re`` is the ``seq`` of the message that it answers.
 
-    With ``choices`` it is a question, open ``until`` that time; with an ``answer`` it is what counts for the question
-    ``re``: the number of a choice, or -1 where it was declined, or withdrawn by who asked.
+    With ``choices`` it is a question, open ``until`` that time; with an ``answer`` it is the answer to the question
+    ``re``: the number of a choice, or -1 if it was declined, or withdrawn by its asker.
     """
 
     seq: Seq
@@ -326,13 +327,13 @@ class Message(Struct, tag_field="t", tag="message", gc=False, omit_defaults=True
 
 
 class Live(Struct, tag_field="t", tag="live", gc=False):
-    """The feed has caught up: all of it up to this ``seq`` was sent, and from now on it comes as it is committed."""
+    """The feed has caught up: everything up to this ``seq`` was sent, and from now on messages come as committed."""
 
     seq: Seq
 
 
 class Skipped(Struct, tag_field="t", tag="skipped", gc=False):
-    """So many messages of a room were left out, see ``newest`` in ``hello``; ``history`` before ``before`` has them."""
+    """``count`` messages of a room were skipped (``newest`` in ``hello``); ``history`` before ``before`` has them."""
 
     to: str
     count: Number
@@ -340,13 +341,13 @@ class Skipped(Struct, tag_field="t", tag="skipped", gc=False):
 
 
 class Read(Struct, tag_field="t", tag="read", gc=False):
-    """The user has shown everything up to this ``seq`` on another connection of theirs."""
+    """The user has acknowledged everything up to this ``seq`` on another connection."""
 
     seq: Seq
 
 
 class Receipt(Struct, tag_field="t", tag="receipt", gc=False, omit_defaults=True):
-    """Someone was shown everything up to ``seq`` that was said with them, or in the room ``to`` behind ``since``."""
+    """Someone has seen everything up to ``seq`` in a conversation: with them, or in the room ``to`` after ``since``."""
 
     user: str
     seq: Seq
@@ -355,7 +356,7 @@ class Receipt(Struct, tag_field="t", tag="receipt", gc=False, omit_defaults=True
 
 
 class Person(Struct, gc=False, omit_defaults=True):
-    """Someone, where they are, and since when; ``text`` is what they said of being away."""
+    """A person and their presence since a time; ``text`` is their away message."""
 
     user: str
     since: Time
@@ -366,7 +367,7 @@ class Person(Struct, gc=False, omit_defaults=True):
 class People(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
     """The answer to ``who``: everyone who is here, or belongs to the room ``to``, by name.
 
-    ``count`` is how many there are where a limit has left some out.
+    ``count`` is the total if a limit has shortened the list.
     """
 
     people: list[Person]
@@ -376,9 +377,9 @@ class People(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
 
 
 class Presence(Struct, tag_field="t", tag="presence", gc=False, omit_defaults=True):
-    """Who came, who went and who is away from the keyboard since the last such frame.
+    """People who came, left or went away from the keyboard since the last such frame.
 
-    Of those only with whom the user shares a room that is not too large, or has talked of late.
+    Only those who share a room of moderate size with the user, or are among their recent contacts.
     """
 
     here: list[str] = []
@@ -387,7 +388,7 @@ class Presence(Struct, tag_field="t", tag="presence", gc=False, omit_defaults=Tr
 
 
 class RoomInfo(Struct, gc=False, omit_defaults=True):
-    """A room: how many belong to it, whether the user does or is invited, and how what was last said there begins."""
+    """A room: its number of members, whether the user is a member or invited, and the start of its last message."""
 
     name: str
     kind: RoomKind
@@ -400,7 +401,7 @@ class RoomInfo(Struct, gc=False, omit_defaults=True):
 
 
 class Room(Struct, tag_field="t", tag="room", gc=False):
-    """The answer to ``join``: the user belongs to the room, and is told what is said there behind ``since``."""
+    """The answer to ``join``: the user is a member and gets the room's messages after ``since``."""
 
     room: RoomInfo
     since: Seq
@@ -408,7 +409,7 @@ class Room(Struct, tag_field="t", tag="room", gc=False):
 
 
 class RoomList(Struct, tag_field="t", tag="rooms", gc=False):
-    """The answer to ``rooms``, by name; ``more`` if there are others behind them."""
+    """The answer to ``rooms``, by name; ``more`` if others follow."""
 
     rooms: list[RoomInfo]
     more: bool = False
@@ -416,7 +417,7 @@ class RoomList(Struct, tag_field="t", tag="rooms", gc=False):
 
 
 class Happened(Struct, tag_field="t", tag="happened", gc=False, omit_defaults=True):
-    """Something happened in a room of the user's, or to the user: to ``user``, by the hand of ``by``."""
+    """An event in one of the user's rooms, or about the user: ``by`` did it to ``user``."""
 
     room: str
     what: Happening
@@ -443,7 +444,7 @@ class Found(Struct, tag_field="t", tag="search", gc=False):
 
 
 class ReceiptList(Struct, tag_field="t", tag="receipts", gc=False):
-    """The answer to ``receipts``: who has been shown everything up to which ``seq``, as far as they let it be known."""
+    """The answer to ``receipts``: the read positions of those who send receipts."""
 
     to: str
     people: list[Receipt]
@@ -451,9 +452,9 @@ class ReceiptList(Struct, tag_field="t", tag="receipts", gc=False):
 
 
 class Answered(Struct, tag_field="t", tag="answer", gc=False, omit_defaults=True):
-    """The answer to ``answers``: the message that answers the question ``re``, or none yet.
+    """The answer to ``answers``: the message that answers the question ``re``, or None yet.
 
-    Where there was none, another such frame comes, with ``n`` 0, when the answer does.
+    If there was none, another such frame with ``n`` 0 follows when the answer comes.
     """
 
     re: Seq
@@ -462,7 +463,7 @@ class Answered(Struct, tag_field="t", tag="answer", gc=False, omit_defaults=True
 
 
 class UnreadCount(Struct, gc=False):
-    """So many messages of a conversation were not shown to the user; the newest is ``seq``."""
+    """The number of unread messages in a conversation; the newest is ``seq``."""
 
     of: str
     count: Number
@@ -470,9 +471,9 @@ class UnreadCount(Struct, gc=False):
 
 
 class UnreadList(Struct, tag_field="t", tag="unread", gc=False):
-    """The answer to ``unread``: what lies behind ``cursor``, up to which everything was shown; the newest first.
+    """The answer to ``unread``: conversations with messages after ``cursor``, the newest first.
 
-    A ``count`` of 1000 means that there are as many or more; of very many conversations the oldest are left out.
+    A ``count`` of 1000 means 1000 or more; with very many conversations the oldest are omitted.
     """
 
     cursor: Seq
@@ -481,7 +482,7 @@ class UnreadList(Struct, tag_field="t", tag="unread", gc=False):
 
 
 class LinkCode(Struct, tag_field="t", tag="link", gc=False):
-    """The answer to ``link``: a code to be used once, until that time."""
+    """The answer to ``link``: a code that can be used once, until that time."""
 
     code: str
     until: Time
@@ -489,7 +490,7 @@ class LinkCode(Struct, tag_field="t", tag="link", gc=False):
 
 
 class KeyInfo(Struct, gc=False):
-    """One of a user's keys, and since when."""
+    """One of a user's keys, and when it was added."""
 
     fingerprint: str
     since: Time
@@ -503,7 +504,7 @@ class KeyList(Struct, tag_field="t", tag="keys", gc=False):
 
 
 class Done(Struct, tag_field="t", tag="done", gc=False):
-    """What was asked for has been done, and is on disk."""
+    """The request was carried out and is on disk."""
 
     n: Number = 0
 
@@ -522,7 +523,7 @@ class ServerBye(Struct, tag_field="t", tag="bye", gc=False):
 
 
 class Error(Struct, tag_field="t", tag="error", gc=False, omit_defaults=True):
-    """Something was not done; ``id`` or ``n`` names the frame it answers, ``text`` is a sentence for people."""
+    """A request failed; ``id`` or ``n`` identifies it, ``text`` is a sentence for people."""
 
     code: str
     text: str

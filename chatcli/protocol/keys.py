@@ -1,6 +1,6 @@
-"""Keys as they are written and compared, and the text that proves that a connection belongs to one.
+"""Text forms of keys, and the bytes that a client signs to prove its key.
 
-Nothing here signs or verifies: the ends do, with their libraries.
+Nothing here signs or verifies: both ends do that with their libraries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NONCE_BYTES: Final = 32
 # SubjectPublicKeyInfo of an Ed25519 key, up to the key itself (RFC 8410, section 4).
 _ED25519_INFO: Final = bytes.fromhex("302a300506032b6570032100")
 
-# Names the use and its version, so that a signature made here is good for nothing else.
+# Names the use and its version, so that the signature is useless elsewhere.
 _CONTEXT: Final = b"chatcli proof of key, version 1"
 
 
@@ -41,7 +41,7 @@ class Claim(NamedTuple):
 
 
 def signed_bytes(claim: Claim) -> bytes:
-    """Return what is signed: each part behind its length, so that no two claims read alike."""
+    """Return the bytes to sign: each part preceded by its length, so that no two claims read alike."""
     parts = (
         _CONTEXT,
         str(claim.version).encode(),
@@ -56,7 +56,7 @@ def signed_bytes(claim: Claim) -> bytes:
 
 def fingerprint(public_key_info: bytes) -> str:
     """Return a key's fingerprint, ``SHA256:9yCz…``: of its SubjectPublicKeyInfo in DER, base64 without padding."""
-    import hashlib  # noqa: PLC0415 (loads OpenSSL, which a command that says one thing to this machine does not need)
+    import hashlib  # noqa: PLC0415 (loads OpenSSL, which a command to a server on this machine does not need)
 
     return "SHA256:" + key_text(hashlib.sha256(public_key_info).digest())
 
@@ -67,7 +67,7 @@ def ed25519_fingerprint(public_key: bytes) -> str:
 
 
 def is_fingerprint(text: str) -> bool:
-    """Return whether ``text`` is written like a fingerprint."""
+    """Return whether ``text`` has the form of a fingerprint."""
     algorithm, colon, digest = text.partition(":")
     return bool(colon) and algorithm == "SHA256" and len(digest) == 43 and _decodes(digest + "=")
 
@@ -80,7 +80,7 @@ def _decodes(text: str) -> bool:
 
 
 def key_text(raw: bytes) -> str:
-    """Return a key, a nonce or a signature as it stands in a frame: base64 without padding."""
+    """Return a key, a nonce or a signature as text for a frame: base64 without padding."""
     return binascii.b2a_base64(raw, newline=False).decode().rstrip("=")
 
 

@@ -1,4 +1,4 @@
-"""The label of a line that is no frame: what names it in the error, as far as it can be read."""
+"""Reads the tag, the id and the number of a line that is not a valid frame, so that the error can name it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 
 _MOST_NUMBER: Final = 2**53 - 1  # exact in every JSON reader (RFC 7493)
 _MOST_ID: Final = 128  # characters; an id has 36
-_MOST_MEMBERS: Final = 100  # looked at: a line of ten thousand is not worth ten milliseconds
+_MOST_MEMBERS: Final = 100  # members read; ten thousand would cost ten milliseconds
 
 _blank: Final = re.compile(r"[ \t\r\n]*")
 _read: Final = JSONDecoder(strict=False).raw_decode
 
 
 class Label(NamedTuple):
-    """What names a line: the tag, the id of a message, the number of a request; None for what is not there."""
+    """The tag, the message id and the request number of a line; None for a missing one."""
 
     tag: str | None = None
     id: str | None = None
@@ -25,11 +25,11 @@ class Label(NamedTuple):
 
 
 def label_of(line: bytes, *, cut: bool = False) -> Label:
-    """Return the label of a line, of which everything may be wrong.
+    """Return the label of a line that may be malformed in any way.
 
     Args:
-        line: what came.
-        cut: whether there is more of it.
+        line: the bytes received.
+        cut: whether the line was truncated.
     """
     members = dict(islice(_members(line.decode(errors="replace"), "" if cut else ","), _MOST_MEMBERS))
     tag, identity, number = members.get("t"), members.get("id"), members.get("n")
@@ -41,16 +41,16 @@ def label_of(line: bytes, *, cut: bool = False) -> Label:
 
 
 def _is_text(found: str) -> bool:
-    """Return whether a string can be sent: JSON can have halves of characters in it."""
+    """Return whether a string can be encoded: JSON may contain lone surrogates."""
     return not any("\ud800" <= char <= "\udfff" for char in found)
 
 
 def _members(text: str, end: str) -> Iterator[tuple[str, object]]:
-    """Yield the members of the object with which a text begins, up to one that cannot be read.
+    """Yield the members of the JSON object at the start of a text, up to the first unreadable one.
 
     Args:
-        text: of JSON, more or less.
-        end: stands for the end of the text: a comma, unless the last value may go on.
+        text: JSON, possibly malformed.
+        end: the character assumed after the text: a comma, or nothing if the last value may be truncated.
     """
     try:
         position = _after_blank(text, 0)

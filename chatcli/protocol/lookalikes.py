@@ -1,12 +1,12 @@
-"""The look of a name: the same for all names that people mistake for each other, whatever letters they are made of.
+"""The skeleton of a name, equal for names that people confuse with each other.
 
-Unicode TR39, section 4: two names are mistaken for each other if they have the same skeleton. Ours goes by its table of
-confusable letters, and beyond that it
+Unicode TR39, section 4: two names are confusable if they have the same skeleton. Ours uses its table of confusable
+letters, and in addition it
 
-- leaves out marks that hardly show: those that no letter is composed with, as in ``i`` and a second dot (section 5.4);
-- takes a letter and a stroke through it for the letter that has one, as in ``ø``;
-- takes a capital for what it resembles, whatever its small letter resembles;
-- compares without regard to case, as names do.
+- drops marks that hardly show: those that no letter is composed with, as in ``i`` and a second dot (section 5.4);
+- maps a letter with a combining stroke to the letter that has one, as in ``ø``;
+- maps a capital to the letter that it resembles, whatever its small letter resembles;
+- ignores case, as names do.
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ from chatcli.protocol.names import RESERVED, Name
 if TYPE_CHECKING:
     import regex
 
-# What the table says of ASCII; `m` stands for `rn`, rather than the other way round, since most names have neither.
+# The table's entries for ASCII; `rn` is mapped to `m`, rather than the other way round, since most names have neither.
 _OF_ASCII: Final = str.maketrans({"0": "o", "1": "l", "|": "l", "`": "'", '"': "''"})
 _SMALL_CAPITAL: Final = re.compile(r"LATIN LETTER SMALL CAPITAL ([A-Z])")
-# Small letters that look like Latin capitals written small and the j without a dot, which the table does not have, and
-# one that it has for an i.
+# Small letters that look like small Latin capitals and the dotless j, which the table lacks, and one that it maps to i.
 _OTHERS: Final = {"в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "ӏ": "l", "Ӏ": "l", "ȷ": "j"}
 _STROKE: Final = re.compile("[\u0335-\u0338]")
 _STRUCK: Final = re.compile("\\w[\u0335-\u0338]")
-_DIRECTION: Final = "\u200e"  # stands around what is written from right to left in the table
-_KNOWN: Final = 10_000  # letters remembered
+_DIRECTION: Final = "\u200e"  # surrounds right-to-left text in the table
+_KNOWN: Final = 10_000  # letters cached
 
 
 def look_of(text: str) -> str:
-    """Return what a name, as it is written, looks like."""
+    """Return the skeleton of a name as displayed."""
     shouted = text == text.upper()
     if text.isascii():
         return _fold(text if shouted else text.replace("I", "l"))
@@ -47,13 +46,13 @@ def look_of(text: str) -> str:
 
 
 def bare_look_of(text: str) -> str:
-    """Return what a name looks like to someone who pays no heed to marks."""
+    """Return the skeleton of a name without any marks."""
     apart = unicodedata.normalize("NFD", look_of(text))
     return apart if apart.isascii() else "".join(_unstruck(char) for char in apart if not unicodedata.combining(char))
 
 
 def check_new_name(name: Name) -> None:
-    """Refuse a name that nobody may take any more; whoever has it keeps it.
+    """Raise if a new name is not available any more; existing owners are unaffected.
 
     Raises:
         InputError: it looks like a reserved word.
@@ -69,7 +68,7 @@ def _fold(text: str) -> str:
 
 
 def _resembled(char: str, *, shouted: bool) -> str:
-    """Return what a letter looks like; a capital I among small letters is an l."""
+    """Return the letter that ``char`` resembles; a capital I among small letters resembles l."""
     if not char.isupper():
         return _prototype(char)
     found = _prototype(char)
@@ -80,7 +79,7 @@ def _resembled(char: str, *, shouted: bool) -> str:
 
 @lru_cache(_KNOWN)
 def _prototype(char: str) -> str:
-    """Return the letter that stands for all that look like this one."""
+    """Return the representative of all letters that look like ``char``."""
     if char in _OTHERS:
         return _OTHERS[char]
     if char.isascii() and char != "I":
@@ -97,7 +96,7 @@ def _prototype(char: str) -> str:
 
 
 def _stroked(found: re.Match[str]) -> str:
-    """Return the letter for a letter and a stroke, where there is one; the table has it with one kind of stroke."""
+    """Return the composed letter for a letter and a stroke if there is one; the table has one kind of stroke."""
     letter, mark = found[0][0], found[0][1]
     marks = "\u0338\u0335" if mark in "\u0337\u0338" else "\u0335\u0338"
     pair = next((letter + one for one in marks if letter + one in _table()), None)
@@ -105,15 +104,15 @@ def _stroked(found: re.Match[str]) -> str:
 
 
 def _unstruck(char: str) -> str:
-    """Return a letter without the stroke through it."""
+    """Return a letter without its stroke."""
     pairs = (one for one in _table().get(char, ()) if len(one) == 2 and _STROKE.fullmatch(one[1]))
     return next(pairs, char)[0].lower()
 
 
 @cache
 def _table() -> dict[str, tuple[str, ...]]:
-    """Return what each letter may be taken for; what several of them are taken for has all of these."""
-    from confusable_homoglyphs import confusables  # noqa: PLC0415 (50 ms that only names beyond ASCII pay)
+    """Return the letters that each letter can be confused with, in both directions."""
+    from confusable_homoglyphs import confusables  # noqa: PLC0415 (50 ms, needed beyond ASCII only)
 
     return {
         _plain(char): tuple(_plain(found["c"]) for found in alike)
@@ -127,7 +126,7 @@ def _plain(text: str) -> str:
 
 @cache
 def _dot_over_dot() -> regex.Pattern[str]:
-    """Return what finds the dot that takes the place of a letter's own, or looks like it, with the letter before it."""
+    """Return a pattern for a combining dot that replaces a letter's own dot or looks like it, with the letter."""
     import regex  # noqa: PLC0415 (as above: 18 ms)
 
     return regex.compile(r"([\p{Soft_Dotted}\u0131\u0237]\p{M}*?)\u0307")
@@ -135,9 +134,9 @@ def _dot_over_dot() -> regex.Pattern[str]:
 
 @cache
 def _hidden() -> regex.Pattern[str]:
-    """Return what finds what hardly shows: characters without a shape, and marks that are no part of a letter.
+    """Return a pattern for characters that hardly show: those without a shape, and marks that belong to no letter.
 
-    Vowel signs of other scripts are letters in all but name. Those of Hebrew and Arabic are mostly not written.
+    Vowel signs of other scripts count as letters. Those of Hebrew and Arabic are mostly not written.
     """
     import regex  # noqa: PLC0415 (as above: 18 ms)
 

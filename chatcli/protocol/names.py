@@ -1,7 +1,7 @@
-"""The rules for names: what one may be called, and when two names are the same.
+"""The rules for names: which are valid, and when two are the same.
 
-RFC 8265 (PRECIS): the profile UsernameCasePreserved says how a name is written, UsernameCaseMapped when two are equal.
-Beyond that a name keeps to one script, so that a Cyrillic ``а`` cannot pass for a Latin ``a`` (Unicode TR39, section
+RFC 8265 (PRECIS): the profile UsernameCasePreserved defines the spelling of a name, UsernameCaseMapped when two are
+equal. In addition a name uses one script, so that a Cyrillic ``а`` cannot pass for a Latin ``a`` (Unicode TR39, section
 5.2, "single script", with the recommended scripts of TR31, table 5).
 """
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 MAX_NAME: Final = 32  # characters
 ROOM_SIGN: Final = "#"
 
-#: Words that mean something else where a name could stand.
+#: Words with another meaning where a name is expected.
 RESERVED: Final = frozenset(
     {"server", "chatcli", "system", "who", "exit", "quit", "help", "me", "you", "all", "everyone", "here"}
 )
 
 _EXCLUDED: Final = {":": "a colon", "#": "#", "@": "@", ",": "a comma"}
-_NO_START: Final = "-/"  # would read as an option or as a command
+_NO_START: Final = "-/"  # would be read as an option or a command
 
-# Each row is written together: Japanese mixes three scripts, Korean and Taiwanese two (TR39, section 5.1).
+# Scripts of one row can be mixed: Japanese uses three, Korean and Taiwanese two (TR39, section 5.1).
 _WRITTEN_TOGETHER: Final = (
     "Latin|Greek|Cyrillic|Armenian|Georgian|Hebrew|Arabic|Thaana|Ethiopic|Devanagari|Bengali|Gurmukhi|Gujarati|Oriya|"
     "Tamil|Telugu|Kannada|Malayalam|Sinhala|Thai|Lao|Tibetan|Myanmar|Khmer|Han,Hiragana,Katakana|Han,Hangul|Han,Bopomofo"
@@ -36,14 +36,14 @@ _WRITTEN_TOGETHER: Final = (
 
 
 class Name(NamedTuple):
-    """A name as it is written, and the key under which it is unique."""
+    """A name as displayed, and the key that makes it unique."""
 
     text: str
     key: str
 
 
 def check_name(raw: str) -> Name:
-    """Return the name that ``raw`` stands for.
+    """Return the validated name of a person.
 
     Raises:
         InputError: it breaks a rule; the sentence says which.
@@ -65,9 +65,9 @@ def is_room(raw: str) -> bool:
 
 
 def check_room_name(raw: str) -> Name:
-    """Return the name of the room that ``raw`` stands for: ``#`` and what could be a person's name.
+    """Return the validated name of a room: ``#`` followed by a valid name.
 
-    No word is reserved behind ``#``: it cannot be taken for anything else there.
+    No word is reserved after ``#``, where it cannot mean anything else.
 
     Raises:
         InputError: it breaks a rule; the sentence says which.
@@ -75,17 +75,17 @@ def check_room_name(raw: str) -> Name:
     if not is_room(raw):
         raise InputError(f'The name of a room begins with {ROOM_SIGN}, as in "#ops".')
     if raw == ROOM_SIGN:
-        raise InputError('There is no name behind the #; write it like "#ops".')
+        raise InputError('There is no name after the #; write it like "#ops".')
     return Name(*(ROOM_SIGN + part for part in _check_form(raw.removeprefix(ROOM_SIGN))))
 
 
 def _check_form(raw: str) -> Name:
-    """Return the name that ``raw`` stands for, whether or not it is reserved."""
+    """Return the validated name, reserved or not."""
     _check_characters(raw)
     if raw.isascii() and raw.isprintable():
-        # Nearly all names, and PRECIS has nothing to say of them: they are valid, normalized, and in one script.
+        # Nearly all names. PRECIS does not change them: they are valid, normalized, and in one script.
         return _name(raw, raw.lower())
-    from precis_i18n import get_profile  # noqa: PLC0415 (12 ms and a megabyte that only other scripts pay)
+    from precis_i18n import get_profile  # noqa: PLC0415 (12 ms and a megabyte, needed for other scripts only)
 
     try:
         text = get_profile("UsernameCasePreserved").enforce(raw)
@@ -103,12 +103,12 @@ def _check_form(raw: str) -> Name:
 
 def _name(text: str, key: str) -> Name:
     if key == text:
-        key = text  # one string: a server keeps both of them for everyone
+        key = text  # one string object: the server stores both for everyone
     return Name(text, key)
 
 
 def _fold(text: str) -> str:
-    """Go beyond lower case, as PRECIS maps it: a final sigma and ``ß`` must not make another name either."""
+    """Return the case-folded name; lower case alone, as in PRECIS, would keep a final sigma and ``ß`` distinct."""
     return unicodedata.normalize("NFC", text.casefold())
 
 
@@ -129,7 +129,7 @@ def _check_characters(raw: str) -> None:
 
 def _explain(raw: str, error: UnicodeEncodeError) -> str:
     if error.reason.endswith("bidi_rule"):
-        return f'The name "{printable_line(raw)}" mixes directions of writing; keep to one.'
+        return f'The name "{printable_line(raw)}" mixes left-to-right and right-to-left writing; keep to one.'
     culprit = raw[error.start : error.end]
     shown = f'"{culprit}"' if culprit.isprintable() and not culprit.isspace() else f"U+{ord(culprit[:1] or ' '):04X}"
     return f"A name is made of letters, digits and ASCII punctuation; {shown} is none of these."

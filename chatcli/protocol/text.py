@@ -1,6 +1,6 @@
-"""Makes text that others wrote safe to show: nothing in it can move a cursor or reorder a line.
+"""Makes other people's text safe to display: nothing in it can move a cursor or reorder a line.
 
-Escape sequences kept in messages have been used to attack the reader's terminal, so whatever is printed passes here.
+Escape sequences in messages have been used to attack the reader's terminal, so all printed text passes through here.
 """
 
 from __future__ import annotations
@@ -8,22 +8,22 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-# Tab and line feed mean what they say. Everything else that a terminal would act on is shown as a picture of itself.
-_KEPT: Final = "\t\n"
+# Tab and line feed pass. Any other character that a terminal would act on is replaced by a visible symbol.
+_PASSED: Final = "\t\n"
 # Bidirectional overrides and isolates let a line lie about the order of its characters (Unicode TR36, section 3.7);
 # marks (U+200E, U+200F, U+061C) belong to honest right-to-left text and stay.
 _REORDERING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NEWLINES: Final = {"\r\n": "\n", "\r": "\n", "\u2028": "\n", "\u2029": "\n"}
 
-#: What no shell reads as anything but itself, beside letters and digits; zsh replaces a word that begins with "=".
+#: Characters besides letters and digits that no shell treats specially; zsh expands a word that begins with "=".
 _BARE: Final = frozenset("_@%+=:,./-")
 
-#: How a line begins that is a command: such a line is never broken.
+#: The prefix of a line that is a command to paste: such a line is never wrapped.
 COMMAND: Final = "    "
 
 
 def is_text(text: str) -> bool:
-    """Return whether ``text`` can be sent: bytes that were no UTF-8 come from terminals and arguments as surrogates."""
+    """Return whether ``text`` can be sent: invalid UTF-8 in terminal input and arguments arrives as surrogates."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
@@ -46,12 +46,12 @@ def printable_line(text: str) -> str:
 
 
 def command_line(*words: str) -> str:
-    """Return a command as it is pasted into a shell, whatever stands in its words: on a line of its own, indented."""
+    """Return a command for pasting into a shell: indented, with each word quoted where needed."""
     return COMMAND + " ".join(quoted(printable_line(word)) for word in words)
 
 
 def quoted(word: str) -> str:
-    """Return a word as bash, zsh and fish all read it: fish takes some backslashes in quotes for an escape."""
+    """Return a word quoted for bash, zsh and fish; fish treats some backslashes in quotes as escapes."""
     if word and word.isascii() and not word.startswith("=") and all(char.isalnum() or char in _BARE for char in word):
         return word
     quotes = word.replace("'", "'\"'\"'").replace("\\", "'\\\\'")
@@ -59,7 +59,7 @@ def quoted(word: str) -> str:
 
 
 def _harmless(char: str) -> bool:
-    return char in _KEPT or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _REORDERING)
+    return char in _PASSED or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _REORDERING)
 
 
 def _picture(char: str) -> str:

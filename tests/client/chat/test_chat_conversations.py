@@ -94,7 +94,7 @@ def test_to_opens_a_conversation_without_a_word(chat: Chat) -> None:
         ("/to bob hi", 'Write "/to [NAME|#ROOM]".'),
         ("/to a,b", 'A name cannot contain a comma; "a,b" does.'),
         ("/to server", 'The name "server" is reserved; choose another one.'),
-        ("/to #", 'There is no name behind the #; write it like "#ops".'),
+        ("/to #", 'There is no name after the #; write it like "#ops".'),
     ],
 )
 def test_only_what_can_be_a_name_is_talked_to(chat: Chat, line: str, sentence: str) -> None:

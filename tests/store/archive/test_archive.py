@@ -156,7 +156,7 @@ def test_one_conversation_brings_only_those_whom_it_concerns(town: Owner, data: 
         ("#nowhere", UnknownRecipient, "There is no room #nowhere"),
         ("ann:zoe", UnknownRecipient, 'Nobody called "zoe" was ever here'),
         ("ann:", InputError, "cannot be empty"),
-        ("#", InputError, "behind the #"),
+        ("#", InputError, "after the #"),
     ],
 )
 def test_a_conversation_that_there_is_not_is_named(
