@@ -32,7 +32,7 @@ from chatcli.protocol.frames import (
     Where,
 )
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
-from tests.reference import ROOT, module_list, command_reference, json_page, json_schema, programs, settings
+from tests.reference import ROOT, command_reference, json_page, json_schema, module_list, programs, settings
 
 PROTOCOL: Final = (ROOT / "docs/protocol.md").read_text()
 
