@@ -31,7 +31,8 @@ from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_tex
 from chatcli.server.app import Server, Settings, _loop_factory
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
-from chatcli.server.state.users import User
+from chatcli.server.model import User
+from chatcli.server.session import Session
 
 DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
 
@@ -164,6 +165,28 @@ def known(server: ThreadServer, name: str) -> User:
     user = server.hub.directory.find(name)
     assert user is not None
     return user
+
+
+def sessions_of(server: ThreadServer, name: str | None = None) -> list[Session]:
+    """Return the sessions of a user, or all of them. Call it in the server's thread."""
+    found = server.hub.sessions if name is None else known(server, name).sessions
+    return [session for session in found if isinstance(session, Session)]
+
+
+def session_of(server: ThreadServer, name: str) -> Session:
+    """Return the only session of a user. Call it in the server's thread."""
+    (session,) = sessions_of(server, name)
+    return session
+
+
+def pass_time(server: ThreadServer, seconds: int) -> None:
+    """Set the server's clock forward."""
+
+    def set_clock() -> None:
+        clock = server.hub.clock
+        server.hub.clock = server.hub.questions._clock = lambda: clock() + seconds * 1000
+
+    server.run(set_clock)
 
 
 def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:

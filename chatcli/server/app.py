@@ -17,23 +17,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chatcli.errors import InputError
+from chatcli.errors import InputError, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
-from chatcli.server.batcher import Turn
+from chatcli.server.batcher import TickBatcher
 from chatcli.server.handlers.operators import Admin
+from chatcli.server.handlers.table import handlers
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
 from chatcli.server.listeners.farewells import Refusals
 from chatcli.server.listeners.sockets import BACKLOG, bind
-from chatcli.server.listeners.tcp import TcpConnection, limit_unsent
+from chatcli.server.listeners.tcp import Service, TcpConnection, limit_unsent
 from chatcli.server.listeners.tls import Handshakes
 from chatcli.server.security.audit import Audit
 from chatcli.server.security.certificates import Certificates, Identity
 from chatcli.server.state.users import warm_up
 from chatcli.server.systemd import Supervisor
 from chatcli.store.interface import OnCommit
+from chatcli.store.records import Batch
 from chatcli.store.sqlite_log import SqliteLog
 
 logger = logging.getLogger(__name__)
@@ -167,6 +169,7 @@ class Server:
         self.missing: list[str] = []
         self._settings = settings
         self._listeners: list[asyncio.Server] = []
+        self._admin: Admin | None = None
         self._admin_listener: AdminListener | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._warning: asyncio.TimerHandle | None = None
@@ -184,30 +187,47 @@ class Server:
         """
         limits = _fitting(self._settings.limits)
         warm_up()
+
+        def committed(batch: Batch, error: StoreError | None) -> None:
+            hub.committed(batch, error)  # made below, of the log; the loop runs this later
+
         sockets, self.missing = bind((self._settings.address.host, *self._settings.hosts), self._settings.address.port)
         try:
-            hub = self.hub = Hub(
-                self._open_log,
-                limits,
-                Turn(self._loop.call_soon),
-                self._loop.call_later,
-                lambda: time.time_ns() // 10**6,
-                self._loop.time,
-            )
-            # Only now: the log's lock keeps others from making a key in the same directory.
-            certificates = self._certificates = Certificates(self._settings.data, self._files())
+            log = self._open_log(committed)
         except BaseException:
             for bound in sockets:
                 bound.close()
             raise
-        hub.server_key = certificates.identity.fingerprint
+        try:
+            # Only now: the log's lock keeps others from making a key in the same directory.
+            certificates = self._certificates = Certificates(self._settings.data, self._files())
+        except BaseException:
+            log.close()
+            for bound in sockets:
+                bound.close()
+            raise
+        hub = self.hub = Hub(
+            log=log,
+            limits=limits,
+            batcher=TickBatcher(self._loop.call_soon, log.commit),
+            later=self._loop.call_later,
+            clock=lambda: time.time_ns() // 10**6,
+            seconds=self._loop.time,
+            server_key=certificates.identity.fingerprint,
+        )
         addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
         audit = Audit(self._settings.data / "audit.log", self._loop.call_soon_threadsafe)
-        hub.admin = Admin(hub, audit, hub.clock(), addresses, certificates)
-        await self._listen_for_commands(hub.admin)
-        insecure = self._settings.insecure
+        admin = self._admin = Admin(hub, audit, hub.clock(), addresses, certificates)
+        await self._listen_for_commands(admin)
         handshakes = Handshakes()
-        refusals = Refusals(certificates, handshakes)
+        service = Service(
+            hub=hub,
+            handlers=handlers(admin),
+            certificates=certificates,
+            handshakes=handshakes,
+            refusals=Refusals(certificates, handshakes),
+            insecure=self._settings.insecure,
+        )
         more = _TAKEN_AT_ONCE - 1 if type(self._loop).__module__.startswith("uvloop") else 0
         for bound in sockets:
             limit_unsent(bound)
@@ -215,7 +235,7 @@ class Server:
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for descriptor in (bound, *(bound.dup() for _ in range(more))):
                 listener = await self._loop.create_server(
-                    lambda: TcpConnection(hub, certificates, handshakes, refusals, insecure=insecure),
+                    lambda: TcpConnection(service),
                     sock=descriptor,
                     backlog=BACKLOG,
                 )
@@ -311,7 +331,7 @@ class Server:
         for timer in filter(None, (self._ticking, self._warning)):
             timer.cancel()
         for session in tuple(hub.sessions):
-            session.stop_listening()
+            session.stop_reading()
         hub.log.commit(cursors=True)
         await self._wait(_COMMITS, lambda: _all_written(hub))
         for session in tuple(hub.sessions):
@@ -321,8 +341,8 @@ class Server:
             session.abort()
         if self._admin_listener is not None:
             self._admin_listener.abort()
-        if hub.admin is not None:
-            hub.admin.close()
+        if self._admin is not None:
+            self._admin.close()
         hub.log.close()
 
     async def _wait(self, seconds: float, done: Callable[[], bool]) -> None:

@@ -1,8 +1,8 @@
-"""Gathers what happens in one turn of the event loop: one write a connection, one batch for the log.
+"""Collects the output of one tick of the event loop: one write for each connection, one batch for the log.
 
-This is what makes the server fast: a write a message costs eight times as much as a write a turn. So it pays to have
-much in each batch, too: what was committed is passed on first, and what people say to that, in the turn after it, goes
-to the log together with all that came meanwhile.
+This is what makes the server fast: a write for each message costs eight times as much as a write for each tick. Large
+batches pay for the log, too: committed messages are delivered first, and the answers that clients send in the next tick
+go to the log together with everything else that has arrived.
 """
 
 from __future__ import annotations
@@ -13,68 +13,61 @@ from typing import Final, Protocol
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 256  # connections that are written to in one turn: about three milliseconds
+_AT_ONCE: Final = 256  # connections that are written to in one tick: about three milliseconds
 
 
 class Flushable(Protocol):
-    """Something that gathers until the turn ends."""
+    """Something that buffers until the tick ends."""
 
     def flush(self) -> None:
-        """Pass on what was gathered."""
+        """Write what is buffered."""
 
 
-class Turn:
-    """Runs, once at the end of the current turn of the loop, whatever asked for it, and has the log commit.
+class TickBatcher:
+    """Flushes items and commits the log's batch, once at the end of the current tick of the event loop.
 
     Args:
         call_soon: the event loop's.
+        on_commit: commits the log's batch, which may be empty.
     """
 
-    __slots__ = ("_call_soon", "_commit", "_gathered", "_scheduled", "_waited")
+    __slots__ = ("_call_soon", "_on_commit", "_queue", "_scheduled", "_waited")
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object], on_commit: Callable[[], None]) -> None:
         self._call_soon = call_soon
-        self._commit: Callable[[], None] = _nothing
-        self._gathered: list[Flushable] = []
+        self._on_commit = on_commit
+        self._queue: list[Flushable] = []
         self._scheduled = False
         self._waited = False
 
-    def commit_with(self, commit: Callable[[], None]) -> None:
-        """Set what writes the batch that has come together; there may be none."""
-        self._commit = commit
-
-    def wake(self) -> None:
-        """See to it that this turn has an end."""
+    def schedule(self) -> None:
+        """Schedule the end of this tick, unless it is scheduled already."""
         if not self._scheduled:
             self._scheduled = True
             self._call_soon(self._end)
 
-    def gather(self, item: Flushable) -> None:
-        """Flush ``item`` at the end of this turn; to be called once a turn and item."""
-        self._gathered.append(item)
+    def enqueue(self, item: Flushable) -> None:
+        """Flush an item at the end of this tick. Call it once for each item and tick."""
+        self._queue.append(item)
         if not self._scheduled:
-            self.wake()
+            self.schedule()
 
     def _end(self) -> None:
         self._scheduled = False
-        gathered = self._gathered[:_AT_ONCE]
-        self._gathered = self._gathered[_AT_ONCE:]
-        if self._gathered:  # those who are to have the rest wait a turn, in which others are heard
-            self.wake()
-        # Once only: where every turn passes something on there must be commits all the same.
-        if gathered and not self._waited:
+        items, self._queue = self._queue[:_AT_ONCE], self._queue[_AT_ONCE:]
+        if self._queue:  # the rest waits a tick, in which clients are read
+            self.schedule()
+        # The commit waits one tick for the answers to what is flushed now. One only: the log commits even if every tick
+        # flushes something.
+        if items and not self._waited:
             self._waited = True
-            self.wake()
+            self.schedule()
         else:
             self._waited = False
-            self._commit()
-        for item in gathered:
+            self._on_commit()
+        for item in items:
             try:
                 item.flush()
             except Exception:
-                # A fault of ours with one connection: what the others are to get must not stay with us.
-                logger.exception("Something could not be passed on.")
-
-
-def _nothing() -> None:
-    """Stands in until :meth:`Turn.commit_with` was called."""
+                # A bug with one connection must not keep output from the others.
+                logger.exception("Output to a connection could not be flushed.")

@@ -1,81 +1,218 @@
-"""Messages on their way out: handed to those who are to have them once they are committed, and answered."""
+"""Delivers messages once they are committed, and answers those who sent them."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import Error, Message, Outcome, Sent
-from chatcli.server.feed import Mode
+from chatcli.server.model import Room, User
 from chatcli.server.state import questions
-from chatcli.server.state.rooms import Room
-from chatcli.server.state.users import User
 
 if TYPE_CHECKING:
-    from chatcli.server.hub import Hub
-    from chatcli.server.session import Session
+    from chatcli.server.model import Connection
+    from chatcli.server.state.presence import Presence
+    from chatcli.server.state.questions import Questions
+    from chatcli.server.state.receipts import Receipts
+    from chatcli.server.state.rooms import Rooms
     from chatcli.store.records import Entry
 
 logger = logging.getLogger(__name__)
 
-_PIECE: Final = 32 * 1024  # bytes, about, handed on in one piece: a connection has room for it or has not
-_OVERHEAD: Final = 100  # bytes that a message takes beside its text, about
+_PIECE: Final = 32 * 1024  # bytes, about, delivered as one piece: a connection has space for all of it or for none
+_OVERHEAD: Final = 100  # bytes of a message beside its text, about
 
 
 class Origin:
-    """What is to be known of a message when it is committed; those that came together share one.
+    """Where a message comes from and goes to; one object for all that arrived together.
 
     Attributes:
-        session: where it was said.
-        sender: by whom.
-        recipient: to whom, or where.
+        session: the connection that sent it.
+        sender: the user who sent it.
+        recipient: the user or the room that gets it.
     """
 
     __slots__ = ("recipient", "sender", "session")
 
-    def __init__(self, session: Session, sender: User, recipient: User | Room) -> None:
+    def __init__(self, session: Connection, sender: User, recipient: User | Room) -> None:
         self.session = session
         self.sender = sender
         self.recipient = recipient
 
 
-class _Run(NamedTuple):
-    """Messages that were said together, and how many characters that are."""
+class Run:
+    """Consecutive messages of one origin, which are encoded and answered together.
 
-    entries: list[Entry]
-    size: int
+    Attributes:
+        entries: the messages as they are in the log.
+        size: characters of all texts together.
+        origin: where they come from and go to.
+        seq: of the last of them.
+        messages: the frames; filled by :meth:`encode`.
+        lines: the frames, encoded; filled by :meth:`encode`.
+    """
+
+    __slots__ = ("entries", "lines", "messages", "origin", "seq", "size")
+
+    def __init__(self, entries: list[Entry], size: int) -> None:
+        self.entries = entries
+        self.size = size
+        self.origin: Origin = entries[0].origin
+        self.seq = entries[-1].seq
+        self.messages: list[Message] = []
+        self.lines = b""
 
     @property
     def length(self) -> int:
-        """How many bytes they take, about."""
+        """The number of bytes once they are encoded, about."""
         return self.size + len(self.entries) * _OVERHEAD
 
+    def encode(self) -> None:
+        """Encode the messages, once for all who get them."""
+        by, to = self.origin.sender.name, self.origin.recipient.name
+        self.messages = [
+            Message(entry.seq, entry.written, by, to, entry.text, entry.at, entry.re) for entry in self.entries
+        ]
+        extra = self.entries[0].extra
+        if extra is not None:
+            questions.add(self.messages[0], extra)
+        self.lines = encode_all(self.messages)
 
-def hand_on(hub: Hub, entries: list[Entry], error: StoreError | None) -> None:
-    """Answer messages, in order; deliver those that were stored."""
-    start = 0
-    while start < len(entries):
-        runs = _together(entries, start) if error is None else [_Run(entries[start : start + 1], entries[start].size)]
-        start += sum(len(run.entries) for run in runs)
-        try:
-            answers = _answers(hub, runs, error)
-        except Exception:
-            # A fault of ours: the others of the batch are committed, and must not go without.
-            logger.exception("Message %d was not handed on.", runs[0].entries[0].seq)
-            continue
-        for run, answer in zip(runs, answers, strict=True):
+    def answer(self, outcome: Outcome) -> bytes:
+        """Return the encoded answers to the sender."""
+        return encode_all([Sent(entry.written, entry.seq, entry.at, outcome) for entry in self.entries])
+
+
+class Delivery:
+    """Delivers what was committed.
+
+    Args:
+        rooms: learn which message was delivered last.
+        receipts: learn who waits for whom to read.
+        presence: learns who has talked with whom.
+        questions: learn what was answered.
+    """
+
+    def __init__(self, rooms: Rooms, receipts: Receipts, presence: Presence, questions: Questions) -> None:
+        self._rooms = rooms
+        self._receipts = receipts
+        self._presence = presence
+        self._questions = questions
+
+    def deliver_batch(self, entries: list[Entry], error: StoreError | None) -> None:
+        """Deliver the messages of a batch and answer them, in order.
+
+        Args:
+            entries: the messages.
+            error: why none of them was stored; None if they were.
+        """
+        start = 0
+        while start < len(entries):
+            runs = _group(entries, start) if error is None else [Run(entries[start : start + 1], entries[start].size)]
+            start += sum(len(run.entries) for run in runs)
             try:
-                run.entries[0].origin.session.settle(answer, run.size, len(run.entries))
+                answers = self._deliver(runs, error)
             except Exception:
-                # As above.
-                logger.exception("Message %d was not answered.", run.entries[0].seq)
+                # A bug with some messages must not keep the others from being delivered: they are committed.
+                logger.exception("Message %d was not delivered.", runs[0].entries[0].seq)
+                continue
+            for run, answer in zip(runs, answers, strict=True):
+                try:
+                    run.origin.session.acknowledge(answer, run.size, len(run.entries))
+                except Exception:
+                    # As above.
+                    logger.exception("Message %d was not answered.", run.entries[0].seq)
+
+    def _deliver(self, runs: list[Run], error: StoreError | None) -> list[bytes]:
+        """Deliver runs if they were stored; return the answer to each."""
+        first = runs[0].entries[0]  # the only one, unless all are stored and plain
+        if error is not None:
+            text = "The server cannot write its log, so nothing was stored now. Tell its operator, and try again later."
+            return [encode(Error(codes.STORAGE, text, first.written))]
+        if first.refused:
+            return [self._refusal(first)]
+        if first.duplicate:
+            return [_repeat(first)]
+        self._rooms.delivered_seq = runs[-1].seq
+        recipient = runs[0].origin.recipient
+        if isinstance(recipient, Room):
+            return self._deliver_in_room(recipient, runs)
+        return [self._deliver_to_user(recipient, run) for run in runs]
+
+    def _refusal(self, entry: Entry) -> bytes:
+        if entry.closed is not None:
+            text = self._questions.why_closed(entry.origin.sender, entry.closed)
+            return encode(Error(codes.NOT_OPEN, text, entry.written))
+        return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", entry.written))
+
+    def _deliver_to_user(self, recipient: User, run: Run) -> bytes:
+        """Deliver a run to a user and to the sender's other connections; return the answers.
+
+        The outcome is "delivered" if a connection of the recipient, other than the one that sent it, gets it now.
+        """
+        session, sender, seq = run.origin.session, run.origin.sender, run.seq
+        run.encode()
+        lines = run.lines
+        outcome: Outcome = "stored"
+        for feed in recipient.feeds:
+            if feed.connection is not session and feed.push(seq, lines):
+                outcome = "delivered"
+        if sender is not recipient:
+            for feed in sender.feeds:
+                if feed.connection is not session:
+                    feed.push(seq, lines)
+            self._receipts.owe(recipient, sender, seq)
+            self._presence.talked(sender, recipient)
+        if session.feed is not None:
+            session.feed.skip_own(seq)
+        self._questions.tell(run.entries[0], run.messages[0])
+        return run.answer(outcome)
+
+    # How a room gets what several people have said in it within one batch:
+    #
+    # * Each run is encoded once, whoever gets it.
+    # * A connection that said nothing gets all runs, joined to one piece: one push, one comparison of sizes.
+    # * A connection that said something gets a piece without its own runs, because it knows them. If nobody else said
+    #   anything, that piece is empty and nothing is pushed.
+    # * A feed whose push fails is not live any more, and skip_own() leaves its position alone: it reads the runs from
+    #   the log, in their order. Only the first run is different: the feed of its speaker moves past it before anything
+    #   is pushed, because nothing before it is missing.
+
+    def _deliver_in_room(self, room: Room, runs: list[Run]) -> list[bytes]:
+        """Deliver consecutive runs to a room; return the answers to each.
+
+        The outcome is "delivered" if someone else than the sender gets it now.
+        """
+        for run in runs:
+            run.encode()
+        seq = runs[-1].seq
+        everything = b"".join([run.lines for run in runs])
+        speakers = {feed: None for run in runs if (feed := run.origin.session.feed) is not None}
+        pieces = {
+            feed: b"".join([run.lines for run in runs if run.origin.session is not feed.connection])
+            for feed in speakers
+            if feed in room.feeds
+        }
+        first = runs[0].origin.session.feed
+        if first is not None:
+            first.skip_own(runs[0].seq)
+        reached: set[User] = set()
+        for feed in room.feeds:
+            piece = pieces.get(feed, everything)
+            if piece and feed.push(seq, piece):
+                reached.add(feed.user)
+        room.newest = seq
+        for feed in speakers:
+            feed.skip_own(seq)
+        self._questions.tell(runs[0].entries[0], runs[0].messages[0])
+        return [run.answer("delivered" if len(reached) > (run.origin.sender in reached) else "stored") for run in runs]
 
 
-def _together(entries: list[Entry], start: int) -> list[_Run]:
-    """Return what can be handed on in one piece: what was said together, and in a room what others said behind it."""
+def _group(entries: list[Entry], start: int) -> list[Run]:
+    """Return the runs that can be delivered as one piece: the first, and those that follow it in the same room."""
     runs = [_run(entries, start)]
     first = entries[start]
     room = first.origin.recipient
@@ -92,12 +229,12 @@ def _together(entries: list[Entry], start: int) -> list[_Run]:
 
 
 def _is_plain(entry: Entry) -> bool:
-    """Return whether nothing is to be said of a message but the message."""
+    """Return whether a message was stored now and is neither a question nor an answer to one."""
     return not entry.duplicate and not entry.refused and entry.extra is None
 
 
-def _run(entries: list[Entry], start: int) -> _Run:
-    """Return the messages that can be encoded together, for they were said together."""
+def _run(entries: list[Entry], start: int) -> Run:
+    """Return the run with which ``entries[start:]`` begins."""
     origin, size, end = entries[start].origin, 0, start
     while end < len(entries) and size + (end - start) * _OVERHEAD < _PIECE:
         entry = entries[end]
@@ -105,111 +242,15 @@ def _run(entries: list[Entry], start: int) -> _Run:
             break
         size += len(entry.text)
         end += 1
-    return _Run(entries[start:end], size) if end > start else _Run(entries[start : start + 1], entries[start].size)
-
-
-def _answers(hub: Hub, runs: list[_Run], error: StoreError | None) -> list[bytes]:
-    """Deliver what was stored; return what each who said it is to be told."""
-    first = runs[0].entries[0]  # there are no others, unless all are stored and plain
-    if error is not None:
-        text = "The server cannot write its log, so nothing was stored now. Tell its operator, and try again later."
-        return [encode(Error(codes.STORAGE, text, first.written))]
-    if first.refused:
-        return [_refusal(hub, first)]
-    if first.duplicate:
-        return [_repeat(first)]
-    hub.rooms.handed_on = runs[-1].entries[-1].seq
-    recipient = first.origin.recipient
-    if isinstance(recipient, Room):
-        return _deliver_in_room(hub, recipient, runs)
-    return [_deliver(hub, recipient, run.entries) for run in runs]
-
-
-def _refusal(hub: Hub, entry: Entry) -> bytes:
-    if entry.closed is not None:
-        text = questions.why_closed(hub, entry.origin.sender, entry.closed)
-        return encode(Error(codes.NOT_OPEN, text, entry.written))
-    return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", entry.written))
-
-
-def _deliver(hub: Hub, recipient: User, run: list[Entry]) -> bytes:
-    """Hand on to someone what was said together, encoded once; return the answers.
-
-    Delivered is what was handed to them, and where they wrote to themselves to another connection of theirs.
-    """
-    origin: Origin = run[0].origin
-    session, sender, seq = origin.session, origin.sender, run[-1].seq
-    messages = _messages(run)
-    lines = encode_all(messages)
-    outcome: Outcome = "stored"
-    for feed in recipient.feeds:
-        if feed.session is not session and feed.push(seq, lines):
-            outcome = "delivered"
-    if sender is not recipient:
-        for feed in sender.feeds:
-            if feed.session is not session:
-                feed.push(seq, lines)
-        hub.receipts.owe(recipient, sender, seq)
-        hub.presence.talked(sender, recipient)
-    if session.feed is not None:
-        session.feed.passed(seq)
-    hub.questions.tell(hub, run[0], messages[0])
-    return _sent(run, outcome)
-
-
-def _deliver_in_room(hub: Hub, room: Room, runs: list[_Run]) -> list[bytes]:
-    """Hand on what was said in a room, one behind the other: encoded once, and in one piece; return the answers.
-
-    Delivered is what was handed to someone else.
-    """
-    said = [(run.entries[0].origin.session, _messages(run.entries)) for run in runs]
-    lines = [encode_all(messages) for _, messages in said]
-    speakers = {session.feed: session for session, _ in said if session.feed is not None}
-    # Whoever spoke gets what the others said.
-    pieces = {
-        feed: b"".join([line for line, (session, _) in zip(lines, said, strict=True) if session is not speaker])
-        for feed, speaker in speakers.items()
-        if feed in room.feeds
-    }
-    everything, seq = b"".join(lines), runs[-1].entries[-1].seq
-    if said[0][0].feed is not None:
-        said[0][0].feed.passed(runs[0].entries[-1].seq)  # even if the others' is too much for it
-    took: set[User] = set()
-    for feed in room.feeds:
-        piece = pieces.get(feed, everything)
-        if piece and feed.push(seq, piece):
-            took.add(feed.user)
-    room.newest = seq
-    for feed in speakers:
-        feed.passed(seq)
-    hub.questions.tell(hub, runs[0].entries[0], said[0][1][0])
-    return [
-        _sent(run.entries, "delivered" if len(took) > (run.entries[0].origin.sender in took) else "stored")
-        for run in runs
-    ]
-
-
-def _messages(run: list[Entry]) -> list[Message]:
-    """Return the frames of what was said together."""
-    origin: Origin = run[0].origin
-    by, to = origin.sender.name, origin.recipient.name
-    messages = [Message(entry.seq, entry.written, by, to, entry.text, entry.at, entry.re) for entry in run]
-    extra = run[0].extra
-    if extra is not None:
-        questions.add(messages[0], extra)
-    return messages
-
-
-def _sent(run: list[Entry], outcome: Outcome) -> bytes:
-    return encode_all([Sent(entry.written, entry.seq, entry.at, outcome) for entry in run])
+    return Run(entries[start:end], size) if end > start else Run(entries[start : start + 1], entries[start].size)
 
 
 def _repeat(entry: Entry) -> bytes:
-    """Answer a retry: the message has its place already."""
+    """Return the answer to a message that was stored before."""
     origin: Origin = entry.origin
     sender, recipient = origin.sender, origin.recipient
-    delivered = (isinstance(recipient, User) and recipient.shown >= entry.seq) or any(
-        feed.mode is Mode.LIVE and feed.position >= entry.seq and (feed.user is not sender or sender is recipient)
+    delivered = (isinstance(recipient, User) and recipient.public_cursor >= entry.seq) or any(
+        feed.live and feed.position >= entry.seq and (feed.user is not sender or sender is recipient)
         for feed in recipient.feeds
     )
     return encode(Sent(entry.written, entry.seq, entry.at, "delivered" if delivered else "stored"))

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.errors import ChatError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
-from chatcli.protocol.frames import Error, Skipped
+from chatcli.protocol.frames import Error, Live, Message, Skipped
 from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery
 
 if TYPE_CHECKING:
-    from chatcli.server.hub import Hub
-    from chatcli.server.session import Session
-    from chatcli.server.state.rooms import Room
-    from chatcli.server.state.users import User
+    from collections.abc import Callable
+
+    from chatcli.server.model import Connection, Room, Subscription, User
     from chatcli.server.throttle import Later
+    from chatcli.store.interface import Log
+    from chatcli.store.records import MessageRow
 
 _PAGE: Final = 500  # messages
 _HELD: Final = 256 * 1024  # bytes
@@ -42,6 +43,20 @@ _LIVE: Final = Mode.LIVE
 _LAGGING: Final = Mode.LAGGING
 
 
+class FeedSource(NamedTuple):
+    """Where feeds read; one for all of them.
+
+    Attributes:
+        log: the log.
+        to_frame: returns the frame of a message from the log.
+        room_name: returns the name of the room with that id.
+    """
+
+    log: Log
+    to_frame: Callable[[MessageRow], Message]
+    room_name: Callable[[int], str]
+
+
 class Feed:
     """Gives one session every message of its user behind ``position``, in order, each once.
 
@@ -51,9 +66,9 @@ class Feed:
     be read from the log in its turn.
 
     Args:
-        session: gets the messages.
+        connection: gets the messages.
         user: whose feed it is.
-        hub: the middle of the server.
+        source: where it reads.
         position: the ``seq`` behind which to begin.
         unread_only: until it is live for the first time, leave out what the user said to others.
         newest: until then, leave out of each room what was missed but for so many messages; None for nothing.
@@ -64,19 +79,25 @@ class Feed:
     """
 
     __slots__ = (
-        "_ended", "_floors", "_held", "_held_bytes", "_hub", "_log", "_newest", "_unread_only", "listening", "mode",
-        "position", "session", "user",
+        "_ended", "_floors", "_held", "_held_bytes", "_newest", "_source", "_unread_only", "connection", "listening",
+        "mode", "position", "user",
     )  # fmt: skip
 
     def __init__(
-        self, session: Session, user: User, hub: Hub, position: int, *, unread_only: bool, newest: int | None = None
+        self,
+        connection: Connection,
+        user: User,
+        source: FeedSource,
+        *,
+        position: int,
+        unread_only: bool,
+        newest: int | None = None,
     ) -> None:
-        self.session = session
+        self.connection = connection
         self.user = user
         self.position = position
         self.mode = Mode.LAGGING
-        self._hub = hub
-        self._log = hub.log
+        self._source = source
         self._unread_only = unread_only
         self._newest = newest
         self._floors: dict[int, int] = {}
@@ -93,7 +114,7 @@ class Feed:
             lines: as the client is to get them.
         """
         if self.mode is _LIVE:
-            if self.session.take(lines):
+            if self.connection.try_send(lines):
                 self.position = seq
                 return True
             self._fall_behind()
@@ -104,7 +125,12 @@ class Feed:
         self.mode = _LAGGING
         self._held, self._held_bytes = [], 0
 
-    def passed(self, seq: int) -> None:
+    @property
+    def live(self) -> bool:
+        """Whether messages are passed on as they are committed."""
+        return self.mode is _LIVE
+
+    def skip_own(self, seq: int) -> None:
         """Note a message that this session sent itself: it need not be told."""
         if self.mode is _LIVE:
             self.position = seq
@@ -115,12 +141,12 @@ class Feed:
         self._held_bytes += len(lines)
         if self._held_bytes > _HELD or len(self._held) >= _PIECES:
             self._held = None
-            self.session.wake()  # not now: whoever hands this over may be going through the feeds of a room
+            self.connection.wake()  # not now: whoever hands this over may be going through the feeds of a room
             return False
         self._held.append((seq, lines))
         return True
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Read on, if the feed is behind and nothing is being read; the session calls it whenever it can take more."""
         if self.mode is not _LAGGING:
             return
@@ -128,8 +154,8 @@ class Feed:
             self._hand_over(self._held)
             return
         if not self.listening:
-            self._listen()
-        upto = self._log.head
+            self._subscribe()
+        upto = self._source.log.head
         if self.position >= upto:
             self._go_live()
             return
@@ -139,7 +165,7 @@ class Feed:
                 user=self.user.id, after=self.position, upto=upto, newest=self._newest, unread_only=self._unread_only
             )
             self._newest = None
-            self._log.read(backlog, self._backlog_read)
+            self._source.log.read(backlog, self._backlog_read)
             return
         self._held, self._held_bytes = [], 0
         query = FeedQuery(
@@ -150,23 +176,23 @@ class Feed:
             unread_only=self._unread_only,
             floors=self._floors,
         )
-        self._log.read(query, lambda page, error: self._page_read(upto, page, error))
+        self._source.log.read(query, lambda page, error: self._page_read(upto, page, error))
 
     def _backlog_read(self, backlog: list[Backlog] | None, error: ChatError | None) -> None:
         """Say what is left out, and go on with the rest."""
-        if self._ended or self.session.closed:
+        if self._ended or self.connection.closed:
             return
         if backlog is None:
             self._give_up(error)
             return
         for one in backlog:
             self._floors[one.room] = one.floor
-            self.session.put(encode(Skipped(self._hub.rooms.name_of(one.room), one.count, one.floor + 1)))
+            self.connection.send(encode(Skipped(self._source.room_name(one.room), one.count, one.floor + 1)))
         self.mode = Mode.LAGGING
-        self.session.wake()
+        self.connection.wake()
 
     def _give_up(self, error: ChatError | None) -> None:
-        self.session.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
+        self.connection.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
 
     def _hand_over(self, held: list[tuple[int, bytes]]) -> None:
         """Go live with what was held, as far as the socket takes it."""
@@ -175,14 +201,14 @@ class Feed:
             if seq > self.position:
                 self.push(seq, lines)
 
-    def stalled(self) -> None:
+    def pause(self) -> None:
         """Stop being live: the socket is full."""
         if self.mode is _LIVE:
             self._fall_behind()
         elif self.mode is _LAGGING and self._held is None:
             self.stop_listening()
 
-    def _listen(self) -> None:
+    def _subscribe(self) -> None:
         self.listening = True
         for room in self.user.rooms:
             room.feeds[self] = None
@@ -200,23 +226,23 @@ class Feed:
         return listened
 
     def _page_read(self, upto: int, page: FeedPage | None, error: ChatError | None) -> None:
-        if self._ended or self.session.closed:
+        if self._ended or self.connection.closed:
             return
         if page is None:
             self._give_up(error)
             return
         if page.rows:
-            self.session.put(encode_all([self._hub.message(row) for row in page.rows]))
+            self.connection.send(encode_all([self._source.to_frame(row) for row in page.rows]))
         if page.damaged:
             text = f"The server's log is damaged: {page.damaged} of your messages cannot be read. Tell its operator."
-            self.session.put(encode(Error(codes.STORAGE, text)))
+            self.connection.send(encode(Error(codes.STORAGE, text)))
         self.mode = Mode.LAGGING
         self.position = max(self.position, page.upto)
         if page.upto < upto:
             self._held = None
-            if self.session.full:
+            if self.connection.full:
                 self.stop_listening()
-            self.session.wake()
+            self.connection.wake()
             return
         self._catch_up_with_held()
 
@@ -224,20 +250,20 @@ class Feed:
         """Go live if everything that came meanwhile was held. No await between the page and this."""
         held, self._held = self._held, None
         if held is None:
-            if self.session.full:
+            if self.connection.full:
                 self.stop_listening()
-            self.session.wake()
+            self.connection.wake()
             return
         self._go_live()
         self._hand_over(held)
         if self.mode is _LAGGING:
-            self.session.wake()
+            self.connection.wake()
 
     def _go_live(self) -> None:
         self.mode = Mode.LIVE
         self._unread_only = False
         self._floors = {}
-        self.session.caught_up(self.position)
+        self.connection.send(encode(Live(self.position)))
 
 
 class EndedFeeds:
@@ -251,9 +277,9 @@ class EndedFeeds:
 
     def __init__(self, later: Later) -> None:
         self._later = later
-        self._waiting: deque[tuple[Feed, tuple[Room, ...]]] = deque()
+        self._waiting: deque[tuple[Subscription, tuple[Room, ...]]] = deque()
 
-    def add(self, feed: Feed, rooms: tuple[Room, ...]) -> None:
+    def add(self, feed: Subscription, rooms: tuple[Room, ...]) -> None:
         """Have rooms let go of a feed."""
         self._waiting.append((feed, rooms))
         if len(self._waiting) == 1:

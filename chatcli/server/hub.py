@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
@@ -16,30 +16,28 @@ from chatcli.protocol.frames import Hello, Message, Send
 from chatcli.protocol.ids import id_text
 from chatcli.protocol.names import check_name, is_room
 from chatcli.protocol.text import printable_line
-from chatcli.server import delivery as delivering
 from chatcli.server import slices
-from chatcli.server.batcher import Turn
-from chatcli.server.delivery import Origin
-from chatcli.server.feed import EndedFeeds, Feed
+from chatcli.server.batcher import TickBatcher
+from chatcli.server.delivery import Delivery, Origin
+from chatcli.server.feed import EndedFeeds, Feed, FeedSource
 from chatcli.server.limits import Limits
+from chatcli.server.model import Connection, Room, User
 from chatcli.server.security.device_links import Links
 from chatcli.server.security.rate_limits import Allowances
 from chatcli.server.state import questions
 from chatcli.server.state.moderation import Rulings
-from chatcli.server.state.presence import Later, Presence
+from chatcli.server.state.presence import Presence
 from chatcli.server.state.questions import Questions
 from chatcli.server.state.receipts import Receipts
 from chatcli.server.state.room_events import Notices
-from chatcli.server.state.rooms import Room, Rooms
+from chatcli.server.state.rooms import Rooms
 from chatcli.server.state.unread import Counting
-from chatcli.server.state.users import RELEASED, Directory, User
-from chatcli.server.throttle import Pace
-from chatcli.store.interface import Log, OnCommit
+from chatcli.server.state.users import RELEASED, Directory
+from chatcli.server.throttle import Later, Pace
+from chatcli.store.interface import Log
 from chatcli.store.records import Barrier, Batch, Change, Entry, MessageRow, OnWritten, Rename
 
 if TYPE_CHECKING:
-    from chatcli.server.handlers.operators import Admin
-    from chatcli.server.session import Session
     from chatcli.store.question_data import Extra
 
 logger = logging.getLogger(__name__)
@@ -48,53 +46,72 @@ _AT_ONCE: Final = 1000  # connections whose deadlines are looked at in one turn 
 _AROUND: Final = "@:,<>"  # what people may write around a name, and is no part of it
 
 
+class HubConnection(Connection, Protocol):
+    """A session, as the hub and the handlers see it."""
+
+    @property
+    def hub(self) -> Hub:
+        """The hub that it belongs to."""
+
+    def tick(self, seconds: float) -> None:
+        """Check the deadlines; called every so many seconds."""
+
+    def stop_reading(self) -> None:
+        """Process nothing more from the client: the server is about to stop."""
+
+    def abort(self) -> None:
+        """Close at once, without sending what is unsent."""
+
+
 class Hub:
-    """The middle of the server.
+    """Owns all users, rooms and sessions, and the way of messages into the log and out of it.
 
     Args:
-        open_log: opens the log, given what to tell of each batch.
+        log: the log, which reports its batches to :meth:`committed`.
         limits: what clients may do.
-        turn: gathers output and batches.
+        batcher: collects output and batches.
         later: runs a callable after so many seconds.
         clock: the time in milliseconds since 1970-01-01 UTC.
         seconds: a clock that never goes back.
+        server_key: the fingerprint of the server's key, which the clients' proofs are bound to.
 
     Attributes:
-        server_key: the fingerprint of the server's key, which the clients' proofs are bound to.
-        admin: carries out what operators ask for, once it is there.
+        server_key: as given, or a newer one, once the certificate was read again.
     """
 
     def __init__(
         self,
-        open_log: Callable[[OnCommit], Log],
+        *,
+        log: Log,
         limits: Limits,
-        turn: Turn,
+        batcher: TickBatcher,
         later: Later,
         clock: Callable[[], int],
         seconds: Callable[[], float],
+        server_key: str,
     ) -> None:
         self.limits = limits
-        self.turn = turn
+        self.batcher = batcher
         self.clock = clock
         self.seconds = seconds
         self.later = later
-        self.log = open_log(self._committed)
-        self.admin: Admin | None = None
-        state = self.log.load()
+        self.log = log
+        self.server_key = server_key
+        state = log.load()
         self.directory = Directory(state.users, state.keys)
-        self.rulings = Rulings(self.log, state.rulings, turn, clock)
-        self.allowances = Allowances(limits, seconds)
+        self.rulings = Rulings(log, state.rulings, batcher, clock)
+        self.allowances = Allowances(limits, seconds, later)
         self.links = Links(seconds)
         self.notices = Notices(later)
-        self.rooms = Rooms(self.log, state, turn, self.directory, self.rulings, self.allowances, self.notices, clock)
-        self.receipts = Receipts(self.log, Pace(later))
-        self.questions = Questions()
+        self.rooms = Rooms(log, state, batcher, self.directory, self.rulings, self.allowances, self.notices, clock)
+        self.receipts = Receipts(log, Pace(later))
+        self.questions = Questions(clock, self.directory.name_of, self.sees)
         self.counting = Counting()
-        self.presence = Presence(self.log, self.directory, later, clock)
+        self.presence = Presence(log, self.directory, later, clock)
+        self.sessions: set[HubConnection] = set()
+        self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
+        self._feed_source = FeedSource(log, self.message, self.rooms.name_of)
         self._ended_feeds = EndedFeeds(later)
-        self.sessions: set[Session] = set()
-        self.server_key = ""  # its fingerprint; known before the first connection is taken
-        turn.commit_with(self.log.commit)
 
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed: see to deadlines, and write how far people have read."""
@@ -111,24 +128,32 @@ class Hub:
                     logger.exception("%s could not be looked after.", session)
             yield
 
-    def enter(self, session: Session, user: User, hello: Hello) -> Feed:
+    def enter(self, session: Connection, user: User, hello: Hello) -> Feed:
         """Give a session its feed, from ``since`` or from where its user left off; the session sets it going."""
         since = hello.since
         position = user.cursor if since is None else min(since, self.log.head)
-        feed = Feed(session, user, self, position, unread_only=since is None, newest=hello.newest)
+        feed = Feed(
+            session,
+            user,
+            self._feed_source,
+            position=position,
+            unread_only=since is None,
+            newest=hello.newest,
+        )
         user.feeds.append(feed)
         return feed
 
-    def leave(self, session: Session) -> None:
+    def leave(self, session: Connection) -> None:
         """Forget a session; if it was someone's open ``join``, they are gone from everyone's list at once."""
-        user, feed = session.user, session.feed
+        user = session.user
         if user is None:
             return
         if session in user.sessions:
             user.sessions.remove(session)
-            self.allowances.charge_visit(user, self.later)
+            self.allowances.charge_visit(user)
         self.receipts.forget(session)
         self.questions.forget(session)
+        feed = session.feed
         if feed is not None and feed in user.feeds:
             user.feeds.remove(feed)
             if feed.end():
@@ -140,7 +165,7 @@ class Hub:
 
     def say(
         self,
-        session: Session,
+        session: Connection,
         sender: User,
         recipient: User | Room,
         frame: Send,
@@ -162,7 +187,7 @@ class Hub:
             written=frame.id,
         )
         self.log.append_message(entry)
-        self.turn.wake()
+        self.batcher.schedule()
         return entry.size
 
     def find_user(self, spelling: str, asker: User, *, or_room: bool = True) -> User:
@@ -210,10 +235,10 @@ class Hub:
             return user.id in (sender, recipient)
         return self.rooms.reads_in(recipient, user, seq, was_there=sender == user.id)
 
-    def when_written(self, function: Callable[[], None]) -> None:
+    def after_flush(self, function: Callable[[], None]) -> None:
         """Call a function once all that was queued for the log until now is written, or is known not to be."""
         self.log.append_change(Barrier(), lambda _error: function())
-        self.turn.wake()
+        self.batcher.schedule()
 
     def rename(self, user: User, name: str, settled: OnWritten) -> None:
         """Give someone a name that nobody can ask for, and the one they had free, once that is on disk.
@@ -232,16 +257,16 @@ class Hub:
                     self.rooms.invitations.end(room, user)
 
         self.log.append_change(Rename(user.id, name, key), written)
-        self.turn.wake()
+        self.batcher.schedule()
 
-    def _committed(self, batch: Batch, error: StoreError | None) -> None:
+    def committed(self, batch: Batch, error: StoreError | None) -> None:
         """Follow up what was committed, in the order of the log: who is in a room is told what is said from then on."""
         for part in batch.in_order():
             if isinstance(part, Change):
                 self._settle(part, error)
             else:
-                delivering.hand_on(self, part, error)
-        self.turn.wake()  # what has come meanwhile is the next batch
+                self._delivery.deliver_batch(part, error)
+        self.batcher.schedule()  # what has come meanwhile is the next batch
 
     def _settle(self, change: Change, error: StoreError | None) -> None:
         try:

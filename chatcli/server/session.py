@@ -6,7 +6,7 @@ A session knows no sockets: it is given a :class:`Wire`, and bytes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from chatcli import __version__
@@ -19,16 +19,16 @@ from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
 from chatcli.server.handlers import auth, refusals
 from chatcli.server.handlers import messages as sending
-from chatcli.server.handlers import table as requests
 from chatcli.server.handlers.auth import Claimant
 from chatcli.server.security.account import Account
 from chatcli.server.security.prices import KIB, REFUSED, SHARE, WASTE, price
 
 if TYPE_CHECKING:
     from chatcli.server.feed import Feed
+    from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
     from chatcli.server.limits import Limits
-    from chatcli.server.state.users import User
+    from chatcli.server.model import User
     from chatcli.server.transport import Wire
 
 logger = logging.getLogger(__name__)
@@ -59,41 +59,44 @@ class Session:
     """One connection.
 
     Args:
-        hub: the middle of the server.
+        hub: the hub that it belongs to.
+        handlers: the handler of each frame that a client may send once it is logged in.
         wire: what to write to.
         peer: the other end's address.
-        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`. A listener that learns
-            later what a caller speaks sets it before it passes on the first byte.
 
     Attributes:
+        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`. The listener sets it
+            before it passes on the first byte.
         client: which start of which client this is, as it says itself.
         key: the public key that it has proved.
         purpose: what it is for.
-        tells: whether others are told what it has shown.
+        shares_receipts: whether others learn how far it has shown messages.
         user: whose it is, once that is proved.
         feed: what it is told of, if its purpose includes that.
     """
 
     __slots__ = (
-        "_account", "_age", "_backlog", "_bad_frames", "_bidden", "_claimant", "_heard", "_in_flight", "_leaving",
-        "_left", "_out", "_paused", "_quiet", "_reader", "_stale_roster", "_state", "_unread", "_unsent", "_wire",
-        "channel", "client", "feed", "hub", "key", "peer", "purpose", "tells", "user",
+        "_account", "_age", "_backlog", "_bad_frames", "_bye_received", "_claimant", "_handlers", "_heard",
+        "_in_flight", "_leaving", "_left", "_out", "_paused", "_quiet", "_reader", "_stale_roster", "_state",
+        "_unread", "_unsent", "_wire", "channel", "client", "feed", "hub", "key", "peer", "purpose", "shares_receipts",
+        "user",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, wire: Wire, peer: Address, channel: bytes = b"") -> None:
+    def __init__(self, hub: Hub, handlers: Mapping[type, Handler], wire: Wire, peer: Address) -> None:
         limits = hub.limits
         self.peer = peer
-        self.channel = channel
+        self.channel = b""
         self.client = ""
         self.key = b""
         self.user: User | None = None
         self.feed: Feed | None = None
         self.hub = hub
+        self._handlers = handlers
         self._wire = wire
         self._reader: FrameReader[f.ClientFrame] = FrameReader(client_frames(), limits.frame, limits.bad_frames)
         self._state = State.GREETING
         self.purpose: f.Purpose = "query"
-        self.tells = True
+        self.shares_receipts = True
         self._backlog: list[f.ClientFrame | BadFrame] | None = None  # what came and has to wait
         self._claimant: Claimant | None = None
         self._unread = b""  # what came at once and was too much for one turn
@@ -103,7 +106,7 @@ class Session:
         self._in_flight = 0  # bytes said and not yet committed
         self._paused = 0
         self._leaving = False
-        self._bidden = False  # the client has said goodbye: nothing behind that is taken
+        self._bye_received = False  # the client has said goodbye: nothing behind that is taken
         self._stale_roster = False
         self._bad_frames = 0.0  # fewer with time
         self._age = 0.0  # seconds on the way in or out
@@ -121,7 +124,7 @@ class Session:
     def account(self) -> Account:
         """What it pays from for what it says."""
         if self._account is None:
-            self._account = Account(self)
+            self._account = Account(self, self.hub.allowances)
         return self._account
 
     @property
@@ -164,13 +167,13 @@ class Session:
         if len(data) > len(frames) * KIB or self._reader.blank:
             blank, self._reader.blank = self._reader.blank, 0
             self.account.charge_read(frames, len(data), blank)
-        self._work(frames)
+        self._process(frames)
         if self._backlog:
             self._hold_rest()
 
     def _read_on(self) -> None:
         """Take the next portion of what came at once: the others are to have their turn between two of them."""
-        if self.closed or self._bidden:
+        if self.closed or self._bye_received:
             self._unread = b""
             return
         portion = _PORTION if self.welcomed else _GREETING_PORTION
@@ -178,12 +181,12 @@ class Session:
         self._read(data)
         self._hold_rest()
 
-    def _work(self, frames: list[f.ClientFrame | BadFrame]) -> None:
+    def _process(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Take frames until there is too much to be sent, or the name is being written; keep the rest for then."""
         account, index = self.account, 0
         account.spent = 0.0
         while index < len(frames):
-            if self._bidden:
+            if self._bye_received:
                 return
             if (
                 self._unsent > self.hub.limits.unsent
@@ -199,7 +202,7 @@ class Session:
                     index = end
                     continue
             account.charge(price(frame))
-            self._take(frame)
+            self._dispatch(frame)
             index += 1
             if type(frame) not in _LIGHT:
                 # Others get their turn between two questions, whatever each of them costs.
@@ -219,12 +222,12 @@ class Session:
             return True
         return bool(self._paused & _UNSENT) and self._wire.get_write_buffer_size() > self.hub.limits.unsent
 
-    def _go_on(self) -> None:
+    def _resume_work(self) -> None:
         """Take up what was left when there was too much to be sent, or too much for one turn."""
         if self._has_more and not self._held_up:
             frames, self._backlog = self._backlog, None
             if frames:
-                self._work(frames)
+                self._process(frames)
             else:
                 self._read_on()
             self._hold_rest()
@@ -238,25 +241,25 @@ class Session:
         else:
             self._resume(_BACKLOG)
 
-    def ended(self) -> None:
+    def eof_received(self) -> None:
         """Note that the client has said its last word; answer what is open, then close."""
         self._leave()
 
-    def stalled(self) -> None:
+    def pause_writing(self) -> None:
         """Note that the socket is full."""
         self._pause(_UNSENT)
         if self.feed is not None:
-            self.feed.stalled()
+            self.feed.pause()
 
-    def drained(self) -> None:
+    def resume_writing(self) -> None:
         """Note that the socket takes more."""
         self._quiet = 0.0
         self._resume(_UNSENT)
         if self.feed is not None:
-            self.feed.go_on()
-        self._go_on()
+            self.feed.resume()
+        self._resume_work()
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         """Note that the connection is gone."""
         self._state = State.CLOSED
         self._out.clear()
@@ -265,35 +268,35 @@ class Session:
         self.hub.leave(self)
         logger.info("%s has gone", self)
 
-    def put(self, line: bytes) -> None:
+    def send(self, line: bytes) -> None:
         """Say a line at the end of this turn."""
         if self._state is _CLOSED:
             return
         if not self._out:
-            self.hub.turn.gather(self)
+            self.hub.batcher.enqueue(self)
         self._out.append(line)
         self._unsent += len(line)
 
-    def take(self, line: bytes) -> bool:
+    def try_send(self, line: bytes) -> bool:
         """Say a line unless too much waits to be sent already; return whether it will be said."""
         if self._unsent > self.hub.limits.unsent or self._paused & _UNSENT or self._state is _CLOSED:
             return False
         # As in put(), without the call: this is the innermost of what is done for every delivery.
         if not self._out:
-            self.hub.turn.gather(self)
+            self.hub.batcher.enqueue(self)
         self._out.append(line)
         self._unsent += len(line)
         return True
 
-    def notify(self, line: bytes) -> None:
+    def send_droppable(self, line: bytes) -> None:
         """Say a line that may be replaced by a roster later: nobody waits for it."""
-        if not self.take(line):
+        if not self.try_send(line):
             self._stale_roster = True
 
     def wake(self) -> None:
         """See to it that the feed is asked to go on, at the end of this turn."""
         if not self._out:
-            self.hub.turn.gather(self)
+            self.hub.batcher.enqueue(self)
 
     def flush(self) -> None:
         """Write what was gathered, in one go."""
@@ -310,23 +313,19 @@ class Session:
                 self._wire.abort()
         if self._paused & _UNSENT:
             if self.feed is not None:
-                self.feed.stalled()
+                self.feed.pause()
             if self._has_more:
-                self._go_on()
+                self._resume_work()
             return
         if self._stale_roster:
             self._stale_roster = False
-            self.put(self.hub.presence.people(0, ROSTER, self.user))
+            self.send(self.hub.presence.people(0, ROSTER, self.user))
         if self.feed is not None:
-            self.feed.go_on()
+            self.feed.resume()
         if self._has_more or self._leaving:
-            self._go_on()
+            self._resume_work()
 
-    def caught_up(self, seq: int) -> None:
-        """Say that the feed is live."""
-        self.put(encode(f.Live(seq)))
-
-    def _take(self, frame: f.ClientFrame | BadFrame) -> None:
+    def _dispatch(self, frame: f.ClientFrame | BadFrame) -> None:
         if isinstance(frame, BadFrame):
             self._bad(frame)
             return
@@ -336,20 +335,20 @@ class Session:
             if following is None:
                 self._unexpected(frame)
             else:
-                self._HANDLERS[kind](self, frame)
+                (self._HANDLERS.get(kind) or self._handlers[kind])(self, frame)
         except Refused as refusal:
             self._refuse(frame, refusal)
 
     def _refuse(self, frame: f.ClientFrame, refusal: Refused) -> None:
         self.account.charge(REFUSED)
-        self.put(refusals.error_line(frame, refusal))
+        self.send(refusals.error_line(frame, refusal))
         if self._state is State.GREETING:
             self._count_bad()
 
     def _bad(self, frame: BadFrame) -> None:
         if self._state is State.CLOSED:
             return
-        self.put(encode(f.Error(frame.code, frame.text, frame.id, frame.n)))
+        self.send(encode(f.Error(frame.code, frame.text, frame.id, frame.n)))
         self._count_bad()
 
     def _count_bad(self) -> None:
@@ -367,13 +366,13 @@ class Session:
     def _hello(self, frame: f.Hello) -> None:
         self._claimant = claimant = auth.hear(self.hub, self, frame)
         self.purpose = frame.purpose
-        self.tells = frame.receipts
+        self.shares_receipts = frame.receipts
         if claimant is None:
             self._welcome(frame)
         else:
             self._state = State.PROVING
             server = f"chatcli/{__version__}"
-            self.put(encode(f.Challenge(key_text(claimant.nonce), server, self.hub.server_key)))
+            self.send(encode(f.Challenge(key_text(claimant.nonce), server, self.hub.server_key)))
 
     def _prove(self, frame: f.Prove) -> None:
         claimant, self._claimant = self._claimant, None
@@ -405,8 +404,8 @@ class Session:
         try:
             self._welcome(hello)
         except Refused as refusal:
-            self.put(refusals.error_line(hello, refusal))
-        self._go_on()
+            self.send(refusals.error_line(hello, refusal))
+        self._resume_work()
 
     def _welcome(self, hello: f.Hello) -> None:
         hub, user = self.hub, self.user
@@ -428,14 +427,14 @@ class Session:
             welcome.user = user.name
             welcome.rooms = [room.name for room in user.rooms]
             welcome.invited = [room.name for room in hub.rooms.invitations.of(user)]
-        self.put(encode(welcome))
+        self.send(encode(welcome))
         if self.feed is not None:
-            self.feed.go_on()
+            self.feed.resume()
         if user is not None and hello.purpose == "join" and not self._leaving:
             hub.presence.came(user)
         logger.info("%s is in", self)
 
-    def own(self) -> User:
+    def require_user(self) -> User:
         """Return whose connection it is.
 
         Raises:
@@ -445,8 +444,8 @@ class Session:
             raise Refused(codes.NOT_ALLOWED, "That needs a name; say hello with one.")
         return self.user
 
-    def said(self, size: int, count: int = 1, reach: int = 0) -> None:
-        """Note messages of that size, all together, on their way into the log; :meth:`settle` answers them.
+    def charge(self, size: int, count: int = 1, reach: int = 0) -> None:
+        """Note messages of that size, all together, on their way into the log; acknowledge answers them.
 
         Args:
             size: of their texts.
@@ -459,11 +458,11 @@ class Session:
             self._pause(_IN_FLIGHT)
         self.account.charge_messages(count * (1 + reach // SHARE))
 
-    def settle(self, answer: bytes, size: int, count: int) -> None:
+    def acknowledge(self, answer: bytes, size: int, count: int) -> None:
         """Answer messages that this session sent, of that size all together."""
         self._answered(answer, size + count * _ENTRY_OVERHEAD)
 
-    def wait(self) -> bool:
+    def suspend(self) -> bool:
         """Take no more frames until what was asked for can be answered; return whether messages are being written."""
         writing = self._in_flight > 0
         self._in_flight += _ENTRY_OVERHEAD
@@ -485,24 +484,24 @@ class Session:
             answer = encode(answer)
         self._resume(_WAITING)
         self._answered(answer, _ENTRY_OVERHEAD)
-        self._go_on()
+        self._resume_work()
 
-    def take_said(self, size: int, reach: int) -> None:
-        """Go on behind a message that had to wait before it could be queued, as :meth:`said` does for others."""
+    def resume_charged(self, size: int, reach: int) -> None:
+        """Go on behind a message that had to wait before it could be queued, as :meth:`charge` does for others."""
         self._in_flight -= _ENTRY_OVERHEAD
-        self.said(size, 1, reach)
+        self.charge(size, 1, reach)
         self._resume(_WAITING)
-        self._go_on()
+        self._resume_work()
 
-    def take_again(self, frame: f.ClientFrame) -> None:
+    def retry(self, frame: f.ClientFrame) -> None:
         """Take a frame that had to wait as if it came now."""
         self._in_flight -= _ENTRY_OVERHEAD
         self._resume(_WAITING)
-        self._take(frame)
-        self._go_on()
+        self._dispatch(frame)
+        self._resume_work()
 
     def _answered(self, answer: bytes, size: int) -> None:
-        self.put(answer)
+        self.send(answer)
         self._in_flight -= size
         if self._paused & _IN_FLIGHT and self._in_flight <= self.hub.limits.in_flight // 2:
             self._resume(_IN_FLIGHT)
@@ -510,7 +509,7 @@ class Session:
             self._leave()
 
     def _bye(self, _frame: f.Bye) -> None:
-        self._bidden = True
+        self._bye_received = True
         self._leave()
 
     def _leave(self) -> None:
@@ -529,7 +528,7 @@ class Session:
         """Close behind these words, which are in the language of the caller."""
         if self.closed:
             return
-        self.put(farewell)
+        self.send(farewell)
         self.hub.leave(self)
         self._state = State.CLOSED
         self._age = 0.0
@@ -543,7 +542,7 @@ class Session:
         """Close now, whatever was not sent yet."""
         self._wire.abort()
 
-    def stop_listening(self) -> None:
+    def stop_reading(self) -> None:
         """Take nothing more from the client; the server is about to stop."""
         self._pause(_STOPPING)
 
@@ -554,7 +553,7 @@ class Session:
     def release(self) -> None:
         """Take what comes from the client again."""
         self._resume(_ALLOWANCE)
-        self._go_on()
+        self._resume_work()
 
     def _pause(self, reason: int) -> None:
         if not self._paused and not self.closed:
@@ -569,7 +568,7 @@ class Session:
     def tick(self, seconds: float) -> None:
         """Note that so many seconds have passed."""
         limits = self.hub.limits
-        if self._account is not None and self._account.settled():
+        if self._account is not None and self._account.reset():
             self._account = None
         # Whoever is not read because they have said too much is not silent.
         heard = self._heard or self._paused & (_ALLOWANCE | _UNSENT) == _ALLOWANCE
@@ -605,5 +604,4 @@ class Session:
         f.Hello: _hello,
         f.Prove: _prove,
         f.Bye: _bye,
-        **requests.HANDLERS,
     }

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chatcli.server.limits import Limits
-from tests.support import OWN, Caller, ThreadServer, key_of, new_id
+from tests.support import OWN, Caller, ThreadServer, key_of, new_id, sessions_of
 
 _ROOMS, _USERS, _PERIODS, _ONLINE = 20_000, 100_000, 20_000, 2_000
 _ALICE, _BOB, _FIRST = 1, 2, 11  # ids of users; those who are online begin with the last
@@ -177,7 +177,7 @@ class House:
             user = self.server.hub.directory.find(name)
             if user is not None:
                 user.purse = None
-                for session in user.sessions:
+                for session in sessions_of(self.server, name):
                     session.account.open()
 
         self.server.run(fill)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from chatcli.protocol.address import Address
 from chatcli.server.limits import Limits
-from tests.support import Program, ThreadServer
+from tests.support import Program, ThreadServer, pass_time
 
 
 class Running(Protocol):
@@ -40,12 +40,7 @@ class InThread:
 
     def pass_time(self, seconds: int) -> None:
         """Have its clock run ahead."""
-
-        def set_clock() -> None:
-            clock = self._server.hub.clock
-            self._server.hub.clock = lambda: clock() + seconds * 1000
-
-        self._server.run(set_clock)
+        pass_time(self._server, seconds)
         self.ahead += seconds
 
     def ask_to_stop(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.limits import Limits
-from tests.support import Caller, ThreadServer, eventually, known
+from tests.support import Caller, ThreadServer, eventually, session_of
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_answers_that_nobody_reads_do_not_fill_memory(tmp_path: Path) -> None:
 
             def waiting() -> tuple[int, int]:
                 """Return the questions without an answer, and the bytes of answers that are not sent yet."""
-                (session,) = known(server, "greedy").sessions
+                session = session_of(server, "greedy")
                 lines = session._unread.count(b"\n") + len(session._backlog or ())
                 return lines, session._unsent + session._wire.get_write_buffer_size()
 

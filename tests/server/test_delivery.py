@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.limits import Limits
-from tests.support import ThreadServer, eventually, new_id
+from tests.support import ThreadServer, eventually, new_id, sessions_of
 
 
 def test_a_message_arrives_at_once_and_its_sender_is_told(server: ThreadServer) -> None:
@@ -196,7 +196,7 @@ def test_a_reader_that_stalls_holds_up_nobody_and_loses_nothing(tmp_path: Path) 
                 alice.hears("sent")
             alice.sends("bob", "quick")
             assert bob.texts(1) == ["quick"]
-            waiting = server.run(lambda: max(session._unsent for session in server.hub.sessions))
+            waiting = server.run(lambda: max(session._unsent for session in sessions_of(server)))
             assert waiting <= limits.unsent + 64 * 1024
             got = [slow.hears("message")["text"].split()[0] for _ in range(2000)]
             assert got == [str(number) for number in range(2000)]

@@ -12,12 +12,12 @@ from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import ClientFrame, Pong, Send
 from chatcli.protocol.ids import id_bytes
 from chatcli.server import delivery as delivering
-from chatcli.server.batcher import Turn
+from chatcli.server.batcher import TickBatcher
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.session import Session
 from chatcli.store.queries import FeedPage, FeedQuery, OnResult
 from chatcli.store.records import Barrier
-from tests.support import Caller, Frame, ThreadServer, eventually, new_id
+from tests.support import Caller, Frame, ThreadServer, eventually, new_id, session_of
 
 _MANY = 40
 
@@ -52,14 +52,6 @@ def room(server: ThreadServer) -> Iterator[list[Caller]]:
     yield callers
     for caller in callers:
         caller.hang_up()
-
-
-def session_of(server: ThreadServer, user: str) -> Session:
-    """Return the only connection of a user."""
-    here = server.hub.directory.find(user)
-    assert here is not None
-    (session,) = here.sessions
-    return session
 
 
 def said_in_one_breath(server: ThreadServer, users: list[str], to: str) -> None:
@@ -128,7 +120,7 @@ def choke(server: ThreadServer, user: str) -> None:
     """See to it that the user's connection has more to send than it may when what is queued next is handed on."""
     session = session_of(server, user)
     too_much = encode(Pong()) * (server.hub.limits.unsent // len(encode(Pong())) + 1)
-    server.hub.when_written(lambda: session.put(too_much))
+    server.hub.after_flush(lambda: session.send(too_much))
 
 
 def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: list[Caller]) -> None:
@@ -141,8 +133,8 @@ def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: 
         hub, session = server.hub, session_of(server, "bob")
         session_of(server, "alice").receive(encode_all([first]))
         # As if it had come in the same turn, though this connection would not be read from now.
-        room_here = hub.rooms.find(session.own(), "#hall")
-        session.said(hub.say(session, session.own(), room_here, second, id_bytes(second.id)))
+        room_here = hub.rooms.find(session.require_user(), "#hall")
+        session.charge(hub.say(session, session.require_user(), room_here, second, id_bytes(second.id)))
 
     server.run(take)
     assert any_of(bob, "message")["text"] == "first"
@@ -197,7 +189,7 @@ def test_who_takes_nothing_at_all_costs_the_others_nothing(server: ThreadServer,
     many = 100
 
     def take() -> None:
-        session_of(server, "bob").stalled()
+        session_of(server, "bob").pause_writing()
         said: list[ClientFrame] = [Send(new_id(), "#hall", f"{number:>4000}") for number in range(many)]
         session_of(server, "alice").receive(encode_all(said))
 
@@ -205,7 +197,7 @@ def test_who_takes_nothing_at_all_costs_the_others_nothing(server: ThreadServer,
     assert [int(text) for text in texts(cid, many)] == list(range(many))
     session = session_of(server, "bob")
     eventually(lambda: server.run(lambda: session.feed is not None and not session.feed.listening))
-    server.run(session.drained)
+    server.run(session.resume_writing)
     assert [int(text) for text in texts(bob, many)] == list(range(many))
 
 
@@ -223,13 +215,13 @@ def test_a_piece_is_no_larger_for_many_who_say_little(
 ) -> None:
     """However short the messages: a connection is handed tens of kilobytes at a time."""
     sizes: list[int] = []
-    take = Session.take
+    try_send = Session.try_send
 
     def noted(session: Session, line: bytes) -> bool:
         sizes.append(len(line))
-        return take(session, line)
+        return try_send(session, line)
 
-    monkeypatch.setattr(Session, "take", noted)
+    monkeypatch.setattr(Session, "try_send", noted)
 
     def say() -> None:
         for number in range(2000):
@@ -259,20 +251,19 @@ def test_those_who_are_told_may_answer_before_the_next_commit() -> None:
     """What was gathered is passed on first, and the batch is made a turn later; but never two."""
     happened: list[str] = []
     soon: list[Callable[[], object]] = []
-    turn = Turn(soon.append)
-    turn.commit_with(lambda: happened.append("commit"))
+    batcher = TickBatcher(soon.append, lambda: happened.append("commit"))
 
     class Told:
         def flush(self) -> None:
             happened.append("told")
 
-    turn.gather(Told())
+    batcher.enqueue(Told())
     soon.pop()()
     assert happened == ["told"]
-    turn.gather(Told())
+    batcher.enqueue(Told())
     soon.pop()()
     assert happened == ["told", "commit", "told"]
-    turn.wake()
+    batcher.schedule()
     soon.pop()()
     assert happened == ["told", "commit", "told", "commit"]
     assert soon == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chatcli.server import slices
-from chatcli.server.feed import EndedFeeds
+from chatcli.server.feed import EndedFeeds, Feed
 from tests.support import Caller, ThreadServer, eventually, known
 
 
@@ -72,7 +72,9 @@ def test_a_thousand_connections_that_are_gone_at_once_leave_their_rooms_by_turns
         (feed,) = user.feeds
         loop, room = Loop(), user.rooms[0]
         ended = EndedFeeds(loop.later)
-        feeds = [type(feed)(feed.session, user, server.hub, 0, unread_only=False) for _ in range(100)]
+        feeds = [
+            Feed(feed.connection, user, server.hub._feed_source, position=0, unread_only=False) for _ in range(100)
+        ]
         for one in feeds:
             one.listening = True
             for where in user.rooms:

@@ -31,8 +31,7 @@ from chatcli.store.records import DropKey, KeyRecord
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
-    from chatcli.server.session import Session
-    from chatcli.server.state.users import User
+    from chatcli.server.model import Connection, User
     from chatcli.store.records import OnWritten
 
 logger = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Admitted(NamedTuple):
     waits: bool
 
 
-def hear(hub: Hub, session: Session, hello: Hello) -> Claimant | None:
+def hear(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
     """Take a ``hello``; return what the client has to prove, or None if it may ask without a proof.
 
     Raises:
@@ -103,7 +102,7 @@ def _key(hello: Hello) -> bytes:
         raise Refused(codes.KEY_REQUIRED, text) from None
 
 
-def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> User | None:
+def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -> User | None:
     """Return the user whom the claimant would be, or None where the name is free.
 
     Raises:
@@ -135,7 +134,7 @@ def _check(hub: Hub, session: Session, claimant: Claimant, *, proven: bool) -> U
     return user
 
 
-def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settled: OnWritten) -> Admitted:
+def admit(hub: Hub, session: Connection, claimant: Claimant, signature: str, settled: OnWritten) -> Admitted:
     """Let a client in that proves its key; a new name is its own from now on.
 
     Everything is checked again, because others may have come since ``hello``; nothing is awaited between a check and
@@ -174,7 +173,7 @@ def admit(hub: Hub, session: Session, claimant: Claimant, signature: str, settle
     return Admitted(user, waits)
 
 
-def _let_in(hub: Hub, session: Session, user: User, claimant: Claimant) -> None:
+def _let_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> None:
     """Let someone in under a name that was there before; a key that it does not belong to needs a code from one.
 
     Raises:
@@ -202,7 +201,7 @@ def _proves(key: bytes, signature: str, claim: Claim) -> bool:
     return True
 
 
-def _create(hub: Hub, session: Session, claimant: Claimant) -> User:
+def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
     hub.allowances.take_name(session.host)
     if hub.limits.access == "invite":
         hub.rulings.use_invitation(claimant.hello.invite)
@@ -213,7 +212,7 @@ def _create(hub: Hub, session: Session, claimant: Claimant) -> User:
     return user
 
 
-def _check_link(hub: Hub, session: Session, user: User, code: str) -> None:
+def _check_link(hub: Hub, session: Connection, user: User, code: str) -> None:
     try:
         hub.links.check(user, code)
     except Refused:
@@ -233,10 +232,10 @@ def _add_key(hub: Hub, user: User, key: bytes) -> None:
             settled(error)
 
     hub.log.append_change(record, written)
-    hub.turn.wake()
+    hub.batcher.schedule()
 
 
-def _find_seat(user: User, hello: Hello) -> list[Session]:
+def _find_seat(user: User, hello: Hello) -> list[Connection]:
     """Return the open joins of the user whose place a new one takes.
 
     Raises:
@@ -259,7 +258,7 @@ def _find_seat(user: User, hello: Hello) -> list[Session]:
     return own
 
 
-def sit_down(hub: Hub, session: Session, user: User, hello: Hello) -> None:
+def sit_down(hub: Hub, session: Connection, user: User, hello: Hello) -> None:
     """Make this an open join of the user: in the place of another, beside it, or the only one.
 
     Raises:
@@ -307,4 +306,4 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: OnWritten) -> None:
             slices.run(hub.later, _put_out(user, key))
 
     hub.log.append_change(DropKey(user.id, key), written)
-    hub.turn.wake()
+    hub.batcher.schedule()

@@ -11,9 +11,9 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.codec import raw
 from chatcli.protocol.names import is_room
 from chatcli.server import slices
+from chatcli.server.model import Room
 from chatcli.server.security.prices import LISTED
 from chatcli.server.state.receipts import receipt
-from chatcli.server.state.rooms import Room
 from chatcli.store import question_data
 from chatcli.store.queries import (
     HistoryQuery,
@@ -31,9 +31,8 @@ from chatcli.store.records import MessageRow
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from chatcli.server.hub import Hub
-    from chatcli.server.session import Session
-    from chatcli.server.state.users import User
+    from chatcli.server.hub import Hub, HubConnection
+    from chatcli.server.model import User
 
 _ROOMS: Final = 500  # in one answer
 _SHARED: Final = 1000  # milliseconds
@@ -43,7 +42,7 @@ _ROOMS_AT_ONCE: Final = 50  # each may have a hundred owners, who are named
 Found = TypeVar("Found")
 
 
-def _whom(session: Session, user: User, spelling: str) -> User | Room:
+def _whom(session: HubConnection, user: User, spelling: str) -> User | Room:
     """Return the person, or the room that the user may read, of that name.
 
     Raises:
@@ -57,7 +56,7 @@ def _whom(session: Session, user: User, spelling: str) -> User | Room:
 
 
 def _read(
-    session: Session,
+    session: HubConnection,
     frame: f.ClientFrame,
     read: Callable[[OnResult[Found]], None],
     make: Callable[[Found], f.ServerFrame | Refused],
@@ -78,16 +77,16 @@ def _read(
     _behind_own(session, lambda: read(done))
 
 
-def _behind_own(session: Session, read: Callable[[], None]) -> None:
+def _behind_own(session: HubConnection, read: Callable[[], None]) -> None:
     """Have a session wait, and read once what it has said itself is written."""
-    if session.wait():
-        session.hub.when_written(lambda: None if session.closed else read())
+    if session.suspend():
+        session.hub.after_flush(lambda: None if session.closed else read())
     else:
         read()
 
 
-def _history(session: Session, frame: f.History) -> None:
-    hub, user = session.hub, session.own()
+def _history(session: HubConnection, frame: f.History) -> None:
+    hub, user = session.hub, session.require_user()
     of = _whom(session, user, frame.of)
     query = HistoryQuery(
         user=user.id,
@@ -104,8 +103,8 @@ def _history(session: Session, frame: f.History) -> None:
     _read(session, frame, lambda done: hub.log.read(query, done), make)
 
 
-def _search(session: Session, frame: f.Search) -> None:
-    hub, user = session.hub, session.own()
+def _search(session: HubConnection, frame: f.Search) -> None:
+    hub, user = session.hub, session.require_user()
     within = _whom(session, user, frame.where).id if frame.where else None
     sender = hub.find_user(frame.sender, user, or_room=False).id if frame.sender else None
     rooms = hub.rooms.readable(user)
@@ -125,8 +124,8 @@ def _search(session: Session, frame: f.Search) -> None:
     _read(session, frame, lambda done: hub.log.read(query, done), make)
 
 
-def _rooms(session: Session, frame: f.Rooms) -> None:
-    hub, user = session.hub, session.own()
+def _rooms(session: HubConnection, frame: f.Rooms) -> None:
+    hub, user = session.hub, session.require_user()
     if frame.room:  # they may know of one that they are invited to, and find() takes part in it
         rooms, more = [hub.rooms.seen(user, frame.room) or hub.rooms.find(user, frame.room)], False
     else:
@@ -163,8 +162,8 @@ def info(hub: Hub, room: Room, user: User, newest: dict[int, MessageRow]) -> f.R
     return hub.rooms.info(room, user, hub.message(row) if row is not None and told else None)
 
 
-def _receipts(session: Session, frame: f.Receipts) -> None:
-    user = session.own()
+def _receipts(session: HubConnection, frame: f.Receipts) -> None:
+    user = session.require_user()
     to = _whom(session, user, frame.to)
     if isinstance(to, Room):
         _receipts_of_room(session, frame, to)
@@ -172,8 +171,8 @@ def _receipts(session: Session, frame: f.Receipts) -> None:
         _receipts_of_user(session, frame, user, to)
 
 
-def _receipts_of_room(session: Session, frame: f.Receipts, room: Room) -> None:
-    hub, user = session.hub, session.own()
+def _receipts_of_room(session: HubConnection, frame: f.Receipts, room: Room) -> None:
+    hub, user = session.hub, session.require_user()
 
     def list_them() -> Iterator[None]:
         people: list[Raw] = []
@@ -197,10 +196,10 @@ def _receipts_of_room(session: Session, frame: f.Receipts, room: Room) -> None:
     _behind_own(session, lambda: hub.log.read(NewestQuery(user=user.id, rooms=[room.id]), told))
 
 
-def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: User) -> None:
+def _receipts_of_user(session: HubConnection, frame: f.Receipts, user: User, other: User) -> None:
     hub = session.hub
     # Not how far they have read everything: only of what was said with whoever asks.
-    shown = HistoryQuery(user=user.id, of=other.id, limit=1, before=other.shown + 1)
+    shown = HistoryQuery(user=user.id, of=other.id, limit=1, before=other.public_cursor + 1)
 
     def answered(page: Page) -> f.ServerFrame:
         seq = page.rows[-1].seq if page.rows else 0
@@ -208,7 +207,7 @@ def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: Us
 
     def watching(page: Page | None, _error: ChatError | None) -> None:
         """Have the user told of what the server would have told them, had it not been started since."""
-        if page is not None and page.rows and page.rows[-1].seq > other.shown:
+        if page is not None and page.rows and page.rows[-1].seq > other.public_cursor:
             hub.receipts.owe(other, user, page.rows[-1].seq)
 
     if frame.watch:
@@ -216,8 +215,8 @@ def _receipts_of_user(session: Session, frame: f.Receipts, user: User, other: Us
     _read(session, frame, lambda done: hub.log.read(shown, done), answered)
 
 
-def _answers(session: Session, frame: f.Answers) -> None:
-    hub, user, seq = session.hub, session.own(), frame.re
+def _answers(session: HubConnection, frame: f.Answers) -> None:
+    hub, user, seq = session.hub, session.require_user(), frame.re
 
     def make(found: list[Question]) -> f.ServerFrame | Refused:
         until = question_data.decode(found[0].row.extra).until if found else None
@@ -244,7 +243,7 @@ def _answers(session: Session, frame: f.Answers) -> None:
     _read(session, frame, read, make)
 
 
-def _check_asked(session: Session, user: User, seq: int, found: list[Question]) -> Refused | None:
+def _check_asked(session: HubConnection, user: User, seq: int, found: list[Question]) -> Refused | None:
     """Return why someone is not told what a question was answered with; None if it is theirs."""
     row = found[0].row if found else None
     sees = row is not None and session.hub.sees(user, row.sender, row.recipient, seq)
@@ -255,8 +254,8 @@ def _check_asked(session: Session, user: User, seq: int, found: list[Question]) 
     return None
 
 
-def _unread(session: Session, frame: f.Unread) -> None:
-    hub, user = session.hub, session.own()
+def _unread(session: HubConnection, frame: f.Unread) -> None:
+    hub, user = session.hub, session.require_user()
     cursor = user.cursor
 
     def name_of(identity: int) -> str:
@@ -272,7 +271,7 @@ def _unread(session: Session, frame: f.Unread) -> None:
     _read(session, frame, read, make)
 
 
-HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {
+HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {
     f.History: _history,
     f.Search: _search,
     f.Rooms: _rooms,

@@ -18,16 +18,14 @@ from chatcli.store.queries import HistoryQuery, Page
 from chatcli.store.records import Entry, Lookup, MessageRow
 
 if TYPE_CHECKING:
-    from chatcli.server.hub import Hub
-    from chatcli.server.session import Session
-    from chatcli.server.state.rooms import Room
-    from chatcli.server.state.users import User
+    from chatcli.server.hub import Hub, HubConnection
+    from chatcli.server.model import Room, User
     from chatcli.store.question_data import Extra
 
 _NO_SENDER: Final = "A query cannot send; say hello with a name and another purpose."
 
 
-def send_plain(session: Session, frames: list[f.ClientFrame | BadFrame], start: int) -> int:
+def send_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame], start: int) -> int:
     """Queue the messages with which ``frames[start:]`` begins; return where they end.
 
     This is what almost every message goes through: what is the same for all that came in one read is looked at once.
@@ -55,8 +53,8 @@ def send_plain(session: Session, frames: list[f.ClientFrame | BadFrame], start: 
         )
     if entries:
         hub.log.append_messages(entries, size)
-        hub.turn.wake()
-        session.said(size, len(entries), _reach(entries[-1].origin.recipient))
+        hub.batcher.schedule()
+        session.charge(size, len(entries), _reach(entries[-1].origin.recipient))
     return start + len(entries)
 
 
@@ -98,7 +96,7 @@ def _ids(frames: list[f.Send]) -> list[bytes]:
         return good
 
 
-def send(session: Session, frame: f.Send) -> None:
+def send(session: HubConnection, frame: f.Send) -> None:
     """Queue one message, whatever is special about it.
 
     Raises:
@@ -120,12 +118,12 @@ def send(session: Session, frame: f.Send) -> None:
     if sender.away is not None and session.purpose == "join":
         hub.presence.step_away(sender, None)
     if frame.re is None:
-        session.said(hub.say(session, sender, recipient, frame, raw_id, extra), 1, _reach(recipient))
+        session.charge(hub.say(session, sender, recipient, frame, raw_id, extra), 1, _reach(recipient))
     else:
         _reply(session, frame, recipient, raw_id, extra)
 
 
-def check(session: Session, frame: f.Check) -> None:
+def check(session: HubConnection, frame: f.Check) -> None:
     """Answer whether the user may write there: what :func:`send` would say to a message that is right.
 
     Raises:
@@ -135,12 +133,12 @@ def check(session: Session, frame: f.Check) -> None:
     if sender is None or session.purpose == "query":
         raise Refused(codes.NOT_ALLOWED, _NO_SENDER)
     _check_recipient(session.hub, sender, frame.to)
-    session.put(encode(f.Done(frame.n)))
+    session.send(encode(f.Done(frame.n)))
 
 
-def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: Extra | None) -> None:
+def _reply(session: HubConnection, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: Extra | None) -> None:
     """Take a message that answers another, once it is known that its sender may read that one there."""
-    hub, sender = session.hub, session.own()
+    hub, sender = session.hub, session.require_user()
     answered = frame.re or 0
 
     def read(page: Page | None, error: ChatError | None) -> None:
@@ -154,17 +152,17 @@ def _reply(session: Session, frame: f.Send, recipient: User | Room, raw_id: byte
 
     def say(row: MessageRow) -> None:
         try:
-            more = extra if frame.answer is None else questions.answer(hub, sender, recipient, frame, row)
+            more = extra if frame.answer is None else hub.questions.answer(sender, recipient, frame, row)
         except Refused as refusal:
             _look_up(session, frame, raw_id, refusal)
         else:
-            session.take_said(hub.say(session, sender, recipient, frame, raw_id, more), _reach(recipient))
+            session.resume_charged(hub.say(session, sender, recipient, frame, raw_id, more), _reach(recipient))
 
     query = HistoryQuery(
         user=sender.id, of=recipient.id, limit=1, before=answered + 1, own=getattr(recipient, "kind", "") == "private"
     )
-    if session.wait():
-        hub.when_written(lambda: hub.log.read(query, read))
+    if session.suspend():
+        hub.after_flush(lambda: hub.log.read(query, read))
     else:
         hub.log.read(query, read)
 
@@ -184,15 +182,15 @@ def _check_recipient(hub: Hub, sender: User, to: str) -> User | Room:
     return room
 
 
-def _refuse_unless_stored(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
+def _refuse_unless_stored(session: HubConnection, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
     """Refuse a message, unless it is the repetition of one that was taken before its sender was muted or sent away."""
-    session.wait()
+    session.suspend()
     _look_up(session, frame, raw_id, refusal)
 
 
-def _look_up(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
+def _look_up(session: HubConnection, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
     """Answer with what became of the message the first time, or refuse it."""
-    sender = session.own()
+    sender = session.require_user()
     lookup = Lookup(raw_id, sender.id)
 
     def answered(_error: StoreError | None) -> None:
@@ -200,7 +198,7 @@ def _look_up(session: Session, frame: f.Send, raw_id: bytes, refusal: Refused) -
         session.answer(frame, f.Sent(frame.id, lookup.seq, lookup.at, "stored") if known else refusal)
 
     session.hub.log.append_change(lookup, answered)
-    session.hub.turn.wake()
+    session.hub.batcher.schedule()
 
 
 def _check_message(hub: Hub, frame: f.Send) -> bytes:

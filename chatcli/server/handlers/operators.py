@@ -23,13 +23,12 @@ from chatcli.protocol.names import check_name
 from chatcli.protocol.text import printable_line
 from chatcli.server import slices
 from chatcli.server.security.audit import Audit
-from chatcli.server.state.users import User
 from chatcli.store.records import OnWritten
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
+    from chatcli.server.model import Connection, User
     from chatcli.server.security.certificates import Certificates
-    from chatcli.server.session import Session
 
 Answer = Callable[[list[Row] | Refused], None]
 
@@ -168,7 +167,7 @@ class Admin:
             raise UnknownRecipient(codes.UNKNOWN_USER, text, names)
         return user
 
-    def _close(self, code: str, text: str, concerned: Callable[[Session, User], bool]) -> int:
+    def _close(self, code: str, text: str, concerned: Callable[[Connection, User], bool]) -> int:
         """Close the connections that something concerns; return how many there were."""
         found = [one for one in self._hub.sessions if one.user is not None and concerned(one, one.user)]
         for session in found:

@@ -17,9 +17,8 @@ from chatcli.server.state.rooms import MAX_TOPIC
 from chatcli.store.records import MessageRow, OnWritten
 
 if TYPE_CHECKING:
-    from chatcli.server.session import Session
-    from chatcli.server.state.rooms import Room
-    from chatcli.server.state.users import User
+    from chatcli.server.hub import HubConnection
+    from chatcli.server.model import Room, User
 
 _MOST_OWNERS: Final = 100  # of one room: each of them is named in every list of rooms
 _CANNOT_WRITE: Final = (
@@ -29,28 +28,28 @@ _CANNOT_WRITE: Final = (
 _Frame = f.Join | f.Leave | f.Topic | f.Operate
 
 
-def _answering(session: Session, frame: _Frame, finish: Callable[[], f.ServerFrame]) -> OnWritten:
+def _answering(session: HubConnection, frame: _Frame, finish: Callable[[], f.ServerFrame]) -> OnWritten:
     """Have a session wait; return what the log is to call: it finishes what was asked for, or says why it cannot be."""
 
     def settled(error: StoreError | None) -> None:
         session.answer(frame, finish() if error is None else Refused(codes.STORAGE, _CANNOT_WRITE))
 
-    session.wait()
+    session.suspend()
     return settled
 
 
-def _join(session: Session, frame: f.Join) -> None:
-    hub, user = session.hub, session.own()
+def _join(session: HubConnection, frame: f.Join) -> None:
+    hub, user = session.hub, session.require_user()
     _check_purpose(session)
     try:
         name = check_room_name(frame.room)
     except InputError as error:
         raise Refused(codes.BAD_NAME, str(error)) from None
     room = hub.rooms.claimed(name)
-    if room is not None and room.settling:
+    if room is not None and room.pending:
         # Whether it will be there, and whose it is, is known once it is written.
-        session.wait()
-        hub.when_written(lambda: None if session.closed else session.take_again(frame))
+        session.suspend()
+        hub.after_flush(lambda: None if session.closed else session.retry(frame))
         return
     if room is None or user not in room.members:
         hub.rooms.check_number(user)
@@ -70,7 +69,7 @@ class _Entering:
     The latter is read meanwhile, so that next to nothing that is said in the room comes before the answer.
     """
 
-    def __init__(self, session: Session, frame: f.Join, room: Room, user: User) -> None:
+    def __init__(self, session: HubConnection, frame: f.Join, room: Room, user: User) -> None:
         self._session = session
         self._frame = frame
         self._room = room
@@ -81,8 +80,8 @@ class _Entering:
     def start(self) -> None:
         """Enter, unless the user belongs to the room already, and read."""
         hub, room = self._session.hub, self._room
-        if self._session.wait():
-            hub.when_written(self._read)
+        if self._session.suspend():
+            hub.after_flush(self._read)
         else:
             self._read()
         if self._user in room.members:
@@ -104,7 +103,7 @@ class _Entering:
             return
         hub.presence.tell()  # those in the room know from now on that they are here, and are to hear when they go
         self._session.account.charge(hub.notices.tell(room, "joined", user, besides=self._session) * TOLD)
-        self._since = room.members.get(user, hub.rooms.handed_on)
+        self._since = room.members.get(user, hub.rooms.delivered_seq)
         self._finish()
 
     def _finish(self) -> None:
@@ -113,13 +112,13 @@ class _Entering:
             self._session.answer(self._frame, f.Room(info, self._since, self._frame.n))
 
 
-def _check_purpose(session: Session) -> None:
+def _check_purpose(session: HubConnection) -> None:
     if session.purpose == "query":
         raise Refused(codes.NOT_ALLOWED, "A query only asks; say hello with another purpose.")
 
 
-def _leave(session: Session, frame: f.Leave) -> None:
-    hub, user = session.hub, session.own()
+def _leave(session: HubConnection, frame: f.Leave) -> None:
+    hub, user = session.hub, session.require_user()
     _check_purpose(session)
     invitation = hub.rooms.invitation(user, frame.room)
     if invitation is not None:
@@ -140,8 +139,8 @@ def _check_member(room: Room, user: User) -> None:
         raise Refused(codes.NOT_ALLOWED, f"{user.name} does not belong to {room.name}.")
 
 
-def _topic(session: Session, frame: f.Topic) -> None:
-    hub, user = session.hub, session.own()
+def _topic(session: HubConnection, frame: f.Topic) -> None:
+    hub, user = session.hub, session.require_user()
     _check_purpose(session)
     hub.rulings.check_mute(user.key)
     room = hub.rooms.find(user, frame.room)
@@ -163,7 +162,7 @@ def _topic(session: Session, frame: f.Topic) -> None:
 class _Deed(NamedTuple):
     """What someone does to someone in a room."""
 
-    session: Session
+    session: HubConnection
     frame: f.Operate
     room: Room
     by: User
@@ -190,13 +189,13 @@ class _Deed(NamedTuple):
         return _answering(self.session, self.frame, finish)
 
 
-def operate(session: Session, frame: f.Operate) -> None:
+def operate(session: HubConnection, frame: f.Operate) -> None:
     """Carry out what the owner of a room, or an operator of the server, does there.
 
     Raises:
         Refused: the user may not, or it makes no sense.
     """
-    hub, user = session.hub, session.own()
+    hub, user = session.hub, session.require_user()
     _check_purpose(session)
     hub.rulings.check_mute(user.key)  # a reason is a text, too
     if len(frame.reason) > MAX_REASON:
@@ -295,4 +294,4 @@ _DEEDS: Final[dict[f.Operation, Callable[[_Deed], None]]] = {
 }
 
 
-HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {f.Join: _join, f.Leave: _leave, f.Topic: _topic}
+HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {f.Join: _join, f.Leave: _leave, f.Topic: _topic}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import functools
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from chatcli.errors import Refused, StoreError
@@ -19,43 +20,46 @@ from chatcli.server.handlers import rooms as room_requests
 from chatcli.server.security.prices import LISTED
 
 if TYPE_CHECKING:
-    from chatcli.server.session import Session
-    from chatcli.server.state.users import User
+    from chatcli.server.handlers.operators import Admin
+    from chatcli.server.hub import HubConnection
+    from chatcli.server.model import User
+
+    Handler = Callable[[HubConnection, Any], None]
 
 _FEW: Final = 1000  # people who are listed in one go
 
 
-def _ack(session: Session, frame: f.Ack) -> None:
+def _ack(session: HubConnection, frame: f.Ack) -> None:
     feed = session.feed
     if feed is not None:
         # Nobody can have seen what was not sent to them.
-        session.hub.receipts.read(session, feed.user, min(frame.seq, feed.position), tell=session.tells)
+        session.hub.receipts.read(session, feed.user, min(frame.seq, feed.position), tell=session.shares_receipts)
 
 
-def _who(session: Session, frame: f.Who) -> None:
+def _who(session: HubConnection, frame: f.Who) -> None:
     hub = session.hub
     if frame.to:
-        room = hub.rooms.find(session.own(), frame.to)
-        hub.rooms.check_read(room, session.own())
+        room = hub.rooms.find(session.require_user(), frame.to)
+        hub.rooms.check_read(room, session.require_user())
         _list(session, frame, room.members, room.name)
     elif 0 < frame.limit <= _FEW:
-        session.put(hub.presence.people(frame.n, frame.limit, session.user))
+        session.send(hub.presence.people(frame.n, frame.limit, session.user))
     else:
         _list(session, frame, hub.presence.users(), "")
 
 
-def _list(session: Session, frame: f.Who, users: Collection[User], to: str) -> None:
+def _list(session: HubConnection, frame: f.Who, users: Collection[User], to: str) -> None:
     hub = session.hub
     session.account.charge(len(users) * LISTED)
     if len(users) <= _FEW:
-        session.put(hub.presence.list_few(users, frame.n, to))
+        session.send(hub.presence.list_few(users, frame.n, to))
         return
-    session.wait()
+    session.suspend()
     slices.run(hub.later, hub.presence.list_all(users, frame.n, to, lambda line: session.answer(frame, line)))
 
 
-def _away(session: Session, frame: f.Away) -> None:
-    user = session.own()
+def _away(session: HubConnection, frame: f.Away) -> None:
+    user = session.require_user()
     if session.purpose == "query" or not user.joined:
         raise Refused(codes.NOT_ALLOWED, "Only who is in the chat can be away: join first.")
     if len(frame.text) > MAX_REASON:
@@ -63,51 +67,48 @@ def _away(session: Session, frame: f.Away) -> None:
     if frame.text:
         session.hub.rulings.check_mute(user.key)
     session.hub.presence.step_away(user, None if frame.back else frame.text)
-    session.put(encode(f.Done(frame.n)))
+    session.send(encode(f.Done(frame.n)))
 
 
-def _link(session: Session, frame: f.Link) -> None:
-    code, seconds = session.hub.links.make(session.own())
-    session.put(encode(f.LinkCode(code, session.hub.clock() + int(seconds * 1000), frame.n)))
+def _link(session: HubConnection, frame: f.Link) -> None:
+    code, seconds = session.hub.links.make(session.require_user())
+    session.send(encode(f.LinkCode(code, session.hub.clock() + int(seconds * 1000), frame.n)))
 
 
-def _keys(session: Session, frame: f.Keys) -> None:
-    keys = [f.KeyInfo(ed25519_fingerprint(key), since) for key, since in session.own().keys.items()]
-    session.put(encode(f.KeyList(sorted(keys, key=lambda key: key.since), frame.n)))
+def _keys(session: HubConnection, frame: f.Keys) -> None:
+    keys = [f.KeyInfo(ed25519_fingerprint(key), since) for key, since in session.require_user().keys.items()]
+    session.send(encode(f.KeyList(sorted(keys, key=lambda key: key.since), frame.n)))
 
 
-def _revoke(session: Session, frame: f.Revoke) -> None:
+def _revoke(session: HubConnection, frame: f.Revoke) -> None:
     def settled(error: StoreError | None) -> None:
         session.answer(frame, f.Done(frame.n) if error is None else Refused(codes.STORAGE, auth.NOT_CHANGED))
 
-    auth.revoke(session.hub, session.own(), frame.key, settled)
-    session.wait()
+    auth.revoke(session.hub, session.require_user(), frame.key, settled)
+    session.suspend()
 
 
-def _operate(session: Session, frame: f.Operate) -> None:
+def _operate(admin: Admin, session: HubConnection, frame: f.Operate) -> None:
     if frame.room:
         room_requests.operate(session, frame)
         return
-    hub = session.hub
-    if hub.admin is None:
-        raise Refused(codes.NOT_ALLOWED, "This server has no operators.")
 
     def answer(outcome: list[Row] | Refused) -> None:
         session.answer(frame, outcome if isinstance(outcome, Refused) else f.Done(frame.n))
 
     request = Request(frame.do, frame.to, frame.seconds, reason=frame.reason)
-    session.wait()
+    session.suspend()
     try:
-        hub.admin.do_from_inside(session.own(), request, answer)
+        admin.do_from_inside(session.require_user(), request, answer)
     except Refused as refusal:
         answer(refusal)
 
 
-def _ping(session: Session, frame: f.Ping) -> None:
-    session.put(encode(f.Pong(frame.n)))
+def _ping(session: HubConnection, frame: f.Ping) -> None:
+    session.send(encode(f.Pong(frame.n)))
 
 
-HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {
+_HANDLERS: Final[dict[type, Handler]] = {
     f.Send: sending.send,
     f.Check: sending.check,
     f.Ack: _ack,
@@ -116,8 +117,16 @@ HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {
     f.Link: _link,
     f.Keys: _keys,
     f.Revoke: _revoke,
-    f.Operate: _operate,
     f.Ping: _ping,
     **reading.HANDLERS,
     **room_requests.HANDLERS,
 }
+
+
+def handlers(admin: Admin) -> Mapping[type, Handler]:
+    """Return the handler of each frame that a client may send once it is logged in.
+
+    Args:
+        admin: carries out the commands of the server's operators.
+    """
+    return {**_HANDLERS, f.Operate: functools.partial(_operate, admin)}

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
@@ -17,6 +19,7 @@ from chatcli.server.session import Session
 from chatcli.server.transport import Wire
 
 if TYPE_CHECKING:
+    from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
     from chatcli.server.security.certificates import Certificates
 
@@ -41,41 +44,43 @@ def limit_unsent(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, _UNSENT_IN_KERNEL, _HIGH_WATER)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Everything that connections share.
+
+    Attributes:
+        hub: the hub that sessions belong to.
+        handlers: the handler of each frame that a client may send once it is logged in.
+        certificates: what the server shows to those who speak TLS.
+        handshakes: runs the TLS handshakes in turn.
+        refusals: answers callers for whom there is no session.
+        insecure: whether callers from other machines may do without TLS.
+    """
+
+    hub: Hub
+    handlers: Mapping[type, Handler]
+    certificates: Certificates
+    handshakes: Handshakes
+    refusals: farewells.Refusals
+    insecure: bool = False
+
+
 class TcpConnection(asyncio.Protocol):
     """Carries bytes between one socket and one session, through TLS where the caller speaks that.
 
     The session writes to this, and not to the socket: it is there before anyone knows whether there will be TLS.
 
     Args:
-        hub: the middle of the server.
-        certificates: what the server shows to those who speak TLS.
-        handshakes: has those who speak TLS shake hands by turns.
-        refusals: tells those why for whom there is no session.
-        insecure: whether callers from other machines may do without.
+        service: what it shares with all connections.
     """
 
-    __slots__ = (
-        "_begun", "_certificates", "_handshakes", "_hub", "_insecure", "_refusals", "_session", "_tls", "_transport",
-        "_wire",
-    )  # fmt: skip
+    __slots__ = ("_begun", "_service", "_session", "_tls", "_transport", "_wire")
 
     _transport: asyncio.Transport
     _wire: Wire  # what the session's words go to: the TLS layer, or the socket itself
 
-    def __init__(
-        self,
-        hub: Hub,
-        certificates: Certificates,
-        handshakes: Handshakes,
-        refusals: farewells.Refusals,
-        *,
-        insecure: bool = False,
-    ) -> None:
-        self._hub = hub
-        self._handshakes = handshakes
-        self._refusals = refusals
-        self._certificates = certificates
-        self._insecure = insecure
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._session: Session | None = None
         self._tls: TlsLayer | None = None
         self._begun = False
@@ -84,22 +89,23 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the connection a session, or a reason why not."""
+        hub = self._service.hub
         transport = self._transport = self._wire = cast("asyncio.Transport", transport)
-        if len(self._hub.sessions) >= self._hub.limits.connections:
-            text = f"The server holds {_connections(self._hub.limits.connections)} and takes no more: try again later."
-            self._refusals.refuse(transport, codes.FULL, text)
+        if len(hub.sessions) >= hub.limits.connections:
+            text = f"The server holds {_connections(hub.limits.connections)} and takes no more: try again later."
+            self._service.refusals.refuse(transport, codes.FULL, text)
             return
         name = transport.get_extra_info("peername")
         peer = Address(name[0], name[1]) if name else Address("?", 0)
-        if not self._hub.allowances.connect(peer.host):
-            most = self._hub.limits.connections_per_address
+        if not hub.allowances.connect(peer.host):
+            most = hub.limits.connections_per_address
             text = f"Your address has {_connections(most)} open, and may have no more: close some first."
-            self._refusals.refuse(transport, codes.TOO_MANY, text)
+            self._service.refusals.refuse(transport, codes.TOO_MANY, text)
             return
         transport.set_write_buffer_limits(_HIGH_WATER)
         if not _INHERITED:
             limit_unsent(transport.get_extra_info("socket"))
-        self._session = Session(self._hub, self, peer)
+        self._session = Session(hub, self._service.handlers, self, peer)
 
     def data_received(self, data: bytes) -> None:
         """Pass on what came."""
@@ -115,25 +121,25 @@ class TcpConnection(asyncio.Protocol):
         if self._tls is not None:
             self._tls.finished()
         else:
-            self._session.ended()
+            self._session.eof_received()
         return True
 
     def pause_writing(self) -> None:
         """Pass on that the socket is full."""
         if self._session is not None:
-            self._session.stalled()
+            self._session.pause_writing()
 
     def resume_writing(self) -> None:
         """Pass on that the socket takes more."""
         if self._session is not None:
-            self._session.drained()
+            self._session.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on that the connection is gone, and let go of what points back here."""
         if self._tls is not None:
             self._tls.lost()
         if self._session is not None:
-            self._session.lost()
+            self._session.connection_lost()
         self._session = self._tls = None
         self._wire = self._transport
         if error is not None:
@@ -163,15 +169,15 @@ class TcpConnection(asyncio.Protocol):
 
     def _begin_tls(self, session: Session, data: bytes) -> None:
         """Put TLS between the socket and the session; what comes out of it has a first byte of its own."""
-        identity = self._certificates.identity
+        identity = self._service.certificates.identity
         session.channel = identity.channel
         self._wire = self._tls = TlsLayer(
             self._transport,
             identity.context,
-            self._handshakes,
+            self._service.handshakes,
             str(session.peer),
             receive=self._hear,
-            ended=session.ended,
+            ended=session.eof_received,
             charge=session.pay_for_waste,
         )
         session.account.charge(HANDSHAKE)
@@ -180,7 +186,7 @@ class TcpConnection(asyncio.Protocol):
     def _begin_lines(self, session: Session, data: bytes) -> None:
         """Let the session have it: this is our protocol, one JSON object a line."""
         self._begun = True
-        if self._tls is None and not (self._insecure or is_loopback(session.host)):
+        if self._tls is None and not (self._service.insecure or is_loopback(session.host)):
             session.close(codes.TLS_REQUIRED, "From another machine this server is reached with TLS only: use it.")
             return
         session.receive(data)

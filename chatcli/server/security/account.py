@@ -11,8 +11,8 @@ from chatcli.server.security.prices import KIB, Purse, Terms
 
 if TYPE_CHECKING:
     from chatcli.protocol.codec import BadFrame
-    from chatcli.server.hub import Hub
-    from chatcli.server.state.users import User
+    from chatcli.server.model import User
+    from chatcli.server.security.rate_limits import Allowances
 
 _SOONEST: Final = 0.02  # seconds after which a connection that has overdrawn its purse is read again
 
@@ -20,7 +20,6 @@ _SOONEST: Final = 0.02  # seconds after which a connection that has overdrawn it
 class Payer(Protocol):
     """The connection that pays."""
 
-    hub: Hub
     user: User | None
 
     @property
@@ -47,15 +46,17 @@ class Account:
 
     Args:
         payer: the connection.
+        allowances: how much there is to pay from.
 
     Attributes:
         spent: points since the connection's turn began.
         overdrawn: whether nothing is read from the connection until there is something to pay from.
     """
 
-    __slots__ = ("_payer", "_purse", "overdrawn", "spent")
+    __slots__ = ("_allowances", "_payer", "_purse", "overdrawn", "spent")
 
-    def __init__(self, payer: Payer) -> None:
+    def __init__(self, payer: Payer, allowances: Allowances) -> None:
+        self._allowances = allowances
         self._payer = payer
         self._purse: Purse | None = None  # None while it is full: an idle connection keeps no numbers of its own
         self.spent = 0.0
@@ -68,7 +69,7 @@ class Account:
 
     def charge_messages(self, messages: float) -> None:
         """Pay for messages, unless the operator takes any number of them."""
-        if self._payer.hub.limits.message_rate:
+        if self._allowances.limits.message_rate:
             self._pay(messages, 0)
 
     def charge_read(self, frames: Sequence[f.ClientFrame | BadFrame], size: int, blank: int) -> None:
@@ -88,7 +89,7 @@ class Account:
 
     def _pay(self, messages: float, points: float) -> None:
         if self._purse is None:
-            self._purse = Purse(self._terms(), self._payer.hub.seconds())
+            self._purse = Purse(self._terms(), self._allowances.clock())
         overdrawn = self._purse.pay(messages, points)
         shared = self._shared()
         if shared is not None and shared.pay(messages, points):
@@ -97,27 +98,26 @@ class Account:
             self._settle()
 
     def _terms(self) -> Terms:
-        return self._payer.hub.allowances.terms if self._payer.welcomed else prices.GREETING
+        return self._allowances.terms if self._payer.welcomed else prices.GREETING
 
     def _shared(self) -> Purse | None:
         """Return the purse of the person, or that of all at the address who give no name or are not in yet."""
         payer = self._payer
-        allowances, user = payer.hub.allowances, payer.user
-        if user is None or not payer.welcomed:
-            return allowances.purse(payer.host, greeting=not payer.welcomed)
-        return allowances.personal_purse(user)
+        if payer.user is None or not payer.welcomed:
+            return self._allowances.purse(payer.host, greeting=not payer.welcomed)
+        return self._allowances.personal_purse(payer.user)
 
     def _settle(self) -> None:
         """Have nothing taken until both purses hold something again."""
         payer, shared = self._payer, self._shared()
-        now = payer.hub.seconds()
+        now = self._allowances.clock()
         seconds = self._purse.wait(now) if self._purse is not None else 0.0
         if shared is not None:
             seconds = max(seconds, shared.wait(now))
         if seconds > 0:
             self.overdrawn = True
             payer.hold()
-            payer.hub.later(max(seconds, _SOONEST), self._look_again)
+            self._allowances.later(max(seconds, _SOONEST), self._look_again)
         elif self.overdrawn:
             self.overdrawn = False
             payer.release()
@@ -133,12 +133,12 @@ class Account:
             self.overdrawn = False
             self._payer.release()
 
-    def settled(self) -> bool:
+    def reset(self) -> bool:
         """Let go of what is full; return whether that is all, so that a new account would say the same."""
         payer = self._payer
         self.spent = 0.0
-        if self._purse is not None and self._purse.full(payer.hub.seconds()):
+        if self._purse is not None and self._purse.full(self._allowances.clock()):
             self._purse = None
         if payer.user is not None:
-            payer.hub.allowances.drop_full_purse(payer.user)
+            self._allowances.drop_full_purse(payer.user)
         return self._purse is None and not self.overdrawn and (payer.user is None or payer.user.purse is None)

@@ -1,35 +1,22 @@
-"""Codes that can be said aloud: with one, a device of a user's lets another in."""
+"""Link codes, with which one device of a user lets another one log in."""
 
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.protocol import codes
+from chatcli.server.security.spoken_codes import new_code, plain_code
 
 if TYPE_CHECKING:
-    from chatcli.server.state.users import User
+    from chatcli.server.model import User
 
 _MINUTES: Final = 10
 _TRIES: Final = 5
-_CONSONANTS: Final = "bdfghjkmnprstvz"  # 15, told apart when spoken
-_VOWELS: Final = "aiou"
-_SYLLABLES: Final = 6  # 15 * 4 ways each: 35 bits, against five tries
-
-
-def new_code(syllables: int = _SYLLABLES) -> str:
-    """Return a code like ``bazu-kito-mafi``."""
-    parts = [secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(syllables)]
-    return "-".join("".join(parts[start : start + 2]) for start in range(0, syllables, 2))
-
-
-def plain_code(typed: str) -> str:
-    """Return a code as it is compared: without what people put in between."""
-    return "".join(char for char in typed.lower() if char.isalpha())
+_SYLLABLES: Final = 6  # 15 * 4 possibilities each: 35 bits, against five tries
 
 
 @dataclass(slots=True)
@@ -56,7 +43,7 @@ class Links:
         self._open.pop(user.id, None)
         while self._open and next(iter(self._open.values())).until <= now:  # the oldest stand first
             del self._open[next(iter(self._open))]
-        code = new_code()
+        code = new_code(_SYLLABLES)
         self._open[user.id] = _Open(plain_code(code), now + _MINUTES * 60)
         return code, _MINUTES * 60.0
 

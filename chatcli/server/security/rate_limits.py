@@ -15,7 +15,7 @@ from chatcli.server.limits import Limits
 from chatcli.server.security.prices import GREETINGS, HINTS, LISTED, PERSON, VISIT, Purse, Terms
 
 if TYPE_CHECKING:
-    from chatcli.server.state.users import User
+    from chatcli.server.model import User
     from chatcli.server.throttle import Later
 
 _ADDRESSES: Final = 10_000  # remembered; those that have been quiet the longest are forgotten first
@@ -77,15 +77,20 @@ class Allowances:
     Args:
         limits: how much of each.
         clock: seconds, never going back.
+        later: runs a callable after so many seconds.
 
     Attributes:
+        limits: as given.
+        clock: as given.
+        later: as given.
         terms: what is put into the purse of one connection.
         personal_terms: what is put into that of a person, for all connections together.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        self._limits = limits
-        self._clock = clock
+    def __init__(self, limits: Limits, clock: Callable[[], float], later: Later) -> None:
+        self.limits = limits
+        self.clock = clock
+        self.later = later
         self.terms = Terms(limits.message_rate, limits.message_burst)
         self.personal_terms = self.terms.times(PERSON)
         self._purses: OrderedDict[tuple[str, bool], Purse] = OrderedDict()
@@ -95,13 +100,13 @@ class Allowances:
         self._connections: dict[str, int] = {}
 
     def _exempt(self, address: str) -> bool:
-        return self._limits.exempt_loopback and is_loopback(address)
+        return self.limits.exempt_loopback and is_loopback(address)
 
     def connect(self, address: str) -> bool:
         """Count a connection; return whether there may be one more from there."""
         exempt, address = self._exempt(address), network(address)
         count = self._connections.get(address, 0)
-        if count >= self._limits.connections_per_address and not exempt:
+        if count >= self.limits.connections_per_address and not exempt:
             return False
         self._connections[address] = count + 1
         return True
@@ -125,7 +130,7 @@ class Allowances:
         key = network(address), greeting
         purse = self._purses.get(key)
         if purse is None:
-            purse = self._purses[key] = Purse(GREETINGS if greeting else self.personal_terms, self._clock())
+            purse = self._purses[key] = Purse(GREETINGS if greeting else self.personal_terms, self.clock())
             if len(self._purses) > _ADDRESSES:
                 self._purses.popitem(last=False)
         return purse
@@ -133,17 +138,17 @@ class Allowances:
     def personal_purse(self, user: User) -> Purse:
         """Return the purse of a person, for all their connections together."""
         if user.purse is None:
-            user.purse = Purse(self.personal_terms, self._clock())
+            user.purse = Purse(self.personal_terms, self.clock())
         return user.purse
 
-    def charge_visit(self, user: User, later: Later) -> None:
+    def charge_visit(self, user: User) -> None:
         """Have a person pay for a connection that has ended: whoever comes and goes without end has less to say."""
         self.personal_purse(user).pay(0, VISIT + len(user.rooms) * LISTED)
         if not self._visitors:
-            later(_SOON, lambda: self._drop_full_purses(later))
+            self.later(_SOON, self._drop_full_purses)
         self._visitors[user] = None
 
-    def _drop_full_purses(self, later: Later) -> None:
+    def _drop_full_purses(self) -> None:
         """Drop those of visitors who have all that they may say by now, some at a time; look at the others again."""
         visitors = list(islice(self._visitors, _SOME))
         for user in visitors:
@@ -153,11 +158,11 @@ class Allowances:
             if user.purse is not None:
                 self._visitors[user] = None
         if self._visitors:
-            later(_AT_ONCE if len(self._visitors) > _SOME else _SOON, lambda: self._drop_full_purses(later))
+            self.later(_AT_ONCE if len(self._visitors) > _SOME else _SOON, self._drop_full_purses)
 
     def drop_full_purse(self, user: User) -> None:
         """Keep no numbers of somebody who has all that they may say."""
-        if user.purse is not None and user.purse.full(self._clock()):
+        if user.purse is not None and user.purse.full(self.clock()):
             user.purse = None
 
     def hints(self, user: User) -> bool:
@@ -190,6 +195,6 @@ class Allowances:
         if self._names.empty(address) and not self._exempt(address):
             raise Refused(
                 codes.TOO_MANY,
-                f"{self._limits.names} new names came from your address within the hour: use one of them, or wait.",
+                f"{self.limits.names} new names came from your address within the hour: use one of them, or wait.",
             )
         self._names.take(address)

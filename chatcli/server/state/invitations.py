@@ -13,8 +13,8 @@ from chatcli.server.state.room_events import Notices
 from chatcli.store.records import OnWritten, ignore
 
 if TYPE_CHECKING:
-    from chatcli.server.state.rooms import Room
-    from chatcli.server.state.users import Directory, User
+    from chatcli.server.model import Room, User
+    from chatcli.server.state.users import Directory
 
 _SECONDS: Final = 30 * 86_400
 _MOST: Final = 100  # that one user may have to private rooms

@@ -13,8 +13,8 @@ from chatcli.errors import Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.names import Name
-from chatcli.server.batcher import Turn
-from chatcli.server.security.device_links import new_code, plain_code
+from chatcli.server.batcher import TickBatcher
+from chatcli.server.security.spoken_codes import new_code, plain_code
 from chatcli.store.interface import Log
 from chatcli.store.records import OnWritten, Ruling, ignore
 
@@ -58,14 +58,13 @@ class Rulings:
 
     Args:
         log: where they are kept.
-        loaded: those that the log holds.
-        turn: so that they are written at the end of it.
+        batcher: so that they are written at the end of it.
         clock: the time in milliseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, log: Log, loaded: Iterable[Ruling], turn: Turn, clock: Callable[[], int]) -> None:
+    def __init__(self, log: Log, loaded: Iterable[Ruling], batcher: TickBatcher, clock: Callable[[], int]) -> None:
         self._log = log
-        self._turn = turn
+        self._batcher = batcher
         self._clock = clock
         self._decisions: dict[tuple[str, str], Decision] = {
             (ruling.kind, ruling.subject): msgspec.json.decode(ruling.value or "", type=Decision) for ruling in loaded
@@ -160,7 +159,7 @@ class Rulings:
         self._index(kind, subject)
         value = None if decision is None else msgspec.json.encode(decision).decode()
         self._log.append_change(Ruling(kind, subject, value), written)
-        self._turn.wake()
+        self._batcher.schedule()
 
     def _index(self, kind: str, about: str) -> None:
         """Note what there is, or is not any more: nobody goes through all rulings because one of them has changed."""

@@ -22,7 +22,8 @@ from chatcli.store.records import Seen
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from chatcli.server.state.users import Directory, User
+    from chatcli.server.model import User
+    from chatcli.server.state.users import Directory
     from chatcli.store.interface import Log
 
 _PARTNERS: Final = 50
@@ -89,18 +90,18 @@ class Presence:
         self._here[user.id] = user
         for room in user.rooms:
             room.here.add(user)
-        if user.partners is None:
+        if user.contacts is None:
             self._ask_for_partners(user)
 
     def _ask_for_partners(self, user: User) -> None:
-        user.partners = {}
+        user.contacts = {}
 
         def answered(identities: list[int] | None, _error: ChatError | None) -> None:
             # Without an answer they are told of those only with whom they talk from now on.
             found = [self._directory.get(identity) for identity in reversed(identities or ())]
-            since = user.partners or {}
-            user.partners = dict.fromkeys([*(one for one in found if one is not None and one not in since), *since])
-            _trim(user.partners)
+            since = user.contacts or {}
+            user.contacts = dict.fromkeys([*(one for one in found if one is not None and one not in since), *since])
+            _trim(user.contacts)
             if user.id in self._here:
                 self._tell_partners(user)
 
@@ -108,8 +109,8 @@ class Presence:
 
     def talked(self, one: User, other: User) -> None:
         """Note that two have talked: from now on they are told of each other."""
-        _remember(one.partners, other)
-        _remember(other.partners, one)
+        _remember(one.contacts, other)
+        _remember(other.contacts, one)
 
     def went(self, user: User) -> None:
         """Note that someone has left, if they were here."""
@@ -151,7 +152,7 @@ class Presence:
         for room in user.rooms:
             if len(room.here) <= SMALL_ROOM:
                 near |= room.here
-        near.update(partner for partner in user.partners or () if partner.id in self._here)
+        near.update(partner for partner in user.contacts or () if partner.id in self._here)
         near.discard(user)
         return near
 
@@ -194,9 +195,9 @@ class Presence:
         notice = PresenceFrame([], [], [])
         _add(notice, user.name, self.person(user))
         line = encode(notice)
-        for partner in user.partners or ():
+        for partner in user.contacts or ():
             for session in partner.joined:
-                session.notify(line)
+                session.send_droppable(line)
 
     def tell(self) -> None:
         """Tell what is yet to be told; called as soon as there is some, and enough time for more to come with it."""
@@ -233,7 +234,7 @@ def _tell_each(notices: dict[User, PresenceFrame]) -> Iterator[None]:
         for other, notice in portion:
             line = encode(notice)
             for session in other.joined:
-                session.notify(line)
+                session.send_droppable(line)
         yield
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, Refused
@@ -10,14 +10,12 @@ from chatcli.protocol import codes
 from chatcli.protocol.choices import DECLINED_TEXT, WITHDRAWN_TEXT, check_choices
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import DECLINED, MAX_OPEN, Answered, Message, Send
-from chatcli.server.state.rooms import Room
+from chatcli.server.model import Room
 from chatcli.store import question_data
 from chatcli.store.question_data import Extra
 
 if TYPE_CHECKING:
-    from chatcli.server.hub import Hub
-    from chatcli.server.session import Session
-    from chatcli.server.state.users import User
+    from chatcli.server.model import Connection, User
     from chatcli.store.records import Closed, Entry, MessageRow
 
 _MOST_AWAITED: Final = 100  # answers, by one connection
@@ -52,36 +50,6 @@ def kept(more: Extra, seconds: int | None, at: int) -> str:
     return question_data.encode(more if seconds is None else Extra(more.choices, at + seconds * 1000))
 
 
-def answer(hub: Hub, sender: User, recipient: User | Room, frame: Send, row: MessageRow) -> Extra:
-    """Put the words of an answer in the place of its text; return what it has beside that.
-
-    Whether another one came before, the log decides.
-
-    Args:
-        hub: the middle of the server.
-        sender: who answers.
-        recipient: whom, or in which room.
-        frame: with what.
-        row: the message that is answered, which the sender may read there.
-
-    Raises:
-        Refused: it is no question, or not theirs to answer, or not any more.
-    """
-    question, number = question_data.decode(row.extra), frame.answer
-    assert number is not None  # noqa: S101 (what the caller has looked at)
-    if not question.choices:
-        raise Refused(codes.INVALID, f"Message {row.seq} is no question: answer it without a choice.")
-    if row.sender == sender.id != recipient.id:
-        if number != DECLINED:
-            raise Refused(codes.NOT_ALLOWED, "You have asked that yourself: you can withdraw it, and nothing else.")
-        frame.text = WITHDRAWN_TEXT
-    else:
-        frame.text = _words(recipient, sender, number, question.choices)
-    if question.until is not None and hub.clock() > question.until:
-        raise Refused(codes.NOT_OPEN, _TIME_IS_OVER)
-    return Extra(answer=number)
-
-
 def _words(recipient: User | Room, sender: User, number: int, choices: Sequence[str]) -> str:
     if isinstance(recipient, Room):
         if sender not in recipient.members or sender in recipient.leaving:
@@ -94,19 +62,6 @@ def _words(recipient: User | Room, sender: User, number: int, choices: Sequence[
         text = f"There is no choice {number}: the first is 0, and the last {len(choices) - 1}."
         raise Refused(codes.INVALID, text)
     return DECLINED_TEXT if number == DECLINED else choices[number]
-
-
-def why_closed(hub: Hub, sender: User, closed: Closed) -> str:
-    """Say why an answer came too late: which one counts."""
-    if not closed.sender:
-        return "That question has been answered already."
-    own = closed.sender == sender.id
-    name, have = ("You", "have") if own else (hub.directory.name_of(closed.sender), "has")
-    if closed.answer != DECLINED:
-        return f"{name} {have} answered that already: {closed.text}."
-    if closed.text == WITHDRAWN_TEXT:
-        return f"{name} {have} withdrawn that question."
-    return f"{name} {have} declined to answer that."
 
 
 def add(message: Message, stored: str) -> None:
@@ -133,13 +88,64 @@ class _Wait:
 
 
 class Questions:
-    """Who waits for which answer. Where nobody does, an answer costs no more than another message."""
+    """Who waits for which answer. Where nobody does, an answer costs no more than another message.
 
-    def __init__(self) -> None:
-        self._waiting: dict[int, dict[Session, _Wait]] = {}  # by the seq of the question
-        self._awaited: dict[Session, set[int]] = {}
+    Args:
+        clock: the time in milliseconds since 1970-01-01 UTC.
+        name_of: returns the name of the user with that id.
+        sees: returns whether a user may read a message, given by the ids of its sender and recipient and its seq.
+    """
 
-    def wait(self, session: Session, question: int) -> None:
+    def __init__(
+        self, clock: Callable[[], int], name_of: Callable[[int], str], sees: Callable[[User, int, int, int], bool]
+    ) -> None:
+        self._clock = clock
+        self._name_of = name_of
+        self._sees = sees
+        self._waiting: dict[int, dict[Connection, _Wait]] = {}  # by the seq of the question
+        self._awaited: dict[Connection, set[int]] = {}
+
+    def answer(self, sender: User, recipient: User | Room, frame: Send, row: MessageRow) -> Extra:
+        """Put the words of an answer in the place of its text; return what it has beside that.
+
+        Whether another one came before, the log decides.
+
+        Args:
+            sender: who answers.
+            recipient: whom, or in which room.
+            frame: with what.
+            row: the message that is answered, which the sender may read there.
+
+        Raises:
+            Refused: it is no question, or not theirs to answer, or not any more.
+        """
+        question, number = question_data.decode(row.extra), frame.answer
+        assert number is not None  # noqa: S101 (what the caller has looked at)
+        if not question.choices:
+            raise Refused(codes.INVALID, f"Message {row.seq} is no question: answer it without a choice.")
+        if row.sender == sender.id != recipient.id:
+            if number != DECLINED:
+                raise Refused(codes.NOT_ALLOWED, "You have asked that yourself: you can withdraw it, and nothing else.")
+            frame.text = WITHDRAWN_TEXT
+        else:
+            frame.text = _words(recipient, sender, number, question.choices)
+        if question.until is not None and self._clock() > question.until:
+            raise Refused(codes.NOT_OPEN, _TIME_IS_OVER)
+        return Extra(answer=number)
+
+    def why_closed(self, sender: User, closed: Closed) -> str:
+        """Say why an answer came too late: which one counts."""
+        if not closed.sender:
+            return "That question has been answered already."
+        own = closed.sender == sender.id
+        name, have = ("You", "have") if own else (self._name_of(closed.sender), "has")
+        if closed.answer != DECLINED:
+            return f"{name} {have} answered that already: {closed.text}."
+        if closed.text == WITHDRAWN_TEXT:
+            return f"{name} {have} withdrawn that question."
+        return f"{name} {have} declined to answer that."
+
+    def wait(self, session: Connection, question: int) -> None:
         """Have a connection told of the answer to a question, while the log is asked whether there is one.
 
         Raises:
@@ -153,15 +159,15 @@ class Questions:
         awaited.add(question)
         self._waiting.setdefault(question, {})[session] = _Wait()
 
-    def _stop_late(self, session: Session, awaited: set[int]) -> None:
+    def _stop_late(self, session: Connection, awaited: set[int]) -> None:
         """Have a connection wait no more for what can come no more: who did not ask once more never will."""
-        now = session.hub.clock()
+        now = self._clock()
         for question in tuple(awaited):
             until = self._waiting[question][session].until
             if until is not None and until < now:
                 self.stop(session, question)
 
-    def answered_meanwhile(self, session: Session, question: int, until: int | None) -> Message | None:
+    def answered_meanwhile(self, session: Connection, question: int, until: int | None) -> Message | None:
         """Return what was answered while the log was asked; from now on the connection is told at once.
 
         Args:
@@ -177,7 +183,7 @@ class Questions:
             self.stop(session, question)
         return wait.message
 
-    def stop(self, session: Session, question: int) -> None:
+    def stop(self, session: Connection, question: int) -> None:
         """Have a connection wait no more: it has its answer, or there is none for it."""
         self._awaited.get(session, set()).discard(question)
         sessions = self._waiting.get(question, {})
@@ -185,13 +191,13 @@ class Questions:
         if not sessions:
             self._waiting.pop(question, None)
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: Connection) -> None:
         """Note that a connection is gone."""
         for question in tuple(self._awaited.get(session, ())):
             self.stop(session, question)
         self._awaited.pop(session, None)
 
-    def tell(self, hub: Hub, entry: Entry, message: Message) -> None:
+    def tell(self, entry: Entry, message: Message) -> None:
         """Tell those who wait for it of a message that was just committed, if it is an answer."""
         question = entry.re
         if question is None or message.answer is None or question not in self._waiting:
@@ -201,6 +207,6 @@ class Questions:
             if wait.reading:
                 wait.message = message
                 continue
-            if session.user is not None and hub.sees(session.user, entry.sender, entry.recipient, entry.seq):
-                session.put(line)
+            if session.user is not None and self._sees(session.user, entry.sender, entry.recipient, entry.seq):
+                session.send(line)
             self.stop(session, question)

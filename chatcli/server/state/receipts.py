@@ -11,9 +11,7 @@ from chatcli.protocol.frames import Read, Receipt
 from chatcli.server.security.prices import TOLD
 
 if TYPE_CHECKING:
-    from chatcli.server.session import Session
-    from chatcli.server.state.rooms import Room
-    from chatcli.server.state.users import User
+    from chatcli.server.model import Connection, Room, User
     from chatcli.server.throttle import Pace
     from chatcli.store.interface import Log
 
@@ -23,7 +21,7 @@ _MOST_OWED: Final = 1000  # people who wait for one to read on
 
 def receipt(user: User, room: Room) -> Receipt:
     """Return how far a member has read of what was said in a room since they came."""
-    since, seq = room.members[user], min(user.shown, room.newest)
+    since, seq = room.members[user], min(user.public_cursor, room.newest)
     return Receipt(user.name, seq if seq > since else 0, room.name, since)
 
 
@@ -41,9 +39,9 @@ class Receipts:
         self._log = log
         self._pace = pace
         self._untold: dict[User, int] = {}  # how far people had read when that was last told
-        self._watched: dict[Session, dict[Room, None]] = {}
+        self._watched: dict[Connection, dict[Room, None]] = {}
 
-    def read(self, session: Session, user: User, seq: int, *, tell: bool) -> None:
+    def read(self, session: Connection, user: User, seq: int, *, tell: bool) -> None:
         """Note that everything up to ``seq`` was shown to someone.
 
         Args:
@@ -57,11 +55,11 @@ class Receipts:
             self._log.move_cursor(user.id, seq, shown=False)
             line = encode(Read(seq))
             for feed in user.feeds:
-                if feed.session is not session:
-                    feed.session.take(line)
+                if feed.connection is not session:
+                    feed.connection.try_send(line)
             session.account.charge((len(user.feeds) - 1) * TOLD)
-        if tell and seq > user.shown:
-            before, user.shown = user.shown, seq
+        if tell and seq > user.public_cursor:
+            before, user.public_cursor = user.public_cursor, seq
             self._log.move_cursor(user.id, seq)
             self._untold.setdefault(user, before)
             told = self._pace.tell(user, seq, lambda: self._tell_others(user))
@@ -69,29 +67,29 @@ class Receipts:
 
     def owe(self, reader: User, sender: User, seq: int) -> None:
         """Have a sender told when someone has read up to that ``seq``."""
-        if reader.owed is None:
-            reader.owed = {}
-        reader.owed[sender] = seq
-        if len(reader.owed) > _MOST_OWED:
-            del reader.owed[next(iter(reader.owed))]
+        if reader.receipt_waiters is None:
+            reader.receipt_waiters = {}
+        reader.receipt_waiters[sender] = seq
+        if len(reader.receipt_waiters) > _MOST_OWED:
+            del reader.receipt_waiters[next(iter(reader.receipt_waiters))]
 
     def _tell_others(self, user: User) -> int:
-        before = self._untold.pop(user, user.shown)
+        before = self._untold.pop(user, user.public_cursor)
         return self._tell_senders(user) + self._tell_watchers(user, before)
 
     def _tell_senders(self, user: User) -> int:
-        if user.owed is None:
+        if user.receipt_waiters is None:
             return 0
         left, told = {}, 0
-        for sender, newest in user.owed.items():
+        for sender, newest in user.receipt_waiters.items():
             if sender.sessions:
-                line = encode(Receipt(user.name, min(user.shown, newest)))
+                line = encode(Receipt(user.name, min(user.public_cursor, newest)))
                 for session in sender.sessions:
-                    session.take(line)
+                    session.try_send(line)
                 told += len(sender.sessions)
-            if newest > user.shown:
+            if newest > user.public_cursor:
                 left[sender] = newest
-        user.owed = left or None
+        user.receipt_waiters = left or None
         return told
 
     def _tell_watchers(self, user: User, before: int) -> int:
@@ -100,11 +98,11 @@ class Receipts:
             if room.watchers and before < room.newest:
                 line = encode(receipt(user, room))
                 for session in room.watchers:
-                    session.take(line)
+                    session.try_send(line)
                 told += len(room.watchers)
         return told
 
-    def watch(self, session: Session, room: Room) -> None:
+    def watch(self, session: Connection, room: Room) -> None:
         """Tell a connection from now on how far the members of a room have read.
 
         Raises:
@@ -116,7 +114,7 @@ class Receipts:
         watched[room] = None
         room.watchers.add(session)
 
-    def forget(self, session: Session) -> None:
+    def forget(self, session: Connection) -> None:
         """Note that a connection is gone."""
         for room in self._watched.pop(session, ()):
             room.watchers.discard(session)

@@ -10,10 +10,7 @@ from chatcli.protocol.frames import Happened, Happening
 from chatcli.server.throttle import Later, Pace
 
 if TYPE_CHECKING:
-    from chatcli.server.feed import Feed
-    from chatcli.server.session import Session
-    from chatcli.server.state.rooms import Room
-    from chatcli.server.state.users import User
+    from chatcli.server.model import Connection, Room, Subscription, User
 
 SMALL_ROOM: Final = 100  # people in the chat who belong to it; in a larger one coming and going is not told
 
@@ -52,7 +49,7 @@ class Notices:
         user: User | None = None,
         by: User | None = None,
         text: str = "",
-        besides: Session | None = None,
+        besides: Connection | None = None,
     ) -> int:
         """Tell a room's members, and ``user`` if it is about one; of coming and going only in rooms that are small.
 
@@ -66,7 +63,7 @@ class Notices:
             feeds = {} if what in ("joined", "left") and len(room.here) > SMALL_ROOM else dict(room.feeds)
             if user is not None:
                 feeds.update(dict.fromkeys(user.feeds))
-            return _say([feed for feed in feeds if feed.session is not besides], happened)
+            return _say([feed for feed in feeds if feed.connection is not besides], happened)
 
         happened = Happened(room.name, what, user.name if user else "", by.name if by else "", text)
         return self._pace.tell((room, user, _ABOUT[what]), happened, tell)
@@ -77,8 +74,8 @@ class Notices:
         return self._pace.tell((room, user, _ABOUT[what]), happened, lambda: _say(user.feeds, happened))
 
 
-def _say(feeds: Sequence[Feed], happened: Happened) -> int:
+def _say(feeds: Sequence[Subscription], happened: Happened) -> int:
     line = encode(happened)
     for feed in feeds:
-        feed.session.take(line)
+        feed.connection.try_send(line)
     return len(feeds)

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from chatcli.server.state.rooms import Room
+    from chatcli.server.model import Room
 
 _key: Final = attrgetter("key")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -18,19 +18,16 @@ from chatcli.protocol.frames import Message, RoomInfo, RoomKind
 from chatcli.protocol.lookalikes import look_of
 from chatcli.protocol.names import Name, check_room_name
 from chatcli.protocol.text import printable_line
-from chatcli.server.batcher import Turn
+from chatcli.server.batcher import TickBatcher
+from chatcli.server.model import Room, User
 from chatcli.server.security.rate_limits import Allowances
 from chatcli.server.state.invitations import Invitations
 from chatcli.server.state.moderation import Rulings, details, subject
 from chatcli.server.state.room_events import Notices
 from chatcli.server.state.room_list import RoomList
-from chatcli.server.state.users import Directory, User, close_names
+from chatcli.server.state.users import Directory, close_names
 from chatcli.store.interface import Log, State
 from chatcli.store.records import Enter, Leave, OnWritten, Record, RoomRecord, SetOwner, ignore
-
-if TYPE_CHECKING:
-    from chatcli.server.feed import Feed
-    from chatcli.server.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -41,61 +38,13 @@ _SPELLINGS: Final = 10_000  # remembered, so that a name is not folded anew for 
 _CANDIDATES: Final = 1000  # rooms looked at for a near miss
 
 
-class Room:
-    """A room, and what of it is here now.
-
-    Attributes:
-        id: as in the log; negative.
-        name: as it is written, with its ``#``.
-        key: as it is compared.
-        kind: who may enter, read and write.
-        topic: what it is about.
-        created: milliseconds since 1970-01-01 UTC.
-        members: those who belong to it in the order in which they came, and behind which ``seq`` they did.
-        owners: those of them who own it.
-        leaving: those of them whose going is being written; they may do nothing there any more.
-        here: those of them who are in the chat.
-        feeds: the connections that get what is said in it; those that have fallen behind read it from the log.
-        newest: the ``seq`` of what was said last, since the server started.
-        watchers: the connections that are told how far its members have read.
-        settling: whether it has yet to be written.
-    """
-
-    __slots__ = (
-        "created", "feeds", "here", "id", "key", "kind", "leaving", "members", "name", "newest", "owners", "settling",
-        "topic", "watchers",
-    )  # fmt: skip
-
-    def __init__(self, record: RoomRecord, *, settled: bool) -> None:
-        self.id = record.id
-        self.name = record.name
-        self.key = record.key
-        self.kind = cast("RoomKind", record.kind)
-        self.topic = record.topic
-        self.created = record.created
-        self.members: dict[User, int] = {}
-        self.owners: set[User] = set()
-        self.leaving: set[User] = set()
-        self.here: set[User] = set()
-        self.feeds: dict[Feed, None] = {}
-        self.newest = 0
-        self.watchers: set[Session] = set()
-        self.settling = not settled
-
-    def record(self) -> RoomRecord:
-        """Return what the log keeps of it."""
-        return RoomRecord(
-            id=self.id, name=self.name, key=self.key, kind=self.kind, topic=self.topic, created=self.created
-        )
-
-
 class Rooms:
     """All rooms, in memory.
 
     Args:
         log: where they are kept.
         state: what the log holds.
-        turn: so that changes are written at the end of it.
+        batcher: so that changes are written at the end of it.
         directory: everyone.
         rulings: who is banned from a room, muted in it or invited to it.
         allowances: who may have names looked for that come close.
@@ -107,7 +56,7 @@ class Rooms:
         self,
         log: Log,
         state: State,
-        turn: Turn,
+        batcher: TickBatcher,
         directory: Directory,
         rulings: Rulings,
         allowances: Allowances,
@@ -115,7 +64,7 @@ class Rooms:
         clock: Callable[[], int],
     ) -> None:
         self._log = log
-        self._turn = turn
+        self._batcher = batcher
         self._rulings = rulings
         self._allowances = allowances
         self._notices = notices
@@ -127,7 +76,7 @@ class Rooms:
         self._by_key: dict[str, Room] = {}
         self._by_look: dict[str, Room] = {}
         self._by_spelling: dict[str, Room] = {}
-        self.handed_on = log.head  # the newest message that was handed on: who comes in now is told what is behind it
+        self.delivered_seq = log.head  # of the newest message that was delivered: new members get what follows it
         for record in state.rooms:
             self._add(Room(record, settled=True))
         for member in state.members:
@@ -184,7 +133,7 @@ class Rooms:
             room = self._by_key.get(check_room_name(spelling).key)
         except InputError as error:
             raise UnknownRecipient(codes.UNKNOWN_ROOM, f"There is no such room: {error}", []) from None
-        if room is None or room.settling or not room.members:
+        if room is None or room.pending or not room.members:
             raise self._unknown(user, spelling)
         if len(self._by_spelling) >= _SPELLINGS:
             self._by_spelling.clear()
@@ -207,7 +156,7 @@ class Rooms:
 
     def sees(self, user: User, room: Room) -> bool:
         """Return whether a user may know of a room."""
-        if room.settling or not room.members:
+        if room.pending or not room.members:
             return False
         return room.kind != "private" or user in room.members or self.invitations.holds(room, user)
 
@@ -309,7 +258,7 @@ class Rooms:
             Refused: the room is private, or has banned them.
         """
         self.check_read(room, user)
-        taken = room.members or room.settling
+        taken = room.members or room.pending
         if room.kind == "private" and taken and not (self.invitations.holds(room, user) or self._operates(user)):
             text = f"{room.name} is private: ask one of its owners to invite you, or choose another name."
             raise Refused(codes.NOT_INVITED, text)
@@ -353,7 +302,7 @@ class Rooms:
         self._add(room)
 
         def written(error: StoreError | None) -> None:
-            room.settling = False
+            room.pending = False
             if error is not None:
                 del self._by_id[room.id], self._by_key[room.key]
                 self._open = None
@@ -380,7 +329,7 @@ class Rooms:
         def written(error: StoreError | None) -> None:
             user.entering -= 1
             if error is None:
-                self._let_in(room, user, self.handed_on, owner=owner)
+                self._let_in(room, user, self.delivered_seq, owner=owner)
                 self._find_heir(room)  # its last owner may have left meanwhile
                 if room in user.invited:
                     self.invitations.end(room, user)
@@ -474,4 +423,4 @@ class Rooms:
 
     def _change(self, record: Record, settled: OnWritten) -> None:
         self._log.append_change(record, settled)
-        self._turn.wake()
+        self._batcher.schedule()

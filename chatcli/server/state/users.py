@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from chatcli.errors import InputError, StoreError
 from chatcli.protocol.lookalikes import look_of
 from chatcli.protocol.names import Name, check_name
-from chatcli.store.records import KeyRecord, OnWritten, UserRecord
-
-if TYPE_CHECKING:
-    from chatcli.server.feed import Feed
-    from chatcli.server.security.prices import Purse
-    from chatcli.server.session import Session
-    from chatcli.server.state.rooms import Room
+from chatcli.server.model import User
+from chatcli.store.records import KeyRecord, UserRecord
 
 _SPELLINGS: Final = 100_000  # remembered, so that a name is not folded anew for each message
 _HINTS: Final = 3
@@ -24,92 +18,6 @@ _CANDIDATES: Final = 1000  # names looked at for a near miss, twice: half a mill
 
 
 RELEASED: Final = "\0"  # the keys of those whose name was made free begin so: nobody can ask for one
-
-# Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. Whoever changes one of
-# these puts another in its place.
-_NOTHING_ADDED: Final[Mapping[bytes, list[OnWritten]]] = MappingProxyType({})
-_NO_KEYS: Final[frozenset[bytes]] = frozenset()
-_NO_INVITATIONS: Final[frozenset[Room]] = frozenset()
-
-
-class User:
-    """Someone known, and what of them is connected now.
-
-    Attributes:
-        id: as in the log.
-        name: as it is written.
-        key: as it is compared.
-        cursor: everything in the feed up to this ``seq`` was shown to them.
-        shown: the same, as far as others are told.
-        owed: who is told when they are shown more, and how far that goes at present: the senders of what they have yet
-            to be shown. None while there is nobody.
-        keys: the public keys that the name belongs to, as they are on disk, and since when.
-        adding: keys that are being written, and who waits for each.
-        dropping: keys that are being taken away; they are good for nothing any more.
-        sessions: their connections.
-        feeds: those that get messages.
-        joined: those of their open ``join``.
-        since: when that began, in milliseconds since 1970-01-01 UTC; once it has ended, when it did.
-        away: what they said of being away from the keyboard; None while they are not.
-        away_since: when they did.
-        rooms: those they belong to.
-        entering: how many rooms they are about to belong to.
-        invited: rooms to which they may have been invited; see :class:`chatcli.server.state.invitations.Invitations`.
-        partners: with whom they have talked of late, the latest last; None until the log was asked.
-        purse: what they may say at the moment, on all connections together; None while it is full.
-        settling: whether the name has yet to be written.
-    """
-
-    __slots__ = (
-        "adding", "away", "away_since", "cursor", "dropping", "entering", "feeds", "id", "invited", "joined", "key",
-        "keys", "name", "owed", "partners", "purse", "rooms", "sessions", "settling", "shown", "since",
-    )  # fmt: skip
-
-    def __init__(self, record: UserRecord, *, settled: bool) -> None:
-        self.id = record.id
-        self.name = record.name
-        self.key = record.key
-        self.cursor = record.cursor
-        self.shown = record.shown
-        self.owed: dict[User, int] | None = None
-        self.sessions: set[Session] = set()
-        self.feeds: list[Feed] = []
-        self.keys: dict[bytes, int] = {}
-        self.adding = _NOTHING_ADDED
-        self.dropping = _NO_KEYS
-        self.joined: list[Session] = []
-        self.since = record.seen
-        self.away: str | None = None
-        self.away_since = 0
-        self.rooms: tuple[Room, ...] = ()
-        self.entering = 0
-        self.invited = _NO_INVITATIONS
-        self.partners: dict[User, None] | None = None
-        self.purse: Purse | None = None
-        self.settling = not settled
-
-    @property
-    def owned(self) -> bool:
-        """Whether the name belongs to some key, or is about to."""
-        return bool(self.keys or self.adding)
-
-    def start_adding(self, key: bytes) -> list[OnWritten]:
-        """Note that a key is being written; return what is to be told when it is, or is known not to be."""
-        waiting: list[OnWritten] = []
-        self.adding = {**self.adding, key: waiting}
-        return waiting
-
-    def end_adding(self, key: bytes) -> None:
-        """Note that a key is not being written any more."""
-        self.adding = {other: who for other, who in self.adding.items() if other != key} or _NOTHING_ADDED
-
-    def has(self, key: bytes) -> bool:
-        """Return whether a key is on disk and stays there."""
-        return key in self.keys and key not in self.dropping
-
-    def usable_keys(self) -> list[bytes]:
-        """Return the keys that are on disk and stay there, the oldest first."""
-        return [key for key in self.keys if key not in self.dropping]
 
 
 class Directory:
@@ -173,7 +81,7 @@ class Directory:
                 user = self._by_key.get(check_name(spelling).key)
             except InputError:
                 return None
-            if user is None or user.settling:
+            if user is None or user.pending:
                 return None
             if len(self._by_spelling) >= _SPELLINGS:
                 self._by_spelling.clear()
@@ -200,7 +108,7 @@ class Directory:
 
     def settle(self, user: User, error: StoreError | None) -> None:
         """Note that the name is on disk, or give it free because it could not be written."""
-        user.settling = False
+        user.pending = False
         if error is not None:
             del self._by_id[user.id], self._by_key[user.key]
             self._forget_look(user)

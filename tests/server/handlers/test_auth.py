@@ -11,7 +11,7 @@ from chatcli.client.identity.key import Identity
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from chatcli.server.limits import Limits
 from chatcli.server.security.rate_limits import network
-from tests.support import OWN, Caller, TestKey, ThreadServer, eventually, key_of
+from tests.support import OWN, Caller, TestKey, ThreadServer, eventually, key_of, sessions_of
 
 
 def proves(caller: Caller, key: TestKey | Identity, claim: Claim) -> None:
@@ -302,7 +302,7 @@ def test_a_flood_past_the_allowance_is_slowed_and_complete(tmp_path: Path) -> No
         with server.joined("alice") as alice:
             for number in range(500):
                 alice.sends("bob", f"{number}")
-            eventually(lambda: server.run(lambda: any(session._paused for session in server.hub.sessions)))
+            eventually(lambda: server.run(lambda: any(session._paused for session in sessions_of(server))))
             carol.sends("carol", "not waiting")
             carol.hears("sent")
             assert bob.texts(500) == [f"{number}" for number in range(500)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.server.state.users import User
+from chatcli.server.model import User
 from chatcli.store.records import UserRecord
-from tests.support import Caller, ThreadServer, eventually, known
+from tests.support import Caller, ThreadServer, eventually, known, session_of
 
 
 def history(caller: Caller, of: str) -> list[str]:
@@ -418,8 +418,7 @@ def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
 
     def take() -> None:
         for name, line in frames:
-            (session,) = known(server, name).sessions
-            session.receive(line + b"\n")
+            session_of(server, name).receive(line + b"\n")
 
     server.run(take)
 
@@ -538,8 +537,7 @@ def test_whoever_asks_much_at_once_lets_others_have_their_turn(server: ThreadSer
         pong_at: list[int] = []
 
         def take() -> None:
-            (asking,) = known(server, "eve").sessions
-            (other,) = known(server, "bob").sessions
+            asking, other = session_of(server, "eve"), session_of(server, "bob")
             asking.receive(questions)
             pong_at.append(len(asking._backlog or ()))
             other.receive(b'{"t":"ping","n":1}\n')

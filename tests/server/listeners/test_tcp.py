@@ -11,7 +11,7 @@ import pytest
 
 from chatcli.protocol.address import Address, is_loopback
 from chatcli.server.listeners.tcp import TcpConnection
-from tests.support import Caller, ThreadServer, trusting
+from tests.support import Caller, ThreadServer, sessions_of, trusting
 
 
 def outside() -> list[str]:
@@ -73,7 +73,7 @@ def test_the_system_keeps_little_for_a_reader_that_takes_nothing(server: ThreadS
     """What it is told about the socket that takes callers holds for each of their connections."""
 
     def unsent() -> int:
-        (session,) = server.hub.sessions
+        (session,) = sessions_of(server)
         assert isinstance(session._wire, TcpConnection)
         connection = session._wire._transport.get_extra_info("socket")
         return int(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))

@@ -17,7 +17,7 @@ from chatcli.server.limits import Limits
 from chatcli.server.listeners.tls import Handshakes, TlsLayer
 from chatcli.server.security.certificates import Certificates
 from chatcli.server.security.prices import GREETING, HANDSHAKE
-from tests.support import Caller, Frame, ThreadServer, eventually, new_id, trusting
+from tests.support import Caller, Frame, ThreadServer, eventually, new_id, sessions_of, trusting
 
 _QUERY: Frame = {"t": "hello", "version": 1, "purpose": "query"}
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -514,7 +514,7 @@ def test_a_handshake_has_its_price(server: ThreadServer) -> None:
         assert eve.recv(1)
 
         def points() -> float:
-            (session,) = server.hub.sessions
+            (session,) = sessions_of(server)
             assert session.account._purse is not None
             return session.account._purse._points
 

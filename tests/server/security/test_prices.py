@@ -16,7 +16,7 @@ from chatcli.server.limits import Limits
 from chatcli.server.security import prices
 from chatcli.server.security.prices import PRICES, Purse, Terms
 from chatcli.server.security.rate_limits import Allowances
-from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id, session_of, sessions_of
 
 #: What is said of each kind, by alice, who owns #ops and talks with bob; a new kind of frame needs a line here.
 SAID: Final[dict[type, dict[str, Any]]] = {
@@ -57,11 +57,9 @@ def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
     """Have the server take lines from someone's only connection; return the messages and the points that they paid."""
 
     def take() -> tuple[float, float]:
-        user = known(server, name)
-        (session,) = user.sessions
-        purse = server.hub.allowances.personal_purse(user)
+        purse = server.hub.allowances.personal_purse(known(server, name))
         before = purse._messages, purse._points
-        session.receive(b"".join(lines))
+        session_of(server, name).receive(b"".join(lines))
         return before[0] - purse._messages, before[1] - purse._points
 
     return server.run(take)
@@ -139,16 +137,15 @@ def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None
     """The visits of all connections are paid for from one purse, and what is said next waits until that holds some."""
 
     def visit_often() -> float:
-        user = server.hub.directory.find("eve")
-        assert user is not None
+        user = known(server, "eve")
         for _ in range(1000):
-            server.hub.allowances.charge_visit(user, lambda _seconds, _function: None)
+            server.hub.allowances.charge_visit(user)
         return server.hub.allowances.personal_purse(user)._points
 
     with server.joined("eve", "send") as eve, server.joined("bob") as bob:
         assert server.run(visit_often) < 0
         eve.says("ping", n=1)
-        eventually(lambda: server.run(lambda: any(one.account.overdrawn for one in known(server, "eve").sessions)))
+        eventually(lambda: server.run(lambda: any(one.account.overdrawn for one in sessions_of(server, "eve"))))
         assert bob.asks_who() == ["bob"]
         assert eve.hears("pong")["n"] == 1
 
@@ -156,12 +153,12 @@ def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None
 def test_no_purse_of_a_visitor_is_kept_once_it_is_full(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """All visitors of a while are looked at together, and again those whose purses have yet to fill."""
     clock = [0.0]
-    allowances = Allowances(Limits(), lambda: clock[0])
     planned: list[Callable[[], object]] = []
+    allowances = Allowances(Limits(), lambda: clock[0], lambda _seconds, function: planned.append(function))
     user = known(server, "alice")
     user.purse = None
     for _ in range(3):
-        allowances.charge_visit(user, lambda _seconds, function: planned.append(function))
+        allowances.charge_visit(user)
     assert len(planned) == 1
     planned.pop()()
     assert len(planned) == 1
@@ -216,7 +213,7 @@ def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: b
             eve.greets("eve", purpose="send")
             eve.hears("welcome")
         flood(eve, unit, 16 << 20)
-        eventually(lambda: server.run(lambda: any(session.account.overdrawn for session in server.hub.sessions)))
+        eventually(lambda: server.run(lambda: any(session.account.overdrawn for session in sessions_of(server))))
         assert bob.asks_who() == ["bob"]
 
 
@@ -236,7 +233,7 @@ def test_a_person_has_one_allowance_for_all_connections(server: ThreadServer) ->
     with server.joined("bob") as bob:
         for member in crowd:
             member.says_raw(b'{"t":"rooms"}\n' * 40)
-        eventually(lambda: server.run(lambda: all(one.account.overdrawn for one in known(server, "eve").sessions)))
+        eventually(lambda: server.run(lambda: all(one.account.overdrawn for one in sessions_of(server, "eve"))))
         points = server.run(lambda: server.hub.allowances.personal_purse(known(server, "eve"))._points)
         assert points < 0
         assert bob.asks_who() == ["bob"]

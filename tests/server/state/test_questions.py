@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from chatcli.server.limits import Limits
-from tests.support import Caller, Frame, ThreadServer, eventually, new_id
+from tests.support import Caller, Frame, ThreadServer, eventually, new_id, pass_time, sessions_of
 
 YES_NO = ["yes", "no"]
 _SEEN: Final = "A choice is one line of characters that can be seen"
@@ -46,16 +46,6 @@ def query(caller: Caller, tag: str, **fields: object) -> Frame:
         pass
     assert frame is not None
     return frame
-
-
-def pass_time(server: ThreadServer, seconds: int) -> None:
-    """Have the server's clock be ahead from now on."""
-
-    def set_clock() -> None:
-        clock = server.hub.clock
-        server.hub.clock = lambda: clock() + seconds * 1000
-
-    server.run(set_clock)
 
 
 def test_a_question_comes_with_its_choices_and_its_answer_with_the_choice(alice: Caller, bob: Caller) -> None:
@@ -401,6 +391,6 @@ def test_questions_are_counted_at_their_full_size(tmp_path_factory: pytest.TempP
                 alice.says("send", id=new_id(), to="alice", re=seq, answer=8, text="x" * 999)
             for _ in seqs:
                 alice.hears("sent")
-            (session,) = server.run(lambda: list(server.hub.sessions))
+            (session,) = server.run(lambda: sessions_of(server))
             assert session._in_flight == 0
             assert server.run(lambda: server.hub.log.pending_bytes) == 0

@@ -1,0 +1,293 @@
+"""Users and rooms as the server holds them in memory, and what its parts call on a connection and on a feed.
+
+This is the ground that delivery, handlers, state and security stand on: it knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from chatcli.protocol.frames import RoomKind
+from chatcli.store.records import OnWritten, RoomRecord, UserRecord
+
+if TYPE_CHECKING:
+    from chatcli.errors import ChatError
+    from chatcli.protocol.address import Address
+    from chatcli.protocol.frames import ClientFrame, Purpose, ServerFrame
+    from chatcli.server.security.prices import Purse
+
+
+class Account(Protocol):
+    """What a connection pays from."""
+
+    def charge(self, points: float) -> None:
+        """Pay for anything but messages."""
+
+
+class Connection(Protocol):
+    """A session, as the rest of the server sees it.
+
+    Attributes:
+        client: which start of which client this is, as the client says.
+        key: the public key that the client has proved.
+        purpose: what the connection is for.
+        shares_receipts: whether others learn how far this connection has shown messages.
+        user: the user who is logged in; None before the welcome, and on a nameless query.
+    """
+
+    client: str
+    key: bytes
+    purpose: Purpose
+    shares_receipts: bool
+    user: User | None
+
+    @property
+    def peer(self) -> Address:
+        """The address at the other end."""
+
+    @property
+    def host(self) -> str:
+        """The host at the other end."""
+
+    @property
+    def channel(self) -> bytes:
+        """What the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`."""
+
+    @property
+    def feed(self) -> Subscription | None:
+        """The feed of messages, if the connection's purpose includes one."""
+
+    @property
+    def account(self) -> Account:
+        """What it pays from."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is sent."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the socket is full."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether the client has missed several of its pings."""
+
+    def send(self, line: bytes) -> None:
+        """Send a line at the end of this tick."""
+
+    def try_send(self, line: bytes) -> bool:
+        """Send a line unless too much is unsent already; return whether it will be sent."""
+
+    def send_droppable(self, line: bytes) -> None:
+        """Send a line about presence; if it has to be dropped, a list of those present follows later."""
+
+    def wake(self) -> None:
+        """Have the feed resumed at the end of this tick."""
+
+    def close(self, code: str, text: str) -> None:
+        """Send the reason and close."""
+
+    def require_user(self) -> User:
+        """Return the user.
+
+        Raises:
+            Refused: the connection has none.
+        """
+
+    def charge(self, size: int, count: int = 1, reach: int = 0) -> None:
+        """Count messages that are on their way into the log, until they are acknowledged.
+
+        Args:
+            size: characters of all texts together.
+            count: how many messages there are.
+            reach: connections that each of them is delivered to, if it goes to a room.
+        """
+
+    def acknowledge(self, answer: bytes, size: int, count: int) -> None:
+        """Answer messages that were charged."""
+
+    def suspend(self) -> bool:
+        """Stop processing frames until a request is answered; return whether messages are still being written."""
+
+    def answer(self, frame: ClientFrame, answer: ServerFrame | bytes | ChatError) -> None:
+        """Answer the request for which the connection was suspended, and process frames again."""
+
+    def resume_charged(self, size: int, reach: int) -> None:
+        """Process frames again, after a suspended message that is charged now."""
+
+    def retry(self, frame: ClientFrame) -> None:
+        """Process the frame for which the connection was suspended as if it came now."""
+
+
+class Subscription(Protocol):
+    """One connection's feed, as those see it who have something for it.
+
+    Attributes:
+        position: the ``seq`` up to which the connection has everything.
+    """
+
+    position: int
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that gets the messages."""
+
+    @property
+    def user(self) -> User:
+        """The user whose feed it is."""
+
+    @property
+    def live(self) -> bool:
+        """Whether messages are passed on as they are committed."""
+
+    @property
+    def listening(self) -> bool:
+        """Whether it is among the feeds of its user's rooms."""
+
+    def push(self, seq: int, lines: bytes) -> bool:
+        """Pass on messages that were just committed; return whether they are on their way to a live client."""
+
+    def skip_own(self, seq: int) -> None:
+        """Move past a message that this connection has sent itself."""
+
+    def end(self) -> bool:
+        """Pass on nothing more; return whether it has to be removed from the rooms of its user."""
+
+
+# Shared by all who have none, which are nearly all: an empty set of one's own is 200 bytes. A change of one of these
+# puts another object in its place.
+_NOTHING_ADDED: Final[Mapping[bytes, list[OnWritten]]] = MappingProxyType({})
+_NO_KEYS: Final[frozenset[bytes]] = frozenset()
+_NO_INVITATIONS: Final[frozenset[Room]] = frozenset()
+
+
+class User:
+    """A user, logged in at present or not.
+
+    Attributes:
+        id: as in the log.
+        name: as it is written.
+        key: the folded name, by which names are compared.
+        cursor: the ``seq`` up to which everything in the user's feed was shown to them.
+        public_cursor: the same, as far as others learn of it.
+        receipt_waiters: the senders of messages that the user has yet to be shown, each with the ``seq`` of the newest;
+            they get a receipt when the user is shown more. None while there are none.
+        keys: the public keys to which the name belongs, as they are on disk, each with the time since when.
+        adding: keys that are being written, each with the callbacks that wait for it.
+        dropping: keys that are being removed, and are not valid any more.
+        sessions: the user's connections.
+        feeds: the feeds of those connections that get messages.
+        joined: the connections that are an open ``join``.
+        since: when the first of these began, or the last one ended; in milliseconds since 1970-01-01 UTC.
+        away: the text that the user has left for the time away from the keyboard; None while they are not away.
+        away_since: since when they are away, in milliseconds since 1970-01-01 UTC.
+        rooms: the rooms of which the user is a member.
+        entering: the number of rooms that the user is about to enter.
+        invited: rooms to which the user may be invited; see :class:`chatcli.server.state.invitations.Invitations`.
+        contacts: users with whom this one has talked, the latest last; None until they were read from the log.
+        purse: the user's allowance on all connections together; None while it is full.
+        pending: whether the name has yet to be written.
+    """
+
+    __slots__ = (
+        "adding", "away", "away_since", "contacts", "cursor", "dropping", "entering", "feeds", "id", "invited",
+        "joined", "key", "keys", "name", "pending", "public_cursor", "purse", "receipt_waiters", "rooms", "sessions",
+        "since",
+    )  # fmt: skip
+
+    def __init__(self, record: UserRecord, *, settled: bool) -> None:
+        self.id = record.id
+        self.name = record.name
+        self.key = record.key
+        self.cursor = record.cursor
+        self.public_cursor = record.shown
+        self.receipt_waiters: dict[User, int] | None = None
+        self.sessions: set[Connection] = set()
+        self.feeds: list[Subscription] = []
+        self.keys: dict[bytes, int] = {}
+        self.adding = _NOTHING_ADDED
+        self.dropping = _NO_KEYS
+        self.joined: list[Connection] = []
+        self.since = record.seen
+        self.away: str | None = None
+        self.away_since = 0
+        self.rooms: tuple[Room, ...] = ()
+        self.entering = 0
+        self.invited = _NO_INVITATIONS
+        self.contacts: dict[User, None] | None = None
+        self.purse: Purse | None = None
+        self.pending = not settled
+
+    @property
+    def owned(self) -> bool:
+        """Whether the name belongs to a key, or will once it is written."""
+        return bool(self.keys or self.adding)
+
+    def start_adding(self, key: bytes) -> list[OnWritten]:
+        """Record that a key is being written; return the list of callbacks to run when that has succeeded or failed."""
+        waiting: list[OnWritten] = []
+        self.adding = {**self.adding, key: waiting}
+        return waiting
+
+    def end_adding(self, key: bytes) -> None:
+        """Record that a key is not being written any more."""
+        self.adding = {other: waiting for other, waiting in self.adding.items() if other != key} or _NOTHING_ADDED
+
+    def has(self, key: bytes) -> bool:
+        """Return whether a key is on disk and is not being removed."""
+        return key in self.keys and key not in self.dropping
+
+    def usable_keys(self) -> list[bytes]:
+        """Return the keys that are on disk and are not being removed, the oldest first."""
+        return [key for key in self.keys if key not in self.dropping]
+
+
+class Room:
+    """A room.
+
+    Attributes:
+        id: as in the log; negative.
+        name: as it is written, with its ``#``.
+        key: the folded name, by which names are compared.
+        kind: decides who may enter, read and write.
+        topic: its subject.
+        created: milliseconds since 1970-01-01 UTC.
+        members: its members in the order in which they entered, each with the ``seq`` after which that was.
+        owners: members who own it.
+        leaving: members whose leaving is being written; they have no rights there any more.
+        here: members with an open ``join``.
+        feeds: the feeds that get its messages; those that have fallen behind read them from the log.
+        newest: the ``seq`` of its newest message since the server started.
+        watchers: the connections that get receipts of its members.
+        pending: whether it has yet to be written.
+    """
+
+    __slots__ = (
+        "created", "feeds", "here", "id", "key", "kind", "leaving", "members", "name", "newest", "owners", "pending",
+        "topic", "watchers",
+    )  # fmt: skip
+
+    def __init__(self, record: RoomRecord, *, settled: bool) -> None:
+        self.id = record.id
+        self.name = record.name
+        self.key = record.key
+        self.kind = cast("RoomKind", record.kind)
+        self.topic = record.topic
+        self.created = record.created
+        self.members: dict[User, int] = {}
+        self.owners: set[User] = set()
+        self.leaving: set[User] = set()
+        self.here: set[User] = set()
+        self.feeds: dict[Subscription, None] = {}
+        self.newest = 0
+        self.watchers: set[Connection] = set()
+        self.pending = not settled
+
+    def record(self) -> RoomRecord:
+        """Return the room as the log stores it."""
+        return RoomRecord(
+            id=self.id, name=self.name, key=self.key, kind=self.kind, topic=self.topic, created=self.created
+        )
