@@ -35,7 +35,7 @@ class SinceType(click.ParamType["Since"]):
             InputError: it is none of these; the sentence says how to write one.
         """
         from chatcli.cli.options.types import MomentType
-        from chatcli.client.feed.listener import Moment
+        from chatcli.client.feed.listener import Timestamp
 
         text = str(value).strip()
         if text.isascii() and text.isdigit():
@@ -45,7 +45,7 @@ class SinceType(click.ParamType["Since"]):
                 return None
             case "now":
                 return "now"
-        return Moment(MomentType().convert(text, param, ctx))
+        return Timestamp(MomentType().convert(text, param, ctx))
 
 
 class _ListenCommand(RoomCommand):
@@ -150,7 +150,7 @@ def command(
     import asyncio
 
     from chatcli.cli.listener.run import Wish, attend
-    from chatcli.client.feed.filter import Wanted
+    from chatcli.client.feed.filter import MessageFilter
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.key import load_identity
     from chatcli.client.storage.files import config_directory
@@ -158,7 +158,7 @@ def command(
 
     if command_line is not None and as_json:
         raise click.UsageError("--exec gives the command JSON in any case: leave --json away.")
-    wanted = Wanted(sources, senders, places, mentions=mentions)
+    wanted = MessageFilter(sources, senders, places, mentions=mentions)
     with naming(user) as own:
         login = Login(
             server=server, user=own, trust=trust, identity=load_identity(config_directory()), receipts=receipts

@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 from chatcli.cli.exit_status import NOT_IN_TIME
 from chatcli.cli.listener.sinks import Hand, Printer, Runner, watch_output
 from chatcli.cli.output.streams import give_up, note
-from chatcli.client.feed.background_flush import Emptying
-from chatcli.client.feed.filter import Wanted
+from chatcli.client.feed.background_flush import BackgroundFlush
+from chatcli.client.feed.filter import MessageFilter
 from chatcli.client.feed.listener import Listener, Since, open_cursor
-from chatcli.client.feed.sources import look_for_sources
+from chatcli.client.feed.sources import check_sources
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.interactive.cache_writer import Overheard
@@ -26,7 +26,7 @@ class Wish(NamedTuple):
 
     Attributes:
         login: who listens, and where.
-        wanted: what for.
+        message_filter: the messages for it.
         since: where to begin; None for where it left off.
         name: of a cursor of its own; None for the user's.
         command: to be run for each message; None to print them.
@@ -37,7 +37,7 @@ class Wish(NamedTuple):
     """
 
     login: Login
-    wanted: Wanted
+    message_filter: MessageFilter
     since: Since
     name: str | None
     command: str | None
@@ -58,8 +58,8 @@ class Attendance:
         self._met = False  # the server has let us in
         self._left = wish.limit
         service = wish.command is not None or wish.name is not None
-        self._emptying = Emptying(wish.login)
-        self._stream = Stream(wish.login, note, patient=service, reached=self._emptying.send, own=wish.name is None)
+        self._flush = BackgroundFlush(wish.login)
+        self._stream = Stream(wish.login, note, patient=service, on_connect=self._flush.start, own=wish.name is None)
         self._overheard = Overheard(wish.login.server, wish.login.user, reading=wish.name is None)
 
     async def run(self) -> int:
@@ -72,8 +72,8 @@ class Attendance:
         """
         wish = self._wish
         must = wish.command is not None
-        cursor = open_cursor(wish.login, wish.name, wish.wanted.words(), must=must)
-        listener = Listener(wish.login, self._stream, cursor, own=wish.name is None, wanted=wish.wanted)
+        cursor = open_cursor(wish.login, wish.name, wish.message_filter.key(), required=must)
+        listener = Listener(wish.login, self._stream, cursor, own=wish.name is None, message_filter=wish.message_filter)
         self._heed_signals()
         watch_output(self._nobody_reads)
         working = asyncio.create_task(self._work(listener), name="listen")
@@ -89,7 +89,7 @@ class Attendance:
         except BrokenPipeError:
             self._nobody_reads()
         finally:
-            await self._emptying.stop()
+            await self._flush.stop()
             await listener.close()
             self._overheard.write()
         return self._status(late=late)
@@ -123,18 +123,17 @@ class Attendance:
         wish = self._wish
         await listener.start(wish.since)
         self._met = True
-        wish.wanted.user = self._stream.user
-        await look_for_sources(wish.login.without_prompt(), wish.wanted, self._stream.rooms, enter=wish.enter)
+        await check_sources(wish.login.without_prompt(), wish.message_filter, self._stream.rooms, enter=wish.enter)
         hand: Hand = Printer(listener, as_json=wish.as_json)
         if wish.command is not None:
             hand = Runner(listener, wish.command, wish.login)
         while self._left is None or self._left > 0:
-            heard = (await listener.heard())[: self._left]
+            heard = (await listener.receive())[: self._left]
             await hand.take(heard)
             self._overheard.note(name for one in heard for name in (one.message.sender, one.message.to))
             if self._left is not None:
                 self._left -= len(heard)
-        await self._emptying.sent()
+        await self._flush.wait()
 
 
 async def attend(wish: Wish) -> int:

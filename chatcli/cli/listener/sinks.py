@@ -23,7 +23,7 @@ from chatcli.client.transport.backoff import backoff
 from chatcli.client.transport.descriptors import blocking
 
 if TYPE_CHECKING:
-    from chatcli.client.feed.listener import Heard, Listener
+    from chatcli.client.feed.listener import Delivery, Listener
     from chatcli.client.identity.credentials import Login
     from chatcli.protocol.frames import Message
 
@@ -39,7 +39,7 @@ _MOST_TEXT: Final = 100_000  # bytes of it in the environment: Linux takes 128 K
 class Hand(Protocol):
     """What is done with messages."""
 
-    async def take(self, heard: Sequence[Heard]) -> None:
+    async def take(self, heard: Sequence[Delivery]) -> None:
         """Hand on messages, and tell the listener of each that was handled.
 
         Raises:
@@ -114,11 +114,11 @@ class Printer:
         else:
             self._line = _for_people if os.isatty(_STDOUT) else _in_columns
 
-    async def take(self, heard: Sequence[Heard]) -> None:
+    async def take(self, heard: Sequence[Delivery]) -> None:
         """Print them, some at a time: if the end comes in the middle, it is known which may have been printed."""
         for start in range(0, len(heard), _AT_ONCE):
             part = heard[start : start + _AT_ONCE]
-            self._listener.begun(part[-1].message.seq)
+            self._listener.record_delivery(part[-1].message.seq)
             lines = [f"{self._line(one)}\n".encode(self._encoding, "backslashreplace") for one in part]
             try:
                 await self._output.write(b"".join(lines))
@@ -126,20 +126,20 @@ class Printer:
                 ends = itertools.accumulate(map(len, lines))
                 whole = [one.message.seq for one, end in zip(part, ends, strict=True) if end <= self._output.written]
                 if whole:
-                    self._listener.done(whole[-1])
+                    self._listener.acknowledge(whole[-1])
                 raise
-            self._listener.done(part[-1].message.seq)
+            self._listener.acknowledge(part[-1].message.seq)
 
 
-def _as_json(heard: Heard) -> str:
+def _as_json(heard: Delivery) -> str:
     return json_line(of_heard(heard.message, replayed=heard.replayed))
 
 
-def _for_people(heard: Heard) -> str:
+def _for_people(heard: Delivery) -> str:
     return message_text(heard.message, {})
 
 
-def _in_columns(heard: Heard) -> str:
+def _in_columns(heard: Delivery) -> str:
     return tabbed(message_cells(heard.message))
 
 
@@ -157,14 +157,14 @@ class Runner:
         self._command = command
         self._login = login
 
-    async def take(self, heard: Sequence[Heard]) -> None:
+    async def take(self, heard: Sequence[Delivery]) -> None:
         """Run the command for each."""
         for message, replayed in heard:
             await self._take(message, replayed=replayed)
 
     async def _take(self, message: Message, *, replayed: bool) -> None:
         for wait in backoff(_FIRST, _LONGEST):
-            self._listener.begun(message.seq)
+            self._listener.record_delivery(message.seq)
             self._listener.flush()
             detail(f"Running the command for message {message.seq}.")
             failure = await self._run(message, replayed=replayed)
@@ -176,7 +176,7 @@ class Runner:
             replayed = True
 
     def _done(self, message: Message) -> None:
-        self._listener.done(message.seq)
+        self._listener.acknowledge(message.seq)
         self._listener.flush()
 
     async def _run(self, message: Message, *, replayed: bool) -> str:

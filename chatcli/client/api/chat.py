@@ -25,8 +25,8 @@ from chatcli.client.api.types import (
     of_room,
     of_sent,
 )
-from chatcli.client.feed.listener import Heard, Listener, open_cursor
-from chatcli.client.feed.requester import Speaker
+from chatcli.client.feed.listener import Delivery, Listener, open_cursor
+from chatcli.client.feed.requester import Requester
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import login_name, new_id
@@ -65,10 +65,10 @@ class Chat:
         self._login = login
         self._cursor = cursor
         self._since = since
-        self._waiting: deque[Heard] = deque()
+        self._waiting: deque[Delivery] = deque()
         self._in_hand: int | None = None
         self._asked: dict[str, frames.Send] = {}  # questions whose answers are waited for, by their ids
-        self._speaker = Speaker(login)
+        self._requester = Requester(login)
         self._listener: Listener | None = None
 
     async def __aenter__(self) -> Self:
@@ -81,7 +81,7 @@ class Chat:
             await self._listener.close()
             raise
         self.user = stream.user
-        self._speaker = Speaker(self._login.without_prompt())
+        self._requester = Requester(self._login.without_prompt())
         return self
 
     async def __aexit__(
@@ -96,7 +96,7 @@ class Chat:
             self._waiting.clear()
             try:
                 await asyncio.gather(*map(self._withdraw, self._asked.values()))
-                await self._speaker.close()
+                await self._requester.close()
             finally:
                 await listener.close()
 
@@ -114,9 +114,9 @@ class Chat:
         listener = self._open()
         self._handled(listener)
         if not self._waiting:
-            self._waiting.extend(await listener.heard())
+            self._waiting.extend(await listener.receive())
         frame, replayed = self._waiting[0]
-        listener.begun(frame.seq)
+        listener.record_delivery(frame.seq)
         self._waiting.popleft()
         self._in_hand = frame.seq
         return of_message(frame, self.user, replayed=replayed)
@@ -137,7 +137,7 @@ class Chat:
         """
         self._open()
         validation.check_seq(reply_to, "reply_to")
-        return of_sent(await self._speaker.send(frames.Send(new_id(), to, text, reply_to)))
+        return of_sent(await self._requester.send(frames.Send(new_id(), to, text, reply_to)))
 
     async def reply(self, message: Message, text: str) -> Sent:
         """Answer a message, in the room where it was said or to who said it.
@@ -169,7 +169,7 @@ class Chat:
         self._asked[question.id] = question
         asked = None
         try:
-            asked = await self._speaker.send(question)
+            asked = await self._requester.send(question)
             answered = await self._answered(asked.seq, seconds + GRACE)
         except BaseException as error:
             if asked is not None or isinstance(error, asyncio.CancelledError):
@@ -182,16 +182,16 @@ class Chat:
     async def _answered(self, seq: int, seconds: float) -> frames.Answered:
         try:
             async with asyncio.timeout(seconds):
-                return await self._speaker.answer(seq)
+                return await self._requester.wait_for_answer(seq)
         except TimeoutError:
-            return await self._speaker.ask(frames.Answers(seq), frames.Answered)
+            return await self._requester.request(frames.Answers(seq), frames.Answered)
 
     async def _withdraw(self, question: frames.Send) -> None:
         """Take a question back that may have been asked: said once more it has the same place."""
         with contextlib.suppress(TimeoutError, ChatError):
             async with asyncio.timeout(WITHDRAWING):
-                seq = (await self._speaker.send(question)).seq
-                await self._speaker.send(frames.Send(new_id(), question.to, "", seq, answer=frames.DECLINED))
+                seq = (await self._requester.send(question)).seq
+                await self._requester.send(frames.Send(new_id(), question.to, "", seq, answer=frames.DECLINED))
 
     async def answer(self, message: Message, number: int | None) -> Sent:
         """Answer a question with one of its choices, from 0, or decline it with None.
@@ -202,7 +202,7 @@ class Chat:
         chosen = frames.DECLINED if number is None else number
         answer = frames.Send(new_id(), message.room or message.sender, "", message.seq, answer=chosen)
         self._open()
-        return of_sent(await self._speaker.send(answer))
+        return of_sent(await self._requester.send(answer))
 
     async def join(self, room: str) -> Room:
         """Enter a room, which comes into being if it is not there; what is said there from now on comes as messages.
@@ -211,7 +211,7 @@ class Chat:
             Refused: the user may not.
         """
         self._open()
-        return of_room((await self._speaker.ask(frames.Join(room), frames.Room)).room)
+        return of_room((await self._requester.request(frames.Join(room), frames.Room)).room)
 
     async def who(self, room: str = "") -> list[Person]:
         """Return who is in the chat, or who belongs to a room, by name.
@@ -220,14 +220,14 @@ class Chat:
             UnknownRecipient: there is no such room.
         """
         self._open()
-        people = (await self._speaker.ask(frames.Who(room), frames.People)).people
+        people = (await self._requester.request(frames.Who(room), frames.People)).people
         return list(map(of_person, people))
 
     async def rooms(self) -> list[Room]:
         """Return the rooms that the user may see, by name."""
         self._open()
         pages = RoomPages()
-        while pages.add(await self._speaker.ask(pages.question(), frames.RoomList)):
+        while pages.add(await self._requester.request(pages.question(), frames.RoomList)):
             pass
         return list(map(of_room, pages.rooms))
 
@@ -238,7 +238,7 @@ class Chat:
 
     def _handled(self, listener: Listener) -> None:
         if self._in_hand is not None:
-            listener.done(self._in_hand)
+            listener.acknowledge(self._in_hand)
             self._in_hand = None
 
 

@@ -6,8 +6,8 @@ import datetime
 from dataclasses import dataclass
 from typing import Literal
 
-from chatcli.client.chat.mentions import mentions
 from chatcli.protocol import frames
+from chatcli.protocol.mentions import mentions
 from chatcli.protocol.names import is_room
 
 

@@ -6,8 +6,8 @@ import datetime
 import math
 from typing import TYPE_CHECKING, Final
 
-from chatcli.client.feed.listener import Moment
-from chatcli.client.feed.requester import NO_TEXT
+from chatcli.client.feed.listener import Timestamp
+from chatcli.client.feed.requester import NOT_UTF_8
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_OPEN, MAX_SEQ
 from chatcli.protocol.keys import is_fingerprint
@@ -26,7 +26,7 @@ def check_text(*texts: str) -> None:
         InputError: they cannot.
     """
     if not all(map(is_text, texts)):
-        raise InputError(NO_TEXT)
+        raise InputError(NOT_UTF_8)
 
 
 def check_seq(seq: object, what: str) -> None:
@@ -65,7 +65,7 @@ def beginning(since: object) -> Since:
             begin = since.astimezone(datetime.UTC)
         except (OverflowError, ValueError):  # at one end of what a datetime can say, in another zone
             begin = since.replace(tzinfo=datetime.UTC)
-        return Moment(max(0, (begin - _EPOCH) // datetime.timedelta(milliseconds=1)))
+        return Timestamp(max(0, (begin - _EPOCH) // datetime.timedelta(milliseconds=1)))
     if since == "now":
         return "now"
     if isinstance(since, str | float):

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from chatcli.client.chat.events import Said
-from chatcli.client.chat.mentions import has_word, mentions
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
+from chatcli.protocol.mentions import has_word, mentions
 from chatcli.protocol.names import fold, is_room
 from chatcli.protocol.text import printable_line
 

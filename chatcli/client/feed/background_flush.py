@@ -1,4 +1,4 @@
-"""Sends what waits in the outbox while a program listens: whenever it reaches the server, keeping nobody waiting."""
+"""Flushes the outbox while a program listens: whenever it reaches the server, without delaying messages."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
 
 
-class Emptying:
-    """What one-shot commands have left for a server and a user.
+class BackgroundFlush:
+    """The messages that commands have left in the outbox for a server and a user.
 
     Args:
-        login: who sends it, and where; that server has let them in before.
+        login: the server and the user; that server has accepted them before.
     """
 
     def __init__(self, login: Login) -> None:
         self._login = login
-        self._due = False
-        self._sending: asyncio.Task[None] | None = None
+        self._is_due = False
+        self._task: asyncio.Task[None] | None = None
 
-    def send(self) -> None:
-        """Begin to send it; where that goes on already, once more behind that."""
-        self._due = True
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send(), name="emptying")
+    def start(self) -> None:
+        """Start a flush; while one runs, another follows it."""
+        self._is_due = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="flush")
 
-    async def sent(self) -> None:
-        """Wait until it was tried."""
-        if self._sending is not None:
-            await asyncio.wait({self._sending})
+    async def wait(self) -> None:
+        """Wait until the flush that was started has ended."""
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     async def stop(self) -> None:
-        """Let it be: what was not sent stays where it is, for the next one."""
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
+        """Abandon the flush: messages that were not sent stay in the outbox."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
-    async def _send(self) -> None:
-        while self._due:
-            self._due = False
+    async def _run(self) -> None:
+        while self._is_due:
+            self._is_due = False
             if anything_waits():
-                await _in_background(self._try)
+                await _run_in_daemon_thread(self._flush)
 
-    def _try(self) -> None:
+    def _flush(self) -> None:
         login = self._login.without_prompt()
         try:
             empty_spool(login.server, login.user, login.trust, login.identity, asking=True)
         except (ServerUnavailable, ServerNotTrusted):
-            pass  # whoever listens meets that, too, and says so
+            pass  # the listener meets that, too, and reports it
         except (ChatError, OSError) as error:
             diagnostics.trouble(f"What waits to be sent was not sent: {error}")
 
 
-async def _in_background(function: Callable[[], None]) -> None:
-    """Call a function in a thread that ends with the process; one of asyncio's own would be waited for at its end."""
+async def _run_in_daemon_thread(function: Callable[[], None]) -> None:
+    """Call a function in a thread that ends with the process; asyncio would wait for one of its own."""
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def call() -> None:
@@ -72,5 +72,5 @@ async def _in_background(function: Callable[[], None]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(done.set)
 
-    threading.Thread(target=call, name="emptying", daemon=True).start()
+    threading.Thread(target=call, name="flush", daemon=True).start()
     await done.wait()

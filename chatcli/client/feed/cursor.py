@@ -1,11 +1,12 @@
-"""How far a listener has come, kept on disk: a small file for each, held by one process at a time.
+"""Cursors: the positions of listeners on disk, a small file for each, locked by one process at a time.
 
-The file has two lines, and each change replaces the older one in place: whatever happens in the middle of that, the
-other line is whole. A change is in the file at once, and so survives the end of the process, however sudden; that it
-survives a power cut takes :meth:`Cursor.flush`. A file that is new says so: an empty one has lost what it knew.
+The file has two lines, and each change replaces the older one in place: whatever interrupts that, the other line is
+whole. A change is in the file at once, and so survives a crash of the process; to survive a power cut takes
+:meth:`Cursor.flush`. A new file is marked as new, because an empty one has lost its position.
 
-A line holds the number of the change, the mark, and a checksum. Where anchors follow, older versions of chatcli kept
-the fingerprint of the server's key, which is read and ignored: a server may change its key and keep its log.
+A line holds the number of the change, the position, and a checksum. In the place of the anchors, older versions of
+chatcli kept the fingerprint of the server's key, which is read and ignored: a server may change its key and keep its
+log.
 """
 
 from __future__ import annotations
@@ -28,57 +29,57 @@ _NEW: Final = "new".ljust(191) + "\n"
 _NONE: Final = "-"
 
 
-class Mark(NamedTuple):
-    """What a file says.
+class Position(NamedTuple):
+    """The position of a listener. Build it with keywords.
 
     Attributes:
-        seq: all up to here was handled, or was not for this listener.
-        tried: the newest message that was handed over, whether or not it was handled.
-        left: the newest message that was not for this listener, and that the user may not have seen either.
-        anchor: the newest message of the feed up to ``seq``; None where none was read.
-        others: where the listener had come in other logs that this server has shown, the last one first.
+        seq: all messages up to this one were handled, or were not for this listener.
+        delivered: the newest message that was delivered, whether or not it was handled.
+        skipped: the newest message that was not for this listener, and that the user may not have seen either.
+        anchor: the newest message of the feed up to ``seq``; None if none was read.
+        others: the newest messages that were read in other logs of this server, the last log first.
     """
 
     seq: int
-    tried: int = 0
-    left: int = 0
+    delivered: int = 0
+    skipped: int = 0
     anchor: Anchor | None = None
     others: tuple[Anchor, ...] = ()
 
 
-class Found(NamedTuple):
-    """What stands in a file.
+class Content(NamedTuple):
+    """The content of a file.
 
     Attributes:
-        number: how often it was changed.
-        mark: what it says; None for one that is new, or damaged.
-        damaged: nothing in it can be read.
+        number: the number of changes.
+        position: None if the file is new, or damaged.
+        damaged: whether nothing in it can be read.
     """
 
     number: int
-    mark: Mark | None
+    position: Position | None
     damaged: bool = False
 
 
-class Held(InputError):
-    """Another process has the cursor."""
+class CursorInUse(InputError):
+    """Another process uses the cursor."""
 
 
 class Cursor:
-    """One listener's position.
+    """The file of one listener's position.
 
     Args:
-        directory: where such files lie; it need not be there.
-        parts: what it belongs to: the server, the user, and the listener's name or what it listens for.
-        name: how people call it.
+        directory: the directory of such files; it may not exist yet.
+        parts: the owner: the server, the user, and the listener's name or the key of its filter.
+        name: the cursor in a sentence for people.
 
     Attributes:
-        mark: what the file says; None for one that is new, or damaged.
-        damaged: what the file said is lost.
-        path: of the file.
+        position: the position in the file; None if it is new, or damaged.
+        damaged: whether the position in the file is lost.
+        path: the path of the file.
 
     Raises:
-        Held: another process has it.
+        CursorInUse: another process uses it.
         InputError: the directory is open to others, or cannot be used.
     """
 
@@ -86,7 +87,7 @@ class Cursor:
         self.path = path_of(directory, parts)
         self._file = self._open(directory, name)
         try:
-            self._number, self.mark, self.damaged = read(self.path)
+            self._number, self.position, self.damaged = read(self.path)
         except OSError as error:
             os.close(self._file)
             raise _unusable(self.path, error) from None
@@ -105,30 +106,30 @@ class Cursor:
                 os.close(file)
                 raise
         except BlockingIOError:
-            raise Held(
+            raise CursorInUse(
                 f"Another listener on this machine uses {name}: end that one, or give this one another name with --as."
             ) from None
         except OSError as error:
             raise _unusable(self.path, error) from None
         return file
 
-    def move(self, mark: Mark) -> None:
-        """Have the file say this.
+    def write(self, position: Position) -> None:
+        """Write a position.
 
         Raises:
             InputError: it cannot be written.
         """
-        if mark == self.mark:
+        if position == self.position:
             return
         number = self._number + 1
         try:
-            os.pwrite(self._file, _line(number, mark), number % 2 * _SLOT)
+            os.pwrite(self._file, _line(number, position), number % 2 * _SLOT)
         except OSError as error:
             raise _unusable(self.path, error) from None
-        self._number, self.mark, self.damaged, self._dirty = number, mark, False, True
+        self._number, self.position, self.damaged, self._dirty = number, position, False, True
 
     def flush(self) -> None:
-        """Have it survive a power cut.
+        """Flush the file to the disk, to survive a power cut.
 
         Raises:
             InputError: it cannot be written.
@@ -141,8 +142,8 @@ class Cursor:
             self._dirty = False
 
     def close(self) -> None:
-        """Let go of the file."""
-        with contextlib.suppress(InputError):  # it was written, and nobody is left to whom more could be said
+        """Close the file, and release its lock."""
+        with contextlib.suppress(InputError):  # it was written, and nobody is left to whom to report more
             self.flush()
         os.close(self._file)
 
@@ -153,48 +154,54 @@ def _check_kind(file: int) -> None:
 
 
 def path_of(directory: str, parts: tuple[str, ...]) -> str:
-    """Return where the cursor of these lies; the first is the server, of which all can be found."""
+    """Return the path of a cursor; its name begins with that of the server, the first part."""
     return os.path.join(directory, f"{files.file_name(parts[0])}.{files.file_name(*parts[1:])}")
 
 
 def adopt(directory: str, servers: Sequence[str], parts: tuple[str, ...]) -> None:
-    """Have a cursor found that was kept under another name of the server, or in the way of an older chatcli.
+    """Rename the cursor that another name of the server, or an older chatcli, has left.
 
     Args:
-        directory: where such files lie.
-        servers: the names of the server, the one that counts first.
-        parts: what else it belongs to.
+        directory: the directory of such files.
+        servers: the names of the server, the current one first.
+        parts: the other parts of the owner.
     """
     older = [os.path.join(directory, files.file_name(name, *parts)) for name in servers]
     others = [path_of(directory, (name, *parts)) for name in servers[1:]]
     files.adopted(path_of(directory, (servers[0], *parts)), *others, *older)
 
 
-def read(path: str) -> Found:
-    """Return what stands in a file."""
+def read(path: str) -> Content:
+    """Return the content of a file."""
     with open(path, "rb") as file:
         data = file.read(2 * _SLOT)
     lines = [data[start : start + _SLOT].partition(b"\n")[0] + b"\n" for start in (0, _SLOT)]
     found = [entry for line in lines if (entry := _parse(line)) is not None]
-    return max(found, default=Found(0, None, damaged=_NEW.encode() not in lines), key=lambda entry: entry.number)
+    return max(found, default=Content(0, None, damaged=_NEW.encode() not in lines), key=lambda entry: entry.number)
 
 
-def _line(number: int, mark: Mark) -> bytes:
-    anchors = [_NONE if mark.anchor is None else str(mark.anchor), *map(str, mark.others)]
-    words = " ".join([*map(str, (number, mark.seq, mark.tried, mark.left)), *anchors])
+def _line(number: int, position: Position) -> bytes:
+    anchors = [_NONE if position.anchor is None else str(position.anchor), *map(str, position.others)]
+    words = " ".join([*map(str, (number, position.seq, position.delivered, position.skipped)), *anchors])
     return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_SLOT - 1).encode() + b"\n"
 
 
-def _parse(line: bytes) -> Found | None:
-    """Return what a line says; None for one that was never written, or not to its end."""
+def _parse(line: bytes) -> Content | None:
+    """Return the content of a line; None if it was never written, or not to its end."""
     try:
         words, checksum = line.decode().strip().rsplit(" ", 1)
         if int(checksum, 16) != zlib.crc32(words.encode()):
             return None
-        number, seq, tried, left, *rest = words.split(" ")
-        anchor, *others = [Anchor.read(word) for word in rest]
-        mark = Mark(int(seq), int(tried), int(left), anchor, tuple(other for other in others if other is not None))
-        return Found(int(number), mark)
+        number, seq, delivered, skipped, *rest = words.split(" ")
+        anchor, *others = [Anchor.parse(word) for word in rest]
+        position = Position(
+            seq=int(seq),
+            delivered=int(delivered),
+            skipped=int(skipped),
+            anchor=anchor,
+            others=tuple(other for other in others if other is not None),
+        )
+        return Content(int(number), position)
     except ValueError:
         return None
 

@@ -1,56 +1,77 @@
-"""What a listener listens for: from whom, where, and whether only what is for the user."""
+"""The filter of a listener: by sender, by conversation, and by whether a message is for the user."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from chatcli.client.chat.recent import Memory, conversation
 from chatcli.protocol.frames import Message
+from chatcli.protocol.mentions import mentions
 from chatcli.protocol.names import fold, is_room
 
+_REMEMBERED: Final = 2000  # messages of the user's to which an answer is recognized
 
-class Wanted:
-    """Decides about messages.
+
+class MessageFilter:
+    """Decides which messages a listener gets.
 
     Args:
-        sources: people and rooms: anything that one of these people says, or that is said in one of these rooms.
-        senders: only what one of these people says.
-        places: only what is said in one of these rooms, or by one of these people to the user alone.
-        mentions: only what is for the user: said to them alone, an answer to them, or something with their name in it.
+        sources: people and rooms: everything that one of these people says, or that is said in one of these rooms.
+        senders: only messages from these people.
+        places: only messages in these rooms, or from these people to the user alone.
+        mentions: only messages for the user: to them alone, in answer to them, or with their name.
 
     Attributes:
-        user: whose feed it is, as owned.
+        people: the people in it, as written.
+        rooms: the rooms in it, as written.
     """
 
     def __init__(
         self, sources: Sequence[str], senders: Sequence[str], places: Sequence[str], *, mentions: bool
     ) -> None:
-        self.user = ""
         self._people = frozenset(fold(name) for name in sources if not is_room(name))
         self._rooms = frozenset(fold(name) for name in sources if is_room(name))
         self._senders = frozenset(map(fold, senders))
         self._places = frozenset(map(fold, places))
-        self._memory = Memory() if mentions else None
-        self._everything = not (sources or senders or places or mentions)
+        self._only_mentions = mentions
+        self._accepts_all = not (sources or senders or places or mentions)
+        self._said: dict[int, None] = {}  # seqs of the user's own messages, the oldest first
         self.people = list(dict.fromkeys(name for name in [*sources, *senders, *places] if not is_room(name)))
         self.rooms = list(dict.fromkeys(name for name in [*sources, *places] if is_room(name)))
 
-    def __call__(self, message: Message) -> bool:
-        """Return whether a message is wanted; it is remembered, so that answers to it are known for such."""
-        if self._everything:
+    def accepts(self, message: Message, user: str) -> bool:
+        """Return whether the listener gets a message. Messages from the user matter, too: others answer them.
+
+        Args:
+            message: the next message of the feed.
+            user: the owner of the feed, by the name as owned.
+        """
+        if self._accepts_all:
             return True
-        sender, place = fold(message.sender), fold(conversation(message, self.user))
-        if self._memory is not None:
-            self._memory.note(message, place)
+        if self._only_mentions and message.sender == user:
+            self._remember(message.seq)
+        sender = fold(message.sender)
+        place = fold(message.to if is_room(message.to) or message.sender == user else message.sender)
         return (
             (not (self._people or self._rooms) or sender in self._people or place in self._rooms)
             and (not self._senders or sender in self._senders)
             and (not self._places or place in self._places)
-            and (self._memory is None or self._memory.is_for(message, self.user))
+            and self._is_for(message, user)
         )
 
-    def words(self) -> tuple[str, ...]:
-        """Return the same for all ways to say the same."""
+    def _remember(self, seq: int) -> None:
+        self._said[seq] = None
+        if len(self._said) > _REMEMBERED:
+            del self._said[next(iter(self._said))]
+
+    def _is_for(self, message: Message, user: str) -> bool:
+        """Return whether a message passes the condition of mentions."""
+        if not self._only_mentions:
+            return True
+        return not is_room(message.to) or message.re in self._said or mentions(message.text, user)
+
+    def key(self) -> tuple[str, ...]:
+        """Return words that are the same for all filters with the same effect."""
         groups = {"of": self._people | self._rooms, "from": self._senders, "in": self._places}
         words = tuple(f"{group} {name}" for group, names in groups.items() for name in sorted(names))
-        return words if self._memory is None else (*words, "mentions")
+        return (*words, "mentions") if self._only_mentions else words

@@ -1,15 +1,15 @@
-"""Listening with a memory: hands on each message once, and knows after any end what was handled and what was not."""
+"""A listener with a memory: delivers each message once, and knows after a crash which were handled."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatcli.client import diagnostics
 from chatcli.client.feed.anchors import Anchor, Place
-from chatcli.client.feed.cursor import Cursor, Held, Mark, adopt
-from chatcli.client.feed.seek import place_of
+from chatcli.client.feed.cursor import Cursor, CursorInUse, Position, adopt
+from chatcli.client.feed.filter import MessageFilter
+from chatcli.client.feed.seek import seq_at
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.storage import files
@@ -21,48 +21,54 @@ if TYPE_CHECKING:
 _DIRECTORY: Final = "cursors"
 
 
-class Moment(NamedTuple):
-    """A time to begin with, in milliseconds since 1970-01-01 UTC."""
+class Timestamp(NamedTuple):
+    """A time to start from, in milliseconds since 1970-01-01 UTC."""
 
     at: int
 
 
-#: Where to begin: behind a place in the log, at a time, at its end, or (None) where the listener left off.
-Since = int | Moment | Literal["now"] | None
+#: The place to start: after a message, at a time, at the end of the log, or (None) where the listener stopped.
+Since = int | Timestamp | Literal["now"] | None
 
 
-class Heard(NamedTuple):
-    """A message to be handled; ``replayed`` if it may have been handed on before."""
+class Delivery(NamedTuple):
+    """A message to be handled; ``replayed`` if it may have been delivered before."""
 
     message: Message
     replayed: bool
 
 
-def open_cursor(login: Login, name: str | None, wanted: tuple[str, ...] = (), *, must: bool = False) -> Cursor | None:
-    """Return the file in which a listener keeps its position.
+def open_cursor(
+    login: Login, name: str | None, filter_key: tuple[str, ...] = (), *, required: bool = False
+) -> Cursor | None:
+    """Open the file in which a listener stores its position.
 
-    Without a name it is of the user's own position, which the server keeps: the file then knows what has not reached
-    the server's disk, and what the listener has handled behind messages that were not for it.
+    Without a name it belongs to the user's own position, which the server stores: the file then has what has not
+    reached the server's disk, and what the listener has handled after messages that were not for it.
 
     Args:
-        login: who listens, and where.
+        login: the server and the user.
         name: the listener's name.
-        wanted: what it listens for, in words.
-        must: whether to go without one where another process has it is out of the question.
+        filter_key: the key of the listener's filter.
+        required: whether it is an error if another process uses the file of the user's own position.
+
+    Returns:
+        The cursor; None if another process uses it.
 
     Raises:
-        InputError: another process has it, or it cannot be used.
+        CursorInUse: another process uses it.
+        InputError: it cannot be used.
     """
     directory = os.path.join(files.state_directory(), _DIRECTORY)
     servers = files.names_of(login.server)
-    whose = (login.user.casefold(), *(("as", name) if name is not None else ("own", *wanted)))
-    adopt(directory, servers, whose)
+    parts = (login.user.casefold(), *(("as", name) if name is not None else ("own", *filter_key)))
+    adopt(directory, servers, parts)
     if name is not None:
-        return Cursor(directory, (servers[0], *whose), f'the cursor "{name}" of {login.user}')
+        return Cursor(directory, (servers[0], *parts), f'the cursor "{name}" of {login.user}')
     try:
-        return Cursor(directory, (servers[0], *whose), f"{login.user}'s own read position for the same messages")
-    except Held:
-        if must:
+        return Cursor(directory, (servers[0], *parts), f"{login.user}'s own read position for the same messages")
+    except CursorInUse:
+        if required:
             raise
         return None
 
@@ -70,14 +76,14 @@ def open_cursor(login: Login, name: str | None, wanted: tuple[str, ...] = (), *,
 class Listener:
     """A stream of messages to be handled one by one, or some at a time.
 
-    What the user said to others is no news and left out.
+    Messages from the user to others are left out.
 
     Args:
-        login: who listens, and where.
-        stream: brings the messages.
-        cursor: where the position is kept; None for nowhere but on the server.
-        own: whether it is the user's own position, which the server keeps.
-        wanted: whether a message is for this listener; it is shown what the user says to others, too.
+        login: the server and the user.
+        stream: receives the messages.
+        cursor: the file of the position; None to store it on the server alone.
+        own: whether it is the user's own position, which the server stores.
+        message_filter: the messages for this listener; by default all.
     """
 
     def __init__(
@@ -87,59 +93,61 @@ class Listener:
         cursor: Cursor | None,
         *,
         own: bool,
-        wanted: Callable[[Message], bool] = lambda _: True,
+        message_filter: MessageFilter | None = None,
     ) -> None:
         self._login = login
         self._stream = stream
         self._cursor = cursor
         self._own = own
-        self._wanted = wanted
-        self._mark = cursor.mark if cursor is not None and cursor.mark is not None else Mark(0)
-        self._unseen = 0  # where what the user has not seen begins: nothing from there on is acknowledged; 0: nowhere
-        self._heard: dict[int, Message] = {}  # what was last heard, whether or not it is for this listener
+        self._filter = message_filter or MessageFilter((), (), (), mentions=False)
+        self._position = (cursor.position if cursor is not None else None) or Position(seq=0)
+        self._first_unseen = 0  # no message from here on is acknowledged: the user has not seen it; 0 for no limit
+        self._received: dict[int, Message] = {}  # the last messages, by seq, those for others included
 
     @property
     def stream(self) -> Stream:
-        """What brings the messages."""
+        """The stream of the messages."""
         return self._stream
 
     async def start(self, since: Since = None) -> None:
-        """Connect, and find the place to begin.
+        """Connect, and find the place to start.
 
         Raises:
             ChatError: as :meth:`Stream.open` raises it.
-            InputError: the position cannot be kept, or what was kept cannot be read.
+            InputError: the position cannot be written, or the stored one cannot be read.
         """
-        stream, mark = self._stream, self._mark
-        known = self._cursor is not None and self._cursor.mark is not None
-        kept = Place(mark.seq, mark.tried, mark.anchor, mark.others) if known and since is None else None
+        stream, position = self._stream, self._position
+        is_known = self._cursor is not None and self._cursor.position is not None
+        stored = None
         if since is None:
             self._check_cursor()
-        if kept is not None and not self._own:
-            await stream.open(kept)
-            self._begin()
+            if is_known:
+                stored = Place(position.seq, position.delivered, position.anchor, position.others)
+        if stored is not None and not self._own:
+            await stream.open(stored)
+            self._store_start()
             return
         await stream.open()
         read = stream.acknowledged
-        if kept is None:
+        if stored is None:
             place = await self._place(since, read)
         else:
-            if kept.seq > read:
-                await stream.open(kept)
+            if stored.seq > read:
+                await stream.open(stored)
             place = max(self._reached, read)
         if place != self._reached:
-            await stream.open(Place(place, mark.tried))
+            await stream.open(Place(place, position.delivered))
         if self._own and stream.moved is None:
-            self._look_for_unseen(read, place)
-        self._begin()
+            self._limit_acknowledgements(read, place)
+        self._store_start()
 
     @property
     def _reached(self) -> int:
-        """How far the stream has come."""
+        """The newest message that the stream has received."""
         return self._stream.place.seq if self._stream.place is not None else 0
 
     def _check_cursor(self) -> None:
-        """See to it that nothing is passed over because nobody knows any more where the listener left off."""
+        """Raise, or report, that the position is lost: messages would be skipped, or come again."""
         if self._cursor is None or not self._cursor.damaged:
             return
         path = self._cursor.path
@@ -154,118 +162,119 @@ class Listener:
         match since:
             case "now":
                 return self._stream.head
-            case Moment(at):
-                return await place_of(self._login.without_prompt(), at, self._stream.head)
+            case Timestamp(at):
+                return await seq_at(self._login.without_prompt(), at, self._stream.head)
             case int():
                 return min(since, self._stream.head)
             case _:
                 return read
 
-    def _look_for_unseen(self, read: int, place: int) -> None:
-        """Acknowledge nothing that the user has not seen: what was left out before, or is by beginning later."""
-        skipped = place if place != self._mark.seq else 0
-        self._mark = self._mark._replace(left=max(self._mark.left, skipped))
-        self._unseen = read + 1 if self._mark.left > read else 0
+    def _limit_acknowledgements(self, read: int, place: int) -> None:
+        """Acknowledge no message that the user has not seen: one skipped before, or by starting later."""
+        skipped = place if place != self._position.seq else 0
+        self._position = self._position._replace(skipped=max(self._position.skipped, skipped))
+        self._first_unseen = read + 1 if self._position.skipped > read else 0
 
-    def _begin(self) -> None:
+    def _store_start(self) -> None:
         if self._stream.moved is not None:
-            self._go_elsewhere(self._stream.moved)
-        self._keep_up()
+            self._move(self._stream.moved)
+        self._store_reached()
         self.flush()
 
-    def _go_elsewhere(self, place: Place) -> None:
-        """Begin anew in a log that is not the one that it was; what may have been handed over there is marked."""
-        self._stream.moved, self._unseen = None, 0
-        self._keep(Mark(place.seq, place.tried, 0, place.anchor, place.others))
+    def _move(self, place: Place) -> None:
+        """Start again in another log; messages that may have been delivered there are marked."""
+        self._stream.moved, self._first_unseen = None, 0
+        self._store(Position(seq=place.seq, delivered=place.delivered, anchor=place.anchor, others=place.others))
 
-    def _keep_up(self) -> None:
-        """Note that all that the stream has brought was handled."""
+    def _store_reached(self) -> None:
+        """Store that all messages which the stream has received were handled."""
         place = self._stream.place
         if place is not None:
-            self._keep(self._mark._replace(seq=place.seq, anchor=place.anchor, others=place.others))
+            self._store(self._position._replace(seq=place.seq, anchor=place.anchor, others=place.others))
 
-    async def heard(self) -> list[Heard]:
-        """Return the next messages, at least one; all that was returned before has been handled.
+    async def receive(self) -> list[Delivery]:
+        """Return the next messages, at least one; all that were returned before have been handled.
 
         Raises:
-            Refused: the server does not want us any more.
-            ServerNotTrusted: what answers there now is not the server that was trusted.
-            InputError: the position cannot be kept.
+            Refused: the server refuses the user from now on.
+            ServerNotTrusted: another server answers now than the one that was trusted.
+            InputError: the position cannot be written.
         """
-        self._keep_up()
+        self._store_reached()
         while True:
             self.flush()
-            messages = await self._stream.take()
+            messages = await self._stream.receive()
             if self._stream.moved is not None:
-                self._go_elsewhere(self._stream.moved)
-            self._heard = {message.seq: message for message in messages}
-            tried = self._mark.tried
-            heard = [Heard(message, message.seq <= tried) for message in self._for_us(messages)]
-            if heard:
-                return heard
-            self._keep_up()
+                self._move(self._stream.moved)
+            self._received = {message.seq: message for message in messages}
+            delivered = self._position.delivered
+            deliveries = [Delivery(message, message.seq <= delivered) for message in self._for_us(messages)]
+            if deliveries:
+                return deliveries
+            self._store_reached()
 
     def _for_us(self, messages: list[Message]) -> list[Message]:
         user = self._stream.user
-        for_us, left = [], []
+        accepted, skipped = [], []
         for message in messages:
-            wanted = self._wanted(message)
+            is_accepted = self._filter.accepts(message, user)
             if message.sender == user and message.to != user:
                 continue
-            if wanted:
-                for_us.append(message)
+            if is_accepted:
+                accepted.append(message)
             else:
-                left.append(message.seq)
+                skipped.append(message.seq)
         if self._own:
-            self._leave_unseen(left)
-        return for_us
+            self._record_skipped(skipped)
+        return accepted
 
-    def _leave_unseen(self, left: list[int]) -> None:
-        """Note what is not for this listener: from there on nothing is acknowledged until the user has read it."""
-        if self._unseen and self._stream.acknowledged >= self._mark.left:
-            self._unseen = 0  # they have, elsewhere
-        if left:
-            self._unseen = self._unseen or left[0]
-            self._mark = self._mark._replace(left=left[-1])
+    def _record_skipped(self, skipped: list[int]) -> None:
+        """Hold back acknowledgements from the first skipped message on, until the user has read it elsewhere."""
+        if self._first_unseen and self._stream.acknowledged >= self._position.skipped:
+            self._first_unseen = 0
+        if skipped:
+            self._first_unseen = self._first_unseen or skipped[0]
+            self._position = self._position._replace(skipped=skipped[-1])
 
-    def begun(self, seq: int) -> None:
-        """Note that messages up to this one are about to be handed on: they come marked if they come again.
+    def record_delivery(self, seq: int) -> None:
+        """Record that messages up to this one are about to be delivered: they are marked if they come again.
 
         Raises:
-            InputError: the position cannot be kept.
+            InputError: the position cannot be written.
         """
-        if seq > self._mark.tried:
-            self._keep(self._mark._replace(tried=seq))
+        if seq > self._position.delivered:
+            self._store(self._position._replace(delivered=seq))
 
-    def done(self, seq: int) -> None:
-        """Note that all messages up to this one were handled.
+    def acknowledge(self, seq: int) -> None:
+        """Record that all messages up to this one were handled.
 
         Raises:
-            InputError: the position cannot be kept.
+            InputError: the position cannot be written.
         """
-        anchor = Anchor.of(self._heard[seq])
-        self._keep(self._mark._replace(seq=seq, tried=max(seq, self._mark.tried), anchor=anchor))
+        anchor = Anchor.of(self._received[seq])
+        delivered = max(seq, self._position.delivered)
+        self._store(self._position._replace(seq=seq, delivered=delivered, anchor=anchor))
         if self._own:
-            self._stream.ack(min(seq, self._unseen - 1) if self._unseen else seq)
+            self._stream.acknowledge(min(seq, self._first_unseen - 1) if self._first_unseen else seq)
 
     def flush(self) -> None:
-        """Have what was noted survive a power cut.
+        """Flush the position to the disk, to survive a power cut.
 
         Raises:
-            InputError: the position cannot be kept.
+            InputError: the position cannot be written.
         """
         if self._cursor is not None:
             self._cursor.flush()
 
     async def close(self) -> None:
-        """Say goodbye to the server, and let go of the position."""
+        """Say goodbye to the server, and release the cursor."""
         try:
             await self._stream.close()
         finally:
             if self._cursor is not None:
                 self._cursor.close()
 
-    def _keep(self, mark: Mark) -> None:
-        self._mark = mark
+    def _store(self, position: Position) -> None:
+        self._position = position
         if self._cursor is not None:
-            self._cursor.move(mark)
+            self._cursor.write(position)

@@ -1,4 +1,4 @@
-"""Says things and asks them, and has each answered, over as many connections as it takes."""
+"""Sends messages and requests, and waits for the answer to each, over as many connections as it takes."""
 
 from __future__ import annotations
 
@@ -28,110 +28,143 @@ from chatcli.protocol.frames import (
     ServerFrame,
     Who,
 )
+from chatcli.protocol.in_flight import InFlight
 
-NO_TEXT: Final = "Half of a character is no text: take out what is no UTF-8."
+NOT_UTF_8: Final = "Half of a character is no text: take out what is no UTF-8."
 _TOO_LONG: Final = "That is longer than a message may be: send it in parts."
 
-Question = Answers | History | Join | Rooms | Who
+Request = Answers | History | Join | Rooms | Who
 Answer = TypeVar("Answer", bound=ServerFrame)
 
 
-class Speaker:
-    """A connection of its own, made when there is something to say: answers never wait behind messages.
+class Requester:
+    """A connection of its own, made when there is something to send: answers never queue after messages.
 
-    Who asks waits until there is an answer, whatever becomes of the server meanwhile; ``asyncio.timeout`` limits that.
+    A caller waits until there is an answer, whatever becomes of the server meanwhile; ``asyncio.timeout`` limits that.
     A message keeps its id, so it arrives once.
 
     Args:
-        login: who speaks, and where; that server has let them in before.
+        login: the server and the user; that server has accepted them before.
     """
 
     def __init__(self, login: Login) -> None:
         self._login = login
         self._connection: Connection | None = None
-        self._open: dict[str | int, tuple[ClientFrame, asyncio.Future[ServerFrame]]] = {}  # by id or number, in order
+        self._messages = InFlight()
+        self._requests: dict[int, Request] = {}  # without an answer, by number, in order
+        self._until_answered: set[int] = set()  # requests for the answer to a question, however late it comes
+        self._futures: dict[str | int, asyncio.Future[ServerFrame]] = {}  # by id or number
         self._task: asyncio.Task[None] | None = None
         self._number = 0
-        self._patient: set[int] = set()  # of what was asked, the numbers of what waits until there is an answer
-        self._heard = False  # anything, since the connection was made
-        self._closed = False
+        self._has_received = False  # anything, on this connection
+        self._is_closed = False
 
-    async def send(self, frame: Send) -> Sent:
+    async def send(self, message: Send) -> Sent:
         """Send a message; return once it is on the server's disk.
 
         Raises:
-            Refused: the server does not take it; UnknownRecipient where there is nobody, or no room, of that name.
-            InputError: there is no such message to answer, or it is no text.
-            ChatError: the server does not want us, or is not the one that was meant.
+            Refused: the server does not accept it; UnknownRecipient if there is no person, or no room, of that name.
+            InputError: there is no such message to answer, or the text is not UTF-8.
+            ChatError: the server refuses the user, or is not the one that was meant.
         """
-        return await self._answered(frame.id, frame, Sent)
+        self._check(message)
+        self._messages.add(message)
+        try:
+            return await self._answer(message.id, Sent)
+        finally:
+            if message.id not in self._futures:
+                self._messages.resolve(message.id)
+                self._send_messages()
 
-    async def ask(self, question: Question, kind: type[Answer]) -> Answer:
-        """Ask something; return the answer.
+    async def request(self, request: Request, kind: type[Answer]) -> Answer:
+        """Send a request; return the answer.
 
         Args:
-            question: what; its number does not matter.
-            kind: what answers it.
+            request: the frame; its number does not matter.
+            kind: the type of its answer.
 
         Raises:
-            Refused: the server does not answer that.
-            ChatError: the server does not want us, or is not the one that was meant.
+            Refused: the server does not answer it.
+            ChatError: the server refuses the user, or is not the one that was meant.
         """
-        self._number += 1
-        return await self._answered(self._number, msgspec.structs.replace(question, n=self._number), kind)
+        return await self._request(self._next_number(), request, kind)
 
-    async def answer(self, seq: int) -> Answered:
-        """Return what counts as the answer to a question of the user's, as soon as there is one.
+    async def wait_for_answer(self, seq: int) -> Answered:
+        """Return the answer that counts to a question of the user's, as soon as there is one.
 
         Raises:
             Refused: there is no such question.
-            ChatError: the server does not want us, or is not the one that was meant.
+            ChatError: the server refuses the user, or is not the one that was meant.
         """
-        self._number += 1
-        number = self._number
-        self._patient.add(number)
+        number = self._next_number()
+        self._until_answered.add(number)
         try:
-            return await self._answered(number, Answers(seq, n=number), Answered)
+            return await self._request(number, Answers(seq), Answered)
         finally:
-            self._patient.remove(number)
+            self._until_answered.remove(number)
 
     async def close(self) -> None:
-        """Say goodbye, for good; who still waits is told that they wait in vain."""
-        self._closed = True
+        """Say goodbye, and cancel everything that waits."""
+        self._is_closed = True
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        for _, future in self._open.values():
+        for future in self._futures.values():
             future.cancel()
-        self._open.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.say_goodbye()
 
-    async def _answered(self, key: str | int, frame: ClientFrame, kind: type[Answer]) -> Answer:
-        if self._closed:
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _request(self, number: int, request: Request, kind: type[Answer]) -> Answer:
+        numbered = msgspec.structs.replace(request, n=number)
+        self._check(numbered)
+        self._requests[number] = numbered
+        try:
+            return await self._answer(number, kind)
+        finally:
+            del self._requests[number]
+
+    def _check(self, frame: ClientFrame) -> None:
+        if self._is_closed:
             raise InputError("The connection was closed: nothing can be said on it any more.")
         try:
             encode(frame)
         except UnicodeEncodeError:
-            raise InputError(NO_TEXT) from None
+            raise InputError(NOT_UTF_8) from None
+
+    async def _answer(self, key: str | int, kind: type[Answer]) -> Answer:
+        """Send a message or a request that was added; return its answer."""
         future: asyncio.Future[ServerFrame] = asyncio.get_running_loop().create_future()
-        self._open[key] = (frame, future)
-        self._say(key)
+        self._futures[key] = future
+        if isinstance(key, int):
+            self._send(key, self._requests[key])
+        else:
+            self._send_messages()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="speaker")
+            self._task = asyncio.create_task(self._run(), name="requester")
         try:
             answer = await future
         finally:
-            self._open.pop(key, None)
+            if self._futures.get(key) is future:  # no other task has sent the same message meanwhile
+                del self._futures[key]
         if not isinstance(answer, kind):
             raise ProtocolError(f"{self._login.server} answered with something else than was asked for.")
         return answer
 
-    def _say(self, key: str | int) -> None:
-        """Say something, if there is a connection; what a server would not know whose it is, is refused here."""
-        frame, future = self._open[key]
+    def _send_messages(self) -> None:
+        """Send the messages for which the window has room, if there is a connection."""
+        if self._connection is not None:
+            for message in self._messages.next_batch():
+                self._send(message.id, message)
+
+    def _send(self, key: str | int, frame: ClientFrame) -> None:
+        """Send a frame, if there is a connection. Oversized ones fail here: the server's error could not name them."""
+        future = self._futures[key]
         if self._connection is None or future.done():
             return
         if len(encode(frame)) > self._connection.longest:
@@ -140,69 +173,71 @@ class Speaker:
             self._connection.send(frame)
 
     async def _run(self) -> None:
-        """Hear answers, and connect again for as long as there is something to be answered."""
+        """Receive answers, and connect again for as long as something is without one."""
         try:
-            await self._hear_all()
-        except Exception as error:  # noqa: BLE001 (whatever it is, who waits for an answer must not wait for ever)
-            await self._lose()
+            await self._receive_all()
+        except Exception as error:  # noqa: BLE001 (whatever it is, nobody may wait for an answer for ever)
+            await self._disconnect()
             self._fail(error)
 
-    async def _hear_all(self) -> None:
+    async def _receive_all(self) -> None:
         waits = backoff()
         while True:
             try:
                 if self._connection is None:
                     await self._connect()
-                await self._hear()
+                await self._receive()
             except ChatError as error:
-                await self._lose()
-                # While a server is put up anew, something else may answer in its place.
+                await self._disconnect()
+                # While a server is restarted, something else may answer in its place.
                 if not isinstance(error, (ServerUnavailable, ProtocolError)):
                     self._fail(error)
                     return
-            if self._heard:
-                waits, self._heard = backoff(), False
-            await asyncio.sleep(next(waits) if self._open else 0)
-            if not self._open:
+            if self._has_received:
+                waits, self._has_received = backoff(), False
+            await asyncio.sleep(next(waits) if self._futures else 0)
+            if not self._futures:
                 return
 
     async def _connect(self) -> None:
         self._connection, _ = await connect(self._login, self._login.hello("send"))
         self._login = self._login.without_prompt()
-        for key in self._open:
-            self._say(key)
+        for number, request in self._requests.items():
+            self._send(number, request)
+        self._messages.disconnected()
+        self._send_messages()
 
-    async def _hear(self) -> None:
-        assert self._connection is not None  # noqa: S101 (whoever calls has seen to it)
+    async def _receive(self) -> None:
+        assert self._connection is not None  # noqa: S101 (connected just before)
         while True:
             for frame in await self._connection.receive():
                 if isinstance(frame, ServerBye):
                     raise as_exception(frame)
-                self._heard = True
+                self._has_received = True
                 if isinstance(frame, Error) and (frame.id, frame.n) == (None, None):
                     self._fail(as_exception(frame))
-                for key in self._answers(frame):
-                    _, future = self._open[key]
+                for key in self._answered_by(frame):
+                    future = self._futures[key]
                     if not future.done() and isinstance(frame, Error):
                         future.set_exception(as_exception(frame))
                     elif not future.done():
                         future.set_result(frame)
 
-    def _answers(self, frame: ServerFrame) -> list[str | int]:
-        """Return what of that which waits is answered by a frame."""
-        if isinstance(frame, Answered) and frame.n not in self._open.keys() - self._patient:
-            asked = [(number, self._open[number][0]) for number in self._patient] if frame.message else []
-            return [number for number, question in asked if getattr(question, "re", None) == frame.re]
+    def _answered_by(self, frame: ServerFrame) -> list[str | int]:
+        """Return the ids and numbers that a frame answers."""
+        if isinstance(frame, Answered) and frame.n not in self._futures.keys() - self._until_answered:
+            waiting = self._until_answered.intersection(self._requests) if frame.message is not None else ()
+            return [number for number in waiting if getattr(self._requests[number], "re", None) == frame.re]
         key = getattr(frame, "id", None) or getattr(frame, "n", None)
-        return [key] if key in self._open else []
+        return [key] if key in self._futures else []
 
     def _fail(self, error: Exception) -> None:
-        """Tell everyone who waits that they wait in vain."""
-        for _, future in self._open.values():
+        """Raise an error in everyone who waits."""
+        for future in self._futures.values():
             if not future.done():
                 future.set_exception(error)
 
-    async def _lose(self) -> None:
+    async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()

@@ -1,4 +1,4 @@
-"""Finds the place in a user's feed where a time begins, by looking at few messages."""
+"""Finds the place of a time in a user's feed, by reading few messages."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ from chatcli.client.transport.dialer import unreachable
 from chatcli.errors import ServerUnreachable
 from chatcli.protocol.frames import Live, Message, ServerBye
 
-_PATIENCE: Final = 60.0  # seconds for the beginning of a feed to be read
+_PATIENCE: Final = 60.0  # seconds for the first messages after a place
 
 
-class Seen(NamedTuple):
-    """A message's place and time."""
+class SeqTime(NamedTuple):
+    """The place and the time of a message."""
 
     seq: int
     at: int
 
 
-async def place_of(login: Login, time: int, head: int) -> int:
-    """Return the ``seq`` behind which the user's messages since a time begin.
+async def seq_at(login: Login, time: int, head: int) -> int:
+    """Return the ``seq`` after which the user's messages since a time start.
 
-    Halves the log again and again, and reads the beginning of the feed there. Messages that an import or a clock which
-    was set back has put out of the order of time make it begin earlier or later than it might.
+    A binary search over the log, which reads the feed from the middle of what is left. Messages that an import, or a
+    clock that was set back, has put out of the order of time make the result earlier or later than it might be.
 
     Args:
-        login: who asks, and where.
+        login: the server and the user.
         time: in milliseconds since 1970-01-01 UTC.
         head: the newest message of the log.
 
     Raises:
         ServerUnavailable: the connection broke, or the log cannot be read now.
-        Refused: the server does not want us.
-        ServerNotTrusted: it is not the one that was meant.
-        ProtocolError: what answers there is no chatcli server.
+        Refused: the server refuses the user.
+        ServerNotTrusted: the server is not the one that was meant.
+        ProtocolError: the other end is not a chatcli server.
     """
-    before, behind = -1, head  # what follows the first is older, or not looked at; what follows the second is not
-    while behind - before > 1:
-        middle = (before + behind) // 2 if before >= 0 else 0
-        seen = await _seen(login, middle)
-        newer = next((index for index, one in enumerate(seen) if one.at >= time), None)
-        if newer is None and seen:
-            before = seen[-1].seq
+    low, high = -1, head  # all up to low is older; nothing after high is; -1 is before everything
+    while high - low > 1:
+        middle = (low + high) // 2 if low >= 0 else 0
+        found = await _read_after(login, middle)
+        newer = next((index for index, one in enumerate(found) if one.at >= time), None)
+        if newer is None and found:
+            low = found[-1].seq
         elif not newer:  # the first of them is, or there are none
-            behind = middle
+            high = middle
         else:
-            return seen[newer - 1].seq
-    return behind
+            return found[newer - 1].seq
+    return high
 
 
-async def newer_than(login: Login, time: int, upto: int) -> int | None:
-    """Return the first of the user's messages up to a place that was said after a time; None if there is none.
+async def first_newer(login: Login, time: int, upto: int) -> int | None:
+    """Return the first of the user's messages up to a place that is newer than a time; None if there is none.
 
     Raises:
-        As :func:`place_of`.
+        As :func:`seq_at`.
     """
     if upto <= 0:
         return None
-    seen = await _seen(login, await place_of(login, time + 1, upto))
-    return seen[0].seq if seen and seen[0].seq <= upto and seen[0].at > time else None
+    found = await _read_after(login, await seq_at(login, time + 1, upto))
+    return found[0].seq if found and found[0].seq <= upto and found[0].at > time else None
 
 
-async def _seen(login: Login, since: int) -> list[Seen]:
-    """Return some messages that follow a place; none if none does."""
+async def _read_after(login: Login, since: int) -> list[SeqTime]:
+    """Return the first messages after a place; none at the end of the feed."""
     connection, _ = await connect(login, login.hello("listen", since))
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -77,11 +77,11 @@ async def _seen(login: Login, since: int) -> list[Seen]:
         await connection.close()
 
 
-async def _first(connection: Connection, since: int) -> list[Seen]:
+async def _first(connection: Connection, since: int) -> list[SeqTime]:
     while True:
         frames = await connection.receive()
-        seen = [Seen(frame.seq, frame.at) for frame in frames if isinstance(frame, Message) and frame.seq > since]
-        if seen or any(isinstance(frame, Live) for frame in frames):
-            return seen
+        found = [SeqTime(frame.seq, frame.at) for frame in frames if isinstance(frame, Message) and frame.seq > since]
+        if found or any(isinstance(frame, Live) for frame in frames):
+            return found
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])

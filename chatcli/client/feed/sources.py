@@ -1,10 +1,10 @@
-"""Sees to it that what is listened for can come at all: that the people are known, and the rooms are the user's."""
+"""Checks that the messages of a filter can come: that its people are known, and its rooms are the user's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatcli.client.feed.requester import Speaker
+from chatcli.client.feed.requester import Requester
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.frames import History, HistoryPage, Join, Room, RoomList, Rooms
@@ -13,36 +13,36 @@ from chatcli.protocol.names import fold
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from chatcli.client.feed.filter import Wanted
+    from chatcli.client.feed.filter import MessageFilter
     from chatcli.client.identity.credentials import Login
 
 
-async def look_for_sources(login: Login, wanted: Wanted, own: Container[str], *, enter: bool) -> None:
-    """Ask the server for the people and the rooms that are listened to, where that is not known anyhow.
+async def check_sources(login: Login, message_filter: MessageFilter, own: Container[str], *, enter: bool) -> None:
+    """Ask the server about the people and rooms of a filter that the user is not known to share.
 
     Args:
-        login: who listens, and where; that server has let them in before.
-        wanted: what for.
+        login: the server and the user; that server has accepted them before.
+        message_filter: the filter.
         own: the rooms that the user belongs to, folded.
-        enter: enter the others.
+        enter: enter the other rooms.
 
     Raises:
         UnknownRecipient: there is no such person, or no such room.
-        Refused: the user does not belong to the room.
+        Refused: the user does not belong to a room.
     """
-    rooms = [room for room in wanted.rooms if fold(room) not in own]
-    if not rooms and not wanted.people:
+    rooms = [room for room in message_filter.rooms if fold(room) not in own]
+    if not rooms and not message_filter.people:
         return
-    speaker = Speaker(login)
+    requester = Requester(login)
     try:
-        for name in wanted.people:
-            await speaker.ask(History(name, limit=1), HistoryPage)
+        for name in message_filter.people:
+            await requester.request(History(name, limit=1), HistoryPage)
         for room in rooms:
             if enter:
-                await speaker.ask(Join(room), Room)
+                await requester.request(Join(room), Room)
             else:
-                await speaker.ask(Rooms(room), RoomList)
+                await requester.request(Rooms(room), RoomList)
                 sentence = f"You do not belong to {room}, and so are not told what is said there: enter it with --join."
                 raise Refused(codes.NOT_ALLOWED, sentence)
     finally:
-        await speaker.close()
+        await requester.close()

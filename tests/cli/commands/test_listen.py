@@ -43,7 +43,7 @@ def says(caller: Caller, to: str, *texts: str) -> list[int]:
     return [caller.hears("sent")["seq"] for _ in texts]
 
 
-def mark_of(server: ThreadServer, name: str, user: str = "alice") -> cursors.Mark:
+def mark_of(server: ThreadServer, name: str, user: str = "alice") -> cursors.Position:
     """Return what the file of a named cursor says."""
     directory = str(CONFIGURATION / "state/chatcli/cursors")
     mark = cursors.read(cursors.path_of(directory, (str(server.address), user, "as", name)))[1]
@@ -171,7 +171,7 @@ def test_a_reader_that_takes_nothing_keeps_no_signal_waiting(server: ThreadServe
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
-        eventually(lambda: mark_of(server, "slow").tried > mark_of(server, "slow").seq)
+        eventually(lambda: mark_of(server, "slow").delivered > mark_of(server, "slow").seq)
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
         assert process.wait() == 0
@@ -261,7 +261,7 @@ def test_a_listener_killed_in_the_middle_repeats_what_was_in_hand_and_no_more(
     arguments = ("listen", "--user", "alice", "--server", str(server.address), "--as", "k", "--exec")
     with Program(*arguments, slow, T=str(tmp_path)) as program:
         eventually(lambda: (tmp_path / "out").exists() and "two" in (tmp_path / "out").read_text())
-        assert (mark_of(server, "k").seq, mark_of(server, "k").tried) == (first, second)
+        assert (mark_of(server, "k").seq, mark_of(server, "k").delivered) == (first, second)
         program.end(signal.SIGKILL)
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     polite = 'trap "echo bye >>\\"$T/out\\"; exit 0" TERM; ' + slow.replace("two", "three") + " & wait"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.client.chat.mentions import has_word, mentions
 from chatcli.client.chat.recent import Memory
 from chatcli.protocol.frames import Message
+from chatcli.protocol.mentions import has_word, mentions
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.client.feed import cursor as cursors
 from chatcli.client.feed.anchors import Anchor
-from chatcli.client.feed.cursor import Cursor, Held, Mark, path_of, read
+from chatcli.client.feed.cursor import Cursor, CursorInUse, Position, path_of, read
 from chatcli.errors import InputError
 
 PARTS = ("127.0.0.1:8080", "alice", "as", "ci")
@@ -24,18 +24,18 @@ def open_at(directory: Path) -> Cursor:
 def test_what_was_said_last_is_there_the_next_time(tmp_path: Path) -> None:
     """A new one says nothing; each change is in the file at once, whether or not it was flushed."""
     cursor = open_at(tmp_path / "cursors")
-    assert cursor.mark is None
+    assert cursor.position is None
     for seq in range(1, 6):
-        cursor.move(Mark(seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)))
-        assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == Mark(
+        cursor.write(Position(seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)))
+        assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == Position(
             seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)
         )
     cursor.close()
     again = open_at(tmp_path / "cursors")
-    assert again.mark == Mark(5, 6, 0, Anchor(5, "0123456789ab", 1))
+    assert again.position == Position(5, 6, 0, Anchor(5, "0123456789ab", 1))
     most = Anchor(2**63 - 1, "f" * 12, 2**48, 2**63 - 1)
-    again.move(Mark(2**63 - 1, 2**63 - 1, 2**63 - 1, most, (most, most, most)))
-    assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == again.mark
+    again.write(Position(2**63 - 1, 2**63 - 1, 2**63 - 1, most, (most, most, most)))
+    assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == again.position
     again.close()
 
 
@@ -49,24 +49,24 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
         lines.append(f"{words} {zlib.crc32(words.encode()):08x}".ljust(191).encode() + b"\n")
     path.write_bytes(lines[0].ljust(512, b"\0") + lines[1])
     cursor = open_at(tmp_path / "cursors")
-    assert cursor.mark == Mark(8, 9)
-    cursor.move(Mark(10, 10))
-    assert read(str(path))[1] == Mark(10, 10)
+    assert cursor.position == Position(8, 9)
+    cursor.write(Position(10, 10))
+    assert read(str(path))[1] == Position(10, 10)
     cursor.close()
 
 
 def test_a_change_that_was_cut_short_leaves_the_one_before(tmp_path: Path) -> None:
     """Whatever stands in the place of the last change, as after a power cut, the change before it counts."""
     cursor = open_at(tmp_path / "cursors")
-    cursor.move(Mark(1))
-    cursor.move(Mark(2))
+    cursor.write(Position(1))
+    cursor.write(Position(2))
     cursor.close()
     path = Path(path_of(str(tmp_path / "cursors"), PARTS))
     whole = path.read_bytes()
     place = whole.index(b"2 2 0 0")
     for length in range(1, 20):
         path.write_bytes(whole[:place] + b"\0" * length + whole[place + length :])
-        assert read(str(path))[1] == Mark(1)
+        assert read(str(path))[1] == Position(1)
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff" * 2000, b"\0" * 704])
@@ -75,16 +75,16 @@ def test_a_file_that_has_lost_what_it_knew_is_not_new(tmp_path: Path, damage: by
     cursor = open_at(tmp_path / "cursors")
     cursor.close()
     cursor = open_at(tmp_path / "cursors")
-    assert (cursor.mark, cursor.damaged) == (None, False)
-    cursor.move(Mark(1))
+    assert (cursor.position, cursor.damaged) == (None, False)
+    cursor.write(Position(1))
     cursor.close()
     Path(cursor.path).write_bytes(damage)
     cursor = open_at(tmp_path / "cursors")
-    assert (cursor.mark, cursor.damaged) == (None, True)
-    cursor.move(Mark(2))
+    assert (cursor.position, cursor.damaged) == (None, True)
+    cursor.write(Position(2))
     cursor.close()
     cursor = open_at(tmp_path / "cursors")
-    assert (cursor.mark, cursor.damaged) == (Mark(2), False)
+    assert (cursor.position, cursor.damaged) == (Position(2), False)
     cursor.close()
 
 
@@ -100,7 +100,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
 def test_one_process_has_it_at_a_time(tmp_path: Path) -> None:
     """A second listener is told so; once the first has ended, it is free."""
     first = open_at(tmp_path / "cursors")
-    with pytest.raises(Held, match='the cursor "ci"'):
+    with pytest.raises(CursorInUse, match='the cursor "ci"'):
         open_at(tmp_path / "cursors")
     first.close()
     open_at(tmp_path / "cursors").close()
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_let_go_of(tmp_path: Path, monkeypatch: py
     """With a sentence; nothing stays open, and nothing held."""
     open_at(tmp_path / "cursors").close()
 
-    def broken(path: str) -> tuple[int, Mark | None]:
+    def broken(path: str) -> tuple[int, Position | None]:
         raise OSError(5, f"Input/output error: {path}")
 
     before = len(list(Path("/dev/fd").iterdir()))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import chatcli
-from chatcli.client.feed.requester import Speaker
+from chatcli.client.feed.requester import Requester
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import Trust
 from chatcli.protocol import codes
@@ -110,11 +110,11 @@ def test_a_server_that_breaks_off_is_not_hammered(server: ThreadServer) -> None:
 
     async def program() -> None:
         async with between(server, lambda _: 2) as (where, made):  # the challenge and the welcome
-            speaker = Speaker(login(where))
+            requester = Requester(login(where))
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1):
-                    await speaker.send(Send(new_id(), "alice", "hi"))
-            await speaker.close()
+                    await requester.send(Send(new_id(), "alice", "hi"))
+            await requester.close()
             assert 1 <= len(made) <= 11  # a tenth of a second apart, at least
 
     run(program)
@@ -125,12 +125,12 @@ def test_a_message_arrives_over_whatever_stands_in_the_servers_place_for_a_while
 
     async def program() -> None:
         async with between(server, lambda number: (-1, 2, None)[number]) as (where, made):
-            speaker = Speaker(login(where))
-            assert (await speaker.send(Send(new_id(), "alice", "hi"))).seq
-            await speaker.close()
+            requester = Requester(login(where))
+            assert (await requester.send(Send(new_id(), "alice", "hi"))).seq
+            await requester.close()
             assert len(made) == 3
             with pytest.raises(chatcli.InputError, match="closed"):
-                await speaker.send(Send(new_id(), "alice", "hi"))
+                await requester.send(Send(new_id(), "alice", "hi"))
             assert len(made) == 3
 
     run(program)
@@ -200,11 +200,11 @@ def test_whatever_goes_wrong_nobody_waits_for_ever(server: ThreadServer) -> None
     """Where even the greeting cannot be said, each of those who wait is told, and the next one, too."""
 
     async def program() -> None:
-        speaker = Speaker(Login(server=server.address, user="\udcff", trust=Trust(), identity=OWN))
+        requester = Requester(Login(server.address, "\udcff", Trust(), OWN))
         for _ in range(2):
-            sends = (speaker.send(Send(new_id(), "bob", "hi")) for _ in range(2))
+            sends = (requester.send(Send(new_id(), "bob", "hi")) for _ in range(2))
             answers = await asyncio.gather(*sends, return_exceptions=True)
             assert [type(answer) for answer in answers] == [UnicodeEncodeError] * 2
-        await speaker.close()
+        await requester.close()
 
     run(program)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chatcli.client.feed.seek import place_of
+from chatcli.client.feed.seek import seq_at
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import CAUTIOUS
 from tests.support import OWN, ThreadServer
@@ -28,5 +28,5 @@ def test_the_place_of_a_time_is_found_among_many_messages(server: ThreadServer) 
     login = Login(server=server.address, user="ear", trust=CAUTIOUS, identity=OWN)
     times = [0, places[0][1], places[1][1], places[500][1] - 1, places[500][1], places[-1][1], places[-1][1] + 1]
     for time in times:
-        found = asyncio.run(place_of(login, time, head))
+        found = asyncio.run(seq_at(login, time, head))
         assert [seq for seq, _ in places if seq > found] == [seq for seq, at in places if at >= time], time

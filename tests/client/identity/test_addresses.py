@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.feed.cursor import Mark
+from chatcli.client.feed.cursor import Position
 from chatcli.client.feed.listener import open_cursor
 from chatcli.client.identity import addresses
 from chatcli.client.identity.credentials import Login
@@ -45,7 +45,7 @@ def keep_all(server: Address) -> None:
     for name in (None, "lamp"):
         cursor = open_cursor(login(server), name)
         assert cursor is not None
-        cursor.move(Mark(7, 7))
+        cursor.write(Position(7, 7))
         cursor.close()
 
 
@@ -76,7 +76,7 @@ def kept(server: Address) -> set[str]:
     for name in (None, "lamp"):
         cursor = open_cursor(login(server), name)
         assert cursor is not None
-        found[f"cursor {name}"] = cursor.mark == Mark(7, 7)
+        found[f"cursor {name}"] = cursor.position == Position(7, 7)
         cursor.close()
     return {kind for kind, there in found.items() if there}
 
