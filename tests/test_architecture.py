@@ -49,10 +49,6 @@ FOLDERS: Final = {
     "chatcli.server": [{"listeners"}, {"handlers"}, {"state"}, {"security"}],
     "chatcli.store": [{"archive"}, {"maintenance"}, {"search"}, {"sqlite"}],
 }
-#: Arrows against that order which are still there.
-EXCEPTIONS: Final = {
-    ("chatcli.store.sqlite.writer", "chatcli.store.maintenance.deleted"),
-}
 
 #: Where a library may be imported; nowhere else.
 CONFINED: Final = {
@@ -110,16 +106,10 @@ def test_imports_run_downward_only(name: str, tree: ast.Module) -> None:
         if imported.split(".")[0] != "chatcli":
             continue
         assert package(imported) in PACKAGES[own] | {own}, f"{name} imports {imported}"
-        if package(imported) == own and (name, imported) not in EXCEPTIONS:
+        if package(imported) == own:
             upper, lower = level(name, own), level(imported, own)
             same = name.rpartition(".")[0] == imported.rpartition(".")[0]
             assert same or -1 in (upper, lower) or upper < lower, f"{name} imports {imported}"
-
-
-def test_no_exception_is_left_over() -> None:
-    """What has been cut is struck from the list."""
-    graph = import_graph(TREES)
-    assert {pair for pair in EXCEPTIONS if pair[1] not in graph.get(pair[0], ())} == set()
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -6,9 +6,9 @@ import sqlite3
 import time
 from typing import Final
 
-from chatcli.store.maintenance.deleted import Deleted
 from chatcli.store.maintenance.erasure import Eraser
-from chatcli.store.sqlite.rows import around_damage, is_damage
+from chatcli.store.sqlite.damage import around_damage, is_damage
+from chatcli.store.sqlite.deleted import Deleted
 
 _STEP: Final = 500  # messages to look at, and to delete at most
 _NEWER_IN_A_ROW: Final = 10_000  # messages to look at in vain before a rest

@@ -12,10 +12,9 @@ import pytest
 
 from chatcli.store.queries import BacklogQuery, FeedQuery, HistoryQuery, UnreadQuery
 from chatcli.store.records import Enter, Leave
-from chatcli.store.sqlite.backlog import read_backlog
+from chatcli.store.sqlite.counts import read_backlog, read_unread
 from chatcli.store.sqlite.feed import read_feed
 from chatcli.store.sqlite.history import read_history
-from chatcli.store.sqlite.unread import read_unread
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, entry
 from tests.store.town import SECRET, change, rows, said_in, settle

@@ -15,7 +15,7 @@ from chatcli.protocol.names import check_name, check_room_name, is_room
 from chatcli.store.archive import format as archive
 from chatcli.store.maintenance.snapshot import moment, pause, snapshot
 from chatcli.store.question_data import decode
-from chatcli.store.sqlite.rows import around_damage, is_damage
+from chatcli.store.sqlite.damage import around_damage, tolerating_damage
 
 _STRETCH: Final = 1000  # messages that are read at once, at most
 _STRETCH_TEXT: Final = 4 * 1024 * 1024  # characters of them, about
@@ -136,11 +136,9 @@ class _Export:
         """Return whom the chosen conversations name; None if that is everyone."""
         if self._chosen is None:
             return None
-        try:
+        with tolerating_damage():
             return {user for conversation in self._chosen for user in self._concerned_by(conversation)}
-        except sqlite3.DatabaseError as error:
-            _pass_on_but_damage(error)
-            return None  # better too many than none, where the file is damaged
+        return None  # better too many than none, where the file is damaged
 
     def _concerned_by(self, conversation: int) -> Iterator[int]:
         for query in (
@@ -196,10 +194,9 @@ class _Export:
         after = self._before
         while after < self._newest:
             rows: list[_Row] = []
-            try:
+            with tolerating_damage() as damage:
                 self._read_stretch(after, rows)
-            except sqlite3.DatabaseError as error:
-                _pass_on_but_damage(error)
+            if damage.met:
                 after = self._salvage(rows[-1][0] if rows else after, rows)
             else:
                 after = rows[-1][0] if rows else self._newest
@@ -220,28 +217,19 @@ class _Export:
         for seq in seqs:
             if seq > self._newest:
                 break
-            try:
+            with tolerating_damage() as damage:
                 rows += self._connection.execute(_MESSAGES, (seq - 1, seq, 1)).fetchall()
-            except sqlite3.DatabaseError as error:
-                _pass_on_but_damage(error)
-                self._unread += 1
+            self._unread += damage.met
         return end
 
     def _edge(self, order: str) -> int:
         """Return the lowest or the highest ``seq``, from whatever of the two trees can be read."""
-        try:
+        with tolerating_damage():
             row = self._connection.execute(f"SELECT seq FROM messages ORDER BY seq {order} LIMIT 1").fetchone()  # noqa: S608 (one of two words)
-        except sqlite3.DatabaseError as error:
-            _pass_on_but_damage(error)
-            index = "SELECT seq FROM messages INDEXED BY messages_of_conversation WHERE conversation = ?"
-            found: list[int] = []
-            for (conversation,) in self._connection.execute("SELECT id FROM conversations").fetchall():
-                row = self._connection.execute(f"{index} ORDER BY seq {order} LIMIT 1", (conversation,)).fetchone()
-                found += row or ()
-            return (max if order == "DESC" else min)(found, default=0)
-        return int(row[0]) if row else 0
-
-
-def _pass_on_but_damage(error: sqlite3.DatabaseError) -> None:
-    if not is_damage(error):
-        raise error
+            return int(row[0]) if row else 0
+        index = "SELECT seq FROM messages INDEXED BY messages_of_conversation WHERE conversation = ?"
+        found: list[int] = []
+        for (conversation,) in self._connection.execute("SELECT id FROM conversations").fetchall():
+            row = self._connection.execute(f"{index} ORDER BY seq {order} LIMIT 1", (conversation,)).fetchone()
+            found += row or ()
+        return (max if order == "DESC" else min)(found, default=0)

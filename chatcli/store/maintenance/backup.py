@@ -12,7 +12,7 @@ from chatcli.errors import StoreError
 from chatcli.protocol.text import command_line
 from chatcli.store.maintenance.snapshot import moment, pause, snapshot
 from chatcli.store.placing import placed, refuse
-from chatcli.store.sqlite.rows import is_damage
+from chatcli.store.sqlite.damage import is_damage
 
 _STRETCH: Final = 10_000  # messages that are copied at once
 _MESSAGES: Final = "messages"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.store.files import checkpoint, transaction
-from chatcli.store.maintenance.deleted import Deleted
 from chatcli.store.maintenance.free_pages import Damaged, Page, Pages
+from chatcli.store.sqlite.damage import tolerating_damage
+from chatcli.store.sqlite.deleted import Deleted
 from chatcli.store.sqlite.load import read_mark
-from chatcli.store.sqlite.rows import is_damage
 
 logger = logging.getLogger(__name__)
 
@@ -179,13 +179,10 @@ class Eraser:
 
     def _following(self, place: int) -> int | None:
         """Return the number of the row that follows a deleted one; None if none does."""
-        try:
+        with tolerating_damage():
             (following,) = self._connection.execute(_NEXT, (place,)).fetchone()
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            return place + 1
-        return None if following is None else int(following)
+            return None if following is None else int(following)
+        return place + 1
 
     def _around(self, root: int, place: int) -> Iterator[Page]:
         yield from islice(self._pages.pages(root, place), _AROUND)

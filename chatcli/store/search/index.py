@@ -18,8 +18,8 @@ from chatcli.errors import StoreError
 from chatcli.store import files
 from chatcli.store.search import parts, words
 from chatcli.store.search.parts import Indexed
+from chatcli.store.sqlite.damage import END, around_damage, is_damage, tolerating_damage
 from chatcli.store.sqlite.load import read_mark
-from chatcli.store.sqlite.rows import END, around_damage, is_damage
 
 logger = logging.getLogger(__name__)
 
@@ -198,13 +198,12 @@ class SearchIndex:
         """Read what comes next in the log; return the messages, how far that is, and whether there may be more."""
         log = self._opened_log()
         messages: list[Indexed] = []
-        try:
+        with tolerating_damage() as damage:
             messages.extend(Indexed(*row) for row in log.execute(_NEXT, (after, end, _STEP)))
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-            return self._read_around_damage(messages, messages[-1].seq if messages else after, end)
-        return messages, messages[-1].seq if messages else after, len(messages) == _STEP
+        reached = messages[-1].seq if messages else after
+        if damage.met:
+            return self._read_around_damage(messages, reached, end)
+        return messages, reached, len(messages) == _STEP
 
     def _read_around_damage(self, messages: list[Indexed], after: int, end: int) -> tuple[list[Indexed], int, bool]:
         log = self._opened_log()

@@ -14,8 +14,9 @@ from chatcli.store.queries import Page, SearchQuery
 from chatcli.store.records import MessageRow
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.search.parts import author, place
-from chatcli.store.sqlite.history import find_conversation
-from chatcli.store.sqlite.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
+from chatcli.store.sqlite.conversations import find_conversation
+from chatcli.store.sqlite.damage import END, is_damage, read_each, tolerating_damage
+from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
 #: Why a search is not answered that waits for too many others.
 TOO_MANY: Final = "too many searches wait: try again in a while"
@@ -132,11 +133,8 @@ def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str)
     if not places:
         return Page([], more=False), 0
     parameters["match"] = _match(query, expression, places)
-    try:
+    with tolerating_damage():
         return _page(query, _found(connection, parameters)), 0
-    except (sqlite3.DatabaseError, TypeError) as error:
-        if not is_damage(error):
-            raise
     # If it is the index that is damaged, this fails again.
     return _sift(connection, query, parameters, _read_seqs(connection, parameters))
 
@@ -166,12 +164,9 @@ def _sift(
     connection: sqlite3.Connection, query: SearchQuery, parameters: dict[str, int | str | None], seqs: list[int]
 ) -> tuple[Page, int]:
     """Read those messages that the user may see; return how often damage was in the way, too."""
-    try:
+    with tolerating_damage():
         found = connection.execute(_THESE, {**parameters, "seqs": json.dumps(seqs)})
         return _page(query, (MessageRow._make(values) for values in found)), 0
-    except (sqlite3.DatabaseError, TypeError) as error:
-        if not is_damage(error):
-            raise
     each = [row for _, row in read_each(connection, _ONE, parameters, seqs)]
     rows = [row for row in each if row is not None]
     return _page(query, rows), len(each) - len(rows) + 1

@@ -1,22 +1,22 @@
-"""Reads feeds: page by page, in windows of the log, each of which is a few ranges of one index."""
+"""Reads feeds page by page, in windows of the log, each of which is a few ranges of one index."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from typing import Final
 
 from chatcli.store.queries import FeedPage, FeedQuery
 from chatcli.store.records import MessageRow
-from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, is_damage, read_each, size_of
+from chatcli.store.sqlite.damage import read_each, read_seqs, tolerating_damage
+from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
 _WINDOW: Final = 2048  # seqs: the first window of a page
-_GROWTH: Final = 4  # each window that brings few rows is followed by one so many times as long
+_GROWTH: Final = 4  # times as long is the window after one with few rows
 _FEW: Final = 256  # rows
-_LOOKED_AT: Final = 20_000  # rows: a page ends with so many, even if most were the user's own and are left out
+_MAX_SCANNED: Final = 20_000  # rows of a page, even if most of them are the user's own and are left out
 
-# Only the places are sorted, which stand in the index; the messages themselves are read in their order then.
+# Only the seqs are sorted, which the index has; the messages themselves are then read in that order.
 # CROSS JOIN keeps SQLite from another order of the loops, in which it would not know where the ranges begin.
 _FOUND: Final = """
 WITH floors (room, seq) AS MATERIALIZED (SELECT CAST(key AS INTEGER), value FROM json_each(:floors)),
@@ -56,40 +56,34 @@ WHERE messages.seq = :seq
   )
 """  # noqa: S608 (as above)
 
+_Bounds = dict[str, int | str]
+
 
 def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> tuple[FeedPage, int]:
-    """Read a stretch of someone's feed, in order; return how often damage was in the way, too."""
+    """Read a stretch of a user's feed, in order; return how often damage was met, too."""
     page = _Page(query)
     floors = json.dumps({room: seq for room, seq in query.floors.items() if seq > query.after})
     limit = max(query.limit, _FEW) if query.unread_only else query.limit
-    position, window, looked_at = query.after, _WINDOW, 0
-    while position < query.upto and looked_at < _LOOKED_AT:
+    position, window, scanned = query.after, _WINDOW, 0
+    while position < query.upto and scanned < _MAX_SCANNED:
         end = min(query.upto, position + window)
-        bounds: dict[str, int | str] = {
-            "user": query.user,
-            "after": position,
-            "end": end,
-            "floors": floors,
-            "limit": limit,
-        }
+        bounds: _Bounds = {"user": query.user, "after": position, "end": end, "floors": floors, "limit": limit}
         count = 0
-        try:
+        with tolerating_damage() as damage:
             for values in connection.execute(_WINDOW_ROWS, bounds):
                 row = MessageRow._make(values)
                 count += 1
                 if page.add(row):
                     return page.end(row.seq), 0
                 position = row.seq
-        except (sqlite3.DatabaseError, TypeError) as error:
-            if not is_damage(error):
-                raise
-            # A short stretch is read around the damage: little is lost where not even the places are known.
+        if damage.met:
+            # A short stretch is read around the damage: little is lost if not even the seqs are known.
             return _salvage(connection, page, {**bounds, "after": position}, min(end, position + _WINDOW))
         if count < limit:
             position = end
             if count < _FEW:
                 window *= _GROWTH
-        looked_at += count
+        scanned += count
     return page.end(position), 0
 
 
@@ -103,36 +97,27 @@ class _Page:
         self._size = 0
 
     def add(self, row: MessageRow) -> bool:
-        """Take a message, if it is to be there; return whether the page is full."""
+        """Add a message unless the query leaves it out; return whether the page is full."""
         if row.sender == self._others_only != row.recipient:
             return False
-        self._rows.append(row)
         self._size += size_of(row)
+        self._rows.append(row)
         return self._size >= PAGE_TEXT or len(self._rows) >= self._query.limit
 
     def end(self, upto: int, damaged: int = 0) -> FeedPage:
-        """Return the page, which tells all that there is up to this ``seq``."""
+        """Return the page, which is complete up to this ``seq``."""
         return FeedPage(self._rows, upto, damaged)
 
 
-def _salvage(
-    connection: sqlite3.Connection, page: _Page, bounds: dict[str, int | str], end: int
-) -> tuple[FeedPage, int]:
-    """End a page with what can be read of a stretch that is damaged."""
+def _salvage(connection: sqlite3.Connection, page: _Page, bounds: _Bounds, end: int) -> tuple[FeedPage, int]:
+    """End a page with what can be read of a damaged stretch."""
     damaged = 0
-    for seq, row in read_each(connection, _ONE, bounds, _seqs(connection, {**bounds, "end": end, "limit": _WINDOW})):
+    bounds = {**bounds, "end": end, "limit": _WINDOW}
+    # If the index is damaged as well, every seq of the stretch is tried.
+    seqs = read_seqs(connection, _WINDOW_SEQS, bounds, lambda: range(int(bounds["after"]) + 1, end + 1))
+    for seq, row in read_each(connection, _ONE, bounds, seqs):
         if row is None:
             damaged += 1
         elif page.add(row):
             return page.end(seq, damaged), damaged + 1
     return page.end(end, damaged), damaged + 1
-
-
-def _seqs(connection: sqlite3.Connection, bounds: dict[str, int | str]) -> Iterable[int]:
-    """Return the places in a stretch where messages of the feed are, or all of them if the index cannot tell."""
-    try:
-        return [seq for (seq,) in connection.execute(_WINDOW_SEQS, bounds)]
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        return range(int(bounds["after"]) + 1, int(bounds["end"]) + 1)

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 from chatcli.store.queries import ContactsQuery, HistoryQuery, NewestQuery, Page, Question, QuestionQuery
 from chatcli.store.records import MessageRow
-from chatcli.store.sqlite.rows import COLUMNS, END, PAGE_TEXT, is_damage, read_each, size_of
+from chatcli.store.sqlite.conversations import find_conversation
+from chatcli.store.sqlite.damage import END, DamagedRow, is_whole, read_each, read_seqs, tolerating_damage
+from chatcli.store.sqlite.periods import periods_in_room
+from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
-# Clocks are set back now and then, and imports bring old messages behind new ones: so many older ones in a row, and
-# there are no newer ones.
+# Clocks are set back now and then, and imports append old messages to new ones: only after this many older messages in
+# a row are there no newer ones.
 _OLD_IN_A_ROW: Final = 50_000
-_WALK: Final = 100_000  # seqs to try one by one where the index is damaged
+_WALK: Final = 100_000  # seqs to try one by one if the index is damaged
 
-_CONVERSATION: Final = "SELECT id FROM conversations WHERE low = ? AND high = ?"
-# Who leaves and comes back without end has many periods; those in which nothing was said never leave SQLite.
-_PERIODS: Final = """
-SELECT since, coalesce(until, :end) AS upto FROM members
-WHERE user = :user AND conversation = :of AND since < :end
-  AND EXISTS (SELECT 1 FROM messages WHERE conversation = :of AND seq > since AND seq <= coalesce(until, :end))
-ORDER BY since DESC
-"""
-_ALL_PERIODS: Final = """
-SELECT since, coalesce(until, :end) FROM members
-WHERE user = :user AND conversation = :of AND since < :end ORDER BY since DESC
-"""
 _SELECT: Final = f"""
 SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
 WHERE messages.conversation = :conversation
@@ -39,9 +31,10 @@ SELECT seq FROM (
 ) WHERE at >= :oldest LIMIT 1
 """
 _ONE: Final = f"{_SELECT} AND messages.seq = :seq"
-_SEQS: Final = """
+_SEQS: Final = f"""
 SELECT seq FROM messages WHERE conversation = :conversation AND seq > :since AND seq <= :until ORDER BY seq DESC
-"""
+LIMIT {_WALK}
+"""  # noqa: S608 (our own number)
 _MESSAGE: Final = f"""
 SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
 WHERE messages.seq = :seq
@@ -59,7 +52,7 @@ LIMIT :limit
 
 
 def read_history(connection: sqlite3.Connection, query: HistoryQuery) -> tuple[Page, int]:
-    """Read a page of a conversation, the oldest first; return how often damage was in the way, too."""
+    """Read a page of a conversation, the oldest message first; return how often damage was met, too."""
     rows: list[MessageRow] = []
     size = damaged = 0
     more = False
@@ -78,88 +71,62 @@ def read_history(connection: sqlite3.Connection, query: HistoryQuery) -> tuple[P
 
 
 def _back(connection: sqlite3.Connection, query: HistoryQuery) -> Iterator[MessageRow | None]:
+    """Yield the messages of a conversation, the newest first, and None whenever damage is met."""
     conversation = query.of if query.of < 0 else find_conversation(connection, query.user, query.of)
     if conversation is None:
         return
     end = END if query.before is None else query.before - 1
     periods: Iterable[tuple[int, int]] = [(0, end)]
     if query.own and query.of < 0:
-        periods = _periods(connection, {"user": query.user, "of": query.of, "end": end})
+        periods = periods_in_room(connection, user=query.user, room=query.of, end=end)
     for since, until in periods:
-        yield from _period(connection, conversation, since, min(until, end), query.since)
+        bounds = {"conversation": conversation, "since": since, "until": min(until, end)}
+        with tolerating_damage() as damage:
+            yield from _newest_first(connection, bounds, query.since)
+        if damage.met:
+            yield None
+            seqs = read_seqs(connection, _SEQS, bounds, partial(_all_seqs, connection, bounds))
+            for _, found in read_each(connection, _ONE, bounds, seqs):
+                yield found
 
 
-def _periods(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterator[tuple[int, int]]:
-    """Yield the periods in which someone belonged to a room, the newest first, as they are wanted."""
-    begun = bounds["end"]
-    try:
-        for since, until in connection.execute(_PERIODS, bounds):
-            begun = since
-            yield since, until
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        # Where the index cannot tell in which of them something was said, all of them are looked at.
-        yield from connection.execute(_ALL_PERIODS, {**bounds, "end": begun})
-
-
-def find_conversation(connection: sqlite3.Connection, user: int, other: int) -> int | None:
-    """Return which conversation two people have, None if they have none."""
-    row = connection.execute(_CONVERSATION, (min(user, other), max(user, other))).fetchone()
-    return row[0] if row else None
-
-
-def _period(
-    connection: sqlite3.Connection, conversation: int, since: int, until: int, oldest: int | None = None
-) -> Iterator[MessageRow | None]:
-    """Yield messages, ``since < seq <= until``, the newest first; None whenever damage is in the way.
+def _newest_first(connection: sqlite3.Connection, bounds: dict[str, int], oldest: int | None) -> Iterator[MessageRow]:
+    """Yield messages, ``since < seq <= until``, the newest first; ``until`` is moved to those that are left.
 
     Most of those that are older than ``oldest`` are left out.
     """
-    bounds = {"conversation": conversation, "since": since, "until": until}
-    try:
-        while bounds["until"] > since:
-            for row in _rows(connection, bounds):
-                if oldest is not None and row.at < oldest:
-                    break
-                yield row
-                bounds["until"] = row.seq - 1
-            else:
-                return
-            # They may be many, and SQLite goes over them in far less time: 50,000 in 25 ms.
-            newer = connection.execute(_NEWER, {**bounds, "oldest": oldest, "most": _OLD_IN_A_ROW}).fetchone()
-            if newer is None:
-                return
-            bounds["until"] = newer[0]
-    except (sqlite3.DatabaseError, TypeError) as error:
-        if not is_damage(error):
-            raise
-        yield None
-        for _, found in read_each(connection, _ONE, bounds, _seqs(connection, bounds)):
-            yield found
+    while bounds["until"] > bounds["since"]:
+        for row in _rows(connection, bounds):
+            if oldest is not None and row.at < oldest:
+                break
+            yield row
+            bounds["until"] = row.seq - 1
+        else:
+            return
+        # They may be many, and SQLite goes over them in far less time: 50,000 in 25 ms.
+        newer = connection.execute(_NEWER, {**bounds, "oldest": oldest, "most": _OLD_IN_A_ROW}).fetchone()
+        if newer is None:
+            return
+        bounds["until"] = newer[0]
 
 
 def _rows(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterator[MessageRow]:
     for values in connection.execute(_BACK, bounds):
         row = MessageRow._make(values)
-        len(row.text)  # a TypeError where damage has made it something else than a text
+        if not is_whole(row):
+            raise DamagedRow(f"message {row.seq} is damaged")
         yield row
 
 
-def _seqs(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterable[int]:
-    """Return the places where messages of the conversation are, or else all of them for a good way back."""
-    try:
-        return [seq for (seq,) in connection.execute(_SEQS + f"LIMIT {_WALK}", bounds)]
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
+def _all_seqs(connection: sqlite3.Connection, bounds: dict[str, int]) -> Iterable[int]:
+    """Return the seqs within the bounds, the newest first, as far back as they can be tried one by one."""
     (head,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
     newest = min(bounds["until"], head)
     return range(newest, max(bounds["since"], newest - _WALK), -1)
 
 
 def read_newest(connection: sqlite3.Connection, query: NewestQuery) -> tuple[dict[int, MessageRow], int]:
-    """Read the newest message of each room that has any; return how often damage was in the way, too."""
+    """Read the newest message of each room that has any; return how often damage was met, too."""
     newest = {}
     damaged = 0
     for room in query.rooms:
@@ -173,10 +140,7 @@ def read_newest(connection: sqlite3.Connection, query: NewestQuery) -> tuple[dic
 
 
 def read_question(connection: sqlite3.Connection, query: QuestionQuery) -> tuple[list[Question], int]:
-    """Read the message with that ``seq``, if there is one, and what answers it; return how often damage was in the way.
-
-    Where the answer is damaged it is as if there were none.
-    """
+    """Read a message, if there is one, and its answer unless that is damaged; return how often damage was met, too."""
     seq = query.seq
     answer = connection.execute(_ANSWER, (seq,)).fetchone()
     rows = dict(read_each(connection, _MESSAGE, {}, [seq, *(answer or ())]))
@@ -186,6 +150,6 @@ def read_question(connection: sqlite3.Connection, query: QuestionQuery) -> tuple
 
 
 def read_contacts(connection: sqlite3.Connection, query: ContactsQuery) -> tuple[list[int], int]:
-    """Read with whom the user talked, the latest first; return how often damage was in the way, too."""
+    """Read the ids of the users with whom this one talked, latest first, and 0, since damage is an error here."""
     bounds = {"user": query.user, "limit": query.limit}
     return [contact for contact, _ in connection.execute(_CONTACTS, bounds)], 0

@@ -13,7 +13,6 @@ from typing import Final
 from msgspec.structs import astuple
 
 from chatcli.store.files import transaction
-from chatcli.store.maintenance.deleted import Deleted
 from chatcli.store.question_data import decode
 from chatcli.store.records import (
     Barrier,
@@ -34,6 +33,8 @@ from chatcli.store.records import (
     SetOwner,
     UserRecord,
 )
+from chatcli.store.sqlite.conversations import ensure_conversation, write_room
+from chatcli.store.sqlite.deleted import Deleted
 from chatcli.store.sqlite.load import read_head
 
 _MOST_ROWS: Final = 1024  # of one INSERT; a longer one is no faster
@@ -61,11 +62,6 @@ SELECT sender, text, extra FROM answers LEFT JOIN messages ON messages.seq = ans
 """
 # The question may have been pruned since it was looked at.
 _ANSWERED: Final = "INSERT INTO answers SELECT ?1, ?2 WHERE EXISTS (SELECT 1 FROM messages WHERE seq = ?1)"
-_ROOM: Final = """
-INSERT INTO rooms (id, name, key, kind, topic, created) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, key = excluded.key, kind = excluded.kind,
-                               topic = excluded.topic, created = excluded.created
-"""
 # A user's newest period in a room is the only one that may be open. Those before it may be many: none is looked at.
 _NEWEST: Final = "since = (SELECT max(since) FROM members WHERE user = ?2 AND conversation = ?3)"
 _OF_MEMBER: Final = f"WHERE user = ?2 AND conversation = ?3 AND until IS NULL AND {_NEWEST}"
@@ -185,8 +181,7 @@ class Writer:
         execute = self._connection.execute
         match record:
             case RoomRecord():
-                execute("INSERT INTO conversations (id) VALUES (?) ON CONFLICT DO NOTHING", (record.id,))
-                execute(_ROOM, astuple(record))
+                write_room(self._connection, record)
             case Enter(user, room, owner):
                 self._enter(user, room, owner=owner)
             case Leave(user, room):
@@ -300,19 +295,6 @@ class Writer:
         if known is None:
             if len(self._conversations) >= _KNOWN_CONVERSATIONS:
                 self._conversations.clear()
-            known = self._find_conversation((min(sender, recipient), max(sender, recipient)))
+            known = ensure_conversation(self._connection, sender, recipient)
             self._conversations[sender, recipient] = known
         return known
-
-    def _find_conversation(self, pair: tuple[int, int]) -> int:
-        execute = self._connection.execute
-        row = execute("SELECT id FROM conversations WHERE low = ? AND high = ?", pair).fetchone()
-        if row:
-            return int(row[0])
-        # Left to itself, SQLite would go on from the id of a room where there is nothing else.
-        (newest,) = execute("SELECT max(id) FROM conversations").fetchone()
-        identity = max(newest or 0, 0) + 1
-        execute("INSERT INTO conversations (id, low, high) VALUES (?, ?, ?)", (identity, *pair))
-        for user in set(pair):
-            execute("INSERT INTO members (user, conversation) VALUES (?, ?)", (user, identity))
-        return identity

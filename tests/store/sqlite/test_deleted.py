@@ -11,9 +11,9 @@ import pytest
 
 from chatcli.protocol.ids import id_bytes, uuid7
 from chatcli.store import retention
-from chatcli.store.maintenance import deleted
 from chatcli.store.question_data import Extra, encode
 from chatcli.store.records import Entry, Lookup
+from chatcli.store.sqlite import deleted
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, LOBBY, entry
 

@@ -6,7 +6,7 @@ import pytest
 
 from chatcli.store.queries import Unread, UnreadQuery
 from chatcli.store.records import Enter, Entry, Leave
-from chatcli.store.sqlite import unread
+from chatcli.store.sqlite import counts
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, Party, entry
 
@@ -61,9 +61,9 @@ def test_nobody_counts_beyond_a_thousand(house: Owner) -> None:
 def test_the_work_is_bounded(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many conversations the oldest are left out, and so are those for which there would be too much to look at."""
     one, two, three = wrote(house, entry(BOB, ANN), entry(CID, ANN), entry(ANN, ANN))
-    monkeypatch.setattr(unread, "MOST_CONVERSATIONS", 2)
+    monkeypatch.setattr(counts, "MAX_CONVERSATIONS", 2)
     assert counted(house, ANN) == [Unread(ANN.id, 1, three), Unread(CID.id, 1, two)]
-    monkeypatch.setattr(unread, "_LOOKED_AT", 1)
+    monkeypatch.setattr(counts, "_MAX_SCANNED", 1)
     assert counted(house, ANN) == [Unread(ANN.id, 1, three)]
     assert counted(house, ANN, three) == []
     assert one < two
