@@ -74,7 +74,7 @@ def export_command(conversations: tuple[str, ...], output: str, force: bool, as_
     from chatcli.cli.output.tables import on_terminal
     from chatcli.errors import StoreError
     from chatcli.store.archive.exporter import export
-    from chatcli.store.placing import placed
+    from chatcli.store.maintenance.output import output_file
 
     now = time.time_ns() // 10**6
     if output == _STDIO:
@@ -82,7 +82,7 @@ def export_command(conversations: tuple[str, ...], output: str, force: bool, as_
             exported = export(data_directory(), conversations, write, now)
     else:
         with (
-            placed(Path(output), data_directory(), force=force) as path,
+            output_file(Path(output), data_directory(), force=force) as path,
             path.open("r+b") as file,
             _writing(file) as write,
         ):

@@ -6,11 +6,12 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from chatcli.store import files
+from chatcli.store.data_directory import DATABASE, explained, lock, make_private
+from chatcli.store.files import remove_unfinished
 from chatcli.store.interface import State
 from chatcli.store.maintenance.free_pages import Pages
-from chatcli.store.placing import remove_unfinished
 from chatcli.store.sqlite import load, schema
+from chatcli.store.sqlite.connection import back_up, connect, remove_unfinished_copies
 from chatcli.store.sqlite.writer import Writer
 
 
@@ -32,15 +33,15 @@ class Database:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / files.DATABASE
+        self.path = directory / DATABASE
         with contextlib.ExitStack() as opened:
-            opened.enter_context(files.lock(directory))
-            with files.explained(f"Cannot use the log {self.path}"):
-                files.make_private(self.path)
-                files.remove_unfinished_copies(directory)
+            opened.enter_context(lock(directory))
+            with explained(f"Cannot use the log {self.path}"):
+                make_private(self.path)
+                remove_unfinished_copies(directory)
                 remove_unfinished(directory)
                 self.pages = opened.enter_context(contextlib.closing(Pages(self.path)))
-                self.connection = opened.enter_context(contextlib.closing(files.connect(self.path)))
+                self.connection = opened.enter_context(contextlib.closing(connect(self.path)))
                 _upgrade(self.connection, self.path)
                 self._state = load.read_state(self.connection)
                 self.head = load.read_head(self.connection)
@@ -60,6 +61,6 @@ class Database:
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     version = schema.check(connection)  # before anything is changed in what may be another program's file
     if 0 < version < len(schema.MIGRATIONS):
-        files.back_up(connection, path.with_name(f"{files.DATABASE}.schema-{version}.bak"))
+        back_up(connection, path.with_name(f"{DATABASE}.schema-{version}.bak"))
     connection.execute("PRAGMA journal_mode = WAL")
     schema.migrate(connection)

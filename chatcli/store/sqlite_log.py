@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.errors import StoreError
-from chatcli.store import files
 from chatcli.store.database import Database
 from chatcli.store.interface import Health, OnCommit, Post, State
 from chatcli.store.log_reader import LogReader
 from chatcli.store.queries import OnResult, Query, Result
 from chatcli.store.records import Batch, Change, Entry, OnWritten, Record, ignore
 from chatcli.store.search.index import SearchIndex
+from chatcli.store.sqlite.connection import size
 from chatcli.store.upkeep import Upkeep
 from chatcli.store.writer_thread import WriterThread
 
@@ -143,7 +143,7 @@ class SqliteLog:
             error=self._error,
             since=self._error_since,
             damaged=self._reader.damaged,
-            bytes=files.size(self._database.path, self._index.path),
+            bytes=size(self._database.path, self._index.path),
         )
 
     def close(self) -> None:

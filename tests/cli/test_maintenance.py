@@ -90,7 +90,7 @@ def test_a_backup_that_cannot_be_made_is_one_sentence(server: ThreadServer, data
     nowhere = admin(data, "backup", str(tmp_path / "no" / "copy.db"))
     assert (nowhere.returncode, nowhere.stderr) == (
         1,
-        f"chatcli: Cannot write to {tmp_path / 'no'}: No such file or directory.\n",
+        f"chatcli: Cannot write {tmp_path / 'no' / 'copy.db'}: No such file or directory.\n",
     )
     missing = admin(tmp_path / "none", "backup", str(tmp_path / "other.db"))
     assert (missing.returncode, missing.stdout) == (1, "")

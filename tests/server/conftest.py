@@ -23,7 +23,7 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the log report a locked database after a fifth of a second."""
-    monkeypatch.setattr("chatcli.store.files._BUSY_SECONDS", 0.2)
+    monkeypatch.setattr("chatcli.store.sqlite.connection._BUSY_SECONDS", 0.2)
 
 
 @pytest.fixture

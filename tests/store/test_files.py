@@ -15,8 +15,8 @@ import pytest
 
 from chatcli.errors import StoreError
 from chatcli.store.archive.importer import import_archive
-from chatcli.store.files import lock
-from chatcli.store.placing import placed
+from chatcli.store.data_directory import lock
+from chatcli.store.maintenance.output import output_file
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, entry
@@ -131,7 +131,7 @@ def test_what_killed_processes_have_left_is_removed(chat: Owner, data: Path, tmp
     halves = [data / name for name in (".b.db.abc.unfinished", "chatcli.db.schema-3.bak.tmp-journal")]
     for half in halves:
         half.write_bytes(b"secret")
-    with placed(data / "copy.db", tmp_path) as being_written:
+    with output_file(data / "copy.db", tmp_path) as being_written:
         chat.reopen()
         assert being_written.exists()
     assert not any(half.exists() for half in halves)
@@ -142,6 +142,6 @@ def test_the_next_to_write_somewhere_removes_what_was_left_there(tmp_path: Path)
     """Where the target of the backups is, that is."""
     left = tmp_path / ".all.jsonl.xyz.unfinished"
     left.touch()
-    with placed(tmp_path / "all.jsonl", tmp_path / "data") as path, closing(sqlite3.connect(path)) as made:
+    with output_file(tmp_path / "all.jsonl", tmp_path / "data") as path, closing(sqlite3.connect(path)) as made:
         made.execute("CREATE TABLE x (y)")
     assert [found.name for found in tmp_path.iterdir()] == ["all.jsonl"]

@@ -21,7 +21,7 @@ import pytest
 from msgspec.structs import astuple
 
 from chatcli.errors import StoreError
-from chatcli.store import files
+from chatcli.store import data_directory
 from chatcli.store.queries import FeedQuery
 from chatcli.store.records import Entry, UserRecord
 from chatcli.store.sqlite import feed, schema
@@ -176,13 +176,13 @@ def test_a_full_disk_at_the_start_is_named(tmp_path: Path) -> None:
     """Nobody is told to move a log away that is good."""
     with closing(sqlite3.connect(tmp_path / "full.db")) as connection:
         connection.execute("PRAGMA max_page_count = 1")
-        with pytest.raises(StoreError) as caught, files.explained("Cannot use the log"):
+        with pytest.raises(StoreError) as caught, data_directory.explained("Cannot use the log"):
             connection.execute("CREATE TABLE recipes (name TEXT)")
     assert str(caught.value) == (
         "Cannot use the log: database or disk is full. See whether its disk is full or broken, "
         "or choose another directory with --data."
     )
-    with pytest.raises(StoreError) as caught, files.explained("Cannot use the data directory"):
+    with pytest.raises(StoreError) as caught, data_directory.explained("Cannot use the data directory"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(caught.value).endswith(": No space left on device. Make room, or choose another with --data.")
 

@@ -11,7 +11,6 @@ import errno
 import functools
 import os
 import queue
-import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ import msgspec
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.admin import Request
+from chatcli.store.files import append_line
 
 _WAITING: Final = 1000  # commands that wait to be noted
 _LAST: Final = 1.0  # seconds for what was noted last to be written
@@ -82,7 +82,7 @@ class Audit:
 
     def _written(self, line: bytes) -> Refused | None:
         try:
-            _append(self._path, line)
+            append_line(self._path, line)
         except OSError as error:
             return self._refusal(error.strerror or str(error))
         return None
@@ -90,17 +90,3 @@ class Audit:
     def _refusal(self, reason: str) -> Refused:
         text = f"The audit log {self._path} cannot be written ({reason}), so nothing was done."
         return Refused(codes.STORAGE, text)
-
-
-def _append(path: Path, line: bytes) -> None:
-    # Without O_NONBLOCK the opening of a named pipe waits for a reader.
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
-        if os.write(descriptor, line) < len(line):
-            os.ftruncate(descriptor, found.st_size)  # half a line would spoil the next one too
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    finally:
-        os.close(descriptor)

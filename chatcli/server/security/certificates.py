@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import ssl
 import stat
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from chatcli.errors import ServeError
 from chatcli.protocol.keys import fingerprint
+from chatcli.store.files import atomic_write
 
 if TYPE_CHECKING:
     from chatcli.server.security.selfsigned import Contents
@@ -245,24 +245,8 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, on disk when this returns, readable for its owner only."""
-    new = path.with_name(f"{path.name}.new")
-    with _explained("write", path):
-        new.unlink(missing_ok=True)  # a start that was cut short left it: the directory is this process's alone
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-        _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with _explained("write", path), atomic_write(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 @contextlib.contextmanager

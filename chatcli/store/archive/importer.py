@@ -19,11 +19,12 @@ from chatcli.protocol.ids import id_bytes
 from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
 from chatcli.protocol.lookalikes import check_new_name, look_of
 from chatcli.protocol.names import Name, check_name, check_room_name
-from chatcli.store import files
 from chatcli.store.archive import format as archive
 from chatcli.store.archive.format import milliseconds_of
+from chatcli.store.data_directory import DATABASE, lock, make_private
 from chatcli.store.question_data import Extra, decode, encode
 from chatcli.store.sqlite import schema
+from chatcli.store.sqlite.connection import transaction
 from chatcli.store.sqlite.load import read_head
 
 _KINDS: Final = ("open", "private", "announcement")
@@ -60,7 +61,7 @@ def import_archive(directory: Path, lines: IO[bytes], complain: Complain) -> Imp
         InputError: there were such lines; nothing was imported.
         StoreError: a server runs over the directory, or the log cannot be used or written; nothing was imported.
     """
-    with files.lock(directory), _written(directory / files.DATABASE) as connection:
+    with lock(directory), _written(directory / DATABASE) as connection:
         return _Import(connection, lines, complain).run()
 
 
@@ -68,10 +69,10 @@ def import_archive(directory: Path, lines: IO[bytes], complain: Complain) -> Imp
 def _written(path: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection within a transaction, which is committed if the block ends well, and else never was."""
     try:
-        files.make_private(path)
+        make_private(path)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             _make_schema(connection)
-            with files.transaction(connection):
+            with transaction(connection):
                 yield connection
     except StoreError as error:
         raise StoreError(f"Cannot use the log {path}: {error}. Nothing was imported.") from None

@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from chatcli.errors import StoreError
 from chatcli.protocol.text import command_line
+from chatcli.store.maintenance.output import check_target, output_file
 from chatcli.store.maintenance.snapshot import moment, pause, snapshot
-from chatcli.store.placing import placed, refuse
 from chatcli.store.sqlite.damage import is_damage
 
 _STRETCH: Final = 10_000  # messages that are copied at once
@@ -54,8 +54,8 @@ def back_up(directory: Path, target: Path, *, force: bool = False, progress: Pro
         InputError: there is such a file already, or it is one of a server's own.
         StoreError: the log cannot be read, or the copy not be written; there is none then.
     """
-    refuse(target, directory, force=force)
-    with snapshot(directory, any_schema=True) as source, placed(target, directory, force=force) as path:
+    check_target(target, directory, force=force)
+    with snapshot(directory, any_schema=True) as source, output_file(target, directory, force=force) as path:
         try:
             _copy(source, path, progress)
         except sqlite3.Error as error:

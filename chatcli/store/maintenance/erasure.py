@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from chatcli.store.files import checkpoint, transaction
 from chatcli.store.maintenance.free_pages import Damaged, Page, Pages
+from chatcli.store.sqlite.connection import checkpoint, transaction
 from chatcli.store.sqlite.damage import tolerating_damage
 from chatcli.store.sqlite.deleted import Deleted
 from chatcli.store.sqlite.load import read_mark

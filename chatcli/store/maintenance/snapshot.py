@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.errors import StoreError
-from chatcli.store.files import DATABASE
+from chatcli.store.data_directory import DATABASE
 from chatcli.store.sqlite import schema
 
 _BUSY_SECONDS: Final = 10  # how long another program may hold the database

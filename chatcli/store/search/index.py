@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.errors import StoreError
-from chatcli.store import files
+from chatcli.store.data_directory import make_private
 from chatcli.store.search import parts, words
 from chatcli.store.search.parts import Indexed
+from chatcli.store.sqlite.connection import checkpoint, connect, transaction
 from chatcli.store.sqlite.damage import END, around_damage, is_damage, tolerating_damage
 from chatcli.store.sqlite.load import read_mark
 
@@ -153,7 +154,7 @@ class SearchIndex:
         removed = self._removed[:]
         messages, upto, more = self._read(self._upto, END)
         if removed or upto > self._upto:
-            with files.transaction(connection):
+            with transaction(connection):
                 if removed:
                     parts.spoil(connection, removed)
                     connection.execute("UPDATE state SET removed = removed + ?", (len(removed),))
@@ -182,12 +183,12 @@ class SearchIndex:
         old, new = found
         after = old.first - 1 if new is None else new.upto
         messages, upto, more = self._read(after, old.upto)
-        with files.transaction(connection):
+        with transaction(connection):
             parts.renew(connection, old, new, messages, upto if more else old.upto, last=not more)
         return True
 
     def _finish_clearing(self, connection: sqlite3.Connection) -> None:
-        if not files.checkpoint(connection):
+        if not checkpoint(connection):
             self._clear_at = time.monotonic() + _CLEAR_RETRY
             return
         self._clearing = None
@@ -218,7 +219,7 @@ class SearchIndex:
 
     def _opened_log(self) -> sqlite3.Connection:
         if self._log is None:
-            log = files.connect(self._log_path, create=False)
+            log = connect(self._log_path, create=False)
             log.execute("PRAGMA query_only = ON")
             self._log = log
         return self._log
@@ -243,7 +244,7 @@ class SearchIndex:
 
     def _make(self, connection: sqlite3.Connection) -> None:
         removed = read_mark(self._opened_log(), "removed")
-        with files.transaction(connection):
+        with transaction(connection):
             connection.execute(_STATE)
             connection.execute(parts.SCHEMA)
             connection.execute("INSERT INTO state VALUES (0, NULL, ?, ?)", (removed, _version()))
@@ -252,10 +253,10 @@ class SearchIndex:
         if self.path.is_symlink():
             self.path.unlink()  # it is nobody's but ours, and made again
         try:
-            files.make_private(self.path)
+            make_private(self.path)
         except StoreError as error:
             raise sqlite3.OperationalError(str(error)) from None
-        connection = files.connect(self.path)
+        connection = connect(self.path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is indexed again
@@ -282,7 +283,7 @@ class SearchIndex:
             return None
         removals = read_mark(log, "removed") - len(self._removed)
         if removed != removals:  # a run that ended before it could take note of the last ones
-            with files.transaction(connection):
+            with transaction(connection):
                 parts.spoil_all(connection)
                 connection.execute("UPDATE state SET removed = ?", (removals,))
         return int(upto)

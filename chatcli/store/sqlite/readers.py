@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 from chatcli.errors import ChatError, StoreError
-from chatcli.store.files import connect
 from chatcli.store.interface import Post
 from chatcli.store.queries import OnResult
+from chatcli.store.sqlite.connection import connect
 from chatcli.store.sqlite.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)

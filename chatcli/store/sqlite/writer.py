@@ -12,7 +12,6 @@ from typing import Final
 
 from msgspec.structs import astuple
 
-from chatcli.store.files import transaction
 from chatcli.store.question_data import decode
 from chatcli.store.records import (
     Barrier,
@@ -33,6 +32,7 @@ from chatcli.store.records import (
     SetOwner,
     UserRecord,
 )
+from chatcli.store.sqlite.connection import transaction
 from chatcli.store.sqlite.conversations import ensure_conversation, write_room
 from chatcli.store.sqlite.deleted import Deleted
 from chatcli.store.sqlite.load import read_head

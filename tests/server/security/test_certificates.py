@@ -96,9 +96,9 @@ def test_a_lost_key_is_not_replaced_behind_the_operators_back(tmp_path: Path) ->
 
 def test_a_start_that_was_cut_short_is_made_good(tmp_path: Path) -> None:
     """Neither a half-written file nor a key without its certificate is in the way."""
-    (tmp_path / "server.key.new").write_bytes(b"-----BEGIN")
+    (tmp_path / ".server.key.x.unfinished").write_bytes(b"-----BEGIN")
     first = Certificates(tmp_path).identity
-    (tmp_path / "server.crt").rename(tmp_path / "server.crt.new")
+    (tmp_path / "server.crt").rename(tmp_path / ".server.crt.x.unfinished")
     assert Certificates(tmp_path).identity.fingerprint == first.fingerprint
     assert sorted(path.name for path in tmp_path.iterdir()) == ["server.crt", "server.key"]
 

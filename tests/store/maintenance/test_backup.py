@@ -186,7 +186,7 @@ def test_a_link_to_itself_is_a_file_like_any_other(town: Owner, data: Path, tmp_
 
 def test_a_place_where_nothing_can_be_written_is_named(town: Owner, data: Path, tmp_path: Path) -> None:
     """One sentence; and nothing is left where it does not fit."""
-    with pytest.raises(StoreError, match=f"Cannot write to {tmp_path / 'none'}: No such file or directory"):
+    with pytest.raises(StoreError, match=f"Cannot write {tmp_path / 'none' / 'copy.db'}: No such file or directory"):
         back_up(data, tmp_path / "none" / "copy.db")
 
 

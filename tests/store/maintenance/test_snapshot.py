@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store import files
 from chatcli.store.archive import exporter
 from chatcli.store.archive.exporter import export
 from chatcli.store.maintenance import backup
 from chatcli.store.maintenance.backup import back_up
 from chatcli.store.maintenance.check import examine
+from chatcli.store.sqlite import connection as connections
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, entry
@@ -64,7 +64,7 @@ def test_a_slow_reader_holds_nothing_up(
             return
         chat.write(entry(ANN, BOB, "more"))
         with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None)) as other:
-            chat.run_while(lambda: not files.checkpoint(other))
+            chat.run_while(lambda: not connections.checkpoint(other))
         assert (data / "chatcli.db-wal").stat().st_size == 0
 
     read(data, look, tmp_path / "copy.db")
