@@ -158,7 +158,7 @@ def test_the_tables_have_every_file_of_a_server(home: Home, tmp_path: Path) -> N
         assert modes(data) == {0o600}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (data, data.parent)} == {0o700}
     where = PAGE.split("\n## What lies where\n")[1].split("Of a user")[0]
-    secrets = SECURITY.split("\n## Where keys and secrets lie\n")[1].split("\n## ")[0]
+    secrets = SECURITY.split("\n## Where keys and secrets are stored\n")[1].split("\n## ")[0]
     for page in (where, secrets):
         known = patterns(page)
         assert {name for name in found if not any(fnmatch(name, pattern) for pattern in known)} == set()
