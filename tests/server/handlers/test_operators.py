@@ -126,7 +126,8 @@ def test_a_connection_takes_one_command(server: ThreadServer, data: Path) -> Non
     with joined(server, "alice"):
         answer = answers_raw(data, b'{"do": "status"}\n{"do": "op", "to": "alice"}\n')
         assert answer.count(b"\n") == 1
-    assert [line["do"] for line in noted(data)] == ["status"]
+        eventually((data / "audit.log").exists)  # which an answer about the status does not wait for
+        eventually(lambda: [line["do"] for line in noted(data)] == ["status"])
 
 
 # What is seen
