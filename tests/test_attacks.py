@@ -15,13 +15,13 @@ from typing import Self
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import Trust
-from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.oneshot.client import Client
 from chatcli.errors import ChatError, Refused, ServerNotTrusted
 from chatcli.protocol.address import Address
-from chatcli.protocol.frames import Send
 from tests.certificates import make
-from tests.support import DEADLINE, OWN, ThreadServer, chatcli, eventually, key_of, new_id, trusting
+from tests.support import DEADLINE, OWN, ThreadServer, chatcli, eventually, key_of, trusting
 
 
 class Relay:
@@ -85,7 +85,7 @@ def test_a_challenge_cannot_be_relayed(server: ThreadServer, tmp_path: Path, lyi
     with Relay(server.address, server.certificate, files, own if lying else "") as relay:
         trust = Trust(own)  # the victim was told the wrong fingerprint, or said yes to it
         with pytest.raises(ChatError) as error:
-            oneshot.request(relay.address, "alice", Send(new_id(), "alice", "hi"), trust, OWN)
+            Client(Login(server=relay.address, user="alice", trust=trust, identity=OWN)).send("alice", "hi")
     if lying:
         assert isinstance(error.value, Refused)
         assert error.value.code == "bad_proof"
@@ -110,8 +110,9 @@ def fingerprint_of(certificate: Path) -> str:
 def test_a_pin_keeps_the_victim_from_the_man_in_the_middle(server: ThreadServer, tmp_path: Path) -> None:
     """Whoever pins the real server's key says nothing to another one."""
     with Relay(server.address, server.certificate, make(tmp_path, "middle")) as relay:
+        trust = Trust(server.run(lambda: server.hub.server_key))
         with pytest.raises(ServerNotTrusted, match="--pin"):
-            oneshot.send(relay.address, "alice", "alice", "secret", Trust(server.run(lambda: server.hub.server_key)))
+            Client(Login(server=relay.address, user="alice", trust=trust)).send("alice", "secret")
     assert relay.heard == []
 
 

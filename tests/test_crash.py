@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from chatcli.client.oneshot.requests import who
+from chatcli.client.identity.credentials import Login
+from chatcli.client.oneshot.client import Client
 from chatcli.protocol.address import Address
 from tests.support import Caller, Program, eventually, new_id, serving
 
@@ -17,7 +18,7 @@ def texts(program: Program) -> list[str]:
 
 def here(address: Address) -> list[str]:
     """Return who is in the chat."""
-    return [person.user for person in who(address)]
+    return [person.user for person in Client(Login(server=address)).who()]
 
 
 def test_a_killed_server_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:

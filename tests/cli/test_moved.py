@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chatcli.cli.main import cli
-from chatcli.client.outbox import flush as spool
-from chatcli.client.outbox.store import entries
+from chatcli.client.outbox.flush import store_messages
+from chatcli.client.outbox.store import read_all
 from chatcli.client.storage import files
 from chatcli.errors import ServerNotTrusted
 from chatcli.protocol.address import Address
@@ -46,14 +46,14 @@ def test_what_waits_is_sent_to_where_the_server_is_now(server: ThreadServer) -> 
     port = server.address.port
     at_old, at_new = (("--server", f"{host}:{port}") for host in (OLD, NEW))
     assert run("send", "--user", "al", "al", "hi", *at_old, "--accept-new").exit_code == 0
-    spool.keep(Address(OLD, port), "al", [Send(new_id(), "al", "kept")])
+    store_messages(Address(OLD, port), "al", [Send(new_id(), "al", "kept")])
     refused = run("outbox", "send", *at_new)
     assert isinstance(refused.exception, ServerNotTrusted)
     assert f"chatcli who --server {NEW}:{port} --accept-new" in str(refused.exception)
-    assert len(entries(files.outbox_directory())) == 1
+    assert len(read_all(files.outbox_directory())) == 1
     done = run("outbox", "send", *at_new, "--accept-new")
     assert done.exit_code == 0
     assert "1 message sent, 0 messages waiting" in done.stderr
     assert f"that of {OLD}:{port}: it is the same server" in done.stderr
-    assert entries(files.outbox_directory()) == []
+    assert read_all(files.outbox_directory()) == []
     assert "kept" in run("history", "al", "--user", "al", *at_new).stdout

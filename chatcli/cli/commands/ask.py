@@ -152,6 +152,7 @@ def _check(choices: Sequence[str], timeout: int) -> None:
 
 def _ask(server: Address, user: str, question: Send, trust: Trust) -> Reply:
     """Ask and wait; a question that is there when somebody interrupts the waiting is withdrawn."""
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.questions import ask
 
     def stored(sent: Sent) -> None:
@@ -166,7 +167,8 @@ def _ask(server: Address, user: str, question: Send, trust: Trust) -> Reply:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda number, _: sys.exit(128 + number))
-    return ask(server, user, question, trust, stored=stored, withdrawn=withdrawn)
+    login = Login(server=server, user=user, trust=trust)
+    return ask(login, question, on_stored=stored, on_withdrawn=withdrawn)
 
 
 def _asked(to: str, timeout: int, sent: Sent) -> str:
@@ -184,9 +186,10 @@ def _no_answer(to: str, timeout: int, reply: Reply) -> str:
     from chatcli.protocol.durations import duration_text
     from chatcli.protocol.text import command_line
 
-    if reply.why:
+    if reply.reason:
         return (
-            f"Whether {to} has answered is not known: {reply.why} The question was asked. This shows what came of it:\n"
+            f"Whether {to} has answered is not known: {reply.reason} The question was asked. "
+            f"This shows what came of it:\n"
             f"{command_line('chatcli', 'history', to, *in_use())}"
         )
     return f"No answer from {to} within {duration_text(timeout)}. The question is closed."

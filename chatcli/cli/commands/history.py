@@ -52,11 +52,12 @@ def command(
     chatcli history '#ops' --since yesterday
     """
     from chatcli.cli.output.tables import on_terminal, print_messages, tell_of_older
-    from chatcli.client.oneshot.requests import read
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import History
 
     with naming(user) as name:
-        found = read(server, name, History(of, before, since), limit, trust)
+        found = Client(Login(server=server, user=name, trust=trust)).read(History(of, before, since), limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
     tell_of_older(found.messages, more=found.more)
     if not found.messages and on_terminal():

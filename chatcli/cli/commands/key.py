@@ -85,12 +85,13 @@ def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None
 
     The code is good for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
     """
-    from chatcli.client.oneshot.requests import request
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Link, LinkCode
     from chatcli.protocol.text import command_line, printable_line
 
     name = user or login_name()
-    answer = request(server, name, Link(1), trust, purpose="query")
+    answer = Client(Login(server=server, user=name, trust=trust)).request(Link(1), LinkCode)
     if isinstance(answer, LinkCode):
         key = trust.known_key(server)
         pin = ("--pin", key) if key else ()
@@ -119,12 +120,13 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
     from chatcli.cli.output.records import Key
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
     from chatcli.cli.output.times import local, moment
-    from chatcli.client.oneshot.requests import request
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.text import printable_line
 
-    answer = request(server, user or login_name(), Keys(1), trust, purpose="query")
-    keys = answer.keys if isinstance(answer, KeyList) else []
+    login = Login(server=server, user=user or login_name(), trust=trust)
+    keys = Client(login).request(Keys(1), KeyList).keys
     if as_json:
         for key in keys:
             print_json(Key(key.fingerprint, moment(key.since)))
@@ -141,8 +143,9 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
 @server_options
 def revoke(fingerprint: str, user: str | None, server: Address, trust: Trust) -> None:
     """Take your name away from a key, and close what is open under it: for a device that is lost."""
-    from chatcli.client.oneshot.requests import request
-    from chatcli.protocol.frames import Revoke
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
+    from chatcli.protocol.frames import Done, Revoke
 
-    request(server, user or login_name(), Revoke(fingerprint, 1), trust, purpose="query")
+    Client(Login(server=server, user=user or login_name(), trust=trust)).request(Revoke(fingerprint, 1), Done)
     note(f"{fingerprint} is yours no more.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from chatcli.cli.output.records import Waiting
     from chatcli.client.identity.trust import Trust
-    from chatcli.client.outbox.store import Entry
+    from chatcli.client.outbox.format import Entry
 
 _HEADINGS: Final = ("id", "when", "user", "server", "to", "state", "text")
 _SPARE: Final = ("server", "user", "when")  # columns that a narrow terminal does without
@@ -65,7 +65,7 @@ def retry(ids: tuple[str, ...]) -> None:
     """Have messages that the server has refused wait once more; the next command that reaches it sends them."""
     from chatcli.client.outbox import store as outbox
 
-    _change(ids, False, outbox.retry, "put back")
+    _change(ids, False, outbox.requeue, "put back")
 
 
 @command.command("send", short_help="Send what waits now.")
@@ -80,7 +80,8 @@ def send(server: Address, trust: Trust) -> None:
     from chatcli.cli.exit_status import exit_status
     from chatcli.cli.output.streams import note, warn
     from chatcli.client.identity.addresses import addresses_of
-    from chatcli.client.outbox.leftovers import empty_spool
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.outbox.flush import flush_outbox
     from chatcli.protocol.address import parse_address
     from chatcli.protocol.text import printable_line
 
@@ -95,7 +96,8 @@ def send(server: Address, trust: Trust) -> None:
             continue
         try:
             to = server if alone else parse_address(address)
-            empty_spool(to, user, trust if to == server else _trust(to, trust), asking=False)
+            login = Login(server=to, user=user, trust=trust if to == server else _trust(to, trust))
+            flush_outbox(login, read_only=False)
         except ChatError as error:
             warn(printable_line(str(error)))
             statuses.append(exit_status(error))
@@ -166,10 +168,10 @@ def _find(start: str, entries: Sequence[Entry]) -> Entry:
 
 
 def _entries() -> list[Entry]:
-    from chatcli.client.outbox.store import entries
+    from chatcli.client.outbox.store import read_all
     from chatcli.client.storage.files import outbox_directory
 
-    return entries(outbox_directory())
+    return read_all(outbox_directory())
 
 
 def _list(*, as_json: bool) -> None:

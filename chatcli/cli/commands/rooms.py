@@ -32,13 +32,15 @@ def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> N
     """
     from chatcli.cli.output.records import of_room
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.client.oneshot.pages import RoomPages
-    from chatcli.client.oneshot.requests import query
     from chatcli.protocol.frames import RoomList
 
     with naming(user) as name:
         pages = RoomPages()
-        while pages.add(query(server, name, pages.question(), RoomList, trust)):
+        client = Client(Login(server=server, user=name, trust=trust))
+        while pages.add(client.request(pages.next_request(), RoomList)):
             pass
     rooms = pages.rooms
     if as_json:

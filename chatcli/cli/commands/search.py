@@ -71,11 +71,12 @@ def command(
     chatcli search '"disk full"' 'deploy*' --in '#ops' --from bob
     """
     from chatcli.cli.output.tables import print_messages, tell_of_older
-    from chatcli.client.oneshot.requests import read
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
 
     question = _question(" ".join(words), where, sender, before)
     with naming(user) as name:
-        found = read(server, name, question, limit, trust)
+        found = Client(Login(server=server, user=name, trust=trust)).read(question, limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
     tell_of_older(found.messages, more=found.more)
     if not found.messages:

@@ -16,7 +16,7 @@ from chatcli.protocol.address import Address
 if TYPE_CHECKING:
     from chatcli.cli.output.records import Status
     from chatcli.client.identity.trust import Trust
-    from chatcli.client.oneshot.requests import Looked
+    from chatcli.client.oneshot.client import ServerStatus
     from chatcli.errors import ChatError
 
 _PATIENCE: Final = 1.0  # seconds that a prompt waits for
@@ -82,13 +82,14 @@ def command(count_only: bool, as_json: bool, user: str | None, server: Address, 
     if count_only:
         _print_count(user or login_name(), server, trust)
         return
-    from chatcli.client.oneshot.requests import look
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.errors import ServerUnreachable
 
     looked, failure = None, None
     with naming(user) as name:
         try:
-            looked = look(server, name, trust)
+            looked = Client(Login(server=server, user=name, trust=trust)).status()
         except ServerUnreachable as error:
             failure = error
     _print(_status(server, name, trust, looked), as_json=as_json)
@@ -100,13 +101,14 @@ def command(count_only: bool, as_json: bool, user: str | None, server: Address, 
 
 def _print_count(name: str, server: Address, trust: Trust) -> None:
     """Ask the server, but not for long, and nobody else."""
-    from chatcli.client.oneshot.requests import look
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.client.storage import unread
     from chatcli.errors import ChatError, InputError, ServerUnreachable
 
     begun = time.monotonic()
     try:
-        looked = look(server, name, trust.without_prompt(), _PATIENCE)
+        looked = Client(Login(server=server, user=name, trust=trust.without_prompt())).status(_PATIENCE)
     except InputError:  # a file of the user's: nobody was asked
         raise
     except ChatError as error:
@@ -117,7 +119,7 @@ def _print_count(name: str, server: Address, trust: Trust) -> None:
         click.echo(_keep(server, name, looked))
 
 
-def _keep(server: Address, name: str, looked: Looked) -> int:
+def _keep(server: Address, name: str, looked: ServerStatus) -> int:
     from chatcli.client.storage import unread
 
     count = _count(looked)
@@ -125,7 +127,7 @@ def _keep(server: Address, name: str, looked: Looked) -> int:
     return count
 
 
-def _count(looked: Looked) -> int:
+def _count(looked: ServerStatus) -> int:
     return sum(conversation.count for conversation in looked.unread.conversations)
 
 
@@ -148,7 +150,7 @@ def _unreachable() -> int:
     return exit_status(ServerUnreachable(""))
 
 
-def _status(server: Address, user: str, trust: Trust, looked: Looked | None) -> Status:
+def _status(server: Address, user: str, trust: Trust, looked: ServerStatus | None) -> Status:
     from chatcli.cli.output.records import Status, Unread
     from chatcli.client.identity.key import load_identity
     from chatcli.client.storage.files import config_directory
@@ -176,12 +178,13 @@ def _status(server: Address, user: str, trust: Trust, looked: Looked | None) -> 
 
 def _spooled(server: Address, user: str) -> int:
     from chatcli.client.identity.addresses import addresses_of
-    from chatcli.client.outbox.store import entries
+    from chatcli.client.outbox.store import read_all
     from chatcli.client.storage.files import outbox_directory
 
     mine = str(addresses_of(server)[-1]), user.casefold()
     return sum(
-        entry.refusal is None and (entry.server, entry.user.casefold()) == mine for entry in entries(outbox_directory())
+        entry.refusal is None and (entry.server, entry.user.casefold()) == mine
+        for entry in read_all(outbox_directory())
     )
 
 

@@ -57,17 +57,19 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
 
 
 def _here(user: str | None, server: Address, trust: Trust) -> list[Person]:
-    from chatcli.client.oneshot.requests import who
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
 
-    return who(server, trust, user or login_name())
+    return Client(Login(server=server, user=user or login_name(), trust=trust)).who()
 
 
 def _members(room: str, user: str | None, server: Address, trust: Trust) -> list[Person]:
-    from chatcli.client.oneshot.requests import query
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import People, Who
 
     with naming(user) as name:
-        return query(server, name, Who(room, n=1), People, trust).people
+        return Client(Login(server=server, user=name, trust=trust)).request(Who(room, n=1), People).people
 
 
 def _cells(person: Person) -> tuple[str, str]:

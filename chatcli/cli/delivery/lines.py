@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from chatcli.client.identity.trust import Trust
-    from chatcli.client.oneshot.lines import Lines
+    from chatcli.client.oneshot.lines import LineSender
     from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Send
 
@@ -48,18 +48,17 @@ def pipe(
         spool: keep what comes while the server cannot be reached.
         as_json: print an object for each message.
     """
-    from chatcli.client.identity.key import load_identity
-    from chatcli.client.oneshot.lines import Ears, Lines
-    from chatcli.client.storage.files import config_directory
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.oneshot.line_queue import Callbacks
+    from chatcli.client.oneshot.lines import LineSender
 
     if sys.stdin is None:
         raise click.UsageError("There is no standard input to read lines from.")
     told = _Told(as_json=as_json, prefix=len(recipients) > 1)
     with naming(user) as name:
-        identity = load_identity(config_directory())
-        ears = Ears(told.answered, told.refused, told.lost, note)
-        source = sys.stdin.fileno()
-        lines = Lines(server, name, recipients, source, timeout, trust, identity, ears, spool=spool)
+        login = Login(server=server, user=name, trust=trust).with_identity()
+        callbacks = Callbacks(answered=told.answered, refused=told.refused, lost=told.lost, notice=note)
+        lines = LineSender(login, sys.stdin.fileno(), recipients, callbacks, timeout=timeout, spool=spool)
         signals = _Signals(lines)
         try:
             lines.run()
@@ -131,7 +130,7 @@ class _Told:
 class _Signals:
     """Has the first signal end the input, so that what was read is sent; the second ends everything."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: LineSender) -> None:
         self._lines = lines
         self._caught = 0
         for number in _SIGNALS:

@@ -26,7 +26,7 @@ from chatcli.protocol.names import is_room
 
 if TYPE_CHECKING:
     from chatcli.client.identity.trust import Trust
-    from chatcli.client.oneshot.receipts import Confirming
+    from chatcli.client.oneshot.receipts import ReceiptWaiter
     from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Send
 
@@ -79,7 +79,7 @@ class _Delivery:
     def __init__(self, messages: Sequence[Send], timeout: int | None) -> None:
         self._messages = messages
         self._timeout = timeout
-        self._confirming: Confirming | None = None
+        self._waiter: ReceiptWaiter | None = None
         self._batch = SendBatch(messages, together=[[message.id for message in messages]])
         self._error: ChatError | None = None  # of what is not answered
         self._spooled = False
@@ -89,18 +89,20 @@ class _Delivery:
         """Send them, and wait until they were seen if that is wanted.
 
         Raises:
-            As :func:`chatcli.client.oneshot.requests.deliver`.
+            As :class:`chatcli.client.oneshot.client.Client`.
         """
-        from chatcli.client.oneshot import requests as oneshot
+        from chatcli.client.identity.credentials import Login
+        from chatcli.client.oneshot.client import Client
 
+        client = Client(Login(server=server, user=user, trust=trust))
         if self._timeout is None:
-            oneshot.deliver(server, user, self._batch, trust)
+            client.send_batch(self._batch)
             return
-        from chatcli.client.oneshot.receipts import Confirming
+        from chatcli.client.oneshot.receipts import ReceiptWaiter
 
-        self._confirming = Confirming(self._messages, self._timeout)
-        self._batch = self._confirming.batch
-        oneshot.confirm(server, user, self._confirming, trust)
+        self._waiter = ReceiptWaiter(self._messages, self._timeout)
+        self._batch = self._waiter.batch
+        client.send_and_wait(self._waiter)
 
     def failed(self, error: ChatError) -> None:
         """Note what kept everything that is not answered from being sent."""
@@ -112,7 +114,7 @@ class _Delivery:
 
     def spool(self, server: Address, user: str, why: ServerUnavailable) -> None:
         """Keep what the server cannot take now, until it can."""
-        from chatcli.client.outbox import flush as spool
+        from chatcli.client.outbox.flush import store_messages
         from chatcli.protocol.names import check_name
 
         try:
@@ -122,7 +124,7 @@ class _Delivery:
             return
         waiting = [message for message, answer in self._answers() if isinstance(answer, ServerUnavailable)]
         try:
-            spool.keep(server, user, waiting)
+            store_messages(server, user, waiting)
         except InputError as error:
             self._unkept = type(why)(f"{why} It was not kept either. {error}", why.code)
         else:
@@ -138,11 +140,11 @@ class _Delivery:
 
     def _outcome(self, message: Send, answer: Sent | ChatError | None) -> Outcome:
         if isinstance(answer, Sent):
-            if self._confirming is None:
+            if self._waiter is None:
                 return Outcome(message, answer.outcome, answer)
-            if message.id in self._confirming.seen:
+            if message.id in self._waiter.seen:
                 return Outcome(message, "delivered", answer)
-            why = self._confirming.unknown.get(message.id, "")
+            why = self._waiter.unknown.get(message.id, "")
             return Outcome(message, "stored", answer, unseen=_not_seen(message.to, self._timeout or 0, why))
         if isinstance(answer, ServerUnavailable):
             if self._spooled:

@@ -32,7 +32,7 @@ from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import login_name, new_id
 from chatcli.client.identity.key import load_identity
 from chatcli.client.identity.trust import Trust
-from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.pages import RoomPages
 from chatcli.client.oneshot.questions import GRACE, WITHDRAWING
 from chatcli.client.storage.files import config_directory
@@ -227,7 +227,7 @@ class Chat:
         """Return the rooms that the user may see, by name."""
         self._open()
         pages = RoomPages()
-        while pages.add(await self._requester.request(pages.question(), frames.RoomList)):
+        while pages.add(await self._requester.request(pages.next_request(), frames.RoomList)):
             pass
         return list(map(of_room, pages.rooms))
 
@@ -321,7 +321,7 @@ def send(
     validation.check_text(to, text)
     validation.check_seq(reply_to, "reply_to")
     login = _login(user, server, pin, accept_new=accept_new, config=config)
-    return of_sent(oneshot.send(login.server, login.user, to, text, login.trust, login.identity, reply_to))
+    return of_sent(Client(login).send(to, text, reply_to))
 
 
 def _login(

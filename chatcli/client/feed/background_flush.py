@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chatcli.client import diagnostics
-from chatcli.client.outbox.leftovers import anything_waits, empty_spool
+from chatcli.client.outbox.flush import flush_outbox
+from chatcli.client.storage.files import outbox_is_empty
 from chatcli.errors import ChatError, ServerNotTrusted, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -48,13 +49,12 @@ class BackgroundFlush:
     async def _run(self) -> None:
         while self._is_due:
             self._is_due = False
-            if anything_waits():
+            if not outbox_is_empty():
                 await _run_in_daemon_thread(self._flush)
 
     def _flush(self) -> None:
-        login = self._login.without_prompt()
         try:
-            empty_spool(login.server, login.user, login.trust, login.identity, asking=True)
+            flush_outbox(self._login.without_prompt(), read_only=True)
         except (ServerUnavailable, ServerNotTrusted):
             pass  # the listener meets that, too, and reports it
         except (ChatError, OSError) as error:

@@ -119,5 +119,5 @@ def open_outbox(server: Address, chat: Chat, welcome: Welcome, view: View) -> Ou
     except InputError as error:
         view.draw([Trouble(error)])
         return None
-    chat.take_up(outbox.left)
+    chat.take_up(outbox.waiting)
     return outbox

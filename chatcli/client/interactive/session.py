@@ -116,7 +116,7 @@ class Talk:
     def greet(self, hints: Sequence[str] = (_HOW_TO_TALK,)) -> None:
         """Tell a person who they are, how to talk, which rooms are theirs, and who is here."""
         self._view.draw([Notice(f"You are {self._chat.contacts.user} on {self._login.server}."), *map(Notice, hints)])
-        if self._outbox is not None and (count := len(self._outbox.left)):
+        if self._outbox is not None and (count := len(self._outbox.waiting)):
             what = "1 message from before is" if count == 1 else f"{count} messages from before are"
             self._view.draw([Notice(f"{what} being sent.")])
         if self._chat.contacts.rooms:
@@ -235,7 +235,7 @@ class Talk:
         if self._outbox is None:
             return
         try:
-            self._outbox.keep(self._chat.outbox.values())
+            self._outbox.store(self._chat.outbox.values())
         except InputError as error:
             self._outbox.close()
             self._outbox = None  # said once is enough

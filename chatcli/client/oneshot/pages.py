@@ -1,36 +1,54 @@
-"""Pages of an answer that is too long for one frame: put together as long as they grow, whatever the server says."""
+"""Pages of an answer that is too long for one frame, put together while they grow, whatever the server sends."""
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from chatcli.client.transport.blocking import TIMEOUT
 from chatcli.errors import ProtocolError
-from chatcli.protocol.frames import Found, History, HistoryPage, RoomInfo, RoomList, Rooms, Search
+from chatcli.protocol.frames import (
+    MAX_PAGE,
+    Bye,
+    Found,
+    History,
+    HistoryPage,
+    Message,
+    RoomInfo,
+    RoomList,
+    Rooms,
+    Search,
+)
 
-MOST: Final = 100_000  # rooms that are listed: names that are all different need not come to an end
+if TYPE_CHECKING:
+    from chatcli.client.transport.blocking import Connection
+
+MAX_ROOMS: Final = 100_000  # names that are all different need not come to an end
 
 
 class RoomPages:
     """The rooms of a server.
 
     Attributes:
-        rooms: those that have come, by name.
+        rooms: the rooms that were received, by name.
     """
 
     def __init__(self) -> None:
         self.rooms: list[RoomInfo] = []
         self._names: set[str] = set()
 
-    def question(self) -> Rooms:
-        """Return what to ask for next."""
+    def next_request(self) -> Rooms:
+        """Return the request for the next page."""
         return Rooms(after=self.rooms[-1].name if self.rooms else "")
 
     def add(self, page: RoomList) -> bool:
-        """Take a page; return whether there are more.
+        """Add a page; return whether there are more.
 
         Raises:
-            ProtocolError: it has a room that came before, or has none though there are more, or there are too many.
+            ProtocolError: it repeats a room, or is empty though there are more, or there are too many.
         """
         names = {room.name.casefold() for room in page.rooms}
         empty = page.more and not names
@@ -38,13 +56,61 @@ class RoomPages:
             raise ProtocolError("The server's list of rooms does not come to an end: tell its operator.")
         self._names |= names
         self.rooms += page.rooms
-        if len(self.rooms) > MOST:
-            raise ProtocolError(f"The server has more than {MOST:,} rooms, which is too many to be listed.")
+        if len(self.rooms) > MAX_ROOMS:
+            raise ProtocolError(f"The server has more than {MAX_ROOMS:,} rooms, which is too many to be listed.")
         return page.more
 
 
+class MessagePages:
+    """Messages that are read back, over as many connections as it takes: a page that was read is not read again.
+
+    Args:
+        question: the question; its ``limit`` does not matter.
+        limit: the largest number of messages.
+
+    Attributes:
+        more: whether there are older messages.
+    """
+
+    def __init__(self, question: History | Search, limit: int) -> None:
+        self.more = False
+        self._question = question
+        self._kind: type[HistoryPage | Found] = HistoryPage if isinstance(question, History) else Found
+        self._limit = limit
+        self._pages: list[list[Message]] = []
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages, in the order in which the server gives those of one page."""
+        pages = reversed(self._pages) if isinstance(self._question, History) else self._pages
+        return [message for page in pages for message in page]
+
+    def run(self, connection: Connection) -> None:
+        """Read the pages that are missing.
+
+        Raises:
+            OSError: the connection broke.
+            ChatError: the server refuses, or sends other messages than were asked for.
+        """
+        while True:
+            left = self._limit - sum(map(len, self._pages))
+            question = msgspec.structs.replace(self._question, limit=min(left, MAX_PAGE), n=1)
+            connection.deadline = time.monotonic() + TIMEOUT
+            connection.send(question)
+            page = connection.receive(self._kind)
+            check_messages(question, page)
+            if page.messages:
+                self._pages.append(page.messages)
+                oldest = min(message.seq for message in page.messages)
+                self._question = msgspec.structs.replace(self._question, before=oldest)
+            if not page.more or not page.messages or left <= len(page.messages):
+                self.more = page.more
+                connection.send(Bye())
+                return
+
+
 def check_messages(question: History | Search, page: HistoryPage | Found) -> None:
-    """See that a page of messages answers the question, and so is nearer to the end than the page before it.
+    """Check that a page of messages answers the question, and so is nearer to the end than the page before it.
 
     Raises:
         ProtocolError: it does not.

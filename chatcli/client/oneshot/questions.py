@@ -4,121 +4,115 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
-from chatcli.client.identity.key import Identity
-from chatcli.client.identity.trust import CAUTIOUS, Trust
-from chatcli.client.oneshot.retry import persist
+from chatcli.client.oneshot.retry import run_until_over
 from chatcli.client.transport.blocking import TIMEOUT, Connection, with_retries
 from chatcli.errors import ChatError
-from chatcli.protocol.address import Address
 from chatcli.protocol.choices import WITHDRAWN_TEXT
 from chatcli.protocol.frames import DECLINED, Answered, Answers, Bye, Message, Send, Sent
+
+if TYPE_CHECKING:
+    from chatcli.client.identity.credentials import Login
 
 GRACE: Final = 0.5  # seconds: an answer given in the last moment is on its way to the disk, and then to us
 _LAST_LOOK: Final = 5.0  # seconds for the server to say that there is no answer
 WITHDRAWING: Final = 2.0  # seconds: somebody wants to leave
 
-_AT_FIRST, _AT_THE_END = 1, 2  # numbers of what is asked
+_WATCH, _LAST = 1, 2  # numbers of the two requests for the answer
 
 
 class Reply(NamedTuple):
-    """What became of a question that is on the server's disk.
+    """The outcome of a question that is on the server's disk.
 
     Attributes:
-        sent: what the server said of the question.
-        message: what counts as the answer, or None if there is none that we know of.
-        why: what kept us from learning whether there is one, as a sentence; empty if there is none.
+        sent: the server's receipt for the question.
+        message: the answer that counts; None if none is known.
+        reason: why the outcome is unknown, as a sentence; empty if it is known.
     """
 
     sent: Sent
     message: Message | None
-    why: str = ""
+    reason: str = ""
 
 
 def ask(
-    server: Address,
-    user: str,
+    login: Login,
     question: Send,
-    trust: Trust = CAUTIOUS,
-    identity: Identity | None = None,
-    stored: Callable[[Sent], None] = lambda _: None,
-    withdrawn: Callable[[str], None] = lambda _: None,
+    on_stored: Callable[[Sent], None] = lambda _: None,
+    on_withdrawn: Callable[[str], None] = lambda _: None,
 ) -> Reply:
     """Ask a question, and return its answer, or that there was none in time.
 
-    Once the question is on disk nothing is raised any more, lest it is asked again: a connection that breaks is made
-    again until the question's time is over, and once more then. Whoever interrupts the waiting has it withdrawn.
+    Once the question is on the server's disk no error is raised, so that it is not asked again: a connection that
+    breaks is made again until the question's time is over, and once more then. An interrupt withdraws the question.
 
     Args:
-        server: where.
-        user: who asks.
-        question: with its choices, and the seconds for which it is open.
-        trust: which servers to speak to.
-        identity: the user's key; by default the one in their configuration.
-        stored: called once the question is on disk.
-        withdrawn: called when it was withdrawn, or with a sentence that says why it could not be.
+        login: the server, and who asks.
+        question: the question, with its choices, and the seconds for which it is open.
+        on_stored: is called once the question is on disk.
+        on_withdrawn: is called when it was withdrawn, with a sentence if that failed.
 
     Raises:
-        InputError: the user's key cannot be used, or the question makes no sense.
-        ServerNotTrusted: the server is not the one that was meant; nothing was said to it.
-        ServerUnreachable: the server does not answer; where it may have got the question, the sentence says so.
-        UnknownRecipient: nobody called that was ever here, or there is no such room.
-        Refused: the server said no to the name or to the question.
-        ProtocolError: what answers is no chatcli server.
+        ChatError: as :class:`chatcli.client.oneshot.client.Client`; InputError also if the question makes no sense.
     """
-    login = Login(server=server, user=user, trust=trust, identity=identity).with_identity()
-    wait = _Wait(question, stored)
+    login = login.with_identity()
+    waiter = _AnswerWaiter(question, on_stored)
     try:
-        message = persist(login, wait, min(TIMEOUT, question.seconds or TIMEOUT))
+        message = run_until_over(login, waiter, min(TIMEOUT, question.seconds or TIMEOUT))
     except ChatError as error:
-        if wait.sent is None:
+        if waiter.sent is None:
             raise
-        return Reply(wait.sent, None, str(error))
+        return Reply(waiter.sent, None, str(error))
     except (KeyboardInterrupt, SystemExit):
-        if wait.told:
-            withdrawn(_withdraw(login.without_prompt(), wait))
+        if waiter.may_be_stored:
+            on_withdrawn(_withdraw(login.without_prompt(), waiter))
         raise
-    assert wait.sent is not None  # noqa: S101 (it comes before any answer)
-    return Reply(wait.sent, message)
+    assert waiter.sent is not None  # noqa: S101 (it comes before any answer)
+    return Reply(waiter.sent, message)
 
 
-class _Wait:
-    """A question on its way, and the wait for its answer, over as many connections as it takes."""
+class _AnswerWaiter:
+    """A question to send, and the wait for its answer.
 
-    def __init__(self, question: Send, stored: Callable[[Sent], None]) -> None:
+    Attributes:
+        question: the question.
+        may_be_stored: whether it was sent.
+        sent: the server's receipt; None until it has come.
+    """
+
+    def __init__(self, question: Send, on_stored: Callable[[Sent], None]) -> None:
         self.question = question
-        self.told = False  # the server may have it
+        self.may_be_stored = False
         self.sent: Sent | None = None
-        self._stored = stored
-        self._until = 0.0
+        self._on_stored = on_stored
+        self._deadline = 0.0
 
     @property
-    def begun(self) -> bool:
+    def is_stored(self) -> bool:
         """Whether the question is on the server's disk."""
         return self.sent is not None
 
     def left(self) -> float:
-        """Return how many seconds are left."""
-        return self._until - time.monotonic()
+        """Return the seconds that are left."""
+        return self._deadline - time.monotonic()
 
     def patience(self) -> float:
-        """Return how long to try to reach the server, in seconds."""
+        """Return the seconds for reaching the server."""
         return TIMEOUT if self.sent is None else max(_LAST_LOOK, min(TIMEOUT, self.left()))
 
-    def talk(self, connection: Connection) -> Message | None:
+    def run(self, connection: Connection) -> Message | None:
         """Return the answer, or None if the question's time is over without one."""
         if self.sent is None:
-            self.told = True
+            self.may_be_stored = True
             connection.send(self.question)
             self.sent = connection.receive(Sent)
-            # The server has closed the question then: it has begun to count before it said this.
-            self._until = time.monotonic() + (self.question.seconds or 0) + GRACE
-            self._stored(self.sent)
+            # By then the server has closed the question: its time has started before this answer.
+            self._deadline = time.monotonic() + (self.question.seconds or 0) + GRACE
+            self._on_stored(self.sent)
         if self.left() > 0:
-            connection.deadline = self._until
+            connection.deadline = self._deadline
             try:
                 return self._watch(connection, self.sent.seq)
             except TimeoutError:
@@ -128,35 +122,35 @@ class _Wait:
 
     def _watch(self, connection: Connection, seq: int) -> Message:
         """Return the answer as soon as there is one."""
-        connection.send(Answers(seq, _AT_FIRST))
+        connection.send(Answers(seq, _WATCH))
         while (answered := connection.receive(Answered)).message is None:
             pass
         return answered.message
 
     def _look(self, connection: Connection, seq: int) -> Message | None:
-        """Return the answer if there is one, now that none can come any more."""
+        """Return the answer if there is one, once no more can come."""
         connection.deadline = time.monotonic() + _LAST_LOOK
-        connection.send(Answers(seq, _AT_THE_END))
-        while (answered := connection.receive(Answered)).message is None and answered.n != _AT_THE_END:
+        connection.send(Answers(seq, _LAST))
+        while (answered := connection.receive(Answered)).message is None and answered.n != _LAST:
             pass
         return answered.message
 
 
-def _withdraw(login: Login, wait: _Wait) -> str:
-    """Take back a question that may have been asked, if the server can be told so at once; return why not, or nothing.
+def _withdraw(login: Login, waiter: _AnswerWaiter) -> str:
+    """Withdraw a question that may be stored; return a sentence if that failed, or nothing.
 
-    Where its place is not known here it is said once more: if it was asked already, it has the same.
+    If its ``seq`` is not known, the question is sent once more: it keeps its place if it is stored already.
     """
 
-    def talk(connection: Connection) -> None:
-        if wait.sent is None:
-            connection.send(wait.question)
-            wait.sent = connection.receive(Sent)
-        connection.send(Send(new_id(), wait.question.to, WITHDRAWN_TEXT, wait.sent.seq, answer=DECLINED), Bye())
+    def run(connection: Connection) -> None:
+        if waiter.sent is None:
+            connection.send(waiter.question)
+            waiter.sent = connection.receive(Sent)
+        connection.send(Send(new_id(), waiter.question.to, WITHDRAWN_TEXT, waiter.sent.seq, answer=DECLINED), Bye())
         connection.receive(Sent)
 
     try:
-        with_retries(login, "send", talk, WITHDRAWING)
+        with_retries(login, "send", run, WITHDRAWING)
     except ChatError as error:
         return str(error)
     return ""

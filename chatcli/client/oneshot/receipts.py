@@ -1,4 +1,4 @@
-"""Waits until those to whom something was said have been shown it, over as many connections as that takes."""
+"""Waits for the receipts of messages, over as many connections as it takes."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 _OF_RECEIPTS: Final[tuple[type[ReceiptList | Receipt], ...]] = (ReceiptList, Receipt)
 
 
-class Confirming:
-    """Messages on their way, and the wait for their receipts.
+class ReceiptWaiter:
+    """Messages to send, and the wait for their receipts.
 
     Args:
-        messages: what is sent, to somebody else each.
-        timeout: how long to wait after they are on disk, in seconds.
-        stored: called once each of them is answered.
+        messages: the messages, each to another recipient.
+        timeout: seconds to wait once they are on the server's disk.
+        on_stored: is called once each of them is answered.
 
     Attributes:
-        batch: what the server has said of each.
-        seen: ids of those that somebody has confirmed.
-        unknown: why that cannot be learnt of others, by id.
+        batch: the messages, and the server's answers.
+        seen: ids of the messages that somebody has seen.
+        unknown: why it is not known whether others were seen, by id.
     """
 
-    def __init__(self, messages: Iterable[Send], timeout: float, stored: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, messages: Iterable[Send], timeout: float, on_stored: Callable[[], None] = lambda: None) -> None:
         self._messages = list(messages)
         self.batch = SendBatch(self._messages, together=[[message.id for message in self._messages]])
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
         self._timeout = timeout
-        self._stored = stored
-        self._until = 0.0
+        self._on_stored = on_stored
+        self._deadline = 0.0
 
     @property
-    def begun(self) -> bool:
+    def is_stored(self) -> bool:
         """Whether each message is answered."""
         return self.batch.done
 
     def left(self) -> float:
-        """Return how many seconds are left."""
-        return self._until - time.monotonic()
+        """Return the seconds that are left."""
+        return self._deadline - time.monotonic()
 
     def patience(self) -> float:
-        """Return for how long to try, in seconds."""
-        return max(0.1, min(TIMEOUT, self.left())) if self.batch.done else TIMEOUT
+        """Return the seconds for reaching the server."""
+        return max(0.1, min(TIMEOUT, self.left())) if self.is_stored else TIMEOUT
 
-    def waits(self) -> list[tuple[Send, int]]:
-        """Return what is not confirmed and may be, and where it stands in the log."""
+    def pending(self) -> list[tuple[Send, int]]:
+        """Return the messages without a receipt that may get one, each with its ``seq``."""
         return [
             (message, answer.seq)
             for message in self._messages
@@ -64,72 +64,78 @@ class Confirming:
             and message.id not in self.unknown
         ]
 
-    def give_up(self, why: str) -> None:
-        """Note why no receipt will be heard of any more."""
-        self.unknown.update((message.id, why) for message, _ in self.waits())
+    def give_up(self, reason: str) -> None:
+        """Record the reason why no more receipts can be received."""
+        self.unknown.update((message.id, reason) for message, _ in self.pending())
 
-    def talk(self, connection: Connection) -> None:
-        """Say what is not answered, then wait until all of it was seen, or the time is over."""
-        if not self.batch.done:
+    def run(self, connection: Connection) -> None:
+        """Send the messages without an answer, then wait until all were seen, or the time is over."""
+        if not self.is_stored:
             self.batch.run(connection, leave=False)
-            self._until = time.monotonic() + self._timeout
-            self._stored()
-        connection.deadline = self._until
+            self._deadline = time.monotonic() + self._timeout
+            self._on_stored()
+        connection.deadline = self._deadline
         try:
-            if self.waits():
-                _Watch(self, connection).run()
+            if self.pending():
+                _Subscription(self, connection).run()
         except TimeoutError:
             if self.left() > 0:
                 raise
 
 
-class _Watch:
-    """What one connection tells of who has read how far."""
+class _Subscription:
+    """A subscription to the receipts of messages, on one connection."""
 
-    def __init__(self, confirming: Confirming, connection: Connection) -> None:
-        self._confirming = confirming
+    def __init__(self, waiter: ReceiptWaiter, connection: Connection) -> None:
+        self._waiter = waiter
         self._connection = connection
-        self._asked = dict(enumerate(confirming.waits(), 1))
-        self._named: dict[int, str] = {}  # to whom a message went, as they are called
-        self._early: list[Receipt] = []  # what came before an answer, and may be newer than what that says
+        self._messages = dict(enumerate(waiter.pending(), 1))  # with their seqs, by number of the request
+        self._recipients: dict[int, str] = {}  # by number of the request, spelled by the server
+        self._early: list[Receipt] = []  # came before an answer, and may be newer than that
 
     def run(self) -> None:
-        """Return once nothing is waited for any more."""
-        self._connection.send(*(Receipts(message.to, watch=True, n=n) for n, (message, _) in self._asked.items()))
-        while self._confirming.waits():
+        """Subscribe, and return once no receipt is missing."""
+        self._connection.send(*(Receipts(to.to, watch=True, n=n) for n, (to, _) in self._messages.items()))
+        while self._waiter.pending():
             frame = self._connection.receive_answer(*_OF_RECEIPTS)
             if isinstance(frame, Error):
-                self._refused(frame)
+                self._receive_refusal(frame)
             elif isinstance(frame, ReceiptList):
-                self._answered(frame)
+                self._receive_list(frame)
             else:
-                if len(self._named) < len(self._asked):
+                if len(self._recipients) < len(self._messages):
                     self._early.append(frame)
-                for n in self._named:
-                    self._consider(n, frame)
+                for n in self._recipients:
+                    self._apply(n, frame)
 
-    def _refused(self, frame: Error) -> None:
+    def _receive_refusal(self, frame: Error) -> None:
         n = frame.n or 0
-        if n not in self._asked:
+        if n not in self._messages:
             raise as_exception(frame)
-        self._named[n] = ""
-        self._confirming.unknown[self._asked[n][0].id] = str(as_exception(frame))
+        self._recipients[n] = ""
+        self._waiter.unknown[self._messages[n][0].id] = str(as_exception(frame))
 
-    def _answered(self, known: ReceiptList) -> None:
-        if known.n not in self._asked:
+    def _receive_list(self, known: ReceiptList) -> None:
+        if known.n not in self._messages:
             return
-        self._named[known.n] = known.to
+        self._recipients[known.n] = known.to
         for receipt in known.people:
-            self._consider(known.n, receipt, anywhere=True)
+            self._apply(known.n, receipt, anywhere=True)
         for receipt in self._early:
-            self._consider(known.n, receipt)
+            self._apply(known.n, receipt)
 
-    def _consider(self, n: int, receipt: Receipt, *, anywhere: bool = False) -> None:
-        """Note that a message was seen, if that is what the receipt says."""
-        to, (message, seq) = self._named[n], self._asked[n]
-        room = is_room(to)
+    def _apply(self, n: int, receipt: Receipt, *, anywhere: bool = False) -> None:
+        """Record that a message was seen, if the receipt is one of it.
+
+        Args:
+            n: the number of the request for its receipts.
+            receipt: the receipt.
+            anywhere: the receipt is of that conversation, whatever it names.
+        """
+        to, (message, seq) = self._recipients[n], self._messages[n]
+        in_room = is_room(to)
         own = self._connection.welcome.user if self._connection.welcome else ""
-        somebody = receipt.user != own if room else receipt.user == to
-        here = anywhere or receipt.to == (to if room else "")
-        if here and somebody and receipt.since < seq <= receipt.seq:
-            self._confirming.seen.add(message.id)
+        is_somebody = receipt.user != own if in_room else receipt.user == to
+        is_here = anywhere or receipt.to == (to if in_room else "")
+        if is_here and is_somebody and receipt.since < seq <= receipt.seq:
+            self._waiter.seen.add(message.id)

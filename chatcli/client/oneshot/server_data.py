@@ -11,6 +11,7 @@ import msgspec
 from chatcli.client.identity import addresses
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.outbox import store as outbox
+from chatcli.client.outbox.format import Entry
 from chatcli.client.storage import cache, files, roster, unread
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
@@ -33,7 +34,7 @@ class Kept(NamedTuple):
     server: Address
     keys: list[str]
     elsewhere: list[Address]
-    messages: list[outbox.Entry]
+    messages: list[Entry]
     files: list[Path]
     notes: list[tuple[str, str]]
 
@@ -56,7 +57,7 @@ def find(server: Address) -> Kept:
     if elsewhere:
         return Kept(server, keys, elsewhere, [], [], [])
     names = files.names_of(server)
-    messages = [one for one in outbox.entries(files.outbox_directory()) if one.server == str(everywhere[-1])]
+    messages = [one for one in outbox.read_all(files.outbox_directory()) if one.server == str(everywhere[-1])]
     notes = [(kind, user) for kind in _NOTES for at, user in cache.places(kind) if at in names]
     return Kept(server, keys, [], messages, list(_files(names)), notes)
 

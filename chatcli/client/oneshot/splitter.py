@@ -1,4 +1,4 @@
-"""Cuts a stream of bytes into lines, in bounded memory however long a line is."""
+"""Splits a stream of bytes into lines, in bounded memory however long a line is."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-LONGEST: Final = 1024 * 1024  # bytes: no server takes a longer text
-_FRAME: Final = 1024  # bytes of a frame that are not its text, at most
-_LONGEST_ESCAPE: Final = 6  # bytes that stand for one in JSON
+LONGEST: Final = 1024 * 1024  # bytes: no server accepts a longer text
+_FRAME: Final = 1024  # bytes of a frame beside its text, at most
+_LONGEST_ESCAPE: Final = 6  # bytes of JSON for one byte of text
 
 
 class Line(NamedTuple):
     """A line.
 
     Attributes:
-        number: which of the input, counted from 1.
-        text: what it says; None where a message cannot be that long.
+        number: its number in the input, from 1.
+        text: its text; None if it is too long for a message.
         size: its length in bytes.
     """
 
@@ -25,42 +25,42 @@ class Line(NamedTuple):
     size: int
 
 
-class Cutter:
-    """Takes bytes as they come, and gives lines as they are wanted.
+class LineSplitter:
+    """Accepts bytes as they come, and returns lines on demand.
 
-    Lines without anything to see are passed over. What is not UTF-8 is replaced. Of a line that is too long, no more is
-    kept than a message may have.
+    Blank lines are skipped. Bytes that are not UTF-8 are replaced. Of a line that is too long no more is kept than a
+    message may have.
 
     Attributes:
-        replaced: something was.
+        has_replaced: whether bytes were replaced.
     """
 
     def __init__(self) -> None:
-        self.replaced = False
+        self.has_replaced = False
         self._text, self._frame = LONGEST, 2 * LONGEST
         self._bytes = bytearray()
         self._ended = False
-        self._number = 0  # lines that were cut
+        self._number = 0  # lines that were split off
         self._dropped = 0  # bytes of the next line that were not kept
 
     def __len__(self) -> int:
-        """Return how many bytes are kept."""
+        """Return the number of bytes that are kept."""
         return len(self._bytes)
 
-    def limit(self, text: int, frame: int) -> None:
-        """Let no text have more bytes than this, and no frame with it."""
+    def set_limits(self, text: int, frame: int) -> None:
+        """Set the largest text, and the largest frame with it, in bytes."""
         self._text, self._frame = text, frame
 
     def feed(self, data: bytes) -> None:
-        """Take what has come."""
+        """Add bytes."""
         self._bytes += data
 
     def end(self) -> None:
-        """Note that nothing comes any more: what there is of a line is one."""
+        """End the input: an incomplete line counts as one."""
         self._ended = True
 
-    def take(self) -> Line | None:
-        """Return the next line; None where more must come first."""
+    def next_line(self) -> Line | None:
+        """Return the next line; None if more bytes must come first."""
         while self._bytes or (self._ended and self._dropped):
             newline = self._bytes.find(b"\n")
             if newline < 0 and not self._ended:
@@ -76,22 +76,22 @@ class Cutter:
         return None
 
     def _line(self, raw: bytes) -> Line | None:
-        """Return a line, given what was kept of it; None where there is nothing to see."""
+        """Return a line, given the bytes that were kept of it; None if it is blank."""
         self._number += 1
         raw = raw.removesuffix(b"\r")
         size, self._dropped = len(raw) + self._dropped, 0
         if size > len(raw) or (size > self._text and not raw.isspace()):
             return Line(self._number, None, size)
-        text = self._decoded(raw)
+        text = self._decode(raw)
         if not text or text.isspace():
             return None
         return Line(self._number, text if self._fits(text) else None, size)
 
-    def _decoded(self, raw: bytes) -> str:
+    def _decode(self, raw: bytes) -> str:
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            self.replaced = True
+            self.has_replaced = True
             return raw.decode(errors="replace")
 
     def _fits(self, text: str) -> bool:

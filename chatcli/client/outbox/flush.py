@@ -1,4 +1,4 @@
-"""What one-shot commands have left in the outbox because no server answered: sent by the next one that reaches it."""
+"""Flushing the outbox: the next command that reaches the server sends the messages that earlier ones have stored."""
 
 from __future__ import annotations
 
@@ -9,87 +9,92 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client import diagnostics
-from chatcli.client.identity.credentials import Login
 from chatcli.client.outbox.batch import SendBatch
-from chatcli.client.outbox.store import Outbox, beginnings
-from chatcli.client.storage.files import hold, outbox_directory
-from chatcli.client.transport.blocking import with_retries
+from chatcli.client.outbox.store import Outbox, file_prefixes
+from chatcli.client.storage.files import hold, outbox_directory, outbox_is_empty
+from chatcli.client.transport.blocking import TIMEOUT, with_retries
 from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnavailable, ServerUnreachable
-from chatcli.protocol.frames import Send
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.key import Identity
-    from chatcli.client.identity.trust import Trust
+    from chatcli.client.identity.credentials import Login
     from chatcli.protocol.address import Address
+    from chatcli.protocol.frames import Send
 
-_BETWEEN_LOOKS: Final = 0.02  # seconds
+_POLL: Final = 0.02  # seconds between two attempts to get the lock
 
 
-def keep(server: Address, user: str, messages: Sequence[Send]) -> None:
-    """Keep messages until a command reaches the server, which then sends all of them, or none.
+def store_messages(server: Address, user: str, messages: Sequence[Send]) -> None:
+    """Store messages until a command reaches the server, which then sends all of them, or none.
 
     Raises:
         InputError: they cannot be written.
     """
-    box = Outbox(outbox_directory(), server, user, take_up=False)
+    outbox = Outbox(outbox_directory(), server, user, claim=False)
     try:
-        box.keep(messages, together=[[message.id for message in messages]])
+        outbox.store(messages, groups=[[message.id for message in messages]])
     finally:
-        box.close()
+        outbox.close()
 
 
-def send_left(
-    server: Address, user: str, trust: Trust, identity: Identity | None, *, asking: bool, seconds: float
-) -> None:
-    """Send what waits for this server and user, in order, and each message once.
+def flush_outbox(login: Login, *, read_only: bool, seconds: float = TIMEOUT) -> None:
+    """Send the messages that wait for a server and a user, in order; without any, look at the directory alone.
+
+    Args:
+        login: the server, and who sends.
+        read_only: the command sends no message itself. So it neither waits for another process that flushes, nor
+            fails because a message cannot be sent.
+        seconds: for the whole flush. A command that sends itself goes on for as long as answers keep coming.
 
     Raises:
-        As :func:`chatcli.client.outbox.leftovers.empty_spool`.
+        ServerUnreachable: the server does not answer.
+        ServerNotTrusted: the server is not the one that was meant.
+        ChatError: the messages could not be sent, and the command has more to send after them.
     """
+    if outbox_is_empty():
+        return
     until = time.monotonic() + seconds
     directory = outbox_directory()
-    starts = beginnings(server, user)
-    start = starts[0]
     try:
-        if not any(name.startswith(tuple(starts)) for name in os.listdir(directory)):
+        prefixes = file_prefixes(login.server, login.user)
+        if not any(name.startswith(tuple(prefixes)) for name in os.listdir(directory)):
             return
-        login = Login(server=server, user=user, trust=trust, identity=identity).with_identity()
-        # Half of the time is for whoever sends the same now; the other half is for us, if they do not get done.
-        with _turn(os.path.join(directory, f".{start}lock"), 0 if asking else seconds / 2) as ours:
-            if ours or not asking:
-                left = max(0.1, until - time.monotonic())
-                _send(Outbox(directory, server, user), login, left, asking=asking)
+        login = login.with_identity()
+        # Half of the time is for another process that flushes; the other half is for us, if it does not get done.
+        with _flush_lock(os.path.join(directory, f".{prefixes[0]}lock"), 0 if read_only else seconds / 2) as locked:
+            if locked or not read_only:
+                _flush(login, max(0.1, until - time.monotonic()), read_only=read_only)
     except (ServerUnreachable, ServerNotTrusted):
         raise
     except ChatError as error:
-        if not asking and not isinstance(error, InputError):
+        if not read_only and not isinstance(error, InputError):
             raise
         diagnostics.trouble(f"What waits to be sent was not sent: {error}")
 
 
-def _send(box: Outbox, login: Login, seconds: float, *, asking: bool) -> None:
-    batch = SendBatch(box.left, 0 if asking else seconds, together=box.together)
+def _flush(login: Login, seconds: float, *, read_only: bool) -> None:
+    outbox = Outbox(outbox_directory(), login.server, login.user)
+    batch = SendBatch(outbox.waiting, 0 if read_only else seconds, together=outbox.groups)
     try:
-        if box.left:
-            diagnostics.detail(lambda: f"Sending what waits in the outbox: {len(box.left)}.")
+        if outbox.waiting:
+            diagnostics.detail(lambda: f"Sending what waits in the outbox: {len(outbox.waiting)}.")
             with_retries(login, "send", batch.run, seconds)
     except ServerUnreachable:
-        if not (asking and batch.answers):  # otherwise there is a server, and the next command sends the rest
+        if not (read_only and batch.answers):  # otherwise there is a server, and the next command sends the rest
             raise
     finally:
         try:
-            _tell_refused(box, batch)
-            box.settle(batch.answers)
+            _report_refused(outbox, batch)
+            outbox.resolve(batch.answers)
         finally:
-            box.close()
+            outbox.close()
     for answer in batch.answers.values():
         if isinstance(answer, ServerUnavailable):
             raise answer
 
 
-def _tell_refused(box: Outbox, batch: SendBatch) -> None:
-    recipients = {message.id: message.to for message in box.left}
+def _report_refused(outbox: Outbox, batch: SendBatch) -> None:
+    recipients = {message.id: message.to for message in outbox.waiting}
     for identity, answer in batch.answers.items():
         if isinstance(answer, ChatError) and not isinstance(answer, ServerUnavailable):
             recipient = printable_line(recipients[identity])
@@ -97,22 +102,22 @@ def _tell_refused(box: Outbox, batch: SendBatch) -> None:
 
 
 @contextlib.contextmanager
-def _turn(path: str, seconds: float) -> Iterator[bool]:
-    """Have others wait who are about to send the same, so that what they send then comes behind it.
+def _flush_lock(path: str, seconds: float) -> Iterator[bool]:
+    """Lock out other processes that flush the same messages, so that theirs are sent after ours.
 
-    It is no more than order: nobody waits for ever, and what two send at once is taken once. Yields whether it is our
-    turn, or nobody can have one here.
+    Advisory: the lock keeps the order, never correctness, as the server accepts an id once. Yields whether the lock was
+    acquired, or locking is unavailable.
     """
     deadline = time.monotonic() + seconds
     descriptor = None
-    ours = True
+    locked = True
     with contextlib.suppress(OSError):
-        while not (ours := (descriptor := hold(path, os.O_RDWR | os.O_CREAT)) is not None):
+        while not (locked := (descriptor := hold(path, os.O_RDWR | os.O_CREAT)) is not None):
             if time.monotonic() >= deadline:
                 break
-            time.sleep(_BETWEEN_LOOKS)
+            time.sleep(_POLL)
     try:
-        yield ours
+        yield locked
     finally:
         if descriptor is not None:
             with contextlib.suppress(OSError):

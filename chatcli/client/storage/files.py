@@ -44,6 +44,14 @@ def outbox_directory() -> str:
     return os.path.join(state_directory(), "outbox")
 
 
+def outbox_is_empty() -> bool:
+    """Return whether no message waits in the outbox, for any user and server."""
+    try:
+        return not os.listdir(outbox_directory())
+    except (OSError, InputError):
+        return True
+
+
 def file_name(*parts: str) -> str:
     """Return a name for the file that belongs to these, such as a server and a user, whatever is in their names."""
     import hashlib

@@ -9,7 +9,7 @@ import pytest
 
 from chatcli.client.identity import addresses
 from chatcli.client.identity.known_servers import KnownServers
-from chatcli.client.outbox.store import entries
+from chatcli.client.outbox.store import read_all
 from chatcli.client.storage import files
 from chatcli.protocol.address import Address
 from tests.client.identity.test_addresses import ALL, KEY, NEW, OLD, keep_all, kept
@@ -86,4 +86,4 @@ def test_of_a_server_that_has_moved_only_the_address_goes(home: dict[str, Any]) 
         KnownServers(files.config_directory()).add(gone, KEY)
         addresses.unite(gone, stays)
         assert kept(gone) == ALL
-    assert len(entries(files.outbox_directory())) == 2
+    assert len(read_all(files.outbox_directory())) == 2

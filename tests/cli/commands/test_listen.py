@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client.feed import cursor as cursors
-from chatcli.client.outbox.store import Outbox, beginning, entries
+from chatcli.client.outbox.store import Outbox, file_prefixes, read_all
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
 from tests.support import (
@@ -295,8 +295,8 @@ def test_it_goes_on_over_a_restart_and_says_so(tmp_path: Path) -> None:
 def spool(state: Path, where: Address, user: str) -> str:
     """Leave a message of the user's to themselves in the outbox; return the directory."""
     directory = str(state / "chatcli/outbox")
-    outbox = Outbox(directory, where, user, take_up=False)
-    outbox.keep([Send(new_id(), user, "spooled")])
+    outbox = Outbox(directory, where, user, claim=False)
+    outbox.store([Send(new_id(), user, "spooled")])
     outbox.close()
     return directory
 
@@ -331,12 +331,12 @@ def test_what_cannot_be_sent_from_the_outbox_keeps_neither_messages_nor_signals_
     says(bob, "alice", "hi")
     directory = spool(tmp_path, server.address, "alice")
     where = ("--user", "alice", "--server", str(server.address))
-    with (tmp_path / f"chatcli/outbox/.{beginning(server.address, 'alice')}lock").open("w") as lock:
+    with (tmp_path / f"chatcli/outbox/.{file_prefixes(server.address, 'alice')[0]}lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with Program("listen", *where, XDG_STATE_HOME=str(tmp_path)) as program:
             program.prints("hi")
             assert program.end(signal.SIGTERM) == 0
-        assert [entry.message.text for entry in entries(directory)] == ["spooled"]
+        assert [entry.message.text for entry in read_all(directory)] == ["spooled"]
 
 
 #: Runs the program where no temporary file can be made until there is a directory.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client.identity.environment import new_id
-from chatcli.client.outbox import flush as spool
+from chatcli.client.outbox.flush import store_messages
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
 from tests.cli.delivery.test_lines import kept
@@ -47,7 +47,7 @@ def test_whatever_reaches_the_server_sends_what_waits(
     where = ["--user", "ci", "--server", str(server.address)]
     with server.joined("bob") as bob:
         for command in ("who", "rooms", "history bob", "search hi", "key list", "send bob three", "outbox send"):
-            spool.keep(server.address, "ci", [Send(new_id(), "bob", text) for text in ("one", "two")])
+            store_messages(server.address, "ci", [Send(new_id(), "bob", text) for text in ("one", "two")])
             words = command.split()
             done = chatcli(*words, *(where if words[0] != "outbox" else []), XDG_STATE_HOME=state)
             assert done.returncode == 0, done.stderr
@@ -114,12 +114,12 @@ def test_what_somebody_wrote_into_the_outbox_forges_no_line(
     """What is told of it stays on one line, whatever stands there."""
     monkeypatch.setenv("XDG_STATE_HOME", state)
     forged = "b\nchatcli: forged\x1b[2J"
-    spool.keep(server.address, "ci", [Send(new_id(), forged, "hi")])
+    store_messages(server.address, "ci", [Send(new_id(), forged, "hi")])
     done = chatcli("who", "--user", "ci", "--server", str(server.address), XDG_STATE_HOME=state)
     (line,) = done.stderr.splitlines()
     assert "b␤chatcli: forged␛[2J: " in line
     chatcli("outbox", "drop", "--all", XDG_STATE_HOME=state)
-    spool.keep(Address(forged, 1), "ci", [Send(new_id(), "bob", "hi")])
+    store_messages(Address(forged, 1), "ci", [Send(new_id(), "bob", "hi")])
     done = chatcli("outbox", "send", XDG_STATE_HOME=state)
     assert [line.split(" ", 1)[0] for line in done.stderr.splitlines()] == ["chatcli:"] * 2
     assert "\nchatcli: forged" not in done.stderr
@@ -161,7 +161,7 @@ def test_each_server_must_have_the_key_that_is_pinned(server: ThreadServer, stat
     chatcli("send", "bob", "hi", "--user", "bob", *named)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", state)
-        spool.keep(server.address, "ci", [Send(new_id(), "bob", "kept")])
+        store_messages(server.address, "ci", [Send(new_id(), "bob", "kept")])
     (home / "config.toml").write_text(f'[servers.work]\nserver = "{server.address}"\npin = "{wrong}"\n')
     assert sends() == 4
     assert sends("--at", "work") == 4

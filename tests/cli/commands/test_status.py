@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from chatcli.client.identity.environment import new_id
-from chatcli.client.outbox import flush as spool
-from chatcli.client.outbox.leftovers import anything_waits
+from chatcli.client.outbox.flush import store_messages
 from chatcli.client.storage import roster, unread
+from chatcli.client.storage.files import outbox_is_empty
 from chatcli.protocol.frames import Send
 from tests.support import OWN, Program, ThreadServer, chatcli, environment, eventually
 from tests.terminal import Terminal
@@ -157,11 +157,11 @@ def test_a_prompt_asks_a_server_that_refuses_once_a_minute(
 def test_a_prompt_leaves_the_outbox_alone(server: ThreadServer, where: dict[str, Any]) -> None:
     """The time that it takes is for the number; whoever asks for all of it sends what waits."""
     server.joined("alice").hang_up()
-    spool.keep(server.address, "alice", [Send(new_id(), "alice", "hi")])
+    store_messages(server.address, "alice", [Send(new_id(), "alice", "hi")])
     for arguments, left in ((["--unread"], True), ([], False)):
         done = chatcli("status", *arguments, **where)
         assert (done.returncode, done.stderr) == (0, "")
-        assert anything_waits() == left
+        assert outbox_is_empty() != left
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.protocol.address import Address
-from tests.client.oneshot.test_requests import Impostor, Line
+from tests.client.oneshot.test_client import Impostor, Line
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 
 
@@ -328,7 +328,7 @@ def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
     done = chatcli(*arguments, stdin=b"one\ntwo\n", XDG_STATE_HOME=str(tmp_path / "state"))
     assert done.returncode == 5
     assert "not kept either" in done.stderr
-    assert done.stderr.endswith(" 2 lines, and what comes behind, were not sent.\n")
+    assert done.stderr.endswith(" 2 lines, and those after them, were not sent.\n")
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["to"], one["outcome"], one["status"]) for one in records] == [
         ("bob", "failed", 5), ("carol", "failed", 5)

@@ -12,8 +12,8 @@ from chatcli.client.identity import addresses
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.identity.trust import Channel, Trust
-from chatcli.client.outbox import flush as spool
-from chatcli.client.outbox.store import Outbox, entries
+from chatcli.client.outbox.flush import store_messages
+from chatcli.client.outbox.store import Outbox, read_all
 from chatcli.client.storage import files, roster, unread
 from chatcli.client.storage.drafts import Drafts
 from chatcli.client.tui.history import KeptHistory
@@ -41,7 +41,7 @@ def keep_all(server: Address) -> None:
     drafts = Drafts(server, "alice")
     drafts.save({"bob": "half a line"})
     history(server).store_string("a line")
-    spool.keep(server, "alice", [Send(new_id(), "bob", "hi")])
+    store_messages(server, "alice", [Send(new_id(), "bob", "hi")])
     for name in (None, "lamp"):
         cursor = open_cursor(login(server), name)
         assert cursor is not None
@@ -71,7 +71,7 @@ def kept(server: Address) -> set[str]:
     except unread.NotKept:
         found["unread"] = False
     box = Outbox(files.outbox_directory(), server, "alice")
-    found["outbox"] = [message.text for message in box.left] == ["hi"]
+    found["outbox"] = [message.text for message in box.waiting] == ["hi"]
     box.close()
     for name in (None, "lamp"):
         cursor = open_cursor(login(server), name)
@@ -146,7 +146,7 @@ def test_a_server_that_has_moved_is_recognized_and_taken_over_with_one_yes() -> 
     assert "same server at another address" in asked[0]
     show(NEW, KEY, Trust())
     assert kept(NEW) == kept(OLD) == ALL
-    assert [entry.server for entry in entries(files.outbox_directory())] == [str(NEW)]
+    assert [entry.server for entry in read_all(files.outbox_directory())] == [str(NEW)]
 
 
 def test_without_a_terminal_the_sentence_has_the_command_that_takes_over() -> None:
@@ -164,11 +164,11 @@ def test_without_a_terminal_the_sentence_has_the_command_that_takes_over() -> No
 def test_what_waited_for_the_new_address_already_is_not_lost() -> None:
     """A message kept before the server was met there goes with those of the old address."""
     show(OLD, KEY, Trust(accept_new=True))
-    spool.keep(OLD, "alice", [Send(new_id(), "bob", "first")])
-    spool.keep(NEW, "alice", [Send(new_id(), "bob", "second")])
+    store_messages(OLD, "alice", [Send(new_id(), "bob", "first")])
+    store_messages(NEW, "alice", [Send(new_id(), "bob", "second")])
     show(NEW, KEY, Trust(accept_new=True))
     box = Outbox(files.outbox_directory(), NEW, "alice")
-    assert [message.text for message in box.left] == ["first", "second"]
+    assert [message.text for message in box.waiting] == ["first", "second"]
     box.close()
 
 
@@ -182,8 +182,8 @@ def test_another_server_at_the_old_address_gets_nothing() -> None:
     show(OLD, ANOTHER, Trust(accept_new=True))
     assert kept(OLD) == set()
     assert kept(NEW) == ALL
-    spool.keep(OLD, "alice", [Send(new_id(), "bob", "to the newcomer")])
-    assert {entry.server for entry in entries(files.outbox_directory())} == {str(OLD), str(NEW)}
+    store_messages(OLD, "alice", [Send(new_id(), "bob", "to the newcomer")])
+    assert {entry.server for entry in read_all(files.outbox_directory())} == {str(OLD), str(NEW)}
     assert kept(NEW) == ALL
 
 

@@ -30,9 +30,9 @@ def message(seq: int) -> f.Message:
 def test_rooms_are_put_together_and_asked_for_behind_the_last_one() -> None:
     """By name, a page after the other."""
     pages = RoomPages()
-    assert pages.question() == f.Rooms()
+    assert pages.next_request() == f.Rooms()
     assert pages.add(f.RoomList([room("#a"), room("#b")], more=True))
-    assert pages.question() == f.Rooms(after="#b")
+    assert pages.next_request() == f.Rooms(after="#b")
     assert not pages.add(f.RoomList([room("#c")]))
     assert [each.name for each in pages.rooms] == ["#a", "#b", "#c"]
 
@@ -56,7 +56,7 @@ def test_rooms_that_do_not_come_to_an_end_are_refused(page: f.RoomList) -> None:
 def test_more_rooms_than_anyone_lists_are_refused() -> None:
     """Names that are all different come to an end only by their number."""
     pages = RoomPages()
-    pages.add(f.RoomList([room(f"#{number}") for number in range(paging.MOST)], more=True))
+    pages.add(f.RoomList([room(f"#{number}") for number in range(paging.MAX_ROOMS)], more=True))
     with pytest.raises(ProtocolError, match="too many to be listed"):
         pages.add(f.RoomList([room("#one more")], more=True))
 

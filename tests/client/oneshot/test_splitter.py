@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.client.oneshot.splitter import Cutter, Line
+from chatcli.client.oneshot.splitter import Line, LineSplitter
 
 
 def lines(*chunks: bytes, text: int = 100, frame: int = 2000) -> list[Line]:
     """Return what becomes of some bytes, the last of which are the end."""
-    cutter = Cutter()
-    cutter.limit(text, frame)
+    splitter = LineSplitter()
+    splitter.set_limits(text, frame)
     found = []
     for chunk in (*chunks, b""):
-        cutter.feed(chunk)
+        splitter.feed(chunk)
         if not chunk:
-            cutter.end()
-        while (one := cutter.take()) is not None:
+            splitter.end()
+        while (one := splitter.next_line()) is not None:
             found.append(one)
     return found
 
@@ -41,14 +41,18 @@ def test_a_line_that_is_too_long_is_none(end: bytes) -> None:
 
 def test_a_line_without_end_is_not_kept() -> None:
     """However long it is, only its length is."""
-    cutter = Cutter()
-    cutter.limit(100, 2000)
+    splitter = LineSplitter()
+    splitter.set_limits(100, 2000)
     for _ in range(1000):
-        cutter.feed(b"x" * 1000)
-        assert cutter.take() is None
-        assert len(cutter) <= 101
-    cutter.feed(b"x\nshort\n")
-    assert [cutter.take(), cutter.take(), cutter.take()] == [Line(1, None, 1_000_001), Line(2, "short", 5), None]
+        splitter.feed(b"x" * 1000)
+        assert splitter.next_line() is None
+        assert len(splitter) <= 101
+    splitter.feed(b"x\nshort\n")
+    assert [splitter.next_line() for _ in range(3)] == [
+        Line(1, None, 1_000_001),
+        Line(2, "short", 5),
+        None,
+    ]
 
 
 def test_blanks_are_nothing_to_see_while_they_are_kept() -> None:
@@ -70,12 +74,12 @@ def test_nul_and_other_control_characters_are_characters() -> None:
 
 def test_what_is_no_text_is_replaced() -> None:
     """And it is known that it was."""
-    cutter = Cutter()
-    cutter.feed(b"fine\nb\xffd\n")
-    assert cutter.take() == Line(1, "fine", 4)
-    assert not cutter.replaced
-    assert cutter.take() == Line(2, "b\ufffdd", 3)
-    assert cutter.replaced
+    splitter = LineSplitter()
+    splitter.feed(b"fine\nb\xffd\n")
+    assert splitter.next_line() == Line(1, "fine", 4)
+    assert not splitter.has_replaced
+    assert splitter.next_line() == Line(2, "b\ufffdd", 3)
+    assert splitter.has_replaced
 
 
 @given(st.binary(max_size=600), st.integers(1, 600))

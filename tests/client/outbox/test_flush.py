@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from chatcli.client import diagnostics
+from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
-from chatcli.client.identity.trust import CAUTIOUS
-from chatcli.client.oneshot import requests as oneshot
-from chatcli.client.oneshot.receipts import Confirming
+from chatcli.client.oneshot.client import Client
+from chatcli.client.oneshot.receipts import ReceiptWaiter
 from chatcli.client.outbox import batch
-from chatcli.client.outbox import flush as spool
-from chatcli.client.outbox import store as outbox
-from chatcli.client.outbox.leftovers import anything_waits, empty_spool
+from chatcli.client.outbox.flush import flush_outbox, store_messages
+from chatcli.client.outbox.format import Entry
+from chatcli.client.outbox.store import file_prefixes, read_all
 from chatcli.client.storage import files
 from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
-from tests.client.oneshot.test_requests import Impostor, Line
+from tests.client.oneshot.test_client import Impostor, Line
 from tests.support import DEADLINE, OWN, ThreadServer
 
 
@@ -43,15 +43,20 @@ def troubles() -> Iterator[list[str]]:
     diagnostics.listen(trouble=lambda _: None, detail=None)
 
 
+def login(address: Address) -> Login:
+    """Return a login."""
+    return Login(server=address, user="a", identity=OWN)
+
+
 def keep(address: Address, *recipients: str, user: str = "a") -> None:
     """Leave a message for each of them in the outbox."""
     for to in recipients:
-        spool.keep(address, user, [Send(new_id(), to, "kept")])
+        store_messages(address, user, [Send(new_id(), to, "kept")])
 
 
-def kept() -> list[outbox.Entry]:
+def kept() -> list[Entry]:
     """Return what is in the outbox."""
-    return outbox.entries(files.outbox_directory())
+    return read_all(files.outbox_directory())
 
 
 def descriptors() -> int:
@@ -67,11 +72,11 @@ def test_a_server_that_does_not_answer_gets_the_time_that_there_is(monkeypatch: 
         Line(connection).hears("send")
         assert connection.recv(65536) == b""
 
-    for asking in (True, False):
+    for read_only in (True, False):
         with Impostor(mute) as address:
             keep(address, "b")
             with pytest.raises(ServerUnreachable):
-                empty_spool(address, "a", CAUTIOUS, OWN, asking=asking, seconds=0.3)
+                flush_outbox(login(address), read_only=read_only, seconds=0.3)
     assert len(kept()) == 2
 
 
@@ -79,15 +84,15 @@ def test_who_only_asks_does_not_wait_for_another_who_sends(server: ThreadServer)
     """That one sends it; without another it goes out first."""
     with server.joined("bob") as bob:
         keep(server.address, "bob", user="al")
-        lock = Path(files.outbox_directory(), f".{outbox.beginning(server.address, 'al')}lock")
+        lock = Path(files.outbox_directory(), f".{file_prefixes(server.address, 'al')[0]}lock")
         held = files.hold(str(lock), os.O_RDWR | os.O_CREAT)
         assert held is not None
-        oneshot.who(server.address, user="al")
+        Client(Login(server=server.address, user="al")).who()
         assert len(kept()) == 1
         os.close(held)
-        oneshot.who(server.address, user="al")
+        Client(Login(server=server.address, user="al")).who()
         assert bob.texts(1) == ["kept"]
-        assert not anything_waits()
+        assert files.outbox_is_empty()
 
 
 def test_what_is_kept_while_one_waits_for_a_receipt_is_left_alone() -> None:
@@ -106,9 +111,9 @@ def test_what_is_kept_while_one_waits_for_a_receipt_is_left_alone() -> None:
 
     with Impostor(hang_up, answer) as address:
         message = Send(new_id(), "b", "hi")
-        confirming = Confirming([message], DEADLINE)
-        oneshot.confirm(address, "a", confirming)
-    assert confirming.seen == {message.id}
+        waiter = ReceiptWaiter([message], DEADLINE)
+        Client(Login(server=address, user="a")).send_and_wait(waiter)
+    assert waiter.seen == {message.id}
     assert len(kept()) == 1
 
 
@@ -124,7 +129,7 @@ def test_one_that_the_server_cannot_write_hides_no_refusal(troubles: list[str]) 
     with Impostor(answer) as address:
         keep(address, "b", "nobody")
         with pytest.raises(ServerUnavailable, match="The disk is full"):
-            oneshot.send(address, "a", "b", "hi", identity=OWN)
+            Client(login(address)).send("b", "hi")
     assert troubles == ["nobody: Nobody is called so. This was kept before; chatcli outbox shows it."]
     assert [entry.refusal is None for entry in kept()] == [True, False]
 
@@ -141,7 +146,7 @@ def test_a_key_that_cannot_be_used_holds_nothing(
     keep(address, "b")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     before = descriptors()
-    empty_spool(address, "a", CAUTIOUS, asking=True)
+    flush_outbox(Login(server=address, user="a"), read_only=True)
     assert descriptors() == before
     assert len(troubles) == 1
 
@@ -161,7 +166,7 @@ def test_a_disk_that_is_full_holds_nothing(troubles: list[str]) -> None:
     try:
         with Impostor(answer) as address:
             keep(address, "nobody", "b")
-            empty_spool(address, "a", CAUTIOUS, OWN, asking=True)
+            flush_outbox(login(address), read_only=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [told.partition(":")[0] for told in troubles] == ["nobody", "What waits to be sent was not sent"]

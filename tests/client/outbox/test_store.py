@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.client.chat.chat import Chat
 from chatcli.client.identity.environment import new_id
-from chatcli.client.outbox.store import Outbox, drop, entries, retry
+from chatcli.client.outbox.store import Outbox, drop, read_all, requeue
 from chatcli.errors import InputError, Refused, ServerUnavailable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Limits, Send, Sent, Welcome
@@ -25,35 +25,35 @@ def a_send(text: str) -> Send:
 
 def texts(outbox: Outbox) -> list[str]:
     """Return what earlier runs have left."""
-    return [send.text for send in outbox.left]
+    return [send.text for send in outbox.waiting]
 
 
 def test_what_is_kept_is_there_next_time(tmp_path: Path) -> None:
     """In order, each once, for nobody else to read; and gone once it was sent."""
     directory = tmp_path / "state" / "outbox"
     first = Outbox(str(directory), SERVER, "Alice")
-    assert first.left == []
+    assert first.waiting == []
     assert not directory.exists()
     # Made in one millisecond, ids are in no order.
     one, two = sorted((a_send("one"), a_send("two\nlines")), key=lambda send: send.id, reverse=True)
-    first.keep([one])
-    first.keep([one, two])
+    first.store([one])
+    first.store([one, two])
     (file,) = directory.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     first.close()
     second = Outbox(str(directory), SERVER, "alice")
-    assert second.left == [one, two]
-    second.keep([one, two])
+    assert second.waiting == [one, two]
+    second.store([one, two])
     assert len(list(directory.iterdir())) == 1
     three = a_send("three")
-    second.keep([one, two, three])
+    second.store([one, two, three])
     second.close()
     third = Outbox(str(directory), SERVER, "alice")
-    assert third.left == [one, two, three]
+    assert third.waiting == [one, two, three]
     third.clear()
     assert not list(directory.iterdir())
-    third.keep([a_send("four")])
+    third.store([a_send("four")])
     third.close()
     assert texts(Outbox(str(directory), SERVER, "alice")) == ["four"]
 
@@ -61,7 +61,7 @@ def test_what_is_kept_is_there_next_time(tmp_path: Path) -> None:
 def test_what_others_wait_for_is_theirs(tmp_path: Path) -> None:
     """Another user, another server, and another client that runs have their own."""
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
-    running.keep([a_send("one")])
+    running.store([a_send("one")])
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == []
     running.close()
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "bob")) == []
@@ -75,7 +75,7 @@ def test_what_others_wait_for_is_theirs(tmp_path: Path) -> None:
 def test_a_line_that_is_damaged_is_passed_over(tmp_path: Path, damage: bytes) -> None:
     """Whatever stands in the file, the client starts, and the other lines are still there."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
-    first.keep([a_send("one")])
+    first.store([a_send("one")])
     first.close()
     (file,) = (tmp_path / "outbox").iterdir()
     file.write_bytes(damage + b"\n" + file.read_bytes())
@@ -85,7 +85,7 @@ def test_a_line_that_is_damaged_is_passed_over(tmp_path: Path, damage: bytes) ->
 def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
     """Where the machine stopped in the middle of it, the rest is still there."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
-    first.keep([a_send("one"), a_send("two")])
+    first.store([a_send("one"), a_send("two")])
     first.close()
     (file,) = (tmp_path / "outbox").iterdir()
     file.write_bytes(file.read_bytes()[:-5])
@@ -97,7 +97,7 @@ def test_what_is_noted_behind_a_line_that_was_cut_off_counts(tmp_path: Path) -> 
     directory = str(tmp_path / "outbox")
     first = Outbox(directory, SERVER, "alice")
     one, two = a_send("one"), a_send("two")
-    first.keep([one, two])
+    first.store([one, two])
     first.close()
     (file,) = (tmp_path / "outbox").iterdir()
 
@@ -105,20 +105,20 @@ def test_what_is_noted_behind_a_line_that_was_cut_off_counts(tmp_path: Path) -> 
         file.write_bytes(file.read_bytes() + b'{"t":"send","id":"0192')
 
     torn()
-    drop(entries(directory)[:1])
-    assert [entry.message for entry in entries(directory)] == [two]
+    drop(read_all(directory)[:1])
+    assert [entry.message for entry in read_all(directory)] == [two]
     torn()
     second = Outbox(directory, SERVER, "alice")
-    second.settle({two.id: Refused("muted", "Not now.")})
+    second.resolve({two.id: Refused("muted", "Not now.")})
     second.close()
-    (kept,) = entries(directory)
+    (kept,) = read_all(directory)
     assert kept.refusal is not None
     torn()
-    retry([kept])
+    requeue([kept])
     third = Outbox(directory, SERVER, "alice")
-    assert third.left == [two]
+    assert third.waiting == [two]
     third.clear()
-    assert entries(directory) == []
+    assert read_all(directory) == []
 
 
 def test_what_was_kept_first_comes_first_whatever_the_clock_says(tmp_path: Path) -> None:
@@ -126,14 +126,14 @@ def test_what_was_kept_first_comes_first_whatever_the_clock_says(tmp_path: Path)
     directory = tmp_path / "outbox"
     ids = sorted((new_id() for _ in range(12)), reverse=True)
     for number, identity in enumerate(ids):
-        box = Outbox(str(directory), SERVER, "alice", take_up=False)
-        box.keep([Send(identity, "bob", str(number))])
+        box = Outbox(str(directory), SERVER, "alice", claim=False)
+        box.store([Send(identity, "bob", str(number))])
         box.close()
         if number == 0:
             (file,) = directory.iterdir()
             file.rename(directory / f"{file.name.split('.')[0]}.0123456789abcdef")
     (directory / "999999999999999999999999").touch()
-    assert [entry.message.text for entry in entries(str(directory))] == [str(number) for number in range(12)]
+    assert [entry.message.text for entry in read_all(str(directory))] == [str(number) for number in range(12)]
     assert texts(Outbox(str(directory), SERVER, "alice")) == [str(number) for number in range(12)]
 
 
@@ -141,13 +141,13 @@ def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
     """A pipe would be waited for, for ever."""
     directory = tmp_path / "outbox"
     first = Outbox(str(directory), SERVER, "alice")
-    first.keep([a_send("one")])
+    first.store([a_send("one")])
     first.close()
     (file,) = directory.iterdir()
     os.mkfifo(f"{file}.pipe", 0o600)
     Path(f"{file}.directory").mkdir()
     Path(f"{file}.link").symlink_to(f"{file}.pipe")
-    assert [entry.message.text for entry in entries(str(directory))] == ["one"]
+    assert [entry.message.text for entry in read_all(str(directory))] == ["one"]
     assert texts(Outbox(str(directory), SERVER, "alice")) == ["one"]
 
 
@@ -164,7 +164,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     outbox = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     (tmp_path / "outbox").write_text("in the way")
     with pytest.raises(InputError, match="XDG_STATE_HOME"):
-        outbox.keep([a_send("one")])
+        outbox.store([a_send("one")])
 
 
 def test_the_chat_sends_what_is_left_first_and_knows_it_again() -> None:
@@ -182,10 +182,10 @@ def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:
     directory = str(tmp_path / "outbox")
     first = Outbox(directory, SERVER, "alice")
     one, two, three, four = (a_send(text) for text in ("one", "two", "three", "four"))
-    first.keep([one, two, three, four])
+    first.store([one, two, three, four])
     first.close()
     second = Outbox(directory, SERVER, "alice")
-    second.settle(
+    second.resolve(
         {
             one.id: Sent(one.id, 1, 1, "stored"),
             two.id: Refused("muted", "Not now."),
@@ -194,24 +194,24 @@ def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:
     )
     second.close()
     third = Outbox(directory, SERVER, "alice")
-    assert third.left == [three, four]
+    assert third.waiting == [three, four]
     third.clear()  # as the interactive client does once all was sent
-    (kept,) = entries(directory)
+    (kept,) = read_all(directory)
     assert (kept.server, kept.user, kept.message) == (str(SERVER), "alice", two)
     assert kept.refusal is not None
     assert (kept.refusal.code, kept.refusal.text) == ("muted", "Not now.")
-    retry([kept])
+    requeue([kept])
     assert texts(Outbox(directory, SERVER, "alice")) == ["two"]
 
 
 def test_a_file_without_a_beginning_is_still_sent(tmp_path: Path) -> None:
     """As clients wrote them that did not say whose they were."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
-    first.keep([a_send("one")])
+    first.store([a_send("one")])
     first.close()
     (file,) = (tmp_path / "outbox").iterdir()
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[1:]))
-    (entry,) = entries(str(tmp_path / "outbox"))
+    (entry,) = read_all(str(tmp_path / "outbox"))
     assert (entry.server, entry.user, entry.message.text) == ("", "", "one")
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
@@ -219,12 +219,12 @@ def test_a_file_without_a_beginning_is_still_sent(tmp_path: Path) -> None:
 def test_what_a_client_holds_is_not_dropped(tmp_path: Path) -> None:
     """It could be on its way that moment."""
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
-    running.keep([a_send("one"), a_send("two")])
-    held = entries(str(tmp_path / "outbox"))
+    running.store([a_send("one"), a_send("two")])
+    held = read_all(str(tmp_path / "outbox"))
     with pytest.raises(InputError, match="that runs"):
         drop(held)
     running.close()
     drop(held[:1])
-    assert [entry.message.text for entry in entries(str(tmp_path / "outbox"))] == ["two"]
+    assert [entry.message.text for entry in read_all(str(tmp_path / "outbox"))] == ["two"]
     drop(held[1:])
     assert not list((tmp_path / "outbox").iterdir())

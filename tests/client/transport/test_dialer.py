@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client.identity.credentials import Login
-from chatcli.client.identity.trust import CAUTIOUS, Trust
-from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.identity.trust import Trust
+from chatcli.client.oneshot.client import Client
 from chatcli.client.transport import aio
 from chatcli.client.transport.dialer import Found, Race
 from chatcli.errors import ChatError, ServerUnreachable
@@ -132,7 +132,7 @@ def answering(port: int, answer: bytes | None) -> Iterator[None]:
 
 def who(server: Address) -> None:
     """Ask who is here, as `who` does."""
-    oneshot.who(server, CAUTIOUS)
+    Client(Login(server=server)).who()
 
 
 def join(server: Address) -> None:

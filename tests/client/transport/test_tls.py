@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
-from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.oneshot.client import Client
 from chatcli.client.transport import aio, blocking
 from chatcli.errors import ProtocolError, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address, parse_address
@@ -32,9 +32,10 @@ Speak = Callable[[Address, Trust], Channel]
 
 def by_oneshot(server: Address, trust: Trust) -> Channel:
     """Connect as `send` does, and ask who is here; return the channel."""
-    opened = blocking.connect(Login(server=server, trust=trust), time.monotonic() + DEADLINE)
+    login = Login(server=server, trust=trust)
+    opened = blocking.connect(login, time.monotonic() + DEADLINE)
     opened.socket.close()
-    assert [person.user for person in oneshot.who(server, trust)] == ["bob"]
+    assert [person.user for person in Client(login).who()] == ["bob"]
     return opened.channel
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from chatcli.client.outbox.store import entries
+from chatcli.client.outbox.store import read_all
 from tests.support import Program, ThreadServer, chatcli, eventually, serving
 from tests.terminal import Terminal
 
@@ -218,7 +218,7 @@ def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> N
             alice.shows_toolbar("connected ")
             stop(server)
             alice.types("bob: one\r")
-            eventually(lambda: outbox.exists() and entries(str(outbox)))
+            eventually(lambda: outbox.exists() and read_all(str(outbox)))
             alice.process.kill()
             alice.end()
         server.process.send_signal(signal.SIGCONT)

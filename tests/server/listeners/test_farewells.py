@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import Trust
-from chatcli.client.oneshot import requests as oneshot
+from chatcli.client.oneshot.client import Client
 from chatcli.errors import ChatError
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.farewells import AT_ONCE
@@ -57,7 +58,7 @@ def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) 
     """The sentence is the server's, not one about TLS."""
     trust = Trust(fingerprint_of(full.certificate), directory=str(tmp_path / "config"))
     with pytest.raises(ChatError, match="The server holds 1 connection and takes no more: try again later"):
-        oneshot.who(full.address, trust)
+        Client(Login(server=full.address, trust=trust)).who()
 
 
 @pytest.mark.parametrize("tls", [False, True])

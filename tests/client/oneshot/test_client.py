@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import CAUTIOUS, PLAIN, Trust
-from chatcli.client.oneshot import requests as oneshot
-from chatcli.client.oneshot.receipts import Confirming
+from chatcli.client.oneshot.client import Client
+from chatcli.client.oneshot.receipts import ReceiptWaiter
 from chatcli.client.outbox import batch
 from chatcli.client.transport import blocking
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownAsker, UnknownRecipient
@@ -29,30 +29,35 @@ from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import DEADLINE, ThreadServer
 
 
+def client(server: Address, user: str = "", trust: Trust = CAUTIOUS) -> Client:
+    """Return a client."""
+    return Client(Login(server=server, user=user, trust=trust))
+
+
 def test_the_answer_tells_delivered_from_stored(server: ThreadServer) -> None:
     """Someone here has it, someone away will get it."""
     with server.joined("bob") as bob:
-        assert oneshot.send(server.address, "alice", "bob", "hi").outcome == "delivered"
+        assert client(server.address, "alice").send("bob", "hi").outcome == "delivered"
         bob.hears("message", text="hi")
         bob.says("bye")
         bob.hears("bye")
-    assert oneshot.send(server.address, "alice", "bob", "hi again").outcome == "stored"
+    assert client(server.address, "alice").send("bob", "hi again").outcome == "stored"
 
 
 def test_refusals_are_exceptions(server: ThreadServer) -> None:
     """Unknown recipients and bad names are told apart."""
     with pytest.raises(UnknownRecipient):
-        oneshot.send(server.address, "alice", "nobody", "hi")
+        client(server.address, "alice").send("nobody", "hi")
     with pytest.raises(Refused, match="colon"):
-        oneshot.send(server.address, "a:b", "alice", "hi")
+        client(server.address, "a:b").send("alice", "hi")
     with pytest.raises(Refused, match="bytes"):
-        oneshot.send(server.address, "alice", "alice", "x" * 40_000)
+        client(server.address, "alice").send("alice", "x" * 40_000)
 
 
 def test_who_is_here(server: ThreadServer) -> None:
     """Asking does not need a name, and does not make one known."""
     with server.joined("bob"):
-        assert [person.user for person in oneshot.who(server.address)] == ["bob"]
+        assert [person.user for person in client(server.address).who()] == ["bob"]
 
 
 class Impostor:
@@ -96,7 +101,7 @@ def test_a_broken_connection_is_tried_again_with_the_same_id() -> None:
         connection.sendall(json.dumps(sent).encode() + b"\n")
 
     with Impostor(hang_up, answer) as address:
-        assert oneshot.send(address, "a", "b", "hi").outcome == "stored"
+        assert client(address, "a").send("b", "hi").outcome == "stored"
     assert len(ids) == 2
     assert ids[0] == ids[1]
 
@@ -111,14 +116,14 @@ def test_a_server_that_keeps_hanging_up_leaves_no_false_success() -> None:
         connection.recv(65536)
 
     with Impostor(*[hang_up] * 4) as address, pytest.raises(ServerUnreachable, match="not known"):
-        oneshot.send(address, "a", "b", "hi")
+        client(address, "a").send("b", "hi")
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b'{"t":"pong"}\n', b"\xff\xfe\n"])
 def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
     """What is no chatcli server is called so."""
     with Impostor(lambda connection: connection.sendall(greeting)) as address, pytest.raises(ProtocolError):
-        oneshot.who(address)
+        client(address).who()
 
 
 @pytest.mark.parametrize("drop", [b'{"t":"pong"}\n', b" ", b"\n"])
@@ -140,7 +145,7 @@ def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.Mo
                         return
 
     with Impostor(drip) as address, pytest.raises(ServerUnreachable):
-        oneshot.send(address, "a", "b", "hi")
+        client(address, "a").send("b", "hi")
 
 
 def test_this_machine_is_spoken_to_in_plain(server: ThreadServer) -> None:
@@ -163,7 +168,7 @@ def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> Non
 
         asked: list[list[str]] = []
         for _ in range(2):
-            assert oneshot.send(box.address, "alice", "bob", "hi", Trust(ask=answer)).outcome == "stored"
+            assert client(box.address, "alice", Trust(ask=answer)).send("bob", "hi").outcome == "stored"
     assert asked == [[]]
     assert box.heard.count("send") == 2
 
@@ -171,7 +176,7 @@ def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> Non
 def test_a_no_is_the_end_of_it(configuration: Path) -> None:
     """Nothing was said to the server."""
     with TlsServer() as box, pytest.raises(ServerNotTrusted, match="Nothing was said"):
-        oneshot.send(box.address, "alice", "bob", "hi", Trust(ask=lambda *_: False))
+        client(box.address, "alice", Trust(ask=lambda *_: False)).send("bob", "hi")
     assert box.heard == []
 
 
@@ -193,7 +198,7 @@ def test_a_retry_is_no_first_contact(configuration: Path, tmp_path: Path, monkey
     key = Ed25519PrivateKey.generate()
     with Replaced(key, make_certificate(key, HOST, authority)) as box:
         with pytest.raises(ServerNotTrusted):
-            oneshot.send(box.address, "alice", "bob", "hi", Trust(accept_new=True))
+            client(box.address, "alice", Trust(accept_new=True)).send("bob", "hi")
         assert box.heard.count("send") == 1
 
 
@@ -246,11 +251,11 @@ class Receipted(NamedTuple):
 def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30, trust: Trust = CAUTIOUS) -> Receipted:
     """Send a message and wait."""
     message = Send(new_id(), to, "hi")
-    confirming = Confirming([message], timeout)
-    oneshot.confirm(address, "a", confirming, trust)
-    sent = confirming.batch.answers[message.id]
+    waiter = ReceiptWaiter([message], timeout)
+    client(address, "a", trust).send_and_wait(waiter)
+    sent = waiter.batch.answers[message.id]
     assert isinstance(sent, Sent)
-    return Receipted(sent.seq, message.id in confirming.seen, confirming.unknown.get(message.id, ""))
+    return Receipted(sent.seq, message.id in waiter.seen, waiter.unknown.get(message.id, ""))
 
 
 def test_a_receipt_that_overtakes_the_answer_counts() -> None:
@@ -359,7 +364,7 @@ def test_a_page_that_was_read_is_not_read_again() -> None:
             line.hears(tag)
 
     with Impostor(first, second) as address:
-        pages = oneshot.read(address, "a", History("b"), 1000)
+        pages = client(address, "a").read(History("b"), 1000)
     assert [message.seq for message in pages.messages] == [5, 8, 9]
     assert not pages.more
 
@@ -367,10 +372,10 @@ def test_a_page_that_was_read_is_not_read_again() -> None:
 def test_who_asks_is_told_apart_from_who_is_asked_for(server: ThreadServer) -> None:
     """Both are unknown here, and it matters which: one may have to say who they are."""
     with pytest.raises(UnknownAsker, match="Nobody called spy"):
-        oneshot.read(server.address, "spy", History("bob"), 1)
+        client(server.address, "spy").read(History("bob"), 1)
     server.joined("alice").hang_up()
     with pytest.raises(UnknownRecipient) as unknown:
-        oneshot.read(server.address, "alice", History("bob"), 1)
+        client(server.address, "alice").read(History("bob"), 1)
     assert not isinstance(unknown.value, UnknownAsker)
 
 
