@@ -1,4 +1,4 @@
-"""The interactive client on prompt_toolkit: one file for each of its concerns.
+"""The interactive client on a terminal, by prompt_toolkit, which is imported nowhere else.
 
-Only here is prompt_toolkit imported. What is said and what it means is decided in :mod:`chatcli.client.chat.chat`.
+It draws events and reads keys. The meaning of lines and frames is decided in :mod:`chatcli.client.chat.chat`.
 """

@@ -1,7 +1,7 @@
-"""How much is drawn at once: as much as leaves the keys their turn.
+"""Batches of output that leave time for keys between them.
 
-While something is drawn no key is taken, and drawing ends when the terminal has taken what it was sent. A fast terminal
-takes a thousand lines in a few hundredths of a second, one behind a slow connection takes ten; so it is measured.
+While a batch is written no key is read, and writing ends when the terminal has accepted it all. A fast terminal accepts
+a thousand lines in a few hundredths of a second, one at the end of a slow connection ten: so the time is measured.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-_TURN: Final = 0.008  # seconds, which nobody feels
-_LEAST: Final = 2000  # characters: some lines, or the redrawing of the input line would cost more than they
-_MOST: Final = 64_000
-_FIRST: Final = 8000
+_TARGET: Final = 0.008  # seconds for a batch, which nobody notices
+_SMALLEST: Final = 2000  # characters: some lines, or redrawing the input line would cost more than they do
+_LARGEST: Final = 64_000
+_INITIAL: Final = 8000
 
 
-class Pace:
-    """Knows how many characters the terminal takes in one turn."""
+class AdaptiveBatcher:
+    """Adapts the size of batches to the speed of the terminal."""
 
     def __init__(self) -> None:
-        self._amount = _FIRST
+        self._amount = _INITIAL
 
     def batches(self, lines: Iterable[str]) -> Iterator[str]:
-        """Yield the lines, so many at once as fit into a turn; one that is longer comes alone."""
+        """Yield the lines in batches; a line longer than a batch comes alone."""
         batch: list[str] = []
         size = 0
         for line in lines:
@@ -34,9 +34,9 @@ class Pace:
         if batch:
             yield "".join(batch)
 
-    def took(self, amount: int, seconds: float) -> None:
-        """Note how long so many characters took: too long is heeded at once, room for more little by little."""
-        if seconds > _TURN:
-            self._amount = max(_LEAST, int(min(amount, self._amount) * max(_TURN / seconds, 0.25)))
+    def record(self, amount: int, seconds: float) -> None:
+        """Record the time that a number of characters took: batches shrink at once and grow slowly."""
+        if seconds > _TARGET:
+            self._amount = max(_SMALLEST, int(min(amount, self._amount) * max(_TARGET / seconds, 0.25)))
         elif amount > self._amount // 2:
-            self._amount = min(_MOST, self._amount + self._amount // 4)
+            self._amount = min(_LARGEST, self._amount + self._amount // 4)

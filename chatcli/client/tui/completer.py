@@ -1,4 +1,4 @@
-"""Completes the start of a word: people, rooms, commands, what these take, and mentions inside text."""
+"""Completion of people, rooms, commands, their arguments, and mentions in text."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import Final, NamedTuple
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from chatcli.client.chat.chat import Chat
+from chatcli.client.chat.questions import DECLINE
 from chatcli.protocol.grammar import COMMANDS, CommandHelp
-from chatcli.protocol.names import ROOM_SIGN
+from chatcli.protocol.names import ROOM_SIGN, is_room
 from chatcli.protocol.text import printable_line
 
 _MENTION: Final = "@"
-_OPENING: Final = "([{\"'„“«"  # may stand in front of a mention
-_TEXT: Final = ("TEXT", "REASON")  # goes on to the end of the line
+_OPENING: Final = "([{\"'„“«"  # characters allowed before a mention
+_TEXT: Final = ("TEXT", "REASON")  # arguments that extend to the end of the line
 
 
 class Surroundings(NamedTuple):
-    """Whom and what the user may mean.
+    """The people, rooms and answers that can be completed.
 
     Attributes:
-        people: where each of them is, in a word; the likeliest first.
-        rooms: the rooms, and whether the user belongs to them; the likeliest first.
-        answers: what can be answered to each question that is open, by its place in the log; the first one first.
+        people: the presence of each person in a word; the likeliest first.
+        rooms: for each room, whether the user is a member; the likeliest first.
+        answers: the answers to each open question, by the question's seq; the oldest first.
     """
 
     people: Mapping[str, str]
@@ -32,11 +34,33 @@ class Surroundings(NamedTuple):
     answers: Mapping[str, Sequence[str]] = {}
 
 
+def surroundings(chat: Chat) -> Surroundings:
+    """Return the candidates of a chat: conversations first, the most recent of them first."""
+    contacts, presence = chat.contacts, chat.contacts.presence
+    recent = [*chat.conversations.ordered(), *reversed(contacts.partners)]
+    others_here = sorted(presence.here, key=str.casefold)
+    people = dict.fromkeys(name for name in (*recent, *others_here, *contacts.names()) if not is_room(name))
+    own, others = (sorted(known.values(), key=str.casefold) for known in (contacts.rooms, contacts.other_rooms))
+    rooms = dict.fromkeys(name for name in recent if is_room(name))
+    return Surroundings(
+        people={
+            name: "away" if name in presence.away else "here" if name in presence.here else "not here"
+            for name in people
+            if name != chat.contacts.user
+        },
+        rooms={name: name in own for name in (*rooms, *own, *others)},
+        answers={
+            str(question.seq): (*question.choices, *((DECLINE,) if question.direct else ()))
+            for question in chat.questions.open()
+        },
+    )
+
+
 class LineCompleter(Completer):
-    """Knows the surroundings and a document, and nothing else.
+    """Completes the word before the cursor.
 
     Args:
-        look: returns the surroundings as they are.
+        look: returns the candidates.
     """
 
     def __init__(self, look: Callable[[], Surroundings]) -> None:
@@ -47,15 +71,15 @@ class LineCompleter(Completer):
         document: Document,
         complete_event: CompleteEvent,  # noqa: ARG002 (prompt_toolkit's signature)
     ) -> Iterable[Completion]:
-        """Yield what the word before the cursor may become: the first one, what a command takes, or a mention."""
+        """Yield completions: of the first word, of a command's arguments, or of a mention."""
         before = document.text_before_cursor
         words = before.split(" ")
         typed = before.split()[-1] if before and not before[-1].isspace() else ""
         if len(words) == 1 and "\n" not in before and ":" not in before:
             yield from self._starts(before)
-        elif (takes := _arguments_left(words)) is not None:
-            yield from self._arguments(takes, typed)
-            if "[CHOICE]" in takes:
+        elif (arguments := _arguments_left(words)) is not None:
+            yield from self._arguments(arguments, typed)
+            if "[CHOICE]" in arguments:
                 yield from self._choices(words, typed)
         yield from self._mentions(typed)
 
@@ -63,20 +87,20 @@ class LineCompleter(Completer):
         prefix = "/" if before.startswith("/") else ""
         typed = before.removeprefix("/")
         if not prefix:
-            yield from self._names(typed, behind=": ")
-            yield from self._room_names(typed, behind=": ")
+            yield from self._names(typed, suffix=": ")
+            yield from self._room_names(typed, suffix=": ")
         for row in COMMANDS:
-            word = next((word for word in row.words if _begins(word, typed)), None)
+            word = next((word for word in row.words if _starts_with(word, typed)), None)
             if word is not None and (prefix or row.bare):
                 yield Completion(prefix + word, -len(before), display_meta=row.help)
 
-    def _arguments(self, takes: list[str], typed: str) -> Iterator[Completion]:
-        """Yield what a command may take of what it has not got yet."""
-        offered = dict.fromkeys(one for argument in takes for one in argument.strip("[]").split("|"))
+    def _arguments(self, arguments: list[str], typed: str) -> Iterator[Completion]:
+        """Yield completions of the arguments that a command has not got yet."""
+        offered = dict.fromkeys(one for argument in arguments for one in argument.strip("[]").split("|"))
         for one in offered:
             before, colon, kind = one.rpartition(":")  # as in "from:NAME"
             limit = f"{before}{colon}"
-            if limit and not _begins(typed[: len(limit)], limit[: len(typed)]):
+            if limit and not _starts_with(typed[: len(limit)], limit[: len(typed)]):
                 continue
             rest = typed[len(limit) :]
             if limit and len(typed) < len(limit):
@@ -88,57 +112,57 @@ class LineCompleter(Completer):
                 yield from self._room_names(rest)
             elif kind == "COMMAND":
                 yield from _commands(rest)
-            elif not kind.isupper() and not kind[0].isdigit() and _begins(kind, rest):
+            elif not kind.isupper() and not kind[0].isdigit() and _starts_with(kind, rest):
                 yield Completion(kind, -len(rest))
 
     def _choices(self, words: list[str], typed: str) -> Iterator[Completion]:
         answers = self._look().answers
         named = next((answers[word] for word in words[1:-1] if word in answers), None)
         for choice in named or next(iter(answers.values()), ()):
-            if _begins(choice, typed):
+            if _starts_with(choice, typed):
                 yield Completion(choice, -len(typed), display=printable_line(choice))
 
     def _mentions(self, typed: str) -> Iterator[Completion]:
         word = typed.lstrip(_OPENING)
         if word.startswith(_MENTION):
-            yield from self._names(word[1:], before=_MENTION, behind=" ")
+            yield from self._names(word[1:], prefix=_MENTION, suffix=" ")
         elif word.startswith(ROOM_SIGN) and typed != word:
             yield from self._room_names(word)
 
-    def _names(self, typed: str, before: str = "", behind: str = "") -> Iterator[Completion]:
+    def _names(self, typed: str, prefix: str = "", suffix: str = "") -> Iterator[Completion]:
         for name, where in self._look().people.items():
-            if _begins(name, typed):
-                text = f"{before}{name}{behind}"
+            if _starts_with(name, typed):
+                text = f"{prefix}{name}{suffix}"
                 yield Completion(
-                    text, -len(before) - len(typed), display=before + printable_line(name), display_meta=where
+                    text, -len(prefix) - len(typed), display=prefix + printable_line(name), display_meta=where
                 )
 
-    def _room_names(self, typed: str, behind: str = "") -> Iterator[Completion]:
+    def _room_names(self, typed: str, suffix: str = "") -> Iterator[Completion]:
         for room, joined in self._look().rooms.items():
-            if _begins(room, typed):
+            if _starts_with(room, typed):
                 where = "your room" if joined else "a room"
-                yield Completion(f"{room}{behind}", -len(typed), display=printable_line(room), display_meta=where)
+                yield Completion(f"{room}{suffix}", -len(typed), display=printable_line(room), display_meta=where)
 
 
 def _commands(typed: str) -> Iterator[Completion]:
     for row in COMMANDS:
-        if _begins(row.words[0], typed.removeprefix("/")):
+        if _starts_with(row.words[0], typed.removeprefix("/")):
             yield Completion(row.words[0], -len(typed), display_meta=row.help)
 
 
 def _arguments_left(words: list[str]) -> list[str] | None:
-    """Return what the command in the first word takes beside what stands behind it already; None if it is none."""
+    """Return the arguments missing after the command in the first word; None if that is not a command."""
     row = _row(words[0])
     if row is None:
         return None
-    takes = row.argument.split()
+    missing = row.argument.split()
     for word in filter(None, words[1:-1]):
-        taken = next((argument for argument in takes if _fits(word, argument)), None)
-        if taken is None or taken.strip("[]") in _TEXT:
+        given = next((argument for argument in missing if _fits(word, argument)), None)
+        if given is None or given.strip("[]") in _TEXT:
             return []
-        if taken != "[WORDS]":
-            takes.remove(taken)
-    return [] if takes and takes[0].strip("[]") in _TEXT else takes
+        if given != "[WORDS]":
+            missing.remove(given)
+    return [] if missing and missing[0].strip("[]") in _TEXT else missing
 
 
 def _row(word: str) -> CommandHelp | None:
@@ -148,19 +172,19 @@ def _row(word: str) -> CommandHelp | None:
 
 
 def _fits(word: str, argument: str) -> bool:
-    """Return whether a word may be meant for this argument of a command."""
+    """Return whether a word can be this argument of a command."""
     kinds = argument.strip("[]").split("|")
     if word.startswith(ROOM_SIGN):
         return "#ROOM" in kinds
     if word in kinds or word.startswith("--"):
         return word in kinds
     return any(kind.isupper() and kind != "#ROOM" for kind in kinds) or any(
-        ":" in kind and _begins(word, kind.partition(":")[0] + ":") for kind in kinds
+        ":" in kind and _starts_with(word, kind.partition(":")[0] + ":") for kind in kinds
     )
 
 
-def _begins(name: str, typed: str) -> bool:
-    """Return whether a name begins so, whatever its case and accents."""
+def _starts_with(name: str, typed: str) -> bool:
+    """Return whether a name starts with the typed text, ignoring case and accents."""
     return _folded(name).startswith(_folded(typed))
 
 

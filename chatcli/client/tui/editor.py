@@ -1,4 +1,4 @@
-"""Has the user's own editor write a text."""
+"""Runs the user's editor on the text of the input line."""
 
 from __future__ import annotations
 
@@ -8,21 +8,61 @@ import shlex
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+from prompt_toolkit.application import get_app, in_terminal
 
 from chatcli.errors import InputError
 from chatcli.protocol.text import printable_line
 
-_USUAL: Final = ("sensible-editor", "editor", "nano", "vi")  # the first that is there, where none is named
+_USUAL: Final = ("sensible-editor", "editor", "nano", "vi")  # the first one installed is used if none is named
 _NAME_ONE: Final = "name one that can be run in $VISUAL or $EDITOR."
 
 
+class EditorRun:
+    """Gives the terminal to an editor, and takes its text.
+
+    Args:
+        set_text: called with the text that the editor has saved.
+        closed: called with the error, if there was one, when the terminal is free again.
+
+    Attributes:
+        editing_allowed: set unless an editor has the terminal; meanwhile nothing may be drawn.
+    """
+
+    def __init__(self, set_text: Callable[[str], None], closed: Callable[[InputError | None], None]) -> None:
+        self._set_text = set_text
+        self._closed = closed
+        self.editing_allowed = asyncio.Event()
+        self.editing_allowed.set()
+
+    def start(self, text: str) -> None:
+        """Start the editor on a text."""
+        self.editing_allowed.clear()  # before the task runs: nothing is drawn in between
+        get_app().create_background_task(self._run(text))
+
+    async def _run(self, text: str) -> None:
+        failure: InputError | None = None
+        try:
+            async with in_terminal():
+                try:
+                    self._set_text(await edit(text))
+                except InputError as error:
+                    failure = error
+                except OSError as error:
+                    failure = InputError(f"No editor could be used: {error}.")
+        finally:
+            self.editing_allowed.set()
+        self._closed(failure)
+
+
 async def edit(text: str) -> str:
-    """Return the text as it is when the editor has ended; the terminal must be in its usual state.
+    """Return the text that the editor has saved; the terminal must be in its usual state.
 
     Raises:
-        InputError: there is no editor, it failed, or left behind what is no text.
+        InputError: there is no editor, it failed, or the file is no longer text.
     """
     command = _command()
     descriptor, name = tempfile.mkstemp(prefix="chatcli-", suffix=".txt")  # mode 0600

@@ -1,4 +1,4 @@
-"""The lines that were typed before, kept for each server: for Up, Ctrl-R and suggestions."""
+"""The history of typed lines, one file for each server: for Up, Ctrl-R and suggestions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.history import History
 
 from chatcli.client.storage import files
@@ -14,30 +15,30 @@ from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 from chatcli.protocol.text import is_text
 
-LINES: Final = 2000  # kept; the file is cut back when it has twice as many
-_LONGEST: Final = 4096  # characters; what is longer is no line to type again
+LINES: Final = 2000  # the file is cut back to the newest ones when it has twice as many
+_LONGEST: Final = 4096  # characters; longer lines are not stored
 
 
-class KeptHistory(History):
+class FileHistory(History):
     """A file of lines, each a JSON string, the newest last; several clients may add to it at once.
 
     Args:
-        server: whose lines these are.
-        tell: takes why the file cannot be used; the lines of this visit are then all there are.
+        server: the server that the lines were typed for.
+        report: called with the error if the file cannot be used; the history is then that of this visit.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
     """
 
-    def __init__(self, server: Address, tell: Callable[[InputError], None]) -> None:
+    def __init__(self, server: Address, report: Callable[[InputError], None]) -> None:
         super().__init__()
-        self._tell = tell
+        self._report = report
         self._usable = True
         directory = Path(files.state_directory(), "history")
         self.path = files.adopted(*(str(directory / files.file_name(name)) for name in files.names_of(server)))
 
     def load_history_strings(self) -> Iterable[str]:
-        """Return the lines, the newest first, each of them once."""
+        """Return the lines without repetitions, the newest first."""
         try:
             written = (files.read(self.path) or "").split("\n")
             if len(written) > 2 * LINES:
@@ -49,7 +50,7 @@ class KeptHistory(History):
         return list(dict.fromkeys(line for text in reversed(written) if (line := _line(text))))[:LINES]
 
     def store_string(self, string: str) -> None:
-        """Add a line to the file, unless it is no text or too long to be typed again."""
+        """Add a line to the file, unless it is too long or not valid text."""
         if not self._usable or not is_text(string) or len(string) > _LONGEST:
             return
         try:
@@ -60,12 +61,32 @@ class KeptHistory(History):
 
     def _give_up(self, error: InputError) -> None:
         self._usable = False
-        self._tell(error)
+        self._report(error)
 
 
 def _line(text: str) -> str:
-    """Return the line that is written so in the file; nothing where it is damaged."""
+    """Return a line of the file decoded; empty if it is damaged."""
     try:
         return msgspec.json.decode(text, type=str)
     except msgspec.DecodeError:
         return ""
+
+
+def is_browsing(buffer: Buffer) -> bool:
+    """Return whether the input line shows an earlier line, unchanged."""
+    return (
+        buffer.working_index < len(buffer._working_lines) - 1  # noqa: SLF001 (there is no public length)
+        and buffer.text in buffer.history.get_strings()
+    )
+
+
+def draft(buffer: Buffer) -> str:
+    """Return the text that the user was typing: while they browse earlier lines, it is not the one shown."""
+    return buffer._working_lines[-1] if is_browsing(buffer) else buffer.text  # noqa: SLF001 (no public access)
+
+
+def stop_browsing(buffer: Buffer) -> None:
+    """Show the draft again instead of an earlier line."""
+    if is_browsing(buffer):
+        buffer.go_to_history(len(buffer._working_lines) - 1)  # noqa: SLF001 (there is no public length)
+        buffer.cursor_position = len(buffer.text)

@@ -1,7 +1,7 @@
-"""Turns events into what a terminal is sent for them: text and escape sequences, made in one go.
+"""Turns events into the text and escape sequences to send to a terminal.
 
-prompt_toolkit's own way looks up and writes each piece of each line by itself, and takes twice as long. There are few
-styles, so here each is looked up once.
+prompt_toolkit looks up and writes each piece of each line by itself, which is half as fast. There are few styles, so
+here each is looked up once.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from chatcli.client.tui.theme import background, color_depth, style
 _NEWLINE: Final = "\r\n"
 _PLAIN: Final = "\x1b[0m"
 _NO_AUTOWRAP, _AUTOWRAP = "\x1b[?7l", "\x1b[?7h"
-_SHORTEST: Final = 8  # columns of a separator's text, however narrow the window is
+_SHORTEST: Final = 8  # columns of a separator's text at least, however narrow the window is
 
 
 class Painter:
-    """Paints events for one terminal, as the user wants them to look.
+    """Paints events for one terminal by the user's preferences.
 
     Attributes:
-        depth: how many colours there are.
-        style: how each style looks.
+        depth: the number of colours.
+        style: the looks of each style class.
     """
 
     def __init__(self, looks: Looks) -> None:
@@ -43,11 +43,11 @@ class Painter:
         self._escapes = _Escapes(self.style, self.depth)
 
     def lines(self, events: list[Event], width: int) -> Iterator[str]:
-        """Yield what to send for each line, its end included.
+        """Yield the output for each line, including its end.
 
         Args:
-            events: what happened, the oldest first.
-            width: of the terminal, in columns.
+            events: the events, the oldest first.
+            width: columns of the terminal.
         """
         today = _today()
         for event in events:
@@ -58,11 +58,11 @@ class Painter:
                     yield self._in_rows(fitted(fragments, width), width)
 
     def _in_rows(self, fragments: Fragments, width: int) -> str:
-        """Return what to send for the pieces of a line, or of several, that were fitted to the terminal.
+        """Return the output for one or more rows that were fitted to the terminal.
 
-        How wide a row is that is not ASCII depends on the terminal. Where it turns out wider than was counted, it is
-        cut: breaking it would begin a row with what somebody else has written. A link that is wider is left to the
-        terminal, which can then open it and copy it whole.
+        Terminals disagree on the width of text that is not ASCII. A row that turns out wider than was counted is cut:
+        if it were broken, a row would start with another user's text. A link that is too wide is left to the terminal,
+        which can then open it and copy it whole.
         """
         painted, text = self._painted(fragments), plain(fragments)
         if text.isascii():
@@ -84,7 +84,7 @@ class Painter:
 
 
 class _Escapes(dict[str, str]):
-    """The escape sequence that begins each style; empty for one that looks like no style."""
+    """The escape sequence that starts each style; empty for a style that changes nothing."""
 
     def __init__(self, style: Style, depth: ColorDepth) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What was sent and the server does not have, as it stands above the input line until it has."""
+"""The messages that the server does not have yet, shown above the input line."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from chatcli.protocol.frames import Send
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable_line
 
-_SOON: Final = 0.15  # seconds: what is answered within them is not shown as waiting, which would flicker
-_LINES: Final = 5
+_SOON: Final = 0.15  # seconds: messages answered within them are not shown, which would flicker
+_MOST_LINES: Final = 5
 
 
 class Pending:
-    """Since when each message waits; moments are in seconds, by whatever clock."""
+    """The moments since which messages wait, in seconds by any one clock."""
 
     def __init__(self) -> None:
         self._since: dict[str, float] = {}
 
-    def note(self, outbox: Mapping[str, Send], now: float) -> None:
-        """Note what waits at this moment."""
+    def update(self, outbox: Mapping[str, Send], now: float) -> None:
+        """Record the messages that wait now."""
         self._since = {identity: self._since.get(identity, now) for identity in outbox}
 
     def visible(self, outbox: Mapping[str, Send], now: float) -> list[Send]:
-        """Return what has waited for so long that it is to be seen."""
+        """Return the messages that have waited long enough to be shown."""
         return [send for identity, send in outbox.items() if self._waited(identity, now) > _SOON]
 
     def changes_in(self, now: float) -> float | None:
-        """Return after how many seconds one more is to be seen, or None where there is none."""
+        """Return the seconds until one more message is to be shown, or None."""
         left = [_SOON - waited for identity in self._since if (waited := self._waited(identity, now)) <= _SOON]
         return min(left, default=None)
 
@@ -38,15 +38,15 @@ class Pending:
         return now - self._since.get(identity, now)
 
 
-def pending_lines(sends: list[Send], width: int, most: int = _LINES) -> Fragments:
-    """Return a line for each message that waits, the newest last; where there are many, one says how many more.
+def pending_lines(sends: list[Send], width: int, most: int = _MOST_LINES) -> Fragments:
+    """Return a line for each message, the newest last; the first line counts those left out.
 
     Args:
-        sends: what waits.
-        width: columns that a line may have.
-        most: lines.
+        sends: the messages, the oldest first.
+        width: maximum columns of a line.
+        most: maximum number of lines.
     """
-    most = min(most, _LINES)
+    most = min(most, _MOST_LINES)
     if most <= 0 or not sends:
         return []
     shown = sends if len(sends) <= most else sends[len(sends) - most + 1 :]
@@ -58,6 +58,6 @@ def pending_lines(sends: list[Send], width: int, most: int = _LINES) -> Fragment
 
 def _line(send: Send, width: int) -> str:
     to = printable_line(send.to)
-    # Cut before it is made harmless: long texts are looked at no further than they are shown.
+    # Cut before it is escaped: a long text is read no further than it is shown.
     text = printable_line(send.text[:width])
     return f"{to}  you  {text}" if is_room(send.to) else f"you → {to}  {text}"

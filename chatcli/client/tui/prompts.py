@@ -1,4 +1,4 @@
-"""The first minute: which name to have, how to talk, and what to do where no server answers."""
+"""The questions before the conversation: the user's name, and whether to wait for a server."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 
 
-class Desk:
-    """Asks on the input line.
+class TerminalPrompts:
+    """Asks the user on the terminal.
 
     Args:
-        looks: whether in colour.
-        modes: of the terminal.
+        looks: the user's preferences.
+        modes: the modes of the terminal.
     """
 
     def __init__(self, looks: Looks, modes: Modes) -> None:
@@ -39,21 +39,21 @@ class Desk:
         self._modes = modes
 
     def refuse(self, sentence: str) -> None:
-        """Print a sentence about something that was not done."""
+        """Print an error."""
         print_formatted_text(
             WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE, color_depth=self._depth
         )
 
     async def ask(self, question: str, suggested: str = "", *, empty: bool = False) -> str:
-        """Return what the user types; Enter alone takes what is suggested.
+        """Return the user's answer; Enter alone accepts the suggestion.
 
         Args:
-            question: what to ask.
-            suggested: stands behind the question until something is typed.
-            empty: whether Enter alone is an answer where nothing is suggested.
+            question: the prompt.
+            suggested: shown after the question until something is typed.
+            empty: whether Enter alone is an answer if nothing is suggested.
 
         Raises:
-            EOFError: Ctrl-D, or a word that wants to leave.
+            EOFError: Ctrl-D, "exit" or "quit".
             KeyboardInterrupt: Ctrl-C.
         """
         session = _session(self._depth, self._modes)
@@ -66,7 +66,7 @@ class Desk:
                 return answer or suggested
 
     async def reach(self, server: Address, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
-        """Connect; where no server answers, say so and offer to wait until one does.
+        """Connect; if no server answers, offer to wait until one does.
 
         Raises:
             ServerUnreachable: the user does not want to wait.
@@ -83,21 +83,21 @@ class Desk:
 
 
 class _Waiting:
-    """A line that counts down to the next try; Enter tries now."""
+    """A line that counts down to the next attempt; Enter starts it now."""
 
     def __init__(self, server: Address, depth: ColorDepth, modes: Modes) -> None:
         self._server = server
         self._loop = asyncio.get_running_loop()
-        self._next = 0.0  # when the next try begins
+        self._next = 0.0  # the moment of the next attempt
         self._session = _session(depth, modes, erase_when_done=True, refresh_interval=0.25)
         self._hurry = asyncio.Event()
 
     async def until_there(self, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
-        """Try until a server answers.
+        """Connect once a server answers.
 
         Raises:
             EOFError, KeyboardInterrupt: the user wants to leave.
-            ChatError: as ``connect`` raises it, but for servers that are not there.
+            ChatError: as ``connect`` raises it, except ServerUnavailable.
         """
         keys = asyncio.create_task(self._keys(), name="waiting-keys")
         trying = asyncio.create_task(self._try(connect, backoff()), name="waiting")

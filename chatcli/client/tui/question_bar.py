@@ -1,4 +1,4 @@
-"""The question that waits for the user, as it stands above the input line until it is answered or over."""
+"""The first open question, shown above the input line until it is answered or closed."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ _GAP: Final = "  "
 
 
 def question_lines(
-    questions: Sequence[Question], pressed: int | None, width: int, most: int, *, waits: bool, says: str = ""
+    questions: Sequence[Question], pressed: int | None, width: int, most: int, *, confirms_itself: bool, doubt: str = ""
 ) -> Fragments:
-    """Return the lines: what is asked, then how to answer it, or which answer is about to be given.
+    """Return the lines: the question, then the keys that answer it, or the answer that is about to be given.
 
     Args:
-        questions: those that are open; the first one is shown, the others are counted.
-        pressed: the number of the choice whose key was pressed; None where none was.
-        width: columns that a line may have.
-        most: lines.
-        waits: whether a key becomes the answer by itself; else Enter must follow.
-        says: what Enter does with the line, which may be meant for the question; empty where it is not.
+        questions: the open questions; the first one is shown, the others are counted.
+        pressed: the index of the choice whose key was pressed, or None.
+        width: maximum columns of a line.
+        most: maximum number of lines.
+        confirms_itself: whether a key becomes the answer after a while; otherwise Enter must follow.
+        doubt: what Enter does with the typed line, if that line may be meant as an answer.
     """
     if not questions or most <= 0:
         return []
     question = questions[0]
     head = cut(f"  ?   {asker(question)}: {question.text}", width)
-    if says:
-        below = list(_wrapped([f"{says};", "Ctrl-C drops it"], width))
+    if doubt:
+        below = list(_wrapped([f"{doubt};", "Ctrl-C drops it"], width))
     elif pressed is None:
-        below = list(_wrapped(_ways(question, len(questions) - 1), width))
+        below = list(_wrapped(_choices(question, len(questions) - 1), width))
     else:
-        below = list(_wrapped(_about_to(question, pressed, waits=waits), width))
+        below = list(_wrapped(_about_to(question, pressed, confirms_itself=confirms_itself), width))
     below = below[: most - 1]
     fragments: Fragments = [("class:question", head)]
     if below:
-        fragments.append(("" if pressed is None and not says else "class:choice", "\n" + "\n".join(below)))
+        fragments.append(("" if pressed is None and not doubt else "class:choice", "\n" + "\n".join(below)))
     return fragments
 
 
-def _ways(question: Question, others: int) -> Iterator[str]:
-    """Yield what may stand beside each other: the choices with their keys, until when, and how many more wait."""
+def _choices(question: Question, others: int) -> Iterator[str]:
+    """Yield the choices with their keys, the deadline, and the number of other questions."""
     for number, choice in enumerate(question.choices, 1):
         yield f"[{number}] {choice}"
     if question.direct:
@@ -56,15 +56,15 @@ def _ways(question: Question, others: int) -> Iterator[str]:
         yield f"· {others} more {'question waits' if others == 1 else 'questions wait'}"
 
 
-def _about_to(question: Question, pressed: int, *, waits: bool) -> Iterator[str]:
+def _about_to(question: Question, pressed: int, *, confirms_itself: bool) -> Iterator[str]:
     what = f'answering "{question.words(pressed)}"' if pressed >= 0 else "declining"
-    yield f"{what} …" if waits else f"Enter: {what};"
+    yield f"{what} …" if confirms_itself else f"Enter: {what};"
     yield "go on typing to say something else,"
     yield "Backspace to take it back"
 
 
 def _wrapped(pieces: Iterable[str], width: int) -> Iterator[str]:
-    """Yield indented lines no wider than that, pieces whole unless one is wider than a line."""
+    """Yield indented lines of whole pieces; a piece wider than a line is cut."""
     line = ""
     for piece in pieces:
         longer = f"{line}{_GAP}{piece}" if line else f"{_INDENT}{piece}"

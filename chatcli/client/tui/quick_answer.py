@@ -1,7 +1,7 @@
-"""One key answers a question: a digit alone in the input line, after a moment in which nothing else is typed.
+"""Answers a question by one key: a digit alone in the input line, after a moment without other keys.
 
-Nobody answers by accident. Whoever goes on typing ("1 moment") says what they type. And a key counts only if its
-question has stood above an empty line for a second before: what was pressed sooner was meant for something else.
+Nobody answers by accident. If the user goes on typing ("1 moment"), the digit is text. And a key counts only if its
+question has been shown above an empty line for a second: a key pressed sooner was meant for something else.
 """
 
 from __future__ import annotations
@@ -12,63 +12,63 @@ from typing import Final, Protocol
 from chatcli.client.chat.questions import SEEN, Question
 from chatcli.protocol.frames import DECLINED
 
-TAKEN: Final = 1.5  # seconds after the key
+CONFIRMED_AFTER: Final = 1.5  # seconds without another key
 
 
 class Timer(Protocol):
-    """What can be cancelled."""
+    """A call that is to come."""
 
     def cancel(self) -> None:
-        """Let it not happen."""
+        """Cancel the call."""
 
 
-class OneKey:
-    """Which question a key would answer, and which key was pressed.
+class QuickAnswer:
+    """The question that a key would answer, and the key that was pressed.
 
     Args:
-        first: returns the question that waits, or None.
-        answer: takes a question and the number of a choice, as soon as it is sure.
-        clear: empties the input line: the key that stands in it was for a question that is over.
-        clock: the seconds since some moment.
-        call_later: calls after so many seconds.
-        waits: whether the key counts by itself after a while; else Enter must follow.
+        first_question: returns the first open question, or None.
+        answer: called with the question and the index of the choice once the answer is confirmed.
+        clear: empties the input line; called when the question of the key in it is over.
+        clock: returns the seconds since some moment.
+        call_later: calls a function after a number of seconds.
+        confirms_itself: whether the key counts after a while; otherwise Enter must follow.
 
     Attributes:
-        waits: as given.
+        confirms_itself: as given.
     """
 
     def __init__(
         self,
-        first: Callable[[], Question | None],
+        *,
+        first_question: Callable[[], Question | None],
         answer: Callable[[Question, int], None],
         clear: Callable[[], None],
         clock: Callable[[], float],
         call_later: Callable[[float, Callable[[], None]], Timer],
-        *,
-        waits: bool = True,
+        confirms_itself: bool = True,
     ) -> None:
-        self.waits = waits
-        self._first = first
+        self.confirms_itself = confirms_itself
+        self._first_question = first_question
         self._answer = answer
         self._clear = clear
         self._clock = clock
         self._call_later = call_later
-        self._question: Question | None = None  # that stands above the line
-        self._since: float | None = None  # when it came to stand above an empty one
-        self._choice: int | None = None  # that was pressed
-        self._line = ""  # with nothing but that key
+        self._question: Question | None = None  # shown above the input line
+        self._since: float | None = None  # the moment from which it was shown above an empty line
+        self._choice: int | None = None  # by the key that was pressed
+        self._line = ""  # the text that consists of that key
         self._timer: Timer | None = None
 
     @property
     def choice(self) -> int | None:
-        """The number of the choice that is about to be the answer, or None."""
+        """The index of the choice that is about to be the answer, or None."""
         return self._choice
 
-    def look(self, line: str) -> None:
-        """Take the line as it is now, and see whether another question stands above it."""
-        question = self._first()
+    def update(self, line: str) -> None:
+        """Compare the text of the input line and the first open question with those of before."""
+        question = self._first_question()
         if question is None or self._question is None or question.seq != self._question.seq:
-            pressed = self.take_back()
+            pressed = self.cancel()
             self._question = question
             self._since = None if line and not pressed else self._clock()
             if pressed:
@@ -76,11 +76,11 @@ class OneKey:
         elif self._since is None and not line:
             self._since = self._clock()
         if self._choice is not None and line != self._line:
-            self.take_back()
+            self.cancel()
 
     def press(self, digit: str) -> bool:
-        """Take a key that was pressed on an empty line, and stands in it now; return whether it may be an answer."""
-        self.look("")
+        """Choose by a digit typed into the empty line; return whether it may be an answer."""
+        self.update("")
         if self._question is None or self._since is None or self._clock() - self._since < SEEN:
             return False
         number = int(digit)
@@ -88,26 +88,26 @@ class OneKey:
             return False
         self._choice = number - 1 if number else DECLINED
         self._line = digit
-        if self.waits:
-            self._timer = self._call_later(TAKEN, self._sure)
+        if self.confirms_itself:
+            self._timer = self._call_later(CONFIRMED_AFTER, self._confirm)
         return True
 
-    def enter(self) -> bool:
-        """Take Enter; return whether it has confirmed an answer, and says nothing else."""
+    def confirm(self) -> bool:
+        """Answer now; return whether a key was pressed."""
         if self._choice is None:
             return False
-        self._sure()
+        self._confirm()
         return True
 
-    def _sure(self) -> None:
+    def _confirm(self) -> None:
         question, choice = self._question, self._choice
-        self.take_back()
+        self.cancel()
         if question is not None and choice is not None:
             self._clear()
             self._answer(question, choice)
 
-    def take_back(self) -> bool:
-        """Forget the key; return whether there was one."""
+    def cancel(self) -> bool:
+        """Forget the key; return whether a key was pressed."""
         pressed = self._choice is not None
         self._choice = None
         if self._timer is not None:

@@ -1,9 +1,10 @@
-"""The line below the input line: where the user is, what is unread elsewhere, and how the connection stands."""
+"""The toolbar: the open conversation, unread messages elsewhere, and the state of the connection."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chatcli.client.identity.trust import TrustReason
@@ -14,31 +15,31 @@ from chatcli.protocol.text import printable_line
 
 _BETWEEN: Final = " │ "
 _NUMBERED: Final = 9  # conversations that Alt and a digit open
-_NAMED: Final = 5  # conversations with something unread
+_NAMED: Final = 5  # unread conversations that are named
 _SHORT_NAME: Final = 12  # columns
-_SLOW: Final = 3.0  # seconds without an answer, after which that is said
+_SLOW: Final = 3.0  # seconds without an answer until the toolbar reports it
 
-_STANDINGS: Final[dict[TrustReason, tuple[str, str]]] = {
+_TRUST: Final[dict[TrustReason, tuple[str, str]]] = {
     "plain": ("plain, this machine", "plain"),
     "pinned": ("TLS, key pinned", "TLS"),
     "known": ("TLS, key known", "TLS"),
     "vouched": ("TLS, vouched for", "TLS"),
 }
 
-#: What is shortened first where the line is too long, and what then; each time by one step of what it can be shown as.
+#: The order in which pieces are shortened if the line is too long, each time to the next of their variants.
 _SHORTENED: Final = (
-    *("standing", "you", "standing", "link", "unread", "unread", "current", "you", "unread", "unread", "link"),
+    *("trust", "you", "trust", "link", "unread", "unread", "current", "you", "unread", "unread", "link"),
     *("trouble", "unread", "unread", "current", "trouble", "unread"),
 )
 
 
 class Unread(NamedTuple):
-    """A conversation with something unread.
+    """A conversation with unread messages.
 
     Attributes:
-        number: the digit that opens it together with Alt; 0 where none does.
-        name: of the person or the room.
-        messages: how many.
+        number: the digit that opens it together with Alt; 0 if there is none.
+        name: the person or the room.
+        messages: the number of unread messages.
     """
 
     number: int
@@ -46,20 +47,21 @@ class Unread(NamedTuple):
     messages: int
 
 
-class State(NamedTuple):
-    """All that the line shows.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The content of the toolbar.
 
     Attributes:
-        server: as it is addressed.
-        user: who the user is.
-        current: the open conversation; empty where none is.
-        number: the digit that opens it together with Alt; 0 where none does.
-        company: who is in it, as in ``3 here`` or ``away``; empty where that is not known.
-        unread: the other conversations with something unread.
-        link: how the client is connected.
-        now: the moment, by the clock of ``link``.
-        standing: why the server is trusted.
-        waiting: messages that the server does not have.
+        server: the address of the server.
+        user: the user's name.
+        current: the open conversation; empty if there is none.
+        number: the digit that opens it together with Alt; 0 if there is none.
+        company: the presence there, as in ``3 here`` or ``away``; empty if it is not known.
+        unread: the other conversations with unread messages.
+        link: the state of the connection.
+        now: the time by the clock of ``link``.
+        trust: the reason to trust the server.
+        waiting: the number of messages that the server does not have.
     """
 
     server: str
@@ -70,12 +72,12 @@ class State(NamedTuple):
     unread: tuple[Unread, ...]
     link: LinkState
     now: float
-    standing: TrustReason
+    trust: TrustReason
     waiting: int
 
 
 class _Piece(NamedTuple):
-    """A part of the line: its style, and what it can be shown as, from the longest to the shortest."""
+    """A part of the toolbar: its style, and its variants from the longest to the shortest."""
 
     name: str
     style: str
@@ -83,7 +85,7 @@ class _Piece(NamedTuple):
 
 
 def toolbar(state: State, width: int) -> Fragments:
-    """Return the line, no wider than ``width`` columns; what matters least is left out first."""
+    """Return the toolbar, at most ``width`` columns wide; the least important pieces are left out first."""
     pieces = [*_places(state), *_connection(state)]
     shown = {piece.name: 0 for piece in pieces}
     for name in _SHORTENED:
@@ -100,7 +102,7 @@ def toolbar(state: State, width: int) -> Fragments:
 
 
 def changes_in(link: LinkState, now: float) -> float | None:
-    """Return after how many seconds the line changes by itself, or None where it does not."""
+    """Return the seconds until the toolbar changes by itself, or None if it does not."""
     if link.kind == "waiting" and link.until > now:
         left = link.until - now
         return left - math.ceil(left) + 1
@@ -111,7 +113,7 @@ def changes_in(link: LinkState, now: float) -> float | None:
 
 
 def _fitting(fragments: Fragments, width: int) -> Fragments:
-    """Return styled text that is no wider than so many columns; what was cut off ends with ``…``."""
+    """Return styled text cut to a width; cut text ends with ``…``."""
     kept: Fragments = []
     for index, (style, text) in enumerate(fragments):
         rest = columns("".join(text for _, text in fragments[index:]))
@@ -149,7 +151,7 @@ def _unread(unread: tuple[Unread, ...]) -> list[str]:
     total = sum(one.messages for one in unread)
     counts = range(min(len(unread), _NAMED), 0, -1)
     variants = [named(counts[0], str), *(named(count, _short) for count in counts)]
-    # In the middle there may be many steps: never more than the table of what is shortened takes.
+    # At most three in the middle: _SHORTENED holds no more steps.
     return [variants[0], *variants[1 : 1 + 3], f"{total:,} unread", f"{total:,}", ""]
 
 
@@ -172,7 +174,7 @@ def _connection(state: State) -> list[_Piece]:
         return [*pieces, _Piece("trouble", "class:toolbar.trouble", [quiet])]
     trip = "" if link.round_trip is None else _duration(link.round_trip)
     pieces.append(_Piece("link", "", [f"connected {trip}".rstrip(), trip, ""]))
-    return [*pieces, _Piece("standing", "", [*_STANDINGS[state.standing], ""])]
+    return [*pieces, _Piece("trust", "", [*_TRUST[state.trust], ""])]
 
 
 def _duration(seconds: float) -> str:
@@ -180,6 +182,6 @@ def _duration(seconds: float) -> str:
 
 
 def _columns(pieces: list[_Piece], shown: dict[str, int]) -> int:
-    """Return how wide the pieces are beside each other."""
+    """Return the width of the pieces beside each other."""
     texts = [text for piece in pieces if (text := piece.variants[shown[piece.name]])]
     return sum(map(columns, texts)) + columns(_BETWEEN) * (len(texts) - 1)

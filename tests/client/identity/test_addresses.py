@@ -16,7 +16,7 @@ from chatcli.client.outbox.flush import store_messages
 from chatcli.client.outbox.store import Outbox, read_all
 from chatcli.client.storage import files, roster, unread
 from chatcli.client.storage.drafts import Drafts
-from chatcli.client.tui.history import KeptHistory
+from chatcli.client.tui.history import FileHistory
 from chatcli.errors import ServerNotTrusted, UnknownServer
 from chatcli.protocol.address import Address, other_spellings, parse_address
 from chatcli.protocol.frames import Send
@@ -49,9 +49,9 @@ def keep_all(server: Address) -> None:
         cursor.close()
 
 
-def history(server: Address) -> KeptHistory:
+def history(server: Address) -> FileHistory:
     """Return the lines that were typed there."""
-    return KeptHistory(server, lambda error: pytest.fail(str(error)))
+    return FileHistory(server, lambda error: pytest.fail(str(error)))
 
 
 def login(server: Address) -> Login:

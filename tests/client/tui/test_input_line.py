@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.tui.history import LINES, KeptHistory
+from chatcli.client.tui.history import LINES, FileHistory
 from chatcli.client.tui.terminal.reflow import breaks_rows
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
@@ -175,6 +175,13 @@ def test_each_conversation_has_its_draft_also_through_a_restart(server: ThreadSe
             alice.types("\x03\x04")
             assert alice.end() == 0
         assert json.loads(kept.read_text())["drafts"] == {}
+        for typed, shown in (("to nobody ", "› to nobody"), ("yet", "› to nobody yet")):
+            with join(server, "alice", XDG_STATE_HOME=state) as alice:
+                alice.shows("You are alice")
+                alice.types(typed)
+                alice.shows_input(shown)
+                alice.process.send_signal(signal.SIGHUP)
+                alice.end()
 
 
 def test_bytes_that_are_no_text_keep_nothing_from_being_kept_or_ended(server: ThreadServer, tmp_path: Path) -> None:
@@ -257,25 +264,25 @@ def test_the_file_of_history_stays_small(tmp_path: Path, monkeypatch: pytest.Mon
     """Of many lines the newest are kept, each once; lines of several lines and damaged ones do no harm."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     server = Address("example.org", 4444)
-    told: list[InputError] = []
-    history = KeptHistory(server, told.append)
+    reported: list[InputError] = []
+    history = FileHistory(server, reported.append)
     history.store_string("first\nsecond")
     path = Path(history.path)
     lines = [json.dumps(f"line {number}") for number in range(3 * LINES)]
     path.write_text("\n".join([path.read_text(), *lines, '"cut', json.dumps("a\nb"), json.dumps("line 7"), ""]))
-    found = list(KeptHistory(server, told.append).load_history_strings())
+    found = list(FileHistory(server, reported.append).load_history_strings())
     assert found[:3] == ["line 7", "a\nb", f"line {3 * LINES - 1}"]
     assert len(found) == len(set(found)) <= LINES
     assert len(path.read_text().splitlines()) <= LINES
     history.store_string("newest")
-    assert next(iter(KeptHistory(server, told.append).load_history_strings())) == "newest"
-    assert not told
+    assert next(iter(FileHistory(server, reported.append).load_history_strings())) == "newest"
+    assert not reported
     path.chmod(0o644)
-    assert list(KeptHistory(server, told.append).load_history_strings()) == []
+    assert list(FileHistory(server, reported.append).load_history_strings()) == []
     history.store_string("unwritten")
     history.store_string("said once")
-    assert len(told) == 2
-    assert "chmod 600" in str(told[0])
+    assert len(reported) == 2
+    assert "chmod 600" in str(reported[0])
 
 
 # Windows of other sizes, and lines of more than one row

@@ -12,7 +12,7 @@ import pytest
 from chatcli.client.chat.events import Answer, Event, Notice, Said, Separator, Trouble
 from chatcli.client.interactive.preferences import Looks
 from chatcli.client.interactive.widths import columns
-from chatcli.client.tui.batcher import Pace
+from chatcli.client.tui.batcher import AdaptiveBatcher
 from chatcli.client.tui.painter import Painter
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
@@ -142,19 +142,19 @@ def test_what_is_wider_than_was_counted_is_cut_and_not_broken() -> None:
 
 def test_a_batch_is_as_large_as_the_terminal_is_fast() -> None:
     """Nothing is lost or turned around, a slow terminal gets less at once, and a faster one more again."""
-    pace = Pace()
+    batcher = AdaptiveBatcher()
     pieces = [f"{number}\r\n" * 10 for number in range(2000)]
-    batches = list(pace.batches(pieces))
+    batches = list(batcher.batches(pieces))
     assert "".join(batches) == "".join(pieces)
     for _ in range(10):
-        pace.took(len(next(pace.batches(pieces))), 0.5)
-    slow = list(pace.batches(pieces))
+        batcher.record(len(next(batcher.batches(pieces))), 0.5)
+    slow = list(batcher.batches(pieces))
     assert "".join(slow) == "".join(pieces)
     assert len(slow) > len(batches)
     for _ in range(30):
-        pace.took(len(next(pace.batches(pieces))), 0.0001)
-    assert len(list(pace.batches(pieces))) < len(batches)
-    assert list(pace.batches(["x" * 100_000, "y"])) == ["x" * 100_000, "y"]
+        batcher.record(len(next(batcher.batches(pieces))), 0.0001)
+    assert len(list(batcher.batches(pieces))) < len(batches)
+    assert list(batcher.batches(["x" * 100_000, "y"])) == ["x" * 100_000, "y"]
 
 
 def test_the_input_line_stands_below_long_lines_links_and_emoji(server: ThreadServer) -> None:

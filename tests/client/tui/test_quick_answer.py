@@ -9,7 +9,7 @@ import pytest
 from chatcli.client.chat.questions import Question
 from chatcli.client.interactive.render import plain
 from chatcli.client.tui.question_bar import question_lines
-from chatcli.client.tui.quick_answer import OneKey
+from chatcli.client.tui.quick_answer import QuickAnswer
 
 DEPLOY = Question(11, "ci", "ci", "Deploy?", ("yes", "not now"), 60_000, 60.0)
 LUNCH = Question(12, "#ops", "bob", "Lunch?", ("soup", "pizza", "nothing"), None, 60.0)
@@ -43,18 +43,18 @@ class Time:
 class Line:
     """An input line, with questions above it."""
 
-    def __init__(self, *, waits: bool = True) -> None:
+    def __init__(self, *, confirms_itself: bool = True) -> None:
         self.time = Time()
         self.questions: list[Question] = []
         self.text = ""
         self.answers: list[tuple[int, int]] = []
-        self.key = OneKey(
-            lambda: self.questions[0] if self.questions else None,
-            lambda question, choice: self.answers.append((question.seq, choice)),
-            self.clear,
-            lambda: self.time.now,
-            self.time.call_later,
-            waits=waits,
+        self.key = QuickAnswer(
+            first_question=lambda: self.questions[0] if self.questions else None,
+            answer=lambda question, choice: self.answers.append((question.seq, choice)),
+            clear=self.clear,
+            clock=lambda: self.time.now,
+            call_later=self.time.call_later,
+            confirms_itself=confirms_itself,
         )
 
     def clear(self) -> None:
@@ -64,7 +64,7 @@ class Line:
     def change(self, text: str) -> None:
         """Have another text in the line."""
         self.text = text
-        self.key.look(text)
+        self.key.update(text)
 
     def types(self, char: str) -> None:
         """Press a key."""
@@ -75,7 +75,7 @@ class Line:
     def asks(self, *questions: Question, after: float = 1.0) -> None:
         """Have questions come, and time pass."""
         self.questions += questions
-        self.key.look(self.text)
+        self.key.update(self.text)
         self.time.passes(after)
 
 
@@ -102,10 +102,10 @@ def test_enter_answers_at_once(line: Line) -> None:
     """And only once."""
     line.asks(DEPLOY)
     line.types("1")
-    assert line.key.enter()
+    assert line.key.confirm()
     line.time.passes(5)
     assert line.answers == [(11, 0)]
-    assert not line.key.enter()
+    assert not line.key.confirm()
 
 
 def test_whoever_goes_on_typing_does_not_answer(line: Line) -> None:
@@ -114,7 +114,7 @@ def test_whoever_goes_on_typing_does_not_answer(line: Line) -> None:
     for char in "1 moment":
         line.types(char)
     line.time.passes(5)
-    assert not line.key.enter()
+    assert not line.key.confirm()
     assert (line.answers, line.text) == ([], "1 moment")
     line.clear()
     line.types("1")
@@ -122,7 +122,7 @@ def test_whoever_goes_on_typing_does_not_answer(line: Line) -> None:
     line.time.passes(5)
     assert line.answers == []
     line.types("2")
-    assert line.key.enter()
+    assert line.key.confirm()
     assert line.answers == [(11, 1)]
 
 
@@ -132,7 +132,7 @@ def test_a_question_that_has_come_just_now_is_not_meant(line: Line) -> None:
     line.types("1")
     assert line.key.choice is None
     line.time.passes(5)
-    assert not line.key.enter()
+    assert not line.key.confirm()
     assert (line.answers, line.text) == ([], "1")
 
 
@@ -140,14 +140,14 @@ def test_a_question_that_comes_while_something_is_typed_is_not_meant(line: Line)
     """Not for as long as anything stands in the line, and a second after that."""
     line.change("1")
     line.asks(DEPLOY, after=5)
-    assert not line.key.enter()
+    assert not line.key.confirm()
     line.clear()
     line.types("1")
     assert line.key.choice is None
     line.clear()
     line.time.passes(1)
     line.types("1")
-    assert line.key.enter()
+    assert line.key.confirm()
     assert line.answers == [(11, 0)]
 
 
@@ -169,48 +169,48 @@ def test_only_what_can_be_chosen_is_a_key(line: Line) -> None:
     assert line.key.choice is None
     line.clear()
     line.types("0")
-    assert line.key.enter()
+    assert line.key.confirm()
     line.questions = []
     line.asks(LUNCH)
     line.types("0")
     assert line.key.choice is None
     line.clear()
     line.types("3")
-    assert line.key.enter()
+    assert line.key.confirm()
     assert line.answers == [(11, -1), (12, 2)]
 
 
 def test_where_keys_mean_much_enter_must_follow() -> None:
     """As with the keys of vi."""
-    line = Line(waits=False)
+    line = Line(confirms_itself=False)
     line.asks(DEPLOY)
     line.types("1")
     line.time.passes(60)
     assert line.answers == []
-    assert line.key.enter()
+    assert line.key.confirm()
     assert line.answers == [(11, 0)]
 
 
 def test_the_question_stands_above_the_line_with_its_keys() -> None:
     """The first one; how many more there are is told, and what a key is about to do."""
-    lines = plain(question_lines([DEPLOY, LUNCH], None, 80, 5, waits=True)).split("\n")
+    lines = plain(question_lines([DEPLOY, LUNCH], None, 80, 5, confirms_itself=True)).split("\n")
     assert lines[0] == "  ?   ci: Deploy?"
     assert lines[1].startswith("      [1] yes  [2] not now  [0] decline  until ")
     assert lines[1].endswith("  · 1 more question waits")
-    assert plain(question_lines([LUNCH], None, 80, 5, waits=True)).split("\n") == [
+    assert plain(question_lines([LUNCH], None, 80, 5, confirms_itself=True)).split("\n") == [
         "  ?   bob in #ops: Lunch?",
         "      [1] soup  [2] pizza  [3] nothing",
     ]
-    assert plain(question_lines([DEPLOY], 1, 100, 5, waits=True)).split("\n")[1] == (
+    assert plain(question_lines([DEPLOY], 1, 100, 5, confirms_itself=True)).split("\n")[1] == (
         '      answering "not now" …  go on typing to say something else,  Backspace to take it back'
     )
-    assert "Enter: declining;" in plain(question_lines([DEPLOY], -1, 100, 5, waits=False))
+    assert "Enter: declining;" in plain(question_lines([DEPLOY], -1, 100, 5, confirms_itself=False))
 
 
 def test_however_narrow_the_window_no_line_is_wider() -> None:
     """Choices that do not fit beside each other stand below each other, as far as there is room."""
-    lines = plain(question_lines([LUNCH], None, 24, 5, waits=True)).split("\n")
+    lines = plain(question_lines([LUNCH], None, 24, 5, confirms_itself=True)).split("\n")
     assert lines == ["  ?   bob in #ops: Lunc…", "      [1] soup", "      [2] pizza", "      [3] nothing"]
-    assert plain(question_lines([LUNCH], None, 24, 2, waits=True)).split("\n") == lines[:2]
-    assert question_lines([LUNCH], None, 24, 0, waits=True) == []
-    assert question_lines([], None, 24, 5, waits=True) == []
+    assert plain(question_lines([LUNCH], None, 24, 2, confirms_itself=True)).split("\n") == lines[:2]
+    assert question_lines([LUNCH], None, 24, 0, confirms_itself=True) == []
+    assert question_lines([], None, 24, 5, confirms_itself=True) == []

@@ -7,9 +7,8 @@ from prompt_toolkit.output import ColorDepth
 
 from chatcli.client.interactive.preferences import Background, Color
 from chatcli.client.interactive.render import PEOPLE
-from chatcli.client.tui import palette
-from chatcli.client.tui.palette import contrast
-from chatcli.client.tui.theme import background, color_depth, style
+from chatcli.client.tui import theme
+from chatcli.client.tui.theme import background, color_depth, contrast, style
 
 ENOUGH = 4.5  # WCAG 2.2, success criterion 1.4.3
 NONE, OWN, MANY, ALL = (
@@ -18,6 +17,11 @@ NONE, OWN, MANY, ALL = (
     ColorDepth.DEPTH_8_BIT,
     ColorDepth.DEPTH_24_BIT,
 )
+
+
+def every(colors: theme.Palette) -> list[str]:
+    """Return all colours of a palette."""
+    return [*colors.people, colors.faint, colors.room, colors.trouble, colors.prompt, colors.mark]
 
 
 def test_contrast_is_that_of_wcag() -> None:
@@ -30,27 +34,27 @@ def test_contrast_is_that_of_wcag() -> None:
 @pytest.mark.parametrize(
     ("colors", "backgrounds"),
     [
-        (palette.DARK, ["#000000", "#1e1e1e", "#282a36", "#002b36", "#2e3440", "#300a24"]),
-        (palette.LIGHT, ["#ffffff", "#fafafa", "#fdf6e3", "#eee8d5"]),
-        (palette.MIDDLE, ["#000000", "#ffffff"]),
+        (theme.DARK, ["#000000", "#1e1e1e", "#282a36", "#002b36", "#2e3440", "#300a24"]),
+        (theme.LIGHT, ["#ffffff", "#fafafa", "#fdf6e3", "#eee8d5"]),
+        (theme.MIDDLE, ["#000000", "#ffffff"]),
     ],
 )
-def test_every_colour_can_be_read_on_what_it_is_for(colors: palette.Palette, backgrounds: list[str]) -> None:
+def test_every_colour_can_be_read_on_what_it_is_for(colors: theme.Palette, backgrounds: list[str]) -> None:
     """4.5:1 or more, on each background."""
-    for color in (*colors.people, *(one for one in colors[1:] if isinstance(one, str))):
+    for color in every(colors):
         for behind in backgrounds:
             assert contrast(color, behind) >= ENOUGH, f"{color} on {behind}"
 
 
 def test_where_the_background_is_not_known_most_can_be_read_on_dark_grey() -> None:
     """More is not possible together with white."""
-    assert all(contrast(color, "#1e1e1e") >= 3.5 for color in palette.MIDDLE.people)
+    assert all(contrast(color, "#1e1e1e") >= 3.5 for color in theme.MIDDLE.people)
 
 
-@pytest.mark.parametrize("colors", [palette.DARK, palette.LIGHT, palette.MIDDLE])
-def test_colours_are_the_same_with_256_as_with_more(colors: palette.Palette) -> None:
+@pytest.mark.parametrize("colors", [theme.DARK, theme.LIGHT, theme.MIDDLE])
+def test_colours_are_the_same_with_256_as_with_more(colors: theme.Palette) -> None:
     """They are of the cube, or of its greys, so that nothing is rounded to one that is harder to read."""
-    for color in (*colors.people, *(one for one in colors[1:] if isinstance(one, str))):
+    for color in every(colors):
         parts = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
         grey = len(set(parts)) == 1 and parts[0] % 10 == 8
         assert grey or set(parts) <= {0, 95, 135, 175, 215, 255}, color
@@ -59,7 +63,7 @@ def test_colours_are_the_same_with_256_as_with_more(colors: palette.Palette) -> 
 @pytest.mark.parametrize("name", ["DARK", "LIGHT", "MIDDLE", "OWN", "OWN_ON_DARK", "OWN_ON_LIGHT"])
 def test_people_are_spread_evenly_over_the_colours(name: str) -> None:
     """The size of each palette divides the number of styles."""
-    people = getattr(palette, name).people
+    people = getattr(theme, name).people
     assert PEOPLE % len(people) == 0
     assert len(set(people)) == len(people)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from prompt_toolkit.utils import get_cwidth
 
@@ -21,7 +23,7 @@ STATE = State(
     unread=(Unread(2, "#dev", 3), Unread(3, "bob", 1)),
     link=CONNECTED,
     now=100.0,
-    standing="known",
+    trust="known",
     waiting=0,
 )
 
@@ -57,10 +59,10 @@ def test_what_matters_least_is_left_out_first(width: int, line: str) -> None:
     "state",
     [
         STATE,
-        STATE._replace(current="", number=0, company="", unread=()),
-        STATE._replace(link=LinkState("waiting", until=104.0), waiting=2),
-        STATE._replace(link=LinkState("connecting"), user="한국어" * 5),
-        STATE._replace(current="#" + "部屋" * 15, unread=tuple(Unread(n, f"#{'x' * 30}{n}", 10**n) for n in range(9))),
+        replace(STATE, current="", number=0, company="", unread=()),
+        replace(STATE, link=LinkState("waiting", until=104.0), waiting=2),
+        replace(STATE, link=LinkState("connecting"), user="한국어" * 5),
+        replace(STATE, current="#" + "部屋" * 15, unread=tuple(Unread(n, f"#{'x' * 30}{n}", 10**n) for n in range(9))),
     ],
 )
 def test_it_is_never_wider_than_the_window(state: State, width: int) -> None:
@@ -70,12 +72,12 @@ def test_it_is_never_wider_than_the_window(state: State, width: int) -> None:
 
 def test_a_lost_connection_is_said_at_any_width() -> None:
     """With when it is tried again, and how to have it tried now as long as there is room."""
-    lost = STATE._replace(link=LinkState("waiting", until=103.2), waiting=2)
+    lost = replace(STATE, link=LinkState("waiting", until=103.2), waiting=2)
     assert text(lost, 120).endswith("│ 2 waiting │ reconnecting in 4 s · Enter to try now")
-    assert "Enter to try now" in text(lost._replace(waiting=0, unread=()), 60)
+    assert "Enter to try now" in text(replace(lost, waiting=0, unread=()), 60)
     assert "reconnecting in 4 s" in text(lost, 50)
     assert text(lost, 40) == " #ops 3 here │ 2 waiting │ again in 4 s" or "in 4 s" in text(lost, 40)
-    assert "connecting" in text(STATE._replace(link=LinkState("connecting")), 40)
+    assert "connecting" in text(replace(STATE, link=LinkState("connecting")), 40)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +91,14 @@ def test_a_lost_connection_is_said_at_any_width() -> None:
 )
 def test_it_says_why_the_server_is_trusted(standing: str, words: str) -> None:
     """Each reason in two words."""
-    assert text(STATE._replace(standing=standing), 140).endswith(words)  # type: ignore[arg-type] # all that there are
+    assert text(replace(STATE, trust=standing), 140).endswith(words)  # type: ignore[arg-type] # all that there are
 
 
 def test_an_answer_that_does_not_come_is_said() -> None:
     """A connection that stands is not the same as a server that answers."""
-    assert "connected 12 ms" in text(STATE._replace(link=CONNECTED._replace(asked=98.0)), 120)
-    assert "no answer for 4 s" in text(STATE._replace(link=CONNECTED._replace(asked=95.5)), 120)
-    assert "no answer for 4 s" in text(STATE._replace(link=CONNECTED._replace(asked=95.5)), 40)
+    assert "connected 12 ms" in text(replace(STATE, link=CONNECTED._replace(asked=98.0)), 120)
+    assert "no answer for 4 s" in text(replace(STATE, link=CONNECTED._replace(asked=95.5)), 120)
+    assert "no answer for 4 s" in text(replace(STATE, link=CONNECTED._replace(asked=95.5)), 40)
 
 
 def test_it_is_known_when_it_changes_by_itself() -> None:
@@ -112,7 +114,7 @@ def test_it_is_known_when_it_changes_by_itself() -> None:
 
 def test_names_of_others_do_no_harm() -> None:
     """Nothing in the line can move the cursor."""
-    state = STATE._replace(current="b\x1b[2J", unread=(Unread(0, "c\n", 1),))
+    state = replace(STATE, current="b\x1b[2J", unread=(Unread(0, "c\n", 1),))
     assert text(state, 120).isprintable()
 
 
@@ -124,9 +126,9 @@ def sends(*texts: str) -> dict[str, Send]:
 def test_what_is_answered_soon_is_not_shown() -> None:
     """A message is to be seen once it has waited for more than 150 ms, each for itself."""
     pending, outbox = Pending(), sends("one", "two")
-    pending.note({"0": outbox["0"]}, 10.0)
+    pending.update({"0": outbox["0"]}, 10.0)
     assert pending.changes_in(10.0) == 0.15
-    pending.note(outbox, 10.1)
+    pending.update(outbox, 10.1)
     assert pending.visible(outbox, 10.1) == []
     assert [send.text for send in pending.visible(outbox, 10.2)] == ["one"]
     assert [send.text for send in pending.visible(outbox, 10.3)] == ["one", "two"]

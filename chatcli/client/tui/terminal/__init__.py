@@ -1,1 +1,1 @@
-"""The terminal under the screen: keys in, escape sequences out; knows no chat."""
+"""The terminal: keys in, escape sequences out, without knowledge of the chat."""

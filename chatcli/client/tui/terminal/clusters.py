@@ -1,9 +1,12 @@
-"""Characters that consist of several code points: drawn as one, as wide as this terminal shows them.
+"""Characters of several code points, drawn as one cell as wide as this terminal shows them.
 
-prompt_toolkit counts and moves by code points (its issue 274, pull request 2045), and terminals do not agree on how
-wide an emoji of three people is. So the terminal is asked once, by printing samples and asking where the cursor is;
-until it has answered, the parts are counted. prompt_toolkit is given a private character of Unicode for each, which the
-output turns back; then the output puts the cursor where it is counted to be, whatever the terminal has made of it.
+prompt_toolkit counts and moves by code points (its issue 274, pull request 2045), and terminals disagree on the width
+of an emoji of three people. So samples are printed once, and the terminal reports the cursor's position after each;
+until then the widths of the parts are added. prompt_toolkit gets a private character of Unicode for each cluster, which
+the output replaces; then the output moves the cursor by the counted width, whatever the terminal has drawn.
+
+Two caches of prompt_toolkit that are not public are used, because it measures and draws characters by no other table:
+the widths (``_CHAR_SIZES_CACHE``) and the cells that depend on them (``_CHAR_CACHE``).
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from wcwidth import grapheme_boundary_before, iter_graphemes, wcwidth
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.widths import columns
 
-_FIRST, _LAST = 0x10F000, 0x10FFFD  # private, and of no use to anyone known
+_FIRST, _LAST = 0x10F000, 0x10FFFD  # private characters without a known use
 _JOINER, _SELECTOR = "\u200d", "\ufe0f"
 _TONES: Final = range(0x1F3FB, 0x1F400)
 _FLAGS: Final = range(0x1F1E6, 0x1F200)
 _JAMO: Final = range(0x1100, 0x1200)
 _TAB_STOP: Final = 8
 
-#: What the terminal is asked to show, by kind: each takes two columns where it is taken for one character.
+#: Samples by kind: each has two columns on a terminal that draws it as one character.
 SAMPLES: Final = {
     "joined": "👨‍👩‍👧",
     "toned": "👍🏽",
@@ -41,7 +44,7 @@ SAMPLES: Final = {
     "jamo": "\u1112\u1161\u11ab",
     "spacing": "\u0928\u093f",
 }
-_MOST: Final = 8  # columns that an answer may tell of a sample
+_MOST: Final = 8  # columns of a sample in a credible report
 
 
 def can_show(encoding: str | None) -> bool:
@@ -50,7 +53,7 @@ def can_show(encoding: str | None) -> bool:
 
 
 class Clusters:
-    """The characters that were met, and how wide this terminal shows their kinds."""
+    """The clusters seen so far, and the widths of their kinds on this terminal."""
 
     def __init__(self) -> None:
         self._private: dict[str, str] = {}
@@ -59,7 +62,7 @@ class Clusters:
         self._asked: list[str] = []
 
     def private(self, cluster: str) -> str:
-        """Return the private character for a cluster, or the cluster where there are no more of them."""
+        """Return the private character for a cluster, or the cluster if there are no more private ones."""
         known = self._private.get(cluster)
         if known is None:
             if len(self._private) > _LAST - _FIRST:
@@ -70,7 +73,7 @@ class Clusters:
         return known
 
     def width(self, cluster: str) -> int:
-        """Return how many columns this terminal gives a cluster, as far as it was asked."""
+        """Return the columns of a cluster on this terminal, by the reports so far."""
         kind = _kind(cluster)
         apart = sum(max(0, wcwidth(char)) for char in cluster)
         measured = self._measured.get(kind)
@@ -81,26 +84,26 @@ class Clusters:
         return columns(cluster) if measured == columns(SAMPLES[kind]) else apart
 
     def questions(self) -> str:
-        """Return what to send so that the terminal tells how wide it shows each kind, and nothing of it stays."""
+        """Return the output that makes the terminal report the width of each kind, and erases the samples."""
         self._asked = list(SAMPLES)
         return "".join(f"\r{sample}\x1b[6n" for sample in SAMPLES.values()) + "\r\x1b[K"
 
     def drawn(self, data: str) -> str | None:
-        """Return what to send for what prompt_toolkit writes into a cell; None where it is written as it is."""
+        """Return the output for a cell of prompt_toolkit, or None if it is written as it is."""
         cluster = self._text.get(data)
         if cluster is None:
             return None
         width = _CHAR_SIZES_CACHE[data]
-        # What stood there is taken away first: the terminal may show less than was counted.
+        # Erased first: the terminal may draw fewer columns than were counted.
         return f"\x1b7{' ' * width}\x1b8\x1b7{cluster}\x1b8\x1b[{width}C" if width else cluster
 
     @property
-    def asks(self) -> bool:
-        """Whether the terminal has yet to answer."""
+    def is_measuring(self) -> bool:
+        """Whether reports of the terminal are still to come."""
         return bool(self._asked)
 
-    def answer(self, column: int) -> bool:
-        """Take an answer, counted from 1; return whether to draw anew what is shown."""
+    def record(self, column: int) -> bool:
+        """Record a reported column, counted from 1; return whether to draw again."""
         if not self._asked:
             return False
         kind, width = self._asked.pop(0), column - 1
@@ -113,7 +116,7 @@ class Clusters:
         return bool(self._text)
 
     def mapped(self, fragments: Fragments) -> Fragments:
-        """Return pieces with private characters for what consists of several code points."""
+        """Return styled text with private characters for clusters."""
         return [(name, text if text.isascii() else "".join(self._mapped(text))) for name, text in fragments]
 
     def _mapped(self, text: str) -> Iterator[str]:
@@ -122,7 +125,7 @@ class Clusters:
 
     @staticmethod
     def is_plain(unit: str) -> bool:
-        """Return whether a character is drawn as it is."""
+        """Return whether a character is drawn by prompt_toolkit alone."""
         return len(unit) == 1 and not _FIRST <= ord(unit) <= _LAST
 
 
@@ -141,22 +144,22 @@ def _kind(cluster: str) -> str:
     return "spacing" if any(unicodedata.category(char) == "Mc" for char in cluster) else ""
 
 
-#: Those of this process, as prompt_toolkit's table of widths is.
+#: One for the process, because prompt_toolkit's table of widths is.
 CLUSTERS: Final = Clusters()
 
 
 class ClusterProcessor(Processor):
-    """Shows the line that is typed with one cell for each character, and its tabs up to the text's own stops."""
+    """Shows typed text with one cell for each character, and tabs up to the text's own stops."""
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """Return the line, and which place in it is which in the text."""
+        """Return the shown line, and the mapping between its places and those of the text."""
         fragments = transformation_input.fragments
         text = fragment_list_to_text(fragments)
         if text.isascii() and "\t" not in text:
             return Transformation(fragments)
         styles = [fragment[0] for fragment in explode_text_fragments(fragments)]
         shown: StyleAndTextTuples = []
-        places: list[int] = []  # in what is shown, for each place in the text
+        places: list[int] = []  # in the shown line, for each place in the text
         at = column = 0
         for unit in iter_graphemes(text):
             places += [len(shown)] * len(unit)
@@ -185,11 +188,11 @@ def _mappings(places: list[int], shown: int) -> tuple[Callable[[int], int], Call
 
 
 def joined_before(buffer: Buffer) -> int:
-    """Return of how many code points the character in front of the cursor consists."""
+    """Return the number of code points of the character before the cursor."""
     text = buffer.document.current_line_before_cursor
     return len(text) - grapheme_boundary_before(text, len(text)) if text and not text[-1].isascii() else len(text[-1:])
 
 
 def joined_after(buffer: Buffer) -> int:
-    """Return of how many code points the character at the cursor consists."""
+    """Return the number of code points of the character at the cursor."""
     return len(next(iter_graphemes(buffer.document.current_line_after_cursor), ""))

@@ -1,4 +1,4 @@
-"""The keys of the terminal that standard input is."""
+"""The keyboard input of the terminal."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from chatcli.client.tui.terminal.key_parser import KeyParser
 
 
 class KeyInput(Vt100Input):
-    """An input that gives back the keys when the rest of a paste or of a sequence never comes.
+    """An input that stops waiting if the rest of a paste or of a sequence never comes.
 
     Args:
-        locate: takes the row and the column of the cursor, where the terminal was asked for it.
+        on_position: called with row and column when the terminal reports the cursor's position.
 
     Attributes:
-        reads: how many times keys were read.
+        reads: the number of reads.
     """
 
-    def __init__(self, locate: Callable[[int, int], None] = lambda _row, _column: None) -> None:
+    def __init__(self, on_position: Callable[[int, int], None] = lambda _row, _column: None) -> None:
         super().__init__(sys.stdin)
         self.reads = 0
-        self._parser = KeyParser(self._take, time.monotonic, locate)
+        self._parser = KeyParser(self._add, time.monotonic, on_position)
         self.vt100_parser = self._parser
         self._ready: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def attach(self, input_ready_callback: Callable[[], None]) -> AbstractContextManager[None]:
-        """Return a context in which the loop calls back when there are keys."""
+        """Return a context in which the callback is called when there are keys."""
         return self._attached(input_ready_callback)
 
     def detach(self) -> AbstractContextManager[None]:
@@ -42,7 +42,7 @@ class KeyInput(Vt100Input):
         return self._detached()
 
     def read_keys(self) -> list[KeyPress]:
-        """Return the keys that have come."""
+        """Return the keys read so far."""
         self.reads += 1
         keys = super().read_keys()
         self._stop()
@@ -51,8 +51,8 @@ class KeyInput(Vt100Input):
             self._timer = asyncio.get_running_loop().call_later(wait, self._expire)
         return keys
 
-    def _take(self, press: KeyPress) -> None:
-        self._buffer.append(press)  # which is another list after each reading
+    def _add(self, press: KeyPress) -> None:
+        self._buffer.append(press)  # a new list after each read
 
     def _expire(self) -> None:
         self._timer = None

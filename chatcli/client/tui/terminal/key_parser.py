@@ -1,8 +1,8 @@
-"""Reads what a terminal sends as keys and pastes; whatever is neither is dropped.
+"""Parses the input of a terminal into keys and pastes, and drops everything else.
 
-prompt_toolkit's own parser knows a list of sequences and types the others into the text, character by character (its
-issue 1178 and pull request 2067). A paste whose end is lost keeps it from ever reading a key again, and one of
-megabytes is copied anew with each kilobyte. This one knows the forms of sequences instead.
+prompt_toolkit's parser knows a list of sequences and types all others into the text, character by character (its issue
+1178 and pull request 2067). After a paste whose end is lost it never reads a key again, and a paste of megabytes is
+copied with each kilobyte. This parser knows the forms of sequences instead.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from chatcli.client.interactive.sequences import PASTE_BEGIN, PASTE_END, Stroke,
 
 _ESCAPE: Final = "\x1b"
 _INTERRUPT: Final = re.compile(r"(?:\x03|\x1b\[99(?::\d*)*;5(?::[12])?u|\x1b\[27;5;99~)\Z")
-_BREAKS: Final = re.compile(r"[\x00-\x06\x08-\x1f]")  # what no answer of a terminal holds
-# Pastes that are longer are cut here, and refused as too long for a message where they are inserted.
+_BREAKS: Final = re.compile(r"[\x00-\x06\x08-\x1f]")  # characters that no report of a terminal contains
+# Longer pastes are cut here, and refused as too long for a message when they are inserted.
 _LONGEST_PASTE: Final = 1 << 20
-_LONGEST_PART: Final = 1 << 14  # of a sequence, beyond which its middle is forgotten
+_LONGEST_PART: Final = 1 << 14  # characters of a sequence; the middle of a longer one is dropped
 
-_AT_ONCE: Final = 0.1  # seconds between two reads of what was sent in one go
-_TYPED: Final = 8  # characters in one read, at most, that fingers have typed
-_SHORTEST: Final = len("\x1b]4")  # of a sequence's part that Alt and a key cannot have made
+_AT_ONCE: Final = 0.1  # seconds between two reads of data that was sent at once
+_TYPED: Final = 8  # characters in one read, at most, that may have been typed
+_SHORTEST: Final = len("\x1b]4")  # a part of a sequence that Alt and a key cannot have sent
 
 _PATIENCE: Final = 1.0  # seconds for the rest of a sequence
-_PATIENCE_WITH_PASTES: Final = 3.0  # which may come over slow lines
+_PATIENCE_WITH_PASTES: Final = 3.0  # seconds: pastes may come over slow lines
 _PATIENCE_WITH_INTERRUPTS: Final = 0.2
 
 _FUNCTIONAL: Final = re.compile(r"\x1b\[(\d*)(?:;(\d*)(?::(\d*))?)?(?:;[\d:]*)?([A-HPQS~])")
@@ -46,7 +46,7 @@ _NAVIGATION: Final[dict[int, Keys]] = dict(
         strict=True,
     )
 )
-# In the application mode that another program may have left on.
+# In the application mode, which another program may have left on.
 _KEYPAD: Final[dict[str, str | Keys]] = {
     "\x1bOM": Keys.ControlM,
     **{f"\x1bO{code}": char for code, char in zip("jklmnopqrstuvwxyX", "*+,-./0123456789=", strict=True)},
@@ -56,41 +56,41 @@ _WITH_CTRL: Final = {" ": "@", "2": "@", "3": "[", "4": "\\", "5": "]", "6": "^"
 
 
 class KeyParser(Vt100Parser):
-    """A parser that waits for the rest of a sequence or of a paste as long as it is told to.
+    """A parser that waits for the rest of a sequence or of a paste until a deadline.
 
     Args:
-        press: takes each key.
-        clock: the seconds since some moment.
-        locate: takes the row and the column of the cursor, where the terminal was asked for it.
+        press: called with each key.
+        clock: returns the seconds since some moment.
+        on_position: called with row and column when the terminal reports the cursor's position.
     """
 
     def __init__(
         self,
         press: Callable[[KeyPress], None],
         clock: Callable[[], float],
-        locate: Callable[[int, int], None] = lambda _row, _column: None,
+        on_position: Callable[[int, int], None] = lambda _row, _column: None,
     ) -> None:
         self._clock = clock
-        self._locate = locate
-        self._unread = ""  # a sequence that is not whole
-        self._sent = 0  # how many characters of it came at once, and so from the terminal, not from fingers
-        self._escaped = -_PATIENCE  # when Esc alone was taken for a key
+        self._on_position = on_position
+        self._unread = ""  # an incomplete sequence
+        self._sent = 0  # characters of it that came at once, and so from the terminal, not from fingers
+        self._escaped = -_PATIENCE  # the moment when Esc alone counted as a key
         self._fed = -_PATIENCE
         self._deadline: float | None = None
         self._paste: _Paste | None = None
         super().__init__(press)
 
     def reset(self, request: bool = False) -> None:  # noqa: ARG002 (as the base class has it)
-        """Forget what was begun."""
+        """Drop an incomplete sequence or paste."""
         self._unread, self._paste, self._deadline = "", None, None
 
     @property
     def deadline(self) -> float | None:
-        """When to call :meth:`expire`, by the clock, if nothing comes before; None where nothing is waited for."""
+        """The moment to call :meth:`expire`, by the clock, unless data comes before; None if nothing is incomplete."""
         return self._deadline
 
     def feed(self, data: str) -> None:
-        """Take what has come."""
+        """Parse data from the terminal."""
         if not data:
             return
         now = self._clock()
@@ -100,7 +100,7 @@ class KeyParser(Vt100Parser):
             self._feed_paste(data, at_once=at_once)
             return
         if not self._unread and now - self._escaped < _PATIENCE and _rest_of_sequence(data):
-            data = _ESCAPE + data  # which came late and was taken for the key
+            data = _ESCAPE + data  # that Esc was the start of this sequence, not a key
         self._unread += data
         self._read()
         if self._paste is not None or not self._unread:
@@ -112,14 +112,14 @@ class KeyParser(Vt100Parser):
             self._unread = self._unread[: _LONGEST_PART // 2] + self._unread[-2:]
 
     def flush(self) -> None:
-        """Take Esc for the key that it is where nothing has followed; what else was begun has until its deadline."""
+        """Press Esc if nothing has followed it; other sequences wait until their deadline."""
         if self._unread == _ESCAPE:
             self._unread, self._deadline = "", None
             self._escaped = self._clock()
             self._press(Keys.Escape, _ESCAPE)
 
     def expire(self) -> None:
-        """Wait no longer for what has not come: a paste ends, of a sequence is left what was typed after it."""
+        """Stop waiting: end a paste, and press the keys that were typed after an incomplete sequence."""
         self._deadline = None
         if self._paste is not None:
             self._end_paste(self._paste.text())
@@ -127,18 +127,18 @@ class KeyParser(Vt100Parser):
             self._give_up()
 
     def _read(self) -> None:
-        """Press the keys up to where a sequence is not whole."""
+        """Press the keys before an incomplete sequence."""
         while self._unread:
             escape = self._unread.find(_ESCAPE)
             typed, self._unread = (self._unread, "") if escape < 0 else (self._unread[:escape], self._unread[escape:])
             for char in typed:
                 self._press_character(char)
             if typed:
-                self._began_anew()
+                self._sequence_ended()
             after = end(self._unread, 0)
             if after is not None:
                 sequence, self._unread = self._unread[:after], self._unread[after:]
-                self._began_anew()
+                self._sequence_ended()
                 if sequence == PASTE_BEGIN:
                     rest, self._unread = self._unread, ""
                     self._paste = _Paste()
@@ -151,13 +151,13 @@ class KeyParser(Vt100Parser):
                 self._press_start()
 
     def _press_start(self) -> None:
-        """Press what can begin no sequence any more: Esc and another key, or the rest of one that was broken off."""
+        """Press keys that cannot start a sequence: Esc and another key, or the keys after a broken one."""
         for length in (3, 2):  # SS3, and the Linux console's Shift-Tab
             start = self._unread[:length]
             keys = ANSI_SEQUENCES.get(start) or _KEYPAD.get(start)
             if keys is not None and len(start) == length:
                 self._unread = self._unread[length:]
-                self._began_anew()
+                self._sequence_ended()
                 self._press_all(keys, start[-1])
                 return
         broken = _BREAKS.search(self._unread, _SHORTEST)
@@ -167,13 +167,13 @@ class KeyParser(Vt100Parser):
         else:
             self._press(Keys.Escape, _ESCAPE)
             self._unread = self._unread[1:]
-        self._began_anew()
+        self._sequence_ended()
 
-    def _began_anew(self) -> None:
+    def _sequence_ended(self) -> None:
         self._sent, self._deadline = 0, None
 
     def _give_up(self) -> None:
-        """Drop what the terminal has sent of a sequence, and take what was typed after it for keys."""
+        """Drop the terminal's part of a sequence, and press the keys that were typed after it."""
         unread, self._unread = self._unread, ""
         if self._sent >= _SHORTEST:
             rest = unread[self._sent :]
@@ -182,13 +182,13 @@ class KeyParser(Vt100Parser):
             rest = unread[1:]
         if rest:
             self._unread = rest
-            self._began_anew()
+            self._sequence_ended()
             self._read()
 
     def _feed_paste(self, data: str, *, at_once: bool) -> None:
         paste = self._paste
-        assert paste is not None  # noqa: S101 (as the caller has seen)
-        after = paste.take(data)
+        assert paste is not None  # noqa: S101 (the caller has checked)
+        after = paste.add(data)
         if after is not None:
             self._end_paste(paste.text())
             self.feed(after)
@@ -210,7 +210,7 @@ class KeyParser(Vt100Parser):
     def _press_sequence(self, sequence: str) -> None:
         key = stroke(sequence)
         if position := _POSITION.fullmatch(sequence):
-            self._locate(int(position[1]), int(position[2]))
+            self._on_position(int(position[1]), int(position[2]))
         elif key is not None:
             self._press_stroke(key)
         elif sequence in ANSI_SEQUENCES and not sequence.endswith(("u", PASTE_END)):
@@ -219,7 +219,7 @@ class KeyParser(Vt100Parser):
             self._press_functional(*functional.groups())
 
     def _press_functional(self, number: str, modifiers: str | None, event: str | None, final: str) -> None:
-        """Press an arrow, Home, F5 or the like, with the locks and the kinds of events that kitty's protocol adds."""
+        """Press an arrow, Home, F5 or the like, with the locks and kinds of events of kitty's protocol."""
         if event == "3":
             return
         held = (int(modifiers or 1) - 1) & ~_LOCKS
@@ -236,7 +236,7 @@ class KeyParser(Vt100Parser):
         if key.code in _NAVIGATION:
             self._press_all(_NAVIGATION[key.code], "")
         elif char in _ENTERS:
-            # Shift-Enter breaks the line, as Alt-Enter does: no terminal has such a key but for that.
+            # Shift-Enter breaks the line, as Alt-Enter does.
             self._press_all((Keys.Escape, Keys.ControlM) if key.alt or key.shift else Keys.ControlM, "\r")
         elif char == "\t":
             self._press_all(Keys.BackTab if key.shift else Keys.ControlI, "\t")
@@ -273,47 +273,47 @@ class KeyParser(Vt100Parser):
 
 
 class _Paste:
-    """What was pasted so far."""
+    """The text pasted so far."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
-        self._tail = ""  # the end of what has come, where the end mark may have begun
+        self._tail = ""  # the last characters, which may be the start of the end mark
 
-    def take(self, data: str) -> str | None:
-        """Take what has come; return what follows the end of the paste, or None where it goes on."""
+    def add(self, data: str) -> str | None:
+        """Add data; return the data after the end of the paste, or None if it is not complete."""
         data = self._tail + data
         found = data.find(PASTE_END)
         if found >= 0:
-            self._keep(data[:found])
+            self._append(data[:found])
             self._tail = ""
             return data[found + len(PASTE_END) :]
-        begun = next(self._begun(data), 0)
-        self._keep(data[: len(data) - begun])
-        self._tail = data[len(data) - begun :]
+        started = next(self._end_mark_starts(data), 0)
+        self._append(data[: len(data) - started])
+        self._tail = data[len(data) - started :]
         return None
 
     def interrupted(self, data: str) -> bool:
-        """Return whether the last thing that came is Ctrl-C, which may have been pressed because nothing happens."""
+        """Return whether the data ends with Ctrl-C, perhaps pressed because nothing happens."""
         return _last_interrupt(data) is not None
 
     def text(self) -> str:
-        """Return all of it."""
+        """Return the whole text."""
         return "".join(self._pieces) + self._tail
 
     @staticmethod
-    def _begun(data: str) -> Iterator[int]:
-        """Yield with how many characters of the end mark the data ends."""
+    def _end_mark_starts(data: str) -> Iterator[int]:
+        """Yield the numbers of characters of the end mark that the data ends with."""
         return (size for size in range(len(PASTE_END) - 1, 0, -1) if data.endswith(PASTE_END[:size]))
 
-    def _keep(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         if text and self._length <= _LONGEST_PASTE:
             self._pieces.append(text)
             self._length += len(text)
 
 
 def _last_interrupt(text: str) -> re.Match[str] | None:
-    """Return where a text ends with Ctrl-C, in whatever encoding; None where it does not."""
+    """Return the match of Ctrl-C, in any encoding, at the end of a text."""
     return _INTERRUPT.search(text, max(0, len(text) - len("\x1b[99:67:99;5:1u")))
 
 
@@ -321,5 +321,5 @@ _LATE: Final = re.compile(r"\[[0-9;:<=>?]+[@-~]|\]\d[^\x00-\x1f]*(?:\x07|\x1b\\)
 
 
 def _rest_of_sequence(data: str) -> bool:
-    """Return whether fingers cannot have typed it in one go, and it is what follows Esc in a sequence."""
+    """Return whether the data follows Esc in a sequence, and cannot have been typed at once."""
     return _LATE.match(data) is not None

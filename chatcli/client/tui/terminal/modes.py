@@ -1,7 +1,7 @@
-"""Gives the terminal back as it was while the program is stopped and when a signal ends it, and takes it again.
+"""Restores the terminal's modes while the program is stopped and when a signal ends it.
 
-prompt_toolkit does so for Ctrl-Z alone. A program that another one stops (``kill -TSTP``) would leave its shell without
-echo, and find the terminal in the shell's modes when it goes on.
+prompt_toolkit does so for Ctrl-Z only. A program stopped by another one (``kill -TSTP``) would leave its shell without
+echo, and find the terminal in the shell's modes when it continues.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from prompt_toolkit.key_binding import KeyBindings
 
 from chatcli.client.tui.terminal.reflow import ReflowRenderer
 
-_ENDS: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
+_ENDING: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
 _WAIT: Final = 0.3  # seconds, while another program has the terminal
 
 
 class Modes:
-    """The modes of the terminal that standard input is.
+    """The modes of the terminal of standard input.
 
     Attributes:
-        at_end: what to do before a signal ends the program.
+        at_end: functions to call before a signal ends the program.
     """
 
     def __init__(self) -> None:
@@ -43,74 +43,74 @@ class Modes:
 
     def __enter__(self) -> Self:
         self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self._loop.add_signal_handler(signal.SIGCONT, self._go_on)
-        for number in _ENDS:
+        self._loop.add_signal_handler(signal.SIGCONT, self._continue)
+        for number in _ENDING:
             self._loop.add_signal_handler(number, self._end, number)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGTSTP, signal.SIGCONT, *_ENDS):
+        for number in (signal.SIGTSTP, signal.SIGCONT, *_ENDING):
             self._loop.remove_signal_handler(number)
         if self._waiting is not None:
             self._waiting.cancel()
 
     def watch(self, app: Application[str]) -> None:
-        """Take this for what is drawn on the terminal from now on."""
+        """Make this the application that draws on the terminal from now on."""
         self._app = app
 
     def bind(self, bindings: KeyBindings) -> None:
-        """Have Ctrl-Z stop the program."""
+        """Add a binding by which Ctrl-Z stops the program."""
 
         @bindings.add("c-z", eager=True)
         def _stop(_: object) -> None:
             self.suspend(together=True)
 
     def suspend(self, *, together: bool = False) -> None:
-        """Stop; return when the program goes on.
+        """Stop the program; return when it continues.
 
         Args:
-            together: whether to stop those, too, that the shell has started together with this program.
+            together: whether to stop the whole process group, as the terminal does.
         """
-        self._give_back()
-        self._loop.remove_signal_handler(signal.SIGTSTP)  # leaves the signal's usual effect
+        self._restore()
+        self._loop.remove_signal_handler(signal.SIGTSTP)  # restores the default action
         os.kill(0 if together else os.getpid(), signal.SIGTSTP)
         self._loop.add_signal_handler(signal.SIGTSTP, self.suspend)
-        self._go_on()
+        self._continue()
 
     def _is_drawing(self) -> bool:
-        """Return whether the terminal is ours, and not an editor's."""
-        return self._app is not None and self._app.is_running and not self._app._running_in_terminal  # noqa: SLF001 (not told otherwise)
+        """Return whether the application draws, and no editor has the terminal."""
+        return self._app is not None and self._app.is_running and not self._app._running_in_terminal  # noqa: SLF001 (there is no public flag)
 
-    def _give_back(self) -> None:
+    def _restore(self) -> None:
         if not self._is_drawing() or self._app is None:
             return
-        with contextlib.suppress(OSError, termios.error):  # the terminal has gone away
+        with contextlib.suppress(OSError, termios.error):  # the terminal is gone
             self._app.renderer.erase()
             if self._before is not None:
                 termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)
 
-    def _go_on(self) -> None:
-        """Take the terminal, as soon as no other program has it, and draw anew."""
+    def _continue(self) -> None:
+        """Set the modes and draw again, once no other program has the terminal."""
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
         if not self._is_drawing() or self._app is None:
             return
-        in_front = self._in_front()
+        in_front = self._is_foreground()
         if isinstance(self._app.renderer, ReflowRenderer):
             self._app.renderer.paused = not in_front
-        if not in_front:  # after `bg`: to change modes now would stop us again
-            self._waiting = self._loop.call_later(_WAIT, self._go_on)
+        if not in_front:  # after `bg`: changing modes now would stop the program again
+            self._waiting = self._loop.call_later(_WAIT, self._continue)
             return
         with contextlib.suppress(OSError, termios.error):
-            self._app.input.raw_mode().__enter__()  # left with the one that the application has entered
-            self._app.renderer.erase()  # what was drawn stands there where nothing has stopped us
+            self._app.input.raw_mode().__enter__()  # left together with the application's own
+            self._app.renderer.erase()  # a drawing is still there if nothing has stopped the program
             self._app.invalidate()
 
-    def _in_front(self) -> bool:
+    def _is_foreground(self) -> bool:
         try:
             return os.tcgetpgrp(self._terminal) == os.getpgrp()
-        except OSError:  # not the terminal that controls us: nobody else can have it
+        except OSError:  # not the controlling terminal: no other program can have it
             return True
 
     def _end(self, number: int) -> None:
@@ -118,6 +118,6 @@ class Modes:
             for do in self.at_end:
                 do()
         finally:
-            self._give_back()
-            self._loop.remove_signal_handler(number)  # leaves the signal's usual effect
+            self._restore()
+            self._loop.remove_signal_handler(number)  # restores the default action
             os.kill(os.getpid(), number)

@@ -1,7 +1,7 @@
-"""Writes to the terminal in one piece: what is taken away, what is printed and what is drawn again.
+"""An output that erases, prints and draws again in one piece.
 
-prompt_toolkit flushes after each of these. Under a stream of messages the reader then sees the input line vanish and
-come back (its issues 680, 681 and 1172), so here nothing is passed on until the whole picture is there.
+prompt_toolkit flushes after each of these. In a stream of messages the reader then sees the input line vanish and come
+back (its issues 680, 681 and 1172), so here the output is held until the drawing is complete.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 
 from chatcli.client.tui.terminal.clusters import CLUSTERS
 
-# Synchronized output: a terminal that knows it shows all of it at once, others ignore it.
+# Synchronized output: a terminal that supports it shows everything in between at once, others ignore it.
 # https://gist.github.com/christianparpart/d8a62cc1ab659194337d73e399004036
 _BEGIN: Final = "\x1b[?2026h"
 _END: Final = "\x1b[?2026l"
 
 
 class WholeOutput(Vt100_Output):
-    """An output that can be held back."""
+    """An output that can be held."""
 
     _holding = False
 
     @classmethod
     def of_terminal(cls) -> WholeOutput:
-        """Make one for the terminal that standard output is."""
+        """Return an output for the terminal of standard output."""
 
         def size() -> Size:
             try:
                 columns, rows = os.get_terminal_size(sys.stdout.fileno())
-            except OSError:  # the terminal has gone away
+            except OSError:  # the terminal is gone
                 columns, rows = 0, 0
             return Size(rows=rows or 24, columns=columns or 80)
 
-        # No cursor position requests by prompt_toolkit: their answers come late on slow lines, and nothing needs them.
+        # prompt_toolkit does not request the cursor's position: reports come late on slow lines, and it needs none.
         return cls(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
 
     def erase_down(self) -> None:
         """Erase from the cursor on, which prompt_toolkit has put into the first column.
 
-        tmux takes erasing all from the first row on for clearing the screen, and keeps a copy in the scrollback
-        (its option scroll-on-clear). So the first cell is erased apart.
+        tmux treats erasing from the first row on as clearing the screen, and keeps a copy in the scrollback (its option
+        scroll-on-clear). So the first cell is erased by itself.
         """
         self.write_raw("\x1b[K\x1b[C\x1b[J\x1b[D")
 
     def write(self, data: str) -> None:
-        """Write text, or what one cell holds."""
+        """Write text, or the content of one cell."""
         cluster = CLUSTERS.drawn(data) if not data.isascii() else None
         if cluster is None:
             super().write(data)
@@ -59,13 +59,13 @@ class WholeOutput(Vt100_Output):
             self.write_raw(cluster)
 
     def flush(self) -> None:
-        """Pass on what was written, unless it is being held."""
+        """Write to the terminal, unless the output is held."""
         if not self._holding:
             super().flush()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold everything that is written meanwhile, then pass it on in one piece."""
+        """Hold the output within the context, then write it in one piece."""
         if self._holding:
             yield
             return

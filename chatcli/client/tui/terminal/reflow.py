@@ -1,9 +1,14 @@
-"""Takes the input line away whole also where the window has become narrower, and what stands around it lower.
+"""A renderer that erases the input line completely after the window has become narrower or lower.
 
-Many terminals then break each row that has become too long into several, and the cursor goes down with them.
-prompt_toolkit counts the rows as it drew them, goes up too few, and leaves copies above (its issues 29, 932 and 1933).
-Others cut rows off, and there its count is right: going up further would take away messages. Which of both a terminal
-does cannot be asked, so it is told by its name; one that is not known counts as the second kind.
+Many terminals then break each row that is too long into several, and the cursor moves down with them. prompt_toolkit
+counts the rows as it drew them, goes up too few, and leaves copies above (its issues 29, 932 and 1933). Other terminals
+cut rows off, and there its count is right: going up further would erase messages. A terminal cannot be asked, so its
+name decides; an unknown one counts as the second kind. Nothing helps if the window changes while a drawing for the
+former size is on its way.
+
+The renderer reads and sets attributes of prompt_toolkit that are not public (``_last_screen``, ``_last_size``,
+``_cursor_pos``): only they tell what stands on the screen. Releases of prompt_toolkit 3 have kept them, so that
+pyproject.toml allows no 4; the tests in a real terminal fail if they change.
 """
 
 from __future__ import annotations
@@ -26,15 +31,15 @@ _MARKS: Final = (
     *("GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID"),
 )
 _TERMS: Final = ("tmux", "foot", "alacritty", "xterm-kitty", "xterm-ghostty", "wezterm", "contour")
-_ANSWER: Final = 2.0  # seconds after which an answer is taken for lost
+_ANSWER: Final = 2.0  # seconds after which a report counts as lost
 _PROGRAMS: Final = ("Apple_Terminal", "iTerm.app", "WezTerm", "ghostty", "tmux")
 
 
 def breaks_rows(env: Mapping[str, str]) -> bool:
-    """Return whether the terminal is known to break rows that have become too long."""
+    """Return whether the terminal is known to break rows that are too long."""
     if "TMUX" in env:
         return True
-    if "STY" in env or "XTERM_VERSION" in env:  # GNU screen and xterm cut; marks of what is around them do not count
+    if "STY" in env or "XTERM_VERSION" in env:  # GNU screen and xterm cut, whatever terminal is around them
         return False
     return (
         any(mark in env for mark in _MARKS)
@@ -49,38 +54,38 @@ def is_tmux(env: Mapping[str, str]) -> bool:
 
 
 class ReflowRenderer(Renderer):
-    """A renderer that knows where the cursor has gone when the window has become narrower.
+    """A renderer that knows where the cursor is after the window has become narrower.
 
     Args:
-        style: how it looks.
-        output: where it is drawn.
-        breaks: whether the terminal breaks rows that have become too long.
+        style: the looks of the style classes.
+        output: the output to draw on.
+        breaks: whether the terminal breaks rows that are too long.
 
     Attributes:
-        paused: whether another program has the terminal, and nothing is drawn.
+        paused: whether another program has the terminal, so that nothing may be drawn.
     """
 
     def __init__(self, style: BaseStyle, output: WholeOutput, *, breaks: bool) -> None:
         self._breaks = breaks
         self._drawings = 0
         self._prelude = ""
-        self._unanswered = 0  # questions where the cursor is
-        self._asked_at = 0  # number of drawings before the last of them
+        self._unanswered = 0  # requests for the cursor's position
+        self._asked_at = 0  # number of drawings before the last request
         self._asked_when = 0.0
-        self._kept: Size | None = None  # the window in which the input line is at the bottom
+        self._bottom_of: Size | None = None  # the window in which the input line was moved to the bottom
         self._whole = output
         self.paused = False
         super().__init__(style, output)
 
     def erase(self, leave_alternate_screen: bool = True) -> None:
-        """Take away what was drawn."""
+        """Erase the drawing."""
         if self.paused:
             return
         self._follow_cursor()
         super().erase(leave_alternate_screen)
 
     def render(self, app: Application[object], layout: Layout, is_done: bool = False) -> None:
-        """Draw what has changed, or all of it in a window of another size."""
+        """Draw the changes, or everything in a window of another size."""
         if self.paused:
             return
         with self._whole.held():
@@ -92,17 +97,17 @@ class ReflowRenderer(Renderer):
             self._drawings += 1
 
     def precede(self, data: str) -> None:
-        """Write something in front of the next drawing: the terminal does not echo its answers then."""
+        """Write something before the next drawing, when the terminal no longer echoes its reports."""
         self._prelude = data
 
     def keep_at_bottom(self) -> None:
-        """Have what stands on the screen moved down to its end in a window of another size; for tmux.
+        """Move the drawing down to the bottom of the window, if its size has changed; for tmux.
 
-        In a narrower window tmux moves rows from the top of the screen into its history, also where there are blank
-        ones at the bottom. Of an input line further up the beginning went there, out of reach, and stayed as a copy.
+        In a narrower window tmux moves rows from the top of the screen into its history, even if there are blank rows
+        at the bottom. The start of an input line further up would go there, out of reach, and stay as a copy.
         """
-        if self._kept != self.output.get_size():
-            self._kept = self.output.get_size()
+        if self._bottom_of != self.output.get_size():
+            self._bottom_of = self.output.get_size()
             self._ask()
 
     def _ask(self) -> None:
@@ -114,27 +119,29 @@ class ReflowRenderer(Renderer):
         self.output.write_raw("\x1b[6n")
         self.output.flush()
 
-    def located(self, row: int) -> None:
-        """Move the input line down by the cursor's row, unless something was drawn since the terminal was asked."""
+    def cursor_reported(self, row: int) -> None:
+        """Move the drawing down by the reported row of the cursor, unless more was drawn since the request."""
         if not self._unanswered:
             return
         self._unanswered -= 1
-        if self._last_screen is None or self._kept is None or self._unanswered:  # the answer to a later question comes
+        if (
+            self._last_screen is None or self._bottom_of is None or self._unanswered
+        ):  # the report for a later request comes
             return
-        if self._kept != self.output.get_size():  # it is asked anew once that is drawn
+        if self._bottom_of != self.output.get_size():  # asked again after the drawing for the new size
             return
         if self._drawings != self._asked_at:
             self._ask()
             return
-        below = self._kept.rows - (row - self._cursor_pos.y + self._last_screen.height - 1)
-        if 0 < below < self._kept.rows:
+        below = self._bottom_of.rows - (row - self._cursor_pos.y + self._last_screen.height - 1)
+        if 0 < below < self._bottom_of.rows:
             self.output.write_raw(f"\x1b7\x1b[H\x1b[{below}L\x1b8\x1b[{below}B")
             self.output.flush()
 
     def _shrink(self, layout: Layout) -> None:
-        """Take away what was drawn where less is to be drawn now.
+        """Erase the drawing if the next one is lower.
 
-        prompt_toolkit keeps the height that it once had, so that blank rows stay where a menu was (its issue 353).
+        prompt_toolkit keeps the height, so that blank rows stay where a menu was (its issue 353).
         """
         size = self.output.get_size()
         if self._last_screen is None or self._last_size != size:
@@ -157,19 +164,19 @@ class ReflowRenderer(Renderer):
             return
         x, y = self._cursor_pos
         rows = sum(rows_of(_length(self._last_screen, row), columns) for row in range(y))
-        # At the end of a row that fills the window the cursor has not gone on to the next one.
+        # At the end of a row that fills the window the cursor has not moved to the next row.
         waits = x > 0 and x % columns == 0 and self._last_screen.data_buffer[y][x].char == " "
         self._cursor_pos = Point(columns if waits else x % columns, rows + (x - waits) // columns)
         self._last_size = self._last_size._replace(columns=columns)
-        self._last_screen = None  # it is not there any more as it was drawn
+        self._last_screen = None  # the rows on the screen are no longer those that were drawn
 
 
 def rows_of(length: int, columns: int) -> int:
-    """Return how many rows of a window a line takes that is so long."""
+    """Return the number of rows that a line of this length has."""
     return max(1, -(-length // columns))
 
 
 def _length(screen: Screen, row: int) -> int:
-    """Return up to which column something was drawn in a row, as prompt_toolkit decides it."""
+    """Return the number of columns drawn in a row, as prompt_toolkit counts them."""
     cells = screen.data_buffer[row]
     return max((column + cell.width for column, cell in cells.items() if cell.char != " " or cell.style), default=0)

@@ -25,11 +25,11 @@ def test_parts_are_counted_until_the_terminal_has_answered() -> None:
     assert [clusters.width(text) for text in SAMPLES.values()] == [6, 4, 4, 1, 2, 1]
     clusters.questions()
     for column in (3, 5, 3, 2, 3, 3, 70):  # as tmux 3.3 shows them, and an answer to somebody else
-        clusters.answer(column)
+        clusters.record(column)
     assert [clusters.width(text) for text in SAMPLES.values()] == [2, 4, 2, 1, 2, 2]
     assert clusters.width("\u0915\u094d\u0937\u093f") == 3
     clusters.questions()
-    clusters.answer(1)
+    clusters.record(1)
     assert clusters.width(FAMILY) == 2
 
 
