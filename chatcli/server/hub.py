@@ -38,7 +38,7 @@ from chatcli.store.interface import Log
 from chatcli.store.records import Barrier, Batch, Change, Entry, MessageRow, OnWritten, Rename
 
 if TYPE_CHECKING:
-    from chatcli.store.question_data import Extra
+    from chatcli.store.question_data import QuestionData
 
 logger = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Hub:
         recipient: User | Room,
         frame: Send,
         raw_id: bytes,
-        extra: Extra | None = None,
+        extra: QuestionData | None = None,
     ) -> int:
         """Queue a message for the log; return its size."""
         origin, at = Origin(session, sender, recipient), self.clock()

@@ -1,4 +1,4 @@
-"""What few messages have beside their text: the choices of a question, or what it was answered with."""
+"""The data of questions and answers: what few messages have besides their text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final
 import msgspec
 
 
-class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is kept of it, as JSON in a column that is empty for all other messages.
+class QuestionData(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Stored as JSON, in a column that is empty for all other messages.
 
     Attributes:
-        choices: with them it is a question.
-        until: up to when that is open, in milliseconds since 1970-01-01 UTC; None for as long as nobody answers it.
-        answer: the number of a choice, or -1: with it the message is the answer to the question ``re``.
+        choices: the choices of a question; empty for an answer.
+        until: when the question expires, in milliseconds since 1970-01-01 UTC; None if it stays open until answered.
+        answer: the index of a choice, or -1: the message is the answer to the question ``re``.
     """
 
     choices: Sequence[str] = ()
@@ -22,22 +22,22 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     answer: int | None = None
 
 
-NOTHING: Final = Extra()
+NOTHING: Final = QuestionData()
 
 _encode: Final = msgspec.json.Encoder().encode
-_decode: Final = msgspec.json.Decoder(Extra).decode
+_decode: Final = msgspec.json.Decoder(QuestionData).decode
 
 
-def encode(extra: Extra) -> str:
-    """Return what is kept of it."""
-    return _encode(extra).decode()
+def encode(data: QuestionData) -> str:
+    """Return the JSON to store."""
+    return _encode(data).decode()
 
 
-def decode(kept: str | None) -> Extra:
-    """Return what was kept; nothing, where there is none or damage has made it something else."""
-    if kept is None:
+def decode(stored: str | None) -> QuestionData:
+    """Return the data that was stored; ``NOTHING`` if there is none, or if damage has made it something else."""
+    if stored is None:
         return NOTHING
     try:
-        return _decode(kept)
+        return _decode(stored)
     except (msgspec.DecodeError, TypeError, UnicodeEncodeError):
         return NOTHING

@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.store import retention
 from chatcli.store.queries import HistoryQuery, NewestQuery, Question, QuestionQuery, Unread, UnreadQuery
-from chatcli.store.question_data import NOTHING, Extra, decode, encode
+from chatcli.store.question_data import NOTHING, QuestionData, decode, encode
 from chatcli.store.records import Closed, Entry, MessageRow
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, Party, entry, row
@@ -18,17 +18,17 @@ CHOICES = ["yes", "no"]
 
 def question(sender: Party = ANN, recipient: Party = BOB, until: int | None = None) -> Entry:
     """Make a question."""
-    return extended(entry(sender, recipient, "deploy now"), Extra(CHOICES, until))
+    return extended(entry(sender, recipient, "deploy now"), QuestionData(CHOICES, until))
 
 
 def answer(re: int, number: int = 0, sender: Party = BOB, recipient: Party = ANN, id: bytes | None = None) -> Entry:  # noqa: A002 (the wire's name for it)
     """Make an answer."""
     made = entry(sender, recipient, CHOICES[number] if number >= 0 else "declined", id)
     made.re = re
-    return extended(made, Extra(answer=number))
+    return extended(made, QuestionData(answer=number))
 
 
-def extended(plain: Entry, extra: Extra) -> Entry:
+def extended(plain: Entry, extra: QuestionData) -> Entry:
     """Return a message with more than its text."""
     return Entry(
         id=plain.id,
@@ -193,7 +193,7 @@ def test_what_damage_has_made_of_it_is_nothing(kept: str) -> None:
 
 def test_long_choices_fill_a_page(house: Owner) -> None:
     """As texts do: nobody who reads is given more than a page at once."""
-    wide = Extra([str(number) * 60 for number in range(9)])
+    wide = QuestionData([str(number) * 60 for number in range(9)])
     house.write(*(extended(entry(ANN, BOB, "?"), wide) for _ in range(500)))
     assert len(house.read(BOB.id).rows) < 300
     assert len(house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=500)).rows) < 300

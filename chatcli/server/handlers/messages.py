@@ -20,7 +20,7 @@ from chatcli.store.records import Entry, Lookup, MessageRow
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import Room, User
-    from chatcli.store.question_data import Extra
+    from chatcli.store.question_data import QuestionData
 
 _NO_SENDER: Final = "A query cannot send; say hello with a name and another purpose."
 
@@ -136,7 +136,9 @@ def check(session: HubConnection, frame: f.Check) -> None:
     session.send(encode(f.Done(frame.n)))
 
 
-def _reply(session: HubConnection, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: Extra | None) -> None:
+def _reply(
+    session: HubConnection, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: QuestionData | None
+) -> None:
     """Take a message that answers another, once it is known that its sender may read that one there."""
     hub, sender = session.hub, session.require_user()
     answered = frame.re or 0

@@ -12,7 +12,7 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import DECLINED, MAX_OPEN, Answered, Message, Send
 from chatcli.server.model import Room
 from chatcli.store import question_data
-from chatcli.store.question_data import Extra
+from chatcli.store.question_data import QuestionData
 
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, User
@@ -22,7 +22,7 @@ _MOST_AWAITED: Final = 100  # answers, by one connection
 _TIME_IS_OVER: Final = "That question's time is over."
 
 
-def check(frame: Send) -> Extra | None:
+def check(frame: Send) -> QuestionData | None:
     """Return what a question has beside its text; None for an answer, which is looked at once its question is known.
 
     Raises:
@@ -42,12 +42,12 @@ def check(frame: Send) -> Extra | None:
     if frame.seconds is not None and not 1 <= frame.seconds <= MAX_OPEN:
         days = MAX_OPEN // 86_400
         raise Refused(codes.INVALID, f"A question is open for 1 to {MAX_OPEN} seconds, which is {days} days.")
-    return Extra(frame.choices)
+    return QuestionData(frame.choices)
 
 
-def kept(more: Extra, seconds: int | None, at: int) -> str:
+def kept(more: QuestionData, seconds: int | None, at: int) -> str:
     """Return what the log keeps of a question that is taken at that time, or of an answer."""
-    return question_data.encode(more if seconds is None else Extra(more.choices, at + seconds * 1000))
+    return question_data.encode(more if seconds is None else QuestionData(more.choices, at + seconds * 1000))
 
 
 def _words(recipient: User | Room, sender: User, number: int, choices: Sequence[str]) -> str:
@@ -105,7 +105,7 @@ class Questions:
         self._waiting: dict[int, dict[Connection, _Wait]] = {}  # by the seq of the question
         self._awaited: dict[Connection, set[int]] = {}
 
-    def answer(self, sender: User, recipient: User | Room, frame: Send, row: MessageRow) -> Extra:
+    def answer(self, sender: User, recipient: User | Room, frame: Send, row: MessageRow) -> QuestionData:
         """Put the words of an answer in the place of its text; return what it has beside that.
 
         Whether another one came before, the log decides.
@@ -131,7 +131,7 @@ class Questions:
             frame.text = _words(recipient, sender, number, question.choices)
         if question.until is not None and self._clock() > question.until:
             raise Refused(codes.NOT_OPEN, _TIME_IS_OVER)
-        return Extra(answer=number)
+        return QuestionData(answer=number)
 
     def why_closed(self, sender: User, closed: Closed) -> str:
         """Say why an answer came too late: which one counts."""

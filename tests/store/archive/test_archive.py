@@ -17,7 +17,8 @@ from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import frames
 from chatcli.store.archive.exporter import Exported, export
 from chatcli.store.archive.format import AnyLine
-from chatcli.store.archive.importer import Imported, import_archive
+from chatcli.store.archive.importer import import_archive
+from chatcli.store.archive.merge import Imported
 from tests.reference import ROOT
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
@@ -502,7 +503,7 @@ def test_a_line_that_cannot_be_taken_is_named(tmp_path: Path, line: dict[str, An
     (number, why), *others = refused(data, archive)
     assert number == 6
     assert sentence in why
-    assert not others or others[0][1].startswith("it stands behind the last one")
+    assert not others or others[0][1].startswith("it stands after the last one")
     assert dump(data) == [[], [], [], [], [], [], [], [], [("pruned", 0)]]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from chatcli.protocol.ids import id_bytes, uuid7
 from chatcli.store import retention
-from chatcli.store.question_data import Extra, encode
+from chatcli.store.question_data import QuestionData, encode
 from chatcli.store.records import Entry, Lookup
 from chatcli.store.sqlite import deleted
 from tests.store.owner import Owner
@@ -80,13 +80,13 @@ def test_what_is_new_keeps_its_order_around_a_repetition(chat: Owner) -> None:
 
 def test_questions_and_answers_are_known_again_too(chat: Owner) -> None:
     """A question is not asked a second time, nor an answer given."""
-    question = old(made(NOW, 1), extra=encode(Extra(("yes", "no"))))
+    question = old(made(NOW, 1), extra=encode(QuestionData(("yes", "no"))))
     chat.write(question)
-    answer = old(made(NOW, 2), re=question.seq, extra=encode(Extra(answer=0)))
+    answer = old(made(NOW, 2), re=question.seq, extra=encode(QuestionData(answer=0)))
     seqs = [question.seq, *delete(chat, answer)]
     again = [
-        old(made(NOW, 1), extra=encode(Extra(("yes", "no")))),
-        old(made(NOW, 2), re=question.seq, extra=encode(Extra(answer=0))),
+        old(made(NOW, 1), extra=encode(QuestionData(("yes", "no")))),
+        old(made(NOW, 2), re=question.seq, extra=encode(QuestionData(answer=0))),
     ]
     chat.write(*again)
     assert [(one.duplicate, one.seq) for one in again] == [(True, seq) for seq in seqs]
