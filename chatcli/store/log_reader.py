@@ -24,7 +24,7 @@ from chatcli.store.queries import (
     SearchQuery,
     UnreadQuery,
 )
-from chatcli.store.search import words
+from chatcli.store.search import tokenizer
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.search.query import TOO_MANY, search
 from chatcli.store.sqlite.counts import read_backlog, read_unread
@@ -85,7 +85,7 @@ class LogReader:
 
     def _search(self, query: SearchQuery, head: int, on_result: OnResult[Any]) -> None:
         try:
-            expression = words.parse(query.words)
+            expression = tokenizer.parse(query.words)
         except InputError as error:
             self._post(on_result, None, error)
             return

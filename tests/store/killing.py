@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.store import retention
 from chatcli.store.maintenance import erasure
-from chatcli.store.search import index, parts
+from chatcli.store.search import parts, renewal
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, PEOPLE, entry
@@ -45,7 +45,7 @@ def text_of(number: int) -> str:
 def hurry() -> None:
     """Clean as soon as something was deleted, in the smallest parts."""
     retention._REST = erasure._PAUSE = erasure._RETRY = erasure._SLICE = 0.0  # type: ignore[misc]  # for all of the process
-    index._CLEAR_AFTER = index._CLEAR_EVERY = index._CLEAR_RETRY = 0.01  # type: ignore[misc]
+    renewal._DELAY = renewal._INTERVAL = renewal._RETRY = 0.01  # type: ignore[misc]
     parts._MESSAGES = 300  # type: ignore[misc]
 
 

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from chatcli.store.search import words
+from chatcli.store.search import tokenizer
 
 #: Changes with the schema: an index that was made with another one is of no use.
 VERSION: Final = "in parts"
@@ -121,7 +121,13 @@ def find_stale(connection: sqlite3.Connection, newest: int) -> tuple[Part, Part 
 
 
 def renew(
-    connection: sqlite3.Connection, old: Part, new: Part | None, messages: list[Indexed], upto: int, *, last: bool
+    connection: sqlite3.Connection,
+    old: Part,
+    new: Part | None,
+    *,
+    messages: list[Indexed],
+    upto: int,
+    last: bool,
 ) -> None:
     """Make a part again, step by step.
 
@@ -169,4 +175,4 @@ def _rows(messages: Iterable[Indexed]) -> Iterator[tuple[int, str, str, str]]:
     """Yield what the index takes of messages, but for those that damage has made something else."""
     for seq, conversation, sender, text, _ in messages:
         if isinstance(text, str) and isinstance(conversation, int) and isinstance(sender, int) and sender > 0:
-            yield seq, words.flatten(text), place(conversation), author(sender)
+            yield seq, tokenizer.flatten(text), place(conversation), author(sender)

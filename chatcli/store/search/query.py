@@ -73,7 +73,7 @@ def search(
         connection: to the log.
         index: the index of the same log.
         query: what to find.
-        expression: the words of it, as :func:`chatcli.store.search.words.parse` gives them.
+        expression: the words of it, as :func:`chatcli.store.search.tokenizer.parse` gives them.
         head: everything up to this ``seq`` is to be found.
         deadline: when nobody waits for the answer any more, on the monotonic clock.
 
@@ -94,7 +94,7 @@ def search(
         return _search(connection, query, expression)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
-            index.doubt()
+            index.invalidate()
             raise StoreError("the search index is damaged, and is made again: try again in a while") from None
         if time.monotonic() > too_long:
             raise InputError("This search takes too long: look for rarer words, or in one place only.") from None

@@ -18,7 +18,7 @@ import pytest
 from chatcli.store import retention
 from chatcli.store.maintenance import erasure
 from chatcli.store.records import Entry
-from chatcli.store.search import index, parts
+from chatcli.store.search import parts, renewal
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, entry
@@ -37,7 +37,7 @@ def store(data: Path) -> OpenLog:
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clean as soon as something was deleted, in small parts."""
     monkeypatch.setattr(retention, "_REST", 0.0)
-    for module, names in ((erasure, ("_PAUSE", "_RETRY")), (index, ("_CLEAR_AFTER", "_CLEAR_EVERY", "_CLEAR_RETRY"))):
+    for module, names in ((erasure, ("_PAUSE", "_RETRY")), (renewal, ("_DELAY", "_INTERVAL", "_RETRY"))):
         for name in names:
             monkeypatch.setattr(module, name, 0.01)
     monkeypatch.setattr(parts, "_MESSAGES", 700)
@@ -129,7 +129,7 @@ def test_a_run_that_was_killed_leaves_its_work_to_the_next(
     chat.write(*(secret(n, size=n % 500) for n in range(600)), secret(1000, NOW + 1))
     assert len(chat.find(BOB.id, "secret7end")) == 1
     monkeypatch.setattr(erasure, "_PAUSE", 1000.0)
-    monkeypatch.setattr(index, "_CLEAR_AFTER", 1000.0)
+    monkeypatch.setattr(renewal, "_DELAY", 1000.0)
     prune(chat)
     left = tmp_path / "left"
     shutil.copytree(data, left)
@@ -163,7 +163,7 @@ def test_a_part_that_was_just_made_again_waits_for_the_next_round() -> None:
         parts.spoil(connection, [1])
         found = parts.find_stale(connection, parts.newest_number(connection))
         assert found is not None
-        parts.renew(connection, *found, messages[1:], 3, last=True)
+        parts.renew(connection, *found, messages=messages[1:], upto=3, last=True)
         parts.spoil(connection, [2])
         assert parts.find_stale(connection, found[0].number) is None
         assert parts.find_stale(connection, parts.newest_number(connection)) is not None

@@ -13,8 +13,7 @@ import pytest
 
 from chatcli.errors import StoreError
 from chatcli.store.queries import SearchQuery
-from chatcli.store.search import index as index_module
-from chatcli.store.search import words
+from chatcli.store.search import index_file, tokenizer
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.conftest import open_sqlite
@@ -59,7 +58,7 @@ def test_what_is_said_is_indexed_without_a_search(chat: Owner, data: Path) -> No
     """The index follows the log by itself."""
     chat.write(entry(ANN, BOB, "one word"))
     index = index_of(chat)
-    chat.run_while(lambda: index._upto < chat.log.head)
+    chat.run_while(lambda: index._file.upto < chat.log.head)
     chat.log.close()
     assert rows(data) == 1
 
@@ -115,8 +114,8 @@ def test_an_index_that_is_damaged_while_it_is_used_is_made_again(said: Owner, da
     assert len(chat.find(BOB.id, "word")) == 100
     index = index_of(chat)
     with index._lock:
-        assert index._connection is not None
-        index._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert index._file.connection is not None
+        index._file.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         size = index.path.stat().st_size
         with index.path.open("r+b") as file:
             file.seek(8192)
@@ -129,9 +128,9 @@ def test_an_index_that_cannot_be_written_hurts_the_search_only(said: Owner) -> N
     """On a full disk a search says why it finds nothing; messages go on; and afterwards everything is found."""
     index = index_of(said)
     with index._lock:
-        assert index._connection is not None
-        (pages,) = index._connection.execute("PRAGMA page_count").fetchone()
-        index._connection.execute(f"PRAGMA max_page_count = {pages}")
+        assert index._file.connection is not None
+        (pages,) = index._file.connection.execute("PRAGMA page_count").fetchone()
+        index._file.connection.execute(f"PRAGMA max_page_count = {pages}")
     many = [entry(ANN, BOB, " ".join(f"w{number * 40 + n}" for n in range(40))) for number in range(300)]
     assert said.write(*many).error is None
     answer = said.ask(SearchQuery(user=BOB.id, words="word", rooms=[], limit=10))
@@ -139,7 +138,7 @@ def test_an_index_that_cannot_be_written_hurts_the_search_only(said: Owner) -> N
     assert "cannot be searched now: database or disk is full" in str(answer)
     assert said.write(entry(BOB, ANN, "still word")).error is None
     with index._lock:
-        index._connection.execute("PRAGMA max_page_count = 1000000")
+        index._file.connection.execute("PRAGMA max_page_count = 1000000")
     assert said.find(BOB.id, "word") == ["still word", "another word", "one word"]
 
 
@@ -162,7 +161,7 @@ def test_a_log_that_was_put_back_gets_an_index_of_its_own(said: Owner, data: Pat
 def test_other_rules_for_words_make_the_index_again(said: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chatcli that takes texts apart differently does not look for its words in an index of the former ones."""
     said.log.close()
-    monkeypatch.setattr(words, "VERSION", "another")
+    monkeypatch.setattr(tokenizer, "VERSION", "another")
     said.reopen()
     assert len(said.find(BOB.id, "word")) == 2
 
@@ -170,13 +169,13 @@ def test_other_rules_for_words_make_the_index_again(said: Owner, monkeypatch: py
 def test_an_index_that_could_not_be_made_is_made_later(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk was full just then, nothing of the attempt is left."""
     with monkeypatch.context() as patched:
-        patched.setattr(index_module, "_STATE", "PRAGMA max_page_count = 1")
-        index_of(chat).doubt()  # it may be there already
+        patched.setattr(index_file, "_STATE", "PRAGMA max_page_count = 1")
+        index_of(chat).invalidate()  # it may be there already
         chat.write(entry(ANN, BOB, "one word"))
         answer = chat.ask(SearchQuery(user=BOB.id, words="word", rooms=[], limit=10))
         assert isinstance(answer, StoreError)
         assert "database or disk is full" in str(answer)
-        assert index_of(chat)._connection is None
+        assert index_of(chat)._file.connection is None
     assert chat.find(BOB.id, "word") == ["one word"]
 
 
@@ -184,16 +183,16 @@ def test_an_index_that_could_not_be_opened_is_not_filled_twice(said: Owner) -> N
     """It goes on from where it was, whatever kept it from looking that up the first time."""
     index = index_of(said)
     with index._lock:
-        assert index._connection is not None
-        assert index._log is not None
-        index._connection.close()
-        index._log.close()
-        index._connection, index._upto = None, 0  # as after a start
+        assert index._file.connection is not None
+        assert index._source._connection is not None
+        index._file.connection.close()
+        index._source._connection.close()
+        index._file.connection, index._file.upto = None, 0  # as after a start
     answer = said.ask(SearchQuery(user=BOB.id, words="word", rooms=[], limit=10))
     assert isinstance(answer, StoreError)
-    index._log = None
+    index._source._connection = None
     assert len(said.find(BOB.id, "word")) == 2
-    opened = index_of(said)._connection
+    opened = index_of(said)._file.connection
     assert opened is not None
     assert opened.total_changes == 0
 

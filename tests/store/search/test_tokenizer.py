@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.errors import InputError
-from chatcli.store.search.words import flatten, parse, split
+from chatcli.store.search.tokenizer import flatten, parse, split
 
 
 @pytest.mark.parametrize(
