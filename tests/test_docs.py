@@ -63,7 +63,7 @@ def declared(union: UnionType) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("title", "union"), [("What a client says", ClientFrame), ("What the server says", ServerFrame)]
+    ("title", "union"), [("Frames from the client", ClientFrame), ("Frames from the server", ServerFrame)]
 )
 def test_the_protocol_page_describes_every_frame_and_field(title: str, union: UnionType) -> None:
     """Frames and fields on the page are those of the code, in the same order."""
@@ -103,7 +103,7 @@ def test_every_example_on_the_protocol_page_can_be_read() -> None:
 
 def test_the_proof_on_the_protocol_page_is_what_the_code_makes() -> None:
     """What is signed, and both signatures, follow from the values beside them; the dialogue shows the same proof."""
-    part = section("How a conversation goes").split("\n### A proof, worked out\n")[1].split("\n### ")[0]
+    part = section("States of a connection").split("\n### A worked example\n")[1].split("\n### ")[0]
     given: dict[str, str] = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", part, flags=re.MULTILINE))
     identity = Identity(key_bytes(given["seed (the secret key)"], 32))
     nonce, channel = key_bytes(given["nonce"], 32), key_bytes(given["channel"], 32)
@@ -115,9 +115,9 @@ def test_the_proof_on_the_protocol_page_is_what_the_code_makes() -> None:
         claim
     )
     assert key_text(identity.sign(signed_bytes(claim))) == given["signature"]
-    assert key_text(identity.sign(plain)) == given["signature, were it a plain connection"]
+    assert key_text(identity.sign(plain)) == given["signature on a plain connection"]
     for value in (given["public key"], given["nonce"], given["server's key"], given["signature"]):
-        assert f'"{value}"' in section("How it looks")
+        assert f'"{value}"' in section("Format")
 
 
 def test_the_command_reference_is_what_help_prints() -> None:

@@ -23,19 +23,19 @@ EXAMPLES: Final[dict[str, list[Line]]] = {
     title: lines_of(block)
     for title, block in re.findall(r"^### (.+?)\n.*?^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 }
-#: What an example says of its server in its title.
+#: The limits of the server that an example names in its title.
 SERVERS: Final[dict[str, dict[str, Any]]] = {
     "By invitation only": {"access": "invite"},
-    "A line that is too long, where 300 bytes may be": {"frame": 300},
-    "Messages, where one may have 20 bytes": {"text": 20},
-    "Too many lines that cannot be taken, where three are": {"bad_frames": 3},
-    "Where a single connection is taken": {"connections": 1},
-    "Who says nothing": {"handshake": 0.5},
+    "A line that is too long, with a limit of 300 bytes": {"frame": 300},
+    "Messages, with a limit of 20 bytes": {"text": 20},
+    "Too many invalid lines, with a limit of three": {"bad_frames": 3},
+    "A server with a limit of one connection": {"connections": 1},
+    "A silent client": {"handshake": 0.5},
 }
-#: The same, where it takes more than a setting: what is patched, and with what.
+#: Limits that are not settings: the patched constant and its value.
 PATCHES: Final[dict[str, tuple[str, object]]] = {
-    "Where one may belong to a single room": ("chatcli.server.state.rooms.MOST_ROOMS", 1),
-    "Where searches wait for too long": ("chatcli.store.log_reader._MAX_SEARCHES", 0),
+    "Rooms, with a limit of one per user": ("chatcli.server.state.rooms.MOST_ROOMS", 1),
+    "Searches that wait too long": ("chatcli.store.log_reader._MAX_SEARCHES", 0),
 }
 
 
@@ -43,7 +43,7 @@ PATCHES: Final[dict[str, tuple[str, object]]] = {
 def locked(server: ThreadServer, title: str) -> Iterator[None]:
     """Have another program hold the log's database, where the example is about that."""
     with contextlib.closing(sqlite3.connect(server.data / "chatcli.db", isolation_level=None)) as other:
-        if title == "Where the log cannot be written":
+        if title == "A log that cannot be written":
             other.execute("BEGIN IMMEDIATE")
         yield
 
