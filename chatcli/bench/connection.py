@@ -105,8 +105,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_dialect", "_events", "_loop", "_out", "_rest", "_socket", "_state", "_way", "acknowledged", "attentive",
-        "begun", "caller", "head", "reached", "received", "seen", "speaks", "told",
+        "_conversation", "_dialect", "_events", "_loop", "_out", "_rest", "_socket", "_state", "_way", "acknowledged",
+        "attentive", "begun", "caller", "head", "reached", "received", "seen", "speaks", "told",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, dialect: Dialect, caller: Caller) -> None:
@@ -134,6 +134,7 @@ class Connection:
         self.begun = time.perf_counter()
         self._rest = b""
         self._out = bytearray()
+        self._conversation = self._dialect.converse(self.caller)
         self._way = way
         self._state = self._connected
         family = socket.AF_INET6 if ":" in way.host else socket.AF_INET
@@ -231,7 +232,7 @@ class Connection:
     def _greet(self) -> None:
         self._watch(READ)
         self._state = self._talking
-        self.say(self._dialect.greet(self.caller))
+        self.say(self._conversation.open())
 
     def _talking(self, what: int) -> None:
         connection = self._socket
@@ -296,13 +297,13 @@ class Connection:
                 return  # what was heard had us hang up
             if not line or self._dialect.message in line or (self._dialect.sent and self._dialect.sent in line):
                 continue
-            heard = self._dialect.hear(line, self.caller)
-            if heard.answer:
-                self.say(heard.answer)
-            if heard.step is Step.WELCOME:
-                self.head = heard.head
-            if heard.step is not Step.NONE and self.reached is not None:
-                self.reached(self, heard.step)
+            progress = self._conversation.receive(line)
+            if progress.answer:
+                self.say(progress.answer)
+            if progress.step is Step.WELCOME:
+                self.head = progress.head
+            if progress.step is not Step.NONE and self.reached is not None:
+                self.reached(self, progress.step)
 
     def _broken(self, error: OSError) -> ServerUnreachable:
         with contextlib.suppress(OSError):

@@ -33,12 +33,26 @@ class Step(enum.Enum):
     ENTERED = enum.auto()  # in the room
 
 
-class Heard(NamedTuple):
-    """What a line means: how far things are, what to answer, and where the log stood, if it says so."""
+class Progress(NamedTuple):
+    """The meaning of a line: the step reached, the bytes to answer with, and the newest message of the log."""
 
     step: Step = Step.NONE
     answer: bytes = b""
     head: int = 0
+
+
+class Conversation(Protocol):
+    """The client's end of one connection."""
+
+    def open(self) -> bytes:
+        """Return the bytes to send first."""
+
+    def receive(self, line: bytes) -> Progress:
+        """Read a line that is neither a message nor an acknowledgement.
+
+        Raises:
+            ChatError: the server refused something.
+        """
 
 
 class Dialect(Protocol):
@@ -58,15 +72,8 @@ class Dialect(Protocol):
     fresh_names: bool
     ping: bytes
 
-    def greet(self, caller: Caller) -> bytes:
-        """Return what is said first on a connection."""
-
-    def hear(self, line: bytes, caller: Caller) -> Heard:
-        """Read a line that is no message and no acknowledgement.
-
-        Raises:
-            Refused: the server said no.
-        """
+    def converse(self, caller: Caller) -> Conversation:
+        """Return the client's end of a new connection."""
 
     def enter(self, room: str) -> bytes:
         """Return what enters a room."""

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from chatcli.bench.dialect import Caller, Heard, Maker, Step
+from chatcli.bench.dialect import Caller, Maker, Progress, Step
 from chatcli.bench.plan import Order
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.key import Identity
-from chatcli.client.identity.trust import Channel
 from chatcli.protocol.address import Address
-from chatcli.protocol.codec import encode, server_frames
-from chatcli.protocol.frames import Challenge, Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
+from chatcli.protocol.client_connection import ClientConnection
+from chatcli.protocol.codec import encode
+from chatcli.protocol.frames import Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
+from chatcli.protocol.keys import Channel
 
 #: The ends of ids, in their order. What is between two of them is the same for all messages of a batch.
 _ENDS: Final = [b"%04x" % number for number in range(1 << 16)]
@@ -23,12 +24,47 @@ _ENDS: Final = [b"%04x" % number for number in range(1 << 16)]
 _PURPOSES: Final[dict[str, Purpose]] = {"listen": "listen", "send": "send"}
 
 
+class ChatcliConversation:
+    """The client's end of one connection.
+
+    Args:
+        protocol: the state of the connection.
+        hello: the first frame.
+    """
+
+    def __init__(self, protocol: ClientConnection, hello: Hello) -> None:
+        self._protocol = protocol
+        self._hello = hello
+
+    def open(self) -> bytes:
+        """Return the hello."""
+        return self._protocol.send(self._hello)
+
+    def receive(self, line: bytes) -> Progress:
+        """Read a frame, and answer a challenge.
+
+        Raises:
+            Refused: the server refused something.
+            ServerUnreachable: it closes the connection.
+        """
+        for frame in self._protocol.receive(line + b"\n"):
+            if isinstance(frame, (Error, ServerBye)):
+                raise as_exception(frame)
+            if isinstance(frame, Welcome):
+                return Progress(Step.WELCOME, head=frame.head)
+            if isinstance(frame, Live):
+                return Progress(Step.LIVE)
+            if isinstance(frame, Room):
+                return Progress(Step.ENTERED)
+        return Progress(answer=self._protocol.send())
+
+
 class Speech:
     """The protocol of chatcli, version 1.
 
     Args:
         login: the server, and the key that all names belong to.
-        channel: what the connections are known by.
+        channel: what proofs on the connections are bound to.
     """
 
     message = b'{"t":"message"'
@@ -41,30 +77,11 @@ class Speech:
         self._login = login
         self._channel = channel
 
-    def greet(self, caller: Caller) -> bytes:
-        """Return the hello."""
-        return encode(self._hello(caller))
-
-    def _hello(self, caller: Caller) -> Hello:
-        return self._login._replace(user=caller.name).hello(_PURPOSES[caller.purpose], caller.since)
-
-    def hear(self, line: bytes, caller: Caller) -> Heard:
-        """Read a frame, and answer a challenge.
-
-        Raises:
-            Refused: the server said no.
-            ServerUnreachable: it closes.
-        """
-        frame = server_frames().decode(line)
-        if isinstance(frame, Challenge):
-            return Heard(answer=encode(self._login.prove(self._hello(caller), frame, self._channel)))
-        if isinstance(frame, (Error, ServerBye)):
-            raise as_exception(frame)
-        if isinstance(frame, Welcome):
-            return Heard(Step.WELCOME, head=frame.head)
-        if isinstance(frame, Live):
-            return Heard(Step.LIVE)
-        return Heard(Step.ENTERED) if isinstance(frame, Room) else Heard()
+    def converse(self, caller: Caller) -> ChatcliConversation:
+        """Return the client's end of a new connection."""
+        login = self._login._replace(user=caller.name)
+        hello = login.hello(_PURPOSES[caller.purpose], caller.since)
+        return ChatcliConversation(ClientConnection(login.server, login.identity, self._channel), hello)
 
     def enter(self, room: str) -> bytes:
         """Return what enters a room."""

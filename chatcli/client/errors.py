@@ -1,8 +1,8 @@
-"""Turns what the server refuses into exceptions."""
+"""The exceptions that stand for the server's refusals."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from chatcli.errors import (
     ChatError,
@@ -11,43 +11,45 @@ from chatcli.errors import (
     Refused,
     ServerUnavailable,
     ServerUnreachable,
+    UnknownAsker,
     UnknownRecipient,
     UnknownReply,
 )
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, ServerBye
 
-if TYPE_CHECKING:
-    from chatcli.client.identity.key import Identity
-
-#: After these what was asked may work a little later: nothing is wrong with it.
-_PASSING: Final[dict[str, type[ServerUnavailable]]] = {
+#: Errors that pass: the same request may succeed a little later.
+_TEMPORARY: Final[dict[str, type[ServerUnavailable]]] = {
     codes.STORAGE: ServerUnavailable,
     codes.STOPPING: ServerUnreachable,
     codes.FULL: ServerUnreachable,
     codes.TIMEOUT: ServerUnreachable,
 }
-#: These mean that one end does not speak the protocol as the other understands it.
+#: Errors after which one end must be at fault.
 _GARBLED: Final = {codes.MALFORMED, codes.UNKNOWN_TAG, codes.INVALID, codes.UNEXPECTED}
 
 
-def of_greeting(frame: Error | ServerBye, identity: Identity | None) -> ChatError:
-    """Return the exception for what the server says before it lets us in.
+def login_refusal(frame: Error | ServerBye, key_path: str = "") -> ChatError:
+    """Return the exception for a frame that refuses the login.
 
-    Where the name is that of another key, the sentence names the key that was shown: it may be one that was made for
-    another user, or just now, as where cron or sudo has another HOME.
+    Args:
+        frame: the server's answer to the hello or to the proof.
+        key_path: the file of the key, which the sentence about a name of another key mentions: the key may have been
+            made for another user, or just now, as where cron or sudo sets another HOME.
     """
-    if frame.code != codes.NAME_TAKEN or identity is None or not identity.path:
+    if frame.code == codes.UNKNOWN_USER:
+        return UnknownAsker(frame.code, f"{frame.text} To ask, one must have joined or sent something before.", [])
+    if frame.code != codes.NAME_TAKEN or not key_path:
         return as_exception(frame)
     return Refused(
         frame.code,
-        f"{frame.text} The key that was shown is in {identity.path}: HOME or XDG_CONFIG_HOME may lead to another one.",
+        f"{frame.text} The key that was shown is in {key_path}: HOME or XDG_CONFIG_HOME may lead to another one.",
     )
 
 
 def as_exception(frame: Error | ServerBye) -> ChatError:
-    """Return the exception that says what the frame says."""
-    if (kind := _passing(frame)) is not None:
+    """Return the exception that stands for a refusal."""
+    if (kind := _temporary(frame)) is not None:
         return kind(frame.text, frame.code)
     if frame.code in (codes.UNKNOWN_USER, codes.NOT_HERE, codes.UNKNOWN_ROOM):
         return UnknownRecipient(frame.code, frame.text, frame.names if isinstance(frame, Error) else [])
@@ -70,9 +72,9 @@ def _mistake(frame: Error | ServerBye) -> InputError | None:
     return None
 
 
-def _passing(frame: Error | ServerBye) -> type[ServerUnavailable] | None:
-    """Return the exception for what is over in a while by itself, None for anything else."""
-    of_the_connection = isinstance(frame, ServerBye) or (frame.id, frame.n) == (None, None)
-    if frame.code == codes.TOO_MANY and of_the_connection:
-        return ServerUnavailable  # an address may do so much in a while; other limits wait for the user to do something
-    return _PASSING.get(frame.code)
+def _temporary(frame: Error | ServerBye) -> type[ServerUnavailable] | None:
+    """Return the exception for an error that passes by itself; None for any other."""
+    whole_connection = isinstance(frame, ServerBye) or (frame.id, frame.n) == (None, None)
+    if frame.code == codes.TOO_MANY and whole_connection:
+        return ServerUnavailable  # a limit per address and time; other limits wait for the user to act
+    return _TEMPORARY.get(frame.code)

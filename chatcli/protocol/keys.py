@@ -19,6 +19,22 @@ _ED25519_INFO: Final = bytes.fromhex("302a300506032b6570032100")
 _CONTEXT: Final = b"chatcli proof of key, version 1"
 
 
+class Channel(NamedTuple):
+    """The channel of a connection; a proof that is bound to it is useless on any other.
+
+    Attributes:
+        server_key: the fingerprint of the server's key; empty on a plain connection.
+        binding: SHA-256 of the certificate that the server showed; empty on a plain connection.
+    """
+
+    server_key: str
+    binding: bytes
+
+
+#: The channel of every connection without TLS.
+PLAIN: Final = Channel("", b"")
+
+
 class Claim(NamedTuple):
     """What a client signs to prove its key.
 

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatcli.bench.dialect import Caller, Heard, Maker, Step
+from chatcli.bench.dialect import Caller, Maker, Progress, Step
 from chatcli.bench.plan import Order
 from chatcli.errors import Refused
 
 _STEPS: Final = {b"376": Step.WELCOME, b"422": Step.WELCOME, b"366": Step.ENTERED}
+
+
+class IrcConversation:
+    """The client's end of one connection, under a name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def open(self) -> bytes:
+        """Return the registration."""
+        return b"NICK %s\r\nUSER u 0 * :bench\r\n" % _nick(self._name)
+
+    def receive(self, line: bytes) -> Progress:
+        """Read a numeric, or answer a ping.
+
+        Raises:
+            Refused: the server refused something.
+        """
+        words = line.split()
+        if words[0] == b"PING":
+            return Progress(answer=b"PONG " + b" ".join(words[1:]) + b"\r\n")
+        number = words[1] if len(words) > 1 else b""
+        if words[0] == b"ERROR" or (number[:1] in b"45" and number.isdigit() and number != b"422"):
+            raise Refused("irc", line.decode(errors="replace").strip())
+        return Progress(_STEPS.get(number, Step.NONE))
 
 
 class Irc:
@@ -20,23 +45,9 @@ class Irc:
     fresh_names = True
     ping = b"PING :x\r\n"
 
-    def greet(self, caller: Caller) -> bytes:
-        """Return the registration."""
-        return b"NICK %s\r\nUSER u 0 * :bench\r\n" % _nick(caller.name)
-
-    def hear(self, line: bytes, caller: Caller) -> Heard:  # noqa: ARG002 (a server says enough)
-        """Read a numeric, or answer a ping.
-
-        Raises:
-            Refused: the server said no.
-        """
-        words = line.split()
-        if words[0] == b"PING":
-            return Heard(answer=b"PONG " + b" ".join(words[1:]) + b"\r\n")
-        number = words[1] if len(words) > 1 else b""
-        if words[0] == b"ERROR" or (number[:1] in b"45" and number.isdigit() and number != b"422"):
-            raise Refused("irc", line.decode(errors="replace").strip())
-        return Heard(_STEPS.get(number, Step.NONE))
+    def converse(self, caller: Caller) -> IrcConversation:
+        """Return the client's end of a new connection."""
+        return IrcConversation(caller.name)
 
     def enter(self, room: str) -> bytes:
         """Return what joins a channel."""

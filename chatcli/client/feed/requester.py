@@ -167,7 +167,7 @@ class Requester:
         future = self._futures[key]
         if self._connection is None or future.done():
             return
-        if len(encode(frame)) > self._connection.longest:
+        if not self._connection.fits(frame):
             future.set_exception(Refused(codes.TEXT_TOO_LONG, _TOO_LONG))
         else:
             self._connection.send(frame)

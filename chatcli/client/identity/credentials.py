@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatcli.client.identity.key import Identity, load_identity
-from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
+from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.storage.files import config_directory
-from chatcli.errors import ProtocolError, ServerNotTrusted
-from chatcli.protocol.frames import VERSION, Challenge, Hello, Prove, Purpose
-from chatcli.protocol.keys import NONCE_BYTES, Claim, key_bytes, key_text, signed_bytes
+from chatcli.protocol.frames import VERSION, Hello, Purpose
+from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
     from chatcli.protocol.address import Address
@@ -36,27 +35,6 @@ class Login(NamedTuple):
         """Return the first frame of a connection."""
         key = "" if self.identity is None else key_text(self.identity.public)
         return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts)
-
-    def prove(self, hello: Hello, challenge: Challenge, channel: Channel) -> Prove:
-        """Return the proof of the key, for one connection, name and purpose.
-
-        Raises:
-            ServerNotTrusted: over TLS, the server claims another key than that of the certificate it has shown.
-            ProtocolError: the challenge is malformed, or no key was announced.
-        """
-        if channel.server_key and channel.server_key != challenge.key:
-            raise ServerNotTrusted(
-                "The server claims another key than it shows: something is in between, or TLS ends before the server. "
-                "Ask its operator."
-            )
-        try:
-            nonce = key_bytes(challenge.nonce, NONCE_BYTES)
-        except ValueError:
-            raise ProtocolError("The server's challenge is not one: is it a chatcli server?") from None
-        if self.identity is None:
-            raise ProtocolError("The server asks for the proof of a key, though none was announced to it.")
-        claim = Claim(hello.version, challenge.key, nonce, hello.user, hello.purpose, channel.binding)
-        return Prove(key_text(self.identity.sign(signed_bytes(claim))))
 
     def with_identity(self) -> Login:
         """Return the login with a key: by default the one in the user's configuration.

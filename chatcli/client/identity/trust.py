@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 from chatcli.client.storage.files import config_directory
 from chatcli.errors import InputError, ServerNotTrusted, UnknownServer
 from chatcli.protocol.address import Address
+from chatcli.protocol.keys import PLAIN, Channel
 from chatcli.protocol.text import command_line
 
 if TYPE_CHECKING:
@@ -24,21 +25,6 @@ Ask = Callable[[str], bool]
 #: Why a server is trusted: it is on this machine and spoken to without TLS; its key is the one given; its key is
 #: written down; an authority vouches for it.
 TrustReason = Literal["plain", "pinned", "known", "vouched"]
-
-
-class Channel(NamedTuple):
-    """What a connection is known by, for proofs that hold on no other.
-
-    Attributes:
-        server_key: the fingerprint of the server's key; empty on a plain connection.
-        binding: SHA-256 of the certificate that the server showed; empty on a plain connection.
-    """
-
-    server_key: str
-    binding: bytes
-
-
-PLAIN: Final = Channel("", b"")
 
 
 class Trust:

@@ -34,9 +34,9 @@ from chatcli.protocol.frames import (
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
-    from chatcli.client.identity.trust import Channel
     from chatcli.client.oneshot.pages import MessagePages
     from chatcli.client.oneshot.receipts import ReceiptWaiter
+    from chatcli.protocol.keys import Channel
 
 _ANSWERS: Final = (Sent, People, RoomList, LinkCode, KeyList, Done)
 

@@ -142,12 +142,10 @@ class LineSender:
 
     def _send_lines(self, connection: Connection, silence: float) -> None:
         """Send lines and receive answers; return once all is sent, or the time for it is over."""
-        sent = received = time.monotonic()
+        received = time.monotonic()
 
         def send(*frames: ClientFrame) -> None:
-            nonlocal sent
-            sent = time.monotonic()
-            connection.deadline = sent + silence
+            connection.deadline = time.monotonic() + silence
             connection.send(*frames)
 
         while self._left() > 0:
@@ -156,9 +154,9 @@ class LineSender:
             if self._queue.is_finished():
                 send(Bye())
                 return
-            if time.monotonic() - sent >= silence / 3:
+            if connection.until_ping() <= 0:
                 send(Ping())
-            elif self._wait(sent + silence / 3 - time.monotonic(), connection, read=self._queue.has_room):
+            elif self._wait(connection.until_ping(), connection, read=self._queue.has_room):
                 for frame in connection.receive_pending():
                     received = time.monotonic()
                     if self._queue.receive(frame):

@@ -10,49 +10,35 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from chatcli.client.errors import of_greeting
-from chatcli.client.identity.trust import PLAIN, Channel, Trust
-from chatcli.client.transport.blocking import MAX_LINE
+from chatcli.client.errors import login_refusal
 from chatcli.client.transport.dialer import (
     Found,
     Greeting,
     Race,
     Target,
-    apart,
+    attempts,
+    handshake_needed,
     look_up,
     numeric,
     unreachable,
     unresolved,
 )
-from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
-from chatcli.protocol import states
+from chatcli.errors import ChatError, ServerUnreachable
 from chatcli.protocol.address import Address
-from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
-from chatcli.protocol.frames import (
-    MAX_FRAME,
-    Bye,
-    Challenge,
-    ClientFrame,
-    Error,
-    Hello,
-    Ping,
-    Pong,
-    ServerBye,
-    ServerFrame,
-    Welcome,
-)
-from chatcli.protocol.states import State
+from chatcli.protocol.client_connection import ClientConnection
+from chatcli.protocol.frames import Bye, ClientFrame, Error, Hello, Ping, Pong, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.keys import Channel
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
-    from chatcli.client.transport.tls import Way
+    from chatcli.client.transport.dialer import Attempt
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 _CONNECTING: Final = 10.0  # seconds, the greeting included
-_TO_SAY_SO: Final = 0.1  # seconds of that left to say which addresses were tried
+_FOR_THE_SENTENCE: Final = 0.1  # seconds of that for the sentence about the addresses that were tried
 _CHUNK: Final = 64 * 1024  # bytes taken at a time: a few hundred messages, a few milliseconds of drawing
-_SILENCE: Final = 60.0  # seconds, until the server says otherwise
+_BETWEEN_PINGS: Final = 0.05  # seconds at least
 GOODBYE: Final = 2.0  # seconds for the server to answer ours
 
 
@@ -73,85 +59,97 @@ class LinkState(NamedTuple):
 
 
 class Connection:
-    """A connection whose greeting is done; see :func:`connect`.
+    """A connection on asyncio; see :func:`connect`.
 
-    Attributes:
-        channel: what the connection is known by.
-        server_key: the fingerprint of the key that the server says is its own; empty where nothing had to be proved.
-        longest: bytes of a line that the server takes.
+    Args:
+        server: the server's address.
+        streams: the connection to it.
+        protocol: the state of the connection, and what may be sent on it.
     """
 
-    def __init__(self, server: Address, streams: Streams, channel: Channel, *, greeted: bool = False) -> None:
-        self.channel = channel
-        self.server_key = ""
-        self.longest = MAX_FRAME  # until the server says otherwise
+    def __init__(self, server: Address, streams: Streams, protocol: ClientConnection) -> None:
         self._server = server
         self._reader, self._writer = streams
-        self._greeted = greeted  # the hello was said
-        self._frames = FrameReader[ServerFrame](server_frames(), MAX_LINE)
-        self._state = State.GREETING
-        self._waiting: deque[ServerFrame] = deque()  # frames that came along with the welcome
-        self._silence = _SILENCE
+        self._protocol = protocol
+        self._received: deque[ServerFrame] = deque()  # frames that came along with the welcome
         self._loop = asyncio.get_running_loop()
-        self._last_said = self._loop.time()
+        self._last_sent = self._loop.time()
         self._round_trip: float | None = None
         self._asked: float | None = None
         self._asked_number = 0
-        self._pinging = self._loop.call_later(self._silence / 6, self._ping)
+        self._pinging = self._loop.call_later(protocol.ping_interval, self._ping)
+
+    @property
+    def channel(self) -> Channel:
+        """What proofs on this connection are bound to."""
+        return self._protocol.channel
+
+    @property
+    def server_key(self) -> str:
+        """The fingerprint of the key that the server claims; empty where nothing had to be proved."""
+        return self._protocol.server_key
+
+    def fits(self, frame: ClientFrame) -> bool:
+        """Return whether a frame is as short as the server requires."""
+        return self._protocol.fits(frame)
 
     def send(self, *frames: ClientFrame) -> None:
-        """Say something; what is said on a broken connection is lost with it."""
-        if frames and not self._writer.is_closing():
-            self._writer.write(b"".join(map(encode, frames)))
-            self._last_said = self._loop.time()
+        """Send frames; on a broken connection they are lost with it."""
+        if self._writer.is_closing():
+            return
+        if data := self._protocol.send(*frames):
+            self._writer.write(data)
+            self._last_sent = self._loop.time()
 
-    async def greet(self, login: Login, hello: Hello) -> Welcome:
-        """Say hello, prove the key, and wait for the welcome.
+    async def log_in(self, hello: Hello, key_path: str, *, hello_sent: bool) -> Welcome:
+        """Send the hello, prove the key, and receive the welcome.
 
         Raises:
             Refused: the name is not to be had.
             ServerUnreachable: the server is about to stop, or full.
             ServerNotTrusted: the server claims another key than it shows.
         """
-        if not self._greeted:
-            self.send(hello)
-        while True:
-            frames = deque(await self.receive())
-            while frames:
-                frame = frames.popleft()
-                if isinstance(frame, Challenge):
-                    self.server_key = frame.key
-                    self.send(login.prove(hello, frame, self.channel))
-                if isinstance(frame, Welcome):
-                    self._waiting = frames
-                    self._silence, self.longest = float(frame.limits.silence), frame.limits.frame
-                    return frame
+        data = self._protocol.send(hello)
+        if not hello_sent:
+            self._writer.write(data)
+        while (welcome := self._protocol.welcome) is None:
+            frames = deque(await self._receive())
+            while frames and not isinstance(frame := frames.popleft(), Welcome):
                 if isinstance(frame, (Error, ServerBye)):
-                    raise of_greeting(frame, login.identity)
+                    raise login_refusal(frame, key_path)
+            self._received = frames
+            self.send()  # the proof
+        self._pinging.cancel()
+        self._ping()  # from now on as often as the server requires
+        return welcome
 
     async def receive(self) -> list[ServerFrame]:
         """Return the next frames, at least one.
 
         Raises:
             ServerUnreachable: the connection is gone.
-            ProtocolError: the other end does not speak our protocol.
+            ProtocolError: the other end does not speak the protocol.
         """
-        if self._waiting:
-            frames = list(self._waiting)
-            self._waiting.clear()
-            return frames
+        if self._received:
+            frames = list(self._received)
+            self._received.clear()
+        else:
+            frames = await self._receive()
+        answered = any(isinstance(frame, Pong) and frame.n == self._asked_number for frame in frames)
+        if self._asked is not None and answered:
+            self._round_trip = self._loop.time() - self._asked
+            self._asked = None
+        return frames
+
+    async def _receive(self) -> list[ServerFrame]:
+        self._protocol.check()
         while True:
-            data = await self._read()
-            found = self._frames.feed(data)
-            if found:
-                frames = [self._legal(frame) for frame in found]
-                if any(isinstance(frame, Pong) and frame.n == self._asked_number for frame in frames):
-                    self._answered()
+            if frames := self._protocol.receive(await self._read()):
                 return frames
 
     async def _read(self) -> bytes:
         try:
-            async with asyncio.timeout(self._silence):
+            async with asyncio.timeout(self._protocol.limits.silence):
                 data = await self._reader.read(_CHUNK)
         except TimeoutError:
             raise ServerUnreachable(f"{self._server} has gone silent.") from None
@@ -161,40 +159,28 @@ class Connection:
             raise ServerUnreachable(f"{self._server} closed the connection.")
         return data
 
-    def _legal(self, frame: ServerFrame | BadFrame) -> ServerFrame:
-        if isinstance(frame, BadFrame):
-            raise ProtocolError(f"What answers at {self._server} is not a chatcli server: check the port.")
-        following = states.after(states.FROM_SERVER, self._state, type(frame))
-        if following is None:
-            raise ProtocolError(f"{self._server} said something out of turn.")
-        self._state = following
-        return frame
-
     def _ping(self) -> None:
-        """Keep the connection from falling silent: the server hears, and we hear its pong."""
-        self._pinging = self._loop.call_later(self._silence / 6, self._ping)
-        if self._loop.time() - self._last_said > self._silence / 4:
+        """Send a ping if one is due, and look again when the next one will be."""
+        idle = self._loop.time() - self._last_sent
+        if self._protocol.needs_ping(idle):
             self.send(Ping())
+        left = self._last_sent + self._protocol.ping_interval - self._loop.time()
+        self._pinging = self._loop.call_later(max(_BETWEEN_PINGS, left), self._ping)
 
     @property
     def state(self) -> LinkState:
-        """How long a question and its answer take."""
+        """The state of the link, with the newest round trip."""
         return LinkState("connected", round_trip=self._round_trip, asked=self._asked)
 
     def measure(self) -> None:
-        """Ask how long an answer takes, unless the last such question is still open."""
+        """Measure the round trip, unless a measurement is under way."""
         if self._asked is None:
             self._asked = self._loop.time()
             self._asked_number += 1
             self.send(Ping(self._asked_number))
 
-    def _answered(self) -> None:
-        if self._asked is not None:
-            self._round_trip = self._loop.time() - self._asked
-            self._asked = None
-
     async def say_goodbye(self, *frames: ClientFrame) -> None:
-        """Say these, then goodbye; wait a moment until the server has heard, and let go of the connection."""
+        """Send these frames and a goodbye, wait a moment for the server's, and close the connection."""
         self.send(*frames, Bye())
         try:
             with contextlib.suppress(TimeoutError, ChatError):
@@ -205,7 +191,7 @@ class Connection:
             await self.close()
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._pinging.cancel()
         self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
@@ -216,22 +202,25 @@ class Connection:
 async def connect(login: Login, hello: Hello) -> tuple[Connection, Welcome]:
     """Connect and log in.
 
-    Nobody is asked about a server that is not known: a person's answer takes longer than a server waits, and must not
-    keep the loop. Whoever can ask catches UnknownServer and asks outside of the loop.
+    Nobody is asked about an unknown server: a person answers more slowly than a server waits, and would block the
+    loop. Callers that can ask catch UnknownServer, and ask outside of the loop.
 
     Raises:
-        ServerUnreachable: with a sentence that says what to look at.
-        UnknownServer: someone has to be asked whether the server's key is the right one.
+        ServerUnreachable: there is no connection; the sentence says what to look at.
+        UnknownServer: a person must confirm the server's key.
         ServerNotTrusted: the server shows another key than it must.
-        Refused: the server does not want this name.
-        ProtocolError: what answers there is no chatcli server.
+        Refused: the server refuses the name.
+        ProtocolError: what answers is not a chatcli server.
     """
     deadline = asyncio.get_running_loop().time() + _CONNECTING
     try:
         async with asyncio.timeout_at(deadline):
-            connection = await _open(login, hello, deadline - _TO_SAY_SO)
+            streams, channel, hello_sent = await _open(login, hello, deadline - _FOR_THE_SENTENCE)
+            protocol = ClientConnection(login.server, login.identity, channel)
+            connection = Connection(login.server, streams, protocol)
+            key_path = "" if login.identity is None else login.identity.path
             try:
-                return connection, await connection.greet(login, hello)
+                return connection, await connection.log_in(hello, key_path, hello_sent=hello_sent)
             except BaseException:
                 await connection.close()
                 raise
@@ -239,49 +228,36 @@ async def connect(login: Login, hello: Hello) -> tuple[Connection, Welcome]:
         raise ServerUnreachable(unreachable(login.server, error)) from None
 
 
-async def _open(login: Login, hello: Hello, deadline: float) -> Connection:
-    """Open a connection to a trusted server; at most the hello is sent on it."""
-    server, trust = login.server, login.trust
-    if not trust.plain(server):
-        return await _open_in_tls(server, trust, deadline)
-    greeting = Greeting(server, encode(hello))
-    streams = await _dial(server, deadline, greeting)
-    return Connection(server, streams, PLAIN, greeted=greeting.said)
-
-
-async def _open_in_tls(server: Address, trust: Trust, deadline: float) -> Connection:
-    from chatcli.client.transport import tls
-
+async def _open(login: Login, hello: Hello, deadline: float) -> tuple[Streams, Channel, bool]:
+    """Open a connection to a trusted server; return also whether the hello was sent on it."""
     doubt = None
-    for way in tls.ways(server, trust):
+    for attempt in attempts(login, hello):
         try:
-            streams = await _dial(server, deadline, way)
-        except tls.NotVouched as error:
-            doubt = error
+            streams = await _dial(login.server, deadline, attempt)
+        except OSError as error:
+            doubt = error  # no authority vouches for the server: the next attempt goes by its key
             continue
         try:
-            shown = streams[1].get_extra_info("ssl_object")
-            channel = tls.shown(server, shown)
-            trust.check(server, channel, vouched=way.vouched, doubt=tls.doubt(server, shown, doubt))
+            secure = streams[1].get_extra_info("ssl_object")
+            return streams, attempt.accept(secure, doubt), attempt.hello_sent
         except BaseException:
             streams[1].transport.abort()  # politeness is for servers that are trusted
             raise
-        return Connection(server, streams, channel)
-    raise AssertionError  # the last way needs nobody's word
+    raise AssertionError  # the last attempt raises no OSError
 
 
-async def _dial(server: Address, deadline: float, way: Way | Greeting) -> Streams:
+async def _dial(server: Address, deadline: float, attempt: Attempt) -> Streams:
     """Connect to the first of the server's addresses that answers; see :func:`chatcli.client.transport.dialer.dial`."""
     loop = asyncio.get_running_loop()
     found = await _resolve(server, deadline)
-    first_words = way if apart(found, way) else None
-    race = Race(server, found, first_words)
+    handshake = handshake_needed(found, attempt)
+    race = Race(server, found, handshake)
     tasks: dict[asyncio.Task[Streams], Target] = {}
     try:
         while True:
             now = loop.time()
             while (target := race.due(now)) is not None:
-                tasks[asyncio.create_task(_try(target, race, first_words), name="dial")] = target
+                tasks[asyncio.create_task(_try(target, race, handshake), name="dial")] = target
             if race.over or now >= deadline:
                 raise race.failure()
             until = deadline if race.turn is None else min(deadline, race.turn)
@@ -290,7 +266,7 @@ async def _dial(server: Address, deadline: float, way: Way | Greeting) -> Stream
                 try:
                     won = task.result()
                 except OSError as error:
-                    if way.decides(error):
+                    if attempt.is_final(error):
                         raise
                     race.failed(tasks.pop(task), error)
                 else:
@@ -300,29 +276,29 @@ async def _dial(server: Address, deadline: float, way: Way | Greeting) -> Stream
         await _give_up(tasks)
 
 
-async def _try(target: Target, race: Race, way: Way | Greeting | None) -> Streams:
-    """Connect to one address; the connection stands before its first words begin, which the race wants to know."""
+async def _try(target: Target, race: Race, attempt: Attempt | None) -> Streams:
+    """Connect to one address; report to the race that a connection is established, before the handshake."""
     loop = asyncio.get_running_loop()
     connection = socket.socket(target.family, socket.SOCK_STREAM)
     try:
         connection.setblocking(False)
         await loop.sock_connect(connection, target.place)
-        if way is None:
+        if attempt is None:
             return await asyncio.open_connection(sock=connection, limit=_CHUNK)
         race.reached(target, loop.time())
-        if isinstance(way, Greeting):
-            await _answered(connection, way)
+        if isinstance(attempt, Greeting):
+            await _greet(connection, attempt)
             return await asyncio.open_connection(sock=connection, limit=_CHUNK)
-        name = way.host_name
-        return await asyncio.open_connection(sock=connection, limit=_CHUNK, ssl=way.context, server_hostname=name)
+        context, name = attempt.context, attempt.host_name
+        return await asyncio.open_connection(sock=connection, limit=_CHUNK, ssl=context, server_hostname=name)
     except BaseException:
         connection.close()
         raise
 
 
-async def _answered(connection: socket.socket, greeting: Greeting) -> None:
-    """Say hello, and wait until an answer has begun to come."""
-    handshake = greeting.begin(connection)
+async def _greet(connection: socket.socket, greeting: Greeting) -> None:
+    """Send the hello, and wait for the first byte of an answer."""
+    handshake = greeting.start(connection)
     while events := handshake.advance():
         await _ready(connection, events)
 
@@ -361,11 +337,11 @@ async def _resolve(server: Address, deadline: float) -> Found:
         if not answer.done():
             answer.set_result(found)
 
-    def told(found: Found | Exception) -> None:
+    def report(found: Found | Exception) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits for it
             loop.call_soon_threadsafe(answered, found)
 
-    look_up(server, told)
+    look_up(server, report)
     try:
         async with asyncio.timeout_at(deadline):
             found = await answer

@@ -1,4 +1,4 @@
-"""A short conversation with a server on a blocking socket: connected, greeted, tried again where it breaks."""
+"""A connection to a server on a blocking socket, and requests that are repeated when it breaks."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from chatcli.client import diagnostics
-from chatcli.client.errors import as_exception, of_greeting
-from chatcli.client.identity.trust import PLAIN, Channel, Trust
-from chatcli.client.transport.dialer import Greeting, HungUp, dial
-from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable, UnknownAsker, UnknownServer
-from chatcli.protocol import codes, states
-from chatcli.protocol.address import Address
-from chatcli.protocol.codec import BadFrame, FrameReader, encode, server_frames
-from chatcli.protocol.frames import Challenge, ClientFrame, Error, Hello, Ping, Send, ServerBye, ServerFrame, Welcome
-from chatcli.protocol.states import State
+from chatcli.client.errors import as_exception, login_refusal
+from chatcli.client.transport.dialer import HungUp, attempts, dial
+from chatcli.errors import ChatError, ServerUnavailable, ServerUnreachable, UnknownServer
+from chatcli.protocol.client_connection import ClientConnection
+from chatcli.protocol.frames import ClientFrame, Error, Hello, Ping, Send, ServerBye, ServerFrame, Welcome
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
-    from chatcli.client.identity.key import Identity
     from chatcli.client.storage.roster_observer import RosterObserver
+    from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Purpose
+    from chatcli.protocol.keys import Channel
 
-MAX_LINE: Final = 16 * 1024 * 1024  # bytes: a server may list many people in one
-TIMEOUT: Final = 10.0  # seconds for a question and its answer, however often it is asked
+TIMEOUT: Final = 10.0  # seconds for a request and its answer, all attempts together
 _TRIES: Final = 4
-_AT_ONCE: Final = 0.001  # seconds: what a socket does with none differs between plain ones and TLS
-_BETWEEN_TRIES: Final = 0.3  # seconds, more each time: a server that is started again is there in a second or two
+_BETWEEN_TRIES: Final = 0.3  # seconds, more each time: a server that is restarted is back in a second or two
+_AT_ONCE: Final = 0.001  # seconds; zero would mean non-blocking, which TLS sockets treat differently
+_CHUNK: Final = 64 * 1024  # bytes read at a time
 
 #: Sentences for each reason to trust a server.
 _TRUSTED: Final = {
@@ -45,64 +42,71 @@ Result = TypeVar("Result")
 
 
 class Opened(NamedTuple):
-    """A connection on which nothing was sent yet, except the hello if ``hello_sent``."""
+    """A connection to a trusted server, on which at most the hello was sent."""
 
     socket: socket.socket
     channel: Channel
-    hello_sent: bool = False
+    hello_sent: bool
 
 
 class Connection:
     """A connection on a blocking socket: requests and their answers.
 
-    Attributes:
+    Args:
+        opened: the connection to the server.
+        login: who logs in.
         deadline: when waiting for an answer ends, by the monotonic clock.
+        observer: sees what is sent and received, for the user's roster.
+
+    Attributes:
+        deadline: as given; it may be moved.
         message_sent: whether a message was sent, so that the server may have it.
-        welcome: the server's welcome; None until it has come.
-        channel: identifies the connection in proofs.
     """
 
-    def __init__(self, plain: socket.socket, deadline: float, observer: RosterObserver | None = None) -> None:
+    def __init__(self, opened: Opened, login: Login, deadline: float, observer: RosterObserver | None = None) -> None:
         self.deadline = deadline
         self.message_sent = False
-        self.welcome: Welcome | None = None
-        self.channel = PLAIN
+        self._socket = opened.socket
         self._observer = observer
-        self._socket = plain
-        self._reader = FrameReader[ServerFrame](server_frames(), MAX_LINE)
-        self._heard: deque[ServerFrame | BadFrame] = deque()
-        self._state = State.GREETING
-        self._identity: Identity | None = None
-        self._proof = b""  # goes out with what is said next, which saves a round trip
+        self._key_path = "" if login.identity is None else login.identity.path
+        self._protocol = ClientConnection(login.server, login.identity, opened.channel)
+        self._received: deque[ServerFrame] = deque()
+        self._last_sent = time.monotonic()
 
-    def log_in(self, login: Login, hello: Hello, opened: Opened) -> None:
-        """Send the hello, and prepare the answer to a challenge."""
-        self.channel, self._identity = opened.channel, login.identity
-        if not opened.hello_sent:
-            self.send(hello)
-        greeting = self._next()
-        if isinstance(greeting, Challenge):
-            self._proof = encode(login.prove(hello, greeting, self.channel))
+    @property
+    def welcome(self) -> Welcome | None:
+        """The server's welcome; None until an answer was received."""
+        return self._protocol.welcome
+
+    @property
+    def channel(self) -> Channel:
+        """What proofs on this connection are bound to."""
+        return self._protocol.channel
+
+    def log_in(self, hello: Hello, *, hello_sent: bool) -> None:
+        """Send the hello and receive the first answer. The proof goes out with the first request: see :meth:`send`."""
+        data = self._protocol.send(hello)
+        if not hello_sent:
+            self._write(data)
+        self._next()
 
     def send(self, *frames: ClientFrame) -> None:
-        """Send frames in one write.
+        """Send frames in one write, after the proof if it was not sent yet.
 
         Raises:
             OSError: the connection broke, or the time is over.
         """
-        self._socket.settimeout(_left(self.deadline))
         if self._observer is not None:
             frames = self._observer.before_sending(frames)
         self.message_sent = self.message_sent or any(isinstance(frame, Send) for frame in frames)
-        proof, self._proof = self._proof, b""
-        self._socket.sendall(proof + b"".join(map(encode, frames)))
+        self._write(self._protocol.send(*frames))
 
     def receive(self, *kinds: type[Kind]) -> Kind:
         """Return the next frame of these kinds.
 
         Raises:
             OSError: the connection broke, or the time is over.
-            ChatError: the server said no, or what no chatcli server says.
+            ChatError: the server refused something, or does not speak the protocol.
         """
         while True:
             frame = self._next()
@@ -116,10 +120,10 @@ class Connection:
 
         Raises:
             OSError: the connection broke, or the time is over.
-            ChatError: the server said no to all of it, or what no chatcli server says.
+            ChatError: the server refused everything, or does not speak the protocol.
         """
         while True:
-            frame = self._next(each=True)
+            frame = self._next(answers=True)
             if isinstance(frame, Error) or isinstance(frame, kinds):  # noqa: SIM101 (mypy follows it so)
                 return frame
 
@@ -134,34 +138,19 @@ class Connection:
         with contextlib.suppress(TimeoutError):
             self._read()
             while (pending := getattr(self._socket, "pending", None)) and pending():
-                self._read()  # TLS has taken it out of the socket, where nobody sees it any more
+                self._read()  # TLS has read it from the socket, which select no longer reports as readable
         frames = []
-        while self._heard:
-            frames.append(self._next(each=True))
+        while self._received:
+            frames.append(self._next(answers=True))
         return frames
 
     def fileno(self) -> int:
-        """Return the descriptor to wait for until something comes."""
+        """Return the descriptor that becomes readable when something comes."""
         return self._socket.fileno()
 
-    def _next(self, *, each: bool = False) -> ServerFrame:
-        while not self._heard:
-            self._fill()
-        frame = self._heard.popleft()
-        if isinstance(frame, BadFrame):
-            raise ProtocolError("What answers there is not a chatcli server: check the port.")
-        if self._observer is not None and self._observer.receive(frame):
-            return self._next(each=each)
-        following = states.after(states.FROM_SERVER, self._state, type(frame))
-        if following is None:
-            raise ProtocolError("The server said something out of turn.")
-        one = isinstance(frame, Error) and self._state is State.READY and (frame.id, frame.n) != (None, None)
-        if isinstance(frame, (Error, ServerBye)) and not (each and one):
-            raise self._refusal(frame)
-        self._state = following
-        if isinstance(frame, Welcome):
-            self.welcome = frame
-        return frame
+    def until_ping(self) -> float:
+        """Return the seconds until a ping is due; zero or less if it is."""
+        return self._last_sent + self._protocol.ping_interval - time.monotonic()
 
     def finish(self) -> None:
         """Receive what the observer has asked, if it comes at once, and have it stored."""
@@ -175,28 +164,42 @@ class Connection:
                 self._next()
         self._observer.store()
 
+    def _next(self, *, answers: bool = False) -> ServerFrame:
+        while True:
+            while not self._received:
+                self._fill()
+            frame = self._received.popleft()
+            if self._observer is None or not self._observer.receive(frame):
+                break
+        answer = isinstance(frame, Error) and (frame.id, frame.n) != (None, None) and self.welcome is not None
+        if isinstance(frame, (Error, ServerBye)) and not (answers and answer):
+            raise login_refusal(frame, self._key_path) if self.welcome is None else as_exception(frame)
+        return frame
+
     def _fill(self) -> None:
-        """Read what comes next; send a ping now and then, so that the server does not give us up."""
+        """Read once; send a ping whenever one is due, so that the server does not give the connection up."""
+        self._protocol.check()
         left = _left(self.deadline)
-        patience = self.welcome.limits.silence / 3 if self.welcome else left
-        self._socket.settimeout(min(left, patience))
-        try:
+        if self.welcome is not None and (patience := max(_AT_ONCE, self.until_ping())) < left:
+            self._socket.settimeout(patience)
+            with contextlib.suppress(TimeoutError):
+                self._read()
+            if self._protocol.needs_ping(time.monotonic() - self._last_sent):
+                self.send(Ping())
+        else:
+            self._socket.settimeout(left)
             self._read()
-        except TimeoutError:
-            if patience >= left:
-                raise
-            self.send(Ping())
 
     def _read(self) -> None:
-        data = self._socket.recv(65536)
+        data = self._socket.recv(_CHUNK)
         if not data:
             raise ConnectionResetError
-        self._heard.extend(self._reader.feed(data))
+        self._received.extend(self._protocol.receive(data))
 
-    def _refusal(self, frame: Error | ServerBye) -> ChatError:
-        if frame.code == codes.UNKNOWN_USER and self._state is not State.READY:
-            return UnknownAsker(frame.code, f"{frame.text} To ask, one must have joined or sent something before.", [])
-        return as_exception(frame) if self._state is State.READY else of_greeting(frame, self._identity)
+    def _write(self, data: bytes) -> None:
+        self._socket.settimeout(_left(self.deadline))
+        self._socket.sendall(data)
+        self._last_sent = time.monotonic()
 
 
 def with_retries(
@@ -246,10 +249,10 @@ def _try(login: Login, purpose: Purpose, run: Callable[[Connection], Result], ti
             _detail_failure(error)
             continue
         login = login.without_prompt()  # the next try is no first contact
-        with opened.socket as plain:
-            connection = Connection(plain, deadline, _observer(login))
+        with opened.socket:
+            connection = Connection(opened, login, deadline, _observer(login))
             try:
-                connection.log_in(login, hello, opened)
+                connection.log_in(hello, hello_sent=opened.hello_sent)
                 result = run(connection)
             except (OSError, ServerUnreachable) as error:  # the latter is how a server that stops says so
                 uncertain = uncertain or connection.message_sent
@@ -281,21 +284,14 @@ def logged_in(login: Login, purpose: Purpose, deadline: float) -> Iterator[Conne
     """
     hello = login.hello(purpose)
     opened = connect(login, deadline, hello)
-    with opened.socket as plain:
-        connection = Connection(plain, deadline)
-        connection.log_in(login, hello, opened)
+    with opened.socket:
+        connection = Connection(opened, login, deadline)
+        connection.log_in(hello, hello_sent=opened.hello_sent)
         yield connection
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
 def connect(login: Login, deadline: float, hello: Hello | None = None) -> Opened:
-    """Open a connection to a server that is trusted.
+    """Open a connection to a trusted server.
 
     Args:
         login: the server, and which servers to trust.
@@ -303,43 +299,39 @@ def connect(login: Login, deadline: float, hello: Hello | None = None) -> Opened
         hello: the frame to send first. It may be sent here, to tell several addresses of one host apart.
 
     Raises:
-        ServerUnreachable: with a sentence that says what to look at.
-        UnknownServer: someone has to be asked; nobody was.
+        ServerUnreachable: there is no connection; the sentence says what to look at.
+        UnknownServer: a person must confirm the server's key; nobody was asked.
         ServerNotTrusted: the server shows another key than it must.
         ProtocolError: what answers does not speak TLS.
     """
     server, trust = login.server, login.trust
     diagnostics.detail(lambda: f"Connecting to {server}.")
-    plain = trust.plain(server)
-    opened = _connect_plainly(server, deadline, hello) if plain else _connect_in_tls(server, deadline, trust)
+    opened = _open(login, deadline, hello)
     diagnostics.detail(lambda: _TRUSTED[trust.reason(server, opened.channel)].format(key=opened.channel.server_key))
     return opened
 
 
-def _connect_plainly(server: Address, deadline: float, hello: Hello | None) -> Opened:
-    greeting = None if hello is None else Greeting(server, encode(hello))
-    connection = dial(server, deadline, greeting)
-    return Opened(connection, PLAIN, greeting is not None and greeting.said)
-
-
-def _connect_in_tls(server: Address, deadline: float, trust: Trust) -> Opened:
-    from chatcli.client.transport import tls
-
+def _open(login: Login, deadline: float, hello: Hello | None) -> Opened:
     doubt = None
-    for way in tls.ways(server, trust):
+    for attempt in attempts(login, hello):
         try:
-            connection = dial(server, deadline, way)
-        except tls.NotVouched as error:
-            doubt = error
+            connection = dial(login.server, deadline, attempt)
+        except OSError as error:
+            doubt = error  # no authority vouches for the server: the next attempt goes by its key
             continue
         try:
-            channel = tls.shown(server, connection)
-            trust.check(server, channel, vouched=way.vouched, doubt=tls.doubt(server, connection, doubt))
-        except ChatError:
+            return Opened(connection, attempt.accept(connection, doubt), attempt.hello_sent)
+        except BaseException:
             connection.close()
             raise
-        return Opened(connection, channel)
-    raise AssertionError  # the last way needs nobody's word
+    raise AssertionError  # the last attempt raises no OSError
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def _detail_failure(error: Exception) -> None:

@@ -13,10 +13,18 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from threading import Thread
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
 from chatcli.protocol.address import DEFAULT_PORT, Address
+from chatcli.protocol.codec import encode
+from chatcli.protocol.keys import PLAIN, Channel
+
+if TYPE_CHECKING:
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.transport.tls import TlsAttempt
+    from chatcli.protocol.frames import Hello
+
 
 CONNECTING: Final = 0.25  # seconds for an address to answer before the next one gets its turn (RFC 8305, section 8)
 GREETING: Final = 0.75  # seconds for TLS or a first word on a connection that stands, likewise
@@ -51,17 +59,8 @@ class Handshake(Protocol):
         """Go on as far as that is possible; return the events to wait for, or 0 once it is done."""
 
 
-class Secure(Protocol):
-    """How the first words on a connection begin, and what their failures mean."""
-
-    def begin(self, plain: socket.socket) -> Handshake:
-        """Begin on a connection that stands."""
-
-    def decides(self, error: OSError, /) -> bool:
-        """Return whether the server has answered, so that no other address is to be tried."""
-
-    def failure(self, error: Exception) -> ChatError | None:
-        """Return what to say of a handshake that failed, or None where something else did."""
+#: One way to open a connection: plain, or in TLS with certain checks.
+Attempt: TypeAlias = "Greeting | TlsAttempt"
 
 
 class HungUp(ServerUnreachable):
@@ -73,32 +72,37 @@ class _Foreign(OSError):
 
 
 class Greeting:
-    """The hello on a plain connection; its answer tells a server from what else is at one of several addresses.
+    """A plain connection on which the hello is sent if several addresses must be told apart by what answers.
 
     Args:
-        server: as it is addressed.
-        hello: what to say first.
+        server: the server's address.
+        hello: the bytes to send first; empty to send nothing.
 
     Attributes:
-        said: whether the hello was said, and answered, on the connection that has won.
+        hello_sent: whether the hello was sent, and answered, on the connection that was opened.
     """
 
     def __init__(self, server: Address, hello: bytes) -> None:
-        self.said = False
+        self.hello_sent = False
         self._hello = hello
         self._server = server
 
-    def begin(self, plain: socket.socket) -> Handshake:
-        """Begin on a connection that stands, and does not block."""
-        self.said = True
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is a hello to send."""
+        return bool(self._hello)
+
+    def start(self, plain: socket.socket) -> Handshake:
+        """Start on an established, non-blocking connection."""
+        self.hello_sent = True
         return _Greeted(plain, self._hello)
 
-    def decides(self, _error: OSError, /) -> bool:
+    def is_final(self, _error: OSError, /) -> bool:
         """Return False: what hangs up or is another service says nothing about the other addresses."""
         return False
 
     def failure(self, error: Exception) -> ChatError | None:
-        """Return what to say of a greeting that failed, or None where something else did."""
+        """Return the exception for a greeting that failed; None if the greeting is not at fault."""
         if isinstance(error, _Foreign):
             return ProtocolError(f"What answers at {self._server} is not a chatcli server: check the port.")
         if isinstance(error, (ConnectionResetError, BrokenPipeError)):
@@ -106,6 +110,10 @@ class Greeting:
                 f"{self._server} broke the connection: is it a chatcli server? Check the address, or try again."
             )
         return None
+
+    def accept(self, _connection: object, _doubt: OSError | None) -> Channel:
+        """Return the channel of a plain connection: only servers on this machine are spoken to without TLS."""
+        return PLAIN
 
 
 class _Greeted:
@@ -136,9 +144,28 @@ class _Greeted:
         return 0
 
 
-def apart(found: Found, secure: Secure | None) -> Secure | None:
-    """Return how to tell the addresses apart: a greeting is needed only where there are several."""
-    return None if isinstance(secure, Greeting) and len(_in_turns(found)) == 1 else secure
+def attempts(login: Login, hello: Hello | None) -> Sequence[Attempt]:
+    """Return the attempts to make in order, each on a connection of its own; the next one after an ``OSError``.
+
+    Args:
+        login: the server, and which servers to trust.
+        hello: the first frame.
+
+    Raises:
+        InputError: the file of known servers cannot be used.
+    """
+    if login.trust.plain(login.server):
+        return [Greeting(login.server, b"" if hello is None else encode(hello))]
+    from chatcli.client.transport import tls
+
+    return tls.attempts(login.server, login.trust)
+
+
+def handshake_needed(found: Found, attempt: Attempt) -> Attempt | None:
+    """Return the attempt if it needs a handshake before it has won: a greeting does only with several addresses."""
+    if isinstance(attempt, Greeting) and (len(_in_turns(found)) == 1 or not attempt.is_possible):
+        return None
+    return attempt
 
 
 class Race:
@@ -147,12 +174,12 @@ class Race:
     Args:
         server: as it is addressed.
         found: its addresses.
-        secure: what explains failures of the first words.
+        attempt: explains failures of handshakes; None if there are none.
     """
 
-    def __init__(self, server: Address, found: Found, secure: Secure | None = None) -> None:
+    def __init__(self, server: Address, found: Found, attempt: Attempt | None = None) -> None:
         self._server = server
-        self._secure = secure
+        self._attempt = attempt
         self._coming = _in_turns(found)
         self._running: dict[Target, bool] = {}  # whether the connection stands
         self._failed: list[tuple[Target, OSError]] = []
@@ -191,9 +218,9 @@ class Race:
     def failure(self) -> ChatError:
         """Return why there is no connection; what was under way has not answered in time."""
         errors = [error for _, error in self._failed]
-        if self._secure is not None and not self._running:
+        if self._attempt is not None and not self._running:
             for error in reversed(errors):
-                if (explained := self._secure.failure(error)) is not None:
+                if (explained := self._attempt.failure(error)) is not None:
                     return explained
         late = bool(self._running) or any(isinstance(error, TimeoutError) for error in errors)
         error = TimeoutError() if late or not errors else errors[0]
@@ -229,36 +256,36 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error) or "failed").lower()
 
 
-def dial(server: Address, deadline: float, secure: Secure | None = None) -> socket.socket:
+def dial(server: Address, deadline: float, attempt: Attempt) -> socket.socket:
     """Return a connection to the server, by the first of its addresses that answers.
 
     Args:
-        server: where to.
-        deadline: until when, by the monotonic clock.
-        secure: what to do on a connection before it has won.
+        server: the server's address.
+        deadline: when to give up, by the monotonic clock.
+        attempt: the handshake that a connection needs in order to win.
 
     Raises:
-        ServerUnreachable: with a sentence that names the addresses that were tried.
+        ServerUnreachable: there is no connection; the sentence names the addresses that were tried.
         ChatError: what answers does not speak TLS.
-        OSError: as ``secure`` lets it decide.
+        OSError: an error that the attempt takes as final.
     """
     found = resolve(server, deadline)
-    secure = apart(found, secure)
-    race = Race(server, found, secure)
+    handshake = handshake_needed(found, attempt)
+    race = Race(server, found, handshake)
     with selectors.DefaultSelector() as selector:
         won = None
         try:
-            won = _run(race, selector, deadline, secure)
+            won = _run(race, selector, deadline, handshake)
         finally:
             for key in tuple(selector.get_map().values()):
-                attempt: _Attempt = key.data
-                if attempt.socket is not won:
-                    attempt.socket.close()
+                candidate: _Candidate = key.data
+                if candidate.socket is not won:
+                    candidate.socket.close()
     won.settimeout(max(_AT_LEAST, deadline - time.monotonic()))
     return won
 
 
-class _Attempt:
+class _Candidate:
     """An address that is being tried."""
 
     def __init__(self, target: Target, connection: socket.socket) -> None:
@@ -267,27 +294,27 @@ class _Attempt:
         self.handshake: Handshake | None = None
 
 
-def _run(race: Race, selector: selectors.BaseSelector, deadline: float, secure: Secure | None) -> socket.socket:
+def _run(race: Race, selector: selectors.BaseSelector, deadline: float, attempt: Attempt | None) -> socket.socket:
     while True:
         now = time.monotonic()
         while (target := race.due(now)) is not None:
-            _begin(race, selector, target)
+            _start(race, selector, target)
         if race.over or now >= deadline:
             raise race.failure()
         until = deadline if race.turn is None else min(deadline, race.turn)
         for key, _ in selector.select(max(0.0, until - now)):
-            attempt: _Attempt = key.data
+            candidate: _Candidate = key.data
             try:
-                if _advance(race, selector, attempt, secure):
-                    return attempt.socket
+                if _advance(race, selector, candidate, attempt):
+                    return candidate.socket
             except OSError as error:
-                _drop(selector, attempt)
-                if secure is not None and secure.decides(error):
+                _drop(selector, candidate)
+                if attempt is not None and attempt.is_final(error):
                     raise
-                race.failed(attempt.target, error)
+                race.failed(candidate.target, error)
 
 
-def _begin(race: Race, selector: selectors.BaseSelector, target: Target) -> None:
+def _start(race: Race, selector: selectors.BaseSelector, target: Target) -> None:
     try:
         connection = socket.socket(target.family, socket.SOCK_STREAM)
     except OSError as error:  # this machine does not have that family
@@ -299,35 +326,35 @@ def _begin(race: Race, selector: selectors.BaseSelector, target: Target) -> None
         connection.close()
         race.failed(target, OSError(number, os.strerror(number)))
     else:
-        selector.register(connection, selectors.EVENT_WRITE, _Attempt(target, connection))
+        selector.register(connection, selectors.EVENT_WRITE, _Candidate(target, connection))
 
 
-def _advance(race: Race, selector: selectors.BaseSelector, attempt: _Attempt, secure: Secure | None) -> bool:
-    """Go on with an attempt; return whether it has won.
+def _advance(race: Race, selector: selectors.BaseSelector, candidate: _Candidate, attempt: Attempt | None) -> bool:
+    """Continue with an address; return whether it has won.
 
     Raises:
         OSError: it has failed.
     """
-    if attempt.handshake is None:
-        if number := attempt.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+    if candidate.handshake is None:
+        if number := candidate.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(number, os.strerror(number))
-        if secure is None:
+        if attempt is None:
             return True
-        race.reached(attempt.target, time.monotonic())
-        selector.unregister(attempt.socket)
-        attempt.handshake = secure.begin(attempt.socket)
-        attempt.socket = attempt.handshake.connection
-        selector.register(attempt.socket, selectors.EVENT_WRITE, attempt)
-    events = attempt.handshake.advance()
+        race.reached(candidate.target, time.monotonic())
+        selector.unregister(candidate.socket)
+        candidate.handshake = attempt.start(candidate.socket)
+        candidate.socket = candidate.handshake.connection
+        selector.register(candidate.socket, selectors.EVENT_WRITE, candidate)
+    events = candidate.handshake.advance()
     if events:
-        selector.modify(attempt.socket, events, attempt)
+        selector.modify(candidate.socket, events, candidate)
     return not events
 
 
-def _drop(selector: selectors.BaseSelector, attempt: _Attempt) -> None:
+def _drop(selector: selectors.BaseSelector, candidate: _Candidate) -> None:
     with contextlib.suppress(KeyError, ValueError):  # TLS failed before it began
-        selector.unregister(attempt.socket)
-    attempt.socket.close()
+        selector.unregister(candidate.socket)
+    candidate.socket.close()
 
 
 def resolve(server: Address, deadline: float) -> Found:

@@ -17,17 +17,14 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chatcli.client.identity.trust import Channel, Trust
+from chatcli.client.identity.trust import Trust
 from chatcli.errors import ChatError, ProtocolError, ServerNotTrusted, ServerUnreachable
 from chatcli.protocol.address import Address
-from chatcli.protocol.keys import fingerprint
+from chatcli.protocol.keys import Channel, fingerprint
 from chatcli.protocol.text import printable_line
 
-#: What TLS is spoken through: a socket, or what asyncio has in its place.
+#: A connection in TLS: a socket, or what asyncio has in its place.
 Connection = socket.socket | ssl.SSLObject
-
-#: Raised by a handshake whose certificate no authority vouches for; the next way does without them.
-NotVouched: Final = ssl.SSLCertVerificationError
 
 _HUNG_UP: Final = (
     ConnectionResetError,
@@ -51,35 +48,52 @@ _FAULTS: Final = {
 _NAMES_SHOWN: Final = 4
 
 
-class Way:
-    """A way to make the handshake.
+class TlsAttempt:
+    """An attempt to open a connection in TLS.
 
     Args:
-        server: where to.
+        server: the server's address.
+        trust: decides about the key that the server shows.
         context: the client's side of TLS.
-        vouched: it fails unless an authority vouches for the server.
+        vouched: whether the handshake fails unless an authority vouches for the server.
 
     Attributes:
-        host_name: the host as certificates have it: without the network interface of a link-local address.
+        host_name: the host as certificates name it: without the network interface of a link-local address.
     """
 
-    def __init__(self, server: Address, context: ssl.SSLContext, *, vouched: bool) -> None:
+    hello_sent: Final = False
+
+    def __init__(self, server: Address, trust: Trust, context: ssl.SSLContext, *, vouched: bool) -> None:
         self.context = context
-        self.vouched = vouched
         self.host_name = server.host.partition("%")[0]
         self._server = server
+        self._trust = trust
+        self._vouched = vouched
 
-    def begin(self, plain: socket.socket) -> Handshake:
-        """Begin on a connection that stands, and does not block."""
+    def start(self, plain: socket.socket) -> Handshake:
+        """Start on an established, non-blocking connection."""
         return Handshake(self.context.wrap_socket(plain, server_hostname=self.host_name, do_handshake_on_connect=False))
 
-    def decides(self, error: OSError) -> bool:
+    def is_final(self, error: OSError, /) -> bool:
         """Return whether the server has answered: with a certificate, if not with one that is vouched for."""
-        return isinstance(error, NotVouched)
+        return isinstance(error, ssl.SSLCertVerificationError)
 
     def failure(self, error: Exception) -> ChatError | None:
-        """Return what to say of a handshake that failed, or None where something else did."""
+        """Return the exception for a handshake that failed; None if the handshake is not at fault."""
         return failure(self._server, error)
+
+    def accept(self, connection: Connection, doubt: OSError | None) -> Channel:
+        """Return the channel of the connection, if the server is to be trusted.
+
+        Raises:
+            UnknownServer: a person must confirm the server's key; nobody was asked.
+            ServerNotTrusted: the server shows another key than it must.
+            ProtocolError: its certificate cannot be read.
+        """
+        channel = shown(self._server, connection)
+        why = doubt_sentence(self._server, connection, doubt)
+        self._trust.check(self._server, channel, vouched=self._vouched, doubt=why)
+        return channel
 
 
 class Handshake:
@@ -107,16 +121,16 @@ class Handshake:
         return 0
 
 
-def ways(server: Address, trust: Trust) -> list[Way]:
-    """Return the ways to try in turn, each on a connection of its own.
+def attempts(server: Address, trust: Trust) -> list[TlsAttempt]:
+    """Return the attempts to make in order: first with an authority's word, if that counts, then by the key alone.
 
     Raises:
         InputError: the file of known servers cannot be used.
     """
-    by_key = Way(server, _by_key(), vouched=False)
+    by_key = TlsAttempt(server, trust, _by_key(), vouched=False)
     if trust.expects_key(server):
         return [by_key]
-    return [Way(server, _by_authority(), vouched=True), by_key]
+    return [TlsAttempt(server, trust, _by_authority(), vouched=True), by_key]
 
 
 def _by_authority() -> ssl.SSLContext:
@@ -144,8 +158,8 @@ def shown(server: Address, connection: Connection) -> Channel:
     return Channel(_key(_certificate(server, der)), hashlib.sha256(der).digest())
 
 
-def doubt(server: Address, connection: Connection, error: ssl.SSLCertVerificationError | None) -> str:
-    """Return why no authority vouches for the server, for a person who is asked about its key; nothing if one does.
+def doubt_sentence(server: Address, connection: Connection, error: OSError | None) -> str:
+    """Return the reason why no authority vouches for the server, for a person who is asked; empty if one does.
 
     A certificate that the server has made itself says nothing, and its key is all that counts. One that an authority
     has issued says until when it is good, and for which names: where that is over, or another name is meant, nobody is
@@ -154,7 +168,7 @@ def doubt(server: Address, connection: Connection, error: ssl.SSLCertVerificatio
     Raises:
         ServerNotTrusted: an authority's certificate is shown that is not good here.
     """
-    if error is None:
+    if not isinstance(error, ssl.SSLCertVerificationError):
         return ""
     certificate = _certificate(server, _der(connection))
     code = error.verify_code
@@ -232,7 +246,7 @@ def _key(certificate: x509.Certificate) -> str:
 
 
 def failure(server: Address, error: Exception) -> ChatError | None:
-    """Return what to say of a handshake that failed, or None where something else did."""
+    """Return the exception for a handshake that failed; None if the handshake is not at fault."""
     if isinstance(error, _HUNG_UP):
         return ServerUnreachable(
             f"{server} closed the connection instead of speaking TLS: is it a chatcli server? Check the address."

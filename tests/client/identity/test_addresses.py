@@ -11,7 +11,7 @@ from chatcli.client.feed.listener import open_cursor
 from chatcli.client.identity import addresses
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.known_servers import KnownServers
-from chatcli.client.identity.trust import Channel, Trust
+from chatcli.client.identity.trust import Trust
 from chatcli.client.outbox.flush import store_messages
 from chatcli.client.outbox.store import Outbox, read_all
 from chatcli.client.storage import files, roster, unread
@@ -20,6 +20,7 @@ from chatcli.client.tui.history import FileHistory
 from chatcli.errors import ServerNotTrusted, UnknownServer
 from chatcli.protocol.address import Address, other_spellings, parse_address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.keys import Channel
 from tests.support import OWN, new_id
 
 OLD, NEW, OTHER = (Address(host, 8080) for host in ("old.example", "new.example", "other.example"))

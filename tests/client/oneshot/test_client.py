@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
-from chatcli.client.identity.trust import CAUTIOUS, PLAIN, Trust
+from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.receipts import ReceiptWaiter
 from chatcli.client.outbox import batch
@@ -25,6 +25,7 @@ from chatcli.client.transport import blocking
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownAsker, UnknownRecipient
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import History, Send, Sent
+from chatcli.protocol.keys import PLAIN
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import DEADLINE, ThreadServer
 

@@ -15,12 +15,13 @@ from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Event, Notice
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
-from chatcli.client.identity.trust import PLAIN, Trust
+from chatcli.client.identity.trust import Trust
 from chatcli.client.interactive.session import Talk
 from chatcli.client.transport.aio import connect
 from chatcli.client.transport.backoff import backoff
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address
+from chatcli.protocol.keys import PLAIN
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import OWN, ThreadServer
 

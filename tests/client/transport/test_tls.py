@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.known_servers import KnownServers
-from chatcli.client.identity.trust import CAUTIOUS, Channel, Trust
+from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.transport import aio, blocking
 from chatcli.errors import ProtocolError, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address, parse_address
 from chatcli.protocol.frames import VERSION, Hello
+from chatcli.protocol.keys import Channel
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import DEADLINE, OWN
 
