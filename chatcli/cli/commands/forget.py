@@ -12,7 +12,7 @@ from chatcli.cli.options.types import AddressType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.client.oneshot.server_data import Kept
+    from chatcli.client.oneshot.server_data import ServerData
 
 _UNKNOWN = 3  # the status of what nobody knows
 
@@ -35,7 +35,7 @@ def command(server: Address, yes: bool) -> None:
     from chatcli.client.oneshot import server_data
 
     found = server_data.find(server)
-    if not found.anything:
+    if found.is_empty:
         _refuse(server)
     if not yes and not _agreed(found):
         note("Nothing was forgotten.")
@@ -48,12 +48,12 @@ def _refuse(server: Address) -> None:
     from chatcli.cli.output.streams import warn
     from chatcli.client.oneshot import server_data
 
-    near = ", ".join(map(str, server_data.others(server)))
+    near = ", ".join(map(str, server_data.similar_servers(server)))
     warn(f"Nothing is known of a server at {server}." + (f" Known are: {near}." if near else ""))
     click.get_current_context().exit(_UNKNOWN)
 
 
-def _agreed(kept: Kept) -> bool:
+def _agreed(kept: ServerData) -> bool:
     """Ask, with what would be lost."""
     from chatcli.cli.options.shared import asker
 
@@ -63,7 +63,7 @@ def _agreed(kept: Kept) -> bool:
     return ask("\n".join([*_lost(kept), "Forget it?"]))
 
 
-def _lost(kept: Kept) -> list[str]:
+def _lost(kept: ServerData) -> list[str]:
     """Return what would be lost, in sentences."""
     from chatcli.protocol.text import printable_line
 

@@ -1,1 +1,1 @@
-"""What programs import, on asyncio: knows no terminal."""
+"""The library for programs, on asyncio: knows nothing of terminals."""

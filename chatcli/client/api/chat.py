@@ -1,4 +1,4 @@
-"""What programs import: messages that come as they are asked for, and a word to say, in a few lines of Python."""
+"""The library for programs: receives messages and sends them, in a few lines of Python."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ logger: Final = logging.getLogger("chatcli")
 
 
 class Chat:
-    """A connection that mends itself: an asynchronous iterator of messages, and ways to say and ask something.
+    """A connection that repairs itself: an asynchronous iterator of messages, with methods to send and ask.
 
-    A message counts as handled once the next one is asked for, or the block is left without an exception: if the
-    program ends before, however suddenly, that message comes again the next time, with ``replayed`` set, and no other
-    does. A lost connection is made again. What waits for an answer waits until the server is back; ``asyncio.timeout``
-    limits that. See :func:`connect`.
+    A message counts as handled once the next one is requested, or the block is left without an exception: if the
+    program crashes before, that message alone comes again the next time, with ``replayed`` set. A lost connection is
+    made again. A call that waits for an answer waits until the server is back; ``asyncio.timeout`` limits that. See
+    :func:`connect`.
 
     Attributes:
         user: the name as its owner first wrote it.
@@ -67,7 +67,7 @@ class Chat:
         self._since = since
         self._waiting: deque[Delivery] = deque()
         self._in_hand: int | None = None
-        self._asked: dict[str, frames.Send] = {}  # questions whose answers are waited for, by their ids
+        self._questions: dict[str, frames.Send] = {}  # without an answer, by id
         self._requester = Requester(login)
         self._listener: Listener | None = None
 
@@ -95,7 +95,7 @@ class Chat:
             self._listener, self._in_hand = None, None
             self._waiting.clear()
             try:
-                await asyncio.gather(*map(self._withdraw, self._asked.values()))
+                await asyncio.gather(*map(self._withdraw, self._questions.values()))
                 await self._requester.close()
             finally:
                 await listener.close()
@@ -107,9 +107,9 @@ class Chat:
         """Return the next message, however long that takes; the one before it was handled.
 
         Raises:
-            Refused: the server does not want us any more.
-            ServerNotTrusted: what answers there now is not the server that was trusted.
-            InputError: how far we have come cannot be kept.
+            Refused: the server refuses the user from now on.
+            ServerNotTrusted: another server answers now than the one that was trusted.
+            InputError: the position cannot be written.
         """
         listener = self._open()
         self._handled(listener)
@@ -122,17 +122,17 @@ class Chat:
         return of_message(frame, self.user, replayed=replayed)
 
     async def send(self, to: str, text: str, reply_to: int | None = None) -> Sent:
-        """Say something to a person or in a room; return once it is on the server's disk, where it is once.
+        """Send a message to a person or a room; return once it is on the server's disk. It arrives once.
 
         Args:
             to: the person, or the room with its ``#``.
-            text: what.
+            text: the text.
             reply_to: the ``seq`` of the message that it answers.
 
         Raises:
-            UnknownRecipient: nobody of that name was ever here, or there is no such room.
-            Refused: the server does not take it; ``code`` says why.
-            ServerUnavailable: it cannot store it at the moment: send it again later.
+            UnknownRecipient: no person of that name was ever here, or there is no such room.
+            Refused: the server refuses the message; ``code`` says why.
+            ServerUnavailable: the server cannot store it at the moment: send it again later.
             InputError: there is no such message to answer.
         """
         self._open()
@@ -140,7 +140,7 @@ class Chat:
         return of_sent(await self._requester.send(frames.Send(new_id(), to, text, reply_to)))
 
     async def reply(self, message: Message, text: str) -> Sent:
-        """Answer a message, in the room where it was said or to who said it.
+        """Answer a message, in its room or to its sender.
 
         Raises:
             As :meth:`send`.
@@ -148,25 +148,24 @@ class Chat:
         return await self.send(message.room or message.sender, text, message.seq)
 
     async def ask(self, to: str, text: str, choices: Sequence[str], timeout: float) -> Answer | None:  # noqa: ASYNC109
-        """Ask something, and return the answer; None if there was none in time.
+        """Ask a question, and return the answer; None if there was none in time.
 
-        In a room the first answer counts. Whoever stops waiting, as by cancelling the task, has the question withdrawn;
-        so has whoever cannot be told of the answer.
+        In a room the first answer counts. The question is withdrawn if the wait for its answer is cancelled, or fails.
 
         Args:
             to: the person, or the room with its ``#``.
-            text: what.
-            choices: what can be answered: 2 to 9 of them.
-            timeout: how long the question is open, in seconds.
+            text: the question.
+            choices: the possible answers: 2 to 9 of them.
+            timeout: the seconds for which the question is open.
 
         Raises:
             As :meth:`send`.
         """
         self._open()
-        seconds = validation.open_for(timeout)
+        seconds = validation.parse_timeout(timeout)
         check_choices(choices)
         question = frames.Send(new_id(), to, text, choices=list(choices), seconds=seconds)
-        self._asked[question.id] = question
+        self._questions[question.id] = question
         asked = None
         try:
             asked = await self._requester.send(question)
@@ -176,7 +175,7 @@ class Chat:
                 await self._withdraw(question)
             raise
         finally:
-            del self._asked[question.id]
+            del self._questions[question.id]
         return None if answered.message is None else of_answer(answered.message)
 
     async def _answered(self, seq: int, seconds: float) -> frames.Answered:
@@ -187,7 +186,7 @@ class Chat:
             return await self._requester.request(frames.Answers(seq), frames.Answered)
 
     async def _withdraw(self, question: frames.Send) -> None:
-        """Take a question back that may have been asked: said once more it has the same place."""
+        """Withdraw a question that may be stored: sent once more, it keeps its place."""
         with contextlib.suppress(TimeoutError, ChatError):
             async with asyncio.timeout(WITHDRAWING):
                 seq = (await self._requester.send(question)).seq
@@ -197,7 +196,7 @@ class Chat:
         """Answer a question with one of its choices, from 0, or decline it with None.
 
         Raises:
-            Refused: somebody else was first, or its time is over (``not_open``).
+            Refused: somebody else has answered before, or its time is over (``not_open``).
         """
         chosen = frames.DECLINED if number is None else number
         answer = frames.Send(new_id(), message.room or message.sender, "", message.seq, answer=chosen)
@@ -205,16 +204,16 @@ class Chat:
         return of_sent(await self._requester.send(answer))
 
     async def join(self, room: str) -> Room:
-        """Enter a room, which comes into being if it is not there; what is said there from now on comes as messages.
+        """Enter a room, and create it if there is none; the messages there come from now on.
 
         Raises:
-            Refused: the user may not.
+            Refused: the user may not enter it.
         """
         self._open()
         return of_room((await self._requester.request(frames.Join(room), frames.Room)).room)
 
     async def who(self, room: str = "") -> list[Person]:
-        """Return who is in the chat, or who belongs to a room, by name.
+        """Return the people in the chat, or the members of a room, by name.
 
         Raises:
             UnknownRecipient: there is no such room.
@@ -253,7 +252,7 @@ def connect(
     receipts: bool = True,
     config: str | None = None,
 ) -> Chat:
-    """Return a connection to a chat, to be opened with ``async with``.
+    """Return a connection to a chat, to open with ``async with``.
 
     ::
 
@@ -262,27 +261,27 @@ def connect(
                 await chat.reply(message, message.text)
 
     Args:
-        user: who you are; by default ``CHATCLI_USER``, or your login name.
-        server: where the server is, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
-        cursor: the name of a position of its own, kept on this machine; by default it is the user's, which all of their
-            devices share and move: a bot has a name of its own, or a cursor.
-        since: where to begin: behind that ``seq``, at that time, or with what comes from now on; by default where it
-            left off.
-        pin: the fingerprint of the server's key: speak to no other. By default ``CHATCLI_PIN``.
+        user: your name; by default ``CHATCLI_USER``, or your login name.
+        server: the address of the server, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
+        cursor: the name of a position of its own, stored on this machine. By default it is the user's position, which
+            all of their devices share and move: give a bot a name of its own, or a cursor.
+        since: the place to start: after that ``seq``, at that time, or with the messages from now on; by default where
+            it stopped.
+        pin: the fingerprint of the server's key: connect to no other. By default ``CHATCLI_PIN``.
         accept_new: trust a server that is not known yet, whatever its key.
-        receipts: whether others are told what was handled; only of the user's own position.
+        receipts: whether others learn what was handled; only for the user's own position.
         config: the directory of the key and of known servers; by default the user's, as for the commands.
 
     Raises:
-        InputError: an address, a name, a key or a file cannot be right. Opening it also raises
+        InputError: an address, a name, a key or a file is invalid. Opening it also raises
 
             - ``ServerUnreachable``: no server answers there;
-            - ``ServerUnavailable``: it takes nobody at the moment; ``code`` says why;
-            - ``Refused``: the server does not want that name; ``code`` says why;
+            - ``ServerUnavailable``: it accepts nobody at the moment; ``code`` says why;
+            - ``Refused``: the server refuses the name; ``code`` says why;
             - ``ServerNotTrusted``: the server is not known, or not the one that was known.
     """
-    begin = validation.beginning(since)
-    return Chat(_login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config), cursor, begin)
+    start = validation.parse_since(since)
+    return Chat(_login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config), cursor, start)
 
 
 def send(
@@ -296,27 +295,27 @@ def send(
     accept_new: bool = False,
     config: str | None = None,
 ) -> Sent:
-    """Say one thing and return once it is on the server's disk; for programs without ``asyncio``.
+    """Send one message and return once it is on the server's disk; for programs without ``asyncio``.
 
-    A connection that breaks is tried again for a few seconds; the message arrives once.
+    If the connection breaks, it is made again for a few seconds; the message arrives once.
 
     Args:
         to: the person, or the room with its ``#``.
-        text: what.
-        user: who you are; by default ``CHATCLI_USER``, or your login name.
-        server: where the server is, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
+        text: the text.
+        user: your name; by default ``CHATCLI_USER``, or your login name.
+        server: the address of the server, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
         reply_to: the ``seq`` of the message that it answers.
-        pin: the fingerprint of the server's key: speak to no other. By default ``CHATCLI_PIN``.
+        pin: the fingerprint of the server's key: connect to no other. By default ``CHATCLI_PIN``.
         accept_new: trust a server that is not known yet, whatever its key.
         config: the directory of the key and of known servers; by default the user's, as for the commands.
 
     Raises:
-        UnknownRecipient: nobody of that name was ever here, or there is no such room.
-        Refused: the server said no to the name or to the message; ``code`` says why.
-        ServerUnreachable: the server does not answer; where it may have got the message, the sentence says so.
+        UnknownRecipient: no person of that name was ever here, or there is no such room.
+        Refused: the server refuses the name or the message; ``code`` says why.
+        ServerUnreachable: the server does not answer. If it may have received the message, the sentence says so.
         ServerUnavailable: the server cannot store it at the moment; ``code`` says why.
         ServerNotTrusted: the server is not known, or not the one that was known.
-        InputError: an address, a name, a key or a file cannot be right.
+        InputError: an address, a name, a key or a file is invalid.
     """
     validation.check_text(to, text)
     validation.check_seq(reply_to, "reply_to")
@@ -333,7 +332,7 @@ def _login(
     receipts: bool = True,
     config: str | None,
 ) -> Login:
-    """Return who and where: as it is given, or else as the variables of the commands say."""
+    """Return the login, as given or as in the variables of the commands."""
     where = server or os.environ.get("CHATCLI_SERVER", "")
     address = parse_address(where) if where else Address(DEFAULT_HOST, DEFAULT_PORT)
     key = pin or os.environ.get("CHATCLI_PIN") or None

@@ -1,4 +1,4 @@
-"""What programs are given: messages, people and rooms, as records that nothing changes."""
+"""The records of the library: messages, receipts, answers, people and rooms, all immutable."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from chatcli.protocol.names import is_room
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that was said to the user, or in a room of theirs.
+    """A message to the user, or in a room of theirs.
 
     Attributes:
         seq: its place in the log.
-        id: the UUID that its sender gave it.
-        sender: who said it.
-        to: to whom: the user, or a room, which begins with ``#``.
-        text: what.
-        at: when the server took it.
-        re: the ``seq`` of the message that it answers, if it answers one.
-        choices: of a question, what can be answered; otherwise empty.
-        until: of a question, when it closes; None if it does not close by itself.
-        answer: of an answer to a question, the number of the choice, from 0, or -1 if it was declined or withdrawn;
-            otherwise None.
-        replayed: whether it may have been handed out before: it was not handled, or the program ended meanwhile.
-        user: whose message it is: the name that is listening.
+        id: its UUID, from the sender.
+        sender: the name of the sender.
+        to: the recipient: the user, or a room, which begins with ``#``.
+        text: the text.
+        at: the time when the server accepted it.
+        re: the ``seq`` of the message that it answers; None if it answers none.
+        choices: the possible answers to a question; empty if it is not a question.
+        until: the time when a question closes; None if it does not close by itself.
+        answer: the number of the choice, from 0, in an answer to a question; -1 if the question was declined or
+            withdrawn; None if it is not such an answer.
+        replayed: whether it may have been received before: it was not handled, or the program crashed meanwhile.
+        user: the name of the user who receives it.
     """
 
     seq: int
@@ -46,12 +46,12 @@ class Message:
 
     @property
     def room(self) -> str | None:
-        """The room in which it was said; None if it was said to the user alone."""
+        """The room of the message; None if it is to the user alone."""
         return self.to if is_room(self.to) else None
 
     @property
     def mentions_me(self) -> bool:
-        """Whether it was said to the user alone, or has their name in it."""
+        """Whether it is to the user alone, or has their name in it."""
         return self.room is None or mentions(self.text, self.user)
 
 
@@ -61,8 +61,8 @@ class Sent:
 
     Attributes:
         seq: its place in the log.
-        id: the UUID that it was given here.
-        at: when the server took it.
+        id: its UUID, made here.
+        at: the time when the server accepted it.
         delivered: whether the person, or somebody else in the room, is in the chat; otherwise they get it when they are
             back.
     """
@@ -75,13 +75,13 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What counts as the answer to a question.
+    """The answer that counts to a question.
 
     Attributes:
-        sender: who answered.
-        number: which of the choices, from 0; None if the question was declined.
-        choice: its words; None if the question was declined.
-        at: when the server took it.
+        sender: the name of the person who answered.
+        number: the number of the choice, from 0; None if the question was declined.
+        choice: the words of the choice; None if the question was declined.
+        at: the time when the server accepted it.
     """
 
     sender: str
@@ -92,13 +92,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who is in the chat, or belongs to a room.
+    """A person in the chat, or a member of a room.
 
     Attributes:
         user: the name.
-        state: in the chat, there but away from the keyboard, or not.
-        since: since when; None if that is not known.
-        text: what they said of being away.
+        state: in the chat, in it but away from the keyboard, or not in it.
+        since: the time since which the state holds; None if that is not known.
+        text: the reason for being away, in their words.
     """
 
     user: str
@@ -109,13 +109,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room that the user may see.
+    """A room that is visible to the user.
 
     Attributes:
         name: with the ``#``.
-        kind: who may enter and write.
-        members: how many belong to it.
-        topic: what it is about.
+        kind: the kind, which decides who may enter and write.
+        members: the number of members.
+        topic: the topic.
         joined: whether the user belongs to it.
     """
 
@@ -127,7 +127,7 @@ class Room:
 
 
 def of_message(frame: frames.Message, user: str, *, replayed: bool) -> Message:
-    """Return a message as programs see it."""
+    """Return the record of a message."""
     return Message(
         seq=frame.seq,
         id=frame.id,
@@ -145,25 +145,25 @@ def of_message(frame: frames.Message, user: str, *, replayed: bool) -> Message:
 
 
 def of_sent(sent: frames.Sent) -> Sent:
-    """Return what became of a message."""
+    """Return the record of a message that was sent."""
     return Sent(sent.seq, sent.id, _time(sent.at), sent.outcome == "delivered")
 
 
 def of_answer(message: frames.Message) -> Answer:
-    """Return what counts as an answer."""
+    """Return the record of an answer."""
     chosen = message.answer is not None and message.answer != frames.DECLINED
     choice = message.text if chosen else None
     return Answer(message.sender, message.answer if chosen else None, choice, _time(message.at))
 
 
 def of_person(person: frames.Person) -> Person:
-    """Return someone as programs see them."""
+    """Return the record of a person."""
     return Person(person.user, person.state, _time(person.since) if person.since else None, person.text)
 
 
 def of_room(room: frames.RoomInfo) -> Room:
-    """Return a room as programs see it."""
-    return Room(room.name, room.kind, room.members, room.topic, room.joined)
+    """Return the record of a room."""
+    return Room(name=room.name, kind=room.kind, members=room.members, topic=room.topic, joined=room.joined)
 
 
 def _time(at: int) -> datetime.datetime:

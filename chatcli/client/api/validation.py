@@ -1,4 +1,4 @@
-"""What programs hand over, looked at before it goes anywhere: what cannot be right is said in a sentence."""
+"""Validates the arguments of programs before they are used; errors are sentences for people."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
 def check_text(*texts: str) -> None:
-    """See whether these can be sent.
+    """Raise unless these texts can be sent.
 
     Raises:
-        InputError: they cannot.
+        InputError: one is not UTF-8.
     """
     if not all(map(is_text, texts)):
         raise InputError(NOT_UTF_8)
 
 
 def check_seq(seq: object, what: str) -> None:
-    """See whether this can be the ``seq`` of a message, or is None.
+    """Raise unless this can be the ``seq`` of a message, or is None.
 
     Args:
-        seq: it.
-        what: how whoever gave it calls it.
+        seq: the value.
+        what: the name of the argument.
 
     Raises:
-        InputError: it cannot be.
+        InputError: it cannot be one.
     """
     if seq is None or (isinstance(seq, int) and 0 <= seq <= MAX_SEQ):
         return
@@ -45,27 +45,27 @@ def check_seq(seq: object, what: str) -> None:
 
 
 def check_pin(pin: str | None) -> None:
-    """See whether this can be the fingerprint of a key, or is None.
+    """Raise unless this can be the fingerprint of a key, or is None.
 
     Raises:
-        InputError: it cannot be.
+        InputError: it cannot be one.
     """
     if pin is not None and not is_fingerprint(pin):
         raise InputError(f'"{pin}" is no fingerprint; one is "SHA256:" and 43 characters.')
 
 
-def beginning(since: object) -> Since:
-    """Return where to begin.
+def parse_since(since: object) -> Since:
+    """Return the place to start.
 
     Raises:
-        InputError: that is no place.
+        InputError: it is none of the accepted types.
     """
     if isinstance(since, datetime.datetime):
         try:
-            begin = since.astimezone(datetime.UTC)
-        except (OverflowError, ValueError):  # at one end of what a datetime can say, in another zone
-            begin = since.replace(tzinfo=datetime.UTC)
-        return Timestamp(max(0, (begin - _EPOCH) // datetime.timedelta(milliseconds=1)))
+            start = since.astimezone(datetime.UTC)
+        except (OverflowError, ValueError):  # at an end of the range of datetime, in another zone
+            start = since.replace(tzinfo=datetime.UTC)
+        return Timestamp(max(0, (start - _EPOCH) // datetime.timedelta(milliseconds=1)))
     if since == "now":
         return "now"
     if isinstance(since, str | float):
@@ -74,11 +74,11 @@ def beginning(since: object) -> Since:
     return since if isinstance(since, int) else None
 
 
-def open_for(timeout: float) -> int:
-    """Return for how many seconds a question is open that somebody waits so long for.
+def parse_timeout(timeout: float) -> int:
+    """Return the whole seconds for which a question is open.
 
     Raises:
-        InputError: no question is.
+        InputError: it is not positive, or too long.
     """
     if not math.isfinite(timeout) or not 0 < timeout <= MAX_OPEN:
         raise InputError(f"A question is open for 1 to {MAX_OPEN} seconds, and not for {timeout!r}.")

@@ -1,1 +1,1 @@
-"""A user's feed as listeners read it, on asyncio: knows nothing of how messages are shown."""
+"""The feed of a user, and requests beside it, on asyncio: knows nothing of how messages are shown."""

@@ -18,6 +18,7 @@ import os
 import stat
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chatcli.client.feed.anchors import Anchor
@@ -29,8 +30,9 @@ _NEW: Final = "new".ljust(191) + "\n"
 _NONE: Final = "-"
 
 
-class Position(NamedTuple):
-    """The position of a listener. Build it with keywords.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """The position of a listener.
 
     Attributes:
         seq: all messages up to this one were handled, or were not for this listener.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from chatcli.client import diagnostics
@@ -172,7 +173,7 @@ class Listener:
     def _limit_acknowledgements(self, read: int, place: int) -> None:
         """Acknowledge no message that the user has not seen: one skipped before, or by starting later."""
         skipped = place if place != self._position.seq else 0
-        self._position = self._position._replace(skipped=max(self._position.skipped, skipped))
+        self._position = replace(self._position, skipped=max(self._position.skipped, skipped))
         self._first_unseen = read + 1 if self._position.skipped > read else 0
 
     def _store_start(self) -> None:
@@ -190,7 +191,7 @@ class Listener:
         """Store that all messages which the stream has received were handled."""
         place = self._stream.place
         if place is not None:
-            self._store(self._position._replace(seq=place.seq, anchor=place.anchor, others=place.others))
+            self._store(replace(self._position, seq=place.seq, anchor=place.anchor, others=place.others))
 
     async def receive(self) -> list[Delivery]:
         """Return the next messages, at least one; all that were returned before have been handled.
@@ -234,7 +235,7 @@ class Listener:
             self._first_unseen = 0
         if skipped:
             self._first_unseen = self._first_unseen or skipped[0]
-            self._position = self._position._replace(skipped=skipped[-1])
+            self._position = replace(self._position, skipped=skipped[-1])
 
     def record_delivery(self, seq: int) -> None:
         """Record that messages up to this one are about to be delivered: they are marked if they come again.
@@ -243,7 +244,7 @@ class Listener:
             InputError: the position cannot be written.
         """
         if seq > self._position.delivered:
-            self._store(self._position._replace(delivered=seq))
+            self._store(replace(self._position, delivered=seq))
 
     def acknowledge(self, seq: int) -> None:
         """Record that all messages up to this one were handled.
@@ -253,7 +254,7 @@ class Listener:
         """
         anchor = Anchor.of(self._received[seq])
         delivered = max(seq, self._position.delivered)
-        self._store(self._position._replace(seq=seq, delivered=delivered, anchor=anchor))
+        self._store(replace(self._position, seq=seq, delivered=delivered, anchor=anchor))
         if self._own:
             self._stream.acknowledge(min(seq, self._first_unseen - 1) if self._first_unseen else seq)
 

@@ -1,1 +1,1 @@
-"""One request or one message on a blocking socket: knows no asyncio."""
+"""One request, or some messages, on a blocking socket: knows nothing of asyncio."""

@@ -1,4 +1,4 @@
-"""Gives a command to the server on this machine, through the socket in its data directory."""
+"""Sends a command to the server on this machine, through the socket in its data directory."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from chatcli.protocol.frames import Error
 from chatcli.protocol.text import command_line
 from chatcli.sockets import socket_address
 
-_TIMEOUT: Final = 15.0  # seconds for all of it: a disk may be slow
+_TIMEOUT: Final = 15.0  # seconds for the whole command: a disk may be slow
 _MAX_ANSWER: Final = 256 * 1024 * 1024  # bytes: a server may know many people
 _CHUNK: Final = 1024 * 1024
 
 
 def ask(directory: Path, request: Request) -> list[Row]:
-    """Give one command to the server over ``directory``; return what it has to tell once it is done.
+    """Send one command to the server of a data directory; return the rows of its answer.
 
     Raises:
-        ServerUnreachable: no server runs over that directory, or it does not answer.
-        UnknownRecipient: nobody of the name in the request was ever here.
-        Refused: the socket is someone else's, or the server said no.
-        ServerUnavailable: the server cannot write; nothing was changed.
-        ProtocolError: what answers is no chatcli server.
+        ServerUnreachable: no server uses that directory, or it does not answer.
+        UnknownRecipient: no person of the name in the request was ever here.
+        Refused: the socket belongs to another user, or the server refuses the command.
+        ServerUnavailable: the server cannot write; it has changed nothing.
+        ProtocolError: the other end is not a chatcli server.
     """
     deadline = time.monotonic() + _TIMEOUT
     with socket.socket(socket.AF_UNIX) as connection:
@@ -62,13 +62,13 @@ def _connect(connection: socket.socket, directory: Path) -> None:
 
 
 def _read(connection: socket.socket, deadline: float) -> bytes:
-    """Return all that comes until the other end closes."""
+    """Return everything until the other end closes."""
     answer = bytearray()
     while chunk := connection.recv(_CHUNK):
         answer += chunk
         left = deadline - time.monotonic()
         if left <= 0 or len(answer) > _MAX_ANSWER:
-            raise TimeoutError("it does not come to an end")
+            raise TimeoutError("it does not end")
         connection.settimeout(left)
     return bytes(answer)
 
@@ -79,7 +79,7 @@ def _rows(directory: Path, line: bytes) -> list[Row]:
     try:
         answer = msgspec.json.decode(line, type=Answer)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise ProtocolError(f"What answers in {directory} is no chatcli server.") from None
+        raise ProtocolError(f"What answers in {directory} is not a chatcli server.") from None
     if answer.code:
         raise as_exception(Error(answer.code, answer.text, names=answer.names))
     return answer.rows

@@ -1,10 +1,11 @@
-"""All that is kept of one server on this machine: found, told, and removed."""
+"""Finds and removes the data of one server on this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -16,19 +17,20 @@ from chatcli.client.storage import cache, files, roster, unread
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 
-_NOTES = (roster.KIND, unread.KIND)
+_CACHES: Final = (roster.KIND, unread.KIND)
 
 
-class Kept(NamedTuple):
-    """What is kept of a server.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerData:
+    """The data of a server.
 
     Attributes:
-        server: by the address that is meant.
-        keys: the fingerprints that are known of it.
-        elsewhere: its other addresses; what is kept stays with these.
-        messages: what waits to be sent, or was refused.
-        files: drafts, lines typed before, and positions.
-        notes: the kind and the user of what commands have noted.
+        server: the server, by the address in question.
+        keys: the fingerprints that are known for it.
+        elsewhere: its other addresses; the data stays with these.
+        messages: the messages in the outbox, those included that were refused.
+        files: drafts, history of lines, and cursors.
+        caches: the kind and the user of each cache.
     """
 
     server: Address
@@ -36,16 +38,16 @@ class Kept(NamedTuple):
     elsewhere: list[Address]
     messages: list[Entry]
     files: list[Path]
-    notes: list[tuple[str, str]]
+    caches: list[tuple[str, str]]
 
     @property
-    def anything(self) -> bool:
-        """Whether the server is known at all."""
-        return bool(self.keys or self.elsewhere or self.messages or self.files or self.notes)
+    def is_empty(self) -> bool:
+        """Whether nothing is known about the server."""
+        return not (self.keys or self.elsewhere or self.messages or self.files or self.caches)
 
 
-def find(server: Address) -> Kept:
-    """Return what is kept of a server.
+def find(server: Address) -> ServerData:
+    """Return the data of a server.
 
     Raises:
         InputError: a file of the user's cannot be used.
@@ -55,50 +57,52 @@ def find(server: Address) -> Kept:
     everywhere = addresses.addresses_of(server)
     elsewhere = [address for address in everywhere if address != server]
     if elsewhere:
-        return Kept(server, keys, elsewhere, [], [], [])
+        return ServerData(server=server, keys=keys, elsewhere=elsewhere, messages=[], files=[], caches=[])
     names = files.names_of(server)
     messages = [one for one in outbox.read_all(files.outbox_directory()) if one.server == str(everywhere[-1])]
-    notes = [(kind, user) for kind in _NOTES for at, user in cache.places(kind) if at in names]
-    return Kept(server, keys, [], messages, list(_files(names)), notes)
+    caches = [(kind, user) for kind in _CACHES for at, user in cache.places(kind) if at in names]
+    return ServerData(
+        server=server, keys=keys, elsewhere=[], messages=messages, files=list(_files(names)), caches=caches
+    )
 
 
-def others(server: Address) -> list[Address]:
-    """Return servers that are known at the same host, or with the same port, as one that is not."""
+def similar_servers(server: Address) -> list[Address]:
+    """Return the known servers with the host of an unknown one, or else with its port."""
     known = dict.fromkeys(KnownServers(files.config_directory()).all())
     near = [address for address in known if address.host == server.host]
     return near or [address for address in known if address.port == server.port]
 
 
-def forget(kept: Kept) -> None:
-    """Remove all of this.
+def forget(data: ServerData) -> None:
+    """Remove the data of a server.
 
     Raises:
         InputError: a client that runs is about to send a message, or a file cannot be written.
     """
-    outbox.drop(kept.messages)
-    for path in kept.files:
+    outbox.drop(data.messages)
+    for path in data.files:
         path.unlink(missing_ok=True)
-    for kind, user in kept.notes:
-        cache.update(kind, kept.server, user, lambda _: None)
-    if kept.elsewhere:
-        addresses.part(kept.server)
+    for kind, user in data.caches:
+        cache.update(kind, data.server, user, lambda _: None)
+    if data.elsewhere:
+        addresses.part(data.server)
     else:
-        addresses.forget(kept.server)
-    KnownServers(files.config_directory()).remove(kept.server)
+        addresses.forget(data.server)
+    KnownServers(files.config_directory()).remove(data.server)
 
 
 def _files(names: list[str]) -> Iterator[Path]:
     state = Path(files.state_directory())
     hashes = {files.file_name(name) for name in names}
-    yield from (path for path in _in(state / "history") if path.name in hashes)
-    yield from (path for path in _in(state / "cursors") if path.name.partition(".")[0] in hashes)
-    for path in _in(state / "drafts"):
-        if path.name in {f"{files.file_name(name, _user(path))}.json" for name in names}:
+    yield from (path for path in _files_in(state / "history") if path.name in hashes)
+    yield from (path for path in _files_in(state / "cursors") if path.name.partition(".")[0] in hashes)
+    for path in _files_in(state / "drafts"):
+        if path.name in {f"{files.file_name(name, _owner(path))}.json" for name in names}:
             yield path
 
 
-def _user(path: Path) -> str:
-    """Return whose drafts a file holds, as its name is made of it; nothing where it cannot be read."""
+def _owner(path: Path) -> str:
+    """Return the user of a file of drafts, folded as in its name; nothing if it cannot be read."""
     try:
         user = msgspec.json.decode(files.read(str(path)) or "", type=dict[str, object]).get("user")
     except (msgspec.DecodeError, InputError, RecursionError):
@@ -106,7 +110,7 @@ def _user(path: Path) -> str:
     return user.casefold() if isinstance(user, str) else ""
 
 
-def _in(directory: Path) -> list[Path]:
+def _files_in(directory: Path) -> list[Path]:
     try:
         return [path for path in directory.iterdir() if path.is_file() and not path.is_symlink()]
     except OSError:

@@ -1,1 +1,1 @@
-"""Messages kept on disk until the server has them: knows no asyncio."""
+"""Messages on disk until the server has them: knows nothing of asyncio."""

@@ -9,9 +9,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chatcli.client.storage import files
 from chatcli.protocol.frames import Send
@@ -57,8 +58,8 @@ _decode = msgspec.json.Decoder(Line).decode
 _encode = msgspec.json.Encoder().encode
 
 
-class Entry(NamedTuple):
-    """A message in the outbox. Build it with keywords.
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in the outbox.
 
     Attributes:
         path: the path of its file.
@@ -180,11 +181,11 @@ def read_entries(path: str, descriptor: int) -> list[Entry]:
                 case Gone():
                     found.pop(line.id, None)
                 case Refusal() if line.id in found:
-                    found[line.id] = found[line.id]._replace(refusal=line)
+                    found[line.id] = replace(found[line.id], refusal=line)
                 case Again() if line.id in found:
-                    found[line.id] = found[line.id]._replace(refusal=None)
+                    found[line.id] = replace(found[line.id], refusal=None)
                 case Together(ids):
-                    found.update({one: found[one]._replace(group=ids[0]) for one in ids if one in found})
+                    found.update({one: replace(found[one], group=ids[0]) for one in ids if one in found})
     return list(found.values())
 
 

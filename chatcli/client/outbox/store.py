@@ -11,6 +11,8 @@ import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from chatcli.client.outbox import format as outbox_format
 from chatcli.client.outbox.format import Again, Entry, Gone, Header, Line, Refusal, Together
 from chatcli.client.storage import files
@@ -167,7 +169,7 @@ def read_all(directory: str) -> list[Entry]:
     found.sort(key=lambda file: outbox_format.sort_key(*file))
     entries = [entry for _, file in found for entry in file]
     newest = {server: _newest_address(server) for server in {entry.server for entry in entries}}
-    return [entry._replace(server=newest[entry.server]) for entry in entries]
+    return [replace(entry, server=newest[entry.server]) for entry in entries]
 
 
 def _newest_address(server: str) -> str:

@@ -26,15 +26,15 @@ def test_what_was_said_last_is_there_the_next_time(tmp_path: Path) -> None:
     cursor = open_at(tmp_path / "cursors")
     assert cursor.position is None
     for seq in range(1, 6):
-        cursor.write(Position(seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)))
+        cursor.write(Position(seq=seq, delivered=seq + 1, anchor=Anchor(seq, "0123456789ab", 1)))
         assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == Position(
-            seq, seq + 1, 0, Anchor(seq, "0123456789ab", 1)
+            seq=seq, delivered=seq + 1, anchor=Anchor(seq, "0123456789ab", 1)
         )
     cursor.close()
     again = open_at(tmp_path / "cursors")
-    assert again.position == Position(5, 6, 0, Anchor(5, "0123456789ab", 1))
+    assert again.position == Position(seq=5, delivered=6, anchor=Anchor(5, "0123456789ab", 1))
     most = Anchor(2**63 - 1, "f" * 12, 2**48, 2**63 - 1)
-    again.write(Position(2**63 - 1, 2**63 - 1, 2**63 - 1, most, (most, most, most)))
+    again.write(Position(seq=2**63 - 1, delivered=2**63 - 1, skipped=2**63 - 1, anchor=most, others=(most, most, most)))
     assert read(path_of(str(tmp_path / "cursors"), PARTS))[1] == again.position
     again.close()
 
@@ -49,24 +49,24 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
         lines.append(f"{words} {zlib.crc32(words.encode()):08x}".ljust(191).encode() + b"\n")
     path.write_bytes(lines[0].ljust(512, b"\0") + lines[1])
     cursor = open_at(tmp_path / "cursors")
-    assert cursor.position == Position(8, 9)
-    cursor.write(Position(10, 10))
-    assert read(str(path))[1] == Position(10, 10)
+    assert cursor.position == Position(seq=8, delivered=9)
+    cursor.write(Position(seq=10, delivered=10))
+    assert read(str(path))[1] == Position(seq=10, delivered=10)
     cursor.close()
 
 
 def test_a_change_that_was_cut_short_leaves_the_one_before(tmp_path: Path) -> None:
     """Whatever stands in the place of the last change, as after a power cut, the change before it counts."""
     cursor = open_at(tmp_path / "cursors")
-    cursor.write(Position(1))
-    cursor.write(Position(2))
+    cursor.write(Position(seq=1))
+    cursor.write(Position(seq=2))
     cursor.close()
     path = Path(path_of(str(tmp_path / "cursors"), PARTS))
     whole = path.read_bytes()
     place = whole.index(b"2 2 0 0")
     for length in range(1, 20):
         path.write_bytes(whole[:place] + b"\0" * length + whole[place + length :])
-        assert read(str(path))[1] == Position(1)
+        assert read(str(path))[1] == Position(seq=1)
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff" * 2000, b"\0" * 704])
@@ -76,15 +76,15 @@ def test_a_file_that_has_lost_what_it_knew_is_not_new(tmp_path: Path, damage: by
     cursor.close()
     cursor = open_at(tmp_path / "cursors")
     assert (cursor.position, cursor.damaged) == (None, False)
-    cursor.write(Position(1))
+    cursor.write(Position(seq=1))
     cursor.close()
     Path(cursor.path).write_bytes(damage)
     cursor = open_at(tmp_path / "cursors")
     assert (cursor.position, cursor.damaged) == (None, True)
-    cursor.write(Position(2))
+    cursor.write(Position(seq=2))
     cursor.close()
     cursor = open_at(tmp_path / "cursors")
-    assert (cursor.position, cursor.damaged) == (Position(2), False)
+    assert (cursor.position, cursor.damaged) == (Position(seq=2), False)
     cursor.close()
 
 

@@ -46,7 +46,7 @@ def keep_all(server: Address) -> None:
     for name in (None, "lamp"):
         cursor = open_cursor(login(server), name)
         assert cursor is not None
-        cursor.write(Position(7, 7))
+        cursor.write(Position(seq=7, delivered=7))
         cursor.close()
 
 
@@ -77,7 +77,7 @@ def kept(server: Address) -> set[str]:
     for name in (None, "lamp"):
         cursor = open_cursor(login(server), name)
         assert cursor is not None
-        found[f"cursor {name}"] = cursor.position == Position(7, 7)
+        found[f"cursor {name}"] = cursor.position == Position(seq=7, delivered=7)
         cursor.close()
     return {kind for kind, there in found.items() if there}
 
