@@ -162,7 +162,7 @@ class ThreadServer:
 
 def known(server: ThreadServer, name: str) -> User:
     """Return someone as the server knows them."""
-    user = server.hub.directory.find(name)
+    user = server.hub.users.find(name)
     assert user is not None
     return user
 

@@ -93,7 +93,7 @@ def test_a_challenge_cannot_be_relayed(server: ThreadServer, tmp_path: Path, lyi
     else:
         assert isinstance(error.value, ServerNotTrusted)
         assert "prove" not in relay.heard
-    assert server.run(lambda: server.hub.directory.find("alice")) is None
+    assert server.run(lambda: server.hub.users.find("alice")) is None
 
 
 def fingerprint_of(certificate: Path) -> str:

@@ -34,7 +34,7 @@ SERVERS: Final[dict[str, dict[str, Any]]] = {
 }
 #: Limits that are not settings: the patched constant and its value.
 PATCHES: Final[dict[str, tuple[str, object]]] = {
-    "Rooms, with a limit of one per user": ("chatcli.server.state.rooms.MOST_ROOMS", 1),
+    "Rooms, with a limit of one per user": ("chatcli.server.state.room_permissions.MAX_ROOMS", 1),
     "Searches that wait too long": ("chatcli.store.log_reader._MAX_SEARCHES", 0),
 }
 

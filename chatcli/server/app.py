@@ -21,7 +21,8 @@ from chatcli.errors import InputError, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.server.batcher import TickBatcher
-from chatcli.server.handlers.operators import Admin
+from chatcli.server.handlers.operator_reports import Reports
+from chatcli.server.handlers.operators import Operators
 from chatcli.server.handlers.table import handlers
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
@@ -169,7 +170,7 @@ class Server:
         self.missing: list[str] = []
         self._settings = settings
         self._listeners: list[asyncio.Server] = []
-        self._admin: Admin | None = None
+        self._operators: Operators | None = None
         self._admin_listener: AdminListener | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._warning: asyncio.TimerHandle | None = None
@@ -217,12 +218,13 @@ class Server:
         )
         addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
         audit = Audit(self._settings.data / "audit.log", self._loop.call_soon_threadsafe)
-        admin = self._admin = Admin(hub, audit, hub.clock(), addresses, certificates)
-        await self._listen_for_commands(admin)
+        operators = Operators(hub, audit, Reports(certificates, addresses, hub.clock()))
+        self._operators = operators
+        await self._listen_for_commands(operators)
         handshakes = Handshakes()
         service = Service(
             hub=hub,
-            handlers=handlers(admin),
+            handlers=handlers(operators),
             certificates=certificates,
             handshakes=handshakes,
             refusals=Refusals(certificates, handshakes),
@@ -244,8 +246,8 @@ class Server:
         self._warning = self._loop.call_later(_DAY, self._warn_daily)
         return addresses
 
-    async def _listen_for_commands(self, admin: Admin) -> None:
-        self._admin_listener = AdminListener(self._settings.data, admin)
+    async def _listen_for_commands(self, operators: Operators) -> None:
+        self._admin_listener = AdminListener(self._settings.data, operators)
         try:
             await self._admin_listener.start()
         except OSError as error:
@@ -341,8 +343,8 @@ class Server:
             session.abort()
         if self._admin_listener is not None:
             self._admin_listener.abort()
-        if self._admin is not None:
-            self._admin.close()
+        if self._operators is not None:
+            self._operators.close()
         hub.log.close()
 
     async def _wait(self, seconds: float, done: Callable[[], bool]) -> None:

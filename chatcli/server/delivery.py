@@ -10,6 +10,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import Error, Message, Outcome, Sent
 from chatcli.server.model import Room, User
+from chatcli.server.refusals import cannot_write
 from chatcli.server.state import questions
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ class Delivery:
         """Deliver runs if they were stored; return the answer to each."""
         first = runs[0].entries[0]  # the only one, unless all are stored and plain
         if error is not None:
-            text = "The server cannot write its log, so nothing was stored now. Tell its operator, and try again later."
-            return [encode(Error(codes.STORAGE, text, first.written))]
+            refusal = cannot_write("nothing was stored now")
+            return [encode(Error(refusal.code, str(refusal), first.written))]
         if first.refused:
             return [self._refusal(first)]
         if first.duplicate:
@@ -164,11 +165,11 @@ class Delivery:
             for feed in sender.feeds:
                 if feed.connection is not session:
                     feed.push(seq, lines)
-            self._receipts.owe(recipient, sender, seq)
-            self._presence.talked(sender, recipient)
+            self._receipts.await_receipt(recipient, sender, seq)
+            self._presence.add_contact(sender, recipient)
         if session.feed is not None:
             session.feed.skip_own(seq)
-        self._questions.tell(run.entries[0], run.messages[0])
+        self._questions.notify(run.entries[0], run.messages[0])
         return run.answer(outcome)
 
     # How a room gets what several people have said in it within one batch:
@@ -207,7 +208,7 @@ class Delivery:
         room.newest = seq
         for feed in speakers:
             feed.skip_own(seq)
-        self._questions.tell(runs[0].entries[0], runs[0].messages[0])
+        self._questions.notify(runs[0].entries[0], runs[0].messages[0])
         return [run.answer("delivered" if len(reached) > (run.origin.sender in reached) else "stored") for run in runs]
 
 

@@ -22,17 +22,20 @@ from chatcli.server.delivery import Delivery, Origin
 from chatcli.server.feed import EndedFeeds, Feed, FeedSource
 from chatcli.server.limits import Limits
 from chatcli.server.model import Connection, Room, User
-from chatcli.server.security.device_links import Links
-from chatcli.server.security.rate_limits import Allowances
+from chatcli.server.security.device_links import LinkCodes
+from chatcli.server.security.rate_limits import RateLimits
 from chatcli.server.state import questions
-from chatcli.server.state.moderation import Rulings
+from chatcli.server.state.invitations import Invitations
+from chatcli.server.state.membership import Membership
+from chatcli.server.state.moderation import Moderation
 from chatcli.server.state.presence import Presence
 from chatcli.server.state.questions import Questions
 from chatcli.server.state.receipts import Receipts
-from chatcli.server.state.room_events import Notices
+from chatcli.server.state.room_events import RoomEvents
+from chatcli.server.state.room_permissions import RoomPermissions
 from chatcli.server.state.rooms import Rooms
-from chatcli.server.state.unread import Counting
-from chatcli.server.state.users import RELEASED, Directory
+from chatcli.server.state.unread import UnreadCounter
+from chatcli.server.state.users import RELEASED, Users
 from chatcli.server.throttle import Later, Pace
 from chatcli.store.interface import Log
 from chatcli.store.records import Barrier, Batch, Change, Entry, MessageRow, OnWritten, Rename
@@ -98,16 +101,34 @@ class Hub:
         self.log = log
         self.server_key = server_key
         state = log.load()
-        self.directory = Directory(state.users, state.keys)
-        self.rulings = Rulings(log, state.rulings, batcher, clock)
-        self.allowances = Allowances(limits, seconds, later)
-        self.links = Links(seconds)
-        self.notices = Notices(later)
-        self.rooms = Rooms(log, state, batcher, self.directory, self.rulings, self.allowances, self.notices, clock)
+        self.users = Users(state.users, state.keys)
+        self.moderation = Moderation(log, state.rulings, batcher, clock)
+        self.rate_limits = RateLimits(limits, seconds, later)
+        self.link_codes = LinkCodes(seconds)
+        self.room_events = RoomEvents(later)
+        self.invitations = Invitations(self.moderation, self.room_events)
+        self.permissions = RoomPermissions(self.moderation, self.invitations)
+        self.rooms = Rooms(
+            state.rooms,
+            moderation=self.moderation,
+            invitations=self.invitations,
+            permissions=self.permissions,
+            rate_limits=self.rate_limits,
+            delivered_seq=log.head,
+        )
+        self.membership = Membership(
+            log=log,
+            batcher=batcher,
+            rooms=self.rooms,
+            moderation=self.moderation,
+            invitations=self.invitations,
+            room_events=self.room_events,
+        )
+        self.membership.restore(state.members, self.users)
         self.receipts = Receipts(log, Pace(later))
-        self.questions = Questions(clock, self.directory.name_of, self.sees)
-        self.counting = Counting()
-        self.presence = Presence(log, self.directory, later, clock)
+        self.questions = Questions(clock, self.users.name_of, self.sees)
+        self.unread_counter = UnreadCounter()
+        self.presence = Presence(log, self.users, later, clock)
         self.sessions: set[HubConnection] = set()
         self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
         self._feed_source = FeedSource(log, self.message, self.rooms.name_of)
@@ -150,7 +171,7 @@ class Hub:
             return
         if session in user.sessions:
             user.sessions.remove(session)
-            self.allowances.charge_visit(user)
+            self.rate_limits.charge_visit(user)
         self.receipts.forget(session)
         self.questions.forget(session)
         feed = session.feed
@@ -161,7 +182,7 @@ class Hub:
         if session in user.joined:
             user.joined.remove(session)
             if not user.joined:
-                self.presence.went(user)
+                self.presence.leave(user)
 
     def say(
         self,
@@ -174,7 +195,7 @@ class Hub:
     ) -> int:
         """Queue a message for the log; return its size."""
         origin, at = Origin(session, sender, recipient), self.clock()
-        kept = None if extra is None else questions.kept(extra, frame.seconds, at)
+        kept = None if extra is None else questions.stored(extra, frame.seconds, at)
         entry = Entry(
             id=raw_id,
             sender=sender.id,
@@ -201,18 +222,18 @@ class Hub:
         Raises:
             UnknownRecipient: there is none.
         """
-        user = self.directory.find(spelling)
+        user = self.users.find(spelling)
         if user is not None:
             return user
         try:
             check_name(spelling)
         except InputError:
-            meant = self.directory.find(spelling.strip(_AROUND))
+            meant = self.users.find(spelling.strip(_AROUND))
             hint = f"did you mean {meant.name}?" if meant is not None else "name one person, as they call themselves."
             text = f'Nobody can be called "{printable_line(spelling[:64])}": {hint}'
             raise UnknownRecipient(codes.UNKNOWN_USER, text, [meant.name] if meant is not None else []) from None
-        names = self.directory.close_to(spelling, self.presence.users()) if self.allowances.hints(asker) else []
-        room = self.rooms.seen(asker, f"#{spelling}") if or_room else None
+        names = self.users.suggestions(spelling, self.presence.users()) if self.rate_limits.charge_hints(asker) else []
+        room = self.rooms.find_visible(asker, f"#{spelling}") if or_room else None
         if room is not None:
             names.insert(0, room.name)
         written = [f"'{name}'" if is_room(name) else name for name in names]  # a room as a shell wants it
@@ -222,8 +243,8 @@ class Hub:
 
     def message(self, row: MessageRow) -> Message:
         """Return the frame of a message that was read from the log."""
-        name_of = self.directory.name_of if row.recipient > 0 else self.rooms.name_of
-        sender, recipient = self.directory.name_of(row.sender), name_of(row.recipient)
+        name_of = self.users.name_of if row.recipient > 0 else self.rooms.name_of
+        sender, recipient = self.users.name_of(row.sender), name_of(row.recipient)
         message = Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at, row.re)
         if row.extra is not None:
             questions.add(message, row.extra)
@@ -233,7 +254,7 @@ class Hub:
         """Return whether a user may read the message with that ``seq``, which that one said to that other."""
         if recipient > 0:
             return user.id in (sender, recipient)
-        return self.rooms.reads_in(recipient, user, seq, was_there=sender == user.id)
+        return self.rooms.may_read_in(recipient, user, seq, was_there=sender == user.id)
 
     def after_flush(self, function: Callable[[], None]) -> None:
         """Call a function once all that was queued for the log until now is written, or is known not to be."""
@@ -250,11 +271,11 @@ class Hub:
         def written(error: StoreError | None) -> None:
             settled(error)  # while they still have the name, so that others hear under it that they have left
             if error is None:
-                self.directory.rename(user, name, key)
+                self.users.rename(user, name, key)
                 for room in user.rooms:
-                    self.rooms.leave(room, user)
+                    self.membership.leave(room, user)
                 for room in user.invited:
-                    self.rooms.invitations.end(room, user)
+                    self.invitations.end(room, user)
 
         self.log.append_change(Rename(user.id, name, key), written)
         self.batcher.schedule()

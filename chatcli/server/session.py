@@ -17,8 +17,8 @@ from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, FrameReader, client_frames, encode
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.states import State
-from chatcli.server.handlers import auth, refusals
-from chatcli.server.handlers import messages as sending
+from chatcli.server import refusals
+from chatcli.server.handlers import auth, messages
 from chatcli.server.handlers.auth import Claimant
 from chatcli.server.security.account import Account
 from chatcli.server.security.prices import KIB, REFUSED, SHARE, WASTE, price
@@ -124,7 +124,7 @@ class Session:
     def account(self) -> Account:
         """What it pays from for what it says."""
         if self._account is None:
-            self._account = Account(self, self.hub.allowances)
+            self._account = Account(self, self.hub.rate_limits)
         return self._account
 
     @property
@@ -197,7 +197,7 @@ class Session:
                 return
             frame = frames[index]
             if type(frame) is f.Send and self._state is State.READY:
-                end = sending.send_plain(self, frames, index)
+                end = messages.accept_plain(self, frames, index)
                 if end > index:
                     index = end
                     continue
@@ -264,7 +264,7 @@ class Session:
         self._state = State.CLOSED
         self._out.clear()
         self.hub.sessions.discard(self)
-        self.hub.allowances.disconnect(self.host)
+        self.hub.rate_limits.remove_connection(self.host)
         self.hub.leave(self)
         logger.info("%s has gone", self)
 
@@ -319,7 +319,7 @@ class Session:
             return
         if self._stale_roster:
             self._stale_roster = False
-            self.send(self.hub.presence.people(0, ROSTER, self.user))
+            self.send(self.hub.presence.list_some(0, ROSTER, self.user))
         if self.feed is not None:
             self.feed.resume()
         if self._has_more or self._leaving:
@@ -364,7 +364,7 @@ class Session:
         raise Refused(codes.UNEXPECTED, f"{type(frame).__name__} makes no sense here.")
 
     def _hello(self, frame: f.Hello) -> None:
-        self._claimant = claimant = auth.hear(self.hub, self, frame)
+        self._claimant = claimant = auth.challenge(self.hub, self, frame)
         self.purpose = frame.purpose
         self.shares_receipts = frame.receipts
         if claimant is None:
@@ -383,13 +383,13 @@ class Session:
             self._settled(claimant.hello, error)
 
         try:
-            self.user, waits = auth.admit(self.hub, self, claimant, frame.signature, settled)
+            self.user, pending = auth.authenticate(self.hub, self, claimant, frame.signature, settled)
         except Refused as refusal:
             if refusal.code == codes.BAD_PROOF:
                 self.close(refusal.code, str(refusal))
                 return
             raise
-        if waits:
+        if pending:
             self._pause(_WAITING)
         else:
             self._welcome(claimant.hello)
@@ -399,7 +399,8 @@ class Session:
             return
         self._resume(_WAITING)
         if error is not None:
-            self.close(codes.STORAGE, auth.CANNOT_WRITE)
+            refusal = refusals.cannot_write("nobody new can log in")
+            self.close(refusal.code, str(refusal))
             return
         try:
             self._welcome(hello)
@@ -411,7 +412,7 @@ class Session:
         hub, user = self.hub, self.user
         if user is not None and hello.purpose == "join" and not self._leaving:
             self.user = None  # until there is a seat
-            auth.sit_down(hub, self, user, hello)
+            auth.register_join(hub, self, user, hello)
             self.user = user
         self._state = State.READY
         self.account.open()
@@ -426,12 +427,12 @@ class Session:
             user.sessions.add(self)
             welcome.user = user.name
             welcome.rooms = [room.name for room in user.rooms]
-            welcome.invited = [room.name for room in hub.rooms.invitations.of(user)]
+            welcome.invited = [room.name for room in hub.invitations.of(user)]
         self.send(encode(welcome))
         if self.feed is not None:
             self.feed.resume()
         if user is not None and hello.purpose == "join" and not self._leaving:
-            hub.presence.came(user)
+            hub.presence.join(user)
         logger.info("%s is in", self)
 
     def require_user(self) -> User:

@@ -174,7 +174,7 @@ class House:
         """Let someone say as much as at the beginning: what is measured is not the pause."""
 
         def fill() -> None:
-            user = self.server.hub.directory.find(name)
+            user = self.server.hub.users.find(name)
             if user is not None:
                 user.purse = None
                 for session in sessions_of(self.server, name):

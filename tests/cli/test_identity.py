@@ -50,7 +50,7 @@ def test_a_wrong_code_is_refused_with_status_4(server: ThreadServer, tmp_path: P
 
 def _seats(server: ThreadServer, name: str) -> int:
     """Return how often someone is in the chat; in the server's thread."""
-    user = server.hub.directory.find(name)
+    user = server.hub.users.find(name)
     return len(user.joined) if user is not None else 0
 
 
@@ -86,7 +86,7 @@ def test_an_invitation_is_needed_once(tmp_path: Path) -> None:
         assert refused.returncode == 4
         assert "--invite" in refused.stderr
         assert chatcli("who", *where).returncode == 3
-        code = server.run(lambda: server.hub.rulings.invite(uses=1, seconds=60))
+        code = server.run(lambda: server.hub.moderation.invite(uses=1, seconds=60))
         assert chatcli("join", *where, "--invite", code, stdin=b"exit\n").returncode == 0
         assert chatcli("join", *where, stdin=b"who\n").stdout == "Here: alice (you)\n"
         assert chatcli("who", *where).returncode == 0
@@ -130,7 +130,7 @@ def test_looking_at_keys_makes_nobody_known(server: ThreadServer) -> None:
     where = ("--user", "aliec", "--server", str(server.address))
     for arguments in (["list"], ["link"], ["revoke", "SHA256:" + "A" * 43]):
         assert chatcli("key", *arguments, *where).returncode == 3
-    assert server.run(lambda: server.hub.directory.find("aliec")) is None
+    assert server.run(lambda: server.hub.users.find("aliec")) is None
 
 
 def test_a_login_name_that_is_taken_is_explained(server: ThreadServer, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_login_name_that_is_taken_is_explained(server: ThreadServer, tmp_path:
 def test_answers_to_operators_are_waited_for_in_pipes(server: ThreadServer) -> None:
     """Each command of a script gets its line before the client leaves."""
     server.joined("bob").hang_up()
-    server.run(lambda: server.hub.rulings.make("operator", "alice"))
+    server.run(lambda: server.hub.moderation.impose("operator", "alice"))
     where = ("join", "--user", "alice", "--server", str(server.address))
     done = chatcli(*where, stdin=b"/mute bob 10m\n/unmute bob\n/kick nobody\nwho\n")
     assert sorted(done.stdout.splitlines()) == [

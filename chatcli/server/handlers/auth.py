@@ -1,4 +1,4 @@
-"""Who may come in, and under which name: a name belongs to the keys of its owner, the first key first."""
+"""Authentication: a name belongs to the keys of its owner, beginning with the first key that logs in under it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from chatcli.protocol.keys import (
 from chatcli.protocol.lookalikes import check_new_name
 from chatcli.protocol.names import Name, check_name
 from chatcli.server import slices
+from chatcli.server.refusals import unknown_user
 from chatcli.store.records import DropKey, KeyRecord
 
 if TYPE_CHECKING:
@@ -36,15 +37,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NOT_CHANGED: Final = "The server cannot write its log, so nothing was changed: tell its operator."
 _MOST_KEYS: Final = 50  # of one name
-_AT_ONCE: Final = 100  # connections that are closed in one turn of the loop
-#: What someone new is told when their name cannot be written.
-CANNOT_WRITE: Final = "The server cannot write its log, so nobody new can come in: tell its operator."
+_AT_ONCE: Final = 100  # connections that are closed in one tick of the loop
 
 
 class Claimant(NamedTuple):
-    """A client that has said who it is, and has yet to prove it."""
+    """A client that has claimed a name and a key, and has yet to prove the key."""
 
     hello: Hello
     name: Name
@@ -52,18 +50,23 @@ class Claimant(NamedTuple):
     nonce: bytes
 
 
-class Admitted(NamedTuple):
-    """Who came in, and whether to wait until that is on disk."""
+class Login(NamedTuple):
+    """A successful login.
+
+    Attributes:
+        user: the user.
+        pending: whether the name or the key has yet to be written.
+    """
 
     user: User
-    waits: bool
+    pending: bool
 
 
-def hear(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
-    """Take a ``hello``; return what the client has to prove, or None if it may ask without a proof.
+def challenge(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
+    """Check a ``hello``; return the claim that the client has to prove, or None for a nameless query.
 
     Raises:
-        Refused: the version, the name or the key is not to be had; the sentence says why.
+        Refused: the version is not supported, or the client may not have the name or use the key.
     """
     if hello.version != VERSION:
         text = (
@@ -74,7 +77,7 @@ def hear(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
         if hub.limits.access == "open":
             return None
         raise Refused(codes.KEY_REQUIRED, "This server answers only those it knows: say who you are with --user.")
-    hub.allowances.check_proofs(session.host)
+    hub.rate_limits.check_failures(session.host)
     name, key = _name(hello), _key(hello)
     _check(hub, session, Claimant(hello, name, key, b""), proven=False)
     return Claimant(hello, name, key, secrets.token_bytes(NONCE_BYTES))
@@ -103,26 +106,32 @@ def _key(hello: Hello) -> bytes:
 
 
 def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -> User | None:
-    """Return the user whom the claimant would be, or None where the name is free.
+    """Return the user of that name, or None if it is free.
+
+    Args:
+        hub: the hub.
+        session: the connection.
+        claimant: the claim.
+        proven: whether the key is proved; only then a ban is revealed.
 
     Raises:
-        Refused: the name belongs to another key, is banned, or is not free for newcomers.
+        Refused: the name belongs to another key, is banned, or may not be taken.
     """
     hello, name, key, _ = claimant
-    if proven:  # why they are banned is nobody else's business
-        hub.rulings.check_ban(name, key)
-    user = hub.directory.claimed(name.key)
+    if proven:
+        hub.moderation.check_ban(name, key)
+    user = hub.users.by_key(name.key)
     if user is None:
         if hello.purpose == "query" or hello.link:
-            raise Refused(codes.UNKNOWN_USER, f"Nobody called {name.text} was ever here: check the spelling.")
+            raise unknown_user(name.text, advice="check the spelling.")
         _check_new(name)
-        other = hub.directory.resembled(name)
+        other = hub.users.lookalike(name)
         if other is not None:
             raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, who is someone else.")
-        if hub.limits.access == "invite" and not hub.rulings.invites(hello.invite):
+        if hub.limits.access == "invite" and not hub.moderation.is_invitation(hello.invite):
             if hello.invite:
-                hub.allowances.take_proof(session.host)  # codes cannot be guessed without end either
-            hub.rulings.check_invitation(hello.invite)
+                hub.rate_limits.record_failure(session.host)  # codes must not be guessed without end, either
+            hub.moderation.check_invitation(hello.invite)
     elif hello.purpose == "query" and not user.owned:
         raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
     elif user.owned and not user.has(key) and key not in user.adding and not hello.link:
@@ -134,61 +143,58 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
     return user
 
 
-def admit(hub: Hub, session: Connection, claimant: Claimant, signature: str, settled: OnWritten) -> Admitted:
-    """Let a client in that proves its key; a new name is its own from now on.
+def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: str, on_written: OnWritten) -> Login:
+    """Log a client in that proves its key; a free name belongs to that key from now on.
 
-    Everything is checked again, because others may have come since ``hello``; nothing is awaited between a check and
-    what it guards.
+    Everything is checked again, because others may have logged in since ``hello``. Nothing is awaited between a check
+    and the change that depends on it.
 
     Args:
-        hub: the middle of the server.
+        hub: the hub.
         session: the connection.
-        claimant: what it has claimed.
-        signature: what it says to prove it.
-        settled: told later, once the name and the key are on disk, where they are not already.
-
-    Returns:
-        The user, and whether to wait until it is on disk whose they are.
+        claimant: the claim.
+        signature: the client's proof of the key, in base64.
+        on_written: called once a new name and key are on disk, or with the reason why they are not.
 
     Raises:
-        Refused: the proof does not hold, or the name has been taken meanwhile, or its ``join`` is open elsewhere.
+        Refused: the proof is wrong, the name was taken meanwhile, or its ``join`` is open elsewhere.
     """
     hello, name, key, nonce = claimant
-    hub.allowances.check_proofs(session.host)
+    hub.rate_limits.check_failures(session.host)
     claim = Claim(hello.version, hub.server_key, nonce, hello.user, hello.purpose, session.channel)
     if not _proves(key, signature, claim):
-        hub.allowances.take_proof(session.host)
+        hub.rate_limits.record_failure(session.host)
         text = "The proof of the key does not hold on this connection: is something between you and the server?"
         raise Refused(codes.BAD_PROOF, text)
     user = _check(hub, session, claimant, proven=True)
     if user is None:
         user = _create(hub, session, claimant)
     else:
-        _let_in(hub, session, user, claimant)
-    waits = not user.has(key)
-    if waits:
-        user.adding[key].append(settled)
+        _log_in(hub, session, user, claimant)
+    pending = not user.has(key)
+    if pending:
+        user.adding[key].append(on_written)
     session.key = key
     logger.info("%s has proved a key for %s", session.peer, name.text)
-    return Admitted(user, waits)
+    return Login(user, pending)
 
 
-def _let_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> None:
-    """Let someone in under a name that was there before; a key that it does not belong to needs a code from one.
+def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> None:
+    """Log in under a name that exists; a new key needs a link code.
 
     Raises:
-        Refused: the code is not right, the name has keys enough, or its ``join`` is open elsewhere.
+        Refused: the code is wrong, the name has too many keys, or its ``join`` is open elsewhere.
     """
     hello, _, key, _ = claimant
     is_new = not user.has(key) and key not in user.adding
     if is_new and user.owned:
         _check_link(hub, session, user, hello.link)
     if hello.purpose == "join":
-        _find_seat(user, hello)  # before the code is spent for nothing; the seat is taken with the welcome
+        displaced_joins(user, hello)  # raises before the code is used up for nothing
     if is_new:
         if len(user.keys) + len(user.adding) >= _MOST_KEYS:
             raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_KEYS} keys: revoke one that is not needed any more.")
-        hub.links.drop(user)
+        hub.link_codes.discard(user)
         _add_key(hub, user, key)
 
 
@@ -202,21 +208,21 @@ def _proves(key: bytes, signature: str, claim: Claim) -> bool:
 
 
 def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
-    hub.allowances.take_name(session.host)
+    hub.rate_limits.record_name(session.host)
     if hub.limits.access == "invite":
-        hub.rulings.use_invitation(claimant.hello.invite)
+        hub.moderation.use_invitation(claimant.hello.invite)
     name = claimant.name
-    user, record = hub.directory.create(name, hub.clock(), hub.log.head)
-    hub.log.append_change(record, lambda error: hub.directory.settle(user, error))
+    user, record = hub.users.create(name, hub.clock(), hub.log.head)
+    hub.log.append_change(record, lambda error: hub.users.settle(user, error))
     _add_key(hub, user, claimant.key)
     return user
 
 
 def _check_link(hub: Hub, session: Connection, user: User, code: str) -> None:
     try:
-        hub.links.check(user, code)
+        hub.link_codes.check(user, code)
     except Refused:
-        hub.allowances.take_proof(session.host)
+        hub.rate_limits.record_failure(session.host)
         raise
 
 
@@ -228,23 +234,23 @@ def _add_key(hub: Hub, user: User, key: bytes) -> None:
         user.end_adding(key)
         if error is None:
             user.keys[key] = record.since
-        for settled in waiting:
-            settled(error)
+        for on_written in waiting:
+            on_written(error)
 
     hub.log.append_change(record, written)
     hub.batcher.schedule()
 
 
-def _find_seat(user: User, hello: Hello) -> list[Connection]:
-    """Return the open joins of the user whose place a new one takes.
+def displaced_joins(user: User, hello: Hello) -> list[Connection]:
+    """Return the open joins of the user that a new one displaces.
 
     Raises:
-        Refused: there is one that it does not take, and nobody said what to do about it.
+        Refused: there is another one, and the client neither takes it over nor attaches to it.
     """
     others = list(user.joined)
     if hello.present == "takeover":
         return others
-    # A client that comes back takes its own place, and any that has fallen silent: the dead hold no name.
+    # A client that reconnects displaces its former connection, and any that is silent and so probably dead.
     own = [other for other in others if other.silent or (hello.client and other.client == hello.client)]
     if hello.present == "refuse" and len(own) < len(others):
         first = next(other for other in others if other not in own)
@@ -258,23 +264,23 @@ def _find_seat(user: User, hello: Hello) -> list[Connection]:
     return own
 
 
-def sit_down(hub: Hub, session: Connection, user: User, hello: Hello) -> None:
-    """Make this an open join of the user: in the place of another, beside it, or the only one.
+def register_join(hub: Hub, session: Connection, user: User, hello: Hello) -> None:
+    """Make a connection an open join of the user, and close those that it displaces.
 
     Raises:
-        Refused: there is another, and nobody said what to do about it.
+        Refused: as :func:`displaced_joins`.
     """
-    replaced = _find_seat(user, hello)
+    displaced = displaced_joins(user, hello)
     if not user.joined:
         user.since = hub.clock()
     user.joined.append(session)
     session.client = hello.client
-    for other in replaced:
+    for other in displaced:
         other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
 
 
-def _put_out(user: User, key: bytes) -> Iterator[None]:
-    """Close what is open under a key that is no longer good for the name."""
+def _close_sessions(user: User, key: bytes) -> Iterator[None]:
+    """Close the user's connections that have proved a key, in slices."""
     for sessions in slices.portions(tuple(user.sessions), _AT_ONCE):
         for session in sessions:
             if session.key == key:
@@ -282,11 +288,11 @@ def _put_out(user: User, key: bytes) -> Iterator[None]:
         yield
 
 
-def revoke(hub: Hub, user: User, fingerprint: str, settled: OnWritten) -> None:
-    """Take a key away from a name, and close what is open under it.
+def revoke(hub: Hub, user: User, fingerprint: str, on_written: OnWritten) -> None:
+    """Revoke a key of a user, and close its connections.
 
     Raises:
-        Refused: it is no key of the user's, or their last one.
+        Refused: the user has no such key, or no other one.
     """
     usable = user.usable_keys()
     key = next((key for key in usable if ed25519_fingerprint(key) == fingerprint), None)
@@ -300,10 +306,10 @@ def revoke(hub: Hub, user: User, fingerprint: str, settled: OnWritten) -> None:
         user.dropping -= {key}
         if error is None:
             del user.keys[key]
-            hub.links.drop(user)  # whoever has the key may have asked for a code
-        settled(error)
+            hub.link_codes.discard(user)  # the device with that key may have asked for one
+        on_written(error)
         if error is None:
-            slices.run(hub.later, _put_out(user, key))
+            slices.run(hub.later, _close_sessions(user, key))
 
     hub.log.append_change(DropKey(user.id, key), written)
     hub.batcher.schedule()

@@ -1,4 +1,4 @@
-"""Messages on their way in: looked at, and queued for the log."""
+"""Handlers for messages: they are checked and queued for the log."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _NO_SENDER: Final = "A query cannot send; say hello with a name and another purpose."
 
 
-def send_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame], start: int) -> int:
-    """Queue the messages with which ``frames[start:]`` begins; return where they end.
+def accept_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame], start: int) -> int:
+    """Queue the plain messages with which ``frames[start:]`` begins; return the index of the first other frame.
 
-    This is what almost every message goes through: what is the same for all that came in one read is looked at once.
-    It stops at whatever is out of the ordinary, which :func:`send` takes, or refuses with the reason.
+    Almost all messages come this way. Checks that are the same for all messages of one read are made once. It stops at
+    any message that is not plain or not permitted, and leaves it to :func:`accept`.
     """
     sender = session.user
     if sender is None or session.purpose == "query" or sender.away is not None:
@@ -38,7 +38,7 @@ def send_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame], s
     at, said = hub.clock(), _plain(frames, start, hub.limits.text)
     entries: list[Entry] = []
     size, to, origin, recipient = 0, "", None, 0
-    for frame, raw_id in zip(said, _ids(said), strict=False):  # the first wrong id is where they end
+    for frame, raw_id in zip(said, _ids(said), strict=False):  # zip stops before the first bad id
         if origin is None or frame.to != to:
             to = frame.to
             try:
@@ -59,12 +59,12 @@ def send_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame], s
 
 
 def _reach(recipient: User | Room) -> int:
-    """Return how many connections a message is handed to, where those are many."""
+    """Return the number of connections that a message to a room is delivered to; 0 for a message to a user."""
     return len(recipient.feeds) if recipient.id < 0 else 0
 
 
 def _plain(frames: list[f.ClientFrame | BadFrame], start: int, limit: int) -> list[f.Send]:
-    """Return the messages with which ``frames[start:]`` begins, up to one that is more than a short text."""
+    """Return the messages with which ``frames[start:]`` begins, up to one with a long text or anything but a text."""
     longest = limit // 4  # characters: each has four bytes at most
     found = []
     for frame in islice(frames, start, None):
@@ -84,7 +84,7 @@ def _plain(frames: list[f.ClientFrame | BadFrame], start: int, limit: int) -> li
 
 
 def _ids(frames: list[f.Send]) -> list[bytes]:
-    """Return the ids, as bytes, up to the first that is none."""
+    """Return the ids, as bytes, up to the first bad one."""
     ids = [frame.id for frame in frames]
     try:
         return all_id_bytes(ids)
@@ -92,15 +92,15 @@ def _ids(frames: list[f.Send]) -> list[bytes]:
         good = []
         with contextlib.suppress(ValueError):
             for identity in ids:
-                good.append(id_bytes(identity))  # noqa: PERF401 (what came before the wrong one is wanted)
+                good.append(id_bytes(identity))  # noqa: PERF401 (those before the bad one are needed)
         return good
 
 
-def send(session: HubConnection, frame: f.Send) -> None:
-    """Queue one message, whatever is special about it.
+def accept(session: HubConnection, frame: f.Send) -> None:
+    """Queue one message of any kind.
 
     Raises:
-        Refused: its sender may not say that there.
+        Refused: the message is wrong, or its sender may not send it there.
     """
     sender = session.user
     if sender is None or session.purpose == "query":
@@ -116,7 +116,7 @@ def send(session: HubConnection, frame: f.Send) -> None:
         _refuse_unless_stored(session, frame, raw_id, refusal)
         return
     if sender.away is not None and session.purpose == "join":
-        hub.presence.step_away(sender, None)
+        hub.presence.set_away(sender, None)
     if frame.re is None:
         session.charge(hub.say(session, sender, recipient, frame, raw_id, extra), 1, _reach(recipient))
     else:
@@ -124,7 +124,7 @@ def send(session: HubConnection, frame: f.Send) -> None:
 
 
 def check(session: HubConnection, frame: f.Check) -> None:
-    """Answer whether the user may write there: what :func:`send` would say to a message that is right.
+    """Answer whether the user may send messages to a recipient.
 
     Raises:
         Refused: they may not.
@@ -139,7 +139,7 @@ def check(session: HubConnection, frame: f.Check) -> None:
 def _reply(
     session: HubConnection, frame: f.Send, recipient: User | Room, raw_id: bytes, extra: QuestionData | None
 ) -> None:
-    """Take a message that answers another, once it is known that its sender may read that one there."""
+    """Queue a reply once the log shows that the message it answers belongs to the same conversation."""
     hub, sender = session.hub, session.require_user()
     answered = frame.re or 0
 
@@ -170,28 +170,28 @@ def _reply(
 
 
 def _check_recipient(hub: Hub, sender: User, to: str) -> User | Room:
-    """Return to whom or what the sender may speak under that name.
+    """Return the user or room of that name, if the sender may send messages there.
 
     Raises:
-        Refused: they may not, or nobody has it.
+        Refused: the sender may not, or there is no such user or room.
     """
-    if hub.rulings.mutes:
-        hub.rulings.check_mute(sender.key)
+    if hub.moderation.mutes:
+        hub.moderation.check_mute(sender)
     if not is_room(to):
         return hub.find_user(to, sender)
     room = hub.rooms.find(sender, to)
-    hub.rooms.check_write(room, sender)
+    hub.permissions.check_write(room, sender)
     return room
 
 
 def _refuse_unless_stored(session: HubConnection, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
-    """Refuse a message, unless it is the repetition of one that was taken before its sender was muted or sent away."""
+    """Refuse a message, unless it repeats one that was stored before its sender was muted or kicked."""
     session.suspend()
     _look_up(session, frame, raw_id, refusal)
 
 
 def _look_up(session: HubConnection, frame: f.Send, raw_id: bytes, refusal: Refused) -> None:
-    """Answer with what became of the message the first time, or refuse it."""
+    """Answer with the outcome of the first attempt to send the message, if it was stored; otherwise refuse it."""
     sender = session.require_user()
     lookup = Lookup(raw_id, sender.id)
 

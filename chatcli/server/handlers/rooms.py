@@ -1,72 +1,72 @@
-"""Entering and leaving rooms, and what their owners do in them."""
+"""Handlers for rooms: entering and leaving, topics, and the list of rooms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from chatcli.errors import ChatError, InputError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.admin import MAX_REASON
+from chatcli.protocol.codec import raw
 from chatcli.protocol.names import check_room_name
-from chatcli.server.handlers import history as reading
-from chatcli.server.security.prices import TOLD
-from chatcli.server.state.moderation import Kind, subject
-from chatcli.server.state.rooms import MAX_TOPIC
-from chatcli.store.records import MessageRow, OnWritten
+from chatcli.server import slices
+from chatcli.server.handlers import answers
+from chatcli.server.refusals import cannot_write
+from chatcli.server.security.prices import NOTIFIED
+from chatcli.store.queries import NewestQuery, OnResult
 
 if TYPE_CHECKING:
-    from chatcli.server.hub import HubConnection
+    from msgspec import Raw
+
+    from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import Room, User
+    from chatcli.store.records import MessageRow
 
-_MOST_OWNERS: Final = 100  # of one room: each of them is named in every list of rooms
-_CANNOT_WRITE: Final = (
-    "The server cannot write its log, so nothing was changed. Tell its operator, and try again later."
-)
-
-_Frame = f.Join | f.Leave | f.Topic | f.Operate
+_MAX_TOPIC: Final = 500  # characters
+_ROOMS: Final = 500  # in one answer
+_AT_ONCE: Final = 50  # rooms that are encoded in one tick: each may have a hundred owners, who are named
 
 
-def _answering(session: HubConnection, frame: _Frame, finish: Callable[[], f.ServerFrame]) -> OnWritten:
-    """Have a session wait; return what the log is to call: it finishes what was asked for, or says why it cannot be."""
+def check_purpose(session: HubConnection) -> None:
+    """Raise unless the purpose of a connection includes changes.
 
-    def settled(error: StoreError | None) -> None:
-        session.answer(frame, finish() if error is None else Refused(codes.STORAGE, _CANNOT_WRITE))
-
-    session.suspend()
-    return settled
+    Raises:
+        Refused: the connection is a query.
+    """
+    if session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, "A query only asks; say hello with another purpose.")
 
 
 def _join(session: HubConnection, frame: f.Join) -> None:
     hub, user = session.hub, session.require_user()
-    _check_purpose(session)
+    check_purpose(session)
     try:
         name = check_room_name(frame.room)
     except InputError as error:
         raise Refused(codes.BAD_NAME, str(error)) from None
-    room = hub.rooms.claimed(name)
+    room = hub.rooms.by_name(name)
     if room is not None and room.pending:
-        # Whether it will be there, and whose it is, is known once it is written.
+        # Once it is written, it is known whether the room exists and who owns it.
         session.suspend()
         hub.after_flush(lambda: None if session.closed else session.retry(frame))
         return
     if room is None or user not in room.members:
-        hub.rooms.check_number(user)
+        hub.permissions.check_count(user)
     if room is None:
-        hub.rulings.check_mute(user.key)
-        hub.allowances.take_name(session.host)
-        room = hub.rooms.create(name, frame.kind or "open")
+        hub.moderation.check_mute(user)  # the name of a room is a text, too
+        hub.rate_limits.record_name(session.host)
+        room = hub.membership.create(name, frame.kind or "open", hub.clock())
     elif user not in room.members:
-        hub.rooms.check_enter(room, user)
-    hub.rooms.check_kind(room, frame.kind)
-    _Entering(session, frame, room, user).start()
+        hub.permissions.check_enter(room, user)
+    hub.permissions.check_kind(room, frame.kind)
+    _Entry(session, frame, room, user).start()
 
 
-class _Entering:
-    """A ``join`` on its way: answered once it is written, and once it is known what was last said in the room.
+class _Entry:
+    """A user's entry into a room. The answer waits until it is written and the room's last message was read.
 
-    The latter is read meanwhile, so that next to nothing that is said in the room comes before the answer.
+    Both happen at the same time, so that hardly any message of the room reaches the user before the answer.
     """
 
     def __init__(self, session: HubConnection, frame: f.Join, room: Room, user: User) -> None:
@@ -78,7 +78,7 @@ class _Entering:
         self._newest: dict[int, MessageRow] | None = None
 
     def start(self) -> None:
-        """Enter, unless the user belongs to the room already, and read."""
+        """Enter the room, unless the user is a member already, and read its last message."""
         hub, room = self._session.hub, self._room
         if self._session.suspend():
             hub.after_flush(self._read)
@@ -87,211 +87,109 @@ class _Entering:
         if self._user in room.members:
             self._since = room.members[self._user]
         else:
-            hub.rooms.enter(room, self._user, self._written)
+            hub.membership.enter(room, self._user, self._written)
 
     def _read(self) -> None:
-        reading.read_last(self._session.hub, [self._room], self._user, self._found)
+        _read_newest(self._session.hub, [self._room], self._user, self._found)
 
     def _found(self, newest: dict[int, MessageRow] | None, _error: ChatError | None) -> None:
-        self._newest = newest or {}  # what cannot be read is left out: the user has entered all the same
+        self._newest = newest or {}  # the user has entered the room, also if its last message cannot be read
         self._finish()
 
     def _written(self, error: StoreError | None) -> None:
         hub, room, user = self._session.hub, self._room, self._user
         if error is not None:
-            self._session.answer(self._frame, Refused(codes.STORAGE, _CANNOT_WRITE))
+            self._session.answer(self._frame, cannot_write())
             return
-        hub.presence.tell()  # those in the room know from now on that they are here, and are to hear when they go
-        self._session.account.charge(hub.notices.tell(room, "joined", user, besides=self._session) * TOLD)
+        hub.presence.send_notices()  # members know now that the user is here, and will get the news when that ends
+        notified = hub.room_events.broadcast(room, "joined", user, besides=self._session)
+        self._session.account.charge(notified * NOTIFIED)
         self._since = room.members.get(user, hub.rooms.delivered_seq)
         self._finish()
 
     def _finish(self) -> None:
         if self._since is not None and self._newest is not None:
-            info = reading.info(self._session.hub, self._room, self._user, self._newest)
+            info = _info(self._session.hub, self._room, self._user, self._newest)
             self._session.answer(self._frame, f.Room(info, self._since, self._frame.n))
-
-
-def _check_purpose(session: HubConnection) -> None:
-    if session.purpose == "query":
-        raise Refused(codes.NOT_ALLOWED, "A query only asks; say hello with another purpose.")
 
 
 def _leave(session: HubConnection, frame: f.Leave) -> None:
     hub, user = session.hub, session.require_user()
-    _check_purpose(session)
-    invitation = hub.rooms.invitation(user, frame.room)
+    check_purpose(session)
+    invitation = hub.rooms.find_invited(user, frame.room)
     if invitation is not None:
-        hub.rooms.invitations.end(invitation, user, _answering(session, frame, lambda: f.Done(frame.n)))
+        hub.invitations.end(invitation, user, answers.when_written(session, frame, lambda: f.Done(frame.n)))
         return
     room = hub.rooms.find(user, frame.room)
-    _check_member(room, user)
+    hub.permissions.check_member(room, user)
 
-    def left() -> f.ServerFrame:
-        session.account.charge(hub.notices.tell(room, "left", user, besides=session) * TOLD)
+    def finish() -> f.ServerFrame:
+        session.account.charge(hub.room_events.broadcast(room, "left", user, besides=session) * NOTIFIED)
         return f.Done(frame.n)
 
-    hub.rooms.leave(room, user, _answering(session, frame, left))
-
-
-def _check_member(room: Room, user: User) -> None:
-    if user not in room.members:
-        raise Refused(codes.NOT_ALLOWED, f"{user.name} does not belong to {room.name}.")
+    hub.membership.leave(room, user, answers.when_written(session, frame, finish))
 
 
 def _topic(session: HubConnection, frame: f.Topic) -> None:
     hub, user = session.hub, session.require_user()
-    _check_purpose(session)
-    hub.rulings.check_mute(user.key)
+    check_purpose(session)
+    hub.moderation.check_mute(user)
     room = hub.rooms.find(user, frame.room)
     if room.kind == "announcement" or user not in room.members:
-        hub.rooms.check_rule(room, user)
-    hub.rooms.check_write(room, user)
-    if len(frame.text) > MAX_TOPIC:
-        text = f"A topic has {MAX_TOPIC} characters at most; this one has {len(frame.text)}."
+        hub.permissions.check_manage(room, user)
+    hub.permissions.check_write(room, user)
+    if len(frame.text) > _MAX_TOPIC:
+        text = f"A topic has {_MAX_TOPIC} characters at most; this one has {len(frame.text)}."
         raise Refused(codes.TEXT_TOO_LONG, text)
 
-    def done() -> f.ServerFrame:
-        told = hub.notices.tell(room, "topic", by=user, text=frame.text, besides=session)
-        session.account.charge(told * TOLD)
+    def finish() -> f.ServerFrame:
+        notified = hub.room_events.broadcast(room, "topic", by=user, text=frame.text, besides=session)
+        session.account.charge(notified * NOTIFIED)
         return f.Done(frame.n)
 
-    hub.rooms.set_topic(room, frame.text, _answering(session, frame, done))
+    hub.membership.set_topic(room, frame.text, answers.when_written(session, frame, finish))
 
 
-class _Deed(NamedTuple):
-    """What someone does to someone in a room."""
-
-    session: HubConnection
-    frame: f.Operate
-    room: Room
-    by: User
-    whom: User
-
-    def told(self, what: f.Happening) -> OnWritten:
-        """Return what the log is to call: members and whom it meets are told, and it is answered."""
-
-        def finish() -> f.ServerFrame:
-            told = self.session.hub.notices.tell(self.room, what, self.whom, self.by, self.frame.reason)
-            self.session.account.charge(told * TOLD)
-            return f.Done(self.frame.n)
-
-        return _answering(self.session, self.frame, finish)
-
-    def told_to_them(self, what: f.Happening) -> OnWritten:
-        """Do as :meth:`told`, but tell only whom it meets."""
-
-        def finish() -> f.ServerFrame:
-            told = self.session.hub.notices.tell_user(self.room, what, self.whom, self.by, self.frame.reason)
-            self.session.account.charge(told * TOLD)
-            return f.Done(self.frame.n)
-
-        return _answering(self.session, self.frame, finish)
-
-
-def operate(session: HubConnection, frame: f.Operate) -> None:
-    """Carry out what the owner of a room, or an operator of the server, does there.
-
-    Raises:
-        Refused: the user may not, or it makes no sense.
-    """
+def _rooms(session: HubConnection, frame: f.Rooms) -> None:
     hub, user = session.hub, session.require_user()
-    _check_purpose(session)
-    hub.rulings.check_mute(user.key)  # a reason is a text, too
-    if len(frame.reason) > MAX_REASON:
-        raise Refused(codes.TEXT_TOO_LONG, f"A reason has {MAX_REASON} characters at most.")
-    room = hub.rooms.find(user, frame.room)
-    if frame.do == "invite" and room.kind != "private":
-        _check_member(room, user)
+    if frame.room:  # also one to which the user is invited, which find() refuses
+        rooms, more = [hub.rooms.find_visible(user, frame.room) or hub.rooms.find(user, frame.room)], False
     else:
-        hub.rooms.check_rule(room, user)
-    _DEEDS[frame.do](_Deed(session, frame, room, user, hub.find_user(frame.to, user, or_room=False)))
+        rooms = hub.rooms.page(user, frame.after.casefold(), _ROOMS + 1)
+        more = len(rooms) > _ROOMS
+        del rooms[_ROOMS:]
+
+    def list_rooms(newest: dict[int, MessageRow]) -> Iterator[None]:
+        listed: list[Raw] = []
+        for portion in slices.portions(rooms, _AT_ONCE):
+            listed.extend(raw(_info(hub, room, user, newest)) for room in portion)
+            yield
+        session.answer(frame, f.RoomList(cast("list[f.RoomInfo]", listed), more, frame.n))
+
+    def answer(newest: dict[int, MessageRow] | None, error: ChatError | None) -> None:
+        if newest is None:
+            session.answer(frame, error or ChatError())
+        else:
+            slices.run(hub.later, list_rooms(newest))
+
+    answers.after_own_messages(session, lambda: _read_newest(hub, rooms, user, answer))
 
 
-def _kick(deed: _Deed) -> None:
-    _check_member(deed.room, deed.whom)
-    deed.session.hub.rooms.leave(deed.room, deed.whom, deed.told("kicked"))
+def _read_newest(hub: Hub, rooms: list[Room], user: User, on_result: OnResult[dict[int, MessageRow]]) -> None:
+    """Read the newest message of each room; of private ones, the newest from the time of the user's membership."""
+    own = [room.id for room in rooms if room.kind == "private"]
+    hub.log.read(NewestQuery(user=user.id, rooms=[room.id for room in rooms], own=own), on_result)
 
 
-def _ban(deed: _Deed) -> None:
-    hub, room, whom, frame = deed.session.hub, deed.room, deed.whom, deed.frame
-    settled = deed.told("banned")
-    hub.rooms.invitations.end(room, whom)
-    hub.rulings.make("room_ban", subject(room, whom), seconds=frame.seconds, reason=frame.reason)
-    hub.rooms.leave(room, whom, settled)  # they may just be on their way in
+def _info(hub: Hub, room: Room, user: User, newest: dict[int, MessageRow]) -> f.RoomInfo:
+    row = newest.get(room.id)
+    visible = row is not None and hub.permissions.may_read(room, user, row.seq, was_there=True)
+    return hub.rooms.info(room, user, hub.message(row) if row is not None and visible else None)
 
 
-def _unban(deed: _Deed) -> None:
-    _check_ruling(deed, "room_ban", "banned from")
-    deed.session.hub.rulings.lift("room_ban", subject(deed.room, deed.whom), settled=deed.told("unbanned"))
-
-
-def _mute(deed: _Deed) -> None:
-    frame = deed.frame
-    deed.session.hub.rulings.make(
-        "room_mute",
-        subject(deed.room, deed.whom),
-        seconds=frame.seconds,
-        reason=frame.reason,
-        settled=deed.told("muted"),
-    )
-
-
-def _unmute(deed: _Deed) -> None:
-    _check_ruling(deed, "room_mute", "muted in")
-    deed.session.hub.rulings.lift("room_mute", subject(deed.room, deed.whom), settled=deed.told("unmuted"))
-
-
-def _invite(deed: _Deed) -> None:
-    if deed.whom in deed.room.members:
-        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} belongs to {deed.room.name} already.")
-    hub = deed.session.hub
-    if hub.rulings.get("room_ban", subject(deed.room, deed.whom)) is not None:
-        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} is banned from {deed.room.name}: unban them first.")
-    hub.rooms.invitations.check(deed.room, deed.whom, deed.by)
-    hub.rooms.invitations.give(deed.room, deed.whom, deed.by, deed.told_to_them("invited"))
-
-
-def _check_ruling(deed: _Deed, kind: Kind, what: str) -> None:
-    if deed.session.hub.rulings.get(kind, subject(deed.room, deed.whom)) is None:
-        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} is not {what} {deed.room.name}.")
-
-
-def _uninvite(deed: _Deed) -> None:
-    _check_ruling(deed, "room_invitation", "invited to")
-    deed.session.hub.rooms.invitations.end(deed.room, deed.whom, deed.told_to_them("uninvited"))
-
-
-def _own(deed: _Deed) -> None:
-    _check_member(deed.room, deed.whom)
-    if deed.whom in deed.room.owners:
-        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} owns {deed.room.name} already.")
-    if len(deed.room.owners) >= _MOST_OWNERS:
-        text = f"{_MOST_OWNERS} people own {deed.room.name}, and no more can: take it from somebody first, with disown."
-        raise Refused(codes.TOO_MANY, text)
-    deed.session.hub.rooms.own(deed.room, deed.whom, owner=True, settled=deed.told("owner"))
-
-
-def _disown(deed: _Deed) -> None:
-    if deed.whom not in deed.room.owners:
-        raise Refused(codes.NOT_ALLOWED, f"{deed.whom.name} does not own {deed.room.name}.")
-    if deed.room.owners == {deed.whom}:
-        text = f"{deed.whom.name} is the only one who owns {deed.room.name}: have somebody else own it first."
-        raise Refused(codes.NOT_ALLOWED, text)
-    deed.session.hub.rooms.own(deed.room, deed.whom, owner=False, settled=deed.told("disowned"))
-
-
-_DEEDS: Final[dict[f.Operation, Callable[[_Deed], None]]] = {
-    "kick": _kick,
-    "ban": _ban,
-    "unban": _unban,
-    "mute": _mute,
-    "unmute": _unmute,
-    "invite": _invite,
-    "uninvite": _uninvite,
-    "own": _own,
-    "disown": _disown,
+HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {
+    f.Join: _join,
+    f.Leave: _leave,
+    f.Topic: _topic,
+    f.Rooms: _rooms,
 }
-
-
-HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {f.Join: _join, f.Leave: _leave, f.Topic: _topic}

@@ -1,4 +1,4 @@
-"""What may be asked by who is in: a handler for each frame."""
+"""The table of handlers: one for each frame that a client may send once it is logged in."""
 
 from __future__ import annotations
 
@@ -13,37 +13,35 @@ from chatcli.protocol.admin import MAX_REASON, Request, Row
 from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.server import slices
-from chatcli.server.handlers import auth
-from chatcli.server.handlers import history as reading
-from chatcli.server.handlers import messages as sending
-from chatcli.server.handlers import rooms as room_requests
+from chatcli.server.handlers import auth, history, messages, room_actions, rooms
+from chatcli.server.refusals import cannot_write
 from chatcli.server.security.prices import LISTED
 
 if TYPE_CHECKING:
-    from chatcli.server.handlers.operators import Admin
+    from chatcli.server.handlers.operators import Operators
     from chatcli.server.hub import HubConnection
     from chatcli.server.model import User
 
     Handler = Callable[[HubConnection, Any], None]
 
-_FEW: Final = 1000  # people who are listed in one go
+_FEW: Final = 1000  # users who are listed at once
 
 
 def _ack(session: HubConnection, frame: f.Ack) -> None:
     feed = session.feed
     if feed is not None:
-        # Nobody can have seen what was not sent to them.
-        session.hub.receipts.read(session, feed.user, min(frame.seq, feed.position), tell=session.shares_receipts)
+        # A client cannot have shown what it was not sent.
+        session.hub.receipts.read(session, feed.user, min(frame.seq, feed.position), public=session.shares_receipts)
 
 
 def _who(session: HubConnection, frame: f.Who) -> None:
     hub = session.hub
     if frame.to:
         room = hub.rooms.find(session.require_user(), frame.to)
-        hub.rooms.check_read(room, session.require_user())
+        hub.permissions.check_read(room, session.require_user())
         _list(session, frame, room.members, room.name)
     elif 0 < frame.limit <= _FEW:
-        session.send(hub.presence.people(frame.n, frame.limit, session.user))
+        session.send(hub.presence.list_some(frame.n, frame.limit, session.user))
     else:
         _list(session, frame, hub.presence.users(), "")
 
@@ -61,17 +59,17 @@ def _list(session: HubConnection, frame: f.Who, users: Collection[User], to: str
 def _away(session: HubConnection, frame: f.Away) -> None:
     user = session.require_user()
     if session.purpose == "query" or not user.joined:
-        raise Refused(codes.NOT_ALLOWED, "Only who is in the chat can be away: join first.")
+        raise Refused(codes.NOT_ALLOWED, "You can be away only while you are in the chat: join first.")
     if len(frame.text) > MAX_REASON:
         raise Refused(codes.TEXT_TOO_LONG, f"Say it in {MAX_REASON} characters at most.")
     if frame.text:
-        session.hub.rulings.check_mute(user.key)
-    session.hub.presence.step_away(user, None if frame.back else frame.text)
+        session.hub.moderation.check_mute(user)
+    session.hub.presence.set_away(user, None if frame.back else frame.text)
     session.send(encode(f.Done(frame.n)))
 
 
 def _link(session: HubConnection, frame: f.Link) -> None:
-    code, seconds = session.hub.links.make(session.require_user())
+    code, seconds = session.hub.link_codes.issue(session.require_user())
     session.send(encode(f.LinkCode(code, session.hub.clock() + int(seconds * 1000), frame.n)))
 
 
@@ -81,16 +79,16 @@ def _keys(session: HubConnection, frame: f.Keys) -> None:
 
 
 def _revoke(session: HubConnection, frame: f.Revoke) -> None:
-    def settled(error: StoreError | None) -> None:
-        session.answer(frame, f.Done(frame.n) if error is None else Refused(codes.STORAGE, auth.NOT_CHANGED))
+    def written(error: StoreError | None) -> None:
+        session.answer(frame, f.Done(frame.n) if error is None else cannot_write())
 
-    auth.revoke(session.hub, session.require_user(), frame.key, settled)
+    auth.revoke(session.hub, session.require_user(), frame.key, written)
     session.suspend()
 
 
-def _operate(admin: Admin, session: HubConnection, frame: f.Operate) -> None:
+def _operate(operators: Operators, session: HubConnection, frame: f.Operate) -> None:
     if frame.room:
-        room_requests.operate(session, frame)
+        room_actions.operate(session, frame)
         return
 
     def answer(outcome: list[Row] | Refused) -> None:
@@ -99,7 +97,7 @@ def _operate(admin: Admin, session: HubConnection, frame: f.Operate) -> None:
     request = Request(frame.do, frame.to, frame.seconds, reason=frame.reason)
     session.suspend()
     try:
-        admin.do_from_inside(session.require_user(), request, answer)
+        operators.execute_from_chat(session.require_user(), request, answer)
     except Refused as refusal:
         answer(refusal)
 
@@ -109,8 +107,8 @@ def _ping(session: HubConnection, frame: f.Ping) -> None:
 
 
 _HANDLERS: Final[dict[type, Handler]] = {
-    f.Send: sending.send,
-    f.Check: sending.check,
+    f.Send: messages.accept,
+    f.Check: messages.check,
     f.Ack: _ack,
     f.Who: _who,
     f.Away: _away,
@@ -118,15 +116,15 @@ _HANDLERS: Final[dict[type, Handler]] = {
     f.Keys: _keys,
     f.Revoke: _revoke,
     f.Ping: _ping,
-    **reading.HANDLERS,
-    **room_requests.HANDLERS,
+    **history.HANDLERS,
+    **rooms.HANDLERS,
 }
 
 
-def handlers(admin: Admin) -> Mapping[type, Handler]:
+def handlers(operators: Operators) -> Mapping[type, Handler]:
     """Return the handler of each frame that a client may send once it is logged in.
 
     Args:
-        admin: carries out the commands of the server's operators.
+        operators: execute the commands of the server's operators.
     """
-    return {**_HANDLERS, f.Operate: functools.partial(_operate, admin)}
+    return {**_HANDLERS, f.Operate: functools.partial(_operate, operators)}

@@ -17,7 +17,7 @@ import msgspec
 from chatcli.errors import Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.admin import SOCKET, Answer, Request, Row
-from chatcli.server.handlers.operators import Admin
+from chatcli.server.handlers.operators import Operators
 from chatcli.sockets import socket_address
 
 _LONGEST: Final = 64 * 1024  # bytes in one command
@@ -29,8 +29,8 @@ _decode: Final = msgspec.json.Decoder(Request).decode
 class AdminConnection(asyncio.Protocol):
     """One command, one answer, each a line; then the connection is closed."""
 
-    def __init__(self, admin: Admin, connections: set[AdminConnection]) -> None:
-        self._admin = admin
+    def __init__(self, operators: Operators, connections: set[AdminConnection]) -> None:
+        self._operators = operators
         self._connections = connections
         self._command = bytearray()
         self._asked = False
@@ -75,7 +75,7 @@ class AdminConnection(asyncio.Protocol):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._answer(Refused(codes.MALFORMED, f"That is no command: {error}."))
         else:
-            self._admin.do(self._who(), request, self._answer)
+            self._operators.execute(self._who(), request, self._answer)
 
     def _who(self) -> str:
         """Return who is at the other end, as the audit log names them: no user's name has a space in it."""
@@ -107,12 +107,12 @@ class AdminListener:
 
     Args:
         data: the server's data directory, whose lock this process holds.
-        admin: carries out the commands.
+        operators: execute the commands.
     """
 
-    def __init__(self, data: Path, admin: Admin) -> None:
+    def __init__(self, data: Path, operators: Operators) -> None:
         self._path = data / SOCKET
-        self._admin = admin
+        self._operators = operators
         self._server: asyncio.Server | None = None
         self._connections: set[AdminConnection] = set()
         self._open = contextlib.ExitStack()  # the address of the socket, which asyncio looks at when it is closed
@@ -127,7 +127,7 @@ class AdminListener:
         bound = self._open.enter_context(_bound(self._path))
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
-            lambda: AdminConnection(self._admin, self._connections), sock=bound
+            lambda: AdminConnection(self._operators, self._connections), sock=bound
         )
 
     def close(self) -> None:

@@ -97,7 +97,7 @@ class TcpConnection(asyncio.Protocol):
             return
         name = transport.get_extra_info("peername")
         peer = Address(name[0], name[1]) if name else Address("?", 0)
-        if not hub.allowances.connect(peer.host):
+        if not hub.rate_limits.add_connection(peer.host):
             most = hub.limits.connections_per_address
             text = f"Your address has {_connections(most)} open, and may have no more: close some first."
             self._service.refusals.refuse(transport, codes.TOO_MANY, text)

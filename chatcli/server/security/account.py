@@ -1,4 +1,4 @@
-"""One connection's account: pays for what the client says, and has nothing read while there is nothing to pay from."""
+"""Accounts of connections: each pays for what its client sends, and has reading stopped while it cannot pay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatcli.server.security.prices import KIB, Purse, Terms
 if TYPE_CHECKING:
     from chatcli.protocol.codec import BadFrame
     from chatcli.server.model import User
-    from chatcli.server.security.rate_limits import Allowances
+    from chatcli.server.security.rate_limits import RateLimits
 
 _SOONEST: Final = 0.02  # seconds after which a connection that has overdrawn its purse is read again
 
@@ -24,41 +24,41 @@ class Payer(Protocol):
 
     @property
     def host(self) -> str:
-        """The other end's host."""
+        """The host at the other end."""
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is said any more."""
+        """Whether nothing more is sent."""
 
     @property
     def welcomed(self) -> bool:
-        """Whether the client is in."""
+        """Whether the client was welcomed."""
 
     def hold(self) -> None:
-        """Take nothing from the client until it can pay."""
+        """Stop reading from the client."""
 
     def release(self) -> None:
-        """Take what comes from the client again."""
+        """Read from the client again."""
 
 
 class Account:
-    """Pays from the connection's own purse, and from that of the person on all their connections.
+    """Pays from the connection's own purse and from the one that all connections of the user share.
 
     Args:
         payer: the connection.
-        allowances: how much there is to pay from.
+        rate_limits: have the terms and the shared purses.
 
     Attributes:
-        spent: points since the connection's turn began.
-        overdrawn: whether nothing is read from the connection until there is something to pay from.
+        spent: points that the connection has paid in this tick.
+        overdrawn: whether reading is stopped until both purses have recovered.
     """
 
-    __slots__ = ("_allowances", "_payer", "_purse", "overdrawn", "spent")
+    __slots__ = ("_payer", "_purse", "_rate_limits", "overdrawn", "spent")
 
-    def __init__(self, payer: Payer, allowances: Allowances) -> None:
-        self._allowances = allowances
+    def __init__(self, payer: Payer, rate_limits: RateLimits) -> None:
+        self._rate_limits = rate_limits
         self._payer = payer
-        self._purse: Purse | None = None  # None while it is full: an idle connection keeps no numbers of its own
+        self._purse: Purse | None = None  # None while it is full, so that an idle connection needs no memory for it
         self.spent = 0.0
         self.overdrawn = False
 
@@ -68,12 +68,12 @@ class Account:
         self._pay(0, points)
 
     def charge_messages(self, messages: float) -> None:
-        """Pay for messages, unless the operator takes any number of them."""
-        if self._allowances.limits.message_rate:
+        """Pay for messages, unless the operator has set no limit for them."""
+        if self._rate_limits.limits.message_rate:
             self._pay(messages, 0)
 
     def charge_read(self, frames: Sequence[f.ClientFrame | BadFrame], size: int, blank: int) -> None:
-        """Pay for what the frames of a read do not pay for: blank lines, and bytes beyond a KiB for each of them."""
+        """Pay for what the price of the frames does not cover: blank lines, and bytes beyond one KiB for each frame."""
         kib = max(0.0, size / KIB - len(frames))
         welcomed = self._payer.welcomed
         points = blank * prices.BLANK
@@ -89,7 +89,7 @@ class Account:
 
     def _pay(self, messages: float, points: float) -> None:
         if self._purse is None:
-            self._purse = Purse(self._terms(), self._allowances.clock())
+            self._purse = Purse(self._terms(), self._rate_limits.clock())
         overdrawn = self._purse.pay(messages, points)
         shared = self._shared()
         if shared is not None and shared.pay(messages, points):
@@ -98,47 +98,47 @@ class Account:
             self._settle()
 
     def _terms(self) -> Terms:
-        return self._allowances.terms if self._payer.welcomed else prices.GREETING
+        return self._rate_limits.terms if self._payer.welcomed else prices.GREETING
 
     def _shared(self) -> Purse | None:
-        """Return the purse of the person, or that of all at the address who give no name or are not in yet."""
+        """Return the user's purse; before the welcome, and without a name, the one of the address."""
         payer = self._payer
         if payer.user is None or not payer.welcomed:
-            return self._allowances.purse(payer.host, greeting=not payer.welcomed)
-        return self._allowances.personal_purse(payer.user)
+            return self._rate_limits.shared_purse(payer.host, greeting=not payer.welcomed)
+        return self._rate_limits.personal_purse(payer.user)
 
     def _settle(self) -> None:
-        """Have nothing taken until both purses hold something again."""
+        """Stop reading while a purse is overdrawn; read again once neither is."""
         payer, shared = self._payer, self._shared()
-        now = self._allowances.clock()
+        now = self._rate_limits.clock()
         seconds = self._purse.wait(now) if self._purse is not None else 0.0
         if shared is not None:
             seconds = max(seconds, shared.wait(now))
         if seconds > 0:
             self.overdrawn = True
             payer.hold()
-            self._allowances.later(max(seconds, _SOONEST), self._look_again)
+            self._rate_limits.later(max(seconds, _SOONEST), self._check_again)
         elif self.overdrawn:
             self.overdrawn = False
             payer.release()
 
-    def _look_again(self) -> None:
+    def _check_again(self) -> None:
         if self.overdrawn and not self._payer.closed:
             self._settle()
 
     def open(self) -> None:
-        """Note that the client is in: what it had before the welcome does not count any more."""
+        """Start with a full purse after the welcome, whatever the greeting has cost."""
         self._purse = None
         if self.overdrawn:
             self.overdrawn = False
             self._payer.release()
 
     def reset(self) -> bool:
-        """Let go of what is full; return whether that is all, so that a new account would say the same."""
+        """Drop purses that are full; return whether the account is now as good as a new one."""
         payer = self._payer
         self.spent = 0.0
-        if self._purse is not None and self._purse.full(self._allowances.clock()):
+        if self._purse is not None and self._purse.full(self._rate_limits.clock()):
             self._purse = None
         if payer.user is not None:
-            self._allowances.drop_full_purse(payer.user)
+            self._rate_limits.drop_full_purse(payer.user)
         return self._purse is None and not self.overdrawn and (payer.user is None or payer.user.purse is None)

@@ -26,8 +26,8 @@ class _Open:
     tries: int = _TRIES
 
 
-class Links:
-    """The codes that are open; one a user, in memory only.
+class LinkCodes:
+    """Link codes that are valid, one for each user, in memory only.
 
     Args:
         clock: seconds, never going back.
@@ -37,25 +37,25 @@ class Links:
         self._clock = clock
         self._open: dict[int, _Open] = {}
 
-    def make(self, user: User) -> tuple[str, float]:
-        """Return a new code for the user, in place of any before, and for how many seconds it holds."""
+    def issue(self, user: User) -> tuple[str, float]:
+        """Return a new code for the user, in place of any earlier one, and the seconds for which it is valid."""
         now = self._clock()
         self._open.pop(user.id, None)
-        while self._open and next(iter(self._open.values())).until <= now:  # the oldest stand first
+        while self._open and next(iter(self._open.values())).until <= now:  # the oldest come first
             del self._open[next(iter(self._open))]
         code = new_code(_SYLLABLES)
         self._open[user.id] = _Open(plain_code(code), now + _MINUTES * 60)
         return code, _MINUTES * 60.0
 
-    def drop(self, user: User) -> None:
-        """Make the user's code void."""
+    def discard(self, user: User) -> None:
+        """Make the user's code invalid."""
         self._open.pop(user.id, None)
 
     def check(self, user: User, typed: str) -> None:
-        """Look at a code; a wrong one counts. Whoever uses it drops it.
+        """Validate a code, counting failures. The caller discards the code after use.
 
         Raises:
-            Refused: it is not the user's, or not any more.
+            Refused: it is wrong, or there is no valid one.
         """
         link = self._open.get(user.id)
         if link is not None and link.until > self._clock():

@@ -25,7 +25,7 @@ BAD: Final = 5.0  # points: a line that cannot be taken
 REFUSED: Final = 3.0  # points, beside the price of the frame
 HINTS: Final = 60.0  # points: looking for names that come close to an unknown one
 VISIT: Final = 10.0  # points: having come in and gone, of which others are told
-TOLD: Final = 1.0  # points: each connection that is told of a change
+NOTIFIED: Final = 1.0  # points: each connection that is told of a change
 LISTED: Final = 0.1  # points: each person or message of a long answer
 SHARE: Final = 100  # connections that a message to a room reaches for the price of one more message
 

@@ -1,4 +1,4 @@
-"""How much of something one address may do in a while: buckets that fill again with time."""
+"""Rate limits: what one address, and one user on all connections, may do within a time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from chatcli.server.model import User
     from chatcli.server.throttle import Later
 
-_ADDRESSES: Final = 10_000  # remembered; those that have been quiet the longest are forgotten first
+_ADDRESSES: Final = 10_000  # kept in memory; the least recently used ones are dropped first
 _SOON: Final = 10.0  # seconds
-_SOME, _AT_ONCE = 1000, 0.1  # purses that are looked at in one turn, and seconds until the next where there are more
+_SOME, _AT_ONCE = 1000, 0.1  # purses that are checked in one tick; seconds until the next, if there are more
 _MINUTE, _HOUR = 60.0, 3600.0  # seconds
 
 
 def network(address: str) -> str:
-    """Return what counts as one address: an IPv6 network of 64 bits is one customer's (RFC 6177), IPv4 is as it is."""
+    """Return the unit to which limits apply: an IPv4 address, or the /64 network of an IPv6 address.
+
+    Such a network is the least that one customer gets (RFC 6177).
+    """
     host = address.partition("%")[0]
     if ":" not in host or "." in host:
         return host
@@ -39,8 +42,8 @@ class Buckets:
     """A leaky bucket for each address (https://en.wikipedia.org/wiki/Leaky_bucket).
 
     Args:
-        size: what may be taken at once.
-        seconds: until an emptied bucket is full again.
+        size: the number of events that one address may cause at once.
+        seconds: until a full bucket is empty again.
         clock: seconds, never going back.
     """
 
@@ -48,43 +51,43 @@ class Buckets:
         self._size = size
         self._rate = size / seconds
         self._clock = clock
-        self._taken: OrderedDict[str, tuple[float, float]] = OrderedDict()  # how much, and as of when
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # a level, and the time when it was reached
 
-    def taken(self, address: str) -> float:
-        """Return how much of the address's bucket is gone."""
+    def level(self, address: str) -> float:
+        """Return the level of an address's bucket, in events."""
         address = network(address)
-        if address not in self._taken:
+        if address not in self._levels:
             return 0.0
-        taken, at = self._taken[address]
-        return max(0.0, taken - (self._clock() - at) * self._rate)
+        level, at = self._levels[address]
+        return max(0.0, level - (self._clock() - at) * self._rate)
 
-    def empty(self, address: str) -> bool:
-        """Return whether nothing can be taken at the moment."""
-        return self.taken(address) > self._size - 1
+    def full(self, address: str) -> bool:
+        """Return whether an address may cause no more events at the moment."""
+        return self.level(address) > self._size - 1
 
-    def take(self, address: str) -> None:
-        """Take one."""
+    def add(self, address: str) -> None:
+        """Record an event."""
         address = network(address)
-        self._taken[address] = (min(self.taken(address) + 1, float(self._size)), self._clock())
-        self._taken.move_to_end(address)
-        if len(self._taken) > _ADDRESSES:
-            self._taken.popitem(last=False)
+        self._levels[address] = (min(self.level(address) + 1, float(self._size)), self._clock())
+        self._levels.move_to_end(address)
+        if len(self._levels) > _ADDRESSES:
+            self._levels.popitem(last=False)
 
 
-class Allowances:
-    """What strangers may do. This machine's own addresses are exempt: everyone here shares them.
+class RateLimits:
+    """The limits of all addresses and users. Loopback is exempt if so configured: its users share one address.
 
     Args:
-        limits: how much of each.
+        limits: the configured limits.
         clock: seconds, never going back.
-        later: runs a callable after so many seconds.
+        later: runs a callable after a number of seconds.
 
     Attributes:
         limits: as given.
         clock: as given.
         later: as given.
-        terms: what is put into the purse of one connection.
-        personal_terms: what is put into that of a person, for all connections together.
+        terms: the terms of one connection's purse.
+        personal_terms: the terms of a user's purse, which all their connections share.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float], later: Later) -> None:
@@ -94,16 +97,16 @@ class Allowances:
         self.terms = Terms(limits.message_rate, limits.message_burst)
         self.personal_terms = self.terms.times(PERSON)
         self._purses: OrderedDict[tuple[str, bool], Purse] = OrderedDict()
-        self._visitors: dict[User, None] = {}  # people whose purses are to be dropped once they are full
-        self._proofs = Buckets(limits.proofs, _MINUTE, clock)
+        self._visitors: dict[User, None] = {}  # users whose purses are dropped once they are full
+        self._failures = Buckets(limits.proofs, _MINUTE, clock)
         self._names = Buckets(limits.names, _HOUR, clock)
         self._connections: dict[str, int] = {}
 
     def _exempt(self, address: str) -> bool:
         return self.limits.exempt_loopback and is_loopback(address)
 
-    def connect(self, address: str) -> bool:
-        """Count a connection; return whether there may be one more from there."""
+    def add_connection(self, address: str) -> bool:
+        """Count a connection, if there may be one more from that address; return whether there may."""
         exempt, address = self._exempt(address), network(address)
         count = self._connections.get(address, 0)
         if count >= self.limits.connections_per_address and not exempt:
@@ -111,19 +114,19 @@ class Allowances:
         self._connections[address] = count + 1
         return True
 
-    def disconnect(self, address: str) -> None:
-        """Take a connection off the count."""
+    def remove_connection(self, address: str) -> None:
+        """Count a connection that has ended."""
         address = network(address)
         count = self._connections.pop(address, 1) - 1
         if count:
             self._connections[address] = count
 
-    def purse(self, address: str, *, greeting: bool) -> Purse | None:
-        """Return the purse that strangers from one address share; None for greetings from an address that is exempt.
+    def shared_purse(self, address: str, *, greeting: bool) -> Purse | None:
+        """Return the purse that nameless clients from one address share; None for greetings from an exempt address.
 
         Args:
-            address: where they are.
-            greeting: whether they have yet to be let in.
+            address: the address.
+            greeting: whether the client has yet to be welcomed.
         """
         if greeting and self._exempt(address):
             return None
@@ -136,20 +139,20 @@ class Allowances:
         return purse
 
     def personal_purse(self, user: User) -> Purse:
-        """Return the purse of a person, for all their connections together."""
+        """Return the purse that all connections of a user share."""
         if user.purse is None:
             user.purse = Purse(self.personal_terms, self.clock())
         return user.purse
 
     def charge_visit(self, user: User) -> None:
-        """Have a person pay for a connection that has ended: whoever comes and goes without end has less to say."""
+        """Charge a user for a connection that has ended, so that coming and going without end has its limit, too."""
         self.personal_purse(user).pay(0, VISIT + len(user.rooms) * LISTED)
         if not self._visitors:
             self.later(_SOON, self._drop_full_purses)
         self._visitors[user] = None
 
     def _drop_full_purses(self) -> None:
-        """Drop those of visitors who have all that they may say by now, some at a time; look at the others again."""
+        """Drop the full purses among those of some visitors; check the others again later."""
         visitors = list(islice(self._visitors, _SOME))
         for user in visitors:
             del self._visitors[user]
@@ -161,40 +164,40 @@ class Allowances:
             self.later(_AT_ONCE if len(self._visitors) > _SOME else _SOON, self._drop_full_purses)
 
     def drop_full_purse(self, user: User) -> None:
-        """Keep no numbers of somebody who has all that they may say."""
+        """Drop a user's purse if it is full: a new one would be the same."""
         if user.purse is not None and user.purse.full(self.clock()):
             user.purse = None
 
-    def hints(self, user: User) -> bool:
-        """Return whether to look for names that come close to what a user has written, and have them pay for that."""
+    def charge_hints(self, user: User) -> bool:
+        """Charge a user for a search for close names; return False, and charge nothing, if they cannot afford it."""
         purse = self.personal_purse(user)
         if purse.low:
             return False
         purse.pay(0, HINTS)
         return True
 
-    def check_proofs(self, address: str) -> None:
-        """Refuse another proof from where too many have failed.
+    def check_failures(self, address: str) -> None:
+        """Raise if too many proofs and codes from an address were wrong lately.
 
         Raises:
-            Refused: try again in a minute.
+            Refused: the client has to wait a minute.
         """
-        if self._proofs.empty(address) and not self._exempt(address):
+        if self._failures.full(address) and not self._exempt(address):
             raise Refused(codes.TOO_MANY, "Too many proofs and codes from your address were wrong: wait a minute.")
 
-    def take_proof(self, address: str) -> None:
-        """Count a proof or a code that was wrong."""
-        self._proofs.take(address)
+    def record_failure(self, address: str) -> None:
+        """Record a proof or a code that was wrong."""
+        self._failures.add(address)
 
-    def take_name(self, address: str) -> None:
-        """Count a new name.
+    def record_name(self, address: str) -> None:
+        """Record a new name of a user or a room.
 
         Raises:
             Refused: there were too many from that address.
         """
-        if self._names.empty(address) and not self._exempt(address):
+        if self._names.full(address) and not self._exempt(address):
             raise Refused(
                 codes.TOO_MANY,
                 f"{self.limits.names} new names came from your address within the hour: use one of them, or wait.",
             )
-        self._names.take(address)
+        self._names.add(address)

@@ -1,4 +1,4 @@
-"""Invitations to rooms: who was invited by whom, for how long that holds, and how many someone may give and have."""
+"""Invitations to rooms: their inviters, their duration, and limits on their number."""
 
 from __future__ import annotations
 
@@ -8,61 +8,56 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.protocol import codes
-from chatcli.server.state.moderation import Rulings, subject
-from chatcli.server.state.room_events import Notices
+from chatcli.server.state.moderation import Moderation, subject
 from chatcli.store.records import OnWritten, ignore
 
 if TYPE_CHECKING:
     from chatcli.server.model import Room, User
-    from chatcli.server.state.users import Directory
+    from chatcli.server.state.room_events import RoomEvents
+    from chatcli.server.state.users import Users
 
 _SECONDS: Final = 30 * 86_400
-_MOST: Final = 100  # that one user may have to private rooms
-_MOST_FROM_ONE: Final = 10  # of them by the same inviter
-_MOST_HINTS: Final = 20  # and to rooms that everyone may enter anyway
-_MOST_GIVEN: Final = 300  # by one inviter, to all users
-
-#: Returns whether a user may invite others to a room.
-MayInvite = Callable[["Room", "User"], bool]
+_MOST: Final = 100  # to private rooms, for one user
+_MOST_FROM_ONE: Final = 10  # of these, from the same inviter
+_MOST_HINTS: Final = 20  # to rooms that are not private, for one user
+_MOST_GIVEN: Final = 300  # by one inviter, for all users
 
 
 class Invitations:
-    """All invitations, each kept as a ruling.
+    """All invitations, stored as sanctions.
 
-    An invitation to a private room is a permission, any other a hint. Both hold for thirty days, and no longer than the
-    one who gave them may give any: they end when that user leaves the room, is sent away, is banned or owns it no more.
+    An invitation to a private room is a permission, any other a hint. Both are valid for thirty days, and only as long
+    as the inviter may invite: they end when that user leaves the room, is kicked, is banned or ceases to own it.
 
     Args:
-        rulings: where they are kept.
-        may_invite: whether a user may invite others to a room.
-        notices: tells those who were invited.
+        moderation: stores them.
+        room_events: notifies those whose invitation ends.
     """
 
-    def __init__(self, rulings: Rulings, may_invite: MayInvite, notices: Notices) -> None:
-        self._notices = notices
-        self._rulings = rulings
-        self._may_invite = may_invite
-        self._given: dict[User, dict[tuple[Room, User], None]] = {}  # by the inviter, the oldest first
-        self._inviters: dict[Room, dict[User, User]] = {}  # whom each guest has their invitation from
+    def __init__(self, moderation: Moderation, room_events: RoomEvents) -> None:
+        self._moderation = moderation
+        self._room_events = room_events
+        self._given: dict[User, dict[tuple[Room, User], None]] = {}  # by the inviter, oldest first
+        self._inviters: dict[Room, dict[User, User]] = {}  # the inviter of each guest
 
-    def load(self, room_of: Callable[[int], Room | None], directory: Directory) -> None:
-        """Take over what the log had when it was opened; drop what means nothing any more."""
-        for key, decision in self._rulings.all("room_invitation").items():
+    def restore(self, by_id: Callable[[int], Room | None], users: Users) -> None:
+        """Read the invitations that the log held when it was opened; drop those whose room or users are missing."""
+        for key, sanction in self._moderation.all("room_invitation").items():
             room_id, user_id = map(int, key.split(":"))
-            room, user = room_of(room_id), directory.get(user_id)
-            # Those of older versions have the inviter's name only.
-            by = directory.get(decision.by) if decision.by else directory.find(decision.reason)
+            room, user = by_id(room_id), users.get(user_id)
+            # An older version has written only the inviter's name.
+            by = users.get(sanction.by) if sanction.by else users.find(sanction.reason)
             if room is None or user is None or by is None:
-                self._rulings.lift("room_invitation", key)
+                self._moderation.lift("room_invitation", key)
             else:
-                self._note(room, user, by)
+                self._add(room, user, by)
 
-    def _note(self, room: Room, user: User, by: User) -> None:
+    def _add(self, room: Room, user: User, by: User) -> None:
         user.invited |= {room}
         self._inviters.setdefault(room, {})[user] = by
         self._given.setdefault(by, {})[room, user] = None
 
-    def _forget(self, room: Room, user: User) -> None:
+    def _remove(self, room: Room, user: User) -> None:
         user.invited -= {room}
         guests = self._inviters.get(room, {})
         by = guests.pop(user, None)
@@ -75,25 +70,29 @@ class Invitations:
         if not given:
             del self._given[by]
 
+    def may_invite(self, room: Room, user: User) -> bool:
+        """Return whether a user may invite others to a room."""
+        return self._moderation.manages(room, user) if room.kind == "private" else user in room.members
+
     def holds(self, room: Room, user: User) -> bool:
-        """Return whether a user was invited to a room, and has not entered it since."""
+        """Return whether a user has a valid invitation to a room."""
         if room not in user.invited:
             return False
         by = self._inviters[room][user]
-        if self._rulings.get("room_invitation", subject(room, user)) is None:
-            self._forget(room, user)  # its time is over
+        if self._moderation.get("room_invitation", subject(room, user)) is None:
+            self._remove(room, user)  # its time is over
             return False
-        return self._may_invite(room, by)
+        return self.may_invite(room, by)
 
     def of(self, user: User) -> list[Room]:
-        """Return the rooms that a user is invited to, by name."""
+        """Return the rooms to which a user is invited, by name."""
         return sorted((room for room in user.invited if self.holds(room, user)), key=lambda room: room.name)
 
     def check(self, room: Room, user: User, by: User) -> None:
-        """Keep from inviting someone twice, or too often.
+        """Raise unless one user may give another an invitation now.
 
         Raises:
-            Refused: they are invited already, or there are too many invitations.
+            Refused: the other is invited already, or there are too many invitations.
         """
         if self.holds(room, user):
             raise Refused(codes.NOT_ALLOWED, f"{user.name} is invited to {room.name} already.")
@@ -108,10 +107,10 @@ class Invitations:
         self._excess(room, user, by)
 
     def _excess(self, room: Room, user: User, by: User) -> Room | None:
-        """Return the room to which an invitation makes way for a new one; None while there is room for both.
+        """Return the room whose invitation a new one displaces; None if there is space for both.
 
-        It is the oldest of whoever has given the user most: nobody keeps others from being heard. Permissions and hints
-        do not make way for each other.
+        It is the oldest one from the inviter who has given the user most, so that nobody can crowd out the others.
+        Permissions and hints are counted separately.
 
         Raises:
             Refused: nobody has given the user more than the new inviter would have.
@@ -127,32 +126,32 @@ class Invitations:
             raise Refused(codes.TOO_MANY, f"{user.name} has {most} invitations, and has to take some up.")
         return next(one for one, whom in self._given[greediest] if whom is user and one in had)
 
-    def give(self, room: Room, user: User, by: User, settled: OnWritten) -> None:
-        """Invite a user, after :meth:`check`."""
+    def give(self, room: Room, user: User, by: User, on_written: OnWritten) -> None:
+        """Invite a user; to be called after :meth:`check`."""
         excess = self._excess(room, user, by)
         if excess is not None:
-            self._end_and_tell(excess, user)
-        self._note(room, user, by)
-        self._rulings.make(
-            "room_invitation", subject(room, user), seconds=_SECONDS, reason=by.name, by=by.id, settled=settled
+            self._end_and_notify(excess, user)
+        self._add(room, user, by)
+        self._moderation.impose(
+            "room_invitation", subject(room, user), seconds=_SECONDS, reason=by.name, by=by.id, on_written=on_written
         )
 
-    def end(self, room: Room, user: User, settled: OnWritten = ignore) -> None:
-        """Take an invitation back, or note that it was used."""
-        self._forget(room, user)
-        self._rulings.lift("room_invitation", subject(room, user), settled=settled)
+    def end(self, room: Room, user: User, on_written: OnWritten = ignore) -> None:
+        """End an invitation that was used, withdrawn or declined."""
+        self._remove(room, user)
+        self._moderation.lift("room_invitation", subject(room, user), on_written=on_written)
 
     def end_of_room(self, room: Room) -> None:
-        """End all invitations to a room, and tell those who were invited."""
+        """End all invitations to a room, and notify those who were invited."""
         for user in tuple(self._inviters.get(room, ())):
-            self._end_and_tell(room, user)
+            self._end_and_notify(room, user)
 
     def end_of_inviter(self, by: User, room: Room | None = None) -> None:
-        """End what a user has given, to one room or to all, and tell those who were invited."""
+        """End all invitations by one user, to one room or to all, and notify those who were invited."""
         for one, user in tuple(self._given.get(by, ())):
             if room is None or one is room:
-                self._end_and_tell(one, user)
+                self._end_and_notify(one, user)
 
-    def _end_and_tell(self, room: Room, user: User) -> None:
+    def _end_and_notify(self, room: Room, user: User) -> None:
         self.end(room, user)
-        self._notices.tell_user(room, "uninvited", user)
+        self._room_events.notify(room, "uninvited", user)

@@ -1,7 +1,7 @@
-"""Who is in the chat, and the notices of coming and going: gathered, and told to those whom they concern.
+"""Presence: the users who are in the chat, lists of them, and notices of coming and going.
 
-Those are who shares a room with someone, unless it is so large that nobody knows everyone in it, and with whom they
-have talked of late. So a server that starts again with thousands of people sends each of them a few names.
+A notice goes to those who share a room with the user, unless the room is large, and to those who have talked with the
+user lately. So a server that starts again with thousands of users sends each of them only a few names.
 """
 
 from __future__ import annotations
@@ -23,114 +23,114 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from chatcli.server.model import User
-    from chatcli.server.state.users import Directory
+    from chatcli.server.state.users import Users
+    from chatcli.server.throttle import Later
     from chatcli.store.interface import Log
 
-_PARTNERS: Final = 50
-_AT_ONCE: Final = 300  # people who are listed, or told, in one turn of the loop
+_MOST_CONTACTS: Final = 50
+_AT_ONCE: Final = 300  # users who are listed, or get a notice, in one tick of the loop
 _SOONEST: Final = 0.05  # seconds
-_BETWEEN: Final = 1000  # milliseconds between two notices of the same person
-_NOTICES_A_SECOND: Final = 5_000  # to all sessions together: with many people here, notices are rarer and longer
+_BETWEEN: Final = 1000  # milliseconds between two notices about the same user
+_NOTICES_A_SECOND: Final = 5_000  # to all sessions together: with many users, notices are rarer and longer
 
-Later = Callable[[float, Callable[[], None]], object]
-State = tuple[str, str]  # here, away or gone, and what they said of that
+State = tuple[str, str]  # "here", "away" or "gone", and the text that a user has left for the time away
 
 
 class _Change:
-    """What is yet to be told of someone.
+    """A change that others have yet to learn of.
 
     Attributes:
-        name: how they are called.
-        before: what was last told of them.
-        whom: those whom it concerned when they left; who has left belongs nowhere any more.
+        name: the user's name.
+        before: the state that others know of.
+        audience: the users who were to learn of it when the user left, and was still a member of rooms.
     """
 
-    __slots__ = ("before", "name", "whom")
+    __slots__ = ("audience", "before", "name")
 
     def __init__(self, name: str, before: State) -> None:
         self.name = name
         self.before = before
-        self.whom: set[User] = set()
+        self.audience: set[User] = set()
 
 
 class Presence:
-    """The people with an open ``join``.
+    """The users with an open ``join``.
 
     Args:
-        log: knows with whom people have talked.
-        directory: everyone.
-        later: runs a callable after so many seconds.
+        log: knows who has talked with whom.
+        users: all users.
+        later: runs a callable after a number of seconds.
         clock: the time in milliseconds since 1970-01-01 UTC.
     """
 
-    def __init__(self, log: Log, directory: Directory, later: Later, clock: Callable[[], int]) -> None:
+    def __init__(self, log: Log, users: Users, later: Later, clock: Callable[[], int]) -> None:
         self._log = log
-        self._directory = directory
+        self._users = users
         self._later = later
         self._clock = clock
         self._here: dict[int, User] = {}
         self._changed: dict[User, _Change] = {}
         self._scheduled = False
-        self._told: dict[User, int] = {}  # of whom something was told within the last second, and when
+        self._recent: dict[User, int] = {}  # the times of notices within the last second
 
     @property
     def count(self) -> int:
-        """How many are here."""
+        """The number of users who are here."""
         return len(self._here)
 
     def users(self) -> Collection[User]:
-        """Return those who are here."""
+        """Return the users who are here."""
         return self._here.values()
 
-    def came(self, user: User) -> None:
-        """Note that someone is here now, unless they were already."""
+    def join(self, user: User) -> None:
+        """Record that a user is here, if that is new."""
         if user.id in self._here:
             return
-        self._note(user)
+        self._prepare_change(user)
         self._here[user.id] = user
         for room in user.rooms:
             room.here.add(user)
         if user.contacts is None:
-            self._ask_for_partners(user)
+            self._load_contacts(user)
 
-    def _ask_for_partners(self, user: User) -> None:
+    def _load_contacts(self, user: User) -> None:
         user.contacts = {}
 
-        def answered(identities: list[int] | None, _error: ChatError | None) -> None:
-            # Without an answer they are told of those only with whom they talk from now on.
-            found = [self._directory.get(identity) for identity in reversed(identities or ())]
+        def loaded(identities: list[int] | None, _error: ChatError | None) -> None:
+            # If the log cannot be read, the user has only the contacts of this session.
+            found = [self._users.get(identity) for identity in reversed(identities or ())]
             since = user.contacts or {}
             user.contacts = dict.fromkeys([*(one for one in found if one is not None and one not in since), *since])
             _trim(user.contacts)
             if user.id in self._here:
-                self._tell_partners(user)
+                self._notify_contacts(user)
 
-        self._log.read(ContactsQuery(user=user.id, limit=_PARTNERS), answered)
+        self._log.read(ContactsQuery(user=user.id, limit=_MOST_CONTACTS), loaded)
 
-    def talked(self, one: User, other: User) -> None:
-        """Note that two have talked: from now on they are told of each other."""
-        _remember(one.contacts, other)
-        _remember(other.contacts, one)
+    def add_contact(self, one: User, other: User) -> None:
+        """Record that two users have talked: from now on each gets notices about the other."""
+        _add_latest(one.contacts, other)
+        _add_latest(other.contacts, one)
 
-    def went(self, user: User) -> None:
-        """Note that someone has left, if they were here."""
+    def leave(self, user: User) -> None:
+        """Record that a user is gone, if they were here."""
         if user.id not in self._here:
             return
-        self._note(user)
-        self._changed[user].whom |= self.near(user)
+        self._prepare_change(user)
+        self._changed[user].audience |= self.audience(user)
         del self._here[user.id]
         for room in user.rooms:
             room.here.discard(user)
         user.away = None
         user.since = self._clock()
-        self._log.append_change(Seen(user.id, user.since))  # with whatever is written next
+        self._log.append_change(Seen(user.id, user.since))  # in whichever batch comes next
 
-    def step_away(self, user: User, text: str | None) -> None:
-        """Note that someone is away from the keyboard, with what they say of it, or back."""
-        self._note(user)
+    def set_away(self, user: User, text: str | None) -> None:
+        """Record that a user is away from the keyboard, with the text they leave, or back if it is None."""
+        self._prepare_change(user)
         user.away, user.away_since = text, self._clock()
 
-    def _note(self, user: User) -> None:
+    def _prepare_change(self, user: User) -> None:
         self._changed.setdefault(user, _Change(user.name, self._state(user)))
         self._schedule(_SOONEST + len(self._here) / _NOTICES_A_SECOND)
 
@@ -139,41 +139,41 @@ class Presence:
         return person.state, person.text
 
     def person(self, user: User) -> Person:
-        """Return where someone is, and since when."""
+        """Return a user's state, and since when it is so."""
         if user.id not in self._here:
             return Person(user.name, user.since, "gone")
         if user.away is not None:
             return Person(user.name, user.away_since, "away", user.away)
         return Person(user.name, user.since)
 
-    def near(self, user: User) -> set[User]:
-        """Return those here who are told of a user's coming and going."""
-        near: set[User] = set()
+    def audience(self, user: User) -> set[User]:
+        """Return the users who are here and get notices about a user."""
+        audience: set[User] = set()
         for room in user.rooms:
             if len(room.here) <= SMALL_ROOM:
-                near |= room.here
-        near.update(partner for partner in user.contacts or () if partner.id in self._here)
-        near.discard(user)
-        return near
+                audience |= room.here
+        audience.update(contact for contact in user.contacts or () if contact.id in self._here)
+        audience.discard(user)
+        return audience
 
-    # The answers to ``who``
+    # Answers to ``who``
 
-    def people(self, number: int, limit: int, asking: User | None) -> bytes:
-        """Return so many of those who are here, those first who are near to whoever asks."""
+    def list_some(self, number: int, limit: int, asker: User | None) -> bytes:
+        """Return an encoded list of at most ``limit`` users who are here, beginning with those near to the asker."""
         if limit >= len(self._here):
             return self.list_few(self._here.values(), number)
-        near = self.near(asking) if asking is not None else set()
+        near = self.audience(asker) if asker is not None else set()
         chosen = islice(dict.fromkeys(chain(near, islice(self._here.values(), limit))), limit)
         return self.list_few(chosen, number, count=len(self._here))
 
     def list_all(self, users: Iterable[User], number: int, to: str, answer: Callable[[bytes], None]) -> Iterator[None]:
-        """List people by name, as many at once as keep nobody else waiting.
+        """List users by name, in slices, so that nobody else has to wait.
 
         Args:
-            users: those to be listed.
-            number: of the question.
-            to: the room, if it is about one.
-            answer: takes the encoded answer.
+            users: the users to list.
+            number: the ``n`` of the question.
+            to: the name of their room; empty for all users.
+            answer: called with the encoded list.
         """
         people: list[Person] = []
         listed: list[Raw] = []
@@ -184,52 +184,52 @@ class Presence:
         answer(encode(People(cast("list[Person]", listed), to, 0, number)))
 
     def list_few(self, users: Iterable[User], number: int, to: str = "", count: int = 0) -> bytes:
-        """List people by name, in one go; ``count`` is how many there are where these are not all."""
+        """Return an encoded list of users, by name; ``count`` is the number of all, if these are only some."""
         people = sorted(map(self.person, users), key=_by_name)
         return encode(People(people, to, count, number))
 
-    # The notices
+    # RoomEvents
 
-    def _tell_partners(self, user: User) -> None:
-        """Tell those with whom someone has talked that they are here; who shares a room with them is told as ever."""
+    def _notify_contacts(self, user: User) -> None:
+        """Notify the contacts of a user who has arrived; members of the same rooms get the notice of all changes."""
         notice = PresenceFrame([], [], [])
         _add(notice, user.name, self.person(user))
         line = encode(notice)
-        for partner in user.contacts or ():
-            for session in partner.joined:
+        for contact in user.contacts or ():
+            for session in contact.joined:
                 session.send_droppable(line)
 
-    def tell(self) -> None:
-        """Tell what is yet to be told; called as soon as there is some, and enough time for more to come with it."""
+    def send_notices(self) -> None:
+        """Send notices of all changes; called a moment after the first of them, so that more can come together."""
         self._scheduled = False
         changed, self._changed = self._changed, {}
         notices: dict[User, PresenceFrame] = {}
         now = self._clock()
-        self._told = {user: at for user, at in self._told.items() if 0 <= now - at < _BETWEEN}
+        self._recent = {user: at for user, at in self._recent.items() if 0 <= now - at < _BETWEEN}
         for user, change in changed.items():
             if self._state(user) == change.before:
                 continue
-            if user in self._told:  # whoever comes and goes without end is told of once a second
+            if user in self._recent:  # one notice a second about a user who comes and goes all the time
                 self._changed[user] = change
                 continue
-            self._told[user] = now
+            self._recent[user] = now
             person = self.person(user)
-            for other in self.near(user) | change.whom:
+            for other in self.audience(user) | change.audience:
                 notice = notices.get(other)
                 if notice is None:
                     notice = notices[other] = PresenceFrame([], [], [])
                 _add(notice, change.name, person)
-        slices.run(self._later, _tell_each(notices))
+        slices.run(self._later, _send_each(notices))
         if self._changed:
             self._schedule(_BETWEEN / 1000)
 
     def _schedule(self, seconds: float) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self._later(seconds, self.tell)
+            self._later(seconds, self.send_notices)
 
 
-def _tell_each(notices: dict[User, PresenceFrame]) -> Iterator[None]:
+def _send_each(notices: dict[User, PresenceFrame]) -> Iterator[None]:
     for portion in slices.portions(notices.items(), _AT_ONCE):
         for other, notice in portion:
             line = encode(notice)
@@ -242,16 +242,16 @@ def _by_name(person: Person) -> str:
     return person.user.casefold()
 
 
-def _remember(partners: dict[User, None] | None, partner: User) -> None:
-    if partners is not None:
-        partners.pop(partner, None)
-        partners[partner] = None
-        _trim(partners)
+def _add_latest(contacts: dict[User, None] | None, user: User) -> None:
+    if contacts is not None:
+        contacts.pop(user, None)
+        contacts[user] = None
+        _trim(contacts)
 
 
-def _trim(partners: dict[User, None]) -> None:
-    while len(partners) > _PARTNERS:
-        del partners[next(iter(partners))]
+def _trim(contacts: dict[User, None]) -> None:
+    while len(contacts) > _MOST_CONTACTS:
+        del contacts[next(iter(contacts))]
 
 
 def _add(notice: PresenceFrame, name: str, person: Person) -> None:

@@ -1,4 +1,4 @@
-"""Questions: what makes one, who may answer it and with what, and who waits for the answer."""
+"""Questions: their checks, the checks of answers, and the connections that wait for an answer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TIME_IS_OVER: Final = "That question's time is over."
 
 
 def check(frame: Send) -> QuestionData | None:
-    """Return what a question has beside its text; None for an answer, which is looked at once its question is known.
+    """Return the data of a question; None for an answer, which is checked once its question is known.
 
     Raises:
-        Refused: it makes no sense.
+        Refused: the fields contradict each other or are out of range.
     """
     if frame.answer is not None:
         if frame.re is None or frame.choices or frame.seconds is not None:
@@ -34,7 +34,7 @@ def check(frame: Send) -> QuestionData | None:
             raise Refused(codes.INVALID, text)
         return None
     if not frame.choices:
-        raise Refused(codes.INVALID, "Only a question is open for so many seconds: give it choices.")
+        raise Refused(codes.INVALID, "Only a question can have seconds: give it choices.")
     try:
         check_choices(frame.choices)
     except InputError as error:
@@ -45,8 +45,14 @@ def check(frame: Send) -> QuestionData | None:
     return QuestionData(frame.choices)
 
 
-def kept(more: QuestionData, seconds: int | None, at: int) -> str:
-    """Return what the log keeps of a question that is taken at that time, or of an answer."""
+def stored(more: QuestionData, seconds: int | None, at: int) -> str:
+    """Return the data of a question or an answer as the log stores it.
+
+    Args:
+        more: the data.
+        seconds: how long the question is open; None for ever.
+        at: the time of the message, in milliseconds since 1970-01-01 UTC.
+    """
     return question_data.encode(more if seconds is None else QuestionData(more.choices, at + seconds * 1000))
 
 
@@ -65,18 +71,18 @@ def _words(recipient: User | Room, sender: User, number: int, choices: Sequence[
 
 
 def add(message: Message, stored: str) -> None:
-    """Put into a message what it has beside its text."""
+    """Add the stored data of a question or an answer to a message."""
     more = question_data.decode(stored)
     message.choices, message.until, message.answer = more.choices, more.until, more.answer
 
 
 class _Wait:
-    """A connection's waiting for an answer.
+    """A connection that waits for an answer.
 
     Attributes:
-        reading: whether the log is being asked; what is answered then belongs into what the connection is told of that.
-        message: what was answered then.
-        until: when the question closes; None if that is not known yet, or never.
+        reading: whether the log is being read; an answer that comes meanwhile is part of the result.
+        message: the answer that came meanwhile.
+        until: when the question closes; None while that is unknown, or if it never does.
     """
 
     __slots__ = ("message", "reading", "until")
@@ -88,7 +94,7 @@ class _Wait:
 
 
 class Questions:
-    """Who waits for which answer. Where nobody does, an answer costs no more than another message.
+    """Connections that wait for answers. Without any, an answer costs no more than another message.
 
     Args:
         clock: the time in milliseconds since 1970-01-01 UTC.
@@ -106,21 +112,21 @@ class Questions:
         self._awaited: dict[Connection, set[int]] = {}
 
     def answer(self, sender: User, recipient: User | Room, frame: Send, row: MessageRow) -> QuestionData:
-        """Put the words of an answer in the place of its text; return what it has beside that.
+        """Replace the text of an answer by the words of its choice; return its data.
 
-        Whether another one came before, the log decides.
+        The log decides whether it is the first one.
 
         Args:
-            sender: who answers.
-            recipient: whom, or in which room.
-            frame: with what.
-            row: the message that is answered, which the sender may read there.
+            sender: the user who answers.
+            recipient: the user or the room to whom the answer goes.
+            frame: the answer.
+            row: the question, which the sender may read.
 
         Raises:
-            Refused: it is no question, or not theirs to answer, or not any more.
+            Refused: it is not a question, the sender may not answer it, or it is closed.
         """
         question, number = question_data.decode(row.extra), frame.answer
-        assert number is not None  # noqa: S101 (what the caller has looked at)
+        assert number is not None  # noqa: S101 (the caller has checked that)
         if not question.choices:
             raise Refused(codes.INVALID, f"Message {row.seq} is no question: answer it without a choice.")
         if row.sender == sender.id != recipient.id:
@@ -134,7 +140,7 @@ class Questions:
         return QuestionData(answer=number)
 
     def why_closed(self, sender: User, closed: Closed) -> str:
-        """Say why an answer came too late: which one counts."""
+        """Return a sentence about the answer that came first."""
         if not closed.sender:
             return "That question has been answered already."
         own = closed.sender == sender.id
@@ -145,22 +151,22 @@ class Questions:
             return f"{name} {have} withdrawn that question."
         return f"{name} {have} declined to answer that."
 
-    def wait(self, session: Connection, question: int) -> None:
-        """Have a connection told of the answer to a question, while the log is asked whether there is one.
+    def start_waiting(self, session: Connection, question: int) -> None:
+        """Have a connection get the answer to a question; to be called before the log is read for an earlier one.
 
         Raises:
-            Refused: it waits for enough already.
+            Refused: it waits for too many.
         """
         awaited = self._awaited.setdefault(session, set())
         if len(awaited) >= _MOST_AWAITED:
-            self._stop_late(session, awaited)
+            self._stop_expired(session, awaited)
         if question not in awaited and len(awaited) >= _MOST_AWAITED:
             raise Refused(codes.TOO_MANY, f"One connection can wait for {_MOST_AWAITED} answers, and no more.")
         awaited.add(question)
         self._waiting.setdefault(question, {})[session] = _Wait()
 
-    def _stop_late(self, session: Connection, awaited: set[int]) -> None:
-        """Have a connection wait no more for what can come no more: who did not ask once more never will."""
+    def _stop_expired(self, session: Connection, awaited: set[int]) -> None:
+        """Have a connection stop waiting for answers to questions whose time is over."""
         now = self._clock()
         for question in tuple(awaited):
             until = self._waiting[question][session].until
@@ -168,12 +174,12 @@ class Questions:
                 self.stop(session, question)
 
     def answered_meanwhile(self, session: Connection, question: int, until: int | None) -> Message | None:
-        """Return what was answered while the log was asked; from now on the connection is told at once.
+        """Return the answer that came while the log was read; from now on one is sent at once.
 
         Args:
-            session: which waits.
-            question: for whose answer.
-            until: when the question closes.
+            session: the connection that waits.
+            question: the ``seq`` of the question.
+            until: when the question closes; None for never.
         """
         wait = self._waiting.get(question, {}).get(session)
         if wait is None:
@@ -184,7 +190,7 @@ class Questions:
         return wait.message
 
     def stop(self, session: Connection, question: int) -> None:
-        """Have a connection wait no more: it has its answer, or there is none for it."""
+        """Have a connection stop waiting for the answer to a question."""
         self._awaited.get(session, set()).discard(question)
         sessions = self._waiting.get(question, {})
         sessions.pop(session, None)
@@ -192,13 +198,13 @@ class Questions:
             self._waiting.pop(question, None)
 
     def forget(self, session: Connection) -> None:
-        """Note that a connection is gone."""
+        """Forget a connection that has ended."""
         for question in tuple(self._awaited.get(session, ())):
             self.stop(session, question)
         self._awaited.pop(session, None)
 
-    def tell(self, entry: Entry, message: Message) -> None:
-        """Tell those who wait for it of a message that was just committed, if it is an answer."""
+    def notify(self, entry: Entry, message: Message) -> None:
+        """Send a message that was just committed to those who wait for it, if it is an answer."""
         question = entry.re
         if question is None or message.answer is None or question not in self._waiting:
             return

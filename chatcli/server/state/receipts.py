@@ -1,4 +1,4 @@
-"""How far people have read, and who is told of it."""
+"""Read positions, and the receipts that others get of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Read, Receipt
-from chatcli.server.security.prices import TOLD
+from chatcli.server.security.prices import NOTIFIED
 
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, Room, User
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
     from chatcli.store.interface import Log
 
 _MOST_WATCHED: Final = 100  # rooms, by one connection
-_MOST_OWED: Final = 1000  # people who wait for one to read on
+_MOST_WAITERS: Final = 1000  # senders who wait for the receipts of one user
 
 
 def receipt(user: User, room: Room) -> Receipt:
-    """Return how far a member has read of what was said in a room since they came."""
+    """Return a member's receipt for the messages of a room since they entered it."""
     since, seq = room.members[user], min(user.public_cursor, room.newest)
     return Receipt(user.name, seq if seq > since else 0, room.name, since)
 
 
 class Receipts:
-    """Moves read positions.
+    """Moves read positions and sends receipts.
 
-    Nobody is told more than how far someone has read of what was said with them, or in a room that they may read.
+    A receipt never reveals more than the position within one's own messages, or within a room that one may read.
 
     Args:
-        log: where they are kept.
-        pace: how often others are told of the same person.
+        log: stores the positions.
+        pace: limits how often others get receipts of the same user.
     """
 
     def __init__(self, log: Log, pace: Pace) -> None:
         self._log = log
         self._pace = pace
-        self._untold: dict[User, int] = {}  # how far people had read when that was last told
+        self._last_sent: dict[User, int] = {}  # the positions of which others know, where they have moved since
         self._watched: dict[Connection, dict[Room, None]] = {}
 
-    def read(self, session: Connection, user: User, seq: int, *, tell: bool) -> None:
-        """Note that everything up to ``seq`` was shown to someone.
+    def read(self, session: Connection, user: User, seq: int, *, public: bool) -> None:
+        """Record that a user was shown everything up to ``seq``.
 
         Args:
-            session: where.
-            user: to whom.
-            seq: in their feed.
-            tell: whether others may know.
+            session: the connection that has shown it.
+            user: the user.
+            seq: the position in the user's feed.
+            public: whether others get receipts.
         """
         if seq > user.cursor:
             user.cursor = seq
@@ -57,56 +57,56 @@ class Receipts:
             for feed in user.feeds:
                 if feed.connection is not session:
                     feed.connection.try_send(line)
-            session.account.charge((len(user.feeds) - 1) * TOLD)
-        if tell and seq > user.public_cursor:
+            session.account.charge((len(user.feeds) - 1) * NOTIFIED)
+        if public and seq > user.public_cursor:
             before, user.public_cursor = user.public_cursor, seq
             self._log.move_cursor(user.id, seq)
-            self._untold.setdefault(user, before)
-            told = self._pace.tell(user, seq, lambda: self._tell_others(user))
-            session.account.charge(told * TOLD)
+            self._last_sent.setdefault(user, before)
+            sent = self._pace.tell(user, seq, lambda: self._send(user))
+            session.account.charge(sent * NOTIFIED)
 
-    def owe(self, reader: User, sender: User, seq: int) -> None:
-        """Have a sender told when someone has read up to that ``seq``."""
+    def await_receipt(self, reader: User, sender: User, seq: int) -> None:
+        """Have a sender get a receipt when the reader was shown the message with that ``seq``."""
         if reader.receipt_waiters is None:
             reader.receipt_waiters = {}
         reader.receipt_waiters[sender] = seq
-        if len(reader.receipt_waiters) > _MOST_OWED:
+        if len(reader.receipt_waiters) > _MOST_WAITERS:
             del reader.receipt_waiters[next(iter(reader.receipt_waiters))]
 
-    def _tell_others(self, user: User) -> int:
-        before = self._untold.pop(user, user.public_cursor)
-        return self._tell_senders(user) + self._tell_watchers(user, before)
+    def _send(self, user: User) -> int:
+        before = self._last_sent.pop(user, user.public_cursor)
+        return self._send_to_senders(user) + self._send_to_watchers(user, before)
 
-    def _tell_senders(self, user: User) -> int:
+    def _send_to_senders(self, user: User) -> int:
         if user.receipt_waiters is None:
             return 0
-        left, told = {}, 0
+        remaining, sent = {}, 0
         for sender, newest in user.receipt_waiters.items():
             if sender.sessions:
                 line = encode(Receipt(user.name, min(user.public_cursor, newest)))
                 for session in sender.sessions:
                     session.try_send(line)
-                told += len(sender.sessions)
+                sent += len(sender.sessions)
             if newest > user.public_cursor:
-                left[sender] = newest
-        user.receipt_waiters = left or None
-        return told
+                remaining[sender] = newest
+        user.receipt_waiters = remaining or None
+        return sent
 
-    def _tell_watchers(self, user: User, before: int) -> int:
-        told = 0
+    def _send_to_watchers(self, user: User, before: int) -> int:
+        sent = 0
         for room in user.rooms:
             if room.watchers and before < room.newest:
                 line = encode(receipt(user, room))
                 for session in room.watchers:
                     session.try_send(line)
-                told += len(room.watchers)
-        return told
+                sent += len(room.watchers)
+        return sent
 
     def watch(self, session: Connection, room: Room) -> None:
-        """Tell a connection from now on how far the members of a room have read.
+        """Have a connection get the receipts of a room's members from now on.
 
         Raises:
-            Refused: it watches enough already.
+            Refused: it watches too many rooms.
         """
         watched = self._watched.setdefault(session, {})
         if room not in watched and len(watched) >= _MOST_WATCHED:
@@ -115,6 +115,6 @@ class Receipts:
         room.watchers.add(session)
 
     def forget(self, session: Connection) -> None:
-        """Note that a connection is gone."""
+        """Forget a connection that has ended."""
         for room in self._watched.pop(session, ()):
             room.watchers.discard(session)

@@ -1,4 +1,4 @@
-"""Tells of what happens in rooms: the members who are connected, and whom it is about."""
+"""Events in rooms: sent to the members who are connected, and to the user whom an event concerns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from chatcli.server.throttle import Later, Pace
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, Room, Subscription, User
 
-SMALL_ROOM: Final = 100  # people in the chat who belong to it; in a larger one coming and going is not told
+SMALL_ROOM: Final = 100  # members in the chat; in a larger room nobody gets news of who comes and goes
 
 
-#: What replaces what: of a member's coming and going the newest is told, of their being muted another.
-_ABOUT: Final[Mapping[Happening, str]] = {
+#: Groups events of which a newer one replaces an older one that is still waiting.
+_GROUPS: Final[Mapping[Happening, str]] = {
     "joined": "member",
     "left": "member",
     "kicked": "member",
@@ -32,49 +32,58 @@ _ABOUT: Final[Mapping[Happening, str]] = {
 }
 
 
-class Notices:
-    """Tells of what happens in rooms, of each thing and person once a second at most.
+class RoomEvents:
+    """Sends events, those of one group about the same user once a second at most.
+
+    A connection that does not keep up may miss an event; nothing depends on it.
 
     Args:
-        later: runs a callable after so many seconds.
+        later: runs a callable after a number of seconds.
     """
 
     def __init__(self, later: Later) -> None:
         self._pace = Pace(later)
 
-    def tell(
+    def broadcast(
         self,
         room: Room,
-        what: Happening,
+        event: Happening,
         user: User | None = None,
+        *,
         by: User | None = None,
         text: str = "",
         besides: Connection | None = None,
     ) -> int:
-        """Tell a room's members, and ``user`` if it is about one; of coming and going only in rooms that are small.
+        """Send an event to the members of a room, and to the user whom it concerns.
 
-        Whoever does not keep up may miss it; nothing depends on it.
+        Args:
+            room: the room.
+            event: the event; coming and going is sent in small rooms only.
+            user: the user whom it concerns.
+            by: the user who has caused it.
+            text: the reason, or the new topic.
+            besides: a connection that knows of it already.
 
         Returns:
-            How many connections were told now.
+            The number of connections that get it now.
         """
 
-        def tell() -> int:
-            feeds = {} if what in ("joined", "left") and len(room.here) > SMALL_ROOM else dict(room.feeds)
+        def send() -> int:
+            feeds = {} if event in ("joined", "left") and len(room.here) > SMALL_ROOM else dict(room.feeds)
             if user is not None:
                 feeds.update(dict.fromkeys(user.feeds))
-            return _say([feed for feed in feeds if feed.connection is not besides], happened)
+            return _send([feed for feed in feeds if feed.connection is not besides], happened)
 
-        happened = Happened(room.name, what, user.name if user else "", by.name if by else "", text)
-        return self._pace.tell((room, user, _ABOUT[what]), happened, tell)
+        happened = Happened(room.name, event, user.name if user else "", by.name if by else "", text)
+        return self._pace.tell((room, user, _GROUPS[event]), happened, send)
 
-    def tell_user(self, room: Room, what: Happening, user: User, by: User | None = None, text: str = "") -> int:
-        """Tell a user what happened to them; return how many connections were told now."""
-        happened = Happened(room.name, what, user.name, by.name if by else "", text)
-        return self._pace.tell((room, user, _ABOUT[what]), happened, lambda: _say(user.feeds, happened))
+    def notify(self, room: Room, event: Happening, user: User, *, by: User | None = None, text: str = "") -> int:
+        """Send an event to the user whom it concerns, and nobody else; return the number of connections, as above."""
+        happened = Happened(room.name, event, user.name, by.name if by else "", text)
+        return self._pace.tell((room, user, _GROUPS[event]), happened, lambda: _send(user.feeds, happened))
 
 
-def _say(feeds: Sequence[Subscription], happened: Happened) -> int:
+def _send(feeds: Sequence[Subscription], happened: Happened) -> int:
     line = encode(happened)
     for feed in feeds:
         feed.connection.try_send(line)

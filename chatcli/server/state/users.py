@@ -1,4 +1,4 @@
-"""Everyone who has ever been here, found by name as people spell it."""
+"""The users: everyone who has ever logged in, found by id and by name as people spell it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from chatcli.protocol.names import Name, check_name
 from chatcli.server.model import User
 from chatcli.store.records import KeyRecord, UserRecord
 
-_SPELLINGS: Final = 100_000  # remembered, so that a name is not folded anew for each message
+_SPELLINGS: Final = 100_000  # cached, so that a name is not folded anew for each message
 _HINTS: Final = 3
-_CANDIDATES: Final = 1000  # names looked at for a near miss, twice: half a millisecond
+_CANDIDATES: Final = 1000  # names compared with a misspelt one, twice: half a millisecond
 
 
-RELEASED: Final = "\0"  # the keys of those whose name was made free begin so: nobody can ask for one
+RELEASED: Final = "\0"  # begins the keys of users whose name was released; no name can have such a key
 
 
-class Directory:
+class Users:
     """All users, in memory: about a kilobyte each."""
 
     def __init__(self, records: Iterable[UserRecord], keys: Iterable[KeyRecord]) -> None:
         self._by_id: dict[int, User] = {}
         self._by_key: dict[str, User] = {}
         self._by_spelling: dict[str, User] = {}
-        self._by_look: dict[str, User] = {}  # those whose look is not their key
+        self._by_look: dict[str, User] = {}  # only of those whose look differs from their key
         for record in records:
             self._add(User(record, settled=True))
         for identity, key, since in keys:
             owner = self._by_id.get(identity)
-            if owner is not None:  # else the log is damaged
+            if owner is not None:  # otherwise the log is damaged
                 owner.keys[key] = since
         self._next_id = max(self._by_id, default=0) + 1
 
@@ -44,29 +44,29 @@ class Directory:
             self._by_look.setdefault(look, user)
 
     def get(self, identity: int) -> User | None:
-        """Return the user with that id, if the log has them."""
+        """Return the user with that id."""
         return self._by_id.get(identity)
 
     def name_of(self, identity: int) -> str:
-        """Return the name of the user with that id, or a stand-in where a damaged log has lost them."""
+        """Return the name of the user with that id, or a stand-in if they are missing from a damaged log."""
         user = self._by_id.get(identity)
         return user.name if user is not None else "?"
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of users."""
         return len(self._by_id)
 
-    def users(self) -> list[User]:
-        """Return all of them."""
+    def all(self) -> list[User]:
+        """Return all users."""
         return list(self._by_id.values())
 
-    def claimed(self, key: str) -> User | None:
-        """Return whoever has the name, even if it is not on disk yet."""
+    def by_key(self, key: str) -> User | None:
+        """Return the user with that folded name, also if the name is not on disk yet."""
         return self._by_key.get(key)
 
-    def resembled(self, name: Name) -> User | None:
-        """Return someone else whose name looks like this one."""
+    def lookalike(self, name: Name) -> User | None:
+        """Return another user whose name looks like this one."""
         look = look_of(name.text)
         for found in (self._by_key.get(look), self._by_look.get(look)):
             if found is not None and found.key != name.key:
@@ -74,7 +74,7 @@ class Directory:
         return None
 
     def find(self, spelling: str) -> User | None:
-        """Return the known user whom that spelling of a name means."""
+        """Return the user of that name, in any spelling, if the name is on disk."""
         user = self._by_spelling.get(spelling)
         if user is None:
             try:
@@ -89,7 +89,7 @@ class Directory:
         return user
 
     def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
-        """Take a free name; it is someone's from now on, and known once :meth:`settle` says so."""
+        """Return a new user, and the record to be written. Others find the user after :meth:`settle`."""
         record = UserRecord(
             id=self._next_id, name=name.text, key=name.key, created=created, cursor=cursor, shown=cursor
         )
@@ -99,7 +99,7 @@ class Directory:
         return user, record
 
     def rename(self, user: User, name: str, key: str) -> None:
-        """Give someone another name, and the one before free."""
+        """Give a user another name; the one before becomes free."""
         del self._by_key[user.key]
         self._forget_look(user)
         self._by_spelling.clear()
@@ -107,7 +107,7 @@ class Directory:
         self._by_key[key] = user
 
     def settle(self, user: User, error: StoreError | None) -> None:
-        """Note that the name is on disk, or give it free because it could not be written."""
+        """Record that a new name is on disk, or remove the user because it could not be written."""
         user.pending = False
         if error is not None:
             del self._by_id[user.id], self._by_key[user.key]
@@ -118,34 +118,34 @@ class Directory:
         if self._by_look.get(look) is user:
             del self._by_look[look]
 
-    def close_to(self, spelling: str, here: Iterable[User]) -> list[str]:
-        """Return known names that ``spelling`` may have meant, the closest first: of those here now, and the newest."""
+    def suggestions(self, spelling: str, here: Iterable[User]) -> list[str]:
+        """Return names that are close to ``spelling``, the closest first: of users who are here, and of the newest."""
         newest = reversed(self._by_key.values())
         users = (*islice(here, _CANDIDATES), *islice(newest, _CANDIDATES))
         return close_names(spelling, ((user.key, user.name) for user in users), 2 * _CANDIDATES)
 
 
 def warm_up() -> None:
-    """Load what the first name needs that is misspelt, or not in ASCII: it takes too long for the loop."""
+    """Import what the first misspelt name and the first name beyond ASCII need: it would hold up the loop."""
     close_names("ab", [("abc", "abc")], 1)
     check_name("é")
 
 
 def close_names(spelling: str, names: Iterable[tuple[str, str]], most: int) -> list[str]:
-    """Return those names that ``spelling`` may have meant, the closest first.
+    """Return names that are close to ``spelling``, the closest first.
 
     Args:
-        spelling: what was written.
-        names: each as it is compared and as it is written.
-        most: so many of them are looked at.
+        spelling: as somebody has typed it.
+        names: pairs of a folded name and the name as it is written.
+        most: the number of names that are compared.
     """
-    from rapidfuzz import process  # noqa: PLC0415 (nobody may ever misspell a name)
+    from rapidfuzz import process  # noqa: PLC0415 (needed only once a name is misspelt)
     from rapidfuzz.distance import OSA  # noqa: PLC0415 (as above)
 
     candidates = dict(islice(names, most))
     key = spelling.casefold()
     distance = max(1, len(key) // 3)
-    begin_so = [name for name in candidates if key and name.startswith(key)][:_HINTS]
+    prefixed = [name for name in candidates if key and name.startswith(key)][:_HINTS]
     found = process.extract(key, candidates.keys(), scorer=OSA.distance, score_cutoff=distance, limit=_HINTS)
-    near = dict.fromkeys([*(name for name, _, _ in found), *begin_so])
+    near = dict.fromkeys([*(name for name, _, _ in found), *prefixed])
     return [candidates[name] for name in islice(near, _HINTS)]

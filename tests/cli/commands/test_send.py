@@ -446,7 +446,7 @@ def test_whoever_gives_up_waiting_learns_that_it_is_there(server: ThreadServer) 
 
 def watched(server: ThreadServer, name: str) -> bool:
     """Return whether a connection waits for what the members of a room have been shown."""
-    (room,) = server.hub.directory.users()[0].rooms
+    (room,) = server.hub.users.all()[0].rooms
     return room.name == name and bool(room.watchers)
 
 

@@ -32,7 +32,7 @@ def test_json_is_one_object_a_line(server: ThreadServer) -> None:
 def test_asking_makes_nobody_known(server: ThreadServer) -> None:
     """Whoever only looks is not in the chat, then or later."""
     chatcli("who", "--server", str(server.address), CHATCLI_USER="spy")
-    assert server.run(lambda: server.hub.directory.find("spy")) is None
+    assert server.run(lambda: server.hub.users.find("spy")) is None
 
 
 def test_no_server_is_status_5() -> None:

@@ -46,7 +46,7 @@ def stop(program: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
 
 def known(server: ThreadServer, name: str) -> Callable[[], object]:
     """Return what tells whether somebody is connected."""
-    return lambda: server.run(lambda: (user := server.hub.directory.find(name)) is not None and user.feeds)
+    return lambda: server.run(lambda: (user := server.hub.users.find(name)) is not None and user.feeds)
 
 
 def test_the_page_has_three_programs_of_which_each_is_short() -> None:

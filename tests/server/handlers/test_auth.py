@@ -73,7 +73,7 @@ def test_a_proof_of_anything_else_is_none(server: ThreadServer, change: dict[str
         proves(caller, OWN, claim._replace(**change))  # type: ignore[arg-type] # one field of the right type
         caller.hears("bye", code="bad_proof")
         caller.hears_end()
-    assert server.run(lambda: server.hub.directory.find("alice")) is None
+    assert server.run(lambda: server.hub.users.find("alice")) is None
 
 
 @pytest.mark.parametrize("signature", ["", "A", "A" * 86, "!" * 86, "A" * 100_0])
@@ -319,42 +319,42 @@ def test_invitations_let_newcomers_in_and_known_keys_need_none(tmp_path: Path) -
             assert "--invite" in stranger.hears("error", code="invitation_required")["text"]
             stranger.says("hello", version=1, purpose="query")
             stranger.hears("error", code="key_required")
-        code = server.run(lambda: server.hub.rulings.invite(uses=2, seconds=60))
+        code = server.run(lambda: server.hub.moderation.invite(uses=2, seconds=60))
         for name, answer in (("bob", "welcome"), ("carol", "welcome"), ("dave", "error")):
             with server.connect() as stranger:
                 stranger.greets(name, invite=code.upper())
                 stranger.hears(answer)
-        old = server.run(lambda: server.hub.rulings.invite(uses=2, seconds=-1))
+        old = server.run(lambda: server.hub.moderation.invite(uses=2, seconds=-1))
         with server.connect() as stranger:
             stranger.greets("erin", invite=old)
             stranger.hears("error", code="bad_code")
-        assert server.run(lambda: server.hub.directory.find("dave")) is None
+        assert server.run(lambda: server.hub.users.find("dave")) is None
 
 
 def test_the_banned_stay_out_by_name_and_by_key(tmp_path: Path) -> None:
     """A ban holds for the name with any key and for the key with any name, through a restart, until it is lifted."""
     with ThreadServer(tmp_path) as server:
         server.joined("eve").hang_up()
-        server.run(lambda: server.hub.rulings.make("ban", "eve", reason="spam"))
-        server.run(lambda: server.hub.rulings.make("ban", key_of("mallory").fingerprint))
+        server.run(lambda: server.hub.moderation.impose("ban", "eve", reason="spam"))
+        server.run(lambda: server.hub.moderation.impose("ban", key_of("mallory").fingerprint))
     with ThreadServer(tmp_path) as server:
         for name, key in (("eve", OWN), ("EVE", OWN), ("innocent", key_of("mallory"))):
             with server.connect() as caller:
                 caller.greets(name, key=key)
                 caller.hears("error", code="banned")
-        server.run(lambda: server.hub.rulings.lift("ban", "eve"))
+        server.run(lambda: server.hub.moderation.lift("ban", "eve"))
         server.joined("eve").hang_up()
 
 
 def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
     """Someone muted gets messages, and is told when they try to say something."""
     with server.joined("eve") as eve, server.joined("alice") as alice:
-        server.run(lambda: server.hub.rulings.make("mute", "eve", seconds=3600))
+        server.run(lambda: server.hub.moderation.impose("mute", "eve", seconds=3600))
         identity = eve.sends("alice", "spam")
         eve.hears("error", code="muted", id=identity)
         alice.sends("eve", "quiet, please")
         eve.hears("message", text="quiet, please")
-        server.run(lambda: server.hub.rulings.make("mute", "eve", seconds=-1))
+        server.run(lambda: server.hub.moderation.impose("mute", "eve", seconds=-1))
         eve.sends("alice", "sorry")
         alice.hears("sent")
         alice.hears("message", text="sorry")
@@ -426,7 +426,7 @@ def test_a_mistyped_name_with_a_code_makes_nobody_known(server: ThreadServer) ->
     with server.connect() as caller:
         caller.greets("alcie", link="bazu-bazu-bazu")
         caller.hears("error", code="unknown_user")
-    assert server.run(lambda: server.hub.directory.find("alcie")) is None
+    assert server.run(lambda: server.hub.users.find("alcie")) is None
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:

@@ -342,7 +342,9 @@ def test_whoever_asks_much_has_one_count_at_a_time(
     many = [server.joined("alice", "query") for _ in range(20)]
     for caller in many:
         caller.says("unread", n=9)
-    eventually(lambda: server.run(lambda: len(begun) + sum(map(len, server.hub.counting._waiting.values()))) == 20)
+    eventually(
+        lambda: server.run(lambda: len(begun) + sum(map(len, server.hub.unread_counter._waiting.values()))) == 20
+    )
     newest = says(bob, "alice", "hi")
     server.run(begin.pop())
     eventually(lambda: begin)

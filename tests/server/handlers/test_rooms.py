@@ -154,7 +154,7 @@ def test_only_owners_write_in_a_room_for_announcements(server: ThreadServer) -> 
         assert bob.asks("topic", room="#news", text="mine")["code"] == "not_allowed"
         alice.sends("#news", "1.0 is out")
         bob.hears("message", text="1.0 is out")
-        server.run(lambda: server.hub.rulings.make("operator", "cid"))
+        server.run(lambda: server.hub.moderation.impose("operator", "cid"))
         cid.sends("#news", "maintenance at ten")
         cid.hears("sent")
         bob.hears("message", text="maintenance at ten")
@@ -330,7 +330,7 @@ def test_frames_said_in_one_breath_are_taken_in_order(server: ThreadServer) -> N
 
 def test_a_user_can_be_in_only_so_many_rooms(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit one has to leave a room first."""
-    monkeypatch.setattr("chatcli.server.state.rooms.MOST_ROOMS", 2)
+    monkeypatch.setattr("chatcli.server.state.room_permissions.MAX_ROOMS", 2)
     with server.joined("alice") as alice:
         alice.enters("#a")
         alice.enters("#b")
@@ -455,7 +455,7 @@ def test_who_is_muted_on_the_server_says_nothing_in_other_ways_either(server: Th
     """A topic, a reason, a word on being away and the name of a new room are texts, too."""
     with server.joined("eve") as eve, server.joined("bob"):
         eve.enters("#ops")
-        server.run(lambda: server.hub.rulings.make("mute", "eve"))
+        server.run(lambda: server.hub.moderation.impose("mute", "eve"))
         for tag, fields in (
             ("topic", {"room": "#ops", "text": "spam"}),
             ("operate", {"do": "invite", "to": "bob", "room": "#ops", "reason": "spam"}),

@@ -37,7 +37,7 @@ def test_plain_callers_from_elsewhere_are_refused(tmp_path: Path, far: str, host
             caller.greets("alice")
             assert "TLS" in caller.hears("bye", code="tls_required")["text"]
             caller.hears_end()
-        assert server.run(lambda: server.hub.directory.find("alice")) is None
+        assert server.run(lambda: server.hub.users.find("alice")) is None
 
 
 def test_callers_from_elsewhere_may_use_tls(tmp_path: Path, far: str) -> None:

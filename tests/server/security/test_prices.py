@@ -15,7 +15,7 @@ from chatcli.protocol.codec import BadFrame
 from chatcli.server.limits import Limits
 from chatcli.server.security import prices
 from chatcli.server.security.prices import PRICES, Purse, Terms
-from chatcli.server.security.rate_limits import Allowances
+from chatcli.server.security.rate_limits import RateLimits
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id, session_of, sessions_of
 
 #: What is said of each kind, by alice, who owns #ops and talks with bob; a new kind of frame needs a line here.
@@ -57,7 +57,7 @@ def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
     """Have the server take lines from someone's only connection; return the messages and the points that they paid."""
 
     def take() -> tuple[float, float]:
-        purse = server.hub.allowances.personal_purse(known(server, name))
+        purse = server.hub.rate_limits.personal_purse(known(server, name))
         before = purse._messages, purse._points
         session_of(server, name).receive(b"".join(lines))
         return before[0] - purse._messages, before[1] - purse._points
@@ -124,10 +124,10 @@ def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str)
         def leave() -> list[float]:
             user = known(server, "eve")
             (session,) = user.sessions
-            points = [server.hub.allowances.personal_purse(user)._points]
+            points = [server.hub.rate_limits.personal_purse(user)._points]
             for _ in range(2):
                 server.hub.leave(session)
-                points.append(server.hub.allowances.personal_purse(user)._points)
+                points.append(server.hub.rate_limits.personal_purse(user)._points)
             return [before - after for before, after in itertools.pairwise(points)]
 
         assert server.run(leave) == [prices.VISIT + 20 * prices.LISTED, 0]
@@ -139,8 +139,8 @@ def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None
     def visit_often() -> float:
         user = known(server, "eve")
         for _ in range(1000):
-            server.hub.allowances.charge_visit(user)
-        return server.hub.allowances.personal_purse(user)._points
+            server.hub.rate_limits.charge_visit(user)
+        return server.hub.rate_limits.personal_purse(user)._points
 
     with server.joined("eve", "send") as eve, server.joined("bob") as bob:
         assert server.run(visit_often) < 0
@@ -154,7 +154,7 @@ def test_no_purse_of_a_visitor_is_kept_once_it_is_full(server: ThreadServer, peo
     """All visitors of a while are looked at together, and again those whose purses have yet to fill."""
     clock = [0.0]
     planned: list[Callable[[], object]] = []
-    allowances = Allowances(Limits(), lambda: clock[0], lambda _seconds, function: planned.append(function))
+    allowances = RateLimits(Limits(), lambda: clock[0], lambda _seconds, function: planned.append(function))
     user = known(server, "alice")
     user.purse = None
     for _ in range(3):
@@ -234,7 +234,7 @@ def test_a_person_has_one_allowance_for_all_connections(server: ThreadServer) ->
         for member in crowd:
             member.says_raw(b'{"t":"rooms"}\n' * 40)
         eventually(lambda: server.run(lambda: all(one.account.overdrawn for one in sessions_of(server, "eve"))))
-        points = server.run(lambda: server.hub.allowances.personal_purse(known(server, "eve"))._points)
+        points = server.run(lambda: server.hub.rate_limits.personal_purse(known(server, "eve"))._points)
         assert points < 0
         assert bob.asks_who() == ["bob"]
     for member in crowd:

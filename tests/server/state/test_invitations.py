@@ -155,8 +155,8 @@ def test_rooms_that_were_empty_before_begin_anew_at_the_start(
 
 def _leave_alone(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have nothing follow when someone leaves, as after a kill."""
-    monkeypatch.setattr(server.hub.rooms, "_empty", list)
-    monkeypatch.setattr(server.hub.rooms.invitations, "end_of_inviter", pair)
+    monkeypatch.setattr(server.hub.membership, "_reset", list)
+    monkeypatch.setattr(server.hub.invitations, "end_of_inviter", pair)
 
 
 def pair(one: object, other: object) -> tuple[object, object]:
@@ -171,7 +171,7 @@ def test_an_invitation_of_an_older_version_is_known_by_its_givers_name(
     """It names who gave it, and ends with them as all do."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
-    server.run(lambda: server.hub.rulings.make("room_invitation", "-1:2", seconds=60, reason=by))
+    server.run(lambda: server.hub.moderation.impose("room_invitation", "-1:2", seconds=60, reason=by))
     server.stop()
     with ThreadServer(server.data) as again:
         assert invited(again, "eve") == expected

@@ -103,7 +103,7 @@ def test_an_empty_list_of_choices_is_none(alice: Caller, bob: Caller) -> None:
         ({"choices": ["yes", "x" * 61]}, f"A choice has 60 characters at most, and one has 61: {'x' * 60}…"),
         ({"choices": YES_NO, "seconds": 0}, "A question is open for 1 to 2592000 seconds, which is 30 days."),
         ({"choices": YES_NO, "seconds": 2_592_001}, "A question is open for 1 to 2592000 seconds, which is 30 days."),
-        ({"seconds": 60}, "Only a question is open for so many seconds: give it choices."),
+        ({"seconds": 60}, "Only a question can have seconds: give it choices."),
         (
             {"answer": 0, "re": 1, "seconds": 9},
             "An answer names its question in re, and has neither choices nor seconds of its own.",
@@ -179,7 +179,7 @@ def test_the_answer_that_counted_may_be_said_again(server: ThreadServer, alice: 
     assert answers(bob, "alice", seq, 0, identity)["seq"] == first["seq"]
     pass_time(server, 61)
     assert answers(bob, "alice", seq, 0, identity)["seq"] == first["seq"]
-    server.run(lambda: server.hub.rulings.make("mute", "bob"))
+    server.run(lambda: server.hub.moderation.impose("mute", "bob"))
     assert answers(bob, "alice", seq, 0, identity)["seq"] == first["seq"]
     assert answers(bob, "alice", seq, 1)["code"] == "muted"
     alice.hang_up()
@@ -195,9 +195,9 @@ def test_a_stranger_answers_nothing(server: ThreadServer, alice: Caller, bob: Ca
     with server.joined("eve") as eve:
         eve.enters("#ops")
         for to in ("alice", "bob", "eve", "#ops"):
-            assert answers(eve, to, seq, 0)["code"] == "invalid"
+            assert answers(eve, to, seq, 0)["code"] == "unknown_reply"
     query(bob, "join", room="#ops")
-    assert answers(bob, "#ops", seq, 0)["code"] == "invalid"
+    assert answers(bob, "#ops", seq, 0)["code"] == "unknown_reply"
     assert answers(bob, "alice", seq, 0)["t"] == "sent"
 
 
@@ -206,7 +206,7 @@ def test_an_answer_must_fit_its_question(alice: Caller, bob: Caller) -> None:
     seq = asks(alice, "bob")
     refusal = answers(bob, "alice", seq, 2)
     assert (refusal["code"], refusal["text"]) == ("invalid", "There is no choice 2: the first is 0, and the last 1.")
-    assert answers(bob, "alice", seq + 1, 0)["code"] == "invalid"
+    assert answers(bob, "alice", seq + 1, 0)["code"] == "unknown_reply"
     bob.sends("alice", "lunch?")
     plain = bob.hears("sent")["seq"]
     for caller, to in ((alice, "bob"), (bob, "alice")):

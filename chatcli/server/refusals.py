@@ -1,0 +1,56 @@
+"""Refusals: the frames that carry them, and the sentences that several parts of the server have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatcli.errors import ChatError, InputError, Refused, UnknownRecipient
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import encode
+from chatcli.protocol.names import is_room
+from chatcli.protocol.text import printable_line
+
+
+def cannot_write(
+    outcome: str = "nothing was changed", remedy: str = "Tell its operator, and try again later."
+) -> Refused:
+    """Return the refusal of what the log cannot store at the moment.
+
+    Args:
+        outcome: a clause about what has not happened.
+        remedy: a sentence for whoever reads it.
+    """
+    return Refused(codes.STORAGE, f"The server cannot write its log, so {outcome}. {remedy}")
+
+
+def unknown_user(
+    spelling: str, names: Sequence[str] = (), advice: str = "check the spelling, or have them join once."
+) -> UnknownRecipient:
+    """Return the refusal of a name that nobody has.
+
+    Args:
+        spelling: the name as it was typed.
+        names: names that are close to it; a room may be among them.
+        advice: the remedy if there are none.
+    """
+    written = [f"'{name}'" if is_room(name) else name for name in names]  # a room as a shell wants it
+    hint = f"; did you mean {' or '.join(written)}?" if names else f": {advice}"
+    text = f'Nobody called "{printable_line(spelling[:64])}" was ever here{hint}'
+    return UnknownRecipient(codes.UNKNOWN_USER, text, list(names))
+
+
+def as_refusal(error: ChatError) -> Refused:
+    """Return the refusal that answers a frame after an error."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, InputError):
+        return Refused(codes.BAD_QUERY, str(error))
+    return Refused(codes.STORAGE, f"The server cannot do that at the moment: {error}. Tell its operator.")
+
+
+def error_line(frame: f.ClientFrame, refusal: Refused) -> bytes:
+    """Return the encoded error that refuses a frame and names it."""
+    identity, number = getattr(frame, "id", None), getattr(frame, "n", None)
+    names = refusal.names if isinstance(refusal, UnknownRecipient) else []
+    return encode(f.Error(refusal.code, str(refusal), identity, number, names))
