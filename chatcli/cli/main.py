@@ -212,8 +212,8 @@ def _explain(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
         click.echo(error.ctx.get_help(), err=True)
         return
-    from chatcli.cli.usage_hints import sentence
+    from chatcli.cli.usage_hints import explain
 
-    warn(sentence(error))
+    warn(explain(error))
     if isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f'Try "{error.ctx.command_path} --help".', err=True)

@@ -10,7 +10,6 @@ import click
 
 from chatcli.cli.exit_status import DECLINED, NOT_IN_TIME
 from chatcli.cli.options import candidates
-from chatcli.cli.options.parser import TextCommand, in_quotes
 from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
 from chatcli.cli.output.streams import flush, give_up, note, warn
@@ -29,34 +28,7 @@ _MOST: Final = 6  # choices: their numbers are the statuses from 0 to 5, and tho
 _TIMEOUT: Final = 300  # seconds
 
 
-class _AskCommand(TextCommand):
-    """A command whose second argument is a question, one word of the shell."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; say how a question is written that came in pieces."""
-        if ctx.resilient_parsing:
-            return super().parse_args(ctx, args)
-        parted = self.part(ctx, args)
-        words = parted.words + (parted.behind or [])
-        try:
-            return super().parse_args(ctx, args)
-        except click.MissingParameter as error:
-            if error.param is None or error.param.name != "question" or not words:
-                raise
-            sentence = f"{error.format_message()} {in_quotes(words[0], 'Deploy to prod?')}"
-            raise click.UsageError(sentence, ctx) from None
-        except click.UsageError as error:
-            if "unexpected extra argument" not in error.message:
-                raise
-            question = str(ctx.params.get("question") or "")
-            if " " in question or question.endswith("?"):  # it is whole, so those are what can be answered
-                sentence = "There is something behind the question. Choices are written --choice yes --choice no."
-            else:
-                sentence = f"There is more than one question. {in_quotes(*words)}"
-            raise click.UsageError(sentence, ctx) from None
-
-
-@click.command("ask", cls=_AskCommand)
+@click.command("ask")
 @click.argument("to", type=NameType(), shell_complete=candidates.people_and_rooms)
 @click.argument("question", type=TextType())
 @click.option(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import before_option, json_option, naming, seq_option, server_options, user_option
 from chatcli.cli.options.types import MomentType, NameType
 from chatcli.cli.output.streams import note
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from chatcli.client.identity.trust import Trust
 
 
-@click.command("history", cls=RoomCommand)
+@click.command("history")
 @click.argument("of", type=NameType(), shell_complete=candidates.people_and_rooms)
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
 @before_option

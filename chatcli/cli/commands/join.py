@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import server_options, setting_option, user_option
 from chatcli.cli.options.types import RoomType, TextType
 from chatcli.protocol.address import Address, canonical
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Present
 
 
-@click.command("join", cls=RoomCommand)
+@click.command("join")
 @user_option("Your name in the chat; asked for if not given.")
 @server_options
 @click.option("--host", help="The host of the server, in place of the one in --server.")

@@ -8,7 +8,6 @@ import click
 
 from chatcli.cli.exit_status import NOT_IN_TIME
 from chatcli.cli.options import candidates
-from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import json_option, naming, server_options, setting_option, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
 from chatcli.cli.output.streams import warn
@@ -48,7 +47,7 @@ class SinceType(click.ParamType["Since"]):
         return Timestamp(MomentType().convert(text, param, ctx))
 
 
-class _ListenCommand(RoomCommand):
+class _ListenCommand(click.Command):
     """A command that runs another, which is one word of the shell."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.parser import RoomCommand
 from chatcli.cli.options.shared import before_option, json_option, naming, seq_option, server_options, user_option
 from chatcli.cli.options.types import NameType, TextType
 from chatcli.cli.output.streams import note
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Search
 
 
-@click.command("search", cls=RoomCommand)
+@click.command("search")
 @click.argument("words", nargs=-1, required=True, type=TextType())
 @click.option(
     "--in",

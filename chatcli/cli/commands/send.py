@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.parser import OptionalWord, SeveralCommand
+from chatcli.cli.options.parser import MessageCommand, OptionalWord
 from chatcli.cli.options.shared import json_option, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, SeqType, TextType
 from chatcli.cli.output.streams import quiet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TIMEOUT = 30  # seconds
 
 
-@click.command("send", cls=SeveralCommand)
+@click.command("send", cls=MessageCommand)
 @click.argument(
     "to", nargs=-1, required=True, type=NameType(), metavar="TO... [TEXT]", shell_complete=candidates.recipients
 )

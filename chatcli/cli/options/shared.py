@@ -189,9 +189,9 @@ def _set_loudness(loudness: int) -> Callable[[click.Context, click.Parameter, bo
     return remember
 
 
-def in_use() -> list[str]:
-    """Return the options that say where and who, as they were given to the running command, for one to be pasted."""
-    context = click.get_current_context()
+def in_use(context: click.Context | None = None) -> list[str]:
+    """Return ``--server``, ``--at`` and ``--user`` as they were given to a command, by default the running one."""
+    context = context or click.get_current_context()
     given = {name: context.params[name] for name in ("server", "at", "user") if _is_typed(context, name)}
     if "at" not in given and (at := context.find_root().params.get("at")):
         given["at"] = at

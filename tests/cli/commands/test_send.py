@@ -55,12 +55,12 @@ def test_a_dash_reads_the_text_from_standard_input(server: ThreadServer) -> None
         ([], 2, "Missing argument 'TO'. A room is written in quotes: '#ops'."),
         (["--wait"], 2, "A room is written in quotes: '#ops'."),
         (["Roberta"], 2, 'Put the text in quotes:\n    chatcli send Roberta "hi"\n'),
-        (["Roberta"], 2, "Missing argument 'TEXT'. A room is written in quotes: '#ops'. What comes on standard input"),
+        (["Roberta"], 2, "Missing argument 'TEXT'. A room is written in quotes: '#ops'. To send standard input"),
         (["Roberta", ""], 2, "Invalid value for 'TEXT': it is empty."),
         (["", "hi"], 2, "Invalid value for 'TO': it is empty."),
-        (["Roberta", "hi there", "--lines"], 2, '"hi there" is no name, so leave it away.'),
+        (["Roberta", "hi there", "--lines"], 2, '"hi there" is not a name, drop it.'),
         (["--lines"], 2, "Missing argument 'TO'"),
-        (["Roberta", "--lines", "--", "hi"], 2, "leave the other away"),
+        (["Roberta", "--lines", "--", "hi"], 2, "drop the other text"),
         (["Roberta", "--lines", "--wait"], 2, "--lines goes neither"),
         (["Roberta", "--lines", "--code"], 2, "--lines goes neither"),
         (["Roberta", "hi", "--spool", "--wait"], 2, "--spool does not wait"),
@@ -473,4 +473,4 @@ def test_the_text_may_stand_behind_an_option(server: ThreadServer) -> None:
             assert chatcli("send", "--user", "alice", "--server", str(server.address), "bob", *option).returncode == 0
             bob.hears("message", text="hi")
     done = chatcli("send", "--server", str(server.address), "bob", "-m", "hi", "--lines")
-    assert (done.returncode, "leave the other away" in done.stderr) == (2, True)
+    assert (done.returncode, "drop the other text" in done.stderr) == (2, True)
