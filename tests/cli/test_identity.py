@@ -13,6 +13,7 @@ from chatcli.client.api.chat import connect as connecting
 from chatcli.client.api.chat import send as sending
 from chatcli.errors import Refused
 from chatcli.server.limits import Limits
+from tests.here import run_here
 from tests.support import Program, ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
 
@@ -41,11 +42,11 @@ def test_another_device_is_linked_listed_and_revoked(server: ThreadServer, tmp_p
 def test_a_wrong_code_is_refused_with_status_4(server: ThreadServer, tmp_path: Path) -> None:
     """A guess gets one sentence."""
     where = ("--user", "alice", "--server", str(server.address))
-    chatcli("send", "alice", "hi", *where)
-    done = chatcli("join", *where, "--link", "bazu-bazu-bazu", XDG_CONFIG_HOME=str(tmp_path))
+    run_here("send", "alice", "hi", *where)
+    done = run_here("join", *where, "--link", "bazu-bazu-bazu", XDG_CONFIG_HOME=str(tmp_path))
     assert (done.returncode, done.stdout) == (4, "")
     assert "no code open for alice" in done.stderr
-    assert chatcli("key", "revoke", "SHA256:" + "A" * 43, *where).returncode == 4
+    assert run_here("key", "revoke", "SHA256:" + "A" * 43, *where).returncode == 4
 
 
 def _seats(server: ThreadServer, name: str) -> int:
@@ -59,7 +60,7 @@ def test_a_second_join_says_what_can_be_done(server: ThreadServer) -> None:
     where = ("join", "--user", "alice", "--server", str(server.address))
     with Program(*where) as first, server.joined("bob") as bob:
         eventually(lambda: bob.asks_who() == ["alice", "bob"])
-        refused = chatcli(*where)
+        refused = run_here(*where)
         assert refused.returncode == 4
         assert "alice is already in the chat from 127.0.0.1 since" in refused.stderr
         eventually(lambda: server.run(lambda: len(server.hub.sessions)) == 2)  # it has gone
@@ -75,7 +76,7 @@ def test_a_second_join_says_what_can_be_done(server: ThreadServer) -> None:
                 first.complains("taken this place")
                 third.types("exit\n")
                 assert third.end() == 0
-    assert chatcli(*where, "--attach", "--takeover").returncode == 2
+    assert run_here(*where, "--attach", "--takeover").returncode == 2
 
 
 def test_an_invitation_is_needed_once(tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_an_invitation_is_needed_once(tmp_path: Path) -> None:
 
 def test_a_server_that_takes_too_much_from_nobody(tmp_path: Path) -> None:
     """The allowances are options of serve, each with its default in the help."""
-    text = chatcli("serve", "--help").stdout
+    text = run_here("serve", "--help").stdout
     for option in ("access", "message-rate", "message-burst", "address-connections", "address-failures"):
         assert f"--{option}" in text
         assert f"CHATCLI_SERVE_{option.upper().replace('-', '_')}" in text
@@ -129,14 +130,14 @@ def test_looking_at_keys_makes_nobody_known(server: ThreadServer) -> None:
     """A mistyped name is not claimed by asking for its keys."""
     where = ("--user", "aliec", "--server", str(server.address))
     for arguments in (["list"], ["link"], ["revoke", "SHA256:" + "A" * 43]):
-        assert chatcli("key", *arguments, *where).returncode == 3
+        assert run_here("key", *arguments, *where).returncode == 3
     assert server.run(lambda: server.hub.users.find("aliec")) is None
 
 
 def test_a_login_name_that_is_taken_is_explained(server: ThreadServer, tmp_path: Path) -> None:
     """Whoever never said a name learns where it came from."""
     server.joined("lab").hang_up()
-    done = chatcli("send", "lab", "hi", "--server", str(server.address), XDG_CONFIG_HOME=str(tmp_path), LOGNAME="lab")
+    done = run_here("send", "lab", "hi", "--server", str(server.address), XDG_CONFIG_HOME=str(tmp_path), LOGNAME="lab")
     assert done.returncode == 4
     assert '"lab" is your login name here: say who you are with --user.' in done.stderr
 

@@ -55,13 +55,13 @@ def test_lists_of_commands_are_not_cut() -> None:
 
 def test_without_a_command_there_is_help() -> None:
     """Someone who types only ``chatcli`` learns what to type."""
-    done = chatcli()
+    done = run_here()
     assert "chatcli serve" in done.stdout + done.stderr
 
 
 def test_version() -> None:
     """``--version`` prints the version."""
-    assert chatcli("--version").stdout == f"chatcli {__version__}\n"
+    assert run_here("--version").stdout == f"chatcli {__version__}\n"
 
 
 def in_shell(line: str) -> subprocess.CompletedProcess[str]:
@@ -113,7 +113,7 @@ def test_mistakes_that_nobody_can_read_of_have_their_status(words: str, status: 
 
 def test_a_mistyped_command_gets_the_nearest() -> None:
     """The sentence names what may have been meant."""
-    done = chatcli("jion")
+    done = run_here("jion")
     assert done.returncode == 2
     assert 'There is no command "jion". Did you mean "join"?' in done.stderr
 
@@ -144,7 +144,7 @@ def test_what_would_be_right_is_said(words: str, sentence: str) -> None:
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_nobody_reading_the_help_is_no_accident(command: list[str]) -> None:
     """Help goes to standard output, with status 0, and every command has one."""
-    done = chatcli(*command, "--help")
+    done = run_here(*command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: chatcli")
 

@@ -18,6 +18,7 @@ import pytest
 
 from chatcli.protocol.text import COMMAND, command_line
 from tests.client.oneshot.test_client import Impostor, Line
+from tests.here import run_here
 from tests.reference import ROOT
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, serving
 
@@ -94,7 +95,7 @@ def test_what_is_said_without_quotes_is_said_with_them(server: ThreadServer, tmp
     """The line below carries the options in use, and does what was meant."""
     server.joined("bob").hang_up()
     for words in (["bob", "lunch", "at", "noon"], ["bob", "costs", "$(touch hacked)", "`touch hacked`!"]):
-        done = chatcli("send", *words, "--user", "ci", "--server", str(server.address))
+        done = run_here("send", *words, "--user", "ci", "--server", str(server.address))
         assert done.returncode == 3
         (command,) = commands(done.stderr)
         assert paste(command, tmp_path).stdout == "stored\n"
@@ -107,16 +108,16 @@ def test_other_commands_that_are_printed_run(server: ThreadServer, awkward: Path
     """Each with the options of the command that printed it."""
     at = ("--user", "bob", "--server", str(server.address))
     server.joined("alice").hang_up()
-    chatcli("send", "alice", "hi", *at)
-    done = chatcli("send", "alice", "hi", "--reply-to", "99", *at)
+    run_here("send", "alice", "hi", *at)
+    done = run_here("send", "alice", "hi", "--reply-to", "99", *at)
     assert done.returncode == 2
     assert paste(commands(done.stderr)[0], tmp_path).stdout.split("\t")[-1] == "hi\n"
     nowhere = awkward
-    done = chatcli("admin", "status", "--data", str(nowhere))
+    done = run_here("admin", "status", "--data", str(nowhere))
     (command,) = commands(done.stderr)
     with Program(*shlex.split(command)[1:], "--port", "0") as program:
         program.complains("To join:")
-        assert chatcli("admin", "status", "--data", str(nowhere)).returncode == 0
+        assert run_here("admin", "status", "--data", str(nowhere)).returncode == 0
         assert program.end(signal.SIGTERM) == 0
 
 

@@ -17,6 +17,7 @@ import pytest
 import chatcli as library
 from chatcli.server.limits import Limits
 from tests.disks import OpenDisk, limited_files, small_disk
+from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, serving
 
 #: What writes, or comes in under a new name, which is written too.
@@ -52,8 +53,10 @@ def fill(disk_full: Callable[[], object], caller: Caller) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[ThreadServer]:
-    """A server that knows alice and bob."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadServer]:
+    """A server that knows alice and bob, and waits no longer than this for a log that is locked."""
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *arguments, **how: connect(*arguments, **{**how, "timeout": 0.1}))
     with ThreadServer(tmp_path) as server:
         for name in ("alice", "bob"):
             server.joined(name).hang_up()
@@ -74,16 +77,16 @@ def test_a_log_that_cannot_be_written_now_is_status_5(words: str, place: ThreadS
 def test_json_tells_what_kind_of_trouble_it_is(place: ThreadServer) -> None:
     """The code is the server's."""
     with locked(place.data):
-        done = chatcli("send", "bob", "hi", "--user", "alice", "--json", "--server", str(place.address))
+        done = run_here("send", "bob", "hi", "--user", "alice", "--json", "--server", str(place.address))
     told = json.loads(done.stdout)
     assert (told["outcome"], told["error"]["code"], told["status"]) == ("failed", "storage", 5)
 
 
-@pytest.mark.parametrize("words", [["who"], ["send", "bob", "hi"], ["history", "bob"], ["join"], ["listen"]])
+@pytest.mark.parametrize("words", [["who"], ["send", "bob", "hi"], ["join"], ["listen"]])
 def test_a_server_with_too_many_connections_is_status_5(words: list[str], tmp_path: Path) -> None:
     """It is full, for now."""
     with ThreadServer(tmp_path, Limits(connections=1)) as server, server.joined("bob"):
-        done = chatcli(*words, "--user", "alice", "--server", str(server.address))
+        done = run_here(*words, "--user", "alice", "--server", str(server.address))
         assert (done.returncode, done.stdout) == (5, ""), done.stderr
 
 
@@ -180,4 +183,4 @@ def test_a_server_that_stops_is_told_from_one_that_refuses(tmp_path: Path) -> No
     """While nothing answers there, the status is 5 as well."""
     with serving(tmp_path / "data") as (program, address):
         assert program.end(signal.SIGTERM) == 0
-    assert chatcli("who", "--server", str(address)).returncode == 5
+    assert run_here("who", "--server", str(address)).returncode == 5

@@ -19,6 +19,7 @@ import pytest
 from chatcli.cli.commands.admin import command
 from chatcli.server.limits import Limits
 from tests.admin import does, joined, noted
+from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, eventually, key_of, serving
 from tests.terminal import Terminal
 
@@ -31,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 
 def admin(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command over that directory."""
-    return chatcli("admin", "--data", str(data), *arguments)
+    return run_here("admin", "--data", str(data), *arguments)
 
 
 def says(data: Path, *arguments: str) -> str:
@@ -253,7 +254,7 @@ def test_an_invitation_is_a_code_and_a_command_to_paste(tmp_path: Path) -> None:
         pasted_words = words[words.index("join") :]
         with Program(*pasted_words, "--user", "bob"):
             eventually(lambda: server.run(lambda: server.hub.presence.count))
-        late = chatcli(*pasted_words, "--user", "carol")
+        late = run_here(*pasted_words, "--user", "carol")
         assert late.returncode == 4
         assert "invitation" in late.stderr
 
@@ -298,7 +299,7 @@ def test_a_server_over_a_deep_directory_is_administered(shallow: Path, length: i
 def test_a_directory_that_is_too_deep_for_the_log_is_named(shallow: Path) -> None:
     """By what can be done about it, before anything is made there."""
     data = deep(shallow, 1000)
-    done = chatcli("serve", "--port", "0", "--data", str(data))
+    done = run_here("serve", "--port", "0", "--data", str(data))
     assert (done.returncode, done.stdout) == (1, "")
     assert "The path of the data directory has 1000 bytes, and SQLite takes 480: move it" in done.stderr
     assert admin(data, "users").returncode == 5

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.oneshot.test_client import Impostor, Line
+from tests.here import run_here
 from tests.support import Caller, Frame, Program, ThreadServer, chatcli, eventually, new_id, serving
 from tests.terminal import Terminal
 
@@ -218,7 +219,7 @@ def test_what_went_wrong_is_one_sentence_and_a_status(
 ) -> None:
     """Nothing on standard output, where an answer would stand."""
     server.joined("Roberta").hang_up()
-    done = chatcli("ask", *arguments, CHATCLI_SERVER=str(server.address), CHATCLI_USER="ci")
+    done = run_here("ask", *arguments, CHATCLI_SERVER=str(server.address), CHATCLI_USER="ci")
     assert (done.returncode, done.stdout) == (status, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

@@ -13,6 +13,7 @@ from chatcli.client.outbox.store import read_all
 from chatcli.client.storage import files
 from chatcli.protocol.address import Address
 from tests.client.identity.test_addresses import ALL, KEY, NEW, OLD, keep_all, kept
+from tests.here import run_here
 from tests.support import chatcli
 from tests.terminal import Terminal
 
@@ -47,7 +48,7 @@ def test_everything_of_one_server_goes(home: dict[str, Any]) -> None:
 
 def test_a_server_that_is_not_known_has_status_3(home: dict[str, Any]) -> None:
     """Those that may have been meant are named."""
-    done = chatcli("forget", "old.example:9999", "--yes", **home)
+    done = run_here("forget", "old.example:9999", "--yes", **home)
     assert done.returncode == 3
     assert "Nothing is known of a server at old.example:9999. Known are: old.example:8080" in done.stderr
     assert kept(OLD) == ALL
@@ -55,7 +56,7 @@ def test_a_server_that_is_not_known_has_status_3(home: dict[str, Any]) -> None:
 
 def test_without_a_terminal_nobody_is_asked(home: dict[str, Any]) -> None:
     """The sentence says what would be lost, and how to say yes."""
-    done = chatcli("forget", "old.example", **home)
+    done = run_here("forget", "old.example", **home)
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert "1 message that was not sent is lost, to bob" in done.stderr
@@ -79,7 +80,7 @@ def test_of_a_server_that_has_moved_only_the_address_goes(home: dict[str, Any]) 
     for gone, stays in ((OLD, moved), (moved, OLD)):
         KnownServers(files.config_directory()).add(moved, KEY)
         addresses.unite(moved, OLD)
-        assert chatcli("forget", str(gone), "--yes", **home).returncode == 0
+        assert run_here("forget", str(gone), "--yes", **home).returncode == 0
         assert kept(stays) == ALL
         assert kept(gone) == set()
         assert (known(gone), known(stays)) == (False, True)

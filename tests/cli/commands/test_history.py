@@ -67,9 +67,9 @@ def test_a_room_is_read_back_by_whoever_may_see_it(server: ThreadServer) -> None
         bob.enters("#ops")
         bob.enters("#secret", kind="private")
         says_all(bob, "#ops", ["hi all"])
-    done = chatcli("history", "#ops", "--user", "alice", "--server", where)
+    done = run_here("history", "#ops", "--user", "alice", "--server", where)
     assert done.stdout.endswith("\tbob\t#ops\thi all\n")
-    done = chatcli("history", "#secret", "--user", "alice", "--server", where)
+    done = run_here("history", "#secret", "--user", "alice", "--server", where)
     assert (done.returncode, done.stdout) == (3, "")
 
 
@@ -80,7 +80,7 @@ def test_json_is_one_message_a_line(server: ThreadServer) -> None:
         first = bob.hears("sent")
         bob.says("send", id="0192f0c1-7b5e-7c3a-9d4e-1f2a3b4c5d6e", to="alice", text="second", re=first["seq"])
         second = bob.hears("sent")
-        done = chatcli("history", "bob", "--json", "--user", "alice", "--server", str(server.address))
+        done = run_here("history", "bob", "--json", "--user", "alice", "--server", str(server.address))
     one, two = map(json.loads, done.stdout.splitlines())
     assert list(one) == ["seq", "id", "from", "to", "text", "at", "re", "choices", "until", "answer"]
     assert (one["seq"], one["id"], one["text"], one["re"]) == (first["seq"], first["id"], "first ü\u202e\n", None)
@@ -117,13 +117,13 @@ def test_more_than_a_page_is_fetched_in_pages(server: ThreadServer) -> None:
     with server.joined("bob") as bob:
         server.joined("alice").hang_up()
         places = says_all(bob, "alice", texts)
-    read = chatcli("history", "bob", "--limit", "100000", "--json", *where).stdout.splitlines()
+    read = run_here("history", "bob", "--limit", "100000", "--json", *where).stdout.splitlines()
     assert [json.loads(line)["text"] for line in read] == texts
-    read = chatcli("history", "bob", "--limit", "1100", "--json", *where).stdout.splitlines()
+    read = run_here("history", "bob", "--limit", "1100", "--json", *where).stdout.splitlines()
     assert [json.loads(line)["text"] for line in read] == texts[101:]
-    read = chatcli("history", "bob", *where).stdout.splitlines()
+    read = run_here("history", "bob", *where).stdout.splitlines()
     assert [line.split()[-1] for line in read] == texts[-50:]
-    read = chatcli("history", "bob", "--limit", "2", "--before", str(places[10]), *where).stdout.splitlines()
+    read = run_here("history", "bob", "--limit", "2", "--before", str(places[10]), *where).stdout.splitlines()
     assert [line.split()[-1] for line in read] == ["8", "9"]
 
 
@@ -135,12 +135,12 @@ def test_since_is_a_length_of_time_or_a_moment(server: ThreadServer) -> None:
         says_all(bob, "alice", ["hi"])
     now = datetime.datetime.now(datetime.UTC)
     for since in ("2h", "1d12h", f"{now - datetime.timedelta(hours=1):%Y-%m-%dT%H:%MZ}", "2001-01-01"):
-        assert len(chatcli("history", "bob", "--since", since, *where).stdout.splitlines()) == 1, since
+        assert len(run_here("history", "bob", "--since", since, *where).stdout.splitlines()) == 1, since
     for since in ("2100-01-01T10:00Z", f"{now + datetime.timedelta(minutes=9):%Y-%m-%d %H:%M:%S}"):
-        done = chatcli("history", "bob", "--since", since, *where)
+        done = run_here("history", "bob", "--since", since, *where)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), since
     soon = f"{now + datetime.timedelta(minutes=9):%Y-%m-%d %H:%M}"
-    assert chatcli("history", "bob", "--since", soon, *where, TZ="America/New_York").stdout == ""
+    assert run_here("history", "bob", "--since", soon, *where, TZ="America/New_York").stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_since_is_a_length_of_time_or_a_moment(server: ThreadServer) -> None:
 def test_what_went_wrong_is_one_sentence_and_a_status(server: ThreadServer, arguments: list[str], status: int) -> None:
     """Nothing on standard output, and no traceback."""
     server.joined("alice").hang_up()
-    done = chatcli("history", *arguments, "--user", "alice", "--server", str(server.address))
+    done = run_here("history", *arguments, "--user", "alice", "--server", str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("chatcli: ")
     assert "Traceback" not in done.stderr
@@ -168,11 +168,11 @@ def test_what_went_wrong_is_one_sentence_and_a_status(server: ThreadServer, argu
 def test_a_room_that_the_shell_took_for_a_comment_is_explained() -> None:
     """What is missing may have been a room without quotes, behind any option or argument that takes one."""
     for arguments in (["history"], ["search", "disk", "--in"], ["search", "--in"], ["join", "--room"]):
-        done = chatcli(*arguments)
+        done = run_here(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert "A room is written in quotes: '#ops'." in done.stderr
     for arguments in (["search"], ["history", "bob", "--limit"], ["join", "--user"]):
-        assert "quotes" not in chatcli(*arguments).stderr
+        assert "quotes" not in run_here(*arguments).stderr
 
 
 def test_on_a_terminal_it_says_how_to_go_on(server: ThreadServer) -> None:
@@ -187,7 +187,7 @@ def test_on_a_terminal_it_says_how_to_go_on(server: ThreadServer) -> None:
         terminal.shows("bob → alice  3")
         assert terminal.end() == 0
         assert "Older ones" not in "\n".join(terminal.lines)
-    assert chatcli("history", "bob", "--limit", "2", *where).stderr == ""
+    assert run_here("history", "bob", "--limit", "2", *where).stderr == ""
 
 
 def test_a_reader_that_leaves_early_is_no_accident(server: ThreadServer, tmp_path: Path) -> None:

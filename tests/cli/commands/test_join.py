@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.client.oneshot.test_client import Impostor
+from tests.here import run_here
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, eventually, new_id
 
 
@@ -158,7 +159,7 @@ def test_without_a_terminal_a_name_that_cannot_be_had_ends_it(
 ) -> None:
     """Nobody can be asked, so there is a sentence and a status."""
     with server.joined("bob"):
-        done = chatcli("join", *arguments, CHATCLI_SERVER=str(server.address))
+        done = run_here("join", *arguments, CHATCLI_SERVER=str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
     assert sentence in done.stderr
 
@@ -197,7 +198,7 @@ def test_what_was_shown_in_a_pipe_does_not_come_again(server: ThreadServer) -> N
         for number in range(10):
             bob.sends("alice", f"message {number}")
             bob.hears("sent")
-            done = chatcli("join", "--user", "alice", "--server", str(server.address))
+            done = run_here("join", "--user", "alice", "--server", str(server.address))
             assert (done.returncode, done.stderr) == (0, "")
             seen += done.stdout.splitlines()
     assert [line.split("  ")[1] for line in seen] == [f"message {number}" for number in range(10)]
@@ -260,15 +261,15 @@ def test_rooms_over_pipes(server: ThreadServer) -> None:
 def test_what_a_pipe_looked_back_at_is_still_to_come(server: ThreadServer) -> None:
     """A history that shows a message does not acknowledge it: only the feed does."""
     where = ["--server", str(server.address)]
-    chatcli("join", "--user", "alice", *where, "--room", "#ops")
+    run_here("join", "--user", "alice", *where, "--room", "#ops")
     with server.joined("bob", "send") as bob, server.joined("alice", "query") as asking:
         bob.sends("#ops", "hi")
         bob.hears("sent")
         asking.says("history", of="#ops", n=1)
         asking.hears("history")
-    done = chatcli("join", "--user", "alice", *where)
+    done = run_here("join", "--user", "alice", *where)
     assert [line.split("  ")[2] for line in done.stdout.splitlines()] == ["hi"]
-    assert chatcli("join", "--user", "alice", *where).stdout == ""
+    assert run_here("join", "--user", "alice", *where).stdout == ""
 
 
 def test_a_pipe_gets_all_that_a_room_has_said_meanwhile(server: ThreadServer) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client.identity.key import load_identity
+from tests.here import run_here
 from tests.support import chatcli
 from tests.terminal import Terminal
 
@@ -34,32 +35,32 @@ def test_show_prints_the_fingerprint_and_makes_the_key(home: str) -> None:
 
 def test_export_and_import_carry_the_key(home: str, other: str, tmp_path: Path) -> None:
     """What export prints import takes, from standard input or a file; it says which key is in use now."""
-    exported = chatcli("key", "export", XDG_CONFIG_HOME=home)
+    exported = run_here("key", "export", XDG_CONFIG_HOME=home)
     assert (exported.returncode, exported.stderr) == (0, "")
-    fingerprint = chatcli("key", "show", XDG_CONFIG_HOME=home).stdout.strip()
-    done = chatcli("key", "import", stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
+    fingerprint = run_here("key", "show", XDG_CONFIG_HOME=home).stdout.strip()
+    done = run_here("key", "import", stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", f"chatcli: Your key is now {fingerprint}.\n")
     (tmp_path / "carried").write_text(exported.stdout)
     for source in ("-", str(tmp_path / "carried")):
-        done = chatcli("key", "import", source, stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
+        done = run_here("key", "import", source, stdin=exported.stdout.encode(), XDG_CONFIG_HOME=other)
         assert (done.returncode, done.stderr) == (0, f"chatcli: Your key is now {fingerprint}.\n")
-    assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == exported.stdout
+    assert run_here("key", "export", XDG_CONFIG_HOME=other).stdout == exported.stdout
 
 
 def test_another_key_is_replaced_with_force_only(home: str, other: str) -> None:
     """Without it nothing changes; with it the old one is kept, and where is said."""
-    exported = chatcli("key", "export", XDG_CONFIG_HOME=home).stdout
-    old = chatcli("key", "export", XDG_CONFIG_HOME=other).stdout
-    done = chatcli("key", "import", stdin=exported.encode(), XDG_CONFIG_HOME=other)
+    exported = run_here("key", "export", XDG_CONFIG_HOME=home).stdout
+    old = run_here("key", "export", XDG_CONFIG_HOME=other).stdout
+    done = run_here("key", "import", stdin=exported.encode(), XDG_CONFIG_HOME=other)
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds another key" in done.stderr
-    assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == old
-    done = chatcli("key", "import", "--force", stdin=exported.encode(), XDG_CONFIG_HOME=other)
+    assert run_here("key", "export", XDG_CONFIG_HOME=other).stdout == old
+    done = run_here("key", "import", "--force", stdin=exported.encode(), XDG_CONFIG_HOME=other)
     assert done.returncode == 0
     kept = Path(other) / "chatcli" / "key.old"
     assert f"The key that was here is kept in {kept}." in done.stderr
     assert kept.read_text() == old
-    assert chatcli("key", "export", XDG_CONFIG_HOME=other).stdout == exported
+    assert run_here("key", "export", XDG_CONFIG_HOME=other).stdout == exported
 
 
 def test_on_a_terminal_export_warns(home: str) -> None:
@@ -80,7 +81,7 @@ def test_on_a_terminal_export_warns(home: str) -> None:
 )
 def test_what_went_wrong_is_one_sentence(home: str, arguments: list[str], sentence: str) -> None:
     """Nothing is made or changed."""
-    done = chatcli("key", *arguments, stdin=b"not\xff a key\n", XDG_CONFIG_HOME=home)
+    done = run_here("key", *arguments, stdin=b"not\xff a key\n", XDG_CONFIG_HOME=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -89,15 +90,15 @@ def test_what_went_wrong_is_one_sentence(home: str, arguments: list[str], senten
 
 def test_a_damaged_or_open_key_is_refused_with_a_remedy(home: str) -> None:
     """The command to run is in the sentence; what is there stays."""
-    chatcli("key", "show", XDG_CONFIG_HOME=home)
+    run_here("key", "show", XDG_CONFIG_HOME=home)
     key = Path(home) / "chatcli" / "key"
     key.chmod(0o644)
-    done = chatcli("key", "show", XDG_CONFIG_HOME=home)
+    done = run_here("key", "show", XDG_CONFIG_HOME=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert f'run "chmod 600 {key}"' in done.stderr
     key.chmod(0o600)
     key.write_text("")
-    done = chatcli("key", "show", XDG_CONFIG_HOME=home)
+    done = run_here("key", "show", XDG_CONFIG_HOME=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{key} is damaged" in done.stderr
     assert key.read_text() == ""

@@ -15,6 +15,7 @@ from chatcli.client.outbox.flush import store_messages
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
 from tests.cli.delivery.test_lines import kept
+from tests.here import run_here
 from tests.support import OWN, ThreadServer, chatcli, serving
 from tests.terminal import Terminal
 
@@ -29,7 +30,7 @@ def state(tmp_path: Path) -> str:
 def away(tmp_path: Path) -> Iterator[tuple[Path, Address]]:
     """Where a server has been, on which bob is known, and its data."""
     with serving(tmp_path / "data") as (program, address):
-        chatcli("send", "me", "hi", "--user", "bob", "--server", str(address))
+        run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         program.end(signal.SIGTERM)
         yield tmp_path / "data", address
 
@@ -59,10 +60,12 @@ def test_whatever_reaches_the_server_sends_what_waits(
 def test_others_leave_it_alone(away: tuple[Path, Address], state: str) -> None:
     """Another user, and without a server another try, which keeps what comes behind it."""
     data, address = away
-    chatcli("send", "bob", "one", "--spool", "--user", "ci", "--server", str(address), XDG_STATE_HOME=state)
-    assert chatcli("send", "bob", "two", "--user", "ci", "--server", str(address), XDG_STATE_HOME=state).returncode == 5
+    run_here("send", "bob", "one", "--spool", "--user", "ci", "--server", str(address), XDG_STATE_HOME=state)
+    assert (
+        run_here("send", "bob", "two", "--user", "ci", "--server", str(address), XDG_STATE_HOME=state).returncode == 5
+    )
     with serving(data, port=address.port):
-        chatcli("send", "bob", "mine", "--user", "eve", "--server", str(address), XDG_STATE_HOME=state)
+        run_here("send", "bob", "mine", "--user", "eve", "--server", str(address), XDG_STATE_HOME=state)
         assert kept(address) == []
         assert len(left(state)) == 1
 
@@ -72,20 +75,20 @@ def test_what_is_refused_is_kept_with_the_reason(away: tuple[Path, Address], sta
     data, address = away
     where = ["--user", "ci", "--server", str(address)]
     for to in ("dora", "bob"):
-        assert chatcli("send", to, "hi", "--spool", *where, XDG_STATE_HOME=state).stdout == "spooled\n"
+        assert run_here("send", to, "hi", "--spool", *where, XDG_STATE_HOME=state).stdout == "spooled\n"
     with serving(data, port=address.port):
-        done = chatcli("who", *where, XDG_STATE_HOME=state)
+        done = run_here("who", *where, XDG_STATE_HOME=state)
         assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
         assert 'dora: Nobody called "dora" was ever here' in done.stderr
         assert kept(address) == ["hi"]
-        assert chatcli("who", *where, XDG_STATE_HOME=state).stderr == ""
-        (record,) = map(json.loads, chatcli("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines())
+        assert run_here("who", *where, XDG_STATE_HOME=state).stderr == ""
+        (record,) = map(json.loads, run_here("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines())
         assert (record["state"], record["error"]["code"]) == ("refused", "unknown_user")
         assert (record["user"], record["server"], record["to"]) == ("ci", str(address), "dora")
-        chatcli("send", "me", "hi", "--user", "dora", "--server", str(address))
-        assert chatcli("outbox", "retry", record["id"][:13], XDG_STATE_HOME=state).returncode == 0
+        run_here("send", "me", "hi", "--user", "dora", "--server", str(address))
+        assert run_here("outbox", "retry", record["id"][:13], XDG_STATE_HOME=state).returncode == 0
         assert (
-            chatcli("outbox", "send", XDG_STATE_HOME=state).stderr
+            run_here("outbox", "send", XDG_STATE_HOME=state).stderr
             == "chatcli: 1 message sent, 0 messages waiting, 0 refused.\n"
         )
     assert left(state) == []
@@ -95,16 +98,16 @@ def test_what_was_kept_for_several_goes_to_all_of_them_or_to_nobody(away: tuple[
     """What was held back is kept with the reason, and goes out alone if somebody says so."""
     data, address = away
     where = ["--user", "ci", "--server", str(address)]
-    done = chatcli("send", "bob", "hello", "world", "--spool", "--json", *where, XDG_STATE_HOME=state)
+    done = run_here("send", "bob", "hello", "world", "--spool", "--json", *where, XDG_STATE_HOME=state)
     assert [json.loads(line)["outcome"] for line in done.stdout.splitlines()] == ["spooled"] * 2
     with serving(data, port=address.port):
-        done = chatcli("who", *where, XDG_STATE_HOME=state)
+        done = run_here("who", *where, XDG_STATE_HOME=state)
         assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["bob", "hello"]
         assert kept(address) == []
-        records = [json.loads(line) for line in chatcli("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()]
+        records = [json.loads(line) for line in run_here("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()]
         assert [record["state"] for record in records] == ["refused"] * 2
-        assert chatcli("outbox", "retry", records[0]["id"], XDG_STATE_HOME=state).returncode == 0
-        chatcli("outbox", "send", XDG_STATE_HOME=state)
+        assert run_here("outbox", "retry", records[0]["id"], XDG_STATE_HOME=state).returncode == 0
+        run_here("outbox", "send", XDG_STATE_HOME=state)
         assert kept(address) == ["world"]
 
 
@@ -115,12 +118,12 @@ def test_what_somebody_wrote_into_the_outbox_forges_no_line(
     monkeypatch.setenv("XDG_STATE_HOME", state)
     forged = "b\nchatcli: forged\x1b[2J"
     store_messages(server.address, "ci", [Send(new_id(), forged, "hi")])
-    done = chatcli("who", "--user", "ci", "--server", str(server.address), XDG_STATE_HOME=state)
+    done = run_here("who", "--user", "ci", "--server", str(server.address), XDG_STATE_HOME=state)
     (line,) = done.stderr.splitlines()
     assert "b␤chatcli: forged␛[2J: " in line
-    chatcli("outbox", "drop", "--all", XDG_STATE_HOME=state)
+    run_here("outbox", "drop", "--all", XDG_STATE_HOME=state)
     store_messages(Address(forged, 1), "ci", [Send(new_id(), "bob", "hi")])
-    done = chatcli("outbox", "send", XDG_STATE_HOME=state)
+    done = run_here("outbox", "send", XDG_STATE_HOME=state)
     assert [line.split(" ", 1)[0] for line in done.stderr.splitlines()] == ["chatcli:"] * 2
     assert "\nchatcli: forged" not in done.stderr
 
@@ -128,21 +131,21 @@ def test_what_somebody_wrote_into_the_outbox_forges_no_line(
 def test_the_outbox_is_listed_and_dropped_from(state: str) -> None:
     """A line each, parted by tabs; an id may be shortened."""
     where = ["--user", "ci", "--server", "127.0.0.1:1"]
-    chatcli("send", "bob", "carol", "two\nlines", "--spool", *where, XDG_STATE_HOME=state)
-    rows = [line.split("\t") for line in chatcli("outbox", XDG_STATE_HOME=state).stdout.splitlines()]
+    run_here("send", "bob", "carol", "two\nlines", "--spool", *where, XDG_STATE_HOME=state)
+    rows = [line.split("\t") for line in run_here("outbox", XDG_STATE_HOME=state).stdout.splitlines()]
     assert [row[2:] for row in rows] == [["ci", "127.0.0.1:1", to, "waiting", "two\\nlines"] for to in ("bob", "carol")]
     for wrong in (["0"], [], ["x"], [rows[0][0], "--all"]):
-        assert chatcli("outbox", "drop", *wrong, XDG_STATE_HOME=state).returncode == 2
-    assert chatcli("outbox", "drop", rows[0][0], XDG_STATE_HOME=state).stderr == "chatcli: 1 message dropped.\n"
-    assert [line.split("\t")[0][:8] for line in chatcli("outbox", XDG_STATE_HOME=state).stdout.splitlines()] == [
+        assert run_here("outbox", "drop", *wrong, XDG_STATE_HOME=state).returncode == 2
+    assert run_here("outbox", "drop", rows[0][0], XDG_STATE_HOME=state).stderr == "chatcli: 1 message dropped.\n"
+    assert [line.split("\t")[0][:8] for line in run_here("outbox", XDG_STATE_HOME=state).stdout.splitlines()] == [
         rows[1][0][:8]
     ]
-    done = chatcli("outbox", "send", XDG_STATE_HOME=state)
+    done = run_here("outbox", "send", XDG_STATE_HOME=state)
     assert done.returncode == 5
     assert "No server answers" in done.stderr
-    assert chatcli("outbox", "drop", "--all", XDG_STATE_HOME=state).returncode == 0
+    assert run_here("outbox", "drop", "--all", XDG_STATE_HOME=state).returncode == 0
     assert left(state) == []
-    assert chatcli("outbox", XDG_STATE_HOME=state).stdout == ""
+    assert run_here("outbox", XDG_STATE_HOME=state).stdout == ""
 
 
 def test_each_server_must_have_the_key_that_is_pinned(server: ThreadServer, state: str, tmp_path: Path) -> None:
@@ -155,10 +158,10 @@ def test_each_server_must_have_the_key_that_is_pinned(server: ThreadServer, stat
     (home / "key").chmod(0o600)
 
     def sends(*options: str) -> int:
-        return chatcli("outbox", "send", *options, XDG_STATE_HOME=state, XDG_CONFIG_HOME=str(home.parent)).returncode
+        return run_here("outbox", "send", *options, XDG_STATE_HOME=state, XDG_CONFIG_HOME=str(home.parent)).returncode
 
     named = ["--server", str(server.address)]
-    chatcli("send", "bob", "hi", "--user", "bob", *named)
+    run_here("send", "bob", "hi", "--user", "bob", *named)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", state)
         store_messages(server.address, "ci", [Send(new_id(), "bob", "kept")])
@@ -193,7 +196,7 @@ def test_many_at_once_are_kept_and_sent_once(away: tuple[Path, Address], state: 
 def test_what_cannot_be_kept_is_not_said_to_be(tmp_path: Path) -> None:
     """The status is that of the server, and the sentence says both."""
     (tmp_path / "state").write_text("in the way")
-    done = chatcli("send", "bob", "hi", "--spool", "--server", "127.0.0.1:1", XDG_STATE_HOME=str(tmp_path / "state"))
+    done = run_here("send", "bob", "hi", "--spool", "--server", "127.0.0.1:1", XDG_STATE_HOME=str(tmp_path / "state"))
     assert (done.returncode, done.stdout) == (5, "")
     assert "No server answers" in done.stderr
     assert "It was not kept either." in done.stderr
@@ -201,7 +204,7 @@ def test_what_cannot_be_kept_is_not_said_to_be(tmp_path: Path) -> None:
 
 def test_what_the_server_refuses_is_not_kept(server: ThreadServer, state: str) -> None:
     """Only a server that cannot be reached is a reason to."""
-    done = chatcli("send", "nobody", "hi", "--spool", "--server", str(server.address), XDG_STATE_HOME=state)
+    done = run_here("send", "nobody", "hi", "--spool", "--server", str(server.address), XDG_STATE_HOME=state)
     assert (done.returncode, done.stdout) == (3, "")
     assert not Path(state, "chatcli", "outbox").exists()
 
@@ -210,7 +213,7 @@ def test_a_narrow_terminal_shows_what_became_of_it(tmp_path: Path) -> None:
     """To whom, the state and the text, rather than the beginning of everything."""
     state = str(tmp_path / "state")
     where = ("--user", "alice", "--server", "127.0.0.1:1")
-    chatcli("send", "bob", "when will this come?", "--spool", *where, XDG_STATE_HOME=state)
+    run_here("send", "bob", "when will this come?", "--spool", *where, XDG_STATE_HOME=state)
     heading, line = Terminal.printed("outbox", columns=44, XDG_STATE_HOME=state)
     assert heading.split() == ["id", "to", "state", "text"]
     assert line.split()[1:4] == ["bob", "waiting", "when"]

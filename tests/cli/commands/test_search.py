@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.here import run_here
 from tests.support import ThreadServer, chatcli
 from tests.terminal import Terminal
 
@@ -60,7 +61,7 @@ def test_people_read_where_it_was_said_and_by_whom(where: list[str]) -> None:
         "  bob → alice  Full moon over Köln",
         "  #ops  bob  The disk of db2 is full",
     ]
-    assert [line.split("\t")[1:] for line in chatcli("search", "full", *where).stdout.splitlines()] == [
+    assert [line.split("\t")[1:] for line in run_here("search", "full", *where).stdout.splitlines()] == [
         ["alice", "bob", "is it full?"],
         ["bob", "alice", "Full moon over Köln"],
         ["bob", "#ops", "The disk of db2 is full"],
@@ -69,14 +70,14 @@ def test_people_read_where_it_was_said_and_by_whom(where: list[str]) -> None:
 
 def test_older_ones_are_asked_for_by_place(where: list[str]) -> None:
     """--before goes on where the page before ended."""
-    first = json.loads(chatcli("search", "full", "--limit", "1", "--json", *where).stdout)
-    done = chatcli("search", "full", "--limit", "1", "--before", str(first["seq"]), "--json", *where)
+    first = json.loads(run_here("search", "full", "--limit", "1", "--json", *where).stdout)
+    done = run_here("search", "full", "--limit", "1", "--before", str(first["seq"]), "--json", *where)
     assert json.loads(done.stdout)["text"] == "Full moon over Köln"
 
 
 def test_nothing_found_is_no_failure(where: list[str]) -> None:
     """Status 0, nothing on standard output, a word on standard error."""
-    done = chatcli("search", "nonsense", *where)
+    done = run_here("search", "nonsense", *where)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "chatcli: Nothing found.\n")
 
 
@@ -99,7 +100,7 @@ def test_what_cannot_be_looked_for_is_one_sentence_and_a_status(
     where: list[str], arguments: list[str], status: int
 ) -> None:
     """The server's sentence, or that nobody is called so."""
-    done = chatcli("search", *arguments, *where)
+    done = run_here("search", *arguments, *where)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("chatcli: ")
     assert "Traceback" not in done.stderr
@@ -114,5 +115,5 @@ def test_what_one_may_not_read_is_not_found(server: ThreadServer, where: list[st
         for to in ("cid", "#secret"):
             bob.sends(to, "xyzzy")
             bob.hears("sent")
-    assert chatcli("search", "xyzzy", *where).stdout == ""
-    assert len(chatcli("search", "xyzzy", "--user", "bob", *where[2:]).stdout.splitlines()) == 2
+    assert run_here("search", "xyzzy", *where).stdout == ""
+    assert len(run_here("search", "xyzzy", "--user", "bob", *where[2:]).stdout.splitlines()) == 2

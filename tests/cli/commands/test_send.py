@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.protocol.address import Address
+from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 
 
@@ -31,10 +32,10 @@ def test_delivered_and_stored_are_told_on_standard_output(server: ThreadServer) 
 def test_a_dash_reads_the_text_from_standard_input(server: ThreadServer) -> None:
     """Several lines on standard input are one message; without the dash standard input is left alone."""
     with server.joined("bob") as bob:
-        done = chatcli("send", "bob", "-", "--server", str(server.address), stdin="líne 1\nline 2\n".encode())
+        done = run_here("send", "bob", "-", "--server", str(server.address), stdin="líne 1\nline 2\n".encode())
         assert done.stdout == "delivered\n"
         bob.hears("message", text="líne 1\nline 2")
-        chatcli("send", "bob", "text", "--server", str(server.address), stdin=b"not this")
+        run_here("send", "bob", "text", "--server", str(server.address), stdin=b"not this")
         bob.hears("message", text="text")
 
 
@@ -83,7 +84,7 @@ def test_what_went_wrong_is_one_sentence_and_a_status(
 ) -> None:
     """Nothing on standard output, one sentence on standard error, and the documented status."""
     server.joined("Roberta").hang_up()
-    done = chatcli("send", *arguments, CHATCLI_SERVER=str(server.address))
+    done = run_here("send", *arguments, CHATCLI_SERVER=str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -121,11 +122,11 @@ def test_several_recipients_each_get_their_own_answer(server: ThreadServer) -> N
     server.joined("carol").hang_up()
     with server.joined("bob") as bob:
         bob.enters("#ops")
-        done = chatcli("send", "bob", "carol,#ops", "Bob", "hi", *where)
+        done = run_here("send", "bob", "carol,#ops", "Bob", "hi", *where)
         assert done.stdout == "bob\tdelivered\ncarol\tstored\n#ops\tdelivered\n"
         assert (done.returncode, done.stderr) == (0, "")
         assert sorted(bob.hears("message", text="hi")["to"] for _ in range(2)) == ["#ops", "bob"]
-        done = chatcli("send", "bob", "carol", "hi", "--json", *where)
+        done = run_here("send", "bob", "carol", "hi", "--json", *where)
         records = [json.loads(line) for line in done.stdout.splitlines()]
         assert [(one["to"], one["outcome"], one["status"]) for one in records] == [
             ("bob", "delivered", 0),
@@ -133,19 +134,19 @@ def test_several_recipients_each_get_their_own_answer(server: ThreadServer) -> N
         ]
         assert all(set(one) == {"to", "outcome", "id", "seq", "at", "error", "status"} for one in records)
         assert [message["id"] for message in [bob.hears("message")]] == [records[0]["id"]]
-        quiet = chatcli("send", "bob", "carol", "hi", "--quiet", *where)
+        quiet = run_here("send", "bob", "carol", "hi", "--quiet", *where)
         assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
 def test_why_it_went_wrong_is_told_to_programs_too(server: ThreadServer) -> None:
     """Each object has a code, a sentence and the status that it would have alone."""
     server.joined("bob").hang_up()
-    done = chatcli("send", "bob", "me", "x" * 40_000, "--json", "--user", "ci", "--server", str(server.address))
+    done = run_here("send", "bob", "me", "x" * 40_000, "--json", "--user", "ci", "--server", str(server.address))
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["error"]["code"] for one in records] == ["text_too_long"] * 2
     assert done.returncode == 4
     assert len(done.stderr.splitlines()) == 1  # what is wrong with all of them is said once
-    done = chatcli("send", "ann", "hi", "--json", "--server", "127.0.0.1:1")
+    done = run_here("send", "ann", "hi", "--json", "--server", "127.0.0.1:1")
     (record,) = map(json.loads, done.stdout.splitlines())
     assert (record["outcome"], record["error"]["code"], record["status"]) == ("failed", "unreachable", 5)
     assert (record["seq"], record["at"]) == (None, None)
@@ -160,10 +161,10 @@ def test_a_text_without_quotes_is_explained(server: ThreadServer) -> None:
         (["bob", "costs", "$5"], "bob 'costs $5'"),
         (["bob", *["x"] * 50], 'bob "the text"'),
     ):
-        done = chatcli("send", *words, "--server", str(server.address))
+        done = run_here("send", *words, "--server", str(server.address))
         assert done.returncode == 3
         assert f"put it in quotes:\n    chatcli send --server {server.address} {example}\n" in done.stderr
-    done = chatcli("send", "bob", "nobody", "--", "at", "noon", "--server", str(server.address))
+    done = run_here("send", "bob", "nobody", "--", "at", "noon", "--server", str(server.address))
     assert "quotes" not in done.stderr
 
 
@@ -185,7 +186,7 @@ def test_all_get_it_or_nobody(server: ThreadServer, words: list[str], status: in
     with server.joined("bob") as bob:
         bob.enters("#ops")
         bob.enters("#news", kind="announcement")
-        done = chatcli("send", "--json", "--user", "ci", "--server", str(server.address), *words)
+        done = run_here("send", "--json", "--user", "ci", "--server", str(server.address), *words)
         records = [json.loads(line) for line in done.stdout.splitlines()]
         assert {one["outcome"] for one in records} == {"failed"}
         assert [one["to"] for one in records if one["error"]["code"] != "held_back"] == [failing]
@@ -200,7 +201,7 @@ def test_all_get_it_or_nobody(server: ThreadServer, words: list[str], status: in
 def test_code_is_sent_as_a_block_that_holds_it(server: ThreadServer, text: str) -> None:
     """The fences are longer than any in the text, and nothing in between is touched."""
     with server.joined("bob") as bob:
-        chatcli("send", "bob", "--code", "-", "--server", str(server.address), stdin=f"{text}\n".encode())
+        run_here("send", "bob", "--code", "-", "--server", str(server.address), stdin=f"{text}\n".encode())
         first, *lines, last = bob.hears("message")["text"].split("\n")
         assert "\n".join(lines) == text
         assert first == last
@@ -213,8 +214,8 @@ def test_one_person_written_in_two_ways_gets_it_once(server: ThreadServer) -> No
     """In capitals, or in letters that are put together from parts."""
     with server.joined("zoé") as zoe:
         where = ["--user", "ci", "--server", str(server.address)]
-        assert chatcli("send", "zoé", "ZOE\u0301", "hi", *where).returncode == 0
-        assert chatcli("send", "zoé", "again", *where).returncode == 0
+        assert run_here("send", "zoé", "ZOE\u0301", "hi", *where).returncode == 0
+        assert run_here("send", "zoé", "again", *where).returncode == 0
         assert zoe.texts(2) == ["hi", "again"]
 
 
@@ -233,7 +234,7 @@ def test_several_are_waited_for_within_one_time(server: ThreadServer) -> None:
 
 def test_verbose_tells_what_is_done(server: ThreadServer) -> None:
     """On standard error; the answer stays what it is."""
-    done = chatcli("send", "me", "hi", "-v", "--user", "ci", "--server", str(server.address))
+    done = run_here("send", "me", "hi", "-v", "--user", "ci", "--server", str(server.address))
     assert done.stdout == "stored\n"
     assert done.stderr.splitlines() == [
         f"chatcli: Connecting to {server.address}.",
@@ -244,7 +245,7 @@ def test_verbose_tells_what_is_done(server: ThreadServer) -> None:
 def test_a_server_that_is_restarted_is_waited_for(tmp_path: Path) -> None:
     """What says that it stops is tried again, as what breaks the connection is."""
     with serving(tmp_path) as (program, address):
-        chatcli("send", "me", "hi", "--user", "bob", "--server", str(address))
+        run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             where = ["--user", "ci", "--server", str(address)]
             runs = [pool.submit(chatcli, "send", "bob", f"{n}", *where) for n in range(24)]
@@ -263,7 +264,7 @@ def test_a_server_that_is_restarted_is_waited_for(tmp_path: Path) -> None:
 
 def test_text_that_is_not_utf8_is_refused(server: ThreadServer) -> None:
     """Bytes that are no text do not become half a message."""
-    done = chatcli("send", "bob", "-", "--server", str(server.address), stdin=b"\xff\xfe")
+    done = run_here("send", "bob", "-", "--server", str(server.address), stdin=b"\xff\xfe")
     assert done.returncode == 2
     assert "UTF-8" in done.stderr
     command = [sys.executable.encode(), b"-m", b"chatcli", b"send", b"bob", b"\xff", b"--server"]
@@ -288,7 +289,7 @@ def test_many_at_once_from_one_new_user_all_arrive(server: ThreadServer) -> None
 
 def test_help_shows_how(tmp_path: Path) -> None:
     """The help names every option with its variable, and gives examples."""
-    text = chatcli("send", "--help").stdout
+    text = run_here("send", "--help").stdout
     for part in ("CHATCLI_USER", "CHATCLI_SERVER", "127.0.0.1:8080", "delivered", "stored", "chatcli send bob"):
         assert part in text
 
@@ -329,7 +330,7 @@ def test_input_without_end_is_not_read_without_end(server: ThreadServer) -> None
 @pytest.mark.parametrize("arguments", [["bob", "hi", "--user", ""], ["", "hi"], ["bob", ""]])
 def test_an_empty_variable_is_a_mistake(server: ThreadServer, arguments: list[str]) -> None:
     """An empty name or text is refused, rather than replaced by something else."""
-    done = chatcli("send", *arguments, "--server", str(server.address))
+    done = run_here("send", *arguments, "--server", str(server.address))
     assert (done.returncode, done.stdout) == (2, "")
     assert "empty" in done.stderr
 
@@ -339,10 +340,10 @@ def test_a_room_is_written_to_like_a_person(server: ThreadServer) -> None:
     where = str(server.address)
     with server.joined("bob") as bob:
         bob.enters("#ops")
-        done = chatcli("send", "#ops", "deployed", "--user", "ci", "--server", where)
+        done = run_here("send", "#ops", "deployed", "--user", "ci", "--server", where)
         assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
         bob.hears("message", text="deployed", to="#ops", **{"from": "ci"})
-    done = chatcli("send", "#opz", "deployed", "--user", "ci", "--server", where)
+    done = run_here("send", "#opz", "deployed", "--user", "ci", "--server", where)
     assert (done.returncode, done.stdout) == (3, "")
     assert "#ops" in done.stderr
 
@@ -351,14 +352,14 @@ def test_an_answer_names_what_it_answers(server: ThreadServer) -> None:
     """``--reply-to`` takes the place in the log of a message that is there."""
     where = str(server.address)
     with server.joined("bob") as bob:
-        chatcli("send", "bob", "well?", "--server", where)
+        run_here("send", "bob", "well?", "--server", where)
         seq = bob.hears("message")["seq"]
-        done = chatcli("send", "bob", "well!", "--reply-to", str(seq), "--server", where)
+        done = run_here("send", "bob", "well!", "--reply-to", str(seq), "--server", where)
         assert done.stdout == "delivered\n"
         bob.hears("message", text="well!", re=seq)
-    gone = chatcli("send", "bob", "well!", "--reply-to", str(seq + 10_000), "--server", where)
+    gone = run_here("send", "bob", "well!", "--reply-to", str(seq + 10_000), "--server", where)
     for nonsense in (str(seq + 10_000), "0", "x"):
-        done = chatcli("send", "bob", "well!", "--reply-to", nonsense, "--server", where)
+        done = run_here("send", "bob", "well!", "--reply-to", nonsense, "--server", where)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("chatcli: ")
         assert "--reply-to" in done.stderr
@@ -373,7 +374,7 @@ def test_waiting_ends_when_the_person_has_been_shown_it(server: ThreadServer) ->
         Program("send", "bob", "look!", "--wait", "--user", "ci", "--server", str(server.address)) as waiting,
     ):
         message = bob.hears("message", text="look!")
-        chatcli("send", "cid", "you, too", "--user", "ci", "--server", str(server.address))
+        run_here("send", "cid", "you, too", "--user", "ci", "--server", str(server.address))
         cid.says("ack", seq=cid.hears("message")["seq"])  # somebody else's does not count
         cid.asks("keys")
         assert waiting.out == []
@@ -386,7 +387,7 @@ def test_waiting_ends_when_the_person_has_been_shown_it(server: ThreadServer) ->
 def test_what_nobody_has_seen_in_time_is_status_6(server: ThreadServer) -> None:
     """The word is "stored", the sentence says so, and the message is there all the same; --timeout implies --wait."""
     with server.joined("bob") as bob:
-        done = chatcli("send", "bob", "look!", "--timeout", "1s", "--server", str(server.address))
+        done = run_here("send", "bob", "look!", "--timeout", "1s", "--server", str(server.address))
         assert (done.returncode, done.stdout) == (6, "stored\n")
         assert done.stderr == (
             "chatcli: bob did not confirm it within 1s: they may be away, or give no receipts. It is stored.\n"
@@ -408,7 +409,7 @@ def test_in_a_room_somebody_else_must_have_seen_it(server: ThreadServer) -> None
             bob.says("ack", seq=seq)
             waiting.prints("delivered")
             assert waiting.end() == 0
-    done = chatcli(*arguments[:3], "--timeout", "1s", *arguments[4:])
+    done = run_here(*arguments[:3], "--timeout", "1s", *arguments[4:])
     assert (done.returncode, done.stdout) == (6, "stored\n")
     assert done.stderr == "chatcli: Nobody in #ops confirmed it within 1s. It is stored.\n"
 
@@ -461,7 +462,7 @@ def last_seq(address: Address) -> int:
 @pytest.mark.parametrize("timeout", ["0s", "soon", "-1s", ""])
 def test_a_timeout_is_a_length_of_time(timeout: str) -> None:
     """Anything else is a mistake in the command line."""
-    done = chatcli("send", "bob", "hi", "--timeout", timeout, "--server", "127.0.0.1:1")
+    done = run_here("send", "bob", "hi", "--timeout", timeout, "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "length of time" in done.stderr
 
@@ -470,7 +471,7 @@ def test_the_text_may_stand_behind_an_option(server: ThreadServer) -> None:
     """As other programs have it; beside it there is no other text."""
     with server.joined("bob") as bob:
         for option in (("-m", "hi"), ("--message", "hi"), ("--message=hi",)):
-            assert chatcli("send", "--user", "alice", "--server", str(server.address), "bob", *option).returncode == 0
+            assert run_here("send", "--user", "alice", "--server", str(server.address), "bob", *option).returncode == 0
             bob.hears("message", text="hi")
-    done = chatcli("send", "--server", str(server.address), "bob", "-m", "hi", "--lines")
+    done = run_here("send", "--server", str(server.address), "bob", "-m", "hi", "--lines")
     assert (done.returncode, "drop the other text" in done.stderr) == (2, True)

@@ -19,6 +19,7 @@ from chatcli.client.outbox.flush import store_messages
 from chatcli.client.storage import roster, unread
 from chatcli.client.storage.files import outbox_is_empty
 from chatcli.protocol.frames import Send
+from tests.here import run_here
 from tests.support import OWN, Program, ThreadServer, chatcli, environment, eventually
 from tests.terminal import Terminal
 
@@ -67,37 +68,37 @@ def test_the_key_and_why_it_is_trusted(server: ThreadServer, where: dict[str, An
     """Of a server whose key is pinned."""
     server.joined("alice").hang_up()
     key = server.run(lambda: server.hub.server_key)
-    record = json.loads(chatcli("status", "--json", "--pin", key, **where).stdout)
+    record = json.loads(run_here("status", "--json", "--pin", key, **where).stdout)
     assert (record["key"], record["trust"]) == (key, "pinned")
 
 
 def test_without_a_server_there_is_what_is_known_here(where: dict[str, Any]) -> None:
     """Status 5, and nothing is unread that nobody knows of."""
     where["CHATCLI_SERVER"] = "127.0.0.1:1"
-    assert chatcli("send", "--spool", "bob", "hi", **where).stdout == "spooled\n"
-    done = chatcli("status", **where)
+    assert run_here("send", "--spool", "bob", "hi", **where).stdout == "spooled\n"
+    done = run_here("status", **where)
     assert done.returncode == 5
     rows = dict(line.split("\t") for line in done.stdout.splitlines())
     assert (rows["reachable"], rows["unread"], rows["spooled"]) == ("no", "-", "1")
     assert "No server answers" in done.stderr
-    prompt = chatcli("status", "--unread", "-q", **where)
+    prompt = run_here("status", "--unread", "-q", **where)
     assert (prompt.returncode, prompt.stdout, prompt.stderr) == (5, "", "")
 
 
 def test_the_number_for_a_prompt_is_asked_for_once_a_minute(server: ThreadServer, where: dict[str, Any]) -> None:
     """And found out anew where what is kept is older, or from a time to come."""
     missed(server)
-    assert chatcli("status", "--unread", **where).stdout == "3\n"
+    assert run_here("status", "--unread", **where).stdout == "3\n"
     server.joined("alice", "listen").texts(3)
-    assert chatcli("status", "--unread", **where).stdout == "3\n"
+    assert run_here("status", "--unread", **where).stdout == "3\n"
     (path,) = (Path(where["XDG_STATE_HOME"]) / "chatcli" / "status").iterdir()
     for at in (int(time.time()) - unread.FRESH, int(time.time()) + 3600, "x"):
         path.write_text(f"3\t{at}\n")
-        assert chatcli("status", "--unread", **where).stdout == "0\n"
+        assert run_here("status", "--unread", **where).stdout == "0\n"
     for count in ("9" * 16, "-1", "٣", "\x1b[31m5"):
         path.write_text(f"{count}\t{int(time.time())}\n")
-        assert chatcli("status", "--unread", **where).stdout == "0\n"
-    done = chatcli("status", "--unread", "--json", **where)
+        assert run_here("status", "--unread", **where).stdout == "0\n"
+    done = run_here("status", "--unread", "--json", **where)
     assert (done.returncode, done.stdout) == (2, "")
 
 
@@ -133,9 +134,9 @@ def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any
 def test_a_prompt_waits_for_a_silent_server_once(where: dict[str, Any], silent: socket.socket) -> None:
     """For a second; after that it is told at once for a while."""
     where["CHATCLI_SERVER"] = f"127.0.0.1:{silent.getsockname()[1]}"
-    assert chatcli("status", "--unread", "-q", **where).returncode == 5
+    assert run_here("status", "--unread", "-q", **where).returncode == 5
     assert taken(silent) > 0
-    done = chatcli("status", "--unread", **where)
+    done = run_here("status", "--unread", **where)
     assert (done.returncode, done.stdout) == (5, "")
     assert "gave no number a moment ago" in done.stderr
     assert taken(silent) == 0
@@ -147,9 +148,9 @@ def test_a_prompt_asks_a_server_that_refuses_once_a_minute(
 ) -> None:
     """A name that is unknown there, a key that is not the pinned one: -q silences that, and it is asked once."""
     server.joined("alice").hang_up()
-    done = chatcli("status", "--unread", "-q", **{**where, **options})
+    done = run_here("status", "--unread", "-q", **{**where, **options})
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
-    done = chatcli("status", "--unread", **{**where, **options})
+    done = run_here("status", "--unread", **{**where, **options})
     assert (done.returncode, done.stdout) == (5, "")
     assert "gave no number a moment ago" in done.stderr
 
@@ -159,7 +160,7 @@ def test_a_prompt_leaves_the_outbox_alone(server: ThreadServer, where: dict[str,
     server.joined("alice").hang_up()
     store_messages(server.address, "alice", [Send(new_id(), "alice", "hi")])
     for arguments, left in ((["--unread"], True), ([], False)):
-        done = chatcli("status", *arguments, **where)
+        done = run_here("status", *arguments, **where)
         assert (done.returncode, done.stderr) == (0, "")
         assert outbox_is_empty() != left
 
@@ -199,28 +200,28 @@ def test_every_command_learns_in_passing(server: ThreadServer, where: dict[str, 
     """The first one asks for everyone along with its own business; later ones note what they come across."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
-        assert chatcli("send", "bob", "hi", **where).stdout == "delivered\n"
+        assert run_here("send", "bob", "hi", **where).stdout == "delivered\n"
         assert (people(server)["bob"], rooms(server)) == ("here", {"#ops"})
         asked = roster.load(server.address, "alice").asked
         assert asked
         server.joined("carol").enters("#dev")
-    chatcli("send", "carol", "hi", **where)
+    run_here("send", "carol", "hi", **where)
     assert "carol" in people(server)
     assert rooms(server) == {"#ops"}
     assert roster.load(server.address, "alice").asked == asked
-    chatcli("rooms", **where)
+    run_here("rooms", **where)
     assert rooms(server) == {"#ops", "#dev"}
-    chatcli("send", "nobody", "hi", **where)
+    run_here("send", "nobody", "hi", **where)
     assert "nobody" not in people(server)
 
 
 def test_who_is_not_here_has_gone(server: ThreadServer, where: dict[str, Any]) -> None:
     """The list of who is here is all of them."""
     with server.joined("bob") as bob, server.joined("alice"):
-        chatcli("who", **where)
+        run_here("who", **where)
         assert people(server) == {"alice": "here", "bob": "here"}
         bob.hang_up()
-    eventually(lambda: chatcli("who", **where).stdout == "")
+    eventually(lambda: run_here("who", **where).stdout == "")
     assert people(server) == {"alice": "gone", "bob": "gone"}
 
 
@@ -237,15 +238,15 @@ def test_join_keeps_the_number_and_the_roster(server: ThreadServer, where: dict[
         assert alice.end() == 0
     with pytest.raises(unread.NotKept):
         unread.kept(server.address, "alice")
-    assert chatcli("status", "--unread", **where).stdout == "0\n"
+    assert run_here("status", "--unread", **where).stdout == "0\n"
 
 
 def test_listening_notes_people_and_has_the_number_found_out_again(server: ThreadServer, where: dict[str, Any]) -> None:
     """What was printed counts as read."""
     missed(server)
-    assert chatcli("status", "--unread", **where).stdout == "3\n"
-    assert chatcli("listen", "--count", "3", **where).returncode == 0
-    assert chatcli("status", "--unread", **where).stdout == "0\n"
+    assert run_here("status", "--unread", **where).stdout == "3\n"
+    assert run_here("listen", "--count", "3", **where).returncode == 0
+    assert run_here("status", "--unread", **where).stdout == "0\n"
     assert ("bob" in people(server), "#ops" in rooms(server)) == (True, True)
 
 

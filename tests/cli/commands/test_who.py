@@ -6,6 +6,7 @@ import datetime
 import json
 import re
 
+from tests.here import run_here
 from tests.support import ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
 
@@ -22,7 +23,7 @@ def test_names_come_one_a_line(server: ThreadServer) -> None:
 def test_json_is_one_object_a_line(server: ThreadServer) -> None:
     """Each object has the name and since when."""
     with server.joined("bob"):
-        (line,) = chatcli("who", "--json", "--server", str(server.address)).stdout.splitlines()
+        (line,) = run_here("who", "--json", "--server", str(server.address)).stdout.splitlines()
     person = json.loads(line)
     assert person["user"] == "bob"
     since = datetime.datetime.fromisoformat(person["since"])
@@ -31,13 +32,13 @@ def test_json_is_one_object_a_line(server: ThreadServer) -> None:
 
 def test_asking_makes_nobody_known(server: ThreadServer) -> None:
     """Whoever only looks is not in the chat, then or later."""
-    chatcli("who", "--server", str(server.address), CHATCLI_USER="spy")
+    run_here("who", "--server", str(server.address), CHATCLI_USER="spy")
     assert server.run(lambda: server.hub.users.find("spy")) is None
 
 
 def test_no_server_is_status_5() -> None:
     """Where nobody answers there is a sentence and no output."""
-    done = chatcli("who", "--server", "127.0.0.1:1")
+    done = run_here("who", "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("chatcli: No server answers at 127.0.0.1:1")
 
@@ -51,7 +52,7 @@ def test_members_of_a_room_are_lines_parted_by_tabs(server: ThreadServer) -> Non
                 one.enters("#ops")
         eventually(lambda: bob.asks_who() == ["bob", "cid"])
         cid.asks("away", text="lunch\tand \x1b[31m")
-        done = chatcli("who", "#OPS", *where)
+        done = run_here("who", "#OPS", *where)
         assert (done.returncode, done.stderr) == (0, "")
         rows = [line.split("\t") for line in done.stdout.splitlines()]
         assert [(user, state, text) for user, state, _, text in rows] == [
@@ -59,7 +60,7 @@ def test_members_of_a_room_are_lines_parted_by_tabs(server: ThreadServer) -> Non
             ("cid", "away", "lunch\\tand ␛[31m"),
             ("dan", "gone", ""),
         ]
-        people = [json.loads(line) for line in chatcli("who", "#ops", "--json", *where).stdout.splitlines()]
+        people = [json.loads(line) for line in run_here("who", "#ops", "--json", *where).stdout.splitlines()]
         assert [person["since"] for person in people] == [row[2] for row in rows]
         assert people[1]["text"] == "lunch\tand \x1b[31m"
         assert [person["state"] for person in people] == ["here", "away", "gone"]
@@ -89,9 +90,9 @@ def test_a_room_that_is_not_there_is_status_3(server: ThreadServer) -> None:
         bob.enters("#secret", kind="private")
     server.joined("alice").hang_up()
     for room in ("#nowhere", "#secret"):
-        done = chatcli("who", room, "--user", "alice", "--server", str(server.address))
+        done = run_here("who", room, "--user", "alice", "--server", str(server.address))
         assert (done.returncode, done.stdout) == (3, "")
         assert done.stderr.startswith(f'chatcli: There is no room "{room}" ')
-    done = chatcli("who", "bob", "--user", "alice", "--server", str(server.address))
+    done = run_here("who", "bob", "--user", "alice", "--server", str(server.address))
     assert (done.returncode, done.stdout) == (2, "")
     assert "A room is written with # and in quotes: '#bob'." in done.stderr

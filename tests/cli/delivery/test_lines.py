@@ -14,6 +14,7 @@ import pytest
 
 from chatcli.protocol.address import Address
 from tests.client.oneshot.test_client import Impostor, Line
+from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 
 
@@ -58,7 +59,7 @@ def test_many_lines_stay_in_order(server: ThreadServer) -> None:
 def test_the_server_may_be_killed_in_the_middle(tmp_path: Path) -> None:
     """All lines arrive, once and in order; the loss is told once, and the return."""
     with serving(tmp_path) as (program, address):
-        chatcli("send", "me", "hi", "--user", "bob", "--server", str(address))
+        run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         with Program("send", "--lines", "bob", "--user", "ci", "--server", str(address)) as sending:
             sending.types("".join(f"{number}\n" for number in range(100)))
             eventually(lambda: kept(address), "the first lines")
@@ -226,7 +227,7 @@ def test_what_is_open_when_the_server_wants_no_more_is_not_forgotten(tmp_path: P
             assert sending.end() == 4
     rest = "Whether 1 line arrived is not known."
     assert sending.err[-1] == ("chatcli: Off you go." if spool else f"chatcli: Off you go. {rest}")
-    rows = chatcli("outbox", XDG_STATE_HOME=str(tmp_path)).stdout.splitlines()
+    rows = run_here("outbox", XDG_STATE_HOME=str(tmp_path)).stdout.splitlines()
     assert [row.split("\t")[-1] for row in rows] == ["one"] * spool
 
 
@@ -248,7 +249,7 @@ def test_an_input_that_breaks_off_is_sent_to_there(tmp_path: Path) -> None:
     os.close(terminal)
     assert done.returncode == 2
     assert "Standard input cannot be read" in done.stderr
-    rows = chatcli("outbox", XDG_STATE_HOME=str(tmp_path)).stdout.splitlines()
+    rows = run_here("outbox", XDG_STATE_HOME=str(tmp_path)).stdout.splitlines()
     assert [row.split("\t")[-1] for row in rows] == ["one", "two"]
 
 

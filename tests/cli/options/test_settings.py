@@ -11,6 +11,7 @@ import pytest
 
 from chatcli.cli.main import cli
 from chatcli.cli.options.settings import SETTINGS
+from tests.here import run_here
 from tests.support import CONFIGURATION, ThreadServer, chatcli
 from tests.terminal import Terminal
 
@@ -37,7 +38,7 @@ def write(home: Path, text: str) -> Path:
 
 def run(home: Path, *words: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
     """Run the program to its end, with the configuration there."""
-    return chatcli(*words, stdin=stdin, XDG_CONFIG_HOME=str(home), **env)
+    return run_here(*words, stdin=stdin, XDG_CONFIG_HOME=str(home), **env)
 
 
 @pytest.mark.parametrize(
@@ -240,13 +241,13 @@ def test_switches_can_be_turned_off_again(server: ThreadServer, home: Path) -> N
     """What the file turns on, a variable turns off; what a variable turns on, a flag does."""
     write(home, f'server = "{server.address}"\nreceipts = false\n')
     for name in ("alice", "cid", "dan"):
-        run(home, "join", "--user", name)
-        run(home, "send", name, "hi", "--user", "bob")
+        server.joined(name).hang_up()
+    assert run(home, "send", "alice", "cid", "dan", "hi", "--user", "bob").returncode == 0
     run(home, "join", "--user", "alice")
     run(home, "join", "--user", "cid", CHATCLI_RECEIPTS="yes")
     run(home, "join", "--user", "dan", "--no-receipts", CHATCLI_RECEIPTS="yes")
     lines = b"/receipts alice\n/receipts cid\n/receipts dan\n"
-    done = run(home, "join", "--user", "bob", stdin=lines)
+    done = chatcli("join", "--user", "bob", stdin=lines, XDG_CONFIG_HOME=str(home))
     assert sorted(done.stdout.splitlines()) == [
         "alice has seen nothing yet of what you said",
         "cid has seen everything you said",
