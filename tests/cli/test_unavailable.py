@@ -16,6 +16,7 @@ import pytest
 
 import chatcli as library
 from chatcli.server.limits import Limits
+from chatcli.store.sqlite import connection
 from tests.disks import OpenDisk, limited_files, small_disk
 from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, serving
@@ -55,8 +56,7 @@ def fill(disk_full: Callable[[], object], caller: Caller) -> None:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadServer]:
     """A server that knows alice and bob, and waits no longer than this for a log that is locked."""
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *arguments, **how: connect(*arguments, **{**how, "timeout": 0.1}))
+    monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.1)
     with ThreadServer(tmp_path) as server:
         for name in ("alice", "bob"):
             server.joined(name).hang_up()
