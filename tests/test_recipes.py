@@ -135,7 +135,7 @@ def test_no_block_is_left_out() -> None:
         "A command for each message": 2,
         "Unread messages": 4,
         "Backups": 4,
-        "Is it well?": 2,
+        "Health checks": 2,
     }
 
 
@@ -511,7 +511,7 @@ def test_a_timer_keeps_the_newest_fourteen(world: World, tmp_path: Path) -> None
 
 def test_whether_it_is_well_is_a_status(world: World) -> None:
     """0 while it is; 5 where no server answers."""
-    near, here = blocks("Is it well?", "sh")
+    near, here = blocks("Health checks", "sh")
     for line in (near, here):
         in_peace(world.run("bash", "-euo", "pipefail", "-c", line, CHATCLI_SERVE_DATA=str(world.data)))
     world.server.stop()
