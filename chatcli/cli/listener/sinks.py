@@ -19,8 +19,8 @@ from chatcli.cli.output.records import of_heard
 from chatcli.cli.output.streams import STDOUT, detail, has_output, warn
 from chatcli.cli.output.tables import json_line, message_cells, message_text, tabbed
 from chatcli.cli.output.times import moment
-from chatcli.client.transport.backoff import backoff
 from chatcli.client.transport.descriptors import blocking
+from chatcli.client.transport.reconnect import backoff
 
 if TYPE_CHECKING:
     from chatcli.client.feed.listener import Delivery, Listener

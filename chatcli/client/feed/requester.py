@@ -10,7 +10,7 @@ import msgspec
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.credentials import Login
 from chatcli.client.transport.aio import Connection, connect
-from chatcli.client.transport.backoff import backoff
+from chatcli.client.transport.reconnect import backoff
 from chatcli.errors import ChatError, InputError, ProtocolError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode

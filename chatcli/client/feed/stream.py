@@ -11,7 +11,7 @@ from chatcli.client.feed.anchors import Place
 from chatcli.client.feed.resumption import Glimpse, OtherLog, Resumed, resume
 from chatcli.client.feed.seek import first_newer
 from chatcli.client.transport.aio import Connection, connect
-from chatcli.client.transport.backoff import backoff
+from chatcli.client.transport.reconnect import backoff
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import (
     MAX_SEQ,

@@ -28,7 +28,7 @@ from chatcli.client.interactive.sequences import without
 from chatcli.client.interactive.session import Talk
 from chatcli.client.transport import descriptors
 from chatcli.client.transport.aio import connect
-from chatcli.client.transport.backoff import backoff
+from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.errors import InputError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Message
@@ -256,16 +256,13 @@ class _Desk:
         try:
             return await connect()
         except ServerUnavailable as error:
+            absent = error
             self.refuse(str(error))
         if (await self._line(WAIT_OR_LEAVE)).casefold() not in WAIT:
             raise ServerUnreachable(f"Not joined: there is no server at {server}.")
         _write(f"Waiting for a server at {server}. Ctrl-C leaves.\n")
         sys.stdout.flush()
-        for wait in backoff():
-            await asyncio.sleep(wait)
-            with contextlib.suppress(ServerUnavailable):
-                return await connect()
-        raise AssertionError  # backoff never ends
+        return await retry_async(connect, RetryPolicy(), wait=asyncio.sleep, after=absent)
 
     async def _line(self, question: str) -> str:
         _write(question)

@@ -13,7 +13,7 @@ from chatcli.client.chat.events import Event, Notice, Trouble
 from chatcli.client.errors import as_exception
 from chatcli.client.interactive.cache_writer import EVERY, Noting
 from chatcli.client.transport.aio import GOODBYE, Connection, LinkState, connect
-from chatcli.client.transport.backoff import backoff
+from chatcli.client.transport.reconnect import RetryPolicy, backoff, retry_async
 from chatcli.errors import InputError, Refused, ServerUnavailable, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Ack, Bye, ClientFrame, Send, Sent, ServerBye, ServerFrame, Welcome
@@ -286,20 +286,21 @@ class Talk:
         while connection is not None:
             try:
                 await self._take_all(connection)
-            except ServerUnavailable as lost:
+            except ServerUnavailable as error:
+                lost = error
                 self._connection = None
                 self._unanswered += self._chat.unanswered()
                 self._note_outbox()
                 self._keep_soon()
                 await connection.close()
                 self._view.draw(
-                    [Notice(f"Connection lost: {lost} Trying again; what you type meanwhile is sent then.")]
+                    [Notice(f"Connection lost: {error} Trying again; what you type meanwhile is sent then.")]
                 )
             except Refused as refusal:
                 if refusal.code == codes.LEFT and self._parting:
                     return
                 raise
-            connection = self._begin(*await self._connect_again())
+            connection = self._begin(*await self._connect_again(lost))
             self._view.draw([Notice("Connected again."), *self._unanswered])
             self._unanswered = []
             self._tell()
@@ -326,22 +327,23 @@ class Talk:
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])
 
-    async def _connect_again(self) -> tuple[Connection, Welcome]:
-        for wait in backoff():
-            self._hurry.clear()
-            self._apart = LinkState("waiting", until=asyncio.get_running_loop().time() + wait)
-            self._tell()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._hurry.wait()
-            self._apart = LinkState("connecting")
-            self._tell()
-            try:
-                connection, welcome = await connect(self._login, self._chat.hello())
-            except ServerUnavailable:
-                continue
-            if not self._chat.put_back(welcome):
-                return connection, welcome
-            await connection.close()
-            self._view.draw([Notice(_PUT_BACK)])
-        raise AssertionError  # backoff never ends
+    async def _connect_again(self, lost: ServerUnavailable) -> tuple[Connection, Welcome]:
+        return await retry_async(self._connect, RetryPolicy(), wait=self._wait_to_connect, after=lost)
+
+    async def _wait_to_connect(self, seconds: float) -> None:
+        self._hurry.clear()
+        self._apart = LinkState("waiting", until=asyncio.get_running_loop().time() + seconds)
+        self._tell()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._apart = LinkState("connecting")
+        self._tell()
+
+    async def _connect(self) -> tuple[Connection, Welcome]:
+        connection, welcome = await connect(self._login, self._chat.hello())
+        if not self._chat.put_back(welcome):
+            return connection, welcome
+        await connection.close()
+        self._view.draw([Notice(_PUT_BACK)])
+        raise ServerUnavailable(_PUT_BACK)  # this connection goes on after a message that the log no longer has

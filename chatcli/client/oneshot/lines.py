@@ -14,8 +14,8 @@ from chatcli.client.outbox.batch import check_recipients
 from chatcli.client.outbox.flush import flush_outbox
 from chatcli.client.outbox.store import Outbox
 from chatcli.client.storage.files import outbox_directory
-from chatcli.client.transport.backoff import backoff
 from chatcli.client.transport.blocking import TIMEOUT, broken_sentence, logged_in
+from chatcli.client.transport.reconnect import backoff
 from chatcli.errors import ChatError, InputError, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol.frames import Bye, ClientFrame, Ping, Welcome
 

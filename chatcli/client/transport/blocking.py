@@ -7,7 +7,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, login_refusal
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.keys import Channel
 
 TIMEOUT: Final = 10.0  # seconds for a request and its answer, all attempts together
-_TRIES: Final = 4
-_BETWEEN_TRIES: Final = 0.3  # seconds, more each time: a server that is restarted is back in a second or two
+_BETWEEN_TRIES: Final = (0.3, 0.6, 0.9)  # seconds: a server that is restarted is back in a second or two
 _AT_ONCE: Final = 0.001  # seconds; zero would mean non-blocking, which TLS sockets treat differently
 _CHUNK: Final = 64 * 1024  # bytes read at a time
 
@@ -232,37 +231,63 @@ def with_retries(
 
 
 def _try(login: Login, purpose: Purpose, run: Callable[[Connection], Result], timeout: float) -> Result:
-    hello = login.hello(purpose)
-    deadline = time.monotonic() + timeout
-    broken = ""
-    uncertain = False  # the server may have a message that it has not acknowledged
-    for attempt in range(_TRIES):
-        if broken and time.monotonic() + attempt * _BETWEEN_TRIES > deadline:
-            break
-        time.sleep(attempt * _BETWEEN_TRIES)
-        try:
-            opened = connect(login, deadline, hello)
-        except ServerUnreachable as error:
-            if not (broken or isinstance(error, HungUp)):
-                raise
-            broken = broken or str(error)
-            _detail_failure(error)
-            continue
-        login = login.without_prompt()  # the next try is no first contact
+    attempts = _Attempts(login, purpose, run, time.monotonic() + timeout)
+    try:
+        return attempts.make()
+    except HungUp as error:
+        from chatcli.client.transport.reconnect import RetryPolicy, retry
+
+        policy = RetryPolicy(lambda: iter(_BETWEEN_TRIES), lambda: attempts.deadline - time.monotonic())
+        return retry(attempts.make, policy, wait=time.sleep, after=error)
+
+
+class _Attempts(Generic[Result]):
+    """Attempts to have one operation done, each on a connection of its own.
+
+    Attributes:
+        deadline: when to give up, by the monotonic clock; the operation may move it.
+    """
+
+    def __init__(self, login: Login, purpose: Purpose, run: Callable[[Connection], Result], deadline: float) -> None:
+        self.deadline = deadline
+        self._login = login
+        self._hello = login.hello(purpose)
+        self._run = run
+        self._broken = ""  # what happened to the newest connection that broke
+        self._uncertain = False  # the server may have a message that it has not acknowledged
+
+    def make(self) -> Result:
+        """Make one attempt.
+
+        Raises:
+            HungUp: the connection broke, or there was one before and there is none now: it is worth another attempt.
+            ChatError: as :func:`with_retries`.
+        """
+        opened = self._connect()
+        login = self._login = self._login.without_prompt()  # the next attempt is no first contact
         with opened.socket:
-            connection = Connection(opened, login, deadline, _observer(login))
+            connection = Connection(opened, login, self.deadline, _observer(login))
             try:
-                connection.log_in(hello, hello_sent=opened.hello_sent)
-                result = run(connection)
+                connection.log_in(self._hello, hello_sent=opened.hello_sent)
+                result = self._run(connection)
             except (OSError, ServerUnreachable) as error:  # the latter is how a server that stops says so
-                uncertain = uncertain or connection.message_sent
-                broken = broken_sentence(login.server, error, uncertain=uncertain)
-                deadline = connection.deadline
+                self.deadline = connection.deadline
+                self._uncertain = self._uncertain or connection.message_sent
+                self._broken = broken_sentence(login.server, error, uncertain=self._uncertain)
                 _detail_failure(error)
-                continue
+                raise HungUp(self._broken) from None
             connection.finish()
             return result
-    raise ServerUnreachable(broken)
+
+    def _connect(self) -> Opened:
+        try:
+            return connect(self._login, self.deadline, self._hello)
+        except ServerUnreachable as error:
+            if not (self._broken or isinstance(error, HungUp)):
+                raise
+            self._broken = self._broken or str(error)
+            _detail_failure(error)
+            raise HungUp(self._broken) from None
 
 
 def _observer(login: Login) -> RosterObserver | None:

@@ -64,7 +64,7 @@ Attempt: TypeAlias = "Greeting | TlsAttempt"
 
 
 class HungUp(ServerUnreachable):
-    """An address took the connection and ended it, as a server does that is just being started again."""
+    """A connection was established, and ended before its time, as by a server that is being restarted."""
 
 
 class _Foreign(OSError):

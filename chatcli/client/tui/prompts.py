@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -16,7 +16,7 @@ from prompt_toolkit.renderer import print_formatted_text
 
 from chatcli.client.interactive.login import WAIT, WAIT_OR_LEAVE, Greeted
 from chatcli.client.interactive.preferences import Looks
-from chatcli.client.transport.backoff import backoff
+from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.modes import Modes
 from chatcli.client.tui.terminal.output import WholeOutput
@@ -76,10 +76,11 @@ class TerminalPrompts:
         try:
             return await connect()
         except ServerUnavailable as error:
+            absent = error
             self.refuse(str(error))
         if (await self.ask(WAIT_OR_LEAVE, empty=True)).casefold() not in WAIT:
             raise ServerUnreachable(f"Not joined: there is no server at {server}.")
-        return await _Waiting(server, self._depth, self._modes).until_there(connect)
+        return await _Waiting(server, self._depth, self._modes).until_there(connect, absent)
 
 
 class _Waiting:
@@ -92,7 +93,7 @@ class _Waiting:
         self._session = _session(depth, modes, erase_when_done=True, refresh_interval=0.25)
         self._hurry = asyncio.Event()
 
-    async def until_there(self, connect: Callable[[], Awaitable[Greeted]]) -> Greeted:
+    async def until_there(self, connect: Callable[[], Awaitable[Greeted]], absent: ServerUnavailable) -> Greeted:
         """Connect once a server answers.
 
         Raises:
@@ -100,7 +101,8 @@ class _Waiting:
             ChatError: as ``connect`` raises it, except ServerUnavailable.
         """
         keys = asyncio.create_task(self._keys(), name="waiting-keys")
-        trying = asyncio.create_task(self._try(connect, backoff()), name="waiting")
+        attempts = retry_async(connect, RetryPolicy(), wait=self._wait, after=absent)
+        trying = asyncio.create_task(attempts, name="waiting")
         try:
             await asyncio.wait({keys, trying}, return_when=asyncio.FIRST_COMPLETED)
             if keys.done():
@@ -111,19 +113,13 @@ class _Waiting:
                 task.cancel()
             await asyncio.gather(keys, trying, return_exceptions=True)
 
-    async def _try(self, connect: Callable[[], Awaitable[Greeted]], waits: Iterator[float]) -> Greeted:
-        while True:
-            wait = next(waits)
-            self._hurry.clear()
-            self._next = self._loop.time() + wait
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._hurry.wait()
-            self._next = 0.0
-            try:
-                return await connect()
-            except ServerUnavailable:
-                continue
+    async def _wait(self, seconds: float) -> None:
+        self._hurry.clear()
+        self._next = self._loop.time() + seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._next = 0.0
 
     async def _keys(self) -> None:
         while True:

@@ -372,7 +372,7 @@ def test_a_page_that_was_read_is_not_read_again() -> None:
 
 def test_who_asks_is_told_apart_from_who_is_asked_for(server: ThreadServer) -> None:
     """Both are unknown here, and it matters which: one may have to say who they are."""
-    with pytest.raises(UnknownAsker, match="Nobody called spy"):
+    with pytest.raises(UnknownAsker, match='Nobody called "spy"'):
         client(server.address, "spy").read(History("bob"), 1)
     server.joined("alice").hang_up()
     with pytest.raises(UnknownRecipient) as unknown:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import threading
 from pathlib import Path
@@ -18,21 +17,11 @@ from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import Trust
 from chatcli.client.interactive.session import Talk
 from chatcli.client.transport.aio import connect
-from chatcli.client.transport.backoff import backoff
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address
 from chatcli.protocol.keys import PLAIN
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import OWN, ThreadServer
-
-
-def test_waits_grow_with_jitter_up_to_eight_seconds() -> None:
-    """The first wait is short, later ones longer, none beyond the longest, and no two clients wait alike."""
-    waits = list(itertools.islice(backoff(), 200))
-    assert waits[0] <= 0.5
-    assert max(waits) <= 8
-    assert max(waits[20:]) > 4
-    assert len(set(waits)) > 190
 
 
 def greet(address: Address, user: str = "alice") -> str:
