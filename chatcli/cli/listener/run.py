@@ -12,10 +12,10 @@ from chatcli.cli.output.streams import give_up, note
 from chatcli.client.feed.background_flush import BackgroundFlush
 from chatcli.client.feed.filter import MessageFilter
 from chatcli.client.feed.listener import Listener, Since, open_cursor
+from chatcli.client.feed.observer import FeedObserver
 from chatcli.client.feed.sources import check_sources
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
-from chatcli.client.interactive.cache_writer import Overheard
 from chatcli.errors import ServerUnreachable
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -60,7 +60,7 @@ class Attendance:
         service = wish.command is not None or wish.name is not None
         self._flush = BackgroundFlush(wish.login)
         self._stream = Stream(wish.login, note, patient=service, on_connect=self._flush.start, own=wish.name is None)
-        self._overheard = Overheard(wish.login.server, wish.login.user, reading=wish.name is None)
+        self._observer = FeedObserver(wish.login.server, wish.login.user, reading=wish.name is None)
 
     async def run(self) -> int:
         """Listen; return the exit status.
@@ -91,7 +91,7 @@ class Attendance:
         finally:
             await self._flush.stop()
             await listener.close()
-            self._overheard.write()
+            self._observer.write()
         return self._status(late=late)
 
     def _status(self, *, late: bool) -> int:
@@ -130,7 +130,7 @@ class Attendance:
         while self._left is None or self._left > 0:
             heard = (await listener.receive())[: self._left]
             await hand.take(heard)
-            self._overheard.note(name for one in heard for name in (one.message.sender, one.message.to))
+            self._observer.record(name for one in heard for name in (one.message.sender, one.message.to))
             if self._left is not None:
                 self._left -= len(heard)
         await self._flush.wait()
