@@ -27,9 +27,15 @@ class Command(NamedTuple):
 
 
 class Unclear(NamedTuple):
-    """A line that means nothing; the sentence says what to write instead."""
+    """A line that means nothing.
+
+    Attributes:
+        sentence: what to write instead.
+        is_text: whether the line is a text that lacks its recipient, or a recipient that lacks its text.
+    """
 
     sentence: str
+    is_text: bool = False
 
 
 class CommandHelp(NamedTuple):
@@ -167,8 +173,8 @@ _ENDS: Final = "?!.,;:\u2026\uff1f\uff01\u3002"  # of sentences
 _PROSE: Final = "me"  # the word of a command with which a text may well begin, or end: "me too", "help me"
 _SAID: Final = frozenset({"say", "reply", "msg", "me"})  # commands that say a text, which may have several lines
 
-TO_WHOM: Final = 'To whom? Write "name: text" or "#room: text". Type "help" for more.'
-NOTHING_YET: Final = "Nothing to say yet:"
+#: The meaning of a text without a recipient.
+NO_RECIPIENT: Final = Unclear('To whom? Write "name: text" or "#room: text". Type "help" for more.', is_text=True)
 _WIDTH: Final = 80  # columns, for help
 _NEAR: Final = 0.75  # of 1, for a word to pass for a slip of the finger
 
@@ -286,7 +292,7 @@ def _lines(line: str, conversation: str, known: Callable[[str], bool]) -> Say | 
         to, _, rest = split_address(line)
         if not conversation or known(to):
             return Say(to, rest.removeprefix(" ").rstrip("\r\n"))
-    return Say(conversation, text) if conversation else Unclear(TO_WHOM)
+    return Say(conversation, text) if conversation else NO_RECIPIENT
 
 
 def _slashed(line: str, conversation: str) -> Say | Command | Unclear:
@@ -348,9 +354,9 @@ def _parse_message(line: str) -> Say | Command | Unclear:
     if _is_to_server(line):
         return _command(text.strip(), prefix="server:")
     if not _is_addressed(line):
-        return Unclear(TO_WHOM)
+        return NO_RECIPIENT
     if not text.strip():
-        return Unclear(f'{NOTHING_YET} write the text after "{to}:".')
+        return Unclear(f'Nothing to say yet: write the text after "{to}:".', is_text=True)
     return Say(to, text.removeprefix(" ").rstrip("\r\n"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatcli.client.identity.environment import login_name
-from chatcli.client.interactive.login import suggestion
+from chatcli.client.interactive.login import suggest_name
 from chatcli.protocol.address import Address
 from tests.support import ThreadServer, eventually, serving
 from tests.terminal import Terminal
@@ -51,7 +51,7 @@ def test_plain_lines_on_a_terminal(server: ThreadServer, arguments: list[str], e
 def test_a_name_is_asked_for_in_plain_lines(server: ThreadServer) -> None:
     """One that cannot be had is refused with a sentence, and asked for again; Ctrl-D gives up."""
     with server.joined("bob"), join(server, "--plain") as alice:
-        alice.shows(f"Your name: [{suggestion(login_name())}]")
+        alice.shows(f"Your name: [{suggest_name(login_name())}]")
         alice.types("two words\n")
         alice.shows("no spaces")
         alice.types("bob\n")

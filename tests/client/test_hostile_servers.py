@@ -46,17 +46,14 @@ def test_the_interactive_client_takes_whatever_comes(
     chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     for greeted in (welcome, again):
         chat.hello()
-        if chat.put_back(greeted):
+        if chat.find_reset(greeted):
             chat.hello()
-        chat.welcomed(greeted)
+        chat.connected(greeted)
         for said in talk:
-            if isinstance(said, str):
-                events, _ = chat.typed(said)
-            else:
-                events, _ = chat.heard(said)
+            events = chat.typed(said).events if isinstance(said, str) else chat.receive(said).events
             for event in events:
                 assert "\x1b" not in plain(render(event, TODAY))
-        chat.unanswered()
+        chat.disconnected()
 
 
 @settings(max_examples=15, deadline=None)

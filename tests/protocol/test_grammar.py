@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatcli.protocol.grammar import (
     COMMANDS,
-    TO_WHOM,
+    NO_RECIPIENT,
     Command,
     CommandHelp,
     Say,
@@ -110,13 +110,13 @@ def test_an_unknown_command_is_answered_with_the_nearest_one(line: str, said: st
 )
 def test_a_text_without_a_recipient_asks_to_whom(line: str) -> None:
     """Where no single name stands before a colon, the answer shows how a message is written."""
-    assert parse_line(line) == Unclear(TO_WHOM)
+    assert parse_line(line) == NO_RECIPIENT
 
 
 @pytest.mark.parametrize("line", ["bob:", "bob: ", "bob :\t\n"])
 def test_an_empty_text_is_not_sent(line: str) -> None:
     """A name with nothing behind its colon is told that there is nothing to say."""
-    assert parse_line(line) == Unclear('Nothing to say yet: write the text after "bob:".')
+    assert parse_line(line) == Unclear('Nothing to say yet: write the text after "bob:".', is_text=True)
 
 
 @pytest.mark.parametrize("line", ["", " ", "\n", "\t \r\n", "\u3000"])
@@ -247,7 +247,7 @@ def test_where_a_conversation_is_open_a_text_goes_there(line: str) -> None:
     [
         ("bob: hi", Say("bob", "hi")),
         (" bob :hi", Say("bob", "hi")),
-        ("bob:", Unclear('Nothing to say yet: write the text after "bob:".')),
+        ("bob:", Unclear('Nothing to say yet: write the text after "bob:".', is_text=True)),
         ("who", Command("who")),
         ("exit", Command("exit")),
         ("help mute", Command("help", "mute")),

@@ -82,7 +82,8 @@ def command(
     was said before, as "/answer yes" and "/reply thanks", waits until that has come, and an answer 5 seconds longer for
     its question.
     """
-    from chatcli.client.chat.chat import Arrival, Chat
+    from chatcli.client.chat.chat import Chat
+    from chatcli.client.chat.greeting import Arrival
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.environment import new_id
     from chatcli.client.identity.key import load_identity
@@ -98,11 +99,11 @@ def command(
     identity = load_identity(config_directory())
     present: Present = "takeover" if takeover else "attach" if attach else "refuse"
     arrival = Arrival(
-        key_text(identity.public),
-        new_id(),
-        present,
-        link or "",
-        invite or "",
+        key=key_text(identity.public),
+        client=new_id(),
+        present=present,
+        link=link or "",
+        invite=invite or "",
         receipts=receipts,
         rooms=rooms,
         whole=not on_terminal,  # what reads a pipe wants everything

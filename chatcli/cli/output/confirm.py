@@ -40,7 +40,7 @@ def _answer(question: str, terminal: IO[str]) -> bool | None:
         click.echo(err=True)
         return False
     if "\x1b" in line:  # an answer of the terminal's to another program, or a key in an encoding that was left on
-        from chatcli.client.interactive.sequences import without
+        from chatcli.client.interactive.sequences import strip_sequences
 
-        line = without(line)
+        line = strip_sequences(line)
     return {"yes": True, "no": False}.get(line.strip().lower())

@@ -1,4 +1,4 @@
-"""Lines that may have been meant otherwise than they would be carried out: each is held until a second Enter."""
+"""Typed lines that may have been meant otherwise: with a recipient, as a text, as a command, or as an answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from chatcli.client.chat.contacts import Contacts
-from chatcli.client.chat.questions import NO_CHOICE, OpenQuestions, Question, answered_with, asker
+from chatcli.client.chat.questions import NO_CHOICE, OpenQuestions, Question, answered_with
 from chatcli.errors import InputError
 from chatcli.protocol.grammar import (
-    TO_WHOM,
+    NO_RECIPIENT,
     Command,
     Say,
     Unclear,
@@ -21,16 +21,16 @@ from chatcli.protocol.grammar import (
 from chatcli.protocol.names import ROOM_SIGN, check_room_name, fold, is_room
 from chatcli.protocol.text import printable_line
 
-#: Where a line comes from: the keyboard; the clipboard; an earlier visit or the lines that were sent before; or several
-#: lines that a terminal has handed out at once, which is how it pastes where it does not mark a paste.
+#: Where a line comes from: the keyboard; the clipboard; an earlier visit or the history of the input line; or several
+#: lines that a terminal delivers at once, which is a paste in terminals that do not mark one.
 Origin = Literal["typed", "pasted", "kept", "burst"]
 Meaning = Say | Command | Unclear | None
 
 _SCHEMES: Final = frozenset(
     ("mailto", "tel", "sms", "xmpp", "magnet", "data", "urn", "news", "irc", "ircs", "git", "sip", "geo", "bitcoin")
 )
-_OPENING: Final = "([{<\"'`*_„“«"  # may stand in front of a word
-_QUOTING: Final = "([{<\"'`*„“«"  # begins what is quoted or marked, and nobody's name
+_OPENING: Final = "([{<\"'`*_„“«"  # may precede a word
+_QUOTING: Final = "([{<\"'`*„“«"  # begins a quotation or markup, and nobody's name
 # A smiley after its eyes, or what follows the first colon of :this:
 _SMILEY: Final = re.compile(r"[-^']?[)(\]\[}{/\\|*>DPpOoXxSs$3]+(?![^\W_])|[\w+-]+[:：]")
 _PORT: Final = re.compile(r"\d+(?!\w)")
@@ -38,118 +38,38 @@ _SHOWN: Final = 40  # characters of a line in a sentence
 
 
 class Doubt(NamedTuple):
-    """Why a line is held.
+    """The reason to hold a line.
 
     Attributes:
         reason: what may have been meant, as the beginning of a sentence.
-        meaning: what the line is taken for at the second Enter.
-        way: how the other meaning is written; empty where nothing needs to be said.
-        word: after a second Enter the same is not asked again for this; empty where it always is.
+        meaning: what a second Enter does.
+        remedy: how to write the other meaning; empty if nothing needs to be said.
+        key: what the user confirms with a second Enter, and is not asked again; empty if they are asked each time.
     """
 
     reason: str
     meaning: Meaning
-    way: str = ""
-    word: str = ""
+    remedy: str = ""
+    key: str = ""
 
 
-class Held(InputError):
-    """A line was not carried out: Enter once more does what the sentence says."""
-
-
-class Doubts:
-    """Knows the line that is held, and what the user has confirmed.
+class DoubtFinder:
+    """Finds the reason to hold a line, if there is one.
 
     Args:
         contacts: the people and rooms that the user knows of.
         questions: those that the user may answer.
-        scripted: whether a program writes the lines. Such a line is refused where its words alone make it doubtful, and
-            not by who is known at the moment; nobody is there who could confirm it.
+        scripted: whether a program writes the lines: only their words make them doubtful then.
     """
 
     def __init__(self, contacts: Contacts, questions: OpenQuestions, *, scripted: bool) -> None:
         self._contacts = contacts
         self._questions = questions
         self._scripted = scripted
-        self._line = ""
-        self._meaning: Meaning = None
-        self._confirmed: set[str] = set()
         self._texts: set[str] = set()  # words before a colon that the user has confirmed to be text, folded
 
-    @property
-    def line(self) -> str:
-        """The line that is held; empty where none is."""
-        return self._line
-
-    def says(self, line: str) -> str:
-        """Return what Enter does with a line that is typed while a question waits; empty where that is no matter."""
-        if line and line == self._line:
-            return f"Enter: {self._act(line, self._meaning)}"
-        if line.strip() and self._answer(line) is not None:
-            return f'Enter asks once what "{printable_line(line.strip())}" is meant for'
-        return ""
-
-    def settled(self, line: str, meaning: Meaning, origin: Origin = "typed", changed: str = "") -> Meaning:
-        """Return what a line means, once there is no doubt of it.
-
-        Args:
-            line: as it was typed.
-            meaning: what it is taken for.
-            origin: where it comes from.
-            changed: what it has come to do since it was begun; empty where it does the same.
-
-        Raises:
-            Held: there is, and the line waits for a second Enter.
-            InputError: there is, and nobody to be asked.
-        """
-        before, self._line = self._line, ""
-        doubt = Doubt("Something has come meanwhile", meaning) if changed else self._doubt(line, meaning, origin)
-        if before and before == line:
-            if doubt is not None and doubt.meaning == self._meaning:
-                return self._confirm(doubt)
-            if doubt is None and meaning != self._meaning:  # what the user has read is not so any more
-                doubt = Doubt("Somebody has come or gone meanwhile", meaning)
-        if doubt is None:
-            return meaning
-        if doubt.word and doubt.word in self._confirmed:
-            return doubt.meaning
-        if self._scripted:
-            raise InputError(f"Not sent: {doubt.reason}; {doubt.way}.")
-        self._line, self._meaning = line, doubt.meaning
-        reason = doubt.reason if doubt.reason.endswith("?") else f"{doubt.reason}:"
-        way = f"; {doubt.way}" if doubt.way else ""
-        raise Held(f"{reason} Enter once more {changed or self._act(line, doubt.meaning)}{way}.")
-
-    def _confirm(self, doubt: Doubt) -> Meaning:
-        if doubt.word:
-            self._confirmed.add(doubt.word)
-        kind, _, word = doubt.word.partition(" ")
-        if kind == "name":
-            self._texts.add(word)
-        elif kind == "person":
-            self._texts.discard(word)
-        return doubt.meaning
-
-    def _act(self, line: str, meaning: Meaning) -> str:
-        match meaning:
-            case Say(to, text):
-                if text == line.rstrip("\r\n") and "\n" in text:
-                    return f"says all of it to {printable_line(to)} as one message"
-                if text == line.rstrip("\r\n"):
-                    return f"says the line to {printable_line(to)} as it stands"
-                return f'says "{_short(text)}" to {printable_line(to)}'
-            case Command("answer", argument):
-                question = self._question(argument)
-                return f"answers {asker(question)} with {_choice(argument, question)}" if question else "answers"
-            case Command(word):
-                return f"carries out /{word}"
-        return "does nothing"
-
-    def _question(self, argument: str) -> Question | None:
-        seq = argument.partition(" ")[0]
-        return next((one for one in self._questions.open() if str(one.seq) == seq), None)
-
-    def _doubt(self, line: str, meaning: Meaning, origin: Origin) -> Doubt | None:
+    def find(self, line: str, meaning: Meaning, origin: Origin) -> Doubt | None:
+        """Return the reason to hold a line; None if there is none."""
         if self._scripted:
             return self._command(line, meaning, lambda _: False)
         if origin == "pasted":
@@ -157,10 +77,26 @@ class Doubts:
         if origin == "burst":
             count = line.strip().count("\n") + 1
             return Doubt(f"{count} lines pasted", meaning) if isinstance(meaning, Say) else None
-        for look in (self._answer_or_text, self._whom, self._addressed, self._named, self._mentioned):
-            if doubt := look(line, meaning):
+        for find in (self._answer_or_text, self._recipient, self._addressed, self._named, self._mentioned):
+            if doubt := find(line, meaning):
                 return doubt
         return self._several_lines(line, meaning, origin) or self._command(line, meaning, self._contacts.is_known)
+
+    def confirm(self, key: str) -> None:
+        """Record that the user has confirmed the meaning of a line whose doubt has this key."""
+        kind, _, word = key.partition(" ")
+        if kind == "name":
+            self._texts.add(word)
+        elif kind == "person":
+            self._texts.discard(word)
+
+    def possible_answer(self, line: str) -> tuple[Question, int | None] | None:
+        """Return the question that a line may answer, and the number of its choice if it has such a choice."""
+        for question in (*self._questions.open(), *self._questions.lately()):
+            choice = answered_with(line, question)
+            if choice is not None:
+                return question, choice if choice != NO_CHOICE else None
+        return None
 
     def _is_text(self, line: str, meaning: Meaning) -> bool:
         """Return whether a line names no recipient, and goes to the open conversation as it stands."""
@@ -172,33 +108,25 @@ class Doubts:
 
     # What may be an answer
 
-    def _answer(self, line: str) -> tuple[Question, int | None] | None:
-        """Return the question that a line may be meant to answer, and the choice if there is such a one."""
-        for question in (*self._questions.open(), *self._questions.lately()):
-            choice = answered_with(line, question)
-            if choice is not None:
-                return question, choice if choice != NO_CHOICE else None
-        return None
-
     def _answer_or_text(self, line: str, meaning: Meaning) -> Doubt | None:
-        if not (self._is_text(line, meaning) or meaning == Unclear(TO_WHOM)):
+        if not (self._is_text(line, meaning) or meaning == NO_RECIPIENT):
             return None
-        if (found := self._answer(line)) is None:
+        if (found := self.possible_answer(line)) is None:
             return None
         question, choice = found
-        said = f'{"" if self._current else "To whom? "}"{_short(line)}"'
-        way = f"/say {_short(line)} says it to {printable_line(self._current)}" if self._current else ""
+        said = f'{"" if self._current else "To whom? "}"{shortened(line)}"'
+        remedy = f"/say {shortened(line)} says it to {printable_line(self._current)}" if self._current else ""
         if question in self._questions.open() and choice is not None:
             act = Command("answer", f"{question.seq} [{choice + 1}]")
-            return Doubt(f"{said} may be meant for the question", act, way)
+            return Doubt(f"{said} may be meant for the question", act, remedy)
         over = "no choice of the question" if question in self._questions.open() else "too late for the question"
         return Doubt(f"{said} is {over}", meaning, "", f"over {question.seq} {line}") if self._current else None
 
     # Whom a line may be meant for
 
-    def _whom(self, line: str, meaning: Meaning) -> Doubt | None:
+    def _recipient(self, line: str, meaning: Meaning) -> Doubt | None:
         writer = self._contacts.conversations.only_writer()
-        if meaning != Unclear(TO_WHOM) or not writer:
+        if meaning != NO_RECIPIENT or not writer:
             return None
         return Doubt("To whom?", Say(writer, line.rstrip("\r\n")), 'or write "name: text"')
 
@@ -211,9 +139,11 @@ class Doubts:
             return None
         here = printable_line(self._current)
         if self._current and fold(to) in self._texts:
-            return Doubt(f"Somebody is called {printable_line(to)} now", meaning, _say(here), f"person {fold(to)}")
+            return Doubt(
+                f"Somebody is called {printable_line(to)} now", meaning, _to_say_it(here), f"person {fold(to)}"
+            )
         if self._current and (sign := _sign_with_colon(to, rest)):
-            return Doubt(f"That may be a {sign}", meaning, _say(here))
+            return Doubt(f"That may be a {sign}", meaning, _to_say_it(here))
         if begins_like_command(meaning.text):
             return Doubt("A command stands at the beginning of a line", meaning, "", f"slash {meaning.text.split()[0]}")
         return None
@@ -231,16 +161,16 @@ class Doubts:
             return Doubt("A message goes to one person or room", meaning) if several else None
         bare = to.removeprefix("@")
         if bare != to and self._contacts.is_known(bare):
-            way = f'write "{printable_line(bare)}: …" to talk to {printable_line(bare)}'
-            return Doubt(f"{printable_line(to)} is only a mention", meaning, way, f"mention {fold(bare)}")
+            remedy = f'write "{printable_line(bare)}: …" to talk to {printable_line(bare)}'
+            return Doubt(f"{printable_line(to)} is only a mention", meaning, remedy, f"mention {fold(bare)}")
         if not may_be_name(to, rest) or _is_smiley(line, rest):
             return self._after_other_sign(line, meaning)
         name = printable_line(to)
         meant = self._contacts.resembling(to)
         hint = f"; did you mean {printable_line(meant)}?" if meant else ""
-        way = f'write "/to {name}" to talk to somebody new'
+        remedy = f'write "/to {name}" to talk to somebody new'
         word = "" if meant else f"name {fold(to)}"  # a slip of the finger is asked about each time
-        return Doubt(f"Nobody called {name} is known{hint}", meaning, way, word)
+        return Doubt(f"Nobody called {name} is known{hint}", meaning, remedy, word)
 
     def _after_other_sign(self, line: str, meaning: Meaning) -> Doubt | None:
         """Return the doubt of a text that begins with somebody's name and a sign beside the colon, or with a room."""
@@ -248,12 +178,12 @@ class Doubts:
         name = re.split(r"[;∶ː]", first)[0]
         elsewhere = bool(name) and not self._contacts.conversations.is_current(name)
         if name != first and elsewhere and self._contacts.is_known(name):
-            way = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
-            return Doubt(f"Only a colon makes {printable_line(name)} the recipient", meaning, way)
+            remedy = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
+            return Doubt(f"Only a colon makes {printable_line(name)} the recipient", meaning, remedy)
         room = first.rstrip(".,;!?-")
         if is_room(room) and room != ROOM_SIGN and elsewhere and _is_room_name(room):
-            way = f'write "{printable_line(room)}: …" to say it in {printable_line(room)}'
-            return Doubt(f"No colon stands after {printable_line(room)}", meaning, way, f"room {fold(room)}")
+            remedy = f'write "{printable_line(room)}: …" to say it in {printable_line(room)}'
+            return Doubt(f"No colon stands after {printable_line(room)}", meaning, remedy, f"room {fold(room)}")
         return None
 
     def _mentioned(self, line: str, meaning: Meaning) -> Doubt | None:
@@ -264,9 +194,9 @@ class Doubts:
         name = first[1:].rstrip(".,:;!?-")
         if first[0] not in "@＠" or self._contacts.conversations.is_current(name) or not _is_room_name(f"#{name}"):
             return None
-        way = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
+        remedy = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
         here = printable_line(self._current)
-        return Doubt(f"{here} alone reads what you write here", meaning, way, f"mention {fold(name)}")
+        return Doubt(f"{here} alone reads what you write here", meaning, remedy, f"mention {fold(name)}")
 
     # What may be a command, or text
 
@@ -288,9 +218,9 @@ class Doubts:
         command = resembled_command(line, knows)
         if not command:
             return None
-        reason = f'"{_short(line)}" is a text; the command is "{command}"'
-        way = "put /say in front to say it" if self._scripted else ""
-        return Doubt(reason, meaning, way, f"text {line.strip().casefold()}")
+        reason = f'"{shortened(line)}" is a text; the command is "{command}"'
+        remedy = "put /say in front to say it" if self._scripted else ""
+        return Doubt(reason, meaning, remedy, f"text {line.strip().casefold()}")
 
 
 def _sign_with_colon(to: str, rest: str) -> str:
@@ -334,15 +264,11 @@ def _is_room_name(word: str) -> bool:
     return True
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return the beginning of a text as one printable line."""
     line = printable_line(text.strip()[: _SHOWN + 1])
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
-def _say(here: str) -> str:
+def _to_say_it(here: str) -> str:
     return f"put /say in front to say the whole line to {here}"
-
-
-def _choice(argument: str, question: Question) -> str:
-    number = int(argument.partition("[")[2].rstrip("]"))
-    return f'"{question.words(number - 1)}"'

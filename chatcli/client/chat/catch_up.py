@@ -1,4 +1,4 @@
-"""Catching up: what was said while the user was away is shown together, behind a line that counts it."""
+"""Catching up: the messages that came while the user was away are shown together, after a line that counts them."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from typing import Final
 from chatcli.client.chat.events import Event, Said, Separator
 from chatcli.client.chat.phrases import messages
 
-_HELD: Final = 500  # events: what was missed beyond that is shown as it comes, and counted at its end
+_HELD: Final = 500  # events: with more, messages are shown as they come, and counted at the end
 
 
-class CatchingUp:
-    """Holds what comes before the server says that all of it has come.
+class CatchUp:
+    """Holds missed messages until the server says that all of them have come.
 
     Args:
-        separate: whether there is anybody to see a separator; where not, nothing is held.
+        separate: whether anybody reads separators; if not, nothing is held.
+
+    Attributes:
+        is_behind: whether the messages that come now are missed ones.
     """
 
     def __init__(self, *, separate: bool) -> None:
         self._separate = separate
-        self._behind = False
+        self.is_behind = False
         self._held: list[Event] = []
-        self._own: list[Said] = []  # what the user said meanwhile: its place is behind what was said before it
+        self._own: list[
+            Said
+        ] = []  # the user's messages meanwhile: their place is after those that were stored before them
         self._count = 0
         self._overflowed = False
 
     @property
-    def behind(self) -> bool:
-        """Whether what comes now was said before."""
-        return self._behind
-
-    @property
-    def holds(self) -> bool:
-        """Whether something that came is yet to be shown."""
+    def is_holding(self) -> bool:
+        """Whether messages that came are not shown yet."""
         return bool(self._held)
 
-    def begin(self) -> None:
-        """Begin to catch up, on a connection that is new."""
-        self._behind = True
+    def connected(self) -> None:
+        """Start on a new connection."""
+        self.is_behind = True
 
-    def missed(self, events: list[Event], seq: int, count: int) -> list[Event]:
-        """Take what was said at a place in the log; return what to show now.
+    def add(self, events: list[Event], seq: int, count: int) -> list[Event]:
+        """Return the events to show now, for events at a place in the log.
 
         Args:
-            events: how it is shown.
+            events: what happened there.
             seq: the place.
-            count: how many messages of others it is.
+            count: the number of other people's messages among the events.
         """
-        if not self._behind:
+        if not self.is_behind:
             return events
         before = [said for said in self._own if said.message.seq < seq]
         self._own = self._own[len(before) :]
@@ -60,16 +60,16 @@ class CatchingUp:
         self._overflowed = True
         return self._release("Messages while you were away:")
 
-    def own(self, said: Said) -> list[Event]:
-        """Take what the user said and the server has in its log; return what to show now."""
-        if not self._behind:
+    def add_own(self, said: Said) -> list[Event]:
+        """Return the events to show now, for a message of the user's that the server has just stored."""
+        if not self.is_behind:
             return [said]
         self._own.append(said)
         return []
 
     def caught_up(self) -> list[Event]:
-        """Return what is left to be shown: everything has come."""
-        self._behind = False
+        """Return the events that are left: all missed messages have come."""
+        self.is_behind = False
         end = f"{messages(self._count)} while you were away"
         if self._overflowed:
             shown: list[Event] = [Separator(f"{end}, up to here")]

@@ -1,33 +1,37 @@
-"""What happens in a conversation, as the user is to learn of it, and when that was by their clock."""
+"""Events that the interactive client shows, with their times by the user's clock."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from chatcli import zone
 from chatcli.errors import ChatError
-from chatcli.protocol.frames import Message
+from chatcli.protocol.frames import ClientFrame, Message
 
 #: How times are written.
 Clock = Literal["24h", "12h"]
 
 
-class Said(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Said:
     """A message.
 
     Attributes:
-        message: what was said.
+        message: as the server stores it.
         mine: whether the user said it, here or elsewhere.
-        quote: how the message begins that this one answers; empty where that is not known.
+        quote: the beginning of the message that this one answers; empty if it is not known.
         past: whether the user asked for it, in the history or by searching: it is no news.
-        notable: whether the user is to notice it even if they do something else: it is to them, names them or answers
-            them, and they do not want the conversation to be quiet.
+        notable: whether the user is notified of it: it is to them, names them or answers them, and the conversation is
+            not quiet.
         open: whether it is a question that the user may answer now.
     """
 
     message: Message
+    _: KW_ONLY
     mine: bool
     quote: str = ""
     past: bool = False
@@ -36,19 +40,19 @@ class Said(NamedTuple):
 
 
 class Separator(NamedTuple):
-    """What stands between messages: another day, how many came while the user was away, up to where they had read."""
+    """A line between messages: another day, or the number of messages that came while the user was away."""
 
     text: str
 
 
 class Answer(NamedTuple):
-    """What the user asked for."""
+    """Something that the user asked for."""
 
     text: str
 
 
 class Notice(NamedTuple):
-    """Something worth knowing, said quietly."""
+    """Something worth knowing, shown quietly."""
 
     text: str
 
@@ -62,8 +66,34 @@ class Trouble(NamedTuple):
 Event = Said | Separator | Answer | Notice | Trouble
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """The effects of a typed line, or of frames from the server.
+
+    Attributes:
+        events: what to show to the user.
+        frames: what to send to the server.
+        ack: the place in the log that is acknowledged once the events are shown; None if there is nothing new to
+            acknowledge.
+        returned: texts that were not sent, to be put back into the input line.
+        leave: whether the user wants to leave.
+    """
+
+    events: Sequence[Event] = ()
+    frames: Sequence[ClientFrame] = ()
+    ack: int | None = None
+    returned: Sequence[str] = ()
+    leave: bool = False
+
+
 def when(at: int, today: datetime.date, clock: Clock = "24h") -> str:
-    """Return a time, in milliseconds since 1970-01-01 UTC, by the reader's clock; on other days it carries its date."""
+    """Return a time by the reader's clock, with its date if that is another day.
+
+    Args:
+        at: milliseconds since 1970-01-01 UTC.
+        today: the reader's day.
+        clock: how times are written.
+    """
     date, time = _local(at // 60_000, clock, zone.current())
     return time if date == today else f"{date} {time}"
 

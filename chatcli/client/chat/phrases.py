@@ -6,7 +6,7 @@ import datetime
 from typing import Final
 
 from chatcli.client.chat.events import when
-from chatcli.client.chat.recent import Glimpse
+from chatcli.client.chat.recent import Snippet
 from chatcli.protocol import frames as f
 from chatcli.protocol.durations import duration_text
 from chatcli.protocol.names import is_room
@@ -108,7 +108,7 @@ def invited(room: str) -> str:
     return f"You are invited to {printable_line(room)}: /join {printable_line(room)}"
 
 
-def seen(frame: f.ReceiptList, said: list[Glimpse], user: str, today: datetime.date) -> list[str]:
+def seen(frame: f.ReceiptList, said: list[Snippet], user: str, today: datetime.date) -> list[str]:
     """Return who has seen what the user said, those together who have seen as much.
 
     Args:
@@ -135,8 +135,8 @@ def seen(frame: f.ReceiptList, said: list[Glimpse], user: str, today: datetime.d
     return [*lines, *([f"nothing known of {_and(unknown)}"] if unknown else [])]
 
 
-def _how_much(seq: int, said: list[Glimpse], where: str, today: datetime.date) -> str:
-    shown = [glimpse for glimpse in said if glimpse.seq <= seq]
+def _how_much(seq: int, said: list[Snippet], where: str, today: datetime.date) -> str:
+    shown = [snippet for snippet in said if snippet.seq <= seq]
     if len(shown) == len(said):
         return f"seen everything you said{where}"
     if shown:

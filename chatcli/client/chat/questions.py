@@ -1,11 +1,12 @@
-"""The questions that the user may answer now, and what is meant by an answer."""
+"""The questions that the user may answer now, and the choice that an answer means."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from chatcli.client.chat.contacts import Contacts
 from chatcli.errors import InputError
@@ -15,24 +16,25 @@ from chatcli.protocol.names import fold, is_room
 from chatcli.protocol.text import printable_line
 
 DECLINE: Final = "decline"  # the word for it, unless a choice is called so
-SEEN: Final = 1.0  # seconds for which a question must have stood there before one key answers it
+SEEN: Final = 1.0  # seconds for which a question must have been shown before one key answers it
 _REMEMBERED: Final = 100  # open questions
 _CLOSED: Final = 1000  # others
-_LATELY: Final = 60.0  # seconds for which what may be an answer to a question that is over is not taken for a text
+_LATELY: Final = 60.0  # seconds after a question closes for which a possible answer to it is not simply sent as a text
 NO_CHOICE: Final = -2
 _YES_OR_NO: Final = frozenset({"y", "yes", "n", "no", "ok", "okay", "yep", "nope"})
 _START: Final = 400  # characters of a question
 
 
-class Question(NamedTuple):
-    """A question that was put to the user.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question to the user.
 
     Attributes:
         seq: its place in the log.
-        of: the person who asks, or the room.
-        sender: who asks.
-        text: how it begins, in one line.
-        choices: what can be answered, harmless for a terminal.
+        of: the conversation: the person who asks, or the room.
+        sender: the person who asks.
+        text: its beginning, in one line.
+        choices: the possible answers, printable.
         until: the moment at which it closes, in milliseconds since 1970-01-01 UTC by the server's clock; None if it
             does not close by itself.
         ends: the same moment, by the clock of :class:`OpenQuestions`.
@@ -48,40 +50,40 @@ class Question(NamedTuple):
 
     @property
     def direct(self) -> bool:
-        """Whether it is for the user alone, who then may decline it."""
+        """Whether it is for the user alone, who may decline it then."""
         return not is_room(self.of)
 
     def words(self, choice: int) -> str:
-        """Return a choice, by its number, in words."""
+        """Return the words of a choice."""
         return self.choices[choice] if choice >= 0 else "declined"
 
 
 class OpenQuestions:
-    """Knows them from the moment in which they come until they are answered, withdrawn, or over.
+    """Tracks questions until they are answered, withdrawn, or over.
 
     Args:
-        contacts: who the user is, and which rooms are theirs.
-        clock: the time in milliseconds since 1970-01-01 UTC.
-        elapsed: the seconds since some moment that stays the same.
+        contacts: the user and their rooms.
+        clock: returns the milliseconds since 1970-01-01 UTC.
+        elapsed: returns the seconds since a fixed moment.
     """
 
     def __init__(self, contacts: Contacts, clock: Callable[[], int], elapsed: Callable[[], float]) -> None:
         self._contacts = contacts
         self._clock = clock
         self._elapsed = elapsed
-        self._questions: dict[int, Question] = {}  # by seq, in the order in which they came
-        self._closed: dict[int, None] = {}  # those that are not to be opened again, the first one first
-        self._over: deque[tuple[Question, float]] = deque(maxlen=_REMEMBERED)  # those that closed, and when
-        self._answered: set[int] = set()  # those whose answer the user has given and the server has not taken yet
+        self._questions: dict[int, Question] = {}  # by seq, in the order of arrival
+        self._closed: dict[int, None] = {}  # questions that are not opened again, the oldest first
+        self._over: deque[tuple[Question, float]] = deque(maxlen=_REMEMBERED)  # questions that have closed, and when
+        self._answered: set[int] = set()  # questions whose answer the server has not stored yet
 
-    def asked(self, message: Message, of: str, *, live: bool) -> bool:
-        """Take a message; return whether it is a question that the user may answer now.
+    def add(self, message: Message, of: str, *, live: bool) -> bool:
+        """Record a message if it is a question; return whether the user may answer it now.
 
         Args:
-            message: what was said.
-            of: the conversation.
-            live: whether it was said just now. Then it is open for as long as it says from now on, whatever the clock
-                here shows; only what has waited is compared with that.
+            message: any message.
+            of: its conversation.
+            live: whether it was sent just now. Then its time starts now, whatever the clock here shows; only for older
+                ones is that clock read.
         """
         if not message.choices or message.seq in self._closed:
             return False
@@ -94,8 +96,15 @@ class OpenQuestions:
             return False
         text = printable_line(message.text[:_START].strip())
         choices = tuple(printable_line(choice) for choice in message.choices)
-        question = Question(message.seq, of, message.sender, text, choices, message.until, self._elapsed() + left)
-        self._questions[message.seq] = question
+        self._questions[message.seq] = Question(
+            seq=message.seq,
+            of=of,
+            sender=message.sender,
+            text=text,
+            choices=choices,
+            until=message.until,
+            ends=self._elapsed() + left,
+        )
         if len(self._questions) > _REMEMBERED:
             del self._questions[next(iter(self._questions))]
         return True
@@ -105,29 +114,32 @@ class OpenQuestions:
             return message.sender != self._contacts.user and fold(message.to) in self._contacts.rooms
         return message.to == self._contacts.user  # a program of the user's may ask them under their own name
 
-    def heard(self, messages: Iterable[Message]) -> None:
-        """Take the answers among messages; before the questions among them, which then are not opened."""
+    def close_answered(self, messages: Iterable[Message]) -> None:
+        """Close the questions that messages answer.
+
+        To be called before the questions among the same messages are added, which are not opened then.
+        """
         for message in messages:
             if message.answer is not None and message.re is not None:
                 self.close(message.re)
 
     def close(self, seq: int) -> None:
-        """Note that a question is answered, withdrawn or over."""
+        """Record that a question is answered, withdrawn or over."""
         question = self._questions.pop(seq, None)
         if question is not None:
             self._over.append((question, self._elapsed()))
-        self._contacts.conversations.settled(seq)
+        self._contacts.conversations.remove_unread(seq)
         self._answered.discard(seq)
         self._closed[seq] = None
         if len(self._closed) > _CLOSED:
             del self._closed[next(iter(self._closed))]
 
     def answered(self, seq: int) -> None:
-        """Note that the user has answered: as long as the server has not refused that, there is nothing to be done."""
+        """Record that the user has answered: the question is not open unless the server refuses the answer."""
         self._answered.add(seq)
 
     def refused(self, answer: Send, error: Error) -> None:
-        """Note that an answer was not taken; where the question itself is not over, it waits for another one."""
+        """Record that an answer was refused; unless the question is over, it is open again."""
         if answer.re is None:
             return
         self._answered.discard(answer.re)
@@ -135,7 +147,7 @@ class OpenQuestions:
             self.close(answer.re)
 
     def open(self) -> list[Question]:
-        """Return the questions that wait for the user, the one that came first at the beginning."""
+        """Return the open questions, the oldest first."""
         now = self._elapsed()
         for question in list(self._questions.values()):
             if question.ends <= now or not (question.direct or fold(question.of) in self._contacts.rooms):
@@ -143,26 +155,25 @@ class OpenQuestions:
         return [question for question in self._questions.values() if question.seq not in self._answered]
 
     def first(self) -> Question | None:
-        """Return the question that came first of those that wait, or None where none does."""
+        """Return the oldest open question, or None if there is none."""
         return next(iter(self.open()), None)
 
     def lately(self) -> list[Question]:
-        """Return the questions that are answered or over since a moment ago, the last one first."""
+        """Return the questions that the user has just answered or that have just closed, the latest first."""
         now = self._elapsed()
         waiting = [question for question in self._questions.values() if question.seq in self._answered]
         return [*waiting, *(question for question, at in reversed(self._over) if now - at < _LATELY)]
 
     def changes_in(self) -> float | None:
-        """Return after how many seconds the next one closes by itself, or None where there is none."""
+        """Return the seconds until the next question closes by itself, or None if none will."""
         ends = min((question.ends for question in self.open()), default=math.inf)
         return None if ends == math.inf else max(0.0, ends - self._elapsed())
 
 
 def answered_with(line: str, question: Question) -> int | None:
-    """Return the number of the choice that a text may be meant for, or None where it cannot be meant for any.
+    """Return the number of the choice that a text may mean; None if it means none.
 
-    Beside the choice and its number that is the first letter of a choice, and with a yes or a no that is no choice
-    :data:`NO_CHOICE`.
+    A text may be a choice, its number or its first letter. A yes or no that is not a choice gives :data:`NO_CHOICE`.
     """
     words = " ".join(line.split()).casefold().strip(".,!?()[]# ")
     if not words or "\n" in line.strip():
@@ -175,12 +186,12 @@ def answered_with(line: str, question: Question) -> int | None:
 
 
 def answered_by(argument: str, questions: Sequence[Question]) -> tuple[Question, int]:
-    """Return which question is answered, and the number of the choice.
+    """Return the question that is answered, and the number of the choice.
 
     Args:
-        argument: a choice, in words or by its number; in front of it may stand the question's place in the log, or the
-            name of who asked or of the room.
-        questions: those that are open, the first of which is meant unless another one is named.
+        argument: a choice, in words or by its number; before it may stand the question's place in the log, the name of
+            the person who asked, or the room.
+        questions: those that are open; the first one is meant unless another one is named.
 
     Raises:
         InputError: there is no such question, or no such choice.
@@ -195,7 +206,9 @@ def answered_by(argument: str, questions: Sequence[Question]) -> tuple[Question,
     choice = _choice(rest, named) if named is not None and rest else None
     if named is not None and choice is not None:
         return named, choice
-    raise InputError(_what_to_write(argument if named is None else rest, named or questions[0], named is not None))
+    raise InputError(
+        _how_to_choose(argument if named is None else rest, named or questions[0], named=named is not None)
+    )
 
 
 def _is_named(question: Question, word: str) -> bool:
@@ -203,9 +216,9 @@ def _is_named(question: Question, word: str) -> bool:
 
 
 def _choice(written: str, question: Question) -> int | None:
-    """Return the number of a choice, or None where there is none like that.
+    """Return the number of a choice, or None if there is no such choice.
 
-    The words count before a number, for ``2`` may be one of them; ``[2]`` is the second choice in any case.
+    Words are compared before numbers, as ``2`` may be a choice; ``[2]`` is the second choice in any case.
     """
     words = " ".join(written.split()).casefold()
     for number, choice in enumerate(question.choices):
@@ -219,17 +232,17 @@ def _choice(written: str, question: Question) -> int | None:
     return None
 
 
-def _what_to_write(written: str, question: Question, named: bool) -> str:
+def _how_to_choose(written: str, question: Question, *, named: bool) -> str:
     choices = [f'"{choice}"' for choice in question.choices]
     if question.direct:
         choices.append(f'"{DECLINE}"')
     which = f"{question.seq} " if named else ""
-    problem = f'"{printable_line(written)}" is no answer' if written else "The answer is missing"
+    problem = f'"{printable_line(written)}" is not an answer' if written else "The answer is missing"
     return f'{problem} to "{question.text}": write /answer {which}and one of {", ".join(choices)}, or its number.'
 
 
 def answer_to(question: Question, choice: int, identity: str) -> Send:
-    """Return what to say; the words stand in it only to be shown until the server puts its own there."""
+    """Return the message that answers a question; its text is shown only until the server replaces it."""
     return Send(identity, question.of, question.words(choice), question.seq, answer=choice)
 
 
@@ -242,7 +255,7 @@ def listed(questions: Sequence[Question]) -> list[str]:
 
 
 def asker(question: Question) -> str:
-    """Return who asks, and where if that is a room."""
+    """Return the name of the person who asks, and the room if it is in one."""
     sender = printable_line(question.sender)
     return sender if question.direct else f"{sender} in {printable_line(question.of)}"
 
@@ -253,7 +266,7 @@ def choices_text(choices: Sequence[str]) -> str:
 
 
 def how_to_answer(message: Message, *, digits: bool) -> str:
-    """Return how a question is answered where nothing stands above the input line.
+    """Return a hint how to answer a question, for views that do not show it above the input line.
 
     Args:
         message: the question.

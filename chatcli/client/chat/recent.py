@@ -1,4 +1,4 @@
-"""What the user has seen of late: enough to quote it, to reply to it, and to say who else has seen it."""
+"""The recent messages: enough of them to quote, to reply to, and to say who else has seen them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _ANSWERED: Final = 500  # messages of others that can be replied to
 _QUOTED: Final = 40  # characters
 
 
-class Glimpse(NamedTuple):
-    """A message as it is remembered."""
+class Snippet(NamedTuple):
+    """The beginning of a message, and where it is in the log."""
 
     seq: int
     of: str  # the conversation, folded
@@ -29,65 +29,66 @@ class Glimpse(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A message of someone else's, as far as it takes to answer it."""
+    """A message of someone else's that can be replied to."""
 
     seq: int
     of: str  # the conversation
     sender: str
 
 
-class Memory:
-    """The newest messages.
+class RecentMessages:
+    """The messages that came, were sent or were looked up most recently.
 
     Args:
-        alerts: words of which the user is told as of their name.
+        alerts: words that notify the user as their name does.
 
     Attributes:
-        received: those that came from others, the newest first; what was looked back at does not count.
+        received: those of others, the newest first, without those that were looked up.
     """
 
     def __init__(self, alerts: Iterable[str] = ()) -> None:
         self._alerts = tuple(alerts)
         self.received: deque[Received] = deque(maxlen=_ANSWERED)
-        self._glimpses: dict[int, Glimpse] = {}  # by seq, those that came first at the beginning
+        self._snippets: dict[int, Snippet] = {}  # by seq, the first ones first
 
-    def note(self, message: Message, of: str) -> None:
-        """Remember a message of a conversation."""
-        self._glimpses.pop(message.seq, None)
-        self._glimpses[message.seq] = _glimpse(message, of)
-        if len(self._glimpses) > _REMEMBERED:
-            del self._glimpses[next(iter(self._glimpses))]
+    def add(self, message: Message, of: str) -> None:
+        """Record a message of a conversation."""
+        self._snippets.pop(message.seq, None)
+        self._snippets[message.seq] = _snippet(message, of)
+        if len(self._snippets) > _REMEMBERED:
+            del self._snippets[next(iter(self._snippets))]
 
-    def knows(self, message: Message, of: str) -> bool:
-        """Return whether this very message of a conversation is remembered."""
-        return self._glimpses.get(message.seq) == _glimpse(message, of)
+    def has(self, message: Message, of: str) -> bool:
+        """Return whether this very message of a conversation is recorded."""
+        return self._snippets.get(message.seq) == _snippet(message, of)
 
-    def receive(self, message: Message, of: str) -> None:
-        """Remember that someone else said this, so that it can be replied to."""
+    def add_received(self, message: Message, of: str) -> None:
+        """Record a message of someone else's, which can be replied to."""
         self.received.appendleft(Received(message.seq, of, message.sender))
 
-    def said(
+    def as_event(
         self, message: Message, user: str, *, past: bool = False, notable: bool = False, is_open: bool = False
     ) -> Said:
-        """Return a message as the user is to see it, with what it answers as far as that is remembered."""
-        answered = None if message.re is None else self._glimpses.get(message.re)
+        """Return a message as the user sees it, with the beginning of the one that it answers if that is recorded."""
+        answered = None if message.re is None else self._snippets.get(message.re)
         mine = message.sender == user and message.to != user
-        return Said(message, mine, answered.start if answered else "", past, notable, is_open)
+        quote = answered.start if answered else ""
+        return Said(message, mine=mine, quote=quote, past=past, notable=notable, open=is_open)
 
     def is_for(self, message: Message, user: str) -> bool:
-        """Return whether a message of someone else's is for the user: to them, an answer to them, or naming them."""
+        """Return whether someone else's message is for the user: to them alone, in reply to them, or naming them."""
         if not is_room(message.to):
             return True
-        answered = None if message.re is None else self._glimpses.get(message.re)
+        answered = None if message.re is None else self._snippets.get(message.re)
         return (answered is not None and answered.sender == user) or self._names(message.text, user)
 
     def _names(self, text: str, user: str) -> bool:
         return mentions(text, user) or (bool(self._alerts) and has_word(text, self._alerts))
 
-    def said_by(self, user: str, of: str) -> list[Glimpse]:
-        """Return what the user has said in a conversation, as far as it is remembered, the oldest first."""
+    def sent_by(self, user: str, of: str) -> list[Snippet]:
+        """Return the user's own messages in a conversation, the oldest first."""
         of = fold(of)
-        return sorted(glimpse for glimpse in self._glimpses.values() if (glimpse.of, glimpse.sender) == (of, user))
+        return sorted(snippet for snippet in self._snippets.values() if (snippet.of, snippet.sender) == (of, user))
 
     def replied_to(self, argument: str) -> tuple[Received, str]:
         """Return the message that is replied to, and the reply.
@@ -116,16 +117,16 @@ class Memory:
         return (self.received[0], argument) if theirs is None else (theirs, text)
 
 
-def _glimpse(message: Message, of: str) -> Glimpse:
-    return Glimpse(message.seq, fold(of), message.sender, message.at, _start(message))
+def _snippet(message: Message, of: str) -> Snippet:
+    return Snippet(message.seq, fold(of), message.sender, message.at, _start(message))
 
 
 def conversation(message: Message, user: str) -> str:
-    """Return the person or the room that the user speaks with in this message."""
+    """Return the conversation of the user's that a message belongs to: a person or a room."""
     return message.to if is_room(message.to) or message.sender == user else message.sender
 
 
 def _start(message: Message) -> str:
-    # Cut before it is made harmless: long texts are looked at no further than they are shown.
+    # Cut before it is made printable: a long text is read no further than it is shown.
     start = printable_line(message.text[: _QUOTED + 1].strip())
     return f"{start[:_QUOTED].rstrip()}…" if len(message.text) > _QUOTED else start

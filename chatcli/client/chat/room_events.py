@@ -1,4 +1,4 @@
-"""What happens in rooms: what it means for the user, and whether it is worth a line."""
+"""Events in the user's rooms: what they change, and whether they are shown."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from itertools import groupby
 from chatcli.client.chat import phrases
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.events import Event, Notice
-from chatcli.client.chat.replies import Answers
+from chatcli.client.chat.replies import PendingRequests
 from chatcli.protocol import frames as f
 from chatcli.protocol.names import fold
 
 
-class Happenings:
-    """Notes what happens in the user's rooms.
+class RoomEvents:
+    """Records what happens in rooms.
 
     Args:
-        contacts: where it is noted.
-        answers: what the user has asked for is told by the answer.
+        contacts: where it is recorded.
+        requests: the user's own; what they have asked for is shown with the answer to it.
     """
 
-    def __init__(self, contacts: Contacts, answers: Answers) -> None:
+    def __init__(self, contacts: Contacts, requests: PendingRequests) -> None:
         self._contacts = contacts
-        self._answers = answers
+        self._requests = requests
 
-    def together(self, frames: Iterable[f.ServerFrame]) -> Iterator[f.ServerFrame | list[f.Happened]]:
-        """Yield frames in their order, but those of people who enter or leave the same room at once as one list."""
+    def grouped(self, frames: Iterable[f.ServerFrame]) -> Iterator[f.ServerFrame | list[f.Happened]]:
+        """Yield frames in their order; frames of people who enter or leave the same room at once come as one list."""
         for crowd, several in groupby(frames, self._crowd):
             if crowd is None:
                 yield from several
@@ -39,18 +39,19 @@ class Happenings:
         return None
 
     def happened(self, *frames: f.Happened) -> list[Event]:
-        """Take what happened in a room: one thing, or the same to several; return what to show."""
-        told = [frame for frame in frames if self._is_told(frame)]
-        return [Notice(phrases.happened(told, self._contacts.user))] if told else []
+        """Record one event in a room, or the same one of several people; return what to show."""
+        shown = [frame for frame in frames if self._record(frame)]
+        return [Notice(phrases.happened(shown, self._contacts.user))] if shown else []
 
-    def _is_told(self, frame: f.Happened) -> bool:
-        told = self._to_user(frame) if frame.user == self._contacts.user else self._to_other(frame)
-        return told and frame.by != self._contacts.user  # the answer to it says so
+    def _record(self, frame: f.Happened) -> bool:
+        """Record an event; return whether it is shown."""
+        is_own = frame.user == self._contacts.user
+        is_shown = self._record_own(frame) if is_own else self._record_other(frame)
+        return is_shown and frame.by != self._contacts.user  # the answer to the user's request says it
 
-    def _to_user(self, frame: f.Happened) -> bool:
-        """Note what happened to the user; return whether it is worth a line."""
+    def _record_own(self, frame: f.Happened) -> bool:
         known = fold(frame.room) in self._contacts.rooms
-        by_answer = self._answers.concern(frame.room)
+        by_answer = self._requests.is_about(frame.room)
         match frame.what:
             case "joined":
                 if known or by_answer:
@@ -66,11 +67,7 @@ class Happenings:
                 self._contacts.other_rooms.pop(fold(frame.room), None)
         return True
 
-    def _to_other(self, frame: f.Happened) -> bool:
-        """Note what happened to someone else, or to the room; return whether it is worth a line.
-
-        Who comes and who leaves is, if the user has talked with them or is in the room just now.
-        """
+    def _record_other(self, frame: f.Happened) -> bool:
         match frame.what:
             case "joined":
                 self._contacts.add_people(frame.user)
@@ -79,4 +76,5 @@ class Happenings:
                 self._contacts.remove_member(frame.user, frame.room)
         if frame.what not in ("joined", "left"):
             return True
+        # Joins and leaves are shown only of people whom the user has talked with, or in the open room.
         return frame.user in self._contacts.partners or self._contacts.conversations.is_current(frame.room)

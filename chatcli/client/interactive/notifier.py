@@ -9,7 +9,7 @@ told that it may (``set -g allow-passthrough on``).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from chatcli.client.chat.events import Event, Said
@@ -54,8 +54,8 @@ class Notifier:
         self._environ = environ
         self._last: float | None = None
 
-    def take(self, events: list[Event], user: str) -> None:
-        """Notify of what is worth it among events that are shown now, at most once."""
+    def notify(self, events: Sequence[Event], user: str) -> None:
+        """Notify the user of the notable ones among events that are shown now, at most once."""
         if self._way == "off":
             return
         notable = [event.message for event in events if isinstance(event, Said) and event.notable and not event.past]

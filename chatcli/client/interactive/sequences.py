@@ -104,7 +104,7 @@ def _character(code: int) -> str:
     return chr(code) if 0x20 <= code <= _LAST and code != _BACKSPACE and not 0xD800 <= code <= 0xDFFF else ""
 
 
-def without(line: str) -> str:
+def strip_sequences(line: str) -> str:
     """Return a line that was typed on a terminal which edits lines itself, without the sequences that came into it.
 
     What a key would have typed stands instead of its sequence; Backspace takes the character in front of it.

@@ -1,4 +1,4 @@
-"""Runs a conversation: puts the link, the chat and a view together, and connects again when the link breaks."""
+"""An interactive session: connects the chat with a server and a view, and connects again when the connection breaks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.client.chat.ambiguity import Origin
 from chatcli.client.chat.chat import Chat
-from chatcli.client.chat.events import Event, Notice, Trouble
+from chatcli.client.chat.events import Effects, Event, Notice, Trouble
+from chatcli.client.chat.questions import Question
 from chatcli.client.errors import as_exception
-from chatcli.client.interactive.cache_writer import EVERY, Noting
+from chatcli.client.interactive.cache_writer import INTERVAL, CacheWriter
+from chatcli.client.interactive.outbox_keeper import OutboxKeeper
 from chatcli.client.transport.aio import GOODBYE, Connection, LinkState, connect
 from chatcli.client.transport.reconnect import RetryPolicy, backoff, retry_async
-from chatcli.errors import InputError, Refused, ServerUnavailable, ServerUnreachable
+from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Ack, Bye, ClientFrame, Send, Sent, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import Ack, Bye, ClientFrame, ServerBye, Welcome
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
@@ -24,36 +26,41 @@ if TYPE_CHECKING:
     from chatcli.client.identity.trust import TrustReason
     from chatcli.client.outbox.store import Outbox
 
+#: A connection, and the welcome on it.
+Greeted = tuple[Connection, Welcome]
+
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
-_PUT_BACK: Final = "The server's log was put back, or is another one: what was said last may not be in it any more."
-_LONG: Final = 1.0  # seconds without an answer, after which a message is kept on disk
+_RESET: Final = "The server's log was put back, or is another one: what was said last may not be in it any more."
 _BETWEEN_MEASURES: Final = 5.0  # seconds
 
 
 class View(Protocol):
-    """Where the user reads."""
+    """The place where the user reads."""
 
-    def draw(self, events: list[Event]) -> None:
+    def draw(self, events: Sequence[Event]) -> None:
         """Show events now."""
 
-    async def show(self, events: list[Event]) -> None:
-        """Show events, taking as long as it takes not to flicker; return when they are shown."""
+    async def show(self, events: Sequence[Event]) -> None:
+        """Show events without flickering; return once they are shown."""
+
+    def put_back(self, texts: Sequence[str]) -> None:
+        """Put texts that were not sent back into the input line."""
 
 
-class Talk:
-    """A conversation from the first welcome to the goodbye.
+class InteractiveSession:
+    """A session from the first welcome to the goodbye.
 
     Args:
         login: the server to connect to again, and the key to prove there; no new key of a server is accepted.
-        chat: what was said and what it means.
-        view: where the user reads.
-        patience: seconds for what is not sent yet, once the user leaves.
-        greeted: the first connection, and its welcome.
-        outbox: where what waits to be sent is kept, if it is to survive the client. The chat has taken up what is left.
-        changed: called whenever ``state`` or the chat may have changed; without it no round trip is measured.
+        chat: the meaning of lines and frames.
+        view: the place where the user reads.
+        greeted: the first connection.
+        patience: the seconds to wait for unsent messages once the user leaves.
+        outbox: the file of unsent messages; None if they are not to survive the client. The chat has restored those of
+            earlier visits.
+        on_change: called when ``state`` or the chat may have changed; without it no round trip is measured.
 
     Attributes:
-        state: how the client is connected.
         standing: why the server is trusted.
     """
 
@@ -62,288 +69,266 @@ class Talk:
         login: Login,
         chat: Chat,
         view: View,
+        greeted: Greeted,
+        *,
         patience: float,
-        greeted: tuple[Connection, Welcome],
         outbox: Outbox | None = None,
-        changed: Callable[[], None] | None = None,
+        on_change: Callable[[], None] | None = None,
     ) -> None:
         self.standing: TrustReason = "plain"
-        self._outbox = outbox
-        self._noting = Noting(login.server, chat, counting=changed is not None)
-        self._changed = changed
-        self._keeping: asyncio.TimerHandle | None = None
-        self._saying_again: asyncio.TimerHandle | None = None
-        self._waits = backoff()  # before what the server could not store is said again
-        self._apart = LinkState("connecting")  # the state while there is no connection
         self._login = login.without_prompt()
         self._chat = chat
         self._view = view
         self._patience = patience
-        self._leave = asyncio.Event()
-        self._hurry = asyncio.Event()  # the user did something: try to connect now
-        self._showing = asyncio.Lock()  # from showing messages to acknowledging them
-        self._failure: Exception | None = None
-        self._parting = False  # what comes now is not shown any more
-        self._all_sent = asyncio.Event()  # and all that waited for the user has come
+        self._on_change = on_change
+        self._keeper = OutboxKeeper(outbox, chat.outgoing, lambda error: view.draw([Trouble(error)]))
+        self._caches = CacheWriter(login.server, chat, counting=on_change is not None)
         self._connection: Connection | None = None
-        self._unanswered: list[Event] = []  # what to show of it, as soon as it can be asked once more
-        self._begin(*greeted)
+        self._disconnected_state = LinkState("connecting")
+        self._failure: Exception | None = None
+        self._leave = asyncio.Event()  # the user wants to leave, or the session has failed
+        self._nothing_waits = asyncio.Event()  # everything is sent and received, or the session has failed
+        self._try_now = asyncio.Event()  # the user did something: do not wait to connect
+        self._showing = asyncio.Lock()  # held from showing messages until they are acknowledged
+        self._parting = False  # the goodbye is sent: nothing is shown any more
+        self._unanswered: list[Event] = []  # to be shown once the user can ask again
+        self._retry_waits = backoff()
+        self._retry: asyncio.TimerHandle | None = None
+        self._connected(*greeted)
 
     @property
     def state(self) -> LinkState:
-        """How the client is connected."""
-        return self._apart if self._connection is None else self._connection.state
+        """The state of the connection."""
+        return self._disconnected_state if self._connection is None else self._connection.state
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the session is about to end."""
+        return self._leave.is_set()
+
+    # The user
 
     def typed(self, line: str, origin: Origin = "typed") -> None:
-        """Take a line from the user."""
-        events, frames = self._chat.typed(line, origin)
-        self._view.draw(events)
-        self._say(*frames)
-        if self._connection is not None:
-            self._say(*self._chat.curious())
-        if self._connection is None and not all(isinstance(frame, Send) for frame in frames):
-            self._view.draw([Notice("Not connected at the moment: trying again. Ask once more then.")])
-            self._chat.unanswered()  # that was said just now
-        self._note_outbox()
-        self._keep_soon()
-        self._hurry.set()
-        if self._changed is not None and self._connection is not None:
-            self._connection.measure()
-        self._tell()
-        if self._chat.leaving:
-            self._leave.set()
+        """Carry out a line that the user has typed."""
+        self._apply(self._chat.typed(line, origin))
+
+    def answer(self, question: Question, choice: int) -> None:
+        """Answer a question with the number of a choice."""
+        self._apply(self._chat.answer(question, choice))
 
     def greet(self, hints: Sequence[str] = (_HOW_TO_TALK,)) -> None:
-        """Tell a person who they are, how to talk, which rooms are theirs, and who is here."""
-        self._view.draw([Notice(f"You are {self._chat.contacts.user} on {self._login.server}."), *map(Notice, hints)])
-        if self._outbox is not None and (count := len(self._outbox.waiting)):
+        """Show the user's name, hints how to talk, their rooms, and who is here."""
+        contacts = self._chat.contacts
+        notices = [f"You are {contacts.user} on {self._login.server}.", *hints]
+        if count := self._keeper.restored:
             what = "1 message from before is" if count == 1 else f"{count} messages from before are"
-            self._view.draw([Notice(f"{what} being sent.")])
-        if self._chat.contacts.rooms:
-            rooms = sorted(map(printable_line, self._chat.contacts.rooms.values()), key=str.casefold)
-            self._view.draw([Notice(f"You are in {', '.join(rooms)}.")])
-        self.typed("who")
-
-    def fail(self, error: Exception) -> None:
-        """Leave at once: what is shown has nowhere to go any more."""
-        self._failure = error
-        self._leave.set()
+            notices.append(f"{what} being sent.")
+        if contacts.rooms:
+            rooms = sorted(map(printable_line, contacts.rooms.values()), key=str.casefold)
+            notices.append(f"You are in {', '.join(rooms)}.")
+        for notice in notices:
+            self._view.draw([Notice(notice)])
+        self._apply(self._chat.ask_who())
 
     def leave(self) -> None:
-        """Leave as soon as everything said was sent."""
-        self._chat.leaving = True
+        """Leave as soon as everything is sent."""
         self._leave.set()
 
-    async def run(self) -> None:
-        """Talk until the user leaves.
+    def fail(self, error: Exception) -> None:
+        """Leave at once, for an error that :meth:`run` raises."""
+        self._failure = self._failure or error
+        self._nothing_waits.set()
+        self._leave.set()
 
-        Raises:
-            Refused: the server does not want us any more.
-            ServerUnavailable: the user left, and something was not sent.
-        """
-        listening = asyncio.create_task(self._listen(), name="listen")
-        leaving = asyncio.create_task(self._leave.wait(), name="leave")
-        measuring = asyncio.create_task(self._measure(), name="measure")
-        noting = asyncio.create_task(self._note(), name="note")
-        try:
-            await asyncio.wait({listening, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not listening.done() and self._failure is None:
-                await self._say_goodbye(listening)
-            if listening.done():
-                listening.result()
-            if self._failure is not None:
-                raise self._failure
-            if unanswered := [*self._unanswered, *self._chat.unanswered()]:
-                self._view.draw(unanswered)
-            self._check_all_was_sent()
-        finally:
-            for task in (listening, leaving, measuring, noting):
-                task.cancel()
-            await asyncio.gather(listening, leaving, measuring, noting, return_exceptions=True)
-            self._noting.end()
-            self._put_away()
-            if self._connection is not None:
-                await self._connection.close()
+    def _apply(self, effects: Effects) -> None:
+        self._view.put_back(effects.returned)
+        self._view.draw(effects.events)
+        self._send(*effects.frames)
+        self._update()
+        self._try_now.set()
+        if self._on_change is not None and self._connection is not None:
+            self._connection.measure()
+        self._notify()
+        if effects.leave:
+            self.leave()
 
-    async def _say_goodbye(self, listening: asyncio.Task[None]) -> None:
-        self._note_outbox()
-        if self._chat.outbox and self._connection is None:
-            self._view.draw([Notice(f"Waiting for the server, {self._patience:g} seconds at most.")])
-        sent = asyncio.create_task(self._all_sent.wait(), name="all-sent")
-        await asyncio.wait({listening, sent}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED)
-        sent.cancel()
-        if not listening.done():
-            self._check_all_was_sent()
-        # What was shown is acknowledged before the goodbye, and nothing is shown behind it: so nothing comes twice.
-        async with self._showing:
-            self._parting = True
-            self._say(Bye())
-        if self._connection is not None:
-            await asyncio.wait({listening}, timeout=GOODBYE)
-
-    def _check_all_was_sent(self) -> None:
-        if self._chat.outbox:
-            count = len(self._chat.outbox)
-            unsent = "1 message was" if count == 1 else f"{count} messages were"
-            self._keep()
-            later = (
-                ""
-                if self._outbox is None
-                else f' Joining there again as "{self._chat.contacts.user}" sends what is left.'
-            )
-            if self._connection is None or not self._chat.unstored:
-                raise ServerUnreachable(f"{unsent} not sent: the server at {self._login.server} did not answer.{later}")
-            server = self._login.server
-            raise ServerUnavailable(f"{unsent} not sent: {server} cannot store it now.{later}", codes.STORAGE)
-
-    def _say(self, *frames: ClientFrame) -> None:
-        # Without a connection nothing is lost: the next one begins with what is in the outbox.
+    def _send(self, *frames: ClientFrame) -> None:
         if self._connection is not None:
             self._connection.send(*frames)
 
-    def _say_again_later(self, taken: bool) -> None:
-        """Have said again before long what the server could not store; at once where it takes something again."""
-        if taken:
-            self._waits = backoff()
-            self._say(*self._chat.say_again())
-        if self._chat.postponed and self._saying_again is None:
-            self._saying_again = asyncio.get_running_loop().call_later(next(self._waits), self._say_again)
-
-    def _say_again(self) -> None:
-        self._saying_again = None
-        self._say(*self._chat.say_again())
-
-    def _note_outbox(self) -> None:
-        if self._chat.waits or not self._chat.live:
-            self._all_sent.clear()
+    def _update(self) -> None:
+        """Bring what depends on unsent messages up to date."""
+        self._schedule_retry()
+        self._keeper.update(connected=self._connection is not None)
+        if self._failure is None and (self._chat.is_waiting or not self._chat.live):
+            self._nothing_waits.clear()
         else:
-            self._all_sent.set()
+            self._nothing_waits.set()
 
-    def _keep_soon(self) -> None:
-        """Have what waits on disk: at once where there is no connection, else if it goes on waiting."""
-        if self._outbox is None or not self._chat.outbox:
-            return
-        if self._connection is None:
-            self._keep()
-        elif self._keeping is None:
-            self._keeping = asyncio.get_running_loop().call_later(_LONG, self._keep)
+    def _notify(self) -> None:
+        if self._on_change is not None:
+            self._on_change()
 
-    def _keep(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
-            self._keeping = None
-        if self._outbox is None:
+    # From beginning to end
+
+    async def run(self) -> None:
+        """Run until the user leaves.
+
+        Raises:
+            Refused: the server has ended the session.
+            ServerUnavailable: the user left, and something was not sent.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                receiving = tasks.create_task(self._receive_all(), name="receive")
+                background = [
+                    tasks.create_task(self._measure(), name="measure"),
+                    tasks.create_task(self._write_caches(), name="caches"),
+                ]
+                await self._leave.wait()
+                if self._failure is None:
+                    await self._say_goodbye(receiving)
+                for task in (receiving, *background):
+                    task.cancel()
+            if self._failure is not None:
+                raise self._failure
+            if unanswered := [*self._unanswered, *self._chat.disconnected()]:
+                self._view.draw(unanswered)
+            self._check_all_was_sent()
+        finally:
+            self._caches.close()
+            self._keeper.close()
+            if self._retry is not None:
+                self._retry.cancel()
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _say_goodbye(self, receiving: asyncio.Task[None]) -> None:
+        self._update()
+        if self._chat.outgoing and self._connection is None:
+            self._view.draw([Notice(f"Waiting for the server, {self._patience:g} seconds at most.")])
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience):
+                await self._nothing_waits.wait()
+        if self._failure is not None:
             return
         try:
-            self._outbox.store(self._chat.outbox.values())
-        except InputError as error:
-            self._outbox.close()
-            self._outbox = None  # said once is enough
-            self._view.draw([Trouble(error)])
+            self._check_all_was_sent()
+        except ServerUnavailable as error:
+            self.fail(error)
+            return
+        # Messages that are shown are acknowledged before the goodbye, and none are shown after it: so none comes twice.
+        async with self._showing:
+            self._parting = True
+            self._send(Bye())
+        if self._connection is not None:
+            await asyncio.wait({receiving}, timeout=GOODBYE)
 
-    def _put_away(self) -> None:
-        for timer in (self._keeping, self._saying_again):
-            if timer is not None:
-                timer.cancel()
-        if self._outbox is not None:
-            self._forget_sent()
-            self._outbox.close()
-
-    def _forget_sent(self) -> None:
-        if self._outbox is not None and not self._chat.outbox:
-            self._outbox.clear()
-
-    def _tell(self) -> None:
-        """Have it seen what has changed."""
-        if self._changed is not None:
-            self._changed()
+    def _check_all_was_sent(self) -> None:
+        count, server = len(self._chat.outgoing), self._login.server
+        if not count:
+            return
+        unsent = "1 message was" if count == 1 else f"{count} messages were"
+        self._keeper.write()
+        user = self._chat.contacts.user
+        later = f' Joining there again as "{user}" sends what is left.' if self._keeper.is_writing else ""
+        if self._connection is None or not self._chat.outgoing.unstored:
+            raise ServerUnreachable(f"{unsent} not sent: the server at {server} did not answer.{later}")
+        raise ServerUnavailable(f"{unsent} not sent: {server} cannot store it now.{later}", codes.STORAGE)
 
     async def _measure(self) -> None:
-        """Find out now and then how long an answer takes, if anybody wants to know."""
-        while self._changed is not None:
+        """Measure the round trip now and then, if anybody reads it."""
+        while self._on_change is not None:
             if self._connection is not None:
                 self._connection.measure()
-                self._changed()
+                self._on_change()
             await asyncio.sleep(_BETWEEN_MEASURES)
 
-    async def _note(self) -> None:
-        """Keep for commands what this client knows anyhow."""
+    async def _write_caches(self) -> None:
         while True:
-            await asyncio.sleep(EVERY)
-            self._noting.look(connected=self._connection is not None)
+            await asyncio.sleep(INTERVAL)
+            self._caches.update(connected=self._connection is not None)
 
-    def _begin(self, connection: Connection, welcome: Welcome) -> Connection:
+    # Connections
+
+    def _connected(self, connection: Connection, welcome: Welcome) -> None:
         self._connection = connection
-        with contextlib.suppress(InputError):  # said by whoever connects the next time
+        with contextlib.suppress(InputError):  # the next connection reports it
             self.standing = self._login.trust.reason(self._login.server, connection.channel)
-        connection.send(*self._chat.welcomed(welcome))
-        if self._changed is not None:
+        connection.send(*self._chat.connected(welcome))
+        if self._on_change is not None:
             connection.measure()
-        return connection
 
-    async def _listen(self) -> None:
-        connection = self._connection
-        while connection is not None:
-            try:
-                await self._take_all(connection)
-            except ServerUnavailable as error:
-                lost = error
-                self._connection = None
-                self._unanswered += self._chat.unanswered()
-                self._note_outbox()
-                self._keep_soon()
-                await connection.close()
-                self._view.draw(
-                    [Notice(f"Connection lost: {error} Trying again; what you type meanwhile is sent then.")]
-                )
-            except Refused as refusal:
-                if refusal.code == codes.LEFT and self._parting:
-                    return
-                raise
-            connection = self._begin(*await self._connect_again(lost))
-            self._view.draw([Notice("Connected again."), *self._unanswered])
-            self._unanswered = []
-            self._tell()
+    async def _receive_all(self) -> None:
+        """Receive until the session ends; an error ends it."""
+        try:
+            while self._connection is not None:
+                lost = await self._receive_until_lost(self._connection)
+                greeted = await retry_async(self._connect, RetryPolicy(), wait=self._wait_to_connect, after=lost)
+                self._connected(*greeted)
+                self._view.draw([Notice("Connected again."), *self._unanswered])
+                self._unanswered = []
+                self._notify()
+        except Refused as refusal:
+            if refusal.code != codes.LEFT or not self._parting:
+                self.fail(refusal)
+        except (ChatError, OSError) as error:
+            self.fail(error)
 
-    async def _take_all(self, connection: Connection) -> None:
-        while True:
-            await self._take(connection, await connection.receive())
+    async def _receive_until_lost(self, connection: Connection) -> ServerUnavailable:
+        try:
+            while True:
+                await self._receive(connection)
+        except ServerUnavailable as lost:
+            self._connection = None
+            self._unanswered += self._chat.disconnected()
+            self._update()
+            await connection.close()
+            self._view.draw([Notice(f"Connection lost: {lost} Trying again; what you type meanwhile is sent then.")])
+            return lost
 
-    async def _take(self, connection: Connection, frames: list[ServerFrame]) -> None:
-        """Show what came, then acknowledge it: what was not shown comes again."""
-        events, following = self._chat.heard(frames)
-        shown = self._chat.shown
-        self._say_again_later(any(isinstance(frame, Sent) for frame in frames))
-        self._note_outbox()
-        self._forget_sent()
+    async def _receive(self, connection: Connection) -> None:
+        """Show what comes, then acknowledge it: what was not shown comes again."""
+        frames = await connection.receive()
+        effects = self._chat.receive(frames)
+        self._view.put_back(effects.returned)
+        self._update()
         async with self._showing:
             if not self._parting:
-                connection.send(*following)
-                if events:
-                    await self._view.show(events)
-                if shown is not None:
-                    connection.send(Ack(shown))
-        self._tell()
+                connection.send(*effects.frames)
+                if effects.events:
+                    await self._view.show(effects.events)
+                if effects.ack is not None:
+                    connection.send(Ack(effects.ack))
+        self._notify()
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])
 
-    async def _connect_again(self, lost: ServerUnavailable) -> tuple[Connection, Welcome]:
-        return await retry_async(self._connect, RetryPolicy(), wait=self._wait_to_connect, after=lost)
+    def _schedule_retry(self) -> None:
+        """Send messages again after a while that the server could not store."""
+        if not self._chat.outgoing.unstored:
+            self._retry_waits = backoff()
+        elif self._chat.outgoing and self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(next(self._retry_waits), self._retry_now)
+
+    def _retry_now(self) -> None:
+        self._retry = None
+        self._send(*self._chat.retry())
 
     async def _wait_to_connect(self, seconds: float) -> None:
-        self._hurry.clear()
-        self._apart = LinkState("waiting", until=asyncio.get_running_loop().time() + seconds)
-        self._tell()
+        self._try_now.clear()
+        self._disconnected_state = LinkState("waiting", until=asyncio.get_running_loop().time() + seconds)
+        self._notify()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._hurry.wait()
-        self._apart = LinkState("connecting")
-        self._tell()
+                await self._try_now.wait()
+        self._disconnected_state = LinkState("connecting")
+        self._notify()
 
-    async def _connect(self) -> tuple[Connection, Welcome]:
+    async def _connect(self) -> Greeted:
         connection, welcome = await connect(self._login, self._chat.hello())
-        if not self._chat.put_back(welcome):
+        if not self._chat.find_reset(welcome):
             return connection, welcome
         await connection.close()
-        self._view.draw([Notice(_PUT_BACK)])
-        raise ServerUnavailable(_PUT_BACK)  # this connection goes on after a message that the log no longer has
+        self._view.draw([Notice(_RESET)])
+        raise ServerUnavailable(_RESET)  # this connection continues after a message that the log no longer has

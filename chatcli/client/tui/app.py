@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from prompt_toolkit import PromptSession
@@ -15,11 +15,13 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from chatcli.client.chat.ambiguity import Origin
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Event, Trouble
+from chatcli.client.chat.questions import Question
 from chatcli.client.identity.credentials import Login
-from chatcli.client.interactive.login import HOW_TO_TALK, enter, first_time, open_outbox
+from chatcli.client.interactive.login import HOW_TO_TALK, is_first_visit, log_in
 from chatcli.client.interactive.notifier import Notifier
+from chatcli.client.interactive.outbox_keeper import open_outbox
 from chatcli.client.interactive.preferences import Looks
-from chatcli.client.interactive.session import Talk
+from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.storage.drafts import Drafts
 from chatcli.client.tui.batcher import AdaptiveBatcher
 from chatcli.client.tui.completer import LineCompleter, surroundings
@@ -49,6 +51,7 @@ class Terminal:
         looks: the user's preferences.
         modes: the modes of the terminal.
         send: called with each typed line and its origin.
+        answer: called with a question and the index of the choice that a key has made.
         leave: called when the user wants to leave.
 
     Attributes:
@@ -64,6 +67,7 @@ class Terminal:
         modes: Modes,
         *,
         send: Callable[[str, Origin], None],
+        answer: Callable[[Question, int], None],
         leave: Callable[[], None],
     ) -> None:
         self._chat = chat
@@ -81,6 +85,7 @@ class Terminal:
             self.session.default_buffer,
             draw=self.draw,
             send=send,
+            answer=answer,
             leave=leave,
             reads=lambda: keys.reads,
             one_key=looks.keys == "emacs",
@@ -121,7 +126,7 @@ class Terminal:
             app.after_render += lambda _: renderer.keep_at_bottom()
         return renderer
 
-    def draw(self, events: list[Event]) -> None:
+    def draw(self, events: Sequence[Event]) -> None:
         """Print events above the input line, now."""
         if not self.input_line.editing_allowed.is_set():
             self._postponed += events
@@ -131,7 +136,7 @@ class Terminal:
         if events:
             self._print("".join(self._lines(events)))
 
-    def _lines(self, events: list[Event]) -> Iterator[str]:
+    def _lines(self, events: Sequence[Event]) -> Iterator[str]:
         return self._painter.lines(events, self._output.get_size().columns)
 
     def _print(self, painted: str) -> None:
@@ -145,12 +150,16 @@ class Terminal:
                 app.renderer.render(app, app.layout)
         self._drawn = self._loop.time()
 
-    async def show(self, events: list[Event]) -> None:
+    def put_back(self, texts: Sequence[str]) -> None:
+        """Put texts that were not sent back into the input line."""
+        self.input_line.put_back(texts)
+
+    async def show(self, events: Sequence[Event]) -> None:
         """Print events, no more often than the eye can follow, leaving time for keys in between."""
         await self.input_line.editing_allowed.wait()
         self.input_line.sync()
         await asyncio.sleep(self._drawn + _BETWEEN_DRAWINGS - self._loop.time())
-        self._notifier.take(events, self._chat.contacts.user)
+        self._notifier.notify(events, self._chat.contacts.user)
         for batch in self._batcher.batches(self._lines(events)):
             # Twice: the loop polls for keys at the end of its first iteration, and handles them in the second.
             await asyncio.sleep(0)
@@ -200,11 +209,14 @@ async def talk(login: Login, chat: Chat, looks: Looks | None = None) -> None:
     looks = looks or Looks()
     server = login.server
     with Modes() as modes:
-        greeted = await enter(login, chat, TerminalPrompts(looks, modes))
+        greeted = await log_in(login, chat, TerminalPrompts(looks, modes))
 
         # Terminal, conversation and layout need each other: all are there before the first key is read.
         def send(line: str, origin: Origin) -> None:
             conversation.typed(line, origin)
+
+        def answer(question: Question, choice: int) -> None:
+            conversation.answer(question, choice)
 
         def leave() -> None:
             conversation.leave()
@@ -212,15 +224,17 @@ async def talk(login: Login, chat: Chat, looks: Looks | None = None) -> None:
         def refresh() -> None:
             layout.refresh()
 
-        terminal = Terminal(chat, server, looks, modes, send=send, leave=leave)
-        outbox = open_outbox(server, chat, greeted[1], terminal)
-        conversation = Talk(login, chat, terminal, _PATIENCE, greeted, outbox, refresh)
+        terminal = Terminal(chat, server, looks, modes, send=send, answer=answer, leave=leave)
+        outbox = open_outbox(server, greeted[1].user, chat.outgoing, lambda error: terminal.draw([Trouble(error)]))
+        conversation = InteractiveSession(
+            login, chat, terminal, greeted, patience=_PATIENCE, outbox=outbox, on_change=refresh
+        )
         layout = Layout(server, chat, conversation, terminal.input_line, terminal.session)
         drafts = terminal.input_line.drafts
         modes.at_end.append(drafts.save)
         keys = await terminal.open()
         keys.add_done_callback(lambda _: leave())  # without keys there is no user
-        conversation.greet(HOW_TO_TALK if first_time() else ())
+        conversation.greet(HOW_TO_TALK if is_first_visit() else ())
         terminal.draw(terminal.input_line.hidden_drafts())
         try:
             await conversation.run()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from prompt_toolkit.application import get_app
@@ -32,6 +33,7 @@ from chatcli.protocol.text import printable_line
 
 _LEAVE_WITHIN: Final = 2.0  # seconds between the two Ctrl-C that leave
 _MARK: Final = "›"
+_RETURNED: Final = 20  # texts that wait to be put back
 _LONGEST_PASTE: Final = 4 * MAX_TEXT  # characters: more would make each key slow, and could not be sent
 _PROMPT_SHARE: Final = 3  # the prompt has at most a third of the window's width
 
@@ -40,11 +42,12 @@ class InputLine:
     """The input line of the open conversation.
 
     Args:
-        chat: the conversations, the open questions, and the texts to return to the user.
+        chat: the conversations and the open questions.
         drafts: the file of drafts.
         buffer: prompt_toolkit's buffer of the text.
         draw: shows events above the input line.
         send: called with each line and its origin.
+        answer: called with a question and the index of the choice that a key has made.
         leave: called when the user wants to leave.
         reads: returns the number of reads of the keyboard: keys of one read were pressed before the first was shown.
         one_key: whether a digit becomes an answer after a while; otherwise Enter must follow.
@@ -64,17 +67,20 @@ class InputLine:
         drafts: Drafts,
         buffer: Buffer,
         *,
-        draw: Callable[[list[Event]], None],
+        draw: Callable[[Sequence[Event]], None],
         send: Callable[[str, Origin], None],
+        answer: Callable[[Question, int], None],
         leave: Callable[[], None],
         reads: Callable[[], int],
         one_key: bool = True,
     ) -> None:
-        self._chat = chat
+        self._addressing = chat.addressing
         self._conversations = chat.conversations
+        self._returned: deque[str] = deque(maxlen=_RETURNED)
         self.buffer = buffer
         self._draw = draw
         self._send = send
+        self._send_answer = answer
         self.leave = leave
         self._reads = reads
         self._loop = asyncio.get_running_loop()
@@ -172,8 +178,7 @@ class InputLine:
         self.buffer.insert_text(digit)
 
     def _answer(self, question: Question, choice: int) -> None:
-        # A number in brackets is an index, never the words of a choice; 0 declines.
-        self._send(f"/answer {question.seq} [{choice + 1}]", "typed")
+        self._send_answer(question, choice)
         self.sync()
 
     def sync(self) -> None:
@@ -181,15 +186,18 @@ class InputLine:
 
         A text that was not sent comes back as soon as the line is empty.
         """
-        returned = self._chat.returned
-        if not self.buffer.text and not returned:
+        if not self.buffer.text and not self._returned:
             self._conversations.suggest()
         if self._conversations.current != self._name:
             self.drafts.store()
             self._name = self._conversations.current
             self._set_text(self.drafts.pop(self._name))
-        if returned and not self.buffer.text:
-            self._set_text(returned.pop(0))
+        if self._returned and not self.buffer.text:
+            self._set_text(self._returned.popleft())
+
+    def put_back(self, texts: Iterable[str]) -> None:
+        """Queue texts that were not sent, to be shown as soon as the line is empty."""
+        self._returned += texts
 
     def insert(self, text: str) -> None:
         """Insert pasted text with its line breaks, and report the number of lines."""
@@ -263,7 +271,7 @@ class InputLine:
             self._was_empty = True
         elif self._was_empty:
             self._was_empty, self._started_in = False, self._reads()
-            self._chat.begins()
+            self._addressing.start_line()
         self.quick_answer.update(self.buffer.text)
         self.drafts.save_soon()
 

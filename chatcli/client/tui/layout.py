@@ -17,13 +17,14 @@ from prompt_toolkit.layout.dimension import Dimension
 
 from chatcli.client.chat.chat import Chat
 from chatcli.client.interactive.render import Fragments
-from chatcli.client.interactive.session import Talk
+from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.tui.input_line import InputLine
 from chatcli.client.tui.pending import Pending, pending_lines
 from chatcli.client.tui.question_bar import question_lines
 from chatcli.client.tui.terminal.clusters import CLUSTERS
 from chatcli.client.tui.toolbar import State, Unread, changes_in, toolbar
 from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Send
 from chatcli.protocol.names import is_room
 
 _LONGEST: Final = 3600.0  # seconds until the next drawing, if something is to change by itself
@@ -42,7 +43,12 @@ class Layout:
     """
 
     def __init__(
-        self, server: Address, chat: Chat, conversation: Talk, input_line: InputLine, session: PromptSession[str]
+        self,
+        server: Address,
+        chat: Chat,
+        conversation: InteractiveSession,
+        input_line: InputLine,
+        session: PromptSession[str],
     ) -> None:
         self._server = server
         self._chat = chat
@@ -67,7 +73,7 @@ class Layout:
             return
         now = self._loop.time()
         self._input_line.quick_answer.update(self._input_line.buffer.text)
-        self._pending.update(self._chat.outbox, now)
+        self._pending.update(self._unsent(), now)
         before = self._drawn
         if (self._above(), self._below()) != before:
             self._app.invalidate()
@@ -94,12 +100,12 @@ class Layout:
     def _above(self) -> Fragments:
         size = self._app.output.get_size()
         columns, most = size.columns, size.rows // 3
-        lines = pending_lines(self._pending.visible(self._chat.outbox, self._loop.time()), columns, most)
+        lines = pending_lines(self._pending.visible(self._unsent(), self._loop.time()), columns, most)
         answer = self._input_line.quick_answer
         questions = self._chat.questions.open()
         doubt = ""
         if questions and answer.choice is None:
-            doubt = self._chat.doubts.says(self._input_line.buffer.text)
+            doubt = self._chat.addressing.describe_enter(self._input_line.buffer.text)
         asked = question_lines(
             questions, answer.choice, columns, most, confirms_itself=answer.confirms_itself, doubt=doubt
         )
@@ -134,8 +140,11 @@ class Layout:
             link=self._conversation.state,
             now=now,
             trust=self._conversation.standing,
-            waiting=len(self._pending.visible(self._chat.outbox, now)),
+            waiting=len(self._pending.visible(self._unsent(), now)),
         )
+
+    def _unsent(self) -> dict[str, Send]:
+        return {message.id: message for message in self._chat.outgoing.unanswered()}
 
     def _company(self, name: str) -> str:
         if is_room(name):
@@ -147,7 +156,7 @@ class Layout:
         presence = self._chat.contacts.presence
         where = "away" if name in presence.away else "here" if name in presence.here else "gone"
         # No receipt proves nothing: they may have receipts switched off.
-        return f"{where}, seen" if self._chat.has_seen(name) else where
+        return f"{where}, seen" if self._chat.delivery.has_seen(name) else where
 
 
 def _window(content: Callable[[], Fragments], style: str) -> ConditionalContainer:

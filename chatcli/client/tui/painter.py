@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from prompt_toolkit.data_structures import Size
@@ -42,7 +42,7 @@ class Painter:
         self._renderer = Renderer(_today(), looks.clock)
         self._escapes = _Escapes(self.style, self.depth)
 
-    def lines(self, events: list[Event], width: int) -> Iterator[str]:
+    def lines(self, events: Sequence[Event], width: int) -> Iterator[str]:
         """Yield the output for each line, including its end.
 
         Args:

@@ -356,7 +356,7 @@ def test_a_question_in_a_pipe_is_answered_with_a_command(server: ThreadServer) -
         alice.complains("To answer, type /answer 1 or /answer 2; /answer decline declines")
         alice.types("1\n/answer maybe\n")
         alice.complains("To whom?")
-        alice.complains('"maybe" is no answer to "Deploy?": write /answer and one of "yes", "no", "decline"')
+        alice.complains('"maybe" is not an answer to "Deploy?": write /answer and one of "yes", "no", "decline"')
         alice.types("/answer no\n")
         ci.hears("message", re=asked["seq"], answer=1)
         alice.complains('You have answered "no"')

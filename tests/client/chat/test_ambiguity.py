@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from chatcli.client.chat.ambiguity import Origin
-from chatcli.client.chat.chat import Arrival, Chat
+from chatcli.client.chat.greeting import Arrival
 from chatcli.protocol import frames as f
-from tests.client.chat.test_chat import LIMITS, hears
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, types
 from tests.client.chat.test_chat_conversations import held, said, sends, shown
 
 WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
@@ -33,38 +33,38 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def chat(clock: Clock) -> Chat:
+def chat(clock: Clock) -> Dialogue:
     """Alice, who talks with bob, in #ops too, with carol here."""
     chat = new_chat(clock)
     hears(chat, f.Live(10), f.People([f.Person(name, 1) for name in ("alice", "bob", "carol")]))
-    chat.typed("/to bob")
+    types(chat, "/to bob")
     return chat
 
 
-def new_chat(clock: Clock, arrival: Arrival | None = None) -> Chat:
+def new_chat(clock: Clock, arrival: Arrival | None = None) -> Dialogue:
     """Return Alice's chat, welcomed."""
     numbers = itertools.count(1)
-    chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 0, arrival, clock)
-    chat.welcomed(WELCOME)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0, arrival, clock)
+    chat.connected(WELCOME)
     return chat
 
 
-def asks(chat: Chat, seq: int = 11, to: str = "alice", choices: tuple[str, ...] = ("yes", "no")) -> None:
+def asks(chat: Dialogue, seq: int = 11, to: str = "alice", choices: tuple[str, ...] = ("yes", "no")) -> None:
     """Have ci ask something that closes after ten minutes."""
     hears(chat, f.Message(seq, f"ask-{seq}", "ci", to, "Deploy?", 0, choices=choices, until=600_000))
 
 
-def answer(chat: Chat, line: str) -> tuple[int | None, int | None]:
+def answer(chat: Dialogue, line: str) -> tuple[int | None, int | None]:
     """Return which message a line answers, and with which choice."""
-    events, (frame,) = chat.typed(line)
+    events, (frame,) = types(chat, line)
     assert events == []
     assert isinstance(frame, f.Send)
     return frame.re, frame.answer
 
 
-def refused(chat: Chat, line: str) -> str:
+def refused(chat: Dialogue, line: str) -> str:
     """Return why a line is not carried out at all."""
-    events, frames = chat.typed(line)
+    events, frames = types(chat, line)
     assert frames == []
     return shown(events)[0]
 
@@ -94,7 +94,7 @@ def refused(chat: Chat, line: str) -> str:
         *("kick carol", "／who", "\\who", "part #ops", "msg carol hi"),
     ],
 )
-def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Chat, line: str) -> None:
+def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Dialogue, line: str) -> None:
     """The first one says what the next one does, and sends nothing."""
     assert "Enter once more says the line to bob as it stands" in held(chat, line)
     assert sends(chat, line) == ("bob", line)
@@ -120,19 +120,19 @@ def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Ch
         *("localhost:8080", "db.example.org:5432 is down", "file.py:12: error", "std::vector", "foo::bar()"),
     ],
 )
-def test_what_can_be_nothing_else_is_said_at_once(chat: Chat, line: str) -> None:
+def test_what_can_be_nothing_else_is_said_at_once(chat: Dialogue, line: str) -> None:
     """Links, times and sentences are texts."""
     assert sends(chat, line) == ("bob", line)
 
 
 @pytest.mark.parametrize("line", ["server:whoo", "server: hello", "server:", "Server : hi", "/unknown", "//who", " /x"])
-def test_a_command_that_there_is_not_is_a_mistake(chat: Chat, line: str) -> None:
+def test_a_command_that_there_is_not_is_a_mistake(chat: Dialogue, line: str) -> None:
     """It is never a text, however often it is typed."""
     for _ in range(2):
         assert refused(chat, line).startswith("There is no command")
 
 
-def test_a_word_is_asked_about_once(chat: Chat) -> None:
+def test_a_word_is_asked_about_once(chat: Dialogue) -> None:
     """Once it is known for a text it stays one, until somebody is called that; then what Enter does is said anew."""
     held(chat, "note: buy milk")
     assert sends(chat, "note: buy milk") == ("bob", "note: buy milk")
@@ -143,14 +143,14 @@ def test_a_word_is_asked_about_once(chat: Chat) -> None:
     assert sends(chat, "note: y") == ("note", "y")
 
 
-def test_an_empty_line_drops_what_is_held_and_says_nothing(chat: Chat) -> None:
+def test_an_empty_line_drops_what_is_held_and_says_nothing(chat: Dialogue) -> None:
     """The input line was emptied before."""
     held(chat, "dave: hi")
-    assert chat.typed("") == ([], [])
+    assert types(chat, "") == ([], [])
     assert "says the line to bob" in held(chat, "dave: hi")
 
 
-def test_who_comes_between_two_enters_changes_nothing_unseen(chat: Chat) -> None:
+def test_who_comes_between_two_enters_changes_nothing_unseen(chat: Dialogue) -> None:
     """What the first Enter has said of the second holds, or is said again."""
     assert "says the line to bob" in held(chat, "dave: hi")
     hears(chat, f.Presence(["dave"]))
@@ -158,35 +158,35 @@ def test_who_comes_between_two_enters_changes_nothing_unseen(chat: Chat) -> None
     assert sends(chat, "dave: hi") == ("dave", "hi")
 
 
-def test_a_line_in_between_begins_anew(chat: Chat) -> None:
+def test_a_line_in_between_begins_anew(chat: Dialogue) -> None:
     """So does another conversation."""
     held(chat, "dave: hi")
     assert sends(chat, "hello") == ("bob", "hello")
     held(chat, "dave: hi")
-    chat.typed("/to carol")
+    types(chat, "/to carol")
     assert "to carol as it stands" in held(chat, "dave: hi")
 
 
-def test_what_is_a_mention_in_a_room_turns_to_somebody_else_elsewhere(chat: Chat) -> None:
+def test_what_is_a_mention_in_a_room_turns_to_somebody_else_elsewhere(chat: Dialogue) -> None:
     """In a room it is read by who is meant."""
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     assert sends(chat, "@carol hi") == ("#ops", "@carol hi")
     assert "is only a mention" in held(chat, "@carol: hi")
 
 
 @pytest.mark.parametrize(("line", "part"), [("carol: /topic foo", "A command stands"), ("12:30 is lunch", "a time")])
-def test_a_recipient_who_may_be_none_is_asked_about(chat: Chat, line: str, part: str) -> None:
+def test_a_recipient_who_may_be_none_is_asked_about(chat: Dialogue, line: str, part: str) -> None:
     """What goes to somebody who is known, but hardly was meant to."""
     hears(chat, f.Presence(["12"]))
     assert part in held(chat, line)
-    chat.typed(line)
-    assert len(chat.outbox) == 1
+    types(chat, line)
+    assert len(chat.outgoing) == 1
 
 
 def test_a_program_is_refused_what_a_person_is_asked_about(clock: Clock) -> None:
     """By the words of the line alone; a word before a colon is a recipient, whether or not they are known."""
     chat = new_chat(clock, Arrival(scripted=True))
-    chat.typed("bob: hi")
+    types(chat, "bob: hi")
     for line in ("exit now", "Who?", "server: hello", "/unknown"):
         assert "/say in front" in refused(chat, line)
     assert sends(chat, "carol;hi") == ("bob", "carol;hi")
@@ -227,7 +227,7 @@ def test_what_was_begun_to_nobody_is_asked_about(clock: Clock) -> None:
 def test_a_room_that_is_left_is_followed_by_nobody(clock: Clock) -> None:
     """Once the user has opened a conversation, none opens by itself."""
     chat = new_chat(clock)
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     hears(chat, f.Live(10), said(11, "bob"), f.Happened("#ops", "kicked", "alice", "bob"))
     assert not chat.conversations.suggest()
     assert "To whom?" in refused(chat, "hello?")
@@ -236,21 +236,21 @@ def test_a_room_that_is_left_is_followed_by_nobody(clock: Clock) -> None:
 # Answers
 
 
-def test_what_may_be_an_answer_is_not_said(chat: Chat) -> None:
+def test_what_may_be_an_answer_is_not_said(chat: Dialogue) -> None:
     """The first Enter says which answer the second one gives."""
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     asks(chat)
     for line in ("1", "y", "Yes!", "[1]"):
         assert 'Enter once more answers ci with "yes"; /say' in held(chat, line)
-    assert chat.doubts.says("[1]") == 'Enter: answers ci with "yes"'
-    assert chat.doubts.says("2") == 'Enter asks once what "2" is meant for'
-    assert chat.doubts.says("2 pm") == ""
+    assert chat.addressing.describe_enter("[1]") == 'Enter: answers ci with "yes"'
+    assert chat.addressing.describe_enter("2") == 'Enter asks once what "2" is meant for'
+    assert chat.addressing.describe_enter("2 pm") == ""
     assert answer(chat, "[1]") == (11, 0)
     assert "is too late for the question: Enter once more says the line to #ops" in held(chat, "1")
     assert sends(chat, "1 moment") == ("#ops", "1 moment")
 
 
-def test_a_yes_that_is_no_choice_is_asked_about_once(chat: Chat) -> None:
+def test_a_yes_that_is_no_choice_is_asked_about_once(chat: Dialogue) -> None:
     """It is a text then."""
     asks(chat, choices=("deploy", "abort"))
     assert "no choice of the question: Enter once more says the line to bob" in held(chat, "yes")
@@ -258,7 +258,7 @@ def test_a_yes_that_is_no_choice_is_asked_about_once(chat: Chat) -> None:
     assert sends(chat, "yes") == ("bob", "yes")
 
 
-def test_a_question_that_ends_in_between_is_not_answered_nor_spoken_to(chat: Chat, clock: Clock) -> None:
+def test_a_question_that_ends_in_between_is_not_answered_nor_spoken_to(chat: Dialogue, clock: Clock) -> None:
     """Another question that waits then is named; where none does, the text is."""
     asks(chat, 11)
     asks(chat, 12, choices=("no", "yes"))
@@ -280,23 +280,23 @@ def test_with_nothing_open_a_digit_asks_to_whom(clock: Clock) -> None:
     assert answer(chat, "2") == (11, 1)
 
 
-def test_what_a_line_has_come_to_mean_is_said(chat: Chat) -> None:
+def test_what_a_line_has_come_to_mean_is_said(chat: Dialogue) -> None:
     """A message or a question that comes while the user types redirects nothing."""
     hears(chat, said(11, "bob"))
-    chat.begins()
+    chat.addressing.start_line()
     hears(chat, said(12, "carol"))
     assert "Enter once more answers what carol has said just now" in held(chat, "/reply yes")
-    (frame,) = chat.typed("/reply yes")[1]
+    (frame,) = types(chat, "/reply yes")[1]
     assert isinstance(frame, f.Send)
     assert (frame.to, frame.re) == ("carol", 12)
-    chat.begins()
+    chat.addressing.start_line()
     hears(chat, said(13, "bob"))
-    (frame,) = chat.typed("/reply carol yes")[1]
+    (frame,) = types(chat, "/reply carol yes")[1]
     assert isinstance(frame, f.Send)
     assert frame.re == 12
     asks(chat, 14)
     asks(chat, 15, choices=("no", "yes"))
-    chat.begins()
+    chat.addressing.start_line()
     hears(chat, f.Message(16, "x", "ci", "alice", "withdrawn", 0, re=14, answer=-1))
     assert 'Enter once more answers "yes" to ci: Deploy?' in held(chat, "/answer yes")
     assert answer(chat, "/answer yes") == (15, 1)
@@ -308,14 +308,14 @@ def test_what_a_line_has_come_to_mean_is_said(chat: Chat) -> None:
 @pytest.mark.parametrize(
     "text", ["/away\nfrom the keyboard", "/etc/fstab:\n/dev/sda1", "bob: hi\ncarol: ho", "exit\n\nx"]
 )
-def test_what_is_pasted_is_a_text(chat: Chat, text: str) -> None:
+def test_what_is_pasted_is_a_text(chat: Dialogue, text: str) -> None:
     """It goes where the user is, as it stands; where they are nowhere it comes back."""
-    events, (frame,) = chat.typed(text, "pasted")
+    events, (frame,) = types(chat, text, "pasted")
     assert events == []
     assert isinstance(frame, f.Send)
     assert (frame.to, frame.text) == ("bob", text)
-    chat.typed("/close")
-    assert "To whom?" in shown(chat.typed(text, "pasted")[0])[0]
+    types(chat, "/close")
+    assert "To whom?" in shown(types(chat, text, "pasted")[0])[0]
     assert chat.returned == [text]
 
 
@@ -328,13 +328,13 @@ def test_what_is_pasted_is_a_text(chat: Chat, text: str) -> None:
         ("carol: hi\nho", "kept", '"hi␤ho" to carol'),
     ],
 )
-def test_several_lines_that_may_be_meant_otherwise_are_held(chat: Chat, line: str, origin: Origin, says: str) -> None:
+def test_several_lines_in_doubt_are_held(chat: Dialogue, line: str, origin: Origin, says: str) -> None:
     """They are no command in any case."""
-    events, frames = chat.typed(line, origin)
+    events, frames = types(chat, line, origin)
     assert frames == []
     assert f"Enter once more says {says}" in shown(events)[0]
     assert chat.returned == [line]
-    assert len(chat.typed(line, origin)[1]) == 1
+    assert len(types(chat, line, origin)[1]) == 1
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_several_lines_that_may_be_meant_otherwise_are_held(chat: Chat, line: st
         ("who\ncares", "bob", "who\ncares"),
     ],
 )
-def test_several_lines_are_said(chat: Chat, line: str, to: str, text: str) -> None:
+def test_several_lines_are_said(chat: Dialogue, line: str, to: str, text: str) -> None:
     """To whom they name, or with a command that says the rest."""
     assert sends(chat, line) == (to, text)
 
@@ -355,19 +355,19 @@ def test_several_lines_are_said(chat: Chat, line: str, to: str, text: str) -> No
 # What people of other chats type
 
 
-def test_the_commands_of_irc(chat: Chat) -> None:
+def test_the_commands_of_irc(chat: Dialogue) -> None:
     """They do what they do there."""
     assert sends(chat, "/msg carol hi") == ("carol", "hi")
     assert chat.conversations.current == "bob"
     assert sends(chat, "/me waves") == ("bob", "* alice waves")
-    assert chat.typed("/names #ops")[1] == [f.Who("#ops", n=1)]
-    assert chat.typed("/part #ops")[1] == [f.Leave("#ops", 2)]
-    assert chat.typed("/list")[1] == [f.Rooms(n=3)]
-    assert chat.typed("/history -n 2")[1] == [f.History("bob", limit=2, n=4)]
-    assert shown(chat.typed("/whois carol")[0]) == ["carol is here"]
-    assert shown(chat.typed("/nick ann")[0]) == ["You stay alice here: leave, then write chatcli join --user ann"]
+    assert types(chat, "/names #ops")[1] == [f.Who("#ops", n=1)]
+    assert types(chat, "/part #ops")[1] == [f.Leave("#ops", 2)]
+    assert types(chat, "/list")[1] == [f.Rooms(n=3)]
+    assert types(chat, "/history -n 2")[1] == [f.History("bob", limit=2, n=4)]
+    assert shown(types(chat, "/whois carol")[0]) == ["carol is here"]
+    assert shown(types(chat, "/nick ann")[0]) == ["You stay alice here: leave, then write chatcli join --user ann"]
     assert refused(chat, "/msg carol") == 'Write "/msg NAME|#ROOM TEXT".'
-    chat.typed("/close")
+    types(chat, "/close")
     assert "To whom?" in refused(chat, "/me waves")
     assert chat.returned == ["/me waves"]
     assert sends(chat, "/msg carol hi") == ("carol", "hi")
@@ -377,7 +377,7 @@ def test_the_commands_of_irc(chat: Chat) -> None:
 # What is unread
 
 
-def test_questions_that_are_over_are_not_unread(chat: Chat, clock: Clock) -> None:
+def test_questions_that_are_over_are_not_unread(chat: Dialogue, clock: Clock) -> None:
     """Whether the answer, the withdrawal or the end of their time comes before them or after."""
     asks(chat, 11)
     hears(chat, said(12, "ci"))
@@ -393,12 +393,12 @@ def test_questions_that_are_over_are_not_unread(chat: Chat, clock: Clock) -> Non
     assert "dan" not in chat.conversations.unread
 
 
-def test_a_conversation_that_is_closed_comes_back_with_what_is_new(chat: Chat) -> None:
+def test_a_conversation_that_is_closed_comes_back_with_what_is_new(chat: Dialogue) -> None:
     """It is neither listed nor counted until then."""
     hears(chat, said(11, "carol"))
-    assert shown(chat.typed("/close carol")[0]) == ["carol is closed until something new comes there"]
+    assert shown(types(chat, "/close carol")[0]) == ["carol is closed until something new comes there"]
     assert (chat.conversations.numbered(), chat.conversations.unread) == (["bob"], {})
-    assert shown(chat.typed("/close")[0]) == ["bob is closed until something new comes there"]
+    assert shown(types(chat, "/close")[0]) == ["bob is closed until something new comes there"]
     assert chat.conversations.current == ""
     assert refused(chat, "/close bobb") == "There is no conversation with bobb to close."
     hears(chat, said(12, "carol"))
@@ -410,6 +410,6 @@ def test_a_conversation_that_was_closed_does_not_open_by_itself(clock: Clock) ->
     chat = new_chat(clock)
     hears(chat, f.Live(10), said(11, "bob"))
     assert chat.conversations.suggest()
-    chat.typed("/close")
+    types(chat, "/close")
     assert not chat.conversations.suggest()
     assert "To whom?" in refused(chat, "hello")

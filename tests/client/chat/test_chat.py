@@ -6,111 +6,100 @@ import itertools
 
 import pytest
 
-from chatcli.client.chat.chat import Arrival, Chat
-from chatcli.client.chat.events import Answer, Event, Notice, Said, Trouble
+from chatcli.client.chat.events import Answer, Notice, Said, Trouble
+from chatcli.client.chat.greeting import Arrival
 from chatcli.errors import InputError, ServerUnavailable, UnknownRecipient
 from chatcli.protocol import frames as f
-
-LIMITS = f.Limits(100, 300, 60)
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
 
 
 @pytest.fixture
-def chat() -> Chat:
+def chat() -> Dialogue:
     """Alice, welcomed once, with nothing waiting for her."""
     numbers = itertools.count(1)
-    chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
-    assert chat.welcomed(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(limit=100)]
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
+    assert chat.connected(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(limit=100)]
     assert hears(chat, f.Live(4)) == []
     return chat
 
 
-def hears(chat: Chat, *frames: f.ServerFrame) -> list[Event]:
-    """Return what the user is shown of what the server says; nothing is asked because of it but who is in the room."""
-    events, following = chat.heard(frames)
-    assert [frame for frame in following if not isinstance(frame, f.Who)] == []
-    return events
-
-
-def test_a_message_waits_until_the_server_has_it_and_is_shown_then(chat: Chat) -> None:
+def test_a_message_waits_until_the_server_has_it_and_is_shown_then(chat: Dialogue) -> None:
     """What is said stands in the outbox, and comes as said with the server's time and its place in the log."""
-    assert chat.typed("bob: hi") == ([], [f.Send("id-1", "bob", "hi")])
-    assert list(chat.outbox) == ["id-1"]
+    assert types(chat, "bob: hi") == ([], [f.Send("id-1", "bob", "hi")])
+    assert [message.id for message in chat.outgoing.unanswered()] == ["id-1"]
     said = Said(f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
     assert hears(chat, f.Sent("id-1", 11, 2000, "delivered")) == [said]
-    assert not chat.outbox
+    assert not chat.outgoing
     assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 2000)) == []
 
 
-def test_someone_away_is_said_to_be_once(chat: Chat) -> None:
+def test_someone_away_is_said_to_be_once(chat: Dialogue) -> None:
     """The first message that waits for someone says so, further ones do not until they have been back."""
     told = []
     for number in range(1, 4):
-        chat.typed("bob: hi")
+        types(chat, "bob: hi")
         told += hears(chat, f.Sent(f"id-{number}", 10 + number, 1000, "stored"))
     assert [event for event in told if not isinstance(event, Said)] == [Notice("bob is not here and gets it on return")]
     hears(chat, f.Presence(["bob"], []), f.Presence([], ["bob"]))
-    chat.typed("bob: hi")
+    types(chat, "bob: hi")
     assert hears(chat, f.Sent("id-4", 20, 1000, "stored"))[1:] == [Notice("bob is not here and gets it on return")]
 
 
-def test_who_is_here_is_asked_once_where_a_message_tells_that_the_client_may_not_know(chat: Chat) -> None:
+def test_who_is_here_is_asked_once_where_a_message_tells_that_the_client_may_not_know(chat: Dialogue) -> None:
     """The server has told nothing of people with whom the user had nothing to do."""
     roster = [f.Who(limit=100)]
-    assert chat.heard([f.Message(11, "x", "bob", "Alice", "hi", 1)])[1] == roster
-    assert chat.heard([f.Message(12, "y", "bob", "Alice", "once more", 1)])[1] == []
+    assert receives(chat, [f.Message(11, "x", "bob", "Alice", "hi", 1)])[1] == roster
+    assert receives(chat, [f.Message(12, "y", "bob", "Alice", "once more", 1)])[1] == []
     hears(chat, f.People([f.Person("Alice", 1), f.Person("carol", 1)]))
-    chat.typed("carol: hi")
-    assert chat.heard([f.Sent("id-1", 13, 1000, "stored")])[1] == roster
+    types(chat, "carol: hi")
+    assert receives(chat, [f.Sent("id-1", 13, 1000, "stored")])[1] == roster
     hears(chat, f.People([f.Person("Alice", 1)]))
-    chat.typed("carol: hi")
-    assert chat.heard([f.Sent("id-2", 14, 1000, "stored")])[1] == []
-    chat.typed("alice: a note")
-    assert chat.heard([f.Sent("id-3", 15, 1000, "stored")])[1] == []
+    types(chat, "carol: hi")
+    assert receives(chat, [f.Sent("id-2", 14, 1000, "stored")])[1] == []
+    types(chat, "alice: a note")
+    assert receives(chat, [f.Sent("id-3", 15, 1000, "stored")])[1] == []
 
 
-def test_who_is_here_is_asked_when_the_conversation_of_someone_absent_is_opened(chat: Chat) -> None:
+def test_who_is_here_is_asked_when_the_conversation_of_someone_absent_is_opened(chat: Dialogue) -> None:
     """So the line below tells where they are, before anything was said."""
     hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
-    chat.typed("/to carol")
-    assert chat.curious() == [f.Who(limit=100)]
-    assert chat.curious() == []
-    chat.typed("/to bob")
-    assert chat.curious() == []
-    chat.typed("/to carol")
-    assert chat.curious() == [f.Who(limit=100)]
+    assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]
+    assert unasked(chat.typed("/quiet off")) == []
+    assert unasked(chat.typed("/to bob")) == []
+    assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]
 
 
-def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Chat) -> None:
+def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Dialogue) -> None:
     """However the user spells a name, the line shows it as its owner does."""
     hears(chat, f.People([f.Person("Bob", 1)]))
-    chat.typed("bob: hi")
+    types(chat, "bob: hi")
     (said,) = hears(chat, f.Sent("id-1", 11, 1000, "delivered"))
     assert isinstance(said, Said)
     assert said.message.to == "Bob"
 
 
-def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Chat) -> None:
+def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Dialogue) -> None:
     """The greeting names the last message that came, and what was not answered is said again with the same ids."""
     assert chat.hello() == f.Hello(1, "Alice", "join", since=4)
     hears(chat, f.Message(12, "x", "bob", "Alice", "hello", 1))
-    chat.typed("bob: one")
-    chat.typed("bob: two")
+    types(chat, "bob: one")
+    types(chat, "bob: two")
     hears(chat, f.Sent("id-1", 13, 1, "stored"))
     assert chat.hello() == f.Hello(1, "Alice", "join", since=12)
-    again = chat.welcomed(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
+    again = chat.connected(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
     assert again == [f.Send("id-2", "bob", "two"), f.Who(limit=100)]
 
 
-def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Chat) -> None:
+def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Dialogue) -> None:
     """After a lost answer the log brings one's own message back, and the answer may follow it."""
-    chat.typed("bob: hi")
+    types(chat, "bob: hi")
     message = f.Message(11, "id-1", "Alice", "bob", "hi", 1000)
     assert hears(chat, message) == [Said(message, mine=True)]
-    assert not chat.outbox
+    assert not chat.outgoing
     assert hears(chat, f.Sent("id-1", 11, 1000, "delivered"), message) == []
 
 
-def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Chat) -> None:
+def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Dialogue) -> None:
     """A message from another of one's own connections reads as said by oneself."""
     message = f.Message(11, "elsewhere", "Alice", "bob", "hi", 1000)
     assert hears(chat, message) == [Said(message, mine=True)]
@@ -118,41 +107,41 @@ def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Chat) -> None:
     assert hears(chat, note) == [Said(note, mine=False)]
 
 
-def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Chat) -> None:
+def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Dialogue) -> None:
     """The user sees the server's sentence, and the message is not tried again."""
-    chat.typed("bbo: hi")
+    types(chat, "bbo: hi")
     (event,) = hears(chat, f.Error("unknown_user", "Nobody is bbo; did you mean bob?", "id-1", names=["bob"]))
     assert isinstance(event, Trouble)
     assert isinstance(event.error, UnknownRecipient)
     assert str(event.error).startswith("Not sent: Nobody is bbo")
-    assert not chat.outbox
+    assert not chat.outgoing
     assert chat.first_error is event.error
     assert chat.returned == ["bbo: hi"]
     assert chat.conversations.current == ""
 
 
-def test_over_long_text_is_refused_before_it_is_sent(chat: Chat) -> None:
+def test_over_long_text_is_refused_before_it_is_sent(chat: Dialogue) -> None:
     """The user learns the length and the limit; nothing goes to the server."""
-    events, frames = chat.typed("bob: " + "é" * 51)
+    events, frames = types(chat, "bob: " + "é" * 51)
     assert frames == []
     assert "100 bytes, and this one has 102" in str(events[0])
-    events, frames = chat.typed("bob: " + "\x01" * 90)
+    events, frames = types(chat, "bob: " + "\x01" * 90)
     assert frames == []
     assert "escaped" in str(events[0])
-    assert not chat.outbox
+    assert not chat.outgoing
     assert chat.returned == ["bob: " + "é" * 51, "bob: " + "\x01" * 90]
 
 
-def test_who_is_asked_and_answered_by_number(chat: Chat) -> None:
+def test_who_is_asked_and_answered_by_number(chat: Dialogue) -> None:
     """The roster that the client asks for itself is not shown; the one that the user asks for is."""
     assert hears(chat, f.People([f.Person("Alice", 1)])) == []
-    assert chat.typed("who") == ([], [f.Who(limit=100, n=1)])
+    assert types(chat, "who") == ([], [f.Who(limit=100, n=1)])
     people = [f.Person("Alice", 1), f.Person("bob", 2)]
     assert hears(chat, f.People(people, n=1)) == [Answer("Here: Alice (you), bob")]
     assert chat.contacts.presence.here == {"Alice", "bob"}
 
 
-def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
+def test_coming_and_going_is_told_once_and_without_oneself(chat: Dialogue) -> None:
     """Of those whom the user has talked with only changes are told, folded where many come at once."""
     many = [f"p{number}" for number in range(20)]
     for name in ("bob", "carol", *many):
@@ -166,21 +155,21 @@ def test_coming_and_going_is_told_once_and_without_oneself(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("line", ["exit", "/exit", "server:exit", "quit"])
-def test_exit_means_leaving(chat: Chat, line: str) -> None:
+def test_exit_means_leaving(chat: Dialogue, line: str) -> None:
     """Each way to say it makes the client want to go."""
-    assert chat.typed(line) == ([], [])
-    assert chat.leaving
+    assert types(chat, line) == ([], [])
+    assert chat.left
 
 
-def test_an_unclear_line_gets_a_sentence_and_sends_nothing(chat: Chat) -> None:
+def test_an_unclear_line_gets_a_sentence_and_sends_nothing(chat: Dialogue) -> None:
     """The client says how to write a message."""
-    events, frames = chat.typed("hello everyone")
+    events, frames = types(chat, "hello everyone")
     assert frames == []
     assert isinstance(chat.first_error, InputError)
     assert "name: text" in str(events[0])
 
 
-def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
+def test_an_error_without_an_id_is_told_too(chat: Dialogue) -> None:
     """Whatever the server complains of, the user hears it."""
     (event,) = hears(chat, f.Error("storage", "The server cannot write."))
     assert isinstance(event, Trouble)
@@ -203,33 +192,38 @@ def test_an_error_without_an_id_is_told_too(chat: Chat) -> None:
         ("/unmute bob", f.Operate("unmute", "bob", "", None, "", 1), "bob may write again"),
     ],
 )
-def test_operators_speak_to_the_server(chat: Chat, line: str, frame: f.Operate, done: str) -> None:
+def test_operators_speak_to_the_server(chat: Dialogue, line: str, frame: f.Operate, done: str) -> None:
     """Name, length of time and reason are told apart; the answer says what was done, or why not."""
-    assert chat.typed(line) == ([], [frame])
-    waited = chat.waits
+    assert types(chat, line) == ([], [frame])
+    waited = chat.is_waiting
     assert hears(chat, f.Done(1)) == [Answer(done)]
-    assert (waited, chat.waits) == (True, False)
+    assert (waited, chat.is_waiting) == (True, False)
     (event,) = hears(chat, f.Error("not_allowed", "Only operators may do that.", n=1))
     assert isinstance(event, Trouble)
 
 
 def test_codes_are_used_once_and_a_place_is_not_taken_back() -> None:
     """The first greeting carries what the user gave; those behind it only who they are."""
-    chat = Chat("alice", lambda: "id", lambda: 0, Arrival("key", "start", "takeover", "link", "invite"))
+    chat = Dialogue(
+        "alice",
+        lambda: "id",
+        lambda: 0,
+        Arrival(key="key", client="start", present="takeover", link="link", invite="invite"),
+    )
     assert chat.hello() == f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite", 100)
-    chat.welcomed(f.Welcome("alice", 1, 1, "s", LIMITS))
+    chat.connected(f.Welcome("alice", 1, 1, "s", LIMITS))
     assert chat.hello() == f.Hello(1, "alice", "join", "key", 1, "refuse", "start")
 
 
 @pytest.mark.parametrize("line", ["/ban bob 10min", "/mute bob 5y", "/ban bob 10 minutes"])
-def test_a_mistyped_length_of_time_bans_nobody_for_ever(chat: Chat, line: str) -> None:
+def test_a_mistyped_length_of_time_bans_nobody_for_ever(chat: Dialogue, line: str) -> None:
     """What begins like a length of time and is none is refused."""
-    events, frames = chat.typed(line)
+    events, frames = types(chat, line)
     assert frames == []
     assert "not a length of time" in str(events[0])
 
 
-def test_a_log_that_was_put_back_is_read_from_where_the_user_left_off(chat: Chat) -> None:
+def test_a_log_that_was_put_back_is_read_from_where_the_user_left_off(chat: Dialogue) -> None:
     """What was shown is not shown again, and what is new under the old numbers is."""
     old, lost, new = (
         f.Message(seq, identity, "bob", "Alice", text, at)
@@ -237,11 +231,11 @@ def test_a_log_that_was_put_back_is_read_from_where_the_user_left_off(chat: Chat
     )
     assert len(hears(chat, old, lost)) == 2
     assert chat.hello().since == 12
-    assert not chat.put_back(f.Welcome("Alice", 13, 12, "chatcli/1", LIMITS))
-    assert chat.put_back(f.Welcome("Alice", 11, 11, "chatcli/1", LIMITS))
+    assert not chat.find_reset(f.Welcome("Alice", 13, 12, "chatcli/1", LIMITS))
+    assert chat.find_reset(f.Welcome("Alice", 11, 11, "chatcli/1", LIMITS))
     assert chat.hello().since is None
     welcome = f.Welcome("Alice", 12, 10, "chatcli/1", LIMITS)
-    assert not chat.put_back(welcome)
-    chat.welcomed(welcome)
+    assert not chat.find_reset(welcome)
+    chat.connected(welcome)
     assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Said)] == [new]
     assert chat.conversations.unread["bob"] == 3

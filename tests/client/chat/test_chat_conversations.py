@@ -6,27 +6,27 @@ import itertools
 
 import pytest
 
-from chatcli.client.chat.chat import Arrival, Chat
 from chatcli.client.chat.events import Event, Notice, Said, Separator
+from chatcli.client.chat.greeting import Arrival
 from chatcli.protocol import frames as f
-from tests.client.chat.test_chat import LIMITS, hears
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
 
 WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
 
 
 @pytest.fixture
-def chat() -> Chat:
+def chat() -> Dialogue:
     """Alice, in #ops, with bob here and nothing waiting for her."""
     chat = new_chat()
     hears(chat, f.Live(10), f.People([f.Person("alice", 1), f.Person("bob", 1)]))
     return chat
 
 
-def new_chat(arrival: Arrival | None = None) -> Chat:
+def new_chat(arrival: Arrival | None = None) -> Dialogue:
     """Return Alice's chat, welcomed, with everything that waits for her yet to come."""
     numbers = itertools.count(1)
-    chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 0, arrival)
-    chat.welcomed(WELCOME)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0, arrival)
+    chat.connected(WELCOME)
     return chat
 
 
@@ -35,17 +35,17 @@ def said(seq: int, sender: str, to: str = "alice", text: str = "hi", re: int | N
     return f.Message(seq, f"said-{seq}", sender, to, text, seq, re)
 
 
-def sends(chat: Chat, line: str) -> tuple[str, str]:
+def sends(chat: Dialogue, line: str) -> tuple[str, str]:
     """Return to whom a line is sent, and as what; the user is shown nothing yet."""
-    events, (frame,) = chat.typed(line)
+    events, (frame,) = types(chat, line)
     assert events == []
     assert isinstance(frame, f.Send)
     return frame.to, frame.text
 
 
-def held(chat: Chat, line: str) -> str:
+def held(chat: Dialogue, line: str) -> str:
     """Return why a line is held: nothing is sent, and it comes back."""
-    events, frames = chat.typed(line)
+    events, frames = types(chat, line)
     assert (frames, chat.returned.pop()) == ([], line)
     return shown(events)[0]
 
@@ -55,15 +55,15 @@ def shown(events: list[Event]) -> list[str]:
     return [event.message.text if isinstance(event, Said) else str(event[0]) for event in events]
 
 
-def acknowledged(chat: Chat) -> int | None:
+def acknowledged(chat: Dialogue) -> int | None:
     """Return up to where what was heard last is now shown."""
-    return chat.shown
+    return chat.ack
 
 
 # Where a line goes
 
 
-def test_a_message_opens_a_conversation_and_text_goes_on_in_it(chat: Chat) -> None:
+def test_a_message_opens_a_conversation_and_text_goes_on_in_it(chat: Dialogue) -> None:
     """Whom one has written to last is whom one goes on writing to; what comes in changes nothing."""
     assert sends(chat, "bob: hi") == ("bob", "hi")
     assert sends(chat, "how are you?") == ("bob", "how are you?")
@@ -74,17 +74,17 @@ def test_a_message_opens_a_conversation_and_text_goes_on_in_it(chat: Chat) -> No
     assert sends(chat, "cid: later") == ("cid", "later")
 
 
-def test_to_opens_a_conversation_without_a_word(chat: Chat) -> None:
+def test_to_opens_a_conversation_without_a_word(chat: Dialogue) -> None:
     """Alone it goes back to the one before; names are spelled as their owners do."""
-    assert shown(chat.typed("/to")[0]) == [
+    assert shown(types(chat, "/to")[0]) == [
         'There was no conversation before this one: write which, as in "/to bob" or "/to #ops".'
     ]
-    assert chat.typed("/to BOB") == ([Notice("What you type goes to bob now")], [])
-    assert chat.typed("/query #OPS") == ([Notice("What you type goes to #ops now")], [])
+    assert types(chat, "/to BOB") == ([Notice("What you type goes to bob now")], [])
+    assert types(chat, "/query #OPS") == ([Notice("What you type goes to #ops now")], [])
     assert sends(chat, "hi") == ("#ops", "hi")
-    chat.typed("/to")
+    types(chat, "/to")
     assert sends(chat, "hi") == ("bob", "hi")
-    chat.typed("/to somebody-new")
+    types(chat, "/to somebody-new")
     assert sends(chat, "hi") == ("somebody-new", "hi")
 
 
@@ -97,16 +97,16 @@ def test_to_opens_a_conversation_without_a_word(chat: Chat) -> None:
         ("/to #", 'There is no name after the #; write it like "#ops".'),
     ],
 )
-def test_only_what_can_be_a_name_is_talked_to(chat: Chat, line: str, sentence: str) -> None:
+def test_only_what_can_be_a_name_is_talked_to(chat: Dialogue, line: str, sentence: str) -> None:
     """The sentence says what is wrong with it, and the conversation stays."""
-    chat.typed("/to bob")
-    assert shown(chat.typed(line)[0]) == [sentence]
+    types(chat, "/to bob")
+    assert shown(types(chat, line)[0]) == [sentence]
     assert chat.conversations.current == "bob"
 
 
-def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Chat) -> None:
+def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Dialogue) -> None:
     """It is said where the user is, and once for each word they learn how to reach somebody of that name."""
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     assert held(chat, "note: buy milk") == (
         'Nobody called note is known: Enter once more says the line to #ops as it stands; write "/to note" to talk to '
         "somebody new."
@@ -123,11 +123,11 @@ def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Chat
     assert sends(chat, "note: hello") == ("note", "hello")
 
 
-def test_whoever_has_been_seen_anywhere_is_known(chat: Chat) -> None:
+def test_whoever_has_been_seen_anywhere_is_known(chat: Dialogue) -> None:
     """In messages, in lists, in a history, entering a room."""
-    chat.typed("/to #ops")
-    chat.typed("/who #ops")
-    chat.typed("/history #ops")
+    types(chat, "/to #ops")
+    types(chat, "/who #ops")
+    types(chat, "/history #ops")
     hears(
         chat,
         said(11, "ann", "#ops"),
@@ -141,10 +141,10 @@ def test_whoever_has_been_seen_anywhere_is_known(chat: Chat) -> None:
         assert sends(chat, f"{name}: hi") == (name, "hi")
 
 
-def test_a_misspelt_name_is_asked_about_before_others_read_the_line(chat: Chat) -> None:
+def test_a_misspelt_name_is_asked_about_before_others_read_the_line(chat: Dialogue) -> None:
     """The line comes back; the same once more means it as it stands, anything in between begins anew."""
-    chat.typed("/to #ops")
-    events, frames = chat.typed("bbo: a secret")
+    types(chat, "/to #ops")
+    events, frames = types(chat, "bbo: a secret")
     assert frames == []
     sentence = (
         "Nobody called bbo is known; did you mean bob? Enter once more says the line to #ops as it stands; "
@@ -153,12 +153,12 @@ def test_a_misspelt_name_is_asked_about_before_others_read_the_line(chat: Chat) 
     assert shown(events) == [sentence]
     assert chat.returned == ["bbo: a secret"]
     assert sends(chat, "bbo: a secret") == ("#ops", "bbo: a secret")
-    assert chat.typed("bbo: a secret")[1] == []
+    assert types(chat, "bbo: a secret")[1] == []
 
 
-def test_a_room_is_never_taken_for_text(chat: Chat) -> None:
+def test_a_room_is_never_taken_for_text(chat: Dialogue) -> None:
     """What is meant for a room that is not known yet goes there, or nowhere."""
-    chat.typed("/to bob")
+    types(chat, "/to bob")
     assert sends(chat, "#dev: hi") == ("#dev", "hi")
     hears(chat, f.Error("unknown_room", "There is no room #dev.", "id-1"))
     assert (chat.conversations.current, chat.returned) == ("", ["#dev: hi"])
@@ -172,24 +172,24 @@ def test_programs_name_recipients_whether_or_not_they_are_known() -> None:
     assert sends(chat, "three") == ("bbo", "three")
 
 
-def test_say_says_what_would_be_something_else(chat: Chat) -> None:
+def test_say_says_what_would_be_something_else(chat: Dialogue) -> None:
     """A command's word, or a slash, is a text behind it; with nobody to say it to, it comes back."""
-    assert "To whom?" in shown(chat.typed("/say exit")[0])[0]
+    assert "To whom?" in shown(types(chat, "/say exit")[0])[0]
     assert chat.returned == ["exit"]
-    chat.typed("/to bob")
+    types(chat, "/to bob")
     assert sends(chat, "/say exit") == ("bob", "exit")
     assert sends(chat, "/say /etc/hosts") == ("bob", "/etc/hosts")
-    assert not chat.leaving
+    assert not chat.left
 
 
-def test_entering_a_room_opens_it_at_once(chat: Chat) -> None:
+def test_entering_a_room_opens_it_at_once(chat: Dialogue) -> None:
     """What is typed before the answer comes is meant for the room; if there is none, nothing is open."""
-    chat.typed("/to bob")
-    chat.typed("/join #Dev")
+    types(chat, "/to bob")
+    types(chat, "/join #Dev")
     assert sends(chat, "hi all") == ("#Dev", "hi all")
-    chat.heard([f.Room(f.RoomInfo("#dev", "open", 3), 40, 1)])
+    receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 1)])
     assert chat.conversations.current == "#dev"
-    chat.typed("/join #secret")
+    types(chat, "/join #secret")
     hears(chat, f.Error("not_invited", "#secret is private.", n=3))
     assert chat.conversations.current == ""
 
@@ -201,44 +201,44 @@ def test_the_rooms_of_the_start_open_the_last_of_them() -> None:
 
 
 @pytest.mark.parametrize("frame", [f.Done(1), f.Happened("#ops", "kicked", "alice", "bob")])
-def test_leaving_a_room_leaves_nothing_open(chat: Chat, frame: f.ServerFrame) -> None:
+def test_leaving_a_room_leaves_nothing_open(chat: Dialogue, frame: f.ServerFrame) -> None:
     """Text asks to whom, and comes back to the input line."""
-    chat.typed("/to bob")
-    chat.typed("/to #ops")
-    chat.typed("/leave #ops")
+    types(chat, "/to bob")
+    types(chat, "/to #ops")
+    types(chat, "/leave #ops")
     hears(chat, frame)
-    events, frames = chat.typed("hello?")
+    events, frames = types(chat, "hello?")
     assert frames == []
     assert "To whom?" in shown(events)[0]
     assert chat.returned == ["hello?"]
-    chat.typed("/to")
+    types(chat, "/to")
     assert sends(chat, "hello?") == ("bob", "hello?")
 
 
-def test_what_is_refused_comes_back_as_it_has_to_be_typed(chat: Chat) -> None:
+def test_what_is_refused_comes_back_as_it_has_to_be_typed(chat: Dialogue) -> None:
     """In the open conversation that is the text alone, unless it would be read otherwise."""
-    chat.typed("#ops: one")
-    chat.typed("/say exit")
-    chat.typed("bob: two")
+    types(chat, "#ops: one")
+    types(chat, "/say exit")
+    types(chat, "bob: two")
     for number in (1, 2, 3):
         hears(chat, f.Error("muted", "You are muted.", f"id-{number}"))
     assert chat.returned == ["#ops: one", "#ops: exit", "two"]
 
 
-def test_what_was_for_somebody_who_is_not_there_is_said_to_nobody_else(chat: Chat) -> None:
+def test_what_was_for_somebody_who_is_not_there_is_said_to_nobody_else(chat: Dialogue) -> None:
     """Whoever was written to in vain stays who is meant, whatever conversation is open when the line is sent again."""
-    chat.typed("/to zed")
-    chat.typed("secret")
+    types(chat, "/to zed")
+    types(chat, "secret")
     hears(chat, f.Error("unknown_user", "Nobody called zed was ever here.", "id-1"))
     assert chat.returned == ["zed: secret"]
-    chat.typed("bob: hi")
+    types(chat, "bob: hi")
     assert sends(chat, "zed: secret") == ("zed", "secret")
 
 
 # Replies
 
 
-def test_a_reply_answers_the_message_that_is_chosen(chat: Chat) -> None:
+def test_a_reply_answers_the_message_that_is_chosen(chat: Dialogue) -> None:
     """Without a choice the newest; by number the newest but so many; by name that person's newest."""
     hears(chat, said(11, "bob", "#ops"), said(12, "cid"), said(13, "bob"), said(14, "dan", "#ops"))
     for line, to, text, re in (
@@ -249,10 +249,10 @@ def test_a_reply_answers_the_message_that_is_chosen(chat: Chat) -> None:
         ("/reply bob", "#ops", "bob", 14),
         ("/reply 1 2 pm", "#ops", "2 pm", 14),
     ):
-        _, (frame,) = chat.typed(line)
+        _, (frame,) = types(chat, line)
         assert isinstance(frame, f.Send)
         assert (frame.to, frame.text, frame.re) == (to, text, re)
-    assert shown(chat.typed("/reply 30 minutes")[0]) == [
+    assert shown(types(chat, "/reply 30 minutes")[0]) == [
         (
             "4 messages can be answered, 1 is the newest; to reply with a text that begins with a number, "
             'write "/reply 1 30 …".'
@@ -263,12 +263,12 @@ def test_a_reply_answers_the_message_that_is_chosen(chat: Chat) -> None:
 # What is unread, and what wants attention
 
 
-def test_unread_messages_are_counted_per_conversation(chat: Chat) -> None:
+def test_unread_messages_are_counted_per_conversation(chat: Dialogue) -> None:
     """Writing to one clears it; so does reading it on another device."""
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     hears(chat, said(11, "bob", "#ops"), said(12, "bob"), said(13, "cid"), said(14, "alice", "bob"))
     assert chat.conversations.unread == {"bob": 1, "cid": 1}
-    chat.typed("bob: yes?")
+    types(chat, "bob: yes?")
     assert chat.conversations.unread == {"cid": 1}
     hears(chat, f.Read(13))
     assert chat.conversations.unread == {}
@@ -290,7 +290,7 @@ def test_unread_messages_are_counted_per_conversation(chat: Chat) -> None:
         (said(11, "alice", "alice", "alice"), False),
     ],
 )
-def test_what_is_for_the_user_wants_attention(chat: Chat, message: f.Message, notable: bool) -> None:
+def test_what_is_for_the_user_wants_attention(chat: Dialogue, message: f.Message, notable: bool) -> None:
     """What is said to them alone, names them or answers them does; what they have said does not."""
     hears(chat, said(8, "bob", "#ops"), said(9, "alice", "#ops"))
     (event,) = hears(chat, message)
@@ -298,21 +298,23 @@ def test_what_is_for_the_user_wants_attention(chat: Chat, message: f.Message, no
     assert event.notable is notable
 
 
-def test_a_quiet_conversation_wants_no_attention(chat: Chat) -> None:
+def test_a_quiet_conversation_wants_no_attention(chat: Dialogue) -> None:
     """It is counted, but neither in the sum nor notified of, until it is no longer quiet."""
-    assert shown(chat.typed("/quiet")[0]) == [
+    assert shown(types(chat, "/quiet")[0]) == [
         'No conversation is open: write which, as in "/quiet bob" or "/quiet #ops".'
     ]
-    assert shown(chat.typed("/quiet BOB")[0]) == ["bob is quiet: it neither rings nor counts; /quiet off bob ends that"]
+    assert shown(types(chat, "/quiet BOB")[0]) == [
+        "bob is quiet: it neither rings nor counts; /quiet off bob ends that"
+    ]
     assert chat.conversations.muted == {"bob"}
     (event,) = hears(chat, said(11, "bob"))
     assert isinstance(event, Said)
     assert not event.notable
-    assert (chat.conversations.unread, chat.conversations.waiting()) == ({"bob": 1}, 0)
-    chat.typed("/to bob")
-    assert shown(chat.typed("/quiet off")[0]) == ["bob is no longer quiet"]
+    assert (chat.conversations.unread, chat.conversations.count_unread()) == ({"bob": 1}, 0)
+    types(chat, "/to bob")
+    assert shown(types(chat, "/quiet off")[0]) == ["bob is no longer quiet"]
     assert not chat.conversations.muted
-    assert shown(chat.typed("/quiet bob cid")[0]) == ['Write "/quiet [off] [NAME|#ROOM]".']
+    assert shown(types(chat, "/quiet bob cid")[0]) == ['Write "/quiet [off] [NAME|#ROOM]".']
 
 
 # While the user was away
@@ -330,16 +332,16 @@ def test_what_was_missed_stands_behind_a_line_that_counts_it() -> None:
     assert hears(chat, f.Live(9)) == []
     assert acknowledged(chat) is None
     assert shown(hears(chat, said(11, "bob", "#ops", "three"))) == ["three"]
-    chat.welcomed(WELCOME)
+    chat.connected(WELCOME)
     assert hears(chat, f.Live(11)) == []
-    chat.welcomed(WELCOME)
+    chat.connected(WELCOME)
     assert shown(hears(chat, said(12, "bob", text="four"), f.Live(12))) == ["1 message while you were away", "four"]
 
 
 def test_what_the_user_says_meanwhile_stands_in_its_place() -> None:
     """The server may have it before all that was said earlier has come; that alone is nothing that was missed."""
     chat = new_chat()
-    chat.typed("#ops: mine")
+    types(chat, "#ops: mine")
     assert hears(chat, said(6, "bob", "#ops", "one"), f.Sent("id-1", 8, 8, "delivered"), said(7, "bob", "#ops")) == []
     assert shown(hears(chat, said(9, "bob", "#ops", "last"), f.Live(9))) == [
         "3 messages while you were away",
@@ -348,8 +350,8 @@ def test_what_the_user_says_meanwhile_stands_in_its_place() -> None:
         "mine",
         "last",
     ]
-    chat.welcomed(WELCOME)
-    chat.typed("#ops: again")
+    chat.connected(WELCOME)
+    types(chat, "#ops: again")
     hears(chat, f.Sent("id-2", 10, 10, "delivered"))
     assert shown(hears(chat, f.Live(10))) == ["again"]
 
@@ -374,13 +376,12 @@ def test_programs_are_shown_no_separators() -> None:
 # Coming and going
 
 
-def test_only_those_whom_it_concerns_are_told_to_come_and_go(chat: Chat) -> None:
+def test_only_those_whom_it_concerns_are_told_to_come_and_go(chat: Dialogue) -> None:
     """They were talked with, or belong to the room that is open; its members are asked for once."""
     assert hears(chat, f.Presence(["cid"]), f.Happened("#ops", "joined", "cid")) == []
-    chat.typed("/to #ops")
-    asked = chat.curious()
-    assert asked == [f.Who("#ops", limit=100, n=2**53 - 1)]
-    assert chat.curious() == []
+    assert unasked(chat.typed("/to #ops")) == [f.Who("#ops", limit=100, n=2**53 - 1)]
+    assert unasked(chat.typed("/quiet")) == []
+    types(chat, "/quiet off")
     members = [f.Person(name, 0, "gone") for name in ("ann", "bob", "cid")]
     assert hears(chat, f.People(members, "#ops", n=2**53 - 1)) == []
     assert shown(hears(chat, f.Presence(["ann", "eve"]))) == ["ann joined"]
@@ -388,14 +389,14 @@ def test_only_those_whom_it_concerns_are_told_to_come_and_go(chat: Chat) -> None
         "eve joined #ops",
         "eve left",
     ]
-    chat.typed("/to bob")
+    types(chat, "/to bob")
     assert hears(chat, f.Presence([], ["ann"])) == []
     assert hears(chat, f.Error("unknown_room", "There is no room #ops.", n=2**53 - 1)) == []
 
 
-def test_many_who_enter_a_room_at_once_are_one_line(chat: Chat) -> None:
+def test_many_who_enter_a_room_at_once_are_one_line(chat: Dialogue) -> None:
     """The first few are named."""
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     many = [f.Happened("#ops", "joined", f"p{number}") for number in range(14)]
     gone = [f.Happened("#ops", "left", "p1"), f.Happened("#ops", "left", "p2")]
     assert shown(hears(chat, *many, *gone)) == ["p0, p1, p2, p3, p4 and 9 more joined #ops", "p1, p2 left #ops"]

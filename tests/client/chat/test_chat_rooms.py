@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatcli.client.chat.chat import Arrival, Chat
 from chatcli.client.chat.events import Answer, Event, Notice, Said, Trouble
+from chatcli.client.chat.greeting import Arrival
 from chatcli.errors import InputError, UnknownRecipient
 from chatcli.protocol import frames as f
-from tests.client.chat.test_chat import LIMITS, hears
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types
 
 HOUR = 3_600_000  # milliseconds
 
@@ -28,18 +28,18 @@ def _utc() -> Iterator[None]:
 
 
 @pytest.fixture
-def chat() -> Chat:
+def chat() -> Dialogue:
     """Alice, in #ops and invited to #plans, at noon of the first day of 1970."""
     chat = new_chat()
-    chat.welcomed(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"]))
-    chat.heard([f.Live(4)])
+    chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"]))
+    receives(chat, [f.Live(4)])
     return chat
 
 
-def new_chat(arrival: Arrival | None = None) -> Chat:
+def new_chat(arrival: Arrival | None = None) -> Dialogue:
     """Return Alice's chat, not connected yet."""
     numbers = itertools.count(1)
-    return Chat("alice", lambda: f"id-{next(numbers)}", lambda: 12 * HOUR, arrival)
+    return Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 12 * HOUR, arrival)
 
 
 def said(seq: int, sender: str, to: str, text: str, re: int | None = None) -> f.Message:
@@ -47,16 +47,16 @@ def said(seq: int, sender: str, to: str, text: str, re: int | None = None) -> f.
     return f.Message(seq, f"said-{seq}", sender, to, text, 11 * HOUR + seq * 60_000, re)
 
 
-def asks(chat: Chat, line: str) -> f.ClientFrame:
+def asks(chat: Dialogue, line: str) -> f.ClientFrame:
     """Return what the only frame is that a line leads to."""
-    events, (frame,) = chat.typed(line)
+    events, (frame,) = types(chat, line)
     assert events == []
     return frame
 
 
-def asks_to_send(chat: Chat, line: str) -> f.ClientFrame:
+def asks_to_send(chat: Dialogue, line: str) -> f.ClientFrame:
     """Return what is sent because of a line."""
-    _, (frame,) = chat.typed(line)
+    _, (frame,) = types(chat, line)
     return frame
 
 
@@ -70,16 +70,16 @@ def texts(events: list[Event]) -> list[str]:
 # Rooms
 
 
-def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Chat) -> None:
+def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Dialogue) -> None:
     """However it is spelled, the line shows the room's own name; nobody is said to be away."""
-    assert chat.typed("#OPS: hi") == ([], [f.Send("id-1", "#OPS", "hi")])
+    assert types(chat, "#OPS: hi") == ([], [f.Send("id-1", "#OPS", "hi")])
     assert hears(chat, f.Sent("id-1", 11, 12 * HOUR, "stored")) == [
         Said(f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
     ]
     assert not chat.contacts.partners
 
 
-def test_a_message_in_a_room_makes_nobody_a_partner(chat: Chat) -> None:
+def test_a_message_in_a_room_makes_nobody_a_partner(chat: Dialogue) -> None:
     """Names are completed of those who were talked with; a room's messages are shown as others' or one's own."""
     others, own = said(11, "bob", "#ops", "hi"), said(12, "alice", "#ops", "hello")
     assert hears(chat, others, own) == [Said(others, mine=False), Said(own, mine=True)]
@@ -87,17 +87,17 @@ def test_a_message_in_a_room_makes_nobody_a_partner(chat: Chat) -> None:
     assert chat.position == 12
 
 
-def test_who_enters_a_room_sees_what_was_last_said_there(chat: Chat) -> None:
+def test_who_enters_a_room_sees_what_was_last_said_there(chat: Dialogue) -> None:
     """Behind the room's kind, size and topic come its last lines, which are no news."""
     assert asks(chat, "/join #dev") == f.Join("#dev", n=1)
-    assert chat.waits
-    events, following = chat.heard([f.Room(f.RoomInfo("#dev", "open", 3, "Deploys"), 40, 1)])
+    assert chat.is_waiting
+    events, following = receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3, "Deploys"), 40, 1)])
     assert events == [Notice("You are in #dev (open, 3 people, topic: Deploys)")]
     assert following == [f.History("#dev", 41, limit=20, n=2), f.Who("#dev", limit=100, n=2**53 - 1)]
-    assert chat.waits
+    assert chat.is_waiting
     message = said(39, "bob", "#dev", "before you came")
     assert hears(chat, f.HistoryPage("#dev", [message], True, 2)) == [Said(message, mine=False, past=True)]
-    assert (chat.position, chat.waits) == (4, False)
+    assert (chat.position, chat.is_waiting) == (4, False)
     assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
     assert hears(chat, f.Room(f.RoomInfo("#dev", "private", 1), 40, 3)) == [
         Notice("You are in #dev (private, 1 person)")
@@ -108,22 +108,22 @@ def test_rooms_that_were_asked_for_at_the_start_are_entered_once() -> None:
     """Those that the user belongs to already are left alone; another connection asks for what was not answered."""
     chat = new_chat(Arrival(rooms=("#Ops", "#dev", "#plans")))
     welcome = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
-    assert chat.welcomed(welcome) == [f.Join("#dev", n=1), f.Join("#plans", n=2), f.Who(limit=100)]
-    assert chat.waits
-    chat.heard([f.Error("not_invited", "#plans is private.", n=2)])
-    assert chat.welcomed(welcome) == [f.Join("#dev", n=3), f.Who(limit=100)]
-    chat.heard([f.Room(f.RoomInfo("#dev", "open", 3), 40, 3)])
-    assert chat.welcomed(welcome) == [f.Who(limit=100)]
+    assert chat.connected(welcome) == [f.Join("#dev", n=1), f.Join("#plans", n=2), f.Who(limit=100)]
+    assert chat.is_waiting
+    receives(chat, [f.Error("not_invited", "#plans is private.", n=2)])
+    assert chat.connected(welcome) == [f.Join("#dev", n=3), f.Who(limit=100)]
+    receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 3)])
+    assert chat.connected(welcome) == [f.Who(limit=100)]
 
 
 def test_invitations_are_told_once() -> None:
     """Those that waited are told when everything that waited has come; a push tells of a new one at once."""
     chat = new_chat()
-    chat.welcomed(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, [], ["#plans"]))
+    chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, [], ["#plans"]))
     assert hears(chat, f.Live(10)) == [Notice("You are invited to #plans: /join #plans")]
     told = hears(chat, f.Happened("#secret", "invited", "alice", "bob"))
     assert told == [Notice("bob invites you to #secret: /join #secret")]
-    chat.welcomed(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, [], ["#plans", "#secret"]))
+    chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, [], ["#plans", "#secret"]))
     assert hears(chat, f.Live(10)) == []
 
 
@@ -146,25 +146,25 @@ def test_invitations_are_told_once() -> None:
         (f.Happened("#ops", "kicked", "cid", "b\x1bb", "\x1b[2J\n"), "b␛b has sent cid away from #ops (␛[2J␤)"),
     ],
 )
-def test_what_happens_in_a_room_is_told(chat: Chat, frame: f.Happened, sentence: str) -> None:
+def test_what_happens_in_a_room_is_told(chat: Dialogue, frame: f.Happened, sentence: str) -> None:
     """A sentence names who did what to whom, and why; here the user is in that room just now."""
     chat.conversations.switch("#ops")
     assert hears(chat, frame) == [Notice(sentence)]
 
 
-def test_what_the_user_did_is_told_by_the_answer_alone(chat: Chat) -> None:
+def test_what_the_user_did_is_told_by_the_answer_alone(chat: Dialogue) -> None:
     """The server tells everyone in the room, whoever did it among them."""
     assert asks(chat, "/kick #ops bob") == f.Operate("kick", "bob", "#ops", n=1)
     answers = hears(chat, f.Happened("#ops", "kicked", "bob", "alice"), f.Done(1))
     assert answers == [Answer("bob is out of #ops")]
-    chat.typed("/topic #ops Deploys")
+    types(chat, "/topic #ops Deploys")
     assert hears(chat, f.Done(2)) == [Answer("Topic of #ops: Deploys")]
-    chat.typed("/leave #ops")
+    types(chat, "/leave #ops")
     assert hears(chat, f.Happened("#ops", "left", "alice"), f.Done(3)) == [Answer("You have left #ops")]
     assert chat.contacts.rooms == {}
 
 
-def test_rooms_entered_and_left_on_another_device_are_known_here(chat: Chat) -> None:
+def test_rooms_entered_and_left_on_another_device_are_known_here(chat: Dialogue) -> None:
     """The other connection's user is this one's; whoever is sent away belongs there no more."""
     assert hears(chat, f.Happened("#dev", "joined", "alice")) == [Notice("You are in #dev")]
     assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
@@ -173,7 +173,7 @@ def test_rooms_entered_and_left_on_another_device_are_known_here(chat: Chat) -> 
     assert chat.contacts.rooms == {}
 
 
-def test_rooms_are_listed_with_what_they_are(chat: Chat) -> None:
+def test_rooms_are_listed_with_what_they_are(chat: Dialogue) -> None:
     """One line a room: kind, size, the user's place in it, topic."""
     assert asks(chat, "rooms") == f.Rooms(n=1)
     rooms = [
@@ -192,7 +192,7 @@ def test_rooms_are_listed_with_what_they_are(chat: Chat) -> None:
     assert hears(chat, f.RoomList([], n=2)) == [Answer("There are no rooms yet: /join #NAME makes one")]
 
 
-def test_a_topic_is_asked_of_the_room(chat: Chat) -> None:
+def test_a_topic_is_asked_of_the_room(chat: Dialogue) -> None:
     """Without a text, the topic is shown; where the user may see no such room, the server says so."""
     assert asks(chat, "/topic #OPS") == f.Rooms("#OPS", n=1)
     told = hears(chat, f.RoomList([f.RoomInfo("#ops", "open", 3, "Deploys")], n=1))
@@ -207,16 +207,16 @@ def test_a_topic_is_asked_of_the_room(chat: Chat) -> None:
     ]
 
 
-def test_a_room_that_is_not_there_is_said_to_be_none(chat: Chat) -> None:
+def test_a_room_that_is_not_there_is_said_to_be_none(chat: Dialogue) -> None:
     """The server's sentence is shown, and counts as an unknown recipient."""
-    chat.typed("#opps: hi")
+    types(chat, "#opps: hi")
     (event,) = hears(
         chat, f.Error("unknown_room", "There is no room #opps; did you mean #ops?", "id-1", names=["#ops"])
     )
     assert isinstance(event, Trouble)
     assert isinstance(event.error, UnknownRecipient)
     assert str(event.error) == "Not sent: There is no room #opps; did you mean #ops?"
-    assert isinstance(chat.typed("/leave")[0][0], Trouble)
+    assert isinstance(types(chat, "/leave")[0][0], Trouble)
 
 
 @pytest.mark.parametrize(
@@ -228,37 +228,37 @@ def test_a_room_that_is_not_there_is_said_to_be_none(chat: Chat) -> None:
         (f.RoomInfo("#ops", "open", 1), "You are in #ops (open, 1 person)"),
     ],
 )
-def test_who_enters_a_room_learns_whose_it_is(chat: Chat, room: f.RoomInfo, sentence: str) -> None:
+def test_who_enters_a_room_learns_whose_it_is(chat: Dialogue, room: f.RoomInfo, sentence: str) -> None:
     """A room that the user has just made, with a misspelt name perhaps, is seen to be empty."""
-    events, _ = chat.heard([f.Room(room, 40, 1)])
+    events, _ = receives(chat, [f.Room(room, 40, 1)])
     assert events == [Notice(sentence)]
 
 
-def test_who_speaks_in_a_room_from_outside_is_told_so_once(chat: Chat) -> None:
+def test_who_speaks_in_a_room_from_outside_is_told_so_once(chat: Dialogue) -> None:
     """What is answered there is not told to them; once they enter, it is."""
-    told = Notice("You are not in #dev and are not told what is answered: /join #dev")
-    chat.typed("#dev: hi")
-    chat.typed("#dev: anyone?")
+    told = Notice("You are not in #dev and do not see the answers: /join #dev")
+    types(chat, "#dev: hi")
+    types(chat, "#dev: anyone?")
     assert texts(hears(chat, f.Sent("id-1", 11, 1, "stored"), f.Sent("id-2", 12, 1, "stored"))) == [
         "hi",
         f"Notice: {told.text}",
         "anyone?",
     ]
-    chat.heard([f.Room(f.RoomInfo("#dev", "open", 3), 40, 1)])
-    chat.typed("#dev: here")
+    receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 1)])
+    types(chat, "#dev: here")
     assert texts(hears(chat, f.Sent("id-3", 13, 1, "stored"))) == ["here"]
     hears(chat, f.Happened("#dev", "left", "alice"))
-    chat.typed("#dev: gone")
+    types(chat, "#dev: gone")
     assert hears(chat, f.Sent("id-4", 14, 1, "stored"))[1:] == [told]
 
 
-def test_a_private_room_is_left_by_its_name(chat: Chat) -> None:
+def test_a_private_room_is_left_by_its_name(chat: Dialogue) -> None:
     """Nobody loses by a slip what they cannot come back to."""
-    chat.typed("/join #plans")
-    chat.heard([f.Room(f.RoomInfo("#plans", "private", 3, joined=True), 40, 1)])
-    chat.typed("/leave")
+    types(chat, "/join #plans")
+    receives(chat, [f.Room(f.RoomInfo("#plans", "private", 3, joined=True), 40, 1)])
+    types(chat, "/leave")
     left = hears(chat, f.RoomList([f.RoomInfo("#plans", "private", 3, joined=True)], n=3))
-    assert texts(left) == ['Trouble: #plans is private, and not left unnamed: write "/leave #plans".']
+    assert texts(left) == ['Trouble: #plans is private: to leave it, write "/leave #plans".']
     assert asks(chat, "/leave #plans") == f.Leave("#plans", n=4)
 
 
@@ -277,26 +277,26 @@ def test_a_private_room_is_left_by_its_name(chat: Chat) -> None:
         ("/unmute bob #ops", "bob may write in #ops again"),
     ],
 )
-def test_what_was_done_to_someone_is_told(chat: Chat, line: str, sentence: str) -> None:
+def test_what_was_done_to_someone_is_told(chat: Dialogue, line: str, sentence: str) -> None:
     """The answer says what is so now."""
     asks(chat, line)
     assert hears(chat, f.Done(1)) == [Answer(sentence)]
 
 
-def test_who_may_not_act_on_the_server_learns_how_to_in_a_room(chat: Chat) -> None:
+def test_who_may_not_act_on_the_server_learns_how_to_in_a_room(chat: Dialogue) -> None:
     """That is what was meant, likely; without a room of one's own there is nothing to add."""
-    chat.typed("/kick bob")
+    types(chat, "/kick bob")
     assert texts(hears(chat, f.Error("not_allowed", "Only operators may do that.", n=1))) == [
         "Trouble: Only operators may do that. In a room: /kick #ops bob"
     ]
-    chat.typed("/kick #ops bob")
+    types(chat, "/kick #ops bob")
     assert texts(hears(chat, f.Error("not_allowed", "Only owners.", n=2))) == ["Trouble: Only owners."]
 
 
 # Who is where
 
 
-def test_members_of_a_room_are_listed_with_where_they_are(chat: Chat) -> None:
+def test_members_of_a_room_are_listed_with_where_they_are(chat: Dialogue) -> None:
     """Times are by the reader's clock, with the date where it is another day's."""
     assert asks(chat, "/who #ops") == f.Who("#ops", n=1)
     people = [
@@ -311,14 +311,14 @@ def test_members_of_a_room_are_listed_with_where_they_are(chat: Chat) -> None:
     assert chat.contacts.presence.here == set()
 
 
-def test_a_long_list_of_people_says_how_many_are_left_out(chat: Chat) -> None:
+def test_a_long_list_of_people_says_how_many_are_left_out(chat: Dialogue) -> None:
     """The server names a hundred, and counts all."""
-    chat.typed("who")
+    types(chat, "who")
     (answer,) = hears(chat, f.People([f.Person("alice", 0), f.Person("bob", 0)], count=1234, n=1))
     assert answer == Answer("Here: alice (you), bob and 1,232 more")
 
 
-def test_being_away_from_the_keyboard_is_told(chat: Chat) -> None:
+def test_being_away_from_the_keyboard_is_told(chat: Dialogue) -> None:
     """Who steps away says why; who comes back has neither joined nor left."""
     hears(chat, said(11, "bob", "alice", "hi"), said(12, "cid", "alice", "hi"))
     hears(chat, f.People([f.Person("alice", 0), f.Person("bob", 0), f.Person("cid", 0, "away")]))
@@ -330,7 +330,7 @@ def test_being_away_from_the_keyboard_is_told(chat: Chat) -> None:
     assert hears(chat, f.Presence(["cid"], [])) == [Notice("cid joined")]
 
 
-def test_the_user_steps_away_and_comes_back(chat: Chat) -> None:
+def test_the_user_steps_away_and_comes_back(chat: Dialogue) -> None:
     """The answers say what others now see."""
     assert asks(chat, "/away lunch") == f.Away("lunch", n=1)
     assert asks(chat, "back") == f.Away(back=True, n=2)
@@ -343,7 +343,7 @@ def test_the_user_steps_away_and_comes_back(chat: Chat) -> None:
 # What was said before
 
 
-def test_a_history_is_shown_under_a_heading_and_is_no_news(chat: Chat) -> None:
+def test_a_history_is_shown_under_a_heading_and_is_no_news(chat: Dialogue) -> None:
     """What is looked back at moves no position; one's own part of it is shown too."""
     assert asks(chat, "/history bob") == f.History("bob", limit=20, n=1)
     page = [said(2, "bob", "alice", "hello"), said(3, "alice", "bob", "hi")]
@@ -353,11 +353,11 @@ def test_a_history_is_shown_under_a_heading_and_is_no_news(chat: Chat) -> None:
         Said(page[1], mine=True, past=True),
     ]
     assert chat.position == 4
-    chat.typed("/history cid")
+    types(chat, "/history cid")
     assert hears(chat, f.HistoryPage("cid", [], False, 2)) == [Answer("History with cid: nothing was said yet")]
 
 
-def test_the_same_command_once_more_goes_further_back(chat: Chat) -> None:
+def test_the_same_command_once_more_goes_further_back(chat: Dialogue) -> None:
     """Right behind a history, the next page is meant; behind anything else, the newest again."""
     asks(chat, "/history #ops 1")
     assert texts(hears(chat, f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1))) == [
@@ -372,57 +372,57 @@ def test_the_same_command_once_more_goes_further_back(chat: Chat) -> None:
     assert end == [Answer("History of #ops: nothing was said before that")]
     asks(chat, "/history #ops 1")
     hears(chat, f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 4))
-    chat.typed("/to bob")
+    types(chat, "/to bob")
     assert asks(chat, "/history") == f.History("bob", limit=20, n=5)
 
 
-def test_pages_that_are_asked_for_at_once_come_one_behind_the_other(chat: Chat) -> None:
+def test_pages_that_are_asked_for_at_once_come_one_behind_the_other(chat: Dialogue) -> None:
     """A second command that is typed before the first was answered waits for it."""
     asks(chat, "/history #ops 1")
-    assert chat.typed("/history") == ([], [])
-    _, following = chat.heard([f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1)])
+    assert types(chat, "/history") == ([], [])
+    _, following = receives(chat, [f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1)])
     assert following == [f.History("#ops", 9, limit=1, n=2)]
     assert texts(hears(chat, f.HistoryPage("#ops", [said(8, "bob", "#ops", "first")], True, 2)))[1] == "first"
     asks(chat, "/search x")
-    chat.typed("/search")
+    types(chat, "/search")
     hears(chat, f.Found([], False, 3))
     asks(chat, "/search x")
-    chat.typed("/search")
+    types(chat, "/search")
     hears(chat, f.Error("bad_query", "Write words.", n=4))
     asks(chat, "/search y")
     hears(chat, f.Found([said(8, "bob", "#ops", "y")], True, 5))
 
 
-def test_pages_of_one_kind_do_not_bring_those_of_the_other(chat: Chat) -> None:
+def test_pages_of_one_kind_do_not_bring_those_of_the_other(chat: Dialogue) -> None:
     """Another history is wanted behind the history, whatever was found meanwhile."""
     asks(chat, "/history #ops 1")
     asks(chat, "/search x")
-    assert chat.typed("/history") == ([], [])
+    assert types(chat, "/history") == ([], [])
     hears(chat, f.Found([said(7, "bob", "#ops", "x")], True, 2))
-    _, following = chat.heard([f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1)])
+    _, following = receives(chat, [f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1)])
     assert following == [f.History("#ops", 9, limit=1, n=3)]
     hears(chat, f.HistoryPage("#ops", [], False, 3))
     asks(chat, "/history cid")
     asks(chat, "/search x")
-    chat.typed("/history")
+    types(chat, "/history")
     hears(chat, f.Found([said(7, "bob", "#ops", "x")], True, 5), f.HistoryPage("cid", [], False, 4))
 
 
-def test_what_a_broken_connection_leaves_unanswered_is_told_once(chat: Chat) -> None:
+def test_what_a_broken_connection_leaves_unanswered_is_told_once(chat: Dialogue) -> None:
     """What the client has asked for itself is not spoken of, nor what it says again."""
-    chat.heard([f.Room(f.RoomInfo("#dev", "open", 3), 40, 9)])
+    receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 9)])
     for line in ("/search hi", "/receipts bob", "/history bob", "/history", "bob: hi"):
-        chat.typed(line)
-    assert texts(chat.unanswered()) == [
+        types(chat, line)
+    assert texts(chat.disconnected()) == [
         'Trouble: No answer came to "/search hi": ask once more.',
         'Trouble: No answer came to "/receipts bob": ask once more.',
         'Trouble: No answer came to "/history bob": ask once more.',
     ]
-    assert chat.unanswered() == []
-    assert list(chat.outbox) == ["id-1"]
+    assert chat.disconnected() == []
+    assert [message.id for message in chat.outgoing.unanswered()] == ["id-1"]
 
 
-def test_what_is_found_is_shown_the_newest_last(chat: Chat) -> None:
+def test_what_is_found_is_shown_the_newest_last(chat: Dialogue) -> None:
     """The heading counts; the newest stands next to the input line; the same once more finds older ones."""
     assert asks(chat, "/search deploy in:#ops") == f.Search("deploy", "#ops", n=1)
     found = [said(9, "bob", "#ops", "deploy two"), said(5, "bob", "#ops", "deploy one")]
@@ -434,40 +434,40 @@ def test_what_is_found_is_shown_the_newest_last(chat: Chat) -> None:
     ]
     assert asks(chat, "/search") == f.Search("deploy", "#ops", before=5, n=2)
     assert texts(hears(chat, f.Found([], False, 2))) == ['Answer: Nothing more found for "deploy" in #ops']
-    chat.typed('/search "a phrase" --from bob in:cid')
+    types(chat, '/search "a phrase" --from bob in:cid')
     assert texts(hears(chat, f.Found([], False, 3))) == ['Answer: Nothing found for "a phrase" from bob with cid']
-    events, frames = chat.typed("/search")
+    events, frames = types(chat, "/search")
     assert frames == []
     assert 'Write "/search' in str(events[0])
 
 
-def test_what_was_left_out_of_a_room_is_where_its_history_begins(chat: Chat) -> None:
+def test_what_was_left_out_of_a_room_is_where_its_history_begins(chat: Dialogue) -> None:
     """The notice says how much it is and how to see it; that history is not what was shown already."""
     assert hears(chat, f.Skipped("#ops", 4312, 700)) == [Notice("4,312 earlier in #ops: /history #ops")]
     assert asks(chat, "/history #ops") == f.History("#ops", 700, limit=20, n=1)
-    chat.typed("help")
+    types(chat, "help")
     assert asks(chat, "/history #ops") == f.History("#ops", limit=20, n=2)
 
 
 def test_only_the_newest_is_wanted_where_much_may_have_been_missed() -> None:
     """At first, and after more than an hour without a word from the server, be it broken or the machine asleep."""
     now = 0.0
-    chat = Chat("alice", lambda: "id", lambda: 0, elapsed=lambda: now)
+    chat = Dialogue("alice", lambda: "id", lambda: 0, elapsed=lambda: now)
     assert chat.hello().newest == 100
-    chat.welcomed(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS))
+    chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS))
     now = 3000.0
-    chat.heard([f.Pong()])
+    receives(chat, [f.Pong()])
     now = 6600.0
     assert chat.hello().newest is None
     now = 6601.0
     assert chat.hello() == f.Hello(1, "alice", since=4, newest=100)
-    assert Chat("alice", lambda: "id", lambda: 0, Arrival(whole=True)).hello().newest is None
+    assert Dialogue("alice", lambda: "id", lambda: 0, Arrival(whole=True)).hello().newest is None
 
 
 # Replies
 
 
-def test_a_reply_shows_what_it_answers(chat: Chat) -> None:
+def test_a_reply_shows_what_it_answers(chat: Dialogue) -> None:
     """The start of what was seen of late is quoted; of anything else it is said that it was earlier."""
     long = "shall we deploy the new server at five, or wait?"
     first, second, third = (
@@ -483,45 +483,47 @@ def test_a_reply_shows_what_it_answers(chat: Chat) -> None:
     ]
 
 
-def test_reply_answers_the_newest_message_that_came(chat: Chat) -> None:
+def test_reply_answers_the_newest_message_that_came(chat: Dialogue) -> None:
     """It goes where that was, whatever the user has said, entered or looked back at since."""
     hears(
         chat, said(11, "bob", "#ops", "deploy now?"), said(12, "alice", "#ops", "wait"), said(13, "cid", "alice", "hi")
     )
-    assert chat.typed("/reply hello") == ([], [f.Send("id-1", "cid", "hello", 13)])
+    assert types(chat, "/reply hello") == ([], [f.Send("id-1", "cid", "hello", 13)])
     assert hears(chat, f.Sent("id-1", 14, 12 * HOUR, "delivered")) == [
         Said(f.Message(14, "id-1", "alice", "cid", "hello", 12 * HOUR, 13), mine=True, quote="hi")
     ]
-    chat.typed("#ops: still here?")
-    chat.typed("/history dan")
+    types(chat, "#ops: still here?")
+    types(chat, "/history dan")
     hears(chat, f.HistoryPage("dan", [said(9, "dan", "alice", "old")], False, 1))
-    chat.typed("/search older")
+    types(chat, "/search older")
     hears(chat, f.Found([said(8, "eve", "#ops", "older")], False, 2))
-    chat.heard([f.Room(f.RoomInfo("#dev", "open", 3), 40, 3)])
-    _, frames = chat.typed("/reply now")
+    receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 3)])
+    _, frames = types(chat, "/reply now")
     assert frames == [f.Send("id-3", "cid", "now", 13)]
     hears(chat, said(15, "bob", "#ops", "yes"))
     assert asks_to_send(chat, "/reply good") == f.Send("id-4", "#ops", "good", 15)
 
 
-def test_reply_needs_something_to_answer(chat: Chat) -> None:
+def test_reply_needs_something_to_answer(chat: Dialogue) -> None:
     """What the user has said, here or elsewhere, and what they have read back, is nothing to be answered."""
-    chat.typed("bob: hi")
-    chat.typed("/history bob")
+    types(chat, "bob: hi")
+    types(chat, "/history bob")
     hears(chat, f.HistoryPage("bob", [said(3, "bob", "alice", "old")], False, 1))
     hears(chat, said(12, "alice", "bob", "from my other device"))
-    assert texts(chat.typed("/reply hi")[0]) == ["Trouble: Nothing was said to you yet."]
+    assert texts(types(chat, "/reply hi")[0]) == ["Trouble: Nothing was said to you yet."]
     assert isinstance(chat.first_error, InputError)
 
 
-def test_the_room_that_was_left_is_meant_no_more(chat: Chat) -> None:
+def test_the_room_that_was_left_is_meant_no_more(chat: Dialogue) -> None:
     """Behind /leave, commands without a room ask which one."""
-    chat.typed("/to #ops")
+    types(chat, "/to #ops")
     assert asks(chat, "/leave") == f.Rooms("#ops", n=1)
-    chat.curious()
-    assert chat.heard([f.RoomList([f.RoomInfo("#ops", "open", 3, joined=True)], n=1)]) == ([], [f.Leave("#ops", n=2)])
+    assert receives(chat, [f.RoomList([f.RoomInfo("#ops", "open", 3, joined=True)], n=1)]) == (
+        [],
+        [f.Leave("#ops", n=2)],
+    )
     assert hears(chat, f.Done(2)) == [Answer("You have left #ops")]
-    assert texts(chat.typed("/leave")[0]) == [
+    assert texts(types(chat, "/leave")[0]) == [
         'Trouble: The open conversation is no room: write which one, as in "/leave #ops".'
     ]
 
@@ -538,9 +540,9 @@ def test_the_room_that_was_left_is_meant_no_more(chat: Chat) -> None:
         (8, "bob has seen everything you said"),
     ],
 )
-def test_receipts_say_how_far_someone_has_seen_what_the_user_said(chat: Chat, seq: int, sentence: str) -> None:
+def test_receipts_say_how_far_someone_has_seen_what_the_user_said(chat: Dialogue, seq: int, sentence: str) -> None:
     """What was said is asked for too, but not shown."""
-    events, frames = chat.typed("/receipts bob")
+    events, frames = types(chat, "/receipts bob")
     assert events == []
     assert frames == [f.History("bob", limit=50, n=1), f.Receipts("bob", n=2)]
     page = [said(5, "alice", "bob", "one"), said(6, "bob", "alice", "two"), said(8, "alice", "bob", "three")]
@@ -548,11 +550,11 @@ def test_receipts_say_how_far_someone_has_seen_what_the_user_said(chat: Chat, se
     assert hears(chat, f.ReceiptList("bob", [f.Receipt("bob", seq)], 2)) == [Answer(sentence)]
 
 
-def test_receipts_of_a_room_name_its_members(chat: Chat) -> None:
+def test_receipts_of_a_room_name_its_members(chat: Dialogue) -> None:
     """Those who have seen as much stand together; what is said now counts at once."""
-    chat.typed("#ops: deployed")
+    types(chat, "#ops: deployed")
     hears(chat, f.Sent("id-1", 11, 11 * HOUR, "delivered"))
-    chat.typed("/receipts #ops")
+    types(chat, "/receipts #ops")
     hears(chat, f.HistoryPage("#ops", [said(5, "alice", "#ops", "deploying")], False, 1))
     people = [
         f.Receipt(user, seq, "#ops") for user, seq in (("bob", 11), ("cid", 7), ("dan", 20), ("eve", 0), ("fay", 4))
@@ -565,25 +567,25 @@ def test_receipts_of_a_room_name_its_members(chat: Chat) -> None:
     ]
 
 
-def test_where_the_user_has_said_nothing_there_is_nothing_to_be_seen(chat: Chat) -> None:
+def test_where_the_user_has_said_nothing_there_is_nothing_to_be_seen(chat: Dialogue) -> None:
     """That is said, in place of a receipt for nothing."""
-    chat.typed("/receipts bob")
-    chat.heard([f.HistoryPage("bob", [], False, 1)])
+    types(chat, "/receipts bob")
+    receives(chat, [f.HistoryPage("bob", [], False, 1)])
     assert hears(chat, f.ReceiptList("bob", [], 2)) == [Answer("You have said nothing to bob of late")]
 
 
-def test_receipts_of_nobody_are_refused_once(chat: Chat) -> None:
+def test_receipts_of_nobody_are_refused_once(chat: Dialogue) -> None:
     """Two things are asked, and the user wanted one."""
-    chat.typed("/receipts bbo")
+    types(chat, "/receipts bbo")
     refused = [f.Error("unknown_user", "Nobody is bbo.", n=number) for number in (1, 2)]
     assert texts(hears(chat, *refused)) == ["Trouble: Nobody is bbo."]
-    assert not chat.waits
+    assert not chat.is_waiting
 
 
-def test_that_it_was_seen_by_someone_who_was_away_is_told(chat: Chat) -> None:
+def test_that_it_was_seen_by_someone_who_was_away_is_told(chat: Dialogue) -> None:
     """Who was told that something waits for bob hears when he has seen it; receipts beside that are silent."""
-    chat.typed("bob: one")
-    chat.typed("bob: two")
+    types(chat, "bob: one")
+    types(chat, "bob: two")
     hears(chat, f.Sent("id-1", 11, 1, "stored"), f.Sent("id-2", 12, 1, "stored"))
     assert hears(chat, f.Receipt("bob", 11)) == []
     assert hears(chat, f.Receipt("bob", 12), f.Presence(["bob"], [])) == [

@@ -10,7 +10,7 @@ def test_the_most_recent_conversation_comes_first() -> None:
     conversations = Conversations()
     for name in ("bob", "#ops", "cid"):
         conversations.switch(name)
-    conversations.arrived("bob", 5)
+    conversations.add_unread("bob", 5)
     conversations.switch("#OPS")
     assert conversations.ordered() == ["#ops", "bob", "cid"]
     assert conversations.current == "#ops"
@@ -21,7 +21,7 @@ def test_numbers_stay_whatever_comes() -> None:
     conversations = Conversations()
     for name in ("#ops", "bob", "cid"):
         conversations.switch(name)
-    conversations.arrived("#ops", 1)
+    conversations.add_unread("#ops", 1)
     conversations.switch("BOB")
     assert conversations.numbered() == ["#ops", "bob", "cid"]
     conversations.forget("#ops")
@@ -54,9 +54,9 @@ def test_unread_messages_are_counted_until_the_user_looks() -> None:
     conversations.switch("bob")
     conversations.muted.add("#ops")
     for seq, name in enumerate(("bob", "#Ops", "#Ops", "cid"), 1):
-        conversations.arrived(name, seq)
+        conversations.add_unread(name, seq)
     assert conversations.unread == {"#Ops": 2, "cid": 1}
-    assert conversations.waiting() == 1
+    assert conversations.count_unread() == 1
     conversations.switch("#ops")
     assert conversations.unread == {"cid": 1}
 
@@ -65,13 +65,13 @@ def test_what_was_read_on_another_device_is_not_unread() -> None:
     """It does not matter which of the two came first, the message or the word that it was read."""
     conversations = Conversations()
     for seq in range(1, 5):
-        conversations.arrived("bob", seq)
+        conversations.add_unread("bob", seq)
     conversations.read_up_to(3)
     assert conversations.unread == {"bob": 1}
     conversations.read_up_to(6)
-    conversations.arrived("bob", 5)
+    conversations.add_unread("bob", 5)
     assert conversations.unread == {}
-    conversations.arrived("bob", 7)
+    conversations.add_unread("bob", 7)
     assert conversations.unread == {"bob": 1}
 
 
@@ -80,12 +80,12 @@ def test_memory_stays_flat() -> None:
     conversations = Conversations()
     conversations.switch("bob")
     for number in range(2000):
-        conversations.arrived(f"p{number}", number + 1)
+        conversations.add_unread(f"p{number}", number + 1)
     assert len(conversations.ordered()) == 500
     assert "bob" in conversations.ordered()
     assert len(conversations.unread) == 499
     for number in range(5000):
-        conversations.arrived("p1999", 2001 + number)
+        conversations.add_unread("p1999", 2001 + number)
     assert conversations.unread["p1999"] == 5001
 
 

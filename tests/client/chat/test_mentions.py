@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.client.chat.recent import Memory
+from chatcli.client.chat.recent import RecentMessages
 from chatcli.protocol.frames import Message
 from chatcli.protocol.mentions import has_word, mentions
 
@@ -46,7 +46,7 @@ def test_words_that_the_user_wants_to_be_told_of_count_as_their_name() -> None:
     assert has_word("本番デプロイした", ["デプロイ"])
     assert not has_word("redeployed", ["deploy"])
     told = [
-        Memory(("deploy",)).is_for(Message(1, "id", "bob", "#ops", text, 1), "alice")
+        RecentMessages(("deploy",)).is_for(Message(1, "id", "bob", "#ops", text, 1), "alice")
         for text in ("deploy at noon", "redeployed", "alice?")
     ]
     assert told == [True, False, True]

@@ -6,14 +6,13 @@ import itertools
 
 import pytest
 
-from chatcli.client.chat.chat import Arrival, Chat
 from chatcli.client.chat.events import Answer, Event, Said, Trouble
+from chatcli.client.chat.greeting import Arrival
 from chatcli.client.interactive.render import plain, render
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
+from tests.client.chat.dialogue import LIMITS, Dialogue, receives, types
 from tests.client.interactive.test_render import TODAY
-
-LIMITS = f.Limits(100, 300, 60)
 
 
 class Clocks:
@@ -30,19 +29,19 @@ def clocks() -> Clocks:
     return Clocks()
 
 
-def new_chat(clocks: Clocks) -> Chat:
+def new_chat(clocks: Clocks) -> Dialogue:
     """Alice, a member of #ops, welcomed, yet to be told what she has missed."""
     numbers = itertools.count(1)
-    chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: clocks.wall, Arrival(), lambda: clocks.seconds)
-    chat.welcomed(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"]))
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: clocks.wall, Arrival(), lambda: clocks.seconds)
+    chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"]))
     return chat
 
 
 @pytest.fixture
-def chat(clocks: Clocks) -> Chat:
+def chat(clocks: Clocks) -> Dialogue:
     """Alice, with nothing waiting for her."""
     chat = new_chat(clocks)
-    chat.heard([f.Live(4)])
+    receives(chat, [f.Live(4)])
     return chat
 
 
@@ -59,7 +58,7 @@ def answer(seq: int, re: int, sender: str, to: str, choice: int = 0, text: str =
     return f.Message(seq, f"a-{seq}", sender, to, text, 9_000_000, re, answer=choice)
 
 
-def open_ones(chat: Chat) -> list[int]:
+def open_ones(chat: Dialogue) -> list[int]:
     """Return where the questions stand that wait for the user."""
     return [question.seq for question in chat.questions.open()]
 
@@ -69,18 +68,18 @@ def text(event: Event) -> str:
     return plain(render(event, TODAY))
 
 
-def refusal(chat: Chat, line: str) -> str:
+def refusal(chat: Dialogue, line: str) -> str:
     """Return why a line is not taken."""
-    events, frames = chat.typed(line)
+    events, frames = types(chat, line)
     assert not frames
     (trouble,) = events
     assert isinstance(trouble, Trouble)
     return str(trouble.error)
 
 
-def test_a_question_is_shown_with_its_choices_and_waits(chat: Chat) -> None:
+def test_a_question_is_shown_with_its_choices_and_waits(chat: Dialogue) -> None:
     """It is for the user to notice; that our clock is far behind the server's does not matter."""
-    (said,) = chat.heard([question(11)])[0]
+    (said,) = receives(chat, [question(11)])[0]
     assert isinstance(said, Said)
     assert said.open
     assert said.notable
@@ -88,22 +87,22 @@ def test_a_question_is_shown_with_its_choices_and_waits(chat: Chat) -> None:
     assert open_ones(chat) == [11]
 
 
-def test_a_question_to_a_room_is_for_its_members_but_the_asker(chat: Chat) -> None:
+def test_a_question_to_a_room_is_for_its_members_but_the_asker(chat: Dialogue) -> None:
     """One's own is not, one in a room that was left is no longer, and another device's own to oneself is."""
-    (said,) = chat.heard([question(11, to="#ops")])[0]
+    (said,) = receives(chat, [question(11, to="#ops")])[0]
     assert isinstance(said, Said)
     assert said.notable
-    (own,) = chat.heard([question(12, "alice", "#ops")])[0]
+    (own,) = receives(chat, [question(12, "alice", "#ops")])[0]
     assert isinstance(own, Said)
     assert not own.open
-    chat.heard([question(13, "alice", "bob")])
+    receives(chat, [question(13, "alice", "bob")])
     assert open_ones(chat) == [11]
-    (to_oneself,) = chat.heard([question(14, "alice")])[0]
+    (to_oneself,) = receives(chat, [question(14, "alice")])[0]
     assert isinstance(to_oneself, Said)
     assert to_oneself.open
     assert to_oneself.notable
     assert not to_oneself.mine
-    chat.heard([f.Happened("#ops", "kicked", "alice", "ci")])
+    receives(chat, [f.Happened("#ops", "kicked", "alice", "ci")])
     assert open_ones(chat) == [14]
 
 
@@ -121,67 +120,67 @@ def test_a_question_to_a_room_is_for_its_members_but_the_asker(chat: Chat) -> No
         ("/answer CI 0", -1, "declined"),
     ],
 )
-def test_an_answer_is_a_choice_in_words_or_by_its_number(chat: Chat, line: str, choice: int, words: str) -> None:
+def test_an_answer_is_a_choice_in_words_or_by_its_number(chat: Dialogue, line: str, choice: int, words: str) -> None:
     """It goes to who has asked, and nothing is left to be done once it is given."""
-    chat.heard([question(11)])
-    assert chat.typed(line) == ([], [f.Send("id-1", "ci", words, 11, answer=choice)])
+    receives(chat, [question(11)])
+    assert types(chat, line) == ([], [f.Send("id-1", "ci", words, 11, answer=choice)])
     assert open_ones(chat) == []
-    (said,) = chat.heard([f.Sent("id-1", 12, 9_000_000, "stored")])[0]  # and no word of who is here
+    (said,) = receives(chat, [f.Sent("id-1", 12, 9_000_000, "stored")])[0]  # and no word of who is here
     told = 'answered "yes"' if choice == 0 else 'answered "not now"' if choice == 1 else "declined"
     assert text(said).endswith(f'you → ci  ↳ "Deploy?"  {told}')
     assert "No question is open" in refusal(chat, "/answer yes")
 
 
-def test_a_choice_may_look_like_the_number_of_another(chat: Chat) -> None:
+def test_a_choice_may_look_like_the_number_of_another(chat: Dialogue) -> None:
     """What is typed is the words; in brackets it is the number."""
-    chat.heard([question(11, choices=["2", "1"])])
-    assert chat.typed("/answer 2")[1] == [f.Send("id-1", "ci", "2", 11, answer=0)]
-    chat.heard([question(12, choices=["2", "1"])])
-    assert chat.typed("/answer 12 [2]")[1] == [f.Send("id-2", "ci", "1", 12, answer=1)]
+    receives(chat, [question(11, choices=["2", "1"])])
+    assert types(chat, "/answer 2")[1] == [f.Send("id-1", "ci", "2", 11, answer=0)]
+    receives(chat, [question(12, choices=["2", "1"])])
+    assert types(chat, "/answer 12 [2]")[1] == [f.Send("id-2", "ci", "1", 12, answer=1)]
 
 
-def test_what_is_no_choice_is_told_with_the_choices(chat: Chat) -> None:
+def test_what_is_no_choice_is_told_with_the_choices(chat: Dialogue) -> None:
     """One sentence that has all of them; a room's question has none to decline it."""
-    chat.heard([question(11), question(12, "bob", "#ops", "Lunch?")])
+    receives(chat, [question(11), question(12, "bob", "#ops", "Lunch?")])
     assert refusal(chat, "/answer maybe") == (
-        '"maybe" is no answer to "Deploy?": write /answer and one of "yes", "not now", "decline", or its number.'
+        '"maybe" is not an answer to "Deploy?": write /answer and one of "yes", "not now", "decline", or its number.'
     )
     assert refusal(chat, "/answer bob decline") == (
-        '"decline" is no answer to "Lunch?": write /answer 12 and one of "yes", "not now", or its number.'
+        '"decline" is not an answer to "Lunch?": write /answer 12 and one of "yes", "not now", or its number.'
     )
     assert refusal(chat, "/answer 12").startswith('The answer is missing to "Lunch?"')
-    assert '"3" is no answer to "Deploy?"' in refusal(chat, "/answer 3")
-    assert '"²" is no answer' in refusal(chat, "/answer ²")
+    assert '"3" is not an answer to "Deploy?"' in refusal(chat, "/answer 3")
+    assert '"²" is not an answer' in refusal(chat, "/answer ²")
 
 
-def test_the_question_that_came_first_is_meant(chat: Chat) -> None:
+def test_the_question_that_came_first_is_meant(chat: Dialogue) -> None:
     """The others wait their turn; the command alone lists all."""
-    chat.heard([question(11), question(12, "bob", "#ops", "Lunch?")])
-    assert chat.typed("/answer")[0] == [
+    receives(chat, [question(11), question(12, "bob", "#ops", "Lunch?")])
+    assert types(chat, "/answer")[0] == [
         Answer("11  ci: Deploy?   [1] yes  [2] not now"),
         Answer("12  bob in #ops: Lunch?   [1] yes  [2] not now"),
     ]
-    assert chat.typed("/answer #OPS 1")[1] == [f.Send("id-1", "#ops", "yes", 12, answer=0)]
-    assert chat.typed("/answer 1")[1] == [f.Send("id-2", "ci", "yes", 11, answer=0)]
+    assert types(chat, "/answer #OPS 1")[1] == [f.Send("id-1", "#ops", "yes", 12, answer=0)]
+    assert types(chat, "/answer 1")[1] == [f.Send("id-2", "ci", "yes", 11, answer=0)]
 
 
-def test_a_question_closes_when_anyone_answers_it(chat: Chat) -> None:
+def test_a_question_closes_when_anyone_answers_it(chat: Dialogue) -> None:
     """Somebody else in the room, the user on another device, or the asker who takes it back; each is told as such."""
-    chat.heard([question(11, to="#ops"), question(12), question(13)])
-    (theirs,) = chat.heard([answer(14, 11, "bob", "#ops", 1, "not now")])[0]
+    receives(chat, [question(11, to="#ops"), question(12), question(13)])
+    (theirs,) = receives(chat, [answer(14, 11, "bob", "#ops", 1, "not now")])[0]
     assert text(theirs).endswith('#ops  bob  ↳ "Deploy?"  answered "not now"')
     assert open_ones(chat) == [12, 13]
-    (own,) = chat.heard([answer(15, 12, "alice", "ci")])[0]
+    (own,) = receives(chat, [answer(15, 12, "alice", "ci")])[0]
     assert text(own).endswith('you → ci  ↳ "Deploy?"  answered "yes"')
     assert open_ones(chat) == [13]
-    (withdrawn,) = chat.heard([answer(16, 13, "ci", "alice", -1, "withdrawn")])[0]
+    (withdrawn,) = receives(chat, [answer(16, 13, "ci", "alice", -1, "withdrawn")])[0]
     assert text(withdrawn).endswith('ci → you  ↳ "Deploy?"  withdrawn')
     assert open_ones(chat) == []
 
 
-def test_a_question_closes_by_itself(chat: Chat, clocks: Clocks) -> None:
+def test_a_question_closes_by_itself(chat: Dialogue, clocks: Clocks) -> None:
     """After as long as it was open, by a clock that nobody sets."""
-    chat.heard([question(11)])
+    receives(chat, [question(11)])
     clocks.wall = 0
     clocks.seconds += 59
     assert chat.questions.changes_in() == 1
@@ -195,19 +194,19 @@ def test_what_has_waited_is_open_if_it_still_is(clocks: Clocks) -> None:
     """Of what was missed, neither what is over nor what was answered meanwhile waits for the user."""
     chat = new_chat(clocks)
     old, recent, answered = question(5, until=999_000), question(6, until=1_030_000), question(7, until=1_030_000)
-    events, _ = chat.heard([old, recent, answered, answer(8, 7, "alice", "ci"), f.Live(8)])
+    events, _ = receives(chat, [old, recent, answered, answer(8, 7, "alice", "ci"), f.Live(8)])
     assert [event.open for event in events if isinstance(event, Said)] == [False, True, False, False]
     assert open_ones(chat) == [6]
     clocks.seconds += 30
     assert open_ones(chat) == []
 
 
-def test_history_shows_questions_and_answers_and_finds_what_is_open(chat: Chat) -> None:
+def test_history_shows_questions_and_answers_and_finds_what_is_open(chat: Dialogue) -> None:
     """What was shown on an earlier visit and is still open can be answered, once it is looked at again."""
-    (asked,) = chat.typed("/history ci")[1]
+    (asked,) = types(chat, "/history ci")[1]
     assert isinstance(asked, f.History)
     page = [question(7, until=1_030_000), answer(8, 7, "alice", "ci"), question(9, until=1_030_000)]
-    events, _ = chat.heard([f.HistoryPage("ci", page, more=False, n=asked.n)])
+    events, _ = receives(chat, [f.HistoryPage("ci", page, more=False, n=asked.n)])
     assert [text(event).partition("  ")[2] for event in events[1:]] == [
         "Deploy?   [1] yes  [2] not now",
         '↳ "Deploy?"  answered "yes"',
@@ -216,48 +215,48 @@ def test_history_shows_questions_and_answers_and_finds_what_is_open(chat: Chat) 
     assert open_ones(chat) == [9]
 
 
-def test_an_answer_that_is_refused_is_not_put_back_into_the_line(chat: Chat) -> None:
+def test_an_answer_that_is_refused_is_not_put_back_into_the_line(chat: Dialogue) -> None:
     """Where the question is over that is told, and it is gone; where it is not, it waits for another answer."""
-    chat.heard([question(11, to="#ops"), question(12, to="#ops")])
-    chat.typed("/answer yes")
-    (trouble,) = chat.heard([f.Error(codes.NOT_OPEN, "carol has answered that already.", "id-1")])[0]
+    receives(chat, [question(11, to="#ops"), question(12, to="#ops")])
+    types(chat, "/answer yes")
+    (trouble,) = receives(chat, [f.Error(codes.NOT_OPEN, "carol has answered that already.", "id-1")])[0]
     assert isinstance(trouble, Trouble)
     assert str(trouble.error) == "Not answered: carol has answered that already."
     assert open_ones(chat) == [12]
-    chat.typed("/answer yes")
+    types(chat, "/answer yes")
     assert open_ones(chat) == []
-    chat.heard([f.Error(codes.MUTED, "You are muted.", "id-2")])
+    receives(chat, [f.Error(codes.MUTED, "You are muted.", "id-2")])
     assert open_ones(chat) == [12]
     assert not chat.returned
-    assert not chat.outbox
+    assert not chat.outgoing
 
 
-def test_an_answer_survives_a_broken_connection(chat: Chat) -> None:
+def test_an_answer_survives_a_broken_connection(chat: Dialogue) -> None:
     """It is said again with its id."""
-    chat.heard([question(11)])
-    (said,) = chat.typed("/answer yes")[1]
-    assert said in chat.welcomed(f.Welcome("alice", 14, 12, "chatcli/1", LIMITS))
+    receives(chat, [question(11)])
+    (said,) = types(chat, "/answer yes")[1]
+    assert said in chat.connected(f.Welcome("alice", 14, 12, "chatcli/1", LIMITS))
 
 
-def test_answering_does_not_change_where_the_user_is(chat: Chat) -> None:
+def test_answering_does_not_change_where_the_user_is(chat: Dialogue) -> None:
     """What is typed next goes where it went before."""
-    chat.typed("/to bob")
-    chat.heard([question(11)])
-    chat.typed("/answer yes")
+    types(chat, "/to bob")
+    receives(chat, [question(11)])
+    types(chat, "/answer yes")
     assert chat.conversations.current == "bob"
 
 
-def test_what_others_choose_can_do_nothing_to_the_terminal(chat: Chat) -> None:
+def test_what_others_choose_can_do_nothing_to_the_terminal(chat: Dialogue) -> None:
     """Neither in the line nor where the question waits."""
-    (said,) = chat.heard([question(11, text="a\x1b[2J", choices=["\x1b[1m", "b\nc"])])[0]
+    (said,) = receives(chat, [question(11, text="a\x1b[2J", choices=["\x1b[1m", "b\nc"])])[0]
     assert "\x1b" not in plain(render(said, TODAY))
     assert chat.questions.open()[0].choices == ("␛[1m", "b␤c")
     assert chat.questions.open()[0].text == "a␛[2J"
 
 
-def test_a_question_without_an_end_stays_open(chat: Chat, clocks: Clocks) -> None:
+def test_a_question_without_an_end_stays_open(chat: Dialogue, clocks: Clocks) -> None:
     """Until somebody answers it."""
-    chat.heard([question(11, until=None)])
+    receives(chat, [question(11, until=None)])
     clocks.seconds += 10**9
     assert open_ones(chat) == [11]
     assert chat.questions.changes_in() is None

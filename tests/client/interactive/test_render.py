@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -31,7 +32,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def said(text: str, at: int = NOON, *, to: str = "bob", sender: str = "alice", notable: bool = False) -> Said:
     """Return a message."""
-    return Said(Message(1, "id", sender, to, text, at), False, notable=notable)
+    return Said(Message(1, "id", sender, to, text, at), mine=False, notable=notable)
 
 
 def printed(*events: Event, clock: Clock = "24h") -> list[str]:
@@ -56,7 +57,7 @@ def test_days_are_set_apart_where_they_change() -> None:
 
 def test_what_was_looked_back_at_carries_its_date() -> None:
     """A page of the history neither names days nor changes which day it is."""
-    past = said("then", NOON - DAY)._replace(past=True)
+    past = replace(said("then", NOON - DAY), past=True)
     assert printed(past, said("now")) == ["2026-11-22 12:04 alice → you  then", "12:04 alice → you  now"]
 
 

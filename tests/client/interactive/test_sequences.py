@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.client.interactive.sequences import without
+from chatcli.client.interactive.sequences import strip_sequences
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from chatcli.client.interactive.sequences import without
 )
 def test_sequences_are_taken_out_of_a_line(line: str, text: str) -> None:
     """What keys would have typed stays, everything else goes."""
-    assert without(line) == text
+    assert strip_sequences(line) == text

@@ -171,10 +171,10 @@ def test_the_chat_sends_what_is_left_first_and_knows_it_again() -> None:
     """With the same ids, which the server takes once."""
     chat = Chat("alice", new_id, lambda: 0)
     one, two = a_send("one"), a_send("two")
-    chat.take_up([one, two])
-    said = chat.welcomed(Welcome("alice", 0, 0, "chatcli", Limits(1000, 1000, 60)))
+    chat.outgoing.restore([one, two])
+    said = chat.connected(Welcome("alice", 0, 0, "chatcli", Limits(1000, 1000, 60)))
     assert [frame for frame in said if isinstance(frame, Send)] == [one, two]
-    assert list(chat.outbox.values()) == [one, two]
+    assert chat.outgoing.unanswered() == [one, two]
 
 
 def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from chatcli.client.chat.events import Event, Notice
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import Trust
-from chatcli.client.interactive.session import Talk
+from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.transport.aio import connect
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
 from chatcli.protocol.address import Address
@@ -75,12 +76,15 @@ class Watcher:
     def __init__(self) -> None:
         self.connected_again = asyncio.Event()
 
-    def draw(self, events: list[Event]) -> None:
+    def put_back(self, texts: Sequence[str]) -> None:
+        """Ignore them."""
+
+    def draw(self, events: Sequence[Event]) -> None:
         """Look for the notice."""
         if Notice("Connected again.") in events:
             self.connected_again.set()
 
-    async def show(self, events: list[Event]) -> None:
+    async def show(self, events: Sequence[Event]) -> None:
         """Look for the notice."""
         self.draw(events)
 
@@ -98,8 +102,8 @@ def test_connecting_again_compares_the_key_and_asks_nobody(configuration: Path) 
             chat, view = Chat("alice", new_id, lambda: 0), Watcher()
             greeted = await connect(Login(server=box.address, trust=Trust(box.key), identity=OWN), chat.hello())
             again = Login(server=box.address, trust=Trust(accept_new=True, ask=ask), identity=OWN)
-            talk = Talk(again, chat, view, 5, greeted)
-            conversation = asyncio.create_task(talk.run())
+            session = InteractiveSession(again, chat, view, greeted, patience=5)
+            conversation = asyncio.create_task(session.run())
             box.show(key)
             box.hang_up()
             await view.connected_again.wait()
@@ -125,10 +129,11 @@ def test_a_server_that_only_an_authority_vouched_for_does_not_become_another(
         async def run() -> None:
             chat = Chat("alice", new_id, lambda: 0)
             login = Login(server=box.address, trust=Trust(accept_new=True), identity=OWN)
-            talk = Talk(login, chat, Watcher(), 5, await connect(login, chat.hello()))
+            greeted = await connect(login, chat.hello())
+            session = InteractiveSession(login, chat, Watcher(), greeted, patience=5)
             box.show(Ed25519PrivateKey.generate())
             box.hang_up()
-            await talk.run()
+            await session.run()
 
         with pytest.raises(ServerNotTrusted, match="not known"):
             asyncio.run(asyncio.wait_for(run(), 20))

@@ -303,7 +303,7 @@ def test_a_room_from_the_invitation_to_the_goodbye(server: ThreadServer) -> None
         bob.shows("You are in #plans (private, 2 people, owned by alice)")
         alice.shows("bob joined #plans")
         bob.types("/leave\r")
-        bob.shows('#plans is private, and not left unnamed: write "/leave #plans".')
+        bob.shows('#plans is private: to leave it, write "/leave #plans".')
         alice.types("#plans: bob?\r")
         bob.shows("#plans  alice  bob?")
         bob.types("/reply here\r")

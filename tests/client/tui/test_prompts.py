@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.interactive.login import suggestion
+from chatcli.client.interactive.login import suggest_name
 from chatcli.protocol.names import check_name
 from tests.support import ThreadServer, eventually, serving
 from tests.terminal import Terminal
@@ -30,7 +30,7 @@ from tests.terminal import Terminal
 )
 def test_a_name_like_the_login_name_is_suggested(login: str, name: str) -> None:
     """What is suggested can be had, whatever the system calls the user; where nothing is like it, nothing is."""
-    assert suggestion(login) == name
+    assert suggest_name(login) == name
     assert not name or check_name(name).text == name
 
 

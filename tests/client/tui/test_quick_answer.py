@@ -11,8 +11,10 @@ from chatcli.client.interactive.render import plain
 from chatcli.client.tui.question_bar import question_lines
 from chatcli.client.tui.quick_answer import QuickAnswer
 
-DEPLOY = Question(11, "ci", "ci", "Deploy?", ("yes", "not now"), 60_000, 60.0)
-LUNCH = Question(12, "#ops", "bob", "Lunch?", ("soup", "pizza", "nothing"), None, 60.0)
+DEPLOY = Question(seq=11, of="ci", sender="ci", text="Deploy?", choices=("yes", "not now"), until=60_000, ends=60.0)
+LUNCH = Question(
+    seq=12, of="#ops", sender="bob", text="Lunch?", choices=("soup", "pizza", "nothing"), until=None, ends=60.0
+)
 
 
 class Time:

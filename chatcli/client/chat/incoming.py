@@ -1,0 +1,211 @@
+"""The frames from the server: what they change in what the client knows, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chatcli.client.chat import phrases
+from chatcli.client.chat.addressing import Addressing
+from chatcli.client.chat.catch_up import CatchUp
+from chatcli.client.chat.contacts import Contacts, by_name
+from chatcli.client.chat.events import Effects, Event, Notice, Trouble
+from chatcli.client.chat.greeting import Greeting
+from chatcli.client.chat.outgoing import Outgoing
+from chatcli.client.chat.questions import OpenQuestions
+from chatcli.client.chat.receipts import DeliveryStatus
+from chatcli.client.chat.recent import RecentMessages, conversation
+from chatcli.client.chat.replies import PendingRequests
+from chatcli.client.chat.room_events import RoomEvents
+from chatcli.client.errors import as_exception
+from chatcli.errors import ServerUnavailable
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.names import fold, is_room
+
+
+class Incoming:
+    """Records what the server sends in the parts of the client that it concerns.
+
+    Attributes:
+        live: whether everything that was missed has come.
+    """
+
+    def __init__(
+        self,
+        *,
+        contacts: Contacts,
+        questions: OpenQuestions,
+        addressing: Addressing,
+        outgoing: Outgoing,
+        delivery: DeliveryStatus,
+        requests: PendingRequests,
+        recent: RecentMessages,
+        greeting: Greeting,
+        catch_up: CatchUp,
+    ) -> None:
+        self.live = False
+        self._contacts = contacts
+        self._conversations = contacts.conversations
+        self._questions = questions
+        self._addressing = addressing
+        self._outgoing = outgoing
+        self._delivery = delivery
+        self._requests = requests
+        self._recent = recent
+        self._greeting = greeting
+        self._catch_up = catch_up
+        self._room_events = RoomEvents(contacts, requests)
+        self._invitations: list[str] = []  # rooms of which the user is yet to be notified
+        self._newest = 0  # place in the log of the newest message of this connection
+        self._has_unshown = False  # whether a message has come that is not shown yet
+        self._handlers: dict[type, Callable[[Any], list[Event]]] = {
+            f.Message: self._message,
+            f.Live: self._live,
+            f.Sent: self._sent,
+            f.Presence: self._presence,
+            f.Read: self._read,
+            f.Receipt: delivery.seen,
+            f.Happened: self._room_events.happened,
+            f.Skipped: self._skipped,
+            f.People: requests.people,
+            f.Done: requests.done,
+            f.Room: self._entered,
+            f.RoomList: requests.room_list,
+            f.HistoryPage: requests.history,
+            f.Found: requests.found,
+            f.ReceiptList: requests.receipts,
+        }
+
+    def connected(self, welcome: f.Welcome) -> None:
+        """Start on a new connection."""
+        contacts = self._contacts
+        self._catch_up.connected()
+        contacts.user = welcome.user
+        contacts.reconnected()
+        contacts.rooms = by_name(welcome.rooms)
+        self._invitations = [room for room in welcome.invited if fold(room) not in contacts.other_rooms]
+        contacts.other_rooms |= by_name(welcome.invited)
+
+    def receive(self, frames: Iterable[f.ServerFrame]) -> Effects:
+        """Record what the server has sent."""
+        self._greeting.received()
+        # Receipts come after presence: the receipts of a person come along with their arrival.
+        frames = sorted(frames, key=lambda frame: isinstance(frame, f.Receipt))
+        self._questions.close_answered(frame for frame in frames if isinstance(frame, f.Message))
+        events: list[Event] = []
+        returned: list[str] = []
+        for frame in self._room_events.grouped(frames):
+            if isinstance(frame, list):
+                events += self._room_events.happened(*frame)
+            elif isinstance(frame, f.Error):
+                shown, texts = self._refused(frame)
+                events += shown
+                returned += texts
+            elif (handle := self._handlers.get(type(frame))) is not None:
+                events += handle(frame)
+        self._has_unshown = self._has_unshown or any(isinstance(frame, f.Message) for frame in frames)
+        is_shown = self._has_unshown and not self._catch_up.is_holding
+        self._has_unshown = self._has_unshown and not is_shown
+        return Effects(
+            events=events,
+            frames=[*self._outgoing.next_batch(), *self._requests.following()],
+            ack=self._newest if is_shown else None,
+            returned=returned,
+        )
+
+    def _live(self, frame: f.Live) -> list[Event]:
+        self.live = True
+        self._greeting.position = max(self._greeting.position or 0, frame.seq)
+        invitations, self._invitations = self._invitations, []
+        return [*self._catch_up.caught_up(), *(Notice(phrases.invited(room)) for room in invitations)]
+
+    def _skipped(self, frame: f.Skipped) -> list[Event]:
+        return self._catch_up.add(self._requests.pager.left_out(frame), frame.before, frame.count)
+
+    def _message(self, frame: f.Message) -> list[Event]:
+        self._greeting.position = self._newest = frame.seq
+        of = conversation(frame, self._contacts.user)
+        if self._greeting.was_reset and self._recent.has(frame, of):
+            return []
+        self._contacts.add_people(frame.sender)
+        self._contacts.add_partner(of)
+        self._recent.add(frame, of)
+        is_open = self._questions.add(frame, of, live=not self._catch_up.is_behind)
+        if frame.sender == self._contacts.user and not is_open:
+            return self._own_message(frame, of)
+        return self._other_message(frame, of, is_open=is_open)
+
+    def _other_message(self, frame: f.Message, of: str, *, is_open: bool) -> list[Event]:
+        user = self._contacts.user
+        self._recent.add_received(frame, of)
+        self._contacts.add_member(frame.sender, of)
+        self._conversations.respell(of)
+        if (frame.choices and not is_open) or frame.answer is not None:
+            self._conversations.touch(of)  # a question that is settled or over: nothing waits for the user
+        else:
+            self._conversations.add_unread(of, frame.seq)
+        if not is_room(frame.to) and frame.sender != user and not frame.choices:
+            self._conversations.add_writer(frame.sender)
+            if self.live:
+                self._requests.locate(frame.sender, here=True)
+        notable = not self._conversations.is_muted(of) and (is_open or self._recent.is_for(frame, user))
+        event = self._recent.as_event(frame, user, notable=notable, is_open=is_open)
+        return self._catch_up.add([event], frame.seq, 1)
+
+    def _own_message(self, frame: f.Message, of: str) -> list[Event]:
+        """Return what to show of a message of the user's: sent elsewhere, or here and its answer is lost or to come."""
+        self._outgoing.remove(frame.id)
+        self._conversations.touch(of)
+        is_new = self._outgoing.show(frame.id)
+        shown: list[Event] = [self._recent.as_event(frame, self._contacts.user)] if is_new else []
+        return self._catch_up.add(shown, frame.seq, 0)
+
+    def _sent(self, frame: f.Sent) -> list[Event]:
+        sent = self._outgoing.stored(frame.id)
+        if sent is None:
+            return []
+        self._outgoing.show(frame.id)
+        user, of = self._contacts.user, self._contacts.spelling(sent.to)
+        message = f.Message(frame.seq, frame.id, user, of, sent.text, frame.at, sent.re, answer=sent.answer)
+        self._questions.close_answered([message])
+        self._recent.add(message, of)
+        shown = self._catch_up.add_own(self._recent.as_event(message, user))
+        if sent.answer is not None:
+            return shown  # the person who asked waits on a connection that does not count as being here
+        self._requests.locate(of, here=frame.outcome == "delivered")
+        return [*shown, *self._delivery.sent(frame, of)]
+
+    def _refused(self, frame: f.Error) -> tuple[list[Event], list[str]]:
+        """Return what to show of a refusal, and the texts to put back into the input line."""
+        if frame.id in self._outgoing and isinstance(as_exception(frame), ServerUnavailable):
+            could_store = self._outgoing.postpone(frame.id or "")
+            sentence = f"Not sent yet: {frame.text} Trying again until it is."
+            return ([Notice(sentence)] if could_store else []), []
+        shown = self._requests.refused(frame)
+        if shown is None:
+            return [], []
+        unsent = self._outgoing.remove(frame.id)
+        if unsent is None:
+            return [Trouble(as_exception(shown))], []
+        if unsent.answer is not None:
+            self._questions.refused(unsent, frame)
+            return [Trouble(as_exception(f.Error(frame.code, f"Not answered: {frame.text}", frame.id)))], []
+        if frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
+            self._contacts.forget(unsent.to)
+            self._addressing.add_missing(unsent.to)
+        error = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
+        return [Trouble(as_exception(error))], [self._addressing.line_for(unsent)]
+
+    def _presence(self, frame: f.Presence) -> list[Event]:
+        self._delivery.add_here(frame.here)
+        return self._contacts.update_presence(frame)
+
+    def _read(self, frame: f.Read) -> list[Event]:
+        # Not the position: this connection continues after what it has received, wherever that was shown.
+        self._conversations.read_up_to(frame.seq)
+        return []
+
+    def _entered(self, frame: f.Room) -> list[Event]:
+        self._delivery.entered(frame.room.name)
+        return self._requests.entered(frame)

@@ -1,0 +1,118 @@
+"""The user's messages on their way to the server, over as many connections as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from chatcli.errors import Refused
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import encode
+from chatcli.protocol.in_flight import InFlight
+
+_REMEMBERED: Final = 10_000  # messages of the user's, to recognise them when the log repeats them
+
+
+class Outgoing:
+    """Messages that the server has not stored yet, in order, and the ids of those that the user has typed.
+
+    Attributes:
+        unstored: whether the server could not store the last message that it answered.
+    """
+
+    def __init__(self) -> None:
+        self.unstored = False
+        self._in_flight = InFlight()
+        self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server sends its own
+        self._typed: dict[str, None] = {}  # ids, the oldest first
+        self._shown: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        """Return the number of messages that the server has not stored."""
+        return len(self._in_flight)
+
+    def __contains__(self, identity: object) -> bool:
+        """Return whether the server has not stored a message."""
+        return identity in self._in_flight
+
+    def unanswered(self) -> list[f.Send]:
+        """Return the messages that the server has not stored, in order."""
+        return self._in_flight.unanswered()
+
+    def restore(self, messages: Iterable[f.Send]) -> None:
+        """Add the messages that an earlier run of the client has not sent; to be called before the first line."""
+        for message in messages:
+            self._in_flight.add(message)
+
+    def add(self, message: f.Send) -> None:
+        """Append a message that the user has typed.
+
+        Raises:
+            Refused: it is longer than the server takes.
+        """
+        if problem := too_long(message, self._limits):
+            raise Refused(codes.TEXT_TOO_LONG, problem)
+        _remember(self._typed, message.id)
+        self._in_flight.add(message)
+
+    def connected(self, limits: f.Limits) -> None:
+        """Start on a new connection: everything is to be sent again."""
+        self.unstored = False
+        self._limits = limits
+        self._in_flight.disconnected()
+
+    def next_batch(self) -> list[f.Send]:
+        """Return the messages to send now: none while the server cannot store them, until :meth:`retry`."""
+        return [] if self.unstored else self._in_flight.next_batch()
+
+    def retry(self) -> list[f.Send]:
+        """Return what to send again: one message only while the server stores nothing."""
+        return self._in_flight.next_batch(1) if self.unstored else self._in_flight.next_batch()
+
+    def stored(self, identity: str) -> f.Send | None:
+        """Remove and return a message that the server has stored; None if it is not here any more."""
+        message = self._in_flight.resolve(identity)
+        if message is not None:
+            self.unstored = False
+        return message
+
+    def remove(self, identity: str | None) -> f.Send | None:
+        """Remove and return a message that needs no more sending; None if there is none of that id."""
+        return self._in_flight.resolve(identity)
+
+    def postpone(self, identity: str) -> bool:
+        """Keep a message that the server cannot store now; return whether it could store the one before."""
+        before, self.unstored = self.unstored, True
+        self._in_flight.postpone(identity)
+        return not before
+
+    def was_typed(self, identity: str) -> bool:
+        """Return whether the user has typed a message in this client."""
+        return identity in self._typed
+
+    def show(self, identity: str) -> bool:
+        """Record that a message of the user's is shown; return whether it was not shown before."""
+        if identity in self._shown:
+            return False
+        _remember(self._shown, identity)
+        return True
+
+
+def _remember(identities: dict[str, None], identity: str) -> None:
+    identities[identity] = None
+    if len(identities) > _REMEMBERED:
+        del identities[next(iter(identities))]
+
+
+def too_long(message: f.Send, limits: f.Limits) -> str:
+    """Return why the server would not take a message of this length; empty if it would."""
+    size = len(message.text.encode())
+    if size > limits.text:
+        return f"Not sent: a message may have {limits.text} bytes, and this one has {size}. Send it in parts."
+    if len(encode(message)) > limits.frame:
+        return (
+            "Not sent: with its quotes and control characters escaped, it is longer than "
+            f"{limits.frame} bytes. Send it in parts."
+        )
+    return ""
