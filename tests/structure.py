@@ -77,12 +77,17 @@ def import_graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
 
 
 def folder_graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """Return for each folder the folders that its modules import from, their own left out."""
+    """Return the arrows between folders; a module beside the folders of its package stands for itself."""
+    inner = {name.rpartition(".")[0] for name in trees}
+
+    def place(name: str) -> str:
+        folder = name.rpartition(".")[0]
+        return name if any(other.startswith(f"{folder}.") for other in inner) else folder
+
     graph: defaultdict[str, set[str]] = defaultdict(set)
     for name, targets in import_graph(trees).items():
-        folder = name.rpartition(".")[0]
-        graph[folder].update({target.rpartition(".")[0] for target in targets} - {folder})
-    return {folder: {target for target in targets if target in graph} for folder, targets in graph.items()}
+        graph[place(name)].update({place(target) for target in targets} - {place(name)})
+    return dict(graph)
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
