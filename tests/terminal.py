@@ -13,12 +13,13 @@ import sys
 import tempfile
 import termios
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Self
 
 import pyte
 from pyte.screens import Char
 
+from tests import preloaded
 from tests.support import DEADLINE, environment, eventually
 
 _BEGIN, _END = b"\x1b[?2026h", b"\x1b[?2026l"  # synchronized output
@@ -28,16 +29,34 @@ class Terminal:
     """A program on a terminal of its own: keys in, screen out."""
 
     def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **env: str) -> None:
-        self._start([sys.executable, "-m", "chatcli", *arguments], columns, rows, env)
+        self._start(columns, rows, env, lambda terminal, env: preloaded.start([*arguments], terminal, env))
 
     @classmethod
     def of_shell(cls, script: str, columns: int = 80, rows: int = 24, **env: str) -> Self:
         """Run a line of shell in which ``{python}`` stands for the interpreter."""
+
+        def start(terminal: int, env: dict[str, str]) -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                ["sh", "-c", script.format(python=sys.executable)],
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                env=env,
+                start_new_session=True,
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (one thread runs in the child)
+            )
+
         terminal = cls.__new__(cls)
-        terminal._start(["sh", "-c", script.format(python=sys.executable)], columns, rows, env)
+        terminal._start(columns, rows, env, start)
         return terminal
 
-    def _start(self, command: list[str], columns: int, rows: int, env: dict[str, str]) -> None:
+    def _start(
+        self,
+        columns: int,
+        rows: int,
+        env: dict[str, str],
+        start: Callable[[int, dict[str, str]], preloaded.Process | subprocess.Popen[bytes]],
+    ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._screen = pyte.HistoryScreen(columns, rows, history=100_000, ratio=1)
@@ -51,15 +70,7 @@ class Terminal:
         self._state = tempfile.TemporaryDirectory(prefix="chatcli-state-")
         self.raw = bytearray()
         self.input_lines: list[str] = []  # where the cursor stood, after each drawing that was whole
-        self.process = subprocess.Popen(
-            command,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env=environment(**{"XDG_STATE_HOME": self._state.name, **env}),
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (one thread runs in the child)
-        )
+        self.process = start(slave, environment(**{"XDG_STATE_HOME": self._state.name, **env}))
         os.close(slave)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
