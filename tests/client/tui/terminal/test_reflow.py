@@ -66,6 +66,9 @@ def test_in_tmux_a_draft_leaves_no_copy(server: ThreadServer, tmp_path: Path, si
 
     tmux("new-session", "-d", "-x", "100", "-y", "24", program)
     try:
+        # Nothing is left to be drawn: tmux breaks rows up to 250 ms before it reports the new size, and what is drawn
+        # in between is erased as for the size before.
+        eventually(lambda: "Here: alice" in "".join(rows()) and " ms " in rows()[-1], "the greeting")
         eventually(lambda: is_drawn(100), "the input line at the bottom")
         tmux(
             "set-buffer",
