@@ -29,10 +29,10 @@ from chatcli.client.storage import files
 from chatcli.protocol.address import Address
 from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_text, signed_bytes
 from chatcli.server.app import Server, Settings, _loop_factory
+from chatcli.server.connection.session import Session
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.model import User
-from chatcli.server.session import Session
 
 DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
 

@@ -1,4 +1,4 @@
-"""Which frame is legal when: one table for each side of a connection."""
+"""The states of a connection: which frames are legal in each, and to which state they lead."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class State(enum.Enum):
 
 Table = dict[State, dict[type, State]]
 
-#: What the server takes from a client, and the state that it leads to.
+#: The frames that a client may send, and the state that it may count on: a request can follow the proof at once. The
+#: connection itself moves when the server answers, see ``FROM_SERVER``.
 FROM_CLIENT: Final[Table] = {
     State.GREETING: {f.Hello: State.PROVING, f.Bye: State.CLOSED},
     State.PROVING: {f.Prove: State.READY, f.Bye: State.CLOSED},
@@ -51,7 +52,8 @@ FROM_CLIENT: Final[Table] = {
     State.CLOSED: {},
 }
 
-#: What a client takes from the server.
+#: The frames that the server may send, and the state to which each moves the connection on both sides. An error does so
+#: if it answers a hello or a prove.
 FROM_SERVER: Final[Table] = {
     State.GREETING: {
         f.Challenge: State.PROVING,

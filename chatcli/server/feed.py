@@ -1,13 +1,15 @@
-"""A session's position in its user's feed: live at the head of the log, or reading on from the log at its own pace.
+"""A connection's position in its user's feed: live at the head of the log, or reading on from the log at its own pace.
 
-This is the one idea of chatcli (see ``docs/architecture.md``): offline messages, reconnecting and slow readers are all
-the same thing, a cursor that has yet to reach the head.
+This is the one idea of chatcli (see ``docs/architecture.md``). Offline messages, reconnecting and slow readers are the
+same thing: a position that has yet to reach the head.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.errors import ChatError
@@ -25,26 +27,28 @@ if TYPE_CHECKING:
     from chatcli.store.records import MessageRow
 
 _PAGE: Final = 500  # messages
-_HELD: Final = 256 * 1024  # bytes
-_ROOMS_AT_ONCE: Final = 1000  # that feeds are taken out of in one turn of the loop: a third of a millisecond
-_PIECES: Final = 256  # each takes about a hundred bytes beside what it holds, which others may hold, too
+_MOST_HELD: Final = 256 * 1024  # bytes
+_MOST_PIECES: Final = 256  # each is about a hundred bytes beside its content, which other feeds may hold, too
+_ROOMS_PER_TICK: Final = 1000  # from which feeds are removed: a third of a millisecond
+_NO_FLOORS: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class Mode(enum.Enum):
     """How a feed gets its messages."""
 
     LIVE = "live"  # pushed as they are committed
-    READING = "reading"  # a page of the log was asked for, and what comes is held
-    LAGGING = "lagging"  # behind, and waiting for the socket to take what it was given; what comes may be held
+    READING = "reading"  # from a page of the log that is being read; what is committed meanwhile is held
+    LAGGING = "lagging"  # not now: the socket has to take what it was given; what is committed may be held
+    ENDED = "ended"  # no more
 
 
-# Looked up in their class they take as long as a call, and every delivery asks for them.
+# Looked up in their class they cost as much as a call, and every delivery needs them.
 _LIVE: Final = Mode.LIVE
 _LAGGING: Final = Mode.LAGGING
 
 
 class FeedSource(NamedTuple):
-    """Where feeds read; one for all of them.
+    """What feeds read from; one for all of them.
 
     Attributes:
         log: the log.
@@ -57,30 +61,63 @@ class FeedSource(NamedTuple):
     room_name: Callable[[int], str]
 
 
-class Feed:
-    """Gives one session every message of its user behind ``position``, in order, each once.
+class _Held:
+    """Messages that were committed while the client could not get them."""
 
-    What is committed while a page is being read is held, so that the feed can go live as soon as the page has come.
-    So is what comes once the socket of a live feed is full: after a burst that was more than sockets take at once, not
-    everyone whom it concerns has to read it from the log, each for themselves. If it becomes too much it is let go, to
-    be read from the log in its turn.
+    __slots__ = ("pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, bytes]] = []  # the seq of the last message, and the lines
+        self.size = 0  # bytes
+
+    def add(self, seq: int, lines: bytes) -> bool:
+        """Hold some more; return False, and hold nothing, if that is too much."""
+        self.size += len(lines)
+        if self.size > _MOST_HELD or len(self.pieces) >= _MOST_PIECES:
+            return False
+        self.pieces.append((seq, lines))
+        return True
+
+
+class _CatchUp:
+    """What a feed leaves out until it is live for the first time.
+
+    Attributes:
+        unread_only: whether it leaves out what the user has sent to others.
+        newest: the number of messages of each room that it keeps; None for all, and once the log was asked.
+        floors: by room id, the ``seq`` up to which the room's messages are left out.
+    """
+
+    __slots__ = ("floors", "newest", "unread_only")
+
+    def __init__(self, newest: int | None, *, unread_only: bool) -> None:
+        self.unread_only = unread_only
+        self.newest = newest
+        self.floors = _NO_FLOORS
+
+
+class Feed:
+    """Gives one connection every message of its user after ``position``, in order, each once.
+
+    Messages that are committed while a page is being read are held, so that the feed can go live as soon as the page
+    has come. While a live feed's socket is full, messages are held, too, so that a short burst does not force every
+    reader back to the log. If that becomes too much, it is dropped, and read from the log later.
 
     Args:
         connection: gets the messages.
         user: whose feed it is.
-        source: where it reads.
-        position: the ``seq`` behind which to begin.
-        unread_only: until it is live for the first time, leave out what the user said to others.
-        newest: until then, leave out of each room what was missed but for so many messages; None for nothing.
+        source: what it reads from.
+        position: the ``seq`` after which it begins.
+        unread_only: until it is live for the first time, leave out what the user has sent to others.
+        newest: until then, the number of missed messages that are kept of each room; None for all.
 
     Attributes:
-        listening: whether it is among the feeds of its user's rooms. One that has fallen behind, and cannot read on for
-            now, is not: what is said in a room costs nothing for those who take nothing.
+        listening: whether it is among the feeds of its user's rooms. A feed that has fallen behind and cannot read on
+            is not: a message to a room costs nothing for those who take nothing.
     """
 
     __slots__ = (
-        "_ended", "_floors", "_held", "_held_bytes", "_newest", "_source", "_unread_only", "connection", "listening",
-        "mode", "position", "user",
+        "_catch_up", "_held", "_output", "_source", "connection", "listening", "mode", "position", "user",
     )  # fmt: skip
 
     def __init__(
@@ -97,109 +134,43 @@ class Feed:
         self.user = user
         self.position = position
         self.mode = Mode.LAGGING
-        self._source = source
-        self._unread_only = unread_only
-        self._newest = newest
-        self._floors: dict[int, int] = {}
-        self._held: list[tuple[int, bytes]] | None = None
-        self._held_bytes = 0
-        self._ended = False
         self.listening = False
-
-    def push(self, seq: int, lines: bytes) -> bool:
-        """Take messages that were just committed; return whether they are on their way to the client, who keeps up.
-
-        Args:
-            seq: of the last of them; between them there is no other of this feed, nor the end of a batch.
-            lines: as the client is to get them.
-        """
-        if self.mode is _LIVE:
-            if self.connection.try_send(lines):
-                self.position = seq
-                return True
-            self._fall_behind()
-        return self._hold(seq, lines) and self.mode is not _LAGGING
-
-    def _fall_behind(self) -> None:
-        """Stop being live, and hold what comes."""
-        self.mode = _LAGGING
-        self._held, self._held_bytes = [], 0
+        self._output = connection.output
+        self._source = source
+        self._catch_up: _CatchUp | None = _CatchUp(newest, unread_only=unread_only)
+        self._held: _Held | None = None
 
     @property
     def live(self) -> bool:
         """Whether messages are passed on as they are committed."""
         return self.mode is _LIVE
 
-    def skip_own(self, seq: int) -> None:
-        """Note a message that this session sent itself: it need not be told."""
-        if self.mode is _LIVE:
-            self.position = seq
+    # While messages are committed
 
-    def _hold(self, seq: int, lines: bytes) -> bool:
+    def push(self, seq: int, lines: bytes) -> bool:
+        """Pass on messages that were just committed; return whether they are on their way to a live client.
+
+        Args:
+            seq: of the last of them; between them there is no other of this feed, nor the end of a batch.
+            lines: the encoded messages.
+        """
+        if self.mode is _LIVE:
+            if self._output.try_send(lines):
+                self.position = seq
+                return True
+            self._fall_behind()
         if self._held is None:
             return False
-        self._held_bytes += len(lines)
-        if self._held_bytes > _HELD or len(self._held) >= _PIECES:
+        if not self._held.add(seq, lines):
             self._held = None
-            self.connection.wake()  # not now: whoever hands this over may be going through the feeds of a room
+            self._output.wake()  # later: whoever pushes this may be iterating over the feeds of a room
             return False
-        self._held.append((seq, lines))
-        return True
+        return self.mode is not _LAGGING
 
-    def resume(self) -> None:
-        """Read on, if the feed is behind and nothing is being read; the session calls it whenever it can take more."""
-        if self.mode is not _LAGGING:
-            return
-        if self._held is not None:
-            self._hand_over(self._held)
-            return
-        if not self.listening:
-            self._subscribe()
-        upto = self._source.log.head
-        if self.position >= upto:
-            self._go_live()
-            return
-        self.mode = Mode.READING
-        if self._newest is not None:
-            backlog = BacklogQuery(
-                user=self.user.id, after=self.position, upto=upto, newest=self._newest, unread_only=self._unread_only
-            )
-            self._newest = None
-            self._source.log.read(backlog, self._backlog_read)
-            return
-        self._held, self._held_bytes = [], 0
-        query = FeedQuery(
-            user=self.user.id,
-            after=self.position,
-            upto=upto,
-            limit=_PAGE,
-            unread_only=self._unread_only,
-            floors=self._floors,
-        )
-        self._source.log.read(query, lambda page, error: self._page_read(upto, page, error))
-
-    def _backlog_read(self, backlog: list[Backlog] | None, error: ChatError | None) -> None:
-        """Say what is left out, and go on with the rest."""
-        if self._ended or self.connection.closed:
-            return
-        if backlog is None:
-            self._give_up(error)
-            return
-        for one in backlog:
-            self._floors[one.room] = one.floor
-            self.connection.send(encode(Skipped(self._source.room_name(one.room), one.count, one.floor + 1)))
-        self.mode = Mode.LAGGING
-        self.connection.wake()
-
-    def _give_up(self, error: ChatError | None) -> None:
-        self.connection.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
-
-    def _hand_over(self, held: list[tuple[int, bytes]]) -> None:
-        """Go live with what was held, as far as the socket takes it."""
-        self.mode, self._held = _LIVE, None
-        for seq, lines in held:
-            if seq > self.position:
-                self.push(seq, lines)
+    def skip_own(self, seq: int) -> None:
+        """Move past a message that this connection has sent itself."""
+        if self.mode is _LIVE:
+            self.position = seq
 
     def pause(self) -> None:
         """Stop being live: the socket is full."""
@@ -208,68 +179,125 @@ class Feed:
         elif self.mode is _LAGGING and self._held is None:
             self.stop_listening()
 
+    def _fall_behind(self) -> None:
+        self.mode = _LAGGING
+        self._held = _Held()
+
     def _subscribe(self) -> None:
         self.listening = True
         for room in self.user.rooms:
             room.feeds[self] = None
 
     def stop_listening(self) -> None:
-        """Be told no more of what is said in rooms."""
+        """Get no more messages of rooms."""
         self.listening = False
         for room in self.user.rooms:
             room.feeds.pop(self, None)
 
     def end(self) -> bool:
-        """Take nothing more; return whether the rooms of its user have yet to let go of it."""
-        self._ended, listened, self.listening = True, self.listening, False
-        self.mode, self._held = Mode.READING, None  # what is pushed goes nowhere, and no page is asked for
+        """Pass on nothing more; return whether it has to be removed from the rooms of its user."""
+        listened, self.listening = self.listening, False
+        self.mode, self._held = Mode.ENDED, None
         return listened
 
+    # Catching up
+
+    def resume(self) -> None:
+        """Read on, if the feed is behind and nothing is being read; called whenever the connection can take more."""
+        if self.mode is not _LAGGING:
+            return
+        if self._held is not None:
+            self._go_on_live(self._held)
+            return
+        if not self.listening:
+            self._subscribe()
+        upto = self._source.log.head
+        if self.position >= upto:
+            self._go_live()
+            return
+        self.mode = Mode.READING
+        if self._catch_up is not None and self._catch_up.newest is not None:
+            self._read_backlog(self._catch_up, self._catch_up.newest, upto)
+        else:
+            self._read_page(upto)
+
+    def _read_backlog(self, catch_up: _CatchUp, newest: int, upto: int) -> None:
+        def read(backlog: list[Backlog] | None, error: ChatError | None) -> None:
+            if self.mode is Mode.ENDED or self._output.closed:
+                return
+            if backlog is None:
+                self._give_up(error)
+                return
+            catch_up.floors = {one.room: one.floor for one in backlog}
+            for one in backlog:
+                self._output.send(encode(Skipped(self._source.room_name(one.room), one.count, one.floor + 1)))
+            self.mode = Mode.LAGGING
+            self._output.wake()
+
+        catch_up.newest = None
+        query = BacklogQuery(
+            user=self.user.id, after=self.position, upto=upto, newest=newest, unread_only=catch_up.unread_only
+        )
+        self._source.log.read(query, read)
+
+    def _read_page(self, upto: int) -> None:
+        catch_up = self._catch_up
+        self._held = _Held()
+        query = FeedQuery(
+            user=self.user.id,
+            after=self.position,
+            upto=upto,
+            limit=_PAGE,
+            unread_only=catch_up is not None and catch_up.unread_only,
+            floors=_NO_FLOORS if catch_up is None else catch_up.floors,
+        )
+        self._source.log.read(query, lambda page, error: self._page_read(upto, page, error))
+
     def _page_read(self, upto: int, page: FeedPage | None, error: ChatError | None) -> None:
-        if self._ended or self.connection.closed:
+        if self.mode is Mode.ENDED or self._output.closed:
             return
         if page is None:
             self._give_up(error)
             return
         if page.rows:
-            self.connection.send(encode_all([self._source.to_frame(row) for row in page.rows]))
+            self._output.send(encode_all([self._source.to_frame(row) for row in page.rows]))
         if page.damaged:
             text = f"The server's log is damaged: {page.damaged} of your messages cannot be read. Tell its operator."
-            self.connection.send(encode(Error(codes.STORAGE, text)))
+            self._output.send(encode(Error(codes.STORAGE, text)))
         self.mode = Mode.LAGGING
         self.position = max(self.position, page.upto)
-        if page.upto < upto:
-            self._held = None
-            if self.connection.full:
-                self.stop_listening()
-            self.connection.wake()
-            return
-        self._catch_up_with_held()
-
-    def _catch_up_with_held(self) -> None:
-        """Go live if everything that came meanwhile was held. No await between the page and this."""
         held, self._held = self._held, None
-        if held is None:
-            if self.connection.full:
+        if held is None or page.upto < upto:
+            if self._output.full:
                 self.stop_listening()
-            self.connection.wake()
+            self._output.wake()
             return
+        # Everything that was committed meanwhile is held. No await between the page and this.
         self._go_live()
-        self._hand_over(held)
-        if self.mode is _LAGGING:
-            self.connection.wake()
+        self._go_on_live(held)
+        if not self.live:
+            self._output.wake()
+
+    def _give_up(self, error: ChatError | None) -> None:
+        self.connection.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")
 
     def _go_live(self) -> None:
-        self.mode = Mode.LIVE
-        self._unread_only = False
-        self._floors = {}
-        self.connection.send(encode(Live(self.position)))
+        self.mode = _LIVE
+        self._catch_up = None
+        self._output.send(encode(Live(self.position)))
+
+    def _go_on_live(self, held: _Held) -> None:
+        """Be live, beginning with what was held, as far as the socket takes it."""
+        self.mode, self._held = _LIVE, None
+        for seq, lines in held.pieces:
+            if seq > self.position:
+                self.push(seq, lines)
 
 
 class EndedFeeds:
-    """Takes feeds that have ended out of rooms, some in each turn of the loop.
+    """Removes ended feeds from rooms, some in each tick.
 
-    A thousand connections of somebody in hundreds of rooms may be gone at once, and nobody is to wait for that.
+    A thousand connections of one user in hundreds of rooms may be gone at once, and nobody should wait for that.
 
     Args:
         later: runs a callable after so many seconds.
@@ -280,17 +308,17 @@ class EndedFeeds:
         self._waiting: deque[tuple[Subscription, tuple[Room, ...]]] = deque()
 
     def add(self, feed: Subscription, rooms: tuple[Room, ...]) -> None:
-        """Have rooms let go of a feed."""
+        """Have a feed removed from rooms."""
         self._waiting.append((feed, rooms))
         if len(self._waiting) == 1:
-            self._later(0.0, self._go_on)
+            self._later(0.0, self._remove_some)
 
-    def _go_on(self) -> None:
-        left = _ROOMS_AT_ONCE
+    def _remove_some(self) -> None:
+        left = _ROOMS_PER_TICK
         while self._waiting and left > 0:
             feed, rooms = self._waiting.popleft()
             for room in rooms:
                 room.feeds.pop(feed, None)
             left -= len(rooms) + 1
         if self._waiting:
-            self._later(0.0, self._go_on)
+            self._later(0.0, self._remove_some)

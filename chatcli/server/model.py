@@ -26,6 +26,27 @@ class Account(Protocol):
         """Pay for anything but messages."""
 
 
+class Output(Protocol):
+    """The output buffer of a connection, as a feed sees it.
+
+    Attributes:
+        full: whether the socket is full, or the connection is closed.
+        closed: whether nothing more is sent.
+    """
+
+    full: bool
+    closed: bool
+
+    def send(self, line: bytes) -> None:
+        """Send a line at the end of this tick."""
+
+    def try_send(self, line: bytes) -> bool:
+        """Send a line unless too much is unsent already; return whether it will be sent."""
+
+    def wake(self) -> None:
+        """Have the session flushed at the end of this tick, even if there is nothing to write."""
+
+
 class Connection(Protocol):
     """A session, as the rest of the server sees it.
 
@@ -64,12 +85,12 @@ class Connection(Protocol):
         """What it pays from."""
 
     @property
-    def closed(self) -> bool:
-        """Whether nothing more is sent."""
+    def output(self) -> Output:
+        """Its output buffer."""
 
     @property
-    def full(self) -> bool:
-        """Whether the socket is full."""
+    def closed(self) -> bool:
+        """Whether nothing more is sent."""
 
     @property
     def silent(self) -> bool:
@@ -83,9 +104,6 @@ class Connection(Protocol):
 
     def send_droppable(self, line: bytes) -> None:
         """Send a line about presence; if it has to be dropped, a list of those present follows later."""
-
-    def wake(self) -> None:
-        """Have the feed resumed at the end of this tick."""
 
     def close(self, code: str, text: str) -> None:
         """Send the reason and close."""
@@ -205,7 +223,7 @@ class User:
         self.cursor = record.cursor
         self.public_cursor = record.shown
         self.receipt_waiters: dict[User, int] | None = None
-        self.sessions: set[Connection] = set()
+        self.sessions: list[Connection] = []
         self.feeds: list[Subscription] = []
         self.keys: dict[bytes, int] = {}
         self.adding = _NOTHING_ADDED

@@ -196,7 +196,7 @@ def test_a_reader_that_stalls_holds_up_nobody_and_loses_nothing(tmp_path: Path) 
                 alice.hears("sent")
             alice.sends("bob", "quick")
             assert bob.texts(1) == ["quick"]
-            waiting = server.run(lambda: max(session._unsent for session in sessions_of(server)))
+            waiting = server.run(lambda: max(session.output.size for session in sessions_of(server)))
             assert waiting <= limits.unsent + 64 * 1024
             got = [slow.hears("message")["text"].split()[0] for _ in range(2000)]
             assert got == [str(number) for number in range(2000)]

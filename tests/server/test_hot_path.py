@@ -13,8 +13,8 @@ from chatcli.protocol.frames import ClientFrame, Pong, Send
 from chatcli.protocol.ids import id_bytes
 from chatcli.server import delivery as delivering
 from chatcli.server.batcher import TickBatcher
+from chatcli.server.connection.output import OutputBuffer
 from chatcli.server.listeners.tcp import TcpConnection
-from chatcli.server.session import Session
 from chatcli.store.queries import FeedPage, FeedQuery, OnResult
 from chatcli.store.records import Barrier
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id, session_of
@@ -215,13 +215,13 @@ def test_a_piece_is_no_larger_for_many_who_say_little(
 ) -> None:
     """However short the messages: a connection is handed tens of kilobytes at a time."""
     sizes: list[int] = []
-    try_send = Session.try_send
+    try_send = OutputBuffer.try_send
 
-    def noted(session: Session, line: bytes) -> bool:
+    def noted(output: OutputBuffer, line: bytes) -> bool:
         sizes.append(len(line))
-        return try_send(session, line)
+        return try_send(output, line)
 
-    monkeypatch.setattr(Session, "try_send", noted)
+    monkeypatch.setattr(OutputBuffer, "try_send", noted)
 
     def say() -> None:
         for number in range(2000):

@@ -16,8 +16,8 @@ from chatcli.protocol.frames import ServerBye
 from chatcli.server.listeners.tls import Handshakes, TlsLayer
 
 if TYPE_CHECKING:
+    from chatcli.server.connection.wire import Wire
     from chatcli.server.security.certificates import Certificates
-    from chatcli.server.transport import Wire
 
 AT_ONCE: Final = 64  # callers who are being told; they are no connections that count
 _A_SECOND: Final = 100  # handshakes of TLS for that, in the long run and at once: each takes about a millisecond

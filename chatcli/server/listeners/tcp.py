@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address, is_loopback
+from chatcli.server.connection.session import Session
+from chatcli.server.connection.wire import Wire
 from chatcli.server.listeners import farewells
 from chatcli.server.listeners.tls import Handshakes, TlsLayer
 from chatcli.server.security.prices import HANDSHAKE
-from chatcli.server.session import Session
-from chatcli.server.transport import Wire
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.table import Handler

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from chatcli.server.transport import Wire
+from chatcli.server.connection.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Handshakes:
 
 
 class TlsLayer:
-    """One connection's TLS, the server's side; to those above it is their :class:`~chatcli.server.session.Wire`.
+    """One connection's TLS, the server's side; those above it write to it as to a socket.
 
     Nothing piles up here: what is decrypted is passed on at once, and once those above have paused, the rest of what
     the socket gave waits encrypted while nothing more is read from the socket.

@@ -302,7 +302,7 @@ def test_a_flood_past_the_allowance_is_slowed_and_complete(tmp_path: Path) -> No
         with server.joined("alice") as alice:
             for number in range(500):
                 alice.sends("bob", f"{number}")
-            eventually(lambda: server.run(lambda: any(session._paused for session in sessions_of(server))))
+            eventually(lambda: server.run(lambda: any(session.flow.paused for session in sessions_of(server))))
             carol.sends("carol", "not waiting")
             carol.hears("sent")
             assert bob.texts(500) == [f"{number}" for number in range(500)]

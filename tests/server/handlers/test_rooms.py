@@ -539,7 +539,7 @@ def test_whoever_asks_much_at_once_lets_others_have_their_turn(server: ThreadSer
         def take() -> None:
             asking, other = session_of(server, "eve"), session_of(server, "bob")
             asking.receive(questions)
-            pong_at.append(len(asking._backlog or ()))
+            pong_at.append(len(asking._input))
             other.receive(b'{"t":"ping","n":1}\n')
 
         server.run(take)

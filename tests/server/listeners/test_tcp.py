@@ -74,8 +74,8 @@ def test_the_system_keeps_little_for_a_reader_that_takes_nothing(server: ThreadS
 
     def unsent() -> int:
         (session,) = sessions_of(server)
-        assert isinstance(session._wire, TcpConnection)
-        connection = session._wire._transport.get_extra_info("socket")
+        assert isinstance(session.output._wire, TcpConnection)
+        connection = session.output._wire._transport.get_extra_info("socket")
         return int(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
 
     with server.joined("alice"):

@@ -392,5 +392,5 @@ def test_questions_are_counted_at_their_full_size(tmp_path_factory: pytest.TempP
             for _ in seqs:
                 alice.hears("sent")
             (session,) = server.run(lambda: sessions_of(server))
-            assert session._in_flight == 0
+            assert session.flow.in_flight == 0
             assert server.run(lambda: server.hub.log.pending_bytes) == 0
