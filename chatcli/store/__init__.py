@@ -1,4 +1,4 @@
-"""The log: every message in the order in which it was committed, who exists, and how far each of them has read.
+"""The log: all messages in the order in which they were committed, users, rooms, and read positions.
 
-Nothing here knows of sockets, sessions or asyncio: results are handed back through one callable that the owner gives.
+Nothing here knows sockets, sessions or asyncio: results are returned through a callable that the owner passes.
 """

@@ -30,7 +30,7 @@ from chatcli.store.search.query import TOO_MANY, search
 from chatcli.store.sqlite.counts import read_backlog, read_unread
 from chatcli.store.sqlite.feed import read_feed
 from chatcli.store.sqlite.history import read_contacts, read_history, read_newest, read_question
-from chatcli.store.sqlite.readers import ReaderPool
+from chatcli.store.sqlite.reader_pool import ReaderPool
 
 _READERS: Final = 2  # threads
 _SEARCHERS: Final = 2

@@ -10,18 +10,18 @@ from chatcli.store.maintenance.erasure import Eraser
 from chatcli.store.sqlite.damage import around_damage, is_damage
 from chatcli.store.sqlite.deleted import Deleted
 
-_STEP: Final = 500  # messages to look at, and to delete at most
-_NEWER_IN_A_ROW: Final = 10_000  # messages to look at in vain before a rest
+_STEP: Final = 500  # messages to examine, and to delete at most
+_NEWER_IN_A_ROW: Final = 10_000  # messages to examine in vain before a rest
 _REST: Final = 10.0  # seconds
 
 _NEXT: Final = "SELECT seq, at FROM messages WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
 class Pruner:
-    """Goes through the log from its beginning to its end, and then again, with rests where there is nothing to delete.
+    """Goes through the log from beginning to end, over and over, and rests when there is nothing to delete.
 
-    Mostly the oldest stand first: after each rest they are looked at before it goes on where it was. But clocks are set
-    back now and then, and imports bring old messages behind new ones.
+    The oldest messages are mostly the first ones: after each rest they are examined before it goes on where it was. But
+    clocks are set back now and then, and imports append old messages to new ones.
 
     Used in the writer's thread, between two batches, on the writer's connection.
     """
@@ -31,15 +31,15 @@ class Pruner:
         self._deleted = deleted
         self._eraser = eraser
         self._position = 0
-        self._reached = 0  # how far it had come before the rest
+        self._reached = 0  # the position before the rest
         self._newer = 0
         self._resting_until = 0.0
 
     def prune(self, before: int) -> None:
-        """Delete a few of the messages from before that time.
+        """Delete some of the messages older than a time, in milliseconds since 1970-01-01 UTC.
 
         Raises:
-            sqlite3.Error: some could not be read, or nothing was deleted; it is tried again after a while.
+            sqlite3.Error: some could not be read, or nothing was deleted; the next call tries again after a while.
         """
         if time.monotonic() < self._resting_until:
             return
@@ -49,13 +49,13 @@ class Pruner:
             if not is_damage(error):
                 self._rest(self._reached)
                 raise
-            _, self._position = around_damage(self._connection, self._position)  # what cannot be read stays
+            _, self._position = around_damage(self._connection, self._position)  # what cannot be read remains
             raise sqlite3.DatabaseError(f"some of them are damaged: {error}") from None
         if damaged:
             raise sqlite3.DatabaseError(f"some of them are damaged: {damaged} have no time")
 
     def _step(self, before: int) -> int:
-        self._deleted.forget()
+        self._deleted.expire()
         rows = self._connection.execute(_NEXT, (self._position, _STEP)).fetchall()
         timed = [(seq, at) for seq, at in rows if isinstance(at, int)]
         old = [seq for seq, at in timed if at < before]

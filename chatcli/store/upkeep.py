@@ -24,7 +24,7 @@ class Upkeep:
     def __init__(self, database: Database, on_erased: Callable[[Collection[int]], None]) -> None:
         connection, path, deleted = database.connection, database.path, database.writer.deleted
         self._path = path
-        self._eraser = Eraser(connection, path, database.pages, deleted=deleted, erased=on_erased)
+        self._eraser = Eraser(connection, path, database.pages, deleted=deleted, on_erased=on_erased)
         self._pruner = Pruner(connection, self._eraser, deleted)
 
     @property

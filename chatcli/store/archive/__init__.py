@@ -1,1 +1,1 @@
-"""Archives of the log: written and read without a server."""
+"""Archives of the log, written and read without a server."""

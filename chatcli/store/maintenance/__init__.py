@@ -1,1 +1,1 @@
-"""Upkeep of the log's files: backup, check, erasure; knows no server."""
+"""Upkeep of the log's files: backup, check, erasure; it does not know the server."""

@@ -1,4 +1,4 @@
-"""Copies the log into one file, while the server writes it or while it does not run."""
+"""Copies the log to one file, whether its server runs or not."""
 
 from __future__ import annotations
 
@@ -28,31 +28,30 @@ WHERE name = 'pruned' AND NOT EXISTS (SELECT 1 FROM copy.messages WHERE messages
 
 
 class Copied(NamedTuple):
-    """What is in the copy: so many messages, in so many bytes."""
+    """The size of a copy: its number of messages, and its bytes."""
 
     messages: int
     bytes: int
 
 
-#: Told how much of the work is done, from 0 to 1.
+#: Called with the part of the work that is done, from 0 to 1.
 Progress = Callable[[float], object]
 
 
 def back_up(directory: Path, target: Path, *, force: bool = False, progress: Progress = lambda _: None) -> Copied:
     """Copy the log of a data directory as it is now; the copy has been checked, and is on disk.
 
-    The server is not disturbed: a reader does not keep it from writing. What it writes meanwhile is not in the copy;
-    what it deletes meanwhile may be missing.
+    The server goes on writing. What it writes meanwhile is not in the copy; what it deletes meanwhile may be missing.
 
     Args:
         directory: the data directory.
         target: the file to write.
-        force: replace it if it is there.
-        progress: told of it now and then.
+        force: replace the file if it exists.
+        progress: called now and then.
 
     Raises:
-        InputError: there is such a file already, or it is one of a server's own.
-        StoreError: the log cannot be read, or the copy not be written; there is none then.
+        InputError: the file exists already, or belongs to a server.
+        StoreError: the log cannot be read, or the copy cannot be written; there is no copy then.
     """
     check_target(target, directory, force=force)
     with snapshot(directory, any_schema=True) as source, output_file(target, directory, force=force) as path:
@@ -66,15 +65,15 @@ def back_up(directory: Path, target: Path, *, force: bool = False, progress: Pro
 
 
 def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
-    """Copy what the log holds, row by row: what was deleted is in no page of the copy.
+    """Copy the log row by row, so that no page of the copy holds deleted text.
 
-    The messages are copied in stretches, so that the server can empty its WAL in between. Everything else is of the
-    moment of the beginning; what is deleted meanwhile may be missing.
+    The messages are copied in stretches, so that the server can empty its WAL in between. Everything else is as it was
+    at the start; what is deleted meanwhile may be missing.
     """
     tables = _make_tables(source, path)
     source.execute("ATTACH ? AS copy", (f"{path.absolute().as_uri()}?mode=rw",))
-    # Should it not come to its end it is thrown away, and it is flushed once it has: no journal needed. The ids of
-    # messages may be in any order, and their index is changed all over.
+    # An unfinished copy is deleted, and a finished one is flushed: no journal is needed. The ids of messages may be in
+    # any order, so that their index is changed all over.
     source.execute("PRAGMA copy.journal_mode = OFF")
     source.execute("PRAGMA copy.synchronous = OFF")
     source.execute("PRAGMA copy.locking_mode = EXCLUSIVE")
@@ -93,13 +92,13 @@ def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
         pause()
     if "answers" in tables:
         source.execute("DELETE FROM copy.answers WHERE question NOT IN (SELECT seq FROM copy.messages)")
-    if "marks" in tables:  # no number is used again, even if all messages were deleted meanwhile
+    if "marks" in tables:  # no seq is reused, even if all messages were deleted meanwhile
         source.execute(_PRUNED, (newest,))
     source.execute("DETACH copy")
 
 
 def _make_tables(source: sqlite3.Connection, path: Path) -> set[str]:
-    """Make the tables that there are in the log, whatever its schema; return their names."""
+    """Create the tables of the log, whatever its schema; return their names."""
     with moment(source):
         statements = source.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
         numbers = [(name, *source.execute(f"PRAGMA {name}").fetchone()) for name in _NUMBERS]
@@ -112,8 +111,8 @@ def _make_tables(source: sqlite3.Connection, path: Path) -> set[str]:
 
 
 def _checked(directory: Path, path: Path) -> int:
-    """Make sure that the copy is whole; return how many messages it holds."""
-    # Nobody else has it: without the promise that it does not change, files would be made beside it.
+    """Check that the copy is whole; return its number of messages."""
+    # Nobody else uses it: without the promise that it does not change, SQLite would create files beside it.
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as copy:

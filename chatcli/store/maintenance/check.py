@@ -1,4 +1,4 @@
-"""Looks whether a log is whole: the pages of its file, and what must hold of its rows."""
+"""Checks that a log is whole: the pages of its file, and rules about its rows."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Final, NamedTuple
 
 from chatcli.store.maintenance.snapshot import snapshot
 
-_MOST: Final = 20  # findings of one kind: whoever reads about so many knows
+_MAX_FINDINGS: Final = 20  # of one kind; nobody reads more
 
 
 class Examined(NamedTuple):
-    """One thing that was looked at.
+    """One rule that was checked.
 
     Attributes:
-        what: as it is where it is well.
-        findings: where it is not; empty if it is.
+        what: the rule.
+        findings: each place that breaks it.
     """
 
     what: str
     findings: list[str]
 
 
-#: What must hold, the rows that break it, and what is said of each.
+#: Each rule, the query for the rows that break it, and the finding for each of them.
 _RULES: Final = (
     (
         "names are unique",
@@ -120,7 +120,7 @@ _RULES: Final = (
 
 
 def examine(directory: Path) -> Iterator[Examined]:
-    """Look at the log of a data directory, and yield what each look has found; nothing is changed.
+    """Check the log of a data directory, and yield each rule with its findings; nothing is changed.
 
     Raises:
         StoreError: there is no log, or it cannot be read at all.
@@ -141,16 +141,18 @@ def _examined(what: str, findings: Callable[[], list[str]]) -> Examined:
 
 def _integrity(connection: sqlite3.Connection) -> list[str]:
     try:
-        found = [" ".join(str(text).split()) for (text,) in connection.execute(f"PRAGMA integrity_check({_MOST})")]
+        found = [
+            " ".join(str(text).split()) for (text,) in connection.execute(f"PRAGMA integrity_check({_MAX_FINDINGS})")
+        ]
     except sqlite3.DatabaseError as error:
         found = [str(error)]
     return [] if found == ["ok"] else [f"the file is damaged: {text}" for text in found]
 
 
 def _references(connection: sqlite3.Connection) -> list[str]:
-    rows = connection.execute("PRAGMA foreign_key_check").fetchmany(_MOST)
+    rows = connection.execute("PRAGMA foreign_key_check").fetchmany(_MAX_FINDINGS)
     return [f"{table} has a row {row} whose {parent} is missing" for table, row, parent, _ in rows]
 
 
 def _broken(connection: sqlite3.Connection, query: str, text: str) -> list[str]:
-    return [text.format(*row) for row in connection.execute(query).fetchmany(_MOST)]
+    return [text.format(*row) for row in connection.execute(query).fetchmany(_MAX_FINDINGS)]

@@ -1,4 +1,4 @@
-"""Deletes messages for good: from the log, and then everything that its files still hold of them."""
+"""Deletes messages from the log, and then erases what its files still hold of them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from chatcli.store.sqlite.load import read_mark
 
 logger = logging.getLogger(__name__)
 
-_PAUSE: Final = 30.0  # seconds from a deletion to the cleaning, so that one cleaning does for many
-_RETRY: Final = 1.0  # seconds until the next try, where a reader is in the way, and between two slices of the work
+_PAUSE: Final = 30.0  # seconds from a deletion to the cleaning, so that one cleaning covers many
+_RETRY: Final = 1.0  # seconds between two slices of the work, and until the next try if a reader prevents one
 _RETRY_FAILED: Final = 60.0  # seconds
-_SLICE: Final = 0.03  # seconds that senders may have to wait for it
+_SLICE: Final = 0.03  # seconds for which senders may have to wait
 _AROUND: Final = 8  # pages on each side of a deleted row: SQLite moves rows between three pages at a time
 
 _PRUNED: Final = "UPDATE marks SET seq = max(seq, ?) WHERE name = 'pruned'"
 _REMOVED: Final = "INSERT INTO marks VALUES ('removed', ?) ON CONFLICT DO UPDATE SET seq = seq + excluded.seq"
 _MARK: Final = "INSERT INTO marks VALUES ('clean', ?) ON CONFLICT DO UPDATE SET seq = excluded.seq"
 _CLEAN: Final = 1
-_UNCLEAN: Final = 2  # something was deleted since; where there is no such mark, the file was never cleaned
+_UNCLEAN: Final = 2  # something was deleted since; without a mark, the file was never cleaned
 _ROOT: Final = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'messages'"
 _NEXT: Final = "SELECT min(seq) FROM messages WHERE seq > ?"
 
@@ -36,17 +36,17 @@ _NEXT: Final = "SELECT min(seq) FROM messages WHERE seq > ?"
 class Eraser:
     """Deletes messages, and cleans the log's files after a while.
 
-    Deleted text remains in the WAL, and in places of the database where SQLite keeps nothing; so the WAL is emptied,
-    and those places are overwritten. That this is still to be done is noted in the log itself, with the deletion.
+    Deleted text remains in the WAL, and in unused places of the database; so the WAL is emptied, and those places are
+    overwritten. The deletion itself records in the log that this is still to be done.
 
     Used in the writer's thread, between two batches, on the writer's connection.
 
     Args:
         connection: the writer's, with ``secure_delete`` on.
         path: the log.
-        pages: of the same file.
-        deleted: remembers what was deleted.
-        erased: told which messages are no longer there.
+        pages: the pages of the same file.
+        deleted: records the ids of deleted messages.
+        on_erased: called with the seqs of deleted messages.
     """
 
     def __init__(
@@ -56,37 +56,37 @@ class Eraser:
         pages: Pages,
         *,
         deleted: Deleted,
-        erased: Callable[[Collection[int]], None],
+        on_erased: Callable[[Collection[int]], None],
     ) -> None:
         self._connection = connection
         self._deleted = deleted
-        self._erased = erased
+        self._on_erased = on_erased
         self._path = path
         self._pages = pages
-        self._erased_since: list[int] = []  # which rows were deleted since the last cleaning began
+        self._erased_since: list[int] = []  # rows that were deleted since the last cleaning started
         self._places: list[int] = []  # where to clean, in descending order
         mark = read_mark(connection, "clean")
         self._everywhere = mark != _CLEAN
-        self._reached = 0  # up to which row all of it is clean
-        self._reached_free = 0  # and up to which free page: those that SQLite gives free now are
-        self._copies = mark == _UNCLEAN  # those made before upgrades may hold what was deleted
+        self._reached = 0  # all is clean up to this row
+        self._reached_free = 0  # and up to this free page: those that SQLite frees now are clean
+        self._copies = mark == _UNCLEAN  # those made before upgrades may hold deleted messages
         # An earlier run may have left anything in the WAL.
         self._due: float | None = time.monotonic()
 
     @property
     def wait(self) -> float | None:
-        """The seconds until there is something to clean; None while there is nothing."""
+        """The seconds until there is something to clean; None if there is nothing."""
         return None if self._due is None else max(0.0, self._due - time.monotonic())
 
     def erase(self, seqs: Collection[int]) -> None:
-        """Delete messages; nothing of them is in the log's files any more once they have been cleaned.
+        """Delete messages; the files hold nothing of them once they have been cleaned.
 
         Raises:
             sqlite3.Error: nothing was deleted.
         """
         rows = [(seq,) for seq in seqs]
         with transaction(self._connection):
-            self._deleted.note(seqs)
+            self._deleted.record(seqs)
             self._connection.executemany("DELETE FROM messages WHERE seq = ?", rows)
             self._connection.executemany("DELETE FROM answers WHERE question = ?", rows)
             self._connection.execute(_PRUNED, (max(seqs),))
@@ -96,14 +96,14 @@ class Eraser:
         self._erased_since += seqs
         if self._due is None:
             self._due = time.monotonic() + _PAUSE
-        self._erased(seqs)
+        self._on_erased(seqs)
 
     def clean(self) -> None:
-        """Do a part of the cleaning, if it is time to.
+        """Do a slice of the cleaning, if it is time to.
 
         Raises:
-            sqlite3.Error: the log cannot be written; it is tried again.
-            OSError: as before.
+            sqlite3.Error: the log cannot be written; the next call tries again.
+            OSError: likewise.
         """
         if self._due is None or time.monotonic() < self._due:
             return
@@ -115,7 +115,7 @@ class Eraser:
         done = checkpoint(self._connection)
         self._due = time.monotonic() + _RETRY
         if not done:
-            return  # someone reads what stands only in the WAL; for a moment, mostly
+            return  # a reader uses the WAL; mostly for a moment
         self._places = sorted({*self._places, *self._erased_since}, reverse=True)
         self._erased_since.clear()
         if not self._places and not self._everywhere:
@@ -134,18 +134,18 @@ class Eraser:
         logger.warning("The log %s is damaged (%s): it may still hold deleted text.", self._path, where)
 
     def finish(self) -> None:
-        """Do at once what can be done of the cleaning in a moment; the log itself knows what is left.
+        """Do at once what can be cleaned in a moment; the log itself records what remains.
 
         Raises:
-            sqlite3.Error: as :meth:`clean`.
-            OSError: as before.
+            sqlite3.Error: see :meth:`clean`.
+            OSError: likewise.
         """
         if self._due is not None:
             self._due = 0.0
             self.clean()
 
     def _overwrite(self) -> None:
-        """Overwrite what is not used near deleted rows, or everywhere, for as long as others may wait."""
+        """Overwrite unused bytes near deleted rows, or everywhere, for as long as senders may wait."""
         wal = self._path.with_name(f"{self._path.name}-wal")
         with transaction(self._connection):  # nobody else writes now
             if wal.stat().st_size:
@@ -157,12 +157,12 @@ class Eraser:
             self._pages.sync()
             if done and not self._pages.damaged:
                 self._connection.execute(_MARK, (_CLEAN,))
-        self._connection.execute("PRAGMA shrink_memory")  # its copies of these pages would be written again
+        self._connection.execute("PRAGMA shrink_memory")  # or SQLite would write its copies of these pages again
         if done:
             self._due = None
 
     def _overwrite_places(self, root: int, end: float) -> bool:
-        """Overwrite what is not used near deleted rows; return whether that is done."""
+        """Overwrite unused bytes near deleted rows; return whether that is done."""
         seen: set[int] = set()
         while self._places:
             place = self._places[-1]
@@ -172,13 +172,13 @@ class Eraser:
                     self._pages.overwrite_unused(number, page)
             following = self._following(place)
             while self._places and (following is None or self._places[-1] < following):
-                self._places.pop()  # deleted together, and so in the same place
+                self._places.pop()  # they were deleted together, and so were in the same place
             if time.monotonic() > end:
                 break
         return not self._places
 
     def _following(self, place: int) -> int | None:
-        """Return the number of the row that follows a deleted one; None if none does."""
+        """Return the number of the row after a deleted one; None if it was the last."""
         with tolerating_damage():
             (following,) = self._connection.execute(_NEXT, (place,)).fetchone()
             return None if following is None else int(following)
@@ -189,7 +189,7 @@ class Eraser:
         yield from islice(self._pages.pages(root, place, back=True), _AROUND)
 
     def _overwrite_everything(self, root: int, end: float) -> bool:
-        """Overwrite what is not used in all of the file, unless that was done; return whether it is."""
+        """Overwrite unused bytes in all of the file, unless that was done; return whether it is done."""
         if not self._everywhere:
             return True
         for number, page in self._pages.pages(root, self._reached + 1):

@@ -1,16 +1,15 @@
-"""The pages of the log's file, where SQLite uses nothing: overwrites what was left there.
+"""Overwrites unused bytes in the pages of the log's file.
 
 ``secure_delete`` overwrites what is deleted, but not the copies that remain in a page when SQLite moves rows about in
 it or to the page beside it. What was deleted before ``secure_delete`` was on is in the file as well. SQLite has no
 statement that overwrites these bytes but ``VACUUM``, which writes the whole file anew while nobody else may write.
 
 The format is that of https://www.sqlite.org/fileformat2.html; SQLite promises to keep it. A page is written to only if
-everything in it is accounted for as SQLite itself does in ``PRAGMA integrity_check``: what is damaged stays as it is.
+everything in it is accounted for as SQLite itself does in ``PRAGMA integrity_check``: damaged pages stay as they are.
 
-Only unused bytes are written, all of them zero. So it does not matter to a reader, or to a page that it has in memory,
-whether it sees them before or after; and neither does it where the process or the machine dies in between, as long as
-a disk changes no bytes beside those that are written. SQLite takes that for granted as well, see
-https://www.sqlite.org/psow.html.
+Only unused bytes are written, all of them zero. So a reader may see them before or after, in the file or in a page that
+it has in memory; and the process or the machine may die in between, as long as a disk changes no bytes beside those
+that are written. SQLite relies on that as well, see https://www.sqlite.org/psow.html.
 """
 
 from __future__ import annotations
@@ -22,28 +21,28 @@ from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
 
-_LEAF: Final = 13  # the first byte of a page with rows of a table
-_INNER: Final = 5  # and of one that leads to others
+_LEAF: Final = 13  # first byte of a page with rows of a table
+_INNER: Final = 5  # first byte of a page that points to others
 _DEEPEST: Final = 20  # levels of a tree
 _FILE_HEADER: Final = 100  # bytes, before the first page's own header
 _LEAF_HEADER: Final = 8
 _INNER_HEADER: Final = 12
-#: The file's header: what it is, the size of a page, whether it has a WAL, bytes at the end of a page for others.
+#: The file's header: magic, page size, versions, bytes at the end of each page that are reserved for others.
 _FORMAT: Final = Struct(">16sH2sB")
 _SQLITE: Final = b"SQLite format 3\0"
 _SIZES: Final = frozenset(2**power for power in range(9, 17))  # of a page
-_MOST_RESERVED: Final = 32  # bytes; SQLite takes more, but no log of ours has any
+_MAX_RESERVED: Final = 32  # bytes; SQLite accepts more, but no log has any
 _WITH_WAL: Final = b"\2\2"
-_FREE: Final = Struct(">32xII")  # the first page of the list of free pages, and the number of these
+_FREE: Final = Struct(">32xII")  # first page of the list of free pages, and the number of these
 #: Kind, first free block, number of cells, where their contents begin, bytes in gaps too small for a free block.
 _PAGE_HEADER: Final = Struct(">BHHHB")
 _SMALLEST_CELL: Final = 4
-_LONGEST_ROW: Final = 64 * 1024 * 1024  # bytes; no text is so long
+_MAX_ROW: Final = 64 * 1024 * 1024  # bytes; no text is so long
 _PAIR: Final = Struct(">HH")  # the next free block, the size of this one
 _NUMBER: Final = Struct(">I")  # of a page
 _LAST_KEY: Final = 2**63 - 1
 
-#: A number of a page, and what is in it.
+#: The number of a page, and its contents.
 Page = tuple[int, bytes]
 
 
@@ -52,13 +51,13 @@ class Damaged(Exception):
 
 
 class _Cell(NamedTuple):
-    """A row, or what leads to other pages.
+    """A row, or a pointer to another page.
 
     Attributes:
-        offset: where it begins in the page.
-        end: where it ends there.
+        offset: its start in the page.
+        end: its end in the page.
         key: the number of the row.
-        left: bytes of it that stand in other pages.
+        left: number of its bytes that are in other pages.
         overflow: the first of these pages.
     """
 
@@ -90,31 +89,31 @@ class Pages:
         self.damaged: set[int] = set()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         os.close(self._file)
 
     def read_header(self) -> None:
-        """Look up what holds for all pages.
+        """Read the properties that all pages share.
 
         Raises:
-            Damaged: the file is no database with a WAL.
+            Damaged: the file is not a database with a WAL.
         """
         magic, size, versions, reserved = _FORMAT.unpack_from(self._read(0, _FILE_HEADER))
         self._size = 65536 if size == 1 else size
         self._usable = self._size - reserved
-        if magic != _SQLITE or self._size not in _SIZES or versions != _WITH_WAL or reserved > _MOST_RESERVED:
-            raise Damaged("its header is none of a log")
+        if magic != _SQLITE or self._size not in _SIZES or versions != _WITH_WAL or reserved > _MAX_RESERVED:
+            raise Damaged("its header is not that of a log")
 
     def sync(self) -> None:
         """Wait until everything is on disk."""
         os.fsync(self._file)
 
     def pages(self, root: int, key: int, *, back: bool = False) -> Iterator[Page]:
-        """Yield the pages of a table, each of those that lead to others before these, but for those that are damaged.
+        """Yield the pages of a table, each before those to which it points; damaged ones are left out.
 
         Args:
-            root: where the table begins.
-            key: begin with the page where a row of this number would be.
+            root: the first page of the table.
+            key: start with the page where a row of this number would be.
             back: go on to lower numbers instead of higher ones.
         """
         yield from self._below(root, key, back, 0)
@@ -127,7 +126,7 @@ class Pages:
             self.damaged.add(number)
             return
         if depth > _DEEPEST:
-            self.damaged.add(number)  # it leads to itself
+            self.damaged.add(number)  # it points to itself
             return
         yield number, page
         bounds = pairwise([-1, *(bound for _, bound in children)])
@@ -137,7 +136,7 @@ class Pages:
                 yield from self._below(child, key, back, depth + 1)
 
     def _children(self, number: int, page: bytes) -> list[tuple[int, int]]:
-        """Return the pages to which one leads, and the highest number of a row in each."""
+        """Return the pages to which a page points, and the highest number of a row in each."""
         start = _start(number)
         kind, _, cells, *_ = _PAGE_HEADER.unpack_from(page, start)
         if kind == _LEAF:
@@ -152,7 +151,7 @@ class Pages:
         return [*children, (rightmost, _LAST_KEY)]
 
     def overwrite_unused(self, number: int, page: bytes) -> None:
-        """Overwrite what belongs to no row of a page, unless it is damaged."""
+        """Overwrite the bytes of a page that belong to no row, unless it is damaged."""
         try:
             self._overwrite_unused(number, page)
         except Damaged:
@@ -167,7 +166,7 @@ class Pages:
             self._write((number - 1) * self._size + begin, bytes(end - begin))
 
     def _free_blocks(self, number: int, page: bytes) -> list[tuple[int, int]]:
-        """Return where the unused bytes of a page are: between its pointers and its cells, and in its free blocks."""
+        """Return the bounds of unused bytes of a page: between its pointers and its cells, and in its free blocks."""
         start = _start(number)
         kind, block, cells, contents, _ = _PAGE_HEADER.unpack_from(page, start)
         contents = contents or 65536
@@ -184,10 +183,10 @@ class Pages:
         return unused
 
     def _check(self, number: int, page: bytes) -> None:
-        """Account for all that stands in a page: cells and free blocks that do not overlap, and gaps of the right size.
+        """Account for all bytes of a page: cells and free blocks must not overlap, and gaps must have the right size.
 
         Raises:
-            Damaged: it is not as SQLite would have written it.
+            Damaged: SQLite would have written something else.
         """
         (_, end), *blocks = self._free_blocks(number, page)
         taken = [(begin - _PAIR.size, end) for begin, end in blocks]
@@ -218,7 +217,7 @@ class Pages:
         key, position = _varint(page, position)
         within = self._within(length)
         end = position + within
-        if length > _LONGEST_ROW:
+        if length > _MAX_ROW:
             raise Damaged
         if within == length:
             return _Cell(offset, max(end, offset + _SMALLEST_CELL), key, 0, 0)
@@ -228,7 +227,7 @@ class Pages:
         return _Cell(offset, end + _NUMBER.size, key, length - within, number)
 
     def overwrite_tails(self, number: int, page: bytes) -> int:
-        """Overwrite what stands after the ends of a page's long rows; return the highest number of a row, or 0."""
+        """Overwrite what follows the ends of a page's long rows; return the highest number of a row, or 0."""
         start = _start(number)
         if page[start] != _LEAF or number in self.damaged:
             return 0
@@ -249,12 +248,12 @@ class Pages:
         while left > share:
             (number,) = _NUMBER.unpack_from(self._page(number))
             left -= share
-        if any(self._page(number)[: _NUMBER.size]):  # it leads to another: it is not the last one of a row
+        if any(self._page(number)[: _NUMBER.size]):  # it points to another: it is not the last one of a row
             raise Damaged
         self.overwrite_from(number, _NUMBER.size + left)
 
     def _within(self, length: int) -> int:
-        """Return how many bytes of a row stand in the page itself."""
+        """Return the number of bytes of a row that are in the page itself."""
         most = self._usable - 35
         if length <= most:
             return length
@@ -263,10 +262,10 @@ class Pages:
         return fitting if fitting <= most else least
 
     def free(self) -> list[tuple[int, int]]:
-        """Return the pages that are not used, and from which of its bytes on each is not, in ascending order.
+        """Return the unused pages in ascending order, each with the offset from which its bytes are unused.
 
         Raises:
-            Damaged: they cannot be told from others.
+            Damaged: the list of them is wrong.
         """
         trunk, total = _FREE.unpack_from(self._read(0, _FILE_HEADER))
         free: dict[int, int] = {}
@@ -316,7 +315,7 @@ def _start(number: int) -> int:
 
 
 def _varint(page: bytes, offset: int) -> tuple[int, int]:
-    """Return a number of SQLite's variable length, and where the next thing begins."""
+    """Return a number of SQLite's variable length, and the offset after it."""
     value = 0
     for length, byte in enumerate(page[offset : offset + 9], 1):
         if length == 9:

@@ -1,7 +1,7 @@
-"""Opens the log of a data directory to be looked at: read-only, with its server running or not.
+"""Opens the log of a data directory read-only, whether its server runs or not.
 
-What reads much does so in stretches, and holds no transaction while it writes to someone: as long as one is open the
-server's WAL grows, and keeps what was deleted.
+Long reads are made in stretches, and no transaction is held while something is written elsewhere: as long as one is
+open the server's WAL grows, and keeps deleted text.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _PAUSE: Final = 0.002  # seconds
 
 @contextlib.contextmanager
 def snapshot(directory: Path, *, any_schema: bool = False) -> Iterator[sqlite3.Connection]:
-    """Give a connection that reads the log; what it reads within :func:`moment` is of one moment.
+    """Give a read-only connection to the log; :func:`moment` makes what it reads consistent.
 
     Args:
         directory: the data directory.
-        any_schema: take a log of an older chatcli, too.
+        any_schema: accept a log of an older chatcli, too.
 
     Raises:
-        StoreError: there is no log, it is not one of ours, or it cannot be read; also where the block cannot.
+        StoreError: there is no log, the file is not a log, or it cannot be read, be it within the block.
     """
     path = directory / DATABASE
-    _see(path)
+    _check_readable(path)
     try:
         with contextlib.closing(_open(path)) as connection:
             _check_schema(connection, path, any_schema=any_schema)
@@ -45,7 +45,7 @@ def snapshot(directory: Path, *, any_schema: bool = False) -> Iterator[sqlite3.C
 
 @contextlib.contextmanager
 def moment(connection: sqlite3.Connection) -> Iterator[None]:
-    """Have everything that the block reads be as it is now, whatever the server writes meanwhile."""
+    """Let the block read everything as it is now, whatever the server writes meanwhile."""
     connection.execute("BEGIN")
     try:
         yield
@@ -54,14 +54,14 @@ def moment(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def pause() -> None:
-    """Let the server empty its WAL, between two stretches of what is read."""
+    """Let the server empty its WAL between two stretches."""
     time.sleep(_PAUSE)
 
 
-def _see(path: Path) -> None:
-    """Say in a sentence what SQLite would not.
+def _check_readable(path: Path) -> None:
+    """Raise if the file cannot be read, with a better sentence than SQLite's.
 
-    The file is not opened for it: closing it again would drop the locks that a log in this process has on it.
+    The file is not opened for that: closing it would drop the locks that a log in this process has on it.
     """
     try:
         path.stat()
@@ -81,8 +81,8 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         return _opened(path, "mode=ro")
     except sqlite3.OperationalError:
-        # SQLite reads a log like ours with two small files beside it, which it makes if need be. Where it may not, as
-        # on a read-only medium, all is in the one file, provided that the last server could end in peace.
+        # SQLite reads a log like ours with two small files beside it, which it creates if need be. If it may not, as on
+        # a read-only medium, everything is in the one file, unless the last server was killed.
         if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
             raise
         return _opened(path, "mode=ro&immutable=1")
@@ -105,7 +105,7 @@ def _check_schema(connection: sqlite3.Connection, path: Path, *, any_schema: boo
         version = schema.check(connection)
     except StoreError as error:
         raise StoreError(f"Cannot use the log {path}: {error}.") from None
-    if not version:  # a server that was stopped at once may leave that
+    if not version:  # as a server leaves it that was stopped at once
         raise StoreError(f"The log {path} is empty: no server has ever run over it.")
     if not any_schema and version < newest:
         raise StoreError(

@@ -1,1 +1,1 @@
-"""The index of the search and its queries: knows no server."""
+"""The search index and its queries; it does not know the server."""

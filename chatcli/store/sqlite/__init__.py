@@ -1,1 +1,1 @@
-"""The log's database: knows no server."""
+"""The log's database; it does not know the server."""

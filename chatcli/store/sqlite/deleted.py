@@ -1,4 +1,4 @@
-"""Remembers for a while which messages were deleted, so that a repetition of one is not stored again."""
+"""Remembers deleted messages for a while, so that a client that sends one again does not store it a second time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 from chatcli.store.records import Entry
 from chatcli.store.sqlite.load import read_mark
 
-KEPT_DAYS: Final = 30  # for which a message that was deleted is remembered
+KEPT_DAYS: Final = 30  # for which a deleted message is remembered
 _KEPT: Final = KEPT_DAYS * 86_400_000  # milliseconds
-_LOOK: Final = 3600.0  # seconds from one look for what has been kept long enough to the next
-_VERSION_7: Final = 0x70  # the upper half of the seventh byte of such an id
+_EXPIRE_EVERY: Final = 3600.0  # seconds
+_VERSION_7: Final = 0x70  # upper half of the seventh byte of a UUID
 
-# What is kept says neither who wrote what to whom, nor, without the id itself, which message it was.
-_NOTE: Final = """
+# A digest reveals neither sender and recipient nor, without the id itself, the message.
+_RECORD: Final = """
 INSERT OR IGNORE INTO deleted (digest, seq, at, gone)
 SELECT digest_of(id, sender), seq, at, ? FROM messages WHERE seq = ?
 """
@@ -26,10 +26,10 @@ _MARK: Final = "INSERT INTO marks VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = 
 
 
 class Deleted:
-    """The messages that were deleted in the last thirty days: a digest of each, its place and its time.
+    """The messages that were deleted in the last thirty days: a digest, the ``seq`` and the time of each.
 
-    Used in the writer's thread, on the writer's connection. A message that comes is looked up only if its id may be one
-    of them: ids of version 7 begin with their time, and those that were made behind all that were deleted cannot be.
+    Used in the writer's thread, on the writer's connection. A new message is looked up only if its id may be among
+    them: ids of version 7 begin with their time, and those newer than all deleted ones cannot be.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -37,28 +37,30 @@ class Deleted:
         connection.create_function("digest_of", 2, _digest, deterministic=True)
         connection.create_function("at_of", 1, _time_of, deterministic=True)
         self._bound = _bound(read_mark(connection, "deleted_newest"))
-        self._others = bool(read_mark(connection, "deleted_others"))  # ids of other versions: anyone may be one
-        self._next_look = 0.0
+        self._others = bool(
+            read_mark(connection, "deleted_others")
+        )  # with ids of other versions: any such id may be one
+        self._expires_at = 0.0
 
-    def note(self, seqs: Collection[int]) -> None:
-        """Remember messages that are about to be deleted, within the transaction that does it."""
+    def record(self, seqs: Collection[int]) -> None:
+        """Record messages, within the transaction that deletes them."""
         execute, now = self._connection.execute, time.time_ns() // 1_000_000
         newest, others = execute(_NEWEST, (min(seqs), max(seqs))).fetchone()
-        self._connection.executemany(_NOTE, ((now, seq) for seq in seqs))
+        self._connection.executemany(_RECORD, ((now, seq) for seq in seqs))
         execute(_MARK, ("deleted_newest", newest or 0))
         execute(_MARK, ("deleted_others", others or 0))
-        # A bound that is too high, should this be rolled back, costs no more than some looks.
+        # Should this be rolled back, a bound that is too high costs no more than some lookups.
         self._bound = max(self._bound, _bound(newest or 0))
         self._others = self._others or bool(others)
 
-    def forget(self) -> None:
-        """Forget, now and then, what has been remembered for long enough."""
-        if time.monotonic() >= self._next_look:
+    def expire(self) -> None:
+        """Forget messages that were deleted more than thirty days ago, once an hour."""
+        if time.monotonic() >= self._expires_at:
             self._connection.execute("DELETE FROM deleted WHERE gone < ?", (time.time_ns() // 1_000_000 - _KEPT,))
-            self._next_look = time.monotonic() + _LOOK
+            self._expires_at = time.monotonic() + _EXPIRE_EVERY
 
-    def sift(self, entries: list[Entry]) -> list[Entry]:
-        """Return those that were not deleted before; give the others the place that they had, as repetitions."""
+    def filter(self, entries: list[Entry]) -> list[Entry]:
+        """Return the entries that were not deleted before; the others become duplicates with the ``seq`` of then."""
         bound = self._bound
         if not (bound or self._others):  # nothing is deleted on most servers
             return entries
@@ -66,10 +68,10 @@ class Deleted:
             suspects = [entry for entry in entries if entry.id < bound or entry.id[6] & 0xF0 != _VERSION_7]
         else:
             suspects = [entry for entry in entries if entry.id < bound]
-        repeated = {id(entry) for entry in suspects if self._place(entry)}
+        repeated = {id(entry) for entry in suspects if self._mark_duplicate(entry)}
         return [entry for entry in entries if id(entry) not in repeated] if repeated else entries
 
-    def _place(self, entry: Entry) -> bool:
+    def _mark_duplicate(self, entry: Entry) -> bool:
         found = self.find(entry.id, entry.sender)
         if found is not None:
             entry.duplicate = True
@@ -77,26 +79,26 @@ class Deleted:
         return found is not None
 
     def find(self, identity: bytes, sender: int) -> tuple[int, int, int] | None:
-        """Return the sender, the place and the time of a message of theirs that was deleted; None if it was not."""
+        """Return the sender, ``seq`` and time of a deleted message of this sender; None if it was not deleted."""
         digest = _digest(identity, sender)
         found = self._connection.execute("SELECT seq, at FROM deleted WHERE digest = ?", (digest,)).fetchone()
         return None if found is None else (sender, *found)
 
 
 def _digest(identity: object, sender: int) -> bytes | None:
-    """Return what is kept of a message; None where damage has left no id."""
+    """Return the digest of a message; None if damage has left no id."""
     if not isinstance(identity, bytes):
         return None
     return hashlib.sha256(identity + sender.to_bytes(8, "big", signed=True)).digest()[:16]
 
 
 def _time_of(identity: object) -> int | None:
-    """Return when an id of version 7 was made; None for one of another version, or none at all."""
+    """Return the time in an id of version 7; None for other ids, or anything else."""
     if not isinstance(identity, bytes) or len(identity) != 16 or identity[6] & 0xF0 != _VERSION_7:
         return None
     return int.from_bytes(identity[:6], "big")
 
 
 def _bound(newest: int) -> bytes:
-    """Return what is greater than every id that was made up to that time; less than any if it is 0."""
+    """Return a bound above every id up to that time; below all ids if it is 0."""
     return (min(newest + 1, (1 << 48) - 1)).to_bytes(6, "big") if newest else b""

@@ -20,7 +20,7 @@ def read_state(connection: sqlite3.Connection) -> State:
 
 
 def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
-    """Read everyone who has ever been here, the longest known first."""
+    """Read all users, by id."""
     rows = connection.execute("SELECT id, name, key, created, cursor, shown, seen FROM users ORDER BY id")
     return [
         UserRecord(id=identity, name=name, key=key, created=created, cursor=cursor, shown=shown, seen=seen)
@@ -29,17 +29,17 @@ def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
 
 
 def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:
-    """Read the keys of all users, the oldest first."""
+    """Read the keys of all users, oldest first."""
     return [KeyRecord(*row) for row in connection.execute("SELECT user, key, since FROM keys ORDER BY since")]
 
 
 def read_rulings(connection: sqlite3.Connection) -> list[Ruling]:
-    """Read what the operators have decided."""
+    """Read all rulings."""
     return [Ruling(*row) for row in connection.execute("SELECT kind, subject, value FROM rulings")]
 
 
 def read_rooms(connection: sqlite3.Connection) -> list[RoomRecord]:
-    """Read all rooms, the longest there first."""
+    """Read all rooms, oldest first."""
     rows = connection.execute("SELECT id, name, key, kind, topic, created FROM rooms ORDER BY id DESC")
     return [
         RoomRecord(id=identity, name=name, key=key, kind=kind, topic=topic, created=created)
@@ -48,7 +48,7 @@ def read_rooms(connection: sqlite3.Connection) -> list[RoomRecord]:
 
 
 def read_members(connection: sqlite3.Connection) -> list[MemberRecord]:
-    """Read who belongs to which room, in the order in which they came."""
+    """Read the members of all rooms, in the order in which they entered them."""
     rows = connection.execute(
         "SELECT user, conversation, since, owner FROM members "
         "WHERE conversation < 0 AND until IS NULL ORDER BY conversation DESC, rowid"
@@ -57,12 +57,15 @@ def read_members(connection: sqlite3.Connection) -> list[MemberRecord]:
 
 
 def read_head(connection: sqlite3.Connection) -> int:
-    """Read the newest ``seq`` that was ever used, 0 where there is none; its message may have been pruned."""
+    """Read the newest ``seq`` that was ever used, 0 if none was; its message may have been pruned."""
     (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
     return max(int(newest), read_mark(connection, "pruned"))
 
 
 def read_mark(connection: sqlite3.Connection, name: str) -> int:
-    """Read one of the log's marks: ``pruned``, the newest ``seq`` removed, or ``removed``, how many were."""
+    """Read a number that the log keeps, 0 if it is missing: ``pruned`` is the newest ``seq`` that was deleted.
+
+    ``removed`` is the number of deleted messages; the others belong to the modules that write them.
+    """
     row = connection.execute("SELECT seq FROM marks WHERE name = ?", (name,)).fetchone()
     return int(row[0]) if row else 0

@@ -7,10 +7,10 @@ from typing import Final
 
 from chatcli.errors import StoreError
 
-APPLICATION_ID: Final = 0x63686174  # "chat": tells our file from any other SQLite database
+APPLICATION_ID: Final = 0x63686174  # "chat": distinguishes a log from other SQLite databases
 
-# A conversation is what a message belongs to: between two people, or a room. One index on (conversation, seq) then
-# serves feeds, catching up and history alike; each further index costs more than the fsync does.
+# A message belongs to a conversation of two users or to that of a room. One index on (conversation, seq) then serves
+# feeds, catching up and history alike; each further index costs more than the fsync does.
 _FIRST: Final = """
 CREATE TABLE users (
     id INTEGER PRIMARY KEY,
@@ -57,9 +57,9 @@ CREATE TABLE rulings (
 ) STRICT, WITHOUT ROWID;
 """
 
-# The ids of rooms are negative, so that the server can give them out without asking what conversations there are. What
-# a member's feed has of a room is what was said between `since` and `until`; who leaves and comes back has two rows.
-# The order of the rows is that in which people came.
+# The ids of rooms are negative, so that the server can assign them without knowing the ids of other conversations. A
+# member's feed has the messages of a room between `since` and `until`; a user who leaves and comes back has two rows.
+# The order of the rows is that in which users entered.
 _ROOMS: Final = """
 CREATE TABLE renewed (
     id INTEGER PRIMARY KEY,
@@ -103,8 +103,7 @@ CREATE TABLE marks (
 INSERT INTO marks VALUES ('pruned', 0);
 """
 
-# Most messages have no more than their text. Of the answers to a question one counts, the first in the log: the table
-# makes it so, and is small.
+# Most messages have no extra data. Only the first answer to a question counts: the table, which is small, ensures that.
 _QUESTIONS: Final = """
 ALTER TABLE messages ADD COLUMN extra TEXT;
 CREATE TABLE answers (
@@ -113,7 +112,7 @@ CREATE TABLE answers (
 ) STRICT;
 """
 
-# What was deleted is remembered for a while, so that nobody's repetition of it is stored as a message of its own.
+# Deleted messages are remembered for a while, so that one that a client sends again is not stored as a new one.
 _DELETED: Final = """
 CREATE TABLE deleted (
     digest BLOB PRIMARY KEY,
@@ -124,15 +123,15 @@ CREATE TABLE deleted (
 CREATE INDEX deleted_by_time ON deleted (gone);
 """
 
-#: Number n leads from schema n - 1 to schema n. Never change one that was released; add one.
+#: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.
 MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED)
 
 
 def check(connection: sqlite3.Connection) -> int:
-    """Return the number of the database's schema, 0 where it is empty; nothing is changed.
+    """Return the number of the database's schema, 0 if it is empty; nothing is changed.
 
     Raises:
-        StoreError: the file is something else, or was written by a newer chatcli.
+        StoreError: the database belongs to another program, or was written by a newer chatcli.
         sqlite3.Error: the file cannot be read.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
@@ -147,7 +146,7 @@ def check(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest schema, each step in a transaction of its own.
+    """Bring the database to the newest schema, each migration in a transaction of its own.
 
     Raises:
         StoreError: as :func:`check`.

@@ -163,5 +163,5 @@ def test_an_id_that_is_newer_is_not_looked_up(chat: Owner) -> None:
         known = deleted.Deleted(connection)
         connection.set_trace_callback(asked.append)
         new = [entry(ANN, BOB, "new", made(NOW + 1)), entry(ANN, BOB, "new", made(NOW * 2))]
-        assert known.sift(new) is new
+        assert known.filter(new) is new
     assert not asked

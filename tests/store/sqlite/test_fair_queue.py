@@ -16,13 +16,13 @@ def test_whoever_asks_much_waits_behind_themselves() -> None:
     assert queue.get() == (1, "much 0")
     queue.put(2, "one")
     queue.put(3, "other")
-    queue.done(1, 5.0)
+    queue.finish(1, 5.0)
     served = []
     for _ in range(3):
         found = queue.get()
         assert found is not None
         served.append(found[1])
-        queue.done(found[0], 0.1)
+        queue.finish(found[0], 0.1)
     assert served == ["one", "other", "much 1"]
 
 
@@ -36,7 +36,7 @@ def test_of_one_person_no_more_is_under_way_than_may_be() -> None:
     assert queue.waiting(1) == len(queue) == 1
     queue.put(2, "c")
     assert queue.get() == (2, "c")
-    queue.done(1, 1.0)
+    queue.finish(1, 1.0)
     assert queue.get() == (1, "b")
 
 
@@ -47,14 +47,14 @@ def test_nobody_saves_up_turns() -> None:
         queue.put(1, number)
         found = queue.get()
         assert found is not None
-        queue.done(1, 1.0)
+        queue.finish(1, 1.0)
     for number in range(4):
         queue.put(1, number)
         queue.put(2, number)
     order = []
     while (found := queue.get()) is not None:
         order.append(found[0])
-        queue.done(found[0], 1.0)
+        queue.finish(found[0], 1.0)
     assert sorted(order[:4]) == [1, 1, 2, 2]
 
 
@@ -74,7 +74,7 @@ def test_everything_is_handed_out_once_and_in_the_order_of_each(asked: list[tupl
             assert sum(person == found[0] for person, _ in running) <= most
         elif running:
             person, number = running.pop(0)
-            queue.done(person, asked[number][1])
+            queue.finish(person, asked[number][1])
         else:
             break
     assert sorted(number for _, number in got) == list(range(len(asked)))

@@ -1,4 +1,4 @@
-"""Threads that read from the log beside the writer, each on a connection of its own."""
+"""Threads that read the log beside the writer, each on a connection of its own."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from chatcli.errors import ChatError, StoreError
 from chatcli.store.interface import Post
-from chatcli.store.queries import OnResult
+from chatcli.store.queries import OnResult, Result
 from chatcli.store.sqlite.connection import connect
 from chatcli.store.sqlite.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)
 
 _CLOSED: Final = StoreError("the log is closed")
-Answer = TypeVar("Answer")
-#: Reads something; returns it, and how often the file's being damaged was in the way.
-Reading = Callable[[sqlite3.Connection], tuple[Answer, int]]
+#: Returns the result of a read, and how often it met damage.
+Read = Callable[[sqlite3.Connection], tuple[Result, int]]
 
 
-class _Asked(NamedTuple):
-    """A question, and who is told the answer."""
+class _Job(NamedTuple):
+    """A read that waits, and the callback for its result."""
 
-    reading: Reading[Any]
-    done: OnResult[Any]
+    read: Read[Any]
+    on_result: OnResult[Any]
 
 
 class ReaderPool:
-    """Answers questions in threads of their own, which people share: nobody has all of them.
+    """Runs reads in threads that users share: none of them gets all threads.
 
     Args:
         path: the log.
         post: runs a callable in the owner's thread.
-        threads: how many there are.
+        threads: their number.
 
     Attributes:
-        damaged: how often something could not be read because the file is damaged.
+        damaged: number of reads that met damage in the file.
     """
 
     def __init__(self, path: Path, post: Post, threads: int) -> None:
@@ -53,45 +52,45 @@ class ReaderPool:
         self._connections: list[sqlite3.Connection] = []
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="log-reader")
         self._lock = threading.Lock()
-        self._queue: FairQueue[_Asked] = FairQueue(max(1, threads - 1))
+        self._queue: FairQueue[_Job] = FairQueue(max(1, threads - 1))
 
-    def waiting(self, person: int) -> int:
-        """Return how many questions of one person wait for their turn."""
+    def waiting(self, user: int) -> int:
+        """Return the number of a user's reads that wait."""
         with self._lock:
-            return self._queue.waiting(person)
+            return self._queue.waiting(user)
 
-    def submit(self, person: int, reading: Reading[Answer], done: OnResult[Answer]) -> None:
-        """Read something for a person in one of the threads; ``done`` is called in the owner's."""
+    def submit(self, user: int, read: Read[Result], on_result: OnResult[Result]) -> None:
+        """Run a user's read in one of the threads; ``on_result`` is called in the owner's."""
         if self._closed:
-            self._post(done, None, _CLOSED)
+            self._post(on_result, None, _CLOSED)
             return
         with self._lock:
-            self._queue.put(person, _Asked(reading, done))
+            self._queue.put(user, _Job(read, on_result))
         self._threads.submit(self._work)
 
     def _work(self) -> None:
-        """Answer what waits, as long as there is something whose turn it may be.
+        """Run the reads that wait, as long as one may be started.
 
-        What is left then waits for somebody's turn to end, and the thread in which it does takes it up.
+        The others wait until one of the same user ends; the thread in which it does then starts them.
         """
         while True:
             with self._lock:
                 found = self._queue.get()
             if found is None:
                 return
-            person, asked = found
-            begun = time.monotonic()
-            self._answer(asked)
+            user, job = found
+            started = time.monotonic()
+            self._run(job)
             with self._lock:
-                self._queue.done(person, time.monotonic() - begun)
+                self._queue.finish(user, time.monotonic() - started)
 
-    def _answer(self, asked: _Asked) -> None:
+    def _run(self, job: _Job) -> None:
         try:
-            answer, damaged = asked.reading(self._connection())
-        except Exception as error:  # noqa: BLE001 (whoever asked is told)
-            self._post(asked.done, None, self._explain(error))
+            result, damaged = job.read(self._connection())
+        except Exception as error:  # noqa: BLE001 (it is reported to the caller)
+            self._post(job.on_result, None, self._explain(error))
         else:
-            self._post(self._hand_over, asked.done, answer, damaged)
+            self._post(self._report, job.on_result, result, damaged)
 
     def _explain(self, error: BaseException) -> ChatError:
         if self._closed:
@@ -101,11 +100,11 @@ class ReaderPool:
         logger.error("Cannot read the log %s: %s", self._path, error)
         return StoreError(f"cannot read the log: {error}")
 
-    def _hand_over(self, done: OnResult[Answer], answer: Answer, damaged: int) -> None:
+    def _report(self, on_result: OnResult[Result], result: Result, damaged: int) -> None:
         if damaged:
             self.damaged += 1
             logger.error("The log %s is damaged: something could not be read in %d places.", self._path, damaged)
-        done(answer, None)
+        on_result(result, None)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -116,14 +115,14 @@ class ReaderPool:
         return connection
 
     def close(self, *, wait: bool) -> None:
-        """Interrupt what is being read, and let go of the files if the threads can be waited for."""
+        """Interrupt the reads, and close the files if the threads can be waited for."""
         self._closed = True
         for connection in self._connections:
             connection.interrupt()
         with self._lock:
-            left = self._queue.clear()
-        for asked in left:
-            self._post(asked.done, None, _CLOSED)
+            jobs = self._queue.clear()
+        for job in jobs:
+            self._post(job.on_result, None, _CLOSED)
         self._threads.shutdown(wait=wait, cancel_futures=True)
         if wait:
             for connection in self._connections:

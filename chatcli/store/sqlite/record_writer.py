@@ -1,0 +1,127 @@
+"""Writes all records but messages: users, keys, rulings, rooms, memberships and read positions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec.structs import astuple
+
+from chatcli.store.records import (
+    Barrier,
+    DropKey,
+    Enter,
+    KeyRecord,
+    Leave,
+    Lookup,
+    Record,
+    Rename,
+    RoomRecord,
+    Ruling,
+    Seen,
+    SetOwner,
+    UserRecord,
+)
+from chatcli.store.sqlite.conversations import write_room
+from chatcli.store.sqlite.deleted import Deleted
+
+_ADD_USER: Final = "INSERT INTO users (id, name, key, created, cursor, shown, seen) VALUES (?, ?, ?, ?, ?, ?, ?)"
+#: Those whose parameters are the fields of the record.
+_STATEMENTS: Final[dict[type[Record], str]] = {
+    KeyRecord: "INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+    DropKey: "DELETE FROM keys WHERE user = ? AND key = ?",
+    Rename: "UPDATE users SET name = ?2, key = ?3 WHERE id = ?1",
+    Seen: "UPDATE users SET seen = ?2 WHERE id = ?1 AND seen < ?2",
+}
+_FIND_MESSAGE: Final = "SELECT sender, seq, at FROM messages WHERE id = ?"
+_SET_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_DROP_RULING: Final = "DELETE FROM rulings WHERE kind = ? AND subject = ?"
+
+# Only the newest period of a user in a room may be open. There may be many before it, none of which is looked at.
+_NEWEST: Final = """
+WHERE user = :user AND conversation = :room
+  AND since = (SELECT max(since) FROM members WHERE user = :user AND conversation = :room)
+"""
+_PERIOD: Final = f"SELECT since, until FROM members {_NEWEST}"  # noqa: S608 (our own text)
+_LEAVE: Final = f"UPDATE members SET until = :newest {_NEWEST} AND until IS NULL"  # noqa: S608 (likewise)
+_SET_OWNER: Final = f"UPDATE members SET owner = :owner {_NEWEST} AND until IS NULL"  # noqa: S608 (likewise)
+_DROP_PERIOD: Final = "DELETE FROM members WHERE user = :user AND conversation = :room AND since = :since"
+# The room does not exist if its own record was in a batch that failed.
+_ENTER: Final = """
+INSERT INTO members (user, conversation, since, owner)
+SELECT :user, :room, :since, :owner WHERE EXISTS (SELECT 1 FROM rooms WHERE id = :room)
+"""
+_MESSAGE_AFTER: Final = "SELECT 1 FROM messages WHERE conversation = ? AND seq > ? LIMIT 1"
+
+
+class RecordWriter:
+    """Writes records within the transactions of its caller.
+
+    Args:
+        connection: the writer's.
+        deleted: the ids of deleted messages.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, deleted: Deleted) -> None:
+        self._connection = connection
+        self._deleted = deleted
+
+    def write(self, record: Record, newest: int) -> None:
+        """Write a record after the newest message, given by its ``seq``."""
+        execute = self._connection.execute
+        match record:
+            case KeyRecord() | DropKey() | Rename() | Seen():
+                execute(_STATEMENTS[type(record)], record)
+            case UserRecord():
+                execute(_ADD_USER, astuple(record))
+            case RoomRecord():
+                write_room(self._connection, record)
+            case Ruling():
+                self._write_ruling(record)
+            case Lookup():
+                self._look_up(record)
+            case Enter():
+                self._enter(record, newest)
+            case Leave():
+                execute(_LEAVE, {**record._asdict(), "newest": newest})
+            case SetOwner():
+                execute(_SET_OWNER, record._asdict())
+            case Barrier():
+                pass
+
+    def move_cursors(self, cursors: Mapping[int, int], shown: Mapping[int, int]) -> None:
+        """Write read positions, and the part of them that other users may know about; none is moved back."""
+        for column, moved in (("cursor", cursors), ("shown", shown)):
+            if moved:
+                self._connection.executemany(
+                    f"UPDATE users SET {column} = ?2 WHERE id = ?1 AND {column} < ?2",  # noqa: S608 (one of two)
+                    moved.items(),
+                )
+
+    def _write_ruling(self, ruling: Ruling) -> None:
+        if ruling.value is None:
+            self._connection.execute(_DROP_RULING, ruling[:2])
+        else:
+            self._connection.execute(_SET_RULING, ruling)
+
+    def _look_up(self, lookup: Lookup) -> None:
+        found = self._connection.execute(_FIND_MESSAGE, (lookup.id,)).fetchone()
+        found = found or self._deleted.find(lookup.id, lookup.by)
+        lookup.sender, lookup.seq, lookup.at = found or (0, 0, 0)
+
+    def _enter(self, record: Enter, newest: int) -> None:
+        execute, member = self._connection.execute, record._asdict()
+        since = newest
+        period = execute(_PERIOD, member).fetchone()
+        if period is not None:
+            begun, ended = period
+            if ended is None:
+                return
+            # If the room has no message since the user left it, the former period is continued: leaving and coming
+            # back over and over must not leave a row each time. The row is made anew, because the order of the rows
+            # is that in which users entered.
+            if begun == since or execute(_MESSAGE_AFTER, (record.room, ended)).fetchone() is None:
+                since = begun
+                execute(_DROP_PERIOD, {**member, "since": begun})
+        execute(_ENTER, {**member, "since": since})
