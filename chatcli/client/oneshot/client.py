@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.storage.files import outbox_is_empty
-from chatcli.client.transport.blocking import Connection, Kind, Result, with_retries
+from chatcli.client.transport.blocking import Connection, Kind, Result, Wait, with_retries
 from chatcli.errors import ChatError, ProtocolError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.frames import (
@@ -96,10 +96,8 @@ class Client:
 
         Once every message is answered nothing is raised: the waiter has the reason.
         """
-        from chatcli.client.oneshot.retry import run_until_over
-
         try:
-            run_until_over(self._login.with_identity(), waiter)
+            self._run("send", waiter.run, waiter)
         except ChatError as error:
             if not waiter.is_stored:
                 raise
@@ -154,11 +152,11 @@ class Client:
             return self._run("query", _status)
         return with_retries(self._login.with_identity(), "query", _status, timeout)
 
-    def _run(self, purpose: Purpose, run: Callable[[Connection], Result]) -> Result:
+    def _run(self, purpose: Purpose, run: Callable[[Connection], Result], wait: Wait | None = None) -> Result:
         """Call a function with a connection, and again with another one if that breaks, after the outbox."""
         self._login = self._login.with_identity()
         self._flush_outbox(read_only=purpose == "query")
-        return with_retries(self._login, purpose, run)
+        return with_retries(self._login, purpose, run, wait=wait)
 
     def _flush_outbox(self, *, read_only: bool) -> None:
         if not outbox_is_empty():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.client.identity.environment import new_id
-from chatcli.client.oneshot.retry import run_until_over
+from chatcli.client.outbox.flush import flush_outbox
 from chatcli.client.transport.blocking import TIMEOUT, Connection, with_retries
 from chatcli.errors import ChatError
 from chatcli.protocol.choices import WITHDRAWN_TEXT
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
 
 GRACE: Final = 0.5  # seconds: an answer given in the last moment is on its way to the disk, and then to us
-_LAST_LOOK: Final = 5.0  # seconds for the server to say that there is no answer
 WITHDRAWING: Final = 2.0  # seconds: somebody wants to leave
 
 _WATCH, _LAST = 1, 2  # numbers of the two requests for the answer
@@ -60,7 +59,8 @@ def ask(
     login = login.with_identity()
     waiter = _AnswerWaiter(question, on_stored)
     try:
-        message = run_until_over(login, waiter, min(TIMEOUT, question.seconds or TIMEOUT))
+        flush_outbox(login, read_only=False, seconds=min(TIMEOUT, question.seconds or TIMEOUT))
+        message = with_retries(login, "send", waiter.run, wait=waiter)
     except ChatError as error:
         if waiter.sent is None:
             raise
@@ -80,43 +80,33 @@ class _AnswerWaiter:
         question: the question.
         may_be_stored: whether it was sent.
         sent: the server's receipt; None until it has come.
+        until: when the question is closed, by the monotonic clock; None until it is stored.
     """
+
+    last_look = 5.0  # seconds for the server to say that there is no answer
 
     def __init__(self, question: Send, on_stored: Callable[[Sent], None]) -> None:
         self.question = question
         self.may_be_stored = False
         self.sent: Sent | None = None
         self._on_stored = on_stored
-        self._deadline = 0.0
-
-    @property
-    def is_stored(self) -> bool:
-        """Whether the question is on the server's disk."""
-        return self.sent is not None
-
-    def left(self) -> float:
-        """Return the seconds that are left."""
-        return self._deadline - time.monotonic()
-
-    def patience(self) -> float:
-        """Return the seconds for reaching the server."""
-        return TIMEOUT if self.sent is None else max(_LAST_LOOK, min(TIMEOUT, self.left()))
+        self.until: float | None = None
 
     def run(self, connection: Connection) -> Message | None:
         """Return the answer, or None if the question's time is over without one."""
-        if self.sent is None:
+        if self.sent is None or self.until is None:
             self.may_be_stored = True
             connection.send(self.question)
             self.sent = connection.receive(Sent)
             # By then the server has closed the question: its time has started before this answer.
-            self._deadline = time.monotonic() + (self.question.seconds or 0) + GRACE
+            self.until = time.monotonic() + (self.question.seconds or 0) + GRACE
             self._on_stored(self.sent)
-        if self.left() > 0:
-            connection.deadline = self._deadline
+        if time.monotonic() < self.until:
+            connection.deadline = self.until
             try:
                 return self._watch(connection, self.sent.seq)
             except TimeoutError:
-                if self.left() > 0:
+                if time.monotonic() < self.until:
                     raise
         return self._look(connection, self.sent.seq)
 
@@ -129,7 +119,7 @@ class _AnswerWaiter:
 
     def _look(self, connection: Connection, seq: int) -> Message | None:
         """Return the answer if there is one, once no more can come."""
-        connection.deadline = time.monotonic() + _LAST_LOOK
+        connection.deadline = time.monotonic() + self.last_look
         connection.send(Answers(seq, _LAST))
         while (answered := connection.receive(Answered)).message is None and answered.n != _LAST:
             pass

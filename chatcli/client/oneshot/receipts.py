@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.client.errors import as_exception
 from chatcli.client.outbox.batch import SendBatch
-from chatcli.client.transport.blocking import TIMEOUT
 from chatcli.protocol.frames import Error, Receipt, ReceiptList, Receipts, Send, Sent
 from chatcli.protocol.names import is_room
 
@@ -30,7 +29,10 @@ class ReceiptWaiter:
         batch: the messages, and the server's answers.
         seen: ids of the messages that somebody has seen.
         unknown: why it is not known whether others were seen, by id.
+        until: when the wait ends, by the monotonic clock; None until each message is answered.
     """
+
+    last_look = 0.0  # seconds: there is nothing to learn after the end
 
     def __init__(self, messages: Iterable[Send], timeout: float, on_stored: Callable[[], None] = lambda: None) -> None:
         self._messages = list(messages)
@@ -39,20 +41,12 @@ class ReceiptWaiter:
         self.unknown: dict[str, str] = {}
         self._timeout = timeout
         self._on_stored = on_stored
-        self._deadline = 0.0
+        self.until: float | None = None
 
     @property
     def is_stored(self) -> bool:
         """Whether each message is answered."""
         return self.batch.done
-
-    def left(self) -> float:
-        """Return the seconds that are left."""
-        return self._deadline - time.monotonic()
-
-    def patience(self) -> float:
-        """Return the seconds for reaching the server."""
-        return max(0.1, min(TIMEOUT, self.left())) if self.is_stored else TIMEOUT
 
     def pending(self) -> list[tuple[Send, int]]:
         """Return the messages without a receipt that may get one, each with its ``seq``."""
@@ -70,16 +64,16 @@ class ReceiptWaiter:
 
     def run(self, connection: Connection) -> None:
         """Send the messages without an answer, then wait until all were seen, or the time is over."""
-        if not self.is_stored:
+        if self.until is None:
             self.batch.run(connection, leave=False)
-            self._deadline = time.monotonic() + self._timeout
+            self.until = time.monotonic() + self._timeout
             self._on_stored()
-        connection.deadline = self._deadline
+        connection.deadline = self.until
         try:
             if self.pending():
                 _Subscription(self, connection).run()
         except TimeoutError:
-            if self.left() > 0:
+            if time.monotonic() < self.until:
                 raise
 
 

@@ -7,7 +7,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, login_refusal
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TIMEOUT: Final = 10.0  # seconds for a request and its answer, all attempts together
 _BETWEEN_TRIES: Final = (0.3, 0.6, 0.9)  # seconds: a server that is restarted is back in a second or two
+_BETWEEN_LOOKS: Final = 1.0  # seconds between attempts to reach a server that is waited for
+_AT_LEAST: Final = 0.1  # seconds for such an attempt
 _AT_ONCE: Final = 0.001  # seconds; zero would mean non-blocking, which TLS sockets treat differently
 _CHUNK: Final = 64 * 1024  # bytes read at a time
 
@@ -201,11 +203,24 @@ class Connection:
         self._last_sent = time.monotonic()
 
 
+class Wait(Protocol):
+    """A wait for what comes of something that was sent."""
+
+    @property
+    def until(self) -> float | None:
+        """When the wait ends, by the monotonic clock; None until the server has stored what was sent."""
+
+    @property
+    def last_look(self) -> float:
+        """Seconds for an attempt after the end."""
+
+
 def with_retries(
     login: Login,
     purpose: Purpose,
     run: Callable[[Connection], Result],
     timeout: float | None = None,
+    wait: Wait | None = None,
 ) -> Result:
     """Connect, log in, and return what ``run`` returns.
 
@@ -216,7 +231,8 @@ def with_retries(
         login: the server, and who logs in there.
         purpose: what the connection is for.
         run: sends requests and receives their answers. It may move the connection's deadline.
-        timeout: seconds for all of it.
+        timeout: seconds for all of it, until the wait has started.
+        wait: what ``run`` waits for; if the server is lost meanwhile, attempts go on until the wait ends.
 
     Raises:
         ServerNotTrusted: the server is not the one that was meant; nothing was sent to it.
@@ -224,39 +240,66 @@ def with_retries(
         ChatError: as ``run`` raises it.
     """
     try:
-        return _try(login, purpose, run, timeout or TIMEOUT)
+        return _Attempts(login, purpose, run, timeout or TIMEOUT, wait).make_all()
     except UnknownServer as unknown:
         login.trust.confirm(login.server, unknown)
-        return _try(login, purpose, run, timeout or TIMEOUT)
-
-
-def _try(login: Login, purpose: Purpose, run: Callable[[Connection], Result], timeout: float) -> Result:
-    attempts = _Attempts(login, purpose, run, time.monotonic() + timeout)
-    try:
-        return attempts.make()
-    except HungUp as error:
-        from chatcli.client.transport.reconnect import RetryPolicy, retry
-
-        policy = RetryPolicy(lambda: iter(_BETWEEN_TRIES), lambda: attempts.deadline - time.monotonic())
-        return retry(attempts.make, policy, wait=time.sleep, after=error)
+        return _Attempts(login, purpose, run, timeout or TIMEOUT, wait).make_all()
 
 
 class _Attempts(Generic[Result]):
     """Attempts to have one operation done, each on a connection of its own.
 
-    Attributes:
-        deadline: when to give up, by the monotonic clock; the operation may move it.
+    Args:
+        login: the server, and who logs in there.
+        purpose: what the connections are for.
+        run: the operation.
+        timeout: seconds for all attempts, until the wait has started.
+        wait: what the operation waits for.
     """
 
-    def __init__(self, login: Login, purpose: Purpose, run: Callable[[Connection], Result], deadline: float) -> None:
-        self.deadline = deadline
+    def __init__(
+        self, login: Login, purpose: Purpose, run: Callable[[Connection], Result], timeout: float, wait: Wait | None
+    ) -> None:
+        self._deadline = time.monotonic() + timeout  # the operation may move it
         self._login = login
         self._hello = login.hello(purpose)
         self._run = run
+        self._wait = wait
         self._broken = ""  # what happened to the newest connection that broke
         self._uncertain = False  # the server may have a message that it has not acknowledged
 
-    def make(self) -> Result:
+    def make_all(self) -> Result:
+        """Make attempts until one succeeds.
+
+        Raises:
+            ChatError: as :func:`with_retries`.
+        """
+        try:
+            return self._make()
+        except HungUp as error:
+            from chatcli.client.transport.reconnect import RetryPolicy, retry
+
+            policy = RetryPolicy(self._waits, lambda: self._deadline - time.monotonic())
+            return retry(self._make, policy, wait=time.sleep, after=error)
+
+    def _waits(self) -> Iterator[float]:
+        """Yield the seconds before each further attempt: three of them, or as many as the wait has time for."""
+        waits = iter(_BETWEEN_TRIES)
+        is_over = False
+        while not is_over:
+            if self._wait is None or (until := self._wait.until) is None:
+                seconds = next(waits, None)
+                if seconds is None:
+                    return
+            else:
+                now = time.monotonic()
+                seconds = min(_BETWEEN_LOOKS, max(0.0, until - now))
+                is_over = now + seconds >= until
+                left = until - now - seconds
+                self._deadline = now + seconds + max(_AT_LEAST, min(TIMEOUT, left), self._wait.last_look)
+            yield seconds
+
+    def _make(self) -> Result:
         """Make one attempt.
 
         Raises:
@@ -266,12 +309,15 @@ class _Attempts(Generic[Result]):
         opened = self._connect()
         login = self._login = self._login.without_prompt()  # the next attempt is no first contact
         with opened.socket:
-            connection = Connection(opened, login, self.deadline, _observer(login))
+            connection = Connection(opened, login, self._deadline, _observer(login))
             try:
                 connection.log_in(self._hello, hello_sent=opened.hello_sent)
                 result = self._run(connection)
-            except (OSError, ServerUnreachable) as error:  # the latter is how a server that stops says so
-                self.deadline = connection.deadline
+            except (OSError, ServerUnavailable) as error:
+                is_waiting = self._wait is not None and self._wait.until is not None
+                if not is_waiting and not isinstance(error, (OSError, ServerUnreachable)):
+                    raise  # the latter is how a server that stops says so
+                self._deadline = connection.deadline
                 self._uncertain = self._uncertain or connection.message_sent
                 self._broken = broken_sentence(login.server, error, uncertain=self._uncertain)
                 _detail_failure(error)
@@ -281,7 +327,7 @@ class _Attempts(Generic[Result]):
 
     def _connect(self) -> Opened:
         try:
-            return connect(self._login, self.deadline, self._hello)
+            return connect(self._login, self._deadline, self._hello)
         except ServerUnreachable as error:
             if not (self._broken or isinstance(error, HungUp)):
                 raise
