@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chatcli.client.chat.addressing import Addressing, Held
 from chatcli.client.chat.ambiguity import Meaning, Origin
-from chatcli.client.chat.catch_up import CatchUp
+from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting
 from chatcli.client.chat.commands import LOCAL, frame_for
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
 from chatcli.client.chat.events import Answer, Effects, Event, Notice, Trouble
-from chatcli.client.chat.greeting import Arrival, Greeting
 from chatcli.client.chat.incoming import Incoming
-from chatcli.client.chat.outgoing import Outgoing
+from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import Page
 from chatcli.client.chat.questions import OpenQuestions, Question, answer_to, answered_by, listed
-from chatcli.client.chat.receipts import DeliveryStatus
 from chatcli.client.chat.recent import RecentMessages
 from chatcli.client.chat.replies import PendingRequests
 from chatcli.errors import ChatError, InputError, Refused

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from chatcli.client.chat.ambiguity import Origin
-from chatcli.client.chat.greeting import Arrival
+from chatcli.client.chat.arrival import Arrival
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, types
 from tests.client.chat.test_chat_conversations import held, said, sends, shown

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from chatcli.client.chat.arrival import Arrival
 from chatcli.client.chat.events import Event, Notice, Said, Separator
-from chatcli.client.chat.greeting import Arrival
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
 

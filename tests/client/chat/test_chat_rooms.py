@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from chatcli.client.chat.arrival import Arrival
 from chatcli.client.chat.events import Answer, Event, Notice, Said, Trouble
-from chatcli.client.chat.greeting import Arrival
 from chatcli.errors import InputError, UnknownRecipient
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types

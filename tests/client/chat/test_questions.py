@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from chatcli.client.chat.arrival import Arrival
 from chatcli.client.chat.events import Answer, Event, Said, Trouble
-from chatcli.client.chat.greeting import Arrival
 from chatcli.client.interactive.render import plain, render
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
