@@ -14,10 +14,11 @@ from chatcli.client.chat.conversations import Conversations
 from chatcli.client.chat.events import Answer, Effects, Event, Notice, Trouble
 from chatcli.client.chat.incoming import Incoming
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
-from chatcli.client.chat.pager import Page
+from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.chat.questions import OpenQuestions, Question, answer_to, answered_by, listed
 from chatcli.client.chat.recent import RecentMessages
-from chatcli.client.chat.replies import PendingRequests
+from chatcli.client.chat.replies import Replies
+from chatcli.client.chat.requests import PendingRequests
 from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
@@ -71,7 +72,16 @@ class Chat:
         self._greeting = Greeting(arrival, elapsed)
         self._recent = RecentMessages(arrival.alerts)
         self.addressing = Addressing(self.contacts, self.questions, self._recent, scripted=arrival.scripted)
-        self._requests = PendingRequests(self.contacts, self._recent, self.questions, clock, arrival.rooms)
+        self._pager = HistoryPager(self._recent)
+        self._requests = PendingRequests(self.contacts, self._pager, arrival.rooms)
+        replies = Replies(
+            contacts=self.contacts,
+            recent=self._recent,
+            questions=self.questions,
+            requests=self._requests,
+            pager=self._pager,
+            clock=clock,
+        )
         self._incoming = Incoming(
             contacts=self.contacts,
             questions=self.questions,
@@ -79,6 +89,8 @@ class Chat:
             outgoing=self.outgoing,
             delivery=self.delivery,
             requests=self._requests,
+            replies=replies,
+            pager=self._pager,
             recent=self._recent,
             greeting=self._greeting,
             catch_up=CatchUp(separate=not arrival.scripted),
@@ -169,7 +181,7 @@ class Chat:
     def answer(self, question: Question, choice: int) -> Effects:
         """Answer a question with the number of a choice."""
         self.addressing.reset()
-        self._requests.pager.pop_next()
+        self._pager.pop_next()
         if question not in self.questions.open():
             error = InputError("Not answered: the question was answered or withdrawn, or its time is over.")
             return self._effects([Trouble(error)])
@@ -182,7 +194,7 @@ class Chat:
     def _carry_out(self, meaning: Meaning, line: str) -> Effects:
         if meaning is None:
             return self._effects()
-        page = self._requests.pager.pop_next()  # only the very next line can ask for it
+        page = self._pager.pop_next()  # only the very next line can ask for it
         match meaning:
             case Unclear(sentence, is_text):
                 raise NotSent(sentence, line) if is_text else InputError(sentence)

@@ -12,9 +12,11 @@ from chatcli.client.chat.arrival import CatchUp, Greeting
 from chatcli.client.chat.contacts import Contacts, by_name
 from chatcli.client.chat.events import Effects, Event, Notice, Trouble
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
+from chatcli.client.chat.pager import HistoryPager
 from chatcli.client.chat.questions import OpenQuestions
 from chatcli.client.chat.recent import RecentMessages, conversation
-from chatcli.client.chat.replies import PendingRequests
+from chatcli.client.chat.replies import Replies
+from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.errors import as_exception
 from chatcli.errors import ServerUnavailable
 from chatcli.protocol import codes
@@ -105,6 +107,8 @@ class Incoming:
         outgoing: Outgoing,
         delivery: DeliveryStatus,
         requests: PendingRequests,
+        replies: Replies,
+        pager: HistoryPager,
         recent: RecentMessages,
         greeting: Greeting,
         catch_up: CatchUp,
@@ -117,6 +121,8 @@ class Incoming:
         self._outgoing = outgoing
         self._delivery = delivery
         self._requests = requests
+        self._replies = replies
+        self._pager = pager
         self._recent = recent
         self._greeting = greeting
         self._catch_up = catch_up
@@ -133,13 +139,13 @@ class Incoming:
             f.Receipt: delivery.seen,
             f.Happened: self._room_events.happened,
             f.Skipped: self._skipped,
-            f.People: requests.people,
-            f.Done: requests.done,
+            f.People: replies.people,
+            f.Done: replies.done,
             f.Room: self._entered,
-            f.RoomList: requests.room_list,
-            f.HistoryPage: requests.history,
-            f.Found: requests.found,
-            f.ReceiptList: requests.receipts,
+            f.RoomList: replies.room_list,
+            f.HistoryPage: replies.history,
+            f.Found: replies.found,
+            f.ReceiptList: replies.receipts,
         }
 
     def connected(self, welcome: f.Welcome) -> None:
@@ -186,7 +192,7 @@ class Incoming:
         return [*self._catch_up.caught_up(), *(Notice(phrases.invited(room)) for room in invitations)]
 
     def _skipped(self, frame: f.Skipped) -> list[Event]:
-        return self._catch_up.add(self._requests.pager.left_out(frame), frame.before, frame.count)
+        return self._catch_up.add(self._pager.left_out(frame), frame.before, frame.count)
 
     def _message(self, frame: f.Message) -> list[Event]:
         self._greeting.position = self._newest = frame.seq
@@ -247,7 +253,7 @@ class Incoming:
             could_store = self._outgoing.postpone(frame.id or "")
             sentence = f"Not sent yet: {frame.text} Trying again until it is."
             return ([Notice(sentence)] if could_store else []), []
-        shown = self._requests.refused(frame)
+        shown = self._replies.refused(frame)
         if shown is None:
             return [], []
         unsent = self._outgoing.remove(frame.id)
@@ -273,4 +279,4 @@ class Incoming:
 
     def _entered(self, frame: f.Room) -> list[Event]:
         self._delivery.entered(frame.room.name)
-        return self._requests.entered(frame)
+        return self._replies.entered(frame)
