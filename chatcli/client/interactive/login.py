@@ -17,7 +17,7 @@ from chatcli.protocol.frames import Present
 from chatcli.protocol.names import MAX_NAME, check_name
 
 if TYPE_CHECKING:
-    from chatcli.client.interactive.session import Greeted
+    from chatcli.client.interactive.link import Greeted
     from chatcli.protocol.address import Address
 
 HOW_TO_TALK: Final = (

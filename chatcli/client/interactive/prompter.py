@@ -15,7 +15,7 @@ from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.text import printable
 
 if TYPE_CHECKING:
-    from chatcli.client.interactive.session import Greeted
+    from chatcli.client.interactive.link import Greeted
     from chatcli.protocol.address import Address
 
 _CHUNK: Final = 64 * 1024  # bytes, more than any line that a terminal delivers

@@ -13,21 +13,19 @@ from chatcli.client.chat.events import Effects, Event, Notice, Trouble
 from chatcli.client.chat.questions import Question
 from chatcli.client.errors import as_exception
 from chatcli.client.interactive.cache_writer import INTERVAL, CacheWriter
+from chatcli.client.interactive.link import Greeted, Link
 from chatcli.client.interactive.outbox_keeper import OutboxKeeper
 from chatcli.client.transport.aio import GOODBYE, Connection, LinkState, connect
-from chatcli.client.transport.reconnect import RetryPolicy, backoff, retry_async
+from chatcli.client.transport.reconnect import backoff
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Ack, Bye, ClientFrame, ServerBye, Welcome
+from chatcli.protocol.frames import Ack, Bye, ServerBye, Welcome
 from chatcli.protocol.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.trust import TrustReason
     from chatcli.client.outbox.store import Outbox
-
-#: A connection, and the welcome on it.
-Greeted = tuple[Connection, Welcome]
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
 _RESET: Final = "The server's log was put back, or is another one: what was said last may not be in it any more."
@@ -80,15 +78,12 @@ class InteractiveSession:
         self._chat = chat
         self._view = view
         self._patience = patience
-        self._on_change = on_change
         self._keeper = OutboxKeeper(outbox, chat.outgoing, lambda error: view.draw([Trouble(error)]))
         self._caches = CacheWriter(login.server, chat, counting=on_change is not None)
-        self._connection: Connection | None = None
-        self._disconnected_state = LinkState("connecting")
+        self._link = Link(greeted[0], on_change)
         self._failure: Exception | None = None
         self._leave = asyncio.Event()  # the user wants to leave, or the session has failed
         self._nothing_waits = asyncio.Event()  # everything is sent and received, or the session has failed
-        self._try_now = asyncio.Event()  # the user did something: do not wait to connect
         self._showing = asyncio.Lock()  # held from showing messages until they are acknowledged
         self._parting = False  # the goodbye is sent: nothing is shown any more
         self._unanswered: list[Event] = []  # to be shown once the user can ask again
@@ -99,7 +94,7 @@ class InteractiveSession:
     @property
     def state(self) -> LinkState:
         """The state of the connection."""
-        return self._disconnected_state if self._connection is None else self._connection.state
+        return self._link.state
 
     @property
     def is_leaving(self) -> bool:
@@ -143,31 +138,22 @@ class InteractiveSession:
     def _apply(self, effects: Effects) -> None:
         self._view.put_back(effects.returned)
         self._view.draw(effects.events)
-        self._send(*effects.frames)
+        self._link.send(*effects.frames)
         self._update()
-        self._try_now.set()
-        if self._on_change is not None and self._connection is not None:
-            self._connection.measure()
-        self._notify()
+        self._link.hurry()
+        self._link.measure()
+        self._link.notify()
         if effects.leave:
             self.leave()
-
-    def _send(self, *frames: ClientFrame) -> None:
-        if self._connection is not None:
-            self._connection.send(*frames)
 
     def _update(self) -> None:
         """Bring what depends on unsent messages up to date."""
         self._schedule_retry()
-        self._keeper.update(connected=self._connection is not None)
+        self._keeper.update(connected=self._link.is_up)
         if self._failure is None and (self._chat.is_waiting or not self._chat.live):
             self._nothing_waits.clear()
         else:
             self._nothing_waits.set()
-
-    def _notify(self) -> None:
-        if self._on_change is not None:
-            self._on_change()
 
     # From beginning to end
 
@@ -200,12 +186,11 @@ class InteractiveSession:
             self._keeper.close()
             if self._retry is not None:
                 self._retry.cancel()
-            if self._connection is not None:
-                await self._connection.close()
+            await self._link.close()
 
     async def _say_goodbye(self, receiving: asyncio.Task[None]) -> None:
         self._update()
-        if self._chat.outgoing and self._connection is None:
+        if self._chat.outgoing and not self._link.is_up:
             self._view.draw([Notice(f"Waiting for the server, {self._patience:g} seconds at most.")])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
@@ -220,8 +205,8 @@ class InteractiveSession:
         # Messages that are shown are acknowledged before the goodbye, and none are shown after it: so none comes twice.
         async with self._showing:
             self._parting = True
-            self._send(Bye())
-        if self._connection is not None:
+            self._link.send(Bye())
+        if self._link.is_up:
             await asyncio.wait({receiving}, timeout=GOODBYE)
 
     def _check_all_was_sent(self) -> None:
@@ -232,43 +217,38 @@ class InteractiveSession:
         self._keeper.write()
         user = self._chat.contacts.user
         later = f' Joining there again as "{user}" sends what is left.' if self._keeper.is_writing else ""
-        if self._connection is None or not self._chat.outgoing.unstored:
+        if not self._link.is_up or not self._chat.outgoing.unstored:
             raise ServerUnreachable(f"{unsent} not sent: the server at {server} did not answer.{later}")
         raise ServerUnavailable(f"{unsent} not sent: {server} cannot store it now.{later}", codes.STORAGE)
 
     async def _measure(self) -> None:
-        """Measure the round trip now and then, if anybody reads it."""
-        while self._on_change is not None:
-            if self._connection is not None:
-                self._connection.measure()
-                self._on_change()
+        while True:
+            self._link.measure()
+            self._link.notify()
             await asyncio.sleep(_BETWEEN_MEASURES)
 
     async def _write_caches(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            self._caches.update(connected=self._connection is not None)
+            self._caches.update(connected=self._link.is_up)
 
     # Connections
 
     def _connected(self, connection: Connection, welcome: Welcome) -> None:
-        self._connection = connection
         with contextlib.suppress(InputError):  # the next connection reports it
             self.standing = self._login.trust.reason(self._login.server, connection.channel)
         connection.send(*self._chat.connected(welcome))
-        if self._on_change is not None:
-            connection.measure()
+        self._link.measure()
 
     async def _receive_all(self) -> None:
         """Receive until the session ends; an error ends it."""
         try:
-            while self._connection is not None:
-                lost = await self._receive_until_lost(self._connection)
-                greeted = await retry_async(self._connect, RetryPolicy(), wait=self._wait_to_connect, after=lost)
-                self._connected(*greeted)
+            while (connection := self._link.connection) is not None:
+                lost = await self._receive_until_lost(connection)
+                self._connected(*await self._link.reconnect(self._connect, lost))
                 self._view.draw([Notice("Connected again."), *self._unanswered])
                 self._unanswered = []
-                self._notify()
+                self._link.notify()
         except Refused as refusal:
             if refusal.code != codes.LEFT or not self._parting:
                 self.fail(refusal)
@@ -280,7 +260,7 @@ class InteractiveSession:
             while True:
                 await self._receive(connection)
         except ServerUnavailable as lost:
-            self._connection = None
+            self._link.connection = None
             self._unanswered += self._chat.disconnected()
             self._update()
             await connection.close()
@@ -300,7 +280,7 @@ class InteractiveSession:
                     await self._view.show(effects.events)
                 if effects.ack is not None:
                     connection.send(Ack(effects.ack))
-        self._notify()
+        self._link.notify()
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])
 
@@ -313,17 +293,7 @@ class InteractiveSession:
 
     def _retry_now(self) -> None:
         self._retry = None
-        self._send(*self._chat.retry())
-
-    async def _wait_to_connect(self, seconds: float) -> None:
-        self._try_now.clear()
-        self._disconnected_state = LinkState("waiting", until=asyncio.get_running_loop().time() + seconds)
-        self._notify()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._try_now.wait()
-        self._disconnected_state = LinkState("connecting")
-        self._notify()
+        self._link.send(*self._chat.retry())
 
     async def _connect(self) -> Greeted:
         connection, welcome = await connect(self._login, self._chat.hello())

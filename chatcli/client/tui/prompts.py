@@ -14,9 +14,9 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.renderer import print_formatted_text
 
+from chatcli.client.interactive.link import Greeted
 from chatcli.client.interactive.login import WAIT, WAIT_OR_LEAVE
 from chatcli.client.interactive.preferences import Looks
-from chatcli.client.interactive.session import Greeted
 from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.modes import Modes
