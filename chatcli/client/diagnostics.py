@@ -1,7 +1,7 @@
-"""What the client remarks on while it works, heard by nobody unless somebody listens.
+"""Remarks of the client while it works, which are lost unless the program listens for them.
 
-The functions that talk to servers return answers and raise what goes wrong. What is neither goes here, as a sentence
-for people: what is being done, and what went wrong with something else than what was asked for.
+Functions that talk to servers return answers and raise errors. Anything else goes here, as a sentence for people: what
+they are doing, and what went wrong beside the request. It is not ``logging``, whose import ``chatcli send`` would feel.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-Hear = Callable[[str], None]
+Report = Callable[[str], None]
 
-_listening: Final[dict[str, Hear]] = {}
+_listening: Final[dict[str, Report]] = {}
 
 
-def listen(*, trouble: Hear, detail: Hear | None = None) -> None:
-    """From now on, and in the whole process, have these called with each sentence.
+def listen(*, trouble: Report, detail: Report | None = None) -> None:
+    """Have these called with each sentence from now on, in the whole process.
 
     Args:
-        trouble: with what went wrong besides.
-        detail: with what is being done, if anybody wants to know.
+        trouble: called with what went wrong beside the request.
+        detail: called with what is being done.
     """
     _listening.clear()
     _listening["trouble"] = trouble
@@ -28,12 +28,12 @@ def listen(*, trouble: Hear, detail: Hear | None = None) -> None:
 
 
 def detail(sentence: Callable[[], str]) -> None:
-    """Say what is being done; the sentence is made only if somebody listens."""
+    """Report what is being done; the sentence is made only if the program listens."""
     if "detail" in _listening:
         _listening["detail"](sentence())
 
 
 def trouble(sentence: str) -> None:
-    """Say what went wrong that nobody has asked for just now."""
+    """Report what went wrong beside the request."""
     if "trouble" in _listening:
         _listening["trouble"](sentence)

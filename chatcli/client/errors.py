@@ -63,7 +63,7 @@ def as_exception(frame: Error | ServerBye) -> ChatError:
 
 
 def _mistake(frame: Error | ServerBye) -> InputError | None:
-    """Return the exception for a request that can never be right, None for anything else."""
+    """Return the exception for a request that can never succeed; None for any other error."""
     if frame.code == codes.UNKNOWN_REPLY:
         return UnknownReply(frame.text)
     # An error that names a message means that the frame could be read: the message itself is wrong.

@@ -43,8 +43,8 @@ def _at_once(command: Callable[..., None]) -> Callable[..., None]:
             raise click.UsageError("--unread prints a number, which is JSON as it stands: leave --json away.")
         context = click.get_current_context()
         try:
-            count = unread.kept(*server_and_user(context))
-        except unread.NotKept:
+            count = unread.load(*server_and_user(context))
+        except unread.NotCached:
             command(**options)
             return
         if count is None:
@@ -113,7 +113,7 @@ def _print_count(name: str, server: Address, trust: Trust) -> None:
         raise
     except ChatError as error:
         if not isinstance(error, ServerUnreachable) or time.monotonic() - begun > _SLOW:
-            unread.keep(server, name, None)
+            unread.store(server, name, None)
         _fail(error)
     else:
         click.echo(_keep(server, name, looked))
@@ -123,7 +123,7 @@ def _keep(server: Address, name: str, looked: ServerStatus) -> int:
     from chatcli.client.storage import unread
 
     count = _count(looked)
-    unread.keep(server, name, count)
+    unread.store(server, name, count)
     return count
 
 

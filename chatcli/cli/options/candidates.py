@@ -56,14 +56,14 @@ def own_names(_context: click.Context, _param: click.Parameter, start: str) -> l
     """Return the names that the user has had."""
     from chatcli.client.storage import cache, roster
 
-    return _beginning(start, dict.fromkeys((user for _, user in cache.places(roster.KIND)), ""))
+    return _beginning(start, dict.fromkeys((user for _, user in cache.entries_of(roster.KIND)), ""))
 
 
 def servers(_context: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem[str]]:
     """Return the addresses of servers that the user has spoken to."""
     from chatcli.client.storage import cache, roster
 
-    return _beginning(start, dict.fromkeys((server for server, _ in cache.places(roster.KIND)), ""))
+    return _beginning(start, dict.fromkeys((server for server, _ in cache.entries_of(roster.KIND)), ""))
 
 
 def named_servers(_context: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem[str]]:

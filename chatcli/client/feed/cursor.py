@@ -99,7 +99,7 @@ class Cursor:
         if not os.path.lexists(self.path):
             files.create(self.path, _NEW)
         try:
-            files.refuse_loose(os.stat(directory), directory, "700")
+            files.require_private(os.stat(directory), directory, "700")
             file = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 _check_kind(file)
@@ -170,7 +170,7 @@ def adopt(directory: str, servers: Sequence[str], parts: tuple[str, ...]) -> Non
     """
     older = [os.path.join(directory, files.file_name(name, *parts)) for name in servers]
     others = [path_of(directory, (name, *parts)) for name in servers[1:]]
-    files.adopted(path_of(directory, (servers[0], *parts)), *others, *older)
+    files.migrate(path_of(directory, (servers[0], *parts)), *others, *older)
 
 
 def read(path: str) -> Content:

@@ -61,7 +61,7 @@ def open_cursor(
         InputError: it cannot be used.
     """
     directory = os.path.join(files.state_directory(), _DIRECTORY)
-    servers = files.names_of(login.server)
+    servers = files.server_names(login.server)
     parts = (login.user.casefold(), *(("as", name) if name is not None else ("own", *filter_key)))
     adopt(directory, servers, parts)
     if name is not None:

@@ -52,7 +52,7 @@ class FeedObserver:
 
         def change(kept: Roster) -> None:
             for name in new:
-                kept.heard_of(name) if name.startswith(roster.ROOM) else kept.saw(name)
+                kept.add_room(name) if name.startswith(roster.ROOM) else kept.add_person(name)
 
         if new:
-            roster.note(self._server, self._user, change)
+            roster.update(self._server, self._user, change)

@@ -1,14 +1,18 @@
-"""The user's key: made on first use, kept for nobody else to read, and carried from machine to machine as a text."""
+"""The user's key: generated on first use, stored for nobody else to read, and carried between machines as text."""
 
 from __future__ import annotations
 
 import binascii
 import os
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 from chatcli.client.storage import files
 from chatcli.errors import InputError
 from chatcli.protocol.keys import ed25519_fingerprint
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _SEED_BYTES: Final = 32  # RFC 8032, section 5.1.5
 _HEADING: Final = "# The secret key of a chatcli user (Ed25519). Whoever has it can write under your names."
@@ -19,27 +23,33 @@ class Identity:
 
     Args:
         seed: the secret, 32 bytes.
-        path: of the file that it was read from; empty if there is none.
+        path: the file that it was read from; empty if there is none.
 
     Attributes:
-        public: the public key, 32 bytes.
-        path: as it was given.
+        path: as given.
     """
 
     def __init__(self, seed: bytes, path: str = "") -> None:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
         self.path = path
         self._seed = seed
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
-        self.public: bytes = self._key.public_key().public_bytes_raw()
+
+    @cached_property
+    def _key(self) -> Ed25519PrivateKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(self._seed)
+
+    @cached_property
+    def public(self) -> bytes:
+        """The public key, 32 bytes."""
+        return self._key.public_key().public_bytes_raw()
 
     def __repr__(self) -> str:
         return f"<Identity {self.fingerprint}>"
 
     @property
     def fingerprint(self) -> str:
-        """The public key's fingerprint, ``SHA256:…``."""
+        """The fingerprint of the public key, ``SHA256:…``."""
         return ed25519_fingerprint(self.public)
 
     def sign(self, data: bytes) -> bytes:
@@ -47,12 +57,12 @@ class Identity:
         return self._key.sign(data)
 
     def export_text(self) -> str:
-        """Return the key as it stands in its file. It is a secret."""
+        """Return the text of the key file. It is a secret."""
         return f"{_HEADING}\n{binascii.b2a_base64(self._seed, newline=False).decode()}\n"
 
 
 def load_identity(directory: str) -> Identity:
-    """Return the key in the directory; make one where there is none. Processes that come at once get the same.
+    """Return the key in a directory, generating it if there is none. Processes at the same time get the same one.
 
     Raises:
         InputError: the key is open to others, damaged, or cannot be read or written.
@@ -72,7 +82,7 @@ def load_identity(directory: str) -> Identity:
 
 
 def import_identity(directory: str, identity: Identity, *, force: bool) -> str | None:
-    """Make this the key in the directory; return where the one that was there is kept, if it was another.
+    """Make this the key in a directory; return the path of the backup if there was another.
 
     Raises:
         InputError: there is another key and no ``force``, or the key cannot be written.
@@ -85,15 +95,19 @@ def import_identity(directory: str, identity: Identity, *, force: bool) -> str |
         raise InputError(
             f'{path} holds another key, whose names would be lost here: see "chatcli key export", then say --force.'
         )
-    files.replace(path, text, kept := f"{path}.old")
-    return kept
+    files.replace(path, text, backup := f"{path}.old")
+    return backup
 
 
 def parse_identity(text: str, path: str = "") -> Identity:
-    """Return the key that a text holds, which was read from a file at that path.
+    """Return the key in a text.
+
+    Args:
+        text: the text of a key file.
+        path: the path of that file; empty if there is none.
 
     Raises:
-        InputError: it holds none, or more than one.
+        InputError: there is no key in it, or more than one.
     """
     lines = [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
     try:
@@ -107,7 +121,7 @@ def parse_identity(text: str, path: str = "") -> Identity:
 
 
 def key_path(directory: str) -> str:
-    """Return where the key in the directory lies."""
+    """Return the path of the key in a directory."""
     return os.path.join(directory, "key")
 
 

@@ -1,4 +1,4 @@
-"""The file of servers that the user trusts: a line for each, its address and its key's fingerprint, as ssh has one."""
+"""The file of the servers that the user trusts, like that of ssh: an address and the fingerprint of a key per line."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _HEADING: Final = "# Servers that you trust, one a line: HOST:PORT, and the fing
 
 
 class Entry(NamedTuple):
-    """What the file says of a server: a key's fingerprint, and in which line, the first being 1."""
+    """A line of the file: the fingerprint of a server's key, and the number of the line, from 1."""
 
     key: str
     line: int
 
 
 class KnownServers:
-    """The file ``known_servers`` in a directory; it and the directory need not be there.
+    """The file ``known_servers`` in a directory; neither need exist.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
     """
 
     def __init__(self, directory: str) -> None:
         self.path = os.path.join(directory, "known_servers")
 
     def find(self, server: Address) -> list[Entry]:
-        """Return the keys of a server; several, if its operator has announced a new one and the user added it.
+        """Return the keys of a server: several if its operator has announced a new one and the user added it.
 
         Raises:
             InputError: the file is open to others, or a line of it cannot be read.
@@ -48,7 +48,7 @@ class KnownServers:
         return [address for address, entry in self._entries() if entry.key == key]
 
     def all(self) -> list[Address]:
-        """Return the addresses of all servers, each as often as it has lines.
+        """Return the addresses of all servers, once for each line.
 
         Raises:
             InputError: as :meth:`find`.
@@ -56,32 +56,33 @@ class KnownServers:
         return [address for address, _ in self._entries()]
 
     def add(self, server: Address, key: str) -> None:
-        """Write a server down, behind the others.
+        """Append a server to the file.
 
         Raises:
             InputError: the file is open to others, or cannot be written.
         """
         files.create(self.path, _HEADING)
-        files.append(self.path, f"{canonical(server)} {key}")
+        files.append_line(self.path, f"{canonical(server)} {key}")
 
     def remove(self, server: Address) -> int:
-        """Take all lines of a server out; return how many there were.
+        """Remove all lines of a server; return their number.
 
         Raises:
             InputError: as :meth:`find`, or the file cannot be written.
         """
-        gone = {entry.line for entry in self.find(server)}
-        if gone:
+        removed = {entry.line for entry in self.find(server)}
+        if removed:
             lines = (files.read(self.path) or "").split("\n")
-            files.write(self.path, "\n".join(line for number, line in enumerate(lines, 1) if number not in gone))
-        return len(gone)
+            left = (line for number, line in enumerate(lines, 1) if number not in removed)
+            files.atomic_write(self.path, "\n".join(left))
+        return len(removed)
 
     def _entries(self) -> list[tuple[Address, Entry]]:
         lines = (files.read(self.path) or "").split("\n")
-        return [self._entry(number, line) for number, line in enumerate(lines, 1) if _says_something(line)]
+        return [self._entry(number, line) for number, line in enumerate(lines, 1) if _has_content(line)]
 
     def _entry(self, number: int, line: str) -> tuple[Address, Entry]:
-        # RosterObserver over a damaged line would make a server that is known one to ask about.
+        # If a damaged line were skipped, a known server would be taken for a new one.
         match line.split():
             case [address, key] if is_fingerprint(key):
                 with contextlib.suppress(InputError):
@@ -89,5 +90,5 @@ class KnownServers:
         raise InputError(f'Line {number} of {self.path} is not "HOST:PORT SHA256:…": correct or remove it.')
 
 
-def _says_something(line: str) -> bool:
+def _has_content(line: str) -> bool:
     return bool(line.strip()) and not line.lstrip().startswith("#")

@@ -1,6 +1,6 @@
-"""Which servers to speak to: those on this machine, and those whose key is pinned, known, vouched for or agreed to.
+"""Trust in servers: on this machine, or with a key that is pinned, known, vouched for or confirmed by a person.
 
-It knows neither sockets nor TLS: :mod:`chatcli.client.transport.tls` brings what a server has shown.
+It knows neither sockets nor TLS: :mod:`chatcli.client.transport.tls` provides the key that a server has shown.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from chatcli.protocol.text import command_line
 if TYPE_CHECKING:
     from chatcli.client.identity.known_servers import KnownServers
 
-#: Asks the person something that is answered with yes or no, which may take minutes.
+#: Asks a person a question with the answers yes and no; returns after minutes perhaps.
 Ask = Callable[[str], bool]
 
-#: Why a server is trusted: it is on this machine and spoken to without TLS; its key is the one given; its key is
-#: written down; an authority vouches for it.
+#: The reason to trust a server: it is on this machine, without TLS; its key is the one given; its key is in the file of
+#: known servers; an authority vouches for it.
 TrustReason = Literal["plain", "pinned", "known", "vouched"]
 
 
 class Trust:
-    """Decides about servers, and writes down what was decided.
+    """Decides about servers, and stores the decisions.
 
     Args:
-        pin: the fingerprint of the only key to accept. Given one, even a server on this machine must have it: the
-            address may be one end of a tunnel.
-        accept_new: take what a server that is not known shows, and write it down.
-        ask: asks the person about a server that is not known, or not at this address.
-        directory: where ``known_servers`` lies; by default the user's configuration.
+        pin: the fingerprint of the only key to accept, even from a server on this machine: the address may be one end
+            of a tunnel.
+        accept_new: accept and store the key of an unknown server.
+        ask: asks a person about a server that is unknown, or unknown at this address.
+        directory: the directory of ``known_servers``; by default that of the user's configuration.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class Trust:
         self._directory = directory
 
     def without_prompt(self) -> Trust:
-        """Return the trust with which to connect again: nothing new is accepted, nobody is asked."""
+        """Return the trust for connecting again: it accepts no new key and asks nobody."""
         return Trust(self.pin, directory=self._directory)
 
     def plain(self, server: Address) -> bool:
-        """Return whether to speak to the server without TLS."""
+        """Return whether to connect to the server without TLS."""
         return self.pin is None and is_loopback(server.host)
 
     def expects_key(self, server: Address) -> bool:
-        """Return whether the server's key is settled, so that no authority's word counts.
+        """Return whether the server's key is pinned or known, so that no authority is asked.
 
         Raises:
             InputError: the file of known servers cannot be used.
@@ -68,14 +68,14 @@ class Trust:
         return self.pin is not None or bool(self._known().find(server))
 
     def known_key(self, server: Address) -> str | None:
-        """Return the fingerprint of the server's key, if it is pinned or written down."""
+        """Return the fingerprint of the server's key, if it is pinned or known."""
         if self.pin is not None or self.plain(server):
             return self.pin
         entries = self._known().find(server)
         return entries[0].key if entries else None
 
     def reason(self, server: Address, shown: Channel) -> TrustReason:
-        """Return why a server is trusted that :meth:`check` has let pass.
+        """Return the reason to trust a server that has passed :meth:`check`.
 
         Raises:
             InputError: the file of known servers cannot be used.
@@ -87,23 +87,23 @@ class Trust:
         return "known" if self.known_key(server) else "vouched"
 
     def check(self, server: Address, shown: Channel, *, vouched: bool, doubt: str = "") -> None:
-        """Return if the server is to be trusted.
+        """Raise unless the server is to be trusted; store a key that was accepted.
 
         Args:
-            server: where the connection was made to.
-            shown: what the server has shown.
+            server: the server's address.
+            shown: the channel of the connection to it.
             vouched: whether an authority that the system trusts vouches for its name.
-            doubt: why none does, in words.
+            doubt: a sentence that says why none does; empty if one does.
 
         Raises:
-            UnknownServer: there is someone to ask about it: do so with :meth:`confirm`, once the connection is closed.
-            ServerNotTrusted: it shows another key than it must, or is not known and there is nobody to ask.
+            UnknownServer: a person must be asked, with :meth:`confirm`, once the connection is closed.
+            ServerNotTrusted: it shows another key than it must, or is unknown and there is nobody to ask.
             InputError: the file of known servers cannot be used.
         """
         if self.pin is not None and self.pin != shown.server_key:
             raise ServerNotTrusted(_not_pinned(server, self.pin, shown.server_key))
         if self.pin is not None and is_loopback(server.host):
-            return  # Servers come and go at addresses of this machine: what was there before says nothing.
+            return  # addresses of this machine are used by one server after another: an earlier key says nothing
         known = self._known()
         entries = known.find(server)
         if any(entry.key == shown.server_key for entry in entries):
@@ -112,17 +112,17 @@ class Trust:
             places = " and ".join(str(entry.line) for entry in entries)
             raise ServerNotTrusted(_changed(server, entries[0].key, shown.server_key, f"line {places} of {known.path}"))
         if self.pin is not None:
-            with contextlib.suppress(InputError):  # the pin is enough, wherever nothing can be written down
-                self._write_down(known, server, shown.server_key)
+            with contextlib.suppress(InputError):  # the pin is enough, even where nothing can be stored
+                self._store(known, server, shown.server_key)
         elif self.accept_new and not vouched:
-            self._write_down(known, server, shown.server_key)
+            self._store(known, server, shown.server_key)
         elif not vouched:
             raise self._unknown(server, shown.server_key, known.addresses(shown.server_key), doubt)
 
     def confirm(self, server: Address, unknown: UnknownServer) -> None:
-        """Ask about a server that is not known, and write it down on yes.
+        """Ask the person about an unknown server, and store its key if they say yes.
 
-        No connection may be waiting meanwhile: the server would give it up.
+        No connection may wait meanwhile: the server would close it.
 
         Raises:
             ServerNotTrusted: the answer is no, or there is nobody to ask.
@@ -130,7 +130,7 @@ class Trust:
         """
         if self.ask is None or not self.ask(unknown.question):
             raise ServerNotTrusted(f"Nothing was said to {server}: ask its operator for the fingerprint of its key.")
-        self._write_down(self._known(), server, unknown.key, asked=True)
+        self._store(self._known(), server, unknown.key, asked=True)
 
     def _unknown(self, server: Address, shown: str, before: list[Address], doubt: str) -> ServerNotTrusted:
         if self.ask is not None:
@@ -146,22 +146,22 @@ class Trust:
             f"what its operator gave you, say --pin {shown}; --accept-new takes whatever a new server shows.{because}"
         )
 
-    def _write_down(self, known: KnownServers, server: Address, key: str, *, asked: bool = False) -> None:
-        """Write a server down; where its key is that of one at another address, it is that one, which has moved."""
+    def _store(self, known: KnownServers, server: Address, key: str, *, asked: bool = False) -> None:
+        """Store a server's key. A server with the key of one at another address is that server, which has moved."""
         from chatcli.client import diagnostics
         from chatcli.client.identity import addresses
 
         before = known.addresses(key)
         known.add(server, key)
         if before and addresses.name_of(server) != addresses.name_of(before[-1]):
-            addresses.unite(server, before[-1])
+            addresses.merge(server, before[-1])
             if not asked:
                 diagnostics.trouble(
                     f"The server at {server} has the key that is known as that of {before[-1]}: it is the same server. "
                     "What is kept here of it counts at both addresses."
                 )
         elif server != addresses.addresses_of(server)[-1] and not before:
-            addresses.part(server)
+            addresses.separate(server)
 
     def _known(self) -> KnownServers:
         from chatcli.client.identity.known_servers import KnownServers
@@ -169,12 +169,12 @@ class Trust:
         return KnownServers(self._directory or config_directory())
 
 
-#: Nothing pinned, nothing accepted, nobody to ask.
+#: No pin, no new keys, and nobody to ask.
 CAUTIOUS: Final = Trust()
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, as everyone calls it: 127.0.0.0/8, ::1 or localhost."""
+    """Return whether a host is this machine by its usual names: 127.0.0.0/8, ::1 or localhost."""
     if host.lower() == "localhost":
         return True
     try:

@@ -44,7 +44,7 @@ class CacheWriter:
         count = self._chat.conversations.count_unread()
         if self._counting and connected and (count != self._count or now >= self._count_due):
             self._count, self._count_due = count, now + _UNREAD
-            unread.keep(self._server, self._chat.contacts.user, count)
+            unread.store(self._server, self._chat.contacts.user, count)
 
     def close(self) -> None:
         """Write the roster once more; from now on the server's number of unread messages counts."""
@@ -64,12 +64,12 @@ class CacheWriter:
         def change(kept: Roster) -> None:
             # Without a state: the server does not report that strangers come and go.
             for name in (*reversed(contacts.names()), *contacts.partners)[-roster.MAX_PEOPLE :]:
-                kept.saw(name)
+                kept.add_person(name)
             for name in here - away:
-                kept.saw(name, "here")
+                kept.add_person(name, "here")
             for name in away:
-                kept.saw(name, "away")
+                kept.add_person(name, "away")
             for room in rooms[-roster.MAX_ROOMS :]:
-                kept.heard_of(room)
+                kept.add_room(room)
 
-        roster.note(self._server, contacts.user, change)
+        roster.update(self._server, contacts.user, change)

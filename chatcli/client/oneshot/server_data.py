@@ -58,9 +58,9 @@ def find(server: Address) -> ServerData:
     elsewhere = [address for address in everywhere if address != server]
     if elsewhere:
         return ServerData(server=server, keys=keys, elsewhere=elsewhere, messages=[], files=[], caches=[])
-    names = files.names_of(server)
+    names = files.server_names(server)
     messages = [one for one in outbox.read_all(files.outbox_directory()) if one.server == str(everywhere[-1])]
-    caches = [(kind, user) for kind in _CACHES for at, user in cache.places(kind) if at in names]
+    caches = [(kind, user) for kind in _CACHES for at, user in cache.entries_of(kind) if at in names]
     return ServerData(
         server=server, keys=keys, elsewhere=[], messages=messages, files=list(_files(names)), caches=caches
     )
@@ -85,7 +85,7 @@ def forget(data: ServerData) -> None:
     for kind, user in data.caches:
         cache.update(kind, data.server, user, lambda _: None)
     if data.elsewhere:
-        addresses.part(data.server)
+        addresses.separate(data.server)
     else:
         addresses.forget(data.server)
     KnownServers(files.config_directory()).remove(data.server)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.client import diagnostics
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.outbox.store import Outbox, file_prefixes
-from chatcli.client.storage.files import hold, outbox_directory, outbox_is_empty
+from chatcli.client.storage.files import lock, outbox_directory, outbox_is_empty
 from chatcli.client.transport.blocking import TIMEOUT, with_retries
 from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.text import printable_line
@@ -112,7 +112,7 @@ def _flush_lock(path: str, seconds: float) -> Iterator[bool]:
     descriptor = None
     locked = True
     with contextlib.suppress(OSError):
-        while not (locked := (descriptor := hold(path, os.O_RDWR | os.O_CREAT)) is not None):
+        while not (locked := (descriptor := lock(path, os.O_RDWR | os.O_CREAT)) is not None):
             if time.monotonic() >= deadline:
                 break
             time.sleep(_POLL)

@@ -91,7 +91,7 @@ def list_paths(directory: str, *prefixes: str) -> list[str]:
             names = [entry.name for entry in found if entry.is_file(follow_symlinks=False)]
     except FileNotFoundError:
         return []
-    files.refuse_loose(os.stat(directory), directory, "700")
+    files.require_private(os.stat(directory), directory, "700")
     return [os.path.join(directory, name) for name in names if name.startswith(prefixes or "") and name[0] != "."]
 
 
@@ -123,10 +123,10 @@ def create(directory: str, prefix: str, header: Header) -> tuple[int, str]:
     descriptor = None
     try:
         # The file gets its name once it is locked.
-        if (descriptor := files.hold(hidden, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)) is not None:
+        if (descriptor := files.lock(hidden, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL)) is not None:
             append(descriptor, [header])
             os.rename(hidden, path)
-            files.flush_names(directory)
+            files.sync_directory(directory)
     except OSError:
         if descriptor is not None:
             os.close(descriptor)
@@ -142,7 +142,7 @@ def create(directory: str, prefix: str, header: Header) -> tuple[int, str]:
 def lock(path: str) -> int | None:
     """Open a file and lock it; return its descriptor, or None if another client uses it or it is gone."""
     try:
-        return files.hold(path, os.O_RDWR | os.O_APPEND)
+        return files.lock(path, os.O_RDWR | os.O_APPEND)
     except FileNotFoundError:
         return None
 
@@ -195,15 +195,4 @@ def append(descriptor: int, lines: Iterable[Line]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    data = b"".join(_encode(line) + b"\n" for line in lines)
-    before = os.fstat(descriptor).st_size
-    try:
-        if before and os.pread(descriptor, 1, before - 1) != b"\n":  # the last line is incomplete
-            data = b"\n" + data
-        while data:
-            data = data[os.write(descriptor, data) :]
-        os.fsync(descriptor)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, before)
-        raise
+    files.append(descriptor, b"".join(_encode(line) + b"\n" for line in lines))

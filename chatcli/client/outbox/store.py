@@ -42,7 +42,7 @@ class Outbox:
 
     def __init__(self, directory: str, server: Address, user: str, *, claim: bool = True) -> None:
         self._directory = directory
-        self._header = Header(files.names_of(server)[0], user)
+        self._header = Header(files.server_names(server)[0], user)
         prefixes = file_prefixes(server, user)
         self._prefix = prefixes[0]
         self._own: int | None = None  # descriptor of the file that this run writes
@@ -153,7 +153,7 @@ def file_prefixes(server: Address, user: str) -> list[str]:
 
     The others belong to files that were made under another name of the server.
     """
-    return [f"{files.file_name(name, fold(user))}." for name in files.names_of(server)]
+    return [f"{files.file_name(name, fold(user))}." for name in files.server_names(server)]
 
 
 def read_all(directory: str) -> list[Entry]:

@@ -1,8 +1,7 @@
-"""What is remembered for the next command: a small text for each server and user, whose loss does no harm.
+"""A cache for later commands: a small text for each kind, server and user, whose loss does no harm.
 
-A text is read in well under a millisecond, and put into place whole. Nobody waits for anything here, and nothing is
-raised: where a text cannot be read there is none, and where it cannot be written it stays as it was. What is no file,
-such as a pipe, is none of ours.
+A text is read in well under a millisecond, and written whole. Nothing here waits or raises: a text that cannot be read
+is empty, one that cannot be written stays as it was. Anything but a regular file, such as a pipe, is ignored.
 """
 
 from __future__ import annotations
@@ -13,28 +12,28 @@ import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chatcli.client.storage.files import adopted, make_directory, names_of, state_directory
+from chatcli.client.storage.files import make_directory, migrate, server_names, state_directory, temporary_file
 from chatcli.errors import InputError
 
 if TYPE_CHECKING:
     from chatcli.protocol.address import Address
 
 _LONGEST: Final = 200  # bytes of a file's name; systems take 255
-_MAX_SIZE: Final = 1024 * 1024  # bytes: whatever is larger is not ours
+_MAX_SIZE: Final = 1024 * 1024  # bytes: anything larger is not ours
 _SAFE: Final = "-_.+[]:"
 _BETWEEN: Final = "@"  # occurs neither in names nor in addresses
 
 
 def read(kind: str, server: Address, user: str) -> str:
-    """Return what is remembered; nothing where there is nothing."""
+    """Return the text; empty if there is none."""
     directory = _directory(kind)
     return _read(_path(directory, server, user)) if directory else ""
 
 
 def update(kind: str, server: Address, user: str, change: Callable[[str], str | None]) -> None:
-    """Put what ``change`` makes of the text into its place, or remove it where that is None.
+    """Replace the text by what ``change`` returns for it, or remove it if that is None.
 
-    Of commands that come at once one writes; the others leave it at that.
+    Of several commands at the same time one writes; the others give up.
     """
     import fcntl
 
@@ -51,8 +50,8 @@ def update(kind: str, server: Address, user: str, change: Callable[[str], str | 
             os.close(lock)
 
 
-def places(kind: str) -> list[tuple[str, str]]:
-    """Return the servers and users of which something is remembered, the most recent first."""
+def entries_of(kind: str) -> list[tuple[str, str]]:
+    """Return the servers and users that have a text of this kind, the most recently written first."""
     directory = _directory(kind)
     found: list[tuple[float, str, str]] = []
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
@@ -66,7 +65,7 @@ def places(kind: str) -> list[tuple[str, str]]:
 def _directory(kind: str) -> str:
     try:
         return os.path.join(state_directory(), kind)
-    except InputError:  # nobody knows where the user's home is
+    except InputError:  # the user has no home directory
         return ""
 
 
@@ -80,7 +79,7 @@ def _read(path: str) -> str:
 
 
 def _replace(directory: str, path: str, change: Callable[[str], str | None]) -> None:
-    """Write what is new. Whoever calls holds the lock, so there is one such temporary file at most."""
+    """Write the new text. The caller holds the lock, so that there is one temporary file at most."""
     before = _read(path)
     text = change(before)
     if text is None:
@@ -88,26 +87,20 @@ def _replace(directory: str, path: str, change: Callable[[str], str | None]) -> 
         return
     if text == before:
         return
-    temporary = os.path.join(directory, ".new")
+    unfinished = os.path.join(directory, ".new")
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)  # whoever had begun it was killed
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(text.encode(errors="replace"))
+        os.unlink(unfinished)  # of a command that was killed
+    with temporary_file(unfinished, text.encode(errors="replace"), durable=False) as temporary:
         os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
 
 
 def _path(directory: str, server: Address, user: str) -> str:
-    """Return where the text of a server and a user is, under whatever spelling it was written first."""
-    return adopted(*(os.path.join(directory, _file_name(name, user)) for name in names_of(server)))
+    """Return the path of a text, after renaming one that was written under an older spelling of the server."""
+    return migrate(*(os.path.join(directory, _file_name(name, user)) for name in server_names(server)))
 
 
 def _file_name(server: str, user: str) -> str:
-    """Return a name that can be read, and is another one for each server and user."""
+    """Return a readable name that is different for each server and user."""
     name = f"{_escaped(user.casefold())}{_BETWEEN}{_escaped(server)}"
     if len(name.encode()) <= _LONGEST:
         return name
@@ -117,7 +110,7 @@ def _file_name(server: str, user: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Not the first dot: it would hide the file.
+    # A first dot would hide the file.
     return "".join(
         char if char.isalnum() or (char in _SAFE and (at or char != ".")) else f"%{ord(char):06x}"
         for at, char in enumerate(text)

@@ -1,4 +1,4 @@
-"""What is half written, kept from one visit to the next: a file for each server and user."""
+"""Drafts of messages, stored from one visit to the next in a file for each server and user."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chatcli.protocol.address import Address
 from chatcli.protocol.text import is_text
 
 
-class _Kept(msgspec.Struct):
-    """What stands in the file; the first two are there for people who look into it."""
+class _Stored(msgspec.Struct):
+    """The content of the file; the first two fields are for people who look into it."""
 
     server: str
     user: str
@@ -25,19 +25,19 @@ class Drafts:
     """The file of drafts.
 
     Args:
-        server: where the user is.
-        user: who they are.
+        server: the server that the drafts are for.
+        user: their author.
 
     Attributes:
-        path: of the file, which need not be there.
+        path: the path of the file, which need not exist.
     """
 
     def __init__(self, server: Address, user: str) -> None:
         self._server = str(server)
         self._user = user
         directory = Path(files.state_directory(), "drafts")
-        names = (f"{files.file_name(name, user.casefold())}.json" for name in files.names_of(server))
-        self.path = files.adopted(*(str(directory / name) for name in names))
+        names = (f"{files.file_name(name, user.casefold())}.json" for name in files.server_names(server))
+        self.path = files.migrate(*(str(directory / name) for name in names))
         self._saved: dict[str, str] = {}
 
     def load(self) -> dict[str, str]:
@@ -50,20 +50,20 @@ class Drafts:
         if text is None:
             return {}
         try:
-            self._saved = msgspec.json.decode(text, type=_Kept).drafts
+            self._saved = msgspec.json.decode(text, type=_Stored).drafts
         except (msgspec.DecodeError, RecursionError):
             raise InputError(f"{self.path} holds no drafts that can be read: move it away.") from None
         return dict(self._saved)
 
     def save(self, drafts: Mapping[str, str]) -> None:
-        """Have the file hold these and no others.
+        """Store these drafts and no others.
 
         Raises:
             InputError: the directory is open to others, or cannot be written.
         """
-        # What a terminal sent that is no text could not be said either.
+        # A terminal may send invalid text, which could not be sent either.
         written = {name: text for name, text in drafts.items() if text.strip() and is_text(name + text)}
         if written != self._saved:
-            kept = msgspec.json.encode(_Kept(self._server, self._user, written))
-            files.write(self.path, f"{kept.decode()}\n")
+            content = msgspec.json.encode(_Stored(self._server, self._user, written))
+            files.atomic_write(self.path, f"{content.decode()}\n")
             self._saved = written

@@ -1,4 +1,4 @@
-"""The user's own directory, and files in it that appear whole and are for nobody else.
+"""The user's own directories, and private files in them that are written whole.
 
 Paths are strings: importing pathlib would be felt in the time that ``chatcli send`` takes.
 """
@@ -6,7 +6,6 @@ Paths are strings: importing pathlib would be felt in the time that ``chatcli se
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ from collections.abc import Iterator
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address, canonical, other_spellings
 
-_NAME_LENGTH = 32  # characters of a hash: names of people may be longer than those of files
+_NAME_LENGTH = 32  # characters of a hash: names of people may be longer than a file's name can be
 
 
 def config_directory() -> str:
-    """Return chatcli's directory among the user's configuration, which need not be there.
+    """Return the directory of the user's configuration, which need not exist.
 
     Raises:
         InputError: the system does not know where the user's home is.
@@ -27,7 +26,7 @@ def config_directory() -> str:
 
 
 def state_directory() -> str:
-    """Return the directory for what chatcli remembers from one start to the next, which need not be there.
+    """Return the directory of the files that chatcli keeps from one start to the next, which need not exist.
 
     Raises:
         InputError: the system does not know where the user's home is.
@@ -36,7 +35,7 @@ def state_directory() -> str:
 
 
 def outbox_directory() -> str:
-    """Return where what waits to be sent lies; it need not be there.
+    """Return the directory of messages that wait to be sent, which need not exist.
 
     Raises:
         InputError: the system does not know where the user's home is.
@@ -53,36 +52,36 @@ def outbox_is_empty() -> bool:
 
 
 def file_name(*parts: str) -> str:
-    """Return a name for the file that belongs to these, such as a server and a user, whatever is in their names."""
+    """Return a name for the file of these parts, such as a server and a user, whatever characters they have."""
     import hashlib
 
     return hashlib.sha256("\n".join(parts).encode(errors="surrogatepass")).hexdigest()[:_NAME_LENGTH]
 
 
-def moved_path() -> str:
-    """Return where the file lies that says which servers are known by the name of another address."""
+def moved_servers_path() -> str:
+    """Return the path of the file that says which servers have moved."""
     return os.path.join(state_directory(), "servers", "addresses")
 
 
-def moved() -> dict[str, str]:
-    """Return the names of servers by their addresses; only those that have moved. What cannot be read is not there."""
+def moved_servers() -> dict[str, str]:
+    """Return the names of the servers that have moved, by their newer addresses; nothing if the file is unreadable."""
     found: dict[str, str] = {}
     with contextlib.suppress(InputError):
-        for line in (read(moved_path()) or "").split("\n"):
+        for line in (read(moved_servers_path()) or "").split("\n"):
             match line.split():
                 case [address, name] if not address.startswith("#"):
                     found[address] = name
     return found
 
 
-def names_of(server: Address) -> list[str]:
-    """Return the name under which what is kept of a server lies, and then those under which something older may lie."""
+def server_names(server: Address) -> list[str]:
+    """Return the name under which files of a server are stored, and then those under which older ones may be."""
     server = canonical(server)
     own = str(server).lower()
-    known = moved()
+    known = moved_servers()
     name = known.get(own, own)
     if name != own and own in known.values():
-        return [name]  # what lies under the address is another server's, which was there before
+        return [name]  # files under the address belong to another server, which was there before
     return list(dict.fromkeys([name, own, *(str(other).lower() for other in other_spellings(server))]))
 
 
@@ -91,7 +90,7 @@ def _directory(variable: str, on_linux: str, elsewhere: str) -> str:
     if os.path.isabs(base):
         directory = os.path.join(base, "chatcli")
     elif sys.platform == "linux":
-        # As platformdirs says, too; but importing that takes a quarter of what click takes.
+        # The same as platformdirs, whose import takes a quarter as long as that of click.
         directory = os.path.join(os.path.expanduser(on_linux), "chatcli")
     else:
         import platformdirs
@@ -103,15 +102,15 @@ def _directory(variable: str, on_linux: str, elsewhere: str) -> str:
 
 
 def read(path: str) -> str | None:
-    """Return the text of a file that only its owner may see, or None where there is no such file.
+    """Return the text of a private file, or None if there is no such file.
 
     Raises:
         InputError: others may see or change the file or its directory, or it cannot be read.
     """
     try:
         with open(path, "rb") as file:
-            refuse_loose(os.stat(os.path.dirname(path)), os.path.dirname(path), "700")
-            refuse_loose(os.fstat(file.fileno()), path, "600")
+            require_private(os.stat(os.path.dirname(path)), os.path.dirname(path), "700")
+            require_private(os.fstat(file.fileno()), path, "600")
             return file.read().decode(errors="replace")
     except FileNotFoundError:
         return None
@@ -120,81 +119,97 @@ def read(path: str) -> str | None:
 
 
 def create(path: str, text: str) -> bool:
-    """Put a file into place, whole and on disk, unless there is one: return whether it is this one.
+    """Write a file, whole and flushed to the disk, unless there is one; return whether it was written.
 
     Raises:
         InputError: the directory is open to others, or cannot be written.
     """
     try:
-        with _beside(path, text) as temporary:
-            # Unlike renaming, linking fails where there is a file: of several processes, one wins.
+        with _prepared(path, text) as temporary:
+            # Unlike renaming, linking fails if the file exists: of several processes, one wins.
             return _link(temporary, path)
     except OSError as error:
         raise _unusable(path, error) from None
 
 
-def write(path: str, text: str) -> None:
-    """Put a file into place, whole and on disk, whether or not there is one.
+def atomic_write(path: str, text: str) -> None:
+    """Write a file, whole and flushed to the disk, in place of one that may be there.
 
     Raises:
         InputError: the directory is open to others, or cannot be written.
     """
     try:
-        with _beside(path, text) as temporary:
+        with _prepared(path, text) as temporary:
             os.replace(temporary, path)
     except OSError as error:
         raise _unusable(path, error) from None
 
 
-def replace(path: str, text: str, kept: str) -> None:
-    """Put a file into the place of another, which from then on is called ``kept``.
+def replace(path: str, text: str, backup: str) -> None:
+    """Write a file in place of another, which is kept as ``backup``.
 
     Raises:
-        InputError: there is something called ``kept``, the directory is open to others, or cannot be written.
+        InputError: the backup exists already, the directory is open to others, or cannot be written.
     """
     try:
-        with _beside(path, text) as temporary:
-            if not _link(path, kept):
-                raise InputError(f"{kept} is there already, and would be lost: move it away, then try again.")
+        with _prepared(path, text) as temporary:
+            if not _link(path, backup):
+                raise InputError(f"{backup} is there already, and would be lost: move it away, then try again.")
             os.replace(temporary, path)
     except OSError as error:
         raise _unusable(path, error) from None
 
 
-def append(path: str, line: str) -> None:
-    """Add a line to a file; lines that several processes add at once stay whole.
+def append_line(path: str, line: str) -> None:
+    """Append a line to a private file; lines that several processes append at once stay whole.
 
     Raises:
         InputError: the file is open to others, or cannot be written.
     """
-    text = read(path)
-    begin = "\n" if text and not text.endswith("\n") else ""
     try:
-        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
         try:
-            data = f"{begin}{line}\n".encode()
-            if (written := os.write(file, data)) < len(data):  # the disk is full: half a line would be in the way
-                os.ftruncate(file, os.fstat(file).st_size - written)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file)
+            require_private(os.stat(os.path.dirname(path)), os.path.dirname(path), "700")
+            require_private(os.fstat(descriptor), path, "600")
+            append(descriptor, f"{line}\n".encode())
         finally:
-            os.close(file)
+            os.close(descriptor)
     except OSError as error:
         raise _unusable(path, error) from None
 
 
-def hold(path: str, flags: int = os.O_RDWR) -> int | None:
-    """Open a file, or a directory, and hold it until it is closed; None where somebody else does, or has removed it.
+def append(descriptor: int, data: bytes) -> None:
+    """Append lines to an open file and flush it to the disk, or leave it as it was.
 
     Raises:
-        OSError: it cannot be opened, or not be locked.
+        OSError: it cannot be written.
+    """
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":  # the last line is incomplete
+        data = b"\n" + data
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:])
+        os.fsync(descriptor)
+    except OSError:  # with a full disk, half a line would be in the way
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise
+
+
+def lock(path: str, flags: int = os.O_RDWR) -> int | None:
+    """Open a file or a directory and lock it until it is closed; return None if another process uses or removed it.
+
+    Raises:
+        OSError: it cannot be opened or locked.
     """
     import fcntl
 
     descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Whoever held it a moment ago may have been done with it, and removed it.
+        # The process that had it locked a moment ago may have removed it.
         if os.path.samestat(os.fstat(descriptor), os.stat(path)):
             return descriptor
     except (BlockingIOError, FileNotFoundError):
@@ -206,8 +221,8 @@ def hold(path: str, flags: int = os.O_RDWR) -> int | None:
     return None
 
 
-def adopted(path: str, *older: str) -> str:
-    """Return a path, having given it to the first file that lies under an older one, if there is none here yet."""
+def migrate(path: str, *older: str) -> str:
+    """Return a path, after renaming the first file found under an older path to it, unless it exists."""
     if not os.path.lexists(path):
         for other in older:
             with contextlib.suppress(OSError):
@@ -218,10 +233,10 @@ def adopted(path: str, *older: str) -> str:
 
 
 def make_directory(path: str) -> None:
-    """Make a directory, and those above it that are not there, for their owner only, whatever the umask.
+    """Create a directory and its missing parents, for their owner only, whatever the umask.
 
     Raises:
-        OSError: it cannot be made, or there is something else.
+        OSError: it cannot be created, or something else has its name.
     """
     if os.path.isdir(path):
         return
@@ -238,23 +253,39 @@ def make_directory(path: str) -> None:
 
 
 @contextlib.contextmanager
-def _beside(path: str, text: str) -> Iterator[str]:
-    """Write a file next to where it is wanted, and yield its path; what is still there at the end is removed."""
+def _prepared(path: str, text: str) -> Iterator[str]:
+    """Write a temporary file in the directory of ``path``, yield its path, and then flush the directory."""
     directory = os.path.dirname(path)
     make_directory(directory)
-    refuse_loose(os.stat(directory), directory, "700")
-    temporary = f"{path}.{os.urandom(8).hex()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
+    require_private(os.stat(directory), directory, "700")
+    with temporary_file(f"{path}.{os.urandom(8).hex()}", text.encode()) as temporary:
         yield temporary
-        flush_names(directory)
+        sync_directory(directory)
+
+
+@contextlib.contextmanager
+def temporary_file(path: str, data: bytes, *, durable: bool = True) -> Iterator[str]:
+    """Write a new private file and yield its path; at the end it is removed, unless it was renamed.
+
+    Args:
+        path: the file, which must not exist.
+        data: what to write.
+        durable: flush it to the disk.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
+        yield path
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+            os.unlink(path)
 
 
 def _link(path: str, name: str) -> bool:
@@ -265,8 +296,8 @@ def _link(path: str, name: str) -> bool:
     return True
 
 
-def flush_names(directory: str) -> None:
-    """Have the directory itself on disk: a file that is there but has no name is lost."""
+def sync_directory(directory: str) -> None:
+    """Flush the names in a directory to the disk: without its name, a file would be lost."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -274,11 +305,16 @@ def flush_names(directory: str) -> None:
         os.close(descriptor)
 
 
-def refuse_loose(status: os.stat_result, path: str, mode: str) -> None:
-    """Refuse a file or a directory that others may read or change; ``mode`` is what it should have.
+def require_private(status: os.stat_result, path: str, mode: str) -> None:
+    """Raise if others may read or change a file or a directory.
+
+    Args:
+        status: its status.
+        path: its path.
+        mode: the permissions that it should have, for the sentence.
 
     Raises:
-        InputError: they may, or it is theirs.
+        InputError: others may read or change it, or it belongs to another user.
     """
     if sys.platform != "win32" and status.st_uid != os.geteuid():
         raise InputError(

@@ -1,8 +1,8 @@
-"""The people and the rooms that the user's commands have come across, for the shell to complete.
+"""The roster of people and rooms that the user's commands have come across, for the shell to complete.
 
-Plain text, a line for each, with tabs in between: ``@bob``, ``here``, ``away`` or ``gone``, and when that was
-so, in seconds since 1970; ``#ops`` and when it was last heard of. Names have neither signs nor blanks of that kind in
-them. The most recent stand last, and what is too much goes from the front.
+Plain text, a line for each, its fields separated by tabs: ``@bob``, then ``here``, ``away`` or ``gone``, and the time
+of that in seconds since 1970; ``#ops``, and the time when it was last seen. Names contain neither of these signs nor
+tabs. The most recent are last; surplus lines are removed at the front.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from chatcli.protocol.address import Address
 
 KIND: Final = "roster"
-MAX_PEOPLE: Final = 300  # as many as are read and written in a millisecond or two
+MAX_PEOPLE: Final = 300  # read and written in a millisecond or two
 MAX_ROOMS: Final = 200
 _STATES: Final = ("here", "away", "gone")
 _PERSON: Final = "@"
 ROOM: Final = "#"
-_ASKED: Final = "asked"  # the line that says when the server was last asked for everything
+_ASKED: Final = "asked"  # the line with the time when the server was last asked for everything
 _STALE: Final = 300  # seconds after which it is asked again
-_NEVER: Final = frozenset(" ,:@")  # in a name; what is not printable neither
-_SAME: Final = 60  # seconds for which it is not written again that someone is where they were
+_NEVER: Final = frozenset(" ,:@")  # in no name, as unprintable characters
+_SAME: Final = 60  # seconds for which an unchanged state is not written again
 
 
 class Known(NamedTuple):
-    """A room, or someone; ``state`` is empty where it is not known, and ``at`` in seconds since 1970."""
+    """A person or a room: ``state`` is empty if it is unknown, ``at`` is in seconds since 1970."""
 
     name: str
     state: str
@@ -37,10 +37,10 @@ class Known(NamedTuple):
 
 
 class Roster:
-    """Who and what is known at one server.
+    """The people and rooms that are known at one server.
 
     Attributes:
-        changed: something is other than in the text.
+        changed: whether the roster differs from the text that it was read from.
     """
 
     def __init__(self, text: str = "") -> None:
@@ -49,11 +49,11 @@ class Roster:
         self._people: dict[str, Known] = {}
         self._rooms: dict[str, Known] = {}
         for line in text.split("\n"):
-            self._take(line)
+            self._parse(line)
 
     @property
     def asked(self) -> int:
-        """When the server was last asked for everyone and every room, in seconds since 1970."""
+        """The time when the server was last asked for everyone and every room, in seconds since 1970."""
         return self._asked
 
     def people(self) -> list[Known]:
@@ -64,8 +64,8 @@ class Roster:
         """Return the rooms, the most recent first."""
         return list(reversed(self._rooms.values()))
 
-    def saw(self, name: str, state: str = "", at: int | None = None) -> None:
-        """Note that there is someone, and where they are if that is known."""
+    def add_person(self, name: str, state: str = "", at: int | None = None) -> None:
+        """Add a person, or update their state if it is known."""
         before = self._people.get(_key(name))
         now = int(time.time()) if at is None else at
         if before is None:
@@ -74,15 +74,15 @@ class Roster:
         elif state and (before.state != state or now - before.at > _SAME):
             self._put(self._people, Known(name, state, now), MAX_PEOPLE)
 
-    def heard_of(self, room: str) -> None:
-        """Note that there is a room."""
+    def add_room(self, room: str) -> None:
+        """Add a room, or update the time when it was last seen."""
         now = int(time.time())
         before = self._rooms.get(_key(room))
         if _is_sound(room) and room.startswith(ROOM) and (before is None or now - before.at > _SAME):
             self._put(self._rooms, Known(room, "", now), MAX_ROOMS)
 
-    def everyone_here(self, names: Iterable[str]) -> None:
-        """Note that nobody else is here."""
+    def set_present(self, names: Iterable[str]) -> None:
+        """Set the state of all others to ``gone``."""
         here = set(map(_key, names))
         for key, known in self._people.items():
             if key not in here and known.state != "gone":
@@ -90,23 +90,23 @@ class Roster:
                 self.changed = True
 
     def forget(self, name: str) -> None:
-        """Note that there is no such person or room."""
+        """Remove a person or a room that does not exist."""
         known = (self._rooms if name.startswith(ROOM) else self._people).pop(_key(name), None)
         self.changed = self.changed or known is not None
 
-    def was_asked(self) -> None:
-        """Note that the server was asked for everyone and every room just now."""
+    def set_asked(self) -> None:
+        """Record that the server was asked for everyone and every room just now."""
         self._asked = int(time.time())
         self.changed = True
 
     def text(self) -> str:
-        """Return what is to be kept."""
+        """Return the text to store."""
         people = (f"{_PERSON}{name}\t{state}\t{at}\n" for name, state, at in self._people.values())
         rooms = (f"{name}\t\t{at}\n" for name, _, at in self._rooms.values())
         return f"{_ASKED}\t\t{self._asked}\n" + "".join(people) + "".join(rooms)
 
-    def _take(self, line: str) -> None:
-        """Read a line; pass over what is not one of ours."""
+    def _parse(self, line: str) -> None:
+        """Read a line, unless it is not valid."""
         name, _, rest = line.partition("\t")
         state, _, digits = rest.partition("\t")
         at = int(digits) if digits.isdecimal() and len(digits) < 16 else 0  # no time is longer
@@ -127,7 +127,7 @@ class Roster:
 
 
 def load(server: Address, user: str) -> Roster:
-    """Return what is known there; nothing where nothing was kept."""
+    """Return the roster of a user at a server; empty if there is none."""
     return Roster(cache.read(KIND, server, user))
 
 
@@ -138,8 +138,8 @@ def is_stale(server: Address, user: str) -> bool:
     return not 0 <= time.time() - asked < _STALE
 
 
-def note(server: Address, user: str, change: Callable[[Roster], None]) -> None:
-    """Change what is kept; nothing is raised where that cannot be done."""
+def update(server: Address, user: str, change: Callable[[Roster], None]) -> None:
+    """Change the stored roster, if that is possible."""
 
     def changed(text: str) -> str:
         roster = Roster(text)
@@ -150,10 +150,10 @@ def note(server: Address, user: str, change: Callable[[Roster], None]) -> None:
 
 
 def _key(name: str) -> str:
-    """Return what a name is known by; not ``folded``, whose tables would be felt at each Tab, for names as owned."""
+    """Return the key of a registered name. ``names.fold`` would be exact, but its tables would be felt at each Tab."""
     return name.casefold()
 
 
 def _is_sound(name: str) -> bool:
-    """Return whether this can be a name, and does no harm where it is shown."""
+    """Return whether this can be a name, and is harmless on a terminal."""
     return name.isprintable() and _NEVER.isdisjoint(name) and name.strip(ROOM) != ""

@@ -1,4 +1,4 @@
-"""What a command learns in passing, for the roster: from its own answers, and now and then from asking along."""
+"""Fills the roster from the answers that a command receives, and sometimes from extra requests along with its own."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
     from chatcli.client.storage.roster import Roster
     from chatcli.protocol.address import Address
 
-PATIENCE: Final = 0.25  # seconds for the answers, once the command has its own
-_OURS: Final = 2**52 + 1  # the number of what is asked along; no command counts so far
+PATIENCE: Final = 0.25  # seconds for the extra answers, once the command has its own
+_OURS: Final = 2**52 + 1  # the number of the extra requests; no command counts so far
 
 
 class RosterObserver:
-    """What passes on one connection.
+    """Observes the frames of one connection.
 
     Args:
-        server: that is spoken to.
-        user: who speaks.
+        server: the server's address.
+        user: the user who is logged in there.
     """
 
     def __init__(self, server: Address, user: str) -> None:
         self._server = server
         self._user = user
-        self._open = 0  # questions of ours that are not answered
+        self._open = 0  # extra requests without an answer
         self._to: dict[str, str] = {}  # recipients, by the id of the message
         self._people: list[tuple[str, str, int | None]] = []
-        self._rooms: list[str] = []  # of the user's, or said something in
+        self._rooms: list[str] = []  # the user's, and those that they wrote to
         self._other_rooms: list[str] = []
         self._nobody: list[str] = []
-        self._everyone: list[str] | None = None  # who is here, if that is all of them
+        self._everyone: list[str] | None = None  # the people who are here, if the list is complete
         self._asked = False
 
     @property
     def is_waiting(self) -> bool:
-        """Whether what was asked along is yet to be answered."""
+        """Whether an extra request is not answered yet."""
         return self._open > 0
 
     def before_sending(self, frames: tuple[f.ClientFrame, ...]) -> tuple[f.ClientFrame, ...]:
-        """Return what to say in place of these: where they end with a goodbye, with our questions before that."""
+        """Return the frames to send instead: with extra requests before a goodbye, if the roster is stale."""
         self._to.update((frame.id, frame.to) for frame in frames if isinstance(frame, f.Send))
         if not (frames and isinstance(frames[-1], f.Bye)) or self._asked:
             return frames
@@ -53,35 +53,35 @@ class RosterObserver:
         return *frames[:-1], f.Who(limit=roster.MAX_PEOPLE, n=_OURS), f.Rooms(n=_OURS), frames[-1]
 
     def receive(self, frame: f.ServerFrame) -> bool:
-        """Look at what the server says; return whether it is for nobody else."""
+        """Learn from a frame of the server; return whether it answers an extra request."""
         match frame:
             case f.Welcome():
                 self._rooms += (*frame.rooms, *frame.invited)
             case f.Sent():
-                self._sent(self._to.pop(frame.id, ""), frame.outcome)
+                self._add_recipient(self._to.pop(frame.id, ""), frame.outcome)
             case f.Error() if frame.id and frame.code in (codes.UNKNOWN_USER, codes.UNKNOWN_ROOM):
                 self._nobody.append(self._to.pop(frame.id, ""))
             case f.People():
-                self._counted(frame)
+                self._add_people(frame)
             case f.RoomList():
                 self._other_rooms += (room.name for room in frame.rooms[: roster.MAX_ROOMS])
             case f.HistoryPage() | f.Found():
                 self._people += ((name, "", None) for name in {message.sender for message in frame.messages})
-        ours = getattr(frame, "n", None) == _OURS
-        self._open -= ours
-        return ours
+        is_ours = getattr(frame, "n", None) == _OURS
+        self._open -= is_ours
+        return is_ours
 
     def store(self) -> None:
-        """Put what was learned into the roster, if it is news."""
-        roster.note(self._server, self._user, self._change)
+        """Store in the roster what is new."""
+        roster.update(self._server, self._user, self._change)
 
-    def _sent(self, to: str, outcome: f.Outcome) -> None:
+    def _add_recipient(self, to: str, outcome: f.Outcome) -> None:
         if to.startswith(roster.ROOM):
             self._rooms.append(to)
         elif to:
             self._people.append((to, "here" if outcome == "delivered" else "", None))
 
-    def _counted(self, frame: f.People) -> None:
+    def _add_people(self, frame: f.People) -> None:
         self._people += (
             (one.user, one.state, one.since // 1000 if one.state == "gone" else None) for one in frame.people
         )
@@ -90,12 +90,15 @@ class RosterObserver:
 
     def _change(self, known: Roster) -> None:
         if self._everyone is not None:
-            known.everyone_here(self._everyone)
+            known.set_present(self._everyone)
         for name, state, at in self._people:
-            known.saw(name, state, at)
-        for room in (*self._other_rooms, *self._rooms):  # what is too much goes from the front
-            known.heard_of(room)
+            known.add_person(name, state, at)
+        for room in (
+            *self._other_rooms,
+            *self._rooms,
+        ):  # surplus ones are removed at the front
+            known.add_room(room)
         for name in self._nobody:
             known.forget(name)
         if self._asked and not self._open:
-            known.was_asked()
+            known.set_asked()

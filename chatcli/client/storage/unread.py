@@ -1,6 +1,6 @@
-"""How much is unread, for a shell prompt: a number that is kept for a minute, one for each server and user.
+"""The number of unread messages for a shell prompt, cached for a minute, for each server and user.
 
-One line: the number, or a dash where the server gave none, a tab, and when that was, in seconds since 1970.
+One line: the number, or a dash if the server gave none, a tab, and the time of that in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 KIND: Final = "status"
 FRESH: Final = 60  # seconds
 _UNKNOWN: Final = "-"
-_DIGITS: Final = 16  # no number and no time is so long
+_DIGITS: Final = 16  # longer than any number and any time
 
 
-class NotKept(Exception):
+class NotCached(Exception):
     """There is no number, or it is too old."""
 
 
-def kept(server: Address, user: str) -> int | None:
-    """Return how much is unread, or None where the server gave no number a while ago.
+def load(server: Address, user: str) -> int | None:
+    """Return the number of unread messages, or None if the server gave none.
 
     Raises:
-        NotKept: it has to be found out.
+        NotCached: the server must be asked.
     """
     count, _, at = cache.read(KIND, server, user).strip().partition("\t")
     if not (at.isdecimal() and len(at) < _DIGITS and 0 <= time.time() - int(at) < FRESH):
-        raise NotKept
+        raise NotCached
     if count == _UNKNOWN:
         return None
     if not (count.isdecimal() and count.isascii() and len(count) < _DIGITS):
-        raise NotKept
+        raise NotCached
     return int(count)
 
 
-def keep(server: Address, user: str, count: int | None) -> None:
-    """Keep a number; None says that the server gives none."""
+def store(server: Address, user: str, count: int | None) -> None:
+    """Store a number; None if the server gives none."""
     cache.update(KIND, server, user, lambda _: f"{_UNKNOWN if count is None else count}\t{int(time.time())}\n")
 
 
 def forget(server: Address, user: str) -> None:
-    """Have the server asked the next time."""
+    """Remove the number, so that the server is asked the next time."""
     cache.update(KIND, server, user, lambda _: None)

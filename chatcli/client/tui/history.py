@@ -35,7 +35,7 @@ class FileHistory(History):
         self._report = report
         self._usable = True
         directory = Path(files.state_directory(), "history")
-        self.path = files.adopted(*(str(directory / files.file_name(name)) for name in files.names_of(server)))
+        self.path = files.migrate(*(str(directory / files.file_name(name)) for name in files.server_names(server)))
 
     def load_history_strings(self) -> Iterable[str]:
         """Return the lines without repetitions, the newest first."""
@@ -43,7 +43,7 @@ class FileHistory(History):
             written = (files.read(self.path) or "").split("\n")
             if len(written) > 2 * LINES:
                 written = written[-LINES - 1 :]
-                files.write(self.path, "\n".join(written))
+                files.atomic_write(self.path, "\n".join(written))
         except InputError as error:
             self._give_up(error)
             return []
@@ -55,7 +55,7 @@ class FileHistory(History):
             return
         try:
             files.create(self.path, "")
-            files.append(self.path, msgspec.json.encode(string).decode())
+            files.append_line(self.path, msgspec.json.encode(string).decode())
         except InputError as error:
             self._give_up(error)
 

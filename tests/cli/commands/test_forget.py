@@ -79,12 +79,12 @@ def test_of_a_server_that_has_moved_only_the_address_goes(home: dict[str, Any]) 
     moved = Address("moved.example", 8080)
     for gone, stays in ((OLD, moved), (moved, OLD)):
         KnownServers(files.config_directory()).add(moved, KEY)
-        addresses.unite(moved, OLD)
+        addresses.merge(moved, OLD)
         assert run_here("forget", str(gone), "--yes", **home).returncode == 0
         assert kept(stays) == ALL
         assert kept(gone) == set()
         assert (known(gone), known(stays)) == (False, True)
         KnownServers(files.config_directory()).add(gone, KEY)
-        addresses.unite(gone, stays)
+        addresses.merge(gone, stays)
         assert kept(gone) == ALL
     assert len(read_all(files.outbox_directory())) == 2

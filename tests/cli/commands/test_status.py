@@ -120,7 +120,7 @@ sys.exit(status)
 
 def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any]) -> None:
     """No network, and of files the settings, the servers that have moved, and the one with the number."""
-    unread.keep(server.address, "alice", 7)
+    unread.store(server.address, "alice", 7)
     command = [sys.executable, "-c", _WATCHED, "status", "--unread"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(**where), check=False)
     assert (done.returncode, done.stdout) == (0, "7\n")
@@ -236,8 +236,8 @@ def test_join_keeps_the_number_and_the_roster(server: ThreadServer, where: dict[
         eventually(lambda: people(server).get("bob") == "here")
         alice.types("exit\r")
         assert alice.end() == 0
-    with pytest.raises(unread.NotKept):
-        unread.kept(server.address, "alice")
+    with pytest.raises(unread.NotCached):
+        unread.load(server.address, "alice")
     assert run_here("status", "--unread", **where).stdout == "0\n"
 
 
@@ -256,5 +256,5 @@ def test_a_pipe_notes_people_and_leaves_the_number_alone(server: ThreadServer, w
         alice.types("bob: hi\nexit\n")
         assert alice.end() == 0
     assert "bob" in people(server)
-    with pytest.raises(unread.NotKept):
-        unread.kept(server.address, "alice")
+    with pytest.raises(unread.NotCached):
+        unread.load(server.address, "alice")

@@ -24,20 +24,20 @@ def _roster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATCLI_SERVER", SERVER)
     (tmp_path / "chatcli").mkdir(mode=0o700)
     (tmp_path / "chatcli" / "config.toml").write_text('[servers.work]\nserver = "work.example:9"\nuser = "al"\n')
-    roster.note(parse_address(SERVER), "alice", _fill)
-    roster.note(parse_address("work.example:9"), "al", lambda known: known.saw("boss", "here"))
+    roster.update(parse_address(SERVER), "alice", _fill)
+    roster.update(parse_address("work.example:9"), "al", lambda known: known.add_person("boss", "here"))
 
 
 def _fill(known: roster.Roster) -> None:
     now = int(time.time())
-    known.saw("bert", "gone", now - 3 * 3600)
-    known.saw("bea", "away")
-    known.saw("bob", "here")
-    known.saw("bo$(id)", "here")
-    known.saw("back\\slash", "here", now - 3 * 86400)
-    known.saw("it's!", "here")
-    known.saw("Zoë")
-    known.heard_of("#ops")
+    known.add_person("bert", "gone", now - 3 * 3600)
+    known.add_person("bea", "away")
+    known.add_person("bob", "here")
+    known.add_person("bo$(id)", "here")
+    known.add_person("back\\slash", "here", now - 3 * 86400)
+    known.add_person("it's!", "here")
+    known.add_person("Zoë")
+    known.add_room("#ops")
 
 
 def zsh(*words: str) -> list[str]:

@@ -88,7 +88,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if shutil.which(request.param) is None:
         pytest.skip(f"there is no {request.param} here")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    roster.note(parse_address(SERVER), "alice", _fill)
+    roster.update(parse_address(SERVER), "alice", _fill)
     running = Shell(request.param, tmp_path)
     with running.terminal:
         running.prompts()
@@ -97,8 +97,8 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def _fill(known: roster.Roster) -> None:
     for name, state in (("bob", "here"), ("carol", "away"), (_NASTY, "here")):
-        known.saw(name, state)
-    known.heard_of("#ops")
+        known.add_person(name, state)
+    known.add_room("#ops")
 
 
 def test_tab_completes_commands_options_people_and_rooms(shell: Shell) -> None:

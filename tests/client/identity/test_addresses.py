@@ -37,8 +37,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def keep_all(server: Address) -> None:
     """Keep something of each kind."""
-    roster.note(server, "alice", lambda known: known.saw("bob", "here"))
-    unread.keep(server, "alice", 3)
+    roster.update(server, "alice", lambda known: known.add_person("bob", "here"))
+    unread.store(server, "alice", 3)
     drafts = Drafts(server, "alice")
     drafts.save({"bob": "half a line"})
     history(server).store_string("a line")
@@ -68,8 +68,8 @@ def kept(server: Address) -> set[str]:
         "history": list(history(server).load_history_strings()) == ["a line"],
     }
     try:
-        found["unread"] = unread.kept(server, "alice") == 3
-    except unread.NotKept:
+        found["unread"] = unread.load(server, "alice") == 3
+    except unread.NotCached:
         found["unread"] = False
     box = Outbox(files.outbox_directory(), server, "alice")
     found["outbox"] = [message.text for message in box.waiting] == ["hi"]

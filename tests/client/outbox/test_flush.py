@@ -85,7 +85,7 @@ def test_who_only_asks_does_not_wait_for_another_who_sends(server: ThreadServer)
     with server.joined("bob") as bob:
         keep(server.address, "bob", user="al")
         lock = Path(files.outbox_directory(), f".{file_prefixes(server.address, 'al')[0]}lock")
-        held = files.hold(str(lock), os.O_RDWR | os.O_CREAT)
+        held = files.lock(str(lock), os.O_RDWR | os.O_CREAT)
         assert held is not None
         Client(Login(server=server.address, user="al")).who()
         assert len(kept()) == 1

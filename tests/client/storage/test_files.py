@@ -51,8 +51,8 @@ def test_a_line_is_added_behind_a_line_without_an_end(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch(0o600)
     path.write_text("one")
-    files.append(str(path), "two")
-    files.append(str(path), "three")
+    files.append_line(str(path), "two")
+    files.append_line(str(path), "three")
     assert path.read_text() == "one\ntwo\nthree\n"
 
 
@@ -72,7 +72,7 @@ def test_what_others_may_open_is_refused_with_the_command_that_mends_it(tmp_path
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     """What is in the way is said, with a remedy."""
     (tmp_path / "chatcli").write_text("a file")
-    for use in (files.read, lambda path: files.create(path, "x"), lambda path: files.append(path, "x")):
+    for use in (files.read, lambda path: files.create(path, "x"), lambda path: files.append_line(path, "x")):
         with pytest.raises(InputError, match=r"Cannot use .*chatcli/file \(.*XDG_CONFIG_HOME"):
             use(str(tmp_path / "chatcli" / "file"))
 
@@ -83,7 +83,7 @@ def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -
     place = tmp_path / "state" / "chatcli" / "outbox"
     before = os.umask(umask)
     try:
-        files.write(str(place / "file"), "text")
+        files.atomic_write(str(place / "file"), "text")
     finally:
         os.umask(before)
     for level in (place, place.parent, place.parent.parent):
@@ -99,4 +99,4 @@ def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
     else:
         theirs = Path("/")
     with pytest.raises(InputError, match=r"belongs to another user \(uid \d+\): run chatcli as that user"):
-        files.write(str(theirs / "file"), "text")
+        files.atomic_write(str(theirs / "file"), "text")

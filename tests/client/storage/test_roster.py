@@ -29,23 +29,23 @@ def noted(**people: str) -> roster.Roster:
 
     def saw(known: roster.Roster) -> None:
         for name, where in people.items():
-            known.saw(name, where)
+            known.add_person(name, where)
 
-    roster.note(SERVER, "alice", saw)
+    roster.update(SERVER, "alice", saw)
     return roster.load(SERVER, "alice")
 
 
 def test_what_is_noted_is_known_the_next_time_to_the_same_user_only(state: Path) -> None:
     """A plain text, for nobody else to read, one for each server and user, however these are written."""
     noted(bob="here", carol="away")
-    roster.note(SERVER, "Alice", lambda known: known.heard_of("#ops"))
+    roster.update(SERVER, "Alice", lambda known: known.add_room("#ops"))
     known = roster.load(SERVER, "ALICE")
     assert [(one.name, one.state) for one in known.people()] == [("carol", "away"), ("bob", "here")]
     assert [room.name for room in known.rooms()] == ["#ops"]
     assert roster.load(SERVER, "bob").people() == roster.load(Address("chat.example", 8), "alice").people() == []
     (path,) = (state / "roster").iterdir()
     assert (path.name, path.stat().st_mode & 0o777) == ("alice@chat.example:7", 0o600)
-    assert cache.places("roster") == [("chat.example:7", "alice")]
+    assert cache.entries_of("roster") == [("chat.example:7", "alice")]
 
 
 def test_someone_is_where_they_were_seen_last() -> None:
@@ -53,10 +53,10 @@ def test_someone_is_where_they_were_seen_last() -> None:
     noted(bob="here", carol="here")
 
     def carol_is_here(known: roster.Roster) -> None:
-        known.everyone_here(["Carol"])
-        known.saw("carol")
+        known.set_present(["Carol"])
+        known.add_person("carol")
 
-    roster.note(SERVER, "alice", carol_is_here)
+    roster.update(SERVER, "alice", carol_is_here)
     states = {one.name: one.state for one in roster.load(SERVER, "alice").people()}
     assert states == {"bob": "gone", "carol": "here"}
 
@@ -85,7 +85,7 @@ def test_ones_own_rooms_are_kept_whatever_others_there_are() -> None:
 def test_what_cannot_be_a_name_is_not_taken(name: str) -> None:
     """Not from a server, and not from the file."""
     known = noted(**{name: "here"})
-    known.heard_of(f"#{name}")
+    known.add_room(f"#{name}")
     assert known.people() == known.rooms() == []
     known = roster.Roster(f"@{name}\there\t1\n#{name}\t\t1\n")
     assert {one.name for one in (*known.people(), *known.rooms())} <= {"a", "#a"}  # what stands before a tab
@@ -120,7 +120,7 @@ def test_what_is_no_file_is_passed_over(state: Path, make: Callable[[Path], None
     make(state / "roster" / name)
     known = noted(bob="here")
     assert bool(known.people()) == (make is os.mkfifo)  # a directory stays where it is
-    assert [place[1] for place in cache.places("roster")] == ["alice"]
+    assert [place[1] for place in cache.entries_of("roster")] == ["alice"]
 
 
 def test_where_nothing_can_be_written_nothing_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,13 +130,13 @@ def test_where_nothing_can_be_written_nothing_is_raised(tmp_path: Path, monkeypa
     monkeypatch.setenv("XDG_STATE_HOME", "")
     monkeypatch.setenv("HOME", "nowhere")
     assert noted(bob="here").people() == []
-    assert cache.places("roster") == []
+    assert cache.entries_of("roster") == []
 
 
 def test_names_of_files_are_told_apart(state: Path) -> None:
     """Whatever is in a name, it stays in the directory, and no two share a file."""
     names = ["../../x", ".x", "a%2fb", "a/b", "ä" * 32, "x" * 300, "x" * 301]
     for name in names:
-        roster.note(SERVER, name, lambda known: known.saw("bob", "here"))
+        roster.update(SERVER, name, lambda known: known.add_person("bob", "here"))
     assert len(list((state / "roster").iterdir())) == len(names)
-    assert {user for _, user in cache.places("roster")} >= {"../../x", ".x", "a%2fb", "a/b", "ä" * 32}
+    assert {user for _, user in cache.entries_of("roster")} >= {"../../x", ".x", "a%2fb", "a/b", "ä" * 32}
