@@ -58,11 +58,18 @@ class Refused(ChatError):
 
     Attributes:
         code: the stable code of the refusal, one of :mod:`chatcli.protocol.codes`.
+        advice: the part of the sentence that names options of a command; empty if there is none.
     """
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, sentence: str, advice: str = "") -> None:
         super().__init__(sentence)
         self.code = code
+        self.advice = advice
+
+    @property
+    def reason(self) -> str:
+        """The sentence without its advice, for a person who is asked what to do."""
+        return f"{str(self).removesuffix(self.advice).rstrip(' :.')}."
 
 
 class UnknownRecipient(Refused):

@@ -39,6 +39,9 @@ def login_refusal(frame: Error | ServerBye, key_path: str = "") -> ChatError:
     """
     if frame.code == codes.UNKNOWN_USER:
         return UnknownAsker(frame.code, f"{frame.text} To ask, one must have joined or sent something before.", [])
+    if frame.code == codes.ALREADY_HERE:
+        _, colon, advice = frame.text.rpartition(": ")
+        return Refused(frame.code, frame.text, advice if colon else "")
     if frame.code != codes.NAME_TAKEN or not key_path:
         return as_exception(frame)
     return Refused(

@@ -81,8 +81,7 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
                 raise
             suggested = "" if suggested == contacts.user else suggested
             if refusal.code == codes.ALREADY_HERE:
-                # A person who is asked what to do needs no advice about options.
-                prompter.refuse(f"{str(refusal).partition(': ')[0].rstrip('.')}.")
+                prompter.refuse(refusal.reason)
                 answer = await prompter.ask(_TWICE)
             else:
                 prompter.refuse(str(refusal))
