@@ -76,13 +76,13 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            import difflib
+            from chatcli.protocol.spelling import nearest
 
             if args[0] == "help":
                 click.echo(ctx.get_help())
                 ctx.exit()
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f'Did you mean "{near[0]}"?' if near else f"There are {', '.join(COMMANDS)}."
+            near = nearest(args[0], COMMANDS)
+            hint = f'Did you mean "{near}"?' if near else f"There are {', '.join(COMMANDS)}."
             raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:

@@ -106,10 +106,10 @@ def _no_such_option(error: click.NoSuchOption) -> str:
 
 
 def _is_near(written: str, option: str) -> bool:
-    import difflib
+    from chatcli.protocol.spelling import nearest
 
     written, option = written.lstrip("-"), option.lstrip("-")
-    return option.startswith(written) or difflib.SequenceMatcher(None, written, option).ratio() >= _CLOSE
+    return option.startswith(written) or bool(nearest(written, [option], _CLOSE))
 
 
 def _metavar(argument: click.Argument) -> str:

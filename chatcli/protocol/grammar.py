@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import textwrap
 import unicodedata
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatcli.protocol.names import is_room
+from chatcli.protocol.spelling import nearest
 
 
 class Say(NamedTuple):
@@ -176,7 +176,7 @@ _SAID: Final = frozenset({"say", "reply", "msg", "me"})  # commands that say a t
 #: The meaning of a text without a recipient.
 NO_RECIPIENT: Final = Unclear('To whom? Write "name: text" or "#room: text". Type "help" for more.', is_text=True)
 _WIDTH: Final = 80  # columns, for help
-_NEAR: Final = 0.75  # of 1, for a word to pass for a slip of the finger
+_SIMILAR: Final = 0.75  # of 1, for a word to be a misspelt command
 
 
 def help_lines() -> list[str]:
@@ -398,7 +398,7 @@ def resembled_command(line: str, known: Callable[[str], bool] = lambda _: False)
 def _near_bare(word: str) -> str:
     """Return the nearest of the commands that need no slash; empty if none is near."""
     bare = [one for one, row in _ROWS.items() if row.bare]
-    return next(iter(difflib.get_close_matches(word, bare, n=1, cutoff=_NEAR)), "")
+    return nearest(word, bare, _SIMILAR)
 
 
 def _command(line: str, prefix: str) -> Command | Unclear:
@@ -417,6 +417,6 @@ def _command(line: str, prefix: str) -> Command | Unclear:
 def _unknown(line: str, prefix: str) -> Unclear:
     # Nobody is to send someone away by a slip of the finger.
     harmless = [word for word, row in _ROWS.items() if not row.rules]
-    near = difflib.get_close_matches(line.casefold(), harmless, n=1, cutoff=_NEAR)
-    hint = f'Did you mean "{prefix}{near[0]}"?' if near else 'Type "help" to see what there is.'
+    near = nearest(line.casefold(), harmless, _SIMILAR)
+    hint = f'Did you mean "{prefix}{near}"?' if near else 'Type "help" to see what there is.'
     return Unclear(f'There is no command "{prefix}{line}". {hint}')

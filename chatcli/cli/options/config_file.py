@@ -151,7 +151,7 @@ class Reader:
 
 def hint(word: str, known: list[str]) -> str:
     """Return the known word that is nearest to ``word``, or all of them, as a sentence."""
-    import difflib
+    from chatcli.protocol.spelling import nearest
 
-    near = difflib.get_close_matches(word, known, n=1)
-    return f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(known) or 'none'}."
+    near = nearest(word, known)
+    return f'Did you mean "{near}"?' if near else f"There are: {', '.join(known) or 'none'}."

@@ -133,11 +133,11 @@ def _with_value(word: str, option: click.Parameter, rest: deque[str], ctx: click
 
 def _is_nearly(name: str, options: list[str]) -> bool:
     """Return whether a word is a mistyped option rather than a text."""
-    import difflib
+    from chatcli.protocol.spelling import nearest
 
     if name in ELSEWHERE:
         return True
-    return " " not in name and name.startswith("--") and bool(difflib.get_close_matches(name, options, 1, _CLOSE))
+    return " " not in name and name.startswith("--") and bool(nearest(name, options, _CLOSE))
 
 
 def _refuse_texts(ctx: click.Context, to: Sequence[str], text: str | None) -> None:
