@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ from tests import disks
 disks.use_memory()
 
 from tests.support import CONFIGURATION, ThreadServer  # noqa: E402 (it makes a directory)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers a core: half of a test's time is waiting for processes, terminals and disks."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)

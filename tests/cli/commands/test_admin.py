@@ -160,8 +160,8 @@ def test_users_stand_in_columns_on_a_terminal(server: ThreadServer, data: Path) 
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (["kick", "nobody"], 3, 'Nobody called "nobody" was ever here.'),
-        (["mute", "alcie"], 3, "Did you mean alice?"),
+        (["kick", "nobody"], 3, 'Nobody called "nobody" was ever here'),
+        (["mute", "alcie"], 3, "did you mean alice?"),
         (["release", "\x1b[2J"], 3, "␛[2J"),
         (["ban", "a b"], 4, "no spaces"),
         (["mute", "alice", "--for", "2x"], 2, "is not a length of time"),

@@ -102,7 +102,7 @@ def test_whoever_was_never_here_is_told_so(server: ThreadServer) -> None:
     """A question needs a name; a name that nobody has is not made known by asking."""
     done = chatcli("rooms", "--user", "spy", "--server", str(server.address))
     assert (done.returncode, done.stdout) == (3, "")
-    assert "Nobody called spy was ever here" in done.stderr
+    assert 'Nobody called "spy" was ever here' in done.stderr
     done = chatcli("rooms", "--server", str(server.address))
     assert "--user" in done.stderr
 

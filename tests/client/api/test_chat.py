@@ -51,7 +51,7 @@ def known(server: ThreadServer, name: str) -> Callable[[], object]:
 
 def test_the_page_has_three_programs_of_which_each_is_short() -> None:
     """Ten lines make a bot."""
-    assert list(PROGRAMS) == ["An echo", "Tell of a build", "Page who is on call"]
+    assert list(PROGRAMS) == ["An echo", "Report a build", "Page the people on call"]
     inner = PROGRAMS["An echo"].split("async def main")[1]
     assert len([line for line in inner.splitlines() if line.strip()]) <= 10
 
@@ -82,10 +82,10 @@ def test_a_build_is_told_of(server: ThreadServer, tmp_path: Path) -> None:
     """With the outcome on standard output, or a sentence and a status."""
     with server.joined("bob") as bob:
         bob.enters("#builds")
-        told = start("Tell of a build", server, tmp_path, CI_JOB_NAME="tests", CI_JOB_STATUS="failed")
+        told = start("Report a build", server, tmp_path, CI_JOB_NAME="tests", CI_JOB_STATUS="failed")
         assert told.communicate(timeout=DEADLINE) == ("delivered\n", "")
         bob.hears("message", text="tests: failed", to="#builds", **{"from": "ci"})
-    told = start("Tell of a build", server, tmp_path, CHATCLI_SERVER="127.0.0.1:1")
+    told = start("Report a build", server, tmp_path, CHATCLI_SERVER="127.0.0.1:1")
     out, err = told.communicate(timeout=DEADLINE)
     assert (told.returncode, out, err.startswith("nobody was told: No server answers")) == (1, "", True)
 
@@ -94,7 +94,7 @@ def test_who_is_on_call_is_paged(server: ThreadServer, tmp_path: Path) -> None:
     """Of a page in the room, and of nothing else, each of them once; also of one that came while it was down."""
     server.joined("bob").hang_up()
     with server.joined("alice") as alice, server.joined("cid", "send") as cid:
-        pager = start("Page who is on call", server, tmp_path, CHATCLI_USER="pager")
+        pager = start("Page the people on call", server, tmp_path, CHATCLI_USER="pager")
         eventually(known(server, "pager"))
         eventually(lambda: cid.asks("rooms")["rooms"])
         for text in ("all is well", "page: db2 is on fire"):
@@ -104,7 +104,7 @@ def test_who_is_on_call_is_paged(server: ThreadServer, tmp_path: Path) -> None:
         stop(pager)
         cid.sends("#alerts", "page again")
         cid.hears("sent")
-        pager = start("Page who is on call", server, tmp_path, CHATCLI_USER="pager")
+        pager = start("Page the people on call", server, tmp_path, CHATCLI_USER="pager")
         heard = alice.hears("message")["text"]
         if "(again?)" in heard:  # it was ended before it could note that it had paged everyone
             heard = alice.hears("message")["text"]
