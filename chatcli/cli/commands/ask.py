@@ -10,16 +10,15 @@ import click
 
 from chatcli.cli.exit_status import DECLINED, NOT_IN_TIME
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
+from chatcli.cli.options.shared import Account, in_use, json_option, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
 from chatcli.cli.output.streams import flush, give_up, note, warn
 from chatcli.errors import InputError, ProtocolError
-from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chatcli.client.identity.trust import Trust
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.questions import Reply
     from chatcli.protocol.frames import Message, Send, Sent
 
@@ -58,9 +57,7 @@ def command(
     choices: tuple[str, ...],
     timeout: int,
     as_json: bool,
-    user: str | None,
-    server: Address,
-    trust: Trust,
+    account: Account,
 ) -> None:
     """Ask QUESTION of the person TO, or in the room TO, and wait for the answer.
 
@@ -95,8 +92,8 @@ def command(
     if not text.strip():
         raise click.UsageError("There is no question to ask.")
     asked = Send(new_id(), to, text, choices=list(choices), seconds=timeout)
-    with naming(user) as name:
-        reply = _ask(server, name, asked, trust)
+    with account.login() as login:
+        reply = _ask(login, asked)
     if reply.message is None:
         warn(_no_answer(to, timeout, reply))
         click.get_current_context().exit(NOT_IN_TIME)
@@ -122,9 +119,8 @@ def _check(choices: Sequence[str], timeout: int) -> None:
         raise click.UsageError(f"--timeout: a question can be open for {MAX_OPEN // 86_400}d at most.")
 
 
-def _ask(server: Address, user: str, question: Send, trust: Trust) -> Reply:
+def _ask(login: Login, question: Send) -> Reply:
     """Ask and wait; a question that is there when somebody interrupts the waiting is withdrawn."""
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.questions import ask
 
     def stored(sent: Sent) -> None:
@@ -139,7 +135,6 @@ def _ask(server: Address, user: str, question: Send, trust: Trust) -> Reply:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, lambda number, _: sys.exit(128 + number))
-    login = Login(server=server, user=user, trust=trust)
     return ask(login, question, on_stored=stored, on_withdrawn=withdrawn)
 
 
@@ -179,7 +174,16 @@ def _tell(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool
     answer = None if choice is None else choices[choice]
     try:
         if as_json:
-            print_json(Answer(answer, choice, message.sender, message.seq, moment(message.at), sent.seq))
+            print_json(
+                Answer(
+                    answer=answer,
+                    choice=choice,
+                    by=message.sender,
+                    seq=message.seq,
+                    at=moment(message.at),
+                    question=sent.seq,
+                )
+            )
         elif answer is not None:
             click.echo(answer)
         flush()

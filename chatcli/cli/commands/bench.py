@@ -8,19 +8,18 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 import click
 from click.core import ParameterSource
 
-from chatcli.cli.options.shared import json_option, server_options
+from chatcli.cli.options.shared import Account, as_record, json_option, server_options
 from chatcli.cli.options.types import LapseType
 from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.bench.plan import Load, Server
+    from chatcli.bench.plan import Load, Scenario, Server
     from chatcli.bench.workers import Outcome
-    from chatcli.client.identity.trust import Trust
 
 #: As :data:`chatcli.bench.plan.SCENARIOS`, which is not imported for --help and for completion.
 SCENARIOS: Final = ("pairs", "room", "paced", "idle", "connect", "catch-up")
@@ -35,6 +34,23 @@ _BELONGS_TO: Final = {
 }
 _SPEAKERS: Final = 4
 _TIMEOUT: Final = 10.0  # seconds to reach a server
+
+
+class BenchOptions(NamedTuple):
+    """The options of ``chatcli bench``; see ``--help``."""
+
+    scenarios: tuple[str, ...]
+    duration: float
+    clients: int | None
+    window: int | None
+    speakers: int | None
+    rate: int
+    text: int
+    messages: int
+    tls: bool
+    yes: bool
+    compare: IO[str] | None
+    as_json: bool
 
 
 @click.command("bench")
@@ -88,16 +104,8 @@ _TIMEOUT: Final = 10.0  # seconds to reach a server
     "server_cpu, generator_cpu, workers, limited, memory, memory_each."
 )
 @server_options
-def command(
-    scenarios: tuple[str, ...],
-    compare: IO[str] | None,
-    tls: bool,
-    yes: bool,
-    as_json: bool,
-    server: Address,
-    trust: Trust,
-    **wanted: Any,  # noqa: ANN401 (what is asked of the server)
-) -> None:
+@as_record(BenchOptions, conflicts=[("--compare", "--json")])
+def command(options: BenchOptions, account: Account) -> None:
     """Measure what a server holds: messages a second, how long they take, memory and CPU.
 
     Unless told otherwise with --server or --at, it starts a server of its own in a temporary directory (of TMPDIR,
@@ -127,17 +135,17 @@ def command(
     """
     from chatcli.cli.output import bench_report
 
-    if compare is not None and as_json:
-        raise click.UsageError("--compare shows ratios to people: leave --json away.")
-    earlier = bench_report.read_earlier(compare) if compare is not None else None
-    loads = _loads(scenarios, wanted)
+    earlier = bench_report.read_earlier(options.compare) if options.compare is not None else None
+    loads = _loads(options)
     own = not _server_was_named(click.get_current_context())
-    if tls and not own:
-        raise click.UsageError("--tls is for the throw-away server: another one is spoken to as its address wants it.")
-    target = None if own else _reach(server, trust, loads, agreed=yes)
+    if options.tls and not own:
+        raise click.UsageError(
+            "--tls is for the server that bench starts: another one is used as its address wants it."
+        )
+    target = None if own else _reach(account, loads, agreed=options.yes)
     with _ending_on_signals():
         for load in loads:
-            bench_report.show(_run(load, target, tls=tls), earlier, as_json=as_json, own=own)
+            bench_report.show(_run(load, target, tls=options.tls), earlier, as_json=options.as_json, own=own)
 
 
 def _describe_server_options() -> None:
@@ -152,33 +160,46 @@ def _describe_server_options() -> None:
 _describe_server_options()
 
 
-def _loads(scenarios: Sequence[str], wanted: dict[str, Any]) -> list[Load]:
+def _loads(options: BenchOptions) -> list[Load]:
     from chatcli.bench import plan
 
-    found = [one for one in plan.SCENARIOS if one in scenarios or "all" in scenarios]
-    _refuse_what_is_for_others(found)
-    loads = []
-    for scenario in found:
-        clients = wanted["clients"] or plan.CLIENTS[scenario]
-        if scenario == "catch-up":
-            clients = 1
-        if scenario == "room" and clients < 2:
-            raise click.UsageError("--clients: a room where somebody hears something has 2 members at least.")
-        window = wanted["window"] or plan.WINDOWS.get(scenario, 1)
-        speakers = wanted["speakers"] or max(min(_SPEAKERS, clients - 1), 1)
-        if scenario == "room" and speakers > clients:
-            raise click.UsageError(f"--speakers: the room has {clients} members, and {speakers} cannot speak in it.")
-        numbers = (wanted[name] for name in ("rate", "text", "messages", "duration"))
-        loads.append(plan.Load(scenario, clients, window, speakers, *numbers))
-    return loads
+    scenarios = [one for one in plan.SCENARIOS if one in options.scenarios or "all" in options.scenarios]
+    _refuse_options_of_others(scenarios)
+    return [_load(scenario, options) for scenario in scenarios]
 
 
-def _refuse_what_is_for_others(scenarios: Sequence[str]) -> None:
+def _load(scenario: Scenario, options: BenchOptions) -> Load:
+    """Return the load of one scenario.
+
+    Raises:
+        click.UsageError: the numbers do not fit together.
+    """
+    from chatcli.bench import plan
+
+    clients = 1 if scenario == "catch-up" else options.clients or plan.CLIENTS[scenario]
+    if scenario == "room" and clients < 2:
+        raise click.UsageError("--clients: a room where somebody hears something has 2 members at least.")
+    speakers = options.speakers or max(min(_SPEAKERS, clients - 1), 1)
+    if scenario == "room" and speakers > clients:
+        raise click.UsageError(f"--speakers: the room has {clients} members, and {speakers} cannot speak in it.")
+    return plan.Load(
+        scenario=scenario,
+        clients=clients,
+        window=options.window or plan.WINDOWS.get(scenario, 1),
+        speakers=speakers,
+        rate=options.rate,
+        text=options.text,
+        messages=options.messages,
+        seconds=options.duration,
+    )
+
+
+def _refuse_options_of_others(scenarios: Sequence[str]) -> None:
     context = click.get_current_context()
     for name, those in _BELONGS_TO.items():
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and not set(those) & set(scenarios):
-            raise click.UsageError(f"--{name} is for {' and '.join(those)}: leave it away.")
+            raise click.UsageError(f"--{name} is for {' and '.join(those)}: drop it.")
 
 
 def _server_was_named(context: click.Context) -> bool:
@@ -187,7 +208,7 @@ def _server_was_named(context: click.Context) -> bool:
     return any(given) or context.find_root().params.get("at") is not None
 
 
-def _reach(server: Address, trust: Trust, loads: Sequence[Load], *, agreed: bool) -> Server:
+def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
     """Return how to come in, once the server is trusted and the person agrees.
 
     Raises:
@@ -201,16 +222,16 @@ def _reach(server: Address, trust: Trust, loads: Sequence[Load], *, agreed: bool
     from chatcli.client.transport.blocking import connect
     from chatcli.errors import UnknownServer
 
-    login = Login(server=server, trust=trust)
+    login = Login(server=account.server, trust=account.trust)
     try:
         opened = connect(login, time.monotonic() + _TIMEOUT)
     except UnknownServer as unknown:
-        trust.confirm(server, unknown)
+        account.trust.confirm(account.server, unknown)
         opened = connect(login, time.monotonic() + _TIMEOUT)
     with opened.socket as connection:
         host, port = connection.getpeername()[:2]
     if not agreed:
-        _ask(server, loads)
+        _ask(account.server, loads)
     return Server(host, port, bool(opened.channel.binding), opened.channel.server_key, opened.channel.binding)
 
 

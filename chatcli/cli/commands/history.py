@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import before_option, json_option, naming, seq_option, server_options, user_option
+from chatcli.cli.options.shared import Account, before_option, json_option, seq_option, server_options, user_option
 from chatcli.cli.options.types import MomentType, NameType
 from chatcli.cli.output.streams import note
-from chatcli.protocol.address import Address
-
-if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
 
 
 @click.command("history")
@@ -36,9 +30,7 @@ def command(
     since: int | None,
     show_seq: bool,
     as_json: bool,
-    user: str | None,
-    server: Address,
-    trust: Trust,
+    account: Account,
 ) -> None:
     """Print what was said between you and the person OF, or in the room OF, the oldest first. "me" is yourself.
 
@@ -51,12 +43,11 @@ def command(
     chatcli history '#ops' --since yesterday
     """
     from chatcli.cli.output.tables import on_terminal, print_messages, tell_of_older
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import History
 
-    with naming(user) as name:
-        found = Client(Login(server=server, user=name, trust=trust)).read(History(of, before, since), limit)
+    with account.login() as login:
+        found = Client(login).read(History(of, before, since), limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
     tell_of_older(found.messages, more=found.more)
     if not found.messages and on_terminal():

@@ -5,21 +5,56 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import server_options, setting_option, user_option
+from chatcli.cli.options.shared import Account, as_record, server_options, setting_option, user_option
 from chatcli.cli.options.types import RoomType, TextType
 from chatcli.protocol.address import Address, canonical
 
 if TYPE_CHECKING:
     from chatcli.client.chat.chat import Chat
+    from chatcli.client.chat.events import Clock
+    from chatcli.client.chat.greeting import Arrival
     from chatcli.client.identity.credentials import Login
-    from chatcli.client.identity.trust import Trust
-    from chatcli.client.interactive.preferences import Looks
+    from chatcli.client.interactive.preferences import Background, Color, Keys, Looks, Notify
     from chatcli.protocol.frames import Present
+
+
+class JoinOptions(NamedTuple):
+    """The options of ``chatcli join``.
+
+    Attributes:
+        host: the server's host, in place of the account's.
+        port: the server's port, in place of the account's.
+        takeover: end another session of the user's.
+        attach: join beside another session of the user's.
+        link: a code from another device of the user's.
+        invite: a code from the operator.
+        rooms: to enter at once.
+        receipts: report to others what the user has read.
+        plain: print plain lines on a terminal; None for only where it can do no more.
+        alerts: words that alert the user as the name does.
+        color, background, notify, keys, clock: as in the client's preferences.
+    """
+
+    host: str | None
+    port: int | None
+    takeover: bool
+    attach: bool
+    link: str | None
+    invite: str | None
+    rooms: tuple[str, ...]
+    receipts: bool
+    plain: bool | None
+    alerts: tuple[str, ...] | None
+    color: Color
+    background: Background
+    notify: Notify
+    keys: Keys
+    clock: Clock
 
 
 @click.command("join")
@@ -49,22 +84,8 @@ if TYPE_CHECKING:
 @setting_option("alerts")
 @setting_option("keys")
 @setting_option("clock")
-def command(
-    user: str | None,
-    server: Address,
-    trust: Trust,
-    host: str | None,
-    port: int | None,
-    takeover: bool,
-    attach: bool,
-    link: str | None,
-    invite: str | None,
-    rooms: tuple[str, ...],
-    receipts: bool,
-    plain: bool | None,
-    alerts: tuple[str, ...] | None,
-    **looks: Any,  # noqa: ANN401 (click has seen to it that they are what Looks takes)
-) -> None:
+@as_record(JoinOptions, conflicts=[("--takeover", "--attach")])
+def command(options: JoinOptions, account: Account) -> None:
     """Join the chat and talk.
 
     \b
@@ -86,44 +107,46 @@ def command(
     from chatcli.client.chat.chat import Chat
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.environment import new_id
-    from chatcli.client.identity.key import load_identity
     from chatcli.client.interactive.preferences import Looks
-    from chatcli.client.storage.files import config_directory
     from chatcli.errors import UnknownServer
-    from chatcli.protocol.keys import key_text
 
-    if takeover and attach:
-        raise click.UsageError("--takeover ends what --attach would join: give one of them.")
-    on_terminal = _on_terminal()
-    address = canonical(Address(host or server.host, port or server.port))
-    identity = load_identity(config_directory())
-    present: Present = "takeover" if takeover else "attach" if attach else "refuse"
-    arrival = Arrival(
-        key=key_text(identity.public),
+    server = canonical(Address(options.host or account.server.host, options.port or account.server.port))
+    login = Login(server=server, user=account.user or "", trust=account.trust).with_identity()
+    chat = Chat(login.user, new_id, _now, _arrival(options, login), _elapsed)
+    looks = Looks(
+        color=options.color,
+        background=options.background,
+        notify=options.notify,
+        keys=options.keys,
+        clock=options.clock,
+    )
+    talk: Callable[[Login, Chat, Looks], None] = _over_pipes
+    if _on_terminal():
+        talk = _in_plain_lines if options.plain or os.environ.get("TERM") == "dumb" else _on_screen
+    try:
+        talk(login, chat, looks)
+    except UnknownServer as unknown:
+        login.trust.confirm(server, unknown)
+        talk(login, chat, looks)
+
+
+def _arrival(options: JoinOptions, login: Login) -> Arrival:
+    from chatcli.client.chat.greeting import Arrival
+    from chatcli.client.identity.environment import new_id
+
+    present: Present = "takeover" if options.takeover else "attach" if options.attach else "refuse"
+    return Arrival(
+        key=login.hello("join").key,
         client=new_id(),
         present=present,
-        link=link or "",
-        invite=invite or "",
-        receipts=receipts,
-        rooms=rooms,
-        whole=not on_terminal,  # what reads a pipe wants everything
-        alerts=alerts or (),
+        link=options.link or "",
+        invite=options.invite or "",
+        receipts=options.receipts,
+        rooms=options.rooms,
+        whole=not _on_terminal(),  # a program that reads a pipe wants everything
+        alerts=options.alerts or (),
         scripted=sys.stdin is None or not sys.stdin.isatty(),
     )
-    chat = Chat(user or "", new_id, _now, arrival, _elapsed)
-    talk: Callable[[Login, Chat, Looks], None]
-    if not on_terminal:
-        talk = _over_pipes
-    elif plain or os.environ.get("TERM") == "dumb":
-        talk = _in_plain_lines
-    else:
-        talk = _on_screen
-    login = Login(server=address, user=user or "", trust=trust, identity=identity)
-    try:
-        talk(login, chat, Looks(**looks))
-    except UnknownServer as unknown:
-        trust.confirm(address, unknown)
-        talk(login, chat, Looks(**looks))
 
 
 def _now() -> int:
@@ -133,7 +156,7 @@ def _now() -> int:
 
 
 def _elapsed() -> float:
-    """Return the seconds since some moment, those in which the machine sleeps included where the system counts them."""
+    """Return the seconds since a fixed moment; time asleep is included if the system counts it."""
     import time
 
     clock = getattr(time, "CLOCK_BOOTTIME", None)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import click
 
-from chatcli.cli.options.resolution import login_name
-from chatcli.cli.options.shared import json_option, loudness_options, server_options, user_option
+from chatcli.cli.options.shared import Account, json_option, loudness_options, server_options, user_option
 from chatcli.cli.options.types import FingerprintType
 from chatcli.cli.output.streams import note, warn
-from chatcli.protocol.address import Address
-
-if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
 
 
 @click.group("key")
@@ -80,23 +75,22 @@ def import_(file: IO[str], force: bool) -> None:
 @json_option("code, until (RFC 3339), command (for the other device).")
 @user_option()
 @server_options
-def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+def link(as_json: bool, account: Account) -> None:
     """Print a code with which another device of yours can join under your name.
 
     The code is good for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
     """
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Link, LinkCode
     from chatcli.protocol.text import command_line, printable_line
 
-    name = user or login_name()
-    answer = Client(Login(server=server, user=name, trust=trust)).request(Link(1), LinkCode)
+    with account.login() as login:
+        answer = Client(login).request(Link(1), LinkCode)
     if isinstance(answer, LinkCode):
-        key = trust.known_key(server)
+        key = account.trust.known_key(account.server)
         pin = ("--pin", key) if key else ()
-        words = ("chatcli", "join", "--user", name, "--server", str(server), *pin, "--link", answer.code)
-        command = command_line(*words)
+        where = ("--user", account.name, "--server", str(account.server), *pin)
+        command = command_line("chatcli", "join", *where, "--link", answer.code)
         if as_json:
             from chatcli.cli.output.records import LinkCode as Record
             from chatcli.cli.output.tables import print_json
@@ -112,7 +106,7 @@ def link(as_json: bool, user: str | None, server: Address, trust: Trust) -> None
 @json_option("fingerprint, since (RFC 3339).")
 @user_option()
 @server_options
-def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+def list_(as_json: bool, account: Account) -> None:
     """List the keys that your name belongs to, the oldest first.
 
     On a terminal in columns. In a pipe parted by tabs: the fingerprint, and since when (RFC 3339).
@@ -120,13 +114,12 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
     from chatcli.cli.output.records import Key
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
     from chatcli.cli.output.times import local, moment
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.text import printable_line
 
-    login = Login(server=server, user=user or login_name(), trust=trust)
-    keys = Client(login).request(Keys(1), KeyList).keys
+    with account.login() as login:
+        keys = Client(login).request(Keys(1), KeyList).keys
     if as_json:
         for key in keys:
             print_json(Key(key.fingerprint, moment(key.since)))
@@ -141,11 +134,11 @@ def list_(as_json: bool, user: str | None, server: Address, trust: Trust) -> Non
 @click.argument("fingerprint", type=FingerprintType())
 @user_option()
 @server_options
-def revoke(fingerprint: str, user: str | None, server: Address, trust: Trust) -> None:
+def revoke(fingerprint: str, account: Account) -> None:
     """Take your name away from a key, and close what is open under it: for a device that is lost."""
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Done, Revoke
 
-    Client(Login(server=server, user=user or login_name(), trust=trust)).request(Revoke(fingerprint, 1), Done)
+    with account.login() as login:
+        Client(login).request(Revoke(fingerprint, 1), Done)
     note(f"{fingerprint} is yours no more.")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.exit_status import NOT_IN_TIME
+from chatcli.cli.listener.options import ListenOptions
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import json_option, naming, server_options, setting_option, user_option
+from chatcli.cli.options.shared import Account, as_record, json_option, server_options, setting_option, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
 from chatcli.cli.output.streams import warn
-from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
     from chatcli.client.feed.listener import Since
-    from chatcli.client.identity.trust import Trust
+    from chatcli.client.identity.credentials import Login
 
 
 _EXEC: Final = "--exec"
@@ -84,32 +84,17 @@ class _ListenCommand(click.Command):
     metavar="SEQ|TIME|last|now",
     help="Begin there: 4711, 2h, yesterday, 2026-11-22T10:00Z.  [default: last]",
 )
-@click.option("-n", "--count", type=click.IntRange(min=1), help="End after so many messages.")
+@click.option("-n", "--count", "limit", type=click.IntRange(min=1), help="End after so many messages.")
 @click.option("-t", "--timeout", type=DurationType(bare=True), help="End after this time, as in 30s or 5m.")
 @click.option("--as", "name", type=TextType("NAME"), help="Keep a position of its own under this name.")
-@click.option(_EXEC, "command_line", type=TextType("CMD"), help="Run this in the shell for each message.")
+@click.option(_EXEC, "exec_command", type=TextType("CMD"), help="Run this in the shell for each message.")
 @click.option("--join", "enter", is_flag=True, help="Enter the rooms, where you do not belong to them.")
 @json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer, replayed.")
 @setting_option("receipts")
 @user_option()
 @server_options
-def command(
-    sources: tuple[str, ...],
-    senders: tuple[str, ...],
-    places: tuple[str, ...],
-    mentions: bool,
-    since: Since,
-    count: int | None,
-    timeout: int | None,
-    name: str | None,
-    command_line: str | None,
-    enter: bool,
-    as_json: bool,
-    receipts: bool,
-    user: str | None,
-    server: Address,
-    trust: Trust,
-) -> None:
+@as_record(ListenOptions, conflicts=[(_EXEC, "--json")])
+def command(options: ListenOptions, account: Account) -> None:
     """Print what is said to you and in your rooms, as it comes, one line each.
 
     What you say to others is left out; what you say to yourself is not: a script that runs under your name may tell
@@ -146,33 +131,31 @@ def command(
     chatcli listen --in '#ops' --from ci --count 1 --timeout 10m
     chatcli listen '#ops' --as lamp --exec './blink "$CHATCLI_FROM"'
     """
-    import asyncio
+    from chatcli.errors import UnknownRecipient
 
-    from chatcli.cli.listener.run import Wish, attend
-    from chatcli.client.feed.filter import MessageFilter
-    from chatcli.client.identity.credentials import Login
-    from chatcli.client.identity.key import load_identity
-    from chatcli.client.storage.files import config_directory
-    from chatcli.errors import UnknownRecipient, UnknownServer
-
-    if command_line is not None and as_json:
-        raise click.UsageError("--exec gives the command JSON in any case: leave --json away.")
-    wanted = MessageFilter(sources, senders, places, mentions=mentions)
-    with naming(user) as own:
-        login = Login(
-            server=server, user=own, trust=trust, identity=load_identity(config_directory()), receipts=receipts
-        )
-        wish = Wish(login, wanted, since, name, command_line, as_json, count, timeout, enter)
+    with account.login() as login:
         try:
-            status = asyncio.run(attend(wish))
-        except UnknownServer as unknown:
-            trust.confirm(server, unknown)
-            status = asyncio.run(attend(wish))
+            status = _listen(login._replace(receipts=options.receipts).with_identity(), options)
         except UnknownRecipient as unknown:
             parted = click.get_current_context().meta.get(_PARTED)
             if parted is None:
                 raise
             raise click.UsageError(f"{unknown} If that is a part of the command: {_EXEC} '{parted}'.") from None
     if status == NOT_IN_TIME:
-        warn(f"Fewer than {count} messages came in time." if count != 1 else "No message came in time.")
+        limit = options.limit
+        warn(f"Fewer than {limit} messages came in time." if limit != 1 else "No message came in time.")
     click.get_current_context().exit(status)
+
+
+def _listen(login: Login, options: ListenOptions) -> int:
+    """Listen, if need be once more with a server that the user has confirmed; return the exit status."""
+    import asyncio
+
+    from chatcli.cli.listener.run import ListenRun
+    from chatcli.errors import UnknownServer
+
+    try:
+        return asyncio.run(ListenRun(login, options).run())
+    except UnknownServer as unknown:
+        login.trust.confirm(login.server, unknown)
+        return asyncio.run(ListenRun(login, options).run())

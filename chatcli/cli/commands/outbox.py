@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.core import ParameterSource
 
-from chatcli.cli.options.shared import json_option, loudness_options, server_options
+from chatcli.cli.options.shared import Account, json_option, loudness_options, server_options
 from chatcli.errors import ChatError, InputError
 from chatcli.protocol.address import Address
 
@@ -42,7 +42,7 @@ def command(context: click.Context, as_json: bool) -> None:
     if context.invoked_subcommand is None:
         _list(as_json=as_json)
     elif as_json:
-        raise click.UsageError("--json is for the list: leave it away.")
+        raise click.UsageError("--json is for the list: drop it.")
 
 
 @command.command("drop", short_help="Take messages away.")
@@ -70,7 +70,7 @@ def retry(ids: tuple[str, ...]) -> None:
 
 @command.command("send", short_help="Send what waits now.")
 @server_options
-def send(server: Address, trust: Trust) -> None:
+def send(account: Account) -> None:
     """Send what waits now, to each server of which there is something; with --server or --at, to that one alone.
 
     --pin is for the server that is named, or that is yours; that of another is taken from config.toml. The status is 5
@@ -85,6 +85,7 @@ def send(server: Address, trust: Trust) -> None:
     from chatcli.protocol.address import parse_address
     from chatcli.protocol.text import printable_line
 
+    server, trust = account.server, account.trust
     if _named():
         _recognize(server, trust)
     alone = str(addresses_of(server)[-1]) if _named() else ""

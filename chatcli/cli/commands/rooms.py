@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
+from chatcli.cli.options.shared import Account, in_use, json_option, server_options, user_option
 from chatcli.cli.output.streams import note
-from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
     from chatcli.protocol.frames import RoomInfo
 
 _HEADINGS: Final = ("name", "kind", "you", "members", "topic", "last message")
@@ -24,7 +22,7 @@ _TOPIC: Final = 24  # columns of it in a table
 @json_option("room, kind, members, topic, owners, joined, invited, last (a message as of history, or null).")
 @user_option()
 @server_options
-def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+def command(as_json: bool, account: Account) -> None:
     """List the rooms that you may see: name, kind, members, topic, and what was last said there.
 
     On a terminal in columns, fewer where it is narrow. In a pipe parted by tabs, and of the last message the time
@@ -32,14 +30,13 @@ def command(as_json: bool, user: str | None, server: Address, trust: Trust) -> N
     """
     from chatcli.cli.output.records import of_room
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.client.oneshot.pages import RoomPages
     from chatcli.protocol.frames import RoomList
 
-    with naming(user) as name:
+    with account.login() as login:
         pages = RoomPages()
-        client = Client(Login(server=server, user=name, trust=trust))
+        client = Client(login)
         while pages.add(client.request(pages.next_request(), RoomList)):
             pass
     rooms = pages.rooms

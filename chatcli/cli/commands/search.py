@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import before_option, json_option, naming, seq_option, server_options, user_option
+from chatcli.cli.options.shared import Account, before_option, json_option, seq_option, server_options, user_option
 from chatcli.cli.options.types import NameType, TextType
 from chatcli.cli.output.streams import note
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
     from chatcli.protocol.frames import Search
 
 
@@ -50,9 +48,7 @@ def command(
     before: int | None,
     show_seq: bool,
     as_json: bool,
-    user: str | None,
-    server: Address,
-    trust: Trust,
+    account: Account,
 ) -> None:
     """Find messages that have all of these WORDS, the newest first, among all that you may read.
 
@@ -70,12 +66,11 @@ def command(
     chatcli search '"disk full"' 'deploy*' --in '#ops' --from bob
     """
     from chatcli.cli.output.tables import print_messages, tell_of_older
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
 
     question = _question(" ".join(words), where, sender, before)
-    with naming(user) as name:
-        found = Client(Login(server=server, user=name, trust=trust)).read(question, limit)
+    with account.login() as login:
+        found = Client(login).read(question, limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
     tell_of_older(found.messages, more=found.more)
     if not found.messages:

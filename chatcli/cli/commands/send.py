@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import MessageCommand, OptionalWord
-from chatcli.cli.options.shared import json_option, server_options, user_option
+from chatcli.cli.options.shared import Account, as_record, json_option, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, SeqType, TextType
-from chatcli.cli.output.streams import quiet
-from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
     from chatcli.protocol.frames import Send
 
-_TIMEOUT = 30  # seconds
+_TIMEOUT: Final = 30  # seconds
+_ONLY_ONE: Final = ("--wait", "--code", "--reply-to")  # options for one message, not for lines
+
+
+class SendOptions(NamedTuple):
+    """The options of ``chatcli send``.
+
+    Attributes:
+        to: the recipients, each word with one or several names.
+        text: the text; None with ``lines``.
+        lines: send each line of standard input.
+        code: send the text as a block.
+        re: the message to answer, by its place in the log.
+        wait: wait until the message was shown.
+        timeout: seconds to wait; None if that was not given.
+        spool: store messages that the server cannot accept now.
+        as_json: print records instead of words.
+    """
+
+    to: tuple[str, ...]
+    text: str | None
+    lines: bool
+    code: bool
+    re: int | None
+    wait: str | None
+    timeout: int | None
+    spool: bool
+    as_json: bool
 
 
 @click.command("send", cls=MessageCommand)
@@ -45,20 +69,8 @@ _TIMEOUT = 30  # seconds
 @json_option("to, outcome, id, seq, at (RFC 3339), error (code and text, or null), status.")
 @user_option()
 @server_options
-def command(
-    to: tuple[str, ...],
-    text: str | None,
-    lines: bool,
-    code: bool,
-    re: int | None,
-    wait: str | None,
-    timeout: int | None,
-    spool: bool,
-    as_json: bool,
-    user: str | None,
-    server: Address,
-    trust: Trust,
-) -> None:
+@as_record(SendOptions, conflicts=[("--spool", "--wait"), *(("--lines", other) for other in _ONLY_ONE)])
+def command(options: SendOptions, account: Account) -> None:
     """Send TEXT to the people and rooms TO, and leave.
 
     With "-" as TEXT, the text is read from standard input. One that begins with a dash may stand behind "--" as well,
@@ -91,23 +103,23 @@ def command(
     chatcli send bob "db2 is on fire" --timeout 5m || call-bob
     tail -f server.log | chatcli send --lines '#ops'
     """
+    if options.spool and options.timeout and not options.lines:
+        raise click.UsageError("--spool excludes --timeout, unless --lines is given: drop one of them.")
+    recipients = _recipients(options.to)
+    if options.re is not None and len(recipients) > 1:
+        raise click.UsageError("--reply-to answers one message of one conversation: name one recipient.")
+    if options.lines:
+        from chatcli.cli.delivery.lines import send_lines
+
+        send_lines(
+            account, recipients, timeout=options.timeout or _TIMEOUT, spool=options.spool, as_json=options.as_json
+        )
+        return
     from chatcli.cli.delivery.messages import deliver
 
-    if spool and (wait or (timeout and not lines)):
-        raise click.UsageError("--spool does not wait for the server, and --wait does: give one of them.")
-    if lines and (wait or code or re is not None):
-        raise click.UsageError("--lines goes neither with --wait nor with --code or --reply-to.")
-    recipients = _recipients(to)
-    if re is not None and len(recipients) > 1:
-        raise click.UsageError("--reply-to answers one message of one conversation: name one recipient.")
-    if lines:
-        from chatcli.cli.delivery.lines import pipe
-
-        pipe(server, user, recipients, timeout or _TIMEOUT, trust, spool=spool, as_json=as_json)
-        return
-    messages = _messages(recipients, text or "", re, code=code)
-    waiting = timeout or (_TIMEOUT if wait else None)
-    deliver(server, user, messages, trust, waiting, spool=spool, as_json=as_json, quiet=quiet())
+    messages = _messages(recipients, options)
+    timeout = options.timeout or (_TIMEOUT if options.wait else None)
+    deliver(account, messages, timeout=timeout, spool=options.spool, as_json=options.as_json)
 
 
 def _recipients(to: tuple[str, ...]) -> list[str]:
@@ -125,19 +137,20 @@ def _recipients(to: tuple[str, ...]) -> list[str]:
     return list(found.values())
 
 
-def _messages(recipients: list[str], text: str, re: int | None, *, code: bool) -> list[Send]:
+def _messages(recipients: list[str], options: SendOptions) -> list[Send]:
     from chatcli.client.identity.environment import new_id
     from chatcli.protocol.frames import Send
 
+    text = options.text or ""
     if text == "-":
         from chatcli.cli.output.stdin import read_text
 
         text = read_text("message")
     if not text.strip():
         raise click.UsageError("There is no text to send.")
-    if code:
+    if options.code:
         text = _block(text)
-    return [Send(new_id(), to, text, re) for to in recipients]
+    return [Send(new_id(), to, text, options.re) for to in recipients]
 
 
 def _block(text: str) -> str:

@@ -2,165 +2,133 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
+
+from chatcli.cli.options import candidates
+from chatcli.cli.options.shared import Decorated, as_record
+from chatcli.cli.options.types import DurationType, TextType
+from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 
 if TYPE_CHECKING:
     from time import struct_time
 
     from chatcli.server.app import Serving, Settings
-
-from chatcli.cli.options import candidates
-from chatcli.cli.options.types import DurationType, TextType
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
+    from chatcli.server.limits import Limits
 
 #: As :data:`chatcli.protocol.frames.MAX_TEXT`, which is not imported for --help and for completion.
-MAX_TEXT = 32 * 1024
-_MAX_TEXT_ALLOWED = 1024 * 1024
-_LAST_LINES = 1.0  # seconds for what was logged last to be written
+MAX_TEXT: Final = 32 * 1024
+_MAX_TEXT_ALLOWED: Final = 1024 * 1024
+_LAST_LINES: Final = 1.0  # seconds for the last lines of the log to be written
+
+
+class ServeOptions(NamedTuple):
+    """The options of ``chatcli serve``; see ``--help``, and :class:`chatcli.server.limits.Limits`."""
+
+    hosts: tuple[str, ...]
+    port: int
+    data: str | None
+    log_level: str
+    max_text: int
+    keep: int | None
+    max_connections: int
+    access: Literal["open", "invite"]
+    message_rate: int
+    message_burst: int
+    address_connections: int
+    address_failures: int
+    address_names: int
+    tls_cert: str | None
+    tls_key: str | None
+    insecure: bool
+
+
+def _option(*names: str, default: object = None, **attributes: Any) -> Callable[[Decorated], Decorated]:  # noqa: ANN401
+    """Return a decorator that adds an option whose help shows its default and its variable."""
+    return click.option(*names, default=default, show_default=default is not None, show_envvar=True, **attributes)
 
 
 @click.command("serve", context_settings={"auto_envvar_prefix": "CHATCLI_SERVE"})
-@click.option(
+@_option(
     "--host",
     "hosts",
     multiple=True,
     default=(DEFAULT_HOST,),
-    show_default=True,
-    show_envvar=True,
     envvar="CHATCLI_SERVE_HOST",
     help="Address to listen on, or a name of one; may be given several times.",
 )
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    show_envvar=True,
-    help="Port to listen on; 0 picks a free one.",
-)
-@click.option(
+@_option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, help="Port to listen on; 0 picks a free one.")
+@_option(
     "--data",
     type=TextType("DIR"),
     shell_complete=candidates.directories,
-    show_envvar=True,
     help="Directory of the log.  [default: chatcli in the user's data directory]",
 )
-@click.option(
+@_option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     default="warning",
-    show_default=True,
-    show_envvar=True,
     help="What is logged on standard error.",
 )
-@click.option(
-    "--max-text",
-    type=click.IntRange(1, _MAX_TEXT_ALLOWED),
-    default=MAX_TEXT,
-    show_default=True,
-    show_envvar=True,
-    help="Bytes of text in one message.",
+@_option(
+    "--max-text", type=click.IntRange(1, _MAX_TEXT_ALLOWED), default=MAX_TEXT, help="Bytes of text in one message."
 )
-@click.option(
+@_option(
     "--keep",
     type=DurationType(),
-    show_envvar=True,
     help="How long messages are kept, as in 30d or 12w; then they are deleted. The units are s, m (minutes), h, d"
     " and w.  [default: for ever]",
 )
-@click.option(
-    "--max-connections",
-    type=click.IntRange(1),
-    default=10_000,
-    show_default=True,
-    show_envvar=True,
-    help="Connections open at once.",
-)
-@click.option(
+@_option("--max-connections", type=click.IntRange(1), default=10_000, help="Connections open at once.")
+@_option(
     "--access",
     type=click.Choice(["open", "invite"]),
     default="open",
-    show_default=True,
-    show_envvar=True,
     help='Who may take a free name: anyone, or those with an invitation from "chatcli admin invite".',
 )
-@click.option(
+@_option(
     "--message-rate",
     type=click.IntRange(0),
     default=500,
-    show_default=True,
-    show_envvar=True,
-    help="Messages a second from one connection in the long run; whoever says more is read more slowly. 0: any number.",
+    help="Messages a second from one connection in the long run; a faster one is read more slowly. 0: no limit.",
 )
-@click.option(
+@_option(
     "--message-burst",
     type=click.IntRange(1),
     default=20_000,
-    show_default=True,
-    show_envvar=True,
     help="Messages from one connection that may come at once before --message-rate counts.",
 )
-@click.option(
+@_option(
     "--address-connections",
     type=click.IntRange(1),
     default=500,
-    show_default=True,
-    show_envvar=True,
-    help="Connections open at once from one address; like the next two, this machine's own are exempt.",
+    help="Connections open at once from one address; like the next two, not for this machine's own.",
 )
-@click.option(
+@_option(
     "--address-failures",
     type=click.IntRange(1),
     default=20,
-    show_default=True,
-    show_envvar=True,
     help="Wrong proofs and codes from one address in a minute.",
 )
-@click.option(
-    "--address-names",
-    type=click.IntRange(1),
-    default=200,
-    show_default=True,
-    show_envvar=True,
-    help="New names from one address in an hour.",
-)
-@click.option(
+@_option("--address-names", type=click.IntRange(1), default=200, help="New names from one address in an hour.")
+@_option(
     "--tls-cert",
     type=click.Path(),
     metavar="FILE",
-    show_envvar=True,
-    help="Certificate of your own, in PEM, with those that lead to its authority behind it; SIGHUP reads it again."
+    help="Certificate of your own, in PEM, followed by those that lead to its authority; SIGHUP reads it again."
     "  [default: one that the server makes]",
 )
-@click.option(
-    "--tls-key",
-    type=click.Path(),
-    metavar="FILE",
-    show_envvar=True,
-    help="The key of --tls-cert, in PEM.",
-)
-@click.option(
+@_option("--tls-key", type=click.Path(), metavar="FILE", help="The key of --tls-cert, in PEM.")
+@_option(
     "--insecure",
     is_flag=True,
-    show_envvar=True,
-    help="Take connections without TLS from other machines too. Everyone on the way can then read and alter what is"
+    help="Accept connections without TLS from other machines too. Everyone on the way can then read and alter what is"
     " said over them.",
 )
-def command(
-    hosts: tuple[str, ...],
-    port: int,
-    data: str | None,
-    log_level: str,
-    max_text: int,
-    keep: int | None,
-    max_connections: int,
-    tls_cert: str | None,
-    tls_key: str | None,
-    insecure: bool,
-    **allowances: int | str,
-) -> None:
+@as_record(ServeOptions)
+def command(options: ServeOptions) -> None:
     """Run a chat server until Ctrl-C or SIGTERM.
 
     Listens on this machine only, unless told otherwise with --host: "--host 0.0.0.0" takes connections from the
@@ -171,28 +139,56 @@ def command(
     data directory, and whose fingerprint it prints.
     """
     import logging
-    from pathlib import Path
 
-    from chatcli.cli.environment import default_directory
     from chatcli.cli.output.server_log import LogOutput
     from chatcli.server import app
-    from chatcli.server.limits import Limits
 
     output = LogOutput()
     form = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     form.converter = _local_time
     output.setFormatter(form)
-    logging.basicConfig(level=log_level.upper(), handlers=[output])
-    limits = Limits(
-        text=max_text, frame=max(Limits().frame, 2 * max_text), connections=max_connections, **_limits(allowances)
-    )
-    where = Path(data) if data else default_directory()
-    cert, key = (None if file is None else Path(file) for file in (tls_cert, tls_key))
-    settings = app.Settings(Address(hosts[0], port), where, limits, cert, key, insecure, keep, hosts[1:])
+    logging.basicConfig(level=options.log_level.upper(), handlers=[output])
+    settings = _settings(options)
     try:
         app.run(settings, lambda serving: output.write(_ready(serving, settings)))
     finally:
         output.drain(_LAST_LINES)
+
+
+def _settings(options: ServeOptions) -> Settings:
+    from pathlib import Path
+
+    from chatcli.cli.environment import default_directory
+    from chatcli.server.app import Settings
+
+    host, *others = options.hosts
+    cert, key = (None if file is None else Path(file) for file in (options.tls_cert, options.tls_key))
+    return Settings(
+        address=Address(host, options.port),
+        data=Path(options.data) if options.data else default_directory(),
+        limits=_limits(options),
+        tls_cert=cert,
+        tls_key=key,
+        insecure=options.insecure,
+        keep=options.keep,
+        hosts=tuple(others),
+    )
+
+
+def _limits(options: ServeOptions) -> Limits:
+    from chatcli.server.limits import Limits
+
+    return Limits(
+        text=options.max_text,
+        frame=max(Limits().frame, 2 * options.max_text),
+        connections=options.max_connections,
+        access=options.access,
+        message_rate=options.message_rate,
+        message_burst=options.message_burst,
+        connections_per_address=options.address_connections,
+        proofs=options.address_failures,
+        names=options.address_names,
+    )
 
 
 def _local_time(moment: float | None) -> struct_time:
@@ -203,16 +199,6 @@ def _local_time(moment: float | None) -> struct_time:
 
     zone.current()
     return time.localtime(moment)
-
-
-def _limits(options: dict[str, int | str]) -> dict[str, Any]:
-    """Return the options that are limits, under the names that these have."""
-    names = {
-        "address_connections": "connections_per_address",
-        "address_failures": "proofs",
-        "address_names": "names",
-    }
-    return {names.get(option, option): value for option, value in options.items()}
 
 
 def _ready(serving: Serving, settings: Settings) -> str:

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from chatcli.cli.options.resolution import login_name, server_and_user
-from chatcli.cli.options.shared import in_use, json_option, naming, server_options, user_option
-from chatcli.protocol.address import Address
+from chatcli.cli.options.resolution import server_and_user
+from chatcli.cli.options.shared import Account, in_use, json_option, server_options, user_option
 
 if TYPE_CHECKING:
     from chatcli.cli.output.records import Status
-    from chatcli.client.identity.trust import Trust
     from chatcli.client.oneshot.client import ServerStatus
     from chatcli.errors import ChatError
 
@@ -40,7 +38,7 @@ def _at_once(command: Callable[..., None]) -> Callable[..., None]:
         from chatcli.client.storage import unread
 
         if options["as_json"]:
-            raise click.UsageError("--unread prints a number, which is JSON as it stands: leave --json away.")
+            raise click.UsageError("--unread prints a number, which is JSON: drop --json.")
         context = click.get_current_context()
         try:
             count = unread.load(*server_and_user(context))
@@ -62,7 +60,7 @@ def _at_once(command: Callable[..., None]) -> Callable[..., None]:
 @user_option()
 @_at_once
 @server_options
-def command(count_only: bool, as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+def command(count_only: bool, as_json: bool, account: Account) -> None:
     """Show which server you use and why it is trusted, who you are there, and what is unread.
 
     On a terminal in columns, in a pipe parted by tabs. If the server cannot be reached, what is known without it is
@@ -80,55 +78,56 @@ def command(count_only: bool, as_json: bool, user: str | None, server: Address, 
     chatcli status --unread -q
     """
     if count_only:
-        _print_count(user or login_name(), server, trust)
+        _print_count(account)
         return
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.errors import ServerUnreachable
 
-    looked, failure = None, None
-    with naming(user) as name:
+    found, failure = None, None
+    with account.login() as login:
         try:
-            looked = Client(Login(server=server, user=name, trust=trust)).status()
+            found = Client(login).status()
         except ServerUnreachable as error:
             failure = error
-    _print(_status(server, name, trust, looked), as_json=as_json)
-    if looked is not None:
-        _keep(server, name, looked)
+    _print(_status(account, found), as_json=as_json)
+    if found is not None:
+        _store(account, found)
     if failure is not None:
         _fail(failure)
 
 
-def _print_count(name: str, server: Address, trust: Trust) -> None:
-    """Ask the server, but not for long, and nobody else."""
+def _print_count(account: Account) -> None:
+    """Print how much is unread, as the server says within :data:`_PATIENCE`; nobody is asked to trust it."""
     from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.client import Client
     from chatcli.client.storage import unread
     from chatcli.errors import ChatError, InputError, ServerUnreachable
 
     begun = time.monotonic()
+    login = Login(server=account.server, user=account.name, trust=account.trust.without_prompt())
     try:
-        looked = Client(Login(server=server, user=name, trust=trust.without_prompt())).status(_PATIENCE)
-    except InputError:  # a file of the user's: nobody was asked
+        found = Client(login).status(_PATIENCE)
+    except InputError:  # a file of the user's: the server was not asked
         raise
     except ChatError as error:
         if not isinstance(error, ServerUnreachable) or time.monotonic() - begun > _SLOW:
-            unread.store(server, name, None)
+            unread.store(account.server, account.name, None)
         _fail(error)
     else:
-        click.echo(_keep(server, name, looked))
+        click.echo(_store(account, found))
 
 
-def _keep(server: Address, name: str, looked: ServerStatus) -> int:
+def _store(account: Account, found: ServerStatus) -> int:
+    """Store how much is unread, for the next prompt, and return it."""
     from chatcli.client.storage import unread
 
-    count = _count(looked)
-    unread.store(server, name, count)
+    count = _count(found)
+    unread.store(account.server, account.name, count)
     return count
 
 
-def _count(looked: ServerStatus) -> int:
-    return sum(conversation.count for conversation in looked.unread.conversations)
+def _count(found: ServerStatus) -> int:
+    return sum(conversation.count for conversation in found.unread.conversations)
 
 
 def _fail(error: ChatError) -> None:
@@ -150,41 +149,37 @@ def _unreachable() -> int:
     return exit_status(ServerUnreachable(""))
 
 
-def _status(server: Address, user: str, trust: Trust, looked: ServerStatus | None) -> Status:
+def _status(account: Account, found: ServerStatus | None) -> Status:
     from chatcli.cli.output.records import Status, Unread
     from chatcli.client.identity.key import load_identity
     from chatcli.client.storage.files import config_directory
 
-    fingerprint = load_identity(config_directory()).fingerprint
-    spooled = _spooled(server, user)
-    if looked is None:
-        return Status(
-            str(server), False, trust.known_key(server), None, user, fingerprint, None, None, None, [], spooled
-        )
+    server, trust = account.server, account.trust
     return Status(
-        str(server),
-        reachable=True,
-        key=looked.channel.server_key or None,
-        trust=trust.reason(server, looked.channel),
-        user=looked.welcome.user,
-        fingerprint=fingerprint,
-        cursor=looked.unread.cursor,
-        head=looked.welcome.head,
-        unread=_count(looked),
-        conversations=[Unread(one.of, one.count, one.seq) for one in looked.unread.conversations],
-        spooled=spooled,
+        server=str(server),
+        reachable=found is not None,
+        key=(found.channel.server_key or None) if found else trust.known_key(server),
+        trust=trust.reason(server, found.channel) if found else None,
+        user=found.welcome.user if found else account.name,
+        fingerprint=load_identity(config_directory()).fingerprint,
+        cursor=found.unread.cursor if found else None,
+        head=found.welcome.head if found else None,
+        unread=_count(found) if found else None,
+        conversations=[Unread(one.of, one.count, one.seq) for one in found.unread.conversations] if found else [],
+        spooled=_spooled(account),
     )
 
 
-def _spooled(server: Address, user: str) -> int:
+def _spooled(account: Account) -> int:
+    """Return how many messages of the account wait in the outbox."""
     from chatcli.client.identity.addresses import addresses_of
     from chatcli.client.outbox.store import read_all
     from chatcli.client.storage.files import outbox_directory
+    from chatcli.protocol.names import fold
 
-    mine = str(addresses_of(server)[-1]), user.casefold()
+    mine = str(addresses_of(account.server)[-1]), fold(account.name)
     return sum(
-        entry.refusal is None and (entry.server, entry.user.casefold()) == mine
-        for entry in read_all(outbox_directory())
+        entry.refusal is None and (entry.server, fold(entry.user)) == mine for entry in read_all(outbox_directory())
     )
 
 

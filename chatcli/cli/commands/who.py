@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.resolution import login_name
-from chatcli.cli.options.shared import json_option, naming, server_options, user_option
+from chatcli.cli.options.shared import Account, json_option, server_options, user_option
 from chatcli.cli.options.types import TextType
 from chatcli.cli.output.streams import note
-from chatcli.protocol.address import Address
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
     from chatcli.protocol.frames import Person
 
 
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 @json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text.")
 @user_option("Who you are, for rooms, and for servers that answer only those they know.  [default: your login name]")
 @server_options
-def command(room: str | None, as_json: bool, user: str | None, server: Address, trust: Trust) -> None:
+def command(room: str | None, as_json: bool, account: Account) -> None:
     """List who is in the chat, or who belongs to ROOM, and where they are.
 
     On a terminal with where they are, and since when. In a pipe, who is in the chat is one name a line; of a ROOM, each
@@ -41,7 +38,7 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
 
     if room and not is_room(room):
         raise click.UsageError(f"who takes a room, and no person. A room is written with # and in quotes: '#{room}'.")
-    people = _members(room, user, server, trust) if room else _here(user, server, trust)
+    people = _members(room, account) if room else _here(account)
     if as_json:
         for person in people:
             print_json(of_person(person))
@@ -56,20 +53,19 @@ def command(room: str | None, as_json: bool, user: str | None, server: Address, 
             tabs([person.user, person.state, since, person.text] if room else [person.user])
 
 
-def _here(user: str | None, server: Address, trust: Trust) -> list[Person]:
-    from chatcli.client.identity.credentials import Login
+def _here(account: Account) -> list[Person]:
     from chatcli.client.oneshot.client import Client
 
-    return Client(Login(server=server, user=user or login_name(), trust=trust)).who()
+    with account.login() as login:
+        return Client(login).who()
 
 
-def _members(room: str, user: str | None, server: Address, trust: Trust) -> list[Person]:
-    from chatcli.client.identity.credentials import Login
+def _members(room: str, account: Account) -> list[Person]:
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import People, Who
 
-    with naming(user) as name:
-        return Client(Login(server=server, user=name, trust=trust)).request(Who(room, n=1), People).people
+    with account.login() as login:
+        return Client(login).request(Who(room, n=1), People).people
 
 
 def _cells(person: Person) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Has the lines of standard input sent for ``chatcli send --lines``."""
+"""Sends the lines of standard input for ``chatcli send --lines``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.delivery.report import Outcome, worst
-from chatcli.cli.options.shared import naming
 from chatcli.cli.output.streams import flush, give_up, note, warn
 from chatcli.errors import ChatError, Refused, UnknownRecipient
 from chatcli.protocol.frames import Sent
@@ -18,47 +17,35 @@ from chatcli.protocol.frames import Sent
 if TYPE_CHECKING:
     from types import FrameType
 
-    from chatcli.client.identity.trust import Trust
+    from chatcli.cli.options.shared import Account
     from chatcli.client.oneshot.lines import LineSender
-    from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Send
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NAMES = " With --lines, all names are recipients."
 
 
-def pipe(
-    server: Address,
-    user: str | None,
-    recipients: Sequence[str],
-    timeout: int,
-    trust: Trust,
-    *,
-    spool: bool,
-    as_json: bool,
-) -> None:
-    """Send each line as it comes, then end the command with the status that counts, or as the signal wants it.
+def send_lines(account: Account, recipients: Sequence[str], *, timeout: int, spool: bool, as_json: bool) -> None:
+    """Send each line as it comes, then end the command with the status that counts, or by the signal that ended it.
 
     Args:
-        server: where to.
-        user: who sends; by default the login name.
-        recipients: to whom.
-        timeout: seconds for what is not sent when the input ends.
-        trust: which servers to speak to.
-        spool: keep what comes while the server cannot be reached.
-        as_json: print an object for each message.
+        account: the sender.
+        recipients: the people and rooms that get each line.
+        timeout: seconds for lines that are not sent when the input ends.
+        spool: store lines in the outbox while the server cannot be reached.
+        as_json: print a record for each message.
     """
-    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.line_queue import Callbacks
     from chatcli.client.oneshot.lines import LineSender
 
     if sys.stdin is None:
         raise click.UsageError("There is no standard input to read lines from.")
-    told = _Told(as_json=as_json, prefix=len(recipients) > 1)
-    with naming(user) as name:
-        login = Login(server=server, user=name, trust=trust).with_identity()
-        callbacks = Callbacks(answered=told.answered, refused=told.refused, lost=told.lost, notice=note)
-        lines = LineSender(login, sys.stdin.fileno(), recipients, callbacks, timeout=timeout, spool=spool)
+    reporter = _Reporter(as_json=as_json, prefix=len(recipients) > 1)
+    with account.login() as login:
+        callbacks = Callbacks(answered=reporter.answered, refused=reporter.refused, lost=reporter.lost, notice=note)
+        lines = LineSender(
+            login.with_identity(), sys.stdin.fileno(), recipients, callbacks, timeout=timeout, spool=spool
+        )
         signals = _Signals(lines)
         try:
             lines.run()
@@ -66,13 +53,13 @@ def pipe(
             error.args = (f"{error}{_NAMES}",)
             raise
         finally:
-            told.sum_up()
-    signals.obey()
-    click.get_current_context().exit(worst(told.statuses))
+            reporter.sum_up()
+    signals.end()
+    click.get_current_context().exit(worst(reporter.statuses))
 
 
-class _Told:
-    """What the person is told, and the statuses that follow from it."""
+class _Reporter:
+    """Reports the outcome of each line, and collects the exit statuses."""
 
     def __init__(self, *, as_json: bool, prefix: bool) -> None:
         self.statuses = {0}
@@ -81,7 +68,7 @@ class _Told:
         self._kept = 0
 
     def answered(self, message: Send, answer: Sent | ChatError | None) -> None:
-        """Tell what became of a message."""
+        """Report the outcome of a message."""
         if isinstance(answer, Sent):
             outcome = Outcome(message, answer.outcome, answer)
         elif answer is None:
@@ -96,7 +83,7 @@ class _Told:
             self._print(outcome)
 
     def refused(self, messages: list[Send], error: Refused) -> None:
-        """Tell that a line cannot be sent."""
+        """Report a line that cannot be sent."""
         warn(str(error))
         for message in messages:
             outcome = Outcome(message, "failed", error=error)
@@ -105,12 +92,12 @@ class _Told:
                 self._print(outcome)
 
     def lost(self, message: Send, error: ChatError, told: bool) -> None:
-        """Tell a program what was given up, and whether the server may have it; people are told how much that is."""
+        """Report a message that was given up. Only a program gets each of them; people get their number."""
         if self._as_json:
             self._print(Outcome(message, "unknown" if told else "failed", error=error))
 
     def sum_up(self) -> None:
-        """Say what waits."""
+        """Report how many messages wait in the outbox."""
         if self._kept:
             what = "1 message was" if self._kept == 1 else f"{self._kept} messages were"
             note(f'{what} kept in the outbox while there was no server; "chatcli outbox" shows what waits.')
@@ -128,13 +115,13 @@ class _Told:
 
 
 class _Signals:
-    """Has the first signal end the input, so that what was read is sent; the second ends everything."""
+    """Ends the input at the first signal, so that what was read is sent; the second signal ends the process."""
 
     def __init__(self, lines: LineSender) -> None:
         self._lines = lines
         self._caught = 0
         for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # as behind nohup, and in the background of a shell
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup, and in the background of a shell
                 signal.signal(number, self._catch)
 
     def _catch(self, number: int, _frame: FrameType | None) -> None:
@@ -144,8 +131,8 @@ class _Signals:
                 signal.signal(caught, signal.default_int_handler if caught == signal.SIGINT else signal.SIG_DFL)
         self._lines.stop()
 
-    def obey(self) -> None:
-        """End as the signal that came wants it, if one did."""
+    def end(self) -> None:
+        """End the process by the signal that was caught, if there was one."""
         if self._caught == signal.SIGINT:
             raise KeyboardInterrupt
         if self._caught:

@@ -1,4 +1,4 @@
-"""Has messages delivered for ``chatcli send``, and tells what became of them."""
+"""Delivers the messages of ``chatcli send``, and reports what became of them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatcli.cli.delivery.report import Outcome, tell, worst
+from chatcli.cli.delivery.report import Outcome, report, worst
 from chatcli.cli.options.parser import unquoted
-from chatcli.cli.options.shared import in_use, naming
+from chatcli.cli.options.shared import Account, in_use
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.errors import (
     ChatError,
@@ -25,56 +25,42 @@ from chatcli.protocol.frames import Sent
 from chatcli.protocol.names import is_room
 
 if TYPE_CHECKING:
-    from chatcli.client.identity.trust import Trust
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.receipts import ReceiptWaiter
-    from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Send
 
 
-def deliver(
-    server: Address,
-    user: str | None,
-    messages: Sequence[Send],
-    trust: Trust,
-    timeout: int | None,
-    *,
-    spool: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Send messages, tell what became of them, and end the command with the status that counts.
+def deliver(account: Account, messages: Sequence[Send], *, timeout: int | None, spool: bool, as_json: bool) -> None:
+    """Send messages, report what became of them, and end the command with the status that counts.
 
     Args:
-        server: where to.
-        user: who sends; by default the login name.
+        account: the sender.
         messages: one for each recipient.
-        trust: which servers to speak to.
-        timeout: for how many seconds to wait until they were seen, if at all.
-        spool: keep what the server cannot take now.
-        as_json: tell it so.
-        quiet: print no words.
+        timeout: seconds to wait until they were seen; None to return once they are stored.
+        spool: store messages that the server cannot accept now.
+        as_json: report records instead of words.
     """
     delivery = _Delivery(messages, timeout)
     try:
         try:
-            with naming(user) as name:
-                delivery.run(server, name, trust)
+            with account.login() as login:
+                delivery.run(login)
         except ChatError as error:
-            delivery.failed(error)
+            delivery.fail(error)
         if spool and (unavailable := delivery.unavailable()) is not None:
-            delivery.spool(server, name, unavailable)
+            delivery.spool(account, unavailable)
     except KeyboardInterrupt:
-        # The waiting is interrupted; the message is there, and is not to be sent once more.
-        tell([one for one in delivery.outcomes() if one.sent], as_json=as_json, quiet=quiet)
+        # The waiting is interrupted; the message is stored, and must not be sent again.
+        report([one for one in delivery.outcomes() if one.sent], as_json=as_json)
         raise
     outcomes = delivery.outcomes()
     unknown = any(isinstance(one.error, UnknownRecipient) for one in outcomes[1:])
-    tell(outcomes, as_json=as_json, quiet=quiet, hint=unquoted() if unknown else "")
+    report(outcomes, as_json=as_json, hint=unquoted() if unknown else "")
     click.get_current_context().exit(worst(one.status for one in outcomes))
 
 
 class _Delivery:
-    """Messages on their way, and what is known of each."""
+    """Messages being sent, and the outcome of each as far as it is known."""
 
     def __init__(self, messages: Sequence[Send], timeout: int | None) -> None:
         self._messages = messages
@@ -85,16 +71,15 @@ class _Delivery:
         self._spooled = False
         self._unkept: ServerUnavailable | None = None  # why what was to be kept could not be
 
-    def run(self, server: Address, user: str, trust: Trust) -> None:
-        """Send them, and wait until they were seen if that is wanted.
+    def run(self, login: Login) -> None:
+        """Send the messages, and wait until they were seen if there is a timeout.
 
         Raises:
             As :class:`chatcli.client.oneshot.client.Client`.
         """
-        from chatcli.client.identity.credentials import Login
         from chatcli.client.oneshot.client import Client
 
-        client = Client(Login(server=server, user=user, trust=trust))
+        client = Client(login)
         if self._timeout is None:
             client.send_batch(self._batch)
             return
@@ -104,38 +89,38 @@ class _Delivery:
         self._batch = self._waiter.batch
         client.send_and_wait(self._waiter)
 
-    def failed(self, error: ChatError) -> None:
-        """Note what kept everything that is not answered from being sent."""
+    def fail(self, error: ChatError) -> None:
+        """Record the error that ended the sending: it holds for all messages without an answer."""
         self._error = error
 
     def unavailable(self) -> ServerUnavailable | None:
-        """Return why the server cannot take something now; None where it has answered everything for good."""
+        """Return why the server cannot accept some message now; None if it has answered all of them for good."""
         return next((answer for _, answer in self._answers() if isinstance(answer, ServerUnavailable)), None)
 
-    def spool(self, server: Address, user: str, why: ServerUnavailable) -> None:
-        """Keep what the server cannot take now, until it can."""
+    def spool(self, account: Account, why: ServerUnavailable) -> None:
+        """Store the messages that the server cannot accept now in the outbox."""
         from chatcli.client.outbox.flush import store_messages
         from chatcli.protocol.names import check_name
 
         try:
-            check_name(user)
+            check_name(account.name)
         except InputError as error:
             self._error = Refused(codes.BAD_NAME, str(error))
             return
         waiting = [message for message, answer in self._answers() if isinstance(answer, ServerUnavailable)]
         try:
-            store_messages(server, user, waiting)
+            store_messages(account.server, account.name, waiting)
         except InputError as error:
             self._unkept = type(why)(f"{why} It was not kept either. {error}", why.code)
         else:
             self._spooled = True
 
     def outcomes(self) -> list[Outcome]:
-        """Return what became of each."""
+        """Return the outcome of each message."""
         return [self._outcome(message, answer) for message, answer in self._answers()]
 
     def _answers(self) -> list[tuple[Send, Sent | ChatError | None]]:
-        """Return what the server has said of each, or else what kept it from saying anything."""
+        """Return each message with the server's answer, or else with the error that ended the sending."""
         return [(message, self._batch.answers.get(message.id, self._error)) for message in self._messages]
 
     def _outcome(self, message: Send, answer: Sent | ChatError | None) -> Outcome:

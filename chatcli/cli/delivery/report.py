@@ -1,4 +1,4 @@
-"""What became of messages: in words, as JSON, and as the status of the command."""
+"""The outcomes of messages: in words, as JSON, and as the exit status of the command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import click
 
 from chatcli.cli.exit_status import NOT_IN_TIME, exit_status
-from chatcli.cli.output.streams import flush, give_up, warn
+from chatcli.cli.output.streams import flush, give_up, quiet, warn
 from chatcli.errors import (
     ChatError,
     HeldBack,
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from chatcli.cli.output import records
     from chatcli.protocol.frames import Send, Sent
 
-#: Of several statuses, which counts: the first in this order. What helps is to try again comes behind what does not.
+#: Of several statuses, the first in this order counts. Those that another try may cure come last.
 _WORST: Final = (1, 2, 4, 3, 5, NOT_IN_TIME, 0)
 
 _HELD: Final = "Nothing was sent to the others either."
 
-#: What is not refused by the server has no code of the protocol.
+#: Codes of errors that do not come from the server.
 _CODES: Final[tuple[tuple[type[ChatError], str], ...]] = (
     (ServerUnreachable, "unreachable"),
     (ServerNotTrusted, "not_trusted"),
@@ -39,14 +39,14 @@ _CODES: Final[tuple[tuple[type[ChatError], str], ...]] = (
 
 
 class Outcome(NamedTuple):
-    """What became of one message.
+    """The outcome of one message.
 
     Attributes:
-        message: what was to be sent, and to whom.
-        word: delivered, stored, spooled, failed, or unknown where the connection broke before the answer.
-        sent: what the server said, if it has it.
+        message: the message with its recipient.
+        word: delivered, stored, spooled, failed, or unknown if the connection broke before the answer.
+        sent: the server's answer, if it has the message.
         error: why it was not sent, or is not known to be.
-        unseen: why it is not confirmed, if that was waited for.
+        unseen: why no receipt came, if one was waited for.
     """
 
     message: Send
@@ -57,18 +57,26 @@ class Outcome(NamedTuple):
 
     @property
     def status(self) -> int:
-        """The status of the command, were this the only message."""
+        """The exit status of the command if this were the only message."""
         if self.error is not None:
             return exit_status(self.error)
         return NOT_IN_TIME if self.unseen else 0
 
     def record(self) -> records.Sent:
-        """Return what ``--json`` says of it."""
+        """Return the record that ``--json`` prints."""
         from chatcli.cli.output.records import Sent
         from chatcli.cli.output.times import moment
 
         seq, at = (self.sent.seq, moment(self.sent.at)) if self.sent else (None, None)
-        return Sent(self.message.to, self.word, self.message.id, seq, at, self._error(), self.status)
+        return Sent(
+            to=self.message.to,
+            outcome=self.word,
+            id=self.message.id,
+            seq=seq,
+            at=at,
+            error=self._error(),
+            status=self.status,
+        )
 
     def _error(self) -> records.Failure | None:
         from chatcli.cli.output.records import Failure
@@ -79,27 +87,26 @@ class Outcome(NamedTuple):
 
 
 def code_of(error: ChatError) -> str:
-    """Return the word that programs know an error by."""
+    """Return the code of an error, for programs."""
     if isinstance(error, (Refused, ServerUnavailable)) and not isinstance(error, ServerUnreachable):
         return error.code
     return next((code for kind, code in _CODES if isinstance(error, kind)), "unexpected")
 
 
 def worst(statuses: Iterable[int]) -> int:
-    """Return the status that counts, of several."""
+    """Return the exit status that counts, of several."""
     return min(statuses, key=_WORST.index, default=0)
 
 
-def tell(outcomes: Sequence[Outcome], *, as_json: bool, quiet: bool, hint: str = "") -> None:
-    """Print what became of messages on standard output, and of what went wrong a sentence each on standard error.
+def report(outcomes: Sequence[Outcome], *, as_json: bool, hint: str = "") -> None:
+    """Print the outcomes on standard output, and a sentence for each error on standard error.
 
     Args:
         outcomes: of one message for each recipient.
-        as_json: as an object for each.
-        quiet: print no words.
-        hint: what to say behind what went wrong.
+        as_json: print a record for each; otherwise a word, unless ``--quiet`` was given.
+        hint: a sentence to print after the errors.
     """
-    if as_json or not quiet:
+    if as_json or not quiet():
         _print(outcomes, as_json=as_json)
     held = any(isinstance(outcome.error, HeldBack) for outcome in outcomes)
     sentences = [outcome.unseen or str(outcome.error or "") for outcome in outcomes]
@@ -131,7 +138,7 @@ def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         flush()
     except OSError as error:
         give_up()
-        # It has been sent: whoever reads the status must not send it again because the answer has nowhere to go.
+        # The message is sent: a script must not send it again because the answer could not be printed.
         words = {outcome.word for outcome in outcomes}
         what = f"The message was {outcomes[0].word}" if len(outcomes) == 1 else f"The messages were {'/'.join(words)}"
         warn(f"{what}, but standard output cannot be written: {error.strerror}.")

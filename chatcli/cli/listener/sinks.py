@@ -1,4 +1,4 @@
-"""Hands on messages that were listened for: prints them, or runs a command for each."""
+"""Sinks of a listener: messages are printed, or a command is run for each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from chatcli.cli.output.records import of_heard
+from chatcli.cli.output.records import of_delivery
 from chatcli.cli.output.streams import STDOUT, detail, has_output, warn
 from chatcli.cli.output.tables import json_line, message_cells, message_text, tabbed
 from chatcli.cli.output.times import moment
@@ -32,15 +32,15 @@ _STDERR: Final = 2
 _AT_ONCE: Final = 50  # messages in one write
 _PIECE: Final = 4096  # bytes that a pipe takes without waiting, once it takes any (PIPE_BUF of Linux)
 _FIRST, _LONGEST = 1.0, 60.0  # seconds between two runs of a command for the same message
-_LAST_MOMENT: Final = 5.0  # seconds for the command to end once it was told to
+_GRACE: Final = 5.0  # seconds for the command to end after a signal
 _MOST_TEXT: Final = 100_000  # bytes of it in the environment: Linux takes 128 KiB in one variable
 
 
-class Hand(Protocol):
-    """What is done with messages."""
+class Sink(Protocol):
+    """The destination of messages."""
 
-    async def take(self, heard: Sequence[Delivery]) -> None:
-        """Hand on messages, and tell the listener of each that was handled.
+    async def handle(self, received: Sequence[Delivery]) -> None:
+        """Print messages or run a command for each, and acknowledge each of them to the listener.
 
         Raises:
             OSError: standard output is closed or full.
@@ -49,19 +49,19 @@ class Hand(Protocol):
 
 
 class Output:
-    """Standard output, written without ever keeping a signal or the connection waiting for whoever reads it."""
+    """Standard output, written without delaying signals or the connection if its reader is slow."""
 
     def __init__(self) -> None:
         self._is_file = stat.S_ISREG(os.fstat(_STDOUT).st_mode)
         self._poll = select.poll()
         self._poll.register(_STDOUT, select.POLLOUT)
-        self.written = 0  # bytes of what is or was being written
+        self.written = 0  # bytes of the last or current call of write
 
     async def write(self, data: bytes) -> None:
-        """Write all of this.
+        """Write ``data`` whole.
 
         Raises:
-            OSError: it is closed or full.
+            OSError: standard output is closed or full.
         """
         self.written = 0
         while rest := memoryview(data)[self.written :]:
@@ -69,7 +69,7 @@ class Output:
                 await self._writable()
             try:
                 self.written += os.write(_STDOUT, rest if self._is_file else rest[:_PIECE])
-            except BlockingIOError:  # non-blocking, and somebody else has filled it meanwhile
+            except BlockingIOError:  # non-blocking, and another process has filled it meanwhile
                 await self._writable()
             except OSError as error:
                 error.filename = STDOUT
@@ -79,7 +79,7 @@ class Output:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
         try:
             loop.add_writer(_STDOUT, ready.set)
-        except OSError:  # a device that cannot be waited for: it takes what it is given
+        except OSError:  # a device that cannot be waited for: it accepts every write
             return
         try:
             await ready.wait()
@@ -88,10 +88,10 @@ class Output:
 
 
 def watch_output(gone: Callable[[], None]) -> None:
-    """Have a function called in the running loop once nobody reads standard output any more."""
+    """Call a function in the running loop once standard output is closed at the other end."""
     loop = asyncio.get_running_loop()
     poll = select.poll()
-    poll.register(_STDOUT, 0)  # only what is always told: that the other end is closed
+    poll.register(_STDOUT, 0)  # only what is always reported: that the other end is closed
 
     def watch() -> None:
         poll.poll()
@@ -103,7 +103,7 @@ def watch_output(gone: Callable[[], None]) -> None:
 
 
 class Printer:
-    """Prints messages: as ``history`` does for people, in columns parted by tabs, or as JSON."""
+    """Prints messages: as ``history`` does for people, in columns separated by tabs, or as JSON."""
 
     def __init__(self, listener: Listener, *, as_json: bool) -> None:
         self._listener = listener
@@ -114,15 +114,15 @@ class Printer:
         else:
             self._line = _for_people if os.isatty(_STDOUT) else _in_columns
 
-    async def take(self, heard: Sequence[Delivery]) -> None:
-        """Print them, some at a time: if the end comes in the middle, it is known which may have been printed."""
-        for start in range(0, len(heard), _AT_ONCE):
-            part = heard[start : start + _AT_ONCE]
+    async def handle(self, received: Sequence[Delivery]) -> None:
+        """Print messages in portions, so that after an interruption it is known which may have been printed."""
+        for start in range(0, len(received), _AT_ONCE):
+            part = received[start : start + _AT_ONCE]
             self._listener.record_delivery(part[-1].message.seq)
             lines = [f"{self._line(one)}\n".encode(self._encoding, "backslashreplace") for one in part]
             try:
                 await self._output.write(b"".join(lines))
-            except asyncio.CancelledError:  # whoever reads does not take it all: what they have is not printed again
+            except asyncio.CancelledError:  # lines that the reader has got whole are not printed again
                 ends = itertools.accumulate(map(len, lines))
                 whole = [one.message.seq for one, end in zip(part, ends, strict=True) if end <= self._output.written]
                 if whole:
@@ -131,25 +131,25 @@ class Printer:
             self._listener.acknowledge(part[-1].message.seq)
 
 
-def _as_json(heard: Delivery) -> str:
-    return json_line(of_heard(heard.message, replayed=heard.replayed))
+def _as_json(delivery: Delivery) -> str:
+    return json_line(of_delivery(delivery.message, replayed=delivery.replayed))
 
 
-def _for_people(heard: Delivery) -> str:
-    return message_text(heard.message, {})
+def _for_people(delivery: Delivery) -> str:
+    return message_text(delivery.message, {})
 
 
-def _in_columns(heard: Delivery) -> str:
-    return tabbed(message_cells(heard.message))
+def _in_columns(delivery: Delivery) -> str:
+    return tabbed(message_cells(delivery.message))
 
 
-class Runner:
-    """Runs a command for each message, one at a time, again and again until it ends with status 0.
+class ExecSink:
+    """Runs a command for each message, one at a time, and again until it ends with status 0.
 
     Args:
-        listener: is told what was handled.
-        command: for the shell. Nothing of a message ever stands in it.
-        login: who listens, and where.
+        listener: the source of the messages, which are acknowledged to it.
+        command: for the shell. It never contains any part of a message.
+        login: the listener's login.
     """
 
     def __init__(self, listener: Listener, command: str, login: Login) -> None:
@@ -157,12 +157,12 @@ class Runner:
         self._command = command
         self._login = login
 
-    async def take(self, heard: Sequence[Delivery]) -> None:
+    async def handle(self, received: Sequence[Delivery]) -> None:
         """Run the command for each."""
-        for message, replayed in heard:
-            await self._take(message, replayed=replayed)
+        for message, replayed in received:
+            await self._run_until_done(message, replayed=replayed)
 
-    async def _take(self, message: Message, *, replayed: bool) -> None:
+    async def _run_until_done(self, message: Message, *, replayed: bool) -> None:
         for wait in backoff(_FIRST, _LONGEST):
             self._listener.record_delivery(message.seq)
             self._listener.flush()
@@ -191,12 +191,12 @@ class Runner:
             if await _end(process) == 0:
                 self._done(message)
             raise
-        return _how(status)
+        return _failure(status)
 
     async def _start(self, message: Message, *, replayed: bool) -> asyncio.subprocess.Process:
-        # A file, not a pipe: it waits for nobody, whether the command reads all of it or nothing.
+        # A file, not a pipe: writing it never waits, whether the command reads all of it or nothing.
         with tempfile.TemporaryFile() as stdin, blocking(_STDOUT) as stdout, blocking(_STDERR) as stderr:
-            stdin.write(f"{json_line(of_heard(message, replayed=replayed))}\n".encode())
+            stdin.write(f"{json_line(of_delivery(message, replayed=replayed))}\n".encode())
             stdin.seek(0)
             return await asyncio.create_subprocess_exec(
                 "/bin/sh",
@@ -210,7 +210,7 @@ class Runner:
             )
 
     def _environment(self, message: Message, *, replayed: bool) -> dict[bytes, bytes]:
-        """Return the variables; chatcli, called by the command, speaks to the same server under the same name."""
+        """Return the variables; if the command calls chatcli, that uses the same server and name."""
         environment = {name: value for name, value in os.environb.items() if name != b"CHATCLI_AT"}
         values = {
             "SEQ": str(message.seq),
@@ -230,25 +230,26 @@ class Runner:
 
 
 def _in_environment(value: str) -> bytes:
-    """Return a text that can be in a variable: without NUL, and not too long for the system."""
+    """Return a text fit for a variable: without NUL, and cut to the length that the system allows."""
     data = value.replace("\0", "\N{SYMBOL FOR NULL}").encode()
     return data if len(data) <= _MOST_TEXT else data[:_MOST_TEXT].decode(errors="ignore").encode()
 
 
 async def _end(process: asyncio.subprocess.Process) -> int | None:
-    """Tell a command to end, with all that it has started; return its status."""
+    """End a command with its whole process group; return its status."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         try:
-            async with asyncio.timeout(_LAST_MOMENT):
+            async with asyncio.timeout(_GRACE):
                 return await process.wait()
         except TimeoutError:
             continue
     return process.returncode
 
 
-def _how(status: int) -> str:
+def _failure(status: int) -> str:
+    """Return how a command failed; empty for status 0."""
     if status >= 0:
         return f"ended with status {status}" if status else ""
     try:

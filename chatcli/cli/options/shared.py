@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -21,6 +21,10 @@ from chatcli.protocol import codes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.trust import Trust
+    from chatcli.protocol.address import Address
 
 _DATA: Final = "chatcli.data"  # where click carries the directory from a group to its sub-command
 
@@ -109,14 +113,56 @@ def data_directory() -> Path:
     return default_directory() if directory is None else Path(directory)
 
 
-def server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--server``, ``--at``, ``--pin`` and ``--accept-new``; the command gets ``server`` and ``trust``.
+class Account(NamedTuple):
+    """The server that a command goes to, and the user.
 
-    What was not given of any option is taken from ``config.toml``.
+    Attributes:
+        server: the server's address.
+        user: the user's name; None for the login name.
+        trust: decides whether the server is the right one.
+    """
+
+    server: Address
+    user: str | None
+    trust: Trust
+
+    @property
+    def name(self) -> str:
+        """The name to use at the server.
+
+        Raises:
+            click.UsageError: the system does not know the login name.
+        """
+        return self.user or login_name()
+
+    @contextlib.contextmanager
+    def login(self) -> Iterator[Login]:
+        """Yield the login of this account; if the server refuses a login name, the error says where it comes from.
+
+        Raises:
+            click.UsageError: the system does not know the login name.
+            Refused: raised by the block.
+        """
+        from chatcli.client.identity.credentials import Login
+
+        try:
+            yield Login(server=self.server, user=self.name, trust=self.trust)
+        except Refused as refusal:
+            unknown = isinstance(refusal, UnknownAsker)
+            if self.user or not (unknown or refusal.code in (codes.NAME_TAKEN, codes.BAD_NAME)):
+                raise
+            sentence = f'{refusal} "{self.name}" is your login name here: say who you are with --user.'
+            raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None
+
+
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--server``, ``--at``, ``--pin`` and ``--accept-new``; the command gets an ``account``.
+
+    Options that are not given are taken from ``config.toml``.
     """
 
     @functools.wraps(command)
-    def trusting(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (passed on)
+    def resolving(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 (passed on)
         from chatcli.client.identity.trust import Trust
 
         listen_to_remarks()
@@ -125,11 +171,47 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
         del resolved["at"]
         _name_oneself(context, resolved)
         trust = Trust(resolved.pop("pin"), accept_new=resolved.pop("accept_new"), ask=asker())
-        command(*arguments, trust=trust, **resolved)
+        account = Account(server=resolved.pop("server"), user=resolved.pop("user", None), trust=trust)
+        command(*arguments, account=account, **resolved)
 
     for key in ("accept-new", "pin", "at", "server"):
-        setting_option(key)(trusting)
-    return loudness_options(trusting)
+        setting_option(key)(resolving)
+    return loudness_options(resolving)
+
+
+def as_record(
+    record: Callable[..., tuple[Any, ...]], conflicts: Sequence[tuple[str, str]] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that passes the options of a command as one record, its first argument.
+
+    Args:
+        record: made of the options; an account is passed beside it.
+        conflicts: options that exclude each other, as they are written.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def gathering(**options: Any) -> None:  # noqa: ANN401 (checked by click)
+            _refuse_conflicts(conflicts, options)
+            account = {"account": options.pop("account")} if "account" in options else {}
+            command(record(**options), **account)
+
+        return gathering
+
+    return decorate
+
+
+def _refuse_conflicts(conflicts: Sequence[tuple[str, str]], options: Mapping[str, object]) -> None:
+    """Raise if two options exclude each other.
+
+    Raises:
+        click.UsageError: they do.
+    """
+    context = click.get_current_context()
+    given = {flag for param in context.command.params if options.get(param.name or "") for flag in param.opts}
+    for one, other in conflicts:
+        if {one, other} <= given:
+            raise click.UsageError(f"{one} excludes {other}: drop one of them.", context)
 
 
 def asker() -> Callable[[str], bool] | None:
@@ -200,22 +282,3 @@ def in_use(context: click.Context | None = None) -> list[str]:
 
 def _is_typed(context: click.Context, name: str) -> bool:
     return name in context.params and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-@contextlib.contextmanager
-def naming(user: str | None) -> Iterator[str]:
-    """Give the name to use, the login name if there is none; if that is refused, say where it came from.
-
-    Raises:
-        click.UsageError: the system does not know the login name.
-        Refused: as the block raises it.
-    """
-    name = user or login_name()
-    try:
-        yield name
-    except Refused as refusal:
-        unknown = isinstance(refusal, UnknownAsker)
-        if user or not (unknown or refusal.code in (codes.NAME_TAKEN, codes.BAD_NAME)):
-            raise
-        sentence = f'{refusal} "{name}" is your login name here: say who you are with --user.'
-        raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None

@@ -16,7 +16,7 @@ Messages = Annotated[Count, about("how many messages are in it")]
 File = Annotated[str, about("where it was written")]
 
 
-class ServerStatus(Struct, frozen=True):
+class ServerStatus(Struct, frozen=True, kw_only=True):
     """How the server is."""
 
     version: Annotated[str, about("of chatcli")]
@@ -39,7 +39,7 @@ class ServerStatus(Struct, frozen=True):
     invitations: Annotated[Count, about("how many are open")]
 
 
-class User(Struct, frozen=True):
+class User(Struct, frozen=True, kw_only=True):
     """Someone who was ever here."""
 
     user: Annotated[Name, about("the name")]
@@ -107,7 +107,7 @@ class Released(Struct, frozen=True):
     closed: Closed
 
 
-class Invitation(Struct, frozen=True):
+class Invitation(Struct, frozen=True, kw_only=True):
     """An invitation for newcomers."""
 
     code: Annotated[str, about("what they need")]

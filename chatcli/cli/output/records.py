@@ -6,7 +6,7 @@ A command fills one and hands it to :func:`chatcli.cli.output.tables.print_json`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -28,7 +28,7 @@ Seq = Annotated[int, Meta(ge=1)]
 Name = Annotated[str, Meta(min_length=1)]
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, kw_only=True):
     """A message, a question or an answer to one."""
 
     seq: Annotated[Seq, about("its place in the log: for `--before`, `--since` and `--reply-to`")]
@@ -53,7 +53,7 @@ class Failure(Struct, frozen=True):
     text: Annotated[str, about("a sentence for people")]
 
 
-class Sent(Struct, frozen=True):
+class Sent(Struct, frozen=True, kw_only=True):
     """What became of a message to one of its recipients."""
 
     to: Annotated[Name, about("who, or which room")]
@@ -78,7 +78,7 @@ class Sent(Struct, frozen=True):
     status: Annotated[Count, about("what the exit status were, if there were only this recipient")]
 
 
-class Waiting(Struct, frozen=True):
+class Waiting(Struct, frozen=True, kw_only=True):
     """A message that waits in the outbox of this machine."""
 
     id: Annotated[str, about("its UUID: for `outbox drop` and `outbox retry`")]
@@ -92,7 +92,7 @@ class Waiting(Struct, frozen=True):
     error: Annotated[Failure | None, about("why the server has refused it")]
 
 
-class Heard(Message, frozen=True):
+class Heard(Message, frozen=True, kw_only=True):
     """A message that was listened for."""
 
     replayed: Annotated[bool, about("whether it may have been handed on before: after a failure, or from further back")]
@@ -106,7 +106,7 @@ class Unread(Struct, frozen=True):
     seq: Annotated[Seq, about("the newest of them")]
 
 
-class Status(Struct, frozen=True):
+class Status(Struct, frozen=True, kw_only=True):
     """How you are connected, and what is unread; null or empty is what only the server knows, if it is not reached."""
 
     server: Annotated[str, about("its address")]
@@ -127,7 +127,7 @@ class Status(Struct, frozen=True):
     spooled: Annotated[Count, about("how many messages wait here to be sent there")]
 
 
-class Room(Struct, frozen=True):
+class Room(Struct, frozen=True, kw_only=True):
     """A room."""
 
     room: Annotated[Name, about("its name, with the `#`")]
@@ -156,7 +156,7 @@ class Key(Struct, frozen=True):
     since: Annotated[Time, about("when it was added")]
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, kw_only=True):
     """What became of a question."""
 
     answer: Annotated[str | None, about("the words of the choice; null if it was declined")]
@@ -190,7 +190,7 @@ class Latency(Struct, frozen=True):
     max: Annotated[float, about("the longest")]
 
 
-class Measured(Struct, frozen=True):
+class Measured(Struct, frozen=True, kw_only=True):
     """What was measured of a server under one load."""
 
     scenario: Annotated[
@@ -230,34 +230,44 @@ class Measured(Struct, frozen=True):
 
 
 def of_message(message: frames.Message) -> Message:
-    """Return what there is to say of a message."""
-    until = None if message.until is None else moment(message.until)
-    return Message(
-        message.seq,
-        message.id,
-        message.sender,
-        message.to,
-        message.text,
-        moment(message.at),
-        message.re,
-        list(message.choices),
-        until,
-        message.answer,
-    )
+    """Return the record of a message."""
+    return Message(**_fields(message))
 
 
-def of_heard(message: frames.Message, *, replayed: bool) -> Heard:
-    """Return what there is to say of a message that was listened for."""
-    said = of_message(message)
-    return Heard(**{name: getattr(said, name) for name in said.__struct_fields__}, replayed=replayed)
+def of_delivery(message: frames.Message, *, replayed: bool) -> Heard:
+    """Return the record of a message that a listener received."""
+    return Heard(**_fields(message), replayed=replayed)
+
+
+def _fields(message: frames.Message) -> dict[str, Any]:
+    return {
+        "seq": message.seq,
+        "id": message.id,
+        "sender": message.sender,
+        "to": message.to,
+        "text": message.text,
+        "at": moment(message.at),
+        "re": message.re,
+        "choices": list(message.choices),
+        "until": None if message.until is None else moment(message.until),
+        "answer": message.answer,
+    }
 
 
 def of_room(room: frames.RoomInfo) -> Room:
-    """Return what there is to say of a room."""
-    last = of_message(room.last) if room.last else None
-    return Room(room.name, room.kind, room.members, room.topic, room.owners, room.joined, room.invited, last)
+    """Return the record of a room."""
+    return Room(
+        room=room.name,
+        kind=room.kind,
+        members=room.members,
+        topic=room.topic,
+        owners=room.owners,
+        joined=room.joined,
+        invited=room.invited,
+        last=of_message(room.last) if room.last else None,
+    )
 
 
 def of_person(person: frames.Person) -> Person:
-    """Return what there is to say of someone."""
+    """Return the record of a person."""
     return Person(person.user, person.state, moment(person.since) if person.since else None, person.text)

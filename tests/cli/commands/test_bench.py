@@ -78,10 +78,10 @@ def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        (("--scenario", "pairs", "--speakers", "1"), "--speakers is for room: leave it away."),
-        (("--scenario", "room", "--messages", "5"), "--messages is for catch-up: leave it away."),
-        (("--scenario", "connect", "--rate", "5"), "--rate is for paced: leave it away."),
-        (("--scenario", "idle", "--window", "5"), "--window is for pairs and room: leave it away."),
+        (("--scenario", "pairs", "--speakers", "1"), "--speakers is for room: drop it."),
+        (("--scenario", "room", "--messages", "5"), "--messages is for catch-up: drop it."),
+        (("--scenario", "connect", "--rate", "5"), "--rate is for paced: drop it."),
+        (("--scenario", "idle", "--window", "5"), "--window is for pairs and room: drop it."),
         (
             ("--scenario", "room", "--clients", "5", "--speakers", "6"),
             "--speakers: the room has 5 members, and 6 cannot speak in it.",
