@@ -103,7 +103,6 @@ def command(options: JoinOptions, account: Account) -> None:
     was said before, as "/answer yes" and "/reply thanks", waits until that has come, and an answer 5 seconds longer for
     its question.
     """
-    from chatcli.client.chat.arrival import Arrival
     from chatcli.client.chat.chat import Chat
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.environment import new_id
