@@ -15,9 +15,9 @@ from chatcli.cli.options.types import RoomType, TextType
 from chatcli.protocol.address import Address, canonical
 
 if TYPE_CHECKING:
+    from chatcli.client.chat.arrival import Arrival
     from chatcli.client.chat.chat import Chat
     from chatcli.client.chat.events import Clock
-    from chatcli.client.chat.greeting import Arrival
     from chatcli.client.identity.credentials import Login
     from chatcli.client.interactive.preferences import Background, Color, Keys, Looks, Notify
     from chatcli.protocol.frames import Present
@@ -130,7 +130,7 @@ def command(options: JoinOptions, account: Account) -> None:
 
 
 def _arrival(options: JoinOptions, login: Login) -> Arrival:
-    from chatcli.client.chat.greeting import Arrival
+    from chatcli.client.chat.arrival import Arrival
     from chatcli.client.identity.environment import new_id
 
     present: Present = "takeover" if options.takeover else "attach" if options.attach else "refuse"
