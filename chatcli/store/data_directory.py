@@ -113,7 +113,7 @@ def _open_own(path: Path, flags: int) -> int:
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise StoreError(f"{path}: it is no file: remove it")
+        raise StoreError(f"{path}: it is not a file: remove it")
     return descriptor
 
 
@@ -132,7 +132,7 @@ def make_private(path: Path) -> None:
         # Not opened: closing it would drop the locks that SQLite has on it in this process.
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
-            what = "a symbolic link, which no server has put there" if stat.S_ISLNK(status.st_mode) else "no file"
+            what = "a symbolic link, which no server has put there" if stat.S_ISLNK(status.st_mode) else "not a file"
             raise StoreError(f"it is {what}: remove it") from None
         if status.st_mode & 0o077:
             path.chmod(0o600)

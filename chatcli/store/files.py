@@ -66,7 +66,7 @@ def append_line(path: Path, line: bytes) -> None:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no file")
+            raise OSError(errno.EINVAL, "it is not a file")
         if os.write(descriptor, line) < len(line):
             os.ftruncate(descriptor, found.st_size)  # half a line would spoil the next one, too
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

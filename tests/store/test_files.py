@@ -98,7 +98,7 @@ def test_a_pipe_in_the_place_of_a_file_is_named(tmp_path: Path, name: str) -> No
     """The server does not wait for whoever would write to it."""
     os.mkfifo(tmp_path / name)
     tmp_path.chmod(0o700)
-    with pytest.raises(StoreError, match="it is no file"):
+    with pytest.raises(StoreError, match="it is not a file"):
         open_log(tmp_path)
 
 

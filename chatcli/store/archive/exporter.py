@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from chatcli.errors import InputError, UnknownRecipient
 from chatcli.protocol import codes
@@ -13,29 +13,22 @@ from chatcli.protocol.ids import id_text
 from chatcli.protocol.keys import key_text
 from chatcli.protocol.names import check_name, check_room_name, is_room
 from chatcli.store.archive import format as archive
-from chatcli.store.maintenance.snapshot import moment, pause, snapshot
+from chatcli.store.archive.message_reader import MessageReader
+from chatcli.store.maintenance.snapshot import moment, snapshot
 from chatcli.store.question_data import decode
-from chatcli.store.sqlite.damage import around_damage, tolerating_damage
+from chatcli.store.sqlite.conversations import find_conversation
+from chatcli.store.sqlite.damage import tolerating_damage
 
-_STRETCH: Final = 1000  # messages that are read at once, at most
-_STRETCH_TEXT: Final = 4 * 1024 * 1024  # characters of them, about
-
-_MESSAGES: Final = """
-SELECT seq, id, sender, conversation, at, text, re, extra FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
-"""
-
-_Row = tuple[Any, ...]  # of the query above; whatever is there, where the file is damaged
-
-#: Takes one line, with its end.
+#: Called with each line, its newline included.
 Write = Callable[[bytes], object]
 
 
 class Exported(NamedTuple):
-    """What was written.
+    """The outcome of an export.
 
     Attributes:
-        messages: so many of them.
-        unread: so many places in the log could not be read, because its file is damaged there.
+        messages: number of messages that were written.
+        unread: number of places in the log that could not be read because of damage.
     """
 
     messages: int
@@ -43,80 +36,118 @@ class Exported(NamedTuple):
 
 
 def export(directory: Path, conversations: Sequence[str], write: Write, now: int) -> Exported:
-    """Write conversations of the log of a data directory, all there are if none is named.
+    """Write conversations of the log of a data directory, all of them if none is named.
 
-    The messages are read in stretches, up to the newest at the beginning: what is deleted meanwhile may be left out.
+    The messages are read in stretches, up to the newest at the start: messages deleted meanwhile may be left out.
 
     Args:
         directory: the data directory.
-        conversations: ``#room``, or ``alice:bob`` for what two people said to each other.
-        write: takes the lines.
+        conversations: ``#room``, or ``alice:bob`` for the conversation of two users.
+        write: called with the lines.
         now: milliseconds since 1970-01-01 UTC.
 
     Raises:
-        InputError: a conversation is not written like that.
-        UnknownRecipient: there is none of that name.
+        InputError: a conversation is malformed.
+        UnknownRecipient: a user or a room does not exist.
         StoreError: the log cannot be read.
     """
     with snapshot(directory) as connection:
-        return _Export(connection, conversations, write).run(now)
-
-
-class _Export:
-    def __init__(self, connection: sqlite3.Connection, conversations: Sequence[str], write: Write) -> None:
-        self._connection = connection
-        self._write_bytes = write
-        self._asked = list(conversations)
-        self._unread = 0
         with moment(connection):
-            self._users: dict[int, str] = dict(connection.execute("SELECT id, name FROM users ORDER BY id"))
-            self._room_names: dict[int, str] = dict(connection.execute("SELECT id, name FROM rooms"))
-            self._chosen = {one for text in conversations for one in self._find(text)} if conversations else None
-            self._described = [*self._people(), *self._rooms(), *self._members()]
-            self._pairs = {
-                identity: (low, high)
-                for identity, low, high in connection.execute("SELECT id, low, high FROM conversations WHERE id > 0")
-            }
-            self._newest = self._edge("DESC")
-            self._before = self._edge("ASC") - 1
+            chosen = {one for text in conversations for one in _find(connection, text)} if conversations else None
+            described = _Description(connection, chosen)
+            reader = MessageReader(connection)
+        messages = unread = 0
+        start = archive.Start(archive.VERSION, archive.time_of(now), list(conversations))
+        write(_encode(start))
+        for line in described.lines:
+            write(_encode(line))
+        for row in reader.rows():
+            if chosen is None or row[3] in chosen:
+                message = described.message(*row)
+                if message is None:
+                    unread += 1
+                else:
+                    write(_encode(message))
+                    messages += 1
+        unread += reader.unread
+        write(_encode(archive.End(messages, unread)))
+        return Exported(messages, unread)
 
-    def _write(self, line: archive.Line) -> None:
-        self._write_bytes(archive.encode(line) + b"\n")
 
-    def run(self, now: int) -> Exported:
-        """Write all of it."""
-        self._write(archive.Start(archive.VERSION, archive.time_of(now), self._asked))
-        for line in self._described:
-            self._write(line)
-        messages = 0
-        for message in self._messages():
-            self._write(message)
-            messages += 1
-        self._write(archive.End(messages, self._unread))
-        return Exported(messages, self._unread)
+def _encode(line: archive.Line) -> bytes:
+    return archive.encode(line) + b"\n"
 
-    # What was asked for
 
-    def _find(self, text: str) -> list[int]:
-        """Return the conversation that is meant; two people may have none yet."""
-        if is_room(text):
-            return [self._find_one("rooms", check_room_name(text).key, text)]
-        first, colon, second = text.partition(":")
-        if not colon:
-            raise InputError(f'"{text}" is no conversation: write #room, or alice:bob for that of two people.')
-        pair = sorted(self._find_one("users", check_name(name).key, name) for name in (first, second))
-        rows = self._connection.execute("SELECT id FROM conversations WHERE low = ? AND high = ?", pair)
-        return [identity for (identity,) in rows]
+def _find(connection: sqlite3.Connection, text: str) -> list[int]:
+    """Return the conversation that is named; two users may have none yet."""
+    if is_room(text):
+        return [_find_one(connection, "rooms", check_room_name(text).key, text)]
+    first, colon, second = text.partition(":")
+    if not colon:
+        raise InputError(f'"{text}" is no conversation: write #room, or alice:bob for that of two people.')
+    one, other = (_find_one(connection, "users", check_name(name).key, name) for name in (first, second))
+    found = find_conversation(connection, one, other)
+    return [] if found is None else [found]
 
-    def _find_one(self, table: str, key: str, text: str) -> int:
-        row = self._connection.execute(f"SELECT id FROM {table} WHERE key = ?", (key,)).fetchone()  # noqa: S608 (one of two)
-        if row is not None:
-            return int(row[0])
-        if table == "rooms":
-            raise UnknownRecipient(codes.UNKNOWN_ROOM, f"There is no room {text}.", [])
-        raise UnknownRecipient(codes.UNKNOWN_USER, f'Nobody called "{text}" was ever here.', [])
 
-    # The lines
+def _find_one(connection: sqlite3.Connection, table: str, key: str, text: str) -> int:
+    row = connection.execute(f"SELECT id FROM {table} WHERE key = ?", (key,)).fetchone()  # noqa: S608 (one of two)
+    if row is not None:
+        return int(row[0])
+    if table == "rooms":
+        raise UnknownRecipient(codes.UNKNOWN_ROOM, f"There is no room {text}.", [])
+    raise UnknownRecipient(codes.UNKNOWN_USER, f'Nobody called "{text}" was ever here.', [])
+
+
+class _Description:
+    """The users and rooms of an archive, whose names its messages use.
+
+    Args:
+        connection: to the log, in a transaction.
+        chosen: the conversations to export; None for all of them.
+
+    Attributes:
+        lines: the lines about users, rooms and members, in their order.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, chosen: set[int] | None) -> None:
+        self._connection = connection
+        self._chosen = chosen
+        self._users: dict[int, str] = dict(connection.execute("SELECT id, name FROM users ORDER BY id"))
+        self._room_names: dict[int, str] = dict(connection.execute("SELECT id, name FROM rooms"))
+        self._pairs = {
+            identity: (low, high)
+            for identity, low, high in connection.execute("SELECT id, low, high FROM conversations WHERE id > 0")
+        }
+        self.lines: list[archive.Line] = [*self._people(), *self._rooms(), *self._members()]
+
+    def message(self, *row: Any) -> archive.Message | None:  # noqa: ANN401 (of any type, if the file is damaged)
+        """Return the line for the row of a message; None if it is damaged in a way that SQLite does not notice."""
+        seq, raw, sender, conversation, at, text, re, stored = row
+        if not isinstance(text, str) or not isinstance(raw, bytes):
+            return None
+        extra = decode(stored)
+        try:
+            return archive.Message(
+                seq=seq,
+                id=id_text(raw),
+                sender=self._users[sender],
+                to=self._recipient(sender, conversation),
+                text=text,
+                at=archive.time_of(at),
+                re=re,
+                choices=extra.choices,
+                until=None if extra.until is None else archive.time_of(extra.until),
+                answer=extra.answer,
+            )
+        except KeyError:
+            return None
+
+    def _recipient(self, sender: int, conversation: int) -> str:
+        if conversation < 0:
+            return self._room_names[conversation]
+        low, high = self._pairs.get(conversation, (0, 0))
+        return self._users[high if sender == low else low]
 
     def _people(self) -> Iterator[archive.User]:
         concerned = self._concerned()
@@ -125,20 +156,20 @@ class _Export:
             if concerned is None or user in concerned:
                 keys = self._connection.execute("SELECT key, since FROM keys WHERE user = ? ORDER BY since", (user,))
                 yield archive.User(
-                    name,
-                    archive.time_of(created),
-                    archive.time_of(seen) if seen else None,
-                    [archive.Key(key_text(raw), archive.time_of(since)) for raw, since in keys],
+                    name=name,
+                    created=archive.time_of(created),
+                    seen=archive.time_of(seen) if seen else None,
+                    keys=[archive.Key(key_text(raw), archive.time_of(since)) for raw, since in keys],
                     released=key.startswith("\0"),
                 )
 
     def _concerned(self) -> set[int] | None:
-        """Return whom the chosen conversations name; None if that is everyone."""
+        """Return the users that the chosen conversations mention; None for all users."""
         if self._chosen is None:
             return None
         with tolerating_damage():
             return {user for conversation in self._chosen for user in self._concerned_by(conversation)}
-        return None  # better too many than none, where the file is damaged
+        return None  # the file is damaged: better too many than none
 
     def _concerned_by(self, conversation: int) -> Iterator[int]:
         for query in (
@@ -163,73 +194,9 @@ class _Export:
         )
         for room, user, since, until, owner in rows:
             if self._wanted(room):
-                yield archive.Member(self._room_names[room], self._users[user], since, until, bool(owner))
+                yield archive.Member(
+                    room=self._room_names[room], user=self._users[user], since=since, until=until, owner=bool(owner)
+                )
 
     def _wanted(self, conversation: int) -> bool:
         return self._chosen is None or conversation in self._chosen
-
-    def _messages(self) -> Iterator[archive.Message]:
-        for seq, raw, sender, conversation, at, text, re, kept in self._rows():
-            if not self._wanted(conversation):
-                continue
-            if not isinstance(text, str) or not isinstance(raw, bytes):
-                self._unread += 1  # damaged where SQLite cannot tell
-                continue
-            try:
-                low, high = self._pairs.get(conversation, (0, 0))
-                name = (
-                    self._room_names[conversation] if conversation < 0 else self._users[high if sender == low else low]
-                )
-                message = archive.Message(seq, id_text(raw), self._users[sender], name, text, archive.time_of(at), re)
-                extra = decode(kept)
-                message.choices, message.answer = extra.choices, extra.answer
-                message.until = None if extra.until is None else archive.time_of(extra.until)
-            except KeyError:
-                self._unread += 1
-            else:
-                yield message
-
-    def _rows(self) -> Iterator[_Row]:
-        """Yield the rows of all messages, those excepted that lie where the file is damaged."""
-        after = self._before
-        while after < self._newest:
-            rows: list[_Row] = []
-            with tolerating_damage() as damage:
-                self._read_stretch(after, rows)
-            if damage.met:
-                after = self._salvage(rows[-1][0] if rows else after, rows)
-            else:
-                after = rows[-1][0] if rows else self._newest
-            yield from rows
-            pause()
-
-    def _read_stretch(self, after: int, rows: list[_Row]) -> None:
-        size = 0
-        for row in self._connection.execute(_MESSAGES, (after, self._newest, _STRETCH)):
-            rows.append(row)
-            size += len(row[5])
-            if size > _STRETCH_TEXT:
-                break
-
-    def _salvage(self, after: int, rows: list[_Row]) -> int:
-        """Read what can be read after a place that is damaged; return how far that is."""
-        seqs, end = around_damage(self._connection, after)
-        for seq in seqs:
-            if seq > self._newest:
-                break
-            with tolerating_damage() as damage:
-                rows += self._connection.execute(_MESSAGES, (seq - 1, seq, 1)).fetchall()
-            self._unread += damage.met
-        return end
-
-    def _edge(self, order: str) -> int:
-        """Return the lowest or the highest ``seq``, from whatever of the two trees can be read."""
-        with tolerating_damage():
-            row = self._connection.execute(f"SELECT seq FROM messages ORDER BY seq {order} LIMIT 1").fetchone()  # noqa: S608 (one of two words)
-            return int(row[0]) if row else 0
-        index = "SELECT seq FROM messages INDEXED BY messages_of_conversation WHERE conversation = ?"
-        found: list[int] = []
-        for (conversation,) in self._connection.execute("SELECT id FROM conversations").fetchall():
-            row = self._connection.execute(f"{index} ORDER BY seq {order} LIMIT 1", (conversation,)).fetchone()
-            found += row or ()
-        return (max if order == "DESC" else min)(found, default=0)

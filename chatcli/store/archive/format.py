@@ -1,7 +1,7 @@
 """The archive of a log: the lines that an export writes and an import reads.
 
-Each line is a JSON object, tagged by ``t``. People and rooms are named, and every name is explained by a line before
-the one that uses it. ``docs/operation.md`` describes the lines to those who write some themselves.
+Each line is a JSON object, tagged by ``t``. Lines refer to users and rooms by name; the line that defines a name comes
+before those that use it. ``docs/operation.md`` describes the format for those who write archives themselves.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from chatcli.protocol.frames import Choice
 
 VERSION: Final = 1
 MAX_LINE: Final = 16 * 1024 * 1024  # bytes
-MAX_TEXT: Final = 1024 * 1024  # bytes of UTF-8, as much as any server takes
-LAST_SEQ: Final = 2**53 - 1  # as frames can carry them
-MAX_SEQ: Final = 2**52  # up to which an import keeps the numbers of messages, so that there is room for others
-MAX_TOPIC: Final = 500  # characters, as many as a server takes
+MAX_TEXT: Final = 1024 * 1024  # bytes of UTF-8, the highest limit of any server
+LAST_SEQ: Final = 2**53 - 1  # the highest in a frame
+MAX_SEQ: Final = 2**52  # the highest that an import keeps, so that there is room for others
+MAX_TOPIC: Final = 500  # characters, the limit of a server
 
 _EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
 _MILLISECOND: Final = datetime.timedelta(milliseconds=1)
-_LAST: Final = 253_370_764_800_000  # milliseconds since then, as frames can carry them: up to the year 9999
+_LAST: Final = 253_370_764_800_000  # milliseconds since then, the highest in a frame: the year 9999
 
 Time = Annotated[datetime.datetime, msgspec.Meta(tz=True)]
-_MOST: Final = 2**63 - 1  # as a log can hold
-Seq = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
-Border = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
+_MAX: Final = 2**63 - 1  # the highest number in a log
+Seq = Annotated[int, msgspec.Meta(ge=1, le=_MAX)]
+Border = Annotated[int, msgspec.Meta(ge=0, le=_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=_MAX)]
 
 
 class Line(msgspec.Struct, tag_field="t", omit_defaults=True):
-    """What all lines have in common: fields that are not known are ignored."""
+    """Base of all lines; unknown fields are ignored."""
 
 
 class Start(Line, tag="export"):
     """The first line.
 
     Attributes:
-        version: of the format.
-        at: when it was made.
-        conversations: which ones were asked for; empty if it is all of the log.
+        version: the version of the format.
+        at: the time of the export.
+        conversations: the conversations that were chosen; empty for all of the log.
     """
 
     version: Count
@@ -51,21 +51,21 @@ class Start(Line, tag="export"):
 
 
 class Key(msgspec.Struct):
-    """A key of someone: the Ed25519 public key in base64, and since when it is theirs."""
+    """A user's Ed25519 public key in base64, and the time since which they have it."""
 
     key: str
     since: Time
 
 
-class User(Line, tag="user"):
-    """Someone.
+class User(Line, tag="user", kw_only=True):
+    """A user.
 
     Attributes:
-        name: as it is written.
-        created: when they first came.
-        seen: when they were last here.
-        keys: the keys that own the name, the oldest first.
-        released: the name was taken from them, and they have been called like "alice (released 7)" since.
+        name: the name as displayed.
+        created: the time of the user's first connection.
+        seen: the time of the last one.
+        keys: the keys that own the name, oldest first.
+        released: whether the name was taken from the user, who has since been named like "alice (released 7)".
     """
 
     name: str
@@ -79,10 +79,10 @@ class Room(Line, tag="room"):
     """A room.
 
     Attributes:
-        name: with its ``#``.
+        name: the name as displayed, with its ``#``.
         kind: ``open``, ``private`` or ``announcement``.
-        created: when it was made.
-        topic: what it is about.
+        created: the time of its creation.
+        topic: one line of text.
     """
 
     name: str
@@ -91,15 +91,15 @@ class Room(Line, tag="room"):
     topic: str = ""
 
 
-class Member(Line, tag="member"):
-    """A time for which someone belonged to a room.
+class Member(Line, tag="member", kw_only=True):
+    """A period for which a user was a member of a room.
 
     Attributes:
-        room: which.
-        user: who.
-        since: from the message behind this ``seq`` on.
-        until: to this ``seq``; they belong to it still, if there is none.
-        owner: they own it.
+        room: the room's name.
+        user: the user's name.
+        since: it starts after this ``seq``.
+        until: it ends with this ``seq``; left out if the user is still a member.
+        owner: whether the user owns the room.
     """
 
     room: str
@@ -109,20 +109,20 @@ class Member(Line, tag="member"):
     owner: bool = False
 
 
-class Message(Line, tag="message"):
+class Message(Line, tag="message", kw_only=True):
     """A message.
 
     Attributes:
-        seq: its place; each is higher than the one before.
-        id: the UUID that the client made.
-        sender: who has said it.
-        to: to whom, or in which room.
-        text: what was said, untouched.
-        at: when.
+        seq: its place in the log; each is higher than the one before.
+        id: the client's UUID.
+        sender: the sender's name.
+        to: the name of the recipient or the room.
+        text: the text, unchanged.
+        at: the time of the message.
         re: the ``seq`` of the message that it answers.
-        choices: with them it is a question.
-        until: up to when that is open; left out, as long as nobody answers it.
-        answer: the number of a choice of the question ``re``, or -1: it is what counts for it.
+        choices: the choices of a question; empty for other messages.
+        until: the time at which the question expires; left out if it stays open until answered.
+        answer: the index of a choice of the question ``re``, or -1: the message is the answer that counts.
     """
 
     seq: Seq
@@ -138,11 +138,11 @@ class Message(Line, tag="message"):
 
 
 class End(Line, tag="end"):
-    """The last line, without which an archive was cut short.
+    """The last line; an archive without it was cut short.
 
     Attributes:
-        messages: how many there are.
-        unread: how many places could not be read when it was made, because the log was damaged there.
+        messages: the number of messages in the archive.
+        unread: number of places in the log that could not be read because of damage.
     """
 
     messages: Count
@@ -156,15 +156,15 @@ decode: Final = msgspec.json.Decoder(AnyLine).decode
 
 
 def time_of(milliseconds: int) -> datetime.datetime:
-    """Return the moment that the log means by a number; of one that is none in the protocol, the nearest."""
+    """Return the time for a number of milliseconds in the log; the nearest one that the protocol allows."""
     return _EPOCH + min(max(milliseconds, 0), _LAST) * _MILLISECOND
 
 
 def milliseconds_of(time: datetime.datetime) -> int:
-    """Return the number under which the log keeps a moment.
+    """Return a time in milliseconds since 1970-01-01 UTC.
 
     Raises:
-        ValueError: the protocol has none for it.
+        ValueError: the protocol does not allow it.
     """
     milliseconds = (time - _EPOCH) // _MILLISECOND
     if not 0 <= milliseconds <= _LAST:

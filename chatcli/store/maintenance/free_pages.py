@@ -64,8 +64,8 @@ class _Cell(NamedTuple):
     offset: int
     end: int
     key: int
-    left: int
-    overflow: int
+    left: int = 0
+    overflow: int = 0
 
 
 class Pages:
@@ -210,7 +210,7 @@ class Pages:
                 yield self._leaf_cell(page, offset)
             else:
                 key, end = _varint(page, offset + _NUMBER.size)
-                yield _Cell(offset, max(end, offset + _SMALLEST_CELL), key, 0, 0)
+                yield _Cell(offset, max(end, offset + _SMALLEST_CELL), key)
 
     def _leaf_cell(self, page: bytes, offset: int) -> _Cell:
         length, position = _varint(page, offset)
@@ -220,11 +220,11 @@ class Pages:
         if length > _MAX_ROW:
             raise Damaged
         if within == length:
-            return _Cell(offset, max(end, offset + _SMALLEST_CELL), key, 0, 0)
+            return _Cell(offset, max(end, offset + _SMALLEST_CELL), key)
         if end + _NUMBER.size > self._usable:
             raise Damaged
         (number,) = _NUMBER.unpack_from(page, end)
-        return _Cell(offset, end + _NUMBER.size, key, length - within, number)
+        return _Cell(offset, end + _NUMBER.size, key, left=length - within, overflow=number)
 
     def overwrite_tails(self, number: int, page: bytes) -> int:
         """Overwrite what follows the ends of a page's long rows; return the highest number of a row, or 0."""

@@ -80,7 +80,7 @@ class IndexFile:
         if removed or upto > self.upto:
             with transaction(connection):
                 if removed:
-                    parts.spoil(connection, removed)
+                    parts.mark_stale(connection, removed)
                     connection.execute("UPDATE state SET removed = removed + ?", (len(removed),))
                 parts.add(connection, messages)
                 connection.execute("UPDATE state SET upto = ?", (upto,))
@@ -135,7 +135,7 @@ class IndexFile:
         removals = self._source.mark("removed") - unindexed
         if removed != removals:  # a run ended before it could index the last ones
             with transaction(connection):
-                parts.spoil_all(connection)
+                parts.mark_all_stale(connection)
                 connection.execute("UPDATE state SET removed = ?", (removals,))
         return int(upto)
 

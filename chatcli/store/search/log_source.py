@@ -48,7 +48,7 @@ class LogSource:
         """Read the next messages with ``after < seq <= end``."""
         messages: list[Indexed] = []
         with tolerating_damage() as damage:
-            messages.extend(Indexed(*row) for row in self._open().execute(_NEXT, (after, end, _STEP)))
+            messages.extend(map(Indexed._make, self._open().execute(_NEXT, (after, end, _STEP))))
         reached = messages[-1].seq if messages else after
         if damage.met:
             return self._read_around_damage(messages, reached, end)
@@ -59,7 +59,7 @@ class LogSource:
         seqs, reached = around_damage(log, after)
         for seq in seqs:
             with contextlib.suppress(sqlite3.DatabaseError):  # what nobody can read nobody need find
-                messages += [Indexed(*row) for row in log.execute(_NEXT, (seq - 1, min(seq, end), 1))]
+                messages.extend(map(Indexed._make, log.execute(_NEXT, (seq - 1, min(seq, end), 1))))
         reached = min(reached, end)
         if reached < END:
             return Stretch(messages, reached, reached < end)

@@ -1,7 +1,7 @@
-"""The parts of the search's index: a table of FTS5 each, for a stretch of the log.
+"""The parts of the search index: FTS5 tables, one for each stretch of the log.
 
 FTS5 keeps the words of a deleted message until it happens to merge them away; before SQLite 3.42 there is no other way.
-So a part that has lost a message is made again, and its table dropped, which overwrites every page of it.
+So a part that has lost a message is renewed, and its old table dropped, which overwrites all of its pages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from chatcli.store.search import tokenizer
 
-#: Changes with the schema: an index that was made with another one is of no use.
+#: Changes with the schema: an index of another version is useless.
 VERSION: Final = "in parts"
 SCHEMA: Final = """
 CREATE TABLE parts (
@@ -26,9 +26,9 @@ CREATE TABLE parts (
 ) STRICT
 """
 
-# A search for a rare word takes 0.13 ms for each part; one that has lost a message is made again each minute.
-_MESSAGES: Final = 50_000  # of one part
-_TEXT: Final = 8 * 1024 * 1024  # characters of one part, about
+# A search for a rare word takes 0.13 ms for each part; a part that has lost a message is renewed each minute.
+_MESSAGES: Final = 50_000  # in one part
+_TEXT: Final = 8 * 1024 * 1024  # characters in one part, about
 
 _TABLE: Final = """
 CREATE VIRTUAL TABLE texts_{}
@@ -44,7 +44,7 @@ _INSTEAD: Final = f"{_COLUMNS} WHERE instead = ?"
 
 
 class Indexed(NamedTuple):
-    """What the index takes of a message."""
+    """A message as the index reads it."""
 
     seq: int
     conversation: int
@@ -57,11 +57,11 @@ class Part(NamedTuple):
     """A part of the index.
 
     Attributes:
-        number: of its table.
-        first: where it begins.
-        upto: it has everything from there up to this ``seq``.
-        messages: how many it has.
-        size: about how many characters these have.
+        number: the number of its table.
+        first: its lowest ``seq``.
+        upto: it has all messages from there up to this ``seq``.
+        messages: their number.
+        size: their characters, about.
     """
 
     number: int
@@ -72,12 +72,12 @@ class Part(NamedTuple):
 
 
 def place(conversation: int) -> str:
-    """Return the word that stands for a conversation."""
+    """Return the index's word for a conversation."""
     return _token(conversation * 3) if conversation > 0 else _token(-conversation * 3 + 1)
 
 
 def author(user: int) -> str:
-    """Return the word that stands for someone who says something."""
+    """Return the index's word for a sender."""
     return _token(user * 3 + 2)
 
 
@@ -88,7 +88,7 @@ def _token(number: int) -> str:
 
 
 def add(connection: sqlite3.Connection, messages: list[Indexed]) -> None:
-    """Add messages that follow all others."""
+    """Add messages after all others."""
     if not messages:
         return
     part = _one(connection, _NEWEST)
@@ -97,25 +97,25 @@ def add(connection: sqlite3.Connection, messages: list[Indexed]) -> None:
     _fill(connection, part, messages, messages[-1].seq)
 
 
-def spoil(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
-    """Note that messages were deleted: the parts that have them must be made again."""
+def mark_stale(connection: sqlite3.Connection, seqs: Iterable[int]) -> None:
+    """Mark the parts that have these messages, which were deleted, for renewal."""
     query = "UPDATE parts SET stale = 1 WHERE first <= ?1 AND upto >= ?1 AND NOT stale"
     connection.executemany(query, ((seq,) for seq in seqs))
 
 
-def spoil_all(connection: sqlite3.Connection) -> None:
-    """Note that any message may have been deleted."""
+def mark_all_stale(connection: sqlite3.Connection) -> None:
+    """Mark all parts for renewal: any message may have been deleted."""
     connection.execute("UPDATE parts SET stale = 1")
 
 
 def newest_number(connection: sqlite3.Connection) -> int:
-    """Return the number of the part that was made last, 0 where there is none."""
+    """Return the number of the part that was made last, 0 if there is none."""
     (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM parts").fetchone()
     return int(number)
 
 
 def find_stale(connection: sqlite3.Connection, newest: int) -> tuple[Part, Part | None] | None:
-    """Return a part that must be made again, and how far that has come; None if there is none up to this number."""
+    """Return a part to renew and its unfinished replacement; None if no part up to this number is to be renewed."""
     part = _one(connection, _STALE, newest)
     return None if part is None else (part, _one(connection, _INSTEAD, part.number))
 
@@ -129,15 +129,15 @@ def renew(
     upto: int,
     last: bool,
 ) -> None:
-    """Make a part again, step by step.
+    """Renew a stretch of a part.
 
     Args:
         connection: to the index, in a transaction.
         old: the part.
-        new: what takes its place; None at the first step.
-        messages: those that come next.
-        upto: with them it has everything up to this ``seq``.
-        last: that is all.
+        new: its replacement; None for the first stretch.
+        messages: the messages of the stretch.
+        upto: with them the replacement has all messages up to this ``seq``.
+        last: whether it is complete then.
     """
     if new is None:
         new = _make(connection, old.first, old.first - 1, old.number)
@@ -151,14 +151,14 @@ def renew(
 
 def _one(connection: sqlite3.Connection, query: str, *values: int) -> Part | None:
     row = connection.execute(query, values).fetchone()
-    return None if row is None else Part(*row)
+    return None if row is None else Part._make(row)
 
 
 def _make(connection: sqlite3.Connection, first: int, upto: int, instead: int | None = None) -> Part:
     number = newest_number(connection) + 1
     connection.execute(_TABLE.format(number))
     connection.execute(_NEW, (number, first, upto, instead))
-    return Part(number, first, upto, 0, 0)
+    return Part(number=number, first=first, upto=upto, messages=0, size=0)
 
 
 def _fill(connection: sqlite3.Connection, part: Part, messages: list[Indexed], upto: int) -> None:
@@ -172,7 +172,7 @@ def _drop(connection: sqlite3.Connection, part: Part) -> None:
 
 
 def _rows(messages: Iterable[Indexed]) -> Iterator[tuple[int, str, str, str]]:
-    """Yield what the index takes of messages, but for those that damage has made something else."""
+    """Yield the rows of messages, but not of damaged ones."""
     for seq, conversation, sender, text, _ in messages:
         if isinstance(text, str) and isinstance(conversation, int) and isinstance(sender, int) and sender > 0:
             yield seq, tokenizer.flatten(text), place(conversation), author(sender)

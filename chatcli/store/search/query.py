@@ -1,4 +1,4 @@
-"""Finds messages by their words, among those that someone may see."""
+"""Finds messages by their words, among those that the user may read."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from chatcli.store.sqlite.conversations import find_conversation
 from chatcli.store.sqlite.damage import END, is_damage, read_each, tolerating_damage
 from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
-#: Why a search is not answered that waits for too many others.
+#: The error of a search that would have to wait for too many others.
 TOO_MANY: Final = "too many searches wait: try again in a while"
 
-_SECONDS: Final = 5.0  # a search may take once it is its turn; others wait for it
-_CHECKED_EVERY: Final = 10_000  # steps of SQLite's machine
-_PLACES: Final = 300  # conversations to name to the index; with more of them all that it finds is sifted
-_SIFTED: Final = 1000  # of the newest messages found, at first
+_MAX_SECONDS: Final = 5.0  # of one search, once it has started; others wait for it
+_CHECK_INTERVAL: Final = 10_000  # steps of SQLite's virtual machine
+_MAX_PLACES: Final = 300  # conversations in a query of the index; with more of them all that it finds is filtered
+_MAX_FILTERED: Final = 1000  # of the newest messages found, at first
 
-# What the index is told of places only makes it faster: who may see what is decided here.
+# Naming places to the index only makes it faster: this condition decides which messages the user may read.
 _VISIBLE: Final = """
 (:within IS NULL OR messages.conversation = :within)
 AND (:sender IS NULL OR messages.sender = :sender)
@@ -67,30 +67,30 @@ def search(
     head: int,
     deadline: float,
 ) -> tuple[Page, int]:
-    """Find messages, the newest first; return how often damage was in the way, too.
+    """Find messages, the newest first; return how often damage was met, too.
 
     Args:
         connection: to the log.
         index: the index of the same log.
-        query: what to find.
-        expression: the words of it, as :func:`chatcli.store.search.tokenizer.parse` gives them.
-        head: everything up to this ``seq`` is to be found.
-        deadline: when nobody waits for the answer any more, on the monotonic clock.
+        query: the query.
+        expression: its words, as :func:`chatcli.store.search.tokenizer.parse` returns them.
+        head: messages up to this ``seq`` must be found.
+        deadline: on the monotonic clock; nobody waits for the result any more.
 
     Raises:
-        InputError: it takes too long in itself.
-        StoreError: its time was over before that, or the index is of no use now.
+        InputError: the search itself takes too long.
+        StoreError: the deadline has passed before that, or the index cannot be used now.
     """
     if time.monotonic() > deadline:
         raise StoreError(TOO_MANY)
     index.catch_up(head, deadline)
-    too_long = time.monotonic() + _SECONDS
+    too_long = time.monotonic() + _MAX_SECONDS
     end = min(too_long, deadline)
-    # For each search anew: it may be another file by now.
+    # Attached for each search: it may be another file by now.
     try:
         connection.execute("ATTACH ? AS found", (f"{index.path.absolute().as_uri()}?mode=rw",))
-        connection.set_progress_handler(lambda: index.stopped or time.monotonic() > end, _CHECKED_EVERY)
-        connection.execute("BEGIN")  # no part vanishes meanwhile
+        connection.set_progress_handler(lambda: index.stopped or time.monotonic() > end, _CHECK_INTERVAL)
+        connection.execute("BEGIN")  # so that no part is dropped meanwhile
         return _search(connection, query, expression)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
@@ -123,11 +123,11 @@ def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str)
         "before": END if query.before is None else query.before,
     }
     if within is None:
-        # Mostly, enough of the newest that match may be seen; to name all the places to the index costs more.
+        # Mostly, the user may read enough of the newest matches; to name all the places to the index costs more.
         parameters["match"] = _match(query, expression)
         seqs = _read_seqs(connection, parameters)
-        page, damaged = _sift(connection, query, parameters, seqs)
-        if page.more or len(seqs) < _SIFTED:
+        page, damaged = _filter(connection, query, parameters, seqs)
+        if page.more or len(seqs) < _MAX_FILTERED:
             return page, damaged
     places = _places(connection, query) if within is None else {within}
     if not places:
@@ -135,8 +135,8 @@ def _search(connection: sqlite3.Connection, query: SearchQuery, expression: str)
     parameters["match"] = _match(query, expression, places)
     with tolerating_damage():
         return _page(query, _found(connection, parameters)), 0
-    # If it is the index that is damaged, this fails again.
-    return _sift(connection, query, parameters, _read_seqs(connection, parameters))
+    # If the index is damaged, this fails as well.
+    return _filter(connection, query, parameters, _read_seqs(connection, parameters))
 
 
 def _found(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> Iterator[MessageRow]:
@@ -148,22 +148,22 @@ def _found(connection: sqlite3.Connection, parameters: dict[str, int | str | Non
 def _read_seqs(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
     seqs: list[int] = []
     for part in _parts(connection, parameters):
-        found = connection.execute(_SEQS.format(part), {**parameters, "most": _SIFTED - len(seqs)})
+        found = connection.execute(_SEQS.format(part), {**parameters, "most": _MAX_FILTERED - len(seqs)})
         seqs += [seq for (seq,) in found]
-        if len(seqs) >= _SIFTED:
+        if len(seqs) >= _MAX_FILTERED:
             break
     return seqs
 
 
 def _parts(connection: sqlite3.Connection, parameters: dict[str, int | str | None]) -> list[int]:
-    """Return the parts of the index in which to look, the newest first."""
+    """Return the numbers of the index's parts to search, the newest first."""
     return [number for (number,) in connection.execute(_PARTS, (parameters["before"],)).fetchall()]
 
 
-def _sift(
+def _filter(
     connection: sqlite3.Connection, query: SearchQuery, parameters: dict[str, int | str | None], seqs: list[int]
 ) -> tuple[Page, int]:
-    """Read those messages that the user may see; return how often damage was in the way, too."""
+    """Read those messages that the user may read; return how often damage was met, too."""
     with tolerating_damage():
         found = connection.execute(_THESE, {**parameters, "seqs": json.dumps(seqs)})
         return _page(query, (MessageRow._make(values) for values in found)), 0
@@ -189,9 +189,9 @@ def _places(connection: sqlite3.Connection, query: SearchQuery) -> set[int]:
 
 
 def _match(query: SearchQuery, expression: str, places: Collection[int] = ()) -> str:
-    """Return what the index is asked: the words, by whom, and where they may have been said if that is a help."""
+    """Return the query for the index: the words, the sender, and the conversations unless there are too many."""
     parts = [f"text : ({expression})"]
-    if 0 < len(places) <= _PLACES:
+    if 0 < len(places) <= _MAX_PLACES:
         parts.append("place : (" + " OR ".join(f'"{place(one)}"' for one in places) + ")")
     if query.sender is not None:
         parts.append(f'author : ("{author(query.sender)}")')

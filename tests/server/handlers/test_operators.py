@@ -456,7 +456,7 @@ def test_a_pipe_in_place_of_the_audit_log_keeps_nobody_waiting(server: ThreadSer
     assert does(data, "status")["log"] == "writable"
     reader = os.open(data / "audit.log", os.O_RDONLY | os.O_NONBLOCK)
     try:
-        assert "it is no file" in answers(data, "users")["text"]
+        assert "it is not a file" in answers(data, "users")["text"]
     finally:
         os.close(reader)
 

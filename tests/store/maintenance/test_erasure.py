@@ -163,13 +163,13 @@ def test_a_part_that_was_just_made_again_waits_for_the_next_round() -> None:
     """Where messages are deleted all the time the index is not made again without pause."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute(parts.SCHEMA)
-        messages = [parts.Indexed(seq, 1, 1, "word", b"") for seq in (1, 2, 3)]
+        messages = [parts.Indexed(seq=seq, conversation=1, sender=1, text="word", id=b"") for seq in (1, 2, 3)]
         parts.add(connection, messages)
-        parts.spoil(connection, [1])
+        parts.mark_stale(connection, [1])
         found = parts.find_stale(connection, parts.newest_number(connection))
         assert found is not None
         parts.renew(connection, *found, messages=messages[1:], upto=3, last=True)
-        parts.spoil(connection, [2])
+        parts.mark_stale(connection, [2])
         assert parts.find_stale(connection, found[0].number) is None
         assert parts.find_stale(connection, parts.newest_number(connection)) is not None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store.archive import exporter
+from chatcli.store.archive import message_reader
 from chatcli.store.archive.exporter import export
 from chatcli.store.maintenance import backup
 from chatcli.store.maintenance.backup import back_up
@@ -51,7 +51,7 @@ def test_a_slow_reader_holds_nothing_up(
     chat: Owner, data: Path, tmp_path: Path, read: Callable[[Path, Look, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it waits for whoever reads what it writes the WAL can be emptied."""
-    monkeypatch.setattr(exporter, "_STRETCH", 100)
+    monkeypatch.setattr(message_reader, "_STRETCH", 100)
     monkeypatch.setattr(backup, "_STRETCH", 1000)
     settle(chat)
     chat.write(*(entry(ANN, BOB, "x" * 100) for _ in range(3000)))

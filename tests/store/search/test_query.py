@@ -216,7 +216,7 @@ def test_no_more_searches_of_one_person_wait_than_can_be_answered_soon(chat: Own
 def test_a_search_that_is_too_expensive_is_an_error_of_theirs(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks for what everyone says is told so, and what to do."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
-    monkeypatch.setattr(search, "_SECONDS", 0.0)
+    monkeypatch.setattr(search, "_MAX_SECONDS", 0.0)
     answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
     assert isinstance(answer, InputError)
     assert str(answer) == "This search takes too long: look for rarer words, or in one place only."
@@ -238,8 +238,8 @@ def test_a_search_that_is_interrupted_because_it_has_waited_is_no_error_of_their
     """Little of the time was its own."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
     assert house.find(BOB.id, "needle") == ["a needle"]
-    monkeypatch.setattr(search, "_SECONDS", 3600.0)
-    monkeypatch.setattr(search, "_CHECKED_EVERY", 1)  # which takes far longer than there is time
+    monkeypatch.setattr(search, "_MAX_SECONDS", 3600.0)
+    monkeypatch.setattr(search, "_CHECK_INTERVAL", 1)  # which takes far longer than there is time
     monkeypatch.setattr(log_reader, "_SEARCH_TIMEOUT", 0.002)
     answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
     assert isinstance(answer, StoreError)

@@ -67,9 +67,9 @@ def test_what_people_write_means_words_that_all_occur(text: str, expression: str
         ("", "There is nothing to look for"),
         (" ?! ", "There is nothing to look for"),
         ('""', "There is nothing to look for"),
-        ("*", "A \\* stands behind the beginning of a word"),
-        ("hello *", "A \\* stands behind the beginning of a word"),
-        ("h*", "A \\* stands behind 2 letters of a word at least"),
+        ("*", "A \\* follows the beginning of a word"),
+        ("hello *", "A \\* follows the beginning of a word"),
+        ("h*", "A \\* follows at least 2 letters of a word"),
         ("x " * 33, "These are too many words: look for 32 at most"),
     ],
 )
