@@ -10,8 +10,8 @@ import msgspec
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.credentials import Login
 from chatcli.client.transport.aio import Connection, connect
-from chatcli.client.transport.reconnect import backoff
-from chatcli.errors import ChatError, InputError, ProtocolError, Refused, ServerUnavailable
+from chatcli.client.transport.reconnect import RetryPolicy
+from chatcli.errors import ChatError, InputError, ProtocolError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import (
@@ -181,7 +181,7 @@ class Requester:
             self._fail(error)
 
     async def _receive_all(self) -> None:
-        waits = backoff()
+        policy = RetryPolicy(accepted=True)
         while True:
             try:
                 if self._connection is None:
@@ -189,13 +189,11 @@ class Requester:
                 await self._receive()
             except ChatError as error:
                 await self._disconnect()
-                # While a server is restarted, something else may answer in its place.
-                if not isinstance(error, (ServerUnavailable, ProtocolError)):
-                    self._fail(error)
-                    return
-            if self._has_received:
-                waits, self._has_received = backoff(), False
-            await asyncio.sleep(next(waits) if self._futures else 0)
+                if self._has_received:
+                    policy.succeeded()
+                    self._has_received = False
+                wait = policy.wait_after(error)
+                await asyncio.sleep(wait if self._futures else 0)
             if not self._futures:
                 return
 

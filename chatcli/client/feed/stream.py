@@ -11,7 +11,7 @@ from chatcli.client.feed.anchors import Place
 from chatcli.client.feed.resumption import Glimpse, OtherLog, Resumed, resume
 from chatcli.client.feed.seek import first_newer
 from chatcli.client.transport.aio import Connection, connect
-from chatcli.client.transport.reconnect import backoff
+from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable
 from chatcli.protocol.frames import (
     MAX_SEQ,
@@ -111,7 +111,7 @@ class Stream:
             except (ServerUnavailable, ProtocolError) as lost:
                 await self._disconnect()
                 self._report(f"Connection lost: {lost} Trying again.")
-                await self._connect_again()
+                await self._connect_again(lost)
 
     def acknowledge(self, seq: int) -> None:
         """Record that the user has read all up to a message; the server learns it soon, many at a time."""
@@ -177,24 +177,21 @@ class Stream:
             if not ((self._patient or self._was_accepted) and isinstance(error, ServerUnavailable)):
                 raise
             self._report(f"{error} Trying until it answers.")
-            await self._connect_again()
+            await self._connect_again(error)
 
-    async def _connect_again(self) -> None:
+    async def _connect_again(self, failure: ChatError) -> None:
+        """Connect after a failure, however long that takes; report each new reason why it does not work."""
         reported = ""
-        for wait in backoff():
-            await asyncio.sleep(wait)
-            try:
-                await self._connect_once()
-            except (ServerUnavailable, ProtocolError) as error:
-                # While a server is restarted, something else may answer in its place.
-                if isinstance(error, ProtocolError) and not self._was_accepted:
-                    raise
-                if not isinstance(error, ServerUnreachable) and str(error) != reported:
-                    reported = str(error)
-                    self._report(reported)
-            else:
-                self._report("Connected.")
-                return
+
+        def report(error: Exception) -> None:
+            nonlocal reported
+            if not isinstance(error, ServerUnreachable) and str(error) != reported:
+                reported = str(error)
+                self._report(reported)
+
+        policy = RetryPolicy(accepted=self._was_accepted)
+        await retry_async(self._connect_once, policy, wait=asyncio.sleep, after=failure, on_error=report)
+        self._report("Connected.")
 
     async def _connect_once(self) -> None:
         before = self.place

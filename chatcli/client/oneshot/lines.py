@@ -15,7 +15,7 @@ from chatcli.client.outbox.flush import flush_outbox
 from chatcli.client.outbox.store import Outbox
 from chatcli.client.storage.files import outbox_directory
 from chatcli.client.transport.blocking import TIMEOUT, broken_sentence, logged_in
-from chatcli.client.transport.reconnect import backoff
+from chatcli.client.transport.reconnect import RetryPolicy
 from chatcli.errors import ChatError, InputError, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol.frames import Bye, ClientFrame, Ping, Welcome
 
@@ -94,7 +94,7 @@ class LineSender:
             self._close_outbox()
 
     def _run(self) -> None:
-        waits = backoff()
+        policy = RetryPolicy()
         while True:
             self._has_progressed = False
             try:
@@ -104,13 +104,13 @@ class LineSender:
                 continue
             except (OSError, ServerUnavailable) as error:
                 self._report_loss(error)
+                if self._has_progressed:
+                    policy.succeeded()
+                if not self._read_until_retry(policy.wait_after(error)):
+                    return
             else:
                 if not self._queue.is_finished():
                     self._stop_sending()
-                return
-            if self._has_progressed:
-                waits = backoff()
-            if not self._read_until_retry(next(waits)):
                 return
 
     def _send_on_a_connection(self) -> None:
