@@ -1,4 +1,4 @@
-"""Whether a text names somebody: as a word, in scripts that put no spaces between words, and behind ``@``."""
+"""Finds names in a text: as a word, in scripts without spaces between words, and after ``@``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-#: Letters of scripts whose words stand side by side: Han, Hiragana, Katakana, Bopomofo, Thai, Lao, Tibetan, Myanmar,
+#: Letters of scripts without spaces between words: Han, Hiragana, Katakana, Bopomofo, Thai, Lao, Tibetan, Myanmar,
 #: Khmer, Tai and Javanese. A name among them begins and ends anywhere.
 _SIDE_BY_SIDE: Final = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u3005-\u3007\u3021-\u3029"
@@ -20,7 +20,7 @@ _HANGUL: Final = "\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
 
 
 def mentions(text: str, user: str) -> bool:
-    """Return whether a text has the user's name as a word; a name of one letter only behind @, for it may be one."""
+    """Return whether a text has a name as a word; one of a single letter only after ``@``, as it may be a word."""
     name, text = _folded(user), _folded(text)
     return name in text and _has(text, name, at_only=len(name) == 1)
 
@@ -38,7 +38,7 @@ def _has(text: str, word: str, *, at_only: bool) -> bool:
 
 
 def _folded(text: str) -> str:
-    """Return what is the same in all cases and widths."""
+    """Return a text without differences of case and width."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
@@ -48,12 +48,12 @@ def _folded(text: str) -> str:
 def _pattern(word: str, *, at_only: bool) -> re.Pattern[str]:
     """Return the pattern of a word: neither in another one nor in an address of mail."""
     after_a_word = rf"(?<![^\W{_SIDE_BY_SIDE}])(?<![@-])"
-    behind_at = f"{after_a_word}@"
-    free = "" if _stands_anywhere(word[0]) else after_a_word
-    begins = behind_at if at_only else f"(?:{behind_at}|{free})"
-    ends = "" if _stands_anywhere(word[-1]) else rf"(?![^\W{_SIDE_BY_SIDE}{_HANGUL}])(?!-)"
+    after_at = f"{after_a_word}@"
+    free = "" if _needs_no_boundary(word[0]) else after_a_word
+    begins = after_at if at_only else f"(?:{after_at}|{free})"
+    ends = "" if _needs_no_boundary(word[-1]) else rf"(?![^\W{_SIDE_BY_SIDE}{_HANGUL}])(?!-)"
     return re.compile(f"{begins}{re.escape(word)}{ends}")
 
 
-def _stands_anywhere(char: str) -> bool:
+def _needs_no_boundary(char: str) -> bool:
     return re.match(f"[{_SIDE_BY_SIDE}]", char) is not None

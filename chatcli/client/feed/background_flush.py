@@ -58,7 +58,7 @@ class BackgroundFlush:
         except (ServerUnavailable, ServerNotTrusted):
             pass  # the listener meets that, too, and reports it
         except (ChatError, OSError) as error:
-            diagnostics.trouble(f"What waits to be sent was not sent: {error}")
+            diagnostics.trouble(f"The messages in the outbox were not sent: {error}")
 
 
 async def _run_in_daemon_thread(function: Callable[[], None]) -> None:

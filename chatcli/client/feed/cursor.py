@@ -210,6 +210,6 @@ def _parse(line: bytes) -> Content | None:
 
 def _unusable(path: str, error: OSError) -> InputError:
     return InputError(
-        f"How far the listener has come cannot be kept in {path} ({error.strerror or error}): make that possible, or "
+        f"The position of the listener cannot be kept in {path} ({error.strerror or error}): make that possible, or "
         "name another directory in XDG_STATE_HOME."
     )

@@ -154,10 +154,12 @@ class Listener:
         path = self._cursor.path
         if not self._own:
             raise InputError(
-                f"{path} is damaged, so that how far this listener had come is lost: say where to begin, as in "
-                '"--since 2h", or remove that file to begin where you left off yourself.'
+                f"{path} is damaged, and the position of this listener is lost: say where to start, as in "
+                '"--since 2h", or remove that file to start after the newest message that you have read yourself.'
             )
-        diagnostics.trouble(f"{path} is damaged: what came last may come again, and is not marked then.")
+        diagnostics.trouble(
+            f"{path} is damaged: the last messages may come again, without being marked as replayed."
+        )
 
     async def _place(self, since: Since, read: int) -> int:
         match since:

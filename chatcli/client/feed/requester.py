@@ -30,7 +30,7 @@ from chatcli.protocol.frames import (
 )
 from chatcli.protocol.in_flight import InFlight
 
-NOT_UTF_8: Final = "Half of a character is no text: take out what is no UTF-8."
+NOT_UTF_8: Final = "The text has half a character, a lone surrogate, which is not UTF-8: remove it."
 _TOO_LONG: Final = "That is longer than a message may be: send it in parts."
 
 Request = Answers | History | Join | Rooms | Who

@@ -42,7 +42,7 @@ async def check_sources(login: Login, message_filter: MessageFilter, own: Contai
                 await requester.request(Join(room), Room)
             else:
                 await requester.request(Rooms(room), RoomList)
-                sentence = f"You do not belong to {room}, and so are not told what is said there: enter it with --join."
+                sentence = f"You are not a member of {room}, so its messages do not come: enter it with --join."
                 raise Refused(codes.NOT_ALLOWED, sentence)
     finally:
         await requester.close()

@@ -163,7 +163,7 @@ class Stream:
                 self.rooms[fold(room)] = room
             case Happened(room, what, user) if user == self.user and what in _LEAVING:
                 if self.rooms.pop(fold(room), None) is not None:
-                    self._report(f"{user} no longer belongs to {room}: what is said there does not come any more.")
+                    self._report(f"{user} is no longer a member of {room}: its messages do not come any more.")
             case Error():
                 self._report(frame.text)
             case ServerBye():
@@ -213,7 +213,7 @@ class Stream:
 
     async def _look(self, since: int) -> Glimpse:
         """Connect after a place; return a glimpse of the log. The frames that came with it are received later."""
-        # Files of older versions may name places that no server takes.
+        # Files of older versions may have places that no server accepts.
         welcome = await self._log_in(min(since, MAX_SEQ))
         assert self._connection is not None  # noqa: S101 (just made)
         while True:
@@ -235,8 +235,9 @@ class Stream:
             place = place._replace(seq=cursor, anchor=None)
         self.place = self.moved = place
         self._report(
-            f"The log of the server at {self._login.server} was put back, or is another one than before. Going on "
-            f"after {place.seq}, and not after {before.seq}; what may have come before is marked as replayed."
+            f"The log of the server at {self._login.server} was restored from a backup, or is another one than before. "
+            f"Going on after {place.seq} instead of {before.seq}; messages that may have come before are marked as "
+            "replayed."
         )
         if place.seq != cursor:
             await self._log_in(place.seq)
@@ -244,8 +245,8 @@ class Stream:
     async def _other_log(self, before: Place, other: OtherLog) -> Resumed:
         if not self._own:
             raise OtherLog(
-                f"The log of the server at {self._login.server} is another one than before ({other}), so that how far "
-                'this listener had come says nothing: say where to begin, as in "--since 2h" or "--since now".'
+                f"The log of the server at {self._login.server} is another one than before ({other}), and the position "
+                'of this listener means nothing there: say where to start, as in "--since 2h" or "--since now".'
             ) from None
         cursor = (await self._log_in(None)).cursor
         return Resumed(before.in_another_log()._replace(seq=cursor, delivered=0), moved=True)

@@ -210,7 +210,7 @@ class LineSender:
         if not self._is_away:
             self._is_away = True
             reason = str(error) if isinstance(error, ServerUnavailable) else f"The connection to {server} broke."
-            meanwhile = "; what comes meanwhile is kept in the outbox" if self._spool else ""
+            meanwhile = "; new lines are kept in the outbox meanwhile" if self._spool else ""
             self._notice(f"{reason} Trying again until it is back{meanwhile}.")
 
     def _report_return(self) -> None:
@@ -240,7 +240,7 @@ class LineSender:
             self._outbox = self._outbox or Outbox(outbox_directory(), server, self._login.user, claim=False)
             self._outbox.store(messages, groups=groups)
         except InputError as error:
-            raise ServerUnreachable(f"What {server} has not taken was not kept either. {error}") from None
+            raise ServerUnreachable(f"The lines that {server} did not accept were not kept either. {error}") from None
         self._stored += len(messages)
         self._queue.stored()
 

@@ -26,7 +26,7 @@ from chatcli.protocol.frames import (
 if TYPE_CHECKING:
     from chatcli.client.transport.blocking import Connection
 
-MAX_ROOMS: Final = 100_000  # names that are all different need not come to an end
+MAX_ROOMS: Final = 100_000  # a list of names that are all different may be endless
 
 
 class RoomPages:
@@ -53,7 +53,7 @@ class RoomPages:
         names = {room.name.casefold() for room in page.rooms}
         empty = page.more and not names
         if empty or len(names) < len(page.rooms) or not names.isdisjoint(self._names):
-            raise ProtocolError("The server's list of rooms does not come to an end: tell its operator.")
+            raise ProtocolError("The server's list of rooms does not end: tell its operator.")
         self._names |= names
         self.rooms += page.rooms
         if len(self.rooms) > MAX_ROOMS:

@@ -69,7 +69,7 @@ def flush_outbox(login: Login, *, read_only: bool, seconds: float = TIMEOUT) -> 
     except ChatError as error:
         if not read_only and not isinstance(error, InputError):
             raise
-        diagnostics.trouble(f"What waits to be sent was not sent: {error}")
+        diagnostics.trouble(f"The messages in the outbox were not sent: {error}")
 
 
 def _flush(login: Login, seconds: float, *, read_only: bool) -> None:
@@ -77,7 +77,7 @@ def _flush(login: Login, seconds: float, *, read_only: bool) -> None:
     batch = SendBatch(outbox.waiting, 0 if read_only else seconds, together=outbox.groups)
     try:
         if outbox.waiting:
-            diagnostics.detail(lambda: f"Sending what waits in the outbox: {len(outbox.waiting)}.")
+            diagnostics.detail(lambda: f"Sending the messages in the outbox: {len(outbox.waiting)}.")
             with_retries(login, "send", batch.run, seconds)
     except ServerUnreachable:
         if not (read_only and batch.answers):  # otherwise there is a server, and the next command sends the rest
@@ -98,7 +98,7 @@ def _report_refused(outbox: Outbox, batch: SendBatch) -> None:
     for identity, answer in batch.answers.items():
         if isinstance(answer, ChatError) and not isinstance(answer, ServerUnavailable):
             recipient = printable_line(recipients[identity])
-            diagnostics.trouble(f"{recipient}: {answer} This was kept before; chatcli outbox shows it.")
+            diagnostics.trouble(f'{recipient}: {answer} The message was in the outbox; "chatcli outbox" shows it.')
 
 
 @contextlib.contextmanager

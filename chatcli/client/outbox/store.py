@@ -205,7 +205,7 @@ def _mark(entries: Collection[Entry], mark: type[Gone | Again]) -> None:
         try:
             descriptor = outbox_format.lock(path)
             if descriptor is None:
-                raise InputError("A chatcli that runs is about to send that: end it, or wait.")
+                raise InputError("Another chatcli is about to send that message: end it, or wait.")
             try:
                 outbox_format.append(descriptor, [mark(entry.message.id) for entry in entries if entry.path == path])
                 if not outbox_format.read_entries(path, descriptor):
@@ -222,6 +222,6 @@ def _refusal(identity: str, error: ChatError) -> Refusal:
 
 def _unusable(directory: str, error: OSError) -> InputError:
     return InputError(
-        f"What waits to be sent cannot be kept in {directory} ({error.strerror or error}): it is lost if the "
-        "client ends before the server is back. Make that possible, or name another directory in XDG_STATE_HOME."
+        f"Messages that wait cannot be kept in {directory} ({error.strerror or error}): they are lost if the client "
+        "ends before the server is back. Make that possible, or name another directory in XDG_STATE_HOME."
     )

@@ -258,12 +258,12 @@ def test_a_log_of_which_nothing_is_known(unknown: World) -> None:
         return
     with unknown.serving("other") as server:
         unknown.say(server, END)
-        with pytest.raises(OtherLog, match=r"another one than before .* say where to begin"):
+        with pytest.raises(OtherLog, match=r"another one than before .* say where to start"):
             unknown.hears()
         where = ("--user", "bot", "--server", str(server.address))
         done = run_chatcli("listen", "--as", unknown.cursor, "--exec", "exit 9", "--timeout", "9s", *where)
         assert (done.returncode, done.stdout) == (2, "")
-        assert 'say where to begin, as in "--since 2h"' in done.stderr
+        assert 'say where to start, as in "--since 2h"' in done.stderr
         assert [text for text, _ in unknown.hears(since=1)] == ["older", "oldest"]
     assert unknown.heard("other") == []
 

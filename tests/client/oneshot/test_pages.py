@@ -49,7 +49,7 @@ def test_rooms_that_do_not_come_to_an_end_are_refused(page: f.RoomList) -> None:
     """None though there are more, one that came before, or one twice."""
     pages = RoomPages()
     pages.add(f.RoomList([room("#a")], more=True))
-    with pytest.raises(ProtocolError, match="does not come to an end"):
+    with pytest.raises(ProtocolError, match="does not end"):
         pages.add(page)
 
 
@@ -97,8 +97,8 @@ def test_commands_and_programs_are_told() -> None:
     with Impostor({"rooms": endless, "welcome": lambda _, say: say({"t": "live", "seq": 0})}) as impostor:
         done = run_here("rooms", "--user", "bot", "--server", str(impostor.address))
         assert (done.returncode, done.stdout) == (1, "")
-        assert "does not come to an end" in done.stderr
-        with pytest.raises(ProtocolError, match="does not come to an end"):
+        assert "does not end" in done.stderr
+        with pytest.raises(ProtocolError, match="does not end"):
             asyncio.run(rooms(str(impostor.address)))
 
 

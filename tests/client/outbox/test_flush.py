@@ -130,7 +130,7 @@ def test_one_that_the_server_cannot_write_hides_no_refusal(troubles: list[str]) 
         keep(address, "b", "nobody")
         with pytest.raises(ServerUnavailable, match="The disk is full"):
             Client(login(address)).send("b", "hi")
-    assert troubles == ["nobody: Nobody is called so. This was kept before; chatcli outbox shows it."]
+    assert troubles == ['nobody: Nobody is called so. The message was in the outbox; "chatcli outbox" shows it.']
     assert [entry.refusal is None for entry in kept()] == [True, False]
 
 
@@ -169,6 +169,6 @@ def test_a_disk_that_is_full_holds_nothing(troubles: list[str]) -> None:
             flush_outbox(login(address), read_only=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert [told.partition(":")[0] for told in troubles] == ["nobody", "What waits to be sent was not sent"]
+    assert [told.partition(":")[0] for told in troubles] == ["nobody", "The messages in the outbox were not sent"]
     assert descriptors() == before
     assert len(kept()) == 2

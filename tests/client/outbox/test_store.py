@@ -221,7 +221,7 @@ def test_what_a_client_holds_is_not_dropped(tmp_path: Path) -> None:
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     running.store([a_send("one"), a_send("two")])
     held = read_all(str(tmp_path / "outbox"))
-    with pytest.raises(InputError, match="that runs"):
+    with pytest.raises(InputError, match="Another chatcli"):
         drop(held)
     running.close()
     drop(held[:1])
