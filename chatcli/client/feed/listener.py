@@ -157,9 +157,7 @@ class Listener:
                 f"{path} is damaged, and the position of this listener is lost: say where to start, as in "
                 '"--since 2h", or remove that file to start after the newest message that you have read yourself.'
             )
-        diagnostics.trouble(
-            f"{path} is damaged: the last messages may come again, without being marked as replayed."
-        )
+        diagnostics.trouble(f"{path} is damaged: the last messages may come again, without being marked as replayed.")
 
     async def _place(self, since: Since, read: int) -> int:
         match since:
