@@ -1,4 +1,4 @@
-"""Starts processes of ours that end with the one that starts them, and import what it imports."""
+"""Child processes that end with this one, and import from the same places."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from types import FrameType
 from typing import IO, Any, Final, Self
 
 _PATIENCE: Final = 10.0  # seconds for a process to end when it is asked to
-#: Signals that end a command: what is to be gone with it has to be known by then.
+#: The signals that end a command.
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SignalsHeld:
-    """Within the block, notes the signals that end a command; they come at its end, once what began is known.
+    """Holds back, within the block, the signals that end a command; they are raised at its end.
 
-    A handler that raises would leave alone what is half started. Handlers are replaced, and signals not blocked: a
-    process that is started inherits what is blocked. Where a signal is ignored or ends the process by itself, that is
-    left as it is.
+    A handler that raises would leave a half-started process behind. Handlers are replaced rather than signals blocked,
+    as a child process inherits blocked signals. Signals that are ignored, or have no handler, are left alone.
     """
 
     def __init__(self) -> None:
-        self._noted: list[int] = []
+        self._held: list[int] = []
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -35,19 +34,19 @@ class SignalsHeld:
             self._before = {number: handler for number, handler in handlers.items() if callable(handler)}
         try:
             for number in self._before:
-                signal.signal(number, self._note)
-        except BaseException:  # of a handler that is not replaced yet
+                signal.signal(number, self._hold)
+        except BaseException:  # raised by a handler that is not replaced yet
             self._restore()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
-        for number in self._noted:
+        for number in self._held:
             signal.raise_signal(number)
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._noted.append(number)
+    def _hold(self, number: int, _frame: FrameType | None) -> None:
+        self._held.append(number)
 
     def _restore(self) -> None:
         try:
@@ -56,14 +55,14 @@ class SignalsHeld:
                 signal.signal(number, handler)
                 del self._before[number]
         finally:
-            if self._before:  # a handler that is back has raised
+            if self._before:  # a restored handler has raised
                 self._restore()
 
 
 @contextlib.contextmanager
 def running(module: str, arguments: Sequence[str], **streams: IO[Any] | int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a module as a process, and yield it; it is gone when the block ends, however it does."""
-    # Where modules are found is said in full: the current directory may be anybody's.
+    """Run a module as a child process and yield it; it ends with the block."""
+    # All places of modules are named: the current directory may contain anybody's.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CHATCLI_SERVE_")}
     environment["PYTHONPATH"] = os.pathsep.join(os.path.realpath(place) for place in sys.path)
     command = [sys.executable, "-P", "-m", module, *arguments]
@@ -77,8 +76,8 @@ def running_command(
     env: dict[str, str] | None = None,
     **streams: Any,  # noqa: ANN401 (as Popen has them)
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Do the same with any command."""
-    # In a session of its own: Ctrl-C on the terminal reaches only the process that was asked for.
+    """Run a command as a child process and yield it; it ends with the block."""
+    # In a session of its own, so that Ctrl-C on the terminal reaches only the parent.
     with contextlib.ExitStack() as stack:
         with SignalsHeld():
             process = subprocess.Popen(command, env=env, start_new_session=True, **streams)  # noqa: S603 (our own)
@@ -87,7 +86,7 @@ def running_command(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and end it if it does not."""
+    """Terminate a process, and kill it if it does not end in time."""
     process.terminate()
     for stream in (process.stdin, process.stdout):
         if stream is not None:

@@ -1,4 +1,4 @@
-"""A connection of the generator: dialled without waiting, greeted, and from then on a count of what comes."""
+"""A non-blocking connection of the load generator, which logs in and then counts messages and acknowledgements."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ READ: Final = select.POLLIN
 WRITE: Final = select.POLLOUT
 _CHUNK: Final = 65536  # bytes
 _NEWLINE: Final = 10
-#: Closes at once: a port that waits for stragglers is one that cannot be used again for a minute.
+#: Closes at once: a port in TIME_WAIT cannot be used again for a minute.
 _ABRUPT: Final = struct.pack("ii", 1, 0)
 _PRECISE: Final = 0.005  # seconds; shorter waits are not rounded up to milliseconds
 _WANTS: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Watcher(Protocol):
-    """What a loop tells of events."""
+class Handler(Protocol):
+    """Handles the events of a descriptor."""
 
-    def happened(self, what: int) -> None:
-        """Go on after these."""
+    def handle(self, what: int) -> None:
+        """Handle events, as of poll."""
 
 
 class Loop:
-    """Waits for many sockets: epoll where there is one, poll elsewhere."""
+    """Waits for many sockets, by epoll where there is one, or else by poll."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._poll = select.poll()
         self._poll_or_epoll: select.epoll | select.poll = self._epoll or self._poll
-        self.connections: dict[int, Watcher] = {}
+        self.connections: dict[int, Handler] = {}
 
-    def add(self, descriptor: int, connection: Watcher, events: int) -> None:
+    def add(self, descriptor: int, connection: Handler, events: int) -> None:
         """Watch a socket."""
         self.connections[descriptor] = connection
         self._poll_or_epoll.register(descriptor, events)
 
     def change(self, descriptor: int, events: int) -> None:
-        """Wait for other events of it."""
+        """Change the events to wait for."""
         self._poll_or_epoll.modify(descriptor, events)
 
-    def drop(self, descriptor: int) -> None:
-        """Forget it."""
+    def remove(self, descriptor: int) -> None:
+        """Stop watching a socket."""
         if self.connections.pop(descriptor, None) is not None:
             self._poll_or_epoll.unregister(descriptor)
 
-    def turn(self, patience: float) -> None:
-        """Handle what has happened, or what does first within so many seconds."""
+    def run_once(self, patience: float) -> None:
+        """Handle the events that have occurred, or the next ones within ``patience`` seconds."""
         if self._epoll is None:
             events = self._poll.poll(patience * 1000)
         else:
@@ -70,16 +70,16 @@ class Loop:
         for descriptor, what in events:
             connection = connections.get(descriptor)
             if connection is not None:
-                connection.happened(what)
+                connection.handle(what)
 
 
-class Way(NamedTuple):
-    """How to reach the server.
+class Endpoint(NamedTuple):
+    """The server's endpoint.
 
     Attributes:
         host: its IP address.
-        port: of TCP.
-        tls: with what to encrypt, or None.
+        port: its TCP port.
+        tls: the context for TLS; None without it.
         binding: SHA-256 of the certificate that it must show.
     """
 
@@ -90,54 +90,71 @@ class Way(NamedTuple):
 
 
 class Connection:
-    """One connection, from dialling to its end.
+    """One connection, which can be dialled again once it is closed.
 
     Attributes:
-        told: called with the number of messages in what has come.
-        seen: called with the lines that these are in.
-        reached: called as the connection comes so far.
-        speaks: acknowledgements come.
-        attentive: read what stands between messages, too; otherwise only what comes without any.
-        received: messages that came.
-        acknowledged: messages that were.
-        head: where the log stood as it was welcomed.
-        begun: when it was dialled, by the clock of :func:`time.perf_counter`.
+        on_messages: called with the number of messages that have come.
+        on_lines: called with the lines that they are in.
+        on_step: called at each step of the login.
+        is_acknowledged: whether acknowledgements are counted.
+        reads_other_lines: whether lines between messages are read; otherwise only those that come without messages.
+        received: the number of messages that have come.
+        acknowledged: the number of acknowledgements.
+        head: the newest message of the log at the login.
+        dialled_at: the moment of dialling, by :func:`time.perf_counter`.
     """
 
     __slots__ = (
-        "_conversation", "_dialect", "_events", "_loop", "_out", "_rest", "_socket", "_state", "_way", "acknowledged",
-        "attentive", "begun", "caller", "head", "reached", "received", "seen", "speaks", "told",
+        "_conversation",
+        "_dialect",
+        "_endpoint",
+        "_events",
+        "_loop",
+        "_out",
+        "_rest",
+        "_socket",
+        "_state",
+        "acknowledged",
+        "caller",
+        "dialled_at",
+        "head",
+        "is_acknowledged",
+        "on_lines",
+        "on_messages",
+        "on_step",
+        "reads_other_lines",
+        "received",
     )  # fmt: skip
 
     def __init__(self, loop: Loop, dialect: Dialect, caller: Caller) -> None:
         self.caller = caller
-        self.told: Callable[[int], None] | None = None
-        self.seen: Callable[[bytes], None] | None = None
-        self.reached: Callable[[Connection, Step], None] | None = None
-        self.speaks = False
-        self.attentive = True
+        self.on_messages: Callable[[int], None] | None = None
+        self.on_lines: Callable[[bytes], None] | None = None
+        self.on_step: Callable[[Connection, Step], None] | None = None
+        self.is_acknowledged = False
+        self.reads_other_lines = True
         self.received = 0
         self.acknowledged = 0
         self.head = 0
-        self.begun = 0.0
+        self.dialled_at = 0.0
         self._loop = loop
         self._dialect = dialect
         self._socket: socket.socket | None = None
         self._state: Callable[[int], None] = self._connected
 
-    def dial(self, way: Way, source: str = "") -> None:
-        """Connect, from that address of this machine.
+    def dial(self, endpoint: Endpoint, source: str = "") -> None:
+        """Connect to an endpoint, from an address of this machine.
 
         Raises:
-            ServerUnreachable: at once.
+            ServerUnreachable: that fails at once.
         """
-        self.begun = time.perf_counter()
+        self.dialled_at = time.perf_counter()
         self._rest = b""
         self._out = bytearray()
         self._conversation = self._dialect.converse(self.caller)
-        self._way = way
+        self._endpoint = endpoint
         self._state = self._connected
-        family = socket.AF_INET6 if ":" in way.host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
         try:
             self._socket = connection = socket.socket(family, socket.SOCK_STREAM)
             connection.setblocking(False)
@@ -145,7 +162,7 @@ class Connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABRUPT)
             if source:
                 connection.bind((source, 0))
-            failed = connection.connect_ex((way.host, way.port))
+            failed = connection.connect_ex((endpoint.host, endpoint.port))
         except OSError as error:
             raise self._broken(error) from None
         if failed not in (0, errno.EINPROGRESS):
@@ -155,18 +172,18 @@ class Connection:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has been dialled, and not closed since."""
+        """Whether the connection was dialled, and not closed since."""
         return self._socket is not None
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
-            self._loop.drop(self._socket.fileno())
+            self._loop.remove(self._socket.fileno())
             self._socket.close()
             self._socket = None
 
-    def say(self, data: bytes) -> None:
-        """Send, and keep what does not fit until it does."""
+    def send(self, data: bytes) -> None:
+        """Send data; what the socket does not accept is buffered."""
         connection = self._socket
         if connection is None:
             return
@@ -174,17 +191,17 @@ class Connection:
             self._out += data
             return
         try:
-            gone = connection.send(data)
+            sent = connection.send(data)
         except _WANTS:
-            gone = 0
+            sent = 0
         except OSError as error:
             raise self._broken(error) from None
-        if gone < len(data):
-            self._out += data[gone:]
+        if sent < len(data):
+            self._out += data[sent:]
             self._watch(READ | WRITE)
 
-    def happened(self, what: int) -> None:
-        """Go on after an event of the socket."""
+    def handle(self, what: int) -> None:
+        """Continue after an event of the socket."""
         self._state(what)
 
     def _watch(self, events: int) -> None:
@@ -197,16 +214,16 @@ class Connection:
             return
         if failed := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise self._broken(OSError(failed, ""))
-        if self._way.tls is None:
+        if self._endpoint.tls is None:
             self._greet()
             return
         descriptor = self._socket.fileno()
-        self._socket = self._way.tls.wrap_socket(self._socket, do_handshake_on_connect=False)
+        self._socket = self._endpoint.tls.wrap_socket(self._socket, do_handshake_on_connect=False)
         assert self._socket.fileno() == descriptor  # noqa: S101 (it is what the loop watches)
-        self._state = self._shaking_hands
-        self._shaking_hands(what)
+        self._state = self._handshake
+        self._handshake(what)
 
-    def _shaking_hands(self, _what: int) -> None:
+    def _handshake(self, _what: int) -> None:
         connection = self._socket
         assert isinstance(connection, ssl.SSLSocket)  # noqa: S101 (as made above)
         try:
@@ -220,21 +237,21 @@ class Connection:
             if not isinstance(error, ssl.SSLError):
                 raise broken from None
             raise ServerUnreachable(
-                f"{self._way.host}:{self._way.port} did not answer in TLS: perhaps it is full, or has too many "
-                "connections from here."
+                f"{self._endpoint.host}:{self._endpoint.port} did not answer in TLS: perhaps it is full, or "
+                "has too many connections from here."
             ) from None
         else:
             shown = connection.getpeercert(binary_form=True) or b""
-            if self._way.binding and hashlib.sha256(shown).digest() != self._way.binding:
-                raise ServerNotTrusted("The server showed another certificate than before: nothing was said to it.")
+            if self._endpoint.binding and hashlib.sha256(shown).digest() != self._endpoint.binding:
+                raise ServerNotTrusted("The server showed another certificate than before: nothing was sent to it.")
             self._greet()
 
     def _greet(self) -> None:
         self._watch(READ)
-        self._state = self._talking
-        self.say(self._conversation.open())
+        self._state = self._exchange
+        self.send(self._conversation.open())
 
-    def _talking(self, what: int) -> None:
+    def _exchange(self, what: int) -> None:
         connection = self._socket
         if connection is None:
             return
@@ -242,17 +259,17 @@ class Connection:
             self._flush(connection)
         if what & ~WRITE:
             self._read(connection)
-            while self._way.tls is not None and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            while self._endpoint.tls is not None and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
                 self._read(self._socket)
 
     def _flush(self, connection: socket.socket) -> None:
         try:
-            gone = connection.send(self._out)
+            sent = connection.send(self._out)
         except _WANTS:
             return
         except OSError as error:
             raise self._broken(error) from None
-        del self._out[:gone]
+        del self._out[:sent]
         if not self._out:
             self._watch(READ)
 
@@ -275,41 +292,41 @@ class Connection:
         self._count(data)
 
     def _count(self, lines: bytes) -> None:
-        """Count what whole lines hold; read those that are neither, which are few."""
+        """Count messages and acknowledgements in whole lines; read the other lines, which are few."""
         messages = lines.count(self._dialect.message)
         if messages:
             self.received += messages
-            if self.told is not None:
-                self.told(messages)
-            if self.seen is not None:
-                self.seen(lines)
+            if self.on_messages is not None:
+                self.on_messages(messages)
+            if self.on_lines is not None:
+                self.on_lines(lines)
         acknowledged = 0
-        if self.speaks and self._dialect.sent:
+        if self.is_acknowledged and self._dialect.sent:
             acknowledged = lines.count(self._dialect.sent)
             self.acknowledged += acknowledged
-        if self.attentive or not messages + acknowledged:
-            self._hear_others(lines)
+        if self.reads_other_lines or not messages + acknowledged:
+            self._read_others(lines)
 
-    def _hear_others(self, lines: bytes) -> None:
+    def _read_others(self, lines: bytes) -> None:
         connection = self._socket
         for line in lines.split(b"\n"):
             if connection is not self._socket:
-                return  # what was heard had us hang up
+                return  # a line has made the load close the connection
             if not line or self._dialect.message in line or (self._dialect.sent and self._dialect.sent in line):
                 continue
             progress = self._conversation.receive(line)
             if progress.answer:
-                self.say(progress.answer)
+                self.send(progress.answer)
             if progress.step is Step.WELCOME:
                 self.head = progress.head
-            if progress.step is not Step.NONE and self.reached is not None:
-                self.reached(self, progress.step)
+            if progress.step is not Step.NONE and self.on_step is not None:
+                self.on_step(self, progress.step)
 
     def _broken(self, error: OSError) -> ServerUnreachable:
         with contextlib.suppress(OSError):
             self.close()
-        if isinstance(error, ssl.SSLError):  # its number is none of the system's
+        if isinstance(error, ssl.SSLError):  # its number is not an errno
             reason = error.reason or "it was closed within TLS"
         else:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        return ServerUnreachable(f"A connection to {self._way.host}:{self._way.port} broke: {reason}.")
+        return ServerUnreachable(f"A connection to {self._endpoint.host}:{self._endpoint.port} broke: {reason}.")

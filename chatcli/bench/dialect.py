@@ -1,4 +1,4 @@
-"""What the generator has to know of a protocol: how to come in, how to say much at once, what to count in answers."""
+"""The interface of a protocol to the load generator: logging in, making many messages, counting answers."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import enum
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-#: Returns so many messages of one speaker to one recipient, as they go out; each has an id of its own.
+#: Returns the bytes of a number of messages of one sender to one recipient, each with its own id.
 Maker = Callable[[int], bytes]
 
 
 class Caller(NamedTuple):
-    """Who comes in on a connection.
+    """The user of a connection.
 
     Attributes:
-        name: under which.
-        purpose: ``listen`` to hear what is said, ``send`` to say something only.
-        since: behind what to begin, in the protocol's own count; None for what is usual.
+        name: the user's name.
+        purpose: ``listen`` to receive messages, ``send`` only to send.
+        since: the position after which to receive, in the protocol's own count; None for the default.
     """
 
     name: str
@@ -25,12 +25,12 @@ class Caller(NamedTuple):
 
 
 class Step(enum.Enum):
-    """How far a line has brought a connection."""
+    """The steps of a login."""
 
     NONE = enum.auto()
-    WELCOME = enum.auto()  # in
-    LIVE = enum.auto()  # in, and told everything from now on
-    ENTERED = enum.auto()  # in the room
+    WELCOME = enum.auto()  # logged in
+    LIVE = enum.auto()  # and the backlog was received
+    ENTERED = enum.auto()  # a member of the room
 
 
 class Progress(NamedTuple):
@@ -56,14 +56,14 @@ class Conversation(Protocol):
 
 
 class Dialect(Protocol):
-    """A protocol of lines, as the generator speaks it.
+    """A protocol of lines.
 
     Attributes:
-        message: stands once in each message that a listener is told.
-        sent: stands once in each acknowledgement; empty if there are none.
-        ready: the step from which on a listener is told everything.
-        fresh_names: a name cannot be used again at once.
-        ping: what keeps a silent connection open.
+        message: bytes that occur once in each message to a listener.
+        sent: bytes that occur once in each acknowledgement; empty if there are none.
+        ready: the step after which a listener receives everything.
+        fresh_names: whether a name cannot be used again at once.
+        ping: bytes that keep a silent connection open.
     """
 
     message: bytes
@@ -76,10 +76,10 @@ class Dialect(Protocol):
         """Return the client's end of a new connection."""
 
     def enter(self, room: str) -> bytes:
-        """Return what enters a room."""
+        """Return the bytes that enter a room."""
 
     def maker(self, speaker: str, to: str, text: int) -> Maker:
-        """Return what makes a speaker's messages, each with so many bytes of text."""
+        """Return the maker of a sender's messages, each with ``text`` bytes of text."""
 
-    def said_by(self, speaker: str) -> bytes:
-        """Return what stands once in each message of a speaker."""
+    def sender_field(self, speaker: str) -> bytes:
+        """Return bytes that occur once in each message of a sender."""

@@ -1,19 +1,19 @@
-"""Counts latencies in buckets that grow with them, so that any number of them fits into a few hundred numbers."""
+"""A histogram of latencies whose buckets grow with them, so that a few hundred numbers are enough."""
 
 from __future__ import annotations
 
 from typing import Final
 
-_FINE: Final = 16  # buckets for each doubling: none is wider than a sixteenth of what it holds
+_FINE: Final = 16  # buckets for each doubling: none is wider than a sixteenth of its values
 _BITS: Final = _FINE.bit_length()
 
 
 class Histogram:
-    """Latencies in microseconds, each to a sixteenth of itself; the greatest one exactly.
+    """Latencies in microseconds, accurate to a sixteenth; the greatest one exactly.
 
     Attributes:
-        counts: how many there are in each bucket, by its number.
-        greatest: in microseconds.
+        counts: the number of latencies in each bucket.
+        greatest: the greatest latency, in microseconds.
     """
 
     __slots__ = ("counts", "greatest")
@@ -23,19 +23,19 @@ class Histogram:
         self.greatest = 0
 
     def add(self, microseconds: int, count: int = 1) -> None:
-        """Count so many of the same."""
+        """Count a latency ``count`` times."""
         self.greatest = max(self.greatest, microseconds)
         number = bucket(microseconds)
         self.counts[number] = self.counts.get(number, 0) + count
 
     def merge(self, counts: dict[int, int], greatest: int) -> None:
-        """Count those of another one."""
+        """Add the counts of another histogram."""
         self.greatest = max(self.greatest, greatest)
         for number, count in counts.items():
             self.counts[number] = self.counts.get(number, 0) + count
 
     def at(self, share: float) -> int:
-        """Return what so great a share is not above, in microseconds; 0 if there is nothing."""
+        """Return the latency that a share of all does not exceed, in microseconds; 0 if there are none."""
         wanted = share * sum(self.counts.values())
         passed = 0
         for number in sorted(self.counts):

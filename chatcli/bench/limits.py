@@ -1,4 +1,4 @@
-"""How many files this process, and what it starts, may have open."""
+"""The limit on open files of this process and its children."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 
 from chatcli.errors import InputError
 
-_ENOUGH: Final = 1 << 20  # where there is no limit
+_ENOUGH: Final = 1 << 20  # files, if there is no limit
 
 
 def raise_open_files(needed: int) -> None:
-    """Raise the number of files that may be open, as far as one may; whoever may do more gets what is needed.
+    """Raise the limit on open files as far as allowed; an administrator may exceed the hard limit.
 
     Raises:
-        InputError: that is not as many as are needed.
+        InputError: the limit is lower than needed.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard if hard != resource.RLIM_INFINITY else max(soft, _ENOUGH)
     if needed > most:
-        with contextlib.suppress(ValueError, OSError):  # for the system's administrator only
+        with contextlib.suppress(ValueError, OSError):  # only an administrator may
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, needed))
             return
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a run is to do, and what came out of it, as the process that plans and those that carry out tell each other."""
+"""The orders to the processes of the load generator, and their results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 Scenario = Literal["pairs", "room", "paced", "idle", "connect", "catch-up"]
 SCENARIOS: Final[tuple[Scenario, ...]] = ("pairs", "room", "paced", "idle", "connect", "catch-up")
 
-#: How many clients a scenario has unless it is told: pairs, members, connections, connections at once, readers.
+#: The clients of a scenario by default: pairs, members, connections, simultaneous connections, readers.
 CLIENTS: Final[dict[Scenario, int]] = {
     "pairs": 100,
     "room": 200,
@@ -18,22 +18,22 @@ CLIENTS: Final[dict[Scenario, int]] = {
     "connect": 64,
     "catch-up": 1,
 }
-#: How many messages a speaker has in flight unless it is told.
+#: The messages that a sender has in flight by default.
 WINDOWS: Final[dict[Scenario, int]] = {"pairs": 50, "room": 10}
 
 
-class Load(Struct, frozen=True):
-    """What is asked of the server.
+class Load(Struct, frozen=True, kw_only=True):
+    """A load on the server.
 
     Attributes:
-        scenario: of what kind.
+        scenario: the kind of load.
         clients: as in :data:`CLIENTS`.
-        window: messages of a speaker that are on their way, for pairs and in a room.
-        speakers: in a room.
+        window: messages of a sender in flight, for pairs and in a room.
+        speakers: the members of a room who send.
         rate: messages a second, if paced.
         text: bytes in a message.
-        messages: missed by who catches up.
-        seconds: for which it is measured.
+        messages: the backlog of a reader who catches up.
+        seconds: the duration of the measurement.
     """
 
     scenario: Scenario
@@ -46,17 +46,17 @@ class Load(Struct, frozen=True):
     seconds: float
 
 
-class Server(Struct, frozen=True):
-    """Where the server is, and how to come in.
+class Server(Struct, frozen=True, kw_only=True):
+    """The server to measure.
 
     Attributes:
         host: its IP address.
-        port: of TCP.
-        tls: whether to encrypt.
+        port: its TCP port.
+        tls: whether to use TLS.
         key: the fingerprint of its key, over TLS.
         binding: SHA-256 of its certificate, over TLS.
-        dialect: ``module:function`` of what makes the :class:`chatcli.bench.dialect.Dialect`, given an :class:`Order`.
-        at_once: connections that are being made at the same time.
+        dialect: ``module:function``, which returns the :class:`chatcli.bench.dialect.Dialect` for an :class:`Order`.
+        at_once: connections that are dialled at the same time.
     """
 
     host: str
@@ -64,21 +64,21 @@ class Server(Struct, frozen=True):
     tls: bool = False
     key: str = ""
     binding: bytes = b""
-    dialect: str = "chatcli.bench.speech:dialect"
+    dialect: str = "chatcli.bench.chatcli_dialect:dialect"
     at_once: int = 64
 
 
-class Order(Struct, frozen=True):
-    """A worker's part.
+class Order(Struct, frozen=True, kw_only=True):
+    """A worker's share of a load.
 
     Attributes:
-        load: of all workers together.
-        server: to be measured.
-        names: what all names of this run begin with.
-        seed: of the Ed25519 key that they belong to.
+        load: the load of all workers together.
+        server: the server to measure.
+        names: the prefix of all names of this run.
+        seed: the seed of the Ed25519 key that they belong to.
         first: the number of the worker's first client.
-        count: how many clients it has.
-        workers: how many workers there are.
+        count: the number of its clients.
+        workers: the number of workers.
     """
 
     load: Load
@@ -90,21 +90,21 @@ class Order(Struct, frozen=True):
     workers: int
 
 
-class Go(Struct, frozen=True):
-    """When to count from and until when, by the system's monotonic clock; the load begins before."""
+class Period(Struct, frozen=True):
+    """The period of the measurement, by the system's monotonic clock; the load starts before it."""
 
     begin: float
     end: float
 
 
 class Totals(Struct, frozen=True):
-    """What a worker has said and heard since it began.
+    """The counts of a worker since it started.
 
     Attributes:
-        sent: messages.
-        acknowledged: of these.
-        received: what the load counts: messages, or connections.
-        expected: how much of it there has to be in the end.
+        sent: messages sent.
+        acknowledged: messages acknowledged.
+        received: messages received, or connections, as the load counts.
+        expected: the value of ``received`` in the end, if nothing is lost.
     """
 
     sent: int
@@ -113,28 +113,28 @@ class Totals(Struct, frozen=True):
     expected: int
 
 
-class Said(Struct, frozen=True):
-    """How many messages all workers together have said; nothing is said from now on."""
+class AllSent(Struct, frozen=True):
+    """The number of messages that all workers together have sent; nothing is sent any more."""
 
     count: int
 
 
-class Measured(Struct, frozen=True):
-    """What a worker has counted between the two moments.
+class Measured(Struct, frozen=True, kw_only=True):
+    """The counts of a worker in the period of the measurement.
 
     Attributes:
         count: messages received, or connections welcomed.
-        said: messages said.
-        held: less was said than was due, as the server had not passed on what was said before.
-        seconds: between them, as they were seen.
-        cpu: seconds of it in which the worker ran.
+        sent: messages sent.
+        held: whether less was sent than was due, as the server had not delivered the earlier messages.
+        seconds: the length of the period, as the worker measured it.
+        cpu: CPU seconds of the worker.
         latencies: as in :class:`chatcli.bench.histogram.Histogram`.
-        greatest: of them, in microseconds.
-        totals: what is yet to come included.
+        greatest: the greatest latency, in microseconds.
+        totals: the counts since the start.
     """
 
     count: int
-    said: int
+    sent: int
     held: bool
     seconds: float
     cpu: float
@@ -144,7 +144,7 @@ class Measured(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """Why a worker gives up: the name of the exception, a code if it has one, and its sentence."""
+    """The failure of a worker: the name of the exception, its code if it has one, and its sentence."""
 
     kind: str
     code: str

@@ -1,4 +1,4 @@
-"""What the system says of processes: how long they ran, how much memory they have."""
+"""CPU time and memory of processes, from the system."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _PROC: Final = Path("/proc")
 
 
 class Usage(NamedTuple):
-    """What a process and those that it has started have used.
+    """Resources of a process and its descendants.
 
     Attributes:
-        cpu: seconds.
-        memory: bytes, resident.
+        cpu: CPU time in seconds.
+        memory: resident memory in bytes.
     """
 
     cpu: float
@@ -22,7 +22,7 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int | None) -> Usage | None:
-    """Return what a process uses, or None where that is not known."""
+    """Return the resources of a process, or None if they are unknown."""
     if pid is None:
         return None
     try:
@@ -44,6 +44,6 @@ def _family(pid: int) -> list[int]:
 
 
 def _ticks(pid: int) -> int:
-    """Return for how many ticks of the clock a process ran, in its own code and in the system's."""
+    """Return the CPU time of a process, user and system, in clock ticks."""
     fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

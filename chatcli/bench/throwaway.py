@@ -1,4 +1,4 @@
-"""A server for one measurement: in a directory of its own, without allowances, and gone with it at the end."""
+"""A server for one measurement, in a temporary directory and without rate limits."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from chatcli.protocol.address import Address, parse_address
 
 _PATIENCE: Final = 20.0  # seconds for it to start
 _READY: Final = re.compile(r"^Serving on (\S+), key (\S+?)\.", re.MULTILINE)
-_MORE: Final = 1000  # connections that it takes beside those that are meant
+_SPARE: Final = 1000  # connections that it accepts beside those of the load
 
 
 class Throwaway(NamedTuple):
-    """A server that was started to be measured.
+    """A server for one measurement.
 
     Attributes:
-        address: where it listens.
+        address: its address.
         key: the fingerprint of its key.
         binding: SHA-256 of its certificate.
-        pid: its process.
+        pid: its process id.
     """
 
     address: Address
@@ -40,29 +40,29 @@ class Throwaway(NamedTuple):
 
 @contextlib.contextmanager
 def throwaway(connections: int) -> Iterator[Throwaway]:
-    """Run a server that takes at least so many connections.
+    """Run a server that accepts at least this number of connections.
 
     Raises:
         ServeError: it does not start.
     """
     with contextlib.ExitStack() as stack:
-        with SignalsHeld():  # until all that is to be gone is known to the stack
+        with SignalsHeld():  # until everything is on the stack
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chatcli-bench-")))
-            data, said = folder / "data", folder / "said"
+            data, log = folder / "data", folder / "log"
             options = ["--host", "127.0.0.1", "--port", "0", "--data", str(data), "--message-rate", "0"]
-            options += ["--max-connections", str(connections + _MORE)]
-            stderr = stack.enter_context(said.open("wb"))
+            options += ["--max-connections", str(connections + _SPARE)]
+            stderr = stack.enter_context(log.open("wb"))
             process = stack.enter_context(
                 running("chatcli", ["serve", *options], stdin=subprocess.DEVNULL, stderr=stderr)
             )
-        address, key = _ready(process, said)
+        address, key = _ready(process, log)
         yield Throwaway(address, key, _binding(data), process.pid)
 
 
-def _ready(process: subprocess.Popen[bytes], said: Path) -> tuple[Address, str]:
+def _ready(process: subprocess.Popen[bytes], log: Path) -> tuple[Address, str]:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        text = said.read_text(errors="replace")
+        text = log.read_text(errors="replace")
         if found := _READY.search(text):
             return parse_address(found[1]), found[2]
         if process.poll() is not None:
@@ -72,6 +72,6 @@ def _ready(process: subprocess.Popen[bytes], said: Path) -> tuple[Address, str]:
 
 
 def _binding(data: Path) -> bytes:
-    """Return what a certificate in the data directory is known by."""
+    """Return SHA-256 of the certificate in a data directory."""
     certificate = ssl.PEM_cert_to_DER_cert((data / "server.crt").read_text())
     return hashlib.sha256(certificate).digest()

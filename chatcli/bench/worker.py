@@ -1,4 +1,4 @@
-"""A process of the generator: takes its order on standard input, a line of JSON a step, and answers on standard output.
+"""A process of the load generator: reads orders from standard input, a line of JSON each, and writes its answers.
 
 ``python -P -m chatcli.bench.worker``, as :mod:`chatcli.bench.workers` starts it. It ends when its input does.
 """
@@ -17,15 +17,15 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from chatcli.bench.connection import READ, Loop, Way
+from chatcli.bench.connection import READ, Endpoint, Loop
 from chatcli.bench.dialect import Dialect
 from chatcli.bench.loads import PATIENCE, CatchUp, Connect, Idle, Load
-from chatcli.bench.plan import Failed, Go, Measured, Order, Said, Scenario
+from chatcli.bench.plan import AllSent, Failed, Measured, Order, Period, Scenario
 from chatcli.bench.traffic import Paced, Pairs, Room
 from chatcli.errors import ChatError, Refused, ServerUnreachable
 
-_PAUSE: Final = 0.02  # seconds; how exactly moments are met
-_KEEP_OPEN: Final = 15.0  # seconds between two signs of life
+_PAUSE: Final = 0.02  # seconds: the precision of moments
+_KEEP_OPEN: Final = 15.0  # seconds between two pings
 
 LOADS: Final[dict[Scenario, type[Load]]] = {
     "pairs": Pairs,
@@ -40,7 +40,7 @@ Kind = TypeVar("Kind")
 
 
 class Input:
-    """What the process is told, line by line, while it has other things to do."""
+    """Orders from standard input, read while the load goes on."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -49,8 +49,8 @@ class Input:
         os.set_blocking(sys.stdin.fileno(), False)
         loop.add(sys.stdin.fileno(), self, READ)
 
-    def happened(self, what: int) -> None:  # noqa: ARG002 (there is one thing that can)
-        """Read; the end of it is the end of the process."""
+    def handle(self, what: int) -> None:  # noqa: ARG002 (there is one thing that can)
+        """Read; at the end of the input the process ends."""
         data = os.read(sys.stdin.fileno(), 65536)
         if not data:
             raise SystemExit(0)
@@ -58,47 +58,57 @@ class Input:
         self._lines.extend(lines)
 
     def next(self, kind: type[Kind], load: Load | None = None) -> Kind:
-        """Return what is told next, and go on with the load until then."""
+        """Return the next order; the load goes on until it comes."""
         while not self._lines:
-            self._loop.turn(min(_PAUSE, load.pace(time.monotonic())) if load else 1.0)
+            self._loop.run_once(min(_PAUSE, load.send_due(time.monotonic())) if load else 1.0)
         return msgspec.json.decode(self._lines.popleft(), type=kind)
 
 
 def main() -> None:
     """Carry out one order."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who has started this ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process ends this one
     try:
         _carry_out()
     except ChatError as error:
-        _tell(Failed(type(error).__name__, error.code if isinstance(error, Refused) else "", str(error)))
+        _write(Failed(type(error).__name__, error.code if isinstance(error, Refused) else "", str(error)))
 
 
 def _carry_out() -> None:
     loop = Loop()
-    told = Input(loop)
-    order = told.next(Order)
-    load = LOADS[order.load.scenario](order, loop, _dialect(order), _way(order))
+    orders = Input(loop)
+    order = orders.next(Order)
+    load = LOADS[order.load.scenario](order, loop, _dialect(order), _endpoint(order))
     _set_up(order, load, loop)
     gc.collect()
-    gc.disable()  # what comes to be from here on goes by itself
-    _tell(load.totals())
-    go = told.next(Go)
-    load.begin()
-    _run(load, loop, go.begin)
+    gc.disable()  # from here on, reference counts free everything
+    _write(load.totals())
+    period = orders.next(Period)
+    load.start()
+    _run(load, loop, period.begin)
     before, sent, begun, cpu = load.received(), load.sent, time.monotonic(), time.process_time()
     load.counting = True
-    _run(load, loop, go.end)
+    _run(load, loop, period.end)
     seconds, cpu = time.monotonic() - begun, time.process_time() - cpu
-    count, said = load.received() - before, load.sent - sent
-    load.counting = load.talking = False
+    count, sent = load.received() - before, load.sent - sent
+    load.counting = load.sending = False
     if order.load.scenario == "idle":
         count = load.received()
     latencies = load.latencies
-    _tell(Measured(count, said, load.held, seconds, cpu, latencies.counts, latencies.greatest, load.totals()))
-    whole = told.next(Said, load).count
-    _drain(load, loop, whole)
-    _tell(load.totals(whole))
-    told.next(Go, load)  # nothing more comes but the end
+    measured = Measured(
+        count=count,
+        sent=sent,
+        held=load.held,
+        seconds=seconds,
+        cpu=cpu,
+        latencies=latencies.counts,
+        greatest=latencies.greatest,
+        totals=load.totals(),
+    )
+    _write(measured)
+    total = orders.next(AllSent, load).count
+    _drain(load, loop, total)
+    _write(load.totals(total))
+    orders.next(Period, load)  # only the end of the input follows
 
 
 def _dialect(order: Order) -> Dialect:
@@ -107,20 +117,20 @@ def _dialect(order: Order) -> Dialect:
     return made
 
 
-def _way(order: Order) -> Way:
+def _endpoint(order: Order) -> Endpoint:
     context = None
     if order.server.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False  # the certificate is compared with that of the connection that was trusted
         context.verify_mode = ssl.CERT_NONE
-    return Way(order.server.host, order.server.port, context, order.server.binding)
+    return Endpoint(order.server.host, order.server.port, context, order.server.binding)
 
 
 def _set_up(order: Order, load: Load, loop: Loop) -> None:
-    """Have all connections come in, a few at a time, and say how many there are while it takes long."""
+    """Make all connections, a few at a time, keeping open those that are there."""
     silent_since = alive = time.monotonic()
-    for connection in load.callers():
-        load.enter(connection)
+    for connection in load.connections():
+        load.dial(connection)
         while load.waiting() >= order.server.at_once:
             silent_since = _progress(load, loop, silent_since)
         if time.monotonic() - alive > _KEEP_OPEN:
@@ -131,9 +141,9 @@ def _set_up(order: Order, load: Load, loop: Loop) -> None:
 
 
 def _progress(load: Load, loop: Loop, silent_since: float) -> float:
-    """Wait for a connection to come in; return since when none has."""
+    """Wait for a connection to log in; return the moment since which none has."""
     before = load.waiting()
-    loop.turn(_PAUSE)
+    loop.run_once(_PAUSE)
     now = time.monotonic()
     if load.waiting() < before:
         return now
@@ -143,28 +153,28 @@ def _progress(load: Load, loop: Loop, silent_since: float) -> float:
 
 
 def _run(load: Load, loop: Loop, until: float) -> None:
-    """Go on until that moment."""
+    """Run the load until a moment."""
     alive = time.monotonic()
     while (now := time.monotonic()) < until:
-        loop.turn(min(load.pace(now), until - now, _PAUSE))
+        loop.run_once(min(load.send_due(now), until - now, _PAUSE))
         if now - alive > _KEEP_OPEN:
             alive = now
             load.keep_open()
 
 
-def _drain(load: Load, loop: Loop, said: int) -> None:
-    """Wait for what is on its way: here, or with others."""
+def _drain(load: Load, loop: Loop, sent: int) -> None:
+    """Wait for the messages in flight, of this worker and of others."""
     before, silent_since = load.received(), time.monotonic()
-    while load.received() < load.expected(said) or not load.all_acknowledged():
-        loop.turn(_PAUSE)
+    while load.received() < load.expected(sent) or not load.all_acknowledged():
+        loop.run_once(_PAUSE)
         now = time.monotonic()
         if load.received() != before:
             before, silent_since = load.received(), now
         elif now - silent_since > PATIENCE:
-            return  # what is missing is seen in the totals
+            return  # the totals show what is missing
 
 
-def _tell(answer: Any) -> None:  # noqa: ANN401 (any of the plan's)
+def _write(answer: Any) -> None:  # noqa: ANN401 (any of the plan's)
     os.write(sys.stdout.fileno(), msgspec.json.encode(answer) + b"\n")
 
 

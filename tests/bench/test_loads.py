@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from chatcli.bench import loads, workers
-from chatcli.bench.connection import Loop, Way
+from chatcli.bench.chatcli_dialect import dialect
+from chatcli.bench.connection import Endpoint, Loop
 from chatcli.bench.plan import SCENARIOS, Load, Order, Scenario, Server
-from chatcli.bench.speech import dialect
 from chatcli.bench.throwaway import throwaway
 from chatcli.bench.traffic import Paced
 from chatcli.errors import Refused, ServerUnreachable
@@ -28,13 +28,15 @@ SECONDS = 0.3
 
 def load(scenario: Scenario, clients: int = 6) -> Load:
     """Return a small load."""
-    return Load(scenario, clients, window=5, speakers=2, rate=200, text=20, messages=300, seconds=SECONDS)
+    return Load(
+        scenario=scenario, clients=clients, window=5, speakers=2, rate=200, text=20, messages=300, seconds=SECONDS
+    )
 
 
 def measured(server: ThreadServer, asked: Load, server_of: Server | None = None) -> workers.Outcome:
     """Carry a load to a server of the test's."""
     host, port = server.address
-    return workers.measure(asked, server_of or Server(host, port), os.getpid(), lambda _: None)
+    return workers.measure(asked, server_of or Server(host=host, port=port), os.getpid(), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -66,19 +68,25 @@ def test_a_pace_is_kept(server: ThreadServer) -> None:
     assert outcome.counted <= 200 * outcome.seconds + 6
 
 
+def an_order(asked: Load, count: int) -> Order:
+    """Return the order to the only worker of a load, with this number of clients."""
+    server = Server(host="127.0.0.1", port=1)
+    return Order(load=asked, server=server, names="bench-x-", seed=bytes(32), first=0, count=count, workers=1)
+
+
 class Silent(Paced):
-    """One who says what is due to nobody."""
+    """A load whose messages go nowhere."""
 
     def __init__(self, rate: int) -> None:
         asked = msgspec.structs.replace(load("paced", 3), rate=rate)
-        order = Order(asked, Server("127.0.0.1", 1), "bench-x-", bytes(32), 0, 3, 1)
-        super().__init__(order, Loop(), dialect(order), Way("127.0.0.1", 1, None, b""))
-        list(self.callers())
+        order = an_order(asked, 3)
+        super().__init__(order, Loop(), dialect(order), Endpoint("127.0.0.1", 1, None, b""))
+        list(self.connections())
         self.heard = 0
-        self.begin()
+        self.start()
 
     def received(self) -> int:
-        """Return what the test says."""
+        """Return the number that the test has set."""
         return self.heard
 
 
@@ -87,27 +95,27 @@ def test_what_is_due_is_said_once_a_turn_and_no_more_than_that() -> None:
     paced = Silent(1_000_000)
     now = time.monotonic() + 10
     paced.counting = True
-    assert paced.pace(now) == 0
+    assert paced.send_due(now) == 0
     assert (paced.sent, paced.held) == (2000, False)
     paced.heard = 1500
-    assert paced.pace(now) == 0
+    assert paced.send_due(now) == 0
     assert paced.sent == 4000
     for _ in range(8):
-        assert paced.pace(now) == 0
-    assert paced.pace(now) == 1.0
+        assert paced.send_due(now) == 0
+    assert paced.send_due(now) == 1.0
     assert (paced.sent, paced.held) == (21_500, True)
-    assert paced.pace(now) == 1.0
+    assert paced.send_due(now) == 1.0
 
 
 def test_the_speakers_take_turns() -> None:
     """Each says as many as any other one, or one more."""
     paced = Silent(10)
     begun = paced._begun
-    assert paced.pace(begun + 0.05) == pytest.approx(0.05)
+    assert paced.send_due(begun + 0.05) == pytest.approx(0.05)
     assert paced.sent == 1
-    assert paced.pace(begun + 0.35) == pytest.approx(0.05)
+    assert paced.send_due(begun + 0.35) == pytest.approx(0.05)
     assert paced.sent == 4
-    said = [sum(count for _, count in flight._on_its_way) for _, _, flight in paced._speakers]
+    said = [sum(count for _, count in flight._departures) for _, _, flight in paced._speakers]
     assert said == [2, 1, 1]
 
 
@@ -126,7 +134,7 @@ def test_tls_is_spoken_where_it_is_asked_for(scenario: Scenario) -> None:
     with throwaway(20) as started:
         host, port = started.address
         asked = load(scenario)
-        told = Server(host, port, tls=True, key=started.key, binding=started.binding)
+        told = Server(host=host, port=port, tls=True, key=started.key, binding=started.binding)
         outcome = workers.measure(asked, told, started.pid, lambda _: None)
         assert outcome.received == outcome.expected > 0
         assert outcome.memory
@@ -134,7 +142,7 @@ def test_tls_is_spoken_where_it_is_asked_for(scenario: Scenario) -> None:
 
 def test_ids_are_uuids_in_the_order_in_which_they_are_made() -> None:
     """Each its own, of version 7, with the time in it."""
-    order = Order(load("pairs"), Server("127.0.0.1", 1), "bench-x-", bytes(32), 0, 1, 1)
+    order = an_order(load("pairs"), 1)
     make = dialect(order).maker("s", "r", 10)
     now = time.time_ns() // 10**6
     lines = b"".join(make(count) for count in (1, 500, 2000)).splitlines()
@@ -148,7 +156,7 @@ def test_ids_are_uuids_in_the_order_in_which_they_are_made() -> None:
 def test_a_server_that_is_not_there_is_said_to_be(server: ThreadServer) -> None:
     """With the class of what went wrong, although another process has seen it."""
     with pytest.raises(ServerUnreachable, match="refused"):
-        measured(server, load("connect"), Server("127.0.0.1", 1))
+        measured(server, load("connect"), Server(host="127.0.0.1", port=1))
 
 
 def test_a_server_that_answers_in_plain_text_is_not_said_to_forbid_anything(server: ThreadServer) -> None:
@@ -156,7 +164,7 @@ def test_a_server_that_answers_in_plain_text_is_not_said_to_forbid_anything(serv
     with socket.create_server(("127.0.0.1", 0)) as full:
         answering = threading.Thread(target=_refuse_in_plain_text, args=(full,))
         answering.start()
-        where = Server("127.0.0.1", full.getsockname()[1], tls=True)
+        where = Server(host="127.0.0.1", port=full.getsockname()[1], tls=True)
         with pytest.raises(ServerUnreachable, match="did not answer in TLS: perhaps it is full"):
             measured(server, load("idle", 1), where)
         answering.join()
@@ -181,14 +189,14 @@ def test_a_server_that_dies_ends_the_run_at_once(tmp_path: Path) -> None:
         host, port = server.address
         asked = msgspec.structs.replace(load("pairs"), seconds=600.0)
         with pytest.raises((ServerUnreachable, Refused)):
-            workers.measure(asked, Server(host, port), None, told)
+            workers.measure(asked, Server(host=host, port=port), None, told)
 
 
 def test_a_backlog_that_nobody_takes_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as nothing happens."""
     monkeypatch.setattr(loads, "PATIENCE", 0.0)
-    order = Order(load("catch-up", 1), Server("127.0.0.1", 1), "bench-x-", bytes(32), 0, 1, 1)
-    catching_up = loads.CatchUp(order, Loop(), dialect(order), Way("127.0.0.1", 1, None, b""))
+    order = an_order(load("catch-up", 1), 1)
+    catching_up = loads.CatchUp(order, Loop(), dialect(order), Endpoint("127.0.0.1", 1, None, b""))
     steps = iter([False, False, False, True])
     catching_up._until(lambda: next(steps), iter(range(9)).__next__)
     with pytest.raises(ServerUnreachable, match="has said nothing"):

@@ -58,7 +58,7 @@ class Irc:
         line = b"PRIVMSG %s :%s\r\n" % (to.encode() if to.startswith("#") else _nick(to), b"x" * text)
         return lambda count: line * count
 
-    def said_by(self, speaker: str) -> bytes:
+    def sender_field(self, speaker: str) -> bytes:
         """Return how lines of a speaker begin."""
         return b":%s!" % _nick(speaker)
 

@@ -133,7 +133,16 @@ def rows(seconds: float) -> list[Row]:
 
     def load(scenario: Scenario, clients: int, window: int = 1, speakers: int = 1, *, longer: bool = False) -> Load:
         lasting = max(seconds, _LONGER) if longer else seconds
-        return Load(scenario, clients, window, speakers, rate=2000, text=100, messages=100_000, seconds=lasting)
+        return Load(
+            scenario=scenario,
+            clients=clients,
+            window=window,
+            speakers=speakers,
+            rate=2000,
+            text=100,
+            messages=100_000,
+            seconds=lasting,
+        )
 
     talk = (("messages/s", rate), ("server, µs each", cost))
     deliver = (("deliveries/s", rate), ("server, µs each", cost))
@@ -173,7 +182,7 @@ def chatcli(load: Load, *, tls: bool) -> Iterator[Target]:
     with throwaway(2 * load.clients) as started:
         host, port = started.address
         key, binding = (started.key, started.binding) if tls else ("", b"")
-        yield Target(Server(host, port, tls, key, binding), started.pid)
+        yield Target(Server(host=host, port=port, tls=tls, key=key, binding=binding), started.pid)
 
 
 @contextlib.contextmanager
@@ -191,7 +200,7 @@ def running(peer: Peer) -> Iterator[Target]:
         silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with running_command(command, environment, **silent) as process:
             _wait(peer, port)
-            yield Target(Server("127.0.0.1", port, dialect=_IRC, at_once=peer.at_once), process.pid)
+            yield Target(Server(host="127.0.0.1", port=port, dialect=_IRC, at_once=peer.at_once), process.pid)
 
 
 def _wait(peer: Peer, port: int) -> None:

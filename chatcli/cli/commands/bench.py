@@ -232,7 +232,8 @@ def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
         host, port = connection.getpeername()[:2]
     if not agreed:
         _ask(account.server, loads)
-    return Server(host, port, bool(opened.channel.binding), opened.channel.server_key, opened.channel.binding)
+    key, binding = opened.channel
+    return Server(host=host, port=port, tls=bool(binding), key=key, binding=binding)
 
 
 def _ask(server: Address, loads: Sequence[Load]) -> None:
@@ -260,7 +261,7 @@ def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
         with throwaway(2 * load.clients) as started:
             host, port = started.address
             server = Server(
-                host, port, tls=tls, key=started.key if tls else "", binding=started.binding if tls else b""
+                host=host, port=port, tls=tls, key=started.key if tls else "", binding=started.binding if tls else b""
             )
             return measure(load, server, started.pid, progress.share)
 

@@ -1,4 +1,4 @@
-"""The protocol of chatcli as the generator speaks it: frames from templates, in which nothing but the id changes."""
+"""The protocol of chatcli for the load generator: messages from templates in which only the id changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
 from chatcli.protocol.keys import Channel
 
-#: The ends of ids, in their order. What is between two of them is the same for all messages of a batch.
+#: The ends of ids, in order. Everything between two of them is the same in all messages of a batch.
 _ENDS: Final = [b"%04x" % number for number in range(1 << 16)]
 
 _PURPOSES: Final[dict[str, Purpose]] = {"listen": "listen", "send": "send"}
@@ -59,7 +59,7 @@ class ChatcliConversation:
         return Progress(answer=self._protocol.send())
 
 
-class Speech:
+class ChatcliDialect:
     """The protocol of chatcli, version 1.
 
     Args:
@@ -84,22 +84,22 @@ class Speech:
         return ChatcliConversation(ClientConnection(login.server, login.identity, self._channel), hello)
 
     def enter(self, room: str) -> bytes:
-        """Return what enters a room."""
+        """Return the frame that enters a room."""
         return encode(Join(room))
 
-    def maker(self, speaker: str, to: str, text: int) -> Maker:  # noqa: ARG002 (the server knows who speaks)
-        """Return what makes messages; their ids are UUIDs of version 7, ordered by time."""
+    def maker(self, speaker: str, to: str, text: int) -> Maker:  # noqa: ARG002 (the server knows the sender)
+        """Return the maker of messages, whose ids are UUIDs of version 7, ordered by time."""
         start, end = b'{"t":"send","id":"', b'","to":"%s","text":"%s"}\n' % (to.encode(), b"x" * text)
         return _maker(start, end, os.urandom(7).hex())
 
-    def said_by(self, speaker: str) -> bytes:
+    def sender_field(self, speaker: str) -> bytes:
         """Return the sender's field."""
         return b'"from":"%s"' % speaker.encode()
 
 
 def _maker(start: bytes, end: bytes, random: str) -> Callable[[int], bytes]:
-    """Return what makes batches: one join of the ends of ids with all that is between them."""
-    # Of the 74 bits that are free in an id, 12 and 46 are the speaker's own, the last 16 count its messages.
+    """Return the maker of batches, which joins the ends of ids with the bytes between them."""
+    # Of the 74 free bits of an id, 12 and 46 are the sender's own; the last 16 count its messages.
     rest = f"7{random[:3]}-8{random[3:6]}-{random[6:14]}"
     number = 0
 
@@ -116,8 +116,8 @@ def _maker(start: bytes, end: bytes, random: str) -> Callable[[int], bytes]:
     return make
 
 
-def dialect(order: Order) -> Speech:
-    """Return what speaks for the names of a run."""
+def dialect(order: Order) -> ChatcliDialect:
+    """Return the dialect for the names of a run."""
     server = order.server
     login = Login(server=Address(server.host, server.port), identity=Identity(order.seed))
-    return Speech(login, Channel(server.key, server.binding))
+    return ChatcliDialect(login, Channel(server.key, server.binding))
