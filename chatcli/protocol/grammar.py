@@ -1,4 +1,4 @@
-"""What a typed line means: ``bob: hi``, ``#ops: hi``, ``who``, ``server:exit``, ``/help``."""
+"""The grammar of typed lines: ``bob: hi``, ``#ops: hi``, ``who``, ``server:exit``, ``/help``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Say(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command, by its main word, and what stands behind it."""
+    """A command, by its main word, and its argument."""
 
     word: str
     argument: str = ""
@@ -42,13 +42,13 @@ class CommandHelp(NamedTuple):
     """One row of the command table.
 
     Attributes:
-        words: how it may be called, the main word first.
-        help: what it does, in a few words.
-        argument: what to write behind it; what stands in brackets may be left out.
-        bare: whether the word alone is the command, without a slash.
+        words: its names, the main one first.
+        help: a short description.
+        argument: the form of its argument; the parts in brackets are optional.
+        bare: whether it needs no slash.
         rules: whether it is for operators and for the owners of a room.
-        daily: whether the short help says what it does.
-        more: what else ``/help`` says of it, line by line.
+        daily: whether the short help describes it.
+        more: further lines of its own help.
     """
 
     words: tuple[str, ...]
@@ -60,97 +60,97 @@ class CommandHelp(NamedTuple):
     more: tuple[str, ...] = ()
 
     @property
-    def needs(self) -> bool:
-        """Whether something has to stand behind it."""
+    def needs_argument(self) -> bool:
+        """Whether it cannot be written without an argument."""
         return bool(_OPTIONAL.sub("", self.argument).strip())
 
 
 _OPTIONAL: Final = re.compile(r"\[[^]]*\]")
-_TEXTS: Final = frozenset({"TEXT", "[TEXT]", "[WORDS]", "[REASON]"})  # more than one word, each of them
+_TEXTS: Final = frozenset({"TEXT", "[TEXT]", "[WORDS]", "[REASON]"})  # each of them may be more than one word
 
 COMMANDS: Final = (
-    CommandHelp(("who",), "list who is here, or who belongs to a room", "[#ROOM]", bare=True, daily=True),
+    CommandHelp(("who",), "list the people who are here, or a room's members", "[#ROOM]", bare=True, daily=True),
     CommandHelp(("rooms",), "list the rooms", bare=True, daily=True),
     CommandHelp(
         ("join", "room", "j"),
-        "enter a room; one that is not there is made",
+        "enter a room; create it if there is none",
         "[--private|--announce] #ROOM",
         daily=True,
         more=(
-            "--private: make a room that only those see and enter who are invited",
-            "--announce: make a room where its owners write, and all others read",
+            "--private: create a room that only invited people see and enter",
+            "--announce: create a room where its owners write, and all others read",
         ),
     ),
-    CommandHelp(("leave", "part"), "leave a room for good (this one, if none is named)", "[#ROOM]", daily=True),
+    CommandHelp(("leave", "part"), "leave a room for good (the open one, if none is named)", "[#ROOM]", daily=True),
     CommandHelp(
         ("to", "query"),
-        "go to a conversation; /to alone: to the one before",
+        "open a conversation; /to alone: the one before",
         "[NAME|#ROOM]",
         daily=True,
         more=("What you type then goes there, until you write to someone else.",),
     ),
     CommandHelp(
         ("reply",),
-        "answer the newest message you got",
+        "reply to the newest message you got",
         "[NAME|NUMBER] TEXT",
         daily=True,
-        more=("/reply bob TEXT: the newest of bob's", "/reply 2 TEXT: the newest but one"),
+        more=("/reply bob TEXT: to bob's newest", "/reply 2 TEXT: to the second newest"),
     ),
     CommandHelp(
         ("answer",),
-        "answer a question; /answer alone: list those that are open",
+        "answer a question; /answer alone: list the open ones",
         "[SEQ] [CHOICE]",
         more=(
-            "/answer 1, /answer yes: the question that came first, by the number of a choice or in words",
-            "/answer decline: answer none of them; a question to a room is left to others instead",
-            "/answer ci yes, /answer 4711 yes: the one that ci has asked, or the one at that place in the log",
+            "/answer 1, /answer yes: the oldest question, by the number of a choice or in words",
+            "/answer decline: decline it; a question to a room is left to others instead",
+            "/answer ci yes, /answer 4711 yes: the question of ci, or the one with that number",
         ),
     ),
-    CommandHelp(("history",), "show what was said; /history alone: further back", "[NAME|#ROOM] [NUMBER]", daily=True),
+    CommandHelp(("history",), "show older messages; /history alone: further back", "[NAME|#ROOM] [NUMBER]", daily=True),
     CommandHelp(
         ("search", "lastlog"),
-        "find what was said; /search alone: older ones",
+        "find messages; /search alone: older ones",
         "[WORDS] [in:NAME|in:#ROOM] [from:NAME]",
         daily=True,
     ),
-    CommandHelp(("help",), "show this, or what a command takes", "[COMMAND]", bare=True, daily=True),
+    CommandHelp(("help",), "show this, or how to write a command", "[COMMAND]", bare=True, daily=True),
     CommandHelp(("exit", "quit"), "leave the chat; Ctrl-D does the same", bare=True, daily=True),
-    CommandHelp(("say",), "say a text as it stands, whatever it begins with", "TEXT"),
+    CommandHelp(("say",), "send a text as it is, whatever it begins with", "TEXT"),
     CommandHelp(
         ("msg", "tell", "dm"),
-        "say a text to someone and stay in the open conversation",
+        "send a text to someone, and stay in the open conversation",
         "NAME|#ROOM TEXT",
     ),
     CommandHelp(
         ("me",),
         "say what you do",
         "TEXT",
-        more=("/me waves: others read the text * alice waves",),
+        more=('/me waves: others read "* alice waves"',),
     ),
     CommandHelp(
         ("close",),
-        "take a conversation out of the toolbar",
+        "remove a conversation from the toolbar",
         "[NAME|#ROOM]",
         more=("It comes back with the next message. You stay in a room: /leave leaves it.",),
     ),
-    CommandHelp(("names",), "list who belongs to a room (this one, if none is named)", "[#ROOM]"),
-    CommandHelp(("list",), "list the rooms, as rooms does"),
-    CommandHelp(("whois",), "show what is known of someone", "NAME"),
-    CommandHelp(("nick",), "show how to have another name", "[NAME]"),
-    CommandHelp(("topic",), "say what a room is about, or read it", "[#ROOM] [TEXT]"),
+    CommandHelp(("names",), "list a room's members (of the open one, if none is named)", "[#ROOM]"),
+    CommandHelp(("list",), "list the rooms, like rooms"),
+    CommandHelp(("whois",), "show what is known about someone", "NAME"),
+    CommandHelp(("nick",), "show how to use another name", "[NAME]"),
+    CommandHelp(("topic",), "set the topic of a room, or show it", "[#ROOM] [TEXT]"),
     CommandHelp(("invite",), "invite someone to a room", "NAME [#ROOM]"),
     CommandHelp(("uninvite",), "take back an invitation to a room", "NAME [#ROOM]"),
-    CommandHelp(("receipts",), "show who has seen what you said", "[NAME|#ROOM]"),
+    CommandHelp(("receipts",), "show who has seen your messages", "[NAME|#ROOM]"),
     CommandHelp(
         ("quiet",),
-        "let a conversation neither ring nor be counted",
+        "make a conversation quiet: it neither rings nor counts",
         "[off] [NAME|#ROOM]",
-        more=("/quiet off: let it ring and be counted again",),
+        more=("/quiet off: let it ring and count again",),
     ),
-    CommandHelp(("edit",), "write it in your own editor; Ctrl-X Ctrl-E does the same", "[TEXT]"),
+    CommandHelp(("edit",), "write in your own editor; Ctrl-X Ctrl-E does the same", "[TEXT]"),
     CommandHelp(("away",), "tell others that you are away from the keyboard", "[TEXT]"),
     CommandHelp(("back",), "tell others that you are here again", bare=True),
-    CommandHelp(("owner", "op"), "make someone an owner of a room, beside you", "NAME [#ROOM]", rules=True),
+    CommandHelp(("owner", "op"), "make someone an owner of a room, too", "NAME [#ROOM]", rules=True),
     CommandHelp(("disown", "deop"), "take back what /owner gave", "NAME [#ROOM]", rules=True),
     CommandHelp(("kick",), "send someone away, or out of a room", "[#ROOM] NAME [REASON]", rules=True),
     CommandHelp(
@@ -159,19 +159,19 @@ COMMANDS: Final = (
         "[#ROOM] NAME [2d] [REASON]",
         rules=True,
     ),
-    CommandHelp(("unban",), "let someone in again whom /ban keeps out", "[#ROOM] NAME", rules=True),
+    CommandHelp(("unban",), "lift a ban", "[#ROOM] NAME", rules=True),
     CommandHelp(("mute",), "let someone read, but not write", "[#ROOM] NAME [10m] [REASON]", rules=True),
-    CommandHelp(("unmute",), "let someone write again whom /mute has silenced", "[#ROOM] NAME", rules=True),
+    CommandHelp(("unmute",), "lift a mute", "[#ROOM] NAME", rules=True),
 )
 _ROWS: Final = {word: row for row in COMMANDS for word in row.words}
 
-#: Colons as they come from keyboards for East Asian scripts mean the same as ours.
+#: The colons that keyboards for East Asian scripts type are colons, too.
 _COLON: Final = re.compile("[:\uff1a\ufe55\ufe13]")
-_SLASHES: Final = "/\uff0f\u2044\u2215\\\\"  # ours, and what is typed or pasted in place of it
-_UNSEEN: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # may be pasted along with a name
+_SLASHES: Final = "/\uff0f\u2044\u2215\\\\"  # and the signs that are typed or pasted in its place
+_UNSEEN: Final = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # characters that may be pasted along with a name
 _ENDS: Final = "?!.,;:\u2026\uff1f\uff01\u3002"  # of sentences
-_PROSE: Final = "me"  # the word of a command with which a text may well begin, or end: "me too", "help me"
-_SAID: Final = frozenset({"say", "reply", "msg", "me"})  # commands that say a text, which may have several lines
+_PROSE: Final = "me"  # the name of a command with which a text may begin or end: "me too", "help me"
+_TEXT_COMMANDS: Final = frozenset({"say", "reply", "msg", "me"})  # those whose text may have several lines
 
 #: The meaning of a text without a recipient.
 NO_RECIPIENT: Final = Unclear('To whom? Write "name: text" or "#room: text". Type "help" for more.', is_text=True)
@@ -180,11 +180,11 @@ _SIMILAR: Final = 0.75  # of 1, for a word to be a misspelt command
 
 
 def help_lines() -> list[str]:
-    """Return what ``help`` shows, made from the command table: what is needed daily, and the names of the rest."""
+    """Return the lines of ``help``: descriptions of the daily commands, and the names of all others."""
     rows = [
-        ("name: text", 'say text to name, as in "bob: hi"'),
-        ("#room: text", 'say text in a room, as in "#ops: hi"'),
-        ("text", "say text to whom or where the prompt shows"),
+        ("name: text", 'send text to a person, as in "bob: hi"'),
+        ("#room: text", 'send text to a room, as in "#ops: hi"'),
+        ("text", "send text to the person or room in the prompt"),
     ]
     rows += [(" or ".join(_shown(row, word) for word in row.words), row.help) for row in COMMANDS if row.daily]
     width = max(len(left) for left, _ in rows)
@@ -192,8 +192,8 @@ def help_lines() -> list[str]:
         *(f"{left:<{width}}   {right}" for left, right in rows),
         *_names("More: ", [row for row in COMMANDS if not row.daily and not row.rules]),
         *_names("For operators and owners of rooms: ", [row for row in COMMANDS if row.rules]),
-        'More on one: "/help mute". The keys: "/help keys".',
-        "Whoever is away gets what you say on return.",
+        'One command: "/help mute". The keys: "/help keys".',
+        "People who are away get your messages when they return.",
     ]
 
 
@@ -201,11 +201,11 @@ def _names(head: str, rows: list[CommandHelp]) -> list[str]:
     return textwrap.wrap(head + " ".join(f"/{row.words[0]}" for row in rows), _WIDTH, subsequent_indent="  ")
 
 
-#: What ``/help keys`` shows: those that mean more here than in other programs that read a line.
+#: The keys that do more here than in other programs that read a line.
 _KEYS: Final = (
     ("Tab", "complete names, rooms, @names and commands"),
     ("Alt-1 … Alt-9", "open the conversation with that number in the toolbar"),
-    ("Alt-Left, Alt-Right", "open the one before, or the next; each keeps what you were typing"),
+    ("Alt-Left, Alt-Right", "open the conversation before or after it; each keeps what you were typing"),
     ("Alt-Enter", "begin a new line in the same message"),
     ("1 … 9, or 0", "with nothing else typed: answer the question above the line, or decline it"),
     ("Ctrl-R, Up", "bring back what you wrote"),
@@ -216,7 +216,7 @@ _KEYS: Final = (
 
 
 def command_help(word: str) -> list[str]:
-    """Return what a command takes and does, or the nearest command where there is none like that."""
+    """Return the help for a command, or the most similar command if there is none of that name."""
     if word.casefold() == "keys":
         width = max(len(key) for key, _ in _KEYS)
         return [f"{key:<{width}}   {meaning}" for key, meaning in _KEYS]
@@ -227,7 +227,7 @@ def command_help(word: str) -> list[str]:
 
 
 def usage(word: str) -> str:
-    """Return how to write a command."""
+    """Return a sentence that shows how to write a command."""
     return f'Write "{f"/{word} {_ROWS[word].argument}".rstrip()}".'
 
 
@@ -238,17 +238,17 @@ def _shown(row: CommandHelp, word: str) -> str:
 def parse_line(
     line: str, conversation: str = "", known: Callable[[str], bool] = lambda _: True
 ) -> Say | Command | Unclear | None:
-    """Return what the line means, or None where it is blank.
+    """Return the meaning of a line, or None if it is blank.
 
     Args:
-        line: what was typed.
-        conversation: the one that is open, to which a text goes that names no recipient; empty where there is none.
-        known: whether a name that stands before a colon is a recipient, where a conversation is open.
+        line: the line.
+        conversation: the open conversation, which gets a text without a recipient; empty if there is none.
+        known: whether a name before a colon is a recipient, while a conversation is open.
     """
     stripped = line.strip()
     if not stripped:
         return None
-    if "\n" in stripped and not _says(stripped):
+    if "\n" in stripped and not _is_text_command(stripped):
         return _lines(line, conversation, known)
     if stripped.startswith("/"):
         return _slashed(stripped[1:], conversation)
@@ -261,32 +261,32 @@ def parse_line(
 def _in_conversation(line: str, conversation: str, known: Callable[[str], bool]) -> Say | Command | Unclear:
     meaning = _parse_message(line)
     if _is_to_server(line):
-        return _or_said(meaning, split_address(line)[2])
+        return _or_text(meaning, split_address(line)[2])
     if _is_addressed(line) and known(split_address(line)[0]):
         return meaning
-    # Somebody who talks says "history is long" and "join us": only what can be nothing else is a command here.
+    # People in a conversation write "history is long" and "join us": only an unmistakable command is one here.
     bare = _bare(line.strip())
     return bare if isinstance(bare, Command) else Say(conversation, line.rstrip("\r\n"))
 
 
 def split_address(line: str) -> tuple[str, str, str]:
-    """Return what stands before the first colon, that colon, and the rest; the first is bare of blanks."""
+    """Split a line at its first colon: return the stripped text before it, the colon, and the rest."""
     colon = _COLON.search(line)
     if colon is None:
         return line.strip().strip(_UNSEEN), "", ""
     return line[: colon.start()].strip().strip(_UNSEEN).strip(), colon[0], line[colon.end() :]
 
 
-def _says(line: str) -> bool:
-    """Return whether a text of several lines begins with a command that says the rest of it."""
+def _is_text_command(line: str) -> bool:
+    """Return whether several lines begin with a command that sends the rest of them as a text."""
     first = line.partition("\n")[0]
     word, argument = (*first.split(maxsplit=1), "")[:2]
     row = _ROWS.get(word[1:].casefold()) if word.startswith("/") else None
-    return row is not None and row.words[0] in _SAID and bool(argument)
+    return row is not None and row.words[0] in _TEXT_COMMANDS and bool(argument)
 
 
 def _lines(line: str, conversation: str, known: Callable[[str], bool]) -> Say | Unclear:
-    """Return what several lines mean: they are a text, and no command whatever they begin with."""
+    """Return the meaning of several lines: a text, and no command whatever they begin with."""
     text = line.rstrip("\r\n")
     if _is_addressed(line):
         to, _, rest = split_address(line)
@@ -302,18 +302,18 @@ def _slashed(line: str, conversation: str) -> Say | Command | Unclear:
     match meaning:
         case Command("say", text):
             return Say(conversation, text)
-    return _or_said(meaning, line)
+    return _or_text(meaning, line)
 
 
-def _or_said(meaning: Say | Command | Unclear, line: str) -> Say | Command | Unclear:
-    """Return the meaning; of a word that is no command, also how it is said."""
+def _or_text(meaning: Say | Command | Unclear, line: str) -> Say | Command | Unclear:
+    """Return the meaning; for an unknown command, add how to send the line as a text."""
     if isinstance(meaning, Unclear) and _first_word(line) not in ("", *_ROWS):
-        return Unclear(f"{meaning.sentence} To say it as it stands, put /say in front.")
+        return Unclear(f"{meaning.sentence} To send it as it is, put /say in front.")
     return meaning
 
 
 def _bare(line: str) -> Command | Unclear | None:
-    """Return what a line means that begins with the word of a command, or None where it does not look like one."""
+    """Return the meaning of a line that begins with the name of a command; None if it does not look like one."""
     word, argument = (*line.split(maxsplit=1), "")[:2]
     row = _ROWS.get(word.casefold())
     if row is None or (word.casefold() == _PROSE and argument) or not _fits(row, argument):
@@ -324,7 +324,7 @@ def _bare(line: str) -> Command | Unclear | None:
 
 
 def _fits(row: CommandHelp, argument: str) -> bool:
-    """Return whether someone may have meant this to stand behind the command, rather than to say it."""
+    """Return whether this looks like an argument of the command, not like the rest of a sentence."""
     if not argument:
         return True
     match row.words[0]:
@@ -333,18 +333,18 @@ def _fits(row: CommandHelp, argument: str) -> bool:
         case "help":
             return argument.casefold() != _PROSE and argument.removeprefix("/").casefold() in _ROWS
         case _:
-            takes = row.argument.split()
-            return not _TEXTS.isdisjoint(takes) or len(argument.split()) <= len(takes)
+            parts = row.argument.split()
+            return not _TEXTS.isdisjoint(parts) or len(argument.split()) <= len(parts)
 
 
 def _is_to_server(line: str) -> bool:
-    """Return whether the line speaks to the server: whatever stands behind the colon is a command, or a mistake."""
+    """Return whether the line is for the server: the text after the colon is a command, or a mistake."""
     to, colon, text = split_address(line)
     return bool(colon) and unicodedata.normalize("NFKC", to).casefold() == "server" and not text.startswith("//")
 
 
 def _is_addressed(line: str) -> bool:
-    """Return whether a single word stands before a colon, and what stands behind does not make it an address."""
+    """Return whether a line begins with a single word and a colon that is not part of a web address."""
     to, colon, text = split_address(line)
     return bool(colon) and len(to.split()) == 1 and not text.startswith("//") and not _is_to_server(line)
 
@@ -361,7 +361,7 @@ def _parse_message(line: str) -> Say | Command | Unclear:
 
 
 def begins_like_command(text: str) -> bool:
-    """Return whether a text begins with a slash and the word of a command."""
+    """Return whether a text begins with a slash and the name of a command."""
     return text.startswith("/") and _first_word(text[1:]) in _ROWS
 
 
@@ -370,11 +370,11 @@ def _first_word(text: str) -> str:
 
 
 def resembled_command(line: str, known: Callable[[str], bool] = lambda _: False) -> str:
-    """Return the command that someone may have meant by a line which is a text; empty if there is none.
+    """Return the command that a text may have been meant to be; empty if there is none.
 
     Args:
-        line: one that :func:`parse_line` takes for a text.
-        known: whether a word is the name of somebody.
+        line: a line that :func:`parse_line` reads as a text.
+        known: whether a word is somebody's name.
     """
     words = line.split()
     if not words or "\n" in line.strip():
@@ -385,7 +385,7 @@ def resembled_command(line: str, known: Callable[[str], bool] = lambda _: False)
     word = words[0].strip(_ENDS).casefold()
     row = _ROWS.get(word)
     if row is None or word == _PROSE:
-        return _near_bare(word) if len(words) == 1 else ""
+        return _similar_bare(word) if len(words) == 1 else ""
     argument = [one for one in words[1:] if one.strip(_ENDS)]
     if not argument or (row.bare and len(argument) == 1 and argument[0].casefold() != _PROSE):
         return _shown(row, word)
@@ -395,8 +395,8 @@ def resembled_command(line: str, known: Callable[[str], bool] = lambda _: False)
     return f"/{word}" if fits else ""
 
 
-def _near_bare(word: str) -> str:
-    """Return the nearest of the commands that need no slash; empty if none is near."""
+def _similar_bare(word: str) -> str:
+    """Return the most similar command that needs no slash; empty if none is similar."""
     bare = [one for one, row in _ROWS.items() if row.bare]
     return nearest(word, bare, _SIMILAR)
 
@@ -408,15 +408,15 @@ def _command(line: str, prefix: str) -> Command | Unclear:
     if row is None:
         return _unknown(word, prefix)
     if argument and not row.argument:
-        return Unclear(f'"{prefix}{word.casefold()}" stands alone: drop what follows it.')
-    if row.needs and not argument:
+        return Unclear(f'"{prefix}{word.casefold()}" takes no argument.')
+    if row.needs_argument and not argument:
         return Unclear(usage(row.words[0]))
     return Command(row.words[0], argument)
 
 
 def _unknown(line: str, prefix: str) -> Unclear:
-    # Nobody is to send someone away by a slip of the finger.
+    # A typing mistake must not suggest a command that removes somebody.
     harmless = [word for word, row in _ROWS.items() if not row.rules]
     near = nearest(line.casefold(), harmless, _SIMILAR)
-    hint = f'Did you mean "{prefix}{near}"?' if near else 'Type "help" to see what there is.'
+    hint = f'Did you mean "{prefix}{near}"?' if near else 'Type "help" to see all commands.'
     return Unclear(f'There is no command "{prefix}{line}". {hint}')

@@ -78,14 +78,14 @@ def test_exit_and_quit_are_the_same() -> None:
         ("/EXITT", 'There is no command "/EXITT". Did you mean "/exit"?'),
         ("server:hlep", 'There is no command "server:hlep". Did you mean "server:help"?'),
         ("Server: quitt", 'There is no command "server:quitt". Did you mean "server:quit"?'),
-        ("/exit now", '"/exit" stands alone: drop what follows it.'),
-        ("server:Rooms x", '"server:rooms" stands alone: drop what follows it.'),
+        ("/exit now", '"/exit" takes no argument.'),
+        ("server:Rooms x", '"server:rooms" takes no argument.'),
         ("/ncik", 'There is no command "/ncik". Did you mean "/nick"?'),
-        ("/mtue bob", 'There is no command "/mtue". Type "help" to see what there is.'),
+        ("/mtue bob", 'There is no command "/mtue". Type "help" to see all commands.'),
         ("/hsitory #ops 50", 'There is no command "/hsitory". Did you mean "/history"?'),
-        ("/dance", 'There is no command "/dance". Type "help" to see what there is.'),
-        ("/", 'There is no command "/". Type "help" to see what there is.'),
-        ("server:", 'There is no command "server:". Type "help" to see what there is.'),
+        ("/dance", 'There is no command "/dance". Type "help" to see all commands.'),
+        ("/", 'There is no command "/". Type "help" to see all commands.'),
+        ("server:", 'There is no command "server:". Type "help" to see all commands.'),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_nearest_one(line: str, said: str) -> None:
@@ -170,9 +170,9 @@ def test_help_is_made_of_the_command_table() -> None:
         (
             "/ROOM",
             [
-                "/join [--private|--announce] #ROOM   enter a room; one that is not there is made",
-                "--private: make a room that only those see and enter who are invited",
-                "--announce: make a room where its owners write, and all others read",
+                "/join [--private|--announce] #ROOM   enter a room; create it if there is none",
+                "--private: create a room that only invited people see and enter",
+                "--announce: create a room where its owners write, and all others read",
             ],
         ),
         ("back", ["/back   tell others that you are here again"]),
@@ -195,7 +195,7 @@ def test_each_word_means_one_command() -> None:
 def test_a_command_that_lacks_something_says_what(row: CommandHelp) -> None:
     """Alone, it is a command where all that it takes may be left out; else it shows how it is written."""
     word = row.words[0]
-    assert parse_line(f"/{word}") == (Unclear(usage(word)) if row.needs else Command(word))
+    assert parse_line(f"/{word}") == (Unclear(usage(word)) if row.needs_argument else Command(word))
     assert usage(word) == f'Write "{f"/{word} {row.argument}".strip()}".'
 
 
@@ -260,8 +260,8 @@ def test_where_a_conversation_is_open_a_text_goes_there(line: str) -> None:
         (
             "/etc/hosts is wrong",
             Unclear(
-                'There is no command "/etc/hosts". Type "help" to see what there is. '
-                "To say it as it stands, put /say in front."
+                'There is no command "/etc/hosts". Type "help" to see all commands. '
+                "To send it as it is, put /say in front."
             ),
         ),
         ("", None),
