@@ -173,10 +173,10 @@ class Addressing:
         match meaning:
             case Say(to, text):
                 if text == line.rstrip("\r\n") and "\n" in text:
-                    return f"says all of it to {printable_line(to)} as one message"
+                    return f"sends all of it to {printable_line(to)} as one message"
                 if text == line.rstrip("\r\n"):
-                    return f"says the line to {printable_line(to)} as it stands"
-                return f'says "{shortened(text)}" to {printable_line(to)}'
+                    return f"sends the line to {printable_line(to)} as it is"
+                return f'sends "{shortened(text)}" to {printable_line(to)}'
             case Command("answer", argument):
                 question = self._question(argument)
                 return f"answers {asker(question)} with {_choice(argument, question)}" if question else "answers"

@@ -106,7 +106,7 @@ class DoubtFinder:
     def _current(self) -> str:
         return self._contacts.conversations.current
 
-    # What may be an answer
+    # Answers
 
     def _answer_or_text(self, line: str, meaning: Meaning) -> Doubt | None:
         if not (self._is_text(line, meaning) or meaning == NO_RECIPIENT):
@@ -115,14 +115,14 @@ class DoubtFinder:
             return None
         question, choice = found
         said = f'{"" if self._current else "To whom? "}"{shortened(line)}"'
-        remedy = f"/say {shortened(line)} says it to {printable_line(self._current)}" if self._current else ""
+        remedy = f"/say {shortened(line)} sends it to {printable_line(self._current)}" if self._current else ""
         if question in self._questions.open() and choice is not None:
             act = Command("answer", f"{question.seq} [{choice + 1}]")
             return Doubt(f"{said} may be meant for the question", act, remedy)
-        over = "no choice of the question" if question in self._questions.open() else "too late for the question"
+        over = "not a choice of the question" if question in self._questions.open() else "too late for the question"
         return Doubt(f"{said} is {over}", meaning, "", f"over {question.seq} {line}") if self._current else None
 
-    # Whom a line may be meant for
+    # Recipients
 
     def _recipient(self, line: str, meaning: Meaning) -> Doubt | None:
         writer = self._contacts.conversations.only_writer()
@@ -131,7 +131,7 @@ class DoubtFinder:
         return Doubt("To whom?", Say(writer, line.rstrip("\r\n")), 'or write "name: text"')
 
     def _addressed(self, line: str, meaning: Meaning) -> Doubt | None:
-        """Return the doubt of a line whose recipient is named and known."""
+        """Return the doubt about a line whose recipient is named and known."""
         if not isinstance(meaning, Say) or self._is_text(line, meaning) or line.lstrip().startswith("/"):
             return None
         to, _, rest = split_address(line)
@@ -145,11 +145,13 @@ class DoubtFinder:
         if self._current and (sign := _sign_with_colon(to, rest)):
             return Doubt(f"That may be a {sign}", meaning, _to_say_it(here))
         if begins_like_command(meaning.text):
-            return Doubt("A command stands at the beginning of a line", meaning, "", f"slash {meaning.text.split()[0]}")
+            return Doubt(
+                "A command must be at the beginning of a line", meaning, "", f"slash {meaning.text.split()[0]}"
+            )
         return None
 
     def _named(self, line: str, meaning: Meaning) -> Doubt | None:
-        """Return the doubt of a text that begins with what may be a recipient who is not known."""
+        """Return the doubt about a text that may begin with an unknown recipient."""
         if not self._is_text(line, meaning):
             return None
         to, colon, rest = split_address(line)
@@ -169,11 +171,11 @@ class DoubtFinder:
         meant = self._contacts.resembling(to)
         hint = f"; did you mean {printable_line(meant)}?" if meant else ""
         remedy = f'write "/to {name}" to talk to somebody new'
-        word = "" if meant else f"name {fold(to)}"  # a slip of the finger is asked about each time
+        word = "" if meant else f"name {fold(to)}"  # a typing mistake is asked about each time
         return Doubt(f"Nobody called {name} is known{hint}", meaning, remedy, word)
 
     def _after_other_sign(self, line: str, meaning: Meaning) -> Doubt | None:
-        """Return the doubt of a text that begins with somebody's name and a sign beside the colon, or with a room."""
+        """Return the doubt about a text that begins with a name and a sign like a colon, or with a room."""
         first = line.split(maxsplit=1)[0]
         name = re.split(r"[;∶ː]", first)[0]
         elsewhere = bool(name) and not self._contacts.conversations.is_current(name)
@@ -183,11 +185,11 @@ class DoubtFinder:
         room = first.rstrip(".,;!?-")
         if is_room(room) and room != ROOM_SIGN and elsewhere and _is_room_name(room):
             remedy = f'write "{printable_line(room)}: …" to say it in {printable_line(room)}'
-            return Doubt(f"No colon stands after {printable_line(room)}", meaning, remedy, f"room {fold(room)}")
+            return Doubt(f"There is no colon after {printable_line(room)}", meaning, remedy, f"room {fold(room)}")
         return None
 
     def _mentioned(self, line: str, meaning: Meaning) -> Doubt | None:
-        """Return the doubt of a text that turns to somebody else than the one who would get it."""
+        """Return the doubt about a text that mentions somebody else than the person who would get it."""
         if not self._is_text(line, meaning) or is_room(self._current):
             return None
         first = line.split(maxsplit=1)[0]
@@ -196,9 +198,9 @@ class DoubtFinder:
             return None
         remedy = f'write "{printable_line(name)}: …" to talk to {printable_line(name)}'
         here = printable_line(self._current)
-        return Doubt(f"{here} alone reads what you write here", meaning, remedy, f"mention {fold(name)}")
+        return Doubt(f"Only {here} reads what you write here", meaning, remedy, f"mention {fold(name)}")
 
-    # What may be a command, or text
+    # Commands and texts
 
     def _several_lines(self, line: str, meaning: Meaning, origin: Origin) -> Doubt | None:
         if "\n" not in line.strip() or not isinstance(meaning, Say):
@@ -206,32 +208,32 @@ class DoubtFinder:
         first, _, rest = line.strip().partition("\n")
         if self._is_text(line, meaning):
             like_command = first.startswith("/") or split_address(first)[0].casefold() == "server"
-            return Doubt("Several lines are a text and no command", meaning) if like_command else None
+            return Doubt("Several lines are a text, not a command", meaning) if like_command else None
         addressed = any(self._contacts.is_known(split_address(one)[0]) for one in rest.split("\n") if ":" in one)
         if origin == "kept" or addressed:
             return Doubt("Several lines are one message", meaning)
         return None
 
-    def _command(self, line: str, meaning: Meaning, knows: Callable[[str], bool]) -> Doubt | None:
+    def _command(self, line: str, meaning: Meaning, is_known: Callable[[str], bool]) -> Doubt | None:
         if not self._is_text(line, meaning):
             return None
-        command = resembled_command(line, knows)
+        command = resembled_command(line, is_known)
         if not command:
             return None
         reason = f'"{shortened(line)}" is a text; the command is "{command}"'
-        remedy = "put /say in front to say it" if self._scripted else ""
+        remedy = "put /say in front to send it" if self._scripted else ""
         return Doubt(reason, meaning, remedy, f"text {line.strip().casefold()}")
 
 
 def _sign_with_colon(to: str, rest: str) -> str:
-    """Return the name of a sign that a known name and what follows its colon look like; empty where it is none."""
+    """Return what a known name, its colon and the text after it may be instead: a time or a smiley; else empty."""
     if to.isdecimal() and rest[:1].isdigit():
         return "time"
     return "smiley" if _SMILEY.fullmatch(rest.rstrip()) else ""
 
 
 def _is_smiley(line: str, rest: str) -> bool:
-    """Return whether the first colon of a line stands after a blank, as the eyes of a smiley do."""
+    """Return whether the first colon of a line follows a blank, as the eyes of a smiley do."""
     return line[: -len(rest) - 1][-1:].isspace() and _SMILEY.match(rest) is not None
 
 
@@ -250,13 +252,13 @@ def may_be_name(word: str, rest: str) -> bool:
 
 
 def names_recipient(line: str) -> bool:
-    """Return whether a line says itself where it goes, as each of several that were typed on a slow connection does."""
+    """Return whether a line names its recipient, as each of several lines does that were typed on a slow connection."""
     to, colon, rest = split_address(line)
     return bool(colon and rest.strip()) and to.casefold() != "server" and may_be_name(to, rest)
 
 
 def _is_room_name(word: str) -> bool:
-    """Return whether the rules for names allow this as the name of a room; reserved words are allowed there."""
+    """Return whether this is a valid name of a room, for which no word is reserved."""
     try:
         check_room_name(word)
     except InputError:
@@ -271,4 +273,4 @@ def shortened(text: str) -> str:
 
 
 def _to_say_it(here: str) -> str:
-    return f"put /say in front to say the whole line to {here}"
+    return f"put /say in front to send the whole line to {here}"

@@ -96,7 +96,7 @@ def refused(chat: Dialogue, line: str) -> str:
 )
 def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Dialogue, line: str) -> None:
     """The first one says what the next one does, and sends nothing."""
-    assert "Enter once more says the line to bob as it stands" in held(chat, line)
+    assert "Enter once more sends the line to bob as it is" in held(chat, line)
     assert sends(chat, line) == ("bob", line)
 
 
@@ -138,7 +138,7 @@ def test_a_word_is_asked_about_once(chat: Dialogue) -> None:
     assert sends(chat, "note: buy milk") == ("bob", "note: buy milk")
     assert sends(chat, "Note: buy bread") == ("bob", "Note: buy bread")
     hears(chat, f.Presence(["note"]))
-    assert 'Enter once more says "x" to note' in held(chat, "note: x")
+    assert 'Enter once more sends "x" to note' in held(chat, "note: x")
     assert sends(chat, "note: x") == ("note", "x")
     assert sends(chat, "note: y") == ("note", "y")
 
@@ -147,14 +147,14 @@ def test_an_empty_line_drops_what_is_held_and_says_nothing(chat: Dialogue) -> No
     """The input line was emptied before."""
     held(chat, "dave: hi")
     assert types(chat, "") == ([], [])
-    assert "says the line to bob" in held(chat, "dave: hi")
+    assert "sends the line to bob" in held(chat, "dave: hi")
 
 
 def test_who_comes_between_two_enters_changes_nothing_unseen(chat: Dialogue) -> None:
     """What the first Enter has said of the second holds, or is said again."""
-    assert "says the line to bob" in held(chat, "dave: hi")
+    assert "sends the line to bob" in held(chat, "dave: hi")
     hears(chat, f.Presence(["dave"]))
-    assert 'Enter once more says "hi" to dave' in held(chat, "dave: hi")
+    assert 'Enter once more sends "hi" to dave' in held(chat, "dave: hi")
     assert sends(chat, "dave: hi") == ("dave", "hi")
 
 
@@ -164,7 +164,7 @@ def test_a_line_in_between_begins_anew(chat: Dialogue) -> None:
     assert sends(chat, "hello") == ("bob", "hello")
     held(chat, "dave: hi")
     types(chat, "/to carol")
-    assert "to carol as it stands" in held(chat, "dave: hi")
+    assert "to carol as it is" in held(chat, "dave: hi")
 
 
 def test_what_is_a_mention_in_a_room_turns_to_somebody_else_elsewhere(chat: Dialogue) -> None:
@@ -174,7 +174,7 @@ def test_what_is_a_mention_in_a_room_turns_to_somebody_else_elsewhere(chat: Dial
     assert "is only a mention" in held(chat, "@carol: hi")
 
 
-@pytest.mark.parametrize(("line", "part"), [("carol: /topic foo", "A command stands"), ("12:30 is lunch", "a time")])
+@pytest.mark.parametrize(("line", "part"), [("carol: /topic foo", "A command must be"), ("12:30 is lunch", "a time")])
 def test_a_recipient_who_may_be_none_is_asked_about(chat: Dialogue, line: str, part: str) -> None:
     """What goes to somebody who is known, but hardly was meant to."""
     hears(chat, f.Presence(["12"]))
@@ -220,7 +220,7 @@ def test_what_was_begun_to_nobody_is_asked_about(clock: Clock) -> None:
     """A first message that comes while the user types is no reason to send it there."""
     chat = new_chat(clock)
     hears(chat, f.Live(10), said(11, "bob"))
-    assert held(chat, "Hi") == 'To whom? Enter once more says the line to bob as it stands; or write "name: text".'
+    assert held(chat, "Hi") == 'To whom? Enter once more sends the line to bob as it is; or write "name: text".'
     assert sends(chat, "Hi") == ("bob", "Hi")
 
 
@@ -246,14 +246,14 @@ def test_what_may_be_an_answer_is_not_said(chat: Dialogue) -> None:
     assert chat.addressing.describe_enter("2") == 'Enter asks once what "2" is meant for'
     assert chat.addressing.describe_enter("2 pm") == ""
     assert answer(chat, "[1]") == (11, 0)
-    assert "is too late for the question: Enter once more says the line to #ops" in held(chat, "1")
+    assert "is too late for the question: Enter once more sends the line to #ops" in held(chat, "1")
     assert sends(chat, "1 moment") == ("#ops", "1 moment")
 
 
 def test_a_yes_that_is_no_choice_is_asked_about_once(chat: Dialogue) -> None:
     """It is a text then."""
     asks(chat, choices=("deploy", "abort"))
-    assert "no choice of the question: Enter once more says the line to bob" in held(chat, "yes")
+    assert "not a choice of the question: Enter once more sends the line to bob" in held(chat, "yes")
     assert sends(chat, "yes") == ("bob", "yes")
     assert sends(chat, "yes") == ("bob", "yes")
 
@@ -266,7 +266,7 @@ def test_a_question_that_ends_in_between_is_not_answered_nor_spoken_to(chat: Dia
     hears(chat, f.Message(13, "x", "ci", "alice", "withdrawn", 0, re=11, answer=-1))
     assert 'answers ci with "no"' in held(chat, "1")
     clock.now = 601
-    assert "too late for the question: Enter once more says the line to bob" in held(chat, "1")
+    assert "too late for the question: Enter once more sends the line to bob" in held(chat, "1")
     clock.now = 1000
     assert sends(chat, "1") == ("bob", "1")
 
@@ -332,7 +332,7 @@ def test_several_lines_in_doubt_are_held(chat: Dialogue, line: str, origin: Orig
     """They are no command in any case."""
     events, frames = types(chat, line, origin)
     assert frames == []
-    assert f"Enter once more says {says}" in shown(events)[0]
+    assert f"Enter once more sends {says}" in shown(events)[0]
     assert chat.returned == [line]
     assert len(types(chat, line, origin)[1]) == 1
 

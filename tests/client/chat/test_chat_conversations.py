@@ -108,7 +108,7 @@ def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Dial
     """It is said where the user is, and once for each word they learn how to reach somebody of that name."""
     types(chat, "/to #ops")
     assert held(chat, "note: buy milk") == (
-        'Nobody called note is known: Enter once more says the line to #ops as it stands; write "/to note" to talk to '
+        'Nobody called note is known: Enter once more sends the line to #ops as it is; write "/to note" to talk to '
         "somebody new."
     )
     assert sends(chat, "note: buy milk") == ("#ops", "note: buy milk")
@@ -117,8 +117,8 @@ def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Dial
     assert sends(chat, "12:30 is lunch") == ("#ops", "12:30 is lunch")
     hears(chat, said(11, "note", "#ops"))
     assert held(chat, "note: hello") == (
-        'Somebody is called note now: Enter once more says "hello" to note; put /say in front to say the whole line to '
-        "#ops."
+        'Somebody is called note now: Enter once more sends "hello" to note; put /say in front to send the whole line '
+        "to #ops."
     )
     assert sends(chat, "note: hello") == ("note", "hello")
 
@@ -147,7 +147,7 @@ def test_a_misspelt_name_is_asked_about_before_others_read_the_line(chat: Dialog
     events, frames = types(chat, "bbo: a secret")
     assert frames == []
     sentence = (
-        "Nobody called bbo is known; did you mean bob? Enter once more says the line to #ops as it stands; "
+        "Nobody called bbo is known; did you mean bob? Enter once more sends the line to #ops as it is; "
         'write "/to bbo" to talk to somebody new.'
     )
     assert shown(events) == [sentence]

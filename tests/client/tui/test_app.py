@@ -144,7 +144,7 @@ def test_tab_completes_people_and_commands(server: ThreadServer) -> None:
         alice.types("\x03")
         alice.shows_input("›")
         alice.types("/he\t\r")
-        alice.shows("say text to name")
+        alice.shows("send text to a person")
 
 
 def test_control_c_clears_the_line_and_leaves_an_empty_one_at_the_second_time(server: ThreadServer) -> None:
@@ -331,7 +331,7 @@ def test_a_conversation_goes_on_without_naming_it(server: ThreadServer) -> None:
         cid.hears("sent")
         alice.shows("cid → you  psst")
         alice.types("note: https://example.org at 12:30\r")
-        alice.shows("Nobody called note is known: Enter once more says the line to bob as it stands")
+        alice.shows("Nobody called note is known: Enter once more sends the line to bob as it is")
         alice.shows_input("bob › note: https://example.org at 12:30")
         alice.types("\r")
         bob.hears("message", text="note: https://example.org at 12:30")

@@ -34,7 +34,7 @@ def test_a_name_that_nobody_has_is_held_until_a_second_enter(server: ThreadServe
     with join(server) as alice, server.joined("bob") as bob:
         talks_with_bob(alice)
         alice.types("carol: hi\r\r")
-        alice.shows(f"Nobody called carol is known: {AGAIN} says the line to bob as it stands")
+        alice.shows(f"Nobody called carol is known: {AGAIN} sends the line to bob as it is")
         alice.shows_input("bob › carol: hi")
         alice.types("\r")
         assert bob.hears("message")["text"] == "carol: hi"
@@ -177,7 +177,7 @@ def test_a_digit_that_comes_too_soon_asks(server: ThreadServer) -> None:
         alice.shows('Enter asks once what "1" is meant for;')
         alice.types("\r")
         alice.shows(
-            f'"1" may be meant for the question: {AGAIN} answers ci in #ops with "yes"; /say 1 says it to #ops.'
+            f'"1" may be meant for the question: {AGAIN} answers ci in #ops with "yes"; /say 1 sends it to #ops.'
         )
         alice.shows('Enter: answers ci in #ops with "yes";')
         alice.types("\r")
