@@ -1,6 +1,6 @@
-"""The log of what operators did: who, when and what, one JSON object a line.
+"""The audit log: commands of operators, with their time and the operator, one JSON object per line.
 
-It is written by a thread of its own: a disk that is slow keeps the operator waiting, and nobody else.
+It has its own thread, so that on a slow disk only the operator has to wait.
 """
 
 from __future__ import annotations
@@ -23,51 +23,51 @@ from chatcli.protocol import codes
 from chatcli.protocol.admin import Request
 from chatcli.store.files import append_line
 
-_WAITING: Final = 1000  # commands that wait to be noted
-_LAST: Final = 1.0  # seconds for what was noted last to be written
+_WAITING: Final = 1000  # commands that wait to be recorded
+_LAST: Final = 1.0  # seconds for the last lines to be written when the server stops
 
-#: Is told that something was noted, or why it could not be, and so must not be done.
-Noted = Callable[[Refused | None], None]
+#: Called once a command is recorded, or with the reason why it is not and so must not be executed.
+OnRecorded = Callable[[Refused | None], None]
 
 
 class Audit:
-    """Appends to the file.
+    """Appends lines to the file.
 
     Args:
-        path: made if it is not there, readable for its owner only.
-        post: has a function called in the server's thread.
+        path: the file; created if it does not exist, readable for its owner only.
+        post: calls a function in the server's thread.
     """
 
     def __init__(self, path: Path, post: Callable[[Callable[[], None]], object]) -> None:
         self._path = path
         self._post = post
-        self._waiting: queue.Queue[tuple[bytes, Noted] | None] = queue.Queue(_WAITING)
+        self._waiting: queue.Queue[tuple[bytes, OnRecorded] | None] = queue.Queue(_WAITING)
         self._writer: threading.Thread | None = None
 
-    def write(self, by: str, request: Request, noted: Noted, refused: str = "") -> None:
-        """Note one command and who gave it, before it is carried out; a second time if it was refused.
+    def write(self, by: str, request: Request, on_recorded: OnRecorded, refused: str = "") -> None:
+        """Record a command before it is executed, and a second time if it was refused.
 
         Args:
-            by: who gave it.
+            by: the operator.
             request: the command.
-            noted: called in the server's thread.
-            refused: why it was refused.
+            on_recorded: called in the server's thread.
+            refused: the code of the refusal.
         """
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
         outcome = {"refused": refused} if refused else {}
         line = msgspec.json.encode({"at": at, "by": by, **msgspec.to_builtins(request), **outcome}) + b"\n"
         try:
-            self._waiting.put_nowait((line, noted))
+            self._waiting.put_nowait((line, on_recorded))
         except queue.Full:
-            noted(self._refusal(os.strerror(errno.EBUSY)))
+            on_recorded(self._refusal(os.strerror(errno.EBUSY)))
             return
         if self._writer is None:
-            # A daemon: what waits for a disk that does not answer does not keep the server from ending.
+            # A daemon: a disk that does not answer must not keep the server from ending.
             self._writer = threading.Thread(target=self._write_all, name="audit log", daemon=True)
             self._writer.start()
 
     def close(self) -> None:
-        """Write no more, once what waits is written."""
+        """Write the lines that wait, and end the thread."""
         if self._writer is not None:
             with contextlib.suppress(queue.Full):
                 self._waiting.put_nowait(None)
@@ -75,10 +75,10 @@ class Audit:
 
     def _write_all(self) -> None:
         while (waiting := self._waiting.get()) is not None:
-            line, noted = waiting
+            line, on_recorded = waiting
             refusal = self._written(line)
             with contextlib.suppress(RuntimeError):  # the server has ended
-                self._post(functools.partial(noted, refusal))
+                self._post(functools.partial(on_recorded, refusal))
 
     def _written(self, line: bytes) -> Refused | None:
         try:

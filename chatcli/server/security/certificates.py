@@ -1,7 +1,7 @@
-"""The key and the certificate that the server shows: its own, made on first start, or the operator's.
+"""The server's key and certificate: its own, generated at the first start, or the operator's.
 
-What clients know a server by is its key. The server's own certificate is made from that key and may be made again at
-any time: nobody notices.
+Clients recognise a server by its key. Its own certificate can be generated from that key again at any time without
+anyone noticing.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 _KEY: Final = "server.key"
 _CERTIFICATE: Final = "server.crt"
-_SOON: Final = timedelta(days=14)  # before it expires, from when on that is said
-_RENEWED: Final = timedelta(days=30)  # before it expires
+_SOON: Final = timedelta(days=14)  # before the end of a certificate, from which time on there are warnings
+_RENEWED: Final = timedelta(days=30)  # before the end of the server's own certificate, which is then replaced
 
 # Forward secrecy and authenticated encryption only; TLS 1.3 has nothing else.
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -38,14 +38,14 @@ _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the server shows to those who connect.
+    """The identity that the server shows to clients.
 
     Attributes:
         context: the server's side of TLS.
         fingerprint: of the certificate's public key.
         channel: SHA-256 of the certificate (RFC 5929, ``tls-server-end-point``).
-        chain: the certificate, and those that stand behind it in its file.
-        path: of that file.
+        chain: the certificate, and those that follow it in its file.
+        path: the path of that file.
     """
 
     context: ssl.SSLContext
@@ -59,12 +59,12 @@ class Certificates:
     """The server's identity, and the files it comes from.
 
     Args:
-        directory: where the server's own key and certificate lie; locked for this process.
-        files: the operator's certificate (with those that lead to its authority behind it) and key, both in PEM, to be
+        directory: the directory of the server's own key and certificate; locked for this process.
+        files: the operator's certificate, followed by those that lead to its authority, and key, both in PEM. They are
             used instead.
 
     Raises:
-        ServeError: the files cannot be used, or cannot be made.
+        ServeError: the files cannot be used or created.
     """
 
     def __init__(self, directory: Path, files: tuple[Path, Path] | None = None) -> None:
@@ -73,22 +73,22 @@ class Certificates:
         self.identity = self._load()
 
     def read_again(self) -> Identity:
-        """Return the identity in the files; where they are broken, the one that was read before."""
+        """Return the identity in the files, or the one that was read before if they cannot be used now."""
         try:
             identity = self._load()
         except ServeError as error:
-            logger.error("%s Until then the server shows the certificate that it had.", error)  # noqa: TRY400 (a sentence)
+            logger.error("%s Until then the server shows the certificate that it had.", error)  # noqa: TRY400 (the sentence says it all)
             return self.identity
         logger.info("read the certificate; the key is %s", identity.fingerprint)
         return identity
 
     @property
     def expires(self) -> datetime:
-        """When the certificate ceases to be valid."""
+        """The end of the certificate's validity."""
         return self.identity.chain[0].expires
 
     def faults(self, now: datetime) -> list[str]:
-        """Return what is wrong with the certificate, or will be within two weeks; a sentence each."""
+        """Return a sentence for each fault of the certificate that there is, or will be within two weeks."""
         own, *others = self.identity.chain
         path = self.identity.path
         found = [_fault(f"The certificate in {path}", own, now)]
@@ -96,7 +96,7 @@ class Certificates:
         if any(one.issuer != behind.subject for one, behind in pairwise(self.identity.chain)):
             found.append(
                 f"The certificates in {path} are not in order, and some clients do not trust the server for that: put "
-                "its own first, and behind each the one of the authority that has issued it."
+                "its own first, and after each the one of the authority that has issued it."
             )
         return [fault for fault in found if fault]
 
@@ -113,7 +113,7 @@ class Certificates:
 
 
 def _fault(what: str, contents: Contents, now: datetime) -> str:
-    """Return what is wrong with the dates of a certificate, and what to do; nothing if they are good for a while."""
+    """Return a sentence about the dates of a certificate, with the remedy; empty if they are good for a while."""
     renew = "renew it, and send the server SIGHUP"
     if now < contents.begins:
         return f"{what} is not valid before {_when(contents.begins)}: clients refuse it until then. Check the clock."
@@ -131,7 +131,7 @@ def _when(moment: datetime) -> str:
 
 
 def _own(directory: Path) -> tuple[Path, Path]:
-    """Make of the server's own files what is missing, broken, or about to expire; return both."""
+    """Generate those of the server's own files that are missing, broken or about to expire; return both paths."""
     from chatcli.server.security import selfsigned  # noqa: PLC0415 (slow to import)
 
     certificate, key = directory / _CERTIFICATE, directory / _KEY
@@ -143,7 +143,7 @@ def _own(directory: Path) -> tuple[Path, Path]:
     try:
         if not _good(certificate, selfsigned.key_info(pem)):
             _write(certificate, selfsigned.new_certificate(pem))
-            logger.info("made the certificate %s", certificate)
+            logger.info("generated the certificate %s", certificate)
     except ValueError:
         raise ServeError(
             f"{key} holds no key that this server could have made: put it back from a backup, name your own with "
@@ -153,7 +153,7 @@ def _own(directory: Path) -> tuple[Path, Path]:
 
 
 def _check_first_start(certificate: Path, key: Path) -> None:
-    """Refuse to change the key, which clients would take for an attack, only because its file was lost."""
+    """Raise if only the key is missing: clients would take a new one for an attack."""
     if certificate.exists():
         raise ServeError(
             f"{key} is missing beside its certificate: put it back from a backup, or delete {certificate}; then "
@@ -162,7 +162,7 @@ def _check_first_start(certificate: Path, key: Path) -> None:
 
 
 def _good(certificate: Path, key_info: bytes) -> bool:
-    """Return whether the server's own certificate is there, of this key, and valid for a while."""
+    """Return whether the server's own certificate exists, belongs to this key, and is valid for a while."""
     from chatcli.server.security.selfsigned import read_certificate  # noqa: PLC0415 (slow to import)
 
     if not certificate.exists():
@@ -184,7 +184,7 @@ def _identity(certificate: Path, key: Path) -> Identity:
         raise ServeError(f"{certificate} holds no certificate in PEM: name one that does with --tls-cert.") from None
     context = _context(certificate, key, len(chain))
     contents = chain[0]
-    if _read(certificate) != pem:  # what is in the context may be neither
+    if _read(certificate) != pem:  # the context may hold neither of the two
         raise ServeError(f"{certificate} was changed while it was read: try again.")
     return Identity(context, fingerprint(contents.key_info), hashlib.sha256(contents.der).digest(), chain, certificate)
 
@@ -217,7 +217,7 @@ def _context(certificate: Path, key: Path, certificates: int) -> ssl.SSLContext:
 
 
 class _Locked(Exception):
-    """The key's file asks for a passphrase."""
+    """The file of the key is encrypted with a passphrase."""
 
 
 def _no_passphrase() -> NoReturn:
@@ -225,10 +225,10 @@ def _no_passphrase() -> NoReturn:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what may keep its reader waiting, or has no end."""
+    """Raise unless a path is a file or a directory: others may block their reader, or have no end."""
     with _explained("read", path):
         mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a directory, the system says so itself
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a directory fails with a good sentence
         raise ServeError(f"{path} is a pipe or a device, which cannot be read a second time: name a file.")
 
 

@@ -1,4 +1,4 @@
-"""Prices: what each thing that a client says costs, and the purses that it is paid from."""
+"""Prices of frames, in points, and the purses from which clients pay them."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from typing import Any, Final, NamedTuple
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
 
-# One point stands for about ten microseconds of the loop's time. Messages have an allowance of their own, which the
-# operator sets; all else is paid for in points, so that no setting for messages keeps anyone from asking or opens a way
-# around the prices.
-POINTS: Final = 2500.0  # a second, from one connection in the long run
+# One point is about ten microseconds of the loop's time. Messages have an allowance of their own, which the operator
+# sets. Everything else is paid in points, so that no setting for messages prevents requests, or evades the prices.
+POINTS: Final = 2500.0  # per second, for one connection in the long run
 POINTS_AT_ONCE: Final = 2000.0
-PERSON: Final = 4  # times as much has a person on all connections together, or an address that gives no name
+PERSON: Final = 4  # times as much for a user on all connections, or for the nameless clients at an address
 
-READ: Final = 1.0  # points: a read that completes no frame
-READ_GREETING: Final = 0.1  # points: the same before the welcome, when there are few points, and few bytes to come
-HANDSHAKE: Final = 10.0  # points: one of TLS, before the welcome
-WASTE: Final = 32  # bytes of TLS that carry nothing, for a point
+READ: Final = 1.0  # points: a read without a complete frame
+READ_GREETING: Final = 0.1  # points: the same before the welcome, when clients have few points and few bytes to send
+HANDSHAKE: Final = 10.0  # points: a TLS handshake
+WASTE: Final = 32  # bytes of TLS without data, for one point
 BLANK: Final = 0.01  # points: a blank line
-KIB: Final = 1024  # bytes: each frame pays for so many of them; each further KiB is a point, or a message in messages
-BAD: Final = 5.0  # points: a line that cannot be taken
-REFUSED: Final = 3.0  # points, beside the price of the frame
-HINTS: Final = 60.0  # points: looking for names that come close to an unknown one
-VISIT: Final = 10.0  # points: having come in and gone, of which others are told
-NOTIFIED: Final = 1.0  # points: each connection that is told of a change
-LISTED: Final = 0.1  # points: each person or message of a long answer
-SHARE: Final = 100  # connections that a message to a room reaches for the price of one more message
+KIB: Final = 1024  # bytes that a price includes; each further KiB costs a point, or for messages a message
+BAD: Final = 5.0  # points: a line that is not a frame
+REFUSED: Final = 3.0  # points: a refusal, in addition to the price of the frame
+HINTS: Final = 60.0  # points: a search for names that are close to an unknown one
+VISIT: Final = 10.0  # points: a connection that has ended, of which others get notices
+NOTIFIED: Final = 1.0  # points: each connection that gets news of a change
+LISTED: Final = 0.1  # points: each user in a long answer
+SHARE: Final = 100  # connections of a room for which a message costs one more message
 
-GREETING_KIB: Final = 4.0  # points for a KiB before the welcome, when nobody has more than a few to say
+GREETING_KIB: Final = 4.0  # points for a KiB before the welcome, when no client needs more than a few
 
-#: Points for each frame that a client may say. A message is paid for as one, see :meth:`Purse.pay`.
+#: Points for each frame of clients. A message costs none: it is paid as a message, see :meth:`Purse.pay`.
 PRICES: Final[Mapping[type, float]] = {
     f.Hello: 2,
     f.Prove: 10,
@@ -60,7 +59,7 @@ PRICES: Final[Mapping[type, float]] = {
 
 
 def _send(frame: f.Send) -> float:
-    """Return the points beside the message: a reply has its message looked up, a question is stored by itself."""
+    """Return the points in addition to the message: a reply is looked up in the log, a question is stored alone."""
     return 5.0 if frame.re is not None else 10.0 if frame.choices else 0.0
 
 
@@ -72,14 +71,14 @@ _MORE: Final[Mapping[type, Callable[[Any], float]]] = {
 
 
 def price(frame: f.ClientFrame | BadFrame) -> float:
-    """Return the points that a frame costs, however it is answered."""
+    """Return the price of a frame, whatever the answer."""
     kind = type(frame)
     more = _MORE.get(kind)
     return PRICES[kind] if more is None else PRICES[kind] + more(frame)
 
 
 class Terms(NamedTuple):
-    """How much of each there is at once, and how much comes back in a second."""
+    """The size of a purse, and how much comes back per second, for messages and for points."""
 
     messages: float
     messages_at_once: float
@@ -87,21 +86,21 @@ class Terms(NamedTuple):
     points_at_once: float = POINTS_AT_ONCE
 
     def times(self, factor: float) -> Terms:
-        """Return so many times as much."""
+        """Return the terms multiplied by a factor."""
         return Terms(*(factor * amount for amount in self))
 
 
-#: Before the welcome: a few greetings, and a few KiB. One address has room for many callers at once.
+#: Before the welcome, for a few attempts to log in, and for many clients at one address.
 GREETING: Final = Terms(0, 0, 10, 120)
 GREETINGS: Final = GREETING.times(100)
 
 
 class Purse:
-    """What may be said at the moment. It fills again with time, and can be overdrawn once.
+    """A token bucket for messages and one for points. Each can be overdrawn once, and fills again with time.
 
     Args:
-        terms: how much goes into it.
-        now: seconds, on a clock that never goes back.
+        terms: the sizes and rates.
+        now: the time, in seconds on a clock that never goes back.
     """
 
     __slots__ = ("_at", "_messages", "_points", "_terms")
@@ -113,13 +112,13 @@ class Purse:
         self._at = now
 
     def pay(self, messages: float, points: float) -> bool:
-        """Take something out; return whether it may be overdrawn now, as far as can be told without the time."""
+        """Pay from the purse; return whether it was overdrawn without what has come back since :meth:`wait`."""
         self._messages -= messages
         self._points -= points
         return self._messages < 0 or self._points < 0
 
     def wait(self, now: float) -> float:
-        """Return the seconds until it is not overdrawn any more; 0.0 if it is not."""
+        """Return the seconds until the purse is not overdrawn any more; 0.0 if it is not."""
         terms, passed = self._terms, now - self._at
         self._at = now
         self._messages = min(terms.messages_at_once, self._messages + passed * terms.messages)
@@ -128,11 +127,11 @@ class Purse:
 
     @property
     def low(self) -> bool:
-        """Whether what is left is kept for what was asked for itself."""
+        """Whether the rest is reserved for requests: extras such as hints are not paid from it."""
         return self._points < 0.9 * self._terms.points_at_once
 
     def full(self, now: float) -> bool:
-        """Return whether it is as good as a new one."""
+        """Return whether the purse is full."""
         self.wait(now)
         return self._messages >= self._terms.messages_at_once and self._points >= self._terms.points_at_once
 

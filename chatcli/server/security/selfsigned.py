@@ -1,6 +1,6 @@
-"""Makes the server's own key and certificate, and reads what a certificate holds.
+"""Generates the server's own key and certificate, and reads the contents of certificates.
 
-It is imported only where there is something to make or read: ``cryptography.x509`` is slow to import.
+Imported only when needed: ``cryptography.x509`` is slow to import.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 _VALID: Final = timedelta(days=3650)
-_SKEW: Final = timedelta(days=1)  # that a client's clock may be behind ours
+_SKEW: Final = timedelta(days=1)  # by which a client's clock may be slow
 
 
 class Contents(NamedTuple):
-    """What the server wants to know of a certificate.
+    """The contents of a certificate that the server needs.
 
     Attributes:
-        der: all of it.
+        der: the certificate, in DER.
         key_info: the SubjectPublicKeyInfo of its key, in DER.
-        begins: when it begins to be valid.
-        expires: when it ceases to be.
-        subject: whose it is, in DER.
-        issuer: who has issued it, likewise.
+        begins: the beginning of its validity.
+        expires: the end of its validity.
+        subject: its subject, in DER.
+        issuer: its issuer, in DER.
     """
 
     der: bytes
@@ -49,10 +49,10 @@ def new_key() -> bytes:
 
 
 def new_certificate(key_pem: bytes) -> bytes:
-    """Return a certificate in PEM for this machine, signed with the key that it is for.
+    """Return a self-signed certificate for this machine, in PEM.
 
     Raises:
-        ValueError: it is no key that :func:`new_key` could have made.
+        ValueError: it is not a key as :func:`new_key` generates it.
     """
     key = _private_key(key_pem)
     public = key.public_key()
@@ -77,28 +77,28 @@ def new_certificate(key_pem: bytes) -> bytes:
 
 
 def key_info(key_pem: bytes) -> bytes:
-    """Return the SubjectPublicKeyInfo, in DER, that belongs to a private key.
+    """Return the SubjectPublicKeyInfo of a private key, in DER.
 
     Raises:
-        ValueError: it is no key that :func:`new_key` could have made.
+        ValueError: it is not a key as :func:`new_key` generates it.
     """
     return _info(_private_key(key_pem).public_key())
 
 
 def read_certificate(pem: bytes) -> Contents:
-    """Return what the first certificate in ``pem`` holds.
+    """Return the contents of the first certificate in ``pem``.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no certificate that can be read.
     """
     return read_chain(pem)[0]
 
 
 def read_chain(pem: bytes) -> tuple[Contents, ...]:
-    """Return what each certificate in ``pem`` holds, in their order.
+    """Return the contents of all certificates in ``pem``, in their order.
 
     Raises:
-        ValueError: there is none, or one that cannot be read.
+        ValueError: there is no certificate, or one that cannot be read.
     """
     try:
         return tuple(map(_contents, x509.load_pem_x509_certificates(pem)))
@@ -127,10 +127,10 @@ def _names() -> list[x509.GeneralName]:
 def _private_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
-    except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is locked with a passphrase
+    except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted with a passphrase
         raise ValueError(str(error)) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(type(key).__name__)  # noqa: TRY004 (whoever asks has bytes, of whatever they hold)
+        raise ValueError(type(key).__name__)  # noqa: TRY004 (the caller has given bytes, not an object)
     return key
 
 

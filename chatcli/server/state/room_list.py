@@ -1,4 +1,4 @@
-"""The rooms that everyone may see, in the order of their names: a page of them is found without going through all."""
+"""The list of rooms that everyone may see, ordered by name, so that a page is found without a look at all rooms."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _key: Final = attrgetter("key")
 
 
 class RoomList:
-    """Rooms, by name."""
+    """Rooms, ordered by folded name."""
 
     def __init__(self) -> None:
         self._keys: list[str] = []
         self._rooms: dict[str, Room] = {}
 
     def add(self, room: Room) -> None:
-        """Put a room into the list, unless it is there."""
+        """Add a room, unless it is in the list."""
         if room.key not in self._rooms:
             insort(self._keys, room.key)
             self._rooms[room.key] = room
 
     def discard(self, room: Room) -> None:
-        """Take a room out of the list."""
+        """Remove a room, if it is in the list."""
         if self._rooms.pop(room.key, None) is not None:
             del self._keys[bisect_left(self._keys, room.key)]
 
     def page(self, others: Iterable[Room], after: str, most: int) -> list[Room]:
-        """Return so many rooms, of these and of others, whose names come behind one."""
+        """Return at most ``most`` rooms, from the list and from others, whose folded names follow ``after``."""
         start = bisect_right(self._keys, after)
         listed = (self._rooms[key] for key in self._keys[start : start + most])
         beside = sorted((room for room in others if room.key > after), key=_key)
