@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Hello, Message, Send
+from chatcli.protocol.frames import Hello, Message
 from chatcli.protocol.ids import id_text
-from chatcli.protocol.names import check_name, is_room
+from chatcli.protocol.names import check_name
 from chatcli.protocol.text import printable_line
 from chatcli.server import slices
 from chatcli.server.batcher import TickBatcher
-from chatcli.server.delivery import Delivery, Origin
+from chatcli.server.delivery import Delivery
 from chatcli.server.feed import EndedFeeds, Feed, FeedSource
 from chatcli.server.limits import Limits
-from chatcli.server.model import Connection, Room, User
+from chatcli.server.model import Connection, User
+from chatcli.server.refusals import unknown_user
 from chatcli.server.security.device_links import LinkCodes
 from chatcli.server.security.rate_limits import RateLimits
 from chatcli.server.state import questions
@@ -38,10 +39,10 @@ from chatcli.server.state.unread import UnreadCounter
 from chatcli.server.state.users import RELEASED, Users
 from chatcli.server.throttle import Later, Pace
 from chatcli.store.interface import Log
-from chatcli.store.records import Barrier, Batch, Change, Entry, MessageRow, OnWritten, Rename
+from chatcli.store.records import Barrier, Batch, Change, MessageRow, OnWritten, Rename
 
 if TYPE_CHECKING:
-    from chatcli.store.question_data import QuestionData
+    pass
 
 logger = logging.getLogger(__name__)
 
@@ -184,43 +185,16 @@ class Hub:
             if not user.joined:
                 self.presence.leave(user)
 
-    def say(
-        self,
-        session: Connection,
-        sender: User,
-        recipient: User | Room,
-        frame: Send,
-        raw_id: bytes,
-        extra: QuestionData | None = None,
-    ) -> int:
-        """Queue a message for the log; return its size."""
-        origin, at = Origin(session, sender, recipient), self.clock()
-        kept = None if extra is None else questions.stored(extra, frame.seconds, at)
-        entry = Entry(
-            id=raw_id,
-            sender=sender.id,
-            recipient=recipient.id,
-            at=at,
-            text=frame.text,
-            origin=origin,
-            re=frame.re,
-            extra=kept,
-            written=frame.id,
-        )
-        self.log.append_message(entry)
-        self.batcher.schedule()
-        return entry.size
-
     def find_user(self, spelling: str, asker: User, *, or_room: bool = True) -> User:
-        """Return the known user whom that spelling of a name means.
+        """Return the user of that name, in any spelling.
 
         Args:
-            spelling: what was written.
-            asker: by whom; they pay for a look at names that come close.
-            or_room: whether it may be that they meant a room.
+            spelling: as the asker has typed it.
+            asker: the user who asks; they pay for a search for close names.
+            or_room: whether the asker may have meant a room.
 
         Raises:
-            UnknownRecipient: there is none.
+            UnknownRecipient: there is no such user.
         """
         user = self.users.find(spelling)
         if user is not None:
@@ -236,10 +210,7 @@ class Hub:
         room = self.rooms.find_visible(asker, f"#{spelling}") if or_room else None
         if room is not None:
             names.insert(0, room.name)
-        written = [f"'{name}'" if is_room(name) else name for name in names]  # a room as a shell wants it
-        hint = f"; did you mean {' or '.join(written)}?" if names else ": check the spelling, or have them join once."
-        text = f'Nobody called "{printable_line(spelling[:64])}" was ever here{hint}'
-        raise UnknownRecipient(codes.UNKNOWN_USER, text, names)
+        raise unknown_user(spelling, names)
 
     def message(self, row: MessageRow) -> Message:
         """Return the frame of a message that was read from the log."""

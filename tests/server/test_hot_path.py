@@ -14,6 +14,8 @@ from chatcli.protocol.ids import id_bytes
 from chatcli.server import delivery as delivering
 from chatcli.server.batcher import TickBatcher
 from chatcli.server.connection.output import OutputBuffer
+from chatcli.server.delivery import Origin
+from chatcli.server.handlers import messages
 from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.store.queries import FeedPage, FeedQuery, OnResult
 from chatcli.store.records import Barrier
@@ -134,7 +136,8 @@ def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: 
         session_of(server, "alice").receive(encode_all([first]))
         # As if it had come in the same turn, though this connection would not be read from now.
         room_here = hub.rooms.find(session.require_user(), "#hall")
-        session.charge(hub.say(session, session.require_user(), room_here, second, id_bytes(second.id)))
+        origin = Origin(session, session.require_user(), room_here)
+        session.charge(messages.queue(hub, origin, second, id_bytes(second.id)))
 
     server.run(take)
     assert any_of(bob, "message")["text"] == "first"

@@ -179,7 +179,7 @@ def _check_asker(session: HubConnection, user: User, seq: int, found: list[Quest
     if row is None or not sees or not question_data.decode(row.extra).choices:
         return Refused(codes.INVALID, f"You have asked no question {seq}: it is the seq of one.")
     if row.sender != user.id:
-        return Refused(codes.NOT_ALLOWED, "Only the one who has asked that can wait for the answer.")
+        return Refused(codes.NOT_ALLOWED, "Only the user who has asked can wait for the answer.")
     return None
 
 

@@ -35,10 +35,10 @@ def accept_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame],
     if sender is None or session.purpose == "query" or sender.away is not None:
         return start
     hub = session.hub
-    at, said = hub.clock(), _plain(frames, start, hub.limits.text)
+    at, sends = hub.clock(), _plain(frames, start, hub.limits.text)
     entries: list[Entry] = []
     size, to, origin, recipient = 0, "", None, 0
-    for frame, raw_id in zip(said, _ids(said), strict=False):  # zip stops before the first bad id
+    for frame, raw_id in zip(sends, _ids(sends), strict=False):  # zip stops before the first bad id
         if origin is None or frame.to != to:
             to = frame.to
             try:
@@ -118,9 +118,37 @@ def accept(session: HubConnection, frame: f.Send) -> None:
     if sender.away is not None and session.purpose == "join":
         hub.presence.set_away(sender, None)
     if frame.re is None:
-        session.charge(hub.say(session, sender, recipient, frame, raw_id, extra), 1, _reach(recipient))
+        origin = Origin(session, sender, recipient)
+        session.charge(queue(hub, origin, frame, raw_id, extra), 1, _reach(recipient))
     else:
         _reply(session, frame, recipient, raw_id, extra)
+
+
+def queue(hub: Hub, origin: Origin, frame: f.Send, raw_id: bytes, data: QuestionData | None = None) -> int:
+    """Queue a message for the log; return its size.
+
+    Args:
+        hub: the hub.
+        origin: the connection and the sender, who may send messages to the recipient.
+        frame: the message.
+        raw_id: its id, as bytes.
+        data: its choices or its answer, if it is a question or answers one.
+    """
+    at = hub.clock()
+    entry = Entry(
+        id=raw_id,
+        sender=origin.sender.id,
+        recipient=origin.recipient.id,
+        at=at,
+        text=frame.text,
+        origin=origin,
+        re=frame.re,
+        extra=None if data is None else questions.stored(data, frame.seconds, at),
+        written=frame.id,
+    )
+    hub.log.append_message(entry)
+    hub.batcher.schedule()
+    return entry.size
 
 
 def check(session: HubConnection, frame: f.Check) -> None:
@@ -150,15 +178,16 @@ def _reply(
             text = f"{recipient.name} and you have no message {answered} to answer: it is the seq of one."
             _look_up(session, frame, raw_id, Refused(codes.UNKNOWN_REPLY, text))
         elif not session.closed:
-            say(page.rows[-1])
+            queue_reply(page.rows[-1])
 
-    def say(row: MessageRow) -> None:
+    def queue_reply(row: MessageRow) -> None:
         try:
             more = extra if frame.answer is None else hub.questions.answer(sender, recipient, frame, row)
         except Refused as refusal:
             _look_up(session, frame, raw_id, refusal)
         else:
-            session.resume_charged(hub.say(session, sender, recipient, frame, raw_id, more), _reach(recipient))
+            origin = Origin(session, sender, recipient)
+            session.resume_charged(queue(hub, origin, frame, raw_id, more), _reach(recipient))
 
     query = HistoryQuery(
         user=sender.id, of=recipient.id, limit=1, before=answered + 1, own=getattr(recipient, "kind", "") == "private"

@@ -95,11 +95,12 @@ class Operators:
         if not self._hub.moderation.is_operator(operator):
             raise Refused(codes.NOT_ALLOWED, "Only operators may do that.")
         if request.do not in _IN_CHAT:
-            raise Refused(codes.NOT_ALLOWED, f'"{request.do}" is for whoever runs the server: chatcli admin.')
+            text = f'"{request.do}" is not available in the chat: run "chatcli admin" on the server.'
+            raise Refused(codes.NOT_ALLOWED, text)
         try:
             checked = msgspec.convert(msgspec.to_builtins(request), Request)
         except msgspec.ValidationError as error:
-            raise Refused(codes.INVALID, f"That command cannot be taken: {error}.") from None
+            raise Refused(codes.INVALID, f"That command is invalid: {error}.") from None
         self.execute(operator.name, checked, answer)
 
     def close(self) -> None:

@@ -147,7 +147,7 @@ def _make_owner(action: RoomAction) -> None:
     if target in room.owners:
         raise Refused(codes.NOT_ALLOWED, f"{target.name} owns {room.name} already.")
     if len(room.owners) >= _MOST_OWNERS:
-        text = f"{_MOST_OWNERS} people own {room.name}, and no more can: take it from somebody first, with disown."
+        text = f"{room.name} has {_MOST_OWNERS} owners, and can have no more: remove one of them first, with disown."
         raise Refused(codes.TOO_MANY, text)
     hub.membership.set_owner(room, target, owner=True, on_written=action.announce("owner"))
 
@@ -157,7 +157,7 @@ def _disown(action: RoomAction) -> None:
     if target not in room.owners:
         raise Refused(codes.NOT_ALLOWED, f"{target.name} does not own {room.name}.")
     if room.owners == {target}:
-        text = f"{target.name} is the only one who owns {room.name}: have somebody else own it first."
+        text = f"{target.name} is the only owner of {room.name}: make somebody else an owner first."
         raise Refused(codes.NOT_ALLOWED, text)
     action.hub.membership.set_owner(room, target, owner=False, on_written=action.announce("disowned"))
 

@@ -93,7 +93,7 @@ class Certificates:
         path = self.identity.path
         found = [_fault(f"The certificate in {path}", own, now)]
         found += [_fault(f"A certificate of an authority in {path}", other, now) for other in others]
-        if any(one.issuer != behind.subject for one, behind in pairwise(self.identity.chain)):
+        if any(one.issuer != following.subject for one, following in pairwise(self.identity.chain)):
             found.append(
                 f"The certificates in {path} are not in order, and some clients do not trust the server for that: put "
                 "its own first, and after each the one of the authority that has issued it."

@@ -102,7 +102,7 @@ class Invitations:
             raise Refused(codes.TOO_MANY, text)
         permissions = sum(whom is user and one.kind == "private" for one, whom in given)
         if room.kind == "private" and permissions >= _MOST_FROM_ONE:
-            text = f"{user.name} has {_MOST_FROM_ONE} invitations from you, and has to take some up."
+            text = f"{user.name} has {_MOST_FROM_ONE} invitations from you, and has to accept or decline some first."
             raise Refused(codes.TOO_MANY, text)
         self._excess(room, user, by)
 
@@ -123,7 +123,8 @@ class Invitations:
         counts = Counter(self._inviters[one][user] for one in had)
         greediest, count = counts.most_common(1)[0]
         if private and count <= counts[by] + 1:
-            raise Refused(codes.TOO_MANY, f"{user.name} has {most} invitations, and has to take some up.")
+            text = f"{user.name} has {most} invitations, and has to accept or decline some first."
+            raise Refused(codes.TOO_MANY, text)
         return next(one for one, whom in self._given[greediest] if whom is user and one in had)
 
     def give(self, room: Room, user: User, by: User, on_written: OnWritten) -> None:

@@ -55,7 +55,7 @@ class RoomPermissions:
         """
         if not self._moderation.manages(room, user):
             owners = ", ".join(sorted(owner.name for owner in room.owners)) or "nobody at the moment"
-            raise Refused(codes.NOT_ALLOWED, f"Only those who own {room.name} may do that: {owners}.")
+            raise Refused(codes.NOT_ALLOWED, f"Only the owners of {room.name} may do that: {owners}.")
 
     def check_read(self, room: Room, user: User) -> None:
         """Raise if the user is banned from the room.
@@ -75,7 +75,7 @@ class RoomPermissions:
         """
         if room.kind == "announcement" and not self._moderation.manages(room, user):
             raise Refused(
-                codes.NOT_ALLOWED, f"Only those who own {room.name} may write there: it is for announcements."
+                codes.NOT_ALLOWED, f"Only the owners of {room.name} may write there: it is for announcements."
             )
         if self._moderation.in_rooms:
             self.check_read(room, user)

@@ -170,7 +170,9 @@ class Rooms:
             newest = islice(reversed(self._by_id.values()), _CANDIDATES)
             visible = ((room.key, room.name) for room in newest if self._permissions.may_see(room, user))
             names = close_names(spelling, visible, _CANDIDATES)
-        hint = f"did you mean {' or '.join(names)}?" if names else "whoever joins it makes it, unless it is private."
+        hint = "join it to create it, unless a private room has that name."
+        if names:
+            hint = f"did you mean {' or '.join(names)}?"
         text = f'There is no room "{printable_line(spelling[:64])}" that you may see: {printable_line(hint)}'
         return UnknownRecipient(codes.UNKNOWN_ROOM, text, names)
 
