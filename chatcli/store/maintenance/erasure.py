@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from chatcli.store.maintenance.free_pages import Damaged, Page, Pages
+from chatcli.store.maintenance.free_pages import Pages
+from chatcli.store.maintenance.page_format import Damaged, Page
 from chatcli.store.sqlite.connection import checkpoint, transaction
 from chatcli.store.sqlite.damage import tolerating_damage
 from chatcli.store.sqlite.deleted import Deleted
@@ -166,10 +167,10 @@ class Eraser:
         seen: set[int] = set()
         while self._places:
             place = self._places[-1]
-            for number, page in self._around(root, place):
-                if number not in seen:
-                    seen.add(number)
-                    self._pages.overwrite_unused(number, page)
+            for page in self._around(root, place):
+                if page.number not in seen:
+                    seen.add(page.number)
+                    self._pages.overwrite_unused(page)
             following = self._following(place)
             while self._places and (following is None or self._places[-1] < following):
                 self._places.pop()  # they were deleted together, and so were in the same place
@@ -192,9 +193,9 @@ class Eraser:
         """Overwrite unused bytes in all of the file, unless that was done; return whether it is done."""
         if not self._everywhere:
             return True
-        for number, page in self._pages.pages(root, self._reached + 1):
-            self._pages.overwrite_unused(number, page)
-            highest = self._pages.overwrite_tails(number, page)
+        for page in self._pages.pages(root, self._reached + 1):
+            self._pages.overwrite_unused(page)
+            highest = self._pages.overwrite_tails(page)
             if highest > self._reached:
                 self._reached = highest
                 if time.monotonic() > end:
