@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 from chatcli.protocol.text import COMMAND, command_line
-from tests.client.oneshot.test_client import Impostor, Line
+from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
 from tests.reference import ROOT
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, serving

@@ -22,6 +22,7 @@ from chatcli.protocol.frames import Bye, ClientFrame, Ping, Welcome
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.blocking import Connection
+    from chatcli.protocol.address import Address
 
 _MAX_STORED: Final = 100_000  # messages in the outbox while the server is away; then the input has to wait
 _POLL: Final = 1.0  # seconds between two checks whether the input has a writer
@@ -59,9 +60,7 @@ class LineSender:
         self._is_away = False  # the server, and that was reported
         self._was_connected = False  # the server has accepted the user and every recipient
         self._has_progressed = False  # something was answered on this connection
-        self._spool = spool
-        self._outbox: Outbox | None = None
-        self._stored = 0  # messages in it
+        self._spool = _Spool(login.server, login.user) if spool else None
 
     def stop(self) -> None:
         """End the input; may be called by the handler of a signal."""
@@ -84,14 +83,15 @@ class LineSender:
             if self._reader.error is not None:
                 raise self._reader.error
         except ChatError as error:
-            if self._spool and (self._was_connected or isinstance(error, ServerUnavailable)):
+            if self._spool is not None and (self._was_connected or isinstance(error, ServerUnavailable)):
                 with contextlib.suppress(ServerUnreachable):  # the error is that one, or a worse one
-                    self._store()
+                    self._store(self._spool)
             error.args = (f"{error}{self._queue.give_up(error)}",)
             raise
         finally:
             self._reader.close()
-            self._close_outbox()
+            if self._spool is not None:
+                self._spool.close()
 
     def _run(self) -> None:
         policy = RetryPolicy()
@@ -115,7 +115,8 @@ class LineSender:
 
     def _send_on_a_connection(self) -> None:
         """Connect, and send until all is sent or the time is over; the messages in the outbox go first."""
-        self._close_outbox()
+        if self._spool is not None:
+            self._spool.close()
         flush_outbox(self._login, read_only=False, seconds=self._connecting_time())
         deadline = time.monotonic() + self._connecting_time()
         with logged_in(self._login, "send", deadline) as connection:
@@ -173,14 +174,14 @@ class LineSender:
         """
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if self._spool:
-                self._store()
+            if self._spool is not None:
+                self._store(self._spool)
             if self._queue.is_finished():
                 return False
             if self._left() <= 0:
                 self._stop_sending()
                 return False
-            has_room = self._stored < _MAX_STORED if self._spool else self._reader.has_room
+            has_room = self._reader.has_room if self._spool is None else self._spool.has_room
             if not has_room and self._reader.is_complete():
                 self._start_countdown()
             self._wait(min(left, _POLL), None, read=has_room)
@@ -205,12 +206,12 @@ class LineSender:
         server = self._login.server
         sentence = broken_sentence(server, error, uncertain=False)
         diagnostics.detail(lambda: sentence)
-        if not (self._was_connected or self._spool):
+        if not self._was_connected and self._spool is None:
             raise error if isinstance(error, ServerUnavailable) else ServerUnreachable(sentence)
         if not self._is_away:
             self._is_away = True
             reason = str(error) if isinstance(error, ServerUnavailable) else f"The connection to {server} broke."
-            meanwhile = "; new lines are kept in the outbox meanwhile" if self._spool else ""
+            meanwhile = "; new lines are kept in the outbox meanwhile" if self._spool is not None else ""
             self._notice(f"{reason} Trying again until it is back{meanwhile}.")
 
     def _report_return(self) -> None:
@@ -219,32 +220,58 @@ class LineSender:
             self._notice(f"{self._login.server} is back.")
 
     def _stop_sending(self) -> None:
-        """Store what is not answered; without an outbox that is an error."""
-        if not self._spool:
+        """Store the messages without an answer; without an outbox that is an error."""
+        if self._spool is None:
             raise ServerUnreachable(f"{self._login.server} did not answer in time.")
-        self._store()
+        self._store(self._spool)
 
-    def _store(self) -> None:
-        """Store every message without an answer in the outbox.
+    def _store(self, spool: _Spool) -> None:
+        spool.store(self._queue, is_checked=self._was_connected or len(self._queue.recipients) == 1)
+
+
+class _Spool:
+    """Stores messages in the outbox while the server is away.
+
+    Args:
+        server: the server.
+        user: the sender.
+    """
+
+    def __init__(self, server: Address, user: str) -> None:
+        self._server = server
+        self._user = user
+        self._outbox: Outbox | None = None
+        self._count = 0  # messages in it
+
+    @property
+    def has_room(self) -> bool:
+        """Whether to read more lines."""
+        return self._count < _MAX_STORED
+
+    def store(self, queue: LineQueue, *, is_checked: bool) -> None:
+        """Store every message of a queue without an answer.
+
+        Args:
+            queue: the queue; it reports the messages as stored.
+            is_checked: the user may write to every recipient; otherwise the messages of a line belong together.
 
         Raises:
-            ServerUnreachable: it cannot be written.
+            ServerUnreachable: the outbox cannot be written.
         """
-        messages = self._queue.read_all()
+        messages = queue.read_all()
         if not messages:
             return
-        # No server has said yet whether the user may write to all recipients of a line.
-        groups = self._queue.by_line() if not self._was_connected and len(self._queue.recipients) > 1 else []
-        server = self._login.server
         try:
-            self._outbox = self._outbox or Outbox(outbox_directory(), server, self._login.user, claim=False)
-            self._outbox.store(messages, groups=groups)
+            self._outbox = self._outbox or Outbox(outbox_directory(), self._server, self._user, claim=False)
+            self._outbox.store(messages, groups=[] if is_checked else queue.by_line())
         except InputError as error:
-            raise ServerUnreachable(f"The lines that {server} did not accept were not kept either. {error}") from None
-        self._stored += len(messages)
-        self._queue.stored()
+            sentence = f"The lines that {self._server} did not accept were not kept either. {error}"
+            raise ServerUnreachable(sentence) from None
+        self._count += len(messages)
+        queue.stored()
 
-    def _close_outbox(self) -> None:
+    def close(self) -> None:
+        """Close the outbox: another flush may send the messages from now on."""
         if self._outbox is not None:
             self._outbox.close()
-            self._outbox, self._stored = None, 0
+            self._outbox, self._count = None, 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.oneshot.test_client import Impostor, Line
+from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
 from tests.support import Caller, Frame, Program, ThreadServer, chatcli, eventually, new_id, serving
 from tests.terminal import Terminal

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.client.oneshot.test_client import Impostor
+from tests.client.oneshot.impostor import Impostor
 from tests.here import run_here
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, eventually, new_id
 

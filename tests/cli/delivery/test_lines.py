@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.protocol.address import Address
-from tests.client.oneshot.test_client import Impostor, Line
+from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 

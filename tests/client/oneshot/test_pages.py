@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
 import chatcli
+from chatcli.client.identity.credentials import Login
 from chatcli.client.oneshot import pages as paging
+from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.pages import RoomPages, check_messages
 from chatcli.errors import ProtocolError
 from chatcli.protocol import frames as f
+from chatcli.protocol.frames import History
+from tests.client.oneshot import impostor
 from tests.here import run_here
 from tests.impostor import Impostor, Say
-from tests.support import DEADLINE
+from tests.support import DEADLINE, new_id
 
 
 def room(name: str) -> f.RoomInfo:
@@ -114,3 +119,30 @@ def test_times_that_no_clock_shows_are_no_frame(since: int, how: tuple[str, ...]
         done = run_here("key", "list", "--user", "bot", "--server", str(impostor.address), *how)
     assert (done.returncode, done.stdout) == (1, "")
     assert "is not a chatcli server" in done.stderr
+
+
+def test_a_page_that_was_read_is_not_read_again() -> None:
+    """Where a connection breaks between two pages, the next one goes on behind the first."""
+
+    def message(seq: int) -> dict[str, object]:
+        return {"seq": seq, "id": new_id(), "from": "b", "to": "a", "text": str(seq), "at": 1}
+
+    def first(connection: socket.socket) -> None:
+        line = impostor.Line(connection)
+        assert line.hears("history")["limit"] == 500
+        line.says("history", of="b", messages=[message(8), message(9)], more=True, n=1)
+        line.hears("history")
+
+    def second(connection: socket.socket) -> None:
+        line = impostor.Line(connection)
+        assert line.hears("history")["before"] == 8
+        line.says("history", of="b", messages=[message(5)], more=True, n=1)
+        assert line.hears("history")["before"] == 5
+        line.says("history", of="b", messages=[], more=False, n=1)
+        for tag in ("who", "rooms", "bye"):  # nothing is known yet that could be completed
+            line.hears(tag)
+
+    with impostor.Impostor(first, second) as address:
+        pages = Client(Login(server=address, user="a")).read(History("b"), 1000)
+    assert [message.seq for message in pages.messages] == [5, 8, 9]
+    assert not pages.more

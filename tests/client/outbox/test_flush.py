@@ -23,7 +23,7 @@ from chatcli.client.storage import files
 from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
-from tests.client.oneshot.test_client import Impostor, Line
+from tests.client.oneshot.impostor import Impostor, Line
 from tests.support import DEADLINE, OWN, ThreadServer
 
 
