@@ -126,7 +126,7 @@ class Listener:
                 stored = Place(position.seq, position.delivered, position.anchor, position.others)
         if stored is not None and not self._own:
             await stream.open(stored)
-            self._store_start()
+            self._store_start(stream.pop_moved())
             return
         await stream.open()
         read = stream.acknowledged
@@ -138,9 +138,10 @@ class Listener:
             place = max(self._reached, read)
         if place != self._reached:
             await stream.open(Place(place, position.delivered))
-        if self._own and stream.moved is None:
+        moved = stream.pop_moved()
+        if self._own and moved is None:
             self._limit_acknowledgements(read, place)
-        self._store_start()
+        self._store_start(moved)
 
     @property
     def _reached(self) -> int:
@@ -176,15 +177,15 @@ class Listener:
         self._position = replace(self._position, skipped=max(self._position.skipped, skipped))
         self._first_unseen = read + 1 if self._position.skipped > read else 0
 
-    def _store_start(self) -> None:
-        if self._stream.moved is not None:
-            self._move(self._stream.moved)
+    def _store_start(self, moved: Place | None) -> None:
+        if moved is not None:
+            self._move(moved)
         self._store_reached()
         self.flush()
 
     def _move(self, place: Place) -> None:
         """Start again in another log; messages that may have been delivered there are marked."""
-        self._stream.moved, self._first_unseen = None, 0
+        self._first_unseen = 0
         self._store(Position(seq=place.seq, delivered=place.delivered, anchor=place.anchor, others=place.others))
 
     def _store_reached(self) -> None:
@@ -205,8 +206,8 @@ class Listener:
         while True:
             self.flush()
             messages = await self._stream.receive()
-            if self._stream.moved is not None:
-                self._move(self._stream.moved)
+            if (moved := self._stream.pop_moved()) is not None:
+                self._move(moved)
             self._received = {message.seq: message for message in messages}
             delivered = self._position.delivered
             deliveries = [Delivery(message, message.seq <= delivered) for message in self._for_us(messages)]

@@ -50,7 +50,6 @@ class Stream:
         head: the newest message of the log when the connection was made.
         place: the newest message that was received; the next connection goes on after it.
         acknowledged: the newest message that the user is known to have read, on any connection.
-        moved: the place in a log that is not the one before; the listener sets it to None once it is stored.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class Stream:
         self.head = 0
         self.place: Place | None = None
         self.acknowledged = 0
-        self.moved: Place | None = None
+        self._moved: Place | None = None  # where another log than before goes on
         self._login = login
         self._report = report
         self._patient = patient
@@ -112,6 +111,11 @@ class Stream:
                 await self._disconnect()
                 self._report(f"Connection lost: {lost} Trying again.")
                 await self._connect_again(lost)
+
+    def pop_moved(self) -> Place | None:
+        """Return, once, the place in another log than before; None if the log is the same."""
+        place, self._moved = self._moved, None
+        return place
 
     def acknowledge(self, seq: int) -> None:
         """Record that the user has read all up to a message; the server learns it soon, many at a time."""
@@ -233,7 +237,7 @@ class Stream:
         cursor = (await self._log_in(None)).cursor
         if self._own and (cursor > place.seq or not before.candidates):
             place = place._replace(seq=cursor, anchor=None)
-        self.place = self.moved = place
+        self.place = self._moved = place
         self._report(
             f"The log of the server at {self._login.server} was restored from a backup, or is another one than before. "
             f"Going on after {place.seq} instead of {before.seq}; messages that may have come before are marked as "
