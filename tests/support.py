@@ -102,7 +102,14 @@ class ThreadServer:
     ) -> None:
         self.data = data
         self.certificate = files[0] or data / "server.crt"
-        self._settings = Settings(Address(host, port), data, limits or Limits(), files[0], files[1], insecure)
+        self._settings = Settings(
+            address=Address(host, port),
+            data=data,
+            limits=limits or Limits(),
+            tls_cert=files[0],
+            tls_key=files[1],
+            insecure=insecure,
+        )
         self._started: Future[tuple[asyncio.AbstractEventLoop, Hub, Address]] = Future()
         self._thread = threading.Thread(target=self._run, name="server")
         self._failures: list[dict[str, Any]] = []
@@ -114,14 +121,12 @@ class ThreadServer:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self._failures.append(context))
-        server = self.app = Server(self._settings)
         try:
-            bound = await server.start()
+            server = self.app = await Server.start(self._settings)
         except Exception as error:  # noqa: BLE001 (raised again where the test waits)
             self._started.set_exception(error)
             return
-        assert server.hub is not None
-        self._started.set_result((asyncio.get_running_loop(), server.hub, bound[0]))
+        self._started.set_result((asyncio.get_running_loop(), server.hub, server.addresses[0]))
         await self._stop.wait()
         await server.stop()
 

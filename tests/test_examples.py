@@ -36,7 +36,7 @@ SERVERS: Final[dict[str, dict[str, Any]]] = {
 PATCHES: Final[dict[str, tuple[str, object]]] = {
     "Rooms, with a limit of one per user": ("chatcli.server.state.room_permissions.MAX_ROOMS", 1),
     "A silent client": ("chatcli.server.app._TICK", 0.1),
-    "A server with a limit of one connection": ("chatcli.server.listeners.farewells._PATIENCE", 0.1),
+    "A server with a limit of one connection": ("chatcli.server.listeners.rejections._PATIENCE", 0.1),
     "A log that cannot be written": ("chatcli.store.sqlite.connection._BUSY_SECONDS", 0.2),
     "Searches that wait too long": ("chatcli.store.log_reader._MAX_SEARCHES", 0),
 }

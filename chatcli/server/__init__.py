@@ -1,5 +1,5 @@
-"""The chat server: listeners take connections, a session speaks with one of them, the hub knows who is here.
+"""The chat server: listeners accept connections, a session serves one of them, the hub owns what they share.
 
-What the parts do not know: the hub knows no sockets, a session knows no event loop, a listener knows no frames. Only
-:mod:`chatcli.server.app` and :mod:`chatcli.server.listeners` import asyncio.
+The hub knows no sockets, a session knows no event loop, a listener knows no frames. Only :mod:`chatcli.server.app` and
+:mod:`chatcli.server.listeners` import asyncio.
 """

@@ -1,4 +1,4 @@
-"""Wires the server together and runs it until it is told to stop."""
+"""Builds the server of its parts, and runs it until a signal stops it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,41 +19,42 @@ from chatcli.errors import InputError, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.server.batcher import TickBatcher
+from chatcli.server.certificate_watch import CertificateWatch
 from chatcli.server.handlers.operator_reports import Reports
 from chatcli.server.handlers.operators import Operators
 from chatcli.server.handlers.table import handlers
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.listeners.admin import AdminListener
-from chatcli.server.listeners.farewells import Refusals
+from chatcli.server.listeners.rejections import Rejections
 from chatcli.server.listeners.sockets import BACKLOG, bind
 from chatcli.server.listeners.tcp import Service, TcpConnection, limit_unsent
-from chatcli.server.listeners.tls import Handshakes
+from chatcli.server.listeners.tls import HandshakeQueue
 from chatcli.server.security.audit import Audit
-from chatcli.server.security.certificates import Certificates, Identity
+from chatcli.server.security.certificates import Certificates
 from chatcli.server.state.users import warm_up
-from chatcli.server.systemd import Supervisor
-from chatcli.store.interface import OnCommit
+from chatcli.server.systemd import SystemdNotifier
+from chatcli.store.interface import Log
 from chatcli.store.records import Batch
 from chatcli.store.sqlite_log import SqliteLog
 
 logger = logging.getLogger(__name__)
 
-_TICK: Final = 0.5  # seconds between looks at the deadlines
-_DAY: Final = 86_400.0  # seconds between looks at the certificate
-_COMMITS: Final = 2.5  # seconds that a stop leaves for what is being written
-_GOODBYES: Final = 1.0  # and for what was said last to leave
-# From each socket that listens uvloop takes one caller a turn, and each turn of the loop costs something. So it gets
-# each of ours under several descriptors: callers who come together are taken, heard and answered together.
-_TAKEN_AT_ONCE: Final = 8
+_TICK: Final = 0.5  # seconds between checks of the deadlines
+_DAY: Final = 86_400.0  # seconds between warnings about the certificate
+_COMMIT_SECONDS: Final = 2.5  # that a stop waits for what is being written
+_GOODBYE_SECONDS: Final = 1.0  # that it waits then for the connections to close
+# From each listening socket uvloop accepts one connection in each iteration of the loop, and each iteration costs
+# something. So it gets several descriptors of each socket: callers who come together are served together.
+_ACCEPTED_AT_ONCE: Final = 8
 _STDIN: Final = 0
 _SPARE_FILES: Final = 128  # descriptors that are not connections
 _SWITCH: Final = 0.0002  # seconds that the log's writer waits for the interpreter between two statements, about
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What ``chatcli serve`` is told.
+    """The options of ``chatcli serve``.
 
     Attributes:
         address: where to listen.
@@ -63,9 +62,9 @@ class Settings:
         limits: what clients may do.
         tls_cert: the operator's certificate, in PEM; without it the server makes its own.
         tls_key: the key that belongs to it.
-        insecure: take connections without TLS from other machines too.
+        insecure: whether other machines may connect without TLS.
+        keep: the age in seconds at which messages are deleted; None for never.
         hosts: where else to listen, on the same port.
-        keep: so many seconds old a message may become; for ever, where there is none.
     """
 
     address: Address
@@ -86,9 +85,9 @@ class Serving(NamedTuple):
     """A server that has started.
 
     Attributes:
-        addresses: those really bound.
+        addresses: where it listens.
         fingerprint: of its key.
-        warnings: what is not as it should be: an address that is missing, a certificate that is about to expire.
+        warnings: sentences about an address that is missing, or a certificate that is about to expire.
     """
 
     addresses: list[Address]
@@ -96,24 +95,21 @@ class Serving(NamedTuple):
     warnings: list[str]
 
 
-Ready = Callable[[Serving], None]
-
-
-def run(settings: Settings, ready: Ready) -> None:
+def run(settings: Settings, on_ready: Callable[[Serving], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         settings: where, and over which data.
-        ready: told so, once connections are taken.
+        on_ready: called once connections are accepted.
 
     Raises:
-        ServeError: the port cannot be had, or the certificate cannot be used.
-        StoreError: the data directory cannot be used.
+        ServeError: the port is not available, or the certificate is not usable.
+        StoreError: the data directory is not usable.
     """
     os.umask(0o077)  # whatever is made in the data directory is for its owner
     sys.setswitchinterval(_SWITCH)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(settings, ready))
+        runner.run(_serve(settings, on_ready))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -124,232 +120,158 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _serve(settings: Settings, ready: Ready) -> None:
+async def _serve(settings: Settings, on_ready: Callable[[Serving], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    server = Server(settings)
-    supervisor = Supervisor(os.environ)
+    notifier = SystemdNotifier(os.environ)
     on_terminal = os.isatty(_STDIN)
+    server = await Server.start(settings)
+    status = f"Serving on {' and '.join(map(str, server.addresses))}"
 
     def hang_up() -> None:
         if on_terminal and not os.isatty(_STDIN):
             stop.set()  # its terminal was closed
             return
-        supervisor.reloading()
-        server.reload(lambda: supervisor.ready(status))
+        notifier.reloading()
+        server.certificates.reload(lambda: notifier.ready(status))
 
     try:
-        bound = await server.start()
-        status = f"Serving on {' and '.join(map(str, bound))}"
         loop.add_signal_handler(signal.SIGHUP, hang_up)
-        ready(
-            Serving(
-                bound,
-                server.fingerprint,
-                [*(f"Not served: {why}" for why in server.missing), *server.certificate_faults()],
-            )
-        )
-        supervisor.ready(status)
-        supervisor.feed(loop.call_later)
+        warnings = [*(f"Not served: {reason}" for reason in server.missing), *server.certificates.faults()]
+        on_ready(Serving(server.addresses, server.hub.server_key, warnings))
+        notifier.ready(status)
+        notifier.start_watchdog(loop.call_later)
         await stop.wait()
     finally:
-        supervisor.stopping()
+        notifier.stopping()
         await server.stop()
 
 
 class Server:
-    """A running server: the hub, its log and its listeners.
+    """A running server.
 
     Attributes:
-        missing: why it does not listen at addresses at which it was to.
+        hub: its hub.
+        certificates: its certificate.
+        addresses: where it listens.
+        missing: a sentence for each address where it should listen and does not.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.missing: list[str] = []
-        self._settings = settings
-        self._listeners: list[asyncio.Server] = []
-        self._operators: Operators | None = None
-        self._admin_listener: AdminListener | None = None
-        self._ticking: asyncio.TimerHandle | None = None
-        self._warning: asyncio.TimerHandle | None = None
-        self._certificates: Certificates | None = None
-        self._reloads: list[Callable[[], None]] = []  # whom to tell once the certificate was read again
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        operators: Operators,
+        certificates: CertificateWatch,
+        listeners: list[asyncio.Server],
+        admin_listener: AdminListener,
+        addresses: list[Address],
+        missing: list[str],
+        keep: int | None,
+    ) -> None:
+        self.hub = hub
+        self.certificates = certificates
+        self.addresses = addresses
+        self.missing = missing
+        self._operators = operators
+        self._listeners = listeners
+        self._admin_listener = admin_listener
+        self._keep = keep
         self._loop = asyncio.get_running_loop()
-        self.hub: Hub | None = None
+        self._ticking: asyncio.Handle = self._loop.call_soon(self._tick)
+        self._warning = self._loop.call_later(_DAY, self._warn_daily)
 
-    async def start(self) -> list[Address]:
-        """Open the log, take connections, and return the addresses really bound.
+    @classmethod
+    async def start(cls, settings: Settings) -> Server:
+        """Open the log and listen.
 
         Raises:
-            ServeError: the port cannot be had, or the certificate cannot be used.
-            StoreError: the data directory cannot be used.
+            ServeError: the port is not available, or the certificate is not usable.
+            StoreError: the data directory is not usable.
         """
-        limits = _fitting(self._settings.limits)
+        loop = asyncio.get_running_loop()
         warm_up()
 
         def committed(batch: Batch, error: StoreError | None) -> None:
             hub.committed(batch, error)  # made below, of the log; the loop runs this later
 
-        sockets, self.missing = bind((self._settings.address.host, *self._settings.hosts), self._settings.address.port)
-        try:
-            log = self._open_log(committed)
-        except BaseException:
+        with contextlib.ExitStack() as opened:
+            sockets, missing = bind((settings.address.host, *settings.hosts), settings.address.port)
             for bound in sockets:
-                bound.close()
-            raise
-        try:
+                opened.callback(bound.close)
+            log = SqliteLog(settings.data, post=loop.call_soon_threadsafe, on_commit=committed)
+            opened.callback(log.close)
             # Only now: the log's lock keeps others from making a key in the same directory.
-            certificates = self._certificates = Certificates(self._settings.data, self._files())
-        except BaseException:
-            log.close()
-            for bound in sockets:
-                bound.close()
-            raise
-        hub = self.hub = Hub(
-            log=log,
-            limits=limits,
-            batcher=TickBatcher(self._loop.call_soon, log.commit),
-            later=self._loop.call_later,
-            clock=lambda: time.time_ns() // 10**6,
-            seconds=self._loop.time,
-            server_key=certificates.identity.fingerprint,
-        )
-        addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
-        audit = Audit(self._settings.data / "audit.log", self._loop.call_soon_threadsafe)
-        operators = Operators(hub, audit, Reports(certificates, addresses, hub.clock()))
-        self._operators = operators
-        await self._listen_for_commands(operators)
-        handshakes = Handshakes()
-        service = Service(
+            certificates = Certificates(settings.data, _certificate_files(settings))
+            hub = _make_hub(log, _fitting(settings.limits), certificates.identity.fingerprint)
+            addresses = [Address(*bound.getsockname()[:2]) for bound in sockets]
+            audit = Audit(settings.data / "audit.log", loop.call_soon_threadsafe)
+            operators = Operators(hub, audit, Reports(certificates, addresses, hub.clock()))
+            opened.callback(operators.close)
+            admin_listener = await _listen_for_commands(settings.data, operators)
+            opened.callback(admin_listener.close)
+            handshakes = HandshakeQueue()
+            service = Service(
+                hub=hub,
+                handlers=handlers(operators),
+                certificates=certificates,
+                handshakes=handshakes,
+                rejections=Rejections(certificates, handshakes),
+                insecure=settings.insecure,
+            )
+            listeners = await _listen(sockets, service)
+            opened.pop_all()  # from here on stop() closes everything
+
+        def set_key(fingerprint: str) -> None:
+            hub.server_key = fingerprint
+
+        return cls(
             hub=hub,
-            handlers=handlers(operators),
-            certificates=certificates,
-            handshakes=handshakes,
-            refusals=Refusals(certificates, handshakes),
-            insecure=self._settings.insecure,
+            operators=operators,
+            certificates=CertificateWatch(certificates, loop.call_soon_threadsafe, set_key),
+            listeners=listeners,
+            admin_listener=admin_listener,
+            addresses=addresses,
+            missing=missing,
+            keep=settings.keep,
         )
-        more = _TAKEN_AT_ONCE - 1 if type(self._loop).__module__.startswith("uvloop") else 0
-        for bound in sockets:
-            limit_unsent(bound)
-            # Connections inherit it; without it asyncio, unlike uvloop, would let the system wait for more to send.
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for descriptor in (bound, *(bound.dup() for _ in range(more))):
-                listener = await self._loop.create_server(
-                    lambda: TcpConnection(service),
-                    sock=descriptor,
-                    backlog=BACKLOG,
-                )
-                self._listeners.append(listener)
-        self._tick()
-        self._warning = self._loop.call_later(_DAY, self._warn_daily)
-        return addresses
 
-    async def _listen_for_commands(self, operators: Operators) -> None:
-        self._admin_listener = AdminListener(self._settings.data, operators)
-        try:
-            await self._admin_listener.start()
-        except OSError as error:
-            # People can chat all the same.
-            where, why = self._settings.data, error.strerror or error
-            logger.warning("There is no admin socket in %s (%s), so chatcli admin will not work.", where, why)
-
-    @property
-    def fingerprint(self) -> str:
-        """The fingerprint of the server's key; empty before the start."""
-        return self.hub.server_key if self.hub is not None else ""
-
-    def reload(self, done: Callable[[], None]) -> None:
-        """Read the certificate again; those who are connected keep the one that they were shown.
-
-        Args:
-            done: called once it is shown to those who connect. A disk that does not answer holds up nothing else.
-        """
-        self._reloads.append(done)
-        if len(self._reloads) == 1:
-            self._read_certificate()
-
-    def _read_certificate(self) -> None:
-        certificates = self._certificates
-        assert certificates is not None  # noqa: S101 (signals are taken once there is one)
-        asked = len(self._reloads)
-
-        def read() -> None:
-            identity = certificates.read_again()
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._reloaded, identity, asked)
-
-        # A daemon: nothing can end a read that waits for a disk, and the process ends all the same.
-        threading.Thread(target=read, name="certificate", daemon=True).start()
-
-    def _reloaded(self, identity: Identity, asked: int) -> None:
-        assert self._certificates is not None  # noqa: S101 (as above)
-        assert self.hub is not None  # noqa: S101 (as above)
-        self._certificates.identity = identity
-        self.hub.server_key = identity.fingerprint
-        self._warn()
-        done, self._reloads = self._reloads[:asked], self._reloads[asked:]
-        for tell in done:
-            tell()
-        if self._reloads:  # the files may have changed while they were read
-            self._read_certificate()
-
-    def certificate_faults(self) -> list[str]:
-        """Return what is wrong with the certificate today, or will be soon."""
-        return self._certificates.faults(datetime.now(UTC)) if self._certificates is not None else []
-
-    def _warn(self) -> None:
-        for fault in self.certificate_faults():
-            logger.warning("%s", fault)
+    def _tick(self) -> None:
+        self._ticking = self._loop.call_later(_TICK, self._tick)
+        self.hub.tick(_TICK)
+        if self._keep is not None:
+            self.hub.log.prune(self.hub.clock() - self._keep * 1000)
 
     def _warn_daily(self) -> None:
         self._warning = self._loop.call_later(_DAY, self._warn_daily)
-        self._warn()
-
-    def _files(self) -> tuple[Path, Path] | None:
-        certificate, key = self._settings.tls_cert, self._settings.tls_key
-        return (certificate, key) if certificate is not None and key is not None else None
-
-    def _open_log(self, on_commit: OnCommit) -> SqliteLog:
-        return SqliteLog(self._settings.data, post=self._loop.call_soon_threadsafe, on_commit=on_commit)
-
-    def _tick(self) -> None:
-        assert self.hub is not None  # noqa: S101 (started only once it is there)
-        self._ticking = self._loop.call_later(_TICK, self._tick)
-        self.hub.tick(_TICK)
-        if self._settings.keep is not None:
-            self.hub.log.prune(self.hub.clock() - self._settings.keep * 1000)
+        self.certificates.warn()
 
     async def stop(self) -> None:
-        """Take no more, finish what is being written, say goodbye to everyone, and let go of the log."""
+        """Accept no more, finish what is being written, say goodbye to everyone, and close the log."""
         hub = self.hub
-        if hub is None:
-            return
         for listener in self._listeners:
             listener.close()
-        if self._admin_listener is not None:
-            self._admin_listener.close()  # while the lock is still held: the socket is surely our own
-        for timer in filter(None, (self._ticking, self._warning)):
-            timer.cancel()
+        self._admin_listener.close()  # while the lock is still held: the socket is surely our own
+        self._ticking.cancel()
+        self._warning.cancel()
         for session in tuple(hub.sessions):
             session.stop_reading()
         hub.log.commit(cursors=True)
-        await self._wait(_COMMITS, lambda: _all_written(hub))
+        await self._wait(_COMMIT_SECONDS, lambda: _all_written(hub))
         for session in tuple(hub.sessions):
             session.close(codes.STOPPING, "The server is stopping.")
-        await self._wait(_GOODBYES, lambda: not hub.sessions)
+        await self._wait(_GOODBYE_SECONDS, lambda: not hub.sessions)
         for session in tuple(hub.sessions):
             session.abort()
-        if self._admin_listener is not None:
-            self._admin_listener.abort()
-        if self._operators is not None:
-            self._operators.close()
+        self._admin_listener.abort()
+        self._operators.close()
         hub.log.close()
 
     async def _wait(self, seconds: float, done: Callable[[], bool]) -> None:
         deadline = self._loop.time() + seconds
-        # Looked at, not told of: only a stop wants to know, and it ends.
+        # Polled: only a stop needs to know, and it ends.
         while not done() and self._loop.time() < deadline:  # noqa: ASYNC110 (see above)
             await asyncio.sleep(0.005)
 
@@ -360,8 +282,51 @@ def _all_written(hub: Hub) -> bool:
     return hub.log.idle
 
 
+def _certificate_files(settings: Settings) -> tuple[Path, Path] | None:
+    certificate, key = settings.tls_cert, settings.tls_key
+    return (certificate, key) if certificate is not None and key is not None else None
+
+
+def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
+    loop = asyncio.get_running_loop()
+    return Hub(
+        log=log,
+        limits=limits,
+        batcher=TickBatcher(loop.call_soon, log.commit),
+        later=loop.call_later,
+        clock=lambda: time.time_ns() // 10**6,
+        seconds=loop.time,
+        server_key=server_key,
+    )
+
+
+async def _listen_for_commands(data: Path, operators: Operators) -> AdminListener:
+    listener = AdminListener(data, operators)
+    try:
+        await listener.start()
+    except OSError as error:
+        # People can chat all the same.
+        reason = error.strerror or error
+        logger.warning("There is no admin socket in %s (%s), so chatcli admin will not work.", data, reason)
+    return listener
+
+
+async def _listen(sockets: list[socket.socket], service: Service) -> list[asyncio.Server]:
+    loop = asyncio.get_running_loop()
+    copies = _ACCEPTED_AT_ONCE - 1 if type(loop).__module__.startswith("uvloop") else 0
+    listeners = []
+    for bound in sockets:
+        limit_unsent(bound)
+        # Connections inherit it; without it asyncio, unlike uvloop, would let the system wait for more to send.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for descriptor in (bound, *(bound.dup() for _ in range(copies))):
+            listener = await loop.create_server(lambda: TcpConnection(service), sock=descriptor, backlog=BACKLOG)
+            listeners.append(listener)
+    return listeners
+
+
 def _fitting(limits: Limits) -> Limits:
-    """Raise the limit of open files to what is allowed, and the limit of connections no further than that."""
+    """Return the limits with no more connections than there can be open files, after raising that number."""
     if sys.platform == "win32":
         return limits
     import resource  # noqa: PLC0415 (not on Windows)

@@ -1,14 +1,14 @@
-"""Who is here and what goes where: delivers what the log commits, in log order, and tells the sender only then.
+"""The hub: owns users, rooms and sessions, and has what the log commits delivered in the order of the log.
 
-The hub knows no sockets and no event loop. All of it is plain functions, called in one thread: nothing can change
-between a check and what it guards.
+It knows no sockets and no event loop. All of it is plain functions, called in one thread: nothing can change between a
+check and what it guards.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
@@ -37,17 +37,14 @@ from chatcli.server.state.room_permissions import RoomPermissions
 from chatcli.server.state.rooms import Rooms
 from chatcli.server.state.unread import UnreadCounter
 from chatcli.server.state.users import RELEASED, Users
-from chatcli.server.throttle import Later, Pace
+from chatcli.server.throttle import Later, Throttle
 from chatcli.store.interface import Log
 from chatcli.store.records import Barrier, Batch, Change, MessageRow, OnWritten, Rename
 
-if TYPE_CHECKING:
-    pass
-
 logger = logging.getLogger(__name__)
 
-_AT_ONCE: Final = 1000  # connections whose deadlines are looked at in one turn of the loop
-_AROUND: Final = "@:,<>"  # what people may write around a name, and is no part of it
+_AT_ONCE: Final = 1000  # connections whose deadlines are checked in one tick of the loop
+_AROUND: Final = "@:,<>"  # characters that people may write around a name
 
 
 class HubConnection(Connection, Protocol):
@@ -68,7 +65,7 @@ class HubConnection(Connection, Protocol):
 
 
 class Hub:
-    """Owns all users, rooms and sessions, and the way of messages into the log and out of it.
+    """Everything that the parts of the server share.
 
     Args:
         log: the log, which reports its batches to :meth:`committed`.
@@ -126,32 +123,32 @@ class Hub:
             room_events=self.room_events,
         )
         self.membership.restore(state.members, self.users)
-        self.receipts = Receipts(log, Pace(later))
-        self.questions = Questions(clock, self.users.name_of, self.sees)
+        self.receipts = Receipts(log, Throttle(later))
+        self.questions = Questions(clock, self.users.name_of, self.may_read)
         self.unread_counter = UnreadCounter()
         self.presence = Presence(log, self.users, later, clock)
         self.sessions: set[HubConnection] = set()
         self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
-        self._feed_source = FeedSource(log, self.message, self.rooms.name_of)
+        self._feed_source = FeedSource(log, self.to_frame, self.rooms.name_of)
         self._ended_feeds = EndedFeeds(later)
 
     def tick(self, seconds: float) -> None:
-        """Note that so many seconds have passed: see to deadlines, and write how far people have read."""
+        """Check deadlines and commit read positions; called every so many seconds."""
         self.log.commit(cursors=True)
-        slices.run(self.later, self._look_after(seconds))
+        slices.run(self.later, self._check_deadlines(seconds))
 
-    def _look_after(self, seconds: float) -> Iterator[None]:
+    def _check_deadlines(self, seconds: float) -> Iterator[None]:
         for sessions in slices.portions(tuple(self.sessions), _AT_ONCE):
             for session in sessions:
                 try:
                     session.tick(seconds)
                 except Exception:
-                    # A fault of ours with one connection: the others have deadlines, too.
-                    logger.exception("%s could not be looked after.", session)
+                    # A bug with one connection must not keep the others from their deadlines.
+                    logger.exception("The deadlines of %s could not be checked.", session)
             yield
 
-    def enter(self, session: Connection, user: User, hello: Hello) -> Feed:
-        """Give a session its feed, from ``since`` or from where its user left off; the session sets it going."""
+    def open_feed(self, session: Connection, user: User, hello: Hello) -> Feed:
+        """Return the feed of a session, from ``since`` or from the user's cursor; the session starts it."""
         since = hello.since
         position = user.cursor if since is None else min(since, self.log.head)
         feed = Feed(
@@ -165,8 +162,8 @@ class Hub:
         user.feeds.append(feed)
         return feed
 
-    def leave(self, session: Connection) -> None:
-        """Forget a session; if it was someone's open ``join``, they are gone from everyone's list at once."""
+    def forget(self, session: Connection) -> None:
+        """Forget a session that has ended; a user whose last open ``join`` it was leaves everyone's list at once."""
         user = session.user
         if user is None:
             return
@@ -212,8 +209,8 @@ class Hub:
             names.insert(0, room.name)
         raise unknown_user(spelling, names)
 
-    def message(self, row: MessageRow) -> Message:
-        """Return the frame of a message that was read from the log."""
+    def to_frame(self, row: MessageRow) -> Message:
+        """Return the frame of a message from the log."""
         name_of = self.users.name_of if row.recipient > 0 else self.rooms.name_of
         sender, recipient = self.users.name_of(row.sender), name_of(row.recipient)
         message = Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at, row.re)
@@ -221,26 +218,26 @@ class Hub:
             questions.add(message, row.extra)
         return message
 
-    def sees(self, user: User, sender: int, recipient: int, seq: int) -> bool:
-        """Return whether a user may read the message with that ``seq``, which that one said to that other."""
+    def may_read(self, user: User, sender: int, recipient: int, seq: int) -> bool:
+        """Return whether a user may read a message, given by the ids of its sender and recipient and its ``seq``."""
         if recipient > 0:
             return user.id in (sender, recipient)
         return self.rooms.may_read_in(recipient, user, seq, was_there=sender == user.id)
 
     def after_flush(self, function: Callable[[], None]) -> None:
-        """Call a function once all that was queued for the log until now is written, or is known not to be."""
+        """Call a function once everything queued for the log has been written, or has failed."""
         self.log.append_change(Barrier(), lambda _error: function())
         self.batcher.schedule()
 
-    def rename(self, user: User, name: str, settled: OnWritten) -> None:
-        """Give someone a name that nobody can ask for, and the one they had free, once that is on disk.
+    def rename(self, user: User, name: str, on_written: OnWritten) -> None:
+        """Give a user a name that nobody can ask for, and free the one before, once that is on disk.
 
-        Not before: whoever takes the free name could be written first, or without this.
+        Not earlier: the next user of the free name could be written first, or without this.
         """
         key = f"{RELEASED}{user.id}"
 
         def written(error: StoreError | None) -> None:
-            settled(error)  # while they still have the name, so that others hear under it that they have left
+            on_written(error)  # before they lose the name, so that others learn under it that they have left
             if error is None:
                 self.users.rename(user, name, key)
                 for room in user.rooms:
@@ -252,17 +249,17 @@ class Hub:
         self.batcher.schedule()
 
     def committed(self, batch: Batch, error: StoreError | None) -> None:
-        """Follow up what was committed, in the order of the log: who is in a room is told what is said from then on."""
+        """Deliver the messages of a batch and run the callbacks of its changes, in the order of the log."""
         for part in batch.in_order():
             if isinstance(part, Change):
-                self._settle(part, error)
+                self._run_callback(part, error)
             else:
                 self._delivery.deliver_batch(part, error)
-        self.batcher.schedule()  # what has come meanwhile is the next batch
+        self.batcher.schedule()  # everything queued meanwhile is the next batch
 
-    def _settle(self, change: Change, error: StoreError | None) -> None:
+    def _run_callback(self, change: Change, error: StoreError | None) -> None:
         try:
             change.on_written(error)
         except Exception:
-            # A fault of ours, as below.
-            logger.exception("What was changed was not followed up.")
+            # A bug with one change must not keep the rest of the batch from being delivered.
+            logger.exception("The callback of a change failed.")

@@ -1,4 +1,4 @@
-"""What the server takes from its clients, and for how long it waits for them."""
+"""The limits of what clients may send, hold open and keep waiting."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ class Limits:
     """Sizes in bytes, times in seconds.
 
     Attributes:
-        text: UTF-8 of one message.
+        text: one message, in UTF-8.
         frame: one line from a client, its newline included.
-        connections: open at once.
-        handshake: from the connection to a ``hello`` that is accepted.
-        silence: without a word from a client before it is taken for dead.
-        stalled: without a client's taking what is sent to it.
-        closing: for what was said last to leave, once a connection is being closed.
-        unsent: gathered for one connection before it stops being live and reads from the log instead.
-        in_flight: said by one connection and not yet committed, before the server stops reading from it.
+        connections: connections open at once.
+        handshake: time from the connection to the welcome.
+        silence: time without a byte from a client, after which it counts as dead.
+        stalled: time without a byte taken by a client, after which it counts as dead.
+        closing: time for the last bytes to leave while a connection is being closed.
+        unsent: output of one connection in the buffer, beyond which its feed reads from the log instead.
+        in_flight: messages of one connection that are not committed yet, beyond which the server stops reading from it.
         pending: the same for all connections together.
-        bad_frames: lines of one connection that are no frames, before it is closed.
-        access: who may take a free name: ``open`` for anyone, ``invite`` for those with an invitation.
+        bad_frames: invalid lines of one connection, after which it is closed.
+        access: who may register a free name: ``open`` for anyone, ``invite`` for those with an invitation.
         message_rate: messages a second from one connection, in the long run; 0 for any number.
-        message_burst: messages that may come at once before that counts.
-        connections_per_address: open at once from one address.
+        message_burst: messages at once before the rate counts.
+        connections_per_address: connections open at once from one address.
         proofs: wrong proofs and codes from one address in a minute.
         names: new names from one address in an hour.
-        exempt_loopback: whether connections from this machine are free of what counts by address.
+        exempt_loopback: whether the limits for each address do not hold for connections from this machine.
     """
 
     text: int = MAX_TEXT

@@ -1,4 +1,4 @@
-"""Does what takes long a slice at a time, so that everybody else has their turn between two slices."""
+"""Splits long work into slices, so that everybody else is served between two of them."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ Item = TypeVar("Item")
 
 
 def run(later: Later, work: Iterator[None]) -> None:
-    """Run work to its next pause, and the rest of it in the turns of the loop to come.
+    """Run work up to its first pause now, and the rest in the ticks that follow.
 
     Args:
-        later: runs a callable after so many seconds.
+        later: calls a function after a number of seconds.
         work: pauses whenever it yields.
     """
 
-    def go_on() -> None:
+    def run_slice() -> None:
         for _ in work:
-            later(0.0, go_on)
+            later(0.0, run_slice)
             return
 
-    go_on()
+    run_slice()
 
 
 def portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield items in lists of so many."""
+    """Yield the items in lists of at most ``size``."""
     iterator = iter(items)
     while portion := list(islice(iterator, size)):
         yield portion
 
 
 def in_order(
-    items: Iterable[Item], key: Callable[[Item], Any], size: int, take: Callable[[list[Item]], None]
+    items: Iterable[Item], key: Callable[[Item], Any], size: int, emit: Callable[[list[Item]], None]
 ) -> Iterator[None]:
-    """Sort items and hand them out, so many at once, with pauses between."""
+    """Sort the items and emit them in lists of at most ``size``, with pauses in between."""
     runs = []
     for portion in portions(items, size):
         runs.append(sorted(portion, key=key))
         yield
     for portion in portions(heapq.merge(*runs, key=key), size):
-        take(portion)
+        emit(portion)
         yield

@@ -1,7 +1,7 @@
-"""Tells whoever started the server how it is, as systemd wants it told: sd_notify(3).
+"""Reports the server's state to systemd, or to another supervisor that speaks sd_notify(3).
 
-Where nobody asks (``NOTIFY_SOCKET`` is not set) nothing is told, and what cannot be told is let go: the server does not
-need its supervisor.
+Without a supervisor (``NOTIFY_SOCKET`` is not set) nothing is sent, and what cannot be sent is dropped: the server does
+not depend on it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final
 _MICROSECONDS: Final = 1_000_000
 
 
-class Supervisor:
-    """Whoever reads the socket that ``NOTIFY_SOCKET`` names.
+class SystemdNotifier:
+    """Sends to the socket that ``NOTIFY_SOCKET`` names.
 
     Args:
         variables: the environment.
@@ -24,46 +24,46 @@ class Supervisor:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._address = _address(variables.get("NOTIFY_SOCKET", ""))
-        self._pause = _watchdog(variables) / 2  # seconds; fed twice in the time after which it bites
+        self._interval = _watchdog(variables) / 2  # seconds; two notifications in the time allowed
 
     def ready(self, status: str) -> None:
-        """Say that the server takes connections, with a sentence about it."""
-        self._tell("READY=1", f"STATUS={status}")
+        """Report that the server accepts connections, with a sentence about it."""
+        self._send("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """Say that the server reads its files again; :meth:`ready` says that it has."""
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+        """Report that the server reads its files again; :meth:`ready` reports that it has."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
-        """Say that the server is about to end."""
-        self._tell("STOPPING=1", "STATUS=Stopping")
+        """Report that the server is about to end."""
+        self._send("STOPPING=1", "STATUS=Stopping")
 
-    def feed(self, call_later: Callable[[float, Callable[[], None]], object]) -> None:
-        """Feed the watchdog for as long as calls are made: one that is late has the server started anew."""
-        if self._pause and self._address is not None:
-            self._tell("WATCHDOG=1")
-            call_later(self._pause, lambda: self.feed(call_later))
+    def start_watchdog(self, call_later: Callable[[float, Callable[[], None]], object]) -> None:
+        """Notify the watchdog as long as the loop runs; if a notification is late, the server is restarted."""
+        if self._interval and self._address is not None:
+            self._send("WATCHDOG=1")
+            call_later(self._interval, lambda: self.start_watchdog(call_later))
 
-    def _tell(self, *lines: str) -> None:
+    def _send(self, *lines: str) -> None:
         if self._address is None:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling:
-                # A full queue at the other end holds nobody up: a watchdog is fed twice in its time.
-                telling.sendto("\n".join(lines).encode(), socket.MSG_DONTWAIT, self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+                # Without waiting for a full queue at the other end: there are two notifications in the time allowed.
+                sender.sendto("\n".join(lines).encode(), socket.MSG_DONTWAIT, self._address)
         except OSError:
             return
 
 
 def _address(name: str) -> str | None:
-    """Return where to tell it: a path, or a name in the abstract namespace, which is written with an @."""
+    """Return the address of the socket: a path, or a name in the abstract namespace, which is written with an @."""
     if name.startswith("@"):
         return "\0" + name[1:]
     return name if name.startswith("/") else None
 
 
 def _watchdog(variables: Mapping[str, str]) -> float:
-    """Return after how many seconds of silence the watchdog bites; 0 where there is none for this process."""
+    """Return the seconds of silence that the watchdog allows; 0 if it does not watch this process."""
     period = variables.get("WATCHDOG_USEC", "")
     if variables.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0

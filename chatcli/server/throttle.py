@@ -1,4 +1,4 @@
-"""Tells of the same thing once a second: the first change at once, and then no more than the newest."""
+"""Limits how often others are notified of the same thing: of the first change at once, then once a second."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from typing import Final
 
 _SECONDS: Final = 1.0
 
+#: Calls a function after a number of seconds, as the event loop's ``call_later`` does.
 Later = Callable[[float, Callable[[], None]], object]
-#: Tells those whom it concerns; returns how many connections these are.
-Tell = Callable[[], int]
+#: Sends a notification; returns the number of connections that get it.
+Send = Callable[[], int]
 
 
-class Pace:
-    """What was told of late, and what waits to be told.
+class Throttle:
+    """Sends the first notification of a thing at once, and then the newest, once a second.
 
     Args:
-        later: runs a callable after so many seconds.
+        later: calls a function after a number of seconds.
     """
 
     def __init__(self, later: Later) -> None:
         self._later = later
-        self._told: dict[Hashable, object] = {}
-        self._waiting: dict[Hashable, tuple[object, Tell]] = {}
+        self._sent: dict[Hashable, object] = {}  # the states that were sent within the last second
+        self._waiting: dict[Hashable, tuple[object, Send]] = {}
 
-    def tell(self, thing: Hashable, state: object, tell: Tell) -> int:
-        """Tell how something is now, or have it told in its time; return how many connections were told now.
+    def submit(self, thing: Hashable, state: object, send: Send) -> int:
+        """Send a notification now, or when it is time; return the number of connections that get it now.
 
         Args:
-            thing: what has changed.
-            state: how it is now; what is as it was when it was last told is not told again.
-            tell: does so.
+            thing: the thing that has changed.
+            state: its state; if it is the one that was sent last, nothing is sent.
+            send: sends the notification.
         """
-        if thing in self._told:
-            self._waiting[thing] = (state, tell)
+        if thing in self._sent:
+            self._waiting[thing] = (state, send)
             return 0
-        self._told[thing] = state
-        self._later(_SECONDS, lambda: self._go_on(thing))
-        return tell()
+        self._sent[thing] = state
+        self._later(_SECONDS, lambda: self._send_newest(thing))
+        return send()
 
-    def _go_on(self, thing: Hashable) -> None:
-        told = self._told.pop(thing)
-        state, tell = self._waiting.pop(thing, (told, None))
-        if tell is not None and state != told:
-            self.tell(thing, state, tell)
+    def _send_newest(self, thing: Hashable) -> None:
+        sent = self._sent.pop(thing)
+        state, send = self._waiting.pop(thing, (sent, None))
+        if send is not None and state != sent:
+            self.submit(thing, state, send)

@@ -24,14 +24,9 @@ def start(address: Address, data: Path, files: tuple[Path, Path] | tuple[None, N
     """Start a server, and stop it again; return the fingerprint of its key."""
 
     async def run() -> str:
-        server = Server(Settings(address, data, tls_cert=files[0], tls_key=files[1]))
-        try:
-            await server.start()
-            assert server.hub is not None
-            assert server.hub.server_key == server.fingerprint
-        finally:
-            await server.stop()
-        return server.fingerprint
+        server = await Server.start(Settings(address=address, data=data, tls_cert=files[0], tls_key=files[1]))
+        await server.stop()
+        return server.hub.server_key
 
     return asyncio.run(run())
 
@@ -136,7 +131,7 @@ def test_stopping_does_not_wait_for_what_nobody_writes(tmp_path: Path, monkeypat
         def commit_and_leave(*, cursors: bool = False) -> None:
             commit(cursors=cursors)
             if cursors:  # as only a stop asks for
-                server.hub.leave(session)
+                server.hub.forget(session)
 
         monkeypatch.setattr(server.hub.log, "commit", commit_and_leave)
         begun = time.monotonic()
@@ -167,7 +162,7 @@ def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
     certificate, key = make(tmp_path)
     for files in ((certificate, None), (None, key)):
         with pytest.raises(InputError, match="--tls-cert and --tls-key"):
-            Settings(Address("127.0.0.1", 0), tmp_path, tls_cert=files[0], tls_key=files[1])
+            Settings(address=Address("127.0.0.1", 0), data=tmp_path, tls_cert=files[0], tls_key=files[1])
 
 
 def test_a_certificate_whose_disk_does_not_answer_holds_up_nobody(
@@ -189,7 +184,7 @@ def test_a_certificate_whose_disk_does_not_answer_holds_up_nobody(
         monkeypatch.setattr(Path, "read_bytes", read_in_the_end)
         try:
             for number in range(3):
-                server.run(partial(server.app.reload, partial(told.append, number)))
+                server.run(partial(server.app.certificates.reload, partial(told.append, number)))
             assert begun.wait(DEADLINE)
             assert alice.asks_who() == ["alice"]
             assert told == []

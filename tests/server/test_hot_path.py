@@ -11,7 +11,7 @@ import pytest
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import ClientFrame, Pong, Send
 from chatcli.protocol.ids import id_bytes
-from chatcli.server import delivery as delivering
+from chatcli.server import delivery
 from chatcli.server.batcher import TickBatcher
 from chatcli.server.connection.output import OutputBuffer
 from chatcli.server.delivery import Origin
@@ -41,7 +41,7 @@ class Counted:
             return encode(frames)
 
         monkeypatch.setattr(TcpConnection, "write", counted_write)
-        monkeypatch.setattr(delivering, "encode_all", counted_encode)
+        monkeypatch.setattr(delivery, "encode_all", counted_encode)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.server.systemd import Supervisor
+from chatcli.server.systemd import SystemdNotifier
 from tests.support import DEADLINE, Program
 
 
@@ -80,10 +80,10 @@ def test_the_watchdog_is_fed_from_the_loop(manager: tuple[socket.socket, str], t
 )
 def test_without_a_supervisor_nothing_is_amiss(variables: dict[str, str]) -> None:
     """Nobody to be told, nobody there, or an address that cannot be: the server goes on."""
-    supervisor = Supervisor(variables)
+    supervisor = SystemdNotifier(variables)
     supervisor.ready("Serving")
     supervisor.reloading()
-    supervisor.feed(lambda _seconds, _call: pytest.fail("there is no watchdog"))
+    supervisor.start_watchdog(lambda _seconds, _call: pytest.fail("there is no watchdog"))
     supervisor.stopping()
 
 
@@ -91,7 +91,7 @@ def test_a_supervisor_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None
     """Where its queue is full, what there is to tell is let go."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
-        supervisor = Supervisor({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1"})
+        supervisor = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1"})
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filling:
             filling.setblocking(False)
             with contextlib.suppress(BlockingIOError):

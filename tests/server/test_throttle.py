@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatcli.server.throttle import Pace
+from chatcli.server.throttle import Throttle
 from tests.support import Caller, ThreadServer
 
 
@@ -30,14 +30,14 @@ class Clock:
 def test_the_first_change_is_told_at_once_and_then_the_newest() -> None:
     """What came between is not told, and what is as it was is not told again."""
     clock, told = Clock(), []
-    pace = Pace(clock.later)
+    throttle = Throttle(clock.later)
 
     def tell(thing: str, state: int) -> int:
         def say() -> int:
             told.append((thing, state))
             return 5
 
-        return pace.tell(thing, state, say)
+        return throttle.submit(thing, state, say)
 
     assert tell("a", 1) == 5
     assert [tell("a", state) for state in (2, 3, 4)] == [0, 0, 0]

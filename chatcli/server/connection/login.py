@@ -132,7 +132,7 @@ class Login:
             session.user = user
         session.move(f.Welcome)
         follows = user is not None and hello.purpose in ("join", "listen")
-        feed = hub.enter(session, user, hello) if user is not None and follows else None
+        feed = hub.open_feed(session, user, hello) if user is not None and follows else None
         limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
         welcome = f.Welcome("", hub.log.head, hub.log.head if feed is None else feed.position, _SOFTWARE, limits)
         if user is not None:

@@ -151,7 +151,7 @@ class Session:
         self.output.clear()
         self.hub.sessions.discard(self)
         self.hub.rate_limits.remove_connection(self.host)
-        self.hub.leave(self)
+        self.hub.forget(self)
         logger.info("%s has gone", self)
 
     # What is sent
@@ -328,7 +328,7 @@ class Session:
 
     def _leave(self) -> None:
         """Say goodbye once everything is answered; disappear from the lists at once."""
-        self.hub.leave(self)
+        self.hub.forget(self)
         self.leaving = bool(self.flow.in_flight or self._input.waiting or Pause.SUSPENDED in self.flow)
         if not self.leaving:
             self.close(codes.LEFT, "Goodbye.")
@@ -342,7 +342,7 @@ class Session:
         if self.closed:
             return
         self.send(farewell)
-        self.hub.leave(self)
+        self.hub.forget(self)
         self.move(f.ServerBye)
         self._stop()
         self._deadlines.age = 0.0

@@ -65,7 +65,7 @@ def _history(session: HubConnection, frame: f.History) -> None:
     )
 
     def make(page: Page) -> f.ServerFrame:
-        return f.HistoryPage(of.name, [hub.message(row) for row in page.rows], page.more, frame.n)
+        return f.HistoryPage(of.name, [hub.to_frame(row) for row in page.rows], page.more, frame.n)
 
     answers.read(session, frame, query, make)
 
@@ -85,7 +85,7 @@ def _search(session: HubConnection, frame: f.Search) -> None:
     )
 
     def make(page: Page) -> f.ServerFrame:
-        return f.Found([hub.message(row) for row in page.rows], page.more, frame.n)
+        return f.Found([hub.to_frame(row) for row in page.rows], page.more, frame.n)
 
     answers.read(session, frame, query, make)
 
@@ -158,7 +158,7 @@ def _answers(session: HubConnection, frame: f.Answers) -> None:
         if answer is None:
             return f.Answered(seq, meanwhile, frame.n)
         hub.questions.stop(session, seq)
-        return f.Answered(seq, hub.message(answer), frame.n)
+        return f.Answered(seq, hub.to_frame(answer), frame.n)
 
     def start(on_result: OnResult[list[Question]]) -> None:
         def found_or_failed(found: list[Question] | None, error: ChatError | None) -> None:
@@ -175,7 +175,7 @@ def _answers(session: HubConnection, frame: f.Answers) -> None:
 def _check_asker(session: HubConnection, user: User, seq: int, found: list[Question]) -> Refused | None:
     """Return a refusal unless the user has asked the question that was found."""
     row = found[0].row if found else None
-    sees = row is not None and session.hub.sees(user, row.sender, row.recipient, seq)
+    sees = row is not None and session.hub.may_read(user, row.sender, row.recipient, seq)
     if row is None or not sees or not question_data.decode(row.extra).choices:
         return Refused(codes.INVALID, f"You have asked no question {seq}: it is the seq of one.")
     if row.sender != user.id:

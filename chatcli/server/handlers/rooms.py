@@ -184,7 +184,7 @@ def _read_newest(hub: Hub, rooms: list[Room], user: User, on_result: OnResult[di
 def _info(hub: Hub, room: Room, user: User, newest: dict[int, MessageRow]) -> f.RoomInfo:
     row = newest.get(room.id)
     visible = row is not None and hub.permissions.may_read(room, user, row.seq, was_there=True)
-    return hub.rooms.info(room, user, hub.message(row) if row is not None and visible else None)
+    return hub.rooms.info(room, user, hub.to_frame(row) if row is not None and visible else None)
 
 
 HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {

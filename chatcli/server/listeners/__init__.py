@@ -1,4 +1,4 @@
-"""What takes connections: one class each, beside each other on one port, told apart by the first bytes.
+"""Accept connections and detect their protocols by the first bytes, all on one port; and the operators' socket.
 
-A listener knows sockets and sessions; it knows neither frames nor who is here.
+A listener knows sockets and sessions. It knows neither frames nor users.
 """

@@ -1,4 +1,4 @@
-"""Takes commands through a Unix socket in the data directory: whoever may open it administers the server."""
+"""Accepts operators' commands on a Unix socket in the data directory; its permissions decide who may send them."""
 
 from __future__ import annotations
 
@@ -20,65 +20,65 @@ from chatcli.protocol.admin import SOCKET, Answer, Request, Row
 from chatcli.server.handlers.operators import Operators
 from chatcli.sockets import socket_address
 
-_LONGEST: Final = 64 * 1024  # bytes in one command
-_PATIENCE: Final = 10.0  # seconds for a command to come
+_MAX_COMMAND: Final = 64 * 1024  # bytes
+_PATIENCE: Final = 10.0  # seconds to wait for a command
 
 _decode: Final = msgspec.json.Decoder(Request).decode
 
 
 class AdminConnection(asyncio.Protocol):
-    """One command, one answer, each a line; then the connection is closed."""
+    """One command and one answer, each a line; then the connection is closed."""
 
     def __init__(self, operators: Operators, connections: set[AdminConnection]) -> None:
         self._operators = operators
         self._connections = connections
         self._command = bytearray()
-        self._asked = False
+        self._received = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer, and wait for the command, but not for ever."""
+        """Wait for the command, but not for ever."""
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
         self._deadline = asyncio.get_running_loop().call_later(_PATIENCE, self.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
-        """Forget it."""
+        """Stop waiting."""
         self._deadline.cancel()
         self._connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        """Carry out the command as soon as its line has ended; ignore what comes behind it."""
-        if self._asked:
+        """Carry out the command as soon as its line has ended; ignore what follows it."""
+        if self._received:
             return
         self._command += data
         line, newline, _ = self._command.partition(b"\n")
-        if len(line) > _LONGEST:
-            self._take(None)
+        if len(line) > _MAX_COMMAND:
+            self._carry_out(None)
         elif newline:
-            self._take(bytes(line))
+            self._carry_out(bytes(line))
 
     def eof_received(self) -> bool:
-        """Take what came for a whole line; stay open for the answer."""
-        if not self._asked:
-            self._take(bytes(self._command))
+        """Carry out what has come as if the line had ended; stay open for the answer."""
+        if not self._received:
+            self._carry_out(bytes(self._command))
         return True
 
-    def _take(self, line: bytes | None) -> None:
-        self._asked = True
+    def _carry_out(self, line: bytes | None) -> None:
+        self._received = True
         self._deadline.cancel()
         self._command.clear()
         if line is None:
-            self._answer(Refused(codes.FRAME_TOO_LONG, f"A command has {_LONGEST} bytes at most."))
+            self._answer(Refused(codes.FRAME_TOO_LONG, f"A command has {_MAX_COMMAND} bytes at most."))
             return
         try:
             request = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._answer(Refused(codes.MALFORMED, f"That is no command: {error}."))
         else:
-            self._operators.execute(self._who(), request, self._answer)
+            self._operators.execute(self._peer_name(), request, self._answer)
 
-    def _who(self) -> str:
-        """Return who is at the other end, as the audit log names them: no user's name has a space in it."""
+    def _peer_name(self) -> str:
+        """Return a name for the other end in the audit log; unlike a user's name it has spaces in it."""
         connection = self._transport.get_extra_info("socket")
         option = getattr(socket, "SO_PEERCRED", None)  # Linux
         if connection is None or option is None:
@@ -103,7 +103,7 @@ class AdminConnection(asyncio.Protocol):
 
 
 class AdminListener:
-    """The socket, and the connections to it.
+    """The socket and the connections to it.
 
     Args:
         data: the server's data directory, whose lock this process holds.
@@ -115,15 +115,15 @@ class AdminListener:
         self._operators = operators
         self._server: asyncio.Server | None = None
         self._connections: set[AdminConnection] = set()
-        self._open = contextlib.ExitStack()  # the address of the socket, which asyncio looks at when it is closed
+        self._open = contextlib.ExitStack()  # the address of the socket, which asyncio uses when it closes it
 
     async def start(self) -> None:
-        """Take commands, from the owner of the files only.
+        """Accept commands, from the owner of the files only.
 
         Raises:
-            OSError: there can be no socket at that place.
+            OSError: the socket cannot be made there.
         """
-        self._remove()  # left by a server that was killed; the lock says that it is gone
+        self._remove()  # left by a server that was killed: the lock proves that it is gone
         bound = self._open.enter_context(_bound(self._path))
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
@@ -131,7 +131,7 @@ class AdminListener:
         )
 
     def close(self) -> None:
-        """Take no more; what was asked is still answered."""
+        """Accept no more commands; those that came are still answered."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -146,13 +146,13 @@ class AdminListener:
 
     def _remove(self) -> None:
         with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISSOCK(self._path.lstat().st_mode):  # anything else is not ours, and bind() says that it is there
+            if stat.S_ISSOCK(self._path.lstat().st_mode):  # bind() reports anything else that is there
                 self._path.unlink()
 
 
 @contextlib.contextmanager
 def _bound(path: Path) -> Iterator[socket.socket]:
-    """Yield the socket, which is closed by whoever listens on it; its address holds as long as the block lasts."""
+    """Yield the socket, which the listener closes; its address is valid as long as the block lasts."""
     with socket_address(path.parent, path.name) as address:
         bound = socket.socket(socket.AF_UNIX)
         mask = os.umask(0o177)  # no moment in which others could open it

@@ -1,4 +1,4 @@
-"""The sockets that the server listens on: one for each address of its hosts, all on one port."""
+"""Binds the sockets that the server listens on: one for each address of its hosts, all on one port."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any, Final, NamedTuple
 from chatcli.errors import ServeError
 from chatcli.protocol.address import Address
 
-BACKLOG: Final = 1024  # connections that the kernel keeps until they are taken
-_ALL_4: Final = "0.0.0.0"  # noqa: S104 (whoever says so wants all)
+BACKLOG: Final = 1024  # connections that the kernel holds until they are accepted
+_ALL_4: Final = "0.0.0.0"  # noqa: S104 (the operator wants all addresses)
 _ALL_6: Final = "::"
-_TRIES: Final = 16  # ports that are picked, until one is free at every address
+_TRIES: Final = 16  # ports that are tried until one is free at every address
 _NO_SUCH_ADDRESS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENODEV)
 _NOT_ALLOWED: Final = (errno.EACCES, errno.EPERM)
 
 
 class Bound(NamedTuple):
-    """The sockets, and what there is to say of each address that has none."""
+    """The sockets, and a sentence for each address that has none."""
 
     sockets: list[socket.socket]
     missing: list[str]
 
 
 class _Target(NamedTuple):
-    """An address to listen at, and the host that stands for it."""
+    """An address to listen at, and the host that it belongs to."""
 
     host: str
     family: int
@@ -38,10 +38,10 @@ class _Target(NamedTuple):
 
 
 def bind(hosts: Sequence[str], port: int) -> Bound:
-    """Listen at every address that the hosts stand for, and that there is.
+    """Return sockets at all addresses of the hosts that this machine has.
 
     Raises:
-        ServeError: there is none.
+        ServeError: it has none of them, or none is free.
     """
     targets, missing = _targets(hosts, port)
     for _ in range(_TRIES):
@@ -49,17 +49,17 @@ def bind(hosts: Sequence[str], port: int) -> Bound:
         in_use = any(error.errno == errno.EADDRINUSE for _, error in bound.failed)
         if not in_use or port or not bound.sockets:
             break
-        bound.close()  # the port that was picked at one address is in use at another
+        bound.close()  # the port that is free at one address is in use at another
     if not bound.sockets and any(_is_no_ipv6(target, error) for target, error in bound.failed):
         return bind([_ALL_4], port)  # "::" means everywhere
-    missing += [_why_not(error, target, bound.port or port) for target, error in bound.failed]
+    missing += [_reason(error, target, bound.port or port) for target, error in bound.failed]
     if not bound.sockets:
         raise ServeError(" ".join(dict.fromkeys(missing)))
     return Bound(bound.sockets, missing)
 
 
 def _targets(hosts: Sequence[str], port: int) -> tuple[list[_Target], list[str]]:
-    """Return the addresses of the hosts, and what there is to say of hosts that have none."""
+    """Return the addresses of the hosts, and a sentence for each host that has none."""
     targets: list[_Target] = []
     missing = []
     for host in hosts:
@@ -74,7 +74,7 @@ def _targets(hosts: Sequence[str], port: int) -> tuple[list[_Target], list[str]]
 
 
 class _Bound:
-    """What comes of binding all addresses to one port."""
+    """The outcome of binding all addresses to one port."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -82,7 +82,7 @@ class _Bound:
         self.failed: list[tuple[_Target, OSError]] = []
 
     def close(self) -> None:
-        """Let go of all."""
+        """Close the sockets."""
         for bound in self.sockets:
             bound.close()
 
@@ -107,7 +107,7 @@ def _bind_all(targets: Sequence[_Target], port: int) -> _Bound:
 
 
 def _covered(target: _Target, addresses: set[str], bound: _Bound) -> bool:
-    """Return whether callers of an address come to a socket for all addresses anyway."""
+    """Return whether callers of an address reach a socket for all addresses anyway."""
     address = str(target.place[0])
     everything = any(one.getsockname()[0] == _ALL_6 for one in bound.sockets)
     if target.family == socket.AF_INET6:
@@ -133,7 +133,7 @@ def _not_found(host: str, error: Exception) -> str:
     return f'There is no host "{host}": name an address of this machine with --host.'
 
 
-def _why_not(error: OSError, target: _Target, port: int) -> str:
+def _reason(error: OSError, target: _Target, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use on {target}: stop what uses it, or choose another with --port."
     if error.errno in _NOT_ALLOWED:

@@ -12,7 +12,7 @@ from chatcli.server.security.prices import NOTIFIED
 
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, Room, User
-    from chatcli.server.throttle import Pace
+    from chatcli.server.throttle import Throttle
     from chatcli.store.interface import Log
 
 _MOST_WATCHED: Final = 100  # rooms, by one connection
@@ -32,12 +32,12 @@ class Receipts:
 
     Args:
         log: stores the positions.
-        pace: limits how often others get receipts of the same user.
+        throttle: limits how often others get receipts of the same user.
     """
 
-    def __init__(self, log: Log, pace: Pace) -> None:
+    def __init__(self, log: Log, throttle: Throttle) -> None:
         self._log = log
-        self._pace = pace
+        self._throttle = throttle
         self._last_sent: dict[User, int] = {}  # the positions of which others know, where they have moved since
         self._watched: dict[Connection, dict[Room, None]] = {}
 
@@ -62,7 +62,7 @@ class Receipts:
             before, user.public_cursor = user.public_cursor, seq
             self._log.move_cursor(user.id, seq)
             self._last_sent.setdefault(user, before)
-            sent = self._pace.tell(user, seq, lambda: self._send(user))
+            sent = self._throttle.submit(user, seq, lambda: self._send(user))
             session.account.charge(sent * NOTIFIED)
 
     def await_receipt(self, reader: User, sender: User, seq: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Happened, Happening
-from chatcli.server.throttle import Later, Pace
+from chatcli.server.throttle import Later, Throttle
 
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, Room, Subscription, User
@@ -42,7 +42,7 @@ class RoomEvents:
     """
 
     def __init__(self, later: Later) -> None:
-        self._pace = Pace(later)
+        self._throttle = Throttle(later)
 
     def broadcast(
         self,
@@ -75,12 +75,12 @@ class RoomEvents:
             return _send([feed for feed in feeds if feed.connection is not besides], happened)
 
         happened = Happened(room.name, event, user.name if user else "", by.name if by else "", text)
-        return self._pace.tell((room, user, _GROUPS[event]), happened, send)
+        return self._throttle.submit((room, user, _GROUPS[event]), happened, send)
 
     def notify(self, room: Room, event: Happening, user: User, *, by: User | None = None, text: str = "") -> int:
         """Send an event to the user whom it concerns, and nobody else; return the number of connections, as above."""
         happened = Happened(room.name, event, user.name, by.name if by else "", text)
-        return self._pace.tell((room, user, _GROUPS[event]), happened, lambda: _send(user.feeds, happened))
+        return self._throttle.submit((room, user, _GROUPS[event]), happened, lambda: _send(user.feeds, happened))
 
 
 def _send(feeds: Sequence[Subscription], happened: Happened) -> int:

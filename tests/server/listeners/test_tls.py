@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.limits import Limits
-from chatcli.server.listeners.tls import Handshakes, TlsLayer
+from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 from chatcli.server.security.certificates import Certificates
 from chatcli.server.security.prices import GREETING, HANDSHAKE
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id, sessions_of, trusting
@@ -367,7 +367,7 @@ async def opened(
     layer = TlsLayer(
         below,
         Certificates(data).identity.context,
-        Handshakes(),
+        HandshakeQueue(),
         "test",
         receive=received.append,
         ended=lambda: ended.append(True),
@@ -375,11 +375,11 @@ async def opened(
     )
     client = ByHand(trusting(data / "server.crt"))
     while client.unfinished():
-        layer.received(client.outgoing.read())
+        layer.data_received(client.outgoing.read())
         await asyncio.sleep(0)  # its turn to shake hands
         client.incoming.write(b"".join(below.written))
         below.written.clear()
-    layer.received(client.outgoing.read())
+    layer.data_received(client.outgoing.read())
     await asyncio.sleep(0)
     return layer, below, client
 
@@ -394,8 +394,8 @@ def test_whoever_paused_is_not_fed_what_was_read_before(tmp_path: Path) -> None:
         layer.pause_reading()
         assert not below.reading
         client.tls.write(b"x" * 200_000)
-        layer.received(client.outgoing.read())
-        layer.finished()
+        layer.data_received(client.outgoing.read())
+        layer.eof_received()
         assert (received, ended) == ([], [])
         layer.resume_reading()
         assert (received, ended) == ([], [])  # not in the middle of what whoever resumed is doing
@@ -420,7 +420,7 @@ def test_a_pause_in_the_middle_holds_the_rest_back(tmp_path: Path) -> None:
 
         layer._receive = pause_on_the_first
         client.tls.write(b"x" * 300_000)
-        layer.received(client.outgoing.read())
+        layer.data_received(client.outgoing.read())
         assert len(received) == 1
         assert len(received[0]) < 100_000
 
@@ -456,7 +456,7 @@ def test_records_that_carry_next_to_nothing_are_paid_for_a_few_in_a_turn(tmp_pat
         layer, below, client = await opened(tmp_path, received, [], waste)
         for number in range(10_000):
             client.tls.write(b"x" * sizes[number % len(sizes)])
-        layer.received(client.outgoing.read())
+        layer.data_received(client.outgoing.read())
         assert len(b"".join(received)) < 3000
         pauses = [below.reading]
         while len(pauses) < 100:
@@ -479,7 +479,7 @@ def test_records_that_carry_frames_cost_nothing_beside_them(tmp_path: Path, size
         layer, _, client = await opened(tmp_path, received, [], waste)
         for _ in range(300):
             client.tls.write(b"x" * size)
-        layer.received(client.outgoing.read())
+        layer.data_received(client.outgoing.read())
         assert b"".join(received) == b"x" * 300 * size
         assert waste == []
 
@@ -490,14 +490,14 @@ def test_hundreds_who_come_at_once_shake_hands_by_turns(tmp_path: Path) -> None:
     """One handshake in a turn of the loop, however many are waiting."""
 
     async def run() -> None:
-        context, handshakes = Certificates(tmp_path).identity.context, Handshakes()
+        context, handshakes = Certificates(tmp_path).identity.context, HandshakeQueue()
         everybody = []
         for _ in range(50):
             below = Below()
             layer = TlsLayer(
                 below, context, handshakes, "test", receive=print, ended=lambda: None, charge=lambda _: None
             )
-            layer.received(ByHand(trusting(tmp_path / "server.crt")).step())
+            layer.data_received(ByHand(trusting(tmp_path / "server.crt")).step())
             everybody.append(below)
         for answered in range(50):
             assert sum(bool(below.written) for below in everybody) == answered

@@ -126,7 +126,7 @@ def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str)
             (session,) = user.sessions
             points = [server.hub.rate_limits.personal_purse(user)._points]
             for _ in range(2):
-                server.hub.leave(session)
+                server.hub.forget(session)
                 points.append(server.hub.rate_limits.personal_purse(user)._points)
             return [before - after for before, after in itertools.pairwise(points)]
 

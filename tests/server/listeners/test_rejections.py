@@ -15,7 +15,7 @@ from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.errors import ChatError
 from chatcli.server.limits import Limits
-from chatcli.server.listeners.farewells import AT_ONCE
+from chatcli.server.listeners.rejections import MOST_AT_ONCE
 from tests.certificates import fingerprint_of
 from tests.server.listeners.test_tls import VERSIONS, ByHand, client_hello
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, trusting
@@ -110,7 +110,7 @@ def test_room_is_made_again_however_a_caller_goes(full: ThreadServer) -> None:
     """More callers than are told at once are closed at once, and those who come later are told as before."""
     hello = client_hello(full)
     with contextlib.ExitStack() as stack:
-        for number in range(AT_ONCE + 20):
+        for number in range(MOST_AT_ONCE + 20):
             caller = stack.enter_context(socket.create_connection(full.address, DEADLINE))
             with contextlib.suppress(OSError):
                 caller.sendall(hello[: 1 + number % 3])  # none of them gets done
