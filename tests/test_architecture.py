@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.reference import first_sentence, modules
-from tests.structure import circles, import_graph, imports
+from tests.structure import circles, folder_graph, import_graph, imports
 
 #: A package may import from those below it, and from itself. Downward only.
 PACKAGES: Final = {
@@ -115,6 +115,11 @@ def test_imports_run_downward_only(name: str, tree: ast.Module) -> None:
 def test_no_module_imports_itself_by_way_of_others() -> None:
     """Imports for types alone are counted: whoever reads the one module must not need the other first."""
     assert circles(import_graph(TREES)) == []
+
+
+def test_no_folder_imports_itself_by_way_of_others() -> None:
+    """Folders form layers, too; a module beside the folders of its package counts as a folder."""
+    assert circles(folder_graph(TREES)) == []
 
 
 def test_folders_are_not_crowded() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chatcli.errors import ChatError
     from chatcli.protocol.address import Address
     from chatcli.protocol.frames import ClientFrame, Purpose, ServerFrame
-    from chatcli.server.security.prices import Purse
+    from chatcli.server.purse import Purse
 
 
 class Account(Protocol):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.protocol import frames as f
+from chatcli.server.purse import Purse, Terms
 from chatcli.server.security import prices
-from chatcli.server.security.prices import KIB, Purse, Terms
+from chatcli.server.security.prices import KIB
 
 if TYPE_CHECKING:
     from chatcli.protocol.codec import BadFrame

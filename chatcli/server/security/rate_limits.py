@@ -12,7 +12,8 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.address import is_loopback
 from chatcli.server.limits import Limits
-from chatcli.server.security.prices import GREETINGS, HINTS, LISTED, PERSON, VISIT, Purse, Terms
+from chatcli.server.purse import Purse, Terms
+from chatcli.server.security.prices import GREETINGS, HINTS, LISTED, PERSON, VISIT
 
 if TYPE_CHECKING:
     from chatcli.server.model import User

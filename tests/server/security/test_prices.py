@@ -13,8 +13,9 @@ import pytest
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
 from chatcli.server.limits import Limits
+from chatcli.server.purse import Purse, Terms
 from chatcli.server.security import prices
-from chatcli.server.security.prices import PRICES, Purse, Terms
+from chatcli.server.security.prices import PRICES
 from chatcli.server.security.rate_limits import RateLimits
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id, session_of, sessions_of
 
