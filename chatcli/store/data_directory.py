@@ -65,7 +65,7 @@ def _check_length(directory: Path) -> None:
     size = len(os.fsencode(directory.resolve()))
     if size > _MAX_PATH:
         raise StoreError(
-            f"The path of the data directory has {size} bytes, and SQLite takes {_MAX_PATH}: move it, or choose "
+            f"The path of the data directory has {size} bytes, and SQLite accepts {_MAX_PATH}: move it, or choose "
             "another directory with --data."
         )
 

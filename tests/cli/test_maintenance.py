@@ -216,7 +216,7 @@ def test_a_check_says_of_each_thing_how_it_is(server: ThreadServer, data: Path) 
     talk(server, "one")
     assert says(data, "check", "-q") == ""
     lines = says(data, "check").splitlines()
-    assert lines[:2] == ["ok: every page can be read", "ok: what belongs together is there"]
+    assert lines[:2] == ["ok: every page can be read", "ok: references have their targets"]
     assert all(line.startswith("ok: ") for line in lines)
 
 

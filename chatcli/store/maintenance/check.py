@@ -33,7 +33,7 @@ _RULES: Final = (
         SELECT min(name), count(*) FROM users NOT INDEXED GROUP BY key HAVING count(*) > 1
         UNION ALL SELECT min(name), count(*) FROM rooms NOT INDEXED GROUP BY key HAVING count(*) > 1
         """,
-        'the name "{}" is there {} times',
+        'the name "{}" exists {} times',
     ),
     (
         "keys have the length of keys",
@@ -41,33 +41,33 @@ _RULES: Final = (
         'a key of "{}" has {} bytes instead of 32',
     ),
     (
-        "conversations of two have these two in them",
+        "conversations of two users have both as members",
         """
         SELECT id, low, high FROM conversations WHERE id > 0 AND 1 + (low <> high) <> (
             SELECT count(DISTINCT user) FROM members WHERE conversation = conversations.id AND user IN (low, high))
         """,
-        "conversation {} of the users {} and {} is not among those that they belong to",
+        "conversation {} of the users {} and {} does not have both as members",
     ),
     (
-        "conversations of two have nobody else in them",
+        "conversations of two users have no other members",
         """
         SELECT conversation, user FROM members JOIN conversations ON conversations.id = conversation
         WHERE conversation > 0 AND user NOT IN (low, high)
         """,
-        "conversation {} of two people has user {} in it",
+        "conversation {} of two users has user {} as a member",
     ),
     (
-        "rooms and their conversations belong together",
+        "rooms have their conversations",
         """
         SELECT id FROM conversations WHERE id <= 0 AND id NOT IN (SELECT id FROM rooms)
         UNION ALL SELECT id FROM rooms WHERE id NOT IN (SELECT id FROM conversations WHERE id < 0)
         """,
-        "room {} is there by half",
+        "room {} is incomplete",
     ),
     (
-        "times in a room end after they begin",
+        "periods in a room end after they begin",
         "SELECT user, conversation FROM members WHERE until < since",
-        "user {} left room {} before they came",
+        "user {} left room {} before they entered it",
     ),
     (
         "nobody is in a room twice",
@@ -78,7 +78,7 @@ _RULES: Final = (
         "user {} is in conversation {} {} times",
     ),
     (
-        "messages to people are from one of the two",
+        "messages in conversations of two users are from one of them",
         """
         SELECT seq, sender, conversation FROM messages JOIN conversations ON conversations.id = conversation
         WHERE conversation > 0 AND sender NOT IN (low, high)
@@ -86,17 +86,17 @@ _RULES: Final = (
         "message {} is from user {}, who is not in conversation {}",
     ),
     (
-        "answers follow what they answer",
+        "answers follow the messages that they answer",
         "SELECT seq, re FROM messages WHERE re >= seq",
         "message {} answers message {}, which is not before it",
     ),
     (
-        "questions that are answered are there, and their answers follow them",
+        "answered questions exist, and their answers follow them",
         """
         SELECT seq, question FROM answers
         WHERE seq <= question OR NOT EXISTS (SELECT 1 FROM messages WHERE messages.seq = question)
         """,
-        "message {} is the answer to message {}, which is not there or not before it",
+        "message {} is the answer to message {}, which is missing or not before it",
     ),
     (
         "ids of messages are UUIDs",
@@ -104,12 +104,12 @@ _RULES: Final = (
         "the id of message {} has {} bytes instead of 16",
     ),
     (
-        "what is remembered of deleted messages can be looked up",
+        "records of deleted messages have the length of digests",
         "SELECT seq, length(digest) FROM deleted WHERE length(digest) <> 16",
-        "of message {}, which was deleted, {} bytes are remembered instead of 16",
+        "the record of message {}, which was deleted, has {} bytes instead of 16",
     ),
     (
-        "nobody has read what was never said",
+        "read positions are not beyond the newest message",
         """
         SELECT name, cursor FROM users WHERE cursor > max(
             coalesce((SELECT max(seq) FROM messages), 0), (SELECT seq FROM marks WHERE name = 'pruned'))
@@ -127,7 +127,7 @@ def examine(directory: Path) -> Iterator[Examined]:
     """
     with snapshot(directory) as connection:
         yield _examined("every page can be read", partial(_integrity, connection))
-        yield _examined("what belongs together is there", partial(_references, connection))
+        yield _examined("references have their targets", partial(_references, connection))
         for what, query, text in _RULES:
             yield _examined(what, partial(_broken, connection, query, text))
 
@@ -136,7 +136,7 @@ def _examined(what: str, findings: Callable[[], list[str]]) -> Examined:
     try:
         return Examined(what, findings())
     except sqlite3.Error as error:
-        return Examined(what, [f"this cannot be found out: {error}"])
+        return Examined(what, [f"this cannot be checked: {error}"])
 
 
 def _integrity(connection: sqlite3.Connection) -> list[str]:

@@ -81,7 +81,7 @@ def read_seqs(
 
 
 def around_damage(connection: sqlite3.Connection, after: int) -> tuple[Iterable[int], int]:
-    """Return which seqs to try one by one, where rows cannot be read together, and the ``seq`` to go on after.
+    """Return the seqs to try one by one, if rows cannot be read together, and the ``seq`` to go on after.
 
     Where seqs are far apart, most of the unused ones between them are not tried.
 

@@ -301,7 +301,7 @@ def test_a_directory_that_is_too_deep_for_the_log_is_named(shallow: Path) -> Non
     data = deep(shallow, 1000)
     done = run_here("serve", "--port", "0", "--data", str(data))
     assert (done.returncode, done.stdout) == (1, "")
-    assert "The path of the data directory has 1000 bytes, and SQLite takes 480: move it" in done.stderr
+    assert "The path of the data directory has 1000 bytes, and SQLite accepts 480: move it" in done.stderr
     assert admin(data, "users").returncode == 5
 
 

@@ -46,17 +46,20 @@ def test_a_log_that_is_well_is_said_to_be(town: Owner, data: Path) -> None:
     ("script", "finding"),
     [
         ("DELETE FROM users WHERE id = 3", "whose users is missing"),
-        ("DELETE FROM conversations WHERE id = -1", "room -1 is there by half"),
-        ("DELETE FROM rooms WHERE id = -2", "room -2 is there by half"),
-        ("DELETE FROM members WHERE user = 2 AND conversation = 1", "conversation 1 of the users 1 and 2 is not"),
-        ("INSERT INTO members (user, conversation) VALUES (3, 1)", "conversation 1 of two people has user 3 in it"),
+        ("DELETE FROM conversations WHERE id = -1", "room -1 is incomplete"),
+        ("DELETE FROM rooms WHERE id = -2", "room -2 is incomplete"),
+        ("DELETE FROM members WHERE user = 2 AND conversation = 1", "conversation 1 of the users 1 and 2 does not"),
+        (
+            "INSERT INTO members (user, conversation) VALUES (3, 1)",
+            "conversation 1 of two users has user 3 as a member",
+        ),
         ("UPDATE messages SET sender = 3 WHERE seq = 3", "message 3 is from user 3, who is not in conversation 1"),
         ("UPDATE messages SET re = 2 WHERE seq = 2", "message 2 answers message 2"),
         ("INSERT INTO answers VALUES (5, 4)", "message 4 is the answer to message 5"),
-        ("INSERT INTO answers VALUES (77, 78)", "message 78 is the answer to message 77, which is not there"),
+        ("INSERT INTO answers VALUES (77, 78)", "message 78 is the answer to message 77, which is missing"),
         ("UPDATE messages SET id = x'07' WHERE seq = 2", "the id of message 2 has 1 bytes"),
         ("UPDATE keys SET key = x'07'", 'a key of "Ann" has 1 bytes'),
-        ("UPDATE members SET since = 9 WHERE until = 4", "user 2 left room -1 before they came"),
+        ("UPDATE members SET since = 9 WHERE until = 4", "user 2 left room -1 before they entered it"),
         ("INSERT INTO members (user, conversation, since) VALUES (2, -1, 7)", "user 2 is in conversation -1 2 times"),
         ("UPDATE users SET cursor = 99 WHERE id = 2", 'the read position of "Bob", 99, is beyond'),
     ],
@@ -74,4 +77,4 @@ def test_a_damaged_page_is_found(town: Owner, data: Path) -> None:
     spoil(data, "anyone here?")
     found = findings(data)
     assert found[0].startswith("the file is damaged: ")
-    assert any(one.startswith("this cannot be found out: ") for one in found)
+    assert any(one.startswith("this cannot be checked: ") for one in found)
