@@ -11,12 +11,12 @@ from chatcli.protocol import frames as f
 class State(enum.Enum):
     """How far a connection has come."""
 
-    GREETING = "greeting"  # the client has yet to say who it is
-    PROVING = "proving"  # and has yet to prove it
-    READY = "ready"
+    GREETING = "greeting"  # the client has not sent a hello yet
+    PROVING = "proving"  # it has not proved its key yet
+    READY = "ready"  # it is logged in
     CLOSED = "closed"
 
-    # There is one of each, and they are looked up for every frame: what Enum has is a function in Python.
+    # The members are looked up for every frame, and the hash of Enum is a function in Python.
     __hash__ = object.__hash__
 
 
@@ -91,5 +91,5 @@ FROM_SERVER: Final[Table] = {
 
 
 def after(table: Table, state: State, frame: type) -> State | None:
-    """Return the state that ``frame`` leads to, or None where it is not legal."""
+    """Return the state that ``frame`` leads to, or None if it is not legal."""
     return table[state].get(frame)

@@ -87,7 +87,7 @@ class LineReader:
                 break
         # A paste need not end with a line break. After a text, the beginning of a line may as well be typed ahead.
         command = self._bursts and data.count(b"\n") == 1 and self._is_command(data)
-        if command and (begun := descriptors.begun(0)):
+        if command and (begun := descriptors.read_unfinished_line(0)):
             data += begun + b"\n"
             sys.stdout.write("\n")  # as the terminal would at the end of the line
         return data

@@ -1,1 +1,1 @@
-"""Connections to a server, blocking and on asyncio: know nothing of messages."""
+"""Connections to a server, blocking and on asyncio; they know nothing of conversations."""

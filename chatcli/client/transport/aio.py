@@ -1,4 +1,4 @@
-"""One connection to the server on asyncio."""
+"""A connection to a server on asyncio."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from chatcli.client.transport.dialer import (
     Greeting,
     Race,
     Target,
+    addresses,
     attempts,
     handshake_needed,
-    look_up,
     numeric,
     unreachable,
-    unresolved,
 )
 from chatcli.errors import ChatError, ServerUnreachable
 from chatcli.protocol.address import Address
@@ -35,21 +34,21 @@ if TYPE_CHECKING:
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-_CONNECTING: Final = 10.0  # seconds, the greeting included
+_CONNECTING: Final = 10.0  # seconds, including the login
 _FOR_THE_SENTENCE: Final = 0.1  # seconds of that for the sentence about the addresses that were tried
-_CHUNK: Final = 64 * 1024  # bytes taken at a time: a few hundred messages, a few milliseconds of drawing
+_CHUNK: Final = 64 * 1024  # bytes read at a time: a few hundred messages, which are drawn in a few milliseconds
 _BETWEEN_PINGS: Final = 0.05  # seconds at least
-GOODBYE: Final = 2.0  # seconds for the server to answer ours
+GOODBYE: Final = 2.0  # seconds for the server to answer a goodbye
 
 
 class LinkState(NamedTuple):
-    """How a client is connected; moments are those of the event loop's clock, in seconds.
+    """The state of a client's connection; moments are those of the event loop's clock, in seconds.
 
     Attributes:
-        kind: connected; about to be, as soon as the server answers; or waiting before the next try.
-        until: when the next try begins.
-        round_trip: how long the newest ``pong`` took, in seconds; None where none has come yet.
-        asked: when that ``ping`` was said which is not answered yet; None where none is open.
+        kind: connected, connecting, or waiting before the next attempt.
+        until: the moment of the next attempt.
+        round_trip: the newest round trip in seconds; None if none was measured yet.
+        asked: the moment of the ping without an answer; None if there is none.
     """
 
     kind: Literal["connected", "connecting", "waiting"]
@@ -260,7 +259,7 @@ async def _dial(server: Address, deadline: float, attempt: Attempt) -> Streams:
                 tasks[asyncio.create_task(_try(target, race, handshake), name="dial")] = target
             if race.over or now >= deadline:
                 raise race.failure()
-            until = deadline if race.turn is None else min(deadline, race.turn)
+            until = deadline if race.next_at is None else min(deadline, race.next_at)
             done, _ = await asyncio.wait(tasks, timeout=until - now, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 try:
@@ -285,7 +284,7 @@ async def _try(target: Target, race: Race, attempt: Attempt | None) -> Streams:
         await loop.sock_connect(connection, target.place)
         if attempt is None:
             return await asyncio.open_connection(sock=connection, limit=_CHUNK)
-        race.reached(target, loop.time())
+        race.established(target, loop.time())
         if isinstance(attempt, Greeting):
             await _greet(connection, attempt)
             return await asyncio.open_connection(sock=connection, limit=_CHUNK)
@@ -316,7 +315,7 @@ async def _ready(connection: socket.socket, events: int) -> None:
 
 
 async def _give_up(tasks: Iterable[asyncio.Task[Streams]]) -> None:
-    """End the tries that are still under way; one that has just connected is closed."""
+    """Cancel the attempts that are under way, and close those that have just connected."""
     for task in tasks:
         task.cancel()
     for streams in await asyncio.gather(*tasks, return_exceptions=True):
@@ -325,23 +324,25 @@ async def _give_up(tasks: Iterable[asyncio.Task[Streams]]) -> None:
 
 
 async def _resolve(server: Address, deadline: float) -> Found:
-    """Return the addresses of the server's host; a look-up that takes long is left alone, also at the program's end."""
+    """Return the addresses of the server's host; a slow look-up is abandoned, also when the program ends."""
     try:
         return numeric(server)
     except socket.gaierror:
         pass
+    from chatcli.client.transport.resolver import start_look_up, unresolved
+
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[Found | Exception] = loop.create_future()
 
-    def answered(found: Found | Exception) -> None:
+    def set_answer(found: Found | Exception) -> None:
         if not answer.done():
             answer.set_result(found)
 
     def report(found: Found | Exception) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits for it
-            loop.call_soon_threadsafe(answered, found)
+            loop.call_soon_threadsafe(set_answer, found)
 
-    look_up(server, report)
+    start_look_up(lambda: addresses(server), report)
     try:
         async with asyncio.timeout_at(deadline):
             found = await answer

@@ -1,4 +1,4 @@
-"""Waits for descriptors that somebody has made non-blocking: whoever shares one may do that, and it is so for all."""
+"""Reads and writes descriptors that may be non-blocking, as any process that shares one can make it so for all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import termios
 from collections.abc import Iterator
 from typing import Final
 
-_LOCAL_MODES: Final = 3  # their place among a terminal's attributes
+_LOCAL_MODES: Final = 3  # the index among a terminal's attributes
 
 
 def read(descriptor: int, size: int) -> bytes:
-    """Return what comes next, so many bytes at most; nothing at the end.
+    """Return the next bytes, at most ``size``; none at the end.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the descriptor cannot be read.
     """
     while True:
         try:
@@ -34,24 +34,24 @@ def readable(descriptor: int, seconds: float) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-def begun(descriptor: int) -> bytes:
-    """Return the line that has been begun on a terminal which edits it; what is returned can't be edited any more."""
+def read_unfinished_line(descriptor: int) -> bytes:
+    """Return the unfinished line on a terminal that edits lines itself; it cannot be edited any more."""
     try:
         attributes = termios.tcgetattr(descriptor)
         as_keys = [*attributes]
-        as_keys[_LOCAL_MODES] &= ~termios.ICANON  # in this mode everything counts, not only whole lines
+        as_keys[_LOCAL_MODES] &= ~termios.ICANON  # in this mode not only whole lines can be read
         termios.tcsetattr(descriptor, termios.TCSANOW, as_keys)
         try:
             size = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(struct.calcsize("i"))))[0]
         finally:
             termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
         return os.read(descriptor, size) if size else b""
-    except (OSError, termios.error):  # no terminal, or it has gone away
+    except (OSError, termios.error):  # not a terminal, or it was closed
         return b""
 
 
 def wait(descriptor: int, *, writing: bool) -> None:
-    """Wait until a descriptor can be read or written, or nobody is at its other end any more."""
+    """Wait until a descriptor can be read or written, or its other end is closed."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
     poll.poll()
@@ -59,10 +59,10 @@ def wait(descriptor: int, *, writing: bool) -> None:
 
 @contextlib.contextmanager
 def blocking(descriptor: int) -> Iterator[int]:
-    """Yield a descriptor to write to for a program that expects a blocking one: the same, where it is one.
+    """Yield a blocking descriptor for writing, for a program that expects one: the same descriptor if it is blocking.
 
-    It is opened anew: to change it would change it for everybody who shares it. What cannot be opened, as a socket,
-    stays as it is.
+    It is opened again, as changing it would change it for all processes that share it. A descriptor that cannot be
+    opened again, such as a socket, is yielded as it is.
     """
     opened = None
     if not os.get_blocking(descriptor):

@@ -1,6 +1,6 @@
-"""Reaches a server at one of the addresses of its host, so that none that is silent holds up the others (RFC 8305).
+"""Connects to the first address of a host that answers, so that silent ones do not hold up the others (RFC 8305).
 
-The order of turns, :class:`Race`, does no I/O: it serves the blocking dialler here and the one on asyncio.
+The order of attempts, :class:`Race`, does no I/O: it serves the blocking dialler here and the one on asyncio.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import os
 import selectors
 import socket
 import time
-from collections.abc import Callable, Sequence
-from threading import Thread
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
@@ -26,20 +25,19 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Hello
 
 
-CONNECTING: Final = 0.25  # seconds for an address to answer before the next one gets its turn (RFC 8305, section 8)
-GREETING: Final = 0.75  # seconds for TLS or a first word on a connection that stands, likewise
-_AT_LEAST: Final = 0.001  # seconds: with none, a socket waits for ever
+CONNECTING: Final = 0.25  # seconds for an address to answer before the next one is tried (RFC 8305, section 8)
+GREETING: Final = 0.75  # seconds for the handshake on an established connection, likewise
+_AT_LEAST: Final = 0.001  # seconds: zero would mean to wait for ever
 _MOST: Final = 16  # addresses of one host that are tried
-_FIRST: Final = b"{"  # with which all begins that a server says
+_FIRST: Final = b"{"  # the first byte of everything that a server sends
 _UNDER_WAY: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
-_UNKNOWN: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
-#: What ``getaddrinfo`` returns.
+#: The addresses of a host, as ``getaddrinfo`` returns them.
 Found = Sequence[tuple[int, int, int, str, tuple[Any, ...]]]
 
 
 class Target(NamedTuple):
-    """One address of a host, as sockets take it."""
+    """One address of a host, in the form for a socket."""
 
     family: int
     place: tuple[Any, ...]
@@ -49,14 +47,14 @@ class Target(NamedTuple):
 
 
 class Handshake(Protocol):
-    """The first words on a connection that stands: TLS, or a greeting."""
+    """A handshake on an established connection: of TLS, or a greeting."""
 
     @property
     def connection(self) -> socket.socket:
-        """What to speak through once it is done."""
+        """The connection to use once the handshake is done."""
 
     def advance(self) -> int:
-        """Go on as far as that is possible; return the events to wait for, or 0 once it is done."""
+        """Continue as far as possible; return the events to wait for, or 0 once the handshake is done."""
 
 
 #: One way to open a connection: plain, or in TLS with certain checks.
@@ -68,7 +66,7 @@ class HungUp(ServerUnreachable):
 
 
 class _Foreign(OSError):
-    """What answers does not speak our protocol."""
+    """Another service answers."""
 
 
 class Greeting:
@@ -98,7 +96,7 @@ class Greeting:
         return _Greeted(plain, self._hello)
 
     def is_final(self, _error: OSError, /) -> bool:
-        """Return False: what hangs up or is another service says nothing about the other addresses."""
+        """Return False: another service, or a closed connection, says nothing about the other addresses."""
         return False
 
     def failure(self, error: Exception) -> ChatError | None:
@@ -117,14 +115,14 @@ class Greeting:
 
 
 class _Greeted:
-    """A greeting on one connection: done once the first byte of an answer is there, which stays unread."""
+    """A greeting on one connection: done with the first byte of an answer, which stays unread."""
 
     def __init__(self, connection: socket.socket, hello: bytes) -> None:
         self.connection = connection
         self._hello = hello
 
     def advance(self) -> int:
-        """Go on as far as that is possible; return the events to wait for, or 0 once it is done.
+        """Continue as far as possible; return the events to wait for, or 0 once the handshake is done.
 
         Raises:
             OSError: it has failed.
@@ -145,7 +143,7 @@ class _Greeted:
 
 
 def attempts(login: Login, hello: Hello | None) -> Sequence[Attempt]:
-    """Return the attempts to make in order, each on a connection of its own; the next one after an ``OSError``.
+    """Return the attempts to make in order, each on a connection of its own; after an ``OSError`` the next one.
 
     Args:
         login: the server, and which servers to trust.
@@ -162,61 +160,61 @@ def attempts(login: Login, hello: Hello | None) -> Sequence[Attempt]:
 
 
 def handshake_needed(found: Found, attempt: Attempt) -> Attempt | None:
-    """Return the attempt if it needs a handshake before it has won: a greeting does only with several addresses."""
-    if isinstance(attempt, Greeting) and (len(_in_turns(found)) == 1 or not attempt.is_possible):
+    """Return the attempt if it has a handshake that must succeed: a greeting has one only with several addresses."""
+    if isinstance(attempt, Greeting) and (len(_interleaved(found)) == 1 or not attempt.is_possible):
         return None
     return attempt
 
 
 class Race:
-    """Whose turn it is among the addresses of a server, and what became of each.
+    """The order in which the addresses of a server are tried, and what became of each.
 
     Args:
-        server: as it is addressed.
-        found: its addresses.
+        server: the server's address, as given.
+        found: the addresses of its host.
         attempt: explains failures of handshakes; None if there are none.
     """
 
     def __init__(self, server: Address, found: Found, attempt: Attempt | None = None) -> None:
         self._server = server
         self._attempt = attempt
-        self._coming = _in_turns(found)
-        self._running: dict[Target, bool] = {}  # whether the connection stands
+        self._waiting = _interleaved(found)
+        self._running: dict[Target, bool] = {}  # whether the connection is established
         self._failed: list[tuple[Target, OSError]] = []
-        self._turn = 0.0
+        self._next_at = 0.0
 
     def due(self, now: float) -> Target | None:
-        """Return the address whose turn it is, once."""
-        if not self._coming or (self._running and now < self._turn):
+        """Return the address to try now, if there is one; each is returned once."""
+        if not self._waiting or (self._running and now < self._next_at):
             return None
-        target = self._coming.pop(0)
+        target = self._waiting.pop(0)
         self._running[target] = False
-        self._turn = now + CONNECTING
+        self._next_at = now + CONNECTING
         return target
 
     @property
-    def turn(self) -> float | None:
-        """When the next address gets its turn, if there is one."""
-        return self._turn if self._coming else None
+    def next_at(self) -> float | None:
+        """The moment to try the next address; None if there is no other."""
+        return self._next_at if self._waiting else None
 
     @property
     def over(self) -> bool:
         """Whether every address has failed."""
-        return not self._coming and not self._running
+        return not self._waiting and not self._running
 
-    def reached(self, target: Target, now: float) -> None:
-        """Note that a connection stands, and that its first words begin."""
+    def established(self, target: Target, now: float) -> None:
+        """Record that a connection is established, and its handshake starts."""
         self._running[target] = True
-        self._turn = now + GREETING
+        self._next_at = now + GREETING
 
     def failed(self, target: Target, error: OSError) -> None:
-        """Note why an address cannot be used; the next one gets its turn at once."""
+        """Record the failure of an address; the next one is tried at once."""
         self._running.pop(target, None)
         self._failed.append((target, error))
-        self._turn = 0.0
+        self._next_at = 0.0
 
     def failure(self) -> ChatError:
-        """Return why there is no connection; what was under way has not answered in time."""
+        """Return the exception that says why there is no connection. Unfinished attempts count as too slow."""
         errors = [error for _, error in self._failed]
         if self._attempt is not None and not self._running:
             for error in reversed(errors):
@@ -227,20 +225,20 @@ class Race:
         return ServerUnreachable(unreachable(self._server, error, self._tried()))
 
     def _tried(self) -> str:
-        """Return each address and what it did, where that says more than the address of the server."""
+        """Return the addresses and their failures; empty if that would say no more than the server's address."""
         tried = [(str(target), _reason(error)) for target, error in self._failed]
         tried += [
-            (str(target), "connected, but does not speak" if stands else "does not answer")
-            for target, stands in self._running.items()
+            (str(target), "connected, but does not speak" if is_established else "does not answer")
+            for target, is_established in self._running.items()
         ]
-        tried += [(str(target), "no time was left") for target in self._coming]
+        tried += [(str(target), "no time was left") for target in self._waiting]
         if [address for address, _ in tried] == [self._server.host]:
             return ""
         return ", ".join(f"{address}: {why}" for address, why in tried)
 
 
-def _in_turns(found: Found) -> list[Target]:
-    """Return the addresses, the families by turns, so that one of them which leads nowhere costs one turn."""
+def _interleaved(found: Found) -> list[Target]:
+    """Return the addresses with their families alternating, so that a family without a route costs one attempt."""
     targets = list(dict.fromkeys(Target(family, place) for family, _, _, _, place in found))[:_MOST]
     first = [target for target in targets if target.family == targets[0].family]
     others = [target for target in targets if target.family != targets[0].family]
@@ -286,7 +284,7 @@ def dial(server: Address, deadline: float, attempt: Attempt) -> socket.socket:
 
 
 class _Candidate:
-    """An address that is being tried."""
+    """An address that is being tried, and its connection."""
 
     def __init__(self, target: Target, connection: socket.socket) -> None:
         self.target = target
@@ -301,7 +299,7 @@ def _run(race: Race, selector: selectors.BaseSelector, deadline: float, attempt:
             _start(race, selector, target)
         if race.over or now >= deadline:
             raise race.failure()
-        until = deadline if race.turn is None else min(deadline, race.turn)
+        until = deadline if race.next_at is None else min(deadline, race.next_at)
         for key, _ in selector.select(max(0.0, until - now)):
             candidate: _Candidate = key.data
             try:
@@ -317,7 +315,7 @@ def _run(race: Race, selector: selectors.BaseSelector, deadline: float, attempt:
 def _start(race: Race, selector: selectors.BaseSelector, target: Target) -> None:
     try:
         connection = socket.socket(target.family, socket.SOCK_STREAM)
-    except OSError as error:  # this machine does not have that family
+    except OSError as error:  # this machine has no addresses of that family
         race.failed(target, error)
         return
     connection.setblocking(False)
@@ -340,7 +338,7 @@ def _advance(race: Race, selector: selectors.BaseSelector, candidate: _Candidate
             raise OSError(number, os.strerror(number))
         if attempt is None:
             return True
-        race.reached(candidate.target, time.monotonic())
+        race.established(candidate.target, time.monotonic())
         selector.unregister(candidate.socket)
         candidate.handshake = attempt.start(candidate.socket)
         candidate.socket = candidate.handshake.connection
@@ -352,7 +350,7 @@ def _advance(race: Race, selector: selectors.BaseSelector, candidate: _Candidate
 
 
 def _drop(selector: selectors.BaseSelector, candidate: _Candidate) -> None:
-    with contextlib.suppress(KeyError, ValueError):  # TLS failed before it began
+    with contextlib.suppress(KeyError, ValueError):  # TLS failed before its socket was registered
         selector.unregister(candidate.socket)
     candidate.socket.close()
 
@@ -361,85 +359,50 @@ def resolve(server: Address, deadline: float) -> Found:
     """Return the addresses of the server's host.
 
     Raises:
-        ServerUnreachable: there are none, or nobody knows in time.
+        ServerUnreachable: there are none, or nobody knows them in time.
     """
     try:
         return numeric(server)
     except socket.gaierror:
-        pass
-    answers: list[Found | Exception] = []
-    thread = look_up(server, answers.append)
-    thread.join(max(0.0, deadline - time.monotonic()))
-    answer: Found | Exception = answers[0] if answers else TimeoutError()
-    if isinstance(answer, Exception):
-        raise ServerUnreachable(unresolved(server, answer))
-    return answer
+        from chatcli.client.transport.resolver import look_up
 
-
-def look_up(server: Address, told: Callable[[Found | Exception], object]) -> Thread:
-    """Have the system look a name up, in a thread that nobody has to wait for: it may take minutes.
-
-    Args:
-        server: where the name is.
-        told: called in that thread with what was found.
-    """
-
-    def run() -> None:
-        try:
-            found: Found | Exception = _found(server)
-        except (OSError, UnicodeError) as error:
-            found = error
-        told(found)
-
-    thread = Thread(target=run, name="look-up", daemon=True)
-    thread.start()
-    return thread
+        return look_up(server, lambda: addresses(server), deadline)
 
 
 def numeric(server: Address) -> Found:
-    """Return the address that a host is, where it is one and no name.
+    """Return the address that a host is, if it is one and not a name.
 
     Raises:
         socket.gaierror: it is a name.
     """
-    return _found(server, socket.AI_NUMERICHOST)
+    return addresses(server, socket.AI_NUMERICHOST)
 
 
-def _found(server: Address, flags: int = 0) -> Found:
-    # Bytes are looked up as they are; for a string, the tables of international names are loaded: 2 ms of a `send`.
+def addresses(server: Address, flags: int = 0) -> Found:
+    """Return the addresses of the server's host, which may take minutes.
+
+    Raises:
+        OSError, UnicodeError: there are none.
+    """
+    # Bytes are looked up as they are. For a string, the tables of international names are loaded: 2 ms of a `send`.
     host = server.host.encode() if server.host.isascii() else server.host
     return socket.getaddrinfo(host, server.port, type=socket.SOCK_STREAM, flags=flags)
 
 
-def unresolved(server: Address, error: Exception) -> str:
-    """Say why a name has no address, and what to do about it."""
-    if isinstance(error, TimeoutError):
-        return f'Nobody says in time which address "{server.host}" has: check the network, or give its IP address.'
-    if isinstance(error, UnicodeError) or getattr(error, "errno", None) in _UNKNOWN:
-        return f'There is no host called "{server.host}": check the spelling, or give its IP address with --server.'
-    if getattr(error, "errno", None) == socket.EAI_AGAIN:
-        return (
-            f'The name "{server.host}" cannot be looked up at the moment: check the network and the spelling, or give '
-            "its IP address with --server."
-        )
-    reason = getattr(error, "strerror", None) or error
-    return f'The name "{server.host}" cannot be looked up ({reason}): give its IP address with --server.'
-
-
 def unreachable(server: Address, error: Exception, tried: str = "") -> str:
-    """Say why there is no connection to the server, and what to do about it.
+    """Return a sentence that says why there is no connection to the server, and what to do about it.
 
     Args:
-        server: as it is addressed.
+        server: the server's address.
         error: what went wrong.
-        tried: the addresses that were tried and what became of each, if there is more to say than one word.
+        tried: the addresses that were tried and what became of each; empty if that says no more than ``error``.
     """
-    told = f" ({tried})" if tried else ""
+    details = f" ({tried})" if tried else ""
     if isinstance(error, ConnectionRefusedError):
         port = "" if server.port == DEFAULT_PORT else f" --port {server.port}"
         start = f'start one with "chatcli serve{port}"'
-        return f"No server answers at {server}{told}: {start}, or say where it is with --server."
+        return f"No server answers at {server}{details}: {start}, or say where it is with --server."
     if isinstance(error, TimeoutError):
-        return f"{server} does not answer{told}: check the address, the network, and that no firewall is in between."
+        return f"{server} does not answer{details}: check the address, the network, and that no firewall is in between."
     reason = tried or (error.strerror if isinstance(error, OSError) and error.strerror else str(error))
     return f"Cannot connect to {server} ({reason}): check the address and the network."

@@ -1,6 +1,6 @@
-"""TLS at the client's end: how to try a server, what it has shown, and what to say of it where it is not good.
+"""TLS at the client's end: attempts to connect, the channel of a connection, and sentences about bad certificates.
 
-Imported only for servers that are spoken to in TLS.
+Imported only for servers that are contacted in TLS.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _HUNG_UP: Final = (
     ssl.SSLEOFError,
     ssl.SSLZeroReturnError,
 )
-# What OpenSSL says of a certificate (X509_V_ERR_…, x509_vfy.h). No authority that is known: pinning decides.
+# OpenSSL's errors of certificates (X509_V_ERR_…, x509_vfy.h). Without a known authority the key decides.
 _NO_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
 _OTHER_NAME: Final = frozenset({62, 64})  # of a host, or an IP address
 _WEAK: Final = "is too weak ({why}): its operator must get a stronger one."
 _FAULTS: Final = {
-    9: "is vouched for by one that is not valid yet: its operator must put the chain behind it right.",
-    10: "is vouched for by one that has expired: its operator must renew the chain behind it.",
+    9: "is vouched for by one that is not valid yet: its operator must put its chain right.",
+    10: "is vouched for by one that has expired: its operator must renew its chain.",
     23: "was revoked by its authority: its operator must get another one.",
     66: _WEAK,  # its key
     67: _WEAK,  # its authority's
@@ -97,17 +97,17 @@ class TlsAttempt:
 
 
 class Handshake:
-    """TLS on one connection.
+    """The handshake on one connection.
 
     Attributes:
-        connection: what to speak through once it is done.
+        connection: the connection to use once the handshake is done.
     """
 
     def __init__(self, connection: ssl.SSLSocket) -> None:
         self.connection = connection
 
     def advance(self) -> int:
-        """Go on as far as that is possible; return the events to wait for, or 0 once it is done.
+        """Continue as far as possible; return the events to wait for, or 0 once the handshake is done.
 
         Raises:
             OSError: it has failed.
@@ -140,7 +140,7 @@ def _by_authority() -> ssl.SSLContext:
 
 
 def _by_key() -> ssl.SSLContext:
-    """Return a context that takes any certificate: what counts is the key, which :meth:`Trust.check` compares."""
+    """Return a context that accepts any certificate: only its key counts, which :meth:`Trust.check` compares."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
@@ -149,10 +149,10 @@ def _by_key() -> ssl.SSLContext:
 
 
 def shown(server: Address, connection: Connection) -> Channel:
-    """Return what the server has shown in the handshake.
+    """Return the channel of a connection, by the certificate that the server has shown.
 
     Raises:
-        ProtocolError: its certificate is not one.
+        ProtocolError: the certificate cannot be read.
     """
     der = _der(connection)
     return Channel(_key(_certificate(server, der)), hashlib.sha256(der).digest())
@@ -161,12 +161,11 @@ def shown(server: Address, connection: Connection) -> Channel:
 def doubt_sentence(server: Address, connection: Connection, error: OSError | None) -> str:
     """Return the reason why no authority vouches for the server, for a person who is asked; empty if one does.
 
-    A certificate that the server has made itself says nothing, and its key is all that counts. One that an authority
-    has issued says until when it is good, and for which names: where that is over, or another name is meant, nobody is
-    to be asked to trust it all the same.
+    A self-signed certificate says nothing: only its key counts. One from an authority says until when it is valid, and
+    for which names: if it has expired, or is for other names, nobody is asked to trust it all the same.
 
     Raises:
-        ServerNotTrusted: an authority's certificate is shown that is not good here.
+        ServerNotTrusted: the certificate is from an authority, and not valid here.
     """
     if not isinstance(error, ssl.SSLCertVerificationError):
         return ""
@@ -186,7 +185,7 @@ def doubt_sentence(server: Address, connection: Connection, error: OSError | Non
 
 
 def _fault(server: Address, certificate: x509.Certificate, code: int, message: str) -> str:
-    """Return what is wrong with a certificate that an authority has issued, and the remedy; nothing if it is good."""
+    """Return the fault of an authority's certificate, as the rest of a sentence; empty if it is valid."""
     now = datetime.now(UTC)
     host = server.host.partition("%")[0]
     if now > certificate.not_valid_after_utc:
@@ -215,7 +214,7 @@ def _names(certificate: x509.Certificate) -> list[str]:
 
 
 def _is_for(name: str, host: str) -> bool:
-    """Return whether a certificate's name is that of a host (RFC 9525, section 6)."""
+    """Return whether a name in a certificate matches a host (RFC 9525, section 6)."""
     try:
         return ipaddress.ip_address(name) == ipaddress.ip_address(host)
     except ValueError:

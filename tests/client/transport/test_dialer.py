@@ -236,7 +236,7 @@ def test_the_families_take_turns() -> None:
     while (target := race.due(now)) is not None:
         order.append(str(target))
         assert race.due(now) is None, "not before its turn"
-        now = race.turn or now
+        now = race.next_at or now
     assert order == ["2001:db8::0", "10.0.0.1", "2001:db8::1", "10.0.0.2", "2001:db8::2"]
 
 
@@ -245,9 +245,9 @@ def test_the_next_turn_is_within_a_second_and_at_once_after_a_failure() -> None:
     race = Race(Address(NAME, 1), [address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.3")])
     first = race.due(100.0)
     assert first is not None
-    race.reached(first, 100.2)
-    assert race.turn is not None
-    assert 100.2 < race.turn < 101
+    race.established(first, 100.2)
+    assert race.next_at is not None
+    assert 100.2 < race.next_at < 101
     assert race.due(100.3) is None
     race.failed(first, ConnectionRefusedError())
     second = race.due(100.3)
@@ -260,7 +260,7 @@ def test_what_was_not_answered_in_time_is_told(names: Names) -> None:
     first, second = race.due(0.0), race.due(1.0)
     assert first is not None
     assert second is not None
-    race.reached(second, 1.0)
+    race.established(second, 1.0)
     assert str(race.failure()).startswith(
         f"{NAME}:1 does not answer (10.0.0.1: does not answer, 10.0.0.2: connected, but does not speak, "
         "10.0.0.3: no time was left): check"
