@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from chatcli.client.chat.contacts import Contacts
 
 HISTORY_PAGE: Final = 20  # messages, unless the user says how many
-_NEAR: Final = 100  # people whom ``who`` names
+_NAMED: Final = 100  # people in the answer to ``who``
 
-#: Commands that are about a room, with what they ask for.
+#: Moderation commands in a room.
 _IN_ROOMS: Final[dict[str, f.Operation]] = {
     "invite": "invite",
     "uninvite": "uninvite",
     "owner": "own",
     "disown": "disown",
 }
-#: Commands that are about the server where no room is named.
+#: Moderation commands in a room, or on the whole server.
 _ANYWHERE: Final[dict[str, f.Operation]] = {
     "kick": "kick",
     "ban": "ban",
@@ -42,25 +42,25 @@ _LIMIT: Final = re.compile(r"(?:--(in|from)[=\s]\s*|(in|from):)(.+)", re.IGNOREC
 
 
 def frame_for(word: str, argument: str, current: str = "") -> f.ClientFrame:
-    """Return what to ask the server; ``n`` is yet to be given.
+    """Return the request of a command, still without its number.
+
+    ``topic`` without a text asks for the room, of which the topic is a part. So does ``leave`` without a room, as a
+    private room is not left unnamed.
 
     Args:
         word: the command.
-        argument: what stands behind it.
-        current: the conversation that is open, which is meant where none is named; empty if there is none.
-
-    ``topic`` without a text asks for the room: that says what it is about. So does ``leave`` without a room, for it
-    depends on what the room is whether it is left.
+        argument: its argument.
+        current: the open conversation, which is meant if none is named; empty if there is none.
 
     Raises:
-        InputError: the command lacks something, or takes it in another form; the sentence says what to write.
+        InputError: the argument is missing or has another form; the sentence says what to write.
     """
     return _FRAMES[word](word, argument, current)
 
 
 def _who(word: str, argument: str, _: str) -> f.Who:
     room = _only_room(word, argument)
-    return f.Who(room, limit=0 if room else _NEAR)
+    return f.Who(room, limit=0 if room else _NAMED)
 
 
 def _leave(word: str, argument: str, current: str) -> f.Leave | f.Rooms:
@@ -97,14 +97,14 @@ def _join(_: str, argument: str, __: str) -> f.Join:
 
 
 def _with_sign(word: str, words: list[str]) -> str:
-    """Return how to write the command; whoever has only forgotten the sign of a room gets to know that."""
+    """Return a sentence that shows how to write the command, or that a room's name lacks its sign."""
     if len(words) == 1 and not words[0].startswith((ROOM_SIGN, "-")):
         return f'The name of a room begins with {ROOM_SIGN}: write "/{word} {ROOM_SIGN}{words[0]}".'
     return usage(word)
 
 
 def _only_room(word: str, argument: str) -> str:
-    """Return the room, or nothing where nothing was written."""
+    """Return the argument after a check that it is a room; empty if there is none."""
     if argument and (" " in argument or not is_room(argument)):
         raise InputError(_with_sign(word, argument.split()))
     return argument
@@ -118,13 +118,13 @@ def _one_word(word: str, argument: str) -> str:
 
 def _history(_: str, argument: str, current: str) -> f.History:
     words = [word for word in argument.split() if word not in ("-n", "--limit")]
-    # A name may be made of digits; whoever has such a one is meant by "history 42 20".
+    # A name may consist of digits: "history 42 20" means the user called 42.
     number = words.pop() if words and words[-1].isdecimal() else str(HISTORY_PAGE)
     if len(words) > 1:
         raise InputError(usage("history"))
     limit = int(number[:9])
     if not 0 < limit <= f.MAX_PAGE:
-        raise InputError(f"{f.MAX_PAGE} messages at most are shown at once: write a number from 1 on.")
+        raise InputError(f"Write a number of messages from 1 to {f.MAX_PAGE}.")
     return f.History(words[0] if words else _conversation("history", current), limit=limit)
 
 
@@ -183,7 +183,7 @@ def _conversation(word: str, current: str) -> str:
 def _this_room(word: str, current: str) -> str:
     if not is_room(current):
         example = f"bob {ROOM_SIGN}ops" if word in _IN_ROOMS else f"{ROOM_SIGN}ops"
-        raise InputError(f'The open conversation is no room: write which one, as in "/{word} {example}".')
+        raise InputError(f'The open conversation is not a room: write which one, as in "/{word} {example}".')
     return current
 
 

@@ -1,4 +1,4 @@
-"""How rooms, people and what happens to them are put into words."""
+"""The sentences that the interactive client shows about rooms, people and moderation."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from chatcli.protocol.durations import duration_text
 from chatcli.protocol.names import is_room
 from chatcli.protocol.text import printable_line
 
-_NAMED: Final = 5  # people who come or go at once and are named
+_NAMED: Final = 5  # people in a list, before the others are only counted
 
-#: What happened: to someone else, to oneself.
+#: Events in rooms: about someone else, about the user.
 _HAPPENED: Final[dict[f.Happening, tuple[str, str]]] = {
     "joined": ("{user} joined {room}", "You are in {room}"),
     "left": ("{user} left {room}", "You are no longer in {room}"),
     "topic": ("{by} set the topic of {room}: {text}", "{by} set the topic of {room}: {text}"),
-    "kicked": ("{by} has sent {user} away from {room}{reason}", "{by} has sent you away from {room}{reason}"),
-    "banned": ("{by} keeps {user} out of {room}{reason}", "{by} keeps you out of {room}{reason}"),
+    "kicked": ("{by} has removed {user} from {room}{reason}", "{by} has removed you from {room}{reason}"),
+    "banned": ("{by} has banned {user} from {room}{reason}", "{by} has banned you from {room}{reason}"),
     "unbanned": ("{by} lets {user} into {room} again", "{by} lets you into {room} again: /join {room}"),
     "muted": ("{by} has muted {user} in {room}{reason}", "{by} has muted you in {room}{reason}"),
     "unmuted": ("{by} lets {user} write in {room} again", "{by} lets you write in {room} again"),
@@ -29,13 +29,13 @@ _HAPPENED: Final[dict[f.Happening, tuple[str, str]]] = {
     "owner": ("{user} is an owner of {room} now", "You are an owner of {room} now"),
     "disowned": ("{user} is no longer an owner of {room}", "You are no longer an owner of {room}"),
 }
-_NO_TOPIC: Final = ("{by} took the topic of {room} away",) * 2
+_NO_TOPIC: Final = ("{by} removed the topic of {room}",) * 2
 #: A moderation action that was carried out: in a room, on the whole server.
 _MODERATED: Final[dict[f.Operation, tuple[str, str]]] = {
     "invite": ("{to} is invited to {room}", ""),
-    "uninvite": ("{to} is invited to {room} no longer", ""),
+    "uninvite": ("{to} is no longer invited to {room}", ""),
     "own": ("{to} owns {room}, too", ""),
-    "disown": ("{to} owns {room} no longer", ""),
+    "disown": ("{to} no longer owns {room}", ""),
     "kick": ("{to} is out of {room}", "{to} was sent away"),
     "ban": ("{to} is banned from {room} for {length}", "{to} is banned from this server for {length}"),
     "unban": ("{to} may come back to {room}", "{to} may come back"),
@@ -45,7 +45,7 @@ _MODERATED: Final[dict[f.Operation, tuple[str, str]]] = {
 
 
 def happened(frames: list[f.Happened], user: str) -> str:
-    """Return what happened in a room, or to the user; the same to each of several people."""
+    """Return the sentence for an event in a room, or the same event of several people."""
     frame = frames[0]
     others, own = _HAPPENED[frame.what] if frame.what != "topic" or frame.text else _NO_TOPIC
     text = printable_line(frame.text)
@@ -59,16 +59,16 @@ def happened(frames: list[f.Happened], user: str) -> str:
 
 
 def entered(room: f.RoomInfo, user: str) -> str:
-    """Return what someone gets to know who has entered the room."""
+    """Return the sentence for a room that the user has entered."""
     topic = f", topic: {printable_line(room.topic)}" if room.topic else ""
-    # Whoever has misspelt the name of a room has made one, and is to notice.
+    # A user who has misspelt a name has created a room, and is to notice.
     alone = room.members == 1 and room.owners == [user]
     who = "nobody else is" if alone else f"{_people(room.members)}{_owned(room, user)}"
     return f"You are in {printable_line(room.name)} ({room.kind}, {who}{topic})"
 
 
 def room_line(room: f.RoomInfo, user: str) -> str:
-    """Return the room as one line of a list."""
+    """Return the line of a room in a list."""
     place = ", you are in it" if room.joined else ", you are invited" if room.invited else ""
     topic = f"  {printable_line(room.topic)}" if room.topic else ""
     return f"{printable_line(room.name)} ({room.kind}, {_people(room.members)}{_owned(room, user)}{place}){topic}"
@@ -81,13 +81,13 @@ def _owned(room: f.RoomInfo, user: str) -> str:
 
 
 def topic(room: f.RoomInfo) -> str:
-    """Return what the room is about."""
+    """Return the sentence for the topic of a room."""
     name = printable_line(room.name)
     return f"Topic of {name}: {printable_line(room.topic)}" if room.topic else f"{name} has no topic"
 
 
 def people(frame: f.People, user: str, today: datetime.date) -> str:
-    """Return who is here, or who belongs to a room."""
+    """Return the line that lists the people who are here, or the members of a room."""
     names = [_person(person, user, today) for person in frame.people]
     left_out = frame.count - len(names)
     more = f" and {left_out:,} more" if left_out > 0 else ""
@@ -104,35 +104,35 @@ def _person(person: f.Person, user: str, today: datetime.date) -> str:
 
 
 def invited(room: str) -> str:
-    """Return how to make use of an invitation."""
+    """Return the sentence for an invitation."""
     return f"You are invited to {printable_line(room)}: /join {printable_line(room)}"
 
 
 def seen(frame: f.ReceiptList, said: list[Snippet], user: str, today: datetime.date) -> list[str]:
-    """Return who has seen what the user said, those together who have seen as much.
+    """Return a line for each group of people who have seen the same of the user's messages.
 
     Args:
-        frame: up to where they have seen it.
-        said: what the user said, the oldest first.
-        user: who asks.
-        today: times of other days carry their date.
+        frame: the places in the log up to which people have seen messages.
+        said: the user's messages, the oldest first.
+        user: the user.
+        today: the reader's day; times of other days carry their date.
     """
     in_room, to = is_room(frame.to), printable_line(frame.to)
     if not said:
-        return [f"You have said nothing {'in' if in_room else 'to'} {to} of late"]
+        return [f"You have said nothing {'in' if in_room else 'to'} {to} recently"]
     others = [one for one in frame.people if one.user != user]
     if not others:
-        return [f"Nobody else is in {to}" if in_room else f"{to} does not tell what they see"]
+        return [f"Nobody else is in {to}" if in_room else f"{to} gives no receipts"]
     groups: dict[str, list[str]] = {}
     unknown = []
     for one in others:
-        if in_room and one.seq == 0:  # who came later has nothing to see, and is not to look like one who lags behind
+        if in_room and one.seq == 0:  # a new member has nothing to see, and must not look like one who lags behind
             unknown.append(printable_line(one.user))
         else:
             what = _how_much(one.seq, said, f" in {to}" if in_room else "", today)
             groups.setdefault(what, []).append(printable_line(one.user))
     lines = [f"{_and(names)} {'has' if len(names) == 1 else 'have'} {what}" for what, names in groups.items()]
-    return [*lines, *([f"nothing known of {_and(unknown)}"] if unknown else [])]
+    return [*lines, *([f"nothing is known about {_and(unknown)}"] if unknown else [])]
 
 
 def _how_much(seq: int, said: list[Snippet], where: str, today: datetime.date) -> str:
@@ -141,11 +141,11 @@ def _how_much(seq: int, said: list[Snippet], where: str, today: datetime.date) -
         return f"seen everything you said{where}"
     if shown:
         return f'seen up to {when(shown[-1].at, today)} "{shown[-1].start}"{where}'
-    return f"yet to see what you said{where}" if where else "seen nothing yet of what you said"
+    return f"yet to see what you said{where}" if where else "not seen what you said"
 
 
 def done(frame: f.ClientFrame) -> str:
-    """Return what is so now that the server has done what it was asked."""
+    """Return the sentence for a request that the server has carried out."""
     match frame:
         case f.Leave(room):
             return f"You have left {printable_line(room)}"
@@ -180,7 +180,7 @@ def moderation_hint(frame: f.Operate, room: str) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Return names in a row, the first few of many."""
+    """Return names in one line; of many, the first few and the number of the others."""
     names = [printable_line(name) for name in names]
     if len(names) > _NAMED:
         return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
@@ -188,7 +188,7 @@ def listed(names: list[str]) -> str:
 
 
 def messages(count: int) -> str:
-    """Return so many messages in words."""
+    """Return a number of messages in words."""
     return "1 message" if count == 1 else f"{count:,} messages"
 
 

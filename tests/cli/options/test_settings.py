@@ -249,9 +249,9 @@ def test_switches_can_be_turned_off_again(server: ThreadServer, home: Path) -> N
     lines = b"/receipts alice\n/receipts cid\n/receipts dan\n"
     done = chatcli("join", "--user", "bob", stdin=lines, XDG_CONFIG_HOME=str(home))
     assert sorted(done.stdout.splitlines()) == [
-        "alice has seen nothing yet of what you said",
+        "alice has not seen what you said",
         "cid has seen everything you said",
-        "dan has seen nothing yet of what you said",
+        "dan has not seen what you said",
     ]
 
 

@@ -133,17 +133,17 @@ def test_invitations_are_told_once() -> None:
         (f.Happened("#ops", "joined", "bob"), "bob joined #ops"),
         (f.Happened("#ops", "left", "bob"), "bob left #ops"),
         (f.Happened("#ops", "topic", by="bob", text="Deploys"), "bob set the topic of #ops: Deploys"),
-        (f.Happened("#ops", "topic", by="bob"), "bob took the topic of #ops away"),
-        (f.Happened("#ops", "kicked", "alice", "bob", "too loud"), "bob has sent you away from #ops (too loud)"),
-        (f.Happened("#ops", "kicked", "cid", "bob"), "bob has sent cid away from #ops"),
-        (f.Happened("#ops", "banned", "alice", "bob"), "bob keeps you out of #ops"),
+        (f.Happened("#ops", "topic", by="bob"), "bob removed the topic of #ops"),
+        (f.Happened("#ops", "kicked", "alice", "bob", "too loud"), "bob has removed you from #ops (too loud)"),
+        (f.Happened("#ops", "kicked", "cid", "bob"), "bob has removed cid from #ops"),
+        (f.Happened("#ops", "banned", "alice", "bob"), "bob has banned you from #ops"),
         (f.Happened("#ops", "unbanned", "alice", "bob"), "bob lets you into #ops again: /join #ops"),
         (f.Happened("#ops", "muted", "cid", "bob", "spam"), "bob has muted cid in #ops (spam)"),
         (f.Happened("#ops", "unmuted", "alice", "bob"), "bob lets you write in #ops again"),
         (f.Happened("#plans", "uninvited", "alice", "bob"), "bob has taken back your invitation to #plans"),
         (f.Happened("#ops", "owner", "alice", "bob"), "You are an owner of #ops now"),
         (f.Happened("#ops", "disowned", "cid", "bob"), "cid is no longer an owner of #ops"),
-        (f.Happened("#ops", "kicked", "cid", "b\x1bb", "\x1b[2J\n"), "b␛b has sent cid away from #ops (␛[2J␤)"),
+        (f.Happened("#ops", "kicked", "cid", "b\x1bb", "\x1b[2J\n"), "b␛b has removed cid from #ops (␛[2J␤)"),
     ],
 )
 def test_what_happens_in_a_room_is_told(chat: Dialogue, frame: f.Happened, sentence: str) -> None:
@@ -266,9 +266,9 @@ def test_a_private_room_is_left_by_its_name(chat: Dialogue) -> None:
     ("line", "sentence"),
     [
         ("/invite bob #ops", "bob is invited to #ops"),
-        ("/uninvite bob #ops", "bob is invited to #ops no longer"),
+        ("/uninvite bob #ops", "bob is no longer invited to #ops"),
         ("/owner bob #ops", "bob owns #ops, too"),
-        ("/disown bob #ops", "bob owns #ops no longer"),
+        ("/disown bob #ops", "bob no longer owns #ops"),
         ("/kick bob #OPS", "bob is out of #ops"),
         ("/ban #ops bob", "bob is banned from #ops for ever"),
         ("/ban bob #ops 2d spam", "bob is banned from #ops for 2d"),
@@ -524,7 +524,7 @@ def test_the_room_that_was_left_is_meant_no_more(chat: Dialogue) -> None:
     )
     assert hears(chat, f.Done(2)) == [Answer("You have left #ops")]
     assert texts(types(chat, "/leave")[0]) == [
-        'Trouble: The open conversation is no room: write which one, as in "/leave #ops".'
+        'Trouble: The open conversation is not a room: write which one, as in "/leave #ops".'
     ]
 
 
@@ -534,7 +534,7 @@ def test_the_room_that_was_left_is_meant_no_more(chat: Dialogue) -> None:
 @pytest.mark.parametrize(
     ("seq", "sentence"),
     [
-        (0, "bob has seen nothing yet of what you said"),
+        (0, "bob has not seen what you said"),
         (5, 'bob has seen up to 11:05 "one"'),
         (7, 'bob has seen up to 11:05 "one"'),
         (8, "bob has seen everything you said"),
@@ -563,7 +563,7 @@ def test_receipts_of_a_room_name_its_members(chat: Dialogue) -> None:
         "Answer: bob and dan have seen everything you said in #ops",
         'Answer: cid has seen up to 11:05 "deploying" in #ops',
         "Answer: fay has yet to see what you said in #ops",
-        "Answer: nothing known of eve",
+        "Answer: nothing is known about eve",
     ]
 
 
@@ -571,7 +571,7 @@ def test_where_the_user_has_said_nothing_there_is_nothing_to_be_seen(chat: Dialo
     """That is said, in place of a receipt for nothing."""
     types(chat, "/receipts bob")
     receives(chat, [f.HistoryPage("bob", [], False, 1)])
-    assert hears(chat, f.ReceiptList("bob", [], 2)) == [Answer("You have said nothing to bob of late")]
+    assert hears(chat, f.ReceiptList("bob", [], 2)) == [Answer("You have said nothing to bob recently")]
 
 
 def test_receipts_of_nobody_are_refused_once(chat: Dialogue) -> None:

@@ -90,7 +90,7 @@ def test_without_a_name_the_open_conversation_is_meant(word: str, argument: str,
 @pytest.mark.parametrize("word", ["leave", "topic", "invite"])
 def test_with_a_person_open_no_room_is_meant(word: str) -> None:
     """Nobody leaves a room in which they were an hour ago."""
-    with pytest.raises(InputError, match='The open conversation is no room: write which one, as in "/'):
+    with pytest.raises(InputError, match='The open conversation is not a room: write which one, as in "/'):
         frame_for(word, "cid" if word == "invite" else "", "bob")
     assert frame_for("receipts", "", "bob") == f.Receipts("bob")
 
@@ -98,9 +98,9 @@ def test_with_a_person_open_no_room_is_meant(word: str) -> None:
 @pytest.mark.parametrize(
     ("word", "argument", "sentence"),
     [
-        ("leave", "", 'The open conversation is no room: write which one, as in "/leave #ops".'),
-        ("topic", "Deploys", 'The open conversation is no room: write which one, as in "/topic #ops".'),
-        ("invite", "cid", 'The open conversation is no room: write which one, as in "/invite bob #ops".'),
+        ("leave", "", 'The open conversation is not a room: write which one, as in "/leave #ops".'),
+        ("topic", "Deploys", 'The open conversation is not a room: write which one, as in "/topic #ops".'),
+        ("invite", "cid", 'The open conversation is not a room: write which one, as in "/invite bob #ops".'),
         ("history", "", 'No conversation is open: write whose, as in "/history bob" or "/history #ops".'),
         ("receipts", "", 'No conversation is open: write whose, as in "/receipts bob" or "/receipts #ops".'),
         ("join", "ops", 'The name of a room begins with #: write "/join #ops".'),
@@ -113,8 +113,8 @@ def test_with_a_person_open_no_room_is_meant(word: str) -> None:
         ("invite", "#ops", 'Write "/invite NAME [#ROOM]".'),
         ("invite", "bob cid #ops", 'Write "/invite NAME [#ROOM]".'),
         ("history", "bob and cid", 'Write "/history [NAME|#ROOM] [NUMBER]".'),
-        ("history", "bob 501", "500 messages at most are shown at once: write a number from 1 on."),
-        ("history", "0", "500 messages at most are shown at once: write a number from 1 on."),
+        ("history", "bob 501", "Write a number of messages from 1 to 500."),
+        ("history", "0", "Write a number of messages from 1 to 500."),
         ("search", "in:#ops", 'Write "/search [WORDS] [in:NAME|in:#ROOM] [from:NAME]".'),
         ("search", "hi --from", 'Write "/search [WORDS] [in:NAME|in:#ROOM] [from:NAME]".'),
         ("receipts", "bob cid", 'Write "/receipts [NAME|#ROOM]".'),
