@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatcli.client.chat.chat import Chat
     from chatcli.client.chat.events import Clock
     from chatcli.client.identity.credentials import Login
-    from chatcli.client.interactive.preferences import Background, Color, Keys, Looks, Notify
+    from chatcli.client.interactive.preferences import Background, Color, Keys, Notify, Preferences
     from chatcli.protocol.frames import Present
 
 
@@ -106,27 +106,27 @@ def command(options: JoinOptions, account: Account) -> None:
     from chatcli.client.chat.chat import Chat
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.environment import new_id
-    from chatcli.client.interactive.preferences import Looks
+    from chatcli.client.interactive.preferences import Preferences
     from chatcli.errors import UnknownServer
 
     server = canonical(Address(options.host or account.server.host, options.port or account.server.port))
     login = Login(server=server, user=account.user or "", trust=account.trust).with_identity()
     chat = Chat(login.user, new_id, _now, _arrival(options, login), _elapsed)
-    looks = Looks(
+    preferences = Preferences(
         color=options.color,
         background=options.background,
         notify=options.notify,
         keys=options.keys,
         clock=options.clock,
     )
-    talk: Callable[[Login, Chat, Looks], None] = _over_pipes
+    talk: Callable[[Login, Chat, Preferences], None] = _over_pipes
     if _on_terminal():
         talk = _in_plain_lines if options.plain or os.environ.get("TERM") == "dumb" else _on_screen
     try:
-        talk(login, chat, looks)
+        talk(login, chat, preferences)
     except UnknownServer as unknown:
         login.trust.confirm(server, unknown)
-        talk(login, chat, looks)
+        talk(login, chat, preferences)
 
 
 def _arrival(options: JoinOptions, login: Login) -> Arrival:
@@ -162,7 +162,7 @@ def _elapsed() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-def _over_pipes(login: Login, chat: Chat, _: Looks) -> None:
+def _over_pipes(login: Login, chat: Chat, _: Preferences) -> None:
     import asyncio
 
     from chatcli.client.interactive import plain
@@ -176,24 +176,24 @@ def _over_pipes(login: Login, chat: Chat, _: Looks) -> None:
         sys.exit(exit_status(chat.first_error))
 
 
-def _in_plain_lines(login: Login, chat: Chat, looks: Looks) -> None:
+def _in_plain_lines(login: Login, chat: Chat, preferences: Preferences) -> None:
     import asyncio
 
     from chatcli.client.interactive import plain
 
     try:
-        asyncio.run(plain.talk_with_a_person(login, chat, looks))
+        asyncio.run(plain.talk_with_a_person(login, chat, preferences))
     except EOFError:
         raise click.Abort from None
 
 
-def _on_screen(login: Login, chat: Chat, looks: Looks) -> None:
+def _on_screen(login: Login, chat: Chat, preferences: Preferences) -> None:
     import asyncio
 
     from chatcli.client.tui.app import talk
 
     try:
-        asyncio.run(talk(login, chat, looks))
+        asyncio.run(talk(login, chat, preferences))
     except EOFError:
         raise click.Abort from None
 

@@ -12,7 +12,7 @@ from chatcli.client.interactive.line_reader import ContextWait, LineReader
 from chatcli.client.interactive.login import HOW_TO_TALK, is_first_visit, log_in
 from chatcli.client.interactive.outbox_keeper import open_outbox
 from chatcli.client.interactive.plain_view import PlainView, TerminalView
-from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.prompter import PlainPrompter
 from chatcli.client.interactive.sequences import strip_sequences
 from chatcli.client.interactive.session import InteractiveSession
@@ -47,7 +47,7 @@ async def talk(login: Login, chat: Chat) -> None:
         raise incomplete
 
 
-async def talk_with_a_person(login: Login, chat: Chat, looks: Looks) -> None:
+async def talk_with_a_person(login: Login, chat: Chat, preferences: Preferences) -> None:
     """Talk on a terminal that edits the lines itself; ask for a name until the server accepts one.
 
     Raises:
@@ -57,7 +57,7 @@ async def talk_with_a_person(login: Login, chat: Chat, looks: Looks) -> None:
         ServerNotTrusted: the server is not the expected one, or somebody has to be asked first (UnknownServer).
     """
     greeted = await log_in(login, chat, PlainPrompter())
-    view = TerminalView(chat, looks)
+    view = TerminalView(chat, preferences)
     outbox = open_outbox(login.server, greeted[1].user, chat.outgoing, lambda error: view.draw([Trouble(error)]))
     session = InteractiveSession(login, chat, view, greeted, patience=_PATIENCE_OF_A_PERSON, outbox=outbox)
 

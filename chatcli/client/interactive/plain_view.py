@@ -19,7 +19,7 @@ from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.events import Answer, Event, Said, Separator, Trouble
 from chatcli.client.chat.questions import SEEN, Question, how_to_answer
 from chatcli.client.interactive.notifier import Notifier
-from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.render import Fragments, Renderer, fitted, plain, render
 from chatcli.protocol.frames import Message
 from chatcli.protocol.text import printable_line
@@ -68,12 +68,12 @@ class PlainView:
 class TerminalView(PlainView):
     """Prints everything in the order in which it happens, except for the messages that were typed on this terminal."""
 
-    def __init__(self, chat: Chat, looks: Looks) -> None:
+    def __init__(self, chat: Chat, preferences: Preferences) -> None:
         super().__init__()
         self._chat = chat
-        self._renderer = Renderer(_today(), looks.clock)
+        self._renderer = Renderer(_today(), preferences.clock)
         # A terminal without abilities would show the sequence that is for the desktop.
-        notify = "bell" if looks.notify == "osc" and os.environ.get("TERM") == "dumb" else looks.notify
+        notify = "bell" if preferences.notify == "osc" and os.environ.get("TERM") == "dumb" else preferences.notify
         self._notifier = Notifier(notify, _write, lambda _: False, time.monotonic)
         self._asked: tuple[int, float] = (0, 0.0)  # the place of the oldest open question, and since when it is that
 

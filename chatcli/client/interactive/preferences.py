@@ -1,4 +1,4 @@
-"""How the user wants the client to look, to sound and to be typed at."""
+"""The user's preferences: colours, notifications, keys and times."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Notify = Literal["bell", "osc", "off"]
 Keys = Literal["emacs", "vi"]
 
 
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What can be chosen.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """The preferences of one user.
 
     Attributes:
-        color: whether there is any; ``auto`` asks the terminal and ``NO_COLOR``.
-        background: what the colours are to be read on; ``auto`` asks ``COLORFGBG``.
-        notify: how the user learns of what is for them: the terminal's bell, a notification of the desktop, or not.
-        keys: those with which a line is edited.
-        clock: how times are written.
+        color: whether colours are used; ``auto`` depends on the terminal and ``NO_COLOR``.
+        background: the background of the terminal; ``auto`` depends on ``COLORFGBG``.
+        notify: the notification of messages for the user: the terminal's bell, one of the desktop, or none.
+        keys: the keys that edit a line.
+        clock: the format of times.
     """
 
     color: Color = "auto"

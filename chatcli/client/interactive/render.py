@@ -1,13 +1,13 @@
-"""How events read as lines: pieces of text, each with the name of its style, in which nothing can move a cursor.
+"""Rendering of events as lines: pieces of text with the names of their styles, in which nothing can move a cursor.
 
-Each line of a message but the first is indented, in blocks between ``` (or more backticks) as well, and so is each row
-of a line that goes on (:func:`fitted`): none of them can pass for another message ("12:05 boss → you …"). Tabs are
-blanks up to the text's own tab stops, which the terminal's are not.
+Each line of a message but the first is indented, also in blocks between ``` (or more backticks), and so is each row of
+a wrapped line (:func:`fitted`): none of them can pass for another message ("12:05 boss → you …"). Tabs become blanks up
+to the text's own tab stops, which differ from the terminal's.
 
-Right-to-left text stays in the order in which it was written: a terminal that can turns it around, and the characters
-that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.text`). No isolates (U+2068)
-are put around it: few terminals know them, and they would be copied along. Between a right-to-left name and a text
-stands a left-to-right mark instead, or the two would be shown as one run, the text in front of its author.
+Right-to-left text stays in the order in which it was written: a terminal that is able to reorders it, and characters
+that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.text`). It is not put between
+isolates (U+2068): few terminals know them, and they would be copied along. A left-to-right mark separates a
+right-to-left name from the text; without it the two would be shown as one run, the text before its author.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from chatcli.client.chat.questions import choices_text
 from chatcli.client.interactive.widths import expanded
 from chatcli.client.interactive.wrap import breaks, indentation
 from chatcli.protocol.frames import Message
-from chatcli.protocol.names import is_room
+from chatcli.protocol.names import fold, is_room
 from chatcli.protocol.text import printable, printable_line
 
 #: Pieces of a line, each with the name of its style.
 Fragments = list[tuple[str, str]]
 
-#: People get one of so many styles, ``person-0`` and so on: each size of palette that is used divides it evenly.
+#: The number of styles of people, ``person-0`` and so on: a multiple of each palette's size.
 PEOPLE: Final = 60
 
-#: What further rows of a message begin with: as wide as a time and the space behind it.
+#: The beginning of further rows of a message: as wide as a time and a space.
 INDENT: Final = " " * 6
 _FENCE: Final = "```"
 _MARK: Final = "\u200e"  # left to right; takes no column
 
 
 class Renderer:
-    """Renders events one after the other: where a message is of another day than the last one, a separator says so.
+    """Renders events in order, with a separator before the first message of another day.
 
     Args:
-        today: the day on which the reader begins.
-        clock: how times are written.
+        today: the reader's day at the beginning.
+        clock: the format of times.
     """
 
     def __init__(self, today: datetime.date, clock: Clock = "24h") -> None:
@@ -54,9 +54,9 @@ class Renderer:
         self._clock = clock
 
     def lines(self, event: Event, today: datetime.date) -> Iterator[tuple[Event, Fragments]]:
-        """Yield what to print: the event, and what belongs in front of it.
+        """Yield the event and its line, after a separator if there is one.
 
-        What was looked back at is of many days, forth and back: there each line carries its date instead.
+        Older messages that the user asked for are of many days, in no order: each line has its date instead.
         """
         if not isinstance(event, Said) or event.past:
             yield event, render(event, today, self._clock)
@@ -70,12 +70,12 @@ class Renderer:
 
 
 def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragments:
-    """Return the event as styled pieces of text, ready for a terminal: nothing in it can move the cursor.
+    """Return an event as styled pieces of text, ready for a terminal: nothing in it can move the cursor.
 
     Args:
-        event: what happened.
-        today: messages of other days carry their date.
-        clock: how times are written.
+        event: the event.
+        today: the reader's day; messages of other days have their date.
+        clock: the format of times.
     """
     match event:
         case Said():
@@ -91,12 +91,12 @@ def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragment
 
 
 def person_style(name: str) -> str:
-    """Return the name of the style of a person: always the same, however the name is spelt, here and elsewhere."""
-    return f"class:name,person-{zlib.crc32(unicodedata.normalize('NFC', name.casefold()).encode()) % PEOPLE}"
+    """Return the name of a person's style: the same for each spelling of the name, in each client."""
+    return f"class:name,person-{zlib.crc32(fold(name).encode()) % PEOPLE}"
 
 
 def day_name(which: datetime.date, today: datetime.date, environ: Mapping[str, str] = os.environ) -> str:
-    """Return a day in words, as English is written where the user is; where something else is, as ISO 8601 has it."""
+    """Return a day in words, in the user's variety of English; in ISO 8601 for other languages."""
     language = environ.get("LC_ALL") or environ.get("LC_TIME") or environ.get("LANG") or "C"
     if language.startswith("en_US"):
         words = f"{which:%A}, {which:%B} {which.day}"
@@ -113,18 +113,18 @@ def plain(fragments: Fragments) -> str:
 
 
 def fitted(fragments: Fragments, width: int) -> Fragments:
-    """Return the pieces with a line end and an indentation wherever a line is wider than the terminal.
+    """Return the pieces, with each line wrapped and indented that is wider than the terminal.
 
     Args:
-        fragments: pieces of one line or of several.
-        width: of the terminal, in columns; 0 where it is not known.
+        fragments: pieces of one or more lines.
+        width: the columns of the terminal; 0 if they are unknown.
     """
     indent = indentation(len(INDENT), width)
     newline = f"\n{' ' * indent}"
     found: list[tuple[int, int, str]] = []
     start = 0
     for line in plain(fragments).split("\n"):
-        # Nothing follows the blanks at the end of a line.
+        # After the blanks at the end of a line there is nothing to put on a row.
         found += [
             (start + one.end, start + one.start, newline if one.start < len(line) else "")
             for one in breaks(line, width, indent)
@@ -134,7 +134,7 @@ def fitted(fragments: Fragments, width: int) -> Fragments:
 
 
 def _replaced(fragments: Fragments, places: list[tuple[int, int, str]]) -> Iterator[tuple[str, str]]:
-    """Yield the pieces, with something else in place of what stands between two places of their text, each time."""
+    """Yield the pieces, with parts of their text replaced; each place is a start, an end and the replacement."""
     ahead = iter(places)
     place, start = next(ahead, None), 0
     for name, text in fragments:
@@ -156,7 +156,7 @@ def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments
     sender = _you() if said.mine else _person(message.sender)
     time = ("class:time,notable" if said.notable else "class:time", when(message.at, today, clock))
     if is_room(message.to):
-        # That a message to the user alone is for them, it says itself; one in a room is marked, without colours too.
+        # A message to the user alone is evidently for them; one in a room is marked, also without colours.
         head = [("class:mark", " • ") if said.notable else ("", " "), ("class:room", printable_line(message.to))]
         head += [("", "  "), sender]
     else:
@@ -165,10 +165,10 @@ def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments
         quote = f'"{printable_line(said.quote)}"' if said.quote else "an earlier message"
         head.append(("class:quote", f"  ↳ {quote}"))
     gap = "  " if _left_to_right(message.sender) and _left_to_right(message.to) else f" {_MARK} "
-    return [time, *head, ("", gap), *_what(message, is_open=said.open)]
+    return [time, *head, ("", gap), *_text_and_choices(message, is_open=said.open)]
 
 
-def _what(message: Message, *, is_open: bool) -> Fragments:
+def _text_and_choices(message: Message, *, is_open: bool) -> Fragments:
     if message.answer is not None and message.answer >= 0:
         return [("", f'answered "{printable_line(message.text)}"')]
     text = _text(expanded(printable(message.text)))
@@ -205,12 +205,13 @@ def _indented(text: str) -> str:
 
 
 def _with_blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the lines of a text with blocks: a block without an end is none.
+    """Yield the lines of a text that has blocks.
 
-    It ends at a line of as many backticks as it began with, or more: so what it holds may have shorter ones.
+    A block ends at a line of at least as many backticks as it began with, so that it may contain shorter fences.
+    Without such a line it is not a block.
     """
-    longest = list(accumulate(map(_closes, reversed(lines)), max))[::-1]  # what could end a block here or further down
-    ending = 0  # how many backticks end the block that the line stands in; 0 outside of any
+    longest = list(accumulate(map(_closes, reversed(lines)), max))[::-1]  # the longest fence from each line on
+    ending = 0  # the backticks that end the present block; 0 outside of blocks
     for number, line in enumerate(lines):
         newline = f"\n{INDENT}" if number else ""
         if ending:
@@ -225,12 +226,12 @@ def _with_blocks(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _opens(line: str) -> int:
-    """Return how many backticks a block begins with here, perhaps with the name of a language behind; 0 for none."""
+    """Return the number of backticks that begin a block here, perhaps before the name of a language; 0 if none does."""
     ticks = len(line) - len(line.lstrip("`"))
     return ticks if ticks >= len(_FENCE) and "`" not in line[ticks:] else 0
 
 
 def _closes(line: str) -> int:
-    """Return of how many backticks, and nothing else, a line consists; 0 where they are no fence."""
+    """Return the number of backticks of a line that consists of a fence alone; 0 for any other line."""
     bare = line.rstrip()
     return len(bare) if len(bare) >= len(_FENCE) and not bare.strip("`") else 0

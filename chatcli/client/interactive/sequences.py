@@ -1,16 +1,17 @@
-"""Control sequences in what a terminal sends: where each one ends, and which key the newer encodings mean.
+"""Control sequences from a terminal: where each one ends, and the keys in the newer encodings.
 
-A terminal sends more than keys: answers to what some program has asked it, reports of the mouse and of the focus. The
-forms are those of ECMA-48; the encodings of keys are kitty's protocol (``CSI code ; modifiers u``) and xterm's
-modifyOtherKeys (``CSI 27 ; modifiers ; code ~``).
+A terminal sends more than keys: answers to requests, and reports of the mouse and of the focus. The forms are those of
+ECMA-48; the encodings of keys are kitty's protocol (``CSI code ; modifiers u``) and xterm's modifyOtherKeys
+(``CSI 27 ; modifiers ; code ~``).
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
-#: How a terminal frames what is pasted.
+#: The sequences around pasted text.
 PASTE_BEGIN: Final = "\x1b[200~"
 PASTE_END: Final = "\x1b[201~"
 
@@ -23,8 +24,8 @@ _WHOLE: Final = re.compile(
     rf"|\x1b\][^\x00-\x1f\x9c]*{_STRING_END}"  # OSC
     rf"|\x1b[PX^_][^\x00-\x1f\x9c]*{_STRING_END}"  # DCS, SOS, PM, APC
 )
-# What one of these begins with. Alt-], Alt-P and the like give the same two characters, so that strings are waited for
-# only where what follows looks like an answer.
+# The beginning of such a sequence. Alt-], Alt-P and the like send the same two characters, so the rest of a string is
+# awaited only if what follows looks like an answer.
 _PART: Final = re.compile(
     r"\x1b(?:\[(?:\[|M[^\x00-\x1f]{0,2}|[0-?]*[ -/]*)?"
     r"|\](?:[0-9lLI][^\x00-\x1f\x9c]*\x1b?)?"
@@ -45,13 +46,14 @@ _LAST: Final = 0x10FFFF
 _BACKSPACE: Final = 127
 
 
-class Stroke(NamedTuple):
-    """A key that was pressed, as one of the newer encodings tells it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stroke:
+    """A key press in one of the newer encodings.
 
     Attributes:
-        code: the character on the key, or its number where it stands for none.
+        code: the character of the key, or its number if it has none.
         shift: whether Shift was held; likewise ``alt`` and ``ctrl``.
-        text: what the key types; empty where it types nothing.
+        text: the text that the key types; empty if it types none.
     """
 
     code: int
@@ -62,18 +64,18 @@ class Stroke(NamedTuple):
 
 
 def end(text: str, start: int) -> int | None:
-    """Return where the sequence ends that begins at ``start``; None where it is none, or not whole."""
+    """Return the end of the sequence that begins at ``start``; None if there is none, or only a part of one."""
     found = _WHOLE.match(text, start)
     return found.end() if found else None
 
 
 def is_part(text: str) -> bool:
-    """Return whether a sequence may have begun that is not whole."""
+    """Return whether a text may be the beginning of a sequence."""
     return _PART.match(text) is not None
 
 
 def stroke(sequence: str) -> Stroke | None:
-    """Return the key that a sequence tells of; None where it tells of none, or of one that was let go."""
+    """Return the key of a sequence; None if it is not a key press."""
     if coded := _CODED.fullmatch(sequence):
         code, shifted, base, modifiers, event, text = coded.groups()
         if event and int(event) == _RELEASED:
@@ -95,9 +97,9 @@ def _stroke(code: int, modifiers: int, shifted: int = 0, base: int = 0, text: st
         if (shift and not shifted) != bool(modifiers & _CAPS_LOCK) and len(text.upper()) == 1:
             text = text.upper()
     if (ctrl or alt) and code > 0x7F and 0x20 < base < 0x7F:
-        code = base  # where it would be on the layout that shortcuts are named after
+        code = base  # of the same key on a Latin layout, after which shortcuts are named
         text = _character(base) if text and alt else text
-    return Stroke(code, shift, alt, ctrl, text if text.isprintable() else "")
+    return Stroke(code=code, shift=shift, alt=alt, ctrl=ctrl, text=text if text.isprintable() else "")
 
 
 def _character(code: int) -> str:
@@ -105,9 +107,9 @@ def _character(code: int) -> str:
 
 
 def strip_sequences(line: str) -> str:
-    """Return a line that was typed on a terminal which edits lines itself, without the sequences that came into it.
+    """Return a line from a terminal that edits lines itself, without the control sequences in it.
 
-    What a key would have typed stands instead of its sequence; Backspace takes the character in front of it.
+    A key in one of the newer encodings is replaced by its text; Backspace removes the character before it.
     """
     kept: list[str] = []
     place = 0

@@ -1,7 +1,7 @@
-"""How many columns a text takes on a terminal, cutting it to so many, and where its tabs lead.
+"""The columns that a text has on a terminal, and cutting a text to a number of columns.
 
-A column is half of what a Chinese character takes. Combining marks take none, and what is joined to one picture
-(an emoji of several, a flag, a letter with its marks) is never cut in two.
+A Chinese character has two columns, a combining mark none. Characters that form one picture (an emoji of several, a
+flag, a letter with its marks) are never separated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TAB_STOP = 8  # columns from one to the next
 
 
 def columns(text: str) -> int:
-    """Return the columns that a text without control characters takes."""
+    """Return the columns of a text without control characters."""
     if text.isascii():
         return len(text)
     if _JOINER in text:  # wcswidth counts nothing for the character after it, even if it joins nothing (its issue 230)
@@ -30,12 +30,12 @@ def _columns(grapheme: str) -> int:
 
 @lru_cache(maxsize=4096)
 def most_columns(grapheme: str) -> int:
-    """Return the columns that a grapheme takes at most: there are terminals that show the parts of emoji apart."""
+    """Return the most columns that a grapheme may have, as some terminals show the parts of an emoji apart."""
     return max(_columns(grapheme), sum(max(0, wcwidth(char)) for char in grapheme))
 
 
 def cut(text: str, most: int) -> str:
-    """Return a text of at most so many columns: as it is where it fits, else its beginning and ``…``."""
+    """Return a text if it has at most ``most`` columns, else its beginning and ``…``."""
     if columns(text) <= most:
         return text
     if most < 1:
@@ -50,7 +50,7 @@ def cut(text: str, most: int) -> str:
 
 
 def expanded(text: str) -> str:
-    """Return a text with blanks for its tabs, whose stops are counted from where each of its lines begins."""
+    """Return a text with blanks for its tabs; the stops are counted from the beginning of each line."""
     if "\t" not in text:
         return text
     return "\n".join(map(_expanded, text.split("\n")))

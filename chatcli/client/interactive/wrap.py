@@ -1,8 +1,8 @@
-"""Breaks lines that are longer than the terminal is wide, between words, so that the terminal does not.
+"""Wrapping of lines between words, with an indentation, so that the terminal wraps none.
 
-A terminal that breaks a line begins the next row with whatever comes there, which may look like a line of ours: the
-time, another person, what they said. Here each row that goes on is indented. Where a terminal breaks rows anew in a
-window that has become narrower, no program can prevent it.
+A terminal that wraps a line begins the next row with the text at that place, which may look like a line of ours: a
+time, another person, a message. Here each further row is indented. Where a terminal wraps rows again in a window that
+has become narrower, no program can prevent it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from wcwidth import iter_graphemes
 
 from chatcli.client.interactive.widths import columns, most_columns
 
-_SIGNS: Final = "\u2800\u115f\u1160\u3164\uffa0"  # letters and signs that look like nothing
-# Those that join with no other of them, of most languages and signs: what takes one column, and what takes two.
+_SIGNS: Final = "\u2800\u115f\u1160\u3164\uffa0"  # letters and signs that are invisible
+# Characters of most languages that never join with one another: those of one column, and those of two.
 _NARROW: Final = (
     "\xa1-\xac\xae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u21ff\u2500-\u257f"
 )
@@ -25,19 +25,19 @@ _ONE_COLUMN_EACH: Final = re.compile(rf"[ -~{_NARROW}]*")
 _SINGLE: Final = re.compile(rf"[ -~{_NARROW}{_WIDE}]*")
 _RUNS: Final = re.compile(rf"[\s{_SIGNS}]+|[^\s{_SIGNS}]+")
 _NO_BLANK: Final = re.compile("[^ ]")
-_SHORTEST: Final = 8  # columns at a row's end that are worth beginning a long word
+_SHORTEST: Final = 8  # columns at the end of a row that the beginning of a long word may fill
 _LIKE_A_TIME: Final = re.compile(r"\d{1,4}[:.-]\d")
 
 
 class Break(NamedTuple):
-    """Where a row ends, and where the next one begins: the blanks in between are left out."""
+    """The end of a row, and the start of the next one: the blanks between them are left out."""
 
     end: int
     start: int
 
 
 class _Piece(NamedTuple):
-    """What is not broken unless it is longer than a row, or blanks; with its columns."""
+    """A word, or the blanks between two words, with its columns; a word is broken only if it is longer than a row."""
 
     start: int
     text: str
@@ -46,7 +46,7 @@ class _Piece(NamedTuple):
 
 
 def indentation(most: int, width: int) -> int:
-    """Return by how many columns to indent rows that go on: fewer than usual where there is no room."""
+    """Return the columns of indentation for further rows: ``most``, or fewer if the window is narrow."""
     return most if width >= most * 3 else max(1, min(most, width // 3))
 
 
@@ -55,8 +55,8 @@ def wrapped(line: str, width: int, indent: int) -> list[str]:
 
     Args:
         line: without tabs and other control characters.
-        width: of the terminal, in columns; 0 where it is not known, which leaves the line whole.
-        indent: columns, as :func:`indentation` has them.
+        width: the columns of the terminal; 0 if they are unknown, which leaves the line whole.
+        indent: the columns of :func:`indentation`.
     """
     rows, start = [], 0
     for one in breaks(line, width, indent):
@@ -67,7 +67,7 @@ def wrapped(line: str, width: int, indent: int) -> list[str]:
 
 
 def breaks(line: str, width: int, indent: int) -> Iterator[Break]:
-    """Yield where to break a line, in order; see :func:`wrapped`."""
+    """Yield the breaks of a line, in order; see :func:`wrapped`."""
     is_narrow = is_one_column_each(line)
     # A character has no more columns than bytes.
     if width <= indent or (len(line) <= width and (is_narrow or len(line.encode()) <= width)):
@@ -76,15 +76,15 @@ def breaks(line: str, width: int, indent: int) -> Iterator[Break]:
 
 
 def narrow_breaks(line: str, width: int, indent: int) -> Iterator[Break]:
-    """Yield the same as :func:`any_breaks`; where each character takes a column, only row ends need to be looked at.
+    """Yield the same as :func:`any_breaks`, faster: only the ends of rows are examined.
 
     Args:
-        line: as :func:`is_one_column_each` has it.
-        width: as :func:`wrapped` has it, and more than ``indent``.
-        indent: likewise.
+        line: a line for which :func:`is_one_column_each` is true.
+        width: the columns of the terminal, more than ``indent``.
+        indent: the columns of :func:`indentation`.
     """
     end = len(line.rstrip(" "))
-    start, limit = 0, width  # of the row: its first word, and where it is full
+    start, limit = 0, width  # of the row: its first word, and its last column
     while end > limit:
         blank = line.rfind(" ", start, limit + 1)
         word = start if blank < 0 else _word_after(line, blank)
@@ -103,7 +103,7 @@ def narrow_breaks(line: str, width: int, indent: int) -> Iterator[Break]:
             yield Break(after, following)
             start, limit = following, following + width - indent
         else:
-            limit += end - word  # so much of the link is left to the terminal
+            limit += end - word  # the terminal wraps the link
     if len(line) > limit:
         yield Break(end, len(line))
 
@@ -119,12 +119,12 @@ def _end_of_word(line: str, word: int) -> int:
 
 
 def is_one_column_each(text: str) -> bool:
-    """Return whether each character takes one column for certain, and is no blank but a space."""
+    """Return whether each character certainly has one column, and no blank but a space occurs."""
     return text.isascii() or _ONE_COLUMN_EACH.fullmatch(text) is not None
 
 
 def is_one_code_point_each(text: str) -> bool:
-    """Return whether no code point joins with another one to a character, for certain."""
+    """Return whether certainly no code points join to one character."""
     return text.isascii() or _SINGLE.fullmatch(text) is not None
 
 
@@ -156,7 +156,7 @@ def any_breaks(line: str, width: int, indent: int) -> Iterator[Break]:
 
 
 def _within(piece: _Piece, used: int, width: int, indent: int) -> Generator[Break, None, int]:
-    """Yield where to break a piece that is longer than a row; return how many columns of the last row it takes."""
+    """Yield the breaks of a piece that is longer than a row; return its columns in the last row."""
     at = piece.start
     for unit in _units(piece.text):
         size = most_columns(unit)
@@ -169,7 +169,7 @@ def _within(piece: _Piece, used: int, width: int, indent: int) -> Generator[Brea
 
 
 def _pieces(line: str) -> Iterator[_Piece]:
-    """Yield words and the blanks between them; each wide character is one, as in scripts that put none in between."""
+    """Yield words and the blanks between them; each wide character is a word, as its script has no blanks."""
     for run in _RUNS.finditer(line):
         text, start = run[0], run.start()
         if text[0] in _SIGNS or text[0].isspace():
@@ -201,12 +201,12 @@ def _units(text: str) -> Iterator[str]:
 
 
 def _is_link(word: str, used: int, width: int, *, exact: bool) -> bool:
-    """Return whether the terminal is to break a word by itself, so that it can still be opened and copied whole.
+    """Return whether a word is a link that the terminal is to wrap, so that it can be opened and copied whole.
 
     Args:
-        word: which may be a link.
-        used: columns of the row in front of it.
-        width: of the terminal, in columns.
+        word: the word.
+        used: the columns before it in its row.
+        width: the columns of the terminal.
         exact: whether terminals agree on ``used``; otherwise a row may begin with any part of the word.
     """
     if not word.isascii() or "://" not in word:

@@ -20,7 +20,7 @@ from chatcli.client.identity.credentials import Login
 from chatcli.client.interactive.login import HOW_TO_TALK, is_first_visit, log_in
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.outbox_keeper import open_outbox
-from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.storage.drafts import Drafts
 from chatcli.client.tui.batcher import AdaptiveBatcher
@@ -48,7 +48,7 @@ class Terminal:
     Args:
         chat: the chat whose lines are typed here.
         server: the server that history and drafts belong to.
-        looks: the user's preferences.
+        preferences: those of the user.
         modes: the modes of the terminal.
         send: called with each typed line and its origin.
         answer: called with a question and the index of the choice that a key has made.
@@ -63,7 +63,7 @@ class Terminal:
         self,
         chat: Chat,
         server: Address,
-        looks: Looks,
+        preferences: Preferences,
         modes: Modes,
         *,
         send: Callable[[str, Origin], None],
@@ -74,11 +74,11 @@ class Terminal:
         self._output = WholeOutput.of_terminal()
         self._loop = asyncio.get_running_loop()
         self._drawn = 0.0
-        self._painter = Painter(looks)
+        self._painter = Painter(preferences)
         self._batcher = AdaptiveBatcher()
         self._postponed: list[Event] = []  # while an editor has the terminal
         keys = KeyInput(self._cursor_reported)
-        self.session = self._new_session(server, looks, keys)
+        self.session = self._new_session(server, preferences, keys)
         self.input_line = InputLine(
             chat,
             Drafts(server, chat.contacts.user),
@@ -88,15 +88,17 @@ class Terminal:
             answer=answer,
             leave=leave,
             reads=lambda: keys.reads,
-            one_key=looks.keys == "emacs",
+            one_key=preferences.keys == "emacs",
         )
-        self._notifier = Notifier(looks.notify, self._output.write_raw, self.input_line.is_typing_to, self._loop.time)
+        self._notifier = Notifier(
+            preferences.notify, self._output.write_raw, self.input_line.is_typing_to, self._loop.time
+        )
         self._bindings = key_bindings(self.input_line)
         modes.bind(self._bindings)
         modes.watch(self.session.app)
         self._renderer = self._replace_renderer()
 
-    def _new_session(self, server: Address, looks: Looks, keys: KeyInput) -> PromptSession[str]:
+    def _new_session(self, server: Address, preferences: Preferences, keys: KeyInput) -> PromptSession[str]:
         session: PromptSession[str] = PromptSession(
             style=self._painter.style,
             color_depth=self._painter.depth,
@@ -107,7 +109,7 @@ class Terminal:
             complete_while_typing=False,
             auto_suggest=AutoSuggestFromHistory(),
             history=FileHistory(server, lambda error: self.draw([Trouble(error)])),
-            editing_mode=MODES[looks.keys],
+            editing_mode=MODES[preferences.keys],
             erase_when_done=True,
             reserve_space_for_menu=4,
         )
@@ -197,7 +199,7 @@ class Terminal:
         return keys
 
 
-async def talk(login: Login, chat: Chat, looks: Looks | None = None) -> None:
+async def talk(login: Login, chat: Chat, preferences: Preferences | None = None) -> None:
     """Talk on a terminal until the user leaves; ask for a name until the server accepts one.
 
     Raises:
@@ -206,10 +208,10 @@ async def talk(login: Login, chat: Chat, looks: Looks | None = None) -> None:
         Refused: the server does not let the user in.
         ServerNotTrusted: the server is not the expected one, or the user has to be asked first (UnknownServer).
     """
-    looks = looks or Looks()
+    preferences = preferences or Preferences()
     server = login.server
     with Modes() as modes:
-        greeted = await log_in(login, chat, TerminalPrompts(looks, modes))
+        greeted = await log_in(login, chat, TerminalPrompts(preferences, modes))
 
         # Terminal, conversation and layout need each other: all are there before the first key is read.
         def send(line: str, origin: Origin) -> None:
@@ -224,7 +226,7 @@ async def talk(login: Login, chat: Chat, looks: Looks | None = None) -> None:
         def refresh() -> None:
             layout.refresh()
 
-        terminal = Terminal(chat, server, looks, modes, send=send, answer=answer, leave=leave)
+        terminal = Terminal(chat, server, preferences, modes, send=send, answer=answer, leave=leave)
         outbox = open_outbox(server, greeted[1].user, chat.outgoing, lambda error: terminal.draw([Trouble(error)]))
         conversation = InteractiveSession(
             login, chat, terminal, greeted, patience=_PATIENCE, outbox=outbox, on_change=refresh

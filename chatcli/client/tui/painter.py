@@ -17,7 +17,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
 from chatcli.client.chat.events import Event, Separator
-from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.render import Fragments, Renderer, fitted, plain
 from chatcli.client.interactive.widths import columns, cut
 from chatcli.client.tui.theme import background, color_depth, style
@@ -36,10 +36,10 @@ class Painter:
         style: the looks of each style class.
     """
 
-    def __init__(self, looks: Looks) -> None:
-        self.depth: ColorDepth = color_depth(looks.color)
-        self.style: Style = style(self.depth, background(looks.background))
-        self._renderer = Renderer(_today(), looks.clock)
+    def __init__(self, preferences: Preferences) -> None:
+        self.depth: ColorDepth = color_depth(preferences.color)
+        self.style: Style = style(self.depth, background(preferences.background))
+        self._renderer = Renderer(_today(), preferences.clock)
         self._escapes = _Escapes(self.style, self.depth)
 
     def lines(self, events: Sequence[Event], width: int) -> Iterator[str]:

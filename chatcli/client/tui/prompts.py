@@ -16,7 +16,7 @@ from prompt_toolkit.renderer import print_formatted_text
 
 from chatcli.client.interactive.link import Greeted
 from chatcli.client.interactive.login import WAIT, WAIT_OR_LEAVE
-from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.modes import Modes
@@ -31,12 +31,12 @@ class TerminalPrompts:
     """Asks the user on the terminal.
 
     Args:
-        looks: the user's preferences.
+        preferences: those of the user.
         modes: the modes of the terminal.
     """
 
-    def __init__(self, looks: Looks, modes: Modes) -> None:
-        self._depth = color_depth(looks.color)
+    def __init__(self, preferences: Preferences, modes: Modes) -> None:
+        self._depth = color_depth(preferences.color)
         self._modes = modes
 
     def refuse(self, sentence: str) -> None:

@@ -10,7 +10,7 @@ import pyte
 import pytest
 
 from chatcli.client.chat.events import Answer, Event, Notice, Said, Separator, Trouble
-from chatcli.client.interactive.preferences import Looks
+from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.widths import columns
 from chatcli.client.tui.batcher import AdaptiveBatcher
 from chatcli.client.tui.painter import Painter
@@ -27,10 +27,10 @@ def said(text: str, *, sender: str = "alice", to: str = "bob", notable: bool = F
     return Said(Message(1, "id", sender, to, text, NOW), mine=False, notable=notable)
 
 
-def shown(*events: Event, width: int = 40, looks: Looks | None = None) -> pyte.Screen:
+def shown(*events: Event, width: int = 40, preferences: Preferences | None = None) -> pyte.Screen:
     """Return the screen of a terminal that is sent the events."""
     screen = pyte.Screen(width, 30)
-    pyte.Stream(screen).feed("".join(Painter(looks or Looks(background="dark")).lines(list(events), width)))
+    pyte.Stream(screen).feed("".join(Painter(preferences or Preferences(background="dark")).lines(list(events), width)))
     return screen
 
 
@@ -43,7 +43,7 @@ def lines(screen: pyte.Screen) -> list[str]:
 @pytest.mark.parametrize("width", [20, 40, 132])
 def test_a_separator_is_as_wide_as_the_terminal(text: str, width: int) -> None:
     """It fills one line, whatever it says, and what follows begins on the next one."""
-    [line] = Painter(Looks(color="never")).lines([Separator(text)], width)
+    [line] = Painter(Preferences(color="never")).lines([Separator(text)], width)
     assert columns(line.removesuffix("\r\n")) == width
     screen = shown(Separator(text), Notice("next"), width=width)
     assert len(lines(screen)) == 2
@@ -61,12 +61,14 @@ def test_two_people_have_two_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert screen.buffer[0][6].bold
 
 
-@pytest.mark.parametrize("looks", [Looks(color="never"), Looks(color="auto")])
-def test_without_colours_there_are_none(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("preferences", [Preferences(color="never"), Preferences(color="auto")])
+def test_without_colours_there_are_none(preferences: Preferences, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the option or by NO_COLOR; bold stays."""
     monkeypatch.setenv("NO_COLOR", "1")
     code = said("```\ne\n```")
-    screen = shown(said("a", notable=True), Notice("b"), Trouble(InputError("c")), Separator("d"), code, looks=looks)
+    screen = shown(
+        said("a", notable=True), Notice("b"), Trouble(InputError("c")), Separator("d"), code, preferences=preferences
+    )
     assert {cell.fg for row in range(10) for cell in screen.buffer[row].values()} == {"default"}
     assert screen.buffer[0][0].bold
 
@@ -75,7 +77,7 @@ def test_sentences_break_between_words() -> None:
     """Columns are counted, not characters; and what is opened from there stays in one piece."""
     screen = shown(Notice("This says more than fits into one line of forty"), Answer("one\ntwo"))
     assert lines(screen) == ["This says more than fits into one line", "      of forty", "one", "two"]
-    [line] = Painter(Looks(color="never")).lines([Notice(f"Topic: https://example.org/{'a' * 60} yes")], 40)
+    [line] = Painter(Preferences(color="never")).lines([Notice(f"Topic: https://example.org/{'a' * 60} yes")], 40)
     assert f"https://example.org/{'a' * 60}" in line
 
 
@@ -112,7 +114,7 @@ def test_no_row_begins_like_a_line_of_ours(width: int) -> None:
 
 def _all_rows(event: Event, width: int) -> list[str]:
     screen = pyte.HistoryScreen(width, 30, history=10_000, ratio=1)
-    pyte.Stream(screen).feed("".join(Painter(Looks(color="never")).lines([event], width)))
+    pyte.Stream(screen).feed("".join(Painter(Preferences(color="never")).lines([event], width)))
     above = ["".join(row[x].data for x in range(width)) for row in screen.history.top]
     return [*above, *screen.display]
 
@@ -127,13 +129,13 @@ def test_nothing_is_lost_where_rows_are_broken() -> None:
 def test_links_are_sent_to_the_terminal_in_one_piece() -> None:
     """The terminal breaks them, so that they can be opened and copied whole; what follows begins another row."""
     link = "https://example.org/" + "a" * 200
-    [line] = Painter(Looks(color="never")).lines([said(f"你好 {link} yes")], 40)
+    [line] = Painter(Preferences(color="never")).lines([said(f"你好 {link} yes")], 40)
     assert f"{link}\r\n      yes\r\n" in line.replace("\x1b[?7l", "").replace("\x1b[?7h", "")
 
 
 def test_what_is_wider_than_was_counted_is_cut_and_not_broken() -> None:
     """On a terminal where Greek letters are as wide as Chinese ones, the row ends where the window does."""
-    [line] = Painter(Looks(color="never")).lines([said("α" * 20)], 40)
+    [line] = Painter(Preferences(color="never")).lines([said("α" * 20)], 40)
     wide = line.replace("α", "你")
     screen = pyte.Screen(40, 10)
     pyte.Stream(screen).feed(wide)
