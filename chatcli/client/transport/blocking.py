@@ -239,11 +239,12 @@ def with_retries(
         ServerUnreachable: the server does not answer. If it may have received a message, the sentence says so.
         ChatError: as ``run`` raises it.
     """
+    timeout = timeout or TIMEOUT
     try:
-        return _Attempts(login, purpose, run, timeout or TIMEOUT, wait).make_all()
+        return _Attempts(login, purpose, run, timeout=timeout, wait=wait).make_all()
     except UnknownServer as unknown:
         login.trust.confirm(login.server, unknown)
-        return _Attempts(login, purpose, run, timeout or TIMEOUT, wait).make_all()
+        return _Attempts(login, purpose, run, timeout=timeout, wait=wait).make_all()
 
 
 class _Attempts(Generic[Result]):
@@ -258,7 +259,7 @@ class _Attempts(Generic[Result]):
     """
 
     def __init__(
-        self, login: Login, purpose: Purpose, run: Callable[[Connection], Result], timeout: float, wait: Wait | None
+        self, login: Login, purpose: Purpose, run: Callable[[Connection], Result], *, timeout: float, wait: Wait | None
     ) -> None:
         self._deadline = time.monotonic() + timeout  # the operation may move it
         self._login = login

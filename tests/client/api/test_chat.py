@@ -1,4 +1,4 @@
-"""What programs import: each program of ``docs/programs.md`` as it stands there, and what it is told."""
+"""The library: each program of ``docs/programs.md``, and the records that it gets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def known(server: ThreadServer, name: str) -> Callable[[], object]:
     return lambda: server.run(lambda: (user := server.hub.users.find(name)) is not None and user.feeds)
 
 
-def test_the_page_has_three_programs_of_which_each_is_short() -> None:
+def test_the_page_has_three_short_programs() -> None:
     """Ten lines make a bot."""
     assert list(PROGRAMS) == ["An echo", "Report a build", "Page the people on call"]
     inner = PROGRAMS["An echo"].split("async def main")[1]
@@ -247,7 +247,7 @@ def test_a_program_asks_and_answers(server: ThreadServer) -> None:
     run(program)
 
 
-def test_what_cannot_be_right_is_said_before_it_goes_anywhere(server: ThreadServer) -> None:
+def test_invalid_arguments_are_refused_early(server: ThreadServer) -> None:
     """With a sentence that names it; what is said beside it arrives."""
     where = str(server.address)
     server.joined("bob").hang_up()

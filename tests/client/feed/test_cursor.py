@@ -1,4 +1,4 @@
-"""How far a listener has come, on disk."""
+"""The position of a listener on disk."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
     cursor.close()
 
 
-def test_a_change_that_was_cut_short_leaves_the_one_before(tmp_path: Path) -> None:
+def test_an_incomplete_change_leaves_the_one_before(tmp_path: Path) -> None:
     """Whatever stands in the place of the last change, as after a power cut, the change before it counts."""
     cursor = open_at(tmp_path / "cursors")
     cursor.write(Position(seq=1))

@@ -1,4 +1,4 @@
-"""Saying and asking over connections that break: nothing hangs, nothing is hammered, nothing is left behind."""
+"""Requests over connections that break: nothing hangs, nothing floods the server, nothing stays open."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from chatcli.client.identity.trust import Trust
 from chatcli.protocol import codes
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.in_flight import MAX_MESSAGES
 from chatcli.server.state import questions
 from tests.support import DEADLINE, OWN, ThreadServer, eventually, new_id
 
@@ -120,7 +121,7 @@ def test_a_server_that_breaks_off_is_not_hammered(server: ThreadServer) -> None:
     run(program)
 
 
-def test_a_message_arrives_over_whatever_stands_in_the_servers_place_for_a_while(server: ThreadServer) -> None:
+def test_a_message_arrives_once_the_server_is_back(server: ThreadServer) -> None:
     """Something that is no chatcli server, then one that breaks off."""
 
     async def program() -> None:
@@ -136,9 +137,23 @@ def test_a_message_arrives_over_whatever_stands_in_the_servers_place_for_a_while
     run(program)
 
 
-def test_a_question_that_cannot_be_waited_for_is_taken_back(
-    server: ThreadServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_messages_are_stored_once_in_order(server: ThreadServer) -> None:
+    """More of them than may be in flight, over a connection that breaks in the middle."""
+
+    async def program() -> None:
+        async with between(server, lambda number: 60 if number == 0 else None) as (where, made):
+            requester = Requester(login(where))
+            messages = [Send(new_id(), "alice", str(number)) for number in range(2 * MAX_MESSAGES + 50)]
+            answers = await asyncio.gather(*map(requester.send, messages))
+            seqs = [answer.seq for answer in answers]
+            assert seqs == sorted(set(seqs))
+            assert len(made) == 2
+            await requester.close()
+
+    run(program)
+
+
+def test_a_question_without_a_wait_is_withdrawn(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks too much at once is told so, and nobody answers it in vain; so is what is open at the end."""
     monkeypatch.setattr(questions, "_MOST_AWAITED", 1)
 
@@ -171,7 +186,7 @@ async def on_a_full_disk(chat: chatcli.Chat) -> None:
         os.close(full)
 
 
-def test_a_chat_that_was_left_is_closed_whatever_happened(
+def test_a_chat_is_closed_whatever_happened(
     server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says nothing any more; and if the position cannot be kept at the end, no connection and no file stay open."""

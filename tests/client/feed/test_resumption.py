@@ -1,4 +1,4 @@
-"""Going on where one left off, whatever has become of the server's key and of its log."""
+"""Resuming at a position, after changes of the server's key and of its log."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_another_key_is_no_other_log(world: World) -> None:
     assert world.heard() == fresh("three")
 
 
-def test_what_a_log_that_was_put_back_still_has_is_not_handled_again(world: World) -> None:
+def test_messages_of_a_restored_log_are_handled_once(world: World) -> None:
     """What is new there comes marked as long as its numbers were handled before, and not after that."""
     world.said("one", "two")
     assert world.heard() == fresh("one", "two")  # and the end: 3

@@ -1,4 +1,4 @@
-"""Finding the place where a time begins."""
+"""Finding the place of a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatcli.client.identity.trust import CAUTIOUS
 from tests.support import OWN, ThreadServer
 
 
-def test_the_place_of_a_time_is_found_among_many_messages(server: ThreadServer) -> None:
+def test_a_time_is_found_among_many_messages(server: ThreadServer) -> None:
     """Behind it stands the first message that is not older, wherever that is; messages to others do not matter."""
     with server.joined("ear") as _, server.joined("other") as _, server.joined("mouth", "send") as mouth:
         now = 1_000_000

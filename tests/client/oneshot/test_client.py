@@ -1,4 +1,4 @@
-"""The one-shot sender: one message, and the truth about it."""
+"""The one-shot client: one request, and an honest outcome."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_who_is_here(server: ThreadServer) -> None:
         assert [person.user for person in client(server.address).who()] == ["bob"]
 
 
-def test_a_broken_connection_is_tried_again_with_the_same_id() -> None:
+def test_a_retry_has_the_same_id() -> None:
     """Where the answer is lost, the retry carries the same id, so that the message arrives once."""
     ids: list[str] = []
 
@@ -79,7 +79,7 @@ def test_a_broken_connection_is_tried_again_with_the_same_id() -> None:
     assert ids[0] == ids[1]
 
 
-def test_a_server_that_keeps_hanging_up_leaves_no_false_success() -> None:
+def test_the_last_failure_is_uncertain() -> None:
     """After the last try the sentence says that nothing is known, if the server may have the message."""
 
     def hang_up(connection: socket.socket) -> None:
@@ -100,7 +100,7 @@ def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
 
 
 @pytest.mark.parametrize("drop", [b'{"t":"pong"}\n', b" ", b"\n"])
-def test_a_server_that_drips_does_not_keep_anyone_waiting(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
+def test_a_dripping_server_is_given_up(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
     """Whatever trickles in, the time for all of it is bounded."""
     monkeypatch.setattr(blocking, "TIMEOUT", 0.5)
     monkeypatch.setattr(batch, "PATIENCE", 0.5)

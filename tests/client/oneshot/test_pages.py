@@ -32,7 +32,7 @@ def message(seq: int) -> f.Message:
     return f.Message(seq, "id", "bob", "alice", "hi", 1)
 
 
-def test_rooms_are_put_together_and_asked_for_behind_the_last_one() -> None:
+def test_each_page_of_rooms_follows_the_last() -> None:
     """By name, a page after the other."""
     pages = RoomPages()
     assert pages.next_request() == f.Rooms()

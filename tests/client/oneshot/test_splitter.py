@@ -1,4 +1,4 @@
-"""Lines out of a stream of bytes."""
+"""Splitting a stream of bytes into lines."""
 
 from __future__ import annotations
 

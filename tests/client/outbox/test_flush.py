@@ -1,4 +1,4 @@
-"""What is sent before a command's own: how long that may take, and what holds it up."""
+"""Flushing the outbox: the time that it has, and what delays it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_server_that_does_not_answer_gets_the_time_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mute_server_gets_the_time_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that of a message which nobody has kept."""
     monkeypatch.setattr(batch, "PATIENCE", DEADLINE * 10)
 
@@ -80,7 +80,7 @@ def test_a_server_that_does_not_answer_gets_the_time_that_there_is(monkeypatch: 
     assert len(kept()) == 2
 
 
-def test_who_only_asks_does_not_wait_for_another_who_sends(server: ThreadServer) -> None:
+def test_a_query_does_not_wait_for_another_flush(server: ThreadServer) -> None:
     """That one sends it; without another it goes out first."""
     with server.joined("bob") as bob:
         keep(server.address, "bob", user="al")
@@ -95,7 +95,7 @@ def test_who_only_asks_does_not_wait_for_another_who_sends(server: ThreadServer)
         assert files.outbox_is_empty()
 
 
-def test_what_is_kept_while_one_waits_for_a_receipt_is_left_alone() -> None:
+def test_the_wait_for_a_receipt_flushes_nothing() -> None:
     """The time of the wait is for the wait."""
 
     def hang_up(connection: socket.socket) -> None:
@@ -117,7 +117,7 @@ def test_what_is_kept_while_one_waits_for_a_receipt_is_left_alone() -> None:
     assert len(kept()) == 1
 
 
-def test_one_that_the_server_cannot_write_hides_no_refusal(troubles: list[str]) -> None:
+def test_refusals_are_reported_beside_a_full_disk(troubles: list[str]) -> None:
     """What is refused behind it is told; what is to be sent behind all of it is not."""
 
     def answer(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""What waits to be sent, on disk."""
+"""The outbox on disk."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_is_kept_is_there_next_time(tmp_path: Path) -> None:
     assert texts(Outbox(str(directory), SERVER, "alice")) == ["four"]
 
 
-def test_what_others_wait_for_is_theirs(tmp_path: Path) -> None:
+def test_others_have_their_own_messages(tmp_path: Path) -> None:
     """Another user, another server, and another client that runs have their own."""
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     running.store([a_send("one")])
@@ -72,7 +72,7 @@ def test_what_others_wait_for_is_theirs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [b'{"t":"send","id":"x","to":"bob","text":"\xff"}', b'{"t":"send","x":' + b"[" * 99_999]
 )
-def test_a_line_that_is_damaged_is_passed_over(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_line_is_skipped(tmp_path: Path, damage: bytes) -> None:
     """Whatever stands in the file, the client starts, and the other lines are still there."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     first.store([a_send("one")])
@@ -82,7 +82,7 @@ def test_a_line_that_is_damaged_is_passed_over(tmp_path: Path, damage: bytes) ->
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
-def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_skipped(tmp_path: Path) -> None:
     """Where the machine stopped in the middle of it, the rest is still there."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     first.store([a_send("one"), a_send("two")])
@@ -92,7 +92,7 @@ def test_a_line_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
-def test_what_is_noted_behind_a_line_that_was_cut_off_counts(tmp_path: Path) -> None:
+def test_marks_after_an_incomplete_line_count(tmp_path: Path) -> None:
     """What is dropped is not sent, what is refused waits no more, and what is put back does."""
     directory = str(tmp_path / "outbox")
     first = Outbox(directory, SERVER, "alice")
@@ -121,7 +121,7 @@ def test_what_is_noted_behind_a_line_that_was_cut_off_counts(tmp_path: Path) -> 
     assert read_all(directory) == []
 
 
-def test_what_was_kept_first_comes_first_whatever_the_clock_says(tmp_path: Path) -> None:
+def test_messages_are_in_the_order_of_their_files(tmp_path: Path) -> None:
     """Ids tell the time, which may have been set back; files without a number in their names are older."""
     directory = tmp_path / "outbox"
     ids = sorted((new_id() for _ in range(12)), reverse=True)
@@ -167,7 +167,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         outbox.store([a_send("one")])
 
 
-def test_the_chat_sends_what_is_left_first_and_knows_it_again() -> None:
+def test_the_chat_sends_stored_messages_first() -> None:
     """With the same ids, which the server takes once."""
     chat = Chat("alice", new_id, lambda: 0)
     one, two = a_send("one"), a_send("two")
@@ -216,7 +216,7 @@ def test_a_file_without_a_beginning_is_still_sent(tmp_path: Path) -> None:
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
-def test_what_a_client_holds_is_not_dropped(tmp_path: Path) -> None:
+def test_a_locked_message_is_not_dropped(tmp_path: Path) -> None:
     """It could be on its way that moment."""
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     running.store([a_send("one"), a_send("two")])
