@@ -197,6 +197,9 @@ class Server:
         def committed(batch: Batch, error: StoreError | None) -> None:
             hub.committed(batch, error)  # made below, of the log; the loop runs this later
 
+        def set_key(fingerprint: str) -> None:
+            hub.server_key = fingerprint
+
         with contextlib.ExitStack() as opened:
             sockets, missing = bind((settings.address.host, *settings.hosts), settings.address.port)
             for bound in sockets:
@@ -210,33 +213,18 @@ class Server:
             audit = Audit(settings.data / "audit.log", loop.call_soon_threadsafe)
             operators = Operators(hub, audit, Reports(certificates, addresses, hub.clock()))
             opened.callback(operators.close)
-            admin_listener = await _listen_for_commands(settings.data, operators)
-            opened.callback(admin_listener.close)
-            handshakes = HandshakeQueue()
-            service = Service(
+            server = cls(
                 hub=hub,
-                handlers=handlers(operators),
-                certificates=certificates,
-                handshakes=handshakes,
-                rejections=Rejections(certificates, handshakes),
-                insecure=settings.insecure,
+                operators=operators,
+                certificates=CertificateWatch(certificates, loop.call_soon_threadsafe, set_key),
+                admin_listener=await _listen_for_commands(settings.data, operators),
+                listeners=await _listen(sockets, _make_service(settings, hub, operators, certificates)),
+                addresses=addresses,
+                missing=missing,
+                keep=settings.keep,
             )
-            listeners = await _listen(sockets, service)
             opened.pop_all()  # from here on stop() closes everything
-
-        def set_key(fingerprint: str) -> None:
-            hub.server_key = fingerprint
-
-        return cls(
-            hub=hub,
-            operators=operators,
-            certificates=CertificateWatch(certificates, loop.call_soon_threadsafe, set_key),
-            listeners=listeners,
-            admin_listener=admin_listener,
-            addresses=addresses,
-            missing=missing,
-            keep=settings.keep,
-        )
+        return server
 
     def _tick(self) -> None:
         self._ticking = self._loop.call_later(_TICK, self._tick)
@@ -297,6 +285,18 @@ def _make_hub(log: Log, limits: Limits, server_key: str) -> Hub:
         clock=lambda: time.time_ns() // 10**6,
         seconds=loop.time,
         server_key=server_key,
+    )
+
+
+def _make_service(settings: Settings, hub: Hub, operators: Operators, certificates: Certificates) -> Service:
+    handshakes = HandshakeQueue()
+    return Service(
+        hub=hub,
+        handlers=handlers(operators),
+        certificates=certificates,
+        handshakes=handshakes,
+        rejections=Rejections(certificates, handshakes),
+        insecure=settings.insecure,
     )
 
 

@@ -75,7 +75,8 @@ class Run:
         """Encode the messages, once for all who get them."""
         by, to = self.origin.sender.name, self.origin.recipient.name
         self.messages = [
-            Message(entry.seq, entry.written, by, to, entry.text, entry.at, entry.re) for entry in self.entries
+            Message(seq=entry.seq, id=entry.written, sender=by, to=to, text=entry.text, at=entry.at, re=entry.re)
+            for entry in self.entries
         ]
         extra = self.entries[0].extra
         if extra is not None:
@@ -172,12 +173,12 @@ class Delivery:
         self._questions.notify(run.entries[0], run.messages[0])
         return run.answer(outcome)
 
-    # How a room gets what several people have said in it within one batch:
+    # How the messages that several connections have sent to a room within one batch reach its members:
     #
-    # * Each run is encoded once, whoever gets it.
-    # * A connection that said nothing gets all runs, joined to one piece: one push, one comparison of sizes.
-    # * A connection that said something gets a piece without its own runs, because it knows them. If nobody else said
-    #   anything, that piece is empty and nothing is pushed.
+    # * Each run is encoded once for everybody.
+    # * A connection that sent nothing gets all runs, joined to one piece: one push, one comparison of sizes.
+    # * A connection that sent something gets a piece without its own runs. If nobody else sent anything, that piece is
+    #   empty and nothing is pushed.
     # * A feed whose push fails is not live any more, and skip_own() leaves its position alone: it reads the runs from
     #   the log, in their order. Only the first run is different: the feed of its speaker moves past it before anything
     #   is pushed, because nothing before it is missing.

@@ -163,7 +163,7 @@ class Feed:
             return False
         if not self._held.add(seq, lines):
             self._held = None
-            self._output.wake()  # later: whoever pushes this may be iterating over the feeds of a room
+            self._output.wake()  # later: the caller may be iterating over the feeds of a room
             return False
         return self.mode is not _LAGGING
 
@@ -300,7 +300,7 @@ class EndedFeeds:
     A thousand connections of one user in hundreds of rooms may be gone at once, and nobody should wait for that.
 
     Args:
-        later: runs a callable after so many seconds.
+        later: calls a function after a number of seconds.
     """
 
     def __init__(self, later: Later) -> None:

@@ -55,7 +55,7 @@ class HubConnection(Connection, Protocol):
         """The hub that it belongs to."""
 
     def tick(self, seconds: float) -> None:
-        """Check the deadlines; called every so many seconds."""
+        """Check the deadlines; called regularly."""
 
     def stop_reading(self) -> None:
         """Process nothing more from the client: the server is about to stop."""
@@ -71,7 +71,7 @@ class Hub:
         log: the log, which reports its batches to :meth:`committed`.
         limits: what clients may do.
         batcher: collects output and batches.
-        later: runs a callable after so many seconds.
+        later: calls a function after a number of seconds.
         clock: the time in milliseconds since 1970-01-01 UTC.
         seconds: a clock that never goes back.
         server_key: the fingerprint of the server's key, which the clients' proofs are bound to.
@@ -133,7 +133,7 @@ class Hub:
         self._ended_feeds = EndedFeeds(later)
 
     def tick(self, seconds: float) -> None:
-        """Check deadlines and commit read positions; called every so many seconds."""
+        """Check deadlines and commit read positions; called regularly."""
         self.log.commit(cursors=True)
         slices.run(self.later, self._check_deadlines(seconds))
 
@@ -213,7 +213,9 @@ class Hub:
         """Return the frame of a message from the log."""
         name_of = self.users.name_of if row.recipient > 0 else self.rooms.name_of
         sender, recipient = self.users.name_of(row.sender), name_of(row.recipient)
-        message = Message(row.seq, id_text(row.id), sender, recipient, row.text, row.at, row.re)
+        message = Message(
+            seq=row.seq, id=id_text(row.id), sender=sender, to=recipient, text=row.text, at=row.at, re=row.re
+        )
         if row.extra is not None:
             questions.add(message, row.extra)
         return message

@@ -1,4 +1,4 @@
-"""Measures how long a client has been silent, or on its way in or out."""
+"""Measures how long a client has been silent, how long its login takes, and how long it takes to close."""
 
 from __future__ import annotations
 

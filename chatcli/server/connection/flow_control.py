@@ -89,5 +89,5 @@ class FlowControl:
             self.resume(Pause.IN_FLIGHT)
 
     def close(self) -> None:
-        """Let go of the wire: from now on nothing is paused."""
+        """Drop the wire: from now on nothing is paused."""
         self._wire = None

@@ -1,4 +1,4 @@
-"""A client's way in: hello, challenge, proof, welcome."""
+"""Logs a client in: hello, challenge, proof, welcome."""
 
 from __future__ import annotations
 

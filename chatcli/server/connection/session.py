@@ -359,7 +359,7 @@ class Session:
         self.output.abort()
 
     def tick(self, seconds: float) -> None:
-        """Check the deadlines; called every so many seconds."""
+        """Check the deadlines; called regularly."""
         if self._account is not None and self._account.reset():
             self._account = None
         deadlines, limits = self._deadlines, self.hub.limits

@@ -1,0 +1,73 @@
+"""Why the server does not read from a connection, and when it reads again."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.server.connection.flow_control import FlowControl, Pause
+from chatcli.server.limits import Limits
+from tests.server.connection.wires import FakeWire
+
+
+@pytest.fixture
+def wire() -> FakeWire:
+    """What is paused."""
+    return FakeWire()
+
+
+@pytest.fixture
+def flow(wire: FakeWire) -> FlowControl:
+    """Flow control that allows a hundred bytes in flight."""
+    return FlowControl(wire, Limits(in_flight=100))
+
+
+def test_any_reason_pauses_and_the_last_one_resumes(flow: FlowControl, wire: FakeWire) -> None:
+    """The wire is paused once, however many reasons there are."""
+    flow.pause(Pause.UNSENT)
+    flow.pause(Pause.BACKLOG)
+    flow.resume(Pause.UNSENT)
+    assert (flow.paused, wire.calls) == (True, ["pause"])
+    flow.resume(Pause.BACKLOG)
+    assert (flow.paused, wire.calls) == (False, ["pause", "resume"])
+    flow.resume(Pause.BACKLOG)
+    assert wire.calls == ["pause", "resume"]
+
+
+@pytest.mark.parametrize("reason", Pause)
+def test_some_reasons_stop_the_processing_too(flow: FlowControl, reason: Pause) -> None:
+    """What has been read waits for an answer, or until the client can pay; but not for its own socket."""
+    flow.pause(reason)
+    assert reason in flow
+    assert flow.blocked == (reason in (Pause.SUSPENDED, Pause.ALLOWANCE))
+    flow.resume(reason)
+    assert reason not in flow
+    assert not flow.blocked
+
+
+def test_too_much_in_flight_pauses_until_half_is_acknowledged(flow: FlowControl, wire: FakeWire) -> None:
+    """Not at every message: reading goes on in large steps."""
+    flow.charge(100)
+    assert not flow.paused
+    flow.charge(1)
+    assert wire.calls == ["pause"]
+    flow.acknowledge(50)
+    assert wire.calls == ["pause"]
+    flow.acknowledge(1)
+    assert (flow.in_flight, wire.calls) == (50, ["pause", "resume"])
+
+
+def test_a_crowd_pauses_whoever_adds_to_it(flow: FlowControl) -> None:
+    """If all connections together have too much in flight, one byte is too much."""
+    flow.charge(1, crowded=True)
+    assert Pause.IN_FLIGHT in flow
+    flow.acknowledge(1)
+    assert not flow.paused
+
+
+def test_a_closed_wire_is_left_alone(flow: FlowControl, wire: FakeWire) -> None:
+    """A transport that is closing must not be asked to read."""
+    flow.pause(Pause.UNSENT)
+    flow.close()
+    flow.resume(Pause.UNSENT)
+    flow.pause(Pause.STOPPING)
+    assert wire.calls == ["pause"]
