@@ -67,7 +67,7 @@ def test_it_listens_where_it_is_told(tmp_path: Path, host: str) -> None:
             assert b"welcome" in connection.recv(4096)
 
 
-def test_stopping_says_goodbye_and_finishes_what_is_being_written(tmp_path: Path) -> None:
+def test_stop_says_goodbye_and_finishes_writing(tmp_path: Path) -> None:
     """Everyone gets ``bye``; what was taken before is on disk and answered."""
     with ThreadServer(tmp_path) as server:
         alice, bob = server.joined("alice", "send"), server.joined("bob")
@@ -88,7 +88,7 @@ def test_stopping_says_goodbye_and_finishes_what_is_being_written(tmp_path: Path
     bob.hang_up()
 
 
-def test_stopping_does_not_wait_for_someone_who_reads_nothing(tmp_path: Path) -> None:
+def test_stop_with_stalled_reader(tmp_path: Path) -> None:
     """A reader that takes nothing cannot keep the server from stopping."""
     with ThreadServer(tmp_path) as server:
         stalled = server.connect(receive_buffer=4096)
@@ -104,7 +104,7 @@ def test_stopping_does_not_wait_for_someone_who_reads_nothing(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("impatient")
-def test_stopping_does_not_wait_for_someone_who_holds_the_database(tmp_path: Path) -> None:
+def test_stop_with_locked_database(tmp_path: Path) -> None:
     """Another program that locks the database cannot keep the server from stopping in time."""
     with ThreadServer(tmp_path) as server:
         alice, bob = server.joined("alice"), server.joined("bob")
@@ -122,7 +122,7 @@ def test_stopping_does_not_wait_for_someone_who_holds_the_database(tmp_path: Pat
     bob.hang_up()
 
 
-def test_stopping_does_not_wait_for_what_nobody_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_when_someone_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When someone leaves while the server stops, that is written like all else, and nobody waits for it."""
     with ThreadServer(tmp_path) as server, server.joined("alice"):
         (session,) = known(server, "alice").sessions
@@ -146,7 +146,7 @@ def test_the_key_survives_a_restart(tmp_path: Path) -> None:
     assert start(Address("127.0.0.1", 0), tmp_path) == first
 
 
-def test_a_certificate_that_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_start_frees_port_and_data(tmp_path: Path) -> None:
     """Port and data are free again, for a start with the right files."""
     files, other = make(tmp_path), make(tmp_path, "other")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -165,9 +165,7 @@ def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
             Settings(address=Address("127.0.0.1", 0), data=tmp_path, tls_cert=files[0], tls_key=files[1])
 
 
-def test_a_certificate_whose_disk_does_not_answer_holds_up_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_certificate_on_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read beside the server's loop, and once more if that is asked for meanwhile."""
     files = make(tmp_path)
     begun, released = threading.Event(), threading.Event()

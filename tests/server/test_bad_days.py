@@ -101,7 +101,7 @@ def until_new(caller: Caller) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("open_disk", [small_disk, limited_files])
-def test_a_full_disk_refuses_what_it_cannot_take_and_loses_nothing(open_disk: OpenDisk, tmp_path: Path) -> None:
+def test_full_disk(open_disk: OpenDisk, tmp_path: Path) -> None:
     """Senders are told, readers read on, and once there is room all is as before, also after a kill."""
     stored: list[str] = []
     with open_disk(tmp_path) as disk:
@@ -153,7 +153,7 @@ def test_a_newcomer_on_a_full_disk_is_told(tmp_path: Path) -> None:
             assert says(carol, "bob", "hi")
 
 
-def test_a_disk_that_is_read_only_stops_the_start_and_nothing_that_reads(tmp_path: Path) -> None:
+def test_read_only_disk(tmp_path: Path) -> None:
     """The server says so in one sentence; copy, export and check work as they are; written again, all goes on."""
     disk = tmp_path / "disk"
     with mounted(disk):
@@ -178,7 +178,7 @@ def test_a_disk_that_is_read_only_stops_the_start_and_nothing_that_reads(tmp_pat
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_database_held_by_another_program_is_waited_for_and_written_again(tmp_path: Path) -> None:
+def test_database_held_by_another_program(tmp_path: Path) -> None:
     """While it is locked senders are refused and readers read; released, it is written without a restart."""
     with ThreadServer(tmp_path) as server, server.joined("bob") as bob, server.joined("alice", "send") as alice:
         assert says(alice, "bob", "before")
@@ -196,7 +196,7 @@ def test_a_database_held_by_another_program_is_waited_for_and_written_again(tmp_
         eventually(lambda: status_of(tmp_path)["log"] == "writable")
 
 
-def test_a_damaged_page_costs_what_was_on_it_and_nothing_else(tmp_path: Path) -> None:
+def test_damaged_page(tmp_path: Path) -> None:
     """Everyone's feed goes on behind it, new messages come, and the operator is told."""
     texts = [f"{number} " + "x" * 3000 for number in range(60)]
     with ThreadServer(tmp_path) as server, server.joined("alice", "send") as alice:

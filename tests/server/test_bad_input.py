@@ -33,7 +33,7 @@ from tests.support import Caller, ThreadServer, eventually, session_of
         (b'{"t":"ping","x":"' + b"x" * 70_000 + b'"}', "frame_too_long"),
     ],
 )
-def test_a_line_that_is_no_frame_gets_a_code_and_harms_nothing(server: ThreadServer, line: bytes, code: str) -> None:
+def test_bad_lines_get_a_code(server: ThreadServer, line: bytes, code: str) -> None:
     """The offender is told what was wrong with the line, and the lines around it are taken."""
     with server.joined("alice") as alice:
         alice.says_raw(b'{"t":"ping","n":1}\n' + line + b'\n{"t":"ping","n":2}\n')
@@ -49,7 +49,7 @@ def test_unknown_fields_are_ignored(server: ThreadServer) -> None:
         alice.hears("pong", n=1)
 
 
-def test_blank_lines_and_carriage_returns_are_harmless(server: ThreadServer) -> None:
+def test_blank_lines_and_carriage_returns(server: ThreadServer) -> None:
     """Someone typing into a terminal, or on another system, is understood."""
     with server.joined("alice") as alice:
         alice.says_raw(b'\n\r\n{"t":"ping","n":1}\r\n \n')
@@ -68,7 +68,7 @@ def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("greeting", [b"\x80\x2e\x01\x00", b"EHLO example.org\r\n", b"hello?\n"])
-def test_callers_that_speak_another_protocol_are_sent_away(server: ThreadServer, greeting: bytes) -> None:
+def test_other_protocols_are_refused(server: ThreadServer, greeting: bytes) -> None:
     """The first byte tells that a caller does not speak ours; they get one line and no more."""
     with server.connect() as caller:
         caller.says_raw(greeting)
@@ -111,7 +111,7 @@ def _tags_within_timeout(caller: Caller) -> list[str]:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_a_reader_that_takes_nothing_is_closed_in_the_end(tmp_path: Path) -> None:
+def test_stalled_reader_is_closed(tmp_path: Path) -> None:
     """A connection that reads nothing is closed after a while; its messages stay in the log."""
     with ThreadServer(tmp_path, Limits(stalled=0.4, closing=0.1)) as server, server.joined("alice") as alice:
         slow = server.connect(receive_buffer=4096)
@@ -142,7 +142,7 @@ def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
                 assert alice.asks_who() == ["alice", "carol"]
 
 
-def test_a_thousand_silent_connections_do_not_disturb_a_conversation(server: ThreadServer) -> None:
+def test_thousand_silent_connections(server: ThreadServer) -> None:
     """Half-open callers cost the others nothing."""
     silent = [server.connect() for _ in range(1000)]
     with server.joined("alice") as alice, server.joined("bob") as bob:
@@ -212,7 +212,7 @@ def test_answers_that_nobody_reads_do_not_fill_memory(tmp_path: Path) -> None:
             member.hang_up()
 
 
-def test_greetings_that_are_refused_again_and_again_end_the_connection(server: ThreadServer) -> None:
+def test_too_many_refused_greetings(server: ThreadServer) -> None:
     """Names cannot be tried without end on one connection."""
     with server.connect() as caller:
         for number in range(20):
@@ -221,7 +221,7 @@ def test_greetings_that_are_refused_again_and_again_end_the_connection(server: T
         caller.hears("bye", code="malformed")
 
 
-def test_names_that_are_almost_right_cost_next_to_nothing(server: ThreadServer) -> None:
+def test_many_misspelt_recipients(server: ThreadServer) -> None:
     """Thousands of misspelt recipients do not keep the others waiting."""
     crowd = [server.joined(f"{'a' * 25}{number:04}") for number in range(200)]
     with server.joined("alice") as alice, server.joined("eve") as eve:
@@ -235,7 +235,7 @@ def test_names_that_are_almost_right_cost_next_to_nothing(server: ThreadServer) 
         member.hang_up()
 
 
-def test_a_slow_reader_who_takes_something_is_not_stalled(tmp_path: Path) -> None:
+def test_slow_reader_is_not_stalled(tmp_path: Path) -> None:
     """As long as a reader takes anything, it is not closed, however long all of it takes."""
     with ThreadServer(tmp_path, Limits(stalled=1)) as server, server.joined("alice") as alice:
         slow = server.connect(receive_buffer=4096)

@@ -10,7 +10,7 @@ from chatcli.server.limits import Limits
 from tests.support import ThreadServer, eventually, new_id, sessions_of
 
 
-def test_a_message_arrives_at_once_and_its_sender_is_told(server: ThreadServer) -> None:
+def test_message_is_delivered_and_answered(server: ThreadServer) -> None:
     """The recipient gets the message as it was said; the sender gets its place in the log."""
     with server.joined("Alice") as alice, server.joined("bob") as bob:
         text = 'colons: "quotes" \\ tabs\t, lines\n, 🙂 and \x1b[31m'
@@ -19,7 +19,7 @@ def test_a_message_arrives_at_once_and_its_sender_is_told(server: ThreadServer) 
         alice.hears("sent", id=identity, seq=message["seq"], at=message["at"], outcome="delivered")
 
 
-def test_someone_absent_gets_what_was_said_on_return_once_and_in_order(server: ThreadServer) -> None:
+def test_offline_messages_come_once_and_in_order(server: ThreadServer) -> None:
     """Messages for someone who is away are stored, and given to them when they join, one time."""
     server.joined("bob").hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
@@ -50,7 +50,7 @@ def test_what_was_not_acknowledged_comes_again(server: ThreadServer) -> None:
             assert bob.texts(2) == ["two", "three"]
 
 
-def test_an_acknowledgement_cannot_run_ahead_of_what_was_sent(server: ThreadServer) -> None:
+def test_acknowledgement_ahead_of_the_feed(server: ThreadServer) -> None:
     """An ``ack`` of messages that are yet to come does not make them disappear."""
     with server.joined("bob") as bob:
         bob.says("ack", seq=2**53 - 1)
@@ -63,7 +63,7 @@ def test_an_acknowledgement_cannot_run_ahead_of_what_was_sent(server: ThreadServ
         bob.hears("message", text="still there")
 
 
-def test_a_client_that_says_where_it_was_misses_nothing_and_sees_nothing_twice(server: ThreadServer) -> None:
+def test_since_resumes_exactly(server: ThreadServer) -> None:
     """With ``since``, the feed goes on behind that message, and includes what the user said themselves."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.sends("bob", "one")
@@ -81,14 +81,14 @@ def test_a_client_that_says_where_it_was_misses_nothing_and_sees_nothing_twice(s
             assert again.texts(2) == ["two", "three"]
 
 
-def test_a_position_beyond_the_log_is_taken_for_its_head(server: ThreadServer) -> None:
+def test_since_beyond_the_log(server: ThreadServer) -> None:
     """A client that remembers more than the log holds gets what is said from now on."""
     with server.joined("alice") as alice, server.joined("bob", since=10**12) as bob:
         alice.sends("bob", "new")
         bob.hears("message", text="new")
 
 
-def test_a_retry_is_answered_like_the_first_time_and_delivered_once(server: ThreadServer) -> None:
+def test_retry_is_answered_and_delivered_once(server: ThreadServer) -> None:
     """However often a message is sent with the same id, it has one place in the log and arrives once."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         identity = alice.sends("bob", "once")
@@ -111,7 +111,7 @@ def test_an_id_of_someone_else_is_refused(server: ThreadServer) -> None:
         assert len(bob.asks_who()) == 3
 
 
-def test_a_name_that_was_never_here_is_refused_with_close_ones(server: ThreadServer) -> None:
+def test_unknown_name_with_close_names(server: ThreadServer) -> None:
     """A message to nobody is refused, and the sentence names who may have been meant."""
     with server.joined("alice") as alice, server.joined("Robert"):
         identity = alice.sends("robret", "hi")
@@ -142,7 +142,7 @@ def test_an_id_that_is_no_uuid_is_refused(server: ThreadServer, identity: str) -
         alice.hears("error", code="bad_id", id=identity)
 
 
-def test_one_person_sees_on_each_connection_what_they_said_on_another(server: ThreadServer) -> None:
+def test_own_messages_reach_other_connections(server: ThreadServer) -> None:
     """A message goes to every connection of both ends but the one that said it."""
     with server.joined("alice") as alice, server.joined("alice", "listen") as phone, server.joined("bob"):
         alice.sends("bob", "from the desk")
@@ -182,7 +182,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
         assert bob.texts(1) == ["unread"]
 
 
-def test_a_reader_that_stalls_holds_up_nobody_and_loses_nothing(tmp_path: Path) -> None:
+def test_stalled_reader(tmp_path: Path) -> None:
     """While one takes nothing, others are served; what piles up stays in the log, and comes when they read on."""
     limits = Limits(unsent=32 * 1024)
     with ThreadServer(tmp_path, limits) as server:

@@ -83,7 +83,7 @@ def texts(caller: Caller, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("to", ["bob", "#hall"])
-def test_what_was_said_together_is_encoded_once_and_written_once(
+def test_messages_sent_together_are_encoded_once(
     server: ThreadServer, room: list[Caller], to: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One encoding of the messages for all who get them, one of the answers; one write for each who gets anything."""
@@ -186,7 +186,7 @@ def test_what_is_held_has_an_end(server: ThreadServer, room: list[Caller]) -> No
     assert [any_of(alice, "sent")["outcome"] for _ in range(many)] == ["stored"] * many
 
 
-def test_who_takes_nothing_at_all_costs_the_others_nothing(server: ThreadServer, room: list[Caller]) -> None:
+def test_connection_that_reads_nothing(server: ThreadServer, room: list[Caller]) -> None:
     """Once a reader that stalls holds too much, a room does without it, until it reads on from the log."""
     _, bob, cid = room
     many = 100
@@ -250,7 +250,7 @@ def test_what_waits_for_a_batch_is_written_behind_it(
     assert texts(room[1], 1) == ["hello"]
 
 
-def test_those_who_are_told_may_answer_before_the_next_commit() -> None:
+def test_delivery_precedes_the_next_commit() -> None:
     """What was gathered is passed on first, and the batch is made a turn later; but never two."""
     happened: list[str] = []
     soon: list[Callable[[], object]] = []

@@ -160,7 +160,7 @@ def test_what_cannot_be_sent_back_names_nothing(patient: Caller, label: bytes) -
 
 
 @pytest.mark.parametrize("number", [TOO_LARGE, 2**63, 10**30])
-def test_a_number_beyond_what_json_has_exactly_is_refused(patient: Caller, number: int) -> None:
+def test_numbers_beyond_exact_json(patient: Caller, number: int) -> None:
     """Wherever it stands; the connection goes on."""
     patient.says("ping", n=number)
     assert "n" not in patient.hears("error", code="invalid")
@@ -178,7 +178,7 @@ def test_the_last_of_several_values_counts(patient: Caller) -> None:
 
 
 @pytest.mark.parametrize("frame", get_args(ClientFrame), ids=tag_of)
-def test_a_field_that_is_null_is_as_one_that_is_left_out(frame: type) -> None:
+def test_null_fields(frame: type) -> None:
     """For each field of each frame: one that may be left out may be null, any other may not."""
     good = right(frame)
     for field in fields_of(frame):

@@ -41,7 +41,7 @@ def test_whoever_enters_an_open_room_is_told(alice: Caller, bob: Caller) -> None
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_whoever_comes_back_to_a_private_room_is_told_what_they_heard_last(
+def test_last_message_after_return_to_private_room(
     server: ThreadServer, alice: Caller, bob: Caller, *, again: bool
 ) -> None:
     """What was said between two times there stays unknown, and so does all of it to those who are outside."""
@@ -79,7 +79,7 @@ def test_the_invited_may_ask_for_the_room(alice: Caller, bob: Caller) -> None:
     assert info == {"name": "#plans", "kind": "private", "members": 1, "owners": ["alice"], "invited": True}
 
 
-def test_whoever_is_banned_from_an_open_room_is_told_nothing(alice: Caller, bob: Caller) -> None:
+def test_last_message_is_hidden_after_a_ban(alice: Caller, bob: Caller) -> None:
     """Neither in the list nor when asked for."""
     alice.enters("#ops")
     says(alice, "#ops", "not for bob")
@@ -87,7 +87,7 @@ def test_whoever_is_banned_from_an_open_room_is_told_nothing(alice: Caller, bob:
     assert listed(bob, "#ops") is None
 
 
-def test_a_question_from_an_earlier_time_in_a_private_room_can_be_waited_for(alice: Caller, bob: Caller) -> None:
+def test_wait_for_answer_from_earlier_membership(alice: Caller, bob: Caller) -> None:
     """Whoever has asked it belongs to the room again, and is told the answer; outside they are not."""
     alice.enters("#plans", kind="private")
     alice.asks("operate", do="invite", to="bob", room="#plans")

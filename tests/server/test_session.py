@@ -8,7 +8,7 @@ from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from tests.support import ThreadServer, eventually, key_of
 
 
-def test_hello_is_answered_with_the_name_as_owned_and_the_limits(server: ThreadServer) -> None:
+def test_welcome_has_name_and_limits(server: ThreadServer) -> None:
     """A newcomer is told their name, the head of the log, and what the server takes."""
     with server.joined("Alice") as alice:
         assert alice.welcome["user"] == "Alice"
@@ -36,7 +36,7 @@ def test_a_name_keeps_its_first_spelling(server: ThreadServer) -> None:
         ("a\x1b[31m", "U+001B"),
     ],
 )
-def test_an_invalid_name_is_refused_with_the_rule_it_breaks(server: ThreadServer, name: str, why: str) -> None:
+def test_invalid_names(server: ThreadServer, name: str, why: str) -> None:
     """The refusal of a name says what is wrong with it, and another name may be tried on the same connection."""
     with server.connect() as caller:
         caller.greets(name)
@@ -45,7 +45,7 @@ def test_an_invalid_name_is_refused_with_the_rule_it_breaks(server: ThreadServer
         caller.hears("welcome", user="alice")
 
 
-def test_a_name_in_the_chat_is_refused_whatever_its_case(server: ThreadServer) -> None:
+def test_name_in_use_in_any_case(server: ThreadServer) -> None:
     """A ``join`` with another key under a name that someone has is refused; the first one does not notice."""
     with server.joined("Alice") as alice, server.connect() as other:
         other.greets("aLICE", key=key_of("mallory"))
@@ -53,7 +53,7 @@ def test_a_name_in_the_chat_is_refused_whatever_its_case(server: ThreadServer) -
         assert alice.asks_who() == ["Alice"]
 
 
-def test_two_newcomers_race_for_a_name_and_one_gets_it(server: ThreadServer) -> None:
+def test_race_for_a_name(server: ThreadServer) -> None:
     """Of many connections that claim the same free name at once, each with its own key, exactly one is let in."""
     callers = [server.connect() for _ in range(50)]
     for number, caller in enumerate(callers):
@@ -111,7 +111,7 @@ def test_nothing_but_hello_is_taken_first(server: ThreadServer) -> None:
         caller.hears("error", code="unexpected")
 
 
-def test_what_is_said_in_one_breath_with_the_proof_is_not_lost(server: ThreadServer) -> None:
+def test_frames_sent_together_with_the_proof(server: ThreadServer) -> None:
     """A newcomer may prove, send and leave in one write; all of it is answered, in order."""
     with server.joined("bob") as bob, server.connect() as caller:
         key = key_of("newcomer")
@@ -130,7 +130,7 @@ def test_what_is_said_in_one_breath_with_the_proof_is_not_lost(server: ThreadSer
         bob.hears("message", text="hi")
 
 
-def test_a_half_closed_connection_still_gets_its_answers(server: ThreadServer) -> None:
+def test_half_closed_connection(server: ThreadServer) -> None:
     """Whoever closes their side after the last line, as ``nc -N`` does, hears every answer first."""
     with server.joined("bob"), server.joined("alice", "send") as alice:
         for number in range(50):

@@ -60,9 +60,7 @@ def test_items_are_sorted_across_slices() -> None:
     assert pauses == 6
 
 
-def test_a_thousand_connections_that_are_gone_at_once_leave_their_rooms_by_turns(
-    server: ThreadServer, alice: Caller
-) -> None:
+def test_ended_feeds_leave_rooms_in_slices(server: ThreadServer, alice: Caller) -> None:
     """A few feeds in each turn, until no room has any of them."""
     for number in range(30):
         alice.enters(f"#r{number}")
@@ -93,7 +91,7 @@ def test_a_thousand_connections_that_are_gone_at_once_leave_their_rooms_by_turns
     assert left == 30  # alice's own
 
 
-def test_no_room_keeps_the_feed_of_a_connection_that_is_gone(server: ThreadServer, alice: Caller) -> None:
+def test_rooms_drop_feeds_of_ended_connections(server: ThreadServer, alice: Caller) -> None:
     """What is said there goes to those who are still there."""
     with server.joined("bob") as bob:
         for caller in (alice, bob):

@@ -31,7 +31,7 @@ def told(manager: socket.socket) -> dict[str, str]:
     return dict(line.split("=", 1) for line in manager.recv(4096).decode().split("\n"))
 
 
-def test_the_server_says_when_it_is_ready_reloads_and_stops(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
+def test_ready_reloading_stopping(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
     """In this order, with where it listens, and with the time at which it began to reload."""
     listening, name = manager
     with Program("serve", "--data", str(tmp_path / "data"), "--port", "0", NOTIFY_SOCKET=name) as program:
@@ -87,7 +87,7 @@ def test_without_a_supervisor_nothing_is_amiss(variables: dict[str, str]) -> Non
     supervisor.stopping()
 
 
-def test_a_supervisor_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+def test_supervisor_that_does_not_read(tmp_path: Path) -> None:
     """Where its queue is full, what there is to tell is let go."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))

@@ -27,7 +27,7 @@ class Clock:
             function()
 
 
-def test_the_first_change_is_told_at_once_and_then_the_newest() -> None:
+def test_first_change_at_once_then_the_newest() -> None:
     """What came between is not told, and what is as it was is not told again."""
     clock, told = Clock(), []
     throttle = Throttle(clock.later)
@@ -55,9 +55,7 @@ def test_the_first_change_is_told_at_once_and_then_the_newest() -> None:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_topics_in_quick_succession_are_told_as_the_last_of_them(
-    server: ThreadServer, alice: Caller, bob: Caller
-) -> None:
+def test_many_topics_at_once(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Others are told of the first of twenty changes and of the last; each change is answered."""
     for caller in (alice, bob):
         caller.enters("#ops")
@@ -70,9 +68,7 @@ def test_topics_in_quick_succession_are_told_as_the_last_of_them(
 
 
 @pytest.mark.usefixtures("brisk")
-def test_whoever_leaves_and_comes_back_at_once_has_not_moved_for_the_others(
-    server: ThreadServer, alice: Caller, bob: Caller
-) -> None:
+def test_leaving_and_returning_at_once(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Of ten times others learn of the first, and of the state in the end."""
     bob.enters("#ops")
     alice.enters("#ops")

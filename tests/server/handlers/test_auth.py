@@ -26,7 +26,7 @@ def challenged(caller: Caller, user: str, key: TestKey | Identity, purpose: str 
     return Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), user, purpose, caller.channel)
 
 
-def test_the_first_key_owns_a_name_also_while_its_owner_is_away(server: ThreadServer) -> None:
+def test_first_key_owns_the_name(server: ThreadServer) -> None:
     """Another key is refused with the remedy, before and after the owner has gone, for every purpose."""
     server.joined("alice").hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
@@ -98,7 +98,7 @@ def test_a_proof_cannot_be_replayed(server: ThreadServer) -> None:
         assert alice.asks_who() == ["alice"]
 
 
-def test_a_second_proof_on_one_challenge_is_out_of_turn(server: ThreadServer) -> None:
+def test_second_proof_on_one_challenge(server: ThreadServer) -> None:
     """A challenge is answered once."""
     with server.joined("alice"), server.connect() as other:
         claim = challenged(other, "alice", OWN)
@@ -116,7 +116,7 @@ def test_one_key_may_own_several_names(server: ThreadServer) -> None:
             caller.hears("welcome", user=name)
 
 
-def test_a_second_join_is_refused_with_where_and_since_when(server: ThreadServer) -> None:
+def test_second_join_is_refused(server: ThreadServer) -> None:
     """The refusal says from where and since when one is here, and what can be done."""
     with server.joined("alice"), server.connect() as second:
         second.greets("alice")
@@ -235,9 +235,7 @@ def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked:
         phone.hears("error", code="name_taken")
 
 
-def test_revoking_the_key_in_use_is_answered_before_the_goodbye(
-    linked: tuple[Caller, str], server: ThreadServer
-) -> None:
+def test_revoking_the_key_in_use(linked: tuple[Caller, str], server: ThreadServer) -> None:
     """The answer comes, so that nobody has to guess whether it was done."""
     _, code = linked
     with server.connect() as phone:
@@ -257,7 +255,7 @@ def test_the_last_key_cannot_be_revoked(server: ThreadServer) -> None:
         alice.hears("error", code="not_allowed", n=2)
 
 
-def test_too_many_wrong_proofs_from_one_address_are_not_looked_at(tmp_path: Path) -> None:
+def test_too_many_wrong_proofs(tmp_path: Path) -> None:
     """Where proofs have failed again and again, even a right one has to wait."""
     with ThreadServer(tmp_path, Limits(proofs=3, exempt_loopback=False)) as server:
         for _ in range(3):
@@ -295,7 +293,7 @@ def test_one_address_cannot_take_all_the_connections(tmp_path: Path) -> None:
             assert alice.asks_who() == ["alice"]
 
 
-def test_a_flood_past_the_allowance_is_slowed_and_complete(tmp_path: Path) -> None:
+def test_flood_is_slowed_and_complete(tmp_path: Path) -> None:
     """Whoever says more than their allowance is not read for a while: nothing is lost, and nobody waits for them."""
     limits = Limits(message_rate=400, message_burst=100)
     with ThreadServer(tmp_path, limits) as server, server.joined("bob") as bob, server.joined("carol") as carol:
@@ -308,7 +306,7 @@ def test_a_flood_past_the_allowance_is_slowed_and_complete(tmp_path: Path) -> No
             assert bob.texts(500) == [f"{number}" for number in range(500)]
 
 
-def test_invitations_let_newcomers_in_and_known_keys_need_none(tmp_path: Path) -> None:
+def test_invitations_are_for_newcomers(tmp_path: Path) -> None:
     """With access by invitation a new name needs a code that can be used; who is known does not."""
     with ThreadServer(tmp_path) as server:
         server.joined("alice").hang_up()
@@ -382,7 +380,7 @@ def test_a_name_made_of_lookalikes_is_refused(server: ThreadServer, first: str, 
 
 
 @pytest.mark.parametrize("name", ["ɑll", "ԝһо", "һеӏр", "ѕегѵег", "a11", "sẹrver"])
-def test_a_name_that_looks_like_a_reserved_word_stays_with_those_who_have_it(
+def test_lookalike_of_reserved_word_keeps_its_owner(
     server: ThreadServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Nobody new may take it; whoever had it before it was refused comes and goes as ever, also after a restart."""
@@ -421,7 +419,7 @@ def test_codes_of_any_characters_are_just_wrong(server: ThreadServer, linked: tu
         thief.hears("error", code="bad_code")
 
 
-def test_a_mistyped_name_with_a_code_makes_nobody_known(server: ThreadServer) -> None:
+def test_link_code_with_a_misspelt_name(server: ThreadServer) -> None:
     """Someone who wants to link a device wants no new name."""
     with server.connect() as caller:
         caller.greets("alcie", link="bazu-bazu-bazu")

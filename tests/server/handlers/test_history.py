@@ -34,7 +34,7 @@ def test_history_is_paged_from_the_newest_backwards(alice: Caller, bob: Caller) 
     assert alice.asks("history", of="bob", since=253_370_764_800_000)["messages"] == []
 
 
-def test_what_was_said_in_the_same_breath_is_in_the_history_and_is_found(server: ThreadServer, alice: Caller) -> None:
+def test_history_and_search_see_own_messages(server: ThreadServer, alice: Caller) -> None:
     """Whoever asks behind a message sees it, though its answer has not come yet."""
     alice.enters("#ops")
     for number in range(20):
@@ -60,7 +60,7 @@ def test_nobody_reads_what_others_said_to_each_other(server: ThreadServer, alice
     assert [one["text"] for one in bob.asks("search", text="SWORDFISH")["messages"]] == ["the code is swordfish"]
 
 
-def test_search_finds_what_has_just_been_said_the_newest_first(alice: Caller, bob: Caller) -> None:
+def test_search_is_current_and_newest_first(alice: Caller, bob: Caller) -> None:
     """What is committed is found; the answer can be narrowed down, and goes on where a page ends."""
     alice.enters("#ops")
     says(alice, "bob", "deploy failed")
@@ -81,7 +81,7 @@ def test_search_finds_what_has_just_been_said_the_newest_first(alice: Caller, bo
     ]
 
 
-def test_words_that_make_no_sense_are_answered_with_a_sentence(alice: Caller) -> None:
+def test_bad_queries(alice: Caller) -> None:
     """Never an error of the database."""
     for words in ('"unclosed', "", "   ", "!!!", "*"):
         answer = alice.asks("search", text=words)
@@ -128,9 +128,7 @@ def test_the_sender_is_told_when_a_message_was_shown(server: ThreadServer, alice
     assert shown(alice, "bob") == {"bob": seq}
 
 
-def test_receipts_tell_only_of_what_was_said_with_whoever_asks(
-    server: ThreadServer, alice: Caller, bob: Caller
-) -> None:
+def test_receipts_reveal_own_conversations_only(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """That someone has read others' messages is nobody's business."""
     seq = says(alice, "bob", "hi")
     bob.texts(1)
@@ -139,7 +137,7 @@ def test_receipts_tell_only_of_what_was_said_with_whoever_asks(
         assert shown(eve, "bob") == {"bob": 0}
 
 
-def test_a_script_watches_for_the_receipt_of_its_message(server: ThreadServer) -> None:
+def test_script_watches_for_a_receipt(server: ThreadServer) -> None:
     """Who asks to be told is, whenever it happens: also after the server has been started again."""
     server.joined("bob").hang_up()
     with server.joined("ci", "send") as script:
@@ -152,7 +150,7 @@ def test_a_script_watches_for_the_receipt_of_its_message(server: ThreadServer) -
             assert script.hears("receipt", user="bob")["seq"] == seq
 
 
-def test_in_a_room_receipts_tell_how_far_each_member_is(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_receipts_of_a_room(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Members are listed but for oneself, and watching goes on with each."""
     for caller in (alice, bob):
         caller.enters("#ops")
@@ -178,7 +176,7 @@ def test_whoever_wants_no_receipts_gives_none(server: ThreadServer, alice: Calle
         alice.hears("receipt", user="bob", seq=seq)
 
 
-def test_what_was_read_on_one_device_is_not_new_on_another(server: ThreadServer, alice: Caller) -> None:
+def test_read_position_is_shared_by_devices(server: ThreadServer, alice: Caller) -> None:
     """The other devices are told at once, and one that comes later begins behind it."""
     with server.joined("bob") as laptop, server.joined("bob", "listen") as phone:
         seq = says(alice, "bob", "hi")
@@ -190,7 +188,7 @@ def test_what_was_read_on_one_device_is_not_new_on_another(server: ThreadServer,
         tablet.hears("live", seq=seq)
 
 
-def test_who_was_away_for_long_is_not_flooded_by_rooms(server: ThreadServer, alice: Caller) -> None:
+def test_newest_limits_what_rooms_send(server: ThreadServer, alice: Caller) -> None:
     """With ``newest`` all direct messages come, and of each room the newest, with how many there are before them."""
     with server.joined("bob") as bob:
         bob.enters("#busy")
@@ -214,7 +212,7 @@ def test_who_was_away_for_long_is_not_flooded_by_rooms(server: ThreadServer, ali
 
 
 @pytest.mark.usefixtures("brisk")
-def test_coming_and_going_is_told_to_those_whom_it_concerns(server: ThreadServer, alice: Caller) -> None:
+def test_audience_of_presence(server: ThreadServer, alice: Caller) -> None:
     """Those who share a room or have talked are told; a stranger is not."""
     alice.enters("#ops")
     with server.joined("bob") as bob:
@@ -249,7 +247,7 @@ def heard_of(caller: Caller) -> set[str]:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_those_who_talked_with_someone_released_are_told(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_release_is_announced_in_rooms(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Whoever is sent away for good belongs nowhere any more; those in the same room hear of it all the same."""
     for caller in (alice, bob):
         caller.enters("#ops")
@@ -259,7 +257,7 @@ def test_those_who_talked_with_someone_released_are_told(server: ThreadServer, a
 
 
 @pytest.mark.usefixtures("brisk")
-def test_being_away_is_told_and_ends_with_the_next_word(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_away_ends_with_the_next_message(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Who is near is told why and since when; ``who`` shows it; a message ends it."""
     bob.enters("#ops")
     alice.enters("#ops")

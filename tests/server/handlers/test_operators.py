@@ -47,7 +47,7 @@ def mode(path: Path) -> int:
 # The socket
 
 
-def test_the_socket_and_the_audit_log_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_modes_of_socket_and_audit_log(tmp_path: Path) -> None:
     """Whatever the umask; and a clean end takes the socket away."""
     umask = os.umask(0)
     try:
@@ -71,9 +71,7 @@ def test_a_socket_left_by_a_killed_server_is_replaced(tmp_path: Path) -> None:
         assert does(tmp_path, "status")["here"] == 0
 
 
-def test_where_no_socket_can_be_the_server_starts_all_the_same(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_start_without_admin_socket(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file in its place costs a warning, and stays."""
     taken = tmp_path / "taken"
     taken.mkdir()
@@ -157,7 +155,7 @@ def test_status_tells_how_the_server_is(server: ThreadServer, data: Path) -> Non
     assert abs((datetime.datetime.now(datetime.UTC) - since).total_seconds()) < 60
 
 
-def test_users_tells_who_was_ever_here_and_what_they_are(server: ThreadServer, data: Path) -> None:
+def test_users_report(server: ThreadServer, data: Path) -> None:
     """Everyone by name, with their keys and what was decided about them."""
     joined(server, "bob").hang_up()
     with joined(server, "alice"), joined(server, "alice", "send"):
@@ -193,7 +191,7 @@ def test_the_kicked_are_told_why_and_may_come_back(server: ThreadServer, data: P
             assert bob.asks_who() == ["bob", "eve"]
 
 
-def test_the_banned_are_out_at_once_with_all_their_keys(server: ThreadServer, data: Path) -> None:
+def test_ban_includes_all_keys(server: ThreadServer, data: Path) -> None:
     """A ban of a name is one of its keys too: neither comes back under another, until the ban is taken back."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
         assert does(data, "ban", to="EVE", reason="spam") == {"banned": "EVE", "until": None, "closed": 1}
@@ -260,7 +258,7 @@ def test_the_muted_read_until_they_may_write_again(server: ThreadServer, data: P
         eve.hears("sent")
 
 
-def test_a_released_name_is_free_and_what_was_said_stays_with_its_owner(server: ThreadServer, data: Path) -> None:
+def test_release_keeps_messages_with_their_owner(server: ThreadServer, data: Path) -> None:
     """Another key takes the name and sees nothing of what was sent to the one before."""
     with joined(server, "bob") as bob:
         with joined(server, "eve") as eve:
@@ -322,7 +320,7 @@ def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
 # From inside the chat
 
 
-def test_an_operator_kicks_bans_and_mutes_from_inside_the_chat(server: ThreadServer, data: Path) -> None:
+def test_operator_commands_from_the_chat(server: ThreadServer, data: Path) -> None:
     """Each is answered with done, and noted under the operator's name."""
     with joined(server, "alice") as alice, joined(server, "eve") as eve, joined(server, "bob") as bob:
         does(data, "op", to="alice")
@@ -373,7 +371,7 @@ def test_an_operator_may_kick_themselves(server: ThreadServer, data: Path) -> No
 # The audit log
 
 
-def test_each_command_is_noted_with_who_when_and_what(server: ThreadServer, data: Path) -> None:
+def test_audit_log_lines(server: ThreadServer, data: Path) -> None:
     """One JSON object a line, also of what was refused; never an invitation's code."""
     joined(server, "eve").hang_up()
     does(data, "mute", to="eve", seconds=60, reason="spam")
@@ -390,7 +388,7 @@ def test_each_command_is_noted_with_who_when_and_what(server: ThreadServer, data
     assert (refused["to"], refused["refused"]) == ("nobody", "unknown_user")
 
 
-def test_what_cannot_be_noted_is_not_done(server: ThreadServer, data: Path) -> None:
+def test_commands_that_cannot_be_recorded(server: ThreadServer, data: Path) -> None:
     """Without an audit log the command is refused with a sentence."""
     (data / "audit.log").mkdir()
     with joined(server, "eve") as eve:
@@ -401,7 +399,7 @@ def test_what_cannot_be_noted_is_not_done(server: ThreadServer, data: Path) -> N
     assert does(data, "status")["log"] == "writable"  # when the disk is full this is what one asks
 
 
-def test_a_link_in_place_of_the_audit_log_is_not_followed(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+def test_symlink_in_place_of_audit_log(server: ThreadServer, data: Path, tmp_path: Path) -> None:
     """Nothing is written to a file that is elsewhere."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("")
@@ -414,7 +412,7 @@ def test_a_link_in_place_of_the_audit_log_is_not_followed(server: ThreadServer, 
 
 
 @pytest.mark.usefixtures("impatient")
-def test_what_cannot_be_written_is_refused_and_undone(server: ThreadServer, data: Path) -> None:
+def test_commands_while_the_log_cannot_be_written(server: ThreadServer, data: Path) -> None:
     """The answer waits for the disk; when that fails nothing has happened to anyone, then or later."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
         does(data, "mute", to="bob")
@@ -437,7 +435,7 @@ def test_what_cannot_be_written_is_refused_and_undone(server: ThreadServer, data
 
 
 @pytest.mark.usefixtures("impatient")
-def test_an_invitation_that_could_not_be_used_is_not_used_up(tmp_path: Path) -> None:
+def test_failed_use_of_an_invitation(tmp_path: Path) -> None:
     """A newcomer whose name cannot be written may try again with the same code."""
     with ThreadServer(tmp_path, Limits(access="invite")) as server:
         code = does(tmp_path, "invite")["code"]
@@ -449,7 +447,7 @@ def test_an_invitation_that_could_not_be_used_is_not_used_up(tmp_path: Path) -> 
             newcomer.hears("welcome")
 
 
-def test_a_pipe_in_place_of_the_audit_log_keeps_nobody_waiting(server: ThreadServer, data: Path) -> None:
+def test_pipe_in_place_of_audit_log(server: ThreadServer, data: Path) -> None:
     """With or without a reader it is refused, for it is no file; what is only looked at is answered."""
     os.mkfifo(data / "audit.log")
     assert answers(data, "users")["code"] == "storage"
@@ -461,7 +459,7 @@ def test_a_pipe_in_place_of_the_audit_log_keeps_nobody_waiting(server: ThreadSer
         os.close(reader)
 
 
-def test_a_disk_that_does_not_answer_keeps_only_the_operator_waiting(tmp_path: Path) -> None:
+def test_audit_on_a_disk_that_does_not_answer(tmp_path: Path) -> None:
     """Commands wait in their order, and beyond so many they are refused; nothing is done before it is noted."""
     told: list[Refused | None] = []
     released = threading.Event()

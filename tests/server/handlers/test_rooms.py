@@ -23,7 +23,7 @@ def event(caller: Caller, what: str) -> dict[str, str]:
     return {key: value for key, value in frame.items() if key not in ("t", "what")}
 
 
-def test_a_room_comes_into_being_when_someone_enters_and_is_theirs(server: ThreadServer) -> None:
+def test_first_to_enter_owns_the_room(server: ThreadServer) -> None:
     """The first to enter owns the room; whoever comes later belongs to it and finds it as it is."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         room = alice.enters("#Ops")["room"]
@@ -32,7 +32,7 @@ def test_a_room_comes_into_being_when_someone_enters_and_is_theirs(server: Threa
         alice.hears("happened", room="#Ops", what="joined", user="bob")
 
 
-def test_what_is_said_in_a_room_reaches_its_members_and_nobody_else(server: ThreadServer) -> None:
+def test_room_message_reaches_members_only(server: ThreadServer) -> None:
     """Each member gets the message once, other devices of the speaker too, and whoever did not enter does not."""
     with (
         server.joined("alice") as alice,
@@ -50,7 +50,7 @@ def test_what_is_said_in_a_room_reaches_its_members_and_nobody_else(server: Thre
         eve.hears("message", text="just you")
 
 
-def test_membership_lasts_and_the_absent_get_what_was_said_on_return(server: ThreadServer) -> None:
+def test_membership_outlives_absence_and_restart(server: ThreadServer) -> None:
     """A member who is away gets what was said meanwhile, also after the server was started again."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -65,7 +65,7 @@ def test_membership_lasts_and_the_absent_get_what_was_said_on_return(server: Thr
         assert bob.asks("rooms")["rooms"][0]["members"] == 2
 
 
-def test_who_leaves_is_told_no_more_and_who_comes_back_not_of_what_was_between(server: ThreadServer) -> None:
+def test_feed_has_times_of_membership_only(server: ThreadServer) -> None:
     """The feed has what was said while one belonged to the room; the rest of an open one can be read back."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
 
@@ -151,7 +151,7 @@ def test_an_invitation_can_be_taken_back(server: ThreadServer) -> None:
         assert bob.asks("join", room="#plans")["code"] == "not_invited"
 
 
-def test_only_owners_write_in_a_room_for_announcements(server: ThreadServer) -> None:
+def test_announcement_room(server: ThreadServer) -> None:
     """Others enter and read, and may not write or change the topic; an operator of the server may."""
     with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
         alice.enters("#news", kind="announcement")
@@ -167,7 +167,7 @@ def test_only_owners_write_in_a_room_for_announcements(server: ThreadServer) -> 
         bob.hears("message", text="maintenance at ten")
 
 
-def test_scripts_can_write_to_an_open_room_without_entering_it(server: ThreadServer) -> None:
+def test_posting_without_entering(server: ThreadServer) -> None:
     """One message is enough: nobody has to belong to an open room to say something there."""
     with server.joined("alice") as alice, server.joined("ci", "send") as script:
         alice.enters("#ops")
@@ -176,7 +176,7 @@ def test_scripts_can_write_to_an_open_room_without_entering_it(server: ThreadSer
         alice.hears("message", text="build failed", to="#ops", **{"from": "ci"})
 
 
-def test_a_room_of_another_kind_than_expected_is_refused(server: ThreadServer) -> None:
+def test_room_of_another_kind(server: ThreadServer) -> None:
     """Who asks for a private room never finds themselves in one that others can read."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans")
@@ -200,9 +200,7 @@ def test_a_room_that_looks_like_another_is_refused(server: ThreadServer) -> None
 
 
 @pytest.mark.parametrize(("first", "second"), [("#list", "#li\u0307st"), ("#b0b", "#bob"), ("#modem", "#modern")])
-def test_a_room_with_marks_and_digits_that_do_not_show_is_refused(
-    server: ThreadServer, first: str, second: str
-) -> None:
+def test_lookalike_rooms_with_marks_and_digits(server: ThreadServer, first: str, second: str) -> None:
     """Whichever was first; a private one is not named to those who do not know of it."""
     with server.joined("alice") as alice, server.joined("eve") as eve:
         alice.enters(first)
@@ -213,7 +211,7 @@ def test_a_room_with_marks_and_digits_that_do_not_show_is_refused(
         assert "#plans" not in answer["text"]
 
 
-def test_an_unknown_room_is_answered_with_those_that_were_meant(server: ThreadServer) -> None:
+def test_unknown_room_with_close_names(server: ThreadServer) -> None:
     """A message to a room that is not there is refused, with close names."""
     with server.joined("alice") as alice:
         alice.enters("#deploys")
@@ -222,7 +220,7 @@ def test_an_unknown_room_is_answered_with_those_that_were_meant(server: ThreadSe
 
 
 @pytest.mark.usefixtures("brisk")
-def test_owners_kick_ban_and_mute_in_their_room_only(server: ThreadServer) -> None:
+def test_kick_ban_and_mute_in_a_room(server: ThreadServer) -> None:
     """Each of them holds in that room, is told to whom it meets, and can be taken back."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -276,7 +274,7 @@ def test_ownership_is_shared_and_passed_on(server: ThreadServer) -> None:
         assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
 
 
-def test_a_repetition_of_what_was_stored_is_answered_whatever_has_happened_since(server: ThreadServer) -> None:
+def test_repetition_after_a_ban(server: ThreadServer) -> None:
     """Whoever lost the answer learns that the message was taken, even if they would not be allowed to say it now."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -307,7 +305,7 @@ def test_a_topic_is_kept_and_told(server: ThreadServer) -> None:
         assert eve.asks("rooms")["rooms"][0]["topic"] == "deploys & outages"
 
 
-def test_the_list_of_rooms_shows_what_was_last_said(server: ThreadServer) -> None:
+def test_list_of_rooms_has_last_messages(server: ThreadServer) -> None:
     """Everyone may read an open room, so everyone sees its newest message."""
     with server.joined("alice") as alice, server.joined("eve") as eve:
         alice.enters("#b")
@@ -319,7 +317,7 @@ def test_the_list_of_rooms_shows_what_was_last_said(server: ThreadServer) -> Non
         assert (second["last"]["seq"], second["last"]["text"], second["last"]["to"]) == (sent["seq"], "latest", "#b")
 
 
-def test_frames_said_in_one_breath_are_taken_in_order(server: ThreadServer) -> None:
+def test_frames_sent_together_keep_their_order(server: ThreadServer) -> None:
     """Whoever enters, speaks and leaves without waiting for answers has spoken in the room, as has been heard there."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -357,7 +355,7 @@ def test_a_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) 
         assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
 
 
-def test_whoever_is_banned_while_they_enter_stays_outside(server: ThreadServer) -> None:
+def test_ban_while_entering(server: ThreadServer) -> None:
     """What comes in the same moment has an order, and the ban comes last."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -370,7 +368,7 @@ def test_whoever_is_banned_while_they_enter_stays_outside(server: ThreadServer) 
         assert alice.asks("rooms")["rooms"][0]["members"] == 1
 
 
-def test_whoever_enters_while_the_last_owner_leaves_owns_the_room(server: ThreadServer) -> None:
+def test_entering_while_last_owner_leaves(server: ThreadServer) -> None:
     """No room is ever without an owner."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -403,7 +401,7 @@ def test_the_heir_of_a_room_is_told(server: ThreadServer) -> None:
         assert {(frame["what"], frame["user"]) for frame in told} == {("left", "alice"), ("owner", "bob")}
 
 
-def test_a_room_that_all_have_left_is_as_if_it_were_not_there(server: ThreadServer) -> None:
+def test_empty_room_is_hidden(server: ThreadServer) -> None:
     """Nothing can be said where nobody would get it; whoever enters it again finds what was said there."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -458,7 +456,7 @@ def test_a_query_changes_nothing(server: ThreadServer) -> None:
             assert asking.asks(tag, **fields)["code"] == "not_allowed", tag
 
 
-def test_who_is_muted_on_the_server_says_nothing_in_other_ways_either(server: ThreadServer) -> None:
+def test_muted_users_cannot_publish_other_texts(server: ThreadServer) -> None:
     """A topic, a reason, a word on being away and the name of a new room are texts, too."""
     with server.joined("eve") as eve, server.joined("bob"):
         eve.enters("#ops")
@@ -473,7 +471,7 @@ def test_who_is_muted_on_the_server_says_nothing_in_other_ways_either(server: Th
         assert eve.asks("away")["t"] == "done"
 
 
-def test_what_is_so_already_is_not_announced(server: ThreadServer) -> None:
+def test_pointless_actions_are_refused(server: ThreadServer) -> None:
     """Taking back what is not there, and doing again what was done, is refused with a sentence; nobody is told."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -503,7 +501,7 @@ def test_an_invitation_can_be_declined(server: ThreadServer) -> None:
         assert bob.asks("join", room="#plans")["code"] == "not_invited"
 
 
-def test_nobody_gets_more_invitations_than_they_can_read(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_of_invitations(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond so many open ones, further ones are refused."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST", 2)
     server.joined("bob").hang_up()
@@ -537,7 +535,7 @@ def test_nothing_is_taken_behind_a_goodbye(server: ThreadServer) -> None:
         assert history(alice, "alice") == ["before"]
 
 
-def test_whoever_asks_much_at_once_lets_others_have_their_turn(server: ThreadServer) -> None:
+def test_many_requests_at_once_are_interleaved(server: ThreadServer) -> None:
     """Between two questions of one connection the others are served: their answer comes before the last of them."""
     with server.joined("eve") as eve, server.joined("bob") as bob:
         questions = b"".join(b'{"t":"history","of":"nobody%d","n":%d}\n' % (number, number) for number in range(1, 200))

@@ -19,7 +19,7 @@ from chatcli.server.security.certificates import Certificates
 from tests.certificates import certificate, fingerprint_of, make, private_key
 
 
-def test_the_first_start_makes_a_key_and_a_certificate(tmp_path: Path) -> None:
+def test_first_start(tmp_path: Path) -> None:
     """The key is ECDSA on P-256, for its owner's eyes only; nothing half-written is left beside it."""
     Certificates(tmp_path)
     key = tmp_path / "server.key"
@@ -29,7 +29,7 @@ def test_the_first_start_makes_a_key_and_a_certificate(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["server.crt", "server.key"]
 
 
-def test_the_certificate_is_for_this_machine_and_for_ten_years(tmp_path: Path) -> None:
+def test_own_certificate_names_and_validity(tmp_path: Path) -> None:
     """Its names are those under which the machine knows itself."""
     Certificates(tmp_path)
     made = certificate(tmp_path / "server.crt")
@@ -40,7 +40,7 @@ def test_the_certificate_is_for_this_machine_and_for_ten_years(tmp_path: Path) -
     assert datetime.timedelta(days=3649) < left <= datetime.timedelta(days=3650)
 
 
-def test_the_identity_tells_the_keys_fingerprint_and_the_certificates_hash(tmp_path: Path) -> None:
+def test_identity_has_fingerprint_and_hash(tmp_path: Path) -> None:
     """Both can be computed by anyone who sees the certificate."""
     identity = Certificates(tmp_path).identity
     der = certificate(tmp_path / "server.crt").public_bytes(serialization.Encoding.DER)
@@ -57,7 +57,7 @@ def test_a_restart_shows_the_same_certificate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("days", "renewed"), [(31, False), (29, True), (-0.5, True)])
-def test_a_certificate_is_renewed_in_time_with_the_same_key(tmp_path: Path, days: float, renewed: bool) -> None:
+def test_own_certificate_is_renewed(tmp_path: Path, days: float, renewed: bool) -> None:
     """With less than thirty days left it is made anew, and whoever knows the key need not know."""
     first = Certificates(tmp_path).identity
     make(tmp_path, "server", days=days, key=private_key(tmp_path / "server.key"))
@@ -68,7 +68,7 @@ def test_a_certificate_is_renewed_in_time_with_the_same_key(tmp_path: Path, days
 
 
 @pytest.mark.parametrize("content", [b"", b"no certificate", None])
-def test_a_certificate_that_is_missing_or_broken_is_made_again(tmp_path: Path, content: bytes | None) -> None:
+def test_missing_or_broken_certificate_is_replaced(tmp_path: Path, content: bytes | None) -> None:
     """All that matters of it is in the key."""
     first = Certificates(tmp_path).identity
     (tmp_path / "server.crt").unlink()
@@ -85,7 +85,7 @@ def test_a_certificate_of_another_key_is_made_again(tmp_path: Path) -> None:
     assert Certificates(tmp_path).identity.fingerprint == first.fingerprint
 
 
-def test_a_lost_key_is_not_replaced_behind_the_operators_back(tmp_path: Path) -> None:
+def test_lost_key_is_not_replaced(tmp_path: Path) -> None:
     """Clients would take a new key for an attack, so the operator is asked first."""
     Certificates(tmp_path)
     (tmp_path / "server.key").unlink()
@@ -152,7 +152,7 @@ def test_the_operators_certificate_is_shown_instead(tmp_path: Path) -> None:
     assert not list((tmp_path / "data").iterdir())
 
 
-def test_the_first_certificate_of_a_chain_is_the_servers(tmp_path: Path) -> None:
+def test_first_certificate_of_a_chain(tmp_path: Path) -> None:
     """Those behind it lead to its authority, and change neither fingerprint nor channel."""
     files = make(tmp_path)
     alone = Certificates(tmp_path, files).identity
@@ -162,7 +162,7 @@ def test_the_first_certificate_of_a_chain_is_the_servers(tmp_path: Path) -> None
     assert (chained.fingerprint, chained.channel) == (alone.fingerprint, alone.channel)
 
 
-def test_the_operators_key_may_be_shared_with_a_group_but_not_with_everyone(tmp_path: Path) -> None:
+def test_operators_key_may_be_group_readable(tmp_path: Path) -> None:
     """Groups of servers that share a key are usual; a key that everyone may read is none."""
     files = make(tmp_path)
     files[1].chmod(0o640)
@@ -244,16 +244,14 @@ NOW = datetime.datetime.now(datetime.UTC)  # a little before the certificates be
         (30, -3, "is not valid before "),
     ],
 )
-def test_the_end_of_a_certificate_is_told_two_weeks_before(
-    tmp_path: Path, days: float, later: float, sentence: str
-) -> None:
+def test_warnings_before_certificate_expires(tmp_path: Path, days: float, later: float, sentence: str) -> None:
     """With the file, the moment and what to do; and so is a beginning that has yet to come."""
     files = make(tmp_path, days=days)
     faults = Certificates(tmp_path, files).faults(NOW + datetime.timedelta(days=later, minutes=1))
     assert [sentence in fault and str(files[0]) in fault for fault in faults] == [True] * bool(sentence)
 
 
-def test_the_order_and_the_dates_of_a_chain_are_looked_at(tmp_path: Path) -> None:
+def test_order_and_dates_of_a_chain(tmp_path: Path) -> None:
     """A certificate of an authority that does not follow, or ends before the server's own, is told."""
     own, other = make(tmp_path, "box", days=300), make(tmp_path, "authority", days=5)
     own[0].write_bytes(own[0].read_bytes() + other[0].read_bytes())

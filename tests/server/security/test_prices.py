@@ -82,9 +82,7 @@ def test_every_frame_has_a_price() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
-def test_a_frame_is_paid_for_as_soon_as_it_is_taken(
-    server: ThreadServer, people: tuple[Caller, Caller], kind: type
-) -> None:
+def test_frame_is_paid_for_at_once(server: ThreadServer, people: tuple[Caller, Caller], kind: type) -> None:
     """Whatever becomes of it, its price is gone from what its sender may say."""
     fields = SAID[kind] | ({"id": new_id()} if kind is f.Send else {})
     messages, points = paid(server, "alice", json.dumps(fields).encode() + b"\n")
@@ -108,7 +106,7 @@ def test_a_frame_is_paid_for_as_soon_as_it_is_taken(
         (b'{"t":"search","text":"word","limit":500}\n', 100),
     ],
 )
-def test_what_is_no_frame_has_a_price_and_what_makes_more_work_costs_more(
+def test_price_of_other_lines_and_of_more_work(
     server: ThreadServer, people: tuple[Caller, Caller], line: bytes, points: float
 ) -> None:
     """Blank lines, bytes, reads and mistakes are paid for, and so is what a frame asks for beyond the ordinary."""
@@ -134,7 +132,7 @@ def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str)
         assert server.run(leave) == [prices.VISIT + 20 * prices.LISTED, 0]
 
 
-def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None:
+def test_too_many_visits(server: ThreadServer) -> None:
     """The visits of all connections are paid for from one purse, and what is said next waits until that holds some."""
 
     def visit_often() -> float:
@@ -151,7 +149,7 @@ def test_whoever_has_come_and_gone_too_often_waits(server: ThreadServer) -> None
         assert eve.hears("pong")["n"] == 1
 
 
-def test_no_purse_of_a_visitor_is_kept_once_it_is_full(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+def test_full_purses_of_visitors_are_dropped(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """All visitors of a while are looked at together, and again those whose purses have yet to fill."""
     clock = [0.0]
     planned: list[Callable[[], object]] = []
@@ -178,7 +176,7 @@ def test_a_long_message_counts_as_several(server: ThreadServer, people: tuple[Ca
     assert 9 < paid(server, "alice", lines[1])[0] < 11
 
 
-def test_a_reply_pays_for_the_message_that_is_looked_up(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+def test_price_of_a_reply(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """What the server has to read from its log costs points beside the message."""
     line = json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "hi", "re": 1}).encode()
     assert paid(server, "alice", line + b"\n")[1] >= 5
@@ -219,7 +217,7 @@ def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: b
 
 
 @pytest.mark.usefixtures("brisk")
-def test_whoever_has_used_up_an_allowance_is_not_taken_for_silent(tmp_path: Path) -> None:
+def test_overdrawn_client_is_not_silent(tmp_path: Path) -> None:
     """Nothing is dropped, and nobody is closed: what was said before the pause is answered after it."""
     with ThreadServer(tmp_path, Limits(silence=0.4)) as server, server.joined("eve", "send") as eve:
         eve.says_raw(b'{"t":"rooms"}\n' * 40 + b'{"t":"ping","n":7}\n')
@@ -228,7 +226,7 @@ def test_whoever_has_used_up_an_allowance_is_not_taken_for_silent(tmp_path: Path
         assert frame == {"t": "pong", "n": 7}
 
 
-def test_a_person_has_one_allowance_for_all_connections(server: ThreadServer) -> None:
+def test_one_purse_for_all_connections(server: ThreadServer) -> None:
     """More connections are no way to say more: they all pay from what the person has, and others do not wait."""
     crowd = [server.joined("eve", "send") for _ in range(12)]
     with server.joined("bob") as bob:
@@ -242,7 +240,7 @@ def test_a_person_has_one_allowance_for_all_connections(server: ThreadServer) ->
         member.hang_up()
 
 
-def test_without_a_limit_messages_are_free_and_all_else_is_not(tmp_path: Path) -> None:
+def test_message_rate_zero(tmp_path: Path) -> None:
     """``--message-rate 0`` takes any number of messages; it opens no way around the other prices."""
     with ThreadServer(tmp_path, Limits(message_rate=0, message_burst=1)) as server, server.joined("bob") as bob:
         with server.joined("alice") as alice:
@@ -275,14 +273,14 @@ def test_without_a_limit_messages_are_free_and_all_else_is_not(tmp_path: Path) -
         {"t": "prove", "signature": "x" * 9000},
     ],
 )
-def test_what_stands_for_a_name_is_bounded(server: ThreadServer, alice: Caller, fields: dict[str, Any]) -> None:
+def test_length_of_names_is_limited(server: ThreadServer, alice: Caller, fields: dict[str, Any]) -> None:
     """No frame can carry a name so long that folding and comparing it takes time; the answer names the limit."""
     alice.says(**{"tag": fields["t"], **{key: value for key, value in fields.items() if key != "t"}})
     answer = alice.hears("error", code="invalid")
     assert "length <=" in answer["text"]
 
 
-def test_a_purse_fills_again_and_can_be_overdrawn_once() -> None:
+def test_purse() -> None:
     """What is owed takes its time, and no more than the whole comes back."""
     purse = Purse(Terms(10, 100, 5, 50), now=0)
     assert not purse.pay(100, 50)

@@ -58,9 +58,7 @@ def deal(server: ThreadServer, alice: Caller, bob: Caller) -> ThreadServer:
         {"do": "ban", "to": "bob", "room": "#deal", "seconds": 60},
     ],
 )
-def test_an_invitation_ends_when_the_one_who_gave_it_may_give_none(
-    deal: ThreadServer, alice: Caller, end: dict[str, object]
-) -> None:
+def test_invitation_ends_with_rights_of_inviter(deal: ThreadServer, alice: Caller, end: dict[str, object]) -> None:
     """Whoever is sent away, banned or disowned takes their invitations along; the invited are told."""
     with deal.joined("eve", **key("eve")) as eve:
         assert eve.welcome["invited"] == ["#deal"]
@@ -70,7 +68,7 @@ def test_an_invitation_ends_when_the_one_who_gave_it_may_give_none(
         assert eve.asks("rooms")["rooms"] == []
 
 
-def test_an_invitation_ends_when_the_one_who_gave_it_leaves(deal: ThreadServer, bob: Caller, alice: Caller) -> None:
+def test_invitation_ends_when_inviter_leaves(deal: ThreadServer, bob: Caller, alice: Caller) -> None:
     """Those who stay invite anew whom they want."""
     assert bob.asks("leave", room="#deal")["t"] == "done"
     assert invited(deal, "eve") == []
@@ -79,7 +77,7 @@ def test_an_invitation_ends_when_the_one_who_gave_it_leaves(deal: ThreadServer, 
 
 
 @pytest.mark.parametrize("command", ["ban", "release"])
-def test_an_invitation_ends_with_its_giver_on_the_server(deal: ThreadServer, command: str) -> None:
+def test_invitation_ends_with_ban_or_release_of_inviter(deal: ThreadServer, command: str) -> None:
     """A ban from the server and the release of a name do what those from the room do, also across a restart."""
     assert chatcli("admin", command, "--data", str(deal.data), "bob").returncode == 0
     assert invited(deal, "eve") == []
@@ -88,7 +86,7 @@ def test_an_invitation_ends_with_its_giver_on_the_server(deal: ThreadServer, com
         assert invited(again, "eve") == []
 
 
-def test_an_invitation_by_an_operator_ends_when_they_are_none(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_invitation_ends_with_operator_rights(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """An operator invites to rooms that they belong to, for as long as they are an operator."""
     alice.enters("#deal", kind="private")
     assert invite(alice, "bob", "#deal") == "done"
@@ -101,7 +99,7 @@ def test_an_invitation_by_an_operator_ends_when_they_are_none(server: ThreadServ
     assert invited(server, "eve") == []
 
 
-def test_a_private_room_that_all_have_left_begins_anew(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_empty_private_room_is_reset(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Its invitations, topic, bans and mutes are gone: the next owner has not made them, and does not know of them."""
     with server.joined("eve", **key("eve")) as eve, server.joined("cid") as cid:
         alice.enters("#deal", kind="private")
@@ -120,9 +118,7 @@ def test_a_private_room_that_all_have_left_begins_anew(server: ThreadServer, ali
         assert may_enter(cid, "#deal")
 
 
-def test_an_open_room_that_all_have_left_keeps_its_topic_and_its_bans(
-    server: ThreadServer, alice: Caller, bob: Caller
-) -> None:
+def test_empty_open_room_keeps_topic_and_bans(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """What was said there is open to everyone, so that those who were banned stay outside; nobody stays muted."""
     with server.joined("cid") as cid:
         alice.enters("#ops")
@@ -136,9 +132,7 @@ def test_an_open_room_that_all_have_left_keeps_its_topic_and_its_bans(
         bob.hears("sent")
 
 
-def test_rooms_that_were_empty_before_begin_anew_at_the_start(
-    server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_empty_rooms_are_reset_at_start(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was killed in between, or that an older version has left behind, comes to the same."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
@@ -165,9 +159,7 @@ def pair(one: object, other: object) -> tuple[object, object]:
 
 
 @pytest.mark.parametrize(("by", "expected"), [("alice", ["#deal"]), ("nobody", [])])
-def test_an_invitation_of_an_older_version_is_known_by_its_givers_name(
-    server: ThreadServer, alice: Caller, by: str, expected: list[str]
-) -> None:
+def test_invitation_of_an_older_version(server: ThreadServer, alice: Caller, by: str, expected: list[str]) -> None:
     """It names who gave it, and ends with them as all do."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
@@ -177,7 +169,7 @@ def test_an_invitation_of_an_older_version_is_known_by_its_givers_name(
         assert invited(again, "eve") == expected
 
 
-def test_one_user_cannot_fill_the_invitations_of_another(
+def test_nobody_crowds_out_invitations_of_others(
     server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger may give someone ten, and however many strangers there are, others are heard."""
@@ -198,7 +190,7 @@ def test_one_user_cannot_fill_the_invitations_of_another(
     assert not {"#eve0", "#mallory0"} <= set(found)
 
 
-def test_invitations_to_where_everyone_may_enter_take_no_place_of_others(
+def test_hints_do_not_displace_permissions(
     server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are hints: the newest of them stay, and permissions are counted by themselves."""
@@ -228,7 +220,7 @@ def test_one_user_gives_only_so_many(server: ThreadServer, alice: Caller, monkey
     assert invite(alice, "one", "#big") == "done"
 
 
-def test_an_invitation_that_permits_nothing_is_refused(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_pointless_invitations(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """To someone who belongs to the room, is banned from it, or is invited already."""
     alice.enters("#deal", kind="private")
     assert invite(alice, "bob", "#deal") == "done"

@@ -48,7 +48,7 @@ def query(caller: Caller, tag: str, **fields: object) -> Frame:
     return frame
 
 
-def test_a_question_comes_with_its_choices_and_its_answer_with_the_choice(alice: Caller, bob: Caller) -> None:
+def test_question_and_answer_are_delivered(alice: Caller, bob: Caller) -> None:
     """Both are messages of the conversation, live and in the history; the words of an answer are the server's."""
     seq = asks(alice, "bob", seconds=60)
     question = bob.hears("message", seq=seq, text="Deploy?", choices=YES_NO)
@@ -61,9 +61,7 @@ def test_a_question_comes_with_its_choices_and_its_answer_with_the_choice(alice:
     assert query(alice, "search", text="no")["messages"] == [answer]
 
 
-def test_without_seconds_a_question_is_open_until_it_is_answered(
-    server: ThreadServer, alice: Caller, bob: Caller
-) -> None:
+def test_question_without_seconds_stays_open(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """And it may be one to oneself, or itself a reply."""
     first = asks(alice, "bob")
     assert "until" not in bob.hears("message")
@@ -115,9 +113,7 @@ def test_an_empty_list_of_choices_is_none(alice: Caller, bob: Caller) -> None:
         ),
     ],
 )
-def test_what_is_no_question_and_no_answer_is_refused(
-    alice: Caller, bob: Caller, fields: dict[str, Any], sentence: str
-) -> None:
+def test_bad_questions_and_answers(alice: Caller, bob: Caller, fields: dict[str, Any], sentence: str) -> None:
     """With the id of the message and a sentence that names the limit; nothing is stored."""
     identity = alice.sends("bob", "Deploy?", **fields)
     assert alice.hears("error") == {"t": "error", "code": "invalid", "text": sentence, "id": identity}
@@ -234,7 +230,7 @@ def test_in_a_room_any_member_answers_for_all(server: ThreadServer, alice: Calle
         assert answers(bob, "#ops", second, 1)["text"] == "eve has withdrawn that question."
 
 
-def test_who_may_not_write_in_a_room_may_not_answer_there(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_answers_need_permission_to_write(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """The rules of rooms hold for answers as for all that is said."""
     alice.enters("#news", kind="announcement")
     bob.enters("#news")
@@ -260,7 +256,7 @@ def test_whoever_asks_is_told_of_the_answer(script: Caller, bob: Caller) -> None
     assert query(script, "answers", re=seq) == {**told, "n": 9}
 
 
-def test_a_query_waits_for_an_answer_through_a_restart(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_wait_for_answer_through_a_restart(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """What was asked before the server was started is answered after."""
     seq = asks(alice, "bob")
     alice.hang_up()
@@ -304,7 +300,7 @@ def test_only_the_asker_waits_for_the_answer(server: ThreadServer, alice: Caller
     assert server.run(lambda: not server.hub.questions._waiting)
 
 
-def test_who_was_sent_away_from_a_private_room_is_told_no_more(server: ThreadServer, alice: Caller) -> None:
+def test_last_message_is_hidden_after_a_kick(server: ThreadServer, alice: Caller) -> None:
     """What is answered there is not for them, whoever asked."""
     alice.enters("#attic", kind="private")
     with server.joined("bob") as bob:
@@ -333,7 +329,7 @@ def test_one_connection_waits_for_so_many_answers(server: ThreadServer, alice: C
     eventually(lambda: server.run(lambda: not server.hub.questions._waiting and not server.hub.questions._awaited))
 
 
-def test_what_nobody_answered_in_time_is_waited_for_no_more(server: ThreadServer, script: Caller) -> None:
+def test_waiting_ends_with_the_question(server: ThreadServer, script: Caller) -> None:
     """A connection asks as many questions as it likes, one after the other."""
     seqs = [asks(script, "alice", seconds=60) for _ in range(101)]
     for seq in seqs[:100]:
