@@ -131,6 +131,14 @@ def test_the_table_of_modules_is_what_they_say_of_themselves() -> None:
     assert page == module_list(page)
 
 
+@pytest.mark.parametrize("page", ["architecture", "contributing", "decisions", "protocol"])
+def test_files_that_a_page_names_exist(page: str) -> None:
+    """A path is from the top of the repository, or from the package."""
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|md))`", (ROOT / f"docs/{page}.md").read_text())
+    assert named
+    assert [path for path in named if not (ROOT / path).exists() and not (ROOT / "chatcli" / path).exists()] == []
+
+
 def test_the_reference_for_programs_is_what_the_code_says() -> None:
     """``docs/programs.md`` is up to date; ``python -m tests.reference`` makes it so."""
     page = (ROOT / "docs/programs.md").read_text()
