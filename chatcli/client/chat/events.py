@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from chatcli import zone
 from chatcli.errors import ChatError
@@ -16,8 +17,7 @@ from chatcli.protocol.frames import ClientFrame, Message
 Clock = Literal["24h", "12h"]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """A message.
 
     Attributes:
@@ -31,7 +31,6 @@ class Said:
     """
 
     message: Message
-    _: KW_ONLY
     mine: bool
     quote: str = ""
     past: bool = False
@@ -66,8 +65,7 @@ class Trouble(NamedTuple):
 Event = Said | Separator | Answer | Notice | Trouble
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effects:
+class Effects(Struct, frozen=True, kw_only=True):
     """The effects of a typed line, or of frames from the server.
 
     Attributes:

@@ -73,7 +73,7 @@ class RecentMessages:
         answered = None if message.re is None else self._snippets.get(message.re)
         mine = message.sender == user and message.to != user
         quote = answered.start if answered else ""
-        return Said(message, mine=mine, quote=quote, past=past, notable=notable, open=is_open)
+        return Said(message=message, mine=mine, quote=quote, past=past, notable=notable, open=is_open)
 
     def is_for(self, message: Message, user: str) -> bool:
         """Return whether someone else's message is for the user: to them alone, in reply to them, or naming them."""

@@ -27,7 +27,7 @@ def test_a_message_waits_until_the_server_has_it_and_is_shown_then(chat: Dialogu
     """What is said stands in the outbox, and comes as said with the server's time and its place in the log."""
     assert types(chat, "bob: hi") == ([], [f.Send("id-1", "bob", "hi")])
     assert [message.id for message in chat.outgoing.unanswered()] == ["id-1"]
-    said = Said(f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
+    said = Said(message=f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
     assert hears(chat, f.Sent("id-1", 11, 2000, "delivered")) == [said]
     assert not chat.outgoing
     assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 2000)) == []
@@ -94,7 +94,7 @@ def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Dialogue) 
     """After a lost answer the log brings one's own message back, and the answer may follow it."""
     types(chat, "bob: hi")
     message = f.Message(11, "id-1", "Alice", "bob", "hi", 1000)
-    assert hears(chat, message) == [Said(message, mine=True)]
+    assert hears(chat, message) == [Said(message=message, mine=True)]
     assert not chat.outgoing
     assert hears(chat, f.Sent("id-1", 11, 1000, "delivered"), message) == []
 
@@ -102,9 +102,9 @@ def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Dialogue) 
 def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Dialogue) -> None:
     """A message from another of one's own connections reads as said by oneself."""
     message = f.Message(11, "elsewhere", "Alice", "bob", "hi", 1000)
-    assert hears(chat, message) == [Said(message, mine=True)]
+    assert hears(chat, message) == [Said(message=message, mine=True)]
     note = f.Message(12, "note", "Alice", "Alice", "remember", 1000)
-    assert hears(chat, note) == [Said(note, mine=False)]
+    assert hears(chat, note) == [Said(message=note, mine=False)]
 
 
 def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Dialogue) -> None:

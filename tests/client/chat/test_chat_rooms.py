@@ -74,7 +74,7 @@ def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Dial
     """However it is spelled, the line shows the room's own name; nobody is said to be away."""
     assert types(chat, "#OPS: hi") == ([], [f.Send("id-1", "#OPS", "hi")])
     assert hears(chat, f.Sent("id-1", 11, 12 * HOUR, "stored")) == [
-        Said(f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
+        Said(message=f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
     ]
     assert not chat.contacts.partners
 
@@ -82,7 +82,7 @@ def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Dial
 def test_a_message_in_a_room_makes_nobody_a_partner(chat: Dialogue) -> None:
     """Names are completed of those who were talked with; a room's messages are shown as others' or one's own."""
     others, own = said(11, "bob", "#ops", "hi"), said(12, "alice", "#ops", "hello")
-    assert hears(chat, others, own) == [Said(others, mine=False), Said(own, mine=True)]
+    assert hears(chat, others, own) == [Said(message=others, mine=False), Said(message=own, mine=True)]
     assert not chat.contacts.partners
     assert chat.position == 12
 
@@ -96,7 +96,7 @@ def test_who_enters_a_room_sees_what_was_last_said_there(chat: Dialogue) -> None
     assert following == [f.History("#dev", 41, limit=20, n=2), f.Who("#dev", limit=100, n=2**53 - 1)]
     assert chat.is_waiting
     message = said(39, "bob", "#dev", "before you came")
-    assert hears(chat, f.HistoryPage("#dev", [message], True, 2)) == [Said(message, mine=False, past=True)]
+    assert hears(chat, f.HistoryPage("#dev", [message], True, 2)) == [Said(message=message, mine=False, past=True)]
     assert (chat.position, chat.is_waiting) == (4, False)
     assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
     assert hears(chat, f.Room(f.RoomInfo("#dev", "private", 1), 40, 3)) == [
@@ -349,8 +349,8 @@ def test_a_history_is_shown_under_a_heading_and_is_no_news(chat: Dialogue) -> No
     page = [said(2, "bob", "alice", "hello"), said(3, "alice", "bob", "hi")]
     assert hears(chat, f.HistoryPage("bob", page, False, 1)) == [
         Answer("History with bob, 2 messages:"),
-        Said(page[0], mine=False, past=True),
-        Said(page[1], mine=True, past=True),
+        Said(message=page[0], mine=False, past=True),
+        Said(message=page[1], mine=True, past=True),
     ]
     assert chat.position == 4
     types(chat, "/history cid")
@@ -490,7 +490,7 @@ def test_reply_answers_the_newest_message_that_came(chat: Dialogue) -> None:
     )
     assert types(chat, "/reply hello") == ([], [f.Send("id-1", "cid", "hello", 13)])
     assert hears(chat, f.Sent("id-1", 14, 12 * HOUR, "delivered")) == [
-        Said(f.Message(14, "id-1", "alice", "cid", "hello", 12 * HOUR, 13), mine=True, quote="hi")
+        Said(message=f.Message(14, "id-1", "alice", "cid", "hello", 12 * HOUR, 13), mine=True, quote="hi")
     ]
     types(chat, "#ops: still here?")
     types(chat, "/history dan")

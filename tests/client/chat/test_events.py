@@ -34,7 +34,7 @@ def utc() -> Iterator[None]:
 
 def line(text: str, *, at: int = NOON, mine: bool = False, sender: str = "alice", to: str = "bob") -> str:
     """Return a message as it is printed."""
-    return plain(render(Said(Message(1, "id", sender, to, text, at), mine=mine), TODAY))
+    return plain(render(Said(message=Message(1, "id", sender, to, text, at), mine=mine), TODAY))
 
 
 def test_a_message_tells_when_who_and_what() -> None:
@@ -52,8 +52,11 @@ def test_a_message_in_a_room_tells_where() -> None:
 def test_a_reply_tells_what_it_answers() -> None:
     """A quote stands before the text; where the message is not known, that it was an earlier one."""
     message = Message(2, "id", "alice", "bob", "at five", NOON, 1)
-    assert plain(render(Said(message, mine=False, quote="when?"), TODAY)) == '12:04 alice → you  ↳ "when?"  at five'
-    assert plain(render(Said(message, mine=False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
+    assert (
+        plain(render(Said(message=message, mine=False, quote="when?"), TODAY))
+        == '12:04 alice → you  ↳ "when?"  at five'
+    )
+    assert plain(render(Said(message=message, mine=False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
 
 
 def test_a_message_of_another_day_carries_its_date() -> None:
@@ -70,7 +73,7 @@ def test_further_lines_are_indented() -> None:
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\x08b", "\x1b]0;title\x07", "\u202egnp.exe"])
 def test_nothing_that_a_terminal_would_act_on_gets_through(text: str) -> None:
     """Control characters and reordering marks in text and names are shown as pictures of themselves."""
-    reply = plain(render(Said(Message(2, "id", "alice", "bob", "x", NOON, 1), mine=False, quote=text), TODAY))
+    reply = plain(render(Said(message=Message(2, "id", "alice", "bob", "x", NOON, 1), mine=False, quote=text), TODAY))
     names = (line("x", sender=text), line("x", mine=True, to=text), line("x", to=f"#{text}"))
     for shown in (line(text), *names, reply):
         assert shown.isprintable()

@@ -28,7 +28,7 @@ class Listener:
 
 def said(text: str = "hi", *, to: str = "bob", notable: bool = True, past: bool = False) -> Said:
     """Return a message from alice."""
-    return Said(Message(1, "id", "alice", to, text, 0), mine=False, past=past, notable=notable)
+    return Said(message=Message(1, "id", "alice", to, text, 0), mine=False, past=past, notable=notable)
 
 
 def test_the_bell_rings_for_what_is_for_the_user() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from chatcli.client.chat.events import Clock, Event, Notice, Said, Separator, Trouble
 from chatcli.client.interactive.render import Renderer, day_name, fitted, person_style, plain, render
@@ -32,7 +32,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def said(text: str, at: int = NOON, *, to: str = "bob", sender: str = "alice", notable: bool = False) -> Said:
     """Return a message."""
-    return Said(Message(1, "id", sender, to, text, at), mine=False, notable=notable)
+    return Said(message=Message(1, "id", sender, to, text, at), mine=False, notable=notable)
 
 
 def printed(*events: Event, clock: Clock = "24h") -> list[str]:

@@ -24,7 +24,7 @@ NOW = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
 
 def said(text: str, *, sender: str = "alice", to: str = "bob", notable: bool = False) -> Said:
     """Return a message of now."""
-    return Said(Message(1, "id", sender, to, text, NOW), mine=False, notable=notable)
+    return Said(message=Message(1, "id", sender, to, text, NOW), mine=False, notable=notable)
 
 
 def shown(*events: Event, width: int = 40, preferences: Preferences | None = None) -> pyte.Screen:

@@ -1,0 +1,111 @@
+"""Messages on their way: while the server cannot store them, and while there is no connection."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from chatcli.client.chat.events import Answer, Notice, Said, Trouble
+from chatcli.errors import Refused, ServerUnreachable
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
+
+WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
+FULL = "The disk is full."
+
+
+@pytest.fixture
+def chat() -> Dialogue:
+    """Alice, in #ops, with nothing missed."""
+    numbers = itertools.count(1)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0)
+    chat.connected(WELCOME)
+    hears(chat, f.Live(10))
+    return chat
+
+
+def unsent(chat: Dialogue) -> list[str]:
+    """Return the ids of the messages that the server has not stored."""
+    return [message.id for message in chat.outgoing.unanswered()]
+
+
+def test_what_cannot_be_stored_is_sent_again_one_message_at_a_time(chat: Dialogue) -> None:
+    """The user reads it once; as soon as one is stored, all others follow in order."""
+    for text in ("one", "two"):
+        types(chat, f"bob: {text}")
+    events = hears(chat, f.Error(codes.STORAGE, FULL, "id-1"), f.Error(codes.STORAGE, FULL, "id-2"))
+    assert events == [Notice(f"Not sent yet: {FULL} Trying again until it is.")]
+    assert types(chat, "bob: three") == ([], [])
+    assert chat.retry() == [f.Send("id-1", "bob", "one")]
+    assert chat.retry() == []
+    assert hears(chat, f.Error(codes.STORAGE, FULL, "id-1")) == []
+    assert chat.retry() == [f.Send("id-1", "bob", "one")]
+    events, frames = receives(chat, [f.Sent("id-1", 11, 0, "delivered")])
+    assert isinstance(events[0], Said)
+    assert [frame for frame in frames if isinstance(frame, f.Send)] == [
+        f.Send("id-2", "bob", "two"),
+        f.Send("id-3", "bob", "three"),
+    ]
+    assert unsent(chat) == ["id-2", "id-3"]
+
+
+def test_without_a_connection_messages_wait_and_requests_do_not(chat: Dialogue) -> None:
+    """The next connection begins with what was written meanwhile; what was asked is to be asked again."""
+    chat.disconnected()
+    assert types(chat, "bob: hi") == ([], [])
+    events, frames = types(chat, "who")
+    assert events == [Notice("Not connected at the moment: trying again. Ask once more then.")]
+    assert frames == []
+    assert isinstance(chat.first_error, ServerUnreachable)
+    assert chat.retry() == []
+    assert chat.connected(WELCOME) == [f.Send("id-1", "bob", "hi"), f.Who(limit=100)]
+
+
+def test_what_is_refused_comes_back_and_what_is_too_long_is_never_sent(chat: Dialogue) -> None:
+    """Each with its reason, and neither is sent again."""
+    types(chat, "zed: hi")
+    effects = chat.receive([f.Error("unknown_user", "Nobody is zed.", "id-1")])
+    assert list(effects.returned) == ["zed: hi"]
+    effects = chat.typed("bob: " + "x" * 101)
+    (event,) = effects.events
+    assert isinstance(event, Trouble)
+    assert isinstance(event.error, Refused)
+    assert (list(effects.returned), list(effects.frames)) == (["bob: " + "x" * 101], [])
+    assert unsent(chat) == []
+
+
+def test_what_was_typed_here_is_known(chat: Dialogue) -> None:
+    """Not what an earlier visit has left."""
+    chat.outgoing.restore([f.Send("earlier", "bob", "hi")])
+    types(chat, "bob: hello")
+    assert [chat.outgoing.was_typed(identity) for identity in ("earlier", "id-1")] == [False, True]
+
+
+def test_an_answer_needs_no_command(chat: Dialogue) -> None:
+    """A question is answered by itself, once, and only while it is open."""
+    hears(chat, f.Message(11, "ask", "ci", "alice", "Deploy?", 0, choices=("yes", "no")))
+    (question,) = chat.questions.open()
+    effects = chat.answer(question, 1)
+    assert list(effects.frames) == [f.Send("id-1", "ci", "no", 11, answer=1)]
+    (event,) = chat.answer(question, 0).events
+    assert isinstance(event, Trouble)
+    assert str(event.error).startswith("Not answered:")
+
+
+def test_the_members_of_a_room_that_is_entered_again_are_asked_for_again(chat: Dialogue) -> None:
+    """The server reports nothing of a room while the user is outside."""
+    members = f.Who("#ops", limit=100, n=2**53 - 1)
+    assert unasked(chat.typed("/to #ops")) == [members]
+    types(chat, "/leave #ops")
+    hears(chat, f.People([f.Person("bob", 0)], "#ops", n=2**53 - 1), f.Done(1))
+    assert chat.contacts.count_here("#ops") is None
+    types(chat, "/join #ops")
+    assert members in receives(chat, [f.Room(f.RoomInfo("#ops", "open", 2), 10, 2)])[1]
+
+
+def test_somebody_in_a_room_of_others_is_described(chat: Dialogue) -> None:
+    """Only rooms that the user shares with them are named."""
+    hears(chat, f.People([f.Person("bob", 0)], "#ops", n=7), f.People([f.Person("bob", 0)], "#other", n=8))
+    assert types(chat, "/whois bob")[0] == [Answer("bob is not here, with you in #ops")]
