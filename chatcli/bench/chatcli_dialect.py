@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from chatcli.bench.dialect import Caller, Maker, Progress, Step
 from chatcli.bench.plan import Order
 from chatcli.client.errors import as_exception
@@ -79,7 +81,7 @@ class ChatcliDialect:
 
     def converse(self, caller: Caller) -> ChatcliConversation:
         """Return the client's end of a new connection."""
-        login = self._login._replace(user=caller.name)
+        login = replace(self._login, user=caller.name)
         hello = login.hello(_PURPOSES[caller.purpose], caller.since)
         return ChatcliConversation(ClientConnection(login.server, login.identity, self._channel), hello)
 

@@ -131,11 +131,13 @@ def command(options: ListenOptions, account: Account) -> None:
     chatcli listen --in '#ops' --from ci --count 1 --timeout 10m
     chatcli listen '#ops' --as lamp --exec './blink "$CHATCLI_FROM"'
     """
+    from msgspec.structs import replace
+
     from chatcli.errors import UnknownRecipient
 
     with account.login() as login:
         try:
-            status = _listen(login._replace(receipts=options.receipts).with_identity(), options)
+            status = _listen(replace(login, receipts=options.receipts).with_identity(), options)
         except UnknownRecipient as unknown:
             parted = click.get_current_context().meta.get(_PARTED)
             if parted is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from chatcli.client.identity.key import Identity, load_identity
 from chatcli.client.identity.trust import CAUTIOUS, Trust
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
     from chatcli.protocol.address import Address
 
 
-class Login(NamedTuple):
-    """A login at a server. Build it with keywords.
+class Login(Struct, frozen=True, kw_only=True):
+    """A login at a server.
 
     Attributes:
         server: the server's address.
@@ -44,8 +47,8 @@ class Login(NamedTuple):
         """
         if self.identity is not None:
             return self
-        return self._replace(identity=load_identity(config_directory()))
+        return replace(self, identity=load_identity(config_directory()))
 
     def without_prompt(self) -> Login:
         """Return the login for connecting again: it accepts no new key and asks nobody."""
-        return self._replace(trust=self.trust.without_prompt())
+        return replace(self, trust=self.trust.without_prompt())

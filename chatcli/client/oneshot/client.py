@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.client.storage.files import outbox_is_empty
@@ -128,7 +130,7 @@ class Client:
             self._flush_outbox(read_only=True)
         question = Who(n=1)
         try:
-            answer = with_retries(login._replace(user="", identity=None), "query", _requester(question))
+            answer = with_retries(replace(login, user="", identity=None), "query", _requester(question))
         except Refused as refusal:
             if refusal.code != codes.KEY_REQUIRED or not login.user:
                 raise

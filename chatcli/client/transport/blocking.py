@@ -7,7 +7,9 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, login_refusal
@@ -42,7 +44,7 @@ Kind = TypeVar("Kind", bound=ServerFrame)
 Result = TypeVar("Result")
 
 
-class Opened(NamedTuple):
+class Opened(Struct, frozen=True):
     """A connection to a trusted server, on which at most the hello was sent."""
 
     socket: socket.socket

@@ -12,7 +12,9 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
 from chatcli.protocol.address import DEFAULT_PORT, Address
@@ -36,7 +38,7 @@ _UNDER_WAY: Final = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 Found = Sequence[tuple[int, int, int, str, tuple[Any, ...]]]
 
 
-class Target(NamedTuple):
+class Target(Struct, frozen=True):
     """One address of a host, in the form for a socket."""
 
     family: int

@@ -215,7 +215,7 @@ def test_whatever_goes_wrong_nobody_waits_for_ever(server: ThreadServer) -> None
     """Where even the greeting cannot be said, each of those who wait is told, and the next one, too."""
 
     async def program() -> None:
-        requester = Requester(Login(server.address, "\udcff", Trust(), OWN))
+        requester = Requester(Login(server=server.address, user="\udcff", trust=Trust(), identity=OWN))
         for _ in range(2):
             sends = (requester.send(Send(new_id(), "bob", "hi")) for _ in range(2))
             answers = await asyncio.gather(*sends, return_exceptions=True)
