@@ -1,4 +1,4 @@
-"""Opens the logs for the tests of every store."""
+"""Opens logs for the tests of every store."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def open_sqlite(directory: Path, post: Post, on_commit: OnCommit) -> Log:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return a data directory that is not there yet."""
+    """Return a data directory that does not exist yet."""
     return tmp_path / "data"
 
 
 @pytest.fixture(params=[open_sqlite], ids=["sqlite"])
 def store(request: pytest.FixtureRequest, data: Path) -> OpenLog:
-    """Return what opens the log of a store; every store passes the same suite."""
+    """Return a function that opens the log of a store; every store must pass the same suite."""
     return partial(request.param, data)
 
 
@@ -41,15 +41,15 @@ def owner(store: OpenLog) -> Iterator[Owner]:
 
 @pytest.fixture
 def chat(owner: Owner) -> Owner:
-    """Open a log that knows some people."""
+    """Open a log with some users."""
     owner.add_users(*PEOPLE)
-    owner.told.clear()
+    owner.reports.clear()
     return owner
 
 
 @pytest.fixture
 def house(chat: Owner) -> Owner:
-    """Open a log that knows some people and rooms."""
+    """Open a log with some users and rooms."""
     chat.write_all(*ROOMS)
-    chat.told.clear()
+    chat.reports.clear()
     return chat

@@ -1,7 +1,7 @@
-"""A log whose process is killed again and again while it overwrites what was deleted, with others at its file.
+"""Kills a log's process again and again while it overwrites deleted text, with other programs using its file.
 
-``python -m tests.store.killing DIRECTORY SEED ROUNDS`` does what the test does, for as long as one likes. It is a
-program of its own since it forks: no other thread may run meanwhile.
+``python -m tests.store.killing DIRECTORY SEED ROUNDS`` does what the test does, with any number of rounds. It is a
+program of its own because it forks: no other thread may run meanwhile.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _LONGEST_ROUND: Final = 0.4  # seconds
 
 @cache
 def text_of(number: int) -> str:
-    """Return what a message says: nothing else may ever be read in its place."""
+    """Return the text of a message; no other may ever be read in its place."""
     dice = random.Random(number)
     size = dice.choice(_SIZES[:6] if dice.random() < 0.9 else _SIZES)
     return f"Secret{number}end" + chr(97 + number % 26) * dice.randint(size // 2, size)
 
 
 def hurry() -> None:
-    """Clean as soon as something was deleted, in the smallest parts."""
+    """Clean as soon as something was deleted, in the smallest slices."""
     retention._REST = erasure._PAUSE = erasure._RETRY = erasure._SLICE = 0.0  # type: ignore[misc]  # for all of the process
     renewal._DELAY = renewal._INTERVAL = renewal._RETRY = 0.01  # type: ignore[misc]
     parts._MESSAGES = 300  # type: ignore[misc]
 
 
 class _Killed:
-    """Has the process killed within one of its writes beside SQLite, half of which has been done."""
+    """Kills the process halfway through one of its own writes."""
 
     def __init__(self, after: int) -> None:
         self._left = after
@@ -65,8 +65,8 @@ class _Killed:
         return self._write(file, content, offset)
 
 
-def work(data: Path, dice: random.Random, told: int) -> None:
-    """Write and delete until somebody ends it; say beforehand what will be deleted, and what was written."""
+def work(data: Path, dice: random.Random, output: int) -> None:
+    """Write and delete until the process is killed; report each deletion before it and each message after it."""
     parent = os.getppid()  # whose end is this one's too
     if dice.random() < 0.7:
         os.pwrite = _Killed(dice.choice([0, 1, 5, 20, 100, 400]))  # the system's, not ours
@@ -80,9 +80,9 @@ def work(data: Path, dice: random.Random, told: int) -> None:
             message.at = number + dice.choice([0, 0, 0, 50, 400])
             made.append(message)
         owner.write(*made)
-        os.write(told, b"".join(b"+%d %d\n" % (one.seq, one.at) for one in made))
+        os.write(output, b"".join(b"+%d %d\n" % (one.seq, one.at) for one in made))
         before = owner.log.head - dice.randint(0, _ENOUGH)
-        os.write(told, b"-%d\n" % before)
+        os.write(output, b"-%d\n" % before)
         for _ in range(dice.choice([1, 3])):
             owner.log.prune(before)
             owner.log.append_message(entry(ANN, ANN, text_of(next(numbers))))
@@ -91,7 +91,7 @@ def work(data: Path, dice: random.Random, told: int) -> None:
 
 
 def read(data: Path, dice: random.Random) -> None:
-    """Read everything, from one moment or from several, with a connection that remembers pages."""
+    """Read everything, in one transaction or in several, on a connection that caches pages."""
     parent = os.getppid()  # whose end is this one's too
     with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None, timeout=10)) as connection:
         while os.getppid() == parent:
@@ -106,7 +106,7 @@ def read(data: Path, dice: random.Random) -> None:
 
 
 def meddle(data: Path, dice: random.Random) -> None:
-    """Write to the same file, as no other program should."""
+    """Write to the same file, which no other program should do."""
     parent = os.getppid()  # whose end is this one's too
     with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None, timeout=10)) as connection:
         while os.getppid() == parent:
@@ -133,17 +133,17 @@ def fork(function: Callable[[], object]) -> int:
 
 
 def end(child: int) -> None:
-    """Kill a process, which must not have ended by itself."""
+    """Kill a process, which must not have ended before."""
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
 class Torture:
-    """The rounds, and what must be there after each.
+    """The rounds, and the checks after each.
 
     Args:
         data: the data directory, which is made.
-        seed: of everything that is left to chance.
+        seed: of the random numbers.
     """
 
     def __init__(self, data: Path, seed: int) -> None:
@@ -158,7 +158,7 @@ class Torture:
             connection.execute("CREATE TABLE meddled (data BLOB)")
 
     def round(self) -> None:
-        """Let the log work until it is killed, and look at what is left."""
+        """Let the log work until it is killed, and check what is left."""
         reading, writing = os.pipe()
         dice = [random.Random(self._dice.random()) for _ in range(3)]
         others = [fork(partial(read, self._data, dice[0])), fork(partial(meddle, self._data, dice[1]))]
@@ -183,7 +183,7 @@ class Torture:
                     self._before = max(self._before, first)
 
     def check(self) -> None:
-        """Make sure that the file is whole, and that nothing is missing that nobody has deleted."""
+        """Check that the file is whole, and that no message is missing that was not deleted."""
         with closing(sqlite3.connect(self._data / "chatcli.db")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             rows = dict(connection.execute("SELECT seq, text FROM messages"))
@@ -192,7 +192,7 @@ class Torture:
         assert {seq for seq, at in self._written.items() if at >= self._before} <= rows.keys()
 
     def finish(self) -> None:
-        """Let the log clean its files in peace, and make sure that nothing of what was deleted is in any."""
+        """Let the log clean its files, and check that they hold nothing that was deleted."""
         owner = Owner(partial(open_sqlite, self._data))
         kept = {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.lower().encode())}
         kept |= {int(number) for text in owner.texts(ANN.id) for number in SECRETS.findall(text.lower().encode())}
@@ -206,7 +206,7 @@ class Torture:
 
 
 def main(directory: str, seed: str, rounds: str) -> None:
-    """Do so many rounds."""
+    """Run this many rounds."""
     hurry()
     torture = Torture(Path(directory), int(seed))
     for _ in range(int(rounds)):

@@ -1,4 +1,4 @@
-"""The thread that owns a log, in small: it runs what the log posts, when the test says so."""
+"""A small version of the thread that owns a log: it runs posted callbacks when a test wants it to."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DEADLINE: Final = 10.0  # seconds; no test waits so long unless it fails
 OpenLog = Callable[[Post, OnCommit], Log]
 
 
-class Told(NamedTuple):
-    """What the log told its owner of one batch."""
+class Report(NamedTuple):
+    """A batch that the log reported, and its error."""
 
     batch: Batch
     error: StoreError | None
@@ -32,15 +32,15 @@ class Owner:
     test wants, and no result depends on the clock.
 
     Attributes:
-        log: the log that is open now.
-        state: what it held when it was opened.
-        told: every batch that the log told of, in order.
+        log: the open log.
+        state: its state when it was opened.
+        reports: every batch that the log reported, in order.
     """
 
     def __init__(self, open_log: OpenLog) -> None:
         self._open_log = open_log
         self._posted: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self.told: list[Told] = []
+        self.reports: list[Report] = []
         self.log = open_log(self._post, self._committed)
         self.state = self.log.load()
 
@@ -48,54 +48,54 @@ class Owner:
         self._posted.put(partial(function, *arguments))
 
     def _committed(self, batch: Batch, error: StoreError | None) -> None:
-        self.told.append(Told(batch, error))
+        self.reports.append(Report(batch, error))
         self.log.commit()  # what waited
 
     def reopen(self) -> None:
-        """Close the log and open it again, as a server does that is started anew."""
+        """Close the log and open it again, as a restarted server does."""
         self.log.close()
         self._posted = SimpleQueue()
         self.log = self._open_log(self._post, self._committed)
         self.state = self.log.load()
 
     def run_until(self, condition: Callable[[], bool]) -> None:
-        """Run what the log posts until the condition holds."""
+        """Run posted callbacks until the condition holds."""
         deadline = time.monotonic() + DEADLINE
         while not condition():
             self._posted.get(timeout=max(0.0, deadline - time.monotonic()))()
 
     def run_all(self) -> None:
-        """Run what the log has posted up to now."""
+        """Run the callbacks that have been posted."""
         while not self._posted.empty():
             self._posted.get()()
 
     def run_while(self, condition: Callable[[], bool]) -> None:
-        """Wait while a condition holds that nothing posted will end."""
+        """Wait while a condition holds that no callback will end."""
         deadline = time.monotonic() + DEADLINE
         while condition():
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def commit(self, *, cursors: bool = False) -> Told:
-        """Commit what is queued and return what the log says of it."""
-        before = len(self.told)
+    def commit(self, *, cursors: bool = False) -> Report:
+        """Commit the queue and return the log's report."""
+        before = len(self.reports)
         self.log.commit(cursors=cursors)
-        self.run_until(lambda: len(self.told) > before)
-        return self.told[before]
+        self.run_until(lambda: len(self.reports) > before)
+        return self.reports[before]
 
-    def commit_change(self, record: Record) -> Told:
-        """Queue a record, commit it, and return what the log says of it."""
+    def commit_change(self, record: Record) -> Report:
+        """Queue and commit a record; return the log's report."""
         self.log.append_change(record)
         return self.commit()
 
-    def write(self, *entries: Entry) -> Told:
-        """Queue messages, commit them, and return what the log says of them."""
+    def write(self, *entries: Entry) -> Report:
+        """Queue and commit messages; return the log's report."""
         for entry in entries:
             self.log.append_message(entry)
         return self.commit()
 
-    def write_all(self, *things: Entry | Record) -> Told:
-        """Queue messages and records in this order, commit them, and return what the log says of them."""
+    def write_all(self, *things: Entry | Record) -> Report:
+        """Queue messages and records in this order and commit them; return the log's report."""
         for thing in things:
             if isinstance(thing, Entry):
                 self.log.append_message(thing)
@@ -103,8 +103,8 @@ class Owner:
                 self.log.append_change(thing)
         return self.commit()
 
-    def add_users(self, *users: UserRecord) -> Told:
-        """Queue users, commit them, and return what the log says of them."""
+    def add_users(self, *users: UserRecord) -> Report:
+        """Queue and commit users; return the log's report."""
         for user in users:
             self.log.append_change(user)
         return self.commit()
@@ -127,7 +127,7 @@ class Owner:
     def read(
         self, user: int, after: int = 0, upto: int | None = None, limit: int = 1000, *, unread_only: bool = False
     ) -> FeedPage:
-        """Read a stretch of a feed, up to the head unless told otherwise."""
+        """Read a stretch of a feed, up to the head by default."""
         end = self.log.head if upto is None else upto
         page, error = self.try_read(FeedQuery(user=user, after=after, upto=end, limit=limit, unread_only=unread_only))
         assert error is None
@@ -182,11 +182,11 @@ class Owner:
         return page
 
     def find(self, user: int, words: str, *rooms: int) -> list[str]:
-        """Return the texts that someone finds who may see these rooms."""
+        """Return the texts that a user who may read these rooms finds."""
         return [row.text for row in self.search(SearchQuery(user=user, words=words, rooms=rooms, limit=100)).rows]
 
     def find_patiently(self, user: int, words: str) -> list[str]:
-        """Search again for as long as one is told that it cannot be done just now."""
+        """Search again for as long as the index is not ready."""
         deadline = time.monotonic() + DEADLINE
         while True:
             answer = self.ask(SearchQuery(user=user, words=words, rooms=[], limit=100))

@@ -1,4 +1,4 @@
-"""The people who talk in these tests, and what they say."""
+"""Users and rooms for the tests of the store, and their messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Party = UserRecord | RoomRecord | int
 
 
 def entry(sender: Party, recipient: Party, text: str = "hi", id: bytes | None = None) -> Entry:  # noqa: A002 (the wire's name for it)
-    """Make a message with an id and a time of its own."""
+    """Make a message with a new id and time."""
     return Entry(id=id or uuid.uuid4().bytes, sender=_id(sender), recipient=_id(recipient), at=next(_clock), text=text)
 
 
@@ -32,7 +32,7 @@ def _id(party: Party) -> int:
 
 
 def row(entry: Entry) -> MessageRow:
-    """Return what a message is read back as."""
+    """Return a message as it is read back."""
     return MessageRow(
         seq=entry.seq,
         id=entry.id,

@@ -1,4 +1,4 @@
-"""A log whose file is damaged: what can still be read is read, and what is lost is counted."""
+"""A damaged log: readable messages are read, and lost ones are counted."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SAID = 3000
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 @pytest.fixture
 def long(house: Owner) -> Owner:
-    """Open a log in which much was said, half of it to people, half of it in a room."""
+    """Open a log with many messages, half of them to users, half of them in a room."""
     house.write_all(
         Enter(BOB.id, LOBBY.id),
         *(entry(ANN, LOBBY if number % 2 else BOB, f"word {number} {'x' * 50}") for number in range(SAID)),
@@ -35,7 +35,7 @@ def long(house: Owner) -> Owner:
 
 
 def pages_of(path: Path, name: str, kind: str) -> list[int]:
-    """Return where in the file the pages of a table or an index lie."""
+    """Return the pages of a table or an index."""
     with closing(sqlite3.connect(path)) as connection:
         found = connection.execute(
             "SELECT pgoffset FROM dbstat WHERE name = ? AND pagetype = ? ORDER BY path", (name, kind)
@@ -52,7 +52,7 @@ def overwrite(path: Path, *offsets: int) -> None:
 
 
 def damage(owner: Owner, data: Path, name: str, kind: str = "leaf", which: slice = slice(10, 12)) -> None:
-    """Overwrite some of the pages of a table or an index, with the log closed, and open it again."""
+    """Overwrite some of the pages of a table or an index of the closed log, and open it again."""
     owner.log.close()
     path = data / "chatcli.db"
     offsets = pages_of(path, name, kind)[which]
@@ -62,7 +62,7 @@ def damage(owner: Owner, data: Path, name: str, kind: str = "leaf", which: slice
 
 
 def read_all(owner: Owner, limit: int = 1000) -> tuple[list[MessageRow], int]:
-    """Read Bob's feed to its end; return what there is of it, and how much is told to be lost."""
+    """Read Bob's feed to its end; return the messages, and the number of lost ones."""
     rows: list[MessageRow] = []
     after = damaged = 0
     while after < owner.log.head:
@@ -75,7 +75,7 @@ def read_all(owner: Owner, limit: int = 1000) -> tuple[list[MessageRow], int]:
 
 
 @pytest.mark.parametrize("limit", [7, 1000])
-def test_a_feed_leaves_out_what_is_damaged_and_nothing_else(long: Owner, data: Path, limit: int) -> None:
+def test_feed(long: Owner, data: Path, limit: int) -> None:
     """Every message that is not on a damaged page is read, in order, and the others are counted."""
     damage(long, data, "messages")
     rows, damaged = read_all(long, limit)
@@ -86,16 +86,16 @@ def test_a_feed_leaves_out_what_is_damaged_and_nothing_else(long: Owner, data: P
 
 
 @pytest.mark.parametrize("kind", ["leaf", "internal"])
-def test_a_feed_is_whole_where_only_the_index_is_damaged(long: Owner, data: Path, kind: str) -> None:
-    """What the index can no longer tell is found by looking at the messages themselves."""
+def test_feed_with_a_damaged_index(long: Owner, data: Path, kind: str) -> None:
+    """The messages themselves are searched."""
     damage(long, data, "messages_of_conversation", kind, slice(0, 2))
     rows, damaged = read_all(long)
     assert (len(rows), damaged) == (SAID, 0)
     assert long.log.health().damaged > 0
 
 
-def test_a_feed_ends_where_all_is_damaged(long: Owner, data: Path) -> None:
-    """Even where nothing at all can be read, a reader comes to the end."""
+def test_feed_of_nothing_readable(long: Owner, data: Path) -> None:
+    """A reader comes to the end."""
     damage(long, data, "messages_of_conversation", "leaf", slice(None))
     long.log.close()
     overwrite(data / "chatcli.db", *pages_of(data / "chatcli.db", "messages", "leaf")[:-1])
@@ -105,8 +105,8 @@ def test_a_feed_ends_where_all_is_damaged(long: Owner, data: Path) -> None:
     assert damaged > 0
 
 
-def test_damage_is_logged_once_a_page(long: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever operates the server learns of it, without a line for each message."""
+def test_log_line_for_each_page(long: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """There is no line for each message."""
     damage(long, data, "messages")
     _, damaged = read_all(long)
     lines = [record.getMessage() for record in caplog.records if "damaged" in record.getMessage()]
@@ -116,8 +116,8 @@ def test_damage_is_logged_once_a_page(long: Owner, data: Path, caplog: pytest.Lo
 
 @pytest.mark.parametrize("of", [ANN.id, LOBBY.id])
 @pytest.mark.parametrize(("name", "kind"), [("messages", "leaf"), ("messages_of_conversation", "leaf")])
-def test_history_is_read_around_damage(long: Owner, data: Path, of: int, name: str, kind: str) -> None:
-    """Page by page one comes to the beginning of a conversation, whatever is damaged in between."""
+def test_history(long: Owner, data: Path, of: int, name: str, kind: str) -> None:
+    """Page by page it leads to the beginning of a conversation, with damage in between."""
     damage(long, data, name, kind, slice(3, 5))
     before, rows = None, 0
     more = True
@@ -130,8 +130,8 @@ def test_history_is_read_around_damage(long: Owner, data: Path, of: int, name: s
     assert long.log.health().damaged > 0
 
 
-def test_the_newest_that_can_be_read(long: Owner, data: Path) -> None:
-    """A room whose newest messages are damaged shows the newest that are not."""
+def test_newest(long: Owner, data: Path) -> None:
+    """Of a room with damage at its end, the newest readable message."""
     long.log.close()
     path = data / "chatcli.db"
     overwrite(path, pages_of(path, "messages", "leaf")[-2])
@@ -141,8 +141,8 @@ def test_the_newest_that_can_be_read(long: Owner, data: Path) -> None:
     assert newest[LOBBY.id].text.startswith("word 2999")
 
 
-def test_a_room_that_cannot_be_counted_is_not_shortened(long: Owner, data: Path) -> None:
-    """Where the damage is, the backlog of a room is not known, and its feed is read from its beginning."""
+def test_backlog(long: Owner, data: Path) -> None:
+    """It is unknown for a damaged room, whose feed is read from its beginning."""
     whole = long.ask(BacklogQuery(user=BOB.id, after=0, upto=long.log.head, newest=100))
     assert whole == [Backlog(LOBBY.id, SAID // 2 - 100, SAID - 200)]
     damage(long, data, "messages_of_conversation", "leaf", slice(1, 3))
@@ -150,8 +150,8 @@ def test_a_room_that_cannot_be_counted_is_not_shortened(long: Owner, data: Path)
     assert long.log.health().damaged == 1
 
 
-def test_a_search_finds_what_can_be_read(long: Owner, data: Path) -> None:
-    """Messages that were found by their words and cannot be read are left out."""
+def test_search(long: Owner, data: Path) -> None:
+    """Messages that match and cannot be read are left out."""
     assert len(long.find(BOB.id, "word")) == 100
     damage(long, data, "messages", "leaf", slice(-3, -2))
     page = long.search(SearchQuery(user=BOB.id, words="word", rooms=[], limit=500))
@@ -159,8 +159,8 @@ def test_a_search_finds_what_can_be_read(long: Owner, data: Path) -> None:
     assert long.log.health().damaged == 1
 
 
-def test_the_search_is_prepared_around_damage(long: Owner, data: Path) -> None:
-    """An index that is made of a damaged log has what can be read of it."""
+def test_search_index(long: Owner, data: Path) -> None:
+    """It has the readable messages of a damaged log."""
     long.log.close()
     (data / "search.db").unlink(missing_ok=True)
     long.reopen()
@@ -169,16 +169,16 @@ def test_the_search_is_prepared_around_damage(long: Owner, data: Path) -> None:
     assert long.find(BOB.id, '"word 2998"')[0].startswith("word 2998 ")
 
 
-def test_a_damaged_log_is_written_to(long: Owner, data: Path) -> None:
-    """What is said goes on behind the damage."""
+def test_writing(long: Owner, data: Path) -> None:
+    """New messages follow the damage."""
     damage(long, data, "messages")
     assert long.write(entry(ANN, BOB, "after")).error is None
     rows, _ = read_all(long)
     assert rows[-1].text == "after"
 
 
-def test_text_that_is_none_is_damage(long: Owner, data: Path) -> None:
-    """Where bytes of a text were changed so that they are no text, that message is left out."""
+def test_text_that_is_not_text(long: Owner, data: Path) -> None:
+    """Such a message is left out."""
     long.log.close()
     path = data / "chatcli.db"
     content = path.read_bytes()

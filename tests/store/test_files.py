@@ -1,4 +1,4 @@
-"""The data directory and its files: for their owner only, and no way into other files."""
+"""The data directory and its files: private, and no way to write to other files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_log(directory: Path) -> None:
 
 
 def import_nothing(directory: Path) -> None:
-    """Import an archive with nothing in it."""
+    """Import an empty archive."""
     import_archive(directory, BytesIO(b'{"t":"export","version":1}\n{"t":"end","messages":0}\n'), lambda *_: None)
 
 
@@ -36,13 +36,13 @@ HOW: Final = {"serve": open_log, "import": import_nothing}
 
 
 def modes(directory: Path) -> dict[str, int]:
-    """Return the modes of what is in a directory."""
+    """Return the modes of the files in a directory."""
     return {path.name: stat.S_IMODE(path.lstat().st_mode) for path in directory.iterdir()}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o022])
-def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -> None:
-    """Whatever the umask says of others."""
+def test_new_directories_are_private(tmp_path: Path, umask: int) -> None:
+    """Whatever the umask."""
     before = os.umask(umask)
     try:
         lock(tmp_path / "a" / "b" / "c").close()
@@ -53,8 +53,8 @@ def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o1777])
-def test_a_directory_in_which_others_may_write_is_refused(tmp_path: Path, mode: int) -> None:
-    """They could put links there; the sentence says what to do."""
+def test_directory_that_others_may_write_to(tmp_path: Path, mode: int) -> None:
+    """They could put links there; the error has the remedy."""
     place = tmp_path / "it's open"
     place.mkdir()
     place.chmod(mode)
@@ -64,7 +64,7 @@ def test_a_directory_in_which_others_may_write_is_refused(tmp_path: Path, mode: 
     assert list(place.iterdir()) == []
 
 
-def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
+def test_directory_of_another_user(tmp_path: Path) -> None:
     """Nothing is put into it."""
     theirs, user = Path("/"), "root"
     if os.geteuid() == 0:
@@ -80,8 +80,8 @@ def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["lock", "chatcli.db"])
 @pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize("how", HOW)
-def test_what_a_link_points_to_is_not_touched(tmp_path: Path, name: str, there: bool, how: str) -> None:
-    """Neither written to nor made: the link is named."""
+def test_links(tmp_path: Path, name: str, there: bool, how: str) -> None:
+    """Their targets are neither written nor created; the error names the link."""
     data, target = tmp_path / "data", tmp_path / "precious"
     data.mkdir()
     (data / name).symlink_to(target)
@@ -94,16 +94,16 @@ def test_what_a_link_points_to_is_not_touched(tmp_path: Path, name: str, there: 
 
 
 @pytest.mark.parametrize("name", ["lock", "chatcli.db"])
-def test_a_pipe_in_the_place_of_a_file_is_named(tmp_path: Path, name: str) -> None:
-    """The server does not wait for whoever would write to it."""
+def test_pipe(tmp_path: Path, name: str) -> None:
+    """The server does not wait for its other end."""
     os.mkfifo(tmp_path / name)
     tmp_path.chmod(0o700)
     with pytest.raises(StoreError, match="it is not a file"):
         open_log(tmp_path)
 
 
-def test_a_link_in_the_place_of_the_index_is_replaced(chat: Owner, data: Path, tmp_path: Path) -> None:
-    """The index is made again, beside what the link pointed to."""
+def test_link_in_place_of_the_index(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """The index is made again, and the link's target stays as it is."""
     chat.log.close()
     target = tmp_path / "precious"
     target.write_text("precious")
@@ -116,8 +116,8 @@ def test_a_link_in_the_place_of_the_index_is_replaced(chat: Owner, data: Path, t
     assert not (data / "search.db").is_symlink()
 
 
-def test_files_that_others_could_read_are_closed_to_them(chat: Owner, data: Path) -> None:
-    """As a backup that was put there with other modes, and with it what SQLite makes beside it."""
+def test_readable_files_become_private(chat: Owner, data: Path) -> None:
+    """A restored backup, and the files that SQLite makes beside it."""
     chat.log.close()
     (data / "chatcli.db").chmod(0o644)
     chat.reopen()
@@ -125,8 +125,8 @@ def test_files_that_others_could_read_are_closed_to_them(chat: Owner, data: Path
     assert set(modes(data).values()) == {0o600}
 
 
-def test_what_killed_processes_have_left_is_removed(chat: Owner, data: Path, tmp_path: Path) -> None:
-    """Halves of backups and of copies from before upgrades; what somebody is still writing stays."""
+def test_unfinished_files_are_removed(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """Except for those that are still being written."""
     chat.log.close()
     halves = [data / name for name in (".b.db.abc.unfinished", "chatcli.db.schema-3.bak.tmp-journal")]
     for half in halves:
@@ -138,8 +138,8 @@ def test_what_killed_processes_have_left_is_removed(chat: Owner, data: Path, tmp
     assert (data / "copy.db").exists()
 
 
-def test_the_next_to_write_somewhere_removes_what_was_left_there(tmp_path: Path) -> None:
-    """Where the target of the backups is, that is."""
+def test_unfinished_output_is_removed(tmp_path: Path) -> None:
+    """In the directory of the next backup, too."""
     left = tmp_path / ".all.jsonl.xyz.unfinished"
     left.touch()
     with output_file(tmp_path / "all.jsonl", tmp_path / "data") as path, closing(sqlite3.connect(path)) as made:

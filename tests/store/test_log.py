@@ -18,13 +18,13 @@ from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 
 
 def cursors(owner: Owner) -> dict[int, int]:
-    """Return how far everyone has read, as a new start of the server finds it."""
+    """Return the read positions of all users, as a restarted server finds them."""
     owner.reopen()
     return {user.id: user.cursor for user in owner.state.users}
 
 
-def test_a_new_log_is_empty(owner: Owner) -> None:
-    """Where nothing was ever written there is nobody and nothing."""
+def test_new_log(owner: Owner) -> None:
+    """It has no users and no messages."""
     assert owner.state.users == []
     assert owner.log.head == 0
     assert owner.log.idle
@@ -35,8 +35,8 @@ def test_a_new_log_is_empty(owner: Owner) -> None:
 # Order and places
 
 
-def test_seqs_increase_in_the_order_queued(chat: Owner) -> None:
-    """Messages get their places in the order in which they were queued, within a batch and from batch to batch."""
+def test_order_of_seqs(chat: Owner) -> None:
+    """Messages get them in the order in which they were queued, within a batch and from batch to batch."""
     said = [entry(random.choice(PEOPLE), random.choice(PEOPLE)) for _ in range(350)]
     for start, end in pairwise([0, 1, 101, 350]):
         chat.write(*said[start:end])
@@ -45,8 +45,8 @@ def test_seqs_increase_in_the_order_queued(chat: Owner) -> None:
     assert all(one < other for one, other in pairwise(seqs))
 
 
-def test_seqs_go_on_after_a_new_start(chat: Owner) -> None:
-    """A message after a restart comes behind all messages before it."""
+def test_seqs_after_a_restart(chat: Owner) -> None:
+    """They go on."""
     before, after = entry(ANN, BOB), entry(ANN, BOB)
     chat.write(before)
     chat.reopen()
@@ -54,8 +54,8 @@ def test_seqs_go_on_after_a_new_start(chat: Owner) -> None:
     assert after.seq > before.seq
 
 
-def test_the_head_is_the_newest_message_told_of(chat: Owner) -> None:
-    """The head moves when the owner is told of a batch, not before, and is found again after a restart."""
+def test_head(chat: Owner) -> None:
+    """It moves when the owner gets the report of a batch, not before, and survives a restart."""
     first, second = entry(ANN, BOB), entry(BOB, ANN)
     chat.log.append_message(first)
     chat.log.append_message(second)
@@ -71,8 +71,8 @@ def test_the_head_is_the_newest_message_told_of(chat: Owner) -> None:
     "text",
     ["x", "Grüße, 李明 👩\u200d🚀", "a\nb\r\n\tc", "\x00\x1b[31m\x00", "'; DROP TABLE messages; --", "x" * 2**20],
 )
-def test_a_message_is_read_back_as_it_was_said(chat: Owner, text: str) -> None:
-    """Every text, whatever its characters and size, comes back as it went in, also after a restart."""
+def test_texts(chat: Owner, text: str) -> None:
+    """Texts of all characters and sizes are read back unchanged, also after a restart."""
     said = entry(ANN, BOB, text)
     chat.write(said)
     assert chat.read(BOB.id).rows == [row(said)]
@@ -83,8 +83,8 @@ def test_a_message_is_read_back_as_it_was_said(chat: Owner, text: str) -> None:
 # Ids
 
 
-def test_an_id_said_twice_in_a_batch_is_taken_once(chat: Owner) -> None:
-    """Of two messages with one id in the same batch the second is a duplicate with the place of the first."""
+def test_same_id_in_a_batch(chat: Owner) -> None:
+    """The second message is a duplicate with the seq of the first."""
     first = entry(ANN, BOB, "once")
     again = entry(ANN, BOB, "twice", first.id)
     last = entry(ANN, BOB, "last")
@@ -96,8 +96,8 @@ def test_an_id_said_twice_in_a_batch_is_taken_once(chat: Owner) -> None:
 
 
 @pytest.mark.parametrize("reopened", [False, True], ids=["running on", "after a restart"])
-def test_an_id_said_again_later_is_taken_once(chat: Owner, *, reopened: bool) -> None:
-    """A retry gets the place and the time of the first try, however much later it comes."""
+def test_same_id_later(chat: Owner, *, reopened: bool) -> None:
+    """A retry gets the seq and the time of the first try."""
     first, between = entry(ANN, BOB, "once"), entry(BOB, ANN, "between")
     chat.write(first)
     chat.write(between)
@@ -111,8 +111,8 @@ def test_an_id_said_again_later_is_taken_once(chat: Owner, *, reopened: bool) ->
     assert chat.texts(BOB.id) == ["once", "between", "news"]
 
 
-def test_a_duplicate_does_not_move_the_head(chat: Owner) -> None:
-    """A batch of nothing but retries leaves the head where it is."""
+def test_head_and_duplicates(chat: Owner) -> None:
+    """A batch of nothing but retries does not move it."""
     first, newest = entry(ANN, BOB), entry(ANN, BOB)
     chat.write(first, newest)
     chat.write(entry(ANN, BOB, "hi", first.id))
@@ -120,8 +120,8 @@ def test_a_duplicate_does_not_move_the_head(chat: Owner) -> None:
 
 
 @pytest.mark.parametrize("reopened", [False, True], ids=["running on", "after a restart"])
-def test_someone_elses_id_is_refused(chat: Owner, *, reopened: bool) -> None:
-    """Whoever uses the id of another's message stores nothing, and the other's message is not touched."""
+def test_id_of_another_sender(chat: Owner, *, reopened: bool) -> None:
+    """Nothing is stored, and the other message stays as it was."""
     first = entry(ANN, BOB, "mine")
     chat.write(first)
     if reopened:
@@ -137,8 +137,8 @@ def test_someone_elses_id_is_refused(chat: Owner, *, reopened: bool) -> None:
     assert chat.log.head == honest.seq
 
 
-def test_someone_elses_id_is_refused_within_a_batch(chat: Owner) -> None:
-    """Of two people with one id in the same batch, the first gets it."""
+def test_id_of_another_sender_in_a_batch(chat: Owner) -> None:
+    """The first of two senders gets it."""
     first = entry(ANN, BOB, "mine")
     stolen = entry(CID, BOB, "stolen", first.id)
     chat.write(first, stolen)
@@ -149,8 +149,8 @@ def test_someone_elses_id_is_refused_within_a_batch(chat: Owner) -> None:
 # Feeds
 
 
-def test_a_feed_holds_what_was_said_to_and_by_someone(chat: Owner) -> None:
-    """Both ends of a message have it in their feed, and nobody else has."""
+def test_feeds(chat: Owner) -> None:
+    """Sender and recipient have a message in their feeds, and nobody else."""
     one, other, own = entry(ANN, BOB, "to Bob"), entry(BOB, ANN, "to Ann"), entry(ANN, ANN, "to myself")
     chat.write(one, other, own)
     assert chat.read(ANN.id).rows == [row(one), row(other), row(own)]
@@ -159,15 +159,15 @@ def test_a_feed_holds_what_was_said_to_and_by_someone(chat: Owner) -> None:
     assert chat.read(99).rows == []
 
 
-def test_unread_leaves_out_what_one_said_to_others(chat: Owner) -> None:
-    """What one said oneself is not news, unless one said it to oneself."""
+def test_unread_only(chat: Owner) -> None:
+    """A user's own messages are left out, unless they are to themselves."""
     chat.write(entry(ANN, BOB, "mine"), entry(BOB, ANN, "theirs"), entry(ANN, ANN, "a note"))
     assert [row.text for row in chat.read(ANN.id, unread_only=True).rows] == ["theirs", "a note"]
     assert [row.text for row in chat.read(BOB.id, unread_only=True).rows] == ["mine"]
 
 
-def test_a_page_has_as_many_rows_as_asked_for(chat: Owner) -> None:
-    """A page begins behind ``after``, ends with ``upto``, and holds the oldest ``limit`` rows in between."""
+def test_limits_of_a_page(chat: Owner) -> None:
+    """It starts after ``after``, ends with ``upto``, and has the oldest ``limit`` rows in between."""
     said = [entry(ANN, BOB, str(number)) for number in range(10)]
     chat.write(*said)
     seqs = [entry.seq for entry in said]
@@ -180,8 +180,8 @@ def test_a_page_has_as_many_rows_as_asked_for(chat: Owner) -> None:
 
 
 @pytest.mark.parametrize(("after", "upto"), [(0, 0), (3, 3), (5, 2), (2**63 - 1, 2**63 - 1)])
-def test_an_empty_stretch_is_complete(chat: Owner, after: int, upto: int) -> None:
-    """Where nothing lies between, the page is empty and complete."""
+def test_empty_page(chat: Owner, after: int, upto: int) -> None:
+    """It is complete."""
     chat.write(*(entry(ANN, BOB) for _ in range(5)))
     page = chat.read(BOB.id, after, upto)
     assert (page.rows, page.damaged) == ([], 0)
@@ -190,8 +190,8 @@ def test_an_empty_stretch_is_complete(chat: Owner, after: int, upto: int) -> Non
 
 @pytest.mark.parametrize("unread_only", [False, True], ids=["all", "unread"])
 @pytest.mark.parametrize("limit", [1, 7, 1000])
-def test_paging_reads_each_message_once_in_order(chat: Owner, limit: int, *, unread_only: bool) -> None:
-    """Page by page, everyone's feed is exactly what was said by and to them, in the order of the log."""
+def test_paging(chat: Owner, limit: int, *, unread_only: bool) -> None:
+    """All feeds have exactly the messages to and from their users, in order."""
     choose = random.Random(limit)  # the same chat every time
     said = [entry(choose.choice(PEOPLE), choose.choice(PEOPLE)) for _ in range(60)]
     chat.write(*said[:25])
@@ -206,16 +206,16 @@ def test_paging_reads_each_message_once_in_order(chat: Owner, limit: int, *, unr
 # Users and cursors
 
 
-def test_users_survive(owner: Owner) -> None:
-    """Everyone who has been here is known after a restart, the longest known first."""
+def test_users(owner: Owner) -> None:
+    """They survive a restart, in the order of their ids."""
     owner.add_users(BOB, ANN)
     owner.add_users(CID)
     owner.reopen()
     assert owner.state.users == [ANN, BOB, CID]
 
 
-def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
-    """A user and what is said to and by them go into the log together."""
+def test_user_and_messages_in_a_batch(owner: Owner) -> None:
+    """A user and their first messages are written together."""
     for user in (ANN, BOB):
         owner.log.append_change(user)
     batch, error = owner.write(entry(ANN, BOB, "welcome"))
@@ -224,8 +224,8 @@ def test_messages_may_be_queued_right_behind_a_user(owner: Owner) -> None:
     assert owner.texts(BOB.id) == ["welcome"]
 
 
-def test_a_name_taken_twice_spoils_the_batch_and_nothing_else(chat: Owner) -> None:
-    """A second user with a known key is an error for the whole batch; the log goes on."""
+def test_name_that_exists(chat: Owner) -> None:
+    """It is an error for the whole batch; the log goes on."""
     chat.log.append_change(UserRecord(id=4, name="ANN", key=ANN.key, created=4000, cursor=0))
     _, error = chat.write(entry(ANN, BOB, "lost"))
     assert error is not None
@@ -236,15 +236,15 @@ def test_a_name_taken_twice_spoils_the_batch_and_nothing_else(chat: Owner) -> No
     assert chat.state.users == list(PEOPLE)
 
 
-def test_a_cursor_survives(chat: Owner) -> None:
-    """How far someone has read is known after a restart, and belongs to them alone."""
+def test_cursor(chat: Owner) -> None:
+    """It survives a restart, and belongs to its user alone."""
     chat.log.move_cursor(BOB.id, 5)
     chat.commit(cursors=True)
     assert cursors(chat) == {ANN.id: 0, BOB.id: 5, CID.id: 0}
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two batches"])
-def test_a_cursor_only_moves_forward(chat: Owner, *, together: bool) -> None:
+def test_cursor_moves_forward_only(chat: Owner, *, together: bool) -> None:
     """An older position does not undo a newer one."""
     chat.log.move_cursor(BOB.id, 7)
     if not together:
@@ -254,19 +254,19 @@ def test_a_cursor_only_moves_forward(chat: Owner, *, together: bool) -> None:
     assert cursors(chat)[BOB.id] == 7
 
 
-def test_cursors_alone_are_not_worth_a_commit(chat: Owner) -> None:
-    """Cursors wait for something else to be written, unless they are asked for by name."""
+def test_cursors_alone(chat: Owner) -> None:
+    """They wait for something else to be written, unless the caller wants them written."""
     chat.log.move_cursor(BOB.id, 5)
     chat.log.commit()
-    assert chat.told == []
+    assert chat.reports == []
     batch, error = chat.commit(cursors=True)
     assert error is None
     assert batch.cursors == {BOB.id: 5}
     assert chat.log.idle
 
 
-def test_cursors_travel_with_the_next_message(chat: Owner) -> None:
-    """A cursor that waits is written along with the next batch."""
+def test_cursors_with_a_message(chat: Owner) -> None:
+    """They are written with the next batch."""
     chat.log.move_cursor(BOB.id, 5)
     batch, _ = chat.write(entry(ANN, BOB))
     assert batch.cursors == {BOB.id: 5}
@@ -276,8 +276,8 @@ def test_cursors_travel_with_the_next_message(chat: Owner) -> None:
 # Group commit
 
 
-def test_nothing_is_written_before_commit(chat: Owner) -> None:
-    """What is queued waits for ``commit``."""
+def test_nothing_before_commit(chat: Owner) -> None:
+    """The queue waits."""
     chat.log.append_message(entry(ANN, BOB, "queued"))
     assert not chat.log.idle
     assert chat.read(BOB.id, upto=2**62).rows == []
@@ -285,41 +285,41 @@ def test_nothing_is_written_before_commit(chat: Owner) -> None:
     assert chat.texts(BOB.id) == ["queued"]
 
 
-def test_a_commit_of_nothing_is_nothing(chat: Owner) -> None:
-    """Where nothing waits no batch is made."""
+def test_empty_commit(chat: Owner) -> None:
+    """It makes no batch."""
     chat.log.commit()
     chat.log.commit(cursors=True)
     assert chat.log.idle
     chat.write(entry(ANN, BOB))
-    assert len(chat.told) == 1
+    assert len(chat.reports) == 1
 
 
-def test_what_waits_goes_in_one_batch(chat: Owner) -> None:
-    """While one batch is being written all others wait, then go together, in order, without another ``commit``."""
+def test_one_batch_for_all_that_waits(chat: Owner) -> None:
+    """While a batch is being written all others wait, then go together, in order."""
     said = [entry(ANN, BOB, str(number)) for number in range(5)]
     for message in said:
         chat.log.append_message(message)
         chat.log.commit()
     assert not chat.log.idle
     chat.run_until(lambda: chat.log.idle)
-    assert [batch.entries for batch, _ in chat.told] == [said[:1], said[1:]]
+    assert [batch.entries for batch, _ in chat.reports] == [said[:1], said[1:]]
     assert chat.texts(BOB.id) == ["0", "1", "2", "3", "4"]
 
 
-def test_a_batch_by_itself_does_not_wait(chat: Owner) -> None:
-    """What is many goes to the writer while it writes, up to a few batches; the owner is told of them in order."""
+def test_large_batches(chat: Owner) -> None:
+    """They go to the writer while it writes, up to a maximum; the owner gets the reports in order."""
     said = [entry(ANN, BOB, str(number)) for number in range(5001)]
     for start, end in ((0, 1), (1, 1001), (1001, 2001), (2001, 3001), (3001, 4001), (4001, 5001)):
         for message in said[start:end]:
             chat.log.append_message(message)
         chat.log.commit()
     chat.run_until(lambda: chat.log.idle)
-    assert [len(batch.entries) for batch, _ in chat.told] == [1, 1000, 1000, 3000]
+    assert [len(batch.entries) for batch, _ in chat.reports] == [1, 1000, 1000, 3000]
     assert [message.seq for message in said] == list(range(1, 5002))
 
 
-def test_a_batch_holds_what_was_queued(chat: Owner) -> None:
-    """The owner gets back the very entries that it queued, with its own mark on them."""
+def test_entries_of_a_batch(chat: Owner) -> None:
+    """The owner gets its own objects back, with their origins."""
     said = entry(ANN, BOB)
     said.origin = object()
     batch, error = chat.write(said)
@@ -328,8 +328,8 @@ def test_a_batch_holds_what_was_queued(chat: Owner) -> None:
     assert batch.entries[0] is said
 
 
-def test_pending_bytes_grow_and_shrink(chat: Owner) -> None:
-    """What waits is measured until the owner is told of it."""
+def test_pending_bytes(chat: Owner) -> None:
+    """They count until the owner gets the report."""
     chat.log.append_message(entry(ANN, BOB, "x" * 5000))
     once = chat.log.pending_bytes
     assert once >= 5000
@@ -340,19 +340,19 @@ def test_pending_bytes_grow_and_shrink(chat: Owner) -> None:
     assert chat.log.pending_bytes == 0
 
 
-def test_a_batch_is_told_once(chat: Owner) -> None:
-    """Each batch is told of once, in the order in which it was written."""
+def test_reports(chat: Owner) -> None:
+    """There is one for each batch, in order."""
     said = [entry(ANN, BOB) for _ in range(4)]
     for message in said:
         chat.write(message)
-    assert [batch.entries for batch, _ in chat.told] == [[message] for message in said]
+    assert [batch.entries for batch, _ in chat.reports] == [[message] for message in said]
 
 
 # Closing
 
 
-def test_close_writes_what_is_queued(chat: Owner) -> None:
-    """What was queued and never committed is there after a restart: messages, users and cursors."""
+def test_close(chat: Owner) -> None:
+    """The queue is written: messages, users and cursors."""
     dan = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
     chat.log.append_change(dan)
     chat.log.append_message(entry(ANN, dan, "queued"))
@@ -362,14 +362,14 @@ def test_close_writes_what_is_queued(chat: Owner) -> None:
     assert [user.cursor for user in chat.state.users] == [0, 5, 0, 0]
 
 
-def test_close_writes_cursors_alone(chat: Owner) -> None:
-    """A cursor that nothing else took along is written at the end."""
+def test_close_with_cursors(chat: Owner) -> None:
+    """They are written, even alone."""
     chat.log.move_cursor(CID.id, 3)
     assert cursors(chat)[CID.id] == 3
 
 
-def test_close_writes_behind_the_batch_that_is_being_written(chat: Owner) -> None:
-    """What waits for the batch before it is not forgotten when the log is closed."""
+def test_close_while_writing(chat: Owner) -> None:
+    """The queue follows the batch that is being written."""
     chat.log.append_message(entry(ANN, BOB, "first"))
     chat.log.commit()
     chat.log.append_message(entry(ANN, BOB, "second"))
@@ -377,19 +377,19 @@ def test_close_writes_behind_the_batch_that_is_being_written(chat: Owner) -> Non
     assert chat.texts(BOB.id) == ["first", "second"]
 
 
-def test_the_last_batches_are_told_of_after_close(chat: Owner) -> None:
-    """Whoever closes the log still learns what became of the last messages."""
+def test_reports_after_close(chat: Owner) -> None:
+    """The owner still gets those of the last batches."""
     chat.log.append_message(entry(ANN, BOB))
     chat.log.commit()
     chat.log.append_message(entry(ANN, BOB))
     chat.log.close()
-    chat.run_until(lambda: len(chat.told) == 2)
-    assert [error for _, error in chat.told] == [None, None]
-    assert chat.log.head == chat.told[1].batch.entries[0].seq
+    chat.run_until(lambda: len(chat.reports) == 2)
+    assert [error for _, error in chat.reports] == [None, None]
+    assert chat.log.head == chat.reports[1].batch.entries[0].seq
 
 
-def test_close_may_be_repeated(chat: Owner, store: OpenLog) -> None:
-    """To close twice is to close once, and the log may then be opened by another."""
+def test_close_twice(chat: Owner, store: OpenLog) -> None:
+    """It is harmless, and the log may be opened again."""
     chat.write(entry(ANN, BOB, "kept"))
     chat.log.close()
     chat.log.close()
@@ -398,8 +398,8 @@ def test_close_may_be_repeated(chat: Owner, store: OpenLog) -> None:
     other.log.close()
 
 
-def test_many_ids_are_found_again(chat: Owner) -> None:
-    """A client that repeats everything after a reconnect gets every place again, whatever the size of the batch."""
+def test_many_retries(chat: Owner) -> None:
+    """All get their seqs again, whatever the size of the batch."""
     said = [entry(ANN, BOB, id=uuid.UUID(int=number).bytes) for number in range(450)]
     chat.write(*said)
     again = [entry(ANN, BOB, id=message.id) for message in said]
@@ -411,27 +411,27 @@ def test_many_ids_are_found_again(chat: Owner) -> None:
     assert len(chat.read(BOB.id).rows) == 451
 
 
-def test_cursors_wanted_while_a_batch_is_written_follow_it(chat: Owner) -> None:
-    """Asked for cursors in the middle of a write, the log writes them next, and is idle then."""
+def test_cursors_wanted_while_writing(chat: Owner) -> None:
+    """They are written next, and the log is idle then."""
     chat.log.append_message(entry(ANN, BOB))
     chat.log.commit()
     chat.log.move_cursor(BOB.id, 5)
     chat.log.commit(cursors=True)
-    chat.run_until(lambda: len(chat.told) == 2)
-    assert chat.told[1].batch.cursors == {BOB.id: 5}
+    chat.run_until(lambda: len(chat.reports) == 2)
+    assert chat.reports[1].batch.cursors == {BOB.id: 5}
     assert chat.log.idle
 
 
-def test_a_closed_log_is_idle(chat: Owner) -> None:
-    """After what waited at the close is written, nothing waits."""
+def test_idle_after_close(chat: Owner) -> None:
+    """Nothing waits."""
     chat.log.append_message(entry(ANN, BOB))
     chat.log.close()
-    chat.run_until(lambda: bool(chat.told))
+    chat.run_until(lambda: bool(chat.reports))
     assert chat.log.idle
 
 
-def test_whoever_reads_from_a_closing_log_is_told(chat: Owner, caplog: pytest.LogCaptureFixture) -> None:
-    """Every read is answered, with a page or with the reason why there is none."""
+def test_reads_of_a_closing_log(chat: Owner, caplog: pytest.LogCaptureFixture) -> None:
+    """Each gets a result or an error."""
     chat.write(*(entry(ANN, BOB, "x" * 2000) for _ in range(1000)))
     answers: list[FeedPage | ChatError | None] = []
     query = FeedQuery(user=BOB.id, after=0, upto=2**60, limit=10_000)
@@ -444,8 +444,8 @@ def test_whoever_reads_from_a_closing_log_is_told(chat: Owner, caplog: pytest.Lo
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_keys_belong_to_users_until_they_are_dropped(chat: Owner) -> None:
-    """Keys survive a restart, each once; a dropped one does not."""
+def test_keys(chat: Owner) -> None:
+    """They survive a restart, each once; a dropped one does not."""
     one, two = KeyRecord(BOB.id, b"1" * 32, 10), KeyRecord(BOB.id, b"2" * 32, 5)
     for record in (one, two, one, DropKey(BOB.id, two.key), KeyRecord(ANN.id, one.key, 7)):
         chat.log.append_change(record)
@@ -454,8 +454,8 @@ def test_keys_belong_to_users_until_they_are_dropped(chat: Owner) -> None:
     assert chat.state.keys == [KeyRecord(ANN.id, one.key, 7), one]
 
 
-def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
-    """Of each kind there is one ruling on a subject, the last."""
+def test_rulings(chat: Owner) -> None:
+    """There is one for each kind and subject, the last."""
     for record in (
         Ruling("ban", "eve", "1"),
         Ruling("ban", "eve", "2"),
@@ -468,8 +468,8 @@ def test_rulings_replace_each_other_and_are_taken_back(chat: Owner) -> None:
     assert chat.state.rulings == [Ruling("ban", "eve", "2")]
 
 
-def test_a_released_name_is_free_and_what_was_said_under_it_stays_where_it_was(chat: Owner) -> None:
-    """Someone new under an old name does not get what was said to the one before."""
+def test_released_name(chat: Owner) -> None:
+    """A new user of the name does not get the messages of the former one."""
     chat.write(entry(ANN, BOB, "for the first bob"))
     chat.log.append_change(Rename(BOB.id, "Bob (released)", "\0released 2"))
     newcomer = UserRecord(id=4, name="Bob", key="bob", created=4000, cursor=0)
@@ -481,8 +481,8 @@ def test_a_released_name_is_free_and_what_was_said_under_it_stays_where_it_was(c
     assert len(chat.read(BOB.id).rows) == 1
 
 
-def test_whoever_changed_something_is_told_when_it_is_there_or_why_not(chat: Owner) -> None:
-    """Each change comes back with its batch, with the error where nothing was stored."""
+def test_changes_in_reports(chat: Owner) -> None:
+    """Each comes back with its batch, or with the error."""
     batch, error = chat.commit_change(Ruling("ban", "eve", "1"))
     assert error is None
     assert [change.record for change in batch.changes] == [Ruling("ban", "eve", "1")]
@@ -490,18 +490,18 @@ def test_whoever_changed_something_is_told_when_it_is_there_or_why_not(chat: Own
     assert isinstance(error, StoreError)
 
 
-def test_what_was_there_is_handed_over_once(chat: Owner) -> None:
-    """The log keeps no copy of what its owner holds."""
+def test_load(chat: Owner) -> None:
+    """The log keeps no copy of its state."""
     chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id))
     chat.reopen()
     assert all(astuple(chat.state))
     assert chat.log.load() == State()
 
 
-def test_a_barrier_takes_its_place_and_does_nothing(chat: Owner) -> None:
-    """The owner is told of it with its batch; alone, it makes a batch."""
-    told = chat.write_all(entry(ANN, BOB), Barrier(), entry(ANN, BOB))
-    assert (told.error, told.batch.changes[0].preceding) == (None, 1)
+def test_barrier(chat: Owner) -> None:
+    """It is reported in its place; alone, it makes a batch."""
+    report = chat.write_all(entry(ANN, BOB), Barrier(), entry(ANN, BOB))
+    assert (report.error, report.batch.changes[0].preceding) == (None, 1)
     alone = chat.commit_change(Barrier())
     assert (alone.error, [change.record for change in alone.batch.changes]) == (None, [Barrier()])
     assert len(chat.texts(BOB.id)) == 2

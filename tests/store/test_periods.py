@@ -1,4 +1,4 @@
-"""Leaving a room and coming back: what is kept of that, and that reading does not take longer for it."""
+"""Leaving and entering rooms over and over does not make reading slower."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _MEMBERS: Final = "SELECT since, until FROM members WHERE user = 2 AND conversat
 
 @pytest.fixture
 def room(chat: Owner) -> Owner:
-    """Have a private room to which Bob belongs, and in which something was said."""
+    """Open a log with a private room of which Bob is a member, and which has messages."""
     settle(chat)
     chat.write_all(Enter(BOB.id, SECRET.id), said_in(SECRET, ANN, "welcome"))
     return chat
 
 
-def test_who_comes_back_to_a_room_in_which_nothing_was_said_leaves_no_trace(room: Owner, data: Path) -> None:
-    """However often one leaves and comes back, and whatever is said elsewhere meanwhile, it is one period."""
+def test_return_to_a_silent_room(room: Owner, data: Path) -> None:
+    """Without messages in between, leaving and entering again is one period."""
     before = rows(data, _MEMBERS)
     for number in range(20):
         room.write_all(Leave(BOB.id, SECRET.id), entry(BOB, BOB, f"elsewhere {number}"), Enter(BOB.id, SECRET.id))
@@ -42,8 +42,8 @@ def test_who_comes_back_to_a_room_in_which_nothing_was_said_leaves_no_trace(room
     assert [row.text for row in page.rows] == ["welcome", "there you are"]
 
 
-def test_what_was_said_while_someone_was_away_stays_hidden(room: Owner, data: Path) -> None:
-    """A period ends where one leaves, if anything was said in the room before one came back."""
+def test_messages_while_away(room: Owner, data: Path) -> None:
+    """With messages in between, a new period starts."""
     for number in range(3):
         room.write_all(Leave(BOB.id, SECRET.id), said_in(SECRET, ANN, f"hidden {number}"), Enter(BOB.id, SECRET.id))
         room.write(said_in(SECRET, ANN, f"seen {number}"))
@@ -58,7 +58,7 @@ def test_what_was_said_while_someone_was_away_stays_hidden(room: Owner, data: Pa
 
 @pytest.fixture
 def many(room: Owner, data: Path) -> Iterator[sqlite3.Connection]:
-    """Have Bob come and go without end, as an older server kept it: a period for each time, with nothing in most."""
+    """Let Bob have very many periods, as older servers stored them, most of them without messages."""
     head = room.log.head
     room.log.close()
     change(
@@ -73,8 +73,8 @@ def many(room: Owner, data: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def test_twenty_thousand_periods_are_gone_through_by_the_database_alone(many: sqlite3.Connection) -> None:
-    """No question takes a statement for each: that would keep the server's loop waiting, too."""
+def test_many_periods(many: sqlite3.Connection) -> None:
+    """No query makes a statement for each of them."""
     statements: list[str] = []
     many.set_trace_callback(statements.append)
     page, _ = read_history(many, HistoryQuery(user=BOB.id, of=SECRET.id, limit=10, own=True))

@@ -1,4 +1,4 @@
-"""What every store must do with questions and answers: the first counts, and no other is stored."""
+"""What every store must do with questions and answers: only the first answer is stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def answer(re: int, number: int = 0, sender: Party = BOB, recipient: Party = ANN
 
 
 def extended(plain: Entry, extra: QuestionData) -> Entry:
-    """Return a message with more than its text."""
+    """Return a message with question data."""
     return Entry(
         id=plain.id,
         sender=plain.sender,
@@ -42,7 +42,7 @@ def extended(plain: Entry, extra: QuestionData) -> Entry:
 
 
 def asked(owner: Owner, seq: int) -> Question:
-    """Read a question and what answers it."""
+    """Read a question and its answer."""
     found = owner.ask(QuestionQuery(user=BOB.id, seq=seq))
     assert isinstance(found, list)
     (one,) = found
@@ -50,8 +50,8 @@ def asked(owner: Owner, seq: int) -> Question:
     return one
 
 
-def test_questions_and_answers_are_read_back_whole(house: Owner) -> None:
-    """By every way of reading, live and after the log was opened again."""
+def test_read_back(house: Owner) -> None:
+    """By every query, also after a restart."""
     asking = question(until=7)
     house.write(asking)
     answering = answer(asking.seq)
@@ -69,20 +69,20 @@ def test_questions_and_answers_are_read_back_whole(house: Owner) -> None:
     assert house.ask(NewestQuery(user=BOB.id, rooms=[LOBBY.id])) == {LOBBY.id: row(in_room)}
 
 
-def test_among_other_messages_they_keep_their_place(house: Owner) -> None:
-    """A batch is written in its order, whatever is in it."""
+def test_order(house: Owner) -> None:
+    """A batch is written in its order."""
     before = question()
     house.write(before)
     batch = [entry(ANN, BOB), entry(BOB, ANN), question(), entry(ANN, BOB), answer(before.seq), entry(BOB, ANN)]
-    told = house.write(*batch)
-    assert told.error is None
+    report = house.write(*batch)
+    assert report.error is None
     assert [one.seq for one in batch] == sorted(one.seq for one in batch)
     assert house.log.head == batch[-1].seq
     assert house.feed(ANN.id) == [row(one) for one in (before, *batch)]
 
 
-def test_the_first_answer_counts(house: Owner) -> None:
-    """The others are not stored, in the same batch and in later ones, and it is said who was first."""
+def test_first_answer(house: Owner) -> None:
+    """Others are not stored, in the same batch and later, and get the first one."""
     asking = question(ANN, LOBBY)
     house.write(asking)
     crowd = [answer(asking.seq, number % 2, sender, LOBBY) for number, sender in enumerate((BOB, CID, BOB))]
@@ -96,8 +96,8 @@ def test_the_first_answer_counts(house: Owner) -> None:
     assert house.log.head == crowd[0].seq
 
 
-def test_a_batch_of_nothing_but_late_answers_moves_nothing(house: Owner) -> None:
-    """The head stays, and what comes behind has its place behind."""
+def test_batch_of_late_answers(house: Owner) -> None:
+    """The head stays."""
     asking = question()
     house.write(asking)
     house.write(answer(asking.seq))
@@ -109,8 +109,8 @@ def test_a_batch_of_nothing_but_late_answers_moves_nothing(house: Owner) -> None
     assert house.log.head == after.seq > head
 
 
-def test_a_repetition_of_the_answer_that_counts_has_its_place(house: Owner) -> None:
-    """Also in the batch of the first, and after the log was opened again."""
+def test_repeated_answer(house: Owner) -> None:
+    """It is a duplicate, in the same batch and after a restart."""
     asking = question()
     house.write(asking)
     identity = uuid.uuid4().bytes
@@ -127,8 +127,8 @@ def test_a_repetition_of_the_answer_that_counts_has_its_place(house: Owner) -> N
     assert stolen.refused
 
 
-def test_an_answer_that_could_not_be_written_does_not_count(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fails with its batch, and the next one counts."""
+def test_answer_in_a_failed_batch(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one counts."""
     asking = question()
     house.write(asking)
     broken = entry(ANN, BOB)
@@ -140,8 +140,8 @@ def test_an_answer_that_could_not_be_written_does_not_count(house: Owner, monkey
     assert asked(house, asking.seq).answer == row(second)
 
 
-def test_what_is_no_message_is_no_question(house: Owner) -> None:
-    """There is nothing to read; a message that was answered in words only has no answer."""
+def test_no_question(house: Owner) -> None:
+    """There is nothing to read; a reply in words is not an answer."""
     assert house.ask(QuestionQuery(user=BOB.id, seq=7)) == []
     plain = entry(ANN, BOB)
     house.write(plain)
@@ -151,8 +151,8 @@ def test_what_is_no_message_is_no_question(house: Owner) -> None:
     assert asked(house, plain.seq) == Question(row(plain), None)
 
 
-def test_the_answers_of_pruned_questions_go(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And whoever answers after that is stored as if it had been in time: there is nothing to decide any more."""
+def test_pruned_question(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer to it is stored like any other message."""
     monkeypatch.setattr(retention, "_REST", 0.0)
     asking = question()
     asking.at = 5
@@ -167,8 +167,8 @@ def test_the_answers_of_pruned_questions_go(house: Owner, monkeypatch: pytest.Mo
     assert house.ask(QuestionQuery(user=BOB.id, seq=asking.seq)) == []
 
 
-def test_a_question_whose_answer_was_pruned_stays_closed(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where a clock was set back: who has answered is not known any more."""
+def test_pruned_answer(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question stays closed, without its answer's sender."""
     monkeypatch.setattr(retention, "_REST", 0.0)
     asking = question()
     house.write(asking)
@@ -185,14 +185,14 @@ def test_a_question_whose_answer_was_pruned_stays_closed(house: Owner, monkeypat
 
 
 @pytest.mark.parametrize("kept", ["", "{", "[]", '{"choices":7}', "null", "\udc80", 7, b"{}x"])
-def test_what_damage_has_made_of_it_is_nothing(kept: str) -> None:
-    """The message is there all the same."""
+def test_damaged_data(kept: str) -> None:
+    """The message is there without it."""
     assert decode(kept) == NOTHING
     assert MessageRow(seq=1, id=b"", sender=1, recipient=2, at=3, text="hi", re=None).extra is None
 
 
-def test_long_choices_fill_a_page(house: Owner) -> None:
-    """As texts do: nobody who reads is given more than a page at once."""
+def test_long_choices(house: Owner) -> None:
+    """They count for the size of a page like texts."""
     wide = QuestionData([str(number) * 60 for number in range(9)])
     house.write(*(extended(entry(ANN, BOB, "?"), wide) for _ in range(500)))
     assert len(house.read(BOB.id).rows) < 300
@@ -200,7 +200,7 @@ def test_long_choices_fill_a_page(house: Owner) -> None:
     assert len(house.feed(BOB.id)) == 500
 
 
-def test_what_is_over_is_not_unread(house: Owner) -> None:
+def test_unread_questions(house: Owner) -> None:
     """A question counts while it is open, and an answer never does."""
     answered, withdrawn, late, waiting = questions = [question(), question(), question(until=7), question(until=9)]
     house.write(*questions)

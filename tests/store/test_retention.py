@@ -18,19 +18,19 @@ NOW = 1_000_000
 
 @pytest.fixture(autouse=True)
 def _restless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look through the log again at once."""
+    """Prune without rests."""
     monkeypatch.setattr(retention, "_REST", 0.0)
 
 
 def old(text: str = "old word") -> Entry:
-    """Make a message from before."""
+    """Make an old message."""
     said = entry(ANN, BOB, text)
     said.at = NOW - 1
     return said
 
 
 def prune(owner: Owner, times: int = 1, before: int = NOW) -> None:
-    """Have the log pruned so many times, each time until it is done."""
+    """Prune the log this many times, each time until it is done."""
     for _ in range(times):
         owner.log.prune(before)
         owner.log.append_message(entry(ANN, ANN, "tick"))
@@ -39,20 +39,20 @@ def prune(owner: Owner, times: int = 1, before: int = NOW) -> None:
 
 
 def texts(owner: Owner) -> list[str]:
-    """Return what Bob's feed has."""
+    """Return the texts of Bob's feed."""
     return owner.texts(BOB.id)
 
 
-def test_old_messages_are_deleted_and_others_kept(chat: Owner) -> None:
-    """Neither the feed nor the history has them any more; those that are newer stay, wherever they stand."""
+def test_prune(chat: Owner) -> None:
+    """Neither feed nor history has them; newer ones are kept, wherever they are."""
     chat.write(old(), entry(ANN, BOB, "new"), old(), entry(ANN, BOB, "newer"))
     prune(chat)
     assert texts(chat) == ["new", "newer"]
     assert [row.text for row in chat.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=10)).rows] == ["new", "newer"]
 
 
-def test_a_few_are_deleted_at_a_time(chat: Owner) -> None:
-    """However much there is to do, a step is short; step by step it is done."""
+def test_small_steps(chat: Owner) -> None:
+    """A step is short, however much there is to do."""
     chat.write(*(old() for _ in range(1200)), entry(ANN, BOB, "new"))
     prune(chat)
     assert len(texts(chat)) == 701
@@ -60,8 +60,8 @@ def test_a_few_are_deleted_at_a_time(chat: Owner) -> None:
     assert texts(chat) == ["new"]
 
 
-def test_what_is_old_behind_much_that_is_newer_is_deleted(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after an import: it is come by after some rests; meanwhile what gets old at the beginning is deleted, too."""
+def test_old_messages_after_newer_ones(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after an import: they are found after some rests, and those at the beginning meanwhile, too."""
     monkeypatch.setattr(retention, "_NEWER_IN_A_ROW", 2000)
     newer = [entry(ANN, BOB, "new") for _ in range(8000)]
     chat.write(*newer, old("imported"))
@@ -77,8 +77,8 @@ def test_what_is_old_behind_much_that_is_newer_is_deleted(chat: Owner, monkeypat
     assert "late" not in texts(chat)
 
 
-def test_what_was_deleted_is_not_found(chat: Owner) -> None:
-    """The search does not know their words any more, and still knows the others."""
+def test_search(chat: Owner) -> None:
+    """It does not find deleted messages, and still finds the others."""
     chat.write(old("old secret"), entry(ANN, BOB, "new secret"))
     assert chat.find(BOB.id, "secret") == ["new secret", "old secret"]
     prune(chat)
@@ -88,8 +88,8 @@ def test_what_was_deleted_is_not_found(chat: Owner) -> None:
     assert chat.find(BOB.id, "old") == []
 
 
-def test_what_was_deleted_is_no_more_in_the_file(chat: Owner, data: Path) -> None:
-    """What was said is overwritten, not only forgotten."""
+def test_file(chat: Owner, data: Path) -> None:
+    """Deleted text is overwritten."""
     chat.write(*(old(f"a secret worth {number}" + "!" * 300) for number in range(100)), entry(ANN, BOB, "new"))
     prune(chat)
     chat.log.close()
@@ -97,12 +97,12 @@ def test_what_was_deleted_is_no_more_in_the_file(chat: Owner, data: Path) -> Non
 
 
 def texts_in(path: Path) -> int:
-    """Return how often the secret stands in a file."""
+    """Return the number of times that the secret is in a file."""
     return path.read_bytes().count(b"a secret worth")
 
 
-def test_no_seq_is_used_twice(chat: Owner) -> None:
-    """Even if everything was deleted, what is said after a restart comes behind it."""
+def test_seqs_are_not_reused(chat: Owner) -> None:
+    """Even if everything was deleted, also after a restart."""
     said = [old() for _ in range(3)]
     chat.write(*said)
     chat.log.prune(NOW)
@@ -115,8 +115,8 @@ def test_no_seq_is_used_twice(chat: Owner) -> None:
     assert texts(chat) == ["after"]
 
 
-def test_rooms_are_pruned_too(house: Owner) -> None:
-    """What was said in a room is no different."""
+def test_rooms(house: Owner) -> None:
+    """Messages in rooms are deleted as well."""
     said = entry(ANN, LOBBY, "old")
     said.at = NOW - 1
     house.write(said)
@@ -124,8 +124,8 @@ def test_rooms_are_pruned_too(house: Owner) -> None:
     assert house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10)).rows == []
 
 
-def test_pruning_goes_on_between_batches(chat: Owner) -> None:
-    """Whoever asks again while a step is under way asks for nothing; and messages are written meanwhile."""
+def test_prune_while_writing(chat: Owner) -> None:
+    """A second call during a step does nothing, and messages are written meanwhile."""
     chat.write(*(old() for _ in range(400)))
     for number in range(20):
         chat.log.prune(NOW)
@@ -136,17 +136,15 @@ def test_pruning_goes_on_between_batches(chat: Owner) -> None:
     assert texts(chat) == [str(number) for number in range(20)]
 
 
-def test_a_log_that_is_closed_is_not_pruned(chat: Owner) -> None:
-    """To ask it of a closed log is harmless."""
+def test_closed_log(chat: Owner) -> None:
+    """Pruning it is harmless."""
     chat.write(old())
     chat.log.close()
     chat.log.prune(NOW)
 
 
-def test_a_time_that_is_none_does_not_stop_the_writer(
-    chat: Owner, data: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where damage has made bytes of a time, messages are written as ever, and what stands far enough is deleted."""
+def test_time_that_is_not_a_number(chat: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Messages are written as before, and readable old ones are deleted."""
     chat.write(old("damaged"), *(old() for _ in range(600)), entry(ANN, BOB, "new"))
     chat.log.close()
     mistype(data, "damaged", time=True)

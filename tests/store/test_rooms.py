@@ -1,4 +1,4 @@
-"""What every store must do with rooms: who belongs to them, and what of them is in whose feed."""
+"""What every store must do with rooms: members, and messages in their feeds."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
 
 
-def test_rooms_survive(house: Owner) -> None:
-    """All rooms are known after a restart, in the order in which they came to be, each as it was written last."""
+def test_rooms(house: Owner) -> None:
+    """They survive a restart, in their order, each as it was written last."""
     renamed = replace(OPS, topic="What is up", kind="private")
     house.commit_change(renamed)
     house.reopen()
     assert house.state.rooms == [LOBBY, renamed]
 
 
-def test_two_rooms_cannot_have_one_name(house: Owner) -> None:
-    """A name that is taken spoils the batch, as it does for people."""
+def test_room_name_that_exists(house: Owner) -> None:
+    """It is an error for the whole batch."""
     _, error = house.commit_change(RoomRecord(id=-9, name="#LOBBY", key=LOBBY.key, kind="open", topic="", created=0))
     assert error is not None
 
 
-def test_members_survive_in_the_order_in_which_they_came(house: Owner) -> None:
-    """Who belongs to a room is known after a restart, even where nothing was said between one and the other."""
+def test_members(house: Owner) -> None:
+    """They survive a restart in the order in which they entered, even without messages in between."""
     changes: list[Record] = [
         Enter(CID.id, OPS.id, owner=True),
         Enter(BOB.id, OPS.id),
@@ -49,23 +49,23 @@ def test_members_survive_in_the_order_in_which_they_came(house: Owner) -> None:
     ]
 
 
-def test_who_comes_back_comes_last(house: Owner) -> None:
-    """Whoever leaves and enters again is the newest member, even if nothing was said meanwhile."""
+def test_member_who_comes_back(house: Owner) -> None:
+    """They are the newest member."""
     house.write_all(Enter(ANN.id, OPS.id), Enter(BOB.id, OPS.id), Leave(ANN.id, OPS.id), Enter(ANN.id, OPS.id))
     house.reopen()
     assert [member.user for member in house.state.members] == [BOB.id, ANN.id]
 
 
-def test_to_enter_twice_is_to_enter_once(house: Owner) -> None:
-    """Whoever belongs to a room already goes on to do so, from when they first came and as what they are."""
+def test_enter_twice(house: Owner) -> None:
+    """The member stays what they are."""
     house.write_all(Enter(ANN.id, OPS.id, owner=True), entry(BOB, OPS, "one"), Enter(ANN.id, OPS.id))
     house.reopen()
     assert house.state.members == [MemberRecord(ANN.id, OPS.id, 0, owner=True)]
     assert house.texts(ANN.id) == ["one"]
 
 
-def test_members_come_to_own_a_room_and_cease_to(house: Owner) -> None:
-    """Who owns a room is known after a restart; whoever does not belong to it cannot own it."""
+def test_owners(house: Owner) -> None:
+    """They survive a restart; only a member can be one."""
     house.write_all(Enter(ANN.id, OPS.id, owner=True), Enter(BOB.id, OPS.id))
     house.write_all(
         SetOwner(ANN.id, OPS.id, owner=False),
@@ -76,16 +76,16 @@ def test_members_come_to_own_a_room_and_cease_to(house: Owner) -> None:
     assert [(member.user, member.owner) for member in house.state.members] == [(ANN.id, False), (BOB.id, True)]
 
 
-def test_whoever_left_is_no_member(house: Owner) -> None:
-    """To leave is remembered; to leave where one does not belong is nothing."""
+def test_leave(house: Owner) -> None:
+    """Leaving a room without being a member does nothing."""
     house.write_all(Enter(ANN.id, OPS.id, owner=True), Enter(BOB.id, OPS.id))
     house.write_all(Leave(ANN.id, OPS.id), Leave(CID.id, OPS.id))
     house.reopen()
     assert [member.user for member in house.state.members] == [BOB.id]
 
 
-def test_a_members_feed_has_what_was_said_while_they_belonged_to_the_room(house: Owner) -> None:
-    """Nothing from before they came nor from after they left; and coming and going has its place among messages."""
+def test_feed_of_a_member(house: Owner) -> None:
+    """It has the messages between entering and leaving, which have their places among them."""
     house.write_all(
         entry(ANN, OPS, "too early"),
         Enter(BOB.id, OPS.id),
@@ -103,14 +103,14 @@ def test_a_members_feed_has_what_was_said_while_they_belonged_to_the_room(house:
     assert house.state.members == [MemberRecord(BOB.id, OPS.id, house.log.head - 1, owner=False)]
 
 
-def test_a_change_knows_how_many_messages_come_before_it(house: Owner) -> None:
-    """The owner can tell from a batch between which messages a change was written."""
+def test_messages_before_a_change(house: Owner) -> None:
+    """A batch says between which messages a change was written."""
     batch, _ = house.write_all(Enter(ANN.id, OPS.id), entry(ANN, OPS), entry(ANN, OPS), Leave(ANN.id, OPS.id))
     assert [change.preceding for change in batch.changes] == [0, 2]
 
 
-def test_retries_move_nobodys_place(house: Owner) -> None:
-    """A retry takes no place in the log, so whoever enters behind it misses nothing that comes, restart or not."""
+def test_retries_and_members(house: Owner) -> None:
+    """A user who enters after a retry misses nothing, also after a restart."""
     first = entry(ANN, LOBBY, "said before")
     house.write(first)
     house.write_all(*(entry(ANN, LOBBY, "said before", first.id) for _ in range(3)), Enter(BOB.id, LOBBY.id))
@@ -119,8 +119,8 @@ def test_retries_move_nobodys_place(house: Owner) -> None:
     assert house.texts(BOB.id) == ["news"]
 
 
-def test_a_lost_batch_takes_its_members_along(house: Owner) -> None:
-    """Where a batch could not be written, nobody entered, and who enters next enters behind what there really is."""
+def test_members_of_a_failed_batch(house: Owner) -> None:
+    """Nobody entered, and the next one enters after the last stored message."""
     _, error = house.write_all(entry(ANN, LOBBY, "lost"), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY, "\ud800"))
     assert error is not None
     house.write_all(Enter(CID.id, LOBBY.id), entry(ANN, LOBBY, "kept"))
@@ -128,14 +128,14 @@ def test_a_lost_batch_takes_its_members_along(house: Owner) -> None:
     assert house.texts(CID.id) == ["kept"]
 
 
-def test_unread_leaves_out_what_one_said_in_a_room(house: Owner) -> None:
-    """What one said oneself is not news, wherever one said it."""
+def test_unread_only_in_rooms(house: Owner) -> None:
+    """A user's own messages are left out."""
     house.write_all(Enter(ANN.id, OPS.id), entry(ANN, OPS, "mine"), entry(BOB, OPS, "theirs"))
     assert [row.text for row in house.feed(ANN.id, unread_only=True)] == ["theirs"]
 
 
-def test_a_floor_leaves_out_the_beginning_of_a_room(house: Owner) -> None:
-    """Of a room with a floor nothing up to it is read; other rooms and people are whole."""
+def test_floors(house: Owner) -> None:
+    """Nothing up to the floor of a room is read; other conversations are whole."""
     said = [entry(ANN, OPS, "one"), entry(ANN, LOBBY, "two"), entry(ANN, BOB, "three"), entry(ANN, OPS, "four")]
     house.write_all(Enter(BOB.id, OPS.id), Enter(BOB.id, LOBBY.id), *said)
     rows = house.feed(BOB.id, floors={OPS.id: said[0].seq, -99: 1000})
@@ -143,21 +143,21 @@ def test_a_floor_leaves_out_the_beginning_of_a_room(house: Owner) -> None:
     assert [row.recipient for row in rows] == [LOBBY.id, BOB.id, OPS.id]
 
 
-def test_what_one_said_from_outside_is_in_the_members_feeds(house: Owner) -> None:
-    """Whoever speaks in a room without belonging to it does not get it back."""
+def test_messages_from_outside(house: Owner) -> None:
+    """The members get them, the sender does not."""
     house.write_all(Enter(BOB.id, OPS.id), entry(ANN, OPS, "disk full"))
     assert house.texts(BOB.id) == ["disk full"]
     assert house.texts(ANN.id) == []
 
 
-def test_the_first_conversation_between_people_may_come_after_rooms(house: Owner) -> None:
-    """Ids of rooms and of conversations between people do not get into each other's way."""
+def test_conversation_after_rooms(house: Owner) -> None:
+    """The ids of both do not collide."""
     house.write(entry(ANN, LOBBY), entry(ANN, BOB, "psst"), entry(CID, BOB, "hey"))
     assert house.texts(BOB.id) == ["psst", "hey"]
 
 
-def test_an_answer_names_what_it_answers(house: Owner) -> None:
-    """The message answered is read back with the answer."""
+def test_replies(house: Owner) -> None:
+    """The seq of the message that is answered is read back."""
     first = entry(ANN, BOB)
     house.write(first)
     answer = entry(BOB, ANN, "yes")
@@ -166,8 +166,8 @@ def test_an_answer_names_what_it_answers(house: Owner) -> None:
     assert [row.re for row in house.feed(BOB.id)] == [None, first.seq]
 
 
-def test_what_others_are_told_may_lag_behind(house: Owner) -> None:
-    """A position that others must not know of moves the one that they do not know."""
+def test_hidden_cursor(house: Owner) -> None:
+    """A read position that others must not know does not move the public one."""
     house.log.move_cursor(BOB.id, 5, shown=False)
     house.log.move_cursor(CID.id, 4)
     house.commit(cursors=True)
@@ -177,8 +177,8 @@ def test_what_others_are_told_may_lag_behind(house: Owner) -> None:
     assert [(user.cursor, user.shown) for user in house.state.users] == [(0, 0), (5, 3), (4, 4)]
 
 
-def test_when_someone_was_last_here_survives(house: Owner) -> None:
-    """It is known after a restart, and never goes back."""
+def test_last_seen(house: Owner) -> None:
+    """It survives a restart, and only moves forward."""
     house.write_all(Seen(BOB.id, 7000), Seen(BOB.id, 5000))
     house.reopen()
     assert [user.seen for user in house.state.users] == [0, 7000, 0]
@@ -189,13 +189,13 @@ def test_when_someone_was_last_here_survives(house: Owner) -> None:
 
 @dataclass
 class Model:
-    """What feeds are, told in the simplest way: who was given which message when it was said."""
+    """A simple model of feeds: which users were given which messages."""
 
     belong: set[tuple[int, int]] = field(default_factory=set)
     feeds: dict[int, list[MessageRow]] = field(default_factory=lambda: {user.id: [] for user in PEOPLE})
 
     def take(self, thing: Entry | Enter | Leave) -> None:
-        """Give a message to everyone who gets it, or let someone come or go."""
+        """Give a message to all who get it, or let a user enter or leave."""
         match thing:
             case Enter(user, room):
                 self.belong.add((user, room))
@@ -222,7 +222,7 @@ steps = st.lists(
 
 
 def play(owner: Owner, script: list[tuple[str, int, int]]) -> Model:
-    """Do to a log and to a model what the script says; the log gets it in batches."""
+    """Write the script to a log, in batches, and to a model."""
     model = Model()
     batch: list[Entry | Enter | Leave] = []
     for deed, user, other in [*script, ("commit", 0, 0)]:
@@ -242,10 +242,10 @@ def play(owner: Owner, script: list[tuple[str, int, int]]) -> Model:
 
 @settings(max_examples=60, deadline=None)
 @given(script=steps, limit=st.integers(1, 9), unread=st.booleans(), after=st.integers(0, 40), floor=st.integers(0, 60))
-def test_feeds_are_what_was_said_while_people_belonged(
+def test_feeds_and_model(
     script: list[tuple[str, int, int]], limit: int, after: int, floor: int, *, unread: bool
 ) -> None:
-    """Whatever happens in which order and in which batches, each feed is what its user was to be told, page by page."""
+    """Whatever happens in whatever batches, each feed is that of the model, page by page."""
     with TemporaryDirectory() as folder:
         owner = Owner(lambda post, committed: open_sqlite(Path(folder), post, committed))
         owner.write_all(*PEOPLE, *ROOMS)
@@ -263,8 +263,8 @@ def test_feeds_are_what_was_said_while_people_belonged(
 
 
 @pytest.mark.parametrize("gap", [1, 3000, 12_000])
-def test_a_sparse_feed_is_read_in_a_few_pages(house: Owner, gap: int) -> None:
-    """However much others talk in between, a page brings what there is, in order."""
+def test_sparse_feed(house: Owner, gap: int) -> None:
+    """However many messages of others are in between, a page has the next ones, in order."""
     for number in range(3):
         house.write(entry(ANN, BOB, str(number)))
         house.write(*(entry(ANN, ANN) for _ in range(gap)))
@@ -273,8 +273,8 @@ def test_a_sparse_feed_is_read_in_a_few_pages(house: Owner, gap: int) -> None:
     assert page.upto == house.log.head
 
 
-def test_nobody_enters_a_room_that_is_not_there(house: Owner) -> None:
-    """If what was to make it could not be written, nothing is."""
+def test_enter_an_unknown_room(house: Owner) -> None:
+    """If the record of the room could not be written, nobody enters it."""
     assert house.write_all(Enter(ANN.id, -9, owner=True), entry(ANN, BOB, "said")).error is None
     house.reopen()
     assert house.state.members == []

@@ -1,4 +1,4 @@
-"""What is particular to the log in SQLite: its files, its lock, and what becomes of it on a bad day."""
+"""The SQLite log: its files, its lock, and its errors."""
 
 from __future__ import annotations
 
@@ -44,41 +44,41 @@ sys.stdin.read()
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 def ignore(*_: object) -> None:
-    """Take what nobody waits for."""
+    """Do nothing."""
 
 
 def database(data: Path) -> Path:
-    """Return where the database of a data directory lies."""
+    """Return the path of the database of a data directory."""
     return data / "chatcli.db"
 
 
 def refusal(data: Path) -> str:
-    """Return the sentence with which a log is not opened."""
+    """Return the error with which a log is not opened."""
     with pytest.raises(StoreError) as caught:
         SqliteLog(data, post=ignore, on_commit=ignore)
     return str(caught.value)
 
 
 def connection_of(owner: Owner) -> sqlite3.Connection:
-    """Return the writer's own connection: some of the bad days can only be made there."""
+    """Return the writer's own connection, to make it fail."""
     assert isinstance(owner.log, SqliteLog)
     return owner.log._database.connection
 
 
 def stored(data: Path) -> list[str]:
-    """Return all texts in the database, read by a connection that the log does not know of."""
+    """Return all texts in the database, read on a connection of the test's own."""
     with closing(sqlite3.connect(database(data))) as connection:
         return [text for (text,) in connection.execute("SELECT text FROM messages ORDER BY seq")]
 
 
 @contextmanager
 def held(data: Path) -> Iterator[sqlite3.Connection]:
-    """Hold the database for writing, as a backup or a curious operator might."""
+    """Lock the database for writing, as another program might."""
     with closing(sqlite3.connect(database(data), isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
@@ -99,8 +99,8 @@ def full_disk(owner: Owner) -> Iterator[None]:
 # Files
 
 
-def test_nobody_else_can_read_the_log(data: Path, store: OpenLog) -> None:
-    """Whatever the umask, the directory is for its owner, and so is every file in it."""
+def test_log_is_private(data: Path, store: OpenLog) -> None:
+    """Whatever the umask, the directory and all files are for their owner."""
     umask = os.umask(0)
     try:
         owner = Owner(store)
@@ -118,21 +118,21 @@ def test_nobody_else_can_read_the_log(data: Path, store: OpenLog) -> None:
     }
 
 
-def test_a_closed_log_is_one_file(chat: Owner, data: Path) -> None:
-    """After a clean end the database is whole in its one file, to be copied or looked at."""
+def test_closed_log_is_one_file(chat: Owner, data: Path) -> None:
+    """It can be copied."""
     chat.write(entry(ANN, BOB))
     chat.log.close()
     assert {path.name for path in data.iterdir()} == {"chatcli.db", "lock"}
 
 
-def test_the_directory_may_be_deep(tmp_path: Path) -> None:
-    """Directories on the way are made, too."""
+def test_deep_directory(tmp_path: Path) -> None:
+    """Missing directories are made."""
     SqliteLog(tmp_path / "a" / "b" / "data", post=ignore, on_commit=ignore).close()
     assert database(tmp_path / "a" / "b" / "data").is_file()
 
 
-def test_every_commit_reaches_the_disk(chat: Owner) -> None:
-    """The writer flushes each commit to the disk, and readers need not wait for it."""
+def test_settings_of_the_database(chat: Owner) -> None:
+    """The writer flushes each commit, and readers do not wait for it."""
     assert connection_of(chat).execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection_of(chat).execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -140,8 +140,8 @@ def test_every_commit_reaches_the_disk(chat: Owner) -> None:
 # Opening
 
 
-def test_a_second_opener_is_told_who_was_first(chat: Owner, data: Path) -> None:
-    """Two servers cannot share a directory: the second one names the process, the directory and the remedy."""
+def test_directory_in_use(chat: Owner, data: Path) -> None:
+    """The error names the process, the directory and the remedy."""
     assert refusal(data) == (
         f"Another chatcli server (process {os.getpid()}) uses the data directory {data}: "
         "stop it first, or give this one its own with --data."
@@ -149,8 +149,8 @@ def test_a_second_opener_is_told_who_was_first(chat: Owner, data: Path) -> None:
     assert chat.write(entry(ANN, BOB)).error is None
 
 
-def test_a_killed_server_leaves_no_lock_behind(data: Path) -> None:
-    """Another process is named, and when it is killed its lock is gone with it."""
+def test_lock_of_a_killed_server(data: Path) -> None:
+    """It is gone with its process."""
     command = [sys.executable, "-c", HOLD, str(data)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -163,8 +163,8 @@ def test_a_killed_server_leaves_no_lock_behind(data: Path) -> None:
     SqliteLog(data, post=ignore, on_commit=ignore).close()
 
 
-def test_a_file_that_is_no_database_is_refused(data: Path) -> None:
-    """Something else under the name of the log is named as such and not overwritten."""
+def test_file_that_is_no_database(data: Path) -> None:
+    """It is named, and not overwritten."""
     data.mkdir()
     database(data).write_bytes(b"Dear diary, " * 1000)
     remedy = "Move it away, or choose another directory with --data."
@@ -172,8 +172,8 @@ def test_a_file_that_is_no_database_is_refused(data: Path) -> None:
     assert database(data).read_bytes() == b"Dear diary, " * 1000
 
 
-def test_a_full_disk_at_the_start_is_named(tmp_path: Path) -> None:
-    """Nobody is told to move a log away that is good."""
+def test_full_disk_at_the_start(tmp_path: Path) -> None:
+    """The remedy is not to move the log away."""
     with closing(sqlite3.connect(tmp_path / "full.db")) as connection:
         connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(StoreError) as caught, data_directory.explained("Cannot use the log"):
@@ -188,8 +188,8 @@ def test_a_full_disk_at_the_start_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["CREATE TABLE recipes (name TEXT)", "PRAGMA application_id = 77"])
-def test_a_database_of_another_program_is_refused(data: Path, script: str) -> None:
-    """A database that is not ours is named as such, and nothing is added to it."""
+def test_database_of_another_program(data: Path, script: str) -> None:
+    """It is named, and nothing is added to it."""
     data.mkdir()
     with closing(sqlite3.connect(database(data))) as connection:
         connection.executescript(script)
@@ -199,8 +199,8 @@ def test_a_database_of_another_program_is_refused(data: Path, script: str) -> No
     assert database(data).read_bytes() == before
 
 
-def test_a_log_of_a_newer_chatcli_is_refused(chat: Owner, data: Path) -> None:
-    """A log from the future is not touched, and the remedy is named."""
+def test_newer_log(chat: Owner, data: Path) -> None:
+    """It is not touched, and the error has the remedy."""
     newer = len(schema.MIGRATIONS) + 1
     connection_of(chat).execute(f"PRAGMA user_version = {newer}")
     chat.log.close()
@@ -210,8 +210,8 @@ def test_a_log_of_a_newer_chatcli_is_refused(chat: Owner, data: Path) -> None:
     )
 
 
-def test_a_directory_below_a_file_cannot_be_made(tmp_path: Path) -> None:
-    """Where no directory can be, the sentence names the path and the cause."""
+def test_directory_below_a_file(tmp_path: Path) -> None:
+    """The error has the path and the cause."""
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "data"
     assert (
@@ -220,20 +220,20 @@ def test_a_directory_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_is_no_data_directory(tmp_path: Path) -> None:
-    """Where a file stands in the place of the directory, the sentence names it."""
+def test_file_in_place_of_the_directory(tmp_path: Path) -> None:
+    """It is named."""
     (tmp_path / "data").touch()
     assert refusal(tmp_path / "data").startswith(f"Cannot use the data directory {tmp_path / 'data'}: ")
 
 
-def test_a_directory_in_the_place_of_the_database_is_refused(data: Path) -> None:
-    """Where the database itself cannot be opened, the sentence names its path."""
+def test_directory_in_place_of_the_database(data: Path) -> None:
+    """The error has its path."""
     database(data).mkdir(parents=True)
     assert refusal(data).startswith(f"Cannot use the log {database(data)}: ")
 
 
-def test_a_refused_opening_lets_go_of_the_lock(data: Path) -> None:
-    """Once the cause is out of the way the same process can open the log."""
+def test_lock_after_an_error(data: Path) -> None:
+    """The same process can open the log later."""
     data.mkdir()
     database(data).write_bytes(b"no database" * 100)
     refusal(data)
@@ -244,8 +244,8 @@ def test_a_refused_opening_lets_go_of_the_lock(data: Path) -> None:
 # Committing
 
 
-def test_a_commit_is_told_only_after_it_is_stored(data: Path) -> None:
-    """In the moment in which the writer speaks of a batch, an independent connection can read it."""
+def test_report_after_commit(data: Path) -> None:
+    """Another connection can read a batch before its report."""
     seen: SimpleQueue[list[str]] = SimpleQueue()
 
     def post(*_: object) -> None:
@@ -262,8 +262,8 @@ def test_a_commit_is_told_only_after_it_is_stored(data: Path) -> None:
     log.close()
 
 
-def test_a_kill_after_the_commit_loses_nothing(chat: Owner, data: Path, tmp_path: Path) -> None:
-    """The files as they lie there after a commit, without any closing, hold what was told of."""
+def test_kill_after_commit(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """The files after a commit, without a close, have all reported messages."""
     chat.write(entry(ANN, BOB, "kept"))
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -272,8 +272,8 @@ def test_a_kill_after_the_commit_loses_nothing(chat: Owner, data: Path, tmp_path
     assert stored(copy) == ["kept"]
 
 
-def test_an_owner_that_is_gone_does_not_keep_the_log_from_closing(data: Path) -> None:
-    """When the owner's loop is closed nobody is told, and what was queued is written all the same."""
+def test_owner_that_is_gone(data: Path) -> None:
+    """The queue is written without a report."""
 
     def post(*_: object) -> None:
         raise RuntimeError("Event loop is closed")
@@ -290,8 +290,8 @@ def test_an_owner_that_is_gone_does_not_keep_the_log_from_closing(data: Path) ->
 # Bad days
 
 
-def test_a_locked_database_spoils_one_batch(chat: Owner, data: Path) -> None:
-    """While another program holds the database senders are told so; afterwards all is as before."""
+def test_locked_database(chat: Owner, data: Path) -> None:
+    """Batches fail while another program locks the database, and no longer."""
     connection_of(chat).execute("PRAGMA busy_timeout = 0")
     with held(data):
         _, error = chat.write(entry(ANN, BOB, "too early"))
@@ -305,8 +305,8 @@ def test_a_locked_database_spoils_one_batch(chat: Owner, data: Path) -> None:
     assert stored(data) == chat.texts(BOB.id) == ["in time"]
 
 
-def test_a_database_locked_for_a_moment_is_waited_for(chat: Owner, data: Path) -> None:
-    """The writer waits a while for another program, and then nobody notices."""
+def test_database_locked_for_a_moment(chat: Owner, data: Path) -> None:
+    """The writer waits for a while."""
     begun = threading.Event()
     with held(data):
         connection_of(chat).set_trace_callback(lambda _: begun.set())
@@ -314,12 +314,12 @@ def test_a_database_locked_for_a_moment_is_waited_for(chat: Owner, data: Path) -
         chat.log.commit()
         assert begun.wait(DEADLINE)
     chat.run_until(lambda: chat.log.idle)
-    assert chat.told[-1].error is None
+    assert chat.reports[-1].error is None
     assert stored(data) == ["patience"]
 
 
-def test_a_full_disk_stores_nothing_and_claims_nothing(chat: Owner, data: Path) -> None:
-    """On a full disk the whole batch fails, small messages and large ones, and the head stays where it was."""
+def test_full_disk(chat: Owner, data: Path) -> None:
+    """The whole batch fails, and the head stays."""
     first = entry(ANN, BOB, "before")
     chat.write(first)
     with full_disk(chat):
@@ -331,8 +331,8 @@ def test_a_full_disk_stores_nothing_and_claims_nothing(chat: Owner, data: Path) 
     assert stored(data) == chat.texts(BOB.id) == ["before"]
 
 
-def test_after_a_full_disk_all_is_as_before(chat: Owner, data: Path) -> None:
-    """A retry after room was made is no duplicate, gets a place of its own, and later messages come behind it."""
+def test_after_a_full_disk(chat: Owner, data: Path) -> None:
+    """A retry is not a duplicate, and gets a seq before those of later messages."""
     first, lost = entry(ANN, BOB, "first"), entry(ANN, BOB, "x" * 2**16)
     chat.write(first)
     with full_disk(chat):
@@ -347,16 +347,16 @@ def test_after_a_full_disk_all_is_as_before(chat: Owner, data: Path) -> None:
     assert chat.log.head == later.seq
 
 
-def test_a_conversation_begun_in_a_lost_batch_is_begun_again(chat: Owner) -> None:
-    """What the writer remembers of a batch that failed does not spoil the next one."""
+def test_conversation_of_a_failed_batch(chat: Owner) -> None:
+    """It is added again with the next one."""
     with full_disk(chat):
         assert chat.write(entry(ANN, BOB, "x" * 2**20)).error is not None
     assert chat.write(entry(ANN, BOB, "hi")).error is None
     assert chat.texts(ANN.id) == chat.texts(BOB.id) == ["hi"]
 
 
-def test_a_lost_batch_takes_its_users_along(chat: Owner) -> None:
-    """Nobody is known whose first batch was not written."""
+def test_users_of_a_failed_batch(chat: Owner) -> None:
+    """They are unknown."""
     dan = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
     with full_disk(chat):
         chat.log.append_change(dan)
@@ -365,38 +365,38 @@ def test_a_lost_batch_takes_its_users_along(chat: Owner) -> None:
     assert chat.state.users == list(PEOPLE)
 
 
-def test_cursors_of_a_lost_batch_are_written_with_the_next(chat: Owner, data: Path) -> None:
-    """How far someone has read is not forgotten because a batch failed, nor does it go back."""
+def test_cursors_of_a_failed_batch(chat: Owner, data: Path) -> None:
+    """They are written with the next one, and do not move back."""
     connection_of(chat).execute("PRAGMA busy_timeout = 0")
     chat.log.move_cursor(ANN.id, 8)
     chat.log.move_cursor(BOB.id, 5)
     with held(data):
         chat.log.commit(cursors=True)
         chat.log.move_cursor(BOB.id, 6)
-        chat.run_until(lambda: bool(chat.told))
-        assert chat.told[0].error is not None
+        chat.run_until(lambda: bool(chat.reports))
+        assert chat.reports[0].error is not None
     batch, error = chat.commit(cursors=True)
     assert error is None
     assert batch.cursors == {ANN.id: 8, BOB.id: 6}
 
 
-def test_the_log_can_be_read_while_it_cannot_be_written(chat: Owner, data: Path) -> None:
-    """A database that is locked for writing, or full, still serves feeds."""
+def test_reading_while_writing_fails(chat: Owner, data: Path) -> None:
+    """From a locked database, or a full one."""
     chat.write(entry(ANN, BOB, "kept"))
     with held(data), full_disk(chat):
         assert chat.texts(BOB.id) == ["kept"]
 
 
-def test_a_fault_of_ours_is_told_like_a_fault_of_the_disk(chat: Owner) -> None:
-    """Whatever goes wrong in the writer, its batch is told of, and the writer lives on."""
+def test_exception_in_the_writer(chat: Owner) -> None:
+    """Its batch is reported, and the writer goes on."""
     _, error = chat.write(entry(ANN, BOB, "fine"), entry(ANN, BOB, "\ud800"))
     assert isinstance(error, StoreError)
     assert chat.write(entry(ANN, BOB, "hi")).error is None
     assert chat.texts(BOB.id) == ["hi"]
 
 
-def test_a_feed_that_cannot_be_read_is_told_with_the_reason(chat: Owner, data: Path) -> None:
-    """Where the log is damaged the reader gets an error instead of a page, and gets pages again once it is whole."""
+def test_feed_that_cannot_be_read(chat: Owner, data: Path) -> None:
+    """The reader gets an error, and pages again once the log is whole."""
     chat.write(entry(ANN, BOB, "hi"))
     with closing(sqlite3.connect(database(data))) as connection:
         connection.execute("ALTER TABLE messages RENAME TO elsewhere")
@@ -420,16 +420,16 @@ def test_readers_cannot_write(chat: Owner) -> None:
 # Reading
 
 
-def test_a_feed_is_found_by_index(chat: Owner) -> None:
-    """No table is read from end to end for a page of a feed: of each conversation, just the stretch in question."""
+def test_feed_uses_the_index(chat: Owner) -> None:
+    """A page is read from ranges of one index, without a scan of a table."""
     bounds = {"user": BOB.id, "after": 0, "end": 99, "floors": "{}", "limit": 10}
     plan = [row[3] for row in connection_of(chat).execute("EXPLAIN QUERY PLAN " + feed._WINDOW_ROWS, bounds)]
     assert {step.split()[1] for step in plan if step.startswith("SCAN")} == {"json_each", "floors", "found"}
     assert any("COVERING INDEX messages_of_conversation (conversation=? AND seq>? AND seq<?)" in step for step in plan)
 
 
-def test_pages_are_read_beside_a_batch_that_is_being_written(chat: Owner) -> None:
-    """A reader sees what was committed before, and never half a batch."""
+def test_reading_while_writing(chat: Owner) -> None:
+    """Readers see what was committed before, and never half a batch."""
     chat.write(entry(ANN, BOB, "before"))
     many: list[Entry] = [entry(ANN, BOB) for _ in range(2000)]
     for message in many:
@@ -443,8 +443,8 @@ def test_pages_are_read_beside_a_batch_that_is_being_written(chat: Owner) -> Non
 
 
 @pytest.mark.parametrize("name", ["chatcli.db", "chatcli.db-wal"])
-def test_a_database_that_was_taken_away_takes_no_messages(chat: Owner, data: Path, name: str) -> None:
-    """Once its file is gone, nothing is acknowledged; once it is back, writing goes on."""
+def test_moved_database(chat: Owner, data: Path, name: str) -> None:
+    """Nothing is acknowledged until the file is back."""
     assert chat.write(entry(ANN, BOB, "before")).error is None
     (data / name).rename(data / "elsewhere")
     assert isinstance(chat.write(entry(ANN, BOB, "nowhere")).error, StoreError)
@@ -452,16 +452,16 @@ def test_a_database_that_was_taken_away_takes_no_messages(chat: Owner, data: Pat
     assert chat.write(entry(ANN, BOB, "after")).error is None
 
 
-def test_a_database_replaced_before_the_first_commit_takes_no_messages(chat: Owner, data: Path) -> None:
-    """What counts is the file that was opened, not the one that is there when something is said for the first time."""
+def test_replaced_database(chat: Owner, data: Path) -> None:
+    """Only the file that was opened counts."""
     chat.reopen()
     shutil.copy(data / "chatcli.db", data / "backup")
     (data / "backup").replace(data / "chatcli.db")
     assert isinstance(chat.write(entry(ANN, BOB)).error, StoreError)
 
 
-def test_what_was_refused_for_a_database_taken_away_is_not_stored(chat: Owner, data: Path) -> None:
-    """Once it is back, who could not come in then can come in, and what was refused is new."""
+def test_messages_for_a_moved_database(chat: Owner, data: Path) -> None:
+    """Once it is back, they are new."""
     cid, said = UserRecord(id=7, name="cid", key="cid", created=0, cursor=0), entry(ANN, BOB)
     (data / "chatcli.db").rename(data / "elsewhere")
     assert isinstance(chat.write_all(cid, said).error, StoreError)
@@ -470,8 +470,8 @@ def test_what_was_refused_for_a_database_taken_away_is_not_stored(chat: Owner, d
     assert not said.duplicate
 
 
-def test_a_batch_that_fails_takes_none_of_those_behind_it_along(chat: Owner) -> None:
-    """With several of them given to the writer, each is told what became of it; what could not be moved is kept."""
+def test_batches_after_a_failed_one(chat: Owner) -> None:
+    """Each has its own report; cursors that could not be written are kept."""
     connection = connection_of(chat)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages + 300}")
@@ -484,7 +484,7 @@ def test_a_batch_that_fails_takes_none_of_those_behind_it_along(chat: Owner) -> 
             chat.log.move_cursor(BOB.id, cursor)
         chat.log.commit()
     chat.run_until(lambda: chat.log.idle)
-    assert [(len(batch.entries), error is None) for batch, error in chat.told] == [
+    assert [(len(batch.entries), error is None) for batch, error in chat.reports] == [
         (1, True),
         (1000, False),
         (1000, True),
@@ -493,8 +493,8 @@ def test_a_batch_that_fails_takes_none_of_those_behind_it_along(chat: Owner) -> 
     assert chat.commit(cursors=True).batch.cursors == {BOB.id: 5}
 
 
-def test_a_page_of_long_messages_ends_early(chat: Owner) -> None:
-    """However long messages are, a page holds a few hundred kilobytes, and the next goes on behind it."""
+def test_pages_of_long_messages(chat: Owner) -> None:
+    """A page has a few hundred kilobytes at most, and the next goes on after it."""
     chat.write(*(entry(ANN, BOB, "x" * 32_000) for _ in range(20)))
     page = chat.read(BOB.id)
     assert len(page.rows) == 5
@@ -505,8 +505,8 @@ def test_a_page_of_long_messages_ends_early(chat: Owner) -> None:
 # Health
 
 
-def test_the_health_tells_since_when_nothing_can_be_written(chat: Owner, data: Path) -> None:
-    """The error of the last batch is told for as long as batches fail, with the time of the first."""
+def test_health_of_a_failing_log(chat: Owner, data: Path) -> None:
+    """It has the last error while batches fail, and the time of the first."""
     chat.write(entry(ANN, BOB))
     health = chat.log.health()
     assert (health.error, health.since, health.damaged) == (None, 0, 0)
@@ -522,14 +522,14 @@ def test_the_health_tells_since_when_nothing_can_be_written(chat: Owner, data: P
     assert astuple(chat.log.health())[:2] == (None, 0)
 
 
-def test_the_health_tells_how_large_the_files_are(chat: Owner, data: Path) -> None:
-    """The database and what belongs to it, the index of the search included."""
+def test_health_and_size(chat: Owner, data: Path) -> None:
+    """The size is that of the database and the search index."""
     chat.write(entry(ANN, BOB, "x" * 2**20))
     assert chat.log.health().bytes > 2**20
 
 
-def test_to_open_a_log_reads_no_messages(chat: Owner) -> None:
-    """However many there are: what is read at the start is found by index, or is not about messages."""
+def test_opening_reads_no_messages(chat: Owner) -> None:
+    """What is read at the start is found by index, or is not about messages."""
     connection = connection_of(chat)
     statements: list[str] = []
     connection.set_trace_callback(statements.append)
@@ -548,8 +548,8 @@ def test_to_open_a_log_reads_no_messages(chat: Owner) -> None:
     assert "SEARCH messages" in steps  # max(seq): the last row
 
 
-def test_a_batch_takes_few_statements(chat: Owner) -> None:
-    """A thousand messages are one transaction of a dozen statements; none of them keeps a journal of its own."""
+def test_statements_of_a_batch(chat: Owner) -> None:
+    """A thousand messages are one transaction of a dozen statements, without statement journals."""
     chat.write(entry(ANN, BOB))  # the conversation is known from here on
     statements: list[str] = []
     connection_of(chat).set_trace_callback(statements.append)

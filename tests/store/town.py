@@ -1,4 +1,4 @@
-"""A log with a little of everything in it, for what works on its files."""
+"""A log with a little of everything, for tests of tools that use its files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ DAN: Final = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
 
 
 def said_in(room: RoomRecord, sender: UserRecord, text: str, re: int | None = None) -> Entry:
-    """Make a message to a room."""
+    """Make a message in a room."""
     made = entry(sender, sender, text)
     made.recipient, made.re = room.id, re
     return made
 
 
 def settle(owner: Owner) -> None:
-    """Fill a log that knows the people with rooms, members who come and go, keys, and what they say."""
+    """Add rooms, members who enter and leave, keys and messages to a log with users."""
     owner.commit_change(KeyRecord(ANN.id, bytes(32), 1234))
     owner.commit_change(OPS)
     owner.commit_change(SECRET)
@@ -42,7 +42,7 @@ def settle(owner: Owner) -> None:
 
 
 def rows(data: Path, query: str) -> list[tuple[Any, ...]]:
-    """Ask the database of a data directory."""
+    """Return the rows of a query of the database."""
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:
         return connection.execute(query).fetchall()
 
@@ -54,7 +54,7 @@ def change(data: Path, script: str) -> None:
 
 
 def mistype(data: Path, text: str, *, time: bool = False) -> None:
-    """Have the database take a text that Ann has said in the first conversation, or its time, for bytes."""
+    """Turn a text of Ann's in the first conversation, or its time, into bytes."""
     path = data / "chatcli.db"
     content = bytearray(path.read_bytes())
     # Before the values of a row stand their types: here the id's (16 bytes), 1, 1, the time's and the text's.
@@ -67,7 +67,7 @@ def mistype(data: Path, text: str, *, time: bool = False) -> None:
 
 
 def spoil(data: Path, text: str) -> None:
-    """Overwrite the page of the database that holds a text, as a bad disk might."""
+    """Overwrite the page of the database that has a text, as a bad disk might."""
     path = data / "chatcli.db"
     content = bytearray(path.read_bytes())
     size = int.from_bytes(content[16:18]) or 65536  # of a page: in the header, 1 means 65536

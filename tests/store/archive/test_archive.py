@@ -1,4 +1,4 @@
-"""Archives: what an export writes an import reads, into an empty log or another, all of it or nothing."""
+"""Archives: an export is imported into an empty log or another one, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ WHOLE = "SELECT seq, id, sender, conversation, at, text, re FROM messages ORDER 
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 @pytest.fixture
 def town(chat: Owner) -> Owner:
-    """Open a log with a little of everything in it."""
+    """Open a log with a little of everything."""
     settle(chat)
     return chat
 
@@ -50,7 +50,7 @@ def written(data: Path, *conversations: str) -> bytes:
 
 
 def objects(archive: bytes, tag: str = "") -> list[dict[str, Any]]:
-    """Return the lines of an archive, of one kind or of all."""
+    """Return the lines of an archive, of one kind or of all kinds."""
     return [line for line in map(json.loads, archive.splitlines()) if not tag or line["t"] == tag]
 
 
@@ -62,7 +62,7 @@ def archive_of(*lines: dict[str, Any]) -> bytes:
 
 
 def taken(data: Path, archive: bytes) -> Imported:
-    """Import what must not be complained of."""
+    """Import an archive that must be right."""
     complaints: list[tuple[int, str]] = []
     done = import_archive(data, BytesIO(archive), lambda *complaint: complaints.append(complaint))
     assert not complaints
@@ -70,7 +70,7 @@ def taken(data: Path, archive: bytes) -> Imported:
 
 
 def refused(data: Path, archive: bytes) -> list[tuple[int, str]]:
-    """Import what cannot be taken, and return what is said of its lines."""
+    """Import an archive that must be wrong, and return the complaints."""
     complaints: list[tuple[int, str]] = []
     with pytest.raises(InputError, match=r"^Nothing was imported: "):
         import_archive(data, BytesIO(archive), lambda *complaint: complaints.append(complaint))
@@ -78,13 +78,13 @@ def refused(data: Path, archive: bytes) -> list[tuple[int, str]]:
 
 
 def dump(data: Path) -> list[list[tuple[Any, ...]]]:
-    """Return all that a log says of people, rooms and messages."""
+    """Return the users, rooms and messages of a log."""
     tables = ("users", "keys", "conversations", "rooms", "members", "messages", "answers", "rulings", "marks")
     return [sorted(rows(data, f"SELECT * FROM {table}"), key=repr) for table in tables]  # noqa: S608 (our own)
 
 
 def user(name: str, **fields: object) -> dict[str, Any]:
-    """Return the line of someone."""
+    """Return the line of a user."""
     return {"t": "user", "name": name, "created": "2024-05-01T12:00:00Z", **fields}
 
 
@@ -103,8 +103,8 @@ def message(seq: int, sender: str, to: str, text: str = "hi", **fields: object) 
 # Exports
 
 
-def test_an_export_names_everyone_before_they_are_spoken_of(town: Owner, data: Path) -> None:
-    """First the format, then people, rooms and members, then messages, then the end."""
+def test_export_order(town: Owner, data: Path) -> None:
+    """First the format, then users, rooms and members, then messages, then the end."""
     lines = objects(written(data))
     assert [line["t"] for line in lines] == [
         "export", *["user"] * 4, *["room"] * 2, *["member"] * 4, *["message"] * 7, "end"
@@ -116,8 +116,8 @@ def test_an_export_names_everyone_before_they_are_spoken_of(town: Owner, data: P
     assert (dan["name"], dan["released"]) == ("Dan (released 4)", True)
 
 
-def test_an_export_says_all_of_a_message_and_nothing_of_the_insides(town: Owner, data: Path) -> None:
-    """Names instead of numbers, the text untouched, and what was answered."""
+def test_exported_messages(town: Owner, data: Path) -> None:
+    """Names instead of ids, the text unchanged, and the message that is answered."""
     found = objects(written(data), "message")
     assert [(line["from"], line["to"], line.get("re")) for line in found] == [
         ("Ann", "#Ops", None),
@@ -137,8 +137,8 @@ def test_an_export_says_all_of_a_message_and_nothing_of_the_insides(town: Owner,
     ]
 
 
-def test_one_conversation_brings_only_those_whom_it_concerns(town: Owner, data: Path) -> None:
-    """A room with its members and writers, or two people; names are found as people spell them."""
+def test_one_conversation_has_its_users_only(town: Owner, data: Path) -> None:
+    """A room with its members and senders, or two users; names are found as users spell them."""
     ops = written(data, "#OPS")
     assert [line["name"] for line in objects(ops, "user")] == ["Ann", "Bob"]
     assert [line["seq"] for line in objects(ops, "message")] == [1, 2, 6]
@@ -160,18 +160,18 @@ def test_one_conversation_brings_only_those_whom_it_concerns(town: Owner, data: 
         ("#", InputError, "after the #"),
     ],
 )
-def test_a_conversation_that_there_is_not_is_named(
+def test_unknown_conversation(
     town: Owner, data: Path, conversation: str, error: type[Exception], sentence: str
 ) -> None:
-    """Before anything is written."""
+    """The error comes before anything is written."""
     lines = bytearray()
     with pytest.raises(error, match=sentence):
         export(data, [conversation], lines.extend, NOW)
     assert not lines
 
 
-def test_what_is_damaged_is_left_out_and_counted(town: Owner, data: Path) -> None:
-    """The messages of the other pages are saved, and they can be imported."""
+def test_damage_is_counted(town: Owner, data: Path) -> None:
+    """The messages of the other pages are exported, and can be imported."""
     texts = [f"{number} " + "x" * 3000 for number in range(50)]
     town.write(*(entry(ANN, BOB, text) for text in texts))
     town.log.close()
@@ -204,8 +204,8 @@ def asked_and_answered() -> bytes:
     )
 
 
-def test_questions_and_answers_come_out_as_they_went_in(tmp_path: Path) -> None:
-    """Into an empty log and into another one; the answer that counts counts there, too."""
+def test_questions_and_answers(tmp_path: Path) -> None:
+    """Into an empty log and into another one; the answer that counts does so there, too."""
     one, other = tmp_path / "one", tmp_path / "other"
     taken(one, asked_and_answered())
     assert rows(one, ANSWERS) == [(4, 6)]
@@ -226,7 +226,7 @@ def test_questions_and_answers_come_out_as_they_went_in(tmp_path: Path) -> None:
     assert dump(other) == before
 
 
-def test_an_answer_that_does_not_count_here_is_a_message_like_others(tmp_path: Path) -> None:
+def test_answer_that_does_not_count(tmp_path: Path) -> None:
     """The question has another answer here, or is not in the archive."""
     lines = objects(asked_and_answered())[1:-1]
     second = {**message(8, "bob", "ann", "yes", re=4, answer=0)}
@@ -253,8 +253,8 @@ def test_an_answer_that_does_not_count_here_is_a_message_like_others(tmp_path: P
         ({"answer": 0, "re": 4, "to": "cid"}, "it answers the message 4, which is no question there"),
     ],
 )
-def test_a_question_that_makes_no_sense_is_named(tmp_path: Path, fields: dict[str, Any], sentence: str) -> None:
-    """Whoever writes archives themselves is told."""
+def test_invalid_questions(tmp_path: Path, fields: dict[str, Any], sentence: str) -> None:
+    """Each is rejected with its reason."""
     line = {**message(12, "bob", "ann", "yes"), **fields}
     lines = [
         *(user("ann"), user("bob"), user("cid")),
@@ -267,8 +267,8 @@ def test_a_question_that_makes_no_sense_is_named(tmp_path: Path, fields: dict[st
 # Imports into an empty log
 
 
-def test_an_empty_log_becomes_what_was_exported(town: Owner, data: Path, tmp_path: Path) -> None:
-    """People, keys, rooms, members and messages at their places; exported again it is the same, byte by byte."""
+def test_import_into_an_empty_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Users, keys, rooms, members and messages keep their places; a second export is the same, byte by byte."""
     other = tmp_path / "other"
     assert taken(other, written(data)) == Imported(messages=7, known=0, users=4, rooms=2)
     assert written(other) == written(data)
@@ -279,16 +279,16 @@ def test_an_empty_log_becomes_what_was_exported(town: Owner, data: Path, tmp_pat
 @pytest.mark.parametrize(
     "text", ["\0", "a\0b", "\r\n", "\u2028", "\ufeffx", "\U0010ffff", '"\\', " ", "e\u0301", "x" * 2**20]
 )
-def test_a_text_is_not_touched(chat: Owner, data: Path, tmp_path: Path, text: str) -> None:
-    """Whatever was said comes out and goes in as it is."""
+def test_texts_are_unchanged(chat: Owner, data: Path, tmp_path: Path, text: str) -> None:
+    """Every text survives export and import."""
     chat.write(entry(ANN, BOB, text))
     assert objects(written(data), "message")[0]["text"] == text
     taken(tmp_path / "other", written(data))
     assert rows(tmp_path / "other", WHOLE)[0][5] == text
 
 
-def test_the_server_goes_on_from_an_import(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Nobody is told of history, everyone of what comes behind it, and it is all there to be read."""
+def test_server_after_an_import(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Nobody gets old messages as new ones, everybody gets those that follow, and all can be read."""
     other = tmp_path / "other"
     taken(other, written(data))
     after = Owner(partial(open_sqlite, other))
@@ -302,16 +302,16 @@ def test_the_server_goes_on_from_an_import(town: Owner, data: Path, tmp_path: Pa
     after.log.close()
 
 
-def test_an_import_makes_a_private_directory(tmp_path: Path) -> None:
-    """As a server does: for its owner only."""
+def test_import_makes_a_private_directory(tmp_path: Path) -> None:
+    """For its owner only, as a server does."""
     data = tmp_path / "a" / "data"
     taken(data, archive_of(user("ann")))
     assert (data.stat().st_mode & 0o777, (data / "chatcli.db").stat().st_mode & 0o777) == (0o700, 0o600)
     assert {path.name for path in data.iterdir()} == {"chatcli.db", "lock"}
 
 
-def test_a_part_of_a_log_keeps_its_places_too(town: Owner, data: Path, tmp_path: Path) -> None:
-    """And who came to a room behind the last message of the part misses nothing that is said from then on."""
+def test_part_of_a_log_keeps_its_seqs(town: Owner, data: Path, tmp_path: Path) -> None:
+    """A user who entered a room after the part's last message misses nothing that follows."""
     other = tmp_path / "other"
     taken(other, written(data, "#ops"))
     after = Owner(partial(open_sqlite, other))
@@ -325,8 +325,8 @@ def test_a_part_of_a_log_keeps_its_places_too(town: Owner, data: Path, tmp_path:
 # Imports into a log that has messages
 
 
-def test_into_another_log_messages_come_behind_its_own(town: Owner, data: Path, tmp_path: Path) -> None:
-    """In their order, with new places; answers find what they answer, and people their old conversations."""
+def test_import_into_another_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Messages get new seqs in their order; replies and conversations are found again."""
     other = tmp_path / "other"
     here = Owner(partial(open_sqlite, other))
     here.add_users(replace(BOB, id=1), replace(ANN, id=2))
@@ -342,8 +342,8 @@ def test_into_another_log_messages_come_behind_its_own(town: Owner, data: Path, 
     assert [(line["since"], line.get("until")) for line in bob] == [(2, 5), (7, None)]
 
 
-def test_importing_twice_changes_nothing(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Into an empty log, and into the one that it comes from."""
+def test_import_twice(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Into an empty log, and into the log that was exported."""
     archive = written(data)
     other = tmp_path / "other"
     taken(other, archive)
@@ -354,8 +354,8 @@ def test_importing_twice_changes_nothing(town: Owner, data: Path, tmp_path: Path
         assert dump(directory) == before
 
 
-def test_a_newer_archive_of_the_same_log_brings_what_is_new(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Answers to messages that were there find them."""
+def test_newer_archive_of_the_same_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Answers find the messages that were there before."""
     other = tmp_path / "other"
     taken(other, written(data))
     town.write(said_in(OPS, BOB, "late answer", re=1))
@@ -363,7 +363,7 @@ def test_a_newer_archive_of_the_same_log_brings_what_is_new(town: Owner, data: P
     assert rows(other, WHOLE)[-1][5:] == ("late answer", 1)
 
 
-def test_an_answer_to_what_is_not_in_the_archive_answers_nothing(chat: Owner, data: Path) -> None:
+def test_reply_to_a_message_outside_the_archive(chat: Owner, data: Path) -> None:
     """Its number belongs to some other message here."""
     chat.write(entry(ANN, BOB, "mine"))
     chat.log.close()
@@ -371,8 +371,8 @@ def test_an_answer_to_what_is_not_in_the_archive_answers_nothing(chat: Owner, da
     assert rows(data, "SELECT seq, re FROM messages") == [(1, None), (2, None)]
 
 
-def test_keys_come_only_with_people_who_are_new(chat: Owner, data: Path) -> None:
-    """An archive lets nobody in under a name that exists."""
+def test_keys_of_known_users(chat: Owner, data: Path) -> None:
+    """An archive gives nobody access to a name that exists."""
     chat.log.close()
     keys = [{"key": "A" * 43, "since": "2024-05-01T12:00:00Z"}]
     taken(data, archive_of(user("ANN", keys=keys), user("zoe", keys=keys)))
@@ -388,8 +388,8 @@ def eve_in(*times: dict[str, Any]) -> bytes:
     return archive_of(user("eve", keys=keys), *rooms, *members, message(7, "eve", "#secret", "planted"))
 
 
-def test_an_archive_lets_nobody_into_a_room_that_was_there(town: Owner, data: Path) -> None:
-    """Nobody comes to own one by it, or to hear what is said in a private one; its own rooms are as it says."""
+def test_members_of_known_rooms(town: Owner, data: Path) -> None:
+    """Nobody becomes an owner or can read a private room that way; new rooms get their members."""
     town.log.close()
     taken(data, eve_in({"room": "#ops"}, {"room": "#secret"}, {"room": "#own"}))
     town.reopen()
@@ -399,8 +399,8 @@ def test_an_archive_lets_nobody_into_a_room_that_was_there(town: Owner, data: Pa
     assert town.texts(5) == []
 
 
-def test_who_was_in_a_private_room_may_read_what_was_said_then(town: Owner, data: Path) -> None:
-    """A time that has ended gives what the archive has of it, nothing from before, and nothing that is said next."""
+def test_former_members_of_private_rooms(town: Owner, data: Path) -> None:
+    """A period that has ended gives access to the archive's messages of that time, and to no others."""
     town.log.close()
     taken(data, eve_in({"room": "#secret", "until": 2**53}))
     town.reopen()
@@ -409,14 +409,14 @@ def test_who_was_in_a_private_room_may_read_what_was_said_then(town: Owner, data
 
 
 @pytest.mark.parametrize("times", [[(0, 5), (4, 9)], [(0, None), (3, None)], [(4, 9), (0, 4)], [(0, None), (0, 3)]])
-def test_times_of_one_member_do_not_overlap(tmp_path: Path, times: list[tuple[int, int | None]]) -> None:
-    """They stand in their order: or a feed would have a message twice."""
+def test_periods_must_not_overlap(tmp_path: Path, times: list[tuple[int, int | None]]) -> None:
+    """Otherwise a feed would have a message twice."""
     members = [{"room": "#ops", "since": since, "until": until} for since, until in times]
     assert refused(tmp_path, eve_in(*members)) == [(7, "it begins before the last time of eve in #ops has ended")]
 
 
-def test_who_left_a_room_here_is_not_brought_back(town: Owner, data: Path) -> None:
-    """Between people and rooms that are both known, membership is as it is here."""
+def test_users_who_left_stay_away(town: Owner, data: Path) -> None:
+    """Between known users and known rooms the membership of the log counts."""
     archive = written(data)
     town.log.close()
     change(data, "UPDATE members SET until = 7 WHERE until IS NULL AND user = 2 AND conversation = -1")
@@ -425,8 +425,8 @@ def test_who_left_a_room_here_is_not_brought_back(town: Owner, data: Path) -> No
     assert dump(data) == before
 
 
-def test_who_had_nothing_unread_has_nothing_unread(chat: Owner, data: Path) -> None:
-    """And who had, still has that; what others are told of their reading stays behind where it was."""
+def test_imported_messages_are_read(chat: Owner, data: Path) -> None:
+    """Users with unread messages keep these; the position that others know stays behind."""
     chat.write(entry(ANN, BOB, "unread"), entry(CID, CID, "read"))
     chat.log.move_cursor(CID.id, 2, shown=False)
     chat.commit(cursors=True)
@@ -440,8 +440,8 @@ def test_who_had_nothing_unread_has_nothing_unread(chat: Owner, data: Path) -> N
 # What is refused
 
 
-def test_a_running_server_keeps_its_log_to_itself(town: Owner, data: Path) -> None:
-    """The sentence names the process; nothing happens."""
+def test_import_while_a_server_runs(town: Owner, data: Path) -> None:
+    """The error names the process, and nothing happens."""
     with pytest.raises(StoreError, match=r"process \d+\) uses the data directory .*: stop it first"):
         import_archive(data, BytesIO(written(data)), print)
 
@@ -495,8 +495,8 @@ def test_a_running_server_keeps_its_log_to_itself(town: Owner, data: Path) -> No
         ([], "expected `object`"),
     ],
 )  # fmt: skip
-def test_a_line_that_cannot_be_taken_is_named(tmp_path: Path, line: dict[str, Any], sentence: str) -> None:
-    """With its number and a sentence, and nothing at all is imported."""
+def test_wrong_lines(tmp_path: Path, line: dict[str, Any], sentence: str) -> None:
+    """Each is reported with its number and a reason, and nothing is imported."""
     data = tmp_path / "data"
     good = archive_of(user("ann"), user("bob"), room("#ops"), message(1, "ann", "bob")).splitlines(keepends=True)
     archive = b"".join([*good[:5], json.dumps(line).encode() + b"\n", good[5]])
@@ -507,16 +507,16 @@ def test_a_line_that_cannot_be_taken_is_named(tmp_path: Path, line: dict[str, An
     assert dump(data) == [[], [], [], [], [], [], [], [], [("pruned", 0)]]
 
 
-def test_a_line_of_nothing_but_brackets_is_named(tmp_path: Path) -> None:
-    """Wherever it stands."""
+def test_line_of_brackets(tmp_path: Path) -> None:
+    """Wherever it is."""
     nested = b'{"t":"user","x":' + b"[" * 100_000
     complaints = refused(tmp_path, b'{"t":"export","version":1}\n' + nested + b'\n{"t":"end","messages":0}\n')
     assert [number for number, _ in complaints] == [2]
     assert complaints[0][1].startswith("it cannot be read: ")
 
 
-def test_a_name_that_looks_like_one_that_is_there_is_refused(town: Owner, data: Path) -> None:
-    """People and rooms of the log are not to be mistaken for those of an archive; those of one stay as they are."""
+def test_names_that_look_like_known_ones(town: Owner, data: Path) -> None:
+    """New names must not look like names of the log; those of one archive may look alike."""
     town.log.close()
     taken(data, archive_of(user("Cop")))
     before = dump(data)
@@ -528,8 +528,8 @@ def test_a_name_that_looks_like_one_that_is_there_is_refused(town: Owner, data: 
     assert dump(data) == before
 
 
-def test_a_name_that_looks_like_a_reserved_word_comes_with_the_first_archive_only(town: Owner, data: Path) -> None:
-    """A log that is begun has what its own server let in; nobody comes later under a word that others trust."""
+def test_names_that_look_reserved(town: Owner, data: Path) -> None:
+    """Only the first archive of a log may have them."""
     town.log.close()
     taken(data, archive_of(user("Cop")))
     assert refused(data, archive_of(user("ɑll"))) == [
@@ -537,8 +537,8 @@ def test_a_name_that_looks_like_a_reserved_word_comes_with_the_first_archive_onl
     ]
 
 
-def test_times_at_the_borders_are_taken(tmp_path: Path) -> None:
-    """From the first to the last that frames can carry."""
+def test_first_and_last_times(tmp_path: Path) -> None:
+    """All times that frames can carry are imported."""
     times = ["1970-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]
     messages = [message(seq, "ann", "ann") | {"at": at} for seq, at in enumerate(times, 1)]
     assert taken(tmp_path, archive_of(user("ann"), *messages)).messages == 2
@@ -550,12 +550,12 @@ FAR = 10**11
 
 
 def pair(*messages: dict[str, Any]) -> bytes:
-    """Return an archive of what Ann and Bob have said."""
+    """Return an archive of messages between Ann and Bob."""
     return archive_of(user("Ann"), user("Bob"), *messages)
 
 
-def test_numbers_far_apart_cost_nothing(data: Path) -> None:
-    """An export, a backup, the index of the search, feeds and pruning go from row to row."""
+def test_gaps_between_seqs(data: Path) -> None:
+    """Export, backup, search index, feeds and pruning go from row to row."""
     archive = pair(message(1, "Ann", "Bob", "one"), message(FAR, "Ann", "Bob", "two"), message(FAR + 7, "Bob", "Ann"))
     taken(data, archive)
     assert [line["seq"] for line in objects(written(data), "message")] == [1, FAR, FAR + 7]
@@ -568,8 +568,8 @@ def test_numbers_far_apart_cost_nothing(data: Path) -> None:
     owner.log.close()
 
 
-def test_numbers_far_apart_cost_nothing_where_the_log_is_damaged(data: Path) -> None:
-    """The row after the damage is found without a try of each number before it."""
+def test_gaps_in_a_damaged_log(data: Path) -> None:
+    """The row after the damage is found without trying each number before it."""
     long = "x" * 3000  # one to a page
     archive = pair(*(message(seq, "Ann", "Bob", f"{seq} {long}") for seq in (1, FAR, 2 * FAR, 3 * FAR)))
     taken(data, archive)
@@ -585,8 +585,8 @@ def test_numbers_far_apart_cost_nothing_where_the_log_is_damaged(data: Path) -> 
 
 
 @pytest.mark.parametrize("numbers", [(2**53,), (1, 2**53 - 1), (1, 2, 2**63 - 2, 2**63 - 1)])
-def test_an_import_leaves_room_for_more_messages(data: Path, tmp_path: Path, numbers: tuple[int, ...]) -> None:
-    """Numbers at the end of all numbers are not kept: what follows gets numbers, and the export can be imported."""
+def test_seqs_near_the_maximum(data: Path, tmp_path: Path, numbers: tuple[int, ...]) -> None:
+    """They are not kept: messages that follow get new ones, and the export can be imported."""
     lines = [
         message(seq, "Ann", "Bob", str(seq), id=f"00000000-0000-7000-8000-{n:012}") for n, seq in enumerate(numbers)
     ]
@@ -623,8 +623,8 @@ def test_an_import_leaves_room_for_more_messages(data: Path, tmp_path: Path, num
         {"t": "user", "name": "a\0b", "created": "2024-05-01T12:00:00Z"},
     ],
 )
-def test_what_is_out_of_range_is_named_with_its_line(tmp_path: Path, line: dict[str, Any]) -> None:
-    """Numbers, times, ids and names; nothing is imported, and nobody sees a traceback."""
+def test_values_out_of_range(tmp_path: Path, line: dict[str, Any]) -> None:
+    """Numbers, times, ids and names are reported; nothing is imported, without a traceback."""
     archive = b"".join(
         json.dumps(one).encode() + b"\n"
         for one in ({"t": "export", "version": 1}, user("Ann"), user("Bob"), room("#ops"), line)
@@ -632,8 +632,8 @@ def test_what_is_out_of_range_is_named_with_its_line(tmp_path: Path, line: dict[
     assert refused(tmp_path, archive)[0][0] == 5
 
 
-def test_all_lines_that_cannot_be_taken_are_named(tmp_path: Path) -> None:
-    """So that one need not try again for each of them; of very many, the first."""
+def test_many_wrong_lines(tmp_path: Path) -> None:
+    """All of them are reported at once, up to a maximum."""
     wrong = [{"t": "user", "name": f"a b{number}"} for number in range(3)]
     complaints = refused(tmp_path, archive_of(user("ann"), wrong[0], user("bob"), *wrong[1:]))
     assert [number for number, _ in complaints] == [3, 5, 6]
@@ -641,13 +641,13 @@ def test_all_lines_that_cannot_be_taken_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("archive", [b"", b"Dear diary\n" * 100, b"\xff\xfe\n", b"[" * 10_000, b"x" * (2**24 + 5)])
-def test_what_is_no_archive_is_refused_at_once(tmp_path: Path, archive: bytes) -> None:
-    """With one line, however many it has."""
+def test_file_that_is_no_archive(tmp_path: Path, archive: bytes) -> None:
+    """It gets one complaint, however many lines it has."""
     assert [number for number, _ in refused(tmp_path, archive)] == [1]
 
 
-def test_the_archive_on_the_page_is_one(tmp_path: Path) -> None:
-    """What ``docs/operation.md`` shows to those who write archives themselves can be imported."""
+def test_documented_archive(tmp_path: Path) -> None:
+    """The example in ``docs/operation.md`` can be imported."""
     (example,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs/operation.md").read_text(), flags=re.DOTALL)
     assert taken(tmp_path, example.encode()) == Imported(messages=2, known=0, users=2, rooms=1)
     page = (ROOT / "docs/operation.md").read_text()
@@ -656,13 +656,13 @@ def test_the_archive_on_the_page_is_one(tmp_path: Path) -> None:
             assert f"`{field.encode_name}`" in page
 
 
-def test_an_archive_of_a_newer_chatcli_is_refused(tmp_path: Path) -> None:
-    """With both versions and the remedy."""
+def test_newer_version(tmp_path: Path) -> None:
+    """The error has both versions and the remedy."""
     (complaint,) = refused(tmp_path, b'{"t":"export","version":2}\n{"t":"end","messages":0}\n')
     assert complaint == (1, "it is an archive of version 2; this chatcli reads 1: upgrade")
 
 
-def test_an_archive_that_was_cut_short_is_refused(town: Owner, data: Path, tmp_path: Path) -> None:
+def test_cut_short(town: Owner, data: Path, tmp_path: Path) -> None:
     """Between two lines, or within one."""
     archive = written(data)
     *_, (_, why) = refused(tmp_path / "other", archive.rsplit(b"\n", 2)[0] + b"\n")
@@ -671,8 +671,8 @@ def test_an_archive_that_was_cut_short_is_refused(town: Owner, data: Path, tmp_p
     assert "cut short" in why
 
 
-def test_a_private_room_is_not_poured_into_an_open_one(town: Owner, data: Path, tmp_path: Path) -> None:
-    """What was said among few would be there for all to read."""
+def test_private_room_and_open_room(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Otherwise everybody could read its messages."""
     other = tmp_path / "other"
     taken(other, archive_of(room("#SECRET")))
     ((_, why), *_) = refused(other, written(data))
@@ -680,11 +680,11 @@ def test_a_private_room_is_not_poured_into_an_open_one(town: Owner, data: Path, 
     assert SECRET.name == "#secret"
 
 
-def test_fields_of_the_future_are_ignored(tmp_path: Path) -> None:
-    """A later chatcli may say more of the same things."""
+def test_unknown_fields(tmp_path: Path) -> None:
+    """A newer chatcli may write more about the same things."""
     assert taken(tmp_path, archive_of(user("ann", colour="red"))).users == 1
 
 
-def test_what_an_export_says_of_itself_is_what_it_wrote(town: Owner, data: Path) -> None:
-    """The number of messages is the one that the command tells."""
+def test_number_of_exported_messages(town: Owner, data: Path) -> None:
+    """The last line and the command report the same number."""
     assert export(data, ["#ops"], bytearray().extend, NOW) == Exported(messages=3, unread=0)

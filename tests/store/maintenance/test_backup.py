@@ -1,4 +1,4 @@
-"""Copies of the log: whole, checked, and taken while others write."""
+"""Backups of the log: whole, checked, and made while others write."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ from tests.store.town import change, rows, settle, spoil
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 @pytest.fixture
 def town(chat: Owner) -> Owner:
-    """Open a log with a little of everything in it."""
+    """Open a log with a little of everything."""
     settle(chat)
     return chat
 
 
 def restored(copy: Path, directory: Path) -> Path:
-    """Put a copy into the place of the log in a fresh data directory."""
+    """Put a copy in the place of the log in a new data directory."""
     directory.mkdir()
     copy.rename(directory / "chatcli.db")
     return directory
 
 
 def dump(path: Path) -> list[str]:
-    """Return all that is in a database."""
+    """Return the contents of a database."""
     with closing(sqlite3.connect(path)) as connection:
         return list(connection.iterdump())
 
 
-def test_a_copy_holds_what_the_log_holds(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Opened in another directory it is the same log, and goes on from there."""
+def test_copy_equals_the_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """In another directory it is the same log, and goes on from there."""
     target = tmp_path / "copy.db"
     copied = back_up(data, target)
     assert copied == (7, target.stat().st_size)
@@ -63,8 +63,8 @@ def test_a_copy_holds_what_the_log_holds(town: Owner, data: Path, tmp_path: Path
     other.log.close()
 
 
-def test_only_its_owner_can_read_it_and_nothing_is_left_beside_it(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Whatever the umask; no temporary file, no journal."""
+def test_copy_is_private(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Whatever the umask; no temporary file and no journal is left."""
     place = tmp_path / "backups"
     place.mkdir()
     umask = os.umask(0)
@@ -75,8 +75,8 @@ def test_only_its_owner_can_read_it_and_nothing_is_left_beside_it(town: Owner, d
     assert [(path.name, stat.S_IMODE(path.stat().st_mode)) for path in place.iterdir()] == [("copy.db", 0o600)]
 
 
-def test_a_copy_is_of_one_moment_while_others_write(chat: Owner, data: Path, tmp_path: Path) -> None:
-    """Batches of two messages are committed without pause: a copy never holds half of one."""
+def test_copy_is_consistent(chat: Owner, data: Path, tmp_path: Path) -> None:
+    """Batches of two messages are committed all the time: a copy never has half of one."""
     chat.write(*(entry(ANN, BOB, "x" * 5000) for _ in range(2000)))
     stop = threading.Event()
     written = 0
@@ -102,8 +102,8 @@ def test_a_copy_is_of_one_moment_while_others_write(chat: Owner, data: Path, tmp
             assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_a_log_whose_server_is_gone_can_be_copied(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Ended in peace or killed: what was committed is in the copy, and the log is as it was."""
+def test_copy_without_a_server(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Whether it ended or was killed, all committed messages are copied, and the log stays as it was."""
     killed = tmp_path / "killed"
     killed.mkdir()
     for name in ("chatcli.db", "chatcli.db-wal"):  # what a kill leaves
@@ -115,8 +115,8 @@ def test_a_log_whose_server_is_gone_can_be_copied(town: Owner, data: Path, tmp_p
         assert (directory / "chatcli.db").read_bytes() == before
 
 
-def test_a_file_that_is_there_is_not_replaced_unasked(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Nor is it lost when the copy that should replace it fails."""
+def test_existing_target(town: Owner, data: Path, tmp_path: Path) -> None:
+    """It is replaced only with --force, and kept if the copy fails."""
     target = tmp_path / "copy.db"
     target.write_text("precious")
     with pytest.raises(InputError, match=f"There is a file {target} already: .*--force"):
@@ -133,13 +133,13 @@ OWN_OF_SERVERS = ["server.key", "server.crt", "audit.log", "admin.sock"]
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """Return what is in the files of a directory."""
+    """Return the contents of the files of a directory."""
     return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
 
 
 @pytest.mark.parametrize("name", [*OWN, *OWN_OF_SERVERS])
-def test_a_file_of_the_server_is_never_the_target(town: Owner, data: Path, tmp_path: Path, name: str) -> None:
-    """A slip of the finger does not cost the log, not even with --force, whether it is there already or not."""
+def test_files_of_the_server_are_no_target(town: Owner, data: Path, tmp_path: Path, name: str) -> None:
+    """Not even with --force, whether the file exists or not."""
     assert town.find(BOB.id, "anyone") == []
     with pytest.raises(InputError, match="is a file of the server itself"):
         back_up(data, data / ".." / data.name / name, force=True)
@@ -153,8 +153,8 @@ def test_a_file_of_the_server_is_never_the_target(town: Owner, data: Path, tmp_p
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_no_link_leads_to_a_file_of_the_server(town: Owner, data: Path, tmp_path: Path, name: str) -> None:
-    """By whatever name it goes."""
+def test_link_to_a_file_of_the_server(town: Owner, data: Path, tmp_path: Path, name: str) -> None:
+    """By whatever name."""
     assert town.find(BOB.id, "anyone") == []
     (tmp_path / "far").symlink_to(data / name)
     (tmp_path / "farther").symlink_to(tmp_path / "far")
@@ -165,8 +165,8 @@ def test_no_link_leads_to_a_file_of_the_server(town: Owner, data: Path, tmp_path
     assert (tmp_path / "hard").samefile(data / name)
 
 
-def test_a_log_that_lies_elsewhere_is_no_target_either(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Where chatcli.db is a link to a larger disk."""
+def test_log_behind_a_link_is_no_target(town: Owner, data: Path, tmp_path: Path) -> None:
+    """If chatcli.db is a link to a larger disk."""
     town.log.close()
     (data / "chatcli.db").rename(tmp_path / "large.db")
     (data / "chatcli.db").symlink_to(tmp_path / "large.db")
@@ -177,21 +177,21 @@ def test_a_log_that_lies_elsewhere_is_no_target_either(town: Owner, data: Path, 
     assert contents(tmp_path) == before
 
 
-def test_a_link_to_itself_is_a_file_like_any_other(town: Owner, data: Path, tmp_path: Path) -> None:
-    """It is replaced, as --force says; and a data directory may hold copies."""
+def test_link_to_itself(town: Owner, data: Path, tmp_path: Path) -> None:
+    """It is replaced with --force; and a data directory may hold copies."""
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert back_up(data, tmp_path / "loop", force=True).messages == 7
     assert back_up(data, data / "copy.db").messages == 7
 
 
-def test_a_place_where_nothing_can_be_written_is_named(town: Owner, data: Path, tmp_path: Path) -> None:
-    """One sentence; and nothing is left where it does not fit."""
+def test_target_that_cannot_be_written(town: Owner, data: Path, tmp_path: Path) -> None:
+    """The error is one sentence."""
     with pytest.raises(StoreError, match=f"Cannot write {tmp_path / 'none' / 'copy.db'}: No such file or directory"):
         back_up(data, tmp_path / "none" / "copy.db")
 
 
-def test_a_damaged_log_is_not_copied(town: Owner, data: Path, tmp_path: Path) -> None:
-    """A copy that is no better than the log would only seem to be a backup."""
+def test_damaged_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """A damaged copy would only look like a backup."""
     town.log.close()
     spoil(data, "anyone here?")
     with pytest.raises(StoreError, match=r"(?s)The log is damaged .*no copy.*chatcli admin export --data /"):
@@ -199,8 +199,8 @@ def test_a_damaged_log_is_not_copied(town: Owner, data: Path, tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_an_older_log_can_be_copied_and_nothing_else(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Before it is brought up to date one may want a copy; the rest has the server do that first."""
+def test_older_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """It can be copied before an upgrade; export and check need the server to upgrade it first."""
     town.log.close()
     older = tmp_path / "older"
     older.mkdir()
@@ -219,8 +219,8 @@ def test_an_older_log_can_be_copied_and_nothing_else(town: Owner, data: Path, tm
     assert (older / "chatcli.db").read_bytes() == before
 
 
-def test_a_newer_log_is_refused_by_all(town: Owner, data: Path, tmp_path: Path) -> None:
-    """Nothing is read from, or written to, what this version does not know."""
+def test_newer_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """Nothing is read or written."""
     town.log.close()
     newer = len(schema.MIGRATIONS) + 1
     change(data, f"PRAGMA user_version = {newer}")
@@ -236,7 +236,7 @@ def test_a_newer_log_is_refused_by_all(town: Owner, data: Path, tmp_path: Path) 
     assert rows(data, "SELECT count(*) FROM messages") == [(7,)]
 
 
-def test_where_there_is_no_log_that_is_said(tmp_path: Path) -> None:
+def test_no_log(tmp_path: Path) -> None:
     """No directory, no database in it, or one of another program."""
     for directory in (tmp_path / "none", tmp_path):
         with pytest.raises(StoreError, match=f"There is no log in {directory}: .*--data"):

@@ -1,4 +1,4 @@
-"""Looking whether a log is whole: what a bad disk or a hand in the database breaks is found and named."""
+"""Checks of the log: everything that a bad disk or a manual change breaks is found."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from tests.store.town import change, settle, spoil
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 @pytest.fixture
 def town(chat: Owner) -> Owner:
-    """Open a log with a little of everything in it."""
+    """Open a log with a little of everything."""
     settle(chat)
     return chat
 
 
 def findings(data: Path) -> list[str]:
-    """Return what is wrong with a log."""
+    """Return the findings of a check."""
     return [finding for examined in examine(data) for finding in examined.findings]
 
 
-def test_a_log_that_is_well_is_said_to_be(town: Owner, data: Path) -> None:
-    """While it is written, and when it is closed; nothing in it is changed."""
+def test_whole_log(town: Owner, data: Path) -> None:
+    """While it is open and once it is closed; nothing in it is changed."""
     assert findings(data) == []
     assert town.write(entry(ANN, BOB)).error is None
     town.log.close()
@@ -64,15 +64,15 @@ def test_a_log_that_is_well_is_said_to_be(town: Owner, data: Path) -> None:
         ("UPDATE users SET cursor = 99 WHERE id = 2", 'the read position of "Bob", 99, is beyond'),
     ],
 )
-def test_what_a_hand_in_the_database_breaks_is_named(town: Owner, data: Path, script: str, finding: str) -> None:
-    """One line says what and where."""
+def test_manual_changes(town: Owner, data: Path, script: str, finding: str) -> None:
+    """One line names each."""
     town.log.close()
     change(data, script)
     assert [one for one in findings(data) if finding in one]
 
 
-def test_a_damaged_page_is_found(town: Owner, data: Path) -> None:
-    """And what cannot be found out because of it is said, too."""
+def test_damaged_page(town: Owner, data: Path) -> None:
+    """Rules that cannot be checked because of it are reported, too."""
     town.log.close()
     spoil(data, "anyone here?")
     found = findings(data)

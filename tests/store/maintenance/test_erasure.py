@@ -1,4 +1,4 @@
-"""What was deleted is in none of the log's files any more: looked for in their bytes."""
+"""Deleted text is in none of the log's files: their bytes are searched for it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SECRETS = re.compile(rb"secret(\d+)end")  # in lower case: that is searched six 
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clean as soon as something was deleted, in small parts."""
+    """Clean as soon as something was deleted, in small slices."""
     monkeypatch.setattr(retention, "_REST", 0.0)
     for module, names in ((erasure, ("_PAUSE", "_RETRY")), (renewal, ("_DELAY", "_INTERVAL", "_RETRY"))):
         for name in names:
@@ -51,7 +51,7 @@ def secret(number: int, at: int = NOW - 1, size: int = 0) -> Entry:
 
 
 def found(data: Path) -> set[int]:
-    """Return which secrets stand in any of the files."""
+    """Return the secrets in any of the files."""
     return {
         int(number)
         for file in data.iterdir()
@@ -61,12 +61,12 @@ def found(data: Path) -> set[int]:
 
 
 def kept(owner: Owner) -> set[int]:
-    """Return which secrets the log still has."""
+    """Return the secrets that the log still has."""
     return {int(number) for text in owner.texts(BOB.id) for number in SECRETS.findall(text.lower().encode())}
 
 
 def prune(owner: Owner, before: int = NOW) -> None:
-    """Delete everything from before that time."""
+    """Delete all messages older than a time."""
     owner.log.prune(before)
     owner.log.append_message(entry(ANN, ANN, "tick"))
     owner.commit()
@@ -74,12 +74,12 @@ def prune(owner: Owner, before: int = NOW) -> None:
 
 
 def wait_for(owner: Owner, data: Path, remaining: set[int]) -> None:
-    """Wait until just these secrets stand in the files."""
+    """Wait until the files hold these secrets only."""
     owner.run_while(lambda: found(data) != remaining)
 
 
 def wait_until_clean(owner: Owner, data: Path) -> None:
-    """Wait until the files hold no more than the log, which is whole."""
+    """Wait until the files hold no more than the log, and check that it is whole."""
     remaining = kept(owner)
     wait_for(owner, data, remaining)
     owner.log.close()
@@ -88,8 +88,8 @@ def wait_until_clean(owner: Owner, data: Path) -> None:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_a_single_message_is_gone_from_all_files(chat: Owner, data: Path) -> None:
-    """While the log is open, with nothing else going on."""
+def test_single_message(chat: Owner, data: Path) -> None:
+    """While the log is open, with nothing else to do."""
     chat.write(secret(1))
     assert chat.find(BOB.id, "secret1end")
     prune(chat)
@@ -97,8 +97,8 @@ def test_a_single_message_is_gone_from_all_files(chat: Owner, data: Path) -> Non
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_nothing_remains_however_sqlite_has_moved_it_about(chat: Owner, data: Path, seed: int) -> None:
-    """Texts of all lengths, deleted here and there, in the order of their ages: no copy of any stays in any page."""
+def test_copies_in_other_pages(chat: Owner, data: Path, seed: int) -> None:
+    """Texts of all lengths are deleted by age, here and there: no page keeps a copy."""
     dice = random.Random(seed)
     for first in range(0, 2000, 500):
         sizes = [dice.choice([0, 20, 60, 100, 300, 900, 5000]) for _ in range(500)]
@@ -114,8 +114,8 @@ def test_nothing_remains_however_sqlite_has_moved_it_about(chat: Owner, data: Pa
     wait_until_clean(chat, data)
 
 
-def test_a_reader_is_waited_for(chat: Owner, data: Path) -> None:
-    """Nothing is overwritten that someone still reads; it is once they are done."""
+def test_readers_are_waited_for(chat: Owner, data: Path) -> None:
+    """Nothing is overwritten while it is being read."""
     chat.write(secret(1), secret(2, NOW + 1))
     with closing(sqlite3.connect(data / "chatcli.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")
@@ -127,10 +127,8 @@ def test_a_reader_is_waited_for(chat: Owner, data: Path) -> None:
     wait_until_clean(chat, data)
 
 
-def test_a_run_that_was_killed_leaves_its_work_to_the_next(
-    chat: Owner, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The log itself knows that something was deleted, and the files are as they were in that moment."""
+def test_killed_before_the_cleaning(chat: Owner, data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The log itself records that something was deleted: the next run cleans the files."""
     chat.write(*(secret(n, size=n % 500) for n in range(600)), secret(1000, NOW + 1))
     assert len(chat.find(BOB.id, "secret7end")) == 1
     monkeypatch.setattr(erasure, "_PAUSE", 1000.0)
@@ -144,8 +142,8 @@ def test_a_run_that_was_killed_leaves_its_work_to_the_next(
 
 
 @pytest.mark.parametrize("rows", ["some", "all but one"])
-def test_a_log_that_was_written_without_overwriting_is_cleaned_once(chat: Owner, data: Path, rows: str) -> None:
-    """What an earlier program has only given free is overwritten, in pages that are used and in those that are not."""
+def test_log_of_an_earlier_version(chat: Owner, data: Path, rows: str) -> None:
+    """What was only marked as free is overwritten, in used pages and in free ones."""
     chat.write(*(secret(n, NOW, [0, 50, 9000][n % 3]) for n in range(900)))
     chat.log.close()
     which = "seq % 4" if rows == "some" else "seq > 1"
@@ -159,8 +157,8 @@ def test_a_log_that_was_written_without_overwriting_is_cleaned_once(chat: Owner,
     wait_until_clean(chat, data)
 
 
-def test_a_part_that_was_just_made_again_waits_for_the_next_round() -> None:
-    """Where messages are deleted all the time the index is not made again without pause."""
+def test_renewed_part_waits() -> None:
+    """If messages are deleted all the time, the index is not renewed without pause."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute(parts.SCHEMA)
         messages = [parts.Indexed(seq=seq, conversation=1, sender=1, text="word", id=b"") for seq in (1, 2, 3)]
@@ -174,8 +172,8 @@ def test_a_part_that_was_just_made_again_waits_for_the_next_round() -> None:
         assert parts.find_stale(connection, parts.newest_number(connection)) is not None
 
 
-def test_copies_from_before_upgrades_go_with_the_first_deletion(chat: Owner, data: Path) -> None:
-    """They hold what is deleted; as long as nothing is, they stay."""
+def test_copies_from_before_upgrades(chat: Owner, data: Path) -> None:
+    """They hold deleted messages; as long as nothing is deleted, they are kept."""
     copy = data / "chatcli.db.schema-3.bak"
     copy.touch()
     chat.write(entry(ANN, BOB, "kept"))
@@ -188,8 +186,8 @@ def test_copies_from_before_upgrades_go_with_the_first_deletion(chat: Owner, dat
 
 
 @pytest.mark.parametrize("pragma", ["page_size = 512", "page_size = 65536", "auto_vacuum = FULL"])
-def test_a_log_of_another_shape_is_cleaned_and_whole(chat: Owner, data: Path, pragma: str) -> None:
-    """Whatever someone has made of it with SQLite."""
+def test_unusual_databases(chat: Owner, data: Path, pragma: str) -> None:
+    """Other page sizes, and auto_vacuum."""
     chat.write(*(secret(n, NOW, [0, 50, 9000][n % 3]) for n in range(900)))
     chat.log.close()
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:
@@ -201,41 +199,41 @@ def test_a_log_of_another_shape_is_cleaned_and_whole(chat: Owner, data: Path, pr
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_process_that_is_killed_while_it_overwrites_leaves_a_whole_log(tmp_path: Path, seed: int) -> None:
-    """With readers, and someone else who writes to the file; ``python -m tests.store.killing`` does more rounds."""
+def test_killed_while_overwriting(tmp_path: Path, seed: int) -> None:
+    """With readers and another writer; ``python -m tests.store.killing`` does more rounds."""
     command = [sys.executable, "-m", "tests.store.killing", str(tmp_path / "data"), str(seed), "6"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def page_with(content: bytearray, text: bytes) -> tuple[int, int]:
-    """Return where the page of a log begins that has this text, and how large it is."""
+    """Return the offset and the size of the page of a log that has this text."""
     size = int.from_bytes(content[16:18])
     return content.index(text) // size * size, size
 
 
 def damage_kind(content: bytearray, page: int) -> None:
-    """Make a page something else."""
+    """Change the kind of a page."""
     content[page] = 7
 
 
 def damage_contents(content: bytearray, page: int) -> None:
-    """Have a page say that its rows begin where they do not: they look as if they were not used."""
+    """Move the start of a page's rows, so that some of them look unused."""
     content[page + 5 : page + 7] = (int.from_bytes(content[page + 5 : page + 7]) + 500).to_bytes(2)
 
 
 def damage_free_block(content: bytearray, page: int) -> None:
-    """Have a page say that the last of its bytes are free, where a row is."""
+    """Mark the last bytes of a page as free, where there is a row."""
     size = int.from_bytes(content[16:18])
     content[page + 1 : page + 3] = (size - 60).to_bytes(2)
     content[page + size - 60 : page + size - 56] = bytes([0, 0, 0, 60])
 
 
 @pytest.mark.parametrize("damage", [damage_kind, damage_contents, damage_free_block])
-def test_damage_is_left_alone_and_all_else_is_cleaned(
+def test_damaged_pages_stay(
     chat: Owner, data: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytearray, int], None]
 ) -> None:
-    """A page that is not as SQLite would have written it is not written to."""
+    """A page that SQLite would not have written is not written to."""
     chat.write(*(secret(n, size=100) for n in range(600)), secret(1000, NOW + 1))
     chat.log.close()
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:
@@ -254,10 +252,8 @@ def test_damage_is_left_alone_and_all_else_is_cleaned(
     assert (data / "chatcli.db").read_bytes()[page : page + size] == content[page : page + size]
 
 
-def test_a_list_of_free_pages_that_names_others_is_not_believed(
-    chat: Owner, data: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Pages are overwritten only where the list is as long as the file says, and names none twice."""
+def test_damaged_list_of_free_pages(chat: Owner, data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It must have the length that the header says, and no page twice."""
     chat.write(*(secret(n, size=100) for n in range(600)), secret(1000, NOW + 1))
     chat.log.close()
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:

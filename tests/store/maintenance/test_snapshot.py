@@ -1,4 +1,4 @@
-"""Whoever reads much does not keep the server from emptying its WAL, however slowly they go on."""
+"""Long reads do not prevent the server from emptying its WAL, however slow they are."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ Look = Callable[[], None]
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 def export_slowly(data: Path, look: Look, _target: Path) -> None:
-    """Export, with a look at the log at each line."""
+    """Export, with a callback for each line."""
     export(data, (), lambda _line: look(), 0)
 
 
 def back_up_slowly(data: Path, look: Look, target: Path) -> None:
-    """Copy, with a look at the log at each report of progress."""
+    """Copy, with a callback for each report of progress."""
     back_up(data, target, progress=lambda _share: look())
 
 
 def check_slowly(data: Path, look: Look, _target: Path) -> None:
-    """Check, with a look at the log at each finding."""
+    """Check, with a callback for each finding."""
     for _ in examine(data):
         look()
 
 
 @pytest.mark.parametrize("read", [export_slowly, back_up_slowly, check_slowly])
-def test_a_slow_reader_holds_nothing_up(
+def test_slow_readers(
     chat: Owner, data: Path, tmp_path: Path, read: Callable[[Path, Look, Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While it waits for whoever reads what it writes the WAL can be emptied."""
+    """While such a reader waits for its own output the WAL can be emptied."""
     monkeypatch.setattr(message_reader, "_STRETCH", 100)
     monkeypatch.setattr(backup, "_STRETCH", 1000)
     settle(chat)

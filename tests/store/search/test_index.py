@@ -1,4 +1,4 @@
-"""The index of the search: made again whenever it does not fit, and no trouble to the log on a bad day."""
+"""The search index: it is made again if it does not fit, and never disturbs the log."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ from tests.store.town import mistype
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
-    """Open SQLite only, whatever other stores there are."""
+    """Open the SQLite store only."""
     return partial(open_sqlite, data)
 
 
 @pytest.fixture
 def said(chat: Owner) -> Owner:
-    """Open a log in which something was said and has been found."""
+    """Open a log with messages that have been found."""
     chat.write(entry(ANN, BOB, "one word"), entry(ANN, BOB, "another word"))
     assert len(chat.find(BOB.id, "word")) == 2
     return chat
 
 
 def index_of(owner: Owner) -> SearchIndex:
-    """Return the log's own index: some of the bad days can only be made there."""
+    """Return the log's own index, to make it fail."""
     assert isinstance(owner.log, SqliteLog)
     return owner.log._index
 
 
 def rows(data: Path) -> int:
-    """Return how many messages the index of a closed log knows."""
+    """Return the number of messages in the index of a closed log."""
     with closing(sqlite3.connect(data / "search.db")) as connection:
         return int(connection.execute("SELECT count(*) FROM texts_1 WHERE texts_1 MATCH 'text : word'").fetchone()[0])
 
 
-def test_the_index_is_for_its_owner_only(said: Owner, data: Path) -> None:
-    """Nobody else can read what words were said."""
+def test_index_is_private(said: Owner, data: Path) -> None:
+    """Nobody else can read the words."""
     for file in data.glob("search.db*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_what_is_said_is_indexed_without_a_search(chat: Owner, data: Path) -> None:
-    """The index follows the log by itself."""
+def test_index_follows_the_log(chat: Owner, data: Path) -> None:
+    """Without any search."""
     chat.write(entry(ANN, BOB, "one word"))
     index = index_of(chat)
     chat.run_while(lambda: index._file.upto < chat.log.head)
@@ -92,8 +92,8 @@ def test_what_is_said_is_indexed_without_a_search(chat: Owner, data: Path) -> No
         "other schema",
     ],
 )
-def test_an_index_that_does_not_fit_is_made_again(said: Owner, data: Path, spoil: object) -> None:
-    """Whatever lies in its place, the next start finds everything again."""
+def test_index_that_does_not_fit(said: Owner, data: Path, spoil: object) -> None:
+    """After the next start everything is found."""
     said.log.close()
     assert callable(spoil)
     spoil(data / "search.db")
@@ -107,8 +107,8 @@ def change(path: Path, script: str) -> None:
         connection.executescript(script)
 
 
-def test_an_index_that_is_damaged_while_it_is_used_is_made_again(said: Owner, data: Path) -> None:
-    """Whoever searches meanwhile is told so; later everything is found; messages are written as ever."""
+def test_damage_while_open(said: Owner, data: Path) -> None:
+    """Searches fail for a while, then everything is found; messages are written as before."""
     chat = said
     chat.write(*(entry(ANN, BOB, f"word {number} {'x' * number}") for number in range(500)))
     assert len(chat.find(BOB.id, "word")) == 100
@@ -124,8 +124,8 @@ def test_an_index_that_is_damaged_while_it_is_used_is_made_again(said: Owner, da
     assert chat.find_patiently(BOB.id, "word")[0] == "word after"
 
 
-def test_an_index_that_cannot_be_written_hurts_the_search_only(said: Owner) -> None:
-    """On a full disk a search says why it finds nothing; messages go on; and afterwards everything is found."""
+def test_full_disk(said: Owner) -> None:
+    """The search reports the reason; messages are written, and found once there is room."""
     index = index_of(said)
     with index._lock:
         assert index._file.connection is not None
@@ -142,8 +142,8 @@ def test_an_index_that_cannot_be_written_hurts_the_search_only(said: Owner) -> N
     assert said.find(BOB.id, "word") == ["still word", "another word", "one word"]
 
 
-def test_a_log_that_was_put_back_gets_an_index_of_its_own(said: Owner, data: Path) -> None:
-    """An index that knows more than the log, since the log is an older copy, is not believed."""
+def test_restored_log(said: Owner, data: Path) -> None:
+    """An index that knows more than the log, which is an older copy, is not used."""
     said.log.close()
     older = (data / "chatcli.db").read_bytes()
     said.reopen()
@@ -158,16 +158,16 @@ def test_a_log_that_was_put_back_gets_an_index_of_its_own(said: Owner, data: Pat
     assert said.find(BOB.id, "thing") == ["no such thing"]
 
 
-def test_other_rules_for_words_make_the_index_again(said: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A chatcli that takes texts apart differently does not look for its words in an index of the former ones."""
+def test_other_tokenizer(said: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index of another tokenizer is not used."""
     said.log.close()
     monkeypatch.setattr(tokenizer, "VERSION", "another")
     said.reopen()
     assert len(said.find(BOB.id, "word")) == 2
 
 
-def test_an_index_that_could_not_be_made_is_made_later(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk was full just then, nothing of the attempt is left."""
+def test_index_that_could_not_be_made(chat: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk nothing is left of the attempt."""
     with monkeypatch.context() as patched:
         patched.setattr(index_file, "_STATE", "PRAGMA max_page_count = 1")
         index_of(chat).invalidate()  # it may be there already
@@ -179,8 +179,8 @@ def test_an_index_that_could_not_be_made_is_made_later(chat: Owner, monkeypatch:
     assert chat.find(BOB.id, "word") == ["one word"]
 
 
-def test_an_index_that_could_not_be_opened_is_not_filled_twice(said: Owner) -> None:
-    """It goes on from where it was, whatever kept it from looking that up the first time."""
+def test_index_that_could_not_be_opened(said: Owner) -> None:
+    """It goes on from where it was."""
     index = index_of(said)
     with index._lock:
         assert index._file.connection is not None
@@ -197,8 +197,8 @@ def test_an_index_that_could_not_be_opened_is_not_filled_twice(said: Owner) -> N
     assert opened.total_changes == 0
 
 
-def test_a_text_that_is_none_does_not_stop_the_index(chat: Owner, data: Path) -> None:
-    """Where damage has made bytes of a text, everything before and behind it is found, and it can be deleted."""
+def test_text_that_is_not_text(chat: Owner, data: Path) -> None:
+    """If damage has changed one, everything before and after it is found, and it can be deleted."""
     chat.write(*(entry(ANN, BOB, text) for text in ("word before", "word damaged", "word behind")))
     chat.log.close()
     (data / "search.db").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What every store must do when someone looks for messages."""
+"""What every store must do when a user searches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
 
 
-def test_an_empty_log_is_searched_in_vain(house: Owner) -> None:
-    """Where nothing was said nothing is found."""
+def test_empty_log(house: Owner) -> None:
+    """Nothing is found."""
     assert house.find(ANN.id, "hello", LOBBY.id) == []
 
 
-def test_what_was_committed_is_found(house: Owner) -> None:
-    """A message is found as soon as it is committed, the newest first, as it was said."""
+def test_committed_messages(house: Owner) -> None:
+    """They are found at once, the newest first."""
     for number in range(30):
         said = entry(ANN, LOBBY, f"Build {number} done")
         house.write(said)
@@ -48,22 +48,22 @@ def test_what_was_committed_is_found(house: Owner) -> None:
         ("nobody", []),
     ],
 )
-def test_words_beginnings_and_phrases(house: Owner, words: str, found: list[str]) -> None:
-    """All that is looked for must occur; case and accents do not matter."""
+def test_words_prefixes_and_phrases(house: Owner, words: str, found: list[str]) -> None:
+    """All of them must match; case and accents do not matter."""
     texts = ["deploy now", "they depend on it", "the DEPLOY failed", "au Café", "李明说你好", "it's"]
     house.write(*(entry(ANN, BOB, text) for text in texts))
     assert house.find(BOB.id, words) == found
 
 
-def test_words_that_make_no_sense_are_an_error_of_theirs(house: Owner) -> None:
-    """Whoever asks is told what is wrong, by an error that says whose it is."""
+def test_malformed_words(house: Owner) -> None:
+    """The error says that the input is wrong."""
     answer = house.ask(SearchQuery(user=ANN.id, words='"half', rooms=[], limit=10))
     assert isinstance(answer, InputError)
     assert str(answer).startswith("A quotation mark is missing")
 
 
-def test_nobody_finds_what_they_may_not_see(house: Owner) -> None:
-    """One finds what was said with oneself, in the rooms that are open, and in one's own while one belonged to them."""
+def test_permissions(house: Owner) -> None:
+    """A user finds their own conversations, open rooms, and their rooms while they were a member."""
     house.write_all(
         *(entry(ANN, BOB, "word to Bob"), entry(CID, ANN, "word to Ann"), entry(ANN, ANN, "word to myself")),
         *(entry(ANN, LOBBY, "word to all"), entry(ANN, OPS, "word before"), Enter(BOB.id, OPS.id)),
@@ -75,8 +75,8 @@ def test_nobody_finds_what_they_may_not_see(house: Owner) -> None:
     assert house.find(99, "word") == []
 
 
-def test_a_search_may_be_narrowed(house: Owner) -> None:
-    """Only what was said in one place, or by one person, or before a message."""
+def test_narrowed_search(house: Owner) -> None:
+    """To a conversation, a sender, or messages before another."""
     said = [
         entry(ANN, BOB, "word 1"),
         entry(BOB, LOBBY, "word 2"),
@@ -99,8 +99,8 @@ def test_a_search_may_be_narrowed(house: Owner) -> None:
     assert find(replace(whole, before=said[2].seq)) == ["word 2", "word 1"]
 
 
-def test_a_page_says_whether_there_are_older_ones(house: Owner) -> None:
-    """A page has as many as were asked for, and tells if it is the last."""
+def test_pages(house: Owner) -> None:
+    """A page has the number of rows of the query, and says whether it is the last."""
     house.write(*(entry(ANN, LOBBY, f"word {number}") for number in range(5)))
     query = SearchQuery(user=BOB.id, words="word", rooms=[LOBBY.id], limit=3)
     page = house.search(query)
@@ -109,22 +109,22 @@ def test_a_page_says_whether_there_are_older_ones(house: Owner) -> None:
     assert ([row.text for row in page.rows], page.more) == (["word 1", "word 0"], False)
 
 
-def test_what_little_one_may_see_is_found_among_much(house: Owner) -> None:
-    """Thousands of newer messages with the same word, that are not for one's eyes, do not hide one's own."""
+def test_few_among_many(house: Owner) -> None:
+    """Thousands of newer matches that the user may not read do not hide older ones."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
     assert house.find(BOB.id, "needle") == ["a needle"]
     assert house.find(BOB.id, "needle", OPS.id) == ["a needle"]
 
 
-def test_whoever_has_talked_with_a_great_many_finds_it_all(house: Owner) -> None:
-    """However many conversations someone has, what was said in them is found, and nothing else."""
+def test_many_conversations(house: Owner) -> None:
+    """All of a user's conversations are searched, and no others."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(ANN, 1000 + number) for number in range(400)))
     house.write(*(entry(CID, CID, "a needle") for _ in range(2500)))
     assert house.find(ANN.id, "needle") == ["a needle"]
 
 
-def test_everything_is_found_after_a_new_start(house: Owner) -> None:
-    """What was said before a restart is found, also what had not been prepared for the search by then."""
+def test_restart(house: Owner) -> None:
+    """Messages from before are found, indexed or not."""
     house.write(entry(ANN, BOB, "one word"))
     assert house.find(BOB.id, "word") == ["one word"]
     house.log.append_message(entry(ANN, BOB, "last word"))
@@ -132,8 +132,8 @@ def test_everything_is_found_after_a_new_start(house: Owner) -> None:
     assert house.find(BOB.id, "word") == ["last word", "one word"]
 
 
-def test_whoever_searches_a_closing_log_is_told(house: Owner) -> None:
-    """Every search is answered, with a page or with the reason why there is none, and closing waits for none."""
+def test_closing_log(house: Owner) -> None:
+    """Every search gets a result or an error, and closing waits for none."""
     house.write(*(entry(ANN, BOB, "word") for _ in range(20_000)))
     answers: list[Page | ChatError | None] = []
     query = SearchQuery(user=BOB.id, words="word", rooms=[], limit=10)
@@ -145,8 +145,8 @@ def test_whoever_searches_a_closing_log_is_told(house: Owner) -> None:
     assert isinstance(answers[-1], StoreError)
 
 
-def test_numbers_of_people_and_places_are_kept_apart_from_words(house: Owner) -> None:
-    """What stands for people and rooms in an index is not found as a word, nor by a beginning."""
+def test_index_words_for_users_and_rooms(house: Owner) -> None:
+    """They are found neither as words nor by a prefix."""
     house.write(entry(ANN, LOBBY, "hi"), entry(BOB, ANN, "hi"))
     for words in ("1", "2", "12*", "\U00010003", "\U00010005"):
         assert house.find(ANN.id, words, LOBBY.id) == []
@@ -165,14 +165,14 @@ messages = st.lists(
 
 @settings(max_examples=25, deadline=None)
 @given(said=messages, word=alphabet, within=st.sampled_from([None, ANN.id, LOBBY.id]), limit=st.integers(1, 30))
-def test_a_search_finds_what_a_look_at_everything_finds(
+def test_random_searches(
     tmp_path_factory: pytest.TempPathFactory,
     said: list[tuple[UserRecord, UserRecord | RoomRecord, str]],
     word: str,
     within: int | None,
     limit: int,
 ) -> None:
-    """Of what Bob may see, the newest with all the words."""
+    """They find the same as a look at all messages."""
     from tests.store.conftest import open_sqlite
 
     folder = tmp_path_factory.mktemp("search")
@@ -196,8 +196,8 @@ def test_a_search_finds_what_a_look_at_everything_finds(
     assert page.more == (len(expected) > limit)
 
 
-def test_no_more_searches_of_one_person_wait_than_can_be_answered_soon(chat: Owner) -> None:
-    """Whoever asks beyond that is told so; others are not, and those who wait are answered, and then there is room."""
+def test_maximum_of_waiting_searches(chat: Owner) -> None:
+    """More are refused; those of other users, and those that wait, are answered."""
     chat.write(entry(ANN, BOB, "one word"))
     answers: list[object] = []
     query = SearchQuery(user=BOB.id, words="word", rooms=[], limit=10)
@@ -213,8 +213,8 @@ def test_no_more_searches_of_one_person_wait_than_can_be_answered_soon(chat: Own
     assert chat.find(BOB.id, "word") == ["one word"]
 
 
-def test_a_search_that_is_too_expensive_is_an_error_of_theirs(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever looks for what everyone says is told so, and what to do."""
+def test_expensive_search(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error tells the user to look for rarer words."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
     monkeypatch.setattr(search, "_MAX_SECONDS", 0.0)
     answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
@@ -224,18 +224,16 @@ def test_a_search_that_is_too_expensive_is_an_error_of_theirs(house: Owner, monk
     assert house.find(BOB.id, "needle") == ["a needle"]
 
 
-def test_a_search_that_has_waited_too_long_is_not_begun(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for the answer any more: others are waiting, who are told sooner."""
+def test_search_that_has_waited_too_long(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for its result any more."""
     monkeypatch.setattr(log_reader, "_SEARCH_TIMEOUT", -1.0)
     answer = house.ask(SearchQuery(user=BOB.id, words="needle", rooms=[], limit=10))
     assert isinstance(answer, StoreError)
     assert str(answer) == "too many searches wait: try again in a while"
 
 
-def test_a_search_that_is_interrupted_because_it_has_waited_is_no_error_of_theirs(
-    house: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Little of the time was its own."""
+def test_search_interrupted_by_its_deadline(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has used little time itself."""
     house.write(entry(ANN, BOB, "a needle"), *(entry(CID, CID, "a needle") for _ in range(2500)))
     assert house.find(BOB.id, "needle") == ["a needle"]
     monkeypatch.setattr(search, "_MAX_SECONDS", 3600.0)

@@ -1,4 +1,4 @@
-"""What a word is, and what people may write to look for some."""
+"""How texts are split into words, and search texts are parsed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from chatcli.store.search.tokenizer import flatten, parse, split
         ("... \x00 ?!", ""),
     ],
 )
-def test_a_text_is_taken_apart_into_words(text: str, words: str) -> None:
-    """Case, accents and width do not matter; where no spaces are written each character is a word."""
+def test_split(text: str, words: str) -> None:
+    """Case, accents and width do not matter; in scripts without spaces each character is a word."""
     assert " ".join(split(text)) == words
 
 
 @given(st.text())
-def test_both_sides_see_the_same_words(text: str) -> None:
-    """However a text is written, what is indexed of it has the words that are looked for."""
+def test_flatten_and_split_agree(text: str) -> None:
+    """The index and the search see the same words."""
     assert split(flatten(text)) == split(text)
 
 
@@ -54,8 +54,8 @@ def test_both_sides_see_the_same_words(text: str) -> None:
         ('hello ""', '"hello"'),
     ],
 )
-def test_what_people_write_means_words_that_all_occur(text: str, expression: str) -> None:
-    """Words, beginnings and phrases are understood, and nothing else means anything to FTS5."""
+def test_parse(text: str, expression: str) -> None:
+    """Words, prefixes and phrases are understood; nothing else has a meaning for FTS5."""
     assert parse(text) == expression
 
 
@@ -73,7 +73,7 @@ def test_what_people_write_means_words_that_all_occur(text: str, expression: str
         ("x " * 33, "These are too many words: look for 32 at most"),
     ],
 )
-def test_what_makes_no_sense_is_explained(text: str, sentence: str) -> None:
-    """A sentence says what is missing, and shows how it is written."""
+def test_parse_errors(text: str, sentence: str) -> None:
+    """The sentence has an example."""
     with pytest.raises(InputError, match=sentence):
         parse(text)

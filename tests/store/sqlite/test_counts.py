@@ -1,4 +1,4 @@
-"""What every store must count of what someone has not been shown."""
+"""What every store must count as unread."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.store.people import ANN, BOB, CID, LOBBY, OPS, Party, entry
 
 
 def counted(owner: Owner, user: Party, after: int = 0) -> object:
-    """Count what is unread."""
+    """Return the unread conversations of a user."""
     assert not isinstance(user, int)
     return owner.ask(UnreadQuery(user=user.id, after=after))
 
 
 def wrote(owner: Owner, *entries: Entry) -> list[int]:
-    """Write messages, and return their places."""
+    """Write messages, and return their seqs."""
     owner.write(*entries)
     return [one.seq for one in entries]
 
 
-def test_what_others_said_is_counted_by_conversation(house: Owner) -> None:
-    """The newest first; what one said oneself is news only if it is said to oneself."""
+def test_unread_by_conversation(house: Owner) -> None:
+    """The newest first; a user's own messages count only if they are to themselves."""
     assert counted(house, ANN) == []
     first, _, third, own, noted = wrote(
         house, entry(BOB, ANN), entry(CID, BOB), entry(CID, ANN), entry(ANN, BOB), entry(ANN, ANN)
@@ -35,8 +35,8 @@ def test_what_others_said_is_counted_by_conversation(house: Owner) -> None:
     assert counted(house, ANN, noted) == []
 
 
-def test_of_rooms_it_is_what_was_said_while_one_belonged_to_them(house: Owner) -> None:
-    """As in the feed: who left and came back has not missed what was said in between."""
+def test_unread_in_rooms(house: Owner) -> None:
+    """As in the feed: messages from a time when the user was away do not count."""
     house.write_all(
         *(entry(BOB, LOBBY), Enter(ANN.id, LOBBY.id), Enter(ANN.id, OPS.id), Enter(BOB.id, LOBBY.id)),
         *(entry(BOB, LOBBY), entry(BOB, LOBBY), entry(ANN, LOBBY), entry(BOB, OPS), Leave(ANN.id, LOBBY.id)),
@@ -48,8 +48,8 @@ def test_of_rooms_it_is_what_was_said_while_one_belonged_to_them(house: Owner) -
     assert [row.recipient for row in rows] == [LOBBY.id, LOBBY.id, OPS.id, LOBBY.id]
 
 
-def test_nobody_counts_beyond_a_thousand(house: Owner) -> None:
-    """And the newest is found all the same, also behind much that one has said oneself."""
+def test_maximum_count(house: Owner) -> None:
+    """The newest is found all the same, also after many messages of the user's own."""
     house.write_all(Enter(ANN.id, LOBBY.id), *(entry(BOB, LOBBY) for _ in range(1200)))
     newest = house.log.head
     assert counted(house, ANN) == [Unread(LOBBY.id, 1000, newest)]
@@ -58,8 +58,8 @@ def test_nobody_counts_beyond_a_thousand(house: Owner) -> None:
     assert counted(house, ANN, newest - 7) == [Unread(LOBBY.id, 7, newest)]
 
 
-def test_the_work_is_bounded(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many conversations the oldest are left out, and so are those for which there would be too much to look at."""
+def test_maximum_of_work(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest of many conversations are left out, and so is what would need too much work."""
     one, two, three = wrote(house, entry(BOB, ANN), entry(CID, ANN), entry(ANN, ANN))
     monkeypatch.setattr(counts, "MAX_CONVERSATIONS", 2)
     assert counted(house, ANN) == [Unread(ANN.id, 1, three), Unread(CID.id, 1, two)]

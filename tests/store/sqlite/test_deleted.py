@@ -1,4 +1,4 @@
-"""A message that was deleted is not stored again when its sender repeats it."""
+"""A deleted message is not stored again if its sender sends it again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NOW = 1_000_000
 
 @pytest.fixture(autouse=True)
 def _restless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look through the log again at once."""
+    """Prune without rests."""
     monkeypatch.setattr(retention, "_REST", 0.0)
 
 
 def old(identity: bytes, text: str = "old", **fields: object) -> Entry:
-    """Make a message from before."""
+    """Make an old message."""
     said = entry(ANN, BOB, text, identity)
     said.at = NOW - 1
     for name, value in fields.items():
@@ -36,19 +36,19 @@ def old(identity: bytes, text: str = "old", **fields: object) -> Entry:
 
 
 def made(milliseconds: int, last: int = 0) -> bytes:
-    """Return an id that was made at that time."""
+    """Return an id that was made at a time."""
     return id_bytes(uuid7(milliseconds, bytes(9) + bytes([last])))
 
 
 def prune(owner: Owner) -> None:
-    """Have old messages deleted."""
+    """Delete old messages."""
     owner.log.prune(NOW)
     owner.write(entry(BOB, BOB, "tick", made(NOW * 2)))
     owner.run_all()
 
 
 def delete(owner: Owner, *messages: Entry) -> list[int]:
-    """Store messages and have them deleted; return the places that they had."""
+    """Store messages and delete them; return their seqs."""
     owner.write(*messages)
     prune(owner)
     assert not [text for text in owner.texts(BOB.id) if text != "tick"]
@@ -57,8 +57,8 @@ def delete(owner: Owner, *messages: Entry) -> list[int]:
 
 @pytest.mark.parametrize("identity", [made(NOW), uuid.UUID("b2d3a5f0-0000-4000-8000-000000000001").bytes])
 @pytest.mark.parametrize("again", [False, True])
-def test_a_repetition_is_answered_with_the_place_that_was(chat: Owner, identity: bytes, *, again: bool) -> None:
-    """Whatever the version of its id and whatever the text, also after the log was opened again."""
+def test_repeated_message(chat: Owner, identity: bytes, *, again: bool) -> None:
+    """It gets its former seq, whatever its text and the version of its id, also after a restart."""
     (seq,) = delete(chat, old(identity))
     if again:
         chat.reopen()
@@ -68,8 +68,8 @@ def test_a_repetition_is_answered_with_the_place_that_was(chat: Owner, identity:
     assert "old, with other words" not in chat.texts(BOB.id)
 
 
-def test_what_is_new_keeps_its_order_around_a_repetition(chat: Owner) -> None:
-    """Of what comes in one batch only that is left out which was there before."""
+def test_new_messages_in_the_same_batch(chat: Owner) -> None:
+    """Only the repeated one is left out."""
     first, second = made(NOW, 1), made(NOW, 2)
     delete(chat, old(first), old(second))
     new = [entry(ANN, BOB, text, made(NOW * 3, number)) for number, text in enumerate(("one", "two", "three"))]
@@ -78,7 +78,7 @@ def test_what_is_new_keeps_its_order_around_a_repetition(chat: Owner) -> None:
     assert chat.texts(BOB.id)[1:] == ["one", "two", "made before, sent now", "three"]
 
 
-def test_questions_and_answers_are_known_again_too(chat: Owner) -> None:
+def test_questions_and_answers(chat: Owner) -> None:
     """A question is not asked a second time, nor an answer given."""
     question = old(made(NOW, 1), extra=encode(QuestionData(("yes", "no"))))
     chat.write(question)
@@ -92,8 +92,8 @@ def test_questions_and_answers_are_known_again_too(chat: Owner) -> None:
     assert [(one.duplicate, one.seq) for one in again] == [(True, seq) for seq in seqs]
 
 
-def test_someone_elses_message_may_have_the_id(chat: Owner) -> None:
-    """What is kept says of nobody but the sender that they have used it."""
+def test_id_of_another_sender(chat: Owner) -> None:
+    """Only the sender's own ids are remembered."""
     delete(chat, old(made(NOW)))
     other = entry(BOB, ANN, "mine", made(NOW))
     chat.write(other)
@@ -101,8 +101,8 @@ def test_someone_elses_message_may_have_the_id(chat: Owner) -> None:
     assert "mine" in chat.texts(ANN.id)
 
 
-def test_who_may_not_write_any_more_is_told_of_the_first_time(chat: Owner) -> None:
-    """A message that is looked up is found after it was deleted, by its sender alone."""
+def test_lookup(chat: Owner) -> None:
+    """A deleted message is found, by its sender alone."""
     (seq,) = delete(chat, old(made(NOW)))
     own, others = Lookup(made(NOW), ANN.id), Lookup(made(NOW), BOB.id)
     chat.write_all(own, others)
@@ -110,8 +110,8 @@ def test_who_may_not_write_any_more_is_told_of_the_first_time(chat: Owner) -> No
     assert others.sender == 0
 
 
-def test_it_is_forgotten_in_the_end(chat: Owner, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After thirty days nothing of a deleted message is left, not even a digest."""
+def test_expiry(chat: Owner, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After thirty days not even a digest is left."""
     delete(chat, old(made(NOW)))
     assert remembered(data) == 1
     monkeypatch.setattr(deleted, "_KEPT", -1)
@@ -124,14 +124,14 @@ def test_it_is_forgotten_in_the_end(chat: Owner, data: Path, monkeypatch: pytest
 
 
 def remembered(data: Path) -> int:
-    """Return how many deleted messages a log knows of."""
+    """Return the number of deleted messages that a log remembers."""
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:
         (count,) = connection.execute("SELECT count(*) FROM deleted").fetchone()
         return int(count)
 
 
-def test_what_is_kept_tells_nothing_of_the_message(chat: Owner, data: Path) -> None:
-    """Neither the id nor who wrote it to whom is in the row."""
+def test_digests(chat: Owner, data: Path) -> None:
+    """A row has neither the id nor sender and recipient."""
     (seq,) = delete(chat, old(made(NOW)))
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:
         (row,) = connection.execute("SELECT * FROM deleted").fetchall()
@@ -141,8 +141,8 @@ def test_what_is_kept_tells_nothing_of_the_message(chat: Owner, data: Path) -> N
     assert row[0] != made(NOW)
 
 
-def test_messages_in_rooms_are_known_again(house: Owner) -> None:
-    """As those between two are."""
+def test_rooms(house: Owner) -> None:
+    """Messages in rooms are remembered as well."""
     said = entry(ANN, LOBBY, "old", made(NOW))
     said.at = NOW - 1
     house.write(said)
@@ -152,8 +152,8 @@ def test_messages_in_rooms_are_known_again(house: Owner) -> None:
     assert (again.duplicate, again.seq) == (True, said.seq)
 
 
-def test_an_id_that_is_newer_is_not_looked_up(chat: Owner) -> None:
-    """Nothing is asked of the disk for messages that cannot have been there before, which are nearly all."""
+def test_newer_ids_are_not_looked_up(chat: Owner) -> None:
+    """Nearly all messages cost no read of the disk."""
     delete(chat, old(made(NOW)))
     asked: list[str] = []
     connection = sqlite3.connect(":memory:")

@@ -1,4 +1,4 @@
-"""What many want is shared among people: nobody waits for all that another has asked for."""
+"""The fair queue: no user waits for all that another has queued."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from chatcli.store.sqlite.fair_queue import FairQueue
 
 
-def test_whoever_asks_much_waits_behind_themselves() -> None:
-    """Of one who asks a hundred times and two who ask once, the two are served second and third."""
+def test_many_items_of_one_user() -> None:
+    """Of one user with a hundred items and two with one each, these two are served second and third."""
     queue: FairQueue[str] = FairQueue(1)
     for number in range(100):
         queue.put(1, f"much {number}")
@@ -26,8 +26,8 @@ def test_whoever_asks_much_waits_behind_themselves() -> None:
     assert served == ["one", "other", "much 1"]
 
 
-def test_of_one_person_no_more_is_under_way_than_may_be() -> None:
-    """There is room for others even while one has much waiting; what is left is handed out as soon as it may be."""
+def test_limit() -> None:
+    """There is room for others even if a user has many items waiting."""
     queue: FairQueue[str] = FairQueue(1)
     queue.put(1, "a")
     queue.put(1, "b")
@@ -40,8 +40,8 @@ def test_of_one_person_no_more_is_under_way_than_may_be() -> None:
     assert queue.get() == (1, "b")
 
 
-def test_nobody_saves_up_turns() -> None:
-    """Who was away does not get all the turns that they have not had."""
+def test_no_saved_time() -> None:
+    """A user who was away is not served before all others."""
     queue: FairQueue[int] = FairQueue(1)
     for number in range(10):
         queue.put(1, number)
@@ -59,8 +59,8 @@ def test_nobody_saves_up_turns() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(0, 10)), max_size=60), st.integers(1, 3))
-def test_everything_is_handed_out_once_and_in_the_order_of_each(asked: list[tuple[int, float]], most: int) -> None:
-    """Whatever is put in comes out, a person's own in order, and never more at once than may be under way."""
+def test_random_use(asked: list[tuple[int, float]], most: int) -> None:
+    """Every item comes out once, a user's own in order, and never more at once than the limit."""
     queue: FairQueue[int] = FairQueue(most)
     for number, (person, _) in enumerate(asked):
         queue.put(person, number)
@@ -83,8 +83,8 @@ def test_everything_is_handed_out_once_and_in_the_order_of_each(asked: list[tupl
         assert mine == sorted(mine)
 
 
-def test_what_is_cleared_comes_out_no_more() -> None:
-    """At the end those who wait are told, and nobody is served."""
+def test_clear() -> None:
+    """No item is served after that."""
     queue: FairQueue[str] = FairQueue(1)
     queue.put(1, "a")
     queue.put(2, "b")

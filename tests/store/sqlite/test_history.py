@@ -1,4 +1,4 @@
-"""What every store must do when someone reads back: pages of a conversation, and what was missed in rooms."""
+"""What every store must do for history pages and for backlogs in rooms."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, Party, entry, 
 
 
 def at(time: int, recipient: Party = LOBBY, text: str = "hi") -> Entry:
-    """Make a message of Ann's from a certain time."""
+    """Make a message of Ann's with a certain time."""
     said = entry(ANN, recipient, text)
     said.at = time
     return said
 
 
 def backlogs(owner: Owner, query: BacklogQuery) -> list[Backlog]:
-    """Return in which rooms someone has missed much."""
+    """Return the rooms in which a user has missed many messages."""
     answer = owner.ask(query)
     assert isinstance(answer, list)
     return answer
 
 
 def texts(page: Page) -> list[str]:
-    """Return what is said on a page."""
+    """Return the texts of a page."""
     return [row.text for row in page.rows]
 
 
-def test_a_page_has_the_newest_of_a_conversation_the_oldest_first(house: Owner) -> None:
-    """Page by page one comes to the beginning, which is told by there being no more."""
+def test_pages(house: Owner) -> None:
+    """Page by page they lead to the beginning, which has no more before it."""
     said = [entry(ANN, BOB, str(number)) for number in range(5)]
     house.write(entry(ANN, CID), *said, entry(BOB, LOBBY))
     newest = house.history(HistoryQuery(user=BOB.id, of=ANN.id, limit=2))
@@ -43,27 +43,27 @@ def test_a_page_has_the_newest_of_a_conversation_the_oldest_first(house: Owner) 
     assert (texts(oldest), oldest.more) == (["0"], False)
 
 
-def test_a_page_that_just_fits_is_the_last(house: Owner) -> None:
-    """Where the page ends with the beginning, there is no more."""
+def test_page_that_just_fits(house: Owner) -> None:
+    """There are no more before it."""
     house.write(entry(ANN, BOB, "one"), entry(ANN, BOB, "two"))
     assert not house.history(HistoryQuery(user=ANN.id, of=BOB.id, limit=2)).more
 
 
 @pytest.mark.parametrize("of", [CID.id, 99, OPS.id, -99])
-def test_where_nothing_was_said_the_page_is_empty(house: Owner, of: int) -> None:
-    """A conversation that never began has no messages, and no older ones."""
+def test_empty_conversation(house: Owner, of: int) -> None:
+    """It has no messages, and no older ones."""
     house.write(entry(ANN, BOB), entry(ANN, LOBBY))
     assert house.history(HistoryQuery(user=ANN.id, of=of, limit=10)) == Page([], more=False)
 
 
-def test_notes_to_oneself_are_a_conversation(house: Owner) -> None:
-    """What one said to oneself can be read back."""
+def test_notes_to_oneself(house: Owner) -> None:
+    """They can be read back."""
     house.write(entry(ANN, ANN, "a note"), entry(ANN, BOB, "to Bob"))
     assert texts(house.history(HistoryQuery(user=ANN.id, of=ANN.id, limit=10))) == ["a note"]
 
 
-def test_a_room_is_read_whole_or_as_far_as_one_belonged_to_it(house: Owner) -> None:
-    """Of a room that is open to everyone there is all; of another, what was said while the user belonged to it."""
+def test_rooms(house: Owner) -> None:
+    """An open room is read whole; of another, the messages sent while the user was a member."""
     house.write_all(
         *(entry(ANN, OPS, "before"), Enter(BOB.id, OPS.id), entry(ANN, OPS, "one"), entry(ANN, OPS, "two")),
         *(Leave(BOB.id, OPS.id), entry(ANN, OPS, "away"), Enter(BOB.id, OPS.id), entry(ANN, OPS, "three")),
@@ -79,8 +79,8 @@ def test_a_room_is_read_whole_or_as_far_as_one_belonged_to_it(house: Owner) -> N
     assert texts(house.history(HistoryQuery(user=CID.id, of=OPS.id, limit=10, own=True))) == []
 
 
-def test_a_page_since_a_time_leaves_out_what_is_older(house: Owner) -> None:
-    """Even where a clock was set back for a while, and nothing is said to be left when what is left is older."""
+def test_since(house: Owner) -> None:
+    """Also if a clock was set back for a while; older messages do not count as more."""
     house.write(at(10), at(30, text="one"), at(20), at(31, text="two"), at(25), at(40, text="three"))
     page = house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30))
     assert (texts(page), page.more) == (["one", "two", "three"], False)
@@ -88,8 +88,8 @@ def test_a_page_since_a_time_leaves_out_what_is_older(house: Owner) -> None:
     assert (texts(page), page.more) == (["two", "three"], True)
 
 
-def test_a_page_since_a_time_looks_behind_an_import(house: Owner) -> None:
-    """Thousands of older messages behind newer ones do not hide these."""
+def test_since_and_imports(house: Owner) -> None:
+    """Thousands of older messages after newer ones do not hide these."""
     house.write(at(50, text="first"), *(at(10) for _ in range(3000)), at(50, text="new"), at(10), at(10))
     query = HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30)
     assert texts(house.history(query)) == ["first", "new"]
@@ -97,17 +97,15 @@ def test_a_page_since_a_time_looks_behind_an_import(house: Owner) -> None:
     assert (texts(page), page.more) == (["new"], True)
 
 
-def test_a_page_since_a_time_does_not_look_at_all_of_a_conversation(
-    house: Owner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Behind very many older messages there is nothing newer."""
+def test_since_ends(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After very many older messages the search for newer ones ends."""
     monkeypatch.setattr(history, "_OLD_IN_A_ROW", 100)
     house.write(at(50, text="hidden"), *(at(10) for _ in range(101)), at(50, text="new"))
     assert texts(house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10, since=30))) == ["new"]
 
 
-def test_a_page_of_long_messages_is_short(house: Owner) -> None:
-    """However long messages are, a page holds a few hundred kilobytes, and says that there are more."""
+def test_long_messages(house: Owner) -> None:
+    """A page has a few hundred kilobytes at most, and says that there are more."""
     house.write(*(entry(ANN, LOBBY, "x" * 60_000) for _ in range(10)))
     page = house.history(HistoryQuery(user=BOB.id, of=LOBBY.id, limit=10))
     assert len(page.rows) == 3
@@ -117,16 +115,16 @@ def test_a_page_of_long_messages_is_short(house: Owner) -> None:
 # Rooms at a glance
 
 
-def test_the_newest_of_each_room(house: Owner) -> None:
-    """Of each room that is asked for there is the message that was said last, if there is any."""
+def test_newest(house: Owner) -> None:
+    """The newest message of each room that has any."""
     house.write(entry(ANN, LOBBY, "old"), entry(BOB, LOBBY, "new"))
     newest = house.ask(NewestQuery(user=BOB.id, rooms=[LOBBY.id, OPS.id]))
     assert isinstance(newest, dict)
     assert {room: row.text for room, row in newest.items()} == {LOBBY.id: "new"}
 
 
-def test_partners_are_those_with_whom_one_talked_last(house: Owner) -> None:
-    """The latest first, whoever of the two spoke; neither rooms nor oneself are among them."""
+def test_contacts(house: Owner) -> None:
+    """The latest first, whichever of the two wrote; neither rooms nor the user themselves are among them."""
     house.write(entry(ANN, BOB), entry(CID, ANN), entry(ANN, LOBBY), entry(ANN, ANN), entry(BOB, CID))
     assert house.ask(ContactsQuery(user=ANN.id, limit=10)) == [CID.id, BOB.id]
     house.write(entry(BOB, ANN))
@@ -137,8 +135,8 @@ def test_partners_are_those_with_whom_one_talked_last(house: Owner) -> None:
 # Backlogs
 
 
-def test_a_backlog_counts_all_but_the_newest(house: Owner) -> None:
-    """Of a room in which much was missed it is told how much that is without the newest, and where these begin."""
+def test_backlog(house: Owner) -> None:
+    """It has the number of missed messages without the newest, and the seq where these begin."""
     said = [entry(ANN, LOBBY) for _ in range(5)]
     house.write_all(Enter(BOB.id, LOBBY.id), Enter(BOB.id, OPS.id), *said, entry(ANN, OPS), *map(talk, range(9)))
     query = BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=2)
@@ -150,26 +148,26 @@ def test_a_backlog_counts_all_but_the_newest(house: Owner) -> None:
 
 
 def talk(_: int) -> Entry:
-    """Make a message to a person: these are never left out."""
+    """Make a message to a user, which is never left out."""
     return entry(ANN, BOB)
 
 
-def test_a_backlog_counts_what_was_said_while_one_belonged_to_the_room(house: Owner) -> None:
-    """Neither what came before nor what came after is missed."""
+def test_backlog_of_members(house: Owner) -> None:
+    """Messages from before and after a membership are not missed."""
     house.write_all(entry(ANN, LOBBY), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY), entry(ANN, LOBBY))
     house.write_all(Leave(BOB.id, LOBBY.id), entry(ANN, LOBBY), Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY))
     (backlog,) = backlogs(house, BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=1))
     assert backlog == Backlog(LOBBY.id, 2, 3)
 
 
-def test_of_a_room_that_one_has_left_nothing_is_left_out(house: Owner) -> None:
-    """One could not read it back if it is private."""
+def test_backlog_of_a_room_that_was_left(house: Owner) -> None:
+    """The user could not read a private one back."""
     house.write_all(Enter(BOB.id, LOBBY.id), *(entry(ANN, LOBBY) for _ in range(9)), Leave(BOB.id, LOBBY.id))
     assert backlogs(house, BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=1)) == []
 
 
-def test_a_backlog_of_unread_messages_does_not_count_ones_own(house: Owner) -> None:
-    """What the user said themselves is neither among the newest nor among the rest."""
+def test_backlog_unread_only(house: Owner) -> None:
+    """The user's own messages are neither among the newest nor among the others."""
     said = [entry(PEOPLE[number % 2], LOBBY) for number in range(8)]
     house.write_all(Enter(BOB.id, LOBBY.id), *said)
     query = BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=3, unread_only=True)
@@ -177,8 +175,8 @@ def test_a_backlog_of_unread_messages_does_not_count_ones_own(house: Owner) -> N
     assert backlogs(house, replace(query, newest=4)) == []
 
 
-def test_a_floor_from_a_backlog_leaves_the_newest(house: Owner) -> None:
-    """A feed that is read with the floors of a backlog has the newest of each room."""
+def test_backlog_and_feed(house: Owner) -> None:
+    """A feed with the floors of a backlog has the newest of each room."""
     house.write_all(Enter(BOB.id, LOBBY.id), *(entry(ANN, LOBBY, str(number)) for number in range(100)))
     (backlog,) = backlogs(house, BacklogQuery(user=BOB.id, after=0, upto=house.log.head, newest=3))
     rows = house.feed(BOB.id, floors={backlog.room: backlog.floor})

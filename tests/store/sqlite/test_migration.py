@@ -1,4 +1,4 @@
-"""Logs that older versions have written: copied, brought up to date, and read as before."""
+"""Logs of older versions: copied, upgraded, and read as before."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def older(data: Path, version: int) -> Path:
 
 
 def backup(data: Path, version: int) -> Path:
-    """Return where the copy of an older log lies."""
+    """Return the path of the copy of an older log."""
     return data / f"chatcli.db.schema-{version}.bak"
 
 
@@ -68,8 +68,8 @@ def open_log(data: Path) -> Owner:
     return Owner(partial(open_sqlite, data))
 
 
-def test_an_older_log_is_read_as_before(older: Path, version: int) -> None:
-    """Everyone and everything is there, and new things go on behind."""
+def test_upgrade(older: Path, version: int) -> None:
+    """All users and messages are there, and new ones follow."""
     owner = open_log(older)
     assert owner.state.users == [replace(user, cursor=3, shown=3) for user in (ANN, BOB, CID)]
     assert owner.state.keys == ([KeyRecord(ANN.id, b"\x01", 7)] if version >= 2 else [])
@@ -83,8 +83,8 @@ def test_an_older_log_is_read_as_before(older: Path, version: int) -> None:
     owner.log.close()
 
 
-def test_an_older_log_is_copied_before_it_is_changed(older: Path, version: int) -> None:
-    """The copy is whole, in one file that only its owner reads, and of the schema that it names."""
+def test_copy_before_an_upgrade(older: Path, version: int) -> None:
+    """It is whole, in one private file, and has the schema that its name says."""
     open_log(older).log.close()
     copy = backup(older, version)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -95,8 +95,8 @@ def test_an_older_log_is_copied_before_it_is_changed(older: Path, version: int) 
         assert [text for (text,) in connection.execute("SELECT text FROM messages")] == ["hi Bob", "hi Ann", "note"]
 
 
-def test_a_copy_can_be_put_back(older: Path, version: int) -> None:
-    """Put in the log's place, it is what the log was."""
+def test_copy_put_back(older: Path, version: int) -> None:
+    """It is the log as it was."""
     open_log(older).log.close()
     backup(older, version).replace(older / "chatcli.db")
     owner = open_log(older)
@@ -104,16 +104,16 @@ def test_a_copy_can_be_put_back(older: Path, version: int) -> None:
     owner.log.close()
 
 
-def test_a_log_is_copied_once(older: Path, version: int) -> None:
-    """A log that is up to date, or new, is not copied."""
+def test_no_copy_without_an_upgrade(older: Path, version: int) -> None:
+    """A new log, or one of the newest schema, is not copied."""
     open_log(older).log.close()
     backup(older, version).unlink()
     open_log(older).log.close()
     assert not list(older.glob("*.bak*"))
 
 
-def test_what_was_left_of_a_copy_is_in_nobodys_way(older: Path, version: int) -> None:
-    """A copy that was broken off is made again."""
+def test_unfinished_copy(older: Path, version: int) -> None:
+    """It is made again."""
     unfinished = older / f"chatcli.db.schema-{version}.bak.tmp"
     unfinished.write_bytes(b"half")
     backup(older, version).write_bytes(b"of another time")
@@ -122,8 +122,8 @@ def test_what_was_left_of_a_copy_is_in_nobodys_way(older: Path, version: int) ->
     assert backup(older, version).stat().st_size > 4096
 
 
-def test_without_a_copy_nothing_is_changed(older: Path, version: int) -> None:
-    """Where the copy cannot be made, the log is not opened, and stays what it was."""
+def test_copy_that_cannot_be_made(older: Path, version: int) -> None:
+    """The log is not opened, and stays as it was."""
     backup(older, version).mkdir()
     with pytest.raises(StoreError) as caught:
         SqliteLog(older, post=print, on_commit=print)

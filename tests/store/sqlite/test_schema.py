@@ -1,4 +1,4 @@
-"""The schema of the SQLite log: where a database comes from and which ones are let in."""
+"""The schema of the SQLite log: databases that are upgraded, and those that are refused."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ NEXT = "ALTER TABLE users ADD COLUMN colour TEXT;"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return where a database may lie."""
+    """Return the path of a database."""
     return tmp_path / "some.db"
 
 
 @pytest.fixture
 def connection(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database that is new."""
+    """Open a new database."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         yield connection
 
 
 def mark(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return whose database it is, and its schema."""
+    """Return the application id of a database, and its schema."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     return application, version
 
 
 def tables(connection: sqlite3.Connection) -> set[str]:
-    """Return the tables that are there."""
+    """Return the tables of a database."""
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
-def test_a_new_database_gets_the_newest_schema(connection: sqlite3.Connection) -> None:
-    """An empty file becomes a log, marked as ours and with its version."""
+def test_new_database(connection: sqlite3.Connection) -> None:
+    """It becomes a log of the newest schema."""
     schema.migrate(connection)
     assert mark(connection) == (schema.APPLICATION_ID, len(schema.MIGRATIONS))
     assert tables(connection) == {
@@ -54,8 +54,8 @@ def test_a_new_database_gets_the_newest_schema(connection: sqlite3.Connection) -
     assert not connection.in_transaction
 
 
-def test_a_database_is_migrated_once(connection: sqlite3.Connection) -> None:
-    """To migrate a log that is up to date changes nothing."""
+def test_migrate_twice(connection: sqlite3.Connection) -> None:
+    """The second time changes nothing."""
     schema.migrate(connection)
     connection.execute(PEOPLE)
     before = list(connection.iterdump())
@@ -63,8 +63,8 @@ def test_a_database_is_migrated_once(connection: sqlite3.Connection) -> None:
     assert list(connection.iterdump()) == before
 
 
-def test_an_older_log_is_brought_up_to_date(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log of the schema before keeps its data and gets only the steps that it lacks."""
+def test_older_schema(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log keeps its data and gets only the migrations that it lacks."""
     schema.migrate(connection)
     connection.execute(PEOPLE)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
@@ -73,8 +73,8 @@ def test_an_older_log_is_brought_up_to_date(connection: sqlite3.Connection, monk
     assert connection.execute("SELECT name, colour FROM users").fetchall() == [("Ann", None), ("Bob", None)]
 
 
-def test_a_step_that_fails_leaves_the_log_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A migration is done whole or not at all, and the steps before it stay done."""
+def test_failed_migration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is undone, and those before it are kept."""
     newest = len(schema.MIGRATIONS)
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT, "CREATE TABLE half (a); nonsense;"))
     with closing(sqlite3.connect(path, isolation_level=None)) as connection, pytest.raises(sqlite3.Error):
@@ -93,8 +93,8 @@ def test_a_step_that_fails_leaves_the_log_as_it_was(path: Path, monkeypatch: pyt
         "CREATE TABLE users (id INTEGER PRIMARY KEY); PRAGMA user_version = 1",
     ],
 )
-def test_a_database_of_another_program_is_let_alone(connection: sqlite3.Connection, script: str) -> None:
-    """Tables without our mark, or someone else's mark, are refused and not written to."""
+def test_other_program(connection: sqlite3.Connection, script: str) -> None:
+    """Other tables or another application id are refused, and nothing is written."""
     connection.executescript(script)
     before = list(connection.iterdump()), mark(connection)
     with pytest.raises(StoreError, match="it is a database of some other program"):
@@ -102,8 +102,8 @@ def test_a_database_of_another_program_is_let_alone(connection: sqlite3.Connecti
     assert (list(connection.iterdump()), mark(connection)) == before
 
 
-def test_a_log_of_a_newer_chatcli_is_let_alone(connection: sqlite3.Connection) -> None:
-    """A schema that this version does not know is refused, with both numbers and the remedy."""
+def test_newer_schema(connection: sqlite3.Connection) -> None:
+    """It is refused, with both numbers and the remedy."""
     schema.migrate(connection)
     newer = len(schema.MIGRATIONS) + 1
     connection.execute(f"PRAGMA user_version = {newer}")
@@ -132,8 +132,8 @@ def test_a_log_of_a_newer_chatcli_is_let_alone(connection: sqlite3.Connection) -
     ],
     ids=["key", "user id", "type", "pair", "order of a pair", "member", "message id", "seq"],
 )
-def test_the_database_itself_refuses_what_cannot_be(connection: sqlite3.Connection, good: str, bad: str) -> None:
-    """Keys, ids and places are unique and typed, whatever a program does."""
+def test_constraints(connection: sqlite3.Connection, good: str, bad: str) -> None:
+    """Keys, ids and seqs are unique and typed, whatever a program does."""
     schema.migrate(connection)
     connection.execute(good)
     with pytest.raises(sqlite3.IntegrityError):
