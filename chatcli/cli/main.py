@@ -1,4 +1,4 @@
-"""The ``chatcli`` command: finds the sub-command, and turns every failure into one sentence and an exit status."""
+"""The ``chatcli`` command: finds the sub-command, and turns each error into one sentence and an exit status."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from chatcli.errors import ChatError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: Sub-commands, in the order of ``chatcli --help``, and what it says of them; each lives in the module of its name.
+#: The sub-commands and their lines in ``chatcli --help``, in that order; each is the module of its name.
 COMMANDS: Final = {
     "serve": "Run a server.",
     "join": "Join the chat and talk.",
     "send": "Send a message to people and rooms.",
-    "outbox": "List what waits to be sent.",
+    "outbox": "List messages that wait to be sent.",
     "ask": "Ask a person or a room; wait for the answer.",
     "listen": "Print messages, or run a command for each.",
     "who": "List who is in the chat, or in a room.",
     "rooms": "List the rooms that you may see.",
-    "history": "Print what was said, the oldest first.",
+    "history": "Print a conversation, the oldest first.",
     "search": "Find messages by their words.",
-    "status": "Show your server, and what is unread.",
+    "status": "Show your server, and your unread messages.",
     "key": "Show your key, or share your name.",
-    "forget": "Forget a server, and what is kept of it.",
+    "forget": "Forget a server, and all data about it.",
     "admin": "Administer the server on this machine.",
     "bench": "Measure what a server holds.",
     "completion": "Print the script for Tab in your shell.",
 }
 
-#: Those that go to no other server.
+#: Commands that never connect to a named server.
 _HERE: Final = frozenset({"serve", "admin", "outbox", "completion", "forget"})
 
-#: Objects that come to be before garbage is looked for: more than a start makes, of which nearly nothing is garbage.
-_START: Final = 50_000
+#: Objects allocated before the garbage collector runs: more than a start makes, of which nearly nothing is garbage.
+_GC_THRESHOLD: Final = 50_000
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are needed."""
+    """A group that imports a command when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         """Return the names of the commands."""
@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; click ends quietly where nobody reads its output, but leaves what was not read."""
+        """Run the command. If nobody reads its output, drop what is left of it: click would try again at exit."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; where there is none of that name, say which is close."""
+        """Find the command; if there is none of that name, the error names a similar one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
@@ -86,19 +86,19 @@ class LazyGroup(click.Group):
             raise click.UsageError(f'There is no command "{args[0]}". {hint}', ctx) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Complete a command's name; none is imported for that."""
+        """Complete the name of a command without importing any."""
         from click.shell_completion import CompletionItem
 
         names = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (as above)
-        """List the commands; none is imported for that."""
+        """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (as above)
-        """Show the exit statuses that all commands share."""
+        """List the exit statuses, the same for all commands."""
         from chatcli.cli.exit_status import EXIT_STATUSES
 
         with formatter.section("Exit status"):
@@ -127,19 +127,19 @@ def cli(context: click.Context, at: str | None) -> None:
     On one terminal:   chatcli serve
     On another:        chatcli join --user alice
     From a script:     chatcli send alice "the build is done"
-    What was said:     chatcli history alice
+    To read it later:  chatcli history alice
     """
     if at is None:
         return
     if not at:
         raise click.UsageError("--at: it is empty.")
     if context.invoked_subcommand in _HERE:
-        raise click.UsageError(f"{context.invoked_subcommand} is about this machine: leave --at away.")
+        raise click.UsageError(f"{context.invoked_subcommand} is for this machine: drop --at.")
 
 
 def main() -> NoReturn:
     """Run the command line; the process ends here."""
-    gc.set_threshold(_START)
+    gc.set_threshold(_GC_THRESHOLD)
     open_closed_streams()
     read_and_write_whole()
     _end(_complete() if "_CHATCLI_COMPLETE" in os.environ else _run())
@@ -157,22 +157,22 @@ def _complete() -> int:
 
 
 def _end(status: int) -> NoReturn:
-    """End the process: at once, without taking apart piece by piece what is in its memory, which is felt.
+    """End the process without the interpreter's clean-up, which would take milliseconds.
 
-    Nothing is lost by that: files, sockets and databases were closed by who opened them, what has to last is on disk
-    before anyone is told, and nothing of ours is to be called at the end. Threads that run on are waited for.
+    Nothing is lost: files, sockets and databases are closed where they were opened, and there are no exit handlers.
+    Threads that still run are waited for.
     """
     if threading.active_count() > 1:
         sys.exit(status)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            with contextlib.suppress(OSError):  # nobody reads it, and it is said where that matters
+            with contextlib.suppress(OSError):  # nobody reads it; where that matters, the command has said so
                 stream.flush()
     os._exit(status)
 
 
 def _run() -> int:
-    """Return the exit status; whatever went wrong has been said."""
+    """Run the command line, and return the exit status; errors have been reported."""
     try:
         try:
             status = cli.main(prog_name="chatcli", standalone_mode=False)
@@ -197,7 +197,7 @@ def _run() -> int:
             else "Something could not be read or written"
         )
         give_up()
-        if not isinstance(error, BrokenPipeError):  # whoever closed the pipe knows
+        if not isinstance(error, BrokenPipeError):  # the reader has closed it
             warn(f"{what}: {error.strerror or error}.")
         status = 1
     return status if isinstance(status, int) else 0

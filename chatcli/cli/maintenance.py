@@ -20,7 +20,7 @@ _STDIO: Final = "-"
 
 
 def _force_option(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--force", is_flag=True, help="Replace the file if it is there.")(function)
+    return click.option("--force", is_flag=True, help="Replace the file if it exists.")(function)
 
 
 @click.command(short_help="Copy the log into FILE.")
@@ -32,8 +32,8 @@ def _force_option(function: Callable[..., None]) -> Callable[..., None]:
 def backup(file: str, force: bool, as_json: bool) -> None:
     """Copy the log into FILE, while the server runs or not.
 
-    The copy is whole, checked and on disk when the command ends well. It takes the place of chatcli.db in a data
-    directory to restore it: see docs/operation.md. The server's key is not in it.
+    With status 0, the copy is complete, checked and on disk. To restore it, put it in place of chatcli.db in the data
+    directory: see docs/operation.md. It does not contain the server's key.
     """
     from pathlib import Path
 
@@ -46,7 +46,7 @@ def backup(file: str, force: bool, as_json: bool) -> None:
     _answer(as_json, f"{count} copied to {file}: {copied.bytes} bytes.", "backup", file=file, **copied._asdict())
 
 
-@click.command("export", short_help="Write conversations as lines of JSON.")
+@click.command("export", short_help="Export conversations as lines of JSON.")
 @click.argument(
     "conversations", metavar="[CONVERSATION]...", nargs=-1, type=TextType(), shell_complete=candidates.rooms
 )
@@ -57,17 +57,17 @@ def backup(file: str, force: bool, as_json: bool) -> None:
     shell_complete=candidates.files,
     default=_STDIO,
     show_default=True,
-    help="Where to write it; - is standard output.",
+    help="The file to write; - is standard output.",
 )
 @_force_option
 @json_option("file, messages, unread.")
 @data_option_within
 @loudness_options
 def export_command(conversations: tuple[str, ...], output: str, force: bool, as_json: bool) -> None:
-    """Write conversations as lines of JSON, all of them if none is named.
+    """Export conversations as lines of JSON, all of them if none is named.
 
-    A CONVERSATION is a room, as in '#ops', or two people, as in alice:bob. With --json and a file, what was done is
-    told as JSON; the export itself is that always.
+    A CONVERSATION is a room, as in '#ops', or two people, as in alice:bob. With --json and a file, the summary is JSON;
+    the export itself always is.
     """
     from pathlib import Path
 
@@ -96,7 +96,7 @@ def export_command(conversations: tuple[str, ...], output: str, force: bool, as_
 
 @contextlib.contextmanager
 def _writing(file: IO[bytes], *, shown: bool = True) -> Iterator[Callable[[bytes], object]]:
-    """Give what writes to a file, and shows how much it has written unless that is seen anyhow."""
+    """Yield a function that writes to a file and shows the amount, unless the output itself is seen."""
     from chatcli.cli.output.progress import Progress
 
     if not shown:
@@ -122,9 +122,9 @@ def _writing(file: IO[bytes], *, shown: bool = True) -> Iterator[Callable[[bytes
 def import_command(file: str, as_json: bool) -> None:
     """Add an export to the log of a server that does not run.
 
-    It is read from FILE, or from standard input if that is -. All of it or nothing: lines that cannot be taken are
-    named with their numbers. Messages that are there already are left out. Nobody is told of the others: they are
-    history.
+    The export is read from FILE, or from standard input if that is -. All of it is added or nothing: lines that are
+    wrong are reported with their numbers. Messages that are there already are skipped. The others are history: nobody
+    is notified of them.
     """
     from chatcli.cli.output.progress import Progress, watched
     from chatcli.cli.output.streams import warn
@@ -163,21 +163,21 @@ def _reading(file: str) -> Iterator[IO[bytes]]:
 
 
 def _size(file: IO[bytes]) -> int:
-    """Return how many bytes a file has, 0 for what is none, as a pipe."""
+    """Return the size of a file in bytes; 0 for a pipe and the like."""
     try:
         return os.fstat(file.fileno()).st_size
     except OSError:
         return 0
 
 
-@click.command(short_help="Look whether the log is whole.")
+@click.command(short_help="Check the log for damage.")
 @json_option("what, findings.")
 @data_option_within
 @loudness_options
 def check(as_json: bool) -> None:
-    """Look whether the log is whole, while the server runs or not; nothing is changed.
+    """Check the log for damage, while the server runs or not; nothing is changed.
 
-    Prints a line for each thing that was looked at, or for each finding. The status is 1 if there are any.
+    Prints a line for each check, or for each finding. The status is 1 if there are findings.
     """
     from chatcli.cli.output.admin_records import Checked
     from chatcli.cli.output.streams import detail, quiet
@@ -187,7 +187,7 @@ def check(as_json: bool) -> None:
     from chatcli.store.maintenance.check import examine
 
     found = 0
-    detail("Looking at every page: that takes the longest.")
+    detail("Checking every page of the file: this takes the longest.")
     for what, findings in examine(data_directory()):
         found += len(findings)
         if as_json:

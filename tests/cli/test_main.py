@@ -131,7 +131,7 @@ def test_a_mistyped_command_gets_the_nearest() -> None:
         ("join #ops", 'chatcli join takes options only: drop "#ops". Did you mean --room?'),
         ("history bob carol", 'chatcli history takes one OF: drop "carol".'),
         ("completion tcsh", "Invalid value for 'SHELL': 'tcsh' is not one of 'bash', 'zsh', 'fish'."),
-        ("who bob", "who takes a room, and no person. A room is written with # and in quotes: '#bob'."),
+        ("who bob", "who takes a room, not a person. A room is written with # and in quotes: '#bob'."),
     ],
 )
 def test_what_would_be_right_is_said(words: str, sentence: str) -> None:

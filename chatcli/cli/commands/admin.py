@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class ReasonType(TextType):
-    """A reason: text of which there is not too much."""
+    """A reason: text up to the length that the server accepts."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is too long."""
+        """Return the text, unless it is too long."""
         from chatcli.protocol.admin import MAX_REASON
 
         text = super().convert(value, param, ctx)
@@ -39,13 +39,13 @@ class ReasonType(TextType):
 def command() -> None:
     """Administer the server that runs on this machine.
 
-    Whoever owns the server's files may do that. What is done to the running server is noted in audit.log, in its data
-    directory. The commands backup, export, import and check work on the files themselves, and need no server.
+    Only the owner of the server's files may do that. Changes to the running server are recorded in audit.log, in its
+    data directory. The commands backup, export, import and check work on the files and need no running server.
     """
 
 
 def _sub_command(short_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return what makes a sub-command of a function, with ``--json``, and with ``--data`` for who writes that last."""
+    """Return a decorator that makes a sub-command of a function, with ``--json`` and ``--data``."""
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")(function)
@@ -70,14 +70,14 @@ def _for(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _reason(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--reason", type=ReasonType(), help="Why; they are told.")(function)
+    return click.option("--reason", type=ReasonType(), help="The reason, which is shown to them.")(function)
 
 
-@_sub_command("Show how the server is.")
+@_sub_command("Show the state of the server.")
 def status(as_json: bool) -> None:
-    """Show how the server is: what, and how that is.
+    """Show the state of the server.
 
-    On a terminal in columns, in a pipe parted by tabs.
+    On a terminal in columns, in a pipe separated by tabs.
     """
     (row,) = _ask("status")
     if as_json:
@@ -92,11 +92,11 @@ def status(as_json: bool) -> None:
             tabs(what)
 
 
-@_sub_command("List everyone who was ever here.")
+@_sub_command("List all users.")
 def users(as_json: bool) -> None:
-    """List everyone who was ever here: name, "here" or "gone", connections, what they are, keys.
+    """List all users: name, "here" or "gone", connections, state, keys.
 
-    On a terminal in columns, in a pipe parted by tabs.
+    On a terminal in columns, in a pipe separated by tabs.
     """
     rows = _ask("users")
     if as_json:
@@ -118,13 +118,13 @@ def kick(name: str, reason: str | None, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['user']} has been sent away: {_closed(row)}.", "kick", to=name, reason=reason or "")
 
 
-@_sub_command("Keep out a name and its keys, or one key.")
+@_sub_command("Ban a name and its keys, or one key.")
 @click.argument("who", metavar="NAME|SHA256:…", type=TextType(), shell_complete=candidates.people)
 @_for
 @_reason
-@click.option("--anyway", is_flag=True, help="Also if nobody of that name was ever here.")
+@click.option("--anyway", is_flag=True, help="Also if the name is unknown.")
 def ban(who: str, seconds: int | None, reason: str | None, anyway: bool, as_json: bool) -> None:
-    """Keep out a name and its keys, or one key."""
+    """Ban a name and its keys, or one key."""
 
     def sentence(row: Row) -> str:
         return f"{row['banned']} is banned {_how_long(seconds)}: {_closed(row)}."
@@ -136,10 +136,10 @@ def ban(who: str, seconds: int | None, reason: str | None, anyway: bool, as_json
         raise
 
 
-@_sub_command("Take a ban back.")
+@_sub_command("Lift a ban.")
 @click.argument("who", metavar="NAME|SHA256:…", type=TextType(), shell_complete=candidates.people)
 def unban(who: str, as_json: bool) -> None:
-    """Take a ban back."""
+    """Lift a ban."""
 
     def sentence(row: Row) -> str:
         return f"{row['unbanned']} is {_no_longer(row['was_banned'])} banned."
@@ -169,19 +169,19 @@ def op(name: str, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['operator']} is an operator.", "op", to=name)
 
 
-@_sub_command("Make NAME an operator no longer.")
+@_sub_command("Remove NAME from the operators.")
 @_name
 def deop(name: str, as_json: bool) -> None:
-    """Make NAME an operator no longer."""
+    """Remove NAME from the operators."""
     _do(as_json, lambda row: f"{row['user']} is {_no_longer(row['was_operator'])} an operator.", "deop", to=name)
 
 
-@_sub_command("Make NAME free for another key.")
+@_sub_command("Free NAME for another key.")
 @_name
 def release(name: str, as_json: bool) -> None:
-    """Make NAME free for another key, as when its owner has lost theirs.
+    """Free NAME for another key, for example after its owner has lost theirs.
 
-    What was said to the owner before stays theirs: the next one does not see it.
+    Messages to the previous owner stay theirs: the next one does not see them.
     """
     _do(as_json, lambda row: f"{row['released']} is free: {_closed(row)}.", "release", to=name)
 
@@ -190,8 +190,12 @@ def release(name: str, as_json: bool) -> None:
 @click.option(
     "--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many newcomers may use it."
 )
-@click.option("--expires", "seconds", type=DurationType(), default="7d", show_default=True, help="How long it is good.")
-@click.option("--server", metavar="HOST[:PORT]", help="Where newcomers reach the server.  [default: where it listens]")
+@click.option(
+    "--expires", "seconds", type=DurationType(), default="7d", show_default=True, help="How long it is valid."
+)
+@click.option(
+    "--server", metavar="HOST[:PORT]", help="The server's address for newcomers.  [default: where it listens]"
+)
 def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     """Print an invitation: its code, and on the next line the command to paste."""
     (row,) = _ask("invite", uses=uses, seconds=seconds)
@@ -207,7 +211,7 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
 
 
 def _join(row: Row, server: str | None) -> str:
-    """Return what a newcomer pastes."""
+    """Return the command for a newcomer to paste."""
     from chatcli.cli.environment import program, reachable
     from chatcli.protocol.text import command_line
 
@@ -219,7 +223,7 @@ def _join(row: Row, server: str | None) -> str:
 
 
 def _do(as_json: bool, sentence: Callable[[Row], str], do: str, **fields: Any) -> None:  # noqa: ANN401 (as Request's)
-    """Give a command, and say what became of it."""
+    """Send a request to the server, and print its result."""
     for row in _ask(do, **fields):
         if as_json:
             _print_record(do, row)
@@ -235,14 +239,14 @@ def _ask(do: str, **fields: Any) -> list[Row]:  # noqa: ANN401 (passed on)
 
 
 def _with_times(row: Row) -> Row:
-    """Return what the server told, its times written like all others."""
+    """Return a row with its times in the form of all other output."""
     return {key: _time(value) if key in _TIMES and value is not None else value for key, value in row.items()}
 
 
-def _time(told: str) -> str:
+def _time(text: str) -> str:
     import datetime
 
-    return moment(int(datetime.datetime.fromisoformat(told).timestamp() * 1000))
+    return moment(int(datetime.datetime.fromisoformat(text).timestamp() * 1000))
 
 
 def _shown(value: object) -> str:
@@ -250,10 +254,10 @@ def _shown(value: object) -> str:
 
 
 def _print_record(do: str, row: Row) -> None:
-    """Print what became of a command as one object.
+    """Print the result of a command as one object.
 
     Raises:
-        ProtocolError: the server said something else than what this version knows.
+        ProtocolError: the server's answer does not fit this version.
     """
     import msgspec
 
@@ -264,7 +268,7 @@ def _print_record(do: str, row: Row) -> None:
     try:
         record = msgspec.convert(row, PRINTED[f"admin {do}"])
     except msgspec.ValidationError as error:
-        sentence = f"The server that runs is of another version of chatcli than this one ({error}): start it again."
+        sentence = f"The running server is of another version of chatcli ({error}): restart it."
         raise ProtocolError(sentence) from None
     print_json(record)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Message, Send, Sent
 
 _YES_OR_NO: Final = ("yes", "no")
-_MOST: Final = 6  # choices: their numbers are the statuses from 0 to 5, and those behind mean something else
+_MOST: Final = 6  # choices: their numbers are the exit statuses 0 to 5; 6 and 7 have a meaning of their own
 _TIMEOUT: Final = 300  # seconds
 
 
@@ -36,8 +36,7 @@ _TIMEOUT: Final = 300  # seconds
     "choices",
     type=TextType(),
     multiple=True,
-    help=f"What can be answered; give it 2 to {_MOST} times, as the statuses behind mean something else.  "
-    "[default: yes, no]",
+    help=f"An answer to choose from; give it 2 to {_MOST} times.  [default: yes, no]",
 )
 @click.option(
     "-t",
@@ -61,18 +60,18 @@ def command(
 ) -> None:
     """Ask QUESTION of the person TO, or in the room TO, and wait for the answer.
 
-    Prints the words of the choice, and ends with its number as the status: 0 for the first choice, 1 for the second.
-    Without an answer in time the status is 6, and 7 if the person declines; then no words are printed. In a room the
-    first answer counts.
+    Prints the chosen answer, and ends with its number as the status: 0 for the first choice, 1 for the second. Without
+    an answer in time the status is 6, and 7 if the person declines; then nothing is printed. In a room the first answer
+    counts.
 
-    Statuses from 1 to 5 may also mean that something went wrong: then, too, nothing is printed. So if anything but the
-    first choice matters, look at what was printed.
+    The statuses 1 to 5 may also mean an error: then, too, nothing is printed. So if any but the first choice matters,
+    check what was printed.
 
-    With "-" as QUESTION, it is read from standard input. A room is written in quotes, or the shell takes it for a
-    comment; "me" is yourself. Whoever is away gets the question on return, if it is still open. Ctrl-C withdraws it.
+    With "-" as QUESTION, it is read from standard input. Write a room in quotes, or the shell takes it for a comment;
+    "me" is yourself. A person who is away gets the question on return, if it is still open. Ctrl-C withdraws it.
 
-    Where the server is lost, ask goes on waiting, and never asks twice. If it is still lost when the time is over, the
-    status is 6: that nobody has answered is then not certain, and said so.
+    If the connection is lost, ask goes on waiting, and never asks twice. If it is still lost when the time is over, the
+    status is 6, and a sentence says that an answer may have been given.
 
     \b
     chatcli ask bob "Deploy to prod?" && ./deploy
@@ -97,7 +96,7 @@ def command(
     if reply.message is None:
         warn(_no_answer(to, timeout, reply))
         click.get_current_context().exit(NOT_IN_TIME)
-    _tell(reply.sent, reply.message, choices, as_json=as_json)
+    _report(reply.sent, reply.message, choices, as_json=as_json)
 
 
 def _check(choices: Sequence[str], timeout: int) -> None:
@@ -120,7 +119,7 @@ def _check(choices: Sequence[str], timeout: int) -> None:
 
 
 def _ask(login: Login, question: Send) -> Reply:
-    """Ask and wait; a question that is there when somebody interrupts the waiting is withdrawn."""
+    """Ask and wait for the answer; if the waiting is interrupted, the question is withdrawn."""
     from chatcli.client.oneshot.questions import ask
 
     def stored(sent: Sent) -> None:
@@ -162,15 +161,15 @@ def _no_answer(to: str, timeout: int, reply: Reply) -> str:
     return f"No answer from {to} within {duration_text(timeout)}. The question is closed."
 
 
-def _tell(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool) -> None:
-    """Print the answer, and end with its number as the status."""
+def _report(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool) -> None:
+    """Print the answer, and end with its number as the exit status."""
     from chatcli.cli.output.records import Answer
     from chatcli.cli.output.tables import print_json
     from chatcli.cli.output.times import moment
 
     choice = message.answer if message.answer is not None and message.answer >= 0 else None
     if choice is not None and choice >= len(choices):
-        raise ProtocolError("The server says that something was answered which was no choice.")
+        raise ProtocolError("The server sent an answer that is not one of the choices.")
     answer = None if choice is None else choices[choice]
     try:
         if as_json:
@@ -189,7 +188,7 @@ def _tell(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool
         flush()
     except OSError as error:
         give_up()
-        # It has been answered: whoever reads the status is to learn that, and not to ask again.
+        # The question is answered: the status must say so, or a script would ask again.
         said = "declined" if answer is None else f'answered "{answer}"'
         warn(f"{message.sender} has {said}, but standard output cannot be written: {error.strerror}.")
     if choice is None:

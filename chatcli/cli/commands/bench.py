@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from chatcli.bench.plan import Load, Scenario, Server
     from chatcli.bench.workers import Outcome
 
-#: As :data:`chatcli.bench.plan.SCENARIOS`, which is not imported for --help and for completion.
+#: As in :data:`chatcli.bench.plan.SCENARIOS`, which is not imported for --help and for completion.
 SCENARIOS: Final = ("pairs", "room", "paced", "idle", "connect", "catch-up")
-#: Options that not all scenarios have, and those that do.
+#: Options of some scenarios only, and these scenarios.
 _BELONGS_TO: Final = {
     "clients": ("pairs", "room", "paced", "idle", "connect"),
     "window": ("pairs", "room"),
@@ -63,7 +63,9 @@ class BenchOptions(NamedTuple):
     show_default=True,
     help="What to measure; may be given more than once.",
 )
-@click.option("--duration", type=LapseType(), default="5s", show_default=True, help="For how long, each.")
+@click.option(
+    "--duration", type=LapseType(), default="5s", show_default=True, help="How long to measure each scenario."
+)
 @click.option(
     "--clients",
     type=click.IntRange(1, 1_000_000),
@@ -72,12 +74,12 @@ class BenchOptions(NamedTuple):
 @click.option(
     "--window",
     type=click.IntRange(1, 10_000),
-    help="Messages of a speaker that are on their way at once.  [default: 50 in pairs, 10 in a room]",
+    help="Messages of a speaker in flight at once.  [default: 50 in pairs, 10 in a room]",
 )
 @click.option(
     "--speakers",
     type=click.IntRange(1),
-    help="Those who speak, of the room's members.  [default: 4, or all but one]",
+    help="Members of the room who speak.  [default: 4, or all but one]",
 )
 @click.option(
     "--rate",
@@ -92,12 +94,12 @@ class BenchOptions(NamedTuple):
     type=click.IntRange(1, 10_000_000),
     default=100_000,
     show_default=True,
-    help="Messages that were missed, with catch-up.",
+    help="Missed messages, with catch-up.",
 )
-@click.option("--tls", is_flag=True, help="Have the throw-away server spoken to in TLS.")
-@click.option("--yes", is_flag=True, help="Do not ask before a server of yours is loaded; for scripts.")
+@click.option("--tls", is_flag=True, help="Use TLS with the server that bench starts.")
+@click.option("--yes", is_flag=True, help="Do not ask before loading a server of yours; for scripts.")
 @click.option(
-    "--compare", type=click.File(), help="What --json has printed earlier, - for standard input: show ratios."
+    "--compare", type=click.File(), help="Output of --json from an earlier run, - for standard input: show ratios."
 )
 @json_option(
     "scenario, clients, window, speakers, rate, text, tls, seconds, sent, acknowledged, received, per_second, latency, "
@@ -108,25 +110,25 @@ class BenchOptions(NamedTuple):
 def command(options: BenchOptions, account: Account) -> None:
     """Measure what a server holds: messages a second, how long they take, memory and CPU.
 
-    Unless told otherwise with --server or --at, it starts a server of its own in a temporary directory (of TMPDIR,
-    whose disk counts: every message is on it before it is acknowledged), without allowances, and removes it at the end.
+    Without --server or --at, it starts a server of its own, without rate limits, in a temporary directory (in TMPDIR,
+    whose disk matters: every message is on it before it is acknowledged), and removes it at the end.
 
     \b
     pairs     each speaker has a listener: direct messages
     room      a few speak in one room: deliveries to all its members
-    paced     as many messages as --rate says: how long each takes
-    idle      connections that are there: memory for each
-    connect   dial, prove the key, be welcome, leave
-    catch-up  one who missed many messages reads them
+    paced     messages at --rate: how long each takes
+    idle      idle connections: memory for each
+    connect   connect, prove the key, be welcomed, leave
+    catch-up  a user who missed many messages reads them
 
-    With --server it is one of yours that is measured, as it is: the users and the room that are made for the run
-    (bench-...) stay on that server, with all messages. Its allowances hold: what is measured may be what its
-    --message-rate lets through. You are asked before, or say --yes.
+    With --server, a server of yours is measured: the users and the room that are made for the run (bench-...) stay on
+    that server, with all messages. Its rate limits hold: the result may be what its --message-rate lets through. You
+    are asked before, unless you say --yes.
 
-    The processes that make the load are as many as there are cores but one. Where they were busier than 90 %, or did
-    not keep the pace of --rate, that is said: they may have been the limit, not the server.
+    The load is made by one process for each core but one. If they were busy for more than 90 % of the time, or did not
+    keep up with --rate, a note says so: they may have been the limit, not the server.
 
-    A server that stops answering is told from what does not come within 20 seconds of the end; the status is then 5.
+    If messages are missing 20 seconds after the end, the server has stopped answering; the status is then 5.
 
     \b
     chatcli bench
@@ -149,12 +151,12 @@ def command(options: BenchOptions, account: Account) -> None:
 
 
 def _describe_server_options() -> None:
-    """Have --help say of the options that all commands share what holds for this one: only what is said counts."""
+    """Change the help of the shared options: only the command line chooses a server here."""
     for option in command.params:
         if isinstance(option, click.Option) and option.name in ("server", "at"):
             option.show_default = option.show_envvar = False
             if option.name == "server":
-                option.help = "Measure this one, and start none."
+                option.help = "Measure this server instead of starting one."
 
 
 _describe_server_options()
@@ -178,7 +180,7 @@ def _load(scenario: Scenario, options: BenchOptions) -> Load:
 
     clients = 1 if scenario == "catch-up" else options.clients or plan.CLIENTS[scenario]
     if scenario == "room" and clients < 2:
-        raise click.UsageError("--clients: a room where somebody hears something has 2 members at least.")
+        raise click.UsageError("--clients: a room needs 2 members at least.")
     speakers = options.speakers or max(min(_SPEAKERS, clients - 1), 1)
     if scenario == "room" and speakers > clients:
         raise click.UsageError(f"--speakers: the room has {clients} members, and {speakers} cannot speak in it.")
@@ -203,13 +205,13 @@ def _refuse_options_of_others(scenarios: Sequence[str]) -> None:
 
 
 def _server_was_named(context: click.Context) -> bool:
-    """Return whether the command line says which server: what stands elsewhere is for talking, not for trying."""
+    """Return whether the command line names a server. Other sources do not count: they are for chatting."""
     given = [context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("server", "at", "pin")]
     return any(given) or context.find_root().params.get("at") is not None
 
 
 def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
-    """Return how to come in, once the server is trusted and the person agrees.
+    """Return the server to measure, once it is trusted and the user agrees.
 
     Raises:
         ChatError: the server cannot be reached, or is not to be trusted.
@@ -239,17 +241,17 @@ def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
 def _ask(server: Address, loads: Sequence[Load]) -> None:
     seconds = sum(load.seconds for load in loads)
     what = (
-        f"This loads the server at {server} for {seconds:g} seconds and more, as much as it takes: names that begin "
-        "with bench- and very many messages stay in its log for good."
+        f"This puts full load on the server at {server} for at least {seconds:g} seconds. Names that begin with bench- "
+        "and very many messages stay in its log for good."
     )
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()):
-        raise click.UsageError(f"{what} If that is meant, say --yes.")
+        raise click.UsageError(f"{what} To go on, say --yes.")
     click.echo(what, err=True)
     click.confirm("Go on?", abort=True, err=True)
 
 
 def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
-    """Carry the load to that server, or to one of its own."""
+    """Measure that server, or one that is started for it."""
     from chatcli.bench.plan import Server
     from chatcli.bench.throwaway import throwaway
     from chatcli.bench.workers import measure
@@ -268,9 +270,9 @@ def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
 
 @contextlib.contextmanager
 def _ending_on_signals() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end the command as Ctrl-C does, so that nothing that was started runs on.
+    """Make SIGTERM and SIGHUP end the command as Ctrl-C does, so that all started processes end, too.
 
-    The first one ends it; another does not keep it from clearing away, which takes seconds at most.
+    The first signal ends it. Further ones do not interrupt the clean-up, which takes seconds at most.
     """
     from chatcli.bench.children import ENDING
 

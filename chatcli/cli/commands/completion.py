@@ -1,4 +1,4 @@
-"""``chatcli completion``: has a shell complete commands, options, people and rooms."""
+"""``chatcli completion``: prints or installs the script with which a shell completes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatcli.errors import InputError
 
 @click.command("completion")
 @click.argument("shell", required=False, type=click.Choice(tuple(SCRIPTS)))
-@click.option("--install", is_flag=True, help="Write it to where that shell looks, instead of printing it.")
+@click.option("--install", is_flag=True, help="Write it to where that shell looks instead of printing it.")
 @loudness_options
 def command(shell: str | None, install: bool) -> None:
     """Print the script with which SHELL completes commands, options, people and rooms; without SHELL, for your own.
 
-    With --install it is put where the shell looks for such scripts; what else there is to do is said then. No file of
-    settings is changed. Names come from what your commands have seen on this machine: no server is asked.
+    With --install it is written to where the shell looks for such scripts; a note says what else is to be done. Your
+    shell's settings are not changed. Names come from what your commands have seen on this machine: no server is asked.
 
     \b
     chatcli completion --install
@@ -51,7 +51,7 @@ def _own_shell() -> str:
 
 
 def _write(path: str, script: str) -> None:
-    """Put the script into its place, whole.
+    """Write the script whole.
 
     Raises:
         InputError: it cannot be written there.
@@ -66,6 +66,6 @@ def _write(path: str, script: str) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(
-            f"Cannot write {path} ({error.strerror or error}): print the script without --install, and put it yourself "
+            f"Cannot write {path} ({error.strerror or error}): print the script without --install, and put it "
             "where your shell looks."
         ) from None

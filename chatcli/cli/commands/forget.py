@@ -14,7 +14,7 @@ from chatcli.protocol.address import Address
 if TYPE_CHECKING:
     from chatcli.client.oneshot.server_data import ServerData
 
-_UNKNOWN = 3  # the status of what nobody knows
+_UNKNOWN = 3  # the exit status for a server that is not known
 
 
 @click.command("forget")
@@ -22,13 +22,13 @@ _UNKNOWN = 3  # the status of what nobody knows
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @loudness_options
 def command(server: Address, yes: bool) -> None:
-    """Forget a server: its key, and all that is kept of it on this machine.
+    """Forget a server: its key, and all data about it on this machine.
 
-    What is kept are messages that wait to be sent, drafts, lines typed before, positions of listeners, and the names
-    that the shell completes. What would be lost is shown, and asked about first. What is on the server stays there.
+    The data are messages that wait to be sent, drafts, the history of typed lines, positions of listeners, and the
+    names that the shell completes. You are shown what would be lost, and asked first. Nothing on the server changes.
 
-    A server that has moved is known at several addresses. Then only this address is forgotten, and what is kept stays
-    with the others. The status is 3 if there is nothing to forget, and 7 after a "no".
+    A server that has moved is known at several addresses. Then only this address is forgotten, and the data stay with
+    the others. The status is 3 if there is nothing to forget, and 7 after a "no".
     """
     from chatcli.cli.exit_status import DECLINED
     from chatcli.cli.output.streams import note
@@ -54,7 +54,7 @@ def _refuse(server: Address) -> None:
 
 
 def _agreed(kept: ServerData) -> bool:
-    """Ask, with what would be lost."""
+    """Show what would be lost, and ask."""
     from chatcli.cli.options.shared import asker
 
     ask = asker()
@@ -64,18 +64,18 @@ def _agreed(kept: ServerData) -> bool:
 
 
 def _lost(kept: ServerData) -> list[str]:
-    """Return what would be lost, in sentences."""
+    """Return sentences on what would be lost."""
     from chatcli.protocol.text import printable_line
 
     keys = f"the key {', '.join(kept.keys)}" if kept.keys else "no key"
     lines = [f"Kept of the server at {kept.server}: {keys}."]
     if kept.elsewhere:
-        lines.append(f"It is known at {', '.join(map(str, kept.elsewhere))} too: what is kept of it stays.")
+        lines.append(f"It is known at {', '.join(map(str, kept.elsewhere))} too: its data stay.")
     if kept.messages:
         count = len(kept.messages)
         recipients = ", ".join(dict.fromkeys(printable_line(entry.message.to) for entry in kept.messages))
         are = "1 message that was not sent is" if count == 1 else f"{count} messages that were not sent are"
-        lines.append(f"{are} lost, to {recipients}: chatcli outbox shows what it is.")
+        lines.append(f"{are} lost, to {recipients}: chatcli outbox shows them.")
     if kept.files:
-        lines.append("Drafts, lines typed before or positions of listeners are lost.")
+        lines.append("Drafts, the history of typed lines or positions of listeners are lost.")
     return lines

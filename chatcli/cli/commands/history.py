@@ -1,4 +1,4 @@
-"""``chatcli history``: what was said with a person or in a room."""
+"""``chatcli history``: prints the messages with a person or in a room."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from chatcli.cli.output.streams import note
 
 @click.command("history")
 @click.argument("of", type=NameType(), shell_complete=candidates.people_and_rooms)
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The newest so many.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most this many, the newest."
+)
 @before_option
 @click.option(
     "--since",
     type=MomentType(),
-    help="Only what is not older: 2h, today, yesterday, 10:30, 2026-11-22, 2026-11-22T10:00Z.",
+    help="Only messages since then: 2h, today, yesterday, 10:30, 2026-11-22, 2026-11-22T10:00Z.",
 )
 @seq_option
 @json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer.")
@@ -32,11 +34,11 @@ def command(
     as_json: bool,
     account: Account,
 ) -> None:
-    """Print what was said between you and the person OF, or in the room OF, the oldest first. "me" is yourself.
+    """Print the messages between you and the person OF, or in the room OF, the oldest first. "me" is yourself.
 
-    On a terminal: time, who, what it answers, and the text; of a message that is not among those printed, it says only
-    that it is an earlier one. In a pipe each message is one line, parted by tabs: time (RFC 3339), from, to, and the
-    text, in which \\n is a line feed, \\t a tab and \\\\ a backslash; printf %b gives it back as it was.
+    On a terminal: time, sender, the message that it answers, and the text; an answered message that is not printed is
+    called an earlier message. In a pipe each message is one line, separated by tabs: time (RFC 3339), from, to, and the
+    text, in which \\n is a line feed, \\t a tab and \\\\ a backslash; printf %b restores it.
 
     \b
     chatcli history bob

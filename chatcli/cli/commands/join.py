@@ -60,14 +60,14 @@ class JoinOptions(NamedTuple):
 @click.command("join")
 @user_option("Your name in the chat; asked for if not given.")
 @server_options
-@click.option("--host", help="The host of the server, in place of the one in --server.")
+@click.option("--host", help="The server's host, in place of the one in --server.")
+@click.option("-p", "--port", type=click.IntRange(1, 65535), help="The server's port, in place of the one in --server.")
+@click.option("--takeover", is_flag=True, help="If you are in the chat already, end that session.")
 @click.option(
-    "-p", "--port", type=click.IntRange(1, 65535), help="The port of the server, in place of the one in --server."
+    "--attach", is_flag=True, help="If you are in the chat already, join beside that session; both see everything."
 )
-@click.option("--takeover", is_flag=True, help="If you are in the chat already, end that.")
-@click.option("--attach", is_flag=True, help="If you are in the chat already, join beside it; both see everything.")
 @click.option("--link", type=TextType(), metavar="CODE", help='Your code from "chatcli key link" on another device.')
-@click.option("--invite", type=TextType(), metavar="CODE", help="The operator's code for someone new.")
+@click.option("--invite", type=TextType(), metavar="CODE", help="A newcomer's code from the operator.")
 @click.option(
     "--room",
     "rooms",
@@ -95,13 +95,13 @@ def command(options: JoinOptions, account: Account) -> None:
     help         shows more
     exit         leaves; Ctrl-D does the same
 
-    With --plain, and where the terminal can do no more, every message is a plain line below the last, and the terminal
-    itself edits what you type; Ctrl-R shows that again where a message came in between.
+    With --plain, and on a terminal that supports no more, each message is a plain line below the last one, and the
+    terminal itself edits what you type; Ctrl-R shows your line again after a message came in between.
 
     Without a terminal, lines are read from standard input, messages are printed as plain lines on standard output and
-    notices on standard error; the exit status tells of the first line that could not be sent. A line that needs what
-    was said before, as "/answer yes" and "/reply thanks", waits until that has come, and an answer 5 seconds longer for
-    its question.
+    notices on standard error; the exit status is that of the first line that could not be sent. A line that refers to
+    earlier messages, as "/answer yes" and "/reply thanks" do, waits until they have come; an answer waits up to
+    5 seconds longer for its question.
     """
     from chatcli.client.chat.chat import Chat
     from chatcli.client.identity.credentials import Login
@@ -168,7 +168,7 @@ def _over_pipes(login: Login, chat: Chat, _: Preferences) -> None:
     from chatcli.client.interactive import plain
 
     if not chat.contacts.user:
-        raise click.UsageError("Without a terminal nobody can be asked for a name: give one with --user.")
+        raise click.UsageError("Without a terminal you cannot be asked for a name: give one with --user.")
     asyncio.run(plain.talk(login, chat))
     if chat.first_error is not None:
         from chatcli.cli.exit_status import exit_status

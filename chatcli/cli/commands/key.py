@@ -1,4 +1,4 @@
-"""``chatcli key``: shows the user's key, and carries it to another machine."""
+"""``chatcli key``: shows the user's key, and transfers it to another machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatcli.cli.output.streams import note, warn
 def command() -> None:
     """Show your key, carry it to another machine, or let another device have your name.
 
-    The key is made the first time that it is needed. Your names belong to it: whoever has the key is you.
+    The key is made when it is first needed. Your names belong to it: a person with your key can use them.
     """
 
 
@@ -51,7 +51,7 @@ def export() -> None:
 
     identity = load_identity(config_directory())
     if sys.stdout is not None and sys.stdout.isatty():
-        warn("This is secret: whoever sees it can write under your names.")
+        warn("This is secret: anyone who sees it can write under your names.")
     click.echo(identity.export_text(), nl=False)
 
 
@@ -60,7 +60,7 @@ def export() -> None:
 @click.option("--force", is_flag=True, help="Replace another key; it is kept beside the new one, as key.old.")
 @loudness_options
 def import_(file: IO[str], force: bool) -> None:
-    """Make the key in FILE yours: what "key export" printed, from standard input if no FILE is named."""
+    """Make the key in FILE yours: the output of "key export", from standard input if there is no FILE."""
     from chatcli.client.identity.key import import_identity, parse_identity
     from chatcli.client.storage.files import config_directory
 
@@ -78,7 +78,7 @@ def import_(file: IO[str], force: bool) -> None:
 def link(as_json: bool, account: Account) -> None:
     """Print a code with which another device of yours can join under your name.
 
-    The code is good for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
+    The code is valid for one device and for a few minutes. On the other device: chatcli join --user NAME --link CODE
     """
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Link, LinkCode
@@ -109,7 +109,7 @@ def link(as_json: bool, account: Account) -> None:
 def list_(as_json: bool, account: Account) -> None:
     """List the keys that your name belongs to, the oldest first.
 
-    On a terminal in columns. In a pipe parted by tabs: the fingerprint, and since when (RFC 3339).
+    On a terminal in columns. In a pipe separated by tabs: the fingerprint, and when it was added (RFC 3339).
     """
     from chatcli.cli.output.records import Key
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
@@ -130,15 +130,15 @@ def list_(as_json: bool, account: Account) -> None:
             tabs((key.fingerprint, moment(key.since)))
 
 
-@command.command("revoke", short_help="Take your name away from a key.")
+@command.command("revoke", short_help="Remove a key from your name.")
 @click.argument("fingerprint", type=FingerprintType())
 @user_option()
 @server_options
 def revoke(fingerprint: str, account: Account) -> None:
-    """Take your name away from a key, and close what is open under it: for a device that is lost."""
+    """Remove a key from your name, and close its connections: for a device that is lost."""
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Done, Revoke
 
     with account.login() as login:
         Client(login).request(Revoke(fingerprint, 1), Done)
-    note(f"{fingerprint} is yours no more.")
+    note(f"{fingerprint} is no longer a key of your name.")

@@ -1,4 +1,4 @@
-"""``chatcli listen``: a stream of messages, printed or handed to a command."""
+"""``chatcli listen``: prints messages as they come, or runs a command for each."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 _EXEC: Final = "--exec"
-_PARTED: Final = "chatcli.parted"  # where click carries a command and what stands behind it
+_SPLIT: Final = "chatcli.split"  # key of click's ``meta``: a command and the word after it
 
 
 class SinceType(click.ParamType["Since"]):
-    """Where to begin: a place in the log, a time, or a word."""
+    """The start of a listener: a place in the log, a time, or a word."""
 
     name = "place"
 
@@ -31,7 +31,7 @@ class SinceType(click.ParamType["Since"]):
         """Read it.
 
         Raises:
-            InputError: it is none of these; the sentence says how to write one.
+            InputError: the value is invalid; the sentence says how to write one.
         """
         from chatcli.cli.options.types import MomentType
         from chatcli.client.feed.listener import Timestamp
@@ -48,14 +48,14 @@ class SinceType(click.ParamType["Since"]):
 
 
 class _ListenCommand(click.Command):
-    """A command that runs another, which is one word of the shell."""
+    """A command that runs another one, which is one word of the shell."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command line; note whether something stands behind the command that may be a part of it."""
+        """Parse the command line; record a word after the command that may be a part of it."""
         if _EXEC in args:
             behind = args[args.index(_EXEC) + 1 :]
             if len(behind) > 1 and not behind[1].startswith("-") and " " not in behind[0]:
-                ctx.meta[_PARTED] = " ".join(behind[:2])
+                ctx.meta[_SPLIT] = " ".join(behind[:2])
         return super().parse_args(ctx, args)
 
 
@@ -67,7 +67,7 @@ class _ListenCommand(click.Command):
     multiple=True,
     type=NameType("NAME"),
     shell_complete=candidates.people,
-    help="Only what this person says.",
+    help="Only messages from this person.",
 )
 @click.option(
     "--in",
@@ -75,53 +75,53 @@ class _ListenCommand(click.Command):
     multiple=True,
     type=NameType("WHERE"),
     shell_complete=candidates.people_and_rooms,
-    help="Only in this room, or with this person.",
+    help="Only messages in this room, or from this person to you.",
 )
-@click.option("--mentions", is_flag=True, help="Only what is for you: to you alone, an answer, or with your name.")
+@click.option("--mentions", is_flag=True, help="Only messages for you: to you alone, an answer, or with your name.")
 @click.option(
     "--since",
     type=SinceType(),
     metavar="SEQ|TIME|last|now",
     help="Begin there: 4711, 2h, yesterday, 2026-11-22T10:00Z.  [default: last]",
 )
-@click.option("-n", "--count", "limit", type=click.IntRange(min=1), help="End after so many messages.")
+@click.option("-n", "--count", "limit", type=click.IntRange(min=1), help="End after this many messages.")
 @click.option("-t", "--timeout", type=DurationType(bare=True), help="End after this time, as in 30s or 5m.")
-@click.option("--as", "name", type=TextType("NAME"), help="Keep a position of its own under this name.")
+@click.option("--as", "name", type=TextType("NAME"), help="Use a position of its own under this name.")
 @click.option(_EXEC, "exec_command", type=TextType("CMD"), help="Run this in the shell for each message.")
-@click.option("--join", "enter", is_flag=True, help="Enter the rooms, where you do not belong to them.")
+@click.option("--join", "enter", is_flag=True, help="Enter the rooms that you do not belong to.")
 @json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer, replayed.")
 @setting_option("receipts")
 @user_option()
 @server_options
 @as_record(ListenOptions, conflicts=[(_EXEC, "--json")])
 def command(options: ListenOptions, account: Account) -> None:
-    """Print what is said to you and in your rooms, as it comes, one line each.
+    """Print messages to you and in your rooms as they come, one line each.
 
-    What you say to others is left out; what you say to yourself is not: a script that runs under your name may tell
-    you something.
+    Your own messages to others are left out. Messages to yourself are printed: they may come from a script that runs
+    under your name.
 
-    FROM is a person or a room: anything that one of the people says, or that is said in one of the rooms; "me" is
-    yourself. The options narrow that down; one that is given more than once takes either.
+    FROM is a person or a room: messages from one of these people, or in one of these rooms; "me" is yourself. The
+    options narrow that down; an option that is given several times accepts any of its values.
 
-    In a pipe each line is the time (RFC 3339), from, to, and the text, parted by tabs, as by "chatcli history". With
+    In a pipe each line is the time (RFC 3339), from, to, and the text, separated by tabs, as by "chatcli history". With
     --json nothing is lost.
 
-    It begins where you left off on any of your devices, and what was printed counts as read; what FROM and the options
-    leave out does not, nor what is behind it. --as keeps a position of its own on this machine instead, so that several
-    listeners do not take each other's messages; the first time it begins where you left off. --since begins elsewhere,
-    and goes on from there the next time. A lost connection is made again, and nothing is lost or printed twice.
+    It begins where you left off on any of your devices, and printed messages count as read. Messages that FROM and the
+    options leave out do not, nor do later ones. --as uses a position of its own on this machine instead, so that
+    several listeners each get all messages; the first time it begins where you left off. --since begins elsewhere, and
+    the next run goes on from there. After a lost connection it connects again; nothing is lost or printed twice.
 
-    --exec runs a command for each message, one at a time and in order, with the message as JSON on standard input, and
+    --exec runs a command for each message, one at a time and in order, with the message as JSON on standard input and
     in CHATCLI_SEQ, CHATCLI_ID, CHATCLI_FROM, CHATCLI_TO, CHATCLI_TEXT, CHATCLI_TIME, CHATCLI_RE, CHATCLI_REPLAYED,
-    CHATCLI_USER and CHATCLI_SERVER. Unless it ends with status 0 it is run again for the same message, within 1 s
-    at first and within 60 s later on, for ever. CHATCLI_REPLAYED is 1, and "replayed" true, if it may have been run for
-    it before. Others write the text: put the variables in double quotes, and never into eval.
+    CHATCLI_USER and CHATCLI_SERVER. Until it ends with status 0, it is run again for the same message: within 1 s
+    at first, within 60 s later on, without end. CHATCLI_REPLAYED is 1, and "replayed" true, if it may have been run for
+    this message before. Others write the text: put the variables in double quotes, and never into eval.
 
-    It goes on after what it read last, whatever the server's key is then. If the log was put back from a backup, what
-    is new there is marked as replayed, too, as long as its numbers were given out before. If nothing tells what is new,
-    it ends with status 2 and asks for --since.
+    It goes on after the last message that it has read, even if the server has a new key. If the log was restored from a
+    backup, new messages are marked as replayed while their numbers were in use before. If it cannot know which messages
+    are new, it ends with status 2 and asks for --since.
 
-    With --exec or --as it waits for the server where there is none yet; otherwise that ends it with status 5. Ends with
+    With --exec or --as it waits for a server that is not there yet; otherwise it ends with status 5. It ends with
     status 0 on SIGTERM, when nobody reads its output any more, and after --timeout; but with 6 if --count was not
     reached by then.
 
@@ -139,10 +139,10 @@ def command(options: ListenOptions, account: Account) -> None:
         try:
             status = _listen(replace(login, receipts=options.receipts).with_identity(), options)
         except UnknownRecipient as unknown:
-            parted = click.get_current_context().meta.get(_PARTED)
-            if parted is None:
+            split = click.get_current_context().meta.get(_SPLIT)
+            if split is None:
                 raise
-            raise click.UsageError(f"{unknown} If that is a part of the command: {_EXEC} '{parted}'.") from None
+            raise click.UsageError(f"{unknown} If that is a part of the command: {_EXEC} '{split}'.") from None
     if status == NOT_IN_TIME:
         limit = options.limit
         warn(f"Fewer than {limit} messages came in time." if limit != 1 else "No message came in time.")

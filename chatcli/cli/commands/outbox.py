@@ -1,4 +1,4 @@
-"""``chatcli outbox``: what waits to be sent, on this machine."""
+"""``chatcli outbox``: lists, drops, requeues and sends the messages that wait on this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADINGS: Final = ("id", "when", "user", "server", "to", "state", "text")
 _SPARE: Final = ("server", "user", "when")  # columns that a narrow terminal does without
 _SHORTEST: Final = 8  # characters of an id
 _START: Final = 60  # characters of a text
-_WHY: Final = 40  # columns of why it was refused, in a table
+_WHY: Final = 40  # columns of the reason of a refusal, in a table
 
 
 @click.group("outbox", invoke_without_command=True)
@@ -31,13 +31,13 @@ _WHY: Final = 40  # columns of why it was refused, in a table
 @loudness_options
 @click.pass_context
 def command(context: click.Context, as_json: bool) -> None:
-    """List what waits to be sent, of all users and for all servers on this machine, the oldest first.
+    """List messages that wait to be sent, of all users and for all servers on this machine, the oldest first.
 
-    There is what "send --spool" has kept because the server could not be reached, and what "join" had not sent when it
-    ended. The next command that reaches the server as that user sends it first. What the server refuses is kept with
-    the reason, and does not wait any more: "outbox retry" tries it once more, "outbox drop" takes it away.
+    They come from "send --spool" while the server could not be reached, and from "join" if it ended before they were
+    sent. The next command that reaches the server as that user sends them first. A message that the server refuses
+    stays with the reason, but no longer waits: "outbox retry" tries it once more, "outbox drop" deletes it.
 
-    On a terminal in columns, fewer where it is narrow; in a pipe parted by tabs.
+    On a terminal in columns, fewer if it is narrow; in a pipe separated by tabs.
     """
     if context.invoked_subcommand is None:
         _list(as_json=as_json)
@@ -45,36 +45,36 @@ def command(context: click.Context, as_json: bool) -> None:
         raise click.UsageError("--json is for the list: drop it.")
 
 
-@command.command("drop", short_help="Take messages away.")
+@command.command("drop", short_help="Delete messages.")
 @click.argument("ids", nargs=-1, metavar="ID...")
-@click.option("--all", "everything", is_flag=True, help="Take everything away.")
+@click.option("--all", "everything", is_flag=True, help="Delete all messages.")
 @loudness_options
 def drop(ids: tuple[str, ...], everything: bool) -> None:
-    """Take messages away: they are not sent. An ID may be shortened as far as it stays clear which one is meant."""
+    """Delete messages: they are not sent. An ID may be shortened as long as it is unique."""
     from chatcli.client.outbox import store as outbox
 
     if everything == bool(ids):
-        raise click.UsageError("Name the messages to drop, or say --all.")
+        raise click.UsageError("Name the messages to drop, or give --all.")
     _change(ids, everything, outbox.drop, "dropped")
 
 
-@command.command("retry", short_help="Have what was refused wait again.")
+@command.command("retry", short_help="Try refused messages again.")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @loudness_options
 def retry(ids: tuple[str, ...]) -> None:
-    """Have messages that the server has refused wait once more; the next command that reaches it sends them."""
+    """Try messages again that the server has refused; the next command that reaches it sends them."""
     from chatcli.client.outbox import store as outbox
 
     _change(ids, False, outbox.requeue, "put back")
 
 
-@command.command("send", short_help="Send what waits now.")
+@command.command("send", short_help="Send waiting messages now.")
 @server_options
 def send(account: Account) -> None:
-    """Send what waits now, to each server of which there is something; with --server or --at, to that one alone.
+    """Send waiting messages now, to each server; with --server or --at, to that one alone.
 
-    --pin is for the server that is named, or that is yours; that of another is taken from config.toml. The status is 5
-    if one of them cannot be reached.
+    --pin is for the server that is named, or that is yours; the pin of another is taken from config.toml. The status is
+    5 if one of the servers cannot be reached.
     """
     from chatcli.cli.delivery.report import worst
     from chatcli.cli.exit_status import exit_status
@@ -93,7 +93,7 @@ def send(account: Account) -> None:
     statuses = [0]
     for address, user in dict.fromkeys((entry.server, entry.user) for entry in waiting):
         if not address:
-            warn("Some of it was kept by an older chatcli: joining the server again as the same user sends that.")
+            warn("Some messages were stored by an older chatcli: join the server as the same user to send them.")
             continue
         try:
             to = server if alone else parse_address(address)
@@ -110,7 +110,7 @@ def send(account: Account) -> None:
 
 
 def _recognize(server: Address, trust: Trust) -> None:
-    """Find out whether a server for which nothing waits is one that has moved, for which something does.
+    """Connect to a server without waiting messages: it may be one that has moved, whose messages wait.
 
     Raises:
         ChatError: it cannot be reached, or is not to be trusted.
@@ -131,13 +131,13 @@ def _recognize(server: Address, trust: Trust) -> None:
 
 
 def _named() -> bool:
-    """Return whether the command line says which server is meant."""
+    """Return whether the command line names a server."""
     context = click.get_current_context()
     return ParameterSource.COMMANDLINE in map(context.get_parameter_source, ("server", "at"))
 
 
 def _trust(server: Address, other: Trust) -> Trust:
-    """Return how a server is to be trusted that is not the user's: by the pin in ``config.toml``, if there is one."""
+    """Return the trust for a server other than the user's: with its pin in ``config.toml``, if there is one."""
     from chatcli.cli.options.resolution import read_config_file
     from chatcli.client.identity.trust import Trust
 
@@ -191,11 +191,11 @@ def _list(*, as_json: bool) -> None:
         rows = [_for_people(entry, identity) for entry, identity in zip(entries, ids, strict=True)]
         table(_HEADINGS, rows, _SPARE)
     else:
-        click.echo("Nothing waits to be sent.", err=True)
+        click.echo("No messages wait to be sent.", err=True)
 
 
 def _short(ids: Sequence[str]) -> list[str]:
-    """Return as much of each id as tells it from the others."""
+    """Return the shortest beginnings of ids that are unique."""
     length = _SHORTEST
     while len({identity[:length] for identity in ids}) < len(set(ids)):
         length += 1
@@ -203,7 +203,7 @@ def _short(ids: Sequence[str]) -> list[str]:
 
 
 def _record(entry: Entry) -> Waiting:
-    """Return what ``--json`` says of a message."""
+    """Return the record of a message."""
     from chatcli.cli.output.records import Failure, Waiting
 
     message, refusal = entry.message, entry.refusal

@@ -1,4 +1,4 @@
-"""``chatcli rooms``: which rooms there are."""
+"""``chatcli rooms``: lists the rooms."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TOPIC: Final = 24  # columns of it in a table
 @user_option()
 @server_options
 def command(as_json: bool, account: Account) -> None:
-    """List the rooms that you may see: name, kind, members, topic, and what was last said there.
+    """List the rooms that you may see: name, kind, members, topic, and the last message.
 
-    On a terminal in columns, fewer where it is narrow. In a pipe parted by tabs, and of the last message the time
-    (RFC 3339), who, and the start of the text.
+    On a terminal in columns, fewer if it is narrow. In a pipe separated by tabs; the last message is its time
+    (RFC 3339), sender, and the start of the text.
     """
     from chatcli.cli.output.records import of_room
     from chatcli.cli.output.tables import on_terminal, print_json, table, tabs

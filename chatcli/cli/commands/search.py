@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     type=NameType(),
     metavar="ROOM|NAME",
     shell_complete=candidates.people_and_rooms,
-    help="Only in this room, or with this person.",
+    help="Only messages in this room, or with this person.",
 )
 @click.option(
     "--from",
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     type=NameType(),
     metavar="NAME",
     shell_complete=candidates.people,
-    help="Only what this person said.",
+    help="Only messages from this person.",
 )
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest so many.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most this many, the newest."
+)
 @before_option
 @seq_option
 @json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer.")
@@ -52,13 +54,13 @@ def command(
 ) -> None:
     """Find messages that have all of these WORDS, the newest first, among all that you may read.
 
-    Upper and lower case and accents make no difference. A word may end in "*" for its beginning; words in double quotes
-    must follow each other, and the shell wants single quotes around those. Among the words, in:ROOM|NAME and from:NAME
-    mean what --in and --from do. --in me and --from me are about yourself.
+    Case and accents make no difference. A word may end in "*" to match its beginning; words in double quotes must
+    follow each other, with single quotes around them for the shell. Among the words, in:ROOM|NAME and from:NAME mean
+    the same as --in and --from; "me" is yourself.
 
     Messages are printed as by "chatcli history", also in a pipe.
 
-    Where nothing is found, nothing is printed on standard output, and the status is 0 all the same.
+    If nothing is found, nothing is printed on standard output, and the status is 0.
 
     \b
     chatcli search disk full
@@ -78,15 +80,15 @@ def command(
 
 
 def _question(text: str, where: str | None, sender: str | None, before: int | None) -> Search:
-    """Return what to ask: words as in the interactive client, among which may be where, and by whom."""
+    """Return the request for words as in the interactive client, among which may be in: and from:."""
     from chatcli.client.chat.commands import frame_for
     from chatcli.protocol.frames import Search
 
     try:
         typed = frame_for("search", text)
-    except InputError:  # whose sentence is about a line in that client
-        raise click.UsageError("There are no words to look for.") from None
+    except InputError:  # its sentence is about a line in that client
+        raise click.UsageError("There are no words to search for.") from None
     assert isinstance(typed, Search)  # noqa: S101 (which is what the word means)
     if (where and typed.where) or (sender and typed.sender):
-        raise click.UsageError("Say it once: in: is the same as --in, and from: the same as --from.")
+        raise click.UsageError("in: is the same as --in, and from: the same as --from: drop one of them.")
     return Search(typed.text, where or typed.where, sender or typed.sender, before)

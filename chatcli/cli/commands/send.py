@@ -1,4 +1,4 @@
-"""``chatcli send``: says one thing, or what comes line by line, and leaves."""
+"""``chatcli send``: sends a message, or each line of standard input."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ class SendOptions(NamedTuple):
 @click.argument(
     "to", nargs=-1, required=True, type=NameType(), metavar="TO... [TEXT]", shell_complete=candidates.recipients
 )
-@click.option("-m", "--message", type=TextType(), help="The text, in place of TEXT behind the names.")
-@click.option("--lines", is_flag=True, help="Send each line of standard input as it comes, but for blank ones.")
-@click.option("--code", is_flag=True, help="Send the text as a block, which is shown as it stands.")
-@click.option("--reply-to", "re", type=SeqType(), help="The message that it answers.")
+@click.option("-m", "--message", type=TextType(), help="The text, in place of TEXT.")
+@click.option("--lines", is_flag=True, help="Send each line of standard input as it comes, except blank ones.")
+@click.option("--code", is_flag=True, help="Send the text as a block, which is shown unchanged.")
+@click.option("--reply-to", "re", type=SeqType(), help="The message to answer, by its place in the log.")
 @click.option(
     "--wait",
     cls=OptionalWord,
     word="delivered",
-    text="Wait until the person, or somebody else in the room, was shown it.",
+    text="Wait until the message was shown to the person, or to somebody else in the room.",
 )
 @click.option(
     "-t",
     "--timeout",
     type=DurationType(bare=True),
-    help="How long to wait, as in 30s or 5m; implies --wait. With --lines, how long for what is not sent when the "
-    "input ends.  [default: 30s]",
+    help="How long to wait, as in 30s or 5m; implies --wait. With --lines, how long to go on with unsent lines after "
+    "the input ends.  [default: 30s]",
 )
-@click.option("--spool", is_flag=True, help="If the server cannot take it now, keep it, and send it the next time.")
+@click.option("--spool", is_flag=True, help="If the server cannot accept it now, keep it, and send it the next time.")
 @json_option("to, outcome, id, seq, at (RFC 3339), error (code and text, or null), status.")
 @user_option()
 @server_options
@@ -73,27 +73,26 @@ class SendOptions(NamedTuple):
 def command(options: SendOptions, account: Account) -> None:
     """Send TEXT to the people and rooms TO, and leave.
 
-    With "-" as TEXT, the text is read from standard input. One that begins with a dash may stand behind "--" as well,
-    so that it is never taken for an option; all words behind it are the text. A room is written in quotes, or the shell
-    takes it for a comment. "me" is whoever sends.
+    With "-" as TEXT, the text is read from standard input. After "--" all words are the text, even if they look like
+    options. Write a room in quotes, or the shell takes it for a comment. "me" is yourself.
 
     Prints "delivered" if the person, or somebody else in the room, is in the chat, or "stored" if they get it when they
-    come back; either way it is on the server's disk. For several recipients prints a line each, the name and the word
-    parted by a tab; the status is that of the one that went worst. Either all of them get it or nobody does: if one is
-    unknown, or does not take it, nothing is sent.
+    come back; either way it is on the server's disk. For several recipients it prints a line each, the name and the
+    word separated by a tab; the status is the worst one. Either all of them get the message or nobody does: if one of
+    them is unknown, or refuses it, nothing is sent.
 
-    With --wait, delivered means that it was shown on a screen of theirs, even if they are away from it. Where that is
-    not confirmed in time, prints "stored" and ends with status 6: do not send it again, it comes when they are back.
-    People who join with --no-receipts never confirm.
+    With --wait, "delivered" means that it was shown on a screen of theirs, even if they are away from it. If no receipt
+    comes in time, it prints "stored" and ends with status 6: do not send the message again, they get it when they are
+    back. People who join with --no-receipts never send receipts.
 
-    With --spool, prints "spooled" where the server cannot be reached, or cannot store it now, with status 0: the next
-    command that reaches that server as the same user sends it first, once. "chatcli outbox" shows what waits.
+    With --spool, it prints "spooled" if the server cannot be reached, or cannot store the message now, with status 0:
+    the next command that reaches that server as the same user sends it first, once. "chatcli outbox" lists what waits.
 
     With --lines, each line is a message: all in order, each once, through restarts of the server, for as long as the
-    input lasts. Only where the server's disk fails may lines that are on their way together change places. A line that
-    is longer than a message may be is refused, with its number, and the others go on; the status is then 4. Blank lines
-    are passed over, and bytes that are not UTF-8 replaced. Nothing is printed, but with --json. If a recipient is
-    unknown, nothing is sent; one that refuses later gets no more lines. Once nobody is left, the command ends.
+    input lasts. Only if the server's disk fails may lines that are sent together change places. A line that is too long
+    for a message is refused, with its number, and the others go on; the status is then 4. Blank lines are skipped, and
+    bytes that are not UTF-8 replaced. Nothing is printed, except with --json. If a recipient is unknown, nothing is
+    sent; one that refuses later gets no more lines. Once no recipient is left, the command ends.
 
     \b
     chatcli send bob "the build is done"
@@ -123,10 +122,10 @@ def command(options: SendOptions, account: Account) -> None:
 
 
 def _recipients(to: tuple[str, ...]) -> list[str]:
-    """Return to whom to send, each once."""
+    """Return the recipients, each once."""
     names = [part.strip() for word in to for part in word.split(",")]
     if not all(names):
-        raise click.UsageError(f'"{",".join(to)}": a name is empty; write them as in bob,carol.')
+        raise click.UsageError(f'"{",".join(to)}": a name is empty; write names as in bob,carol.')
     if len(names) == 1:
         return names
     from chatcli.protocol.names import fold
@@ -154,7 +153,7 @@ def _messages(recipients: list[str], options: SendOptions) -> list[Send]:
 
 
 def _block(text: str) -> str:
-    """Return the text between fences that are longer than any within it."""
+    """Return the text between fences longer than any inside it."""
     ticks = [len(line.strip()) for line in text.split("\n") if line.strip() and not line.strip().strip("`")]
     fence = "`" * max(3, *(count + 1 for count in ticks), 3)
     return f"{fence}\n{text}\n{fence}"

@@ -57,7 +57,7 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
     multiple=True,
     default=(DEFAULT_HOST,),
     envvar="CHATCLI_SERVE_HOST",
-    help="Address to listen on, or a name of one; may be given several times.",
+    help="Address to listen on, or a host name; may be given several times.",
 )
 @_option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, help="Port to listen on; 0 picks a free one.")
 @_option(
@@ -70,7 +70,7 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     default="warning",
-    help="What is logged on standard error.",
+    help="The least severe messages to log on standard error.",
 )
 @_option(
     "--max-text", type=click.IntRange(1, _MAX_TEXT_ALLOWED), default=MAX_TEXT, help="Bytes of text in one message."
@@ -78,7 +78,7 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
 @_option(
     "--keep",
     type=DurationType(),
-    help="How long messages are kept, as in 30d or 12w; then they are deleted. The units are s, m (minutes), h, d"
+    help="How long messages are kept, as in 30d or 12w, before they are deleted. The units are s, m (minutes), h, d"
     " and w.  [default: for ever]",
 )
 @_option("--max-connections", type=click.IntRange(1), default=10_000, help="Connections open at once.")
@@ -131,12 +131,11 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
 def command(options: ServeOptions) -> None:
     """Run a chat server until Ctrl-C or SIGTERM.
 
-    Listens on this machine only, unless told otherwise with --host: "--host 0.0.0.0" takes connections from the
-    network. What is said is kept in the data directory; starting again over the same directory goes on where it
-    stopped.
+    It listens on this machine only, unless --host says otherwise: "--host 0.0.0.0" accepts connections from the
+    network. Messages are stored in the data directory; a new start with the same directory goes on with them.
 
-    Other machines reach it with TLS only. Clients know it by its key, which it makes on first start and keeps in the
-    data directory, and whose fingerprint it prints.
+    Other machines reach it with TLS only. Clients recognize it by its key, which it makes on its first start, stores in
+    the data directory, and whose fingerprint it prints.
     """
     import logging
 
@@ -192,7 +191,7 @@ def _limits(options: ServeOptions) -> Limits:
 
 
 def _local_time(moment: float | None) -> struct_time:
-    """Return a time in the zone of this machine, whichever that is by now."""
+    """Return a time in the present zone of this machine, which may have changed."""
     import time
 
     from chatcli import zone
@@ -202,10 +201,7 @@ def _local_time(moment: float | None) -> struct_time:
 
 
 def _ready(serving: Serving, settings: Settings) -> str:
-    """Return where the server listens, its key, what is deleted, and what others paste to join or to be invited.
-
-    Behind that stands what is not as it should be, a line for each.
-    """
+    """Return where the server listens, its key, and the commands to join; after them, a line for each warning."""
     from chatcli.cli.environment import program, reachable
     from chatcli.protocol.text import command_line
 
@@ -227,7 +223,7 @@ def _ready(serving: Serving, settings: Settings) -> str:
 
 
 def _age(seconds: int) -> str:
-    """Return how old something may become: in days, as people say who keep things for months."""
+    """Return an age in days if it is a whole number of them, as people say even for months."""
     from chatcli.protocol.durations import duration_text
 
     days, rest = divmod(seconds, 86_400)

@@ -1,4 +1,4 @@
-"""``chatcli status``: how one is connected, and what is unread."""
+"""``chatcli status``: shows the server, its trust, the user, and unread messages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from chatcli.client.oneshot.client import ServerStatus
     from chatcli.errors import ChatError
 
-_PATIENCE: Final = 1.0  # seconds that a prompt waits for
-_SLOW: Final = 0.2  # seconds after which a server that does not answer is not tried again for a while
+_PATIENCE: Final = 1.0  # seconds for which a prompt waits
+_SLOW: Final = 0.2  # seconds; a server that does not answer for longer is not asked again for a while
 _TRUSTED: Final = {
     "plain": "this machine",
     "pinned": "its key is pinned",
@@ -27,8 +27,8 @@ _TRUSTED: Final = {
 }
 
 
-def _at_once(command: Callable[..., None]) -> Callable[..., None]:
-    """Answer --unread from what is kept, if that is fresh: before anything is imported that speaks to a server."""
+def _from_cache(command: Callable[..., None]) -> Callable[..., None]:
+    """Answer ``--unread`` from a fresh number on disk, before the imports that a connection needs."""
 
     @functools.wraps(command)
     def answering(**options: Any) -> None:  # noqa: ANN401 (passed on)
@@ -58,20 +58,21 @@ def _at_once(command: Callable[..., None]) -> Callable[..., None]:
 )
 @json_option("server, reachable, key, trust, user, fingerprint, cursor, head, unread, conversations, spooled.")
 @user_option()
-@_at_once
+@_from_cache
 @server_options
 def command(count_only: bool, as_json: bool, account: Account) -> None:
-    """Show which server you use and why it is trusted, who you are there, and what is unread.
+    """Show your server and why it is trusted, your name and key there, and your unread messages.
 
-    On a terminal in columns, in a pipe parted by tabs. If the server cannot be reached, what is known without it is
-    shown, and the status is 5.
+    On a terminal in columns, in a pipe separated by tabs. If the server cannot be reached, only the data on this
+    machine are shown, and the status is 5.
 
-    With --unread, only the number is printed, 0 too. It is at most a minute old: the server is asked only if neither a
-    command nor a "join" that runs has found it out since, and for a second at most. If it does not answer, nothing is
-    printed, and the status is 5; so it is for a minute after it has refused. While "join" runs on this machine, the
+    With --unread, only the number is printed, even if it is 0. It is at most a minute old: the server is asked, for a
+    second at most, unless another command or a running "join" has found it out since. If the server does not answer, or
+    refuses, nothing is printed and the status is 5, also for the next minute. While "join" runs on this machine, the
     number is that of its toolbar.
 
-    What you send to yourself, as a script may that runs under your name, is unread, too, until you are shown it.
+    Messages to yourself, for example from a script that runs under your name, are unread, too, until you have seen
+    them.
 
     \b
     chatcli status
@@ -145,7 +146,7 @@ def _unreachable() -> int:
     from chatcli.protocol.text import command_line
 
     asking = command_line("chatcli", "status", *in_use())
-    note(f"The server gave no number a moment ago, and is asked again within a minute; this asks now:\n{asking}")
+    note(f"The server gave no number a moment ago. It is asked again within a minute; to ask now:\n{asking}")
     return exit_status(ServerUnreachable(""))
 
 

@@ -1,4 +1,4 @@
-"""``chatcli who``: who is in the chat, or in a room."""
+"""``chatcli who``: lists the people in the chat, or in a room."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 @click.command("who")
 @click.argument("room", required=False, type=TextType(), shell_complete=candidates.rooms)
 @json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text.")
-@user_option("Who you are, for rooms, and for servers that answer only those they know.  [default: your login name]")
+@user_option("Who you are, for rooms, and for servers that answer only users.  [default: your login name]")
 @server_options
 def command(room: str | None, as_json: bool, account: Account) -> None:
-    """List who is in the chat, or who belongs to ROOM, and where they are.
+    """List the people in the chat, or the members of ROOM.
 
-    On a terminal with where they are, and since when. In a pipe, who is in the chat is one name a line; of a ROOM, each
-    line has the name, "here", "away" or "gone", the time since (RFC 3339), and what they said of being away, parted by
-    tabs.
+    On a terminal with their state, and since when. In a pipe, people in the chat are one name a line; for a ROOM, each
+    line has the name, "here", "away" or "gone", since when (RFC 3339), and their away message, separated by tabs.
 
     \b
     chatcli who
@@ -37,7 +36,7 @@ def command(room: str | None, as_json: bool, account: Account) -> None:
     from chatcli.protocol.names import is_room
 
     if room and not is_room(room):
-        raise click.UsageError(f"who takes a room, and no person. A room is written with # and in quotes: '#{room}'.")
+        raise click.UsageError(f"who takes a room, not a person. A room is written with # and in quotes: '#{room}'.")
     people = _members(room, account) if room else _here(account)
     if as_json:
         for person in people:

@@ -1,1 +1,1 @@
-"""Options, settings and the values that they take: know no server."""
+"""Options, settings and the types of their values: knows no server."""

@@ -11,12 +11,12 @@ from chatcli.errors import InputError
 
 _SERVERS: Final = "servers"  # the table of those that have a name
 
-#: What Python says of mistakes that are made often, and what we say.
+#: Python's messages for frequent mistakes, and ours.
 _IN_PLAIN_WORDS: Final = {
     "Expected newline or end of document after a statement": (
-        'There is more here than one value; text stands in quotes, as in clock = "12h"'
+        'There is more than one value here; text is written in quotes, as in clock = "12h"'
     ),
-    "Invalid value": 'This is no value; text stands in quotes, as in user = "alice"',
+    "Invalid value": 'This is not a value; text is written in quotes, as in user = "alice"',
     "Illegal character '\\n'": "A quote is missing at the end of this line",
     "Unterminated string": "A quote is missing at the end of this line",
     "Cannot overwrite a value": "This is set already, further above",
@@ -52,7 +52,7 @@ class Reader:
             raise self._unreadable(str(error)) from None
         servers = table.pop(_SERVERS, {})
         if not isinstance(servers, dict):
-            raise self._mistake([_SERVERS], f"{_SERVERS} is no setting: a server is named with [servers.NAME].")
+            raise self._mistake([_SERVERS], f"{_SERVERS} is not a setting: a server is named with [servers.NAME].")
         values = self._values(table, [])
         if {"at", "server"} <= values.keys():
             raise self._mistake(["at"], "at and server both say where the server is: keep one of them.")
@@ -64,7 +64,7 @@ class Reader:
     def _server(self, name: str, said: object) -> dict[str, object]:
         place = [_SERVERS, name]
         if not isinstance(said, dict):
-            raise self._mistake(place, f'"{name}" is no setting of a server: one is named with [servers.NAME].')
+            raise self._mistake(place, f'"{name}" is not a server: one is named with [servers.NAME].')
         if "server" not in said:
             raise self._mistake(place, f'Nothing says where "{name}" is: add server = "HOST:PORT".')
         return self._values(said, place)
@@ -88,7 +88,7 @@ class Reader:
         setting = SETTINGS[key]
         if isinstance(said, dict):
             hint = f" A server is named with [servers.{next(iter(said), 'NAME')}]." if key == "server" else ""
-            raise self._mistake([*place, key], f"{key} is no table of settings.{hint}")
+            raise self._mistake([*place, key], f"{key} is not a table.{hint}")
         if not self._has_form(setting, said):
             form = 'a list of texts, as in ["deploy", "prod"]' if setting.several else "text in quotes"
             form = "true or false, without quotes" if setting.switch else form
@@ -120,7 +120,7 @@ class Reader:
         return InputError(f"{self._path}, line {line}: {sentence}")
 
     def _unreadable(self, message: str) -> InputError:
-        """Put what Python says of text that is not TOML into one of our sentences."""
+        """Return the error for text that is not TOML, from the message of Python."""
         what, _, where = message.rpartition(" (at ")
         numbers = [int(word) for word in where.strip("line )").replace(",", "").split() if word.isdigit()]
         line, *column = numbers or [self._text.rstrip().count("\n") + 1]

@@ -70,36 +70,34 @@ SETTINGS: Final = {
             "accept-new",
             click.BOOL,
             False,
-            "Trust a server that is not known yet, whatever its key; without this, and without a terminal to ask on, "
-            "it is refused.",
+            "Trust a server that is not known yet, whatever its key. Otherwise you are asked, or it is refused where "
+            "there is no terminal to ask on.",
         ),
         Setting("receipts", click.BOOL, True, "Let others know what you have seen."),
         Setting(
             "plain",
             click.BOOL,
             None,
-            "Plain lines one below the other, without colour, and the cursor is never moved: for screen readers, "
-            "braille and simple terminals.",
-            "off, unless the terminal can do no more",
+            "Print plain lines without colour, and never move the cursor: for screen readers, braille and simple "
+            "terminals.",
+            "off, unless the terminal supports no more",
         ),
-        Setting("color", _choice("auto", "always", "never"), "auto", "Colours; auto: unless NO_COLOR is set."),
-        Setting(
-            "background", _choice("auto", "dark", "light"), "auto", "What the colours are to be read on; auto: either."
-        ),
+        Setting("color", _choice("auto", "always", "never"), "auto", "Use colours; auto: unless NO_COLOR is set."),
+        Setting("background", _choice("auto", "dark", "light"), "auto", "The terminal's background; auto: either."),
         Setting(
             "notify",
             _choice("bell", "osc", "off"),
             "bell",
-            "How you are told of mentions and direct messages: the bell, a notice of the desktop, or not.",
+            "How to announce mentions and direct messages: by the bell, a desktop notification, or not.",
         ),
         Setting(
             "alerts",
             WordsType(),
             None,
-            "Words of which you are told as of your name, parted by commas; in config.toml a list.",
+            "Words that are announced like your name, separated by commas; in config.toml a list.",
             "none",
         ),
-        Setting("keys", _choice("emacs", "vi"), "emacs", "The keys with which a line is edited."),
+        Setting("keys", _choice("emacs", "vi"), "emacs", "The keys for editing a line."),
         Setting("clock", _choice("24h", "12h"), "24h", "How times are written."),
     )
 }

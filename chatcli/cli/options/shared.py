@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chatcli.client.identity.trust import Trust
     from chatcli.protocol.address import Address
 
-_DATA: Final = "chatcli.data"  # where click carries the directory from a group to its sub-command
+_DATA: Final = "chatcli.data"  # key of click's ``meta``: the directory given to a group, for its sub-command
 
 _ONESELF: Final = "me"  # nobody can be called so
 
@@ -37,23 +37,23 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def json_option(fields: str) -> Callable[[Decorated], Decorated]:
-    """Return what adds ``--json``, whose help names the fields of each object."""
+    """Return a decorator that adds ``--json``; its help names the fields of each object."""
     return click.option("--json", "as_json", is_flag=True, help=f"One JSON object a line: {fields}")
 
 
 def before_option(command: Decorated) -> Decorated:
     """Add ``--before``."""
-    return click.option("--before", type=SeqType(), help="Only what stands before this place in the log.")(command)
+    return click.option("--before", type=SeqType(), help="Only messages before this place in the log.")(command)
 
 
 def seq_option(command: Decorated) -> Decorated:
     """Add ``--seq``."""
-    text = "Put in front of each message its place in the log, for --reply-to and --before."
+    text = "Begin each line with the message's place in the log, for --reply-to and --before."
     return click.option("--seq", "show_seq", is_flag=True, help=text)(command)
 
 
 def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decorated]:
-    """Return what adds the flag of a setting, which has a variable too, and a place in ``config.toml``."""
+    """Return a decorator that adds the option of a setting."""
     setting = SETTINGS[key]
     return click.option(
         setting.flag,
@@ -68,7 +68,7 @@ def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decor
 
 
 def user_option(text: str = "Who you are.  [default: your login name]") -> Callable[[Decorated], Decorated]:
-    """Return what adds ``--user``."""
+    """Return a decorator that adds ``--user``."""
     return setting_option("user", text)
 
 
@@ -87,14 +87,14 @@ def data_option(group: Decorated) -> Decorated:
 
 
 def data_option_within(command: Decorated) -> Decorated:
-    """Add it to a command of such a group, for who writes it last."""
+    """Also accept ``--data`` after the sub-command."""
     return click.option(
         "--data",
         type=TextType("DIR"),
         shell_complete=candidates.directories,
         expose_value=False,
         callback=_remember,
-        help="Directory of the server's log; before the command it means the same.",
+        help="Directory of the server's log; the same as before the command.",
     )(command)
 
 
@@ -104,7 +104,7 @@ def _remember(context: click.Context, _option: click.Parameter, directory: str |
 
 
 def data_directory() -> Path:
-    """Return the directory that the running command is about."""
+    """Return the data directory of the running command."""
     from pathlib import Path
 
     from chatcli.cli.environment import default_directory
@@ -215,7 +215,7 @@ def _refuse_conflicts(conflicts: Sequence[tuple[str, str]], options: Mapping[str
 
 
 def asker() -> Callable[[str], bool] | None:
-    """Return what asks the person, or None where nobody would see the question."""
+    """Return a function that asks the user, or None if nobody would see the question."""
     if sys.stderr is None or not sys.stderr.isatty():
         return None
     from chatcli.cli.output.confirm import on_terminal
@@ -224,7 +224,7 @@ def asker() -> Callable[[str], bool] | None:
 
 
 def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
-    """Put the user's own name where "me" stands for a person."""
+    """Replace "me" by the user's name in all names of people."""
 
     def named(said: str) -> str:
         words = [word.strip() for word in said.split(",")]
@@ -240,7 +240,7 @@ def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
 
 
 def listen_to_remarks() -> None:
-    """Have what the client remarks on said on standard error, as much of it as --verbose asks for."""
+    """Print the client's diagnostics on standard error, details only with ``--verbose``."""
     from chatcli.client import diagnostics
 
     verbose = click.get_current_context().meta.get(LOUDNESS, 0) > 0
@@ -248,10 +248,10 @@ def listen_to_remarks() -> None:
 
 
 def loudness_options(command: Decorated) -> Decorated:
-    """Add ``--quiet`` and ``--verbose``, which :func:`chatcli.cli.output.streams.note` and ``detail`` heed."""
+    """Add ``--quiet`` and ``--verbose``; see :func:`chatcli.cli.output.streams.note` and ``detail``."""
     for short, name, loudness, text in (
-        ("-v", "--verbose", 1, "Say on standard error what is being done."),
-        ("-q", "--quiet", -1, "Say nothing but what goes wrong; the status tells the rest."),
+        ("-v", "--verbose", 1, "Describe each step on standard error."),
+        ("-q", "--quiet", -1, "Print nothing but errors; the exit status says the rest."),
     ):
         option = click.option(
             short, name, is_flag=True, expose_value=False, callback=_set_loudness(loudness), help=text

@@ -19,7 +19,7 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ].+)?", re.ASCII | 
 def parse_moment(text: str, now: float) -> int:
     """Return the time that ``text`` means, in milliseconds since 1970-01-01 UTC.
 
-    So long ago (``2h``, ``1d12h``), ``now``, ``today`` and ``yesterday`` (when that day began), a time of this day, a
+    A time ago (``2h``, ``1d12h``), ``now``, ``today`` and ``yesterday`` (when that day began), a time of this day, a
     date (when it began), or a date and a time. Without a zone all of them are meant as the clock here shows them; where
     that is set back and shows a time twice, the first is meant, and one that it jumps over is as much later.
 
@@ -28,14 +28,14 @@ def parse_moment(text: str, now: float) -> int:
         now: seconds since 1970-01-01 UTC.
 
     Raises:
-        InputError: it is no time.
+        InputError: the text is not a time.
     """
     word = text.strip()
     try:
         return min(max(0, int(_parse(word, now) * 1000)), _LAST)
     except (ValueError, OverflowError, OSError, InputError):
         raise InputError(
-            f'"{text}" is no time; write how long ago, as in 2h, or when, as in yesterday or 2026-11-22T10:00Z.'
+            f'"{text}" is not a time; write how long ago, as in 2h, or when, as in yesterday or 2026-11-22T10:00Z.'
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What may stand behind an option or in a setting: addresses, times, keys and names, read from what people write."""
+"""Types of options and settings: addresses, times, keys and names, read from text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AddressType(click.ParamType[Address]):
         """Read the address.
 
         Raises:
-            InputError: it is none; the sentence says how to write one.
+            InputError: the value is invalid; the sentence says how to write one.
         """
         return value if isinstance(value, Address) else parse_address(str(value))
 
@@ -36,7 +36,7 @@ class TextType(click.ParamType[str]):
         self.name = name
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is no text: Python smuggles bytes that are not UTF-8 through as surrogates."""
+        """Return the text. Bytes that are not UTF-8 are refused: Python passes them on as surrogates."""
         text = str(value)
         if not text:
             self.fail("it is empty.", param, ctx)
@@ -46,7 +46,7 @@ class TextType(click.ParamType[str]):
 
 
 class WordsType(click.ParamType[tuple[str, ...]]):
-    """Words, or rows of words, parted by commas; in ``config.toml`` a list of texts as well."""
+    """Words or phrases, separated by commas; in ``config.toml`` a list of texts as well."""
 
     name = "WORD,..."
 
@@ -93,7 +93,7 @@ class DurationType(click.ParamType[int]):
     """A length of time, in seconds.
 
     Args:
-        bare: a number without a unit is one of seconds; for what is short, and harmless if it was not meant so.
+        bare: a number without a unit means seconds; for short times that do no harm if minutes were meant.
     """
 
     name = "TIME"
@@ -110,7 +110,7 @@ class DurationType(click.ParamType[int]):
         """Read it.
 
         Raises:
-            InputError: it is none; the sentence says how to write one.
+            InputError: the value is invalid; the sentence says how to write one.
         """
         from chatcli.protocol.durations import parse_duration
 
@@ -121,7 +121,7 @@ class DurationType(click.ParamType[int]):
 
 
 class LapseType(click.ParamType[float]):
-    """A length of time for which something is done, in seconds, of which there may be a part."""
+    """A length of time in seconds, which may have decimals."""
 
     name = "TIME"
 
@@ -137,7 +137,7 @@ class LapseType(click.ParamType[float]):
         found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(s|m|h|)", str(value))
         seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
         if not seconds:
-            self.fail(f'"{value}" is no time above 0; write 5s, 0.5s or 2m.', param, ctx)
+            self.fail(f'"{value}" is not a time above 0; write 5s, 0.5s or 2m.', param, ctx)
         return seconds
 
 
@@ -152,7 +152,7 @@ class FingerprintType(click.ParamType[str]):
 
         text = str(value).strip()
         if not is_fingerprint(text):
-            self.fail(f'"{text}" is no fingerprint; one is "SHA256:" and 43 characters.', param, ctx)
+            self.fail(f'"{text}" is not a fingerprint; one is "SHA256:" and 43 characters.', param, ctx)
         return text
 
 
@@ -165,12 +165,12 @@ class SeqType(click.ParamType[int]):
         """Check that it is one."""
         text = str(value)
         if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) < 2**53):
-            self.fail(f'"{text}" is no place in the log: history with --seq shows that of each message.', param, ctx)
+            self.fail(f'"{text}" is not a place in the log: history --seq shows them.', param, ctx)
         return int(text)
 
 
 class MomentType(click.ParamType[int]):
-    """A time, in milliseconds since 1970-01-01 UTC: so long ago, a day, or a date and a time of day."""
+    """A time, in milliseconds since 1970-01-01 UTC: a time ago, a day, or a date and a time of day."""
 
     name = "TIME"
 
@@ -183,7 +183,7 @@ class MomentType(click.ParamType[int]):
         """Read it; a date without a zone is meant as the clock here shows it.
 
         Raises:
-            InputError: it is none; the sentence says how to write one.
+            InputError: the value is invalid; the sentence says how to write one.
         """
         import time
 

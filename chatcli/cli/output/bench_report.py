@@ -99,7 +99,7 @@ def read_earlier(file: IO[str]) -> list[Measured]:
 
 
 def show(outcome: Outcome, earlier: list[Measured] | None, *, as_json: bool, own: bool = True) -> None:
-    """Print what was measured: as JSON, in a pipe as rows parted by tabs, on a terminal for people.
+    """Print what was measured: as JSON, in a pipe as rows separated by tabs, on a terminal for people.
 
     Raises:
         ServerUnreachable: something did not come of what had to.

@@ -78,7 +78,7 @@ def tabs(cells: Iterable[str]) -> None:
 
 
 def tabbed(cells: Iterable[str]) -> str:
-    """Return cells parted by tabs.
+    """Return cells separated by tabs.
 
     Within a cell a line feed is ``\\n``, a tab ``\\t`` and a backslash ``\\\\``, as ``printf %b`` reads it.
     """

@@ -30,7 +30,7 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def test_in_a_pipe_it_prints_rows(tmp_path: Path) -> None:
-    """Scenario, figure and value, parted by tabs, in that order; the server of its own is gone at the end."""
+    """Scenario, figure and value, separated by tabs, in that order; the server of its own is gone at the end."""
     done = chatcli("bench", "--scenario", "connect", "--scenario", "pairs", *SHORT, TMPDIR=str(tmp_path))
     assert done.returncode == 0
     assert all("generator" in line for line in done.stderr.splitlines())  # which may have been the limit
@@ -67,7 +67,7 @@ def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
     """Nobody can be asked here, so --yes is needed; and what is configured for talking is not what is tried."""
     done = run_here("bench", *SHORT, "--server", str(server.address))
     assert done.returncode == 2
-    assert f"loads the server at {server.address}" in done.stderr
+    assert f"full load on the server at {server.address}" in done.stderr
     assert "--yes" in done.stderr
     assert server.run(lambda: server.hub.log.head) == 0
     done = run_here("bench", "--scenario", "pairs", *SHORT, CHATCLI_SERVER=str(server.address))
@@ -99,8 +99,8 @@ def test_what_cannot_be_meant_is_refused(said: tuple[str, ...], sentence: str) -
 def test_help_says_what_holds_for_servers_of_others() -> None:
     """There is none that is measured unless it is named; what is made there stays."""
     shown = " ".join(run_here("bench", "--help").stdout.split())
-    assert "--server HOST[:PORT] Measure this one, and start none. --at" in shown
-    assert "(bench-...) stay on that server, with all messages. Its allowances hold" in shown
+    assert "--server HOST[:PORT] Measure this server instead of starting one. --at" in shown
+    assert "(bench-...) stay on that server, with all messages. Its rate limits hold" in shown
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])

@@ -67,7 +67,7 @@ def test_without_a_terminal_nobody_is_asked(home: dict[str, Any]) -> None:
 def test_a_person_is_asked(home: dict[str, Any], answer: str, status: int, left: set[str]) -> None:
     """What would be lost stands above the question."""
     with Terminal("forget", "old.example", **home) as terminal:
-        terminal.shows("1 message that was not sent is lost, to bob: chatcli outbox shows what it is.")
+        terminal.shows("1 message that was not sent is lost, to bob: chatcli outbox shows them.")
         terminal.shows("Forget it? [yes/no]")
         terminal.types(f"{answer}\r")
         assert terminal.end() == status

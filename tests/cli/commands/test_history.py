@@ -37,7 +37,7 @@ def test_what_was_said_with_a_person_comes_oldest_first(server: ThreadServer) ->
     assert third[16:] == "  alice → bob  hello"
 
 
-def test_in_a_pipe_each_message_is_a_line_parted_by_tabs(server: ThreadServer) -> None:
+def test_in_a_pipe_each_message_is_a_line(server: ThreadServer) -> None:
     """Time, from, to, and a text that ``printf %b`` gives back as it was."""
     text = "C:\\new\tone\nand\\\\another ü"
     with server.joined("bob") as bob, server.joined("alice", "listen") as alice:

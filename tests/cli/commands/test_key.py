@@ -68,7 +68,7 @@ def test_on_a_terminal_export_warns(home: str) -> None:
     with Terminal("key", "export", XDG_CONFIG_HOME=home) as terminal:
         assert terminal.end() == 0
         terminal.shows("# The secret key of a chatcli user")
-        assert terminal.lines[0] == "chatcli: This is secret: whoever sees it can write under your names."
+        assert terminal.lines[0] == "chatcli: This is secret: anyone who sees it can write under your names."
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_what_somebody_wrote_into_the_outbox_forges_no_line(
 
 
 def test_the_outbox_is_listed_and_dropped_from(state: str) -> None:
-    """A line each, parted by tabs; an id may be shortened."""
+    """A line each, separated by tabs; an id may be shortened."""
     where = ["--user", "ci", "--server", "127.0.0.1:1"]
     run_here("send", "bob", "carol", "two\nlines", "--spool", *where, XDG_STATE_HOME=state)
     rows = [line.split("\t") for line in run_here("outbox", XDG_STATE_HOME=state).stdout.splitlines()]

@@ -46,7 +46,7 @@ def missed(server: ThreadServer) -> None:
 
 
 def test_status_tells_where_one_is_and_what_is_unread(server: ThreadServer, where: dict[str, Any]) -> None:
-    """In a pipe parted by tabs, as JSON one object, on a terminal in columns."""
+    """In a pipe separated by tabs, as JSON one object, on a terminal in columns."""
     missed(server)
     done = chatcli("status", **where)
     assert (done.returncode, done.stderr) == (0, "")
@@ -153,6 +153,14 @@ def test_a_prompt_asks_a_server_that_refuses_once_a_minute(
     done = run_here("status", "--unread", **{**where, **options})
     assert (done.returncode, done.stdout) == (5, "")
     assert "gave no number a moment ago" in done.stderr
+
+
+def test_spooled_messages_count_however_the_name_is_written(server: ThreadServer, where: dict[str, Any]) -> None:
+    """A name with a letter and an accent, or with one letter for both, is the same."""
+    server.stop()
+    store_messages(server.address, "Jose\u0301", [Send(new_id(), "bob", "hi")])
+    done = run_here("status", "--json", "--user", "JOS\u00c9", **where)
+    assert (done.returncode, json.loads(done.stdout)["spooled"]) == (5, 1)
 
 
 def test_a_prompt_leaves_the_outbox_alone(server: ThreadServer, where: dict[str, Any]) -> None:

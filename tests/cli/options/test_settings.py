@@ -98,7 +98,7 @@ CLIENTS = [
         ('user = "al"\nplain = "yes"\n', 2, "plain is true or false, without quotes."),
         ('color = "pink"\n', 1, "is not one of 'auto', 'always', 'never'"),
         ('server = "host:99999"\n', 1, '"99999" is not a port'),
-        ('\n[servers]\nwork = { server = "a", pin = "47DEQ" }\n', 3, "is no fingerprint"),
+        ('\n[servers]\nwork = { server = "a", pin = "47DEQ" }\n', 3, "is not a fingerprint"),
         ('[servers.work]\nuser = "al"\n', 1, 'Nothing says where "work" is: add server = "HOST:PORT".'),
         ('[servers.work]\nserver = "a"\nat = "work"\n', 3, 'no setting "at" of a server'),
         ('user = "al"\n[server.work]\nserver = "a"\n', 2, "A server is named with [servers.work]."),
@@ -122,11 +122,11 @@ def test_a_mistake_is_named_with_its_line(home: Path, text: str, line: int, sent
 @pytest.mark.parametrize(
     ("text", "place", "sentence"),
     [
-        ("user = al\n", "line 1, column 8", 'text stands in quotes, as in user = "alice".'),
+        ("user = al\n", "line 1, column 8", 'text is written in quotes, as in user = "alice".'),
         ('\nuser = "al\nkeys = "vi"\n', "line 2, column 11", "A quote is missing"),
         ('user = "al', "line 1", "A quote is missing"),
         ('user = "al"\nuser = "bo"\n', "line 2", "This is set already"),
-        ("clock = 12h\n", "line 1, column 11", 'text stands in quotes, as in clock = "12h".'),
+        ("clock = 12h\n", "line 1, column 11", 'text is written in quotes, as in clock = "12h".'),
         ("[servers.work\n", "line 1", "Expected ']'"),
     ],
 )
@@ -262,7 +262,7 @@ def test_a_name_says_nothing_to_those_that_go_to_no_server(command: str) -> None
     assert done.returncode in {0, 2}
     done = chatcli("--at", "work", command)
     assert done.returncode == 2
-    assert "leave --at away" in done.stderr
+    assert "drop --at" in done.stderr
 
 
 def test_how_the_client_looks_is_read_from_the_file(server: ThreadServer, home: Path) -> None:

@@ -87,7 +87,7 @@ def test_where_the_clock_is_set(lives_in: Callable[[str], None], place: str, tex
 )
 def test_what_is_no_time(text: str) -> None:
     """The sentence says how to write one, and nothing else is raised."""
-    with pytest.raises(InputError, match="is no time; write how long ago, as in 2h"):
+    with pytest.raises(InputError, match="is not a time; write how long ago, as in 2h"):
         parse_moment(text, NOW)
 
 

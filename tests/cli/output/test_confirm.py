@@ -145,7 +145,7 @@ def test_a_pin_that_is_none_is_a_mistake_on_the_command_line(command: list[str],
     done = chatcli(*command, "--pin", "SHA256:abc", XDG_CONFIG_HOME=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert "'--pin'" in done.stderr
-    assert "is no fingerprint" in done.stderr
+    assert "is not a fingerprint" in done.stderr
 
 
 def test_what_the_system_trusts_needs_no_question(command: list[str], home: str, tmp_path: Path) -> None:
