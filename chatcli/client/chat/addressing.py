@@ -1,4 +1,4 @@
-"""Addressing: which conversation, recipient or command a typed line means, and whether Enter is to be pressed twice."""
+"""Addressing: the recipient, conversation or command that a typed line means, and lines held until a second Enter."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Addressing:
         return text if is_plain and "\n" not in text else f"{message.to}: {text}"
 
     def no_recipient(self) -> Unclear:
-        """Return how to name a recipient; the people who have written to the user are named."""
+        """Return the meaning of a text without a recipient, naming the people who have written to the user."""
         writers = self._contacts.conversations.writers()
         if self._scripted or not writers:
             return NO_RECIPIENT
@@ -143,7 +143,7 @@ class Addressing:
         return _Newest(received[0].seq if received else 0, question.seq if question is not None else 0)
 
     def _changed(self, meaning: Meaning, started: _Newest) -> str:
-        """Return what a line does now that it did not when it was started; empty if it does the same."""
+        """Describe the effect of a line if it has changed since the line was started; empty if it has not."""
         newest = self._newest()
         match meaning:
             case Command("reply", argument) if newest.message != started.message:

@@ -83,7 +83,7 @@ class DoubtFinder:
         return self._several_lines(line, meaning, origin) or self._command(line, meaning, self._contacts.is_known)
 
     def confirm(self, key: str) -> None:
-        """Record that the user has confirmed the meaning of a line whose doubt has this key."""
+        """Record that the user has confirmed the meaning of a line, by the key of the doubt."""
         kind, _, word = key.partition(" ")
         if kind == "name":
             self._texts.add(word)
@@ -99,7 +99,7 @@ class DoubtFinder:
         return None
 
     def _is_text(self, line: str, meaning: Meaning) -> bool:
-        """Return whether a line names no recipient, and goes to the open conversation as it stands."""
+        """Return whether a line names no recipient, and goes to the open conversation as it is."""
         return isinstance(meaning, Say) and meaning == Say(self._current, line.rstrip("\r\n"))
 
     @property
@@ -131,7 +131,7 @@ class DoubtFinder:
         return Doubt("To whom?", Say(writer, line.rstrip("\r\n")), 'or write "name: text"')
 
     def _addressed(self, line: str, meaning: Meaning) -> Doubt | None:
-        """Return the doubt about a line whose recipient is named and known."""
+        """Return the doubt about a line to a known recipient."""
         if not isinstance(meaning, Say) or self._is_text(line, meaning) or line.lstrip().startswith("/"):
             return None
         to, _, rest = split_address(line)
@@ -226,7 +226,7 @@ class DoubtFinder:
 
 
 def _sign_with_colon(to: str, rest: str) -> str:
-    """Return what a known name, its colon and the text after it may be instead: a time or a smiley; else empty."""
+    """Return "time" or "smiley" if a known name, its colon and the text after it may be one; else an empty string."""
     if to.isdecimal() and rest[:1].isdigit():
         return "time"
     return "smiley" if _SMILEY.fullmatch(rest.rstrip()) else ""

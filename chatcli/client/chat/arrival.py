@@ -25,7 +25,7 @@ class Arrival:
         present: what to do if the user is here already.
         link: a code from another device of the user's.
         invite: a code from the operator.
-        receipts: whether others are told what the user has seen.
+        receipts: whether others get receipts of messages that the user has seen.
         rooms: the rooms to enter at once.
         whole: whether to get everything that was missed in rooms, however much it is.
         alerts: words that notify the user as their name does.
@@ -88,7 +88,7 @@ class Greeting:
         self._arrival = replace(self._arrival, present=present)
 
     def find_reset(self, welcome: f.Welcome) -> bool:
-        """Return whether this welcome shows that the log was reset, so that the server is to be greeted once more."""
+        """Return whether this welcome shows that the log was reset; the server must be greeted once more then."""
         if self.was_reset or self.position is None or welcome.cursor >= self.position:
             return False
         self.was_reset = True

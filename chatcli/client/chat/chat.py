@@ -34,7 +34,7 @@ class NotSent(InputError):
 
 
 class Chat:
-    """One user's conversations, over as many connections as it takes.
+    """One user's conversations, over any number of connections.
 
     Args:
         user: the name that is asked for; empty if the user is yet to choose one.
@@ -125,7 +125,7 @@ class Chat:
         return self._greeting.hello(self.contacts.user)
 
     def find_reset(self, welcome: f.Welcome) -> bool:
-        """Return whether a welcome shows that the server's log was reset: it is to be greeted once more then."""
+        """Return whether a welcome shows that the server's log was reset; the server must be greeted once more then."""
         is_reset = self._greeting.find_reset(welcome)
         if is_reset:
             self.conversations.reset_log()

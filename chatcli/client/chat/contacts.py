@@ -1,4 +1,4 @@
-"""The people and the rooms that the user knows of: how they write their names, who is here, who belongs where."""
+"""The people and the rooms that the user knows of: the spelling of names, presence, and members."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHORT: Final = 3  # letters: in a shorter name, every other one is but a slip o
 
 
 class Presence:
-    """Who is here, among the people whose coming and going the server reports: contacts, and members of one's rooms.
+    """The presence of the people about whom the server reports: contacts, and members of the user's rooms.
 
     Attributes:
         here: the people who are in the chat.
@@ -32,7 +32,7 @@ class Presence:
         self._expected: set[str] = set()  # those who were here before the connection broke
 
     def reconnected(self) -> None:
-        """Start on a new connection, whose server has yet to find out who is still here."""
+        """Start on a new connection: the people who were here may come back one by one."""
         self._expected = set(self.here)
 
     def replace(self, people: Iterable[f.Person]) -> None:
@@ -42,7 +42,7 @@ class Presence:
         self.away = {person.user: person.text for person in people if person.state == "away"}
 
     def update(self, frame: f.Presence, is_reported: Callable[[str], bool]) -> list[Event]:
-        """Record who came and went; return what to show of it.
+        """Record who came and went; return the events.
 
         Args:
             frame: what the server reports.
@@ -118,7 +118,7 @@ class Contacts:
     # Names
 
     def is_known(self, name: str) -> bool:
-        """Return whether there is such a person or room, as far as the user can know."""
+        """Return whether a person or room is known to the user."""
         key = fold(name)
         if is_room(name):
             return key in self.rooms or key in self.other_rooms
@@ -174,7 +174,7 @@ class Contacts:
         self.conversations.forget(name)
 
     def update_presence(self, frame: f.Presence) -> list[Event]:
-        """Record who came and went; return what to show of it."""
+        """Record who came and went; return the events."""
         self.add_people(*frame.here, *(person.user for person in frame.away))
         here = {fold(name) for name in (*frame.here, *(person.user for person in frame.away))}
         gone = set(map(fold, frame.gone))
@@ -242,7 +242,7 @@ class Contacts:
             (members.here or {}).pop(fold(name), None)
 
     def members(self, room: str) -> Mapping[str, str]:
-        """Return the members of a room as far as they were named, by folded name."""
+        """Return the known members of a room, by folded name."""
         members = self._members.get(fold(room))
         return {} if members is None else members.names
 

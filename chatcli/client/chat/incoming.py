@@ -1,4 +1,4 @@
-"""The frames from the server: what they change in what the client knows, and what they show."""
+"""The frames from the server: they update the parts of the chat, and some of them are shown."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RoomEvents:
         return None
 
     def happened(self, *frames: f.Happened) -> list[Event]:
-        """Record one event in a room, or the same one of several people; return what to show."""
+        """Record one event in a room, or the same one of several people; return the events."""
         shown = [frame for frame in frames if self._record(frame)]
         return [Notice(phrases.happened(shown, self._contacts.user))] if shown else []
 
@@ -225,7 +225,7 @@ class Incoming:
         return self._catch_up.add([event], frame.seq, 1)
 
     def _own_message(self, frame: f.Message, of: str) -> list[Event]:
-        """Return what to show of a message of the user's: sent elsewhere, or here and its answer is lost or to come."""
+        """Return the events of a message of the user's that the log repeats."""
         self._outgoing.remove(frame.id)
         self._conversations.touch(of)
         is_new = self._outgoing.show(frame.id)
@@ -248,7 +248,7 @@ class Incoming:
         return [*shown, *self._delivery.sent(frame, of)]
 
     def _refused(self, frame: f.Error) -> tuple[list[Event], list[str]]:
-        """Return what to show of a refusal, and the texts to put back into the input line."""
+        """Return the events of a refusal, and the texts to put back into the input line."""
         if frame.id in self._outgoing and isinstance(as_exception(frame), ServerUnavailable):
             could_store = self._outgoing.postpone(frame.id or "")
             sentence = f"Not sent yet: {frame.text} Trying again until it is."

@@ -53,7 +53,7 @@ class Outgoing:
         """Append a message that the user has typed.
 
         Raises:
-            Refused: it is longer than the server takes.
+            Refused: it is too long for the server.
         """
         if problem := too_long(message, self._limits):
             raise Refused(codes.TEXT_TOO_LONG, problem)
@@ -71,7 +71,7 @@ class Outgoing:
         return [] if self.unstored else self._in_flight.next_batch()
 
     def retry(self) -> list[f.Send]:
-        """Return what to send again: one message only while the server stores nothing."""
+        """Return the messages to send again: only one while the server stores nothing."""
         return self._in_flight.next_batch(1) if self.unstored else self._in_flight.next_batch()
 
     def stored(self, identity: str) -> f.Send | None:
@@ -110,7 +110,7 @@ def _remember(identities: dict[str, None], identity: str) -> None:
 
 
 def too_long(message: f.Send, limits: f.Limits) -> str:
-    """Return why the server would not take a message of this length; empty if it would."""
+    """Return a sentence if a message is too long for the server; empty if it is not."""
     size = len(message.text.encode())
     if size > limits.text:
         return f"Not sent: a message may have {limits.text} bytes, and this one has {size}. Send it in parts."
@@ -138,7 +138,7 @@ class DeliveryStatus:
         self._outside: set[str] = set()  # rooms that the user has written to without belonging there, folded
 
     def sent(self, frame: f.Sent, of: str) -> list[Event]:
-        """Record that a message of this conversation is stored; return what to show."""
+        """Record that a message of this conversation is stored; return the events."""
         to = fold(of)
         if is_room(of):
             return self._sent_to_room(to, of)
@@ -176,7 +176,7 @@ class DeliveryStatus:
         self._gone.difference_update(map(fold, names))
 
     def seen(self, frame: f.Receipt) -> list[Event]:
-        """Record that someone has seen messages up to a place in the log; return what to show."""
+        """Record that someone has seen messages up to a place in the log; return the events."""
         name = fold(frame.user)
         if not frame.to:
             self._read[name] = max(frame.seq, self._read.get(name, 0))

@@ -30,7 +30,7 @@ class HistoryPager:
         self._queued: dict[type[Page], int] = {}  # further pages of a kind that the user has asked for
 
     def left_out(self, frame: f.Skipped) -> list[Event]:
-        """Record that the server has left messages of a room out; return what to show."""
+        """Record that the server has left messages of a room out; return the events."""
         self._skipped[fold(frame.to)] = frame.before
         room = printable_line(frame.to)
         return [Notice(f"{frame.count:,} earlier in {room}: /history {room}")]

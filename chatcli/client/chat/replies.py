@@ -1,4 +1,4 @@
-"""The answers to requests: what they add to what the client knows, and what is shown of them."""
+"""The answers to requests: they update the parts of the chat, and most of them are shown."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ class Replies:
         return rooms.get(fold(self._contacts.conversations.current)) or next(iter(rooms.values()))
 
     def people(self, frame: f.People) -> list[Event]:
-        """Record a list of people; return what to show."""
+        """Record a list of people; return the events."""
         self._contacts.list_people(frame)
         if self._requests.pop(frame.n) is None:
             return []
         return [Answer(phrases.people(frame, self._contacts.user, day(self._clock())))]
 
     def done(self, frame: f.Done) -> list[Event]:
-        """Record that the server has carried out a request; return what to show."""
+        """Record that the server has carried out a request; return the events."""
         request = self._requests.pop(frame.n)
         if request is None:
             return []
@@ -92,7 +92,7 @@ class Replies:
         return [Answer(phrases.done(request.frame))]
 
     def entered(self, frame: f.Room) -> list[Event]:
-        """Record that the user belongs to a room; return what to show."""
+        """Record that the user belongs to a room; return the events."""
         self._requests.pop(frame.n)
         room = frame.room.name
         self._requests.answered_for(room)
@@ -102,7 +102,7 @@ class Replies:
         return [Notice(phrases.entered(frame.room, self._contacts.user))]
 
     def room_list(self, frame: f.RoomList) -> list[Event]:
-        """Record a list of rooms; return what to show."""
+        """Record a list of rooms; return the events."""
         request = self._requests.pop(frame.n)
         self._contacts.other_rooms |= by_name(room.name for room in frame.rooms if not room.joined)
         if request is not None and request.reason == "leaving":
@@ -123,7 +123,7 @@ class Replies:
         return []
 
     def history(self, frame: f.HistoryPage) -> list[Event]:
-        """Record a page of older messages; return what to show."""
+        """Record a page of older messages; return the events."""
         request = self._requests.pop(frame.n)
         self._questions.close_answered(frame.messages)
         for message in frame.messages:
@@ -141,7 +141,7 @@ class Replies:
         return self._with_next(f.History, self._pager.history(request.frame, frame, user))
 
     def found(self, frame: f.Found) -> list[Event]:
-        """Record a page of what was found; return what to show."""
+        """Record a page of what was found; return the events."""
         request = self._requests.pop(frame.n)
         if request is None or not isinstance(request.frame, f.Search):
             return []
@@ -155,7 +155,7 @@ class Replies:
         return events
 
     def receipts(self, frame: f.ReceiptList) -> list[Event]:
-        """Return what to show of the receipts of a conversation."""
+        """Return the events of a list of receipts."""
         request = self._requests.pop(frame.n)
         if request is None:
             return []

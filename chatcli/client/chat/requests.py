@@ -75,7 +75,7 @@ class PendingRequests:
         return f.Who(limit=_NAMED, n=_ROSTER)
 
     def disconnected(self) -> list[Event]:
-        """Drop the requests of a connection that is gone; return what to show of it."""
+        """Drop the requests of a connection that is gone; return the events."""
         return [Trouble(ServerUnreachable(f'No answer came to "{line}": ask once more.')) for line in self._forget()]
 
     def _forget(self) -> list[str]:

@@ -20,7 +20,7 @@ _FOR_A_QUESTION: Final = 5.0  # seconds that an answer waits for its question, o
 _WAITING: Final = 1000  # messages that the server has not stored, before no more input is read
 _POLL: Final = 0.02  # seconds until a line that has to wait is tried again
 _CHUNK: Final = 64 * 1024
-_LONGEST: Final = 2 * 1024 * 1024  # bytes of a line that are kept: more than any server takes
+_LONGEST: Final = 2 * 1024 * 1024  # bytes of a line that are kept, more than any server accepts
 _AT_ONCE: Final = 0.05  # seconds between two lines of one paste
 
 
@@ -97,7 +97,7 @@ class LineReader:
         return text.startswith("/") or isinstance(parse_line(text, self._chat.conversations.current), Command)
 
     def _pass_on(self, lines: list[bytes]) -> bool:
-        """Have the loop carry out lines; return whether more are wanted."""
+        """Make the loop carry out lines; return whether more are wanted."""
         if self._bursts and len(lines) > 1:
             filled = [line for line in lines if line.strip()]  # an empty one would confirm what nobody has seen
             lines = [b"\n".join(lines)] if _is_paste(filled) else filled

@@ -68,7 +68,7 @@ class Link:
             await connection.close()
 
     async def reconnect(self, connect: Callable[[], Awaitable[Greeted]], lost: ServerUnavailable) -> Greeted:
-        """Connect again, however long that takes; return the new connection and its welcome.
+        """Connect again; return the new connection and its welcome.
 
         Args:
             connect: connects once.

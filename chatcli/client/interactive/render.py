@@ -38,7 +38,7 @@ PEOPLE: Final = 60
 #: The beginning of further rows of a message: as wide as a time and a space.
 INDENT: Final = " " * 6
 _FENCE: Final = "```"
-_MARK: Final = "\u200e"  # left to right; takes no column
+_MARK: Final = "\u200e"  # left to right; it has no column
 
 
 class Renderer:

@@ -1,0 +1,81 @@
+"""Unsent messages on disk: written at once without a connection, and removed once they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.chat.outgoing import Outgoing
+from chatcli.client.interactive import outbox_keeper
+from chatcli.client.interactive.outbox_keeper import OutboxKeeper
+from chatcli.client.outbox.store import Outbox
+from chatcli.errors import InputError
+from chatcli.protocol.address import Address
+from chatcli.protocol.frames import Send
+
+SERVER = Address("127.0.0.1", 4711)
+
+
+def unexpected(error: InputError) -> None:
+    """Fail: nothing is to be reported."""
+    raise error
+
+
+def left(directory: Path) -> list[str]:
+    """Return the ids of the messages that another client would find."""
+    outbox = Outbox(str(directory), SERVER, "alice")
+    try:
+        return [message.id for message in outbox.waiting]
+    finally:
+        outbox.close()
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_what_waits_survives_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connected: bool) -> None:
+    """With a connection only after a while, as most messages are stored within it."""
+    monkeypatch.setattr(outbox_keeper, "_LONG", 0.01)
+
+    async def run() -> None:
+        outgoing = Outgoing()
+        keeper = OutboxKeeper(Outbox(str(tmp_path), SERVER, "alice"), outgoing, unexpected)
+        outgoing.add(Send("one", "bob", "hi"))
+        keeper.update(connected=connected)
+        assert bool(os.listdir(tmp_path)) != connected
+        await asyncio.sleep(0.05)
+        keeper.close()
+
+    asyncio.run(run())
+    assert left(tmp_path) == ["one"]
+
+
+def test_what_was_sent_is_removed(tmp_path: Path) -> None:
+    """Also what an earlier visit has left."""
+    earlier = Outbox(str(tmp_path), SERVER, "alice")
+    earlier.store([Send("one", "bob", "hi")])
+    earlier.close()
+    outgoing = Outgoing()
+    outbox = Outbox(str(tmp_path), SERVER, "alice")
+    keeper = OutboxKeeper(outbox, outgoing, unexpected)
+    outgoing.restore(outbox.waiting)
+    assert keeper.restored == 1
+    outgoing.stored("one")
+    keeper.update(connected=True)
+    keeper.close()
+    assert left(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_written_is_reported_once(tmp_path: Path) -> None:
+    """From then on messages do not survive the client."""
+    reported: list[InputError] = []
+    outgoing = Outgoing()
+    keeper = OutboxKeeper(Outbox(str(tmp_path / "outbox"), SERVER, "alice"), outgoing, reported.append)
+    (tmp_path / "outbox").write_text("in the way")
+    outgoing.add(Send("one", "bob", "hi"))
+    for _ in range(2):
+        keeper.update(connected=False)
+    assert len(reported) == 1
+    assert not keeper.is_writing
+    keeper.close()
