@@ -15,6 +15,8 @@ from tests.client.tui.test_input_line import in_tmux
 from tests.support import ThreadServer, eventually
 from tests.terminal import Terminal
 
+_CURSOR = "#{cursor_y} #{pane_height} #{cursor_flag}"
+
 
 def test_where_a_menu_was_no_blank_rows_stay(server: ThreadServer) -> None:
     """The toolbar follows the input line at once, after a menu, a line of several rows, a search and a question."""
@@ -60,9 +62,10 @@ def test_in_tmux_a_draft_leaves_no_copy(server: ThreadServer, tmp_path: Path, si
 
     def is_drawn(columns: int) -> bool:
         """Return whether the toolbar fills the last row, as wide as the window is now, and the cursor is above it."""
-        where = tmux("display-message", "-p", "#{cursor_y} #{pane_height}").split()
         toolbar = rows()[-1]
-        return int(where[0]) + 2 == int(where[1]) and toolbar.startswith(" alice") and len(toolbar) == columns
+        # Looked at last: the cursor goes back when the toolbar is drawn, and is shown once all is.
+        row, height, is_shown = map(int, tmux("display-message", "-p", _CURSOR).split())
+        return toolbar.startswith(" alice") and len(toolbar) == columns and row + 2 == height and bool(is_shown)
 
     tmux("new-session", "-d", "-x", "100", "-y", "24", program)
     try:
