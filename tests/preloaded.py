@@ -1,15 +1,18 @@
 """Starts the program by forking a process that has imported it already: an import costs more than most tests.
 
-It is the same ``chatcli.cli.main.main``, in a process of its own with its own session, terminal and environment.
+It is the same ``chatcli.cli.main.main``, in a process of its own, with its own session, terminal and
+environment. What an import costs and loads is tested with an interpreter of its own (``tests/cli/test_starting.py``).
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import fcntl
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -19,21 +22,41 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from chatcli import zone
 
-_STATUS = struct.Struct("!ii")  # process id and exit status, the latter 0 when the program starts
+_SIZE: Final = struct.Struct("!i")  # bytes of a request
+_STATUS: Final = struct.Struct("!ii")  # process id and exit status, the latter 0 when the program starts
+_VALUES: Final = "_VALUES"  # a variable that only the forked process knows
+_lock = threading.Lock()
+
+
+def values(constants: Mapping[str, object]) -> dict[str, str]:
+    """Return an environment in which constants have other values, so that a test need not wait for long.
+
+    Args:
+        constants: the values by path, as in ``{"chatcli.client.tui.app:_PATIENCE": 0.5}``.
+    """
+    return {_VALUES: json.dumps(constants)}
 
 
 class Process:
-    """A forked program, with the interface of :class:`subprocess.Popen` that tests use."""
+    """A forked program, with the interface of :class:`subprocess.Popen` that tests use.
+
+    Attributes:
+        pid: the process id.
+        returncode: the exit status, None until the program is known to have ended.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self._lock = threading.Lock()
         self.pid, _ = self._receive()
         self.returncode: int | None = None
 
@@ -45,17 +68,23 @@ class Process:
         return pid, status
 
     def poll(self) -> int | None:
-        """Return the status, or None while the program runs."""
-        return self._wait(0.0)
+        """Return the status, or None while the program runs or another thread waits for its end."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            return self._status(0.0)
+        finally:
+            self._lock.release()
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the program has ended, and return its status."""
-        status = self._wait(timeout)
+        with self._lock:
+            status = self._status(timeout)
         if status is None:
             raise subprocess.TimeoutExpired("chatcli", timeout or 0)
         return status
 
-    def _wait(self, timeout: float | None) -> int | None:
+    def _status(self, timeout: float | None) -> int | None:
         if self.returncode is None:
             self._connection.settimeout(timeout)
             try:
@@ -75,15 +104,14 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-def start(arguments: list[str], terminal: int, env: dict[str, str]) -> Process:
+def start(arguments: Sequence[str], terminal: int, env: Mapping[str, str]) -> Process:
     """Start ``chatcli`` on a terminal that becomes the controlling one of a new session."""
     ours, theirs = socket.socketpair()
-    request = json.dumps({"arguments": arguments, "env": env, "cwd": str(Path.cwd())}).encode()
-    descriptors = array.array("i", [terminal, theirs.fileno()])
-    control = _control()
-    control.sendmsg(
-        [struct.pack("!i", len(request)) + request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors.tobytes())]
-    )
+    request = {"arguments": [*arguments], "env": {**env}, "cwd": str(Path.cwd())}
+    data = json.dumps(request).encode()
+    descriptors = array.array("i", [terminal, theirs.fileno()]).tobytes()
+    with _lock:
+        _control().sendmsg([_SIZE.pack(len(data)) + data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
     theirs.close()
     return Process(ours)
 
@@ -98,6 +126,7 @@ def _control() -> socket.socket:
         [sys.executable, "-m", "tests.preloaded", str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         env=environment(),
+        cwd=Path(__file__).parents[1],
         start_new_session=True,
     )
     theirs.close()
@@ -119,30 +148,26 @@ def _serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         descriptors = array.array("i")
-        data, rights, _, _ = control.recvmsg(4, socket.CMSG_SPACE(2 * descriptors.itemsize))
+        data, rights, _, _ = control.recvmsg(_SIZE.size, socket.CMSG_SPACE(2 * descriptors.itemsize))
         if not data:
             return
         descriptors.frombytes(rights[0][2])
         terminal, connection = descriptors
-        request = json.loads(_exactly(control, struct.unpack("!i", data)[0]))
+        request = json.loads(control.recv(_SIZE.unpack(data)[0], socket.MSG_WAITALL))
         if os.fork() == 0:
             control.close()
             _supervise(request, terminal, socket.socket(fileno=connection))
-        os.close(terminal)
-        os.close(connection)
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _exactly(control: socket.socket, size: int) -> bytes:
-    return control.recv(size, socket.MSG_WAITALL)
-
-
-def _supervise(request: dict[str, Any], terminal: int, connection: socket.socket) -> None:
+def _supervise(request: dict[str, Any], terminal: int, connection: socket.socket) -> NoReturn:
     """Fork the program, and report its process id and, later, its status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _become(terminal, request["cwd"], request["env"])
+        _become(request, terminal)
         _run(request["arguments"])
     os.close(terminal)
     connection.sendall(_STATUS.pack(pid, 0))
@@ -151,32 +176,36 @@ def _supervise(request: dict[str, Any], terminal: int, connection: socket.socket
     os._exit(0)
 
 
-def _become(terminal: int, cwd: str, env: dict[str, str]) -> None:
-    """Have the session, the terminal and the environment of a program that was just started."""
-    import fcntl
-    import termios
-
+def _become(request: dict[str, Any], terminal: int) -> None:
+    """Have the streams, the environment and the session of a program that was just started."""
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
     for descriptor in (0, 1, 2):
         os.dup2(terminal, descriptor)
     os.close(terminal)
-    os.chdir(cwd)
-    os.environ.clear()
-    os.environ.update(env)
-    time.tzset()
-    zone._zone = zone._Zone()
     sys.stdin = _reopened(0, sys.stdin)
     sys.stdout = _reopened(1, sys.stdout)
     sys.stderr = _reopened(2, sys.stderr)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    time.tzset()
+    zone._zone = zone._Zone()
+    for path, value in json.loads(os.environ.pop(_VALUES, "{}")).items():
+        module, _, names = path.partition(":")
+        *owners, name = names.split(".")
+        owner: object = importlib.import_module(module)
+        for one in owners:
+            owner = getattr(owner, one)
+        setattr(owner, name, tuple(value) if isinstance(value, list) else value)
 
 
-def _reopened(descriptor: int, stream: Any) -> Any:  # noqa: ANN401 (as the streams of sys are)
-    mode = "r" if descriptor == 0 else "w"
-    return open(descriptor, mode, 1, encoding=stream.encoding, errors=stream.errors, closefd=False)
+def _reopened(descriptor: int, stream: Any) -> io.TextIOWrapper:  # noqa: ANN401 (as the streams of sys are)
+    binary = open(descriptor, "rb" if descriptor == 0 else "wb", closefd=False)  # noqa: SIM115 (open to the end)
+    return io.TextIOWrapper(binary, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> NoReturn:
     """Run the program as ``python -m chatcli`` does, and end the process."""
     sys.argv = ["chatcli", *arguments]
     status = 0

@@ -28,8 +28,14 @@ _BEGIN, _END = b"\x1b[?2026h", b"\x1b[?2026l"  # synchronized output
 class Terminal:
     """A program on a terminal of its own: keys in, screen out."""
 
-    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24, **env: str) -> None:
-        self._start(columns, rows, env, lambda terminal, env: preloaded.start([*arguments], terminal, env))
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        **env: str,
+    ) -> None:
+        self._start(columns, rows, env, lambda terminal, env: preloaded.start(arguments, terminal, env))
 
     @classmethod
     def of_shell(cls, script: str, columns: int = 80, rows: int = 24, **env: str) -> Self:
@@ -77,12 +83,11 @@ class Terminal:
 
     def _read(self) -> None:
         while True:
+            ended = self.process.poll() is not None  # before looking for data: what it wrote last is read
             ready, _, _ = select.select([self._master], [], [], 0.2)
-            if self._closing.is_set():
+            if self._closing.is_set() or (ended and not ready):
                 return
             if not ready:
-                if self.process.poll() is not None:
-                    return
                 continue
             try:
                 data = os.read(self._master, 65536)

@@ -20,6 +20,7 @@ from chatcli.client.tui.terminal.reflow import breaks_rows
 from chatcli.errors import InputError
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import MAX_TEXT
+from tests.preloaded import values
 from tests.support import ThreadServer, environment, eventually
 from tests.terminal import Terminal
 
@@ -203,7 +204,8 @@ def test_drafts_that_cannot_be_kept_are_no_reason_not_to_talk(server: ThreadServ
     """One sentence says what is wrong, with what to do about it."""
     drafts = tmp_path / "chatcli" / "drafts"
     drafts.mkdir(parents=True, mode=0o755)
-    with server.joined("bob") as bob, join(server, "alice", XDG_STATE_HOME=str(tmp_path)) as alice:
+    env = {"XDG_STATE_HOME": str(tmp_path), **values({"chatcli.client.tui.drafts:_BETWEEN_SAVES": 0.1})}
+    with server.joined("bob") as bob, join(server, "alice", **env) as alice:
         alice.shows("You are alice")
         alice.types("half\x03bob: hi\r")
         assert bob.hears("message")["text"] == "hi"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from tests.preloaded import values
 from tests.support import ThreadServer
 from tests.terminal import Terminal
 
 UNASKED = "\x1b[I\x1b]11;rgb:0000/0000/0000\x07\x1b[?64;1;2c\x1b[5;5R\x1b[<0;5;5M\x1bP>|tmux\x1b\\"
 
 
-def join(server: ThreadServer, *options: str) -> Terminal:
+def join(server: ThreadServer, *options: str, **env: str) -> Terminal:
     """Run ``chatcli join`` in a terminal."""
-    return Terminal("join", "--server", str(server.address), *options)
+    return Terminal("join", "--server", str(server.address), *options, columns=80, rows=24, **env)
 
 
 @pytest.mark.parametrize("keys", ["emacs", "vi"])
@@ -50,7 +51,8 @@ def test_plain_lines_hold_nothing_that_the_terminal_has_sent(server: ThreadServe
 
 def test_the_keys_come_back_after_a_paste_without_an_end(server: ThreadServer) -> None:
     """At Ctrl-C, which drops it; and after a while."""
-    with join(server, "--user", "alice") as alice:
+    hasty = values({"chatcli.client.tui.terminal.key_parser:_PATIENCE_WITH_PASTES": 0.5})
+    with join(server, "--user", "alice", **hasty) as alice:
         alice.shows("You are alice")
         alice.types("dropped")
         alice.shows_input("› dropped")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.client.tui.test_input_line import PASTE
 from tests.client.tui.test_question_bar import asks
+from tests.preloaded import values
 from tests.support import ThreadServer, eventually
 from tests.terminal import Terminal
 
@@ -44,7 +45,8 @@ def test_a_name_that_nobody_has_is_held_until_a_second_enter(server: ThreadServe
 
 def test_a_line_that_is_dropped_leaves_the_prompt_as_it_was(server: ThreadServer, tmp_path: Path) -> None:
     """Also once it was kept on disk."""
-    with join(server, XDG_STATE_HOME=str(tmp_path)) as alice, server.joined("bob") as bob:
+    hasty = values({"chatcli.client.tui.drafts:_BETWEEN_SAVES": 0.1})
+    with join(server, XDG_STATE_HOME=str(tmp_path), **hasty) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         bob.sends("alice", "hello")
         alice.shows_input("bob ›")

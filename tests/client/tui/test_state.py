@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 from chatcli.client.outbox.store import read_all
-from tests.support import Program, ThreadServer, chatcli, eventually, serving
+from chatcli.protocol.address import Address
+from tests.preloaded import values
+from tests.support import Caller, Program, ThreadServer, eventually, serving
 from tests.terminal import Terminal
 
 AT_ONCE = 0.15  # seconds: who waits longer is shown what waits
@@ -25,10 +27,20 @@ def stop(server: Program) -> None:
     os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
 
 
-def texts(address: object, *whom: str) -> list[str]:
-    """Return what was said with someone, as ``chatcli history`` of bob's shows it."""
-    done = chatcli("history", "--user", "bob", "--server", str(address), *whom)
-    return [line.rsplit("\t", 1)[1] for line in done.stdout.splitlines()]
+def visit(address: Address) -> None:
+    """Have bob in the chat for a moment."""
+    with Caller(address) as bob:
+        bob.greets("bob")
+        bob.hears("welcome")
+
+
+def texts(address: Address) -> list[str]:
+    """Return the messages between alice and bob."""
+    with Caller(address) as bob:
+        bob.greets("bob", purpose="query")
+        bob.hears("welcome")
+        bob.says("history", of="alice", n=50)
+        return [message["text"] for message in bob.hears("history")["messages"]]
 
 
 def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
@@ -114,8 +126,8 @@ def test_the_toolbar_leaves_nothing_behind_in_the_scrollback(server: ThreadServe
 def test_a_server_that_does_not_answer_is_seen(tmp_path: Path) -> None:
     """What was sent waits above the input line, the toolbar says so, and both go when the answer comes."""
     with serving(tmp_path) as (server, address):
-        chatcli("join", "--user", "bob", "--server", str(address))
-        with join(address, "alice") as alice:
+        visit(address)
+        with join(address, "alice", **values({"chatcli.client.tui.toolbar:_SLOW": 0.5})) as alice:
             alice.shows_toolbar("connected ")
             stop(server)
             alice.types("bob: hi\r")
@@ -131,7 +143,7 @@ def test_a_server_that_does_not_answer_is_seen(tmp_path: Path) -> None:
             alice.shows_toolbar("connected ")
             eventually(lambda: not any("…   you" in line or "more" in line for line in alice.lines))
             eventually(lambda: "waiting" not in alice.toolbar)
-        assert texts(address, "alice") == ["hi", *(f"number {number}" for number in range(9))]
+        assert texts(address) == ["hi", *(f"number {number}" for number in range(9))]
 
 
 def test_what_is_answered_at_once_is_never_shown_as_waiting(server: ThreadServer) -> None:
@@ -148,13 +160,15 @@ def test_what_is_answered_at_once_is_never_shown_as_waiting(server: ThreadServer
 
 def test_enter_tries_to_connect_now(tmp_path: Path) -> None:
     """The toolbar counts down; Enter on an empty line does not wait for it; the loss is told once."""
-    with serving(tmp_path) as (server, address), join(address, "alice") as alice:
+    patient = values({"chatcli.client.transport.reconnect:backoff.__defaults__": [100.0, 100.0]})
+    with serving(tmp_path) as (server, address), join(address, "alice", **patient) as alice:
         alice.shows_toolbar("connected ")
         server.end(signal.SIGKILL)
         alice.shows("Connection lost")
         alice.shows_toolbar("reconnecting in ")
         alice.shows_toolbar("Enter to try now")
-        eventually(lambda: "reconnecting in 5 s" in alice.toolbar or "reconnecting in 4 s" in alice.toolbar)
+        before = alice.toolbar
+        eventually(lambda: alice.toolbar != before and "reconnecting in " in alice.toolbar, "a second less")
         with Program("serve", "--data", str(tmp_path), "--port", str(address.port)) as again:
             again.complains("Serving on")
             alice.types("\r")
@@ -167,7 +181,7 @@ def test_what_waits_survives_the_client(tmp_path: Path) -> None:
     """Killed without a connection, the client sends next time what it had not, first and once, and then forgets it."""
     state = tmp_path / "state"
     with serving(tmp_path / "data") as (server, address):
-        chatcli("join", "--user", "bob", "--server", str(address))
+        visit(address)
         with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
             alice.shows_toolbar("connected ")
             server.end(signal.SIGKILL)
@@ -181,20 +195,21 @@ def test_what_waits_survives_the_client(tmp_path: Path) -> None:
         with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
             alice.shows("2 messages from before are being sent.")
             alice.types("bob: three\r")
-            eventually(lambda: texts(address, "alice") == ["one", "two", "three"])
+            eventually(lambda: texts(address) == ["one", "two", "three"])
             eventually(lambda: not list((state / "chatcli" / "outbox").iterdir()))
         with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
             alice.shows_toolbar("connected ")
             assert not any("from before" in line for line in alice.lines)
-        assert texts(address, "alice") == ["one", "two", "three"]
+        assert texts(address) == ["one", "two", "three"]
 
 
 def test_who_leaves_with_something_unsent_is_told_what_becomes_of_it(tmp_path: Path) -> None:
     """Leaving without a connection says what was not sent and when it will be; the next visit sends it."""
     state = tmp_path / "state"
     with serving(tmp_path / "data") as (server, address):
-        chatcli("join", "--user", "bob", "--server", str(address))
-        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+        visit(address)
+        hasty = values({"chatcli.client.tui.app:_PATIENCE": 0.5})
+        with join(address, "alice", XDG_STATE_HOME=str(state), **hasty) as alice:
             alice.shows_toolbar("connected ")
             server.end(signal.SIGKILL)
             alice.shows("Connection lost")
@@ -205,7 +220,7 @@ def test_who_leaves_with_something_unsent_is_told_what_becomes_of_it(tmp_path: P
             alice.shows('again as "alice"')
     with serving(tmp_path / "data", port=address.port), join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
         alice.shows("1 message from before is being sent.")
-        eventually(lambda: texts(address, "alice") == ["one"])
+        eventually(lambda: texts(address) == ["one"])
 
 
 def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> None:
@@ -213,8 +228,9 @@ def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> N
     state = tmp_path / "state"
     outbox = state / "chatcli" / "outbox"
     with serving(tmp_path / "data") as (server, address):
-        chatcli("join", "--user", "bob", "--server", str(address))
-        with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
+        visit(address)
+        hasty = values({"chatcli.client.interactive.outbox_keeper:_LONG": 0.1})
+        with join(address, "alice", XDG_STATE_HOME=str(state), **hasty) as alice:
             alice.shows_toolbar("connected ")
             stop(server)
             alice.types("bob: one\r")
@@ -225,7 +241,7 @@ def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> N
         with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
             alice.shows("1 message from before is being sent.")
             eventually(lambda: not list(outbox.iterdir()))
-            assert texts(address, "alice") == ["one"]
+            assert texts(address) == ["one"]
 
 
 def test_a_state_directory_that_cannot_be_written_is_told_and_the_talk_goes_on(tmp_path: Path) -> None:
@@ -233,7 +249,7 @@ def test_a_state_directory_that_cannot_be_written_is_told_and_the_talk_goes_on(t
     state = tmp_path / "state"
     state.write_text("no directory")
     with serving(tmp_path / "data") as (server, address):
-        chatcli("join", "--user", "bob", "--server", str(address))
+        visit(address)
         with join(address, "alice", XDG_STATE_HOME=str(state)) as alice:
             alice.shows("cannot be kept in")
             alice.shows_toolbar("connected ")
@@ -243,4 +259,4 @@ def test_a_state_directory_that_cannot_be_written_is_told_and_the_talk_goes_on(t
             alice.shows_toolbar("1 waiting")
             with serving(tmp_path / "data", port=address.port):
                 alice.types("\r")
-                eventually(lambda: texts(address, "alice") == ["one"])
+                eventually(lambda: texts(address) == ["one"])

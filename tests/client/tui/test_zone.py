@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.preloaded import values
 from tests.support import Program, ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
 
@@ -34,8 +35,9 @@ def test_times_follow_the_zone(server: ThreadServer, tmp_path: Path, command: li
     file = tmp_path / "zone"
     place(file, 3)
     options = [*command, "--server", str(server.address), "--user", "alice"]
-    chatcli("join", *options[-4:])
-    with Terminal(*options, columns=100, TZ=f":{file}") as alice, server.joined("bob") as bob:
+    server.joined("alice").hang_up()
+    env = {"TZ": f":{file}", **values({"chatcli.zone:_INTERVAL": 0.1})}
+    with Terminal(*options, columns=100, rows=24, **env) as alice, server.joined("bob") as bob:
         number = 0
 
         def is_told_by(hours: int) -> bool:
