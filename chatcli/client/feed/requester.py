@@ -153,7 +153,7 @@ class Requester:
             if self._futures.get(key) is future:  # no other task has sent the same message meanwhile
                 del self._futures[key]
         if not isinstance(answer, kind):
-            raise ProtocolError(f"{self._login.server} answered with something else than was asked for.")
+            raise ProtocolError(f"{self._login.server} sent another answer than was requested.")
         return answer
 
     def _send_messages(self) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from chatcli.client.oneshot.receipts import ReceiptWaiter
     from chatcli.protocol.keys import Channel
 
-_ANSWERS: Final = (Sent, People, RoomList, LinkCode, KeyList, Done)
+_ANSWERS: Final = (People, RoomList, LinkCode, KeyList, Done)
 
 
 class ServerStatus(NamedTuple):
@@ -106,9 +106,9 @@ class Client:
             if not isinstance(error, ServerUnavailable):
                 waiter.give_up(str(error))
 
-    def request(self, frame: ClientFrame, kind: type[Kind], purpose: Purpose = "query") -> Kind:
+    def request(self, frame: ClientFrame, kind: type[Kind]) -> Kind:
         """Send one request, and return its answer, which must be of this kind."""
-        return _expect(kind, self._run(purpose, _requester(frame)), self._login)
+        return _expect(kind, self._run("query", _asking(frame)), self._login)
 
     def read(self, question: History | Search, limit: int) -> MessagePages:
         """Read messages, in as many pages as it takes, in the order in which the server gives those of one page.
@@ -130,11 +130,11 @@ class Client:
             self._flush_outbox(read_only=True)
         question = Who(n=1)
         try:
-            answer = with_retries(replace(login, user="", identity=None), "query", _requester(question))
+            answer = with_retries(replace(login, user="", identity=None), "query", _asking(question))
         except Refused as refusal:
             if refusal.code != codes.KEY_REQUIRED or not login.user:
                 raise
-            answer = self._run("query", _requester(question))
+            answer = self._run("query", _asking(question))
         people = _expect(People, answer, login)
         if login.user:
             from chatcli.client.storage.roster_observer import RosterObserver
@@ -167,7 +167,7 @@ class Client:
             flush_outbox(self._login, read_only=read_only)
 
 
-def _requester(request: ClientFrame) -> Callable[[Connection], ServerFrame]:
+def _asking(request: ClientFrame) -> Callable[[Connection], ServerFrame]:
     """Return a function that sends a request and goodbye in one write, and returns the answer."""
 
     def run(connection: Connection) -> ServerFrame:
@@ -186,5 +186,5 @@ def _status(connection: Connection) -> ServerStatus:
 
 def _expect(kind: type[Kind], answer: ServerFrame, login: Login) -> Kind:
     if not isinstance(answer, kind):
-        raise ProtocolError(f"{login.server} answered with something else than was asked for.")
+        raise ProtocolError(f"{login.server} sent another answer than was requested.")
     return answer

@@ -13,6 +13,7 @@ from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.receipts import ReceiptWaiter
+from chatcli.client.transport import blocking
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send, Sent
 from tests.client.oneshot.impostor import Impostor, Line
@@ -106,6 +107,26 @@ def test_a_connection_that_breaks_while_waiting_is_made_again() -> None:
         line.says("receipts", to="b", people=[{"user": "b", "seq": 7}], n=1)
 
     with Impostor(hang_up, stop, answer) as address:
+        assert wait_for_receipt(address).seen
+
+
+def test_a_lost_server_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the message is stored, a server may be lost more often than a request may fail."""
+    monkeypatch.setattr(blocking, "_BETWEEN_LOOKS", 0.01)
+
+    def hang_up(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.hears("receipts")
+
+    def store(connection: socket.socket) -> None:
+        Line(connection).takes()
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.hears("receipts")
+        line.says("receipts", to="b", people=[{"user": "b", "seq": 7}], n=1)
+
+    with Impostor(store, *[hang_up] * 8, answer) as address:
         assert wait_for_receipt(address).seen
 
 
