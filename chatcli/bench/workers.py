@@ -9,7 +9,8 @@ import selectors
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -38,8 +39,9 @@ _ALONE: Final = {"catch-up"}  # scenarios for one worker
 Kind = TypeVar("Kind")
 
 
-class Outcome(NamedTuple):
-    """The result of a measurement. Build it with keywords.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The result of a measurement.
 
     Attributes:
         load: the load that was asked for.

@@ -184,5 +184,12 @@ class ClientConnection:
         if self._signer is None:
             raise ProtocolError(f"{self._server} asks for the proof of a key, though none was announced to it.")
         hello = self._hello
-        claim = Claim(hello.version, challenge.key, nonce, hello.user, hello.purpose, self.channel.binding)
+        claim = Claim(
+            version=hello.version,
+            server_key=challenge.key,
+            nonce=nonce,
+            user=hello.user,
+            purpose=hello.purpose,
+            channel=self.channel.binding,
+        )
         return Prove(key_text(self._signer.sign(signed_bytes(claim))))

@@ -9,7 +9,7 @@ from chatcli.protocol import frames as f
 
 
 class State(enum.Enum):
-    """How far a connection has come."""
+    """The state of a connection."""
 
     GREETING = "greeting"  # the client has not sent a hello yet
     PROVING = "proving"  # it has not proved its key yet

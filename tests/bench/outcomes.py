@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from chatcli.bench.histogram import Histogram
@@ -33,4 +34,4 @@ def an_outcome(scenario: Scenario = "paced", said: int = 200, rate: int = 200, *
         memory=50_000_000,
         grown=1_000_000,
     )
-    return outcome._replace(**others)
+    return replace(outcome, **others)

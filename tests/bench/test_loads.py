@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -125,7 +126,7 @@ def test_a_pace_that_was_not_kept_is_told() -> None:
     assert (kept.fell_short, kept.limited) == (False, False)
     missed = an_outcome(said=189, rate=200)
     assert (missed.fell_short, missed.limited) == (True, True)
-    assert (missed._replace(held=True).fell_short, missed._replace(held=True).limited) == (True, False)
+    assert (replace(missed, held=True).fell_short, replace(missed, held=True).limited) == (True, False)
 
 
 @pytest.mark.parametrize("scenario", ["pairs", "connect"])

@@ -1,1 +1,1 @@
-"""Who the user is and which servers are trusted: knows no connection."""
+"""The identity of the user, and trust in servers; knows no connections."""

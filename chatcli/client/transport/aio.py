@@ -80,7 +80,7 @@ class Connection:
 
     @property
     def channel(self) -> Channel:
-        """What proofs on this connection are bound to."""
+        """The channel that proofs on this connection are bound to."""
         return self._protocol.channel
 
     @property

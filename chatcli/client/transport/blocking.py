@@ -83,7 +83,7 @@ class Connection:
 
     @property
     def channel(self) -> Channel:
-        """What proofs on this connection are bound to."""
+        """The channel that proofs on this connection are bound to."""
         return self._protocol.channel
 
     def log_in(self, hello: Hello, *, hello_sent: bool) -> None:

@@ -82,7 +82,7 @@ def retry(
     after: Exception | None = None,
     on_error: Callable[[Exception], None] = lambda _: None,
 ) -> Result:
-    """Return what ``attempt`` returns, trying again as the policy has it.
+    """Return the result of ``attempt``, after retries as the policy decides.
 
     Args:
         attempt: does what may fail.
@@ -115,7 +115,7 @@ async def retry_async(
     after: Exception | None = None,
     on_error: Callable[[Exception], None] = lambda _: None,
 ) -> Result:
-    """Return what ``attempt`` returns, as :func:`retry` does."""
+    """Return the result of ``attempt``, as :func:`retry` does."""
     error = after
     while True:
         if error is not None:

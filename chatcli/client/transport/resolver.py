@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def look_up(server: Address, find: Callable[[], Result], deadline: float) -> Result:
-    """Return what ``find`` returns.
+    """Return the result of ``find``, which runs in a thread.
 
     Args:
         server: the server's address, for the sentence.

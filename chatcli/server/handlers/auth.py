@@ -161,7 +161,14 @@ def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: s
     """
     hello, name, key, nonce = claimant
     hub.rate_limits.check_failures(session.host)
-    claim = Claim(hello.version, hub.server_key, nonce, hello.user, hello.purpose, session.channel)
+    claim = Claim(
+        version=hello.version,
+        server_key=hub.server_key,
+        nonce=nonce,
+        user=hello.user,
+        purpose=hello.purpose,
+        channel=session.channel,
+    )
     if not _proves(key, signature, claim):
         hub.rate_limits.record_failure(session.host)
         text = "The proof of the key does not hold on this connection: is something between you and the server?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from chatcli.bench.histogram import Histogram
@@ -45,7 +47,7 @@ def test_on_a_narrow_terminal_no_line_breaks(
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(bench_report, "on_terminal", lambda: True)
     outcome = an_outcome("pairs", counted=1_234_567, workers=12)
-    before = [bench_report.record(outcome._replace(counted=1_000_000, memory=40_000_000))] if compare else None
+    before = [bench_report.record(replace(outcome, counted=1_000_000, memory=40_000_000))] if compare else None
     bench_report.show(outcome, before, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 60
