@@ -1,4 +1,4 @@
-"""``chatcli admin backup|export|import|check``: as processes, beside a server that runs and without one."""
+"""``chatcli admin backup|export|import|check`` as processes, with and without a running server."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from tests.terminal import Terminal
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Where the data of the server lies that other fixtures start."""
+    """Return the data directory of the server."""
     return tmp_path / "data"
 
 
 def admin(data: Path, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
-    """Run a command over that directory."""
+    """Run a command on that directory."""
     return chatcli("admin", *arguments, "--data", str(data), stdin=stdin)
 
 
 def says(data: Path, *arguments: str) -> str:
-    """Run a command that must be done and complain of nothing; return what it prints."""
+    """Run a command that must succeed without a complaint; return its output."""
     done = admin(data, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def talk(server: ThreadServer, *texts: str) -> None:
-    """Have alice say something to bob, who reads it."""
+    """Let alice send messages to bob, who reads them."""
     with server.joined("bob") as bob, server.joined("alice", "send") as alice:
         for text in texts:
             alice.sends("bob", text)
@@ -47,13 +47,13 @@ def talk(server: ThreadServer, *texts: str) -> None:
 
 
 def whole_feed(server: ThreadServer, user: str, count: int) -> list[str]:
-    """Return so many texts of someone's feed, from its beginning."""
+    """Return the first texts of a user's feed."""
     with server.joined(user, "listen", since=0) as reader:
         return reader.texts(count)
 
 
-def test_a_backup_is_restored_by_putting_it_into_its_place(tmp_path: Path) -> None:
-    """Taken from a server that runs and dies later; a new one over it is the same server, and knows everyone."""
+def test_restored_backup(tmp_path: Path) -> None:
+    """Made from a running server: a new server over the copy knows all users and messages."""
     data, restored, copy = tmp_path / "data", tmp_path / "restored", tmp_path / "copy.db"
     with serving(data) as (program, address), Caller(address) as alice:
         alice.greets("alice")
@@ -79,8 +79,8 @@ def test_a_backup_is_restored_by_putting_it_into_its_place(tmp_path: Path) -> No
     assert admin(restored, "check").returncode == 0
 
 
-def test_a_backup_that_cannot_be_made_is_one_sentence(server: ThreadServer, data: Path, tmp_path: Path) -> None:
-    """What is there already is status 2, what the system refuses is 1; and nothing is left lying about."""
+def test_backup_errors(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """An existing target is status 2, an error of the system is 1; nothing is left behind."""
     target = tmp_path / "copy.db"
     assert admin(data, "backup", str(target)).returncode == 0
     again = admin(data, "backup", str(target))
@@ -101,10 +101,8 @@ def test_a_backup_that_cannot_be_made_is_one_sentence(server: ThreadServer, data
 
 
 @pytest.mark.parametrize("what", [["backup"], ["export", "--output"]])
-def test_a_disk_without_room_for_it_gets_no_part_of_it(
-    server: ThreadServer, data: Path, tmp_path: Path, what: list[str]
-) -> None:
-    """The sentence says why; the one that was there before is still there."""
+def test_full_disk(server: ThreadServer, data: Path, tmp_path: Path, what: list[str]) -> None:
+    """The sentence has the reason; an existing file is kept."""
     talk(server, *("x" * 30_000 for _ in range(50)))
     target = tmp_path / "disk" / "copy"
     with little_room(target.parent):
@@ -117,10 +115,8 @@ def test_a_disk_without_room_for_it_gets_no_part_of_it(
         assert target.read_text() == "yesterday's"
 
 
-def test_an_export_goes_to_standard_output_or_into_a_private_file(
-    server: ThreadServer, data: Path, tmp_path: Path
-) -> None:
-    """The lines are the same; only who writes a file is told that it is done."""
+def test_export_targets(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """The lines are the same; only with a file the outcome is printed."""
     talk(server, "one", "two")
     lines = says(data, "export").splitlines()
     assert [json.loads(line)["t"] for line in lines] == ["export", "user", "user", "message", "message", "end"]
@@ -134,7 +130,7 @@ def test_an_export_goes_to_standard_output_or_into_a_private_file(
 
 @pytest.mark.parametrize("what", [["backup"], ["export", "--output"]])
 @pytest.mark.parametrize("name", ["chatcli.db", "lock", "server.key", "admin.sock", "search.db"])
-def test_no_file_of_the_server_is_replaced(server: ThreadServer, data: Path, what: list[str], name: str) -> None:
+def test_files_of_the_server(server: ThreadServer, data: Path, what: list[str], name: str) -> None:
     """Not even with --force: one sentence, status 2, and the server goes on."""
     talk(server, "one")
     done = admin(data, *what, str(data / name), "--force")
@@ -152,17 +148,15 @@ def test_no_file_of_the_server_is_replaced(server: ThreadServer, data: Path, wha
         ("#nowhere", 3, "There is no room #nowhere."),
     ],
 )
-def test_a_conversation_that_there_is_not(
-    server: ThreadServer, data: Path, conversation: str, status: int, sentence: str
-) -> None:
-    """The exit status tells what kind of thing it was."""
+def test_unknown_conversations(server: ThreadServer, data: Path, conversation: str, status: int, sentence: str) -> None:
+    """The exit status has the kind of the error."""
     talk(server, "one")
     done = admin(data, "export", conversation)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", f"chatcli: {sentence}\n")
 
 
-def test_what_was_exported_is_imported_elsewhere(tmp_path: Path) -> None:
-    """From a pipe or a file; keys come along, nothing is news, and a second time changes nothing."""
+def test_export_and_import(tmp_path: Path) -> None:
+    """From a pipe or a file; keys are imported, nothing is unread, and a second import changes nothing."""
     data, other = tmp_path / "data", tmp_path / "other"
     with ThreadServer(data) as server:
         talk(server, "one", "two")
@@ -191,8 +185,8 @@ def test_what_was_exported_is_imported_elsewhere(tmp_path: Path) -> None:
         talk(server, "three")
 
 
-def test_wrong_lines_are_named_and_nothing_is_imported(tmp_path: Path) -> None:
-    """On standard error, one a line, with status 2; what others wrote into them cannot harm the terminal."""
+def test_wrong_lines(tmp_path: Path) -> None:
+    """One complaint a line on standard error, status 2; their contents cannot harm the terminal."""
     archive = (
         b'{"t":"export","version":1}\n{"t":"user","name":"a b","created":"2024-05-01T12:00:00Z"}\n{"t":"\x1b[31m"}\n'
     )
@@ -211,8 +205,8 @@ def test_wrong_lines_are_named_and_nothing_is_imported(tmp_path: Path) -> None:
     )
 
 
-def test_a_check_says_of_each_thing_how_it_is(server: ThreadServer, data: Path) -> None:
-    """A line each; the status is 0 if there is nothing to be found."""
+def test_check(server: ThreadServer, data: Path) -> None:
+    """One line for each rule; the status is 0 if there are no findings."""
     talk(server, "one")
     assert says(data, "check", "-q") == ""
     lines = says(data, "check").splitlines()
@@ -220,7 +214,7 @@ def test_a_check_says_of_each_thing_how_it_is(server: ThreadServer, data: Path) 
     assert all(line.startswith("ok: ") for line in lines)
 
 
-def test_a_check_names_what_it_finds_and_what_to_do(tmp_path: Path) -> None:
+def test_check_findings(tmp_path: Path) -> None:
     """Findings go to standard output, the advice to standard error, and the status is 1."""
     with ThreadServer(tmp_path) as server:
         talk(server, "one", "two")
@@ -233,8 +227,8 @@ def test_a_check_names_what_it_finds_and_what_to_do(tmp_path: Path) -> None:
     assert done.stderr.startswith("chatcli: The log is damaged: stop the server and put a backup in its place (docs/")
 
 
-def test_an_export_of_a_damaged_log_saves_what_can_be_read(tmp_path: Path) -> None:
-    """And says, with status 1, how much is missing; the rest can be imported."""
+def test_export_of_a_damaged_log(tmp_path: Path) -> None:
+    """With status 1 and the amount that is missing; the rest can be imported."""
     data, other = tmp_path / "data", tmp_path / "other"
     texts = [f"{number} " + "x" * 3000 for number in range(30)]
     with ThreadServer(data) as server:
@@ -250,8 +244,8 @@ def test_an_export_of_a_damaged_log_saves_what_can_be_read(tmp_path: Path) -> No
     assert admin(other, "check").returncode == 0
 
 
-def test_a_terminal_shows_nothing_of_a_quick_copy(server: ThreadServer, data: Path, tmp_path: Path) -> None:
-    """Only what takes long shows how far it is."""
+def test_no_progress_of_a_quick_copy(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """Only slow work shows its progress."""
     talk(server, "one")
     with Terminal("admin", "backup", str(tmp_path / "copy.db"), "--data", str(data), columns=300) as terminal:
         assert terminal.end() == 0
@@ -259,8 +253,8 @@ def test_a_terminal_shows_nothing_of_a_quick_copy(server: ThreadServer, data: Pa
         assert line.startswith("1 message copied to ")
 
 
-def test_json_is_fit_for_a_terminal(server: ThreadServer, data: Path, tmp_path: Path) -> None:
-    """What would turn the line around, or begin a sequence for the terminal, is escaped."""
+def test_json_on_a_terminal(server: ThreadServer, data: Path, tmp_path: Path) -> None:
+    """Characters that would turn the line around, or start an escape sequence, are escaped."""
     talk(server, "one")
     target = tmp_path / "copy\u202e\x9b.db"
     line = says(data, "backup", "--json", str(target))
@@ -268,8 +262,8 @@ def test_json_is_fit_for_a_terminal(server: ThreadServer, data: Path, tmp_path: 
     assert json.loads(line) == {"file": str(target), "messages": 1, "bytes": target.stat().st_size}
 
 
-def test_a_long_import_shows_how_far_it_is(tmp_path: Path) -> None:
-    """On a terminal, on a line that is gone at the end; from a pipe nobody knows how much there is to come."""
+def test_progress_of_a_long_import(tmp_path: Path) -> None:
+    """On a terminal, on a line that is removed at the end; a pipe has no known size."""
     archive = tmp_path / "pipe"
     os.mkfifo(archive)
     with (
