@@ -75,7 +75,7 @@ class Run:
         """Encode the messages, once for all who get them."""
         by, to = self.origin.sender.name, self.origin.recipient.name
         self.messages = [
-            Message(seq=entry.seq, id=entry.written, sender=by, to=to, text=entry.text, at=entry.at, re=entry.re)
+            Message(seq=entry.seq, id=entry.id_text, sender=by, to=to, text=entry.text, at=entry.at, re=entry.re)
             for entry in self.entries
         ]
         extra = self.entries[0].extra
@@ -85,7 +85,7 @@ class Run:
 
     def answer(self, outcome: Outcome) -> bytes:
         """Return the encoded answers to the sender."""
-        return encode_all([Sent(entry.written, entry.seq, entry.at, outcome) for entry in self.entries])
+        return encode_all([Sent(entry.id_text, entry.seq, entry.at, outcome) for entry in self.entries])
 
 
 class Delivery:
@@ -133,7 +133,7 @@ class Delivery:
         first = runs[0].entries[0]  # the only one, unless all are stored and plain
         if error is not None:
             refusal = cannot_write("nothing was stored now")
-            return [encode(Error(refusal.code, str(refusal), first.written))]
+            return [encode(Error(refusal.code, str(refusal), first.id_text))]
         if first.refused:
             return [self._refusal(first)]
         if first.duplicate:
@@ -145,10 +145,10 @@ class Delivery:
         return [self._deliver_to_user(recipient, run) for run in runs]
 
     def _refusal(self, entry: Entry) -> bytes:
-        if entry.closed is not None:
-            text = self._questions.why_closed(entry.origin.sender, entry.closed)
-            return encode(Error(codes.NOT_OPEN, text, entry.written))
-        return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", entry.written))
+        if entry.prior_answer is not None:
+            text = self._questions.why_closed(entry.origin.sender, entry.prior_answer)
+            return encode(Error(codes.NOT_OPEN, text, entry.id_text))
+        return encode(Error(codes.ID_TAKEN, "Someone else's message has this id; make a new one.", entry.id_text))
 
     def _deliver_to_user(self, recipient: User, run: Run) -> bytes:
         """Deliver a run to a user and to the sender's other connections; return the answers.
@@ -255,4 +255,4 @@ def _repeat(entry: Entry) -> bytes:
         feed.live and feed.position >= entry.seq and (feed.user is not sender or sender is recipient)
         for feed in recipient.feeds
     )
-    return encode(Sent(entry.written, entry.seq, entry.at, "delivered" if delivered else "stored"))
+    return encode(Sent(entry.id_text, entry.seq, entry.at, "delivered" if delivered else "stored"))

@@ -221,7 +221,7 @@ class User:
         self.name = record.name
         self.key = record.key
         self.cursor = record.cursor
-        self.public_cursor = record.shown
+        self.public_cursor = record.public_cursor
         self.receipt_waiters: dict[User, int] | None = None
         self.sessions: list[Connection] = []
         self.feeds: list[Subscription] = []

@@ -92,13 +92,13 @@ class Log(Protocol):
     def append_change(self, record: Record, on_written: OnWritten = ignore) -> None:
         """Queue any other record; it is written in its place among the messages."""
 
-    def move_cursor(self, user: int, seq: int, *, shown: bool = True) -> None:
+    def move_cursor(self, user: int, seq: int, *, public: bool = True) -> None:
         """Queue a user's read position.
 
         Args:
             user: the user's id.
             seq: the user has been shown their feed up to here.
-            shown: whether other users may know.
+            public: whether other users may know.
         """
 
     def commit(self, *, cursors: bool = False) -> None:

@@ -23,7 +23,7 @@ class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
         key: the name as compared; unique.
         created: milliseconds since 1970-01-01 UTC.
         cursor: the user has been shown their feed up to this ``seq``.
-        shown: the part of it that other users may know about.
+        public_cursor: the part of it that other users may know about.
         seen: when the user was last connected, in milliseconds since 1970-01-01 UTC; 0 if unknown.
     """
 
@@ -32,7 +32,7 @@ class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
     key: str
     created: int
     cursor: int
-    shown: int = 0
+    public_cursor: int = 0
     seen: int = 0
 
 
@@ -196,7 +196,7 @@ class Change(NamedTuple):
     preceding: int
 
 
-class Closed(NamedTuple):
+class PriorAnswer(NamedTuple):
     """The answer that closed a question.
 
     Attributes:
@@ -222,11 +222,11 @@ class Entry(Struct, kw_only=True, gc=False, eq=False):
         origin: for the caller; the log does not look at it.
         re: the ``seq`` of the message that this one answers.
         extra: question data as encoded by :mod:`chatcli.store.question_data`; None for most messages.
-        written: the id as the client wrote it; for the caller, too.
+        id_text: the id as the client wrote it; for the caller, too.
         seq: the message's place in the log, once it is committed.
         duplicate: the id is in the log already, or was deleted recently; ``seq`` and ``at`` are those of then.
         refused: nothing was stored, because another sender used the id before, or because the question is closed.
-        closed: the answer that closed the question.
+        prior_answer: the answer that closed the question.
     """
 
     id: bytes
@@ -237,11 +237,11 @@ class Entry(Struct, kw_only=True, gc=False, eq=False):
     origin: Any = None
     re: int | None = None
     extra: str | None = None
-    written: str = ""
+    id_text: str = ""
     seq: int = 0
     duplicate: bool = False
     refused: bool = False
-    closed: Closed | None = None
+    prior_answer: PriorAnswer | None = None
 
     @property
     def size(self) -> int:
@@ -269,18 +269,18 @@ class Batch:
         changes: in order; each has the number of the messages before it.
         entries: the messages, in order.
         cursors: read positions, by user.
-        shown: the part of them that other users may know about.
+        public_cursors: the part of them that other users may know about.
         bytes: the size of the messages in memory, about.
         newest: the ``seq`` of the newest message in the log after this batch; 0 until it is committed.
     """
 
-    __slots__ = ("bytes", "changes", "cursors", "entries", "newest", "shown")
+    __slots__ = ("bytes", "changes", "cursors", "entries", "newest", "public_cursors")
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.entries: list[Entry] = []
         self.cursors: dict[int, int] = {}
-        self.shown: dict[int, int] = {}
+        self.public_cursors: dict[int, int] = {}
         self.bytes = 0
         self.newest = 0
 

@@ -79,11 +79,11 @@ class SqliteLog:
     def append_change(self, record: Record, on_written: OnWritten = ignore) -> None:
         self._waiting.changes.append(Change(record, on_written, len(self._waiting.entries)))
 
-    def move_cursor(self, user: int, seq: int, *, shown: bool = True) -> None:
+    def move_cursor(self, user: int, seq: int, *, public: bool = True) -> None:
         waiting = self._waiting
         waiting.cursors[user] = max(seq, waiting.cursors.get(user, 0))
-        if shown:
-            waiting.shown[user] = max(seq, waiting.shown.get(user, 0))
+        if public:
+            waiting.public_cursors[user] = max(seq, waiting.public_cursors.get(user, 0))
 
     def commit(self, *, cursors: bool = False) -> None:
         self._cursors_wanted |= cursors
@@ -127,8 +127,8 @@ class SqliteLog:
         self._error = str(error)
         self._error_since = self._error_since or time.time_ns() // 1_000_000
         for user, seq in batch.cursors.items():
-            self.move_cursor(user, seq, shown=False)
-        for user, seq in batch.shown.items():
+            self.move_cursor(user, seq, public=False)
+        for user, seq in batch.public_cursors.items():
             self.move_cursor(user, seq)
 
     def read(self, query: Query[Result], on_result: OnResult[Result]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from chatcli.store import retention
 from chatcli.store.queries import HistoryQuery, NewestQuery, Question, QuestionQuery, Unread, UnreadQuery
 from chatcli.store.question_data import NOTHING, QuestionData, decode, encode
-from chatcli.store.records import Closed, Entry, MessageRow
+from chatcli.store.records import Entry, MessageRow, PriorAnswer
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, Party, entry, row
 
@@ -89,7 +89,7 @@ def test_first_answer(house: Owner) -> None:
     house.write(*crowd)
     late = answer(asking.seq, -1, ANN, LOBBY)
     house.write(late)
-    assert [one.closed for one in (*crowd, late)] == [None, *[Closed(BOB.id, "yes", 0)] * 3]
+    assert [one.prior_answer for one in (*crowd, late)] == [None, *[PriorAnswer(BOB.id, "yes", 0)] * 3]
     assert [bool(one.seq) for one in (*crowd, late)] == [True, False, False, False]
     assert asked(house, asking.seq).answer == row(crowd[0])
     assert house.history(HistoryQuery(user=ANN.id, of=LOBBY.id, limit=10)).rows == [row(asking), row(crowd[0])]
@@ -121,7 +121,7 @@ def test_repeated_answer(house: Owner) -> None:
     house.write(third)
     assert (first.duplicate, second.duplicate, third.duplicate) == (False, True, True)
     assert first.seq == second.seq == third.seq
-    assert second.closed is third.closed is None
+    assert second.prior_answer is third.prior_answer is None
     stolen = answer(asking.seq, id=identity, sender=CID)
     house.write(stolen)
     assert stolen.refused
@@ -163,7 +163,7 @@ def test_pruned_question(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     house.run_all()
     late = answer(asking.seq)
     house.write(late)
-    assert late.closed is None
+    assert late.prior_answer is None
     assert house.ask(QuestionQuery(user=BOB.id, seq=asking.seq)) == []
 
 
@@ -180,7 +180,7 @@ def test_pruned_answer(house: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     house.run_all()
     late = answer(asking.seq, 1)
     house.write(late)
-    assert late.closed == Closed(0, "", 0)
+    assert late.prior_answer == PriorAnswer(0, "", 0)
     assert asked(house, asking.seq) == Question(row(asking), None)
 
 

@@ -49,7 +49,7 @@ def accept_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame],
         text = frame.text
         size += len(text)
         entries.append(
-            Entry(id=raw_id, sender=sender.id, recipient=recipient, at=at, text=text, origin=origin, written=frame.id)
+            Entry(id=raw_id, sender=sender.id, recipient=recipient, at=at, text=text, origin=origin, id_text=frame.id)
         )
     if entries:
         hub.log.append_messages(entries, size)
@@ -144,7 +144,7 @@ def queue(hub: Hub, origin: Origin, frame: f.Send, raw_id: bytes, data: Question
         origin=origin,
         re=frame.re,
         extra=None if data is None else questions.stored(data, frame.seconds, at),
-        written=frame.id,
+        id_text=frame.id,
     )
     hub.log.append_message(entry)
     hub.batcher.schedule()

@@ -16,7 +16,7 @@ from chatcli.store.question_data import QuestionData
 
 if TYPE_CHECKING:
     from chatcli.server.model import Connection, User
-    from chatcli.store.records import Closed, Entry, MessageRow
+    from chatcli.store.records import Entry, MessageRow, PriorAnswer
 
 _MOST_AWAITED: Final = 100  # answers, by one connection
 _TIME_IS_OVER: Final = "That question's time is over."
@@ -139,15 +139,15 @@ class Questions:
             raise Refused(codes.NOT_OPEN, _TIME_IS_OVER)
         return QuestionData(answer=number)
 
-    def why_closed(self, sender: User, closed: Closed) -> str:
+    def why_closed(self, sender: User, prior: PriorAnswer) -> str:
         """Return a sentence about the answer that came first."""
-        if not closed.sender:
+        if not prior.sender:
             return "That question has been answered already."
-        own = closed.sender == sender.id
-        name, have = ("You", "have") if own else (self._name_of(closed.sender), "has")
-        if closed.answer != DECLINED:
-            return f"{name} {have} answered that already: {closed.text}."
-        if closed.text == WITHDRAWN_TEXT:
+        own = prior.sender == sender.id
+        name, have = ("You", "have") if own else (self._name_of(prior.sender), "has")
+        if prior.answer != DECLINED:
+            return f"{name} {have} answered that already: {prior.text}."
+        if prior.text == WITHDRAWN_TEXT:
             return f"{name} {have} withdrawn that question."
         return f"{name} {have} declined to answer that."
 

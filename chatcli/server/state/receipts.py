@@ -52,7 +52,7 @@ class Receipts:
         """
         if seq > user.cursor:
             user.cursor = seq
-            self._log.move_cursor(user.id, seq, shown=False)
+            self._log.move_cursor(user.id, seq, public=False)
             line = encode(Read(seq))
             for feed in user.feeds:
                 if feed.connection is not session:

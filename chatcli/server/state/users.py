@@ -91,7 +91,7 @@ class Users:
     def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
         """Return a new user, and the record to be written. Others find the user after :meth:`settle`."""
         record = UserRecord(
-            id=self._next_id, name=name.text, key=name.key, created=created, cursor=cursor, shown=cursor
+            id=self._next_id, name=name.text, key=name.key, created=created, cursor=cursor, public_cursor=cursor
         )
         self._next_id += 1
         user = User(record, settled=False)

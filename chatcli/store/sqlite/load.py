@@ -23,7 +23,7 @@ def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
     """Read all users, by id."""
     rows = connection.execute("SELECT id, name, key, created, cursor, shown, seen FROM users ORDER BY id")
     return [
-        UserRecord(id=identity, name=name, key=key, created=created, cursor=cursor, shown=shown, seen=seen)
+        UserRecord(id=identity, name=name, key=key, created=created, cursor=cursor, public_cursor=shown, seen=seen)
         for identity, name, key, created, cursor, shown, seen in rows
     ]
 

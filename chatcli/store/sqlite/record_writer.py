@@ -90,9 +90,9 @@ class RecordWriter:
             case Barrier():
                 pass
 
-    def move_cursors(self, cursors: Mapping[int, int], shown: Mapping[int, int]) -> None:
+    def move_cursors(self, cursors: Mapping[int, int], public_cursors: Mapping[int, int]) -> None:
         """Write read positions, and the part of them that other users may know about; none is moved back."""
-        for column, moved in (("cursor", cursors), ("shown", shown)):
+        for column, moved in (("cursor", cursors), ("shown", public_cursors)):
             if moved:
                 self._connection.executemany(
                     f"UPDATE users SET {column} = ?2 WHERE id = ?1 AND {column} < ?2",  # noqa: S608 (one of two)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.store.question_data import decode
-from chatcli.store.records import Batch, Change, Closed, Entry
+from chatcli.store.records import Batch, Change, Entry, PriorAnswer
 from chatcli.store.sqlite.connection import transaction
 from chatcli.store.sqlite.conversations import ensure_conversation
 from chatcli.store.sqlite.deleted import Deleted
@@ -78,7 +78,7 @@ class Writer:
                         self._records.write(part.record, self._newest)
                     else:
                         self._add_messages(part)
-                self._records.move_cursors(batch.cursors, batch.shown)
+                self._records.move_cursors(batch.cursors, batch.public_cursors)
                 self._check_files()  # so that nothing is stored if this fails
             self._check_files()  # so that nothing is acknowledged unless it was stored
             batch.newest = self._newest
@@ -133,8 +133,8 @@ class Writer:
             return
         answers = entry.extra is not None and decode(entry.extra).answer is not None
         if answers:
-            entry.closed = self._find_answer(entry)
-            if entry.closed is not None:
+            entry.prior_answer = self._find_answer(entry)
+            if entry.prior_answer is not None:
                 entry.refused = True
                 return
         entry.seq, self._next_seq = self._next_seq, self._next_seq + 1
@@ -145,12 +145,12 @@ class Writer:
         if answers:
             execute(_ANSWERED, (entry.re, entry.seq))
 
-    def _find_answer(self, entry: Entry) -> Closed | None:
+    def _find_answer(self, entry: Entry) -> PriorAnswer | None:
         row = self._connection.execute(_ANSWER, (entry.re,)).fetchone()
         if row is None:
             return None
         sender, text, extra = row
-        return Closed(sender or 0, text or "", decode(extra).answer or 0)
+        return PriorAnswer(sender or 0, text or "", decode(extra).answer or 0)
 
     def _add_rows(self, entries: list[Entry]) -> None:
         seq = self._next_seq
