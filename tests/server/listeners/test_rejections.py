@@ -99,8 +99,9 @@ def test_other_clients_are_told_what_this_is(server: ThreadServer, words: bytes,
     assert b"This is a chatcli server" in answer
 
 
-def test_who_says_nothing_is_told_in_the_end(full: ThreadServer) -> None:
+def test_who_says_nothing_is_told_in_the_end(full: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A caller that waits for the server to begin learns the reason, too."""
+    monkeypatch.setattr("chatcli.server.listeners.rejections._PATIENCE", 0.5)
     with full.connect() as caller:
         caller.hears("bye", code="full")
         caller.hears_end()

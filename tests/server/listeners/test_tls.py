@@ -271,9 +271,10 @@ def test_other_protocols_within_tls_are_sent_away(server: ThreadServer, greeting
         caller.hears_end()
 
 
+@pytest.mark.usefixtures("brisk")
 def test_half_open_handshakes_disturb_nobody_and_do_not_last(tmp_path: Path) -> None:
     """A thousand callers who begin a handshake and go no further cost the others nothing, and are closed in time."""
-    with ThreadServer(tmp_path, Limits(handshake=3)) as server:
+    with ThreadServer(tmp_path, Limits(handshake=1)) as server:
         hello = client_hello(server)
         with server.joined("alice", tls=True) as alice, server.joined("bob", tls=True) as bob:
             half_open: list[Caller] = []
