@@ -54,14 +54,14 @@ class InputBuffer:
         limits: how long lines may be, and how many may be bad.
     """
 
-    __slots__ = ("_finished", "_frames", "_reader", "_session", "_unread")
+    __slots__ = ("_frames", "_reader", "_session", "_unread")
 
     def __init__(self, session: Processor, limits: Limits) -> None:
         self._session = session
-        self._reader: FrameReader[f.ClientFrame] = FrameReader(client_frames(), limits.frame, limits.bad_frames)
+        self._reader: FrameReader[f.ClientFrame] | None  # None once the client has sent its last frame
+        self._reader = FrameReader(client_frames(), limits.frame, limits.bad_frames)
         self._frames: list[f.ClientFrame | BadFrame] | None = None  # decoded, and not processed yet
         self._unread = b""  # not decoded yet
-        self._finished = False
 
     @property
     def waiting(self) -> bool:
@@ -74,7 +74,7 @@ class InputBuffer:
 
     def receive(self, data: bytes) -> None:
         """Process bytes from the client, after those that wait already."""
-        if self._finished:
+        if self._reader is None:
             return
         if self._frames or self._unread:
             self._unread += data
@@ -98,8 +98,8 @@ class InputBuffer:
 
     def finish(self) -> None:
         """Drop what waits, and ignore what comes: the client has said goodbye, or the connection is closed."""
-        self._finished = True
-        self._frames, self._unread = None, b""
+        self._reader = self._frames = None
+        self._unread = b""
 
     def _read_portion(self) -> None:
         portion = _PORTION if self._session.welcomed else _GREETING_PORTION
@@ -109,6 +109,8 @@ class InputBuffer:
 
     def _read(self, data: bytes) -> None:
         reader = self._reader
+        if reader is None:
+            return
         frames = reader.feed(data)
         if len(data) > len(frames) * KIB or reader.blank:
             blank, reader.blank = reader.blank, 0
@@ -123,7 +125,7 @@ class InputBuffer:
         account, flow, output = session.account, session.flow, session.output
         account.spent = 0.0
         index = 0
-        while index < len(frames) and not self._finished:
+        while index < len(frames) and self._reader is not None:
             if (
                 flow.blocked
                 or output.size > output.limit

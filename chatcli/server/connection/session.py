@@ -111,7 +111,7 @@ class Session:
     @property
     def silent(self) -> bool:
         """Whether the client has missed several of its pings."""
-        return self._deadlines.quiet > self.hub.limits.silence * _SILENT
+        return self._deadlines.elapsed > self.hub.limits.silence * _SILENT
 
     # What the listener calls
 
@@ -137,7 +137,8 @@ class Session:
 
     def resume_writing(self) -> None:
         """Resume the feed: the socket takes more."""
-        self._deadlines.quiet = 0.0
+        if self.welcomed:
+            self._deadlines.elapsed = 0.0
         self.output.full = self.output.closed
         self.flow.resume(Pause.UNSENT)
         if self.feed is not None:
@@ -230,7 +231,7 @@ class Session:
     def welcome(self, feed: Feed | None) -> None:
         """Serve the client from now on."""
         self._login = None
-        self._deadlines.age = 0.0
+        self._deadlines.elapsed = 0.0
         self.feed = feed
         if feed is not None:
             feed.resume()
@@ -345,7 +346,7 @@ class Session:
         self.hub.forget(self)
         self.move(f.ServerBye)
         self._stop()
-        self._deadlines.age = 0.0
+        self._deadlines.elapsed = 0.0
         self.output.close()
 
     def _stop(self) -> None:
@@ -363,18 +364,17 @@ class Session:
         if self._account is not None and self._account.reset():
             self._account = None
         deadlines, limits = self._deadlines, self.hub.limits
-        if self.flow.paused and Pause.ALLOWANCE in self.flow and not self.output.full:
-            deadlines.heard = True  # a client that is not read because it has sent too much is not silent
-        deadlines.tick(seconds, _FORGIVENESS)
-        if self.output.full and not self.output.closed:
-            deadlines.record_progress(self.output.unwritten)
-        if self._state is State.READY:
-            if deadlines.quiet > (limits.stalled if self.flow.paused else limits.silence):
+        ready = self._state is State.READY
+        # A client that is not read because it has sent too much is not silent.
+        unread = self.flow.paused and Pause.ALLOWANCE in self.flow and not self.output.full
+        deadlines.tick(seconds, _FORGIVENESS, alive=ready and (deadlines.heard or unread))
+        if ready:
+            if self.output.full:
+                deadlines.record_progress(self.output.unwritten)
+            if deadlines.elapsed > (limits.stalled if self.flow.paused else limits.silence):
                 self.close(codes.TIMEOUT, "The connection was silent for too long.")
-            return
-        deadlines.age += seconds
-        if self._state is not State.CLOSED:
-            if deadlines.age > limits.handshake:
-                self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
-        elif deadlines.age > limits.closing:
-            self.output.abort()
+        elif self._state is State.CLOSED:
+            if deadlines.elapsed > limits.closing:
+                self.output.abort()
+        elif deadlines.elapsed > limits.handshake:
+            self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
