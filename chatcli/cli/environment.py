@@ -1,4 +1,4 @@
-"""Where the server's data lies, where it is reached, and how the program is called there."""
+"""The environment of a server: its data directory, its addresses, and the command to run the program."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from chatcli.protocol.address import DEFAULT_HOST, Address
 
 
 def default_directory() -> Path:
-    """Return where the server keeps its data unless it is told otherwise."""
+    """Return the default data directory of the server."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("chatcli", appauthor=False))
 
 
 def reachable(bound: Address) -> list[Address]:
-    """Return the addresses under which others reach the server; for a wildcard, every one of this machine."""
+    """Return the addresses at which others reach the server; for a wildcard, all of this machine."""
     if bound.host not in ("0.0.0.0", "::"):  # noqa: S104 (compared, not bound)
         return [bound]
     import ifaddr
@@ -29,7 +29,7 @@ def reachable(bound: Address) -> list[Address]:
 
 
 def program(address: Address) -> list[str]:
-    """Return how to call this program, in words: as it was called here, if that is the only way on this machine."""
+    """Return the words that call this program: as it was called, if it is not on the path of this machine."""
     import shutil
 
     called = sys.argv[0]

@@ -255,7 +255,7 @@ def _run(load: Load, target: Server | None, *, tls: bool) -> Outcome:
     from chatcli.bench.plan import Server
     from chatcli.bench.throwaway import throwaway
     from chatcli.bench.workers import measure
-    from chatcli.cli.output.bench_report import Progress
+    from chatcli.cli.output.progress import Progress
 
     with Progress(load.scenario) as progress:
         if target is not None:

@@ -1,10 +1,10 @@
-"""Answers a shell that completes a command line of chatcli: with click's machinery, and in the words of each shell.
+"""Answers a shell that completes a command line of chatcli, in the form that the shell expects.
 
-A shell calls the program with ``_CHATCLI_COMPLETE`` set to its name, and the line as arguments: bash hands over the
-line as it stands up to the cursor, and the piece of it that it will replace; zsh and fish hand over the words, the last
-of which is to be completed. The first line of the answer says what comes: ``words``, or ``files`` or ``dirs``, which
-the shell knows better. In the answer nothing is left that a shell would act on, whatever is in a name. Nothing here
-waits for a server, nothing is printed on standard error, and whatever goes wrong is no completion.
+A shell calls the program with ``_CHATCLI_COMPLETE`` set to its name, and the line as arguments: bash passes the
+raw line up to the cursor, and the piece of it that it will replace; zsh and fish pass the words, the last of which is
+incomplete. The first line of the answer is its kind: ``words``, or ``files`` or ``dirs``, which the shell completes
+itself. The answer contains nothing that a shell would execute, whatever is in a name. Nothing here waits for a server
+or prints on standard error; an error means no completion.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KINDS: Final = {"file": "files", "dir": "dirs"}
 
 
 class Word(NamedTuple):
-    """A word of a command line: as it stands there, what it means, and the quote that is open at its end."""
+    """A word of a command line: as written, its value, and the quote that is open at its end."""
 
     raw: str
     value: str
@@ -36,20 +36,20 @@ class Word(NamedTuple):
 
 
 class _Completion(ShellComplete):
-    """Finds what may follow; what the shells want differs only in the words of the answer."""
+    """Finds candidates with click; the shells differ only in the form of the answer."""
 
     name = "chatcli"
     source_template = ""
 
 
 def answer(cli: click.Command) -> None:
-    """Answer the shell that has called."""
+    """Print the answer to the shell that has started the program."""
     sys.stdout.write(complete(cli, os.environ.get(VARIABLE, ""), sys.argv[1:]))
     sys.stdout.flush()
 
 
 def complete(cli: click.Command, shell: str, arguments: list[str]) -> str:
-    """Return the answer to a shell; an empty one where the shell is not known."""
+    """Return the answer to a shell; empty if the shell is not known."""
     answer = {"bash": _for_bash, "zsh": _for_zsh, "fish": _for_fish}.get(shell)
     try:
         return "" if answer is None or not arguments else answer(cli, arguments)
@@ -58,7 +58,7 @@ def complete(cli: click.Command, shell: str, arguments: list[str]) -> str:
 
 
 def completions(cli: click.Command, words: list[str], incomplete: str) -> list[CompletionItem[str]]:
-    """Return what may stand in the place of an incomplete word, behind other words."""
+    """Return the candidates for an incomplete word after other words."""
     found = _Completion(cli, {}, "chatcli", VARIABLE).get_completions(words, incomplete)
     option, with_value, _ = incomplete.partition("=")
     if not (with_value and option.startswith("--")):
@@ -73,7 +73,7 @@ def _for_bash(cli: click.Command, arguments: list[str]) -> str:
         return ""
     last = words.pop()
     found = completions(cli, [word.value for word in words], last.value)
-    # Readline replaces no more than this piece of the word: what stands before it stays as it is.
+    # Readline replaces only this piece of the word: the part before it stays as written.
     (kept,) = split(last.raw.removesuffix(piece)) or [Word("", "", "")]
     candidates = (
         _quoted(item.value[len(kept.value) :], last.quote)
@@ -84,7 +84,7 @@ def _for_bash(cli: click.Command, arguments: list[str]) -> str:
 
 
 def _for_zsh(cli: click.Command, arguments: list[str]) -> str:
-    """Answer with what to take off the beginning of the word, and then ``VALUE:DESCRIPTION`` for each."""
+    """Return the marks up to which the word is kept, and then ``VALUE:DESCRIPTION`` for each candidate."""
     *words, last = arguments
     found = completions(cli, words, last)
     option = last.startswith("--") and "=" in last
@@ -100,7 +100,7 @@ def _for_zsh(cli: click.Command, arguments: list[str]) -> str:
 
 
 def _for_fish(cli: click.Command, arguments: list[str]) -> str:
-    """Answer with ``VALUE``, a tab, and a description for each; fish hands over words as they are written."""
+    """Return ``VALUE``, a tab, and a description for each candidate; fish passes words as they are written."""
     *words, last = [word.value for raw in arguments for word in split(raw) or [Word("", "", "")]]
     found = completions(cli, words, last)
     return _answer(found, [f"{item.value}\t{_line(item.help)}" if item.help else str(item.value) for item in found])
@@ -112,7 +112,7 @@ def _answer(found: list[CompletionItem[str]], lines: list[str]) -> str:
 
 
 def _line(text: str | None) -> str:
-    """Return how a description begins, on one line, of which nothing acts on a terminal."""
+    """Return the beginning of a description as one printable line."""
     from chatcli.protocol.text import printable_line
 
     line = printable_line(text or "").partition(". ")[0].removesuffix(".")
@@ -121,6 +121,8 @@ def _line(text: str | None) -> str:
 
 def split(line: str) -> list[Word]:
     """Return the words of a command line; the last is the one that is being written, and may be empty."""
+    # click's own splitter drops the open quote and the raw word, which bash needs to replace the right piece and to
+    # quote the rest, and it imports shlex, which a press of Tab would feel.
     words: list[Word] = []
     raw = value = quote = ""
     escaped = False
@@ -149,9 +151,9 @@ def split(line: str) -> list[Word]:
 
 
 def _quoted(text: str, quote: str) -> str:
-    """Return a text so that bash takes it as it is, behind an open quote if there is one; empty if that cannot be."""
+    """Return a text quoted for bash, within an open quote if there is one; empty if that is impossible."""
     if quote == "'":
         return "" if "'" in text else text
-    if quote:  # where no backslash keeps ! from recalling an earlier line
+    if quote:  # within double quotes, a backslash does not keep ! from recalling an earlier line
         return "" if "!" in text else "".join(f"\\{char}" if char in _SPECIAL else char for char in text)
     return "".join(char if char in _PLAIN or not char.isascii() else f"\\{char}" for char in text)

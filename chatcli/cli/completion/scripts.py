@@ -1,7 +1,7 @@
-"""The scripts that have a shell ask chatcli what may follow, and where each shell looks for them.
+"""The completion scripts of the shells, and where each shell looks for them.
 
-They call the program by the word that is completed, so that it need not be on the path; they evaluate nothing that they
-are told, and are silent where something goes wrong.
+The scripts call the program by the first word of the line, so that it need not be on the path. They never evaluate an
+answer, and print no errors.
 """
 
 from __future__ import annotations
@@ -97,17 +97,17 @@ SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
 class Place(NamedTuple):
-    """Where a script belongs, and what to do for the shell to find it there."""
+    """The path of a script, and advice on how the shell finds it there."""
 
     path: str
     advice: str
 
 
 def place(shell: str) -> Place:
-    """Return where that shell looks for scripts of completion.
+    """Return the place where a shell looks for completion scripts.
 
     Raises:
-        InputError: the system does not know where the user's home is.
+        InputError: the system does not know the user's home directory.
     """
     return {"bash": _in_bash, "zsh": _in_zsh, "fish": _in_fish}[shell]()
 
@@ -127,7 +127,7 @@ def _in_zsh() -> Place:
     settings = os.path.join(os.environ.get("ZDOTDIR") or "~", ".zshrc")
     return Place(
         os.path.join(directory, "_chatcli"),
-        f"A new shell has it, if this stands in {settings}: fpath+=({_quoted(directory)}); autoload -Uz compinit; "
+        f"A new shell has it, if {settings} contains this: fpath+=({_quoted(directory)}); autoload -Uz compinit; "
         "compinit",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final
 
 import click
@@ -128,25 +129,32 @@ class Reader:
         return self._at(place, f"{_IN_PLAIN_WORDS.get(what, what)}.")
 
     def _line(self, place: list[str]) -> int:
-        """Return the line on which something begins: with it, what can be read of the text so far has it.
-
-        Reading them again and again takes long for thousands of lines, but only once somebody is to mend one of them.
-        """
-        import tomllib
-
-        begin = 1
+        """Return the line on which a value begins: the first one with which the text so far contains it."""
         lines = self._text.split("\n")
-        for count in range(1, len(lines) + 1):
-            try:
-                table: object = tomllib.loads("\n".join(lines[:count]))
-            except tomllib.TOMLDecodeError:  # in the middle of a text or list of several lines
-                continue
-            for key in place:
-                table = table.get(key) if isinstance(table, dict) else None
-            if table is not None:
-                return begin
-            begin = count + 1
-        raise AssertionError  # it was read from there
+
+        def contains(count: int) -> bool:
+            return _contains(_parse_beginning(lines, count), place)
+
+        counts = range(1, len(lines) + 1)
+        return counts[bisect_left(counts, True, key=contains)]
+
+
+def _parse_beginning(lines: list[str], count: int) -> dict[str, object]:
+    """Return the table in the first ``count`` lines, and in the rest of a value that goes on below them."""
+    import tomllib
+
+    for end in range(count, len(lines)):
+        try:
+            return tomllib.loads("\n".join(lines[:end]))
+        except tomllib.TOMLDecodeError:  # in the middle of a text or list of several lines
+            continue
+    return tomllib.loads("\n".join(lines))
+
+
+def _contains(table: object, place: list[str]) -> bool:
+    for key in place:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table is not None
 
 
 def hint(word: str, known: list[str]) -> str:

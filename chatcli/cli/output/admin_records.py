@@ -1,4 +1,4 @@
-"""What ``chatcli admin … --json`` prints, a class for each command, like those in :mod:`chatcli.cli.output.records`."""
+"""The records of ``chatcli admin … --json``, a class for each command."""
 
 from __future__ import annotations
 

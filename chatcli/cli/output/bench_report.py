@@ -1,12 +1,11 @@
-"""Shows what ``chatcli bench`` has measured: a table and a histogram, beside an earlier run if there is one."""
+"""The report of ``chatcli bench``: a table and a histogram, with ratios to an earlier run if there is one."""
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import IO, Final, NamedTuple, Self
+from typing import IO, Final, NamedTuple
 
 import click
 import msgspec
@@ -15,55 +14,21 @@ from chatcli.bench.histogram import Histogram, upper
 from chatcli.bench.workers import Outcome
 from chatcli.cli.output.layout import shortened
 from chatcli.cli.output.records import Latency, Measured
-from chatcli.cli.output.streams import flush, note, quiet
+from chatcli.cli.output.streams import flush, note
 from chatcli.cli.output.tables import columns, on_terminal, print_json, tabs
 from chatcli.errors import ServerUnreachable
 
 _ROWS: Final = 12  # of a histogram, if that is possible
 _JOINED: Final = (1, 2, 4, 8, 16)  # buckets to a row; 16 is a doubling
 _BAR: Final = 40  # columns of its longest bar
-_MARGIN: Final = 22  # columns before a bar, and one behind it
+_MARGIN: Final = 22  # columns before a bar, and one after it
 _TALKING: Final = ("pairs", "room", "paced")
 _UNITS: Final = {"connect": "connections/s", "room": "deliveries/s"}
 _LATENCIES: Final = {"connect": "until welcome", "catch-up": "until live"}
 
 
-class Progress:
-    """A bar on standard error, if that is a terminal and --quiet was not said.
-
-    Args:
-        scenario: what is measured.
-    """
-
-    def __init__(self, scenario: str) -> None:
-        self._stack = contextlib.ExitStack()
-        self._scenario = scenario
-        self._done = 0
-
-    def __enter__(self) -> Self:
-        shown = sys.stderr is not None and sys.stderr.isatty() and not quiet()
-        self._bar = (
-            self._stack.enter_context(
-                click.progressbar(length=100, label=f"{self._scenario:8}", file=sys.stderr, show_eta=False)
-            )
-            if shown
-            else None
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            self._stack.close()
-
-    def share(self, done: float) -> None:
-        """Say how much of it is done, from 0 to 1."""
-        if self._bar is not None:
-            self._bar.update(int(done * 100) - self._done)
-            self._done = int(done * 100)
-
-
 class Figure(NamedTuple):
-    """One of the numbers that were measured; ``shown`` is how people read it, in its ``unit``."""
+    """One measured number; ``shown`` is its form for people, in its ``unit``."""
 
     name: str
     value: float
@@ -72,37 +37,37 @@ class Figure(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A figure, what it was in an earlier run if it was measured there, and the ratio."""
+    """A figure, and the same of an earlier run if it was measured there."""
 
     figure: Figure
     before: Figure | None = None
 
     @property
     def ratio(self) -> str:
-        """By what the earlier one was multiplied."""
+        """The figure divided by the earlier one."""
         return f"{self.figure.value / self.before.value:.3g}" if self.before else "-"
 
 
 def read_earlier(file: IO[str]) -> list[Measured]:
-    """Return what an earlier run has printed.
+    """Return the records of an earlier run.
 
     Raises:
-        click.UsageError: that is not what ``--json`` prints.
+        click.UsageError: the file is not output of ``--json``.
     """
     try:
         earlier = [msgspec.json.decode(line, type=Measured) for line in file if line.strip()]
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise click.UsageError('--compare: that is not what "chatcli bench --json" prints.') from None
+        raise click.UsageError('--compare: the file is not output of "chatcli bench --json".') from None
     if not earlier:
-        raise click.UsageError("--compare: there is nothing in it.")
+        raise click.UsageError("--compare: the file is empty.")
     return earlier
 
 
 def show(outcome: Outcome, earlier: list[Measured] | None, *, as_json: bool, own: bool = True) -> None:
-    """Print what was measured: as JSON, in a pipe as rows separated by tabs, on a terminal for people.
+    """Print a measurement: as JSON, in a pipe as rows separated by tabs, on a terminal for people.
 
     Raises:
-        ServerUnreachable: something did not come of what had to.
+        ServerUnreachable: messages or connections are missing.
     """
     measured = record(outcome)
     if as_json:
@@ -121,10 +86,10 @@ def show(outcome: Outcome, earlier: list[Measured] | None, *, as_json: bool, own
 
 
 def _expect_all(outcome: Outcome) -> None:
-    """Pass on what has come in full.
+    """Raise if messages or connections are missing.
 
     Raises:
-        ServerUnreachable: something did not come.
+        ServerUnreachable: some are.
     """
     unanswered = outcome.sent - outcome.acknowledged
     if not (outcome.missing or unanswered > 0):
@@ -145,7 +110,7 @@ def _print_rows(scenario: str, rows: list[Row], *, compare: bool) -> None:
 
 
 def _remarks(outcome: Outcome, *, own: bool) -> Iterator[str]:
-    """Yield what the figures do not say by themselves."""
+    """Yield notes on the limits of a measurement."""
     if outcome.fell_short:
         why = "the server had not passed on what was said before" if outcome.held else "the generator does no more"
         said = outcome.said / outcome.seconds
@@ -157,7 +122,7 @@ def _remarks(outcome: Outcome, *, own: bool) -> Iterator[str]:
 
 
 def record(outcome: Outcome) -> Measured:
-    """Return what ``--json`` says of it."""
+    """Return the record that ``--json`` prints."""
     load, seconds = outcome.load, outcome.seconds
     idle = load.scenario == "idle"
     return Measured(
@@ -191,7 +156,7 @@ def _latency(histogram: Histogram) -> Latency | None:
 
 
 def _same(measured: Measured, earlier: list[Measured]) -> Measured | None:
-    """Return the last of the earlier ones that was asked for the same."""
+    """Return the last earlier measurement under the same load."""
 
     def asked(one: Measured) -> tuple[object, ...]:
         return one.scenario, one.clients, one.window, one.speakers, one.rate, one.text, one.tls
@@ -200,7 +165,7 @@ def _same(measured: Measured, earlier: list[Measured]) -> Measured | None:
 
 
 def figures(measured: Measured) -> Iterator[Figure]:
-    """Yield what was measured, figure by figure."""
+    """Yield the figures of a measurement."""
     if measured.per_second is not None:
         unit = _UNITS.get(measured.scenario, "messages/s")
         yield Figure("per_second", measured.per_second, f"{measured.per_second:,.0f}", unit)
@@ -221,7 +186,7 @@ def figures(measured: Measured) -> Iterator[Figure]:
 
 
 def _rows(measured: Measured, before: Measured | None) -> Iterator[Row]:
-    """Yield each figure, with what it was, if that can be compared."""
+    """Yield each figure, with the earlier one if it can be compared."""
     past = {figure.name: figure for figure in figures(before) if figure.value} if before is not None else {}
     for figure in figures(measured):
         yield Row(figure, past.get(figure.name))
@@ -238,7 +203,7 @@ _WORDS: Final = {
 
 def _print_for_people(outcome: Outcome, measured: Measured, rows: list[Row], *, compare: bool) -> None:
     space = shutil.get_terminal_size().columns
-    click.echo(click.wrap_text(f"{measured.scenario}: {_asked(measured)}", space, subsequent_indent="  "))
+    click.echo(click.wrap_text(f"{measured.scenario}: {_load_text(measured)}", space, subsequent_indent="  "))
     lines = _beside(measured, rows) if compare else _alone(measured, rows)
     for line in columns(lines):
         click.echo(shortened(line, space))
@@ -254,7 +219,7 @@ def _alone(measured: Measured, rows: list[Row]) -> list[list[str]]:
 
 
 def _beside(measured: Measured, rows: list[Row]) -> list[list[str]]:
-    """Return the cells of a comparison; what both columns have in common stands in front of them."""
+    """Return the cells of a comparison; the unit of both columns is part of the name before them."""
     lines = [["", "", "before", "ratio"]]
     for row in rows:
         before = row.before.shown if row.before else "-"
@@ -267,8 +232,8 @@ def _word(measured: Measured, row: Row) -> str:
     return _WORDS.get(row.figure.name) or f"{what}, {row.figure.name.removeprefix('latency_')}"
 
 
-def _asked(measured: Measured) -> str:
-    """Return what was asked for, in words."""
+def _load_text(measured: Measured) -> str:
+    """Return the load in words."""
     clients = f"{measured.clients:,}"
     things = {
         "pairs": f"{clients} pairs, {measured.window} messages each on their way",
@@ -305,7 +270,7 @@ def _bars(histogram: Histogram, longest: int) -> Iterator[str]:
 
 
 def _block() -> str:
-    """Return what bars are made of, in what the terminal's encoding has."""
+    """Return the character of bars that the terminal's encoding has."""
     try:
         "█".encode(getattr(sys.stdout, "encoding", None) or "ascii")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Asks the person at the terminal something that is answered with yes or no."""
+"""Questions to the user at the terminal, to be answered with yes or no."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TERMINAL = "/dev/tty"
 
 
 def on_terminal() -> Ask | None:
-    """Return what asks, or None where nobody would see the question."""
+    """Return a function that asks, or None if there is no terminal."""
     return _ask if _terminal_is_there() else None
 
 
@@ -25,7 +25,7 @@ def _terminal_is_there() -> bool:
 
 
 def _ask(question: str) -> bool:
-    """Ask until there is a yes or a no; not on standard input, which may be the message."""
+    """Ask until the answer is yes or no. Standard input is not read: it may be the message."""
     question = f"{question} [yes/no] "
     with open(_TERMINAL, encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 (as above)
         while (answer := _answer(question, terminal)) is None:
@@ -36,10 +36,10 @@ def _ask(question: str) -> bool:
 def _answer(question: str, terminal: IO[str]) -> bool | None:
     click.echo(question, err=True, nl=False)
     line = terminal.readline()
-    if not line:  # the end of what is typed: nobody said yes
+    if not line:  # end of input: not a yes
         click.echo(err=True)
         return False
-    if "\x1b" in line:  # an answer of the terminal's to another program, or a key in an encoding that was left on
+    if "\x1b" in line:  # the terminal's answer to another program, or a key in a mode that was left on
         from chatcli.client.interactive.sequences import strip_sequences
 
         line = strip_sequences(line)

@@ -1,4 +1,7 @@
-"""Shows how far something is that takes long: on standard error if that is a terminal, and never with ``--quiet``."""
+"""The progress of long operations: on standard error if that is a terminal, and never with ``--quiet``.
+
+click's bar would be shown from the first moment, needs to know the total, and cannot give way to another line.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,16 @@ import click
 
 from chatcli.cli.output.streams import quiet
 
-_PATIENCE: Final = 1.0  # seconds: what takes no longer shows nothing
+_PATIENCE: Final = 1.0  # seconds; shorter operations show nothing
 _PAUSE: Final = 0.1  # seconds between two drawings
 _MEGABYTE: Final = 1_000_000
 
 
 class Progress:
-    """One line on the terminal, drawn over itself, and gone at the end.
+    """One line on the terminal, which is redrawn, and removed at the end.
 
     Args:
-        what: is being done, as in "Copying".
+        what: the operation, as in "Copying".
     """
 
     def __init__(self, what: str) -> None:
@@ -36,15 +39,15 @@ class Progress:
         self.hide()
 
     def share(self, done: float) -> None:
-        """Say how much of it is done, from 0 to 1."""
+        """Show the share that is done, from 0 to 1."""
         self._show(f"{done:.0%}")
 
     def amount(self, count: int) -> None:
-        """Say how many bytes are done, where nobody knows how many there will be."""
+        """Show the number of bytes that are done, if their total is not known."""
         self._show(f"{count / _MEGABYTE:,.1f} MB")
 
     def hide(self) -> None:
-        """Take the line away, as before something else is printed."""
+        """Remove the line, for example before something else is printed."""
         if self._shown:
             click.echo("\r\x1b[K", err=True, nl=False)
             self._shown = False
@@ -58,7 +61,7 @@ class Progress:
 
 
 def watched(file: IO[bytes], size: int, progress: Progress) -> io.BufferedReader:
-    """Return what reads from ``file`` and tells of it; a ``size`` of 0 is not known."""
+    """Return a reader of ``file`` that shows its progress; a ``size`` of 0 means that it is not known."""
     return io.BufferedReader(_Watched(file, size, progress), 1024 * 1024)
 
 

@@ -1,7 +1,8 @@
-"""What ``--json`` prints: a class for each kind of object, of which ``docs/schema.json`` and ``docs/json.md`` are made.
+"""The records that ``--json`` prints; ``docs/schema.json`` and ``docs/json.md`` are made of them.
 
-A command fills one and hands it to :func:`chatcli.cli.output.tables.print_json`; which command prints which stands in
-:mod:`chatcli.cli.output.schema`. No field has a default: whoever reads the output finds all of them, always.
+:func:`chatcli.cli.output.tables.print_json` prints a record; :mod:`chatcli.cli.output.schema` lists the commands. No
+field has a default: the output always contains all of them. Administrators' records have a module of their own, so that
+the other commands need not import theirs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def about(text: str) -> Meta:
-    """Say what a field is, for those who read the pages."""
+    """Return the description of a field, for the pages."""
     return Meta(description=text)
 
 

@@ -1,4 +1,4 @@
-"""Which command prints which record with ``--json``, and the JSON Schema of all of them."""
+"""The record that each command prints with ``--json``, and the JSON Schema of all of them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def schema() -> dict[str, Any]:
 
 
 def record_name(record: type[msgspec.Struct]) -> str:
-    """Return what a record is called in the schema."""
+    """Return the name of a record in the schema."""
     return _key(record.__name__)
 
 
@@ -66,7 +66,7 @@ def _key(class_name: str) -> str:
 
 
 def _renamed(part: Any) -> Any:  # noqa: ANN401 (any part of a schema)
-    """Return a part in which records are called by their own names, and nothing has a title."""
+    """Return a part of the schema with the names of records, and without titles."""
     if isinstance(part, list):
         return [_renamed(one) for one in part]
     if not isinstance(part, dict):

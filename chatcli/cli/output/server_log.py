@@ -1,7 +1,7 @@
-"""The log of a server on standard error, written by a thread of its own: it keeps nobody waiting.
+"""The log of a server on standard error, written by a thread of its own so that it never blocks the server.
 
 Standard error may be a terminal that was stopped with Ctrl-S, a pipe that nobody reads, or a file on a disk that is
-full. What cannot be written is counted, and the number is written as soon as something can be written again.
+full. Lines that cannot be written are counted, and their number is written as soon as that is possible again.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Final
 _STDERR: Final = 2
 _HELD: Final = 1024 * 1024  # bytes that wait to be written
 _AT_ONCE: Final = 64 * 1024  # bytes in one write, about
-_PAUSE: Final = 1000  # milliseconds between looks whether a descriptor that is full takes more
+_PAUSE: Final = 1000  # milliseconds between attempts to write to a full descriptor
 
 
 class LogOutput(logging.Handler):
     """Standard error.
 
     Args:
-        descriptor: what is written to.
-        held: bytes that wait to be written at most.
+        descriptor: the file to write to.
+        held: the most bytes that wait to be written.
     """
 
     def __init__(self, descriptor: int = _STDERR, held: int = _HELD) -> None:
@@ -39,17 +39,17 @@ class LogOutput(logging.Handler):
         self._size = 0  # bytes of what waits
         self._busy = False
         self._lost = 0  # lines
-        self._torn = False  # what was written last is not a whole line
-        # A daemon: nothing can end a write to a terminal that was stopped, and the process ends all the same.
+        self._torn = False  # the last write ended within a line
+        # A daemon: nothing can end a write to a stopped terminal, and the process must end all the same.
         self._writer = threading.Thread(target=self._write_all, name="log output", daemon=True)
         self._writer.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have a record written."""
+        """Queue a record."""
         self.write(self.format(record))
 
     def write(self, line: str) -> None:
-        """Have a line written; if too much waits already, count it."""
+        """Queue a line; if too much waits already, count it as lost."""
         data = f"{line}\n".encode(self._encoding, "backslashreplace")
         with self._changed:
             if self._size + len(data) > self._held:
@@ -60,7 +60,7 @@ class LogOutput(logging.Handler):
             self._changed.notify_all()
 
     def drain(self, seconds: float) -> None:
-        """Wait until all is written, but no longer than this."""
+        """Wait until all lines are written, at most for ``seconds``."""
         end = time.monotonic() + seconds
         with self._changed:
             while (self._lines or self._busy) and (left := end - time.monotonic()) > 0:
@@ -73,10 +73,10 @@ class LogOutput(logging.Handler):
                 with self._changed:
                     self._lost += len(lines)
             elif self._lost:
-                self._tell_of_lost()
+                self._report_lost()
 
     def _next(self) -> list[bytes]:
-        """Return the next lines, once there are some."""
+        """Wait for lines, and return the next ones."""
         lines: list[bytes] = []
         with self._changed:
             self._busy = False
@@ -91,7 +91,7 @@ class LogOutput(logging.Handler):
             self._busy = True
         return lines
 
-    def _tell_of_lost(self) -> None:
+    def _report_lost(self) -> None:
         with self._changed:
             if self._lines:
                 return  # these came before what was lost
@@ -102,13 +102,13 @@ class LogOutput(logging.Handler):
                 self._lost += count
 
     def _written(self, data: bytes) -> bool:
-        """Write all of this; return whether that was possible."""
+        """Write all of ``data``; return whether that was possible."""
         if self._torn:
             data = b"\n" + data
         while data:
             try:
                 count = os.write(self.descriptor, data)
-            except BlockingIOError:  # whoever shares it has made it so
+            except BlockingIOError:  # made non-blocking by another process
                 _wait(self.descriptor)
                 continue
             except OSError:

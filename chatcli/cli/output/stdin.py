@@ -1,4 +1,4 @@
-"""What is said with "-": the text that stands on standard input."""
+"""The text on standard input, for "-" as an argument."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import click
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 
-_LONGEST: Final = 1024 * 1024  # bytes: no server takes a longer text
+_LONGEST: Final = 1024 * 1024  # bytes: no server accepts a longer text
 
 
 def read_text(what: str) -> str:
-    """Return what comes on standard input, without the end of its last line.
+    """Return the text on standard input without line feeds at its end.
 
     Args:
-        what: how the command calls it.
+        what: the command's word for it.
 
     Raises:
-        click.UsageError: there is nothing to read from, or it is not text.
-        Refused: it is longer than any server takes.
+        click.UsageError: standard input is closed, or not text.
+        Refused: it is longer than any server accepts.
     """
     if sys.stdin is None:
         raise click.UsageError(f'There is no standard input to read the {what} of "-" from.')
@@ -32,4 +32,4 @@ def read_text(what: str) -> str:
     try:
         return data.decode().rstrip("\n")
     except UnicodeDecodeError:
-        raise click.UsageError("What came on standard input is not text in UTF-8.") from None
+        raise click.UsageError("Standard input is not text in UTF-8.") from None

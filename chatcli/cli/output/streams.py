@@ -13,10 +13,10 @@ import click
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-#: Where click carries how much is to be said: -1 for --quiet, 1 for --verbose.
+#: Key of click's ``meta``: -1 for --quiet, 1 for --verbose.
 LOUDNESS = "chatcli.loudness"
 
-#: What an error is said to be about that came of writing there.
+#: The filename of OSErrors raised by writing to standard output.
 STDOUT = "standard output"
 
 
@@ -24,8 +24,8 @@ class _Whole(io.RawIOBase):
     """A descriptor that is read and written whole, whether or not it is non-blocking.
 
     Args:
-        descriptor: which; it stays open.
-        name: what errors say that they are about; None to drop what cannot be written.
+        descriptor: the descriptor; it stays open.
+        name: the filename of errors; None to drop output that cannot be written.
     """
 
     def __init__(self, descriptor: int, name: str | None) -> None:
@@ -72,7 +72,7 @@ class _Whole(io.RawIOBase):
 
 
 def warn(sentence: str) -> None:
-    """Say something on standard error, made harmless for a terminal."""
+    """Print a sentence on standard error, made harmless for a terminal."""
     from chatcli.protocol.text import COMMAND, printable
 
     for line in f"chatcli: {printable(sentence)}".split("\n"):
@@ -80,7 +80,7 @@ def warn(sentence: str) -> None:
 
 
 def _in_rows(line: str) -> str:
-    """Return a line in rows that fit, if standard error is a terminal: what breaks there may pass for another line."""
+    """Return a line in rows that fit a terminal: a line that the terminal breaks may pass for two."""
     if sys.stderr is None or not sys.stderr.isatty():
         return line
     from chatcli.cli.output.layout import in_rows
@@ -89,19 +89,19 @@ def _in_rows(line: str) -> str:
 
 
 def note(sentence: str) -> None:
-    """Say on standard error what is worth knowing and no trouble, unless --quiet was given."""
+    """Print a notice on standard error, unless --quiet was given."""
     if _loudness() >= 0:
         warn(sentence)
 
 
 def detail(sentence: str) -> None:
-    """Say on standard error what is being done, if --verbose was given."""
+    """Print a detail on standard error, if --verbose was given."""
     if _loudness() > 0:
         warn(sentence)
 
 
 def quiet() -> bool:
-    """Return whether nothing but trouble is to be said, on standard output neither where the status says it all."""
+    """Return whether only errors are to be printed, and no output that the exit status repeats."""
     return _loudness() < 0
 
 
@@ -111,10 +111,10 @@ def _loudness() -> int:
 
 
 def flush() -> None:
-    """Pass on what was printed.
+    """Flush standard output.
 
     Raises:
-        OSError: standard output cannot be written; what was not is given up.
+        OSError: it cannot be written; the rest is dropped.
     """
     if sys.stdout is None:
         return
@@ -131,15 +131,15 @@ def has_output() -> bool:
 
 
 def give_up() -> None:
-    """Keep the interpreter from trying again, and complaining, while it ends."""
+    """Drop unwritten output, so that the interpreter does not try again, and complain, at exit."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def open_closed_streams() -> None:
-    """Put the null device in place of standard streams that are closed, lest the next file opened becomes one.
+    """Open the null device in place of closed standard streams, so that no other file gets their descriptors.
 
-    What is printed where standard output is closed fails as it does on a full disk: what nobody gets is no success.
+    Printing to a closed standard output fails as on a full disk: output that nobody gets is not a success.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -150,20 +150,20 @@ def open_closed_streams() -> None:
 
 
 def read_and_write_whole() -> None:
-    """Put streams of ours in the place of Python's.
+    """Replace Python's standard streams.
 
-    Python's give up where a descriptor is non-blocking, which whoever shares it may make it, and with PYTHONUNBUFFERED
-    pass over what was not written in one go (https://github.com/python/cpython/issues/85393). What the terminal's
-    encoding does not have is printed as an escape, rather than not at all.
+    They fail if a descriptor is non-blocking, as another process that shares it may make it, and with PYTHONUNBUFFERED
+    lose the rest of a partial write (https://github.com/python/cpython/issues/85393). Characters that the terminal's
+    encoding does not have are printed as escapes.
     """
-    # Beside those that were there: shutil asks sys.__stdout__ how wide the terminal is.
+    # sys.__stdout__ stays: shutil asks it for the width of the terminal.
     if type(sys.stdin) is io.TextIOWrapper:
         reading = io.BufferedReader(_Whole(0, "standard input"))
         sys.stdin = io.TextIOWrapper(reading, sys.stdin.encoding, sys.stdin.errors)
     if type(sys.stdout) is io.TextIOWrapper:
         sys.stdout = _writing(sys.stdout, STDOUT)
     if type(sys.stderr) is io.TextIOWrapper:
-        sys.stderr = _writing(sys.stderr, None)  # full, or nobody reads it: the status is what is left
+        sys.stderr = _writing(sys.stderr, None)  # full, or nobody reads it: the exit status must do
 
 
 def _writing(stream: io.TextIOWrapper, name: str | None) -> io.TextIOWrapper:

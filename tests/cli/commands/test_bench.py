@@ -86,7 +86,7 @@ def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
             ("--scenario", "room", "--clients", "5", "--speakers", "6"),
             "--speakers: the room has 5 members, and 6 cannot speak in it.",
         ),
-        (("--compare", os.devnull), "--compare: there is nothing in it."),
+        (("--compare", os.devnull), "--compare: the file is empty."),
     ],
 )
 def test_what_cannot_be_meant_is_refused(said: tuple[str, ...], sentence: str) -> None:
