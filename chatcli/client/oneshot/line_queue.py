@@ -14,7 +14,7 @@ from chatcli.protocol.frames import Error, Send, Sent, ServerFrame
 from chatcli.protocol.in_flight import MAX_MESSAGES, InFlight
 
 if TYPE_CHECKING:
-    from chatcli.client.oneshot.line_reader import LineReader
+    from chatcli.client.oneshot.line_source import LineSource
 
 #: Refusals of what a message says: the recipient may accept the next one.
 _FAULTS: Final = frozenset({codes.TEXT_TOO_LONG, codes.EMPTY_TEXT, codes.BAD_ID, codes.ID_TAKEN, codes.INVALID})
@@ -42,7 +42,7 @@ class LineQueue:
     """Messages made of lines, one for each recipient, until they are answered.
 
     Args:
-        reader: the lines.
+        source: the lines.
         recipients: the first recipients; one who refuses gets no more.
         callbacks: are called with the outcomes.
 
@@ -50,9 +50,9 @@ class LineQueue:
         recipients: those who get the next line.
     """
 
-    def __init__(self, reader: LineReader, recipients: Sequence[str], callbacks: Callbacks) -> None:
+    def __init__(self, source: LineSource, recipients: Sequence[str], callbacks: Callbacks) -> None:
         self.recipients = list(recipients)
-        self._reader = reader
+        self._source = source
         self._callbacks = callbacks
         self._in_flight = InFlight()
         self._numbers: dict[str, int] = {}  # the line of each message without an answer
@@ -72,15 +72,15 @@ class LineQueue:
     def set_limits(self, text: int, frame: int) -> None:
         """Set the largest text and the largest frame that the server accepts, in bytes."""
         self._limits = text, frame
-        self._reader.set_limits(text, frame)
+        self._source.set_limits(text, frame)
 
     def is_finished(self) -> bool:
         """Return whether the input has ended and all of it is answered, or every recipient has refused."""
         if not self.recipients:
             return True
-        if self._reader.ended:
+        if self._source.ended:
             self._fill()
-        return self._reader.ended and not self._in_flight
+        return self._source.ended and not self._in_flight
 
     def disconnected(self) -> None:
         """Have all messages without an answer sent again."""
@@ -116,7 +116,7 @@ class LineQueue:
 
     def read_all(self) -> list[Send]:
         """Return the messages without an answer, those of all lines included that were read."""
-        while (line := self._reader.next_line()) is not None:
+        while (line := self._source.next_line()) is not None:
             self._add(line)
         return self._in_flight.unanswered()
 
@@ -137,8 +137,8 @@ class LineQueue:
 
     def give_up(self, error: ChatError) -> str:
         """Report all messages without an answer as lost; return a sentence that counts their lines, or nothing."""
-        more = "" if self._reader.ended else ", and those after them,"
-        self._reader.end()
+        more = "" if self._source.ended else ", and those after them,"
+        self._source.end()
         unsent: set[int] = set()
         unknown: set[int] = set()
         for message in self.read_all():
@@ -150,12 +150,12 @@ class LineQueue:
         return f"{doubt} {rest} not sent." if unsent else doubt
 
     def _fill(self) -> None:
-        while self._in_flight.has_room and (line := self._reader.next_line()) is not None:
+        while self._in_flight.has_room and (line := self._source.next_line()) is not None:
             self._add(line)
 
     def _add(self, line: Line) -> None:
         """Add the messages of a line; report one that is too long."""
-        if self._reader.has_replaced and not self._has_warned:
+        if self._source.has_replaced and not self._has_warned:
             self._has_warned = True
             self._callbacks.notice("There are bytes in the input that are not UTF-8: they are replaced.")
         messages = [Send(new_id(), to, line.text or "") for to in self.recipients]

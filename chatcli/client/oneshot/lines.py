@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.client import diagnostics
 from chatcli.client.oneshot.line_queue import Callbacks, LineQueue
-from chatcli.client.oneshot.line_reader import LineReader
+from chatcli.client.oneshot.line_source import LineSource
 from chatcli.client.outbox.batch import check_recipients
 from chatcli.client.outbox.flush import flush_outbox
 from chatcli.client.outbox.store import Outbox
@@ -34,7 +34,7 @@ class LineSender:
 
     Args:
         login: the server, and who sends.
-        source: descriptor of the input.
+        descriptor: the descriptor of the input.
         recipients: the people and rooms that get each line; one who refuses gets no more.
         callbacks: are called with the outcomes.
         timeout: seconds for what is not sent when the input ends.
@@ -44,7 +44,7 @@ class LineSender:
     def __init__(
         self,
         login: Login,
-        source: int,
+        descriptor: int,
         recipients: Sequence[str],
         callbacks: Callbacks,
         *,
@@ -52,8 +52,8 @@ class LineSender:
         spool: bool = False,
     ) -> None:
         self._login = login
-        self._reader = LineReader(source)
-        self._queue = LineQueue(self._reader, recipients, callbacks)
+        self._source = LineSource(descriptor)
+        self._queue = LineQueue(self._source, recipients, callbacks)
         self._notice = callbacks.notice
         self._timeout = timeout
         self._deadline: float | None = None  # for sending everything, once the input has ended
@@ -64,7 +64,7 @@ class LineSender:
 
     def stop(self) -> None:
         """End the input; may be called by the handler of a signal."""
-        self._reader.stop()
+        self._source.stop()
 
     def run(self) -> None:
         """Send until the input ends and all of it is answered, or every recipient has refused.
@@ -80,8 +80,8 @@ class LineSender:
         """
         try:
             self._run()
-            if self._reader.error is not None:
-                raise self._reader.error
+            if self._source.error is not None:
+                raise self._source.error
         except ChatError as error:
             if self._spool is not None and (self._was_connected or isinstance(error, ServerUnavailable)):
                 with contextlib.suppress(ServerUnreachable):  # the error is that one, or a worse one
@@ -89,7 +89,7 @@ class LineSender:
             error.args = (f"{error}{self._queue.give_up(error)}",)
             raise
         finally:
-            self._reader.close()
+            self._source.close()
             if self._spool is not None:
                 self._spool.close()
 
@@ -126,7 +126,7 @@ class LineSender:
             if not self._was_connected and len(self._queue.recipients) > 1:
                 self._check_recipients(connection)
             self._was_connected = True
-            if not self._reader.ended:
+            if not self._source.ended:
                 self._deadline = None
             self._queue.set_limits(welcome.limits.text, welcome.limits.frame)
             self._queue.disconnected()
@@ -181,15 +181,15 @@ class LineSender:
             if self._left() <= 0:
                 self._stop_sending()
                 return False
-            has_room = self._reader.has_room if self._spool is None else self._spool.has_room
-            if not has_room and self._reader.is_complete():
+            has_room = self._source.has_room if self._spool is None else self._spool.has_room
+            if not has_room and self._source.is_complete():
                 self._start_countdown()
             self._wait(min(left, _POLL), None, read=has_room)
         return True
 
     def _wait(self, seconds: float, connection: Connection | None, *, read: bool) -> bool:
-        is_readable = self._reader.wait(min(seconds, self._left()), connection, read=read)
-        if self._reader.ended:
+        is_readable = self._source.wait(min(seconds, self._left()), connection, read=read)
+        if self._source.ended:
             self._start_countdown()
         return is_readable
 

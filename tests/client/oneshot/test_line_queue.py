@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatcli.client.oneshot.line_queue import Callbacks, LineQueue
-from chatcli.client.oneshot.line_reader import LineReader
+from chatcli.client.oneshot.line_source import LineSource
 from chatcli.errors import ChatError, Refused, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, Send, Sent
@@ -19,16 +19,16 @@ class Input:
     """A pipe, and a queue of the lines that are written into it."""
 
     def __init__(self, *recipients: str) -> None:
-        self._source, self._target = os.pipe()
-        self.reader = LineReader(self._source)
+        self._read_end, self._write_end = os.pipe()
+        self.source = LineSource(self._read_end)
         self.outcomes: list[str] = []
         callbacks = Callbacks(answered=self._answered, refused=self._refused, lost=self._lost, notice=lambda _: None)
-        self.queue = LineQueue(self.reader, recipients, callbacks)
+        self.queue = LineQueue(self.source, recipients, callbacks)
 
     def write(self, *lines: str) -> None:
         """Write lines, and read them."""
-        os.write(self._target, "".join(f"{line}\n" for line in lines).encode())
-        self.reader.wait(0, None, read=True)
+        os.write(self._write_end, "".join(f"{line}\n" for line in lines).encode())
+        self.source.wait(0, None, read=True)
 
     def answer(self, *messages: Send) -> None:
         """Let the server store messages."""
@@ -41,9 +41,9 @@ class Input:
 
     def close(self) -> None:
         """Close everything."""
-        self.reader.close()
-        os.close(self._source)
-        os.close(self._target)
+        self.source.close()
+        os.close(self._read_end)
+        os.close(self._write_end)
 
     def _answered(self, message: Send, answer: Sent | ChatError | None) -> None:
         outcome = "stored" if isinstance(answer, Sent) else "spooled" if answer is None else "failed"
@@ -82,7 +82,7 @@ def test_a_line_is_a_message_for_each_recipient(for_two: Input) -> None:
         ("bob", "two"),
         ("carol", "two"),
     ]
-    for_two.reader.end()
+    for_two.source.end()
     for_two.answer(*batch[:3])
     assert not for_two.queue.is_finished()
     for_two.answer(batch[3])
@@ -90,7 +90,7 @@ def test_a_line_is_a_message_for_each_recipient(for_two: Input) -> None:
 
 
 def test_no_more_lines_than_the_window_holds_are_messages(lines: Input) -> None:
-    """The others stay with the reader."""
+    """The others stay in the source."""
     lines.write(*map(str, range(MAX_MESSAGES + 1)))
     assert len(lines.queue.next_batch()) == MAX_MESSAGES
     assert not lines.queue.has_room

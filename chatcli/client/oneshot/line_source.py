@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 _CHUNK: Final = 64 * 1024  # bytes read at a time
 
 
-class LineReader:
+class LineSource:
     """The lines of an input.
 
     Args:
-        source: the descriptor to read.
+        descriptor: the descriptor to read.
 
     Attributes:
         ended: nothing more is read; the lines that were read may still be wanted.
         error: the failure that ended the input, if it was one.
     """
 
-    def __init__(self, source: int) -> None:
+    def __init__(self, descriptor: int) -> None:
         self.ended = False
         self.error: InputError | None = None
-        self._source = source
+        self._descriptor = descriptor
         self._splitter = LineSplitter()
         self._stopped, self._stop = os.pipe()
         os.set_blocking(self._stop, False)
@@ -74,21 +74,21 @@ class LineReader:
         """
         descriptors: list[int | Connection] = [] if self.ended else [self._stopped]
         if read and not self.ended:
-            descriptors.append(self._source)
+            descriptors.append(self._descriptor)
         if connection is not None:
             descriptors.append(connection)
         ready, _, _ = select.select(descriptors, [], [], max(0.0, seconds))
         if self._stopped in ready:
             self.end()
-        elif self._source in ready:
+        elif self._descriptor in ready:
             self._read()
         return connection is not None and connection in ready
 
     def is_complete(self) -> bool:
         """Return whether nobody writes to the input any more, though it was not read to its end."""
         poll = select.poll()
-        poll.register(self._source, 0)
-        return stat.S_ISREG(os.fstat(self._source).st_mode) or bool(poll.poll(0))
+        poll.register(self._descriptor, 0)
+        return stat.S_ISREG(os.fstat(self._descriptor).st_mode) or bool(poll.poll(0))
 
     def close(self) -> None:
         """Close the pipe that stops it; the input stays open."""
@@ -97,7 +97,7 @@ class LineReader:
 
     def _read(self) -> None:
         try:
-            data = os.read(self._source, _CHUNK)
+            data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:  # another process made it non-blocking, and has read it
             return
         except OSError as error:
