@@ -114,7 +114,7 @@ class Requester:
             future.cancel()
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.say_goodbye()
+            await connection.log_out()
 
     def _next_number(self) -> int:
         self._number += 1

@@ -128,7 +128,7 @@ class Stream:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        await connection.say_goodbye(*([Ack(self._handled)] if self._handled > self.acknowledged else []))
+        await connection.log_out(*([Ack(self._handled)] if self._handled > self.acknowledged else []))
 
     def _send_ack(self) -> None:
         if self._connection is not None and self._handled > self.acknowledged:

@@ -76,8 +76,8 @@ def load_identity(directory: str) -> Identity:
         return parse_identity(text, path)
     except InputError:
         raise InputError(
-            f'{path} is damaged: put your key back with "chatcli key import --force FILE". If there is no copy of it, '
-            "move the file away, and the next start makes a new key; the names of the old one are lost to it."
+            f'{path} is damaged: restore your key with "chatcli key import --force FILE". Without a copy of it, '
+            "move the file away: the next start generates a new key, which cannot use the names of the old one."
         ) from None
 
 
@@ -93,7 +93,8 @@ def import_identity(directory: str, identity: Identity, *, force: bool) -> str |
         return None
     if not force:
         raise InputError(
-            f'{path} holds another key, whose names would be lost here: see "chatcli key export", then say --force.'
+            f'{path} holds another key, whose names would be lost here: save it with "chatcli key export", then add '
+            "--force."
         )
     files.replace(path, text, backup := f"{path}.old")
     return backup
@@ -116,7 +117,7 @@ def parse_identity(text: str, path: str = "") -> Identity:
     except ValueError:
         seed = b""
     if len(seed) != _SEED_BYTES:
-        raise InputError('That is no key of chatcli: it is what "chatcli key export" prints.')
+        raise InputError('That is not a key of chatcli: it must be the output of "chatcli key export".')
     return Identity(seed, path)
 
 

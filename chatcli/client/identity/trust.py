@@ -129,21 +129,21 @@ class Trust:
             InputError: the file of known servers cannot be used.
         """
         if self.ask is None or not self.ask(unknown.question):
-            raise ServerNotTrusted(f"Nothing was said to {server}: ask its operator for the fingerprint of its key.")
+            raise ServerNotTrusted(f"Nothing was sent to {server}: ask its operator for the fingerprint of its key.")
         self._store(self._known(), server, unknown.key, asked=True)
 
     def _unknown(self, server: Address, shown: str, before: list[Address], doubt: str) -> ServerNotTrusted:
         if self.ask is not None:
             question = _has_it_moved(server, before[-1], shown) if before else _is_it_right(server, shown, doubt)
             return UnknownServer(
-                f"Someone must say whether {shown} is the key of the server at {server}.", shown, question
+                f"Someone must confirm that {shown} is the key of the server at {server}.", shown, question
             )
         if before:
             return ServerNotTrusted(_moved(server, before[-1], shown))
         because = f" {doubt}" if doubt else ""
         return ServerNotTrusted(
             f"The server at {server} is not known, and there is no terminal to ask on. Its key is {shown}. If that is "
-            f"what its operator gave you, say --pin {shown}; --accept-new takes whatever a new server shows.{because}"
+            f"what its operator gave you, add --pin {shown}; --accept-new accepts any key of a new server.{because}"
         )
 
     def _store(self, known: KnownServers, server: Address, key: str, *, asked: bool = False) -> None:
@@ -158,7 +158,7 @@ class Trust:
             if not asked:
                 diagnostics.trouble(
                     f"The server at {server} has the key that is known as that of {before[-1]}: it is the same server. "
-                    "What is kept here of it counts at both addresses."
+                    "Its messages, drafts and positions here count for both addresses."
                 )
         elif server != addresses.addresses_of(server)[-1] and not before:
             addresses.separate(server)
@@ -195,7 +195,7 @@ def _is_it_right(server: Address, key: str, doubt: str) -> str:
 def _has_it_moved(server: Address, before: Address, key: str) -> str:
     return (
         f"The server at {server} has a key that is known here: {key} is that of {before}.\n"
-        "It is the same server at another address. Use what is kept of it here (messages that wait, drafts, positions) "
+        "It is the same server at another address. Use its files here (waiting messages, drafts, positions) "
         f"at {server} too?"
     )
 
@@ -203,7 +203,7 @@ def _has_it_moved(server: Address, before: Address, key: str) -> str:
 def _moved(server: Address, before: Address, key: str) -> str:
     return (
         f"The server at {server} is not known, and there is no terminal to ask on; but its key, {key}, is that of "
-        f"{before}, which you know: it is the same server at another address. To take that over for all commands, run "
+        f"{before}, which you know: it is the same server at another address. To confirm that for all commands, run "
         f"this once:\n{command_line('chatcli', 'who', '--server', str(server), '--accept-new')}"
     )
 

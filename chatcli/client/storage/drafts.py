@@ -52,7 +52,7 @@ class Drafts:
         try:
             self._saved = msgspec.json.decode(text, type=_Stored).drafts
         except (msgspec.DecodeError, RecursionError):
-            raise InputError(f"{self.path} holds no drafts that can be read: move it away.") from None
+            raise InputError(f"{self.path} cannot be read as drafts: move it away.") from None
         return dict(self._saved)
 
     def save(self, drafts: Mapping[str, str]) -> None:

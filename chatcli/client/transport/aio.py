@@ -178,7 +178,7 @@ class Connection:
             self._asked_number += 1
             self.send(Ping(self._asked_number))
 
-    async def say_goodbye(self, *frames: ClientFrame) -> None:
+    async def log_out(self, *frames: ClientFrame) -> None:
         """Send these frames and a goodbye, wait a moment for the server's, and close the connection."""
         self.send(*frames, Bye())
         try:

@@ -62,7 +62,7 @@ def start_look_up(find: Callable[[], Result], report: Callable[[Result | Excepti
 def unresolved(server: Address, error: Exception) -> str:
     """Return a sentence that says why a name has no address, and what to do about it."""
     if isinstance(error, TimeoutError):
-        return f'Nobody says in time which address "{server.host}" has: check the network, or give its IP address.'
+        return f'The name "{server.host}" was not resolved in time: check the network, or give its IP address.'
     if isinstance(error, UnicodeError) or getattr(error, "errno", None) in _UNKNOWN:
         return f'There is no host called "{server.host}": check the spelling, or give its IP address with --server.'
     if getattr(error, "errno", None) == socket.EAI_AGAIN:

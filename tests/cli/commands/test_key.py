@@ -75,7 +75,7 @@ def test_on_a_terminal_export_warns(home: str) -> None:
     ("arguments", "sentence"),
     [
         (["import", "/no/such/file"], "No such file"),
-        (["import"], "That is no key of chatcli"),
+        (["import"], "That is not a key of chatcli"),
         (["imprt"], "imprt"),
     ],
 )

@@ -62,12 +62,12 @@ def test_yes_is_asked_for_once(command: list[str], home: str) -> None:
 
 @pytest.mark.parametrize("keys", ["no\n", "\x04"])
 def test_no_and_the_end_of_input_refuse(command: list[str], home: str, keys: str) -> None:
-    """The status is 4, and nothing was said to the server."""
+    """The status is 4, and nothing was sent to the server."""
     with TlsServer() as server:
         with Terminal(*command, "--server", str(server.address), columns=120, XDG_CONFIG_HOME=home) as terminal:
             terminal.shows_input(QUESTION)
             terminal.types(keys)
-            terminal.shows(f"chatcli: Nothing was said to {server.address}")
+            terminal.shows(f"chatcli: Nothing was sent to {server.address}")
             assert terminal.end() == 4
     assert server.heard == []
     assert known(home) == []

@@ -151,7 +151,7 @@ def test_no_is_a_refusal(known: KnownServers) -> None:
     asking = trust(known, ask=Person(answer=False))
     with pytest.raises(UnknownServer) as unknown:
         check(asking)
-    with pytest.raises(ServerNotTrusted, match="Nothing was said"):
+    with pytest.raises(ServerNotTrusted, match="Nothing was sent"):
         asking.confirm(BOX, unknown.value)
     assert known.find(BOX) == []
 

@@ -141,7 +141,7 @@ def join(server: Address) -> None:
     async def run() -> None:
         hello = Hello(VERSION, "alice", "join", key_text(OWN.public))
         connection, _ = await aio.connect(Login(server=server, identity=OWN), hello)
-        await connection.say_goodbye()
+        await connection.log_out()
 
     asyncio.run(run())
 
