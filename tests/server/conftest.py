@@ -22,13 +22,13 @@ def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def alice(server: ThreadServer) -> Iterator[Caller]:
-    """Someone who is here."""
+    """A user in the chat."""
     with server.joined("alice") as caller:
         yield caller
 
 
 @pytest.fixture
 def bob(server: ThreadServer) -> Iterator[Caller]:
-    """Someone else who is here."""
+    """Another user in the chat."""
     with server.joined("bob") as caller:
         yield caller

@@ -36,7 +36,7 @@ _RENEWED: Final = timedelta(days=30)  # before the end of the server's own certi
 _CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """The identity that the server shows to clients.
 
@@ -186,7 +186,13 @@ def _identity(certificate: Path, key: Path) -> Identity:
     contents = chain[0]
     if _read(certificate) != pem:  # the context may hold neither of the two
         raise ServeError(f"{certificate} was changed while it was read: try again.")
-    return Identity(context, fingerprint(contents.key_info), hashlib.sha256(contents.der).digest(), chain, certificate)
+    return Identity(
+        context=context,
+        fingerprint=fingerprint(contents.key_info),
+        channel=hashlib.sha256(contents.der).digest(),
+        chain=chain,
+        path=certificate,
+    )
 
 
 def _context(certificate: Path, key: Path, certificates: int) -> ssl.SSLContext:

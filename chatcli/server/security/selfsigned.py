@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ipaddress
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,7 +22,8 @@ _VALID: Final = timedelta(days=3650)
 _SKEW: Final = timedelta(days=1)  # by which a client's clock may be slow
 
 
-class Contents(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
     """The contents of a certificate that the server needs.
 
     Attributes:
@@ -108,12 +110,12 @@ def read_chain(pem: bytes) -> tuple[Contents, ...]:
 
 def _contents(certificate: x509.Certificate) -> Contents:
     return Contents(
-        certificate.public_bytes(serialization.Encoding.DER),
-        _info(certificate.public_key()),
-        certificate.not_valid_before_utc,
-        certificate.not_valid_after_utc,
-        certificate.subject.public_bytes(),
-        certificate.issuer.public_bytes(),
+        der=certificate.public_bytes(serialization.Encoding.DER),
+        key_info=_info(certificate.public_key()),
+        begins=certificate.not_valid_before_utc,
+        expires=certificate.not_valid_after_utc,
+        subject=certificate.subject.public_bytes(),
+        issuer=certificate.issuer.public_bytes(),
     )
 
 

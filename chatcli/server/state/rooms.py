@@ -196,8 +196,15 @@ class Rooms:
 
     def info(self, room: Room, user: User, last: Message | None = None) -> RoomInfo:
         """Return the description of a room for a user, with a snippet of its last message."""
-        owners = sorted(owner.name for owner in room.owners)
-        joined, invited = user in room.members, self._invitations.holds(room, user)
         if last is not None:
             last.text = last.text[:_SNIPPET]
-        return RoomInfo(room.name, room.kind, len(room.members), room.topic, owners, joined, invited, last)
+        return RoomInfo(
+            name=room.name,
+            kind=room.kind,
+            members=len(room.members),
+            topic=room.topic,
+            owners=sorted(owner.name for owner in room.owners),
+            joined=user in room.members,
+            invited=self._invitations.holds(room, user),
+            last=last,
+        )

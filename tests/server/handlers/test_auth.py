@@ -1,4 +1,4 @@
-"""Names belong to keys: what a thief tries, and what the owner can do."""
+"""Authentication: names belong to keys, against thieves and for their owners."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support import OWN, Caller, TestKey, ThreadServer, eventually, key_of
 
 
 def proves(caller: Caller, key: TestKey | Identity, claim: Claim) -> None:
-    """Say the proof of a claim."""
+    """Send the proof of a claim."""
     caller.says("prove", signature=key_text(key.sign(signed_bytes(claim))))
 
 
 def challenged(caller: Caller, user: str, key: TestKey | Identity, purpose: str = "join") -> Claim:
-    """Say hello, and return the claim to be signed."""
+    """Send hello, and return the claim to be signed."""
     caller.says("hello", version=1, user=user, purpose=purpose, key=key_text(key.public))
     challenge = caller.hears("challenge")
     return Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), user, purpose, caller.channel)
@@ -78,7 +78,7 @@ def test_a_proof_of_anything_else_is_none(server: ThreadServer, change: dict[str
 
 @pytest.mark.parametrize("signature", ["", "A", "A" * 86, "!" * 86, "A" * 100_0])
 def test_garbage_in_place_of_a_signature_is_refused(server: ThreadServer, signature: str) -> None:
-    """What is no signature proves nothing."""
+    """Garbage proves nothing."""
     with server.connect() as caller:
         challenged(caller, "alice", OWN)
         caller.says("prove", signature=signature)
@@ -117,7 +117,7 @@ def test_one_key_may_own_several_names(server: ThreadServer) -> None:
 
 
 def test_second_join_is_refused(server: ThreadServer) -> None:
-    """The refusal says from where and since when one is here, and what can be done."""
+    """The refusal has the address and the time of the first join, and the remedy."""
     with server.joined("alice"), server.connect() as second:
         second.greets("alice")
         text = second.hears("error", code="already_here")["text"]
@@ -127,7 +127,7 @@ def test_second_join_is_refused(server: ThreadServer) -> None:
 
 
 def test_a_takeover_ends_the_other(server: ThreadServer) -> None:
-    """The one that was there is told, and nobody else notices a change."""
+    """The displaced connection gets the reason; others notice no change."""
     with server.joined("bob") as bob, server.joined("alice") as first:
         assert bob.asks_who() == ["alice", "bob"]
         with server.connect() as second:
@@ -142,7 +142,7 @@ def test_a_takeover_ends_the_other(server: ThreadServer) -> None:
 
 
 def test_attached_connections_both_see_everything(server: ThreadServer) -> None:
-    """Two open joins of one person get the same, and the name is there until the last has gone."""
+    """Two open joins of one user get the same messages, and the user is here until both have ended."""
     with server.joined("bob") as bob, server.joined("alice") as first, server.connect() as second:
         second.greets("alice", present="attach")
         second.hears("welcome")
@@ -193,7 +193,7 @@ def test_a_code_lets_another_device_in(server: ThreadServer, linked: tuple[Calle
 
 
 def test_a_code_is_good_for_one_device(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """Once used, it lets nobody in."""
+    """A code that was used is not valid any more."""
     _, code = linked
     for device, answer in (("phone", "welcome"), ("thief", "error")):
         with server.connect() as caller:
@@ -214,7 +214,7 @@ def test_codes_cannot_be_guessed(server: ThreadServer, linked: tuple[Caller, str
 
 
 def test_a_code_of_someone_else_is_none(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """A code is for the name of the one who asked for it."""
+    """A code is valid for the name of the user who asked for it."""
     _, code = linked
     with server.joined("bob"), server.connect() as thief:
         thief.greets("bob", key=key_of("thief"), link=code)
@@ -236,7 +236,7 @@ def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked:
 
 
 def test_revoking_the_key_in_use(linked: tuple[Caller, str], server: ThreadServer) -> None:
-    """The answer comes, so that nobody has to guess whether it was done."""
+    """The answer comes first, so that the user knows that it was done."""
     _, code = linked
     with server.connect() as phone:
         phone.greets("alice", key=key_of("phone"), link=code, purpose="send")
@@ -247,7 +247,7 @@ def test_revoking_the_key_in_use(linked: tuple[Caller, str], server: ThreadServe
 
 
 def test_the_last_key_cannot_be_revoked(server: ThreadServer) -> None:
-    """Nobody locks themselves out."""
+    """Users cannot lock themselves out."""
     with server.joined("alice") as alice:
         alice.says("revoke", key=OWN.fingerprint, n=1)
         alice.hears("error", code="not_allowed", n=1)
@@ -256,7 +256,7 @@ def test_the_last_key_cannot_be_revoked(server: ThreadServer) -> None:
 
 
 def test_too_many_wrong_proofs(tmp_path: Path) -> None:
-    """Where proofs have failed again and again, even a right one has to wait."""
+    """After many failures from one address, even a right proof has to wait."""
     with ThreadServer(tmp_path, Limits(proofs=3, exempt_loopback=False)) as server:
         for _ in range(3):
             with server.connect() as thief:
@@ -269,7 +269,7 @@ def test_too_many_wrong_proofs(tmp_path: Path) -> None:
 
 
 def test_one_address_cannot_take_all_the_names(tmp_path: Path) -> None:
-    """New names from one address are limited; those that it has go on working."""
+    """New names from one address are limited; existing ones still work."""
     with ThreadServer(tmp_path, Limits(names=3, exempt_loopback=False)) as server:
         for name in ("a1", "a2", "a3"):
             server.joined(name).hang_up()
@@ -294,7 +294,7 @@ def test_one_address_cannot_take_all_the_connections(tmp_path: Path) -> None:
 
 
 def test_flood_is_slowed_and_complete(tmp_path: Path) -> None:
-    """Whoever says more than their allowance is not read for a while: nothing is lost, and nobody waits for them."""
+    """A client that sends more than its allowance is not read for a while: nothing is lost, and others do not wait."""
     limits = Limits(message_rate=400, message_burst=100)
     with ThreadServer(tmp_path, limits) as server, server.joined("bob") as bob, server.joined("carol") as carol:
         with server.joined("alice") as alice:
@@ -307,7 +307,7 @@ def test_flood_is_slowed_and_complete(tmp_path: Path) -> None:
 
 
 def test_invitations_are_for_newcomers(tmp_path: Path) -> None:
-    """With access by invitation a new name needs a code that can be used; who is known does not."""
+    """With access by invitation a new name needs a valid code; existing names do not."""
     with ThreadServer(tmp_path) as server:
         server.joined("alice").hang_up()
     with ThreadServer(tmp_path, Limits(access="invite")) as server:
@@ -345,7 +345,7 @@ def test_the_banned_stay_out_by_name_and_by_key(tmp_path: Path) -> None:
 
 
 def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
-    """Someone muted gets messages, and is told when they try to say something."""
+    """A muted user gets messages, and a refusal for each attempt to send one."""
     with server.joined("eve") as eve, server.joined("alice") as alice:
         server.run(lambda: server.hub.moderation.impose("mute", "eve", seconds=3600))
         identity = eve.sends("alice", "spam")
@@ -373,7 +373,7 @@ def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
     ],
 )
 def test_a_name_made_of_lookalikes_is_refused(server: ThreadServer, first: str, second: str) -> None:
-    """Whoever came first, nobody else gets a name that reads the same."""
+    """Nobody gets a name that looks like an existing one."""
     with server.joined(first), server.connect() as thief:
         thief.greets(second, key=key_of("thief"))
         assert f"looks like {first}" in thief.hears("error", code="bad_name")["text"]
@@ -383,7 +383,7 @@ def test_a_name_made_of_lookalikes_is_refused(server: ThreadServer, first: str, 
 def test_lookalike_of_reserved_word_keeps_its_owner(
     server: ThreadServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Nobody new may take it; whoever had it before it was refused comes and goes as ever, also after a restart."""
+    """Nobody can take it now; an earlier owner still logs in, also after a restart."""
     with server.connect() as stranger:
         stranger.greets(name)
         assert "which is reserved" in stranger.hears("error", code="bad_name")["text"]
@@ -397,7 +397,7 @@ def test_lookalike_of_reserved_word_keeps_its_owner(
 
 
 def test_a_code_from_before_a_revocation_is_void(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """A thief who asked for a code before the owner noticed cannot come back with it."""
+    """A thief's link code is void once the key is revoked."""
     alice, code = linked
     with server.connect() as phone:
         phone.greets("alice", key=key_of("phone"), link=code, purpose="listen")
@@ -413,14 +413,14 @@ def test_a_code_from_before_a_revocation_is_void(server: ThreadServer, linked: t
 
 @pytest.mark.parametrize("code", ["é", "\0", "x" * 5000])
 def test_codes_of_any_characters_are_just_wrong(server: ThreadServer, linked: tuple[Caller, str], code: str) -> None:
-    """What is no code gets the answer of a wrong one."""
+    """Garbage gets the answer of a wrong code."""
     with server.connect() as thief:
         thief.greets("alice", key=key_of("thief"), link=code)
         thief.hears("error", code="bad_code")
 
 
 def test_link_code_with_a_misspelt_name(server: ThreadServer) -> None:
-    """Someone who wants to link a device wants no new name."""
+    """A link code never creates a new name."""
     with server.connect() as caller:
         caller.greets("alcie", link="bazu-bazu-bazu")
         caller.hears("error", code="unknown_user")
@@ -428,7 +428,7 @@ def test_link_code_with_a_misspelt_name(server: ThreadServer) -> None:
 
 
 def test_a_network_of_ipv6_is_one_address() -> None:
-    """Whoever has 2^64 addresses has the allowance of one."""
+    """2^64 addresses of one network have the allowance of one."""
     assert network("2001:db8:1:2:3:4:5:6") == network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
     assert network("192.0.2.1") != network("192.0.2.2")
     assert network("fe80::1%eth0") == network("fe80::2")

@@ -1,4 +1,4 @@
-"""Reading back: history, search, receipts, read positions, and what is left out for who was away for long."""
+"""History, search, receipts, read positions, presence, and what a feed skips after a long absence."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tests.support import Caller, Frame, ThreadServer, eventually, known
 
 
 def says(caller: Caller, to: str, text: str) -> int:
-    """Say something, and return its place in the log."""
+    """Send a message, and return its place in the log."""
     identity = caller.sends(to, text)
     return int(caller.hears("sent", id=identity)["seq"])
 
 
 def shown(caller: Caller, to: str, **fields: object) -> dict[str, int]:
-    """Return how far others have been shown what was said with them."""
+    """Return the receipts of others."""
     return {person["user"]: person["seq"] for person in caller.asks("receipts", to=to, **fields)["people"]}
 
 
 def test_history_is_paged_from_the_newest_backwards(alice: Caller, bob: Caller) -> None:
-    """Each page is in order and says whether there are older ones; both ends see the same."""
+    """Each page is in order and says whether there are older messages; both users see the same."""
     seqs = [says(alice, "bob", f"{number}") for number in range(5)]
     assert bob.texts(5) == list("01234")
     page = bob.asks("history", of="ALICE", limit=2)
@@ -35,7 +35,7 @@ def test_history_is_paged_from_the_newest_backwards(alice: Caller, bob: Caller) 
 
 
 def test_history_and_search_see_own_messages(server: ThreadServer, alice: Caller) -> None:
-    """Whoever asks behind a message sees it, though its answer has not come yet."""
+    """A request right after a message sees it, before its answer has come."""
     alice.enters("#ops")
     for number in range(20):
         alice.sends("#ops", f"word{number}")
@@ -47,7 +47,7 @@ def test_history_and_search_see_own_messages(server: ThreadServer, alice: Caller
 
 
 def test_nobody_reads_what_others_said_to_each_other(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """History and search show what was said with whoever asks, and nothing else."""
+    """History and search show the asker's own conversations only."""
     says(alice, "bob", "the code is swordfish")
     bob.hears("message")
     with server.joined("eve") as eve:
@@ -61,7 +61,7 @@ def test_nobody_reads_what_others_said_to_each_other(server: ThreadServer, alice
 
 
 def test_search_is_current_and_newest_first(alice: Caller, bob: Caller) -> None:
-    """What is committed is found; the answer can be narrowed down, and goes on where a page ends."""
+    """Committed messages are found; filters narrow the answer, and pages continue it."""
     alice.enters("#ops")
     says(alice, "bob", "deploy failed")
     says(alice, "#ops", "the deploy failed again")
@@ -90,7 +90,7 @@ def test_bad_queries(alice: Caller) -> None:
 
 
 def test_the_questions_need_a_name(server: ThreadServer) -> None:
-    """Without one there is nothing that one may see."""
+    """Without a name there is nothing to see."""
     with server.connect() as caller:
         caller.says("hello", version=1, purpose="query")
         caller.hears("welcome")
@@ -104,7 +104,7 @@ def test_the_questions_need_a_name(server: ThreadServer) -> None:
 
 
 def test_a_reply_names_what_it_answers(alice: Caller, bob: Caller) -> None:
-    """``re`` comes with the message and stands in history; one of another conversation is refused."""
+    """``re`` comes with the message and is in the history; a message of another conversation is refused."""
     secret = says(alice, "alice", "mine")
     question = says(alice, "bob", "lunch?")
     bob.hears("message")
@@ -129,7 +129,7 @@ def test_the_sender_is_told_when_a_message_was_shown(server: ThreadServer, alice
 
 
 def test_receipts_reveal_own_conversations_only(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """That someone has read others' messages is nobody's business."""
+    """Receipts do not reveal that a user has read messages of others."""
     seq = says(alice, "bob", "hi")
     bob.texts(1)
     alice.hears("receipt", user="bob", seq=seq)
@@ -138,7 +138,7 @@ def test_receipts_reveal_own_conversations_only(server: ThreadServer, alice: Cal
 
 
 def test_script_watches_for_a_receipt(server: ThreadServer) -> None:
-    """Who asks to be told is, whenever it happens: also after the server has been started again."""
+    """A watcher gets the receipt whenever it comes, also after a restart of the server."""
     server.joined("bob").hang_up()
     with server.joined("ci", "send") as script:
         seq = says(script, "bob", "build failed")
@@ -162,7 +162,7 @@ def test_receipts_of_a_room(server: ThreadServer, alice: Caller, bob: Caller) ->
 
 
 def test_whoever_wants_no_receipts_gives_none(server: ThreadServer, alice: Caller) -> None:
-    """What is shown on a connection without receipts is not new again, and nobody is told."""
+    """Messages shown on a connection without receipts are read, and nobody gets a receipt."""
     with server.joined("bob", receipts=False) as bob:
         says(alice, "bob", "hi")
         assert bob.texts(1) == ["hi"]
@@ -177,7 +177,7 @@ def test_whoever_wants_no_receipts_gives_none(server: ThreadServer, alice: Calle
 
 
 def test_read_position_is_shared_by_devices(server: ThreadServer, alice: Caller) -> None:
-    """The other devices are told at once, and one that comes later begins behind it."""
+    """Other devices learn the position at once, and later ones begin after it."""
     with server.joined("bob") as laptop, server.joined("bob", "listen") as phone:
         seq = says(alice, "bob", "hi")
         phone.hears("message")
@@ -189,7 +189,7 @@ def test_read_position_is_shared_by_devices(server: ThreadServer, alice: Caller)
 
 
 def test_newest_limits_what_rooms_send(server: ThreadServer, alice: Caller) -> None:
-    """With ``newest`` all direct messages come, and of each room the newest, with how many there are before them."""
+    """With ``newest`` all direct messages come, and the newest of each room, with the number of skipped ones."""
     with server.joined("bob") as bob:
         bob.enters("#busy")
         bob.enters("#calm")
@@ -213,7 +213,7 @@ def test_newest_limits_what_rooms_send(server: ThreadServer, alice: Caller) -> N
 
 @pytest.mark.usefixtures("brisk")
 def test_audience_of_presence(server: ThreadServer, alice: Caller) -> None:
-    """Those who share a room or have talked are told; a stranger is not."""
+    """Users who share a room or have talked get notices; strangers do not."""
     alice.enters("#ops")
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -232,13 +232,13 @@ def test_audience_of_presence(server: ThreadServer, alice: Caller) -> None:
 
 
 def hears_of(caller: Caller, state: str, name: str) -> None:
-    """Expect to be told of someone."""
+    """Wait for a notice about a user."""
     while name not in caller.hears("presence").get(state, []):
         pass
 
 
 def heard_of(caller: Caller) -> set[str]:
-    """Return of whom the caller is told until the next answer."""
+    """Return the names in notices until the next answer."""
     caller.says("ping", n=5)
     names: set[str] = set()
     while (frame := caller.next()) and frame["t"] != "pong":
@@ -248,7 +248,7 @@ def heard_of(caller: Caller) -> set[str]:
 
 @pytest.mark.usefixtures("brisk")
 def test_release_is_announced_in_rooms(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Whoever is sent away for good belongs nowhere any more; those in the same room hear of it all the same."""
+    """The user is not a member any more; members of the same rooms get the notice all the same."""
     for caller in (alice, bob):
         caller.enters("#ops")
     bob.hang_up()
@@ -258,7 +258,7 @@ def test_release_is_announced_in_rooms(server: ThreadServer, alice: Caller, bob:
 
 @pytest.mark.usefixtures("brisk")
 def test_away_ends_with_the_next_message(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Who is near is told why and since when; ``who`` shows it; a message ends it."""
+    """Others get the text and the time; ``who`` shows both; a message ends it."""
     bob.enters("#ops")
     alice.enters("#ops")
     assert bob.asks("away", text="lunch")["t"] == "done"
@@ -276,7 +276,7 @@ def test_away_ends_with_the_next_message(server: ThreadServer, alice: Caller, bo
 
 
 def test_who_of_a_room_lists_all_its_members(server: ThreadServer, alice: Caller) -> None:
-    """Those who are gone are listed with since when, which outlives the server."""
+    """Absent members are listed with the time since when, also after a restart."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
     eventually(lambda: alice.asks_who() == ["alice"])
@@ -294,7 +294,7 @@ def test_who_of_a_room_lists_all_its_members(server: ThreadServer, alice: Caller
 
 
 def test_who_can_be_limited_to_those_near_first(server: ThreadServer, alice: Caller) -> None:
-    """With a limit those come first of whom one is told, and the answer says how many there are."""
+    """With a limit the near ones come first, and the answer has the number of all."""
     callers = [server.joined(f"user{number}") for number in range(5)]
     alice.enters("#ops")
     callers[4].enters("#ops")
@@ -305,7 +305,7 @@ def test_who_can_be_limited_to_those_near_first(server: ThreadServer, alice: Cal
 
 
 def says_over(caller: Caller, to: str, text: str) -> int:
-    """Say something where messages wait to be read; return its place in the log."""
+    """Send a message while others wait to be read; return its place in the log."""
     identity = caller.sends(to, text)
     while (frame := caller.next()) is not None and frame.get("id") != identity:
         pass
@@ -314,7 +314,7 @@ def says_over(caller: Caller, to: str, text: str) -> int:
 
 
 def unread(caller: Caller) -> list[tuple[str, int, int]]:
-    """Return what the server says is unread: with whom or where, how much, and the newest of it."""
+    """Return the unread counts: each conversation, its count, and its newest message."""
     caller.says("unread", n=9)
     while (frame := caller.next()) is not None and frame.get("n") != 9:
         pass
@@ -326,7 +326,7 @@ def unread(caller: Caller) -> list[tuple[str, int, int]]:
 def test_whoever_asks_much_has_one_count_at_a_time(
     server: ThreadServer, alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On many connections, the next count is for all of them, and knows what was said before they asked."""
+    """All connections that ask share the next count, which includes all earlier messages."""
     says(bob, "alice", "hi")
     count = server.hub.log.read
     begun: list[UnreadQuery] = []
@@ -355,7 +355,7 @@ def test_whoever_asks_much_has_one_count_at_a_time(
 
 
 def test_what_is_unread_is_counted_by_conversation(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Behind the read position, for every purpose; asking moves nothing, and what one said oneself is not news."""
+    """Messages after the read position, for every purpose; own messages do not count, and asking moves nothing."""
     alice.enters("#ops")
     bob.enters("#ops")
     seqs = [says(bob, to, "hi") for to in ("alice", "#ops", "alice")]

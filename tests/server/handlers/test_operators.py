@@ -1,4 +1,4 @@
-"""What operators can do, through the socket in the data directory and from inside the chat."""
+"""Commands of operators, through the socket in the data directory and from the chat."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support import DEADLINE, Caller, ThreadServer, eventually, key_of, se
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Where the data of the server lies that other fixtures start."""
+    """The data directory of the ``server`` fixture."""
     return tmp_path / "data"
 
 
@@ -40,7 +40,7 @@ def unwritable(data: Path, server: ThreadServer) -> Iterator[None]:
 
 
 def mode(path: Path) -> int:
-    """Return who may do what with a file."""
+    """Return the permissions of a file."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
@@ -48,7 +48,7 @@ def mode(path: Path) -> int:
 
 
 def test_modes_of_socket_and_audit_log(tmp_path: Path) -> None:
-    """Whatever the umask; and a clean end takes the socket away."""
+    """They do not depend on the umask; a clean stop removes the socket."""
     umask = os.umask(0)
     try:
         with ThreadServer(tmp_path):
@@ -63,7 +63,7 @@ def test_modes_of_socket_and_audit_log(tmp_path: Path) -> None:
 
 
 def test_a_socket_left_by_a_killed_server_is_replaced(tmp_path: Path) -> None:
-    """After SIGKILL the next server takes commands all the same."""
+    """After SIGKILL the next server accepts commands all the same."""
     with serving(tmp_path) as (program, _):
         assert program.end(signal.SIGKILL) == -signal.SIGKILL
     assert (tmp_path / "admin.sock").is_socket()
@@ -114,13 +114,13 @@ def test_what_is_no_command_is_refused(server: ThreadServer, data: Path, command
 
 
 def test_a_command_may_end_with_the_connection(server: ThreadServer, data: Path) -> None:
-    """A caller that has no line feed closes its side; one that says nothing is told so."""
+    """A caller without a line feed closes its side; one that sends nothing gets an error."""
     assert b'"rows":[{' in answers_raw(data, b'{"do": "status"}', end=True)
     assert b'"code":"malformed"' in answers_raw(data, b"", end=True)
 
 
 def test_a_connection_takes_one_command(server: ThreadServer, data: Path) -> None:
-    """What comes behind it is not carried out."""
+    """A second command on the same connection is not executed."""
     with joined(server, "alice"):
         answer = answers_raw(data, b'{"do": "status"}\n{"do": "op", "to": "alice"}\n')
         assert answer.count(b"\n") == 1
@@ -132,7 +132,7 @@ def test_a_connection_takes_one_command(server: ThreadServer, data: Path) -> Non
 
 
 def test_status_tells_how_the_server_is(server: ThreadServer, data: Path) -> None:
-    """Where it listens, its key, and how much there is of everything."""
+    """Addresses, key, and counts."""
     with joined(server, "alice") as alice, joined(server, "ci", "send"):
         alice.sends("alice", "hi")
         alice.hears("sent")
@@ -156,7 +156,7 @@ def test_status_tells_how_the_server_is(server: ThreadServer, data: Path) -> Non
 
 
 def test_users_report(server: ThreadServer, data: Path) -> None:
-    """Everyone by name, with their keys and what was decided about them."""
+    """All users by name, with their keys and sanctions."""
     joined(server, "bob").hang_up()
     with joined(server, "alice"), joined(server, "alice", "send"):
         does(data, "op", to="ALICE")
@@ -180,7 +180,7 @@ def test_users_report(server: ThreadServer, data: Path) -> None:
 
 
 def test_the_kicked_are_told_why_and_may_come_back(server: ThreadServer, data: Path) -> None:
-    """All their connections are closed; nobody else's is."""
+    """All connections of the user are closed, and no others."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve, joined(server, "eve", "listen") as too:
         assert does(data, "kick", to="Eve", reason="lunch") == {"user": "eve", "closed": 2}
         for caller in (eve, too):
@@ -192,7 +192,7 @@ def test_the_kicked_are_told_why_and_may_come_back(server: ThreadServer, data: P
 
 
 def test_ban_includes_all_keys(server: ThreadServer, data: Path) -> None:
-    """A ban of a name is one of its keys too: neither comes back under another, until the ban is taken back."""
+    """A ban of a name includes its keys: none of them is accepted under another name, until the ban is lifted."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
         assert does(data, "ban", to="EVE", reason="spam") == {"banned": "EVE", "until": None, "closed": 1}
         assert "(spam)" in eve.hears("bye", code="banned")["text"]
@@ -212,7 +212,7 @@ def test_ban_includes_all_keys(server: ThreadServer, data: Path) -> None:
 
 @pytest.mark.parametrize("do", ["kick", "ban", "unban", "mute", "unmute", "op", "deop", "release"])
 def test_nothing_is_done_to_a_name_that_nobody_has(server: ThreadServer, data: Path, do: str) -> None:
-    """It is refused with the names that are close; a ban can be had anyway, and be taken back."""
+    """It is refused with close names; a ban can be forced, and lifted again."""
     server.joined("bobby").hang_up()
     refused = answers(data, do, to="boby")
     assert (refused["code"], refused["names"]) == ("unknown_user", ["bobby"])
@@ -223,7 +223,7 @@ def test_nothing_is_done_to_a_name_that_nobody_has(server: ThreadServer, data: P
 
 
 def test_who_is_not_here_cannot_be_sent_away(server: ThreadServer, data: Path) -> None:
-    """Neither by the operator nor from inside the chat, where unknown names are refused as well."""
+    """Neither through the socket nor from the chat, where unknown names are refused as well."""
     server.joined("bob").hang_up()
     eventually(lambda: answers(data, "kick", to="bob")["code"] == "not_here")
     with server.joined("alice") as alice:
@@ -235,7 +235,7 @@ def test_who_is_not_here_cannot_be_sent_away(server: ThreadServer, data: Path) -
 
 
 def test_a_key_is_banned_alone(server: ThreadServer, data: Path) -> None:
-    """Its connections are closed whatever they are called; the name stays free for its other keys."""
+    """Its connections are closed under any name; the names stay usable with other keys."""
     with joined(server, "eve") as eve, server.connect() as second:
         second.greets("eva", key=key_of("eve"))
         second.hears("welcome")
@@ -248,7 +248,7 @@ def test_a_key_is_banned_alone(server: ThreadServer, data: Path) -> None:
 
 
 def test_the_muted_read_until_they_may_write_again(server: ThreadServer, data: Path) -> None:
-    """What they say is refused, and they are still here."""
+    """Their messages are refused, and they stay in the chat."""
     with joined(server, "eve") as eve:
         assert does(data, "mute", to="eve", seconds=600)["until"]
         identity = eve.sends("eve", "spam")
@@ -259,7 +259,7 @@ def test_the_muted_read_until_they_may_write_again(server: ThreadServer, data: P
 
 
 def test_release_keeps_messages_with_their_owner(server: ThreadServer, data: Path) -> None:
-    """Another key takes the name and sees nothing of what was sent to the one before."""
+    """Another key takes the name and sees no messages to the former owner."""
     with joined(server, "bob") as bob:
         with joined(server, "eve") as eve:
             bob.sends("eve", "for the old one")
@@ -283,7 +283,7 @@ def test_release_keeps_messages_with_their_owner(server: ThreadServer, data: Pat
 
 
 def test_an_invitation_lets_so_many_newcomers_in(tmp_path: Path) -> None:
-    """The row carries what a newcomer needs: the code, where the server is, and its key."""
+    """The row has all that a newcomer needs: the code, the addresses and the key of the server."""
     with ThreadServer(tmp_path, Limits(access="invite")) as server:
         row = does(tmp_path, "invite", uses=2, seconds=3600)
         assert (row["uses"], row["addresses"], row["key"]) == (2, [str(server.address)], server.hub.server_key)
@@ -343,7 +343,7 @@ def test_operator_commands_from_the_chat(server: ThreadServer, data: Path) -> No
 
 
 def test_nobody_else_may_and_nothing_more(server: ThreadServer, data: Path) -> None:
-    """Who is no operator is refused; what is for the server's owner cannot be said; who was one is none any more."""
+    """Others are refused; some commands are not available in the chat; rights end with deop."""
     with joined(server, "alice") as alice, joined(server, "eve") as eve, joined(server, "bob") as bob:
         does(data, "op", to="alice")
         for do in ("kick", "ban", "mute"):
@@ -372,7 +372,7 @@ def test_an_operator_may_kick_themselves(server: ThreadServer, data: Path) -> No
 
 
 def test_audit_log_lines(server: ThreadServer, data: Path) -> None:
-    """One JSON object a line, also of what was refused; never an invitation's code."""
+    """One JSON object per line, also for refusals; never the code of an invitation."""
     joined(server, "eve").hang_up()
     does(data, "mute", to="eve", seconds=60, reason="spam")
     code = does(data, "invite")["code"]
@@ -400,7 +400,7 @@ def test_commands_that_cannot_be_recorded(server: ThreadServer, data: Path) -> N
 
 
 def test_symlink_in_place_of_audit_log(server: ThreadServer, data: Path, tmp_path: Path) -> None:
-    """Nothing is written to a file that is elsewhere."""
+    """Nothing is written through a link."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("")
     (data / "audit.log").symlink_to(elsewhere)
@@ -448,7 +448,7 @@ def test_failed_use_of_an_invitation(tmp_path: Path) -> None:
 
 
 def test_pipe_in_place_of_audit_log(server: ThreadServer, data: Path) -> None:
-    """With or without a reader it is refused, for it is no file; what is only looked at is answered."""
+    """A pipe is refused with and without a reader; status is answered all the same."""
     os.mkfifo(data / "audit.log")
     assert answers(data, "users")["code"] == "storage"
     assert does(data, "status")["log"] == "writable"
@@ -460,7 +460,7 @@ def test_pipe_in_place_of_audit_log(server: ThreadServer, data: Path) -> None:
 
 
 def test_audit_on_a_disk_that_does_not_answer(tmp_path: Path) -> None:
-    """Commands wait in their order, and beyond so many they are refused; nothing is done before it is noted."""
+    """Commands wait in order, up to a limit; none is executed before it is recorded."""
     told: list[Refused | None] = []
     released = threading.Event()
 

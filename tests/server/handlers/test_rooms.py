@@ -1,4 +1,4 @@
-"""Rooms: who may come in, who reads and writes there, and what their owners do."""
+"""Rooms: entering, reading and writing, and the rights of owners."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support import Caller, ThreadServer, eventually, known, session_of
 
 
 def history(caller: Caller, of: str) -> list[str]:
-    """Return what can be read back."""
+    """Return the texts of a history."""
     return [message["text"] for message in caller.asks("history", of=of)["messages"]]
 
 
@@ -24,7 +24,7 @@ def event(caller: Caller, what: str) -> dict[str, str]:
 
 
 def test_first_to_enter_owns_the_room(server: ThreadServer) -> None:
-    """The first to enter owns the room; whoever comes later belongs to it and finds it as it is."""
+    """The first to enter owns the room; later ones become members."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         room = alice.enters("#Ops")["room"]
         assert room == {"name": "#Ops", "kind": "open", "members": 1, "owners": ["alice"], "joined": True}
@@ -33,7 +33,7 @@ def test_first_to_enter_owns_the_room(server: ThreadServer) -> None:
 
 
 def test_room_message_reaches_members_only(server: ThreadServer) -> None:
-    """Each member gets the message once, other devices of the speaker too, and whoever did not enter does not."""
+    """Each member and the sender's other devices get the message once; others do not."""
     with (
         server.joined("alice") as alice,
         server.joined("alice", "listen") as phone,
@@ -51,7 +51,7 @@ def test_room_message_reaches_members_only(server: ThreadServer) -> None:
 
 
 def test_membership_outlives_absence_and_restart(server: ThreadServer) -> None:
-    """A member who is away gets what was said meanwhile, also after the server was started again."""
+    """An absent member gets the messages later, also after a restart of the server."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
     with server.joined("alice") as alice:
@@ -66,7 +66,7 @@ def test_membership_outlives_absence_and_restart(server: ThreadServer) -> None:
 
 
 def test_feed_has_times_of_membership_only(server: ThreadServer) -> None:
-    """The feed has what was said while one belonged to the room; the rest of an open one can be read back."""
+    """The feed has the messages from times of membership; the history of an open room has all."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
 
         def says(text: str) -> None:
@@ -89,7 +89,7 @@ def test_feed_has_times_of_membership_only(server: ThreadServer) -> None:
 
 
 def test_a_private_room_is_unseen_by_others(server: ThreadServer) -> None:
-    """Nobody but its members and those whom they invite sees it in lists, history, search, receipts or ``who``."""
+    """Only members and invited users see it in lists, history, search, receipts or ``who``."""
     with server.joined("alice") as alice, server.joined("eve") as eve:
         assert alice.enters("#plans", kind="private")["room"]["kind"] == "private"
         alice.sends("#plans", "secret wedding")
@@ -112,7 +112,7 @@ def test_a_private_room_is_unseen_by_others(server: ThreadServer) -> None:
 
 
 def test_an_invitation_opens_a_private_room_once(server: ThreadServer) -> None:
-    """The invited are told, now or when they come, see what is said once they have entered, and enter once."""
+    """Invited users get notice now or at login, read what comes after they enter, and can enter once."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         server.joined("cid").hang_up()
         alice.enters("#plans", kind="private")
@@ -141,7 +141,7 @@ def test_an_invitation_opens_a_private_room_once(server: ThreadServer) -> None:
 
 @pytest.mark.usefixtures("brisk")
 def test_an_invitation_can_be_taken_back(server: ThreadServer) -> None:
-    """Whoever was uninvited is told, and stays outside."""
+    """The user gets notice, and stays outside."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans", kind="private")
         alice.asks("operate", do="invite", to="bob", room="#plans")
@@ -168,7 +168,7 @@ def test_announcement_room(server: ThreadServer) -> None:
 
 
 def test_posting_without_entering(server: ThreadServer) -> None:
-    """One message is enough: nobody has to belong to an open room to say something there."""
+    """Posting in an open room does not need membership."""
     with server.joined("alice") as alice, server.joined("ci", "send") as script:
         alice.enters("#ops")
         script.sends("#ops", "build failed")
@@ -177,7 +177,7 @@ def test_posting_without_entering(server: ThreadServer) -> None:
 
 
 def test_room_of_another_kind(server: ThreadServer) -> None:
-    """Who asks for a private room never finds themselves in one that others can read."""
+    """A request for a private room never ends in one that others can read."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans")
         assert "open" in bob.asks("join", room="#plans", kind="private")["text"]
@@ -187,7 +187,7 @@ def test_room_of_another_kind(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("name", ["ops", "#", "#two words", "#a:b", "#" + "x" * 33, "##ops"])
 def test_a_name_that_no_room_can_have_is_refused(server: ThreadServer, name: str) -> None:
-    """The rules are those for people's names, behind a ``#``."""
+    """The rules are those for names of users, after a ``#``."""
     with server.joined("alice") as alice:
         assert alice.asks("join", room=name)["code"] == "bad_name"
 
@@ -201,7 +201,7 @@ def test_a_room_that_looks_like_another_is_refused(server: ThreadServer) -> None
 
 @pytest.mark.parametrize(("first", "second"), [("#list", "#li\u0307st"), ("#b0b", "#bob"), ("#modem", "#modern")])
 def test_lookalike_rooms_with_marks_and_digits(server: ThreadServer, first: str, second: str) -> None:
-    """Whichever was first; a private one is not named to those who do not know of it."""
+    """The first one wins; a private one is not named to users who may not know of it."""
     with server.joined("alice") as alice, server.joined("eve") as eve:
         alice.enters(first)
         assert f"looks like {first}" in eve.asks("join", room=second)["text"]
@@ -212,7 +212,7 @@ def test_lookalike_rooms_with_marks_and_digits(server: ThreadServer, first: str,
 
 
 def test_unknown_room_with_close_names(server: ThreadServer) -> None:
-    """A message to a room that is not there is refused, with close names."""
+    """A message to an unknown room is refused with close names."""
     with server.joined("alice") as alice:
         alice.enters("#deploys")
         identity = alice.sends("#deploy", "hi")
@@ -221,7 +221,7 @@ def test_unknown_room_with_close_names(server: ThreadServer) -> None:
 
 @pytest.mark.usefixtures("brisk")
 def test_kick_ban_and_mute_in_a_room(server: ThreadServer) -> None:
-    """Each of them holds in that room, is told to whom it meets, and can be taken back."""
+    """Each is in force in that room only, is announced, and can be lifted."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         bob.enters("#ops")
@@ -258,7 +258,7 @@ def test_kick_ban_and_mute_in_a_room(server: ThreadServer) -> None:
 
 
 def test_ownership_is_shared_and_passed_on(server: ThreadServer) -> None:
-    """An owner makes others owners; when the last one leaves, whoever was there longest owns the room."""
+    """Owners make others owners; the oldest member inherits the room from the last owner."""
     with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
         for caller in (alice, bob, cid):
             caller.enters("#ops")
@@ -275,7 +275,7 @@ def test_ownership_is_shared_and_passed_on(server: ThreadServer) -> None:
 
 
 def test_repetition_after_a_ban(server: ThreadServer) -> None:
-    """Whoever lost the answer learns that the message was taken, even if they would not be allowed to say it now."""
+    """A client that lost the answer learns that the message was stored, even if it may not post now."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         identity = bob.sends("#ops", "once")
@@ -291,7 +291,7 @@ def test_repetition_after_a_ban(server: ThreadServer) -> None:
 
 
 def test_a_topic_is_kept_and_told(server: ThreadServer) -> None:
-    """Any member of an open room says what it is about; others are told, and it outlives the server."""
+    """Any member of an open room may change its topic; others get notice, and it survives a restart."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         assert bob.asks("topic", room="#ops", text="mine")["code"] == "not_allowed"
@@ -318,7 +318,7 @@ def test_list_of_rooms_has_last_messages(server: ThreadServer) -> None:
 
 
 def test_frames_sent_together_keep_their_order(server: ThreadServer) -> None:
-    """Whoever enters, speaks and leaves without waiting for answers has spoken in the room, as has been heard there."""
+    """Entering, posting and leaving without waiting for answers happen in that order."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
         with server.joined("alice") as alice:
@@ -345,7 +345,7 @@ def test_a_user_can_be_in_only_so_many_rooms(server: ThreadServer, monkeypatch: 
 
 
 def test_a_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) -> None:
-    """Whoever takes the name next does not inherit the rooms of the one before."""
+    """The next owner of the name does not inherit the rooms of the former one."""
     with server.joined("alice") as alice:
         alice.enters("#ops")
     with server.joined("bob") as bob:
@@ -356,7 +356,7 @@ def test_a_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) 
 
 
 def test_ban_while_entering(server: ThreadServer) -> None:
-    """What comes in the same moment has an order, and the ban comes last."""
+    """Of two frames in the same tick, the later ban decides."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         at_once(server, ("bob", b'{"t":"join","room":"#ops","n":9}'), ("alice", BAN))
@@ -382,7 +382,7 @@ def test_entering_while_last_owner_leaves(server: ThreadServer) -> None:
 
 
 def test_two_who_make_a_room_at_once_are_both_in_it(server: ThreadServer) -> None:
-    """One of them has made it; the other waits until it is there."""
+    """One of them creates it; the other waits until it exists."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         join = b'{"t":"join","room":"#ops","kind":"private","n":9}'
         at_once(server, ("alice", join), ("bob", join))
@@ -392,7 +392,7 @@ def test_two_who_make_a_room_at_once_are_both_in_it(server: ThreadServer) -> Non
 
 @pytest.mark.usefixtures("brisk")
 def test_the_heir_of_a_room_is_told(server: ThreadServer) -> None:
-    """Whoever comes to own a room because its last owner left learns of it."""
+    """The heir of a room gets notice."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         bob.enters("#ops")
@@ -402,7 +402,7 @@ def test_the_heir_of_a_room_is_told(server: ThreadServer) -> None:
 
 
 def test_empty_room_is_hidden(server: ThreadServer) -> None:
-    """Nothing can be said where nobody would get it; whoever enters it again finds what was said there."""
+    """Nobody can post where nobody would get it; the history is there for the next to enter."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         alice.sends("#ops", "anyone?")
@@ -429,7 +429,7 @@ def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
 
 
 def test_nothing_is_said_behind_ones_going(server: ThreadServer) -> None:
-    """What comes in the same moment as the kick, but after it, is refused; the room's owner never sees it."""
+    """A message in the same tick after the kick is refused, and is not in the history."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans", kind="private")
         alice.asks("operate", do="invite", to="bob", room="#plans")
@@ -443,7 +443,7 @@ def test_nothing_is_said_behind_ones_going(server: ThreadServer) -> None:
 
 
 def test_a_query_changes_nothing(server: ThreadServer) -> None:
-    """Whoever only asks cannot enter, leave, rule or go away."""
+    """A query cannot enter, leave, moderate or be away."""
     with server.joined("alice") as alice, server.joined("alice", "query") as asking:
         alice.enters("#ops")
         for tag, fields in (
@@ -472,7 +472,7 @@ def test_muted_users_cannot_publish_other_texts(server: ThreadServer) -> None:
 
 
 def test_pointless_actions_are_refused(server: ThreadServer) -> None:
-    """Taking back what is not there, and doing again what was done, is refused with a sentence; nobody is told."""
+    """Lifting what is not in force, and repeating what is, is refused and not announced."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         bob.enters("#ops")
@@ -492,7 +492,7 @@ def test_pointless_actions_are_refused(server: ThreadServer) -> None:
 
 
 def test_an_invitation_can_be_declined(server: ThreadServer) -> None:
-    """Leaving a room that one was invited to, and has not entered, takes the invitation away."""
+    """Leaving a room without having entered it declines its invitation."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans", kind="private")
         alice.asks("operate", do="invite", to="bob", room="#plans")
@@ -502,7 +502,7 @@ def test_an_invitation_can_be_declined(server: ThreadServer) -> None:
 
 
 def test_limit_of_invitations(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond so many open ones, further ones are refused."""
+    """Further invitations are refused."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST", 2)
     server.joined("bob").hang_up()
     with server.joined("eve") as eve:
@@ -514,7 +514,7 @@ def test_limit_of_invitations(server: ThreadServer, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_banned_do_not_see_who_is_in_the_room(server: ThreadServer) -> None:
-    """Reading, asking who belongs to it and watching go with the ban."""
+    """Banned users can neither read, list members, nor watch receipts."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         alice.asks("operate", do="ban", to="bob", room="#ops")
@@ -523,7 +523,7 @@ def test_the_banned_do_not_see_who_is_in_the_room(server: ThreadServer) -> None:
 
 
 def test_nothing_is_taken_behind_a_goodbye(server: ThreadServer) -> None:
-    """What is said in the same breath behind ``bye`` is not said, whatever is still to be answered."""
+    """Frames after ``bye`` are ignored, even while answers are still to come."""
     with server.joined("alice") as alice:
         alice.sends("alice", "before")
         alice.says("bye")
@@ -557,7 +557,7 @@ KICK = b'{"t":"operate","do":"kick","to":"bob","room":"#plans","n":9}'
 
 
 def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Each of them is named in every list of rooms; where one makes room another may come."""
+    """Each of them is named in every list of rooms."""
     for caller in (alice, bob):
         caller.enters("#ops")
 
@@ -576,7 +576,7 @@ def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller
 
 
 def test_a_long_list_of_rooms_is_whole_and_in_order(server: ThreadServer, alice: Caller) -> None:
-    """However many turns of the loop it takes."""
+    """It takes several ticks of the loop."""
     names = [f"#r{number:03}" for number in range(120)]
     for name in names:
         alice.enters(name)

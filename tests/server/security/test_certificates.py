@@ -1,4 +1,4 @@
-"""The server's key stays what it is, whatever becomes of its certificate; what cannot be used is named."""
+"""The server's key survives its certificates; files that cannot be used are named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_first_start(tmp_path: Path) -> None:
 
 
 def test_own_certificate_names_and_validity(tmp_path: Path) -> None:
-    """Its names are those under which the machine knows itself."""
+    """Its names are the machine's own."""
     Certificates(tmp_path)
     made = certificate(tmp_path / "server.crt")
     names = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -41,7 +41,7 @@ def test_own_certificate_names_and_validity(tmp_path: Path) -> None:
 
 
 def test_identity_has_fingerprint_and_hash(tmp_path: Path) -> None:
-    """Both can be computed by anyone who sees the certificate."""
+    """Both can be computed from the certificate."""
     identity = Certificates(tmp_path).identity
     der = certificate(tmp_path / "server.crt").public_bytes(serialization.Encoding.DER)
     assert identity.channel == hashlib.sha256(der).digest()
@@ -50,7 +50,7 @@ def test_identity_has_fingerprint_and_hash(tmp_path: Path) -> None:
 
 
 def test_a_restart_shows_the_same_certificate(tmp_path: Path) -> None:
-    """What was made once is used again."""
+    """Existing files are used again."""
     first = Certificates(tmp_path).identity
     again = Certificates(tmp_path).identity
     assert (again.fingerprint, again.channel) == (first.fingerprint, first.channel)
@@ -58,7 +58,7 @@ def test_a_restart_shows_the_same_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("days", "renewed"), [(31, False), (29, True), (-0.5, True)])
 def test_own_certificate_is_renewed(tmp_path: Path, days: float, renewed: bool) -> None:
-    """With less than thirty days left it is made anew, and whoever knows the key need not know."""
+    """With less than thirty days left it is replaced, with the same key."""
     first = Certificates(tmp_path).identity
     make(tmp_path, "server", days=days, key=private_key(tmp_path / "server.key"))
     old = (tmp_path / "server.crt").read_bytes()
@@ -105,7 +105,7 @@ def test_a_start_that_was_cut_short_is_made_good(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    """The sentence says what to type."""
+    """The sentence has the command to run."""
     Certificates(tmp_path)
     key = tmp_path / "server.key"
     key.chmod(mode)
@@ -129,7 +129,7 @@ def locked_key(folder: Path) -> bytes:
 
 @pytest.mark.parametrize("kind", ["rubbish", "rsa", "locked"])
 def test_a_key_that_is_not_the_servers_own_is_named(tmp_path: Path, kind: str) -> None:
-    """Whatever lies in the place of the key, the sentence says what to do."""
+    """For anything in the place of the key, the sentence has the remedy."""
     key = tmp_path / "server.key"
     key.touch(mode=0o600)
     key.write_bytes({"rubbish": b"rubbish", "rsa": rsa_key(), "locked": locked_key(tmp_path)}[kind])
@@ -138,13 +138,13 @@ def test_a_key_that_is_not_the_servers_own_is_named(tmp_path: Path, kind: str) -
 
 
 def test_a_directory_that_takes_no_file_is_named(tmp_path: Path) -> None:
-    """Where the key cannot be written, the server does not start with one that will be lost."""
+    """If the key cannot be written, the server does not start."""
     with pytest.raises(ServeError, match=r"Cannot write .*/none/server\.key: No such file or directory: .* --data"):
         Certificates(tmp_path / "none")
 
 
 def test_the_operators_certificate_is_shown_instead(tmp_path: Path) -> None:
-    """With files of the operator's, none are made."""
+    """With the operator's files, none are generated."""
     files = make(tmp_path)
     (tmp_path / "data").mkdir()
     identity = Certificates(tmp_path / "data", files).identity
@@ -153,7 +153,7 @@ def test_the_operators_certificate_is_shown_instead(tmp_path: Path) -> None:
 
 
 def test_first_certificate_of_a_chain(tmp_path: Path) -> None:
-    """Those behind it lead to its authority, and change neither fingerprint nor channel."""
+    """The others lead to its authority, and change neither fingerprint nor channel."""
     files = make(tmp_path)
     alone = Certificates(tmp_path, files).identity
     other, _ = make(tmp_path, "authority")
@@ -163,7 +163,7 @@ def test_first_certificate_of_a_chain(tmp_path: Path) -> None:
 
 
 def test_operators_key_may_be_group_readable(tmp_path: Path) -> None:
-    """Groups of servers that share a key are usual; a key that everyone may read is none."""
+    """Servers that share a key through a group are usual; a key that everyone may read is refused."""
     files = make(tmp_path)
     files[1].chmod(0o640)
     Certificates(tmp_path, files)
@@ -199,7 +199,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 
 
 def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """The system's own words say what is in the way."""
+    """The sentence includes the system's own reason."""
     certificate, key = make(tmp_path)
     key.unlink()
     key.mkdir(mode=0o700)
@@ -220,7 +220,7 @@ def test_reloading_shows_what_lies_there_now(tmp_path: Path) -> None:
 
 
 def test_reloading_broken_files_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The old certificate stays, and the log says what is wrong with the new one."""
+    """The old certificate stays, and the log names the fault of the new one."""
     files = make(tmp_path)
     certificates = Certificates(tmp_path, files)
     before = certificates.identity
@@ -245,14 +245,14 @@ NOW = datetime.datetime.now(datetime.UTC)  # a little before the certificates be
     ],
 )
 def test_warnings_before_certificate_expires(tmp_path: Path, days: float, later: float, sentence: str) -> None:
-    """With the file, the moment and what to do; and so is a beginning that has yet to come."""
+    """The warning has the file, the time and the remedy; so has the one before the validity begins."""
     files = make(tmp_path, days=days)
     faults = Certificates(tmp_path, files).faults(NOW + datetime.timedelta(days=later, minutes=1))
     assert [sentence in fault and str(files[0]) in fault for fault in faults] == [True] * bool(sentence)
 
 
 def test_order_and_dates_of_a_chain(tmp_path: Path) -> None:
-    """A certificate of an authority that does not follow, or ends before the server's own, is told."""
+    """A certificate of an authority that is out of order, or expires first, is reported."""
     own, other = make(tmp_path, "box", days=300), make(tmp_path, "authority", days=5)
     own[0].write_bytes(own[0].read_bytes() + other[0].read_bytes())
     ending, order = Certificates(tmp_path, own).faults(NOW)

@@ -1,4 +1,4 @@
-"""Everything that a client says has its price, and who has used up an allowance waits for it, and nobody else."""
+"""Prices: each frame costs something, and only the client that has overdrawn its purse has to wait."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ KINDS: Final = get_args(f.ClientFrame)
 
 
 def test_every_price_is_documented() -> None:
-    """The protocol's page has what each kind of frame costs."""
+    """The protocol's page has the price of each kind of frame."""
     page = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
     prices_of = page.partition("### What it costs to say something")[2].partition("\n### ")[0]
     assert [kind for kind in KINDS if kind is not f.Send and f"`{kind.__struct_config__.tag}`" not in prices_of] == []
@@ -83,7 +83,7 @@ def test_every_frame_has_a_price() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
 def test_frame_is_paid_for_at_once(server: ThreadServer, people: tuple[Caller, Caller], kind: type) -> None:
-    """Whatever becomes of it, its price is gone from what its sender may say."""
+    """The sender pays the price, whatever the answer."""
     fields = SAID[kind] | ({"id": new_id()} if kind is f.Send else {})
     messages, points = paid(server, "alice", json.dumps(fields).encode() + b"\n")
     assert (messages, points >= PRICES[kind]) == (1 if kind is f.Send else 0, True)
@@ -109,13 +109,13 @@ def test_frame_is_paid_for_at_once(server: ThreadServer, people: tuple[Caller, C
 def test_price_of_other_lines_and_of_more_work(
     server: ThreadServer, people: tuple[Caller, Caller], line: bytes, points: float
 ) -> None:
-    """Blank lines, bytes, reads and mistakes are paid for, and so is what a frame asks for beyond the ordinary."""
+    """Blank lines, bytes, reads and mistakes have a price, and large requests cost more."""
     assert paid(server, "alice", line)[1] >= points
 
 
 @pytest.mark.parametrize("purpose", ["join", "listen", "send"])
 def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str) -> None:
-    """Whoever comes and goes without end pays for the work that it makes, in many rooms more, and once a visit."""
+    """A user pays once for each connection that has ended, and more with many rooms."""
     with server.joined("eve", purpose) as eve:
         for number in range(20):
             eve.enters(f"#r{number}")
@@ -133,7 +133,7 @@ def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str)
 
 
 def test_too_many_visits(server: ThreadServer) -> None:
-    """The visits of all connections are paid for from one purse, and what is said next waits until that holds some."""
+    """All connections pay for visits from one purse, and the next frame waits until it is not overdrawn."""
 
     def visit_often() -> float:
         user = known(server, "eve")
@@ -150,7 +150,7 @@ def test_too_many_visits(server: ThreadServer) -> None:
 
 
 def test_full_purses_of_visitors_are_dropped(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
-    """All visitors of a while are looked at together, and again those whose purses have yet to fill."""
+    """Purses of all visitors are checked together, and those that are not full again later."""
     clock = [0.0]
     planned: list[Callable[[], object]] = []
     allowances = RateLimits(Limits(), lambda: clock[0], lambda _seconds, function: planned.append(function))
@@ -177,19 +177,19 @@ def test_a_long_message_counts_as_several(server: ThreadServer, people: tuple[Ca
 
 
 def test_price_of_a_reply(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
-    """What the server has to read from its log costs points beside the message."""
+    """Reading from the log costs points in addition to the message."""
     line = json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "hi", "re": 1}).encode()
     assert paid(server, "alice", line + b"\n")[1] >= 5
 
 
 def test_a_question_pays_for_what_is_kept_of_it(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
-    """It is stored and handed on by itself, while messages are taken many at a time."""
+    """It is stored and delivered alone, while other messages are processed together."""
     fields = {"t": "send", "id": new_id(), "to": "bob", "text": "now?", "choices": ["yes", "no"]}
     assert paid(server, "alice", json.dumps(fields).encode() + b"\n") == (1, 10)
 
 
 def flood(caller: Caller, unit: bytes, size: int) -> None:
-    """Say much in one breath, as far as the server takes it at once."""
+    """Send as much as the server accepts at once."""
     caller.socket.setblocking(False)
     sent = 0
     data = unit * (65_536 // len(unit))
@@ -206,7 +206,7 @@ def flood(caller: Caller, unit: bytes, size: int) -> None:
     [(b"\n", False), (b" ", False), (b"\n", True), (b" ", True), (b"\t\r\n", True), (b'{"t":"ack","seq":0}\n', True)],
 )
 def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: bytes, welcome: bool) -> None:
-    """Who says more than they may is read no further for a while, before the welcome as well as after it."""
+    """A client that sends too much is not read for a while, before and after the welcome."""
     with server.joined("bob") as bob, server.connect() as eve:
         if welcome:
             eve.greets("eve", purpose="send")
@@ -218,7 +218,7 @@ def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: b
 
 @pytest.mark.usefixtures("brisk")
 def test_overdrawn_client_is_not_silent(tmp_path: Path) -> None:
-    """Nothing is dropped, and nobody is closed: what was said before the pause is answered after it."""
+    """Nothing is dropped, and the connection stays: frames from before the pause are answered after it."""
     with ThreadServer(tmp_path, Limits(silence=0.4)) as server, server.joined("eve", "send") as eve:
         eve.says_raw(b'{"t":"rooms"}\n' * 40 + b'{"t":"ping","n":7}\n')
         while (frame := eve.next()) is not None and frame["t"] != "pong":
@@ -227,7 +227,7 @@ def test_overdrawn_client_is_not_silent(tmp_path: Path) -> None:
 
 
 def test_one_purse_for_all_connections(server: ThreadServer) -> None:
-    """More connections are no way to say more: they all pay from what the person has, and others do not wait."""
+    """All connections of a user pay from one purse, and others do not wait."""
     crowd = [server.joined("eve", "send") for _ in range(12)]
     with server.joined("bob") as bob:
         for member in crowd:
@@ -241,7 +241,7 @@ def test_one_purse_for_all_connections(server: ThreadServer) -> None:
 
 
 def test_message_rate_zero(tmp_path: Path) -> None:
-    """``--message-rate 0`` takes any number of messages; it opens no way around the other prices."""
+    """``--message-rate 0`` allows any number of messages; other prices stay."""
     with ThreadServer(tmp_path, Limits(message_rate=0, message_burst=1)) as server, server.joined("bob") as bob:
         with server.joined("alice") as alice:
             line = [json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "x"}).encode() for _ in range(100)]
@@ -274,14 +274,14 @@ def test_message_rate_zero(tmp_path: Path) -> None:
     ],
 )
 def test_length_of_names_is_limited(server: ThreadServer, alice: Caller, fields: dict[str, Any]) -> None:
-    """No frame can carry a name so long that folding and comparing it takes time; the answer names the limit."""
+    """No frame can have a name so long that folding and comparing it would take time; the error names the limit."""
     alice.says(**{"tag": fields["t"], **{key: value for key, value in fields.items() if key != "t"}})
     answer = alice.hears("error", code="invalid")
     assert "length <=" in answer["text"]
 
 
 def test_purse() -> None:
-    """What is owed takes its time, and no more than the whole comes back."""
+    """A debt takes time to recover, and a purse never holds more than its size."""
     purse = Purse(Terms(10, 100, 5, 50), now=0)
     assert not purse.pay(100, 50)
     assert purse.pay(10, 25)

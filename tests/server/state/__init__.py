@@ -1,1 +1,1 @@
-"""Tests of what the server holds in memory."""
+"""Tests of the server's state."""

@@ -1,4 +1,4 @@
-"""Invitations end with what they rest on, and nobody fills the list of someone else."""
+"""Invitations: their end, and limits on their number."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def invited(server: ThreadServer, user: str) -> list[str]:
 
 
 def key(user: str) -> dict[str, Any]:
-    """Return what eve says hello with: a key of her own, so that she is not banned along with others."""
+    """Return the key for a login: eve has her own, so that she is not banned along with others."""
     return {"key": key_of("eve")} if user == "eve" else {}
 
 
@@ -59,7 +59,7 @@ def deal(server: ThreadServer, alice: Caller, bob: Caller) -> ThreadServer:
     ],
 )
 def test_invitation_ends_with_rights_of_inviter(deal: ThreadServer, alice: Caller, end: dict[str, object]) -> None:
-    """Whoever is sent away, banned or disowned takes their invitations along; the invited are told."""
+    """Invitations end when their inviter is kicked, banned or disowned; the invited get notice."""
     with deal.joined("eve", **key("eve")) as eve:
         assert eve.welcome["invited"] == ["#deal"]
         assert alice.asks("operate", **end)["t"] == "done"
@@ -69,7 +69,7 @@ def test_invitation_ends_with_rights_of_inviter(deal: ThreadServer, alice: Calle
 
 
 def test_invitation_ends_when_inviter_leaves(deal: ThreadServer, bob: Caller, alice: Caller) -> None:
-    """Those who stay invite anew whom they want."""
+    """Other owners can invite the same user again."""
     assert bob.asks("leave", room="#deal")["t"] == "done"
     assert invited(deal, "eve") == []
     assert invite(alice, "eve", "#deal") == "done"
@@ -78,7 +78,7 @@ def test_invitation_ends_when_inviter_leaves(deal: ThreadServer, bob: Caller, al
 
 @pytest.mark.parametrize("command", ["ban", "release"])
 def test_invitation_ends_with_ban_or_release_of_inviter(deal: ThreadServer, command: str) -> None:
-    """A ban from the server and the release of a name do what those from the room do, also across a restart."""
+    """A ban from the server and the release of a name end invitations, also across a restart."""
     assert chatcli("admin", command, "--data", str(deal.data), "bob").returncode == 0
     assert invited(deal, "eve") == []
     deal.stop()
@@ -119,7 +119,7 @@ def test_empty_private_room_is_reset(server: ThreadServer, alice: Caller, bob: C
 
 
 def test_empty_open_room_keeps_topic_and_bans(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """What was said there is open to everyone, so that those who were banned stay outside; nobody stays muted."""
+    """Its messages stay readable, so that bans stay in force; mutes do not."""
     with server.joined("cid") as cid:
         alice.enters("#ops")
         alice.asks("topic", room="#ops", text="what runs")
@@ -133,7 +133,7 @@ def test_empty_open_room_keeps_topic_and_bans(server: ThreadServer, alice: Calle
 
 
 def test_empty_rooms_are_reset_at_start(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that was killed in between, or that an older version has left behind, comes to the same."""
+    """The same happens after a kill in between, and with the log of an older version."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
     assert invite(alice, "eve", "#deal") == "done"
@@ -160,7 +160,7 @@ def pair(one: object, other: object) -> tuple[object, object]:
 
 @pytest.mark.parametrize(("by", "expected"), [("alice", ["#deal"]), ("nobody", [])])
 def test_invitation_of_an_older_version(server: ThreadServer, alice: Caller, by: str, expected: list[str]) -> None:
-    """It names who gave it, and ends with them as all do."""
+    """It has the inviter's name only, and ends like any other."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
     server.run(lambda: server.hub.moderation.impose("room_invitation", "-1:2", seconds=60, reason=by))
@@ -172,7 +172,7 @@ def test_invitation_of_an_older_version(server: ThreadServer, alice: Caller, by:
 def test_nobody_crowds_out_invitations_of_others(
     server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stranger may give someone ten, and however many strangers there are, others are heard."""
+    """A stranger may give someone ten, and however many strangers there are, others get through."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST", 20)
     server.joined("victim").hang_up()
     for stranger in ("eve", "mallory"):
@@ -206,7 +206,7 @@ def test_hints_do_not_displace_permissions(
 
 
 def test_one_user_gives_only_so_many(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that are used or taken back make place."""
+    """Invitations that are used or withdrawn do not count."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST_GIVEN", 2)
     names = ("one", "two", "three")
     for name in names:
@@ -221,7 +221,7 @@ def test_one_user_gives_only_so_many(server: ThreadServer, alice: Caller, monkey
 
 
 def test_pointless_invitations(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """To someone who belongs to the room, is banned from it, or is invited already."""
+    """Members, banned and invited users cannot be invited."""
     alice.enters("#deal", kind="private")
     assert invite(alice, "bob", "#deal") == "done"
     assert invite(alice, "bob", "#deal") == "not_allowed"

@@ -1,4 +1,4 @@
-"""Questions with choices: who may ask and answer them, which answer counts, and who is told of it."""
+"""Questions with choices: asking, answering, the answer that counts, and waiting for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asks(caller: Caller, to: str, text: str = "Deploy?", choices: list[str] = YE
 
 
 def answers(caller: Caller, to: str, question: int, answer: int, identity: str | None = None) -> Frame:
-    """Answer a question, and return what the server says to that."""
+    """Answer a question, and return the server's answer."""
     identity = identity or new_id()
     caller.says("send", id=identity, to=to, re=question, answer=answer)
     while (frame := caller.next()) is not None and frame.get("id") != identity:
@@ -40,7 +40,7 @@ def answers(caller: Caller, to: str, question: int, answer: int, identity: str |
 
 
 def query(caller: Caller, tag: str, **fields: object) -> Frame:
-    """Ask for something, and return the answer, whatever messages come before it."""
+    """Send a request, and return its answer, after any messages."""
     caller.says(tag, n=9, **fields)
     while (frame := caller.next()) is not None and frame.get("n") != 9:
         pass
@@ -128,7 +128,7 @@ def test_the_longest_question_is_taken(alice: Caller, bob: Caller) -> None:
 
 
 def test_the_first_answer_counts(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Whoever answers again is told so, and nothing is stored."""
+    """A second answer is refused, and nothing is stored."""
     seq = asks(alice, "bob")
     assert answers(bob, "alice", seq, 1)["t"] == "sent"
     again = answers(bob, "alice", seq, 0)
@@ -148,7 +148,7 @@ def test_a_question_can_be_declined(alice: Caller, bob: Caller) -> None:
 
 
 def test_who_has_asked_can_withdraw_and_nothing_else(alice: Caller, bob: Caller) -> None:
-    """Nobody answers their own question to someone else."""
+    """Users cannot answer their own questions to others."""
     seq = asks(alice, "bob")
     assert answers(alice, "bob", seq, 0)["code"] == "not_allowed"
     assert answers(alice, "bob", seq, -1)["t"] == "sent"
@@ -186,7 +186,7 @@ def test_the_answer_that_counted_may_be_said_again(server: ThreadServer, alice: 
 
 
 def test_a_stranger_answers_nothing(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Only its recipient may answer a question, only where it was asked; others do not learn that it is one."""
+    """Only the recipient may answer, in the same conversation; others do not learn that there is a question."""
     seq = asks(alice, "bob")
     with server.joined("eve") as eve:
         eve.enters("#ops")
@@ -198,7 +198,7 @@ def test_a_stranger_answers_nothing(server: ThreadServer, alice: Caller, bob: Ca
 
 
 def test_an_answer_must_fit_its_question(alice: Caller, bob: Caller) -> None:
-    """A choice that there is, of a message that is a question."""
+    """The message must be a question, and have that choice."""
     seq = asks(alice, "bob")
     refusal = answers(bob, "alice", seq, 2)
     assert (refusal["code"], refusal["text"]) == ("invalid", "There is no choice 2: the first is 0, and the last 1.")
@@ -213,7 +213,7 @@ def test_an_answer_must_fit_its_question(alice: Caller, bob: Caller) -> None:
 
 
 def test_in_a_room_any_member_answers_for_all(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """But who has asked; nobody declines for the others; who does not belong to it has no say."""
+    """All members but the asker may answer; nobody can decline for all; others may not answer."""
     with server.joined("carol") as carol, server.joined("eve") as eve:
         for caller in (alice, bob, carol):
             caller.enters("#ops")
@@ -231,7 +231,7 @@ def test_in_a_room_any_member_answers_for_all(server: ThreadServer, alice: Calle
 
 
 def test_answers_need_permission_to_write(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """The rules of rooms hold for answers as for all that is said."""
+    """Answers follow the rules of rooms like all messages."""
     alice.enters("#news", kind="announcement")
     bob.enters("#news")
     seq = asks(alice, "#news")
@@ -246,7 +246,7 @@ def test_answers_need_permission_to_write(server: ThreadServer, alice: Caller, b
 
 
 def test_whoever_asks_is_told_of_the_answer(script: Caller, bob: Caller) -> None:
-    """At once if it is there, and as soon as it is."""
+    """The answer comes at once if there is one, and otherwise as soon as there is."""
     seq = asks(script, "bob")
     assert query(script, "answers", re=seq) == {"t": "answer", "re": seq, "n": 9}
     assert answers(bob, "alice", seq, 1)["t"] == "sent"
@@ -257,7 +257,7 @@ def test_whoever_asks_is_told_of_the_answer(script: Caller, bob: Caller) -> None
 
 
 def test_wait_for_answer_through_a_restart(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """What was asked before the server was started is answered after."""
+    """A question from before a restart can be answered after it."""
     seq = asks(alice, "bob")
     alice.hang_up()
     bob.hang_up()
@@ -269,7 +269,7 @@ def test_wait_for_answer_through_a_restart(server: ThreadServer, alice: Caller, 
 
 
 def test_an_answer_said_in_the_same_breath_is_told(server: ThreadServer) -> None:
-    """Whether the log is read before or after it is written, the answer is told once."""
+    """The answer comes once, whether the log is read before or after it is written."""
     with server.joined("alice") as alice, server.joined("alice", "send") as script:
         for _ in range(50):
             seq = asks(script, "alice")
@@ -283,7 +283,7 @@ def test_an_answer_said_in_the_same_breath_is_told(server: ThreadServer) -> None
 
 
 def test_only_the_asker_waits_for_the_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """The recipient knows that it is a question; strangers do not, and neither do they learn what is said there."""
+    """The recipient may not wait for the answer; strangers do not learn that there is a question."""
     seq = asks(alice, "bob")
     assert query(bob, "answers", re=seq)["code"] == "not_allowed"
     with server.joined("eve") as eve:
@@ -301,7 +301,7 @@ def test_only_the_asker_waits_for_the_answer(server: ThreadServer, alice: Caller
 
 
 def test_last_message_is_hidden_after_a_kick(server: ThreadServer, alice: Caller) -> None:
-    """What is answered there is not for them, whoever asked."""
+    """A user who has left the room does not get the answer."""
     alice.enters("#attic", kind="private")
     with server.joined("bob") as bob:
         query(alice, "operate", do="invite", to="bob", room="#attic")
@@ -316,7 +316,7 @@ def test_last_message_is_hidden_after_a_kick(server: ThreadServer, alice: Caller
 
 
 def test_one_connection_waits_for_so_many_answers(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """One more is refused; those that are answered, or of a connection that is gone, do not count."""
+    """One more is refused; answered questions, and those of ended connections, do not count."""
     with server.joined("alice", "send") as script:
         seqs = [asks(script, "bob") for _ in range(101)]
         for seq in seqs[:100]:
@@ -341,7 +341,7 @@ def test_waiting_ends_with_the_question(server: ThreadServer, script: Caller) ->
 
 
 def test_one_of_a_hundred_answers_at_once_counts(server: ThreadServer, alice: Caller) -> None:
-    """All others are told who was first; the log has one."""
+    """All others learn which answer was first; the log has one."""
     crowd = [server.joined(f"user{number}", "send") for number in range(100)]
     alice.enters("#ops")
     for caller in crowd:
@@ -376,7 +376,7 @@ def test_one_of_a_hundred_answers_at_once_counts(server: ThreadServer, alice: Ca
 
 
 def test_questions_are_counted_at_their_full_size(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Choices count like text, so nobody makes the server hold more by asking; and the count comes out even."""
+    """Choices count like text while they are in flight, and the count is zero in the end."""
     with ThreadServer(tmp_path_factory.mktemp("data") / "d", Limits(in_flight=4096)) as server:
         with server.joined("alice", "send") as alice:
             choices = [str(number) * 60 for number in range(9)]
