@@ -32,7 +32,7 @@ def import_archive(directory: Path, lines: IO[bytes], complain: Complain) -> Imp
     with lock(directory), _open(directory / DATABASE) as connection:
         merge = Merge(connection)
         for line in validate(lines, report):
-            with report.checked():
+            with report:
                 merge.add(line)
         if report.wrong:
             count = "one line is" if report.wrong == 1 else f"{report.wrong} lines are"

@@ -85,14 +85,14 @@ class Merge:
             InputError: likewise; a name is invalid.
         """
         match line:
+            case Message():
+                self._messages.add(line)
             case User():
                 self._users.add(line)
             case Room():
                 self._rooms.add(line)
             case archive.Member():
                 self._members.add(line)
-            case Message():
-                self._messages.add(line)
 
     def finish(self) -> Imported:
         """Add what depends on all lines."""

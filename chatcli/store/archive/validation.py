@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import re
 import uuid
@@ -83,7 +82,7 @@ class WrongLine(Exception):
 
 
 class Report:
-    """Counts the wrong lines and reports each.
+    """Counts the wrong lines and reports each; a context manager around everything that may find one.
 
     Args:
         complain: called for each of them.
@@ -112,13 +111,15 @@ class Report:
         """Stop after this line: the file is not an archive, and its other lines deserve no complaint."""
         self.wrong = _MAX_WRONG
 
-    @contextlib.contextmanager
-    def checked(self) -> Iterator[None]:
-        """Reject the line if the block finds that it is wrong."""
-        try:
-            yield
-        except (WrongLine, InputError) as error:
-            self.reject(str(error).removesuffix("."))
+    def __enter__(self) -> None:
+        """Start to check the line."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        """Reject the line if the block has found that it is wrong."""
+        if not isinstance(error, (WrongLine, InputError)):
+            return False
+        self.reject(str(error).removesuffix("."))
+        return True
 
 
 def validate(lines: IO[bytes], report: Report) -> Iterator[Checked]:
@@ -127,7 +128,7 @@ def validate(lines: IO[bytes], report: Report) -> Iterator[Checked]:
     while not checker.ended and (raw := lines.readline(archive.MAX_LINE + 1)):
         report.line += 1
         checked = None
-        with report.checked():
+        with report:
             checked = checker.check(_decode(raw))
         if checked is not None:
             yield checked
@@ -166,6 +167,8 @@ class _Checker:
         if (self._report.line == 1) is not isinstance(line, archive.Start):
             raise WrongLine('an archive begins with one line {"t":"export","version":1}')
         match line:
+            case archive.Message():
+                return self._check_message(line)
             case archive.Start(version):
                 _check_version(version)
             case archive.User():
@@ -176,8 +179,6 @@ class _Checker:
                 if until is not None and until < since:
                     raise WrongLine("it ends before it begins")
                 return line
-            case archive.Message():
-                return self._check_message(line)
             case archive.End(messages):
                 self.ended = True
                 if messages != self._messages and not self._report.wrong:

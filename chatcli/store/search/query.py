@@ -85,13 +85,9 @@ def search(
         raise StoreError(TOO_MANY)
     index.catch_up(head, deadline)
     too_long = time.monotonic() + _MAX_SECONDS
-    end = min(too_long, deadline)
-    # Attached for each search: it may be another file by now.
     try:
-        connection.execute("ATTACH ? AS found", (f"{index.path.absolute().as_uri()}?mode=rw",))
-        connection.set_progress_handler(lambda: index.stopped or time.monotonic() > end, _CHECK_INTERVAL)
-        connection.execute("BEGIN")  # so that no part is dropped meanwhile
-        return _search(connection, query, expression)
+        with _attached(connection, index, min(too_long, deadline)):
+            return _search(connection, query, expression)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
             index.invalidate()
@@ -101,6 +97,17 @@ def search(
         if time.monotonic() > deadline:
             raise StoreError(TOO_MANY) from None
         raise
+
+
+@contextlib.contextmanager
+def _attached(connection: sqlite3.Connection, index: SearchIndex, end: float) -> Iterator[None]:
+    """Attach the index to a connection within the block, which is interrupted at ``end``, on the monotonic clock."""
+    try:
+        # Attached for each search: it may be another file by now.
+        connection.execute("ATTACH ? AS found", (f"{index.path.absolute().as_uri()}?mode=rw",))
+        connection.set_progress_handler(lambda: index.stopped or time.monotonic() > end, _CHECK_INTERVAL)
+        connection.execute("BEGIN")  # so that no part is dropped meanwhile
+        yield
     finally:
         connection.set_progress_handler(None, 0)
         with contextlib.suppress(sqlite3.Error):  # it is not attached, or damaged
