@@ -184,6 +184,12 @@ def session_of(server: ThreadServer, name: str) -> Session:
     return session
 
 
+def waiting_frames(session: Session) -> int:
+    """Return the number of frames that a session has yet to process. Call it in the server's thread."""
+    buffer = session._input
+    return len(buffer._frames or ()) + buffer._unread.count(b"\n")
+
+
 def pass_time(server: ThreadServer, seconds: int) -> None:
     """Set the server's clock forward."""
 

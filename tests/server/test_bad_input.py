@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.server.limits import Limits
-from tests.support import Caller, ThreadServer, eventually, session_of
+from tests.support import Caller, ThreadServer, eventually, session_of, waiting_frames
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_answers_that_nobody_reads_do_not_fill_memory(tmp_path: Path) -> None:
             def waiting() -> tuple[int, int]:
                 """Return the questions without an answer, and the bytes of answers that are not sent yet."""
                 session = session_of(server, "greedy")
-                return len(session._input), session.output.size + session.output.unwritten
+                return waiting_frames(session), session.output.size + session.output.unwritten
 
             eventually(lambda: server.run(waiting)[1] > limits.unsent)
             for number in range(1, 21):

@@ -68,10 +68,6 @@ class InputBuffer:
         """Whether something has yet to be processed."""
         return bool(self._frames or self._unread)
 
-    def __len__(self) -> int:
-        """Return the number of frames that wait, those that are not decoded yet included."""
-        return len(self._frames or ()) + self._unread.count(b"\n")
-
     def receive(self, data: bytes) -> None:
         """Process bytes from the client, after those that wait already."""
         if self._reader is None:

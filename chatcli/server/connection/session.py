@@ -339,7 +339,7 @@ class Session:
         self.close_with(encode(f.ServerBye(code, text)))
 
     def close_with(self, farewell: bytes) -> None:
-        """Send a farewell, which is in the language of the caller, and close."""
+        """Send a farewell, which is in the caller's own protocol, and close."""
         if self.closed:
             return
         self.send(farewell)

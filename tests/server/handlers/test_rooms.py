@@ -8,7 +8,7 @@ import pytest
 
 from chatcli.server.model import User
 from chatcli.store.records import UserRecord
-from tests.support import Caller, ThreadServer, eventually, known, session_of
+from tests.support import Caller, ThreadServer, eventually, known, session_of, waiting_frames
 
 
 def history(caller: Caller, of: str) -> list[str]:
@@ -544,7 +544,7 @@ def test_many_requests_at_once_are_interleaved(server: ThreadServer) -> None:
         def take() -> None:
             asking, other = session_of(server, "eve"), session_of(server, "bob")
             asking.receive(questions)
-            pong_at.append(len(asking._input))
+            pong_at.append(waiting_frames(asking))
             other.receive(b'{"t":"ping","n":1}\n')
 
         server.run(take)
