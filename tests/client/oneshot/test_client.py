@@ -147,8 +147,8 @@ def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> Non
 
 
 def test_a_no_is_the_end_of_it(configuration: Path) -> None:
-    """Nothing was said to the server."""
-    with TlsServer() as box, pytest.raises(ServerNotTrusted, match="Nothing was said"):
+    """Nothing was sent to the server."""
+    with TlsServer() as box, pytest.raises(ServerNotTrusted, match="Nothing was sent"):
         client(box.address, "alice", Trust(ask=lambda *_: False)).send("bob", "hi")
     assert box.heard == []
 
