@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from chatcli.client.chat.events import Said
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
@@ -18,7 +20,7 @@ _ANSWERED: Final = 500  # messages of others that can be replied to
 _QUOTED: Final = 40  # characters
 
 
-class Snippet(NamedTuple):
+class Snippet(Struct, frozen=True, kw_only=True):
     """The beginning of a message, and where it is in the log."""
 
     seq: int
@@ -88,7 +90,8 @@ class RecentMessages:
     def sent_by(self, user: str, of: str) -> list[Snippet]:
         """Return the user's own messages in a conversation, the oldest first."""
         of = fold(of)
-        return sorted(snippet for snippet in self._snippets.values() if (snippet.of, snippet.sender) == (of, user))
+        own = (snippet for snippet in self._snippets.values() if (snippet.of, snippet.sender) == (of, user))
+        return sorted(own, key=lambda snippet: snippet.seq)
 
     def replied_to(self, argument: str) -> tuple[Received, str]:
         """Return the message that is replied to, and the reply.
@@ -118,7 +121,7 @@ class RecentMessages:
 
 
 def _snippet(message: Message, of: str) -> Snippet:
-    return Snippet(message.seq, fold(of), message.sender, message.at, _start(message))
+    return Snippet(seq=message.seq, of=fold(of), sender=message.sender, at=message.at, start=_start(message))
 
 
 def conversation(message: Message, user: str) -> str:

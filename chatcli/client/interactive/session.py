@@ -59,7 +59,7 @@ class InteractiveSession:
         on_change: called when ``state`` or the chat may have changed; without it no round trip is measured.
 
     Attributes:
-        standing: why the server is trusted.
+        trust_reason: the reason to trust the server.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class InteractiveSession:
         outbox: Outbox | None = None,
         on_change: Callable[[], None] | None = None,
     ) -> None:
-        self.standing: TrustReason = "plain"
+        self.trust_reason: TrustReason = "plain"
         self._login = login.without_prompt()
         self._chat = chat
         self._view = view
@@ -236,7 +236,7 @@ class InteractiveSession:
 
     def _connected(self, connection: Connection, welcome: Welcome) -> None:
         with contextlib.suppress(InputError):  # the next connection reports it
-            self.standing = self._login.trust.reason(self._login.server, connection.channel)
+            self.trust_reason = self._login.trust.reason(self._login.server, connection.channel)
         connection.send(*self._chat.connected(welcome))
         self._link.measure()
 

@@ -139,7 +139,7 @@ class Layout:
             unread=tuple(sorted(unread, key=lambda one: (one.number == 0, one.number))),
             link=self._conversation.state,
             now=now,
-            trust=self._conversation.standing,
+            trust=self._conversation.trust_reason,
             waiting=len(self._pending.visible(self._unsent(), now)),
         )
 

@@ -1,4 +1,4 @@
-"""Dialogues with the client's mind about lines that may have been meant otherwise: they wait for a second Enter."""
+"""Dialogues with the core of the interactive client about lines in doubt, which wait for a second Enter."""
 
 from __future__ import annotations
 

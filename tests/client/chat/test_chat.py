@@ -1,4 +1,4 @@
-"""Dialogues with the interactive client's mind: lines and frames in, events and frames out."""
+"""Dialogues with the core of the interactive client about messages, names and commands."""
 
 from __future__ import annotations
 

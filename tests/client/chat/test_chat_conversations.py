@@ -1,4 +1,4 @@
-"""Dialogues with the interactive client's mind about the conversation that is open, and those that are not."""
+"""Dialogues with the core of the interactive client about the conversation that is open, and those that are not."""
 
 from __future__ import annotations
 

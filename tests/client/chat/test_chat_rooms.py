@@ -1,4 +1,4 @@
-"""Dialogues with the interactive client's mind about rooms, what was said before, and who has seen it."""
+"""Dialogues with the core of the interactive client about rooms, older messages, and receipts."""
 
 from __future__ import annotations
 

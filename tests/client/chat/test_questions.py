@@ -1,4 +1,4 @@
-"""Questions in the client's mind: which wait for the user, and what becomes of an answer."""
+"""Questions in the core of the interactive client: which are open, and what becomes of an answer."""
 
 from __future__ import annotations
 
