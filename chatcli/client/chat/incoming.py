@@ -238,7 +238,16 @@ class Incoming:
             return []
         self._outgoing.show(frame.id)
         user, of = self._contacts.user, self._contacts.spelling(sent.to)
-        message = f.Message(frame.seq, frame.id, user, of, sent.text, frame.at, sent.re, answer=sent.answer)
+        message = f.Message(
+            seq=frame.seq,
+            id=frame.id,
+            sender=user,
+            to=of,
+            text=sent.text,
+            at=frame.at,
+            re=sent.re,
+            answer=sent.answer,
+        )
         self._questions.close_answered([message])
         self._recent.add(message, of)
         shown = self._catch_up.add_own(self._recent.as_event(message, user))
