@@ -216,7 +216,7 @@ class User:
         "since",
     )  # fmt: skip
 
-    def __init__(self, record: UserRecord, *, settled: bool) -> None:
+    def __init__(self, record: UserRecord, *, pending: bool) -> None:
         self.id = record.id
         self.name = record.name
         self.key = record.key
@@ -237,7 +237,7 @@ class User:
         self.invited = _NO_INVITATIONS
         self.contacts: dict[User, None] | None = None
         self.purse: Purse | None = None
-        self.pending = not settled
+        self.pending = pending
 
     @property
     def owned(self) -> bool:
@@ -288,7 +288,7 @@ class Room:
         "topic", "watchers",
     )  # fmt: skip
 
-    def __init__(self, record: RoomRecord, *, settled: bool) -> None:
+    def __init__(self, record: RoomRecord, *, pending: bool) -> None:
         self.id = record.id
         self.name = record.name
         self.key = record.key
@@ -302,7 +302,7 @@ class Room:
         self.feeds: dict[Subscription, None] = {}
         self.newest = 0
         self.watchers: set[Connection] = set()
-        self.pending = not settled
+        self.pending = pending
 
     def record(self) -> RoomRecord:
         """Return the room as the log stores it."""

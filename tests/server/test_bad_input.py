@@ -222,14 +222,14 @@ def test_too_many_refused_greetings(server: ThreadServer) -> None:
 
 
 def test_many_misspelt_recipients(server: ThreadServer) -> None:
-    """Thousands of misspelt recipients do not keep the others waiting."""
+    """Hundreds of misspelt recipients do not keep the others waiting."""
     crowd = [server.joined(f"{'a' * 25}{number:04}") for number in range(200)]
     with server.joined("alice") as alice, server.joined("eve") as eve:
-        for _ in range(1000):
+        for _ in range(300):
             eve.sends("a" * 24 + "b0001", "hi")
         alice.says("ping", n=1)
         alice.hears("pong", n=1)
-        for _ in range(1000):
+        for _ in range(300):
             eve.hears("error", code="unknown_user")
     for member in crowd:
         member.hang_up()

@@ -1,1 +1,1 @@
-"""A handler for each frame: know no sockets and no loop."""
+"""Handlers of frames. They know no sockets and no event loop."""

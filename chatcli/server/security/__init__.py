@@ -1,1 +1,1 @@
-"""Certificates, codes, limits and the audit log: know no chat."""
+"""Certificates, codes, rate limits and the audit log. They know users, but neither messages nor handlers."""

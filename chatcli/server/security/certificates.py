@@ -112,17 +112,17 @@ class Certificates:
         return _identity(certificate, key)
 
 
-def _fault(what: str, contents: Contents, now: datetime) -> str:
+def _fault(name: str, contents: Contents, now: datetime) -> str:
     """Return a sentence about the dates of a certificate, with the remedy; empty if they are good for a while."""
     renew = "renew it, and send the server SIGHUP"
     if now < contents.begins:
-        return f"{what} is not valid before {_when(contents.begins)}: clients refuse it until then. Check the clock."
+        return f"{name} is not valid before {_when(contents.begins)}: clients refuse it until then. Check the clock."
     if now > contents.expires:
-        return f"{what} expired on {_when(contents.expires)}: clients that do not know the key refuse it. Now {renew}."
+        return f"{name} expired on {_when(contents.expires)}: clients that do not know the key refuse it. Now {renew}."
     if contents.expires - now < _SOON:
         days = (contents.expires - now).days
-        left = "today" if not days else "tomorrow" if days == 1 else f"in {days} days"
-        return f"{what} expires {left}, on {_when(contents.expires)}: {renew}."
+        remaining = "today" if not days else "tomorrow" if days == 1 else f"in {days} days"
+        return f"{name} expires {remaining}, on {_when(contents.expires)}: {renew}."
     return ""
 
 

@@ -1,1 +1,1 @@
-"""What the server holds in memory: knows no sockets, no loop and no session."""
+"""The server's state in memory. It does no I/O, and knows connections only as protocols of the model."""

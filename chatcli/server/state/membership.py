@@ -30,7 +30,7 @@ class Membership:
     """Changes rooms and their members.
 
     Args:
-        log: where changes are written.
+        log: stores the changes.
         batcher: schedules the commit.
         rooms: all rooms.
         moderation: bans and mutes in rooms, which end with them.

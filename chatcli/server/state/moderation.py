@@ -32,12 +32,12 @@ def subject(room: Room, user: User) -> str:
 
 
 class Sanction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a moderator has imposed on a subject, as the log stores it.
+    """A sanction of a subject, as the log stores it.
 
     Attributes:
         at: when it was imposed, in milliseconds since 1970-01-01 UTC.
         until: when it ends; None for never.
-        uses: how often an invitation can still be used.
+        uses: the number of newcomers who can still use an invitation.
         reason: in the moderator's words; for an invitation to a room, the name of the inviter.
         by: the id of the inviter, for an invitation to a room; 0 if an older version has written it.
     """

@@ -50,7 +50,7 @@ def stored(more: QuestionData, seconds: int | None, at: int) -> str:
 
     Args:
         more: the data.
-        seconds: how long the question is open; None for ever.
+        seconds: the time for which the question is open; None for ever.
         at: the time of the message, in milliseconds since 1970-01-01 UTC.
     """
     return question_data.encode(more if seconds is None else QuestionData(more.choices, at + seconds * 1000))

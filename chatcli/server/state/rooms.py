@@ -62,7 +62,7 @@ class Rooms:
         self._by_look: dict[str, Room] = {}
         self._by_spelling: dict[str, Room] = {}
         for record in records:
-            self._add(Room(record, settled=True))
+            self._add(Room(record, pending=False))
         self._next_id = min(self._by_id, default=0) - 1
 
     def _add(self, room: Room) -> None:
@@ -74,7 +74,7 @@ class Rooms:
     def create(self, name: Name, kind: RoomKind, created: int) -> Room:
         """Return a new room without members, which has yet to be written."""
         record = RoomRecord(id=self._next_id, name=name.text, key=name.key, kind=kind, topic="", created=created)
-        room = Room(record, settled=False)
+        room = Room(record, pending=True)
         self._next_id -= 1
         self._add(room)
         return room

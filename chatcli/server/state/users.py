@@ -29,7 +29,7 @@ class Users:
         self._by_spelling: dict[str, User] = {}
         self._by_look: dict[str, User] = {}  # only of those whose look differs from their key
         for record in records:
-            self._add(User(record, settled=True))
+            self._add(User(record, pending=False))
         for identity, key, since in keys:
             owner = self._by_id.get(identity)
             if owner is not None:  # otherwise the log is damaged
@@ -94,7 +94,7 @@ class Users:
             id=self._next_id, name=name.text, key=name.key, created=created, cursor=cursor, public_cursor=cursor
         )
         self._next_id += 1
-        user = User(record, settled=False)
+        user = User(record, pending=True)
         self._add(user)
         return user, record
 

@@ -567,7 +567,7 @@ def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller
             UserRecord(id=1000 + number, name=f"u{number}", key=f"u{number}", created=1, cursor=0)
             for number in range(99)
         ]
-        room.owners |= {User(record, settled=True) for record in records}
+        room.owners |= {User(record, pending=False) for record in records}
 
     server.run(fill)
     answer = alice.asks("operate", do="own", to="bob", room="#ops")
