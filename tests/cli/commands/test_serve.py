@@ -20,6 +20,7 @@ import pytest
 
 from chatcli.protocol.address import Address, is_loopback
 from tests.certificates import fingerprint_of, make, private_key
+from tests.here import run_here
 from tests.store.town import change, rows
 from tests.support import DEADLINE, Caller, ThreadServer, chatcli, environment, eventually, serving, trusting
 from tests.terminal import Terminal
@@ -33,7 +34,7 @@ def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None
         assert line == f"Serving on {address}, key {key}. To join:"
         assert command.endswith(f"join --server {address}")
         assert program.out == []
-        assert chatcli("who", "--server", str(address)).returncode == 0
+        assert run_here("who", "--server", str(address)).returncode == 0
 
 
 def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> Non
         done = chatcli("serve", "--port", "0", "--data", str(tmp_path))
         assert done.returncode == 1
         assert f"process {program.process.pid}" in done.stderr
-        assert chatcli("who", "--server", str(address)).returncode == 0
+        assert run_here("who", "--server", str(address)).returncode == 0
 
 
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -107,9 +108,9 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_longer_texts_can_be_allowed(tmp_path: Path) -> None:
     """``--max-text`` sets what one message may hold."""
     with serving(tmp_path, "--max-text", "100000") as (_, address):
-        done = chatcli("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_000)
+        done = run_here("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_000)
         assert done.stdout == "stored\n"
-        done = chatcli("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_001)
+        done = run_here("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_001)
         assert done.returncode == 4
         assert "100000 bytes" in done.stderr
 
@@ -349,4 +350,4 @@ def test_several_hosts_are_served_and_what_is_missing_is_said(tmp_path: Path) ->
         program.complains("198.51.100.1 is not an address of this machine")
         assert f"Serving on 127.0.0.1:{address.port} and 127.0.0.2:{address.port}," in program.err[0]
         for host in ("127.0.0.1", "127.0.0.2"):
-            assert chatcli("who", "--server", f"{host}:{address.port}").returncode == 0
+            assert run_here("who", "--server", f"{host}:{address.port}").returncode == 0
