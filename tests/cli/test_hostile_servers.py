@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatcli.cli.exit_status import EXIT_STATUSES
+from chatcli.client.oneshot import questions
 from chatcli.protocol import frames as f
 from tests.here import run_here
 from tests.impostor import Impostor, Say
@@ -141,6 +143,15 @@ def test_each_command_ends_with_a_sentence(command: str, server: Impostor) -> No
 def test_each_command_that_waits_ends_with_a_sentence(command: str, server: Impostor) -> None:
     """The same; what comes of it is often known only when the time is over."""
     check(command, server)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _impatient() -> Iterator[None]:
+    """Have ``ask`` wait less for answers that never come."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questions, "GRACE", 0.1)
+        patch.setattr(questions._AnswerWaiter, "last_look", 0.3)
+        yield
 
 
 def check(command: str, server: Impostor) -> None:

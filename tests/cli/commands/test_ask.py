@@ -179,7 +179,7 @@ def test_a_server_that_stays_away_is_no_answer_in_time(tmp_path: Path) -> None:
     """The status says so, and the sentence that nobody knows; it is not asked again."""
     with serving(tmp_path) as (server, address):
         chatcli("send", "bob", "hi", "--user", "bob", "--server", str(address))
-        with ask(address, "bob", "Deploy?", "--timeout", "2s") as asking:
+        with ask(address, "bob", "Deploy?", "--timeout", "1s") as asking:
             asking.complains("Asked bob")
             server.end(signal.SIGTERM)
             assert (asking.end(), asking.out) == (6, [])

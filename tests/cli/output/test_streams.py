@@ -47,6 +47,9 @@ PRINTING: Final = {
     "admin check": "admin check --data {data}",
 }
 
+#: Of these, those that are also tried without Python's buffers: a text, lines, bytes, and what listen writes itself.
+WITHOUT_BUFFERS: Final = ("help", "history", "admin export", "listen")
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadServer]:
@@ -118,7 +121,7 @@ def slow_reader() -> Iterator[tuple[int, list[bytes]]]:
     pieces: list[bytes] = []
 
     def read() -> None:
-        time.sleep(0.5)  # the program has come so far by then, or meets the pipe later: either way it must wait
+        time.sleep(0.3)  # the program has come so far by then, or meets the pipe later: either way it must wait
         while piece := os.read(reader, 1000):
             pieces.append(piece)
 
@@ -131,8 +134,9 @@ def slow_reader() -> Iterator[tuple[int, list[bytes]]]:
         os.close(reader)
 
 
-@pytest.mark.parametrize("name", PRINTING)
-@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("name", "unbuffered"), [*((name, "") for name in PRINTING), *((name, "1") for name in WITHOUT_BUFFERS)]
+)
 def test_what_a_disk_does_not_take_is_told(name: str, unbuffered: str, place: ThreadServer) -> None:
     """Status 1 and a sentence, with Python's buffers and without."""
     with Path("/dev/full").open("wb") as full:
@@ -165,7 +169,7 @@ def test_nobody_reads_is_no_sentence(name: str, place: ThreadServer) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["history", "listen", "admin export", "help", "completion"])
+@pytest.mark.parametrize("name", WITHOUT_BUFFERS)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_pipe_that_is_non_blocking_is_waited_for(name: str, unbuffered: str, place: ThreadServer) -> None:
     """Nothing is lost."""
