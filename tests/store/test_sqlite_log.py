@@ -21,8 +21,8 @@ import pytest
 from msgspec.structs import astuple
 
 from chatcli.errors import StoreError
-from chatcli.store import data_directory
-from chatcli.store.queries import FeedQuery
+from chatcli.store import data_directory, log_reader
+from chatcli.store.queries import FeedQuery, Query, SearchQuery
 from chatcli.store.records import Entry, UserRecord
 from chatcli.store.sqlite import feed, schema
 from chatcli.store.sqlite import load as reader
@@ -560,3 +560,8 @@ def test_statements_of_a_batch(chat: Owner) -> None:
     assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
     assert all(statement.startswith("INSERT OR FAIL INTO messages") for statement in inserts)
     assert [statement.count(" X'") + statement.count(" x'") for statement in inserts] == [512, 256, 128, 64, 32, 8]
+
+
+def test_every_query_has_a_reader() -> None:
+    """The table of readers has all queries but the search, which has threads of its own."""
+    assert {*log_reader._READS, SearchQuery} == set(Query.__subclasses__())
