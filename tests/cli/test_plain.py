@@ -48,7 +48,7 @@ def test_plain_lines_on_a_terminal(server: ThreadServer, arguments: list[str], e
         assert b"\x1b" not in alice.raw
 
 
-def test_a_name_is_asked_for_in_plain_lines(server: ThreadServer) -> None:
+def test_the_name_in_plain_lines(server: ThreadServer) -> None:
     """One that cannot be had is refused with a sentence, and asked for again; Ctrl-D gives up."""
     with server.joined("bob"), join(server, "--plain") as alice:
         alice.shows(f"Your name: [{suggest_name(login_name())}]")
@@ -70,7 +70,7 @@ def test_a_name_is_asked_for_in_plain_lines(server: ThreadServer) -> None:
         assert nobody.end() == 130
 
 
-def test_what_is_said_elsewhere_is_shown_and_what_is_typed_is_not(server: ThreadServer) -> None:
+def test_messages_from_other_devices(server: ThreadServer) -> None:
     """The person's other devices say things, too."""
     server.joined("bob").hang_up()
     with join(server, "--plain", "--user", "alice") as alice:
@@ -83,7 +83,7 @@ def test_what_is_said_elsewhere_is_shown_and_what_is_typed_is_not(server: Thread
         assert not any("you → bob  from here" in line for line in alice.lines)
 
 
-def test_a_server_that_is_not_there_can_be_waited_for_in_plain_lines(tmp_path: Path) -> None:
+def test_waiting_for_a_server(tmp_path: Path) -> None:
     """As on the screen: it says so, and offers to wait; Enter leaves."""
     with serving(tmp_path) as (_, address):
         pass
@@ -103,7 +103,7 @@ def test_a_server_that_is_not_there_can_be_waited_for_in_plain_lines(tmp_path: P
     assert b"\x1b" not in alice.raw
 
 
-def test_what_was_missed_and_what_is_for_one_alone_is_told_in_plain_lines(server: ThreadServer) -> None:
+def test_missed_and_direct_messages(server: ThreadServer) -> None:
     """How much came meanwhile stands in front of it, in words; the bell rings for direct messages, or does not."""
     server.joined("alice").hang_up()
     with server.joined("bob") as bob:
@@ -137,7 +137,7 @@ def test_ctrl_c_leaves_plain_lines(server: ThreadServer) -> None:
 @pytest.mark.parametrize(
     "pasted", ["/away\nfrom the keyboard", "exit\nor not", "/etc/fstab:\n/dev/sda1", "two\n\nlines"]
 )
-def test_several_lines_at_once_are_one_text_at_the_second_enter(server: ThreadServer, pasted: str) -> None:
+def test_several_lines_at_once_are_one_text(server: ThreadServer, pasted: str) -> None:
     """So a paste is neither carried out nor sent line by line."""
     with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
         alice.shows("Here: alice (you), bob")
@@ -155,7 +155,7 @@ def test_several_lines_at_once_are_one_text_at_the_second_enter(server: ThreadSe
         assert alice.end() == 0
 
 
-def test_a_command_with_more_at_once_is_no_command_though_no_enter_follows(server: ThreadServer) -> None:
+def test_paste_without_a_last_enter(server: ThreadServer) -> None:
     """A paste need not end with a line break."""
     with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
         alice.shows("Here: alice (you), bob")
@@ -169,7 +169,7 @@ def test_a_command_with_more_at_once_is_no_command_though_no_enter_follows(serve
         assert alice.end() == 0
 
 
-def test_several_lines_that_name_their_recipient_are_sent_one_by_one(server: ThreadServer) -> None:
+def test_addressed_lines_are_sent_one_by_one(server: ThreadServer) -> None:
     """They may have been typed on a slow connection."""
     with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
         alice.shows("Here: alice (you), bob")

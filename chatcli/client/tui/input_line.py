@@ -22,7 +22,7 @@ from chatcli.client.storage.drafts import Drafts
 from chatcli.client.tui.drafts import DraftKeeper
 from chatcli.client.tui.editor import EditorRun
 from chatcli.client.tui.history import draft, is_browsing, stop_browsing
-from chatcli.client.tui.origins import Burst, Origins
+from chatcli.client.tui.origins import Burst, Origins, Unseen
 from chatcli.client.tui.quick_answer import QuickAnswer
 from chatcli.client.tui.switcher import Switcher
 from chatcli.client.tui.terminal.clusters import CLUSTERS
@@ -74,20 +74,18 @@ class InputLine:
         reads: Callable[[], int],
         one_key: bool = True,
     ) -> None:
-        self._addressing = chat.addressing
         self._conversations = chat.conversations
+        self._addressing = chat.addressing
         self._returned: deque[str] = deque(maxlen=_RETURNED)
         self.buffer = buffer
         self._draw = draw
         self._send = send
         self._send_answer = answer
         self.leave = leave
-        self._reads = reads
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        self._clock = loop.time
         self._name = chat.conversations.current  # the conversation that the text belongs to
-        self._started_in = -1  # the read of keys in which the text was started
-        self._returned_in = -1  # the read in which a line came back that Enter has not sent
-        self._was_empty = True
+        self._unseen = Unseen(reads)
         self._interrupted_at = -_LEAVE_WITHIN
         self._origins = Origins()
         self._burst = Burst(self._report_paste)
@@ -101,8 +99,8 @@ class InputLine:
             first_question=chat.questions.first,
             answer=self._answer,
             clear=lambda: self._set_text(""),
-            clock=self._loop.time,
-            call_later=self._loop.call_later,
+            clock=loop.time,
+            call_later=loop.call_later,
             confirms_itself=one_key,
         )
         buffer.on_text_changed += lambda _: self._changed()
@@ -143,7 +141,7 @@ class InputLine:
     def enter(self) -> None:
         """Send the text; the prompt stays, so no key is lost between two lines."""
         self.switcher.end_cycle()
-        if self._burst.end() or (self._returned_in == self._reads() and self.buffer.text):
+        if self._burst.end() or (self._unseen.is_return and self.buffer.text):
             return  # the user has not seen yet what Enter does
         if self.quick_answer.confirm():
             return
@@ -162,7 +160,7 @@ class InputLine:
         self._send(line, origin)
         self.sync()
         if self.buffer.text and self.buffer.text == line:  # it came back
-            self._returned_in = self._reads()
+            self._unseen.returned()
             self._origins.restore(self._name, mark)
         get_app().vi_state.input_mode = InputMode.INSERT  # as in shells
 
@@ -225,7 +223,7 @@ class InputLine:
 
     def break_pasted_line(self) -> None:
         """Break the line at an Enter that belongs to a paste without marks."""
-        if self._started_in == self._reads():
+        if self._unseen.is_start:
             self._origins.mark_first_line(self._name, self.buffer.text)
         self.buffer.insert_text("\n")
         self._burst.extend()
@@ -241,7 +239,7 @@ class InputLine:
             self._set_text("")
             self.sync()
             return
-        now = self._loop.time()
+        now = self._clock()
         if now - self._interrupted_at < _LEAVE_WITHIN:
             self.leave()
             return
@@ -268,9 +266,7 @@ class InputLine:
     def _changed(self) -> None:
         if not self.buffer.text:
             self._origins.clear(self._name)
-            self._was_empty = True
-        elif self._was_empty:
-            self._was_empty, self._started_in = False, self._reads()
+        if self._unseen.update(self.buffer.text):
             self._addressing.start_line()
         self.quick_answer.update(self.buffer.text)
         self.drafts.save_soon()

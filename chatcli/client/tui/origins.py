@@ -58,6 +58,41 @@ class Origins:
         return mark.origin
 
 
+class Unseen:
+    """Changes by the keys that were read last, of which the user has seen nothing yet.
+
+    Args:
+        reads: returns the number of reads of the keyboard: keys of one read were pressed before the first was shown.
+    """
+
+    def __init__(self, reads: Callable[[], int]) -> None:
+        self._reads = reads
+        self._was_empty = True
+        self._started_in = self._returned_in = -1
+
+    def update(self, text: str) -> bool:
+        """Record a change of the text; return whether a new text was started."""
+        started = self._was_empty and bool(text)
+        self._was_empty = not text
+        if started:
+            self._started_in = self._reads()
+        return started
+
+    def returned(self) -> None:
+        """Record that a line was not sent and came back."""
+        self._returned_in = self._reads()
+
+    @property
+    def is_start(self) -> bool:
+        """Whether the text was started by these keys."""
+        return self._started_in == self._reads()
+
+    @property
+    def is_return(self) -> bool:
+        """Whether a line came back after these keys."""
+        return self._returned_in == self._reads()
+
+
 class Burst:
     """Several lines that come at once: a terminal that does not mark pastes sends them as keys.
 

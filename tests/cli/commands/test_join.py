@@ -27,7 +27,7 @@ def test_lines_in_lines_out(server: ThreadServer) -> None:
         assert bob.asks_who() == ["bob"]
 
 
-def test_what_a_script_says_goes_to_whom_it_names(server: ThreadServer) -> None:
+def test_scripts_name_recipients(server: ThreadServer) -> None:
     """A word before a colon is a recipient, known or not; a line without one goes on where the last one went."""
     server.joined("cid").hang_up()
     with server.joined("bob") as bob:
@@ -38,7 +38,7 @@ def test_what_a_script_says_goes_to_whom_it_names(server: ThreadServer) -> None:
         assert bob.texts(3) == ["one", "three", "four"]
 
 
-def test_the_end_of_input_leaves_after_everything_was_sent(server: ThreadServer) -> None:
+def test_the_end_of_input(server: ThreadServer) -> None:
     """Without ``exit``, and without a last newline, nothing piped in is lost."""
     with server.joined("bob") as bob:
         lines = "\n".join(f"bob: {number}" for number in range(5000))
@@ -60,7 +60,7 @@ def test_messages_are_printed_as_they_come(server: ThreadServer) -> None:
         assert alice.end() == 0
 
 
-def test_lines_that_need_what_was_missed_wait_until_it_has_come(server: ThreadServer) -> None:
+def test_lines_wait_for_missed_messages(server: ThreadServer) -> None:
     """An answer and a reply to what was said while nobody was there, in the order of the lines."""
     at = ("--server", str(server.address))
     server.joined("bob").hang_up()
@@ -82,7 +82,7 @@ def test_lines_that_need_what_was_missed_wait_until_it_has_come(server: ThreadSe
         assert text["text"] == "and bye"
 
 
-def test_an_answer_and_its_question_may_be_started_together(server: ThreadServer) -> None:
+def test_an_answer_waits_for_its_question(server: ThreadServer) -> None:
     """The line waits a while for a question to come, and then says that there is none."""
     at = ("--server", str(server.address))
     with server.joined("alice") as alice, Program("join", "--user", "bob", *at) as joining:
@@ -99,7 +99,7 @@ def test_an_answer_and_its_question_may_be_started_together(server: ThreadServer
 
 
 @pytest.mark.parametrize("typed", ["/answer yes\n", "exit\n", ""])
-def test_what_was_missed_is_not_waited_for_for_ever(typed: str) -> None:
+def test_missed_messages_that_never_come(typed: str) -> None:
     """Where the server never says that all of it has come: a sentence, and the status for "not now"."""
 
     def mute(connection: socket.socket) -> None:
@@ -135,9 +135,7 @@ def test_what_was_missed_is_not_waited_for_for_ever(typed: str) -> None:
         (b"alice: " + b"x" * 40_000 + b"\n", 4, "may have 32768 bytes"),
     ],
 )
-def test_the_status_tells_of_the_first_line_that_failed(
-    server: ThreadServer, stdin: bytes, status: int, sentence: str
-) -> None:
+def test_the_status_of_the_first_failure(server: ThreadServer, stdin: bytes, status: int, sentence: str) -> None:
     """A script learns that something was not sent, and why."""
     done = chatcli("join", "--user", "alice", "--server", str(server.address), stdin=stdin)
     assert (done.returncode, done.stdout) == (status, "")
@@ -154,9 +152,7 @@ def test_the_status_tells_of_the_first_line_that_failed(
         (["--user", "x", "--host", "no.such.invalid"], 5, "no host called"),
     ],
 )
-def test_without_a_terminal_a_name_that_cannot_be_had_ends_it(
-    server: ThreadServer, arguments: list[str], status: int, sentence: str
-) -> None:
+def test_names_that_are_refused(server: ThreadServer, arguments: list[str], status: int, sentence: str) -> None:
     """Nobody can be asked, so there is a sentence and a status."""
     with server.joined("bob"):
         done = run_here("join", *arguments, CHATCLI_SERVER=str(server.address))
@@ -171,7 +167,7 @@ def test_host_and_port_may_be_given_apart(server: ThreadServer) -> None:
     assert done.stdout == "Here: alice (you)\n"
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(server: ThreadServer) -> None:
+def test_a_reader_that_goes_away(server: ThreadServer) -> None:
     """When nobody reads the output any more, the client leaves without a traceback, and its name is free."""
     command = [sys.executable, "-m", "chatcli", "join", "--user", "alice", "--server", str(server.address)]
     reading, writing = os.pipe()
@@ -190,7 +186,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(server: ThreadServer) -> None:
         eventually(lambda: bob.asks_who() == ["bob"])
 
 
-def test_what_was_shown_in_a_pipe_does_not_come_again(server: ThreadServer) -> None:
+def test_pipes_show_messages_once(server: ThreadServer) -> None:
     """Each visit prints what came since the last one, whole and once, however short it is."""
     server.joined("alice").hang_up()
     seen: list[str] = []
@@ -215,7 +211,7 @@ def test_text_that_is_no_text_is_refused(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("redirection", ["<&-", ">/dev/full", ">&-", "2>&-", "2>/dev/full"])
-def test_streams_that_are_closed_or_full_end_in_no_traceback(server: ThreadServer, redirection: str) -> None:
+def test_closed_and_full_streams(server: ThreadServer, redirection: str) -> None:
     """Where input is closed it has ended; where output cannot be written, the client ends with a sentence."""
     server.joined("alice").hang_up()
     with server.joined("bob", "send") as bob:
@@ -258,7 +254,7 @@ def test_rooms_over_pipes(server: ThreadServer) -> None:
         assert [line.split("#ops")[1] for line in bob.out[2:]] == ["  alice  hi", '  you  ↳ "hi"  hello']
 
 
-def test_what_a_pipe_looked_back_at_is_still_to_come(server: ThreadServer) -> None:
+def test_history_acknowledges_nothing(server: ThreadServer) -> None:
     """A history that shows a message does not acknowledge it: only the feed does."""
     where = ["--server", str(server.address)]
     run_here("join", "--user", "alice", *where, "--room", "#ops")
@@ -272,7 +268,7 @@ def test_what_a_pipe_looked_back_at_is_still_to_come(server: ThreadServer) -> No
     assert run_here("join", "--user", "alice", *where).stdout == ""
 
 
-def test_a_pipe_gets_all_that_a_room_has_said_meanwhile(server: ThreadServer) -> None:
+def test_pipes_get_all_missed_messages(server: ThreadServer) -> None:
     """However much was missed, nothing is left out; what was said before can be read back, page by page."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "alice", *where, "--room", "#ops")
@@ -301,7 +297,7 @@ def test_receipts_may_be_kept_from_others(server: ThreadServer) -> None:
     ]
 
 
-def test_a_room_that_cannot_be_entered_is_told_by_the_status(server: ThreadServer) -> None:
+def test_a_room_that_cannot_be_entered(server: ThreadServer) -> None:
     """What lines meant for it would come to is told as well; a name that breaks the rules is refused at once."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "alice", *where, stdin=b"/join --private #plans\n")
@@ -315,7 +311,7 @@ def test_a_room_that_cannot_be_entered_is_told_by_the_status(server: ThreadServe
     assert "begins with #" in done.stderr
 
 
-def test_what_was_said_is_found_over_pipes(server: ThreadServer) -> None:
+def test_search_over_pipes(server: ThreadServer) -> None:
     """Words, a phrase and where it was said narrow the search; what cannot be read is refused with status 2."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "bob", *where, "--room", "#ops", stdin=b"#ops: Deploy at five\n#ops: five deploys\n")
@@ -334,7 +330,7 @@ def test_what_was_said_is_found_over_pipes(server: ThreadServer) -> None:
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_a_room_that_is_not_named_is_the_one_that_was_entered(server: ThreadServer) -> None:
+def test_leave_means_the_entered_room(server: ThreadServer) -> None:
     """Behind entering a room, /leave means that one, and says so."""
     where = ["--server", str(server.address)]
     done = chatcli("join", "--user", "alice", *where, "--room", "#ops", stdin=b"/topic #ops x\n/leave #ops\n")
@@ -346,7 +342,7 @@ def test_a_room_that_is_not_named_is_the_one_that_was_entered(server: ThreadServ
         assert alice.out == ["You have left #ops"]
 
 
-def test_a_question_in_a_pipe_is_answered_with_a_command(server: ThreadServer) -> None:
+def test_a_question_in_a_pipe(server: ThreadServer) -> None:
     """Its line has the choices, how to answer goes to standard error; a digit alone is what it says."""
     with server.joined("ci") as ci, Program("join", "--user", "alice", "--server", str(server.address)) as alice:
         eventually(lambda: ci.asks_who() == ["alice", "ci"])

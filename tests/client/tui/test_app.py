@@ -62,7 +62,7 @@ def test_a_first_talk(server: ThreadServer) -> None:
         assert alice.end() == 0
 
 
-def test_two_talk_while_a_third_floods_and_the_half_typed_line_stands(server: ThreadServer) -> None:
+def test_a_flood_leaves_the_half_typed_line(server: ThreadServer) -> None:
     """Through 2,000 messages the input line, its cursor and every key typed meanwhile stay as they are."""
     with join(server, "alice") as alice, join(server, "bob") as bob, server.joined("carol") as carol:
         alice.shows("You are alice")
@@ -92,7 +92,7 @@ def test_two_talk_while_a_third_floods_and_the_half_typed_line_stands(server: Th
         alice.shows("bob → you  I was about to say XYZthat!")
 
 
-def test_what_is_redrawn_reaches_the_terminal_in_one_piece(server: ThreadServer) -> None:
+def test_drawings_are_written_in_one_piece(server: ThreadServer) -> None:
     """Taking the input line away, printing, and drawing it again is one write, so that it cannot flicker."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -108,7 +108,7 @@ def test_what_is_redrawn_reaches_the_terminal_in_one_piece(server: ThreadServer)
             assert b"half" in drawing.split(b"\x1b[?2026l")[0]
 
 
-def test_a_name_is_asked_for_as_long_as_it_cannot_be_had(server: ThreadServer) -> None:
+def test_names_are_asked_for_until_accepted(server: ThreadServer) -> None:
     """Without a name, or with one that is taken or invalid, the client says why and asks again."""
     with server.joined("alice"), join(server) as terminal:
         terminal.shows("Your name:")
@@ -124,7 +124,7 @@ def test_a_name_is_asked_for_as_long_as_it_cannot_be_had(server: ThreadServer) -
         assert terminal.end() == 130
 
 
-def test_escape_sequences_in_a_message_do_not_reach_the_terminal(server: ThreadServer) -> None:
+def test_escape_sequences_in_a_message(server: ThreadServer) -> None:
     """What others write can neither clear the screen nor set its title."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -147,7 +147,7 @@ def test_tab_completes_people_and_commands(server: ThreadServer) -> None:
         alice.shows("send text to a person")
 
 
-def test_control_c_clears_the_line_and_leaves_an_empty_one_at_the_second_time(server: ThreadServer) -> None:
+def test_control_c_clears_then_leaves(server: ThreadServer) -> None:
     """A first Ctrl-C throws the line away; on an empty line the next says what one more does, and that one leaves."""
     with join(server, "alice") as alice:
         alice.shows("You are alice")
@@ -162,7 +162,7 @@ def test_control_c_clears_the_line_and_leaves_an_empty_one_at_the_second_time(se
         assert alice.end() == 0
 
 
-def test_a_resized_window_keeps_the_input_line(server: ThreadServer) -> None:
+def test_a_resized_window(server: ThreadServer) -> None:
     """After the window has become narrow, messages and the input line still stand."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -174,7 +174,7 @@ def test_a_resized_window_keeps_the_input_line(server: ThreadServer) -> None:
         alice.shows_input("› half a line")
 
 
-def test_wide_characters_do_not_disturb_the_line(server: ThreadServer) -> None:
+def test_wide_characters(server: ThreadServer) -> None:
     """Chinese, Korean and combining characters can be typed and read."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -207,7 +207,7 @@ def test_no_color_is_respected(server: ThreadServer) -> None:
         assert not numbers & {b"%d" % number for number in (*range(30, 38), *range(90, 98), 38)}
 
 
-def test_questions_are_asked_without_colour_where_none_is_wanted(server: ThreadServer) -> None:
+def test_prompts_without_colour(server: ThreadServer) -> None:
     """--color never holds from the first question on."""
     with Terminal("join", "--server", str(server.address), "--color", "never") as alice:
         alice.shows("Your name: ")
@@ -217,7 +217,7 @@ def test_questions_are_asked_without_colour_where_none_is_wanted(server: ThreadS
         assert not numbers & {b"%d" % number for number in (*range(30, 38), *range(90, 98), 38)}
 
 
-def test_a_byte_that_is_no_text_is_refused_and_the_talk_goes_on(server: ThreadServer) -> None:
+def test_a_byte_that_is_no_text(server: ThreadServer) -> None:
     """A pasted byte of another encoding is not sent, and nothing breaks."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -233,7 +233,7 @@ def test_who_is_here_is_told_on_joining(server: ThreadServer) -> None:
         alice.shows("Here: alice (you), bob")
 
 
-def test_tab_completes_those_who_were_talked_with_and_have_left(server: ThreadServer) -> None:
+def test_tab_completes_people_who_left(server: ThreadServer) -> None:
     """Whoever is away can be written to as easily as whoever is here."""
     with join(server, "alice") as alice, server.joined("Roberta") as roberta:
         alice.shows("You are alice")
@@ -246,7 +246,7 @@ def test_tab_completes_those_who_were_talked_with_and_have_left(server: ThreadSe
         alice.shows_input("Roberta › Roberta:")
 
 
-def test_a_restarted_server_brings_back_nothing_that_was_said_before(tmp_path: Path) -> None:
+def test_a_restart_repeats_nothing(tmp_path: Path) -> None:
     """After a reconnect, one's own messages of earlier visits are not printed as if just said."""
     with serving(tmp_path) as (server, address):
         where = ["--server", str(address)]
@@ -268,7 +268,7 @@ def test_a_restarted_server_brings_back_nothing_that_was_said_before(tmp_path: P
                 )
 
 
-def test_a_question_that_a_broken_connection_has_swallowed_is_told(tmp_path: Path) -> None:
+def test_a_request_lost_with_the_connection(tmp_path: Path) -> None:
     """Once the server is there again, the user learns what to ask once more; it was not asked in their name."""
     with serving(tmp_path) as (server, address):
         with Terminal("join", "--user", "alice", "--server", str(address)) as alice:
@@ -288,7 +288,7 @@ def test_a_question_that_a_broken_connection_has_swallowed_is_told(tmp_path: Pat
                 alice.shows('Nothing found for "hi"')
 
 
-def test_a_room_from_the_invitation_to_the_goodbye(server: ThreadServer) -> None:
+def test_the_life_of_a_room(server: ThreadServer) -> None:
     """Bob is invited, enters, answers and is answered; what happens in the room is told in between."""
     with join(server, "alice") as alice, join(server, "bob") as bob:
         bob.shows("You are bob")
@@ -321,7 +321,7 @@ def test_a_room_from_the_invitation_to_the_goodbye(server: ThreadServer) -> None
         assert not any("shall we?" in line for line in bob.lines)
 
 
-def test_a_conversation_goes_on_without_naming_it(server: ThreadServer) -> None:
+def test_text_goes_to_the_open_conversation(server: ThreadServer) -> None:
     """After the first message, text goes to the same person, also where it has a colon; another one is a word away."""
     with join(server, "alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
         alice.shows("You are alice")
@@ -359,7 +359,7 @@ def test_what_was_missed_is_counted(server: ThreadServer) -> None:
             assert said == ["one", "two", "three", "four"]
 
 
-def test_who_was_away_is_said_to_have_seen_it(server: ThreadServer) -> None:
+def test_absent_people_see_it_later(server: ThreadServer) -> None:
     """The one notice says that it waits, the other that it was seen."""
     server.joined("bob").hang_up()
     with join(server, "alice") as alice:
@@ -370,7 +370,7 @@ def test_who_was_away_is_said_to_have_seen_it(server: ThreadServer) -> None:
         alice.shows("bob has seen what you said")
 
 
-def test_what_a_busy_room_said_meanwhile_is_shortened(server: ThreadServer) -> None:
+def test_missed_messages_of_a_busy_room(server: ThreadServer) -> None:
     """Of many missed messages the newest hundred come, and a line above them says how to see the others."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "alice", *where, "--room", "#ops")

@@ -43,7 +43,7 @@ def editor(directory: Path, script: str) -> dict[str, str]:
 # What is pasted, and lines of more than one
 
 
-def test_what_is_pasted_is_one_message_that_enter_sends(server: ThreadServer) -> None:
+def test_a_paste_is_one_message(server: ThreadServer) -> None:
     """Lines that are pasted stay in the input line, are counted, and go as one message, their breaks as they were."""
     with server.joined("bob") as bob, join(server, "alice") as alice:
         alice.shows("You are alice")
@@ -95,7 +95,7 @@ def test_alt_enter_breaks_the_line(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("way", ["/edit bob: draft\r", "bob: draft\x18\x05"])
-def test_the_editor_gets_the_draft_and_gives_it_back(server: ThreadServer, tmp_path: Path, way: str) -> None:
+def test_the_editor(server: ThreadServer, tmp_path: Path, way: str) -> None:
     """What the editor wrote stands in the input line, is not sent yet, and what came meanwhile is shown afterwards."""
     go = tmp_path / "go"
     env = editor(tmp_path, f'cat "$2"; while [ ! -e "{go}" ]; do sleep 0.05; done; printf "more\\nto say\\n" >>"$2"')
@@ -129,7 +129,7 @@ def test_an_editor_that_fails_says_so(server: ThreadServer, command: str, senten
         alice.shows_input("› half")
 
 
-def test_control_c_in_the_editor_is_not_for_the_chat(server: ThreadServer, tmp_path: Path) -> None:
+def test_control_c_in_the_editor(server: ThreadServer, tmp_path: Path) -> None:
     """An editor that Ctrl-C ends leaves the chat where it was."""
     with join(server, "alice", **editor(tmp_path, "echo editing; exec sleep 60")) as alice:
         alice.shows("You are alice")
@@ -143,7 +143,7 @@ def test_control_c_in_the_editor_is_not_for_the_chat(server: ThreadServer, tmp_p
 # Drafts
 
 
-def test_each_conversation_has_its_draft_also_through_a_restart(server: ThreadServer, tmp_path: Path) -> None:
+def test_drafts_survive_a_restart(server: ThreadServer, tmp_path: Path) -> None:
     """What was typed to one person is not there for the next, and comes back on return, even after the end."""
     state = str(tmp_path / "state")
     with server.joined("bob"), server.joined("carol"):
@@ -185,7 +185,7 @@ def test_each_conversation_has_its_draft_also_through_a_restart(server: ThreadSe
                 alice.end()
 
 
-def test_bytes_that_are_no_text_keep_nothing_from_being_kept_or_ended(server: ThreadServer, tmp_path: Path) -> None:
+def test_bytes_that_are_no_text(server: ThreadServer, tmp_path: Path) -> None:
     """What a keyboard sends that is no UTF-8 is no draft; the others are kept, and a signal ends the client."""
     state = str(tmp_path / "state")
     with server.joined("bob"), join(server, "alice", XDG_STATE_HOME=state) as alice:
@@ -200,7 +200,7 @@ def test_bytes_that_are_no_text_keep_nothing_from_being_kept_or_ended(server: Th
         assert not any("Traceback" in line for line in alice.lines)
 
 
-def test_drafts_that_cannot_be_kept_are_no_reason_not_to_talk(server: ThreadServer, tmp_path: Path) -> None:
+def test_drafts_that_cannot_be_saved(server: ThreadServer, tmp_path: Path) -> None:
     """One sentence says what is wrong, with what to do about it."""
     drafts = tmp_path / "chatcli" / "drafts"
     drafts.mkdir(parents=True, mode=0o755)
@@ -216,7 +216,7 @@ def test_drafts_that_cannot_be_kept_are_no_reason_not_to_talk(server: ThreadServ
 # What is refused
 
 
-def test_what_is_too_long_stays_in_the_input_line(server: ThreadServer) -> None:
+def test_too_long_messages(server: ThreadServer) -> None:
     """It is not sent, its length and the limit are said, and it can be made shorter."""
     with server.joined("bob") as bob, join(server, "alice") as alice:
         alice.shows("You are alice")
@@ -291,7 +291,7 @@ def test_the_file_of_history_stays_small(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("columns", [80, 20])
-def test_no_row_of_what_is_typed_begins_like_a_message(server: ThreadServer, columns: int) -> None:
+def test_typed_rows_are_indented(server: ThreadServer, columns: int) -> None:
     """Whether the text breaks a line there, or the window is too narrow for it."""
     with Terminal("join", "--server", str(server.address), "--user", "alice", columns=80, rows=24) as alice:
         alice.shows("You are alice")
@@ -312,7 +312,7 @@ def in_tmux(socket: str, *arguments: str, state: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux here")
-def test_a_narrower_window_leaves_no_copies_of_the_draft(server: ThreadServer, tmp_path: Path) -> None:
+def test_a_narrower_window(server: ThreadServer, tmp_path: Path) -> None:
     """In a terminal that breaks rows anew, a draft of several rows stands there once, and no message is lost."""
     socket = f"chatcli-{os.getpid()}-{server.address.port}"
     tmux = functools.partial(in_tmux, socket, state=tmp_path)
@@ -358,12 +358,12 @@ def test_a_narrower_window_leaves_no_copies_of_the_draft(server: ThreadServer, t
         ({"TERM": "linux"}, False),
     ],
 )
-def test_a_terminal_that_is_not_known_is_taken_to_cut_rows(env: dict[str, str], breaks: bool) -> None:
+def test_unknown_terminals_cut_rows(env: dict[str, str], breaks: bool) -> None:
     """A copy too many harms less than a message taken away."""
     assert breaks_rows(env) is breaks
 
 
-def test_a_long_line_of_wide_characters_can_be_edited(server: ThreadServer) -> None:
+def test_long_lines_of_wide_characters(server: ThreadServer) -> None:
     """Over several rows, with characters of two columns at their ends, all stands in its place, and arrives."""
     text = "你好世界한국어 " * 20 + "end"
     with (
@@ -408,7 +408,7 @@ def test_control_z_brings_the_line_back(server: ThreadServer) -> None:
         alice.shows_input("› half a lin!e")
 
 
-def test_the_prompt_of_a_narrow_window_leaves_room(server: ThreadServer) -> None:
+def test_the_prompt_of_a_narrow_window(server: ThreadServer) -> None:
     """A long name is cut in the prompt, not in the text."""
     name = "bartholomew-of-the-long-name"
     with (

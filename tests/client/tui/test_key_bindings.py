@@ -17,7 +17,7 @@ def join(server: ThreadServer, *options: str, **env: str) -> Terminal:
 
 
 @pytest.mark.parametrize("keys", ["emacs", "vi"])
-def test_answers_and_reports_are_not_typed(server: ThreadServer, keys: str) -> None:
+def test_reports_are_not_typed(server: ThreadServer, keys: str) -> None:
     """What a terminal sends unasked changes nothing, and keys in other encodings mean what they say."""
     with join(server, "--user", "alice", "--keys", keys) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -33,7 +33,7 @@ def test_answers_and_reports_are_not_typed(server: ThreadServer, keys: str) -> N
 
 
 @pytest.mark.parametrize("options", [(), ("--plain",)], ids=["drawn", "plain"])
-def test_a_name_holds_nothing_that_the_terminal_has_sent(server: ThreadServer, options: tuple[str, ...]) -> None:
+def test_reports_while_asking_for_a_name(server: ThreadServer, options: tuple[str, ...]) -> None:
     """The first question is asked as the others are, also where the terminal edits lines itself."""
     with join(server, *options) as terminal:
         terminal.shows("Your name:")
@@ -41,7 +41,7 @@ def test_a_name_holds_nothing_that_the_terminal_has_sent(server: ThreadServer, o
         terminal.shows("You are alice")
 
 
-def test_plain_lines_hold_nothing_that_the_terminal_has_sent(server: ThreadServer) -> None:
+def test_reports_in_plain_lines(server: ThreadServer) -> None:
     """Sequences that came into a line are not said."""
     with join(server, "--user", "alice", "--plain") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -49,7 +49,7 @@ def test_plain_lines_hold_nothing_that_the_terminal_has_sent(server: ThreadServe
         bob.hears("message", text="one, two")
 
 
-def test_the_keys_come_back_after_a_paste_without_an_end(server: ThreadServer) -> None:
+def test_a_paste_without_an_end(server: ThreadServer) -> None:
     """At Ctrl-C, which drops it; and after a while."""
     hasty = values({"chatcli.client.tui.terminal.key_parser:_PATIENCE_WITH_PASTES": 0.5})
     with join(server, "--user", "alice", **hasty) as alice:
@@ -66,7 +66,7 @@ def test_the_keys_come_back_after_a_paste_without_an_end(server: ThreadServer) -
         alice.shows_input("› kept, too")
 
 
-def test_a_paste_that_no_server_takes_is_refused(server: ThreadServer) -> None:
+def test_pastes_longer_than_a_message(server: ThreadServer) -> None:
     """What is far longer than a message does not come into the line, and the keys after it do."""
     with join(server, "--user", "alice") as alice:
         alice.shows("You are alice")

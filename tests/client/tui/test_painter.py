@@ -41,7 +41,7 @@ def lines(screen: pyte.Screen) -> list[str]:
 
 @pytest.mark.parametrize("text", ["3 messages while you were away", "gelesen bis 你好", "x" * 60])
 @pytest.mark.parametrize("width", [20, 40, 132])
-def test_a_separator_is_as_wide_as_the_terminal(text: str, width: int) -> None:
+def test_separators_fill_the_line(text: str, width: int) -> None:
     """It fills one line, whatever it says, and what follows begins on the next one."""
     [line] = Painter(Preferences(color="never")).lines([Separator(text)], width)
     assert columns(line.removesuffix("\r\n")) == width
@@ -98,7 +98,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("width", [7, 20, 40, 41, 80])
-def test_no_row_begins_like_a_line_of_ours(width: int) -> None:
+def test_further_rows_are_indented(width: int) -> None:
     """Whatever stands in a message, a notice or an answer: each row that goes on is indented, but for links."""
     for text in HOSTILE:
         for event in (said(text), said(text, to="#ops"), Notice(f"Topic of #ops: {text}"), Trouble(InputError(text))):
@@ -119,21 +119,21 @@ def _all_rows(event: Event, width: int) -> list[str]:
     return [*above, *screen.display]
 
 
-def test_nothing_is_lost_where_rows_are_broken() -> None:
+def test_broken_rows_lose_nothing() -> None:
     """All but the blanks between rows stands there, in its order."""
     for text in ("one two  three " * 20, "你好吗" * 40, "x" * 300, "👍🏽" * 30, "a\tb " * 30):
         shown = "".join(row.strip() for row in _all_rows(said(text), 40))
         assert shown.partition("you  ")[2].replace(" ", "") == text.replace(" ", "").replace("\t", "")
 
 
-def test_links_are_sent_to_the_terminal_in_one_piece() -> None:
+def test_links_are_sent_in_one_piece() -> None:
     """The terminal breaks them, so that they can be opened and copied whole; what follows begins another row."""
     link = "https://example.org/" + "a" * 200
     [line] = Painter(Preferences(color="never")).lines([said(f"你好 {link} yes")], 40)
     assert f"{link}\r\n      yes\r\n" in line.replace("\x1b[?7l", "").replace("\x1b[?7h", "")
 
 
-def test_what_is_wider_than_was_counted_is_cut_and_not_broken() -> None:
+def test_rows_wider_than_counted_are_cut() -> None:
     """On a terminal where Greek letters are as wide as Chinese ones, the row ends where the window does."""
     [line] = Painter(Preferences(color="never")).lines([said("α" * 20)], 40)
     wide = line.replace("α", "你")
@@ -142,7 +142,7 @@ def test_what_is_wider_than_was_counted_is_cut_and_not_broken() -> None:
     assert screen.cursor.y == 1  # after one row
 
 
-def test_a_batch_is_as_large_as_the_terminal_is_fast() -> None:
+def test_batches_follow_the_terminals_speed() -> None:
     """Nothing is lost or turned around, a slow terminal gets less at once, and a faster one more again."""
     batcher = AdaptiveBatcher()
     pieces = [f"{number}\r\n" * 10 for number in range(2000)]
@@ -159,7 +159,7 @@ def test_a_batch_is_as_large_as_the_terminal_is_fast() -> None:
     assert list(batcher.batches(["x" * 100_000, "y"])) == ["x" * 100_000, "y"]
 
 
-def test_the_input_line_stands_below_long_lines_links_and_emoji(server: ThreadServer) -> None:
+def test_long_lines_links_and_emoji(server: ThreadServer) -> None:
     """Lines that the terminal breaks, and characters of which nobody is sure how wide they are, do not disturb it."""
     link = f"https://example.org/{'a' * 150}/end"
     terminal = Terminal("join", "--server", str(server.address), "--user", "alice", columns=60)

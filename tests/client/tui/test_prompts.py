@@ -28,7 +28,7 @@ from tests.terminal import Terminal
         ("///", ""),
     ],
 )
-def test_a_name_like_the_login_name_is_suggested(login: str, name: str) -> None:
+def test_suggested_names(login: str, name: str) -> None:
     """What is suggested can be had, whatever the system calls the user; where nothing is like it, nothing is."""
     assert suggest_name(login) == name
     assert not name or check_name(name).text == name
@@ -56,7 +56,7 @@ def test_the_first_minute(server: ThreadServer, tmp_path: Path) -> None:
         assert not any(line.startswith(("To talk", "To leave", "For help")) for line in dora.lines)
 
 
-def test_the_terminal_is_asked_for_widths_while_it_does_not_echo(server: ThreadServer) -> None:
+def test_widths_are_measured_without_echo(server: ThreadServer) -> None:
     """Its answers would stand on the screen: so the questions are part of the first drawing, made once echo is off."""
     with Terminal("join", "--server", str(server.address), columns=80, rows=24, LOGNAME="dora") as dora:
         dora.shows("Your name: dora")
@@ -67,7 +67,7 @@ def test_the_terminal_is_asked_for_widths_while_it_does_not_echo(server: ThreadS
         assert before.rindex(b"\x1b[?2026h") > before.rindex(b"\x1b[?2026l")
 
 
-def test_a_suggestion_that_cannot_be_had_is_not_made_again(server: ThreadServer) -> None:
+def test_a_refused_suggestion(server: ThreadServer) -> None:
     """Enter does not lead in a circle."""
     with server.joined("dora"), Terminal("join", "--server", str(server.address), LOGNAME="dora") as terminal:
         terminal.shows("Your name: dora")
@@ -97,7 +97,7 @@ def test_without_a_server_enter_leaves() -> None:
         assert not any("Traceback" in line for line in terminal.lines)
 
 
-def test_a_server_that_is_waited_for_is_joined_when_it_is_there(tmp_path: Path) -> None:
+def test_waiting_until_the_server_is_there(tmp_path: Path) -> None:
     """Waiting counts down, Enter tries at once, and what is shown of it is gone afterwards."""
     port = free_port()
     with Terminal("join", "--server", f"127.0.0.1:{port}", "--user", "alice") as alice:

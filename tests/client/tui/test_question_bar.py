@@ -37,7 +37,7 @@ def press(terminal: Terminal, key: str) -> None:
     eventually(counts)
 
 
-def test_one_key_answers_and_whoever_goes_on_typing_does_not(server: ThreadServer) -> None:
+def test_one_key_answers(server: ThreadServer) -> None:
     """The key is shown as the answer that it will be; behind it, "1 moment" is what it says."""
     with join(server) as alice, server.joined("ci") as ci:
         alice.shows("You are alice")
@@ -59,7 +59,7 @@ def test_one_key_answers_and_whoever_goes_on_typing_does_not(server: ThreadServe
         assert alice.input_line == "›"
 
 
-def test_a_digit_with_text_behind_it_is_text_however_fast(server: ThreadServer) -> None:
+def test_a_digit_with_more_text_is_text(server: ThreadServer) -> None:
     """Typed in one go, with a question above the line for long; Enter right behind a digit answers at once."""
     with join(server) as alice, server.joined("ci") as ci:
         alice.shows("You are alice")
@@ -78,7 +78,7 @@ def test_a_digit_with_text_behind_it_is_text_however_fast(server: ThreadServer) 
         assert ci.hears("message", re=second["seq"], answer=0)["text"] == "yes"
 
 
-def test_a_question_is_gone_when_it_was_answered_elsewhere_or_withdrawn(server: ThreadServer) -> None:
+def test_closed_questions_disappear(server: ThreadServer) -> None:
     """By somebody else in the room, or by whoever has asked; and what a late answer gets is told."""
     with join(server, "--room", "#ops") as alice, server.joined("ci") as ci, server.joined("bob") as bob:
         alice.shows("You are in #ops")
@@ -100,7 +100,7 @@ def test_a_question_is_gone_when_it_was_answered_elsewhere_or_withdrawn(server: 
         eventually(lambda: not any("?   ci" in line for line in alice.lines))
 
 
-def test_with_the_keys_of_vi_enter_must_follow(server: ThreadServer) -> None:
+def test_enter_must_follow_in_vi(server: ThreadServer) -> None:
     """A digit in the line says that Enter makes it the answer."""
     with join(server, "--keys", "vi") as alice, server.joined("ci") as ci:
         alice.shows("You are alice")
@@ -112,7 +112,7 @@ def test_with_the_keys_of_vi_enter_must_follow(server: ThreadServer) -> None:
         ci.hears("message", re=asked["seq"], answer=0)
 
 
-def test_in_plain_lines_a_digit_and_enter_answer(server: ThreadServer) -> None:
+def test_digits_in_plain_lines(server: ThreadServer) -> None:
     """The line with the question says how; what the terminal shows is told once."""
     with join(server, "--plain") as alice, server.joined("ci") as ci:
         alice.shows("You are alice")

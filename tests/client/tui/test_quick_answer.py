@@ -87,7 +87,7 @@ def line() -> Line:
     return Line()
 
 
-def test_a_digit_alone_becomes_the_answer_after_a_while(line: Line) -> None:
+def test_a_digit_alone_answers(line: Line) -> None:
     """Not before; then the line is empty again."""
     line.asks(DEPLOY)
     line.types("2")
@@ -110,7 +110,7 @@ def test_enter_answers_at_once(line: Line) -> None:
     assert not line.key.confirm()
 
 
-def test_whoever_goes_on_typing_does_not_answer(line: Line) -> None:
+def test_more_typing_cancels_the_answer(line: Line) -> None:
     """Nor who takes the digit back; after that another one counts at once."""
     line.asks(DEPLOY)
     for char in "1 moment":
@@ -128,7 +128,7 @@ def test_whoever_goes_on_typing_does_not_answer(line: Line) -> None:
     assert line.answers == [(11, 1)]
 
 
-def test_a_question_that_has_come_just_now_is_not_meant(line: Line) -> None:
+def test_a_question_just_shown(line: Line) -> None:
     """A digit that was on its way to the line before it could be read is text."""
     line.asks(DEPLOY, after=0.9)
     line.types("1")
@@ -138,7 +138,7 @@ def test_a_question_that_has_come_just_now_is_not_meant(line: Line) -> None:
     assert (line.answers, line.text) == ([], "1")
 
 
-def test_a_question_that_comes_while_something_is_typed_is_not_meant(line: Line) -> None:
+def test_a_question_while_typing(line: Line) -> None:
     """Not for as long as anything stands in the line, and a second after that."""
     line.change("1")
     line.asks(DEPLOY, after=5)
@@ -153,7 +153,7 @@ def test_a_question_that_comes_while_something_is_typed_is_not_meant(line: Line)
     assert line.answers == [(11, 0)]
 
 
-def test_the_next_question_is_not_answered_by_a_key_too_many(line: Line) -> None:
+def test_one_key_too_many(line: Line) -> None:
     """When the first one is answered the second takes its place: that counts as coming just now."""
     line.asks(DEPLOY, LUNCH)
     line.types("1")
@@ -182,7 +182,7 @@ def test_only_what_can_be_chosen_is_a_key(line: Line) -> None:
     assert line.answers == [(11, -1), (12, 2)]
 
 
-def test_where_keys_mean_much_enter_must_follow() -> None:
+def test_enter_must_follow() -> None:
     """As with the keys of vi."""
     line = Line(confirms_itself=False)
     line.asks(DEPLOY)
@@ -193,7 +193,7 @@ def test_where_keys_mean_much_enter_must_follow() -> None:
     assert line.answers == [(11, 0)]
 
 
-def test_the_question_stands_above_the_line_with_its_keys() -> None:
+def test_the_question_and_its_keys() -> None:
     """The first one; how many more there are is told, and what a key is about to do."""
     lines = plain(question_lines([DEPLOY, LUNCH], None, 80, 5, confirms_itself=True)).split("\n")
     assert lines[0] == "  ?   ci: Deploy?"
@@ -209,7 +209,7 @@ def test_the_question_stands_above_the_line_with_its_keys() -> None:
     assert "Enter: declining;" in plain(question_lines([DEPLOY], -1, 100, 5, confirms_itself=False))
 
 
-def test_however_narrow_the_window_no_line_is_wider() -> None:
+def test_lines_fit_narrow_windows() -> None:
     """Choices that do not fit beside each other stand below each other, as far as there is room."""
     lines = plain(question_lines([LUNCH], None, 24, 5, confirms_itself=True)).split("\n")
     assert lines == ["  ?   bob in #ops: Lunc…", "      [1] soup", "      [2] pizza", "      [3] nothing"]

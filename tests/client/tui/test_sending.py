@@ -30,7 +30,7 @@ def talks_with_bob(alice: Terminal) -> None:
     alice.shows_input("bob ›")
 
 
-def test_a_name_that_nobody_has_is_held_until_a_second_enter(server: ThreadServer) -> None:
+def test_unknown_names_need_a_second_enter(server: ThreadServer) -> None:
     """A line says what Enter does; two at once are one, for nobody can have read it in between."""
     with join(server) as alice, server.joined("bob") as bob:
         talks_with_bob(alice)
@@ -43,7 +43,7 @@ def test_a_name_that_nobody_has_is_held_until_a_second_enter(server: ThreadServe
         bob.hears("message", text="carol: ho")
 
 
-def test_a_line_that_is_dropped_leaves_the_prompt_as_it_was(server: ThreadServer, tmp_path: Path) -> None:
+def test_a_dropped_line_keeps_the_prompt(server: ThreadServer, tmp_path: Path) -> None:
     """Also once it was kept on disk."""
     hasty = values({"chatcli.client.tui.drafts:_BETWEEN_SAVES": 0.1})
     with join(server, XDG_STATE_HOME=str(tmp_path), **hasty) as alice, server.joined("bob") as bob:
@@ -77,7 +77,7 @@ def test_the_prompt_shows_who_is_answered(server: ThreadServer) -> None:
         assert [bob.hears("sent")["seq"] for _ in range(2)] == [1, 3]
 
 
-def test_what_was_begun_to_one_is_said_to_them(server: ThreadServer) -> None:
+def test_started_text_keeps_its_recipient(server: ThreadServer) -> None:
     """Whoever writes meanwhile."""
     with join(server) as alice, server.joined("bob") as bob, server.joined("carol") as carol:
         alice.shows("You are alice")
@@ -99,7 +99,7 @@ def test_what_was_begun_to_one_is_said_to_them(server: ThreadServer) -> None:
 @pytest.mark.parametrize("keys", ["emacs", "vi"])
 @pytest.mark.parametrize("begin", ["\t", "\t\t", "bo\t\x15\t", "\x12bob"])
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one after the other"])
-def test_a_command_after_escape_is_never_a_text(server: ThreadServer, keys: str, begin: str, at_once: bool) -> None:
+def test_commands_after_escape(server: ThreadServer, keys: str, begin: str, at_once: bool) -> None:
     """Whatever is open when Esc is pressed: the menu of Tab, or the search of Ctrl-R."""
     with join(server, "--keys", keys) as alice, server.joined("bob") as bob, server.joined("bobby"):
         alice.shows("Here: ")
@@ -123,7 +123,7 @@ def test_a_command_after_escape_is_never_a_text(server: ThreadServer, keys: str,
         bob.hears("sent")
 
 
-def test_alt_and_a_letter_type_it_where_nothing_is_typed(server: ThreadServer) -> None:
+def test_alt_and_a_letter_on_an_empty_line(server: ThreadServer) -> None:
     """Alt-w would copy, and "ho" be said."""
     with join(server) as alice, server.joined("bob"):
         talks_with_bob(alice)
@@ -167,7 +167,7 @@ def test_a_paste_to_nobody_comes_back(server: ThreadServer) -> None:
         assert bob.hears("message")["text"] == "/etc/fstab:\n/dev/sda1"
 
 
-def test_a_digit_that_comes_too_soon_asks(server: ThreadServer) -> None:
+def test_a_digit_too_soon(server: ThreadServer) -> None:
     """The line below the question says what Enter does, before it and after it."""
     with join(server, "--room", "#ops") as alice, server.joined("ci") as ci, server.joined("bob") as bob:
         alice.shows("You are in #ops")

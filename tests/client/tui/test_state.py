@@ -54,7 +54,7 @@ def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
         assert "machine" not in alice.toolbar
 
 
-def test_the_toolbar_tells_when_the_other_has_seen_it(server: ThreadServer) -> None:
+def test_the_toolbar_shows_receipts(server: ThreadServer) -> None:
     """Not when it was delivered: when it was shown there, and no longer once more is said."""
     with join(server.address, "alice") as alice, server.joined("bob") as bob:
         alice.shows_toolbar("connected ")
@@ -103,7 +103,7 @@ def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
         alice.shows_toolbar("bob gone")
 
 
-def test_the_toolbar_is_gone_when_the_client_is(server: ThreadServer) -> None:
+def test_the_toolbar_is_erased_at_the_end(server: ThreadServer) -> None:
     """What stays in the scrollback is what was said."""
     with join(server.address, "alice") as alice:
         alice.shows_toolbar("connected ")
@@ -112,7 +112,7 @@ def test_the_toolbar_is_gone_when_the_client_is(server: ThreadServer) -> None:
         eventually(lambda: not any("connected" in line for line in [*alice.lines, alice.toolbar]))
 
 
-def test_the_toolbar_leaves_nothing_behind_in_the_scrollback(server: ThreadServer) -> None:
+def test_no_toolbar_in_the_scrollback(server: ThreadServer) -> None:
     """However much is drawn above it, the toolbar stands once."""
     with join(server.address, "alice") as alice, server.joined("bob") as bob:
         alice.shows_toolbar("connected ")
@@ -123,7 +123,7 @@ def test_the_toolbar_leaves_nothing_behind_in_the_scrollback(server: ThreadServe
         alice.shows_toolbar("plain, this machine")
 
 
-def test_a_server_that_does_not_answer_is_seen(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
     """What was sent waits above the input line, the toolbar says so, and both go when the answer comes."""
     with serving(tmp_path) as (server, address):
         visit(address)
@@ -146,7 +146,7 @@ def test_a_server_that_does_not_answer_is_seen(tmp_path: Path) -> None:
         assert texts(address) == ["hi", *(f"number {number}" for number in range(9))]
 
 
-def test_what_is_answered_at_once_is_never_shown_as_waiting(server: ThreadServer) -> None:
+def test_fast_answers_show_nothing_waiting(server: ThreadServer) -> None:
     """With a server that is there nothing flickers between the input line and what was said."""
     with join(server.address, "alice") as alice, server.joined("bob"):
         alice.shows_toolbar("connected ")
@@ -203,7 +203,7 @@ def test_what_waits_survives_the_client(tmp_path: Path) -> None:
         assert texts(address) == ["one", "two", "three"]
 
 
-def test_who_leaves_with_something_unsent_is_told_what_becomes_of_it(tmp_path: Path) -> None:
+def test_leaving_with_something_unsent(tmp_path: Path) -> None:
     """Leaving without a connection says what was not sent and when it will be; the next visit sends it."""
     state = tmp_path / "state"
     with serving(tmp_path / "data") as (server, address):
@@ -223,7 +223,7 @@ def test_who_leaves_with_something_unsent_is_told_what_becomes_of_it(tmp_path: P
         eventually(lambda: texts(address) == ["one"])
 
 
-def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> None:
+def test_unsent_while_the_server_is_stopped(tmp_path: Path) -> None:
     """A connection that stands but does not answer is no reason to lose anything, and what it took is sent once."""
     state = tmp_path / "state"
     outbox = state / "chatcli" / "outbox"
@@ -244,7 +244,7 @@ def test_what_a_stopped_server_was_sent_survives_the_client(tmp_path: Path) -> N
             assert texts(address) == ["one"]
 
 
-def test_a_state_directory_that_cannot_be_written_is_told_and_the_talk_goes_on(tmp_path: Path) -> None:
+def test_unwritable_state_directory(tmp_path: Path) -> None:
     """Nothing else is lost for it."""
     state = tmp_path / "state"
     state.write_text("no directory")

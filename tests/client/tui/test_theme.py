@@ -39,20 +39,20 @@ def test_contrast_is_that_of_wcag() -> None:
         (theme.MIDDLE, ["#000000", "#ffffff"]),
     ],
 )
-def test_every_colour_can_be_read_on_what_it_is_for(colors: theme.Palette, backgrounds: list[str]) -> None:
+def test_every_colour_is_readable(colors: theme.Palette, backgrounds: list[str]) -> None:
     """4.5:1 or more, on each background."""
     for color in every(colors):
         for behind in backgrounds:
             assert contrast(color, behind) >= ENOUGH, f"{color} on {behind}"
 
 
-def test_where_the_background_is_not_known_most_can_be_read_on_dark_grey() -> None:
+def test_middle_is_readable_on_dark_grey() -> None:
     """More is not possible together with white."""
     assert all(contrast(color, "#1e1e1e") >= 3.5 for color in theme.MIDDLE.people)
 
 
 @pytest.mark.parametrize("colors", [theme.DARK, theme.LIGHT, theme.MIDDLE])
-def test_colours_are_the_same_with_256_as_with_more(colors: theme.Palette) -> None:
+def test_colours_are_those_of_the_cube(colors: theme.Palette) -> None:
     """They are of the cube, or of its greys, so that nothing is rounded to one that is harder to read."""
     for color in every(colors):
         parts = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
@@ -61,7 +61,7 @@ def test_colours_are_the_same_with_256_as_with_more(colors: theme.Palette) -> No
 
 
 @pytest.mark.parametrize("name", ["DARK", "LIGHT", "MIDDLE", "OWN", "OWN_ON_DARK", "OWN_ON_LIGHT"])
-def test_people_are_spread_evenly_over_the_colours(name: str) -> None:
+def test_people_have_colours_evenly(name: str) -> None:
     """The size of each palette divides the number of styles."""
     people = getattr(theme, name).people
     assert PEOPLE % len(people) == 0

@@ -49,7 +49,7 @@ def test_all_is_there_where_there_is_room() -> None:
         (20, " #ops 3 here │ 4"),
     ],
 )
-def test_what_matters_least_is_left_out_first(width: int, line: str) -> None:
+def test_the_least_important_is_left_out(width: int, line: str) -> None:
     """The narrower the window, the less is said of what one knows anyway."""
     assert text(STATE, width) == line
 
@@ -70,7 +70,7 @@ def test_it_is_never_wider_than_the_window(state: State, width: int) -> None:
     assert get_cwidth(text(state, width)) <= width
 
 
-def test_a_lost_connection_is_said_at_any_width() -> None:
+def test_a_lost_connection_at_any_width() -> None:
     """With when it is tried again, and how to have it tried now as long as there is room."""
     lost = replace(STATE, link=LinkState("waiting", until=103.2), waiting=2)
     assert text(lost, 120).endswith("│ 2 waiting │ reconnecting in 4 s · Enter to try now")
@@ -94,14 +94,14 @@ def test_it_says_why_the_server_is_trusted(standing: str, words: str) -> None:
     assert text(replace(STATE, trust=standing), 140).endswith(words)  # type: ignore[arg-type] # all that there are
 
 
-def test_an_answer_that_does_not_come_is_said() -> None:
+def test_a_missing_answer_is_shown() -> None:
     """A connection that stands is not the same as a server that answers."""
     assert "connected 12 ms" in text(replace(STATE, link=CONNECTED._replace(asked=98.0)), 120)
     assert "no answer for 4 s" in text(replace(STATE, link=CONNECTED._replace(asked=95.5)), 120)
     assert "no answer for 4 s" in text(replace(STATE, link=CONNECTED._replace(asked=95.5)), 40)
 
 
-def test_it_is_known_when_it_changes_by_itself() -> None:
+def test_the_next_change() -> None:
     """Only a countdown and a missing answer do."""
     assert changes_in(CONNECTED, 100.0) is None
     assert changes_in(LinkState("connecting"), 100.0) is None
@@ -123,7 +123,7 @@ def sends(*texts: str) -> dict[str, Send]:
     return {str(number): Send(str(number), "bob", one) for number, one in enumerate(texts)}
 
 
-def test_what_is_answered_soon_is_not_shown() -> None:
+def test_fast_answers_are_not_shown() -> None:
     """A message is to be seen once it has waited for more than 150 ms, each for itself."""
     pending, outbox = Pending(), sends("one", "two")
     pending.update({"0": outbox["0"]}, 10.0)
@@ -137,7 +137,7 @@ def test_what_is_answered_soon_is_not_shown() -> None:
     assert [send.text for send in pending.visible(outbox, 10.3)] == ["two"]
 
 
-def test_five_lines_at_most_wait_above_the_input_line() -> None:
+def test_five_waiting_lines_at_most() -> None:
     """The newest stand next to it; what is longer than a line is cut."""
     lines = plain(pending_lines(list(sends(*map(str, range(16))).values()), 80)).split("\n")
     assert lines == ["  …   and 12 more", *(f"  …   you → bob  {number}" for number in range(12, 16))]

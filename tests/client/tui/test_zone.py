@@ -53,7 +53,7 @@ def test_times_follow_the_zone(server: ThreadServer, tmp_path: Path, command: li
         eventually(lambda: is_told_by(9), "the new zone")
 
 
-def test_the_log_of_the_server_follows_the_zone(tmp_path: Path) -> None:
+def test_the_servers_log_follows_the_zone(tmp_path: Path) -> None:
     """Each of its lines begins with the time."""
     file = tmp_path / "zone"
     place(file, 3)

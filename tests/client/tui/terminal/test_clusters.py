@@ -19,7 +19,7 @@ from tests.terminal import Terminal
 FAMILY = "👨‍👩‍👧"
 
 
-def test_parts_are_counted_until_the_terminal_has_answered() -> None:
+def test_parts_are_counted_until_measured() -> None:
     """An answer that cannot be one changes nothing."""
     clusters = Clusters()
     assert [clusters.width(text) for text in SAMPLES.values()] == [6, 4, 4, 1, 2, 1]
@@ -57,7 +57,7 @@ def test_the_samples_are_taken_away(server: ThreadServer) -> None:
         ("你", 2),
     ],
 )
-def test_the_line_is_drawn_as_the_terminal_counts(server: ThreadServer, tmp_path: Path, text: str, wide: int) -> None:
+def test_cells_follow_the_terminal(server: ThreadServer, tmp_path: Path, text: str, wide: int) -> None:
     """In tmux: the cursor stands where it seems to, one key goes over the whole character, and one takes it away."""
     assert shutil.which("tmux"), "tmux is one of the terminals that this is tried on"
     socket = f"chatcli-{os.getpid()}-{server.address.port}"

@@ -121,12 +121,12 @@ def test_what_is_no_key_is_dropped(sent: str, *, split: bool) -> None:
     assert reader.in_the_end() == ["a", "b"]
 
 
-def test_strings_that_no_terminal_answers_with_are_dropped_where_they_are_whole() -> None:
+def test_unknown_strings_are_dropped_whole() -> None:
     """Alt-X and Alt-^ begin them, so they are not waited for."""
     assert Reader().reads("a\x1bXfoo\x1b\\\x1b^bar\x1b\\b") == ["a", "b"]
 
 
-def test_a_sequence_whose_escape_came_early_is_still_one() -> None:
+def test_an_escape_that_came_early() -> None:
     """Where lines are slow, Esc may have been taken for the key; the rest of the sequence is not typed."""
     reader = Reader()
     reader.reads("\x1b")
@@ -135,7 +135,7 @@ def test_a_sequence_whose_escape_came_early_is_still_one() -> None:
 
 
 @pytest.mark.parametrize("begun", ["\x1b]11;rgb:00", "\x1bP1$r", "\x1b_Gi=", "\x1b[13;2", "\x1b[M !"])
-def test_an_unfinished_answer_gives_the_keys_back(begun: str) -> None:
+def test_an_unfinished_report(begun: str) -> None:
     """After a while, and at once with Enter or Ctrl-C; what was typed meanwhile is not lost."""
     reader = Reader()
     reader.reads(begun)
@@ -146,7 +146,7 @@ def test_an_unfinished_answer_gives_the_keys_back(begun: str) -> None:
     assert reader.reads(*"ok", after=0.3) == ["o", "k"]
 
 
-def test_what_is_typed_into_an_unfinished_answer_is_not_lost() -> None:
+def test_keys_within_an_unfinished_report() -> None:
     """Nothing that fingers have typed is taken for the rest of an answer."""
     reader = Reader()
     reader.reads("\x1b]11;rgb:00")
@@ -165,7 +165,7 @@ def test_pastes_are_text() -> None:
         assert Reader().reads(*sent, after=0.02) == keys
 
 
-def test_a_paste_without_an_end_gives_the_keys_back() -> None:
+def test_a_paste_without_an_end() -> None:
     """After a while, with what was pasted as text; or at Ctrl-C, in whatever encoding."""
     reader = Reader()
     reader.reads("\x1b[200~hello")
@@ -178,14 +178,14 @@ def test_a_paste_without_an_end_gives_the_keys_back() -> None:
         assert reader.passes(0.3) == ["paste 'hello'", "c-c"]
 
 
-def test_a_paste_that_holds_control_c_goes_on_where_more_of_it_comes() -> None:
+def test_a_paste_that_contains_control_c() -> None:
     """A file may have that byte anywhere, at the end of a piece too; the lines after it are not taken for keys."""
     reader = Reader()
     reader.reads("\x1b[200~" + "x" * 1000 + "\x03", "rm -r\r\x1b[201~", after=0.05)
     assert reader.passes(1.0) == [f"paste '{'x' * 1000}\\x03rm -r\\r'"]
 
 
-def test_a_paste_of_ten_megabytes_is_read_in_time_in_proportion() -> None:
+def test_a_paste_of_ten_megabytes() -> None:
     """It comes in ten thousand pieces, of which each costs the same."""
     reader = Reader()
     begun = time.process_time()

@@ -47,7 +47,7 @@ def is_stopped(process: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP, None], ids=["TSTP", "STOP", "Ctrl-Z"])
-def test_a_stopped_client_is_drawn_anew_when_it_goes_on(server: ThreadServer, number: int | None) -> None:
+def test_a_stopped_client_is_drawn_again(server: ThreadServer, number: int | None) -> None:
     """With its draft, what was said meanwhile, and keys that work; the window may have changed, too."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -73,7 +73,7 @@ def test_a_stopped_client_is_drawn_anew_when_it_goes_on(server: ThreadServer, nu
         eventually(lambda: alice.input_line.endswith("›"), "an empty line")
 
 
-def test_in_the_background_no_input_line_is_drawn(server: ThreadServer) -> None:
+def test_no_input_line_in_the_background(server: ThreadServer) -> None:
     """What is said there stands among what the shell prints; in front all is as before."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -90,7 +90,7 @@ def test_in_the_background_no_input_line_is_drawn(server: ThreadServer) -> None:
         eventually(lambda: alice.input_line.endswith(f"› {DRAFT}"), "the draft")
 
 
-def test_to_go_on_without_a_stop_changes_nothing(server: ThreadServer) -> None:
+def test_continuing_without_a_stop(server: ThreadServer) -> None:
     """What stands on the screen stands there once."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
@@ -104,9 +104,7 @@ def test_to_go_on_without_a_stop_changes_nothing(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("at", ["You are alice", "Your name:"])
-def test_a_signal_that_ends_the_client_leaves_the_terminal_as_it_was(
-    server: ThreadServer, number: int, at: str
-) -> None:
+def test_signals_restore_the_terminal(server: ThreadServer, number: int, at: str) -> None:
     """Echo is on, the input line is gone, and what is pasted comes without marks."""
     arguments = command(server)[3:] if at == "You are alice" else ["join", "--server", str(server.address)]
     with Terminal(*arguments) as terminal:

@@ -18,7 +18,7 @@ from tests.terminal import Terminal
 _CURSOR = "#{cursor_y} #{pane_height} #{cursor_flag}"
 
 
-def test_where_a_menu_was_no_blank_rows_stay(server: ThreadServer) -> None:
+def test_no_blank_rows_after_a_menu(server: ThreadServer) -> None:
     """The toolbar follows the input line at once, after a menu, a line of several rows, a search and a question."""
     with server.joined("Roberta"), server.joined("Robin") as robin, server.joined("Rob"):
         with Terminal("join", "--server", str(server.address), "--user", "alice") as alice:
