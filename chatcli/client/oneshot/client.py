@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from chatcli.client.identity.environment import new_id
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 _ANSWERS: Final = (People, RoomList, LinkCode, KeyList, Done)
 
 
-class ServerStatus(NamedTuple):
+class ServerStatus(msgspec.Struct, frozen=True):
     """The server's welcome, the user's unread messages, and what identifies the connection."""
 
     welcome: Welcome
