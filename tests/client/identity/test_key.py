@@ -159,3 +159,11 @@ def test_a_damaged_key_can_be_put_back(home: Path) -> None:
     (home / "key").write_text("")
     import_identity(str(home), identity, force=True)
     assert load_identity(str(home)).public == identity.public
+
+
+def test_the_key_is_loaded_when_it_is_needed() -> None:
+    """A key that is only passed on costs nothing."""
+    identity = parse_identity(TEXT)
+    assert "_key" not in vars(identity)
+    assert identity.public
+    assert "_key" in vars(identity)
