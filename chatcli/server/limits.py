@@ -8,7 +8,7 @@ from typing import Literal
 from chatcli.protocol.frames import MAX_FRAME, MAX_TEXT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Sizes in bytes, times in seconds.
 

@@ -213,7 +213,7 @@ class Session:
     def _unexpected(self, kind: type) -> Refused:
         if self._state is not State.READY:
             return Refused(codes.UNEXPECTED, "Say hello first, and prove your key.")
-        return Refused(codes.UNEXPECTED, f"{kind.__name__} makes no sense here.")
+        return Refused(codes.UNEXPECTED, f"{kind.__name__} is not allowed after the welcome.")
 
     def _reject(self, frame: BadFrame) -> None:
         self.send(encode(f.Error(frame.code, frame.text, frame.id, frame.n)))
@@ -222,7 +222,7 @@ class Session:
     def _count_bad(self) -> None:
         self._deadlines.bad_frames += 1
         if self._deadlines.bad_frames >= self.hub.limits.bad_frames:
-            self.close(codes.MALFORMED, "Too many lines could not be taken; the server gives up.")
+            self.close(codes.MALFORMED, "Too many invalid lines: the server closes the connection.")
 
     def move(self, kind: type[f.ServerFrame]) -> None:
         """Move to the state to which sending a frame of this kind leads."""

@@ -73,7 +73,7 @@ class AdminConnection(asyncio.Protocol):
         try:
             request = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            self._answer(Refused(codes.MALFORMED, f"That is no command: {error}."))
+            self._answer(Refused(codes.MALFORMED, f"That is not a command: {error}."))
         else:
             self._operators.execute(self._peer_name(), request, self._answer)
 

@@ -92,14 +92,14 @@ class TcpConnection(asyncio.Protocol):
         hub = self._service.hub
         transport = self._transport = self._wire = cast("asyncio.Transport", transport)
         if len(hub.sessions) >= hub.limits.connections:
-            text = f"The server holds {_connections(hub.limits.connections)} and takes no more: try again later."
+            text = f"The server holds {_connections(hub.limits.connections)} and accepts no more: try again later."
             self._service.rejections.reject(transport, codes.FULL, text)
             return
         name = transport.get_extra_info("peername")
         peer = Address(name[0], name[1]) if name else Address("?", 0)
         if not hub.rate_limits.add_connection(peer.host):
             most = hub.limits.connections_per_address
-            text = f"Your address has {_connections(most)} open, and may have no more: close some first."
+            text = f"Your address has {_connections(most)} open, which is the limit: close some first."
             self._service.rejections.reject(transport, codes.TOO_MANY, text)
             return
         transport.set_write_buffer_limits(_HIGH_WATER)
@@ -187,7 +187,7 @@ class TcpConnection(asyncio.Protocol):
         """Start our own protocol, one JSON object a line."""
         self._detected = True
         if self._tls is None and not (self._service.insecure or is_loopback(session.host)):
-            session.close(codes.TLS_REQUIRED, "From another machine this server is reached with TLS only: use it.")
+            session.close(codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS.")
             return
         session.receive(data)
 

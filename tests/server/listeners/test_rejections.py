@@ -57,7 +57,7 @@ def test_a_full_server_says_so_within_tls(full: ThreadServer, version: ssl.TLSVe
 def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) -> None:
     """The sentence is the server's, not one about TLS."""
     trust = Trust(fingerprint_of(full.certificate), directory=str(tmp_path / "config"))
-    with pytest.raises(ChatError, match="The server holds 1 connection and takes no more: try again later"):
+    with pytest.raises(ChatError, match="The server holds 1 connection and accepts no more: try again later"):
         Client(Login(server=full.address, trust=trust)).who()
 
 
