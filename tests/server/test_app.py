@@ -1,4 +1,4 @@
-"""Starting and stopping: what is in the way is said in one sentence."""
+"""Starting and stopping: every obstacle is one sentence."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_it_listens_where_it_is_told(tmp_path: Path, host: str) -> None:
 
 
 def test_stop_says_goodbye_and_finishes_writing(tmp_path: Path) -> None:
-    """Everyone gets ``bye``; what was taken before is on disk and answered."""
+    """Everyone gets ``bye``; messages from before are on disk and answered."""
     with ThreadServer(tmp_path) as server:
         alice, bob = server.joined("alice", "send"), server.joined("bob")
         for number in range(200):
@@ -89,7 +89,7 @@ def test_stop_says_goodbye_and_finishes_writing(tmp_path: Path) -> None:
 
 
 def test_stop_with_stalled_reader(tmp_path: Path) -> None:
-    """A reader that takes nothing cannot keep the server from stopping."""
+    """A client that reads nothing cannot keep the server from stopping."""
     with ThreadServer(tmp_path) as server:
         stalled = server.connect(receive_buffer=4096)
         stalled.greets("stalled")
@@ -197,7 +197,7 @@ def test_certificate_on_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch:
 def test_the_end_of_a_certificate_is_told_every_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the log, for as long as the server runs: nobody looks at what it said at its start."""
+    """In the log, for as long as the server runs: nobody looks at the messages of its start."""
     monkeypatch.setattr("chatcli.server.app._DAY", 0.01)
     with ThreadServer(tmp_path / "data", files=make(tmp_path, days=5.5)):
         eventually(lambda: caplog.text.count("expires in 5 days") > 1)

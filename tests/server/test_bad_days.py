@@ -1,4 +1,4 @@
-"""Bad days of the disk: nobody hears that something is stored which is not, and whoever reads goes on reading."""
+"""Trouble with the disk: nothing is acknowledged that is not stored, and readers go on reading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support import UNASKED, Caller, ThreadServer, chatcli, eventually, se
 
 
 def status_of(data: Path) -> dict[str, Any]:
-    """Return what ``chatcli admin status`` tells."""
+    """Return the row of ``chatcli admin status``."""
     done = chatcli("admin", "--data", str(data), "status", "--json")
     assert done.returncode == 0, done.stderr
     row: dict[str, Any] = json.loads(done.stdout)
@@ -84,7 +84,7 @@ def until_refused(caller: Caller, to: str, stored: list[str]) -> str:
 
 
 def until_new(caller: Caller) -> tuple[list[str], list[str]]:
-    """Return the texts up to the one that is "new", and what the server says of those that it cannot read."""
+    """Return the texts up to the one that is "new", and the errors about those that cannot be read."""
     texts: list[str] = []
     complaints: list[str] = []
     while texts[-1:] != ["new"]:
@@ -102,7 +102,7 @@ def until_new(caller: Caller) -> tuple[list[str], list[str]]:
 
 @pytest.mark.parametrize("open_disk", [small_disk, limited_files])
 def test_full_disk(open_disk: OpenDisk, tmp_path: Path) -> None:
-    """Senders are told, readers read on, and once there is room all is as before, also after a kill."""
+    """Senders get a refusal, readers read on, and once there is space all is as before, also after a kill."""
     stored: list[str] = []
     with open_disk(tmp_path) as disk:
         with serving(disk.data) as (program, address):
@@ -154,7 +154,7 @@ def test_a_newcomer_on_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_read_only_disk(tmp_path: Path) -> None:
-    """The server says so in one sentence; copy, export and check work as they are; written again, all goes on."""
+    """The server does not start, with one sentence; backup, export and check work; once it is writable, all goes on."""
     disk = tmp_path / "disk"
     with mounted(disk):
         data = disk / "data"
@@ -197,7 +197,7 @@ def test_database_held_by_another_program(tmp_path: Path) -> None:
 
 
 def test_damaged_page(tmp_path: Path) -> None:
-    """Everyone's feed goes on behind it, new messages come, and the operator is told."""
+    """Feeds go on after it, new messages arrive, and the operator is warned."""
     texts = [f"{number} " + "x" * 3000 for number in range(60)]
     with ThreadServer(tmp_path) as server, server.joined("alice", "send") as alice:
         for user in ("bob", "carol"):

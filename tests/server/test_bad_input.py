@@ -1,4 +1,4 @@
-"""Strangers, fools and attackers: the server stays up, others do not notice, the offender is told."""
+"""Strangers, fools and attackers: the server stays up, others do not notice, the offender gets an error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tests.support import Caller, ThreadServer, eventually, session_of, waiting_
     ],
 )
 def test_bad_lines_get_a_code(server: ThreadServer, line: bytes, code: str) -> None:
-    """The offender is told what was wrong with the line, and the lines around it are taken."""
+    """The error names the fault of the line, and the lines around it are processed."""
     with server.joined("alice") as alice:
         alice.says_raw(b'{"t":"ping","n":1}\n' + line + b'\n{"t":"ping","n":2}\n')
         alice.hears("pong", n=1)
@@ -57,7 +57,7 @@ def test_blank_lines_and_carriage_returns(server: ThreadServer) -> None:
 
 
 def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
-    """Whoever speaks something else altogether is told so and sent away."""
+    """A client that sends no frames at all gets a reason and is disconnected."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.says_raw(b"x\n" * 1000)
         for _ in range(20):
@@ -69,7 +69,7 @@ def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("greeting", [b"\x80\x2e\x01\x00", b"EHLO example.org\r\n", b"hello?\n"])
 def test_other_protocols_are_refused(server: ThreadServer, greeting: bytes) -> None:
-    """The first byte tells that a caller does not speak ours; they get one line and no more."""
+    """Another protocol is recognised by its first byte, and gets one line."""
     with server.connect() as caller:
         caller.says_raw(greeting)
         caller.hears("bye", code="malformed")
@@ -77,7 +77,7 @@ def test_other_protocols_are_refused(server: ThreadServer, greeting: bytes) -> N
 
 
 def test_a_hello_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
-    """Connections that say nothing, or dribble, are closed after the handshake's time, with the reason."""
+    """Silent and dribbling connections are closed after the time for the handshake, with the reason."""
     with ThreadServer(tmp_path, Limits(handshake=0.4)) as server:
         silent = [server.connect() for _ in range(50)]
         silent[0].says_raw(b'{"t":"hel')
@@ -236,7 +236,7 @@ def test_many_misspelt_recipients(server: ThreadServer) -> None:
 
 
 def test_slow_reader_is_not_stalled(tmp_path: Path) -> None:
-    """As long as a reader takes anything, it is not closed, however long all of it takes."""
+    """A client that reads anything at all stays connected, however slow it is."""
     with ThreadServer(tmp_path, Limits(stalled=1)) as server, server.joined("alice") as alice:
         slow = server.connect(receive_buffer=4096)
         slow.greets("slow")

@@ -1,4 +1,4 @@
-"""What is said arrives: live, later, once, in order."""
+"""Messages arrive: live or later, once, and in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support import ThreadServer, eventually, new_id, sessions_of
 
 
 def test_message_is_delivered_and_answered(server: ThreadServer) -> None:
-    """The recipient gets the message as it was said; the sender gets its place in the log."""
+    """The recipient gets the message as it was sent; the sender gets its place in the log."""
     with server.joined("Alice") as alice, server.joined("bob") as bob:
         text = 'colons: "quotes" \\ tabs\t, lines\n, 🙂 and \x1b[31m'
         identity = alice.sends("BOB", text)
@@ -20,7 +20,7 @@ def test_message_is_delivered_and_answered(server: ThreadServer) -> None:
 
 
 def test_offline_messages_come_once_and_in_order(server: ThreadServer) -> None:
-    """Messages for someone who is away are stored, and given to them when they join, one time."""
+    """Messages to an absent user are stored, and delivered once when the user joins."""
     server.joined("bob").hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
     with server.joined("alice") as alice:
@@ -37,7 +37,7 @@ def test_offline_messages_come_once_and_in_order(server: ThreadServer) -> None:
 
 
 def test_what_was_not_acknowledged_comes_again(server: ThreadServer) -> None:
-    """Whoever goes before acknowledging a message gets it again; what they acknowledged they do not."""
+    """A message comes again until it is acknowledged."""
     with server.joined("alice") as alice:
         with server.joined("bob") as bob:
             for text in ("one", "two", "three"):
@@ -64,7 +64,7 @@ def test_acknowledgement_ahead_of_the_feed(server: ThreadServer) -> None:
 
 
 def test_since_resumes_exactly(server: ThreadServer) -> None:
-    """With ``since``, the feed goes on behind that message, and includes what the user said themselves."""
+    """With ``since``, the feed goes on after that message, and includes the user's own messages."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.sends("bob", "one")
         one = bob.hears("message", text="one")
@@ -82,7 +82,7 @@ def test_since_resumes_exactly(server: ThreadServer) -> None:
 
 
 def test_since_beyond_the_log(server: ThreadServer) -> None:
-    """A client that remembers more than the log holds gets what is said from now on."""
+    """A client with a position beyond the end of the log gets new messages only."""
     with server.joined("alice") as alice, server.joined("bob", since=10**12) as bob:
         alice.sends("bob", "new")
         bob.hears("message", text="new")
@@ -112,7 +112,7 @@ def test_an_id_of_someone_else_is_refused(server: ThreadServer) -> None:
 
 
 def test_unknown_name_with_close_names(server: ThreadServer) -> None:
-    """A message to nobody is refused, and the sentence names who may have been meant."""
+    """A message to an unknown name is refused with close names."""
     with server.joined("alice") as alice, server.joined("Robert"):
         identity = alice.sends("robret", "hi")
         error = alice.hears("error", code="unknown_user", id=identity, names=["Robert"])
@@ -143,7 +143,7 @@ def test_an_id_that_is_no_uuid_is_refused(server: ThreadServer, identity: str) -
 
 
 def test_own_messages_reach_other_connections(server: ThreadServer) -> None:
-    """A message goes to every connection of both ends but the one that said it."""
+    """A message goes to all connections of both users, but the one that sent it."""
     with server.joined("alice") as alice, server.joined("alice", "listen") as phone, server.joined("bob"):
         alice.sends("bob", "from the desk")
         alice.hears("sent")
@@ -183,7 +183,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_stalled_reader(tmp_path: Path) -> None:
-    """While one takes nothing, others are served; what piles up stays in the log, and comes when they read on."""
+    """Others are served meanwhile; the messages stay in the log, and come when the client reads on."""
     limits = Limits(unsent=32 * 1024)
     with ThreadServer(tmp_path, limits) as server:
         slow = server.connect(receive_buffer=4096)
@@ -207,7 +207,7 @@ def test_stalled_reader(tmp_path: Path) -> None:
 
 
 def test_a_flood_from_one_connection_is_taken_in_full(tmp_path: Path) -> None:
-    """A client that says more than may wait is not read for a while; all of it arrives, once."""
+    """A client that sends more than may be in flight is not read for a while; all of it arrives, once."""
     with (
         ThreadServer(tmp_path, Limits(in_flight=20_000, pending=50_000)) as server,
         server.joined("alice", "send") as alice,

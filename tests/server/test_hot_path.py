@@ -1,4 +1,4 @@
-"""What makes the server fast, pinned without a clock: how often things are done, not how long they take."""
+"""The server's hot path, measured without a clock: the number of encodings, writes and commits."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def texts(caller: Caller, count: int) -> list[str]:
 def test_messages_sent_together_are_encoded_once(
     server: ThreadServer, room: list[Caller], to: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One encoding of the messages for all who get them, one of the answers; one write for each who gets anything."""
+    """One encoding of the messages for all recipients, one of the answers; one write for each connection."""
     eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))  # nothing else is about to be written
     counted = Counted(monkeypatch)
     said_in_one_breath(server, ["alice"], to)
@@ -103,7 +103,7 @@ def test_messages_sent_together_are_encoded_once(
 def test_what_several_say_in_a_room_is_written_once(
     server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each run is encoded once, however many get it; who spoke gets what the other said, and all get it in order."""
+    """Each run is encoded once for all; the speakers get each other's runs, and all get them in order."""
     eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))
     counted = Counted(monkeypatch)
     said_in_one_breath(server, ["alice", "bob"], "#hall")
@@ -126,7 +126,7 @@ def choke(server: ThreadServer, user: str) -> None:
 
 
 def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: list[Caller]) -> None:
-    """What another said right before one's own message comes later, if it could not be handed over at once."""
+    """Another user's message right before one's own comes later, if it could not be sent at once."""
     alice, bob, _ = room
     first, second = Send(new_id(), "#hall", "first"), Send(new_id(), "#hall", "second")
 
@@ -172,7 +172,7 @@ def test_what_is_too_much_at_once_is_held(
 
 
 def test_what_is_held_has_an_end(server: ThreadServer, room: list[Caller]) -> None:
-    """What is more than can be held is read from the log, in its place."""
+    """Messages that do not fit into the buffer are read from the log, in order."""
     alice, bob, _ = room
     many = 400
 
@@ -238,7 +238,7 @@ def test_a_piece_is_no_larger_for_many_who_say_little(
 def test_what_waits_for_a_batch_is_written_behind_it(
     server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The end of a batch of which nobody is told anything sees to what came meanwhile, not the clock."""
+    """The end of a batch commits what came meanwhile, even if nobody is notified."""
     monkeypatch.setattr(server.hub, "tick", lambda _: None)
 
     def take() -> None:
@@ -251,7 +251,7 @@ def test_what_waits_for_a_batch_is_written_behind_it(
 
 
 def test_delivery_precedes_the_next_commit() -> None:
-    """What was gathered is passed on first, and the batch is made a turn later; but never two."""
+    """Output goes out first, and the batch is committed one tick later, but never two."""
     happened: list[str] = []
     soon: list[Callable[[], object]] = []
     batcher = TickBatcher(soon.append, lambda: happened.append("commit"))
@@ -291,7 +291,7 @@ def test_no_task_is_made_for_a_message(server: ThreadServer, room: list[Caller])
 
 
 def test_what_is_out_of_the_ordinary_keeps_its_place(server: ThreadServer, room: list[Caller]) -> None:
-    """Among messages said in one breath are wrong ones and a question: each is answered, all others arrive in order."""
+    """Wrong messages and a question among others: each is answered, and the others arrive in order."""
     alice, bob, _ = room
     identity = new_id()
     lines = [

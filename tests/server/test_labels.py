@@ -1,4 +1,4 @@
-"""Whatever is wrong with a frame, the error names what it answers, wherever that can be read."""
+"""Labels of errors: each names the frame that it answers, if that can be read."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def wrong_types(frame: type) -> Iterator[Wrong]:
 
 
 def out_of_range(frame: type) -> Iterator[Wrong]:
-    """Yield the frame with numbers that are too large and too small, and words that are none."""
+    """Yield the frame with numbers that are too large and too small, and invalid words."""
     good = right(frame)
     for field in fields_of(frame):
         for value in (TOO_LARGE, -2, 10**30, "no such word"):
@@ -140,7 +140,7 @@ def test_an_error_names_what_it_answers(patient: Caller, frame: type) -> None:
 
 @pytest.mark.parametrize("first", [b'{"t":"future","n":7', b'{"t":"future","id":"7","n":7', b'{"n":7,"t":5', b'{"n":7'])
 def test_a_frame_that_nobody_knows_is_named(patient: Caller, first: bytes) -> None:
-    """Whoever speaks a later version, or none at all, is told which of its frames was not taken."""
+    """A client of another version learns which of its frames was not understood."""
     patient.says_raw(first + b"}\n")
     answer = patient.hears("error", code="unknown_tag", n=7)
     assert answer.get("id") == ("7" if b"id" in first else None)
@@ -153,7 +153,7 @@ def test_a_frame_that_nobody_knows_is_named(patient: Caller, first: bytes) -> No
     ids=lambda label: label[:24].decode(),
 )  # fmt: skip
 def test_what_cannot_be_sent_back_names_nothing(patient: Caller, label: bytes) -> None:
-    """A number that is none, or that not every JSON reader has exactly, and an id that is none or endless."""
+    """Invalid numbers, numbers that not every JSON reader keeps exactly, and invalid or endless ids."""
     patient.says_raw(b'{"t":"future",' + label + b"}\n")
     answer = patient.hears("error")
     assert not {"n", "id"} & answer.keys()
@@ -171,7 +171,7 @@ def test_numbers_beyond_exact_json(patient: Caller, number: int) -> None:
 
 
 def test_the_last_of_several_values_counts(patient: Caller) -> None:
-    """A key that stands twice in a frame is read as most readers of JSON read it, in frames and in errors alike."""
+    """A repeated key is read as most readers of JSON read it, in frames and in errors alike."""
     patient.says_raw(b'{"t":"ping","n":1,"n":2}\n{"t":"who","to":5,"n":3,"n":4}\n')
     patient.hears("pong", n=2)
     patient.hears("error", code="invalid", n=4)

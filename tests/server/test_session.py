@@ -9,7 +9,7 @@ from tests.support import ThreadServer, eventually, key_of
 
 
 def test_welcome_has_name_and_limits(server: ThreadServer) -> None:
-    """A newcomer is told their name, the head of the log, and what the server takes."""
+    """A newcomer gets their name, the head of the log, and the limits."""
     with server.joined("Alice") as alice:
         assert alice.welcome["user"] == "Alice"
         assert (alice.welcome["head"], alice.welcome["cursor"]) == (0, 0)
@@ -17,7 +17,7 @@ def test_welcome_has_name_and_limits(server: ThreadServer) -> None:
 
 
 def test_a_name_keeps_its_first_spelling(server: ThreadServer) -> None:
-    """Whoever comes back under another spelling of their name is welcomed under the first one."""
+    """Another spelling of the name gets the first one in the welcome."""
     server.joined("Alice").hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
     with server.joined("ALICE") as alice:
@@ -37,7 +37,7 @@ def test_a_name_keeps_its_first_spelling(server: ThreadServer) -> None:
     ],
 )
 def test_invalid_names(server: ThreadServer, name: str, why: str) -> None:
-    """The refusal of a name says what is wrong with it, and another name may be tried on the same connection."""
+    """The refusal names the broken rule, and another name may be tried on the same connection."""
     with server.connect() as caller:
         caller.greets(name)
         assert why in caller.hears("error", code="bad_name")["text"]
@@ -71,7 +71,7 @@ def test_race_for_a_name(server: ThreadServer) -> None:
 
 
 def test_send_works_beside_an_open_join(server: ThreadServer) -> None:
-    """The purpose ``send`` never takes a name away, nor is it refused for it."""
+    """The purpose ``send`` neither displaces a join, nor is it refused because of one."""
     with server.joined("alice") as alice, server.joined("alice", "send") as script:
         script.sends("alice", "done")
         script.hears("sent", outcome="delivered")
@@ -80,7 +80,7 @@ def test_send_works_beside_an_open_join(server: ThreadServer) -> None:
 
 
 def test_a_query_has_no_name_and_cannot_send(server: ThreadServer) -> None:
-    """Whoever only asks need not say who they are, and nobody new becomes known by it."""
+    """A query needs no name, and creates no user."""
     with server.joined("alice"), server.connect() as caller:
         caller.says("hello", version=1, purpose="query")
         caller.hears("welcome", user="")
@@ -131,7 +131,7 @@ def test_frames_sent_together_with_the_proof(server: ThreadServer) -> None:
 
 
 def test_half_closed_connection(server: ThreadServer) -> None:
-    """Whoever closes their side after the last line, as ``nc -N`` does, hears every answer first."""
+    """A client that closes its side after the last line, as ``nc -N`` does, gets every answer first."""
     with server.joined("bob"), server.joined("alice", "send") as alice:
         for number in range(50):
             alice.sends("bob", f"line {number}")
@@ -150,7 +150,7 @@ def test_ping_is_answered_with_its_number(server: ThreadServer) -> None:
 
 
 def test_bye_frees_the_name_at_once(server: ThreadServer) -> None:
-    """Whoever says goodbye is gone from everyone's list before they hear the answer."""
+    """A user who says goodbye is gone from all lists before the answer."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         bob.says("bye")
         bob.hears("bye", code="left")

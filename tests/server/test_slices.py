@@ -1,4 +1,4 @@
-"""What takes long is done a slice at a time, and everybody has their turn between two slices."""
+"""Long work is done in slices, and others are served between them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_ended_feeds_leave_rooms_in_slices(server: ThreadServer, alice: Caller) 
 
 
 def test_rooms_drop_feeds_of_ended_connections(server: ThreadServer, alice: Caller) -> None:
-    """What is said there goes to those who are still there."""
+    """Messages go to the members who are still there."""
     with server.joined("bob") as bob:
         for caller in (alice, bob):
             caller.enters("#ops")

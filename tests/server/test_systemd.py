@@ -1,4 +1,4 @@
-"""What the server tells systemd, read from a socket as systemd has it."""
+"""Notifications to systemd, read from a socket like systemd's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support import DEADLINE, Program
 
 @pytest.fixture(params=["path", "abstract"])
 def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
-    """A socket to be told through, and what it is called in ``NOTIFY_SOCKET``."""
+    """A socket for notifications, and its name in ``NOTIFY_SOCKET``."""
     name = str(tmp_path / "notify") if request.param == "path" else f"@chatcli-test-{tmp_path.name}-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind("\0" + name[1:] if name.startswith("@") else name)
@@ -27,7 +27,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[so
 
 
 def told(manager: socket.socket) -> dict[str, str]:
-    """Return what is told next."""
+    """Return the next notification."""
     return dict(line.split("=", 1) for line in manager.recv(4096).decode().split("\n"))
 
 
@@ -79,7 +79,7 @@ def test_the_watchdog_is_fed_from_the_loop(manager: tuple[socket.socket, str], t
     ],
 )
 def test_without_a_supervisor_nothing_is_amiss(variables: dict[str, str]) -> None:
-    """Nobody to be told, nobody there, or an address that cannot be: the server goes on."""
+    """Without an address, with nobody there, or with a bad address, the server goes on."""
     supervisor = SystemdNotifier(variables)
     supervisor.ready("Serving")
     supervisor.reloading()
@@ -88,7 +88,7 @@ def test_without_a_supervisor_nothing_is_amiss(variables: dict[str, str]) -> Non
 
 
 def test_supervisor_that_does_not_read(tmp_path: Path) -> None:
-    """Where its queue is full, what there is to tell is let go."""
+    """If its queue is full, notifications are dropped."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
         supervisor = SystemdNotifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1"})

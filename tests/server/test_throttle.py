@@ -1,4 +1,4 @@
-"""The same change is told once a second: at once, and then the newest."""
+"""Throttling of notices: the first change at once, then the newest, once a second."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support import Caller, ThreadServer
 
 
 class Clock:
-    """Runs what was to be run later, when the test says so."""
+    """Runs delayed callables when the test lets time pass."""
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
@@ -28,7 +28,7 @@ class Clock:
 
 
 def test_first_change_at_once_then_the_newest() -> None:
-    """What came between is not told, and what is as it was is not told again."""
+    """Changes in between are skipped, and an unchanged state is not reported again."""
     clock, told = Clock(), []
     throttle = Throttle(clock.later)
 
@@ -56,7 +56,7 @@ def test_first_change_at_once_then_the_newest() -> None:
 
 @pytest.mark.usefixtures("brisk")
 def test_many_topics_at_once(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Others are told of the first of twenty changes and of the last; each change is answered."""
+    """Others get the first of twenty changes and the last; each change is answered."""
     for caller in (alice, bob):
         caller.enters("#ops")
     for number in range(20):
@@ -85,7 +85,7 @@ def test_leaving_and_returning_at_once(server: ThreadServer, alice: Caller, bob:
 
 @pytest.mark.usefixtures("brisk")
 def test_presence_that_flaps_is_told_once_a_second(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Those near are told that someone is away, and then what has become of it."""
+    """Others get the first state and the last."""
     for caller in (alice, bob):
         caller.enters("#ops")
     alice.says("away", text="0", n=1)

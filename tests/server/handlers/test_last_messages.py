@@ -1,4 +1,4 @@
-"""What was last said in a room stands wherever the room is described, as far as one may read it."""
+"""The last message of a room is part of its description, for users who may read it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from tests.support import Caller, Frame, ThreadServer, new_id
 
 
 def says(caller: Caller, room: str, text: str, **fields: object) -> int:
-    """Say something; return its place."""
+    """Send a message; return its place."""
     caller.says("send", id=new_id(), to=room, text=text, **fields)
     return int(caller.hears("sent")["seq"])
 
 
 def last(info: Frame) -> str | None:
-    """Return the text that a room's description has."""
+    """Return the text of the last message in a description."""
     return info["last"]["text"] if "last" in info else None
 
 
 def listed(caller: Caller, room: str) -> str | None:
-    """Return what the list of rooms has; asked for that room alone it has the same."""
+    """Return the last message in the list of rooms, which is the same when asked for the room alone."""
     (one,) = caller.asks("rooms", room=room)["rooms"]
     (same,) = [info for info in caller.asks("rooms")["rooms"] if info["name"] == room]
     assert one == same
@@ -27,7 +27,7 @@ def listed(caller: Caller, room: str) -> str | None:
 
 
 def test_whoever_enters_an_open_room_is_told(alice: Caller, bob: Caller) -> None:
-    """Those who belong to it already are, too, and what was said in the same breath counts."""
+    """Members get it, too, and messages sent right before the request count."""
     assert last(alice.enters("#ops")["room"]) is None
     says(alice, "#ops", "first " + "x" * 300)
     assert last(bob.enters("#ops")["room"]) == ("first " + "x" * 300)[:200]
@@ -44,7 +44,7 @@ def test_whoever_enters_an_open_room_is_told(alice: Caller, bob: Caller) -> None
 def test_last_message_after_return_to_private_room(
     server: ThreadServer, alice: Caller, bob: Caller, *, again: bool
 ) -> None:
-    """What was said between two times there stays unknown, and so does all of it to those who are outside."""
+    """Messages between two memberships stay unknown, and all of them to others."""
     alice.enters("#plans", kind="private")
     says(alice, "#plans", "before")
     alice.asks("operate", do="invite", to="bob", room="#plans")
@@ -70,7 +70,7 @@ def test_last_message_after_return_to_private_room(
 
 
 def test_the_invited_may_ask_for_the_room(alice: Caller, bob: Caller) -> None:
-    """Alone, as it stands in the list; those who are not invited may not."""
+    """As in the list; others may not ask for it."""
     alice.enters("#plans", kind="private")
     says(alice, "#plans", "secret")
     assert bob.asks("rooms", room="#plans")["code"] == "unknown_room"
@@ -88,7 +88,7 @@ def test_last_message_is_hidden_after_a_ban(alice: Caller, bob: Caller) -> None:
 
 
 def test_wait_for_answer_from_earlier_membership(alice: Caller, bob: Caller) -> None:
-    """Whoever has asked it belongs to the room again, and is told the answer; outside they are not."""
+    """The asker gets the answer as a member again, and not while outside."""
     alice.enters("#plans", kind="private")
     alice.asks("operate", do="invite", to="bob", room="#plans")
     bob.enters("#plans")
