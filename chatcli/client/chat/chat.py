@@ -116,7 +116,7 @@ class Chat:
 
     # Connections
 
-    def insist(self, present: f.Present) -> None:
+    def set_present(self, present: f.Present) -> None:
         """Set what the next hello asks for if the user is here already."""
         self._greeting.set_present(present)
 

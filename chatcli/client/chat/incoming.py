@@ -228,7 +228,7 @@ class Incoming:
         """Return the events of a message of the user's that the log repeats."""
         self._outgoing.remove(frame.id)
         self._conversations.touch(of)
-        is_new = self._outgoing.show(frame.id)
+        is_new = self._outgoing.mark_shown(frame.id)
         shown: list[Event] = [self._recent.as_event(frame, self._contacts.user)] if is_new else []
         return self._catch_up.add(shown, frame.seq, 0)
 
@@ -236,7 +236,7 @@ class Incoming:
         sent = self._outgoing.stored(frame.id)
         if sent is None:
             return []
-        self._outgoing.show(frame.id)
+        self._outgoing.mark_shown(frame.id)
         user, of = self._contacts.user, self._contacts.spelling(sent.to)
         message = f.Message(
             seq=frame.seq,

@@ -95,7 +95,7 @@ class Outgoing:
         """Return whether the user has typed a message in this client."""
         return identity in self._typed
 
-    def show(self, identity: str) -> bool:
+    def mark_shown(self, identity: str) -> bool:
         """Record that a message of the user's is shown; return whether it was not shown before."""
         if identity in self._shown:
             return False

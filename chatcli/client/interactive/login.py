@@ -87,7 +87,7 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
                 prompter.refuse(str(refusal))
                 answer = ""
             present = _CHOICES.get(answer.casefold())
-            chat.insist(present or "refuse")
+            chat.set_present(present or "refuse")
             if present is None:
                 contacts.user = answer
 
