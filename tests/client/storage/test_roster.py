@@ -71,11 +71,11 @@ def test_the_most_recent_people_are_kept() -> None:
 
 def test_ones_own_rooms_are_kept_whatever_others_there_are() -> None:
     """A server with a thousand rooms pushes none of them out; what is kept stays small enough to cost nothing."""
-    passing = RosterObserver(SERVER, "alice")
-    passing.receive(Welcome("alice", 0, 0, "", Limits(1, 1, 1), rooms=["#mine"]))
-    passing.receive(RoomList([RoomInfo(f"#r{n}", "open", 1) for n in range(1000)], False))
-    passing.receive(People([Person(f"p{n}", 0) for n in range(2000)], count=2000))
-    passing.store()
+    observer = RosterObserver(SERVER, "alice")
+    observer.receive(Welcome("alice", 0, 0, "", Limits(1, 1, 1), rooms=["#mine"]))
+    observer.receive(RoomList([RoomInfo(f"#r{n}", "open", 1) for n in range(1000)], False))
+    observer.receive(People([Person(f"p{n}", 0) for n in range(2000)], count=2000))
+    observer.store()
     known = roster.load(SERVER, "alice")
     assert known.rooms()[0].name == "#mine"
     assert len(known.rooms()) + len(known.people()) <= 500
