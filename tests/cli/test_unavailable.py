@@ -19,7 +19,7 @@ from chatcli.server.limits import Limits
 from chatcli.store.sqlite import connection
 from tests.disks import OpenDisk, limited_files, small_disk
 from tests.here import run_here
-from tests.support import Caller, Program, ThreadServer, chatcli, serving
+from tests.support import Caller, Program, ThreadServer, serving
 
 #: What writes, or comes in under a new name, which is written too.
 WRITING: Final = {
@@ -68,7 +68,7 @@ def test_a_log_that_cannot_be_written_now_is_status_5(words: str, place: ThreadS
     """Whatever wanted to write says so in one sentence."""
     where = ["--data", str(place.data)] if words.startswith("admin") else ["--server", str(place.address)]
     with locked(place.data):
-        done = chatcli(*WRITING[words], *where)
+        done = run_here(*WRITING[words], *where)
     assert done.returncode == 5, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     assert [line[:9] for line in done.stderr.splitlines()[:1]] == ["chatcli: "], done.stderr
@@ -95,13 +95,13 @@ def test_what_a_full_disk_refuses_is_kept_and_sent_later(open_disk: OpenDisk, tm
     """Once: a single message, one to several, lines, and one by somebody whose name is new."""
     state = tmp_path / "state"
     state.mkdir(0o700)
-    run = functools.partial(chatcli, XDG_STATE_HOME=str(state))
+    run = functools.partial(run_here, XDG_STATE_HOME=str(state))
     with open_disk(tmp_path) as disk, serving(disk.data) as (program, address):
         at = ("--server", str(address))
         with Caller(address) as bob:
             bob.greets("bob")
             bob.hears("welcome")
-            chatcli("send", "bob", "before", "--user", "alice", *at)
+            run_here("send", "bob", "before", "--user", "alice", *at)
             fill(lambda: disk.fill(program.process.pid), bob)
             assert run("send", "bob", "no", "--user", "alice", *at).returncode == 5
             one = run("send", "bob", "one", "--spool", "--user", "alice", *at)
@@ -173,7 +173,7 @@ def test_ask_waits_on_where_the_log_cannot_be_read_for_a_while(place: ThreadServ
 def test_lines_are_tried_again_and_end_with_5(place: ThreadServer) -> None:
     """Where it lasts until the input and the time are over."""
     with locked(place.data):
-        done = chatcli(
+        done = run_here(
             "send", "--lines", "bob", "--timeout", "1s", "--user", "alice", "--server", str(place.address), stdin=b"x\n"
         )
     assert done.returncode == 5, done.stderr

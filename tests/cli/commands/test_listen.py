@@ -16,12 +16,12 @@ from chatcli.client.feed import cursor as cursors
 from chatcli.client.outbox.store import Outbox, file_prefixes, read_all
 from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from tests.here import run_here
 from tests.support import (
     CONFIGURATION,
     Caller,
     Program,
     ThreadServer,
-    chatcli,
     environment,
     eventually,
     new_id,
@@ -33,7 +33,7 @@ from tests.terminal import Terminal
 def listen(server: ThreadServer, *arguments: str, user: str = "alice", **env: str) -> subprocess.CompletedProcess[str]:
     """Run ``listen`` to its end."""
     where = ("--user", user, "--server", str(server.address))
-    return chatcli("listen", *arguments, *where, stdin=b"", **env)
+    return run_here("listen", *arguments, *where, stdin=b"", **env)
 
 
 def says(caller: Caller, to: str, *texts: str) -> list[int]:
@@ -132,7 +132,7 @@ def test_the_status_and_one_sentence_say_what_happened(
 ) -> None:
     """As for every command; a service waits for its server."""
     bob.enters("#ops")
-    done = chatcli("listen", "--user", "alice", *arguments, CHATCLI_SERVER=str(server.address))
+    done = run_here("listen", "--user", "alice", *arguments, CHATCLI_SERVER=str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -276,16 +276,16 @@ def test_it_goes_on_over_a_restart_and_says_so(tmp_path: Path) -> None:
     """A server that is killed and comes back is connected to again; another log in its place is noticed."""
     with serving(tmp_path / "data") as (_, address):
         where = ("--server", str(address))
-        chatcli("send", "ear", "before", "--user", "ear", *where)
+        run_here("send", "ear", "before", "--user", "ear", *where)
         program = Program("listen", "--user", "ear", "--as", "restart", *where)
         program.prints("before")
     with program:
         program.complains("Trying again")
         with serving(tmp_path / "data", port=address.port):
-            chatcli("send", "ear", "after", "--user", "ear", *where)
+            run_here("send", "ear", "after", "--user", "ear", *where)
             program.prints("after")
         with serving(tmp_path / "other", port=address.port):
-            chatcli("send", "ear", "elsewhere", "--user", "ear", *where)
+            run_here("send", "ear", "elsewhere", "--user", "ear", *where)
             program.complains("another one than before")
             program.prints("elsewhere")
         assert program.end(signal.SIGTERM) == 0
@@ -312,7 +312,7 @@ def test_what_waits_in_the_outbox_is_sent_as_by_every_command(server: ThreadServ
 def test_what_was_left_while_the_server_was_away_is_sent_once_it_is_back(tmp_path: Path) -> None:
     """By a listener that has run all the time."""
     with serving(tmp_path / "data") as (_, address):
-        chatcli("send", "ear", "before", "--user", "ear", "--server", str(address))
+        run_here("send", "ear", "before", "--user", "ear", "--server", str(address))
         arguments = ("listen", "--user", "ear", "--as", "left", "--server", str(address))
         program = Program(*arguments, XDG_STATE_HOME=str(tmp_path))
         program.prints("before")
@@ -365,7 +365,7 @@ def test_a_command_waits_for_room_for_its_input(server: ThreadServer, bob: Calle
 def test_a_service_waits_for_its_server(tmp_path: Path) -> None:
     """With one notice; it begins once there is one."""
     with serving(tmp_path / "data") as (_, address):
-        chatcli("send", "ear", "hi", "--user", "ear", "--server", str(address))
+        run_here("send", "ear", "hi", "--user", "ear", "--server", str(address))
     with Program("listen", "--user", "ear", "--as", "boot", "--server", str(address)) as program:
         program.complains("Trying until it answers")
         with serving(tmp_path / "data", port=address.port):

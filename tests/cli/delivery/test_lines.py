@@ -15,7 +15,7 @@ import pytest
 from chatcli.protocol.address import Address
 from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
-from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
+from tests.support import Caller, Program, ThreadServer, environment, eventually, serving
 
 
 def kept(address: Address, limit: int = 500, of: str = "ci") -> list[str]:
@@ -48,7 +48,7 @@ def test_many_lines_stay_in_order(server: ThreadServer) -> None:
     server.joined("bob").hang_up()
     lines = [f"line {number}" for number in range(450)]
     where = ["--user", "ci", "--server", str(server.address)]
-    done = chatcli("send", "bob", "--lines", "--json", *where, stdin="\n".join(lines).encode())
+    done = run_here("send", "bob", "--lines", "--json", *where, stdin="\n".join(lines).encode())
     assert (done.returncode, done.stderr) == (0, "")
     seqs = [json.loads(line)["seq"] for line in done.stdout.splitlines()]
     assert len(seqs) == len(lines)
@@ -101,7 +101,7 @@ def test_a_recipient_who_is_nobody_does_not_swallow_a_log(server: ThreadServer) 
     assert done.returncode == 3
     assert done.stderr.startswith('chatcli: Nobody called "nobody"')
     with server.joined("bob") as bob:
-        done = chatcli("send", "--lines", "nobody", "bob", "--server", str(server.address), stdin=b"one\ntwo\n")
+        done = run_here("send", "--lines", "nobody", "bob", "--server", str(server.address), stdin=b"one\ntwo\n")
         assert done.returncode == 3
         assert len(done.stderr.splitlines()) == 1
         assert done.stderr.endswith("With --lines, all names are recipients.\n")
@@ -122,7 +122,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_others_go_on(server: ThreadS
             + b"\r\nlast"
             + b"!" * 40_000
         )
-        done = chatcli("send", "--lines", "bob", *where, stdin=data)
+        done = run_here("send", "--lines", "bob", *where, stdin=data)
         assert (done.returncode, done.stdout) == (4, "")
         assert done.stderr.splitlines() == [
             "chatcli: Line 2 was not sent: it has 40000 bytes, and a message may have 32768.",
@@ -130,7 +130,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_others_go_on(server: ThreadS
             "chatcli: Line 6 was not sent: it has 40004 bytes, and a message may have 32768.",
         ]
         assert bob.texts(3) == ["one", "three", "z" * 32_768]
-        done = chatcli("send", "--lines", "bob", "--json", *where, stdin=b"y" * 40_000)
+        done = run_here("send", "--lines", "bob", "--json", *where, stdin=b"y" * 40_000)
         (record,) = map(json.loads, done.stdout.splitlines())
         assert (record["outcome"], record["error"]["code"], record["status"]) == ("failed", "text_too_long", 4)
 
@@ -139,7 +139,7 @@ def test_lines_of_any_bytes_are_sent(server: ThreadServer) -> None:
     """What is no text is replaced, and said once; control characters are sent, blanks are not."""
     with server.joined("bob") as bob:
         data = b"b\xff\nc\xff\n\n  \t\n\0\na\0b\x1b[2J\r\n\r\nlast"
-        done = chatcli("send", "--lines", "bob", "--server", str(server.address), stdin=data)
+        done = run_here("send", "--lines", "bob", "--server", str(server.address), stdin=data)
         assert done.returncode == 0
         assert done.stderr == "chatcli: There are bytes in the input that are not UTF-8: they are replaced.\n"
         assert bob.texts(5) == ["b\ufffd", "c\ufffd", "\0", "a\0b\x1b[2J", "last"]
@@ -286,10 +286,10 @@ def test_with_a_spool_nothing_is_lost_and_nobody_waits(tmp_path: Path) -> None:
     """What comes without a server is on disk, and the next command sends it, in order."""
     state = str(tmp_path / "state")
     with serving(tmp_path / "data") as (program, address):
-        chatcli("send", "me", "hi", "--user", "bob", "--server", str(address))
+        run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         program.end(signal.SIGTERM)
         where = ["--user", "ci", "--server", str(address)]
-        done = chatcli("send", "--lines", "bob", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
+        done = run_here("send", "--lines", "bob", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
         assert done.returncode == 0
         assert "2 messages were kept" in done.stderr
         with Program("send", "--lines", "bob", "--spool", *where, XDG_STATE_HOME=state) as sending:
@@ -309,16 +309,16 @@ def test_kept_lines_go_to_all_or_nobody(tmp_path: Path) -> None:
     """No server could be asked whether all recipients are known: that is done before any of them is sent."""
     state = str(tmp_path / "state")
     with serving(tmp_path / "data") as (_, address):
-        chatcli("send", "bob", "first", "--user", "bob", "--server", str(address))
+        run_here("send", "bob", "first", "--user", "bob", "--server", str(address))
     where = ["--user", "ci", "--server", str(address)]
-    done = chatcli("send", "bob", "nobody", "--lines", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
+    done = run_here("send", "bob", "nobody", "--lines", "--spool", *where, stdin=b"one\ntwo\n", XDG_STATE_HOME=state)
     assert done.returncode == 0, done.stderr
     with serving(tmp_path / "data", port=address.port):
-        chatcli("outbox", "send", *where, XDG_STATE_HOME=state)
-        history = chatcli("history", "ci", "--user", "bob", "--server", str(address))
+        run_here("outbox", "send", *where, XDG_STATE_HOME=state)
+        history = run_here("history", "ci", "--user", "bob", "--server", str(address))
         assert "one" not in history.stdout
         assert "two" not in history.stdout
-        assert len(chatcli("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()) == 4
+        assert len(run_here("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()) == 4
 
 
 def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("in the way")
     where = ["--user", "ci", "--server", "127.0.0.1:1"]
     arguments = ["send", "bob", "carol", "--lines", "--spool", "--json", *where]
-    done = chatcli(*arguments, stdin=b"one\ntwo\n", XDG_STATE_HOME=str(tmp_path / "state"))
+    done = run_here(*arguments, stdin=b"one\ntwo\n", XDG_STATE_HOME=str(tmp_path / "state"))
     assert done.returncode == 5
     assert "not kept either" in done.stderr
     assert done.stderr.endswith(" 2 lines, and those after them, were not sent.\n")
