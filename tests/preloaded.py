@@ -1,13 +1,14 @@
 """Starts the program by forking a process that has imported it already: an import costs more than most tests.
 
-It is the same ``chatcli.cli.main.main``, in a process of its own, with its own session, terminal and
-environment. What an import costs and loads is tested with an interpreter of its own (``tests/cli/test_starting.py``).
+It is the same ``chatcli.cli.main.main``, in a process of its own, with its own streams, environment and, on a terminal,
+session. What an import costs and loads is tested with an interpreter of its own (``tests/cli/test_starting.py``).
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import contextlib
 import fcntl
 import functools
 import gc
@@ -16,6 +17,7 @@ import io
 import json
 import os
 import pkgutil
+import re
 import runpy
 import signal
 import socket
@@ -26,8 +28,9 @@ import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn
 
 from chatcli import zone
 
@@ -52,6 +55,7 @@ class Process:
     Attributes:
         pid: the process id.
         returncode: the exit status, None until the program is known to have ended.
+        stdin: the other end of its standard input, if that is a pipe; so with the other two.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -59,6 +63,9 @@ class Process:
         self._lock = threading.Lock()
         self.pid, _ = self._receive()
         self.returncode: int | None = None
+        self.stdin: IO[bytes] | None = None
+        self.stdout: IO[bytes] | None = None
+        self.stderr: IO[bytes] | None = None
 
     def _receive(self) -> tuple[int, int]:
         data = self._connection.recv(_STATUS.size, socket.MSG_WAITALL)
@@ -104,16 +111,64 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
-def start(arguments: Sequence[str], terminal: int, env: Mapping[str, str]) -> Process:
-    """Start ``chatcli`` on a terminal that becomes the controlling one of a new session."""
+def run(arguments: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> tuple[int, bytes, bytes]:
+    """Run ``chatcli`` to its end, and return its status, output and errors."""
+    process = start_in_pipes(arguments, env)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with ThreadPoolExecutor(3) as threads:
+        reading = [threads.submit(stream.read) for stream in (process.stdout, process.stderr)]
+        threads.submit(_feed, process.stdin, stdin)
+        try:
+            status = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        out, err = (data.result(timeout) for data in reading)
+    process.stdout.close()
+    process.stderr.close()
+    return status, out, err
+
+
+def _feed(stream: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write(data)
+
+
+def start_in_pipes(arguments: Sequence[str], env: Mapping[str, str]) -> Process:
+    """Start ``chatcli`` with its streams in pipes."""
+    inward, outward, errors = os.pipe(), os.pipe(), os.pipe()
+    streams = (inward[0], outward[1], errors[1])
+    process = start(arguments, streams, env)
+    for descriptor in streams:
+        os.close(descriptor)
+    process.stdin = os.fdopen(inward[1], "wb")
+    process.stdout, process.stderr = os.fdopen(outward[0], "rb"), os.fdopen(errors[0], "rb")
+    return process
+
+
+def start(arguments: Sequence[str], streams: tuple[int, int, int], env: Mapping[str, str]) -> Process:
+    """Start ``chatcli``; a terminal as its standard input becomes the controlling one of a new session."""
     ours, theirs = socket.socketpair()
-    request = {"arguments": [*arguments], "env": {**env}, "cwd": str(Path.cwd())}
+    request = {"arguments": [*arguments], "env": {**env}, "cwd": str(Path.cwd()), "umask": _umask()}
     data = json.dumps(request).encode()
-    descriptors = array.array("i", [terminal, theirs.fileno()]).tobytes()
+    descriptors = array.array("i", [*streams, theirs.fileno()]).tobytes()
     with _lock:
         _control().sendmsg([_SIZE.pack(len(data)) + data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
     theirs.close()
     return Process(ours)
+
+
+def _umask() -> int:
+    """Return the mask of new files, without changing it for a moment, which threads would notice."""
+    status = Path("/proc/self/status")
+    if not status.exists():  # not Linux
+        os.umask(mask := os.umask(0o077))
+        return mask
+    found = re.search(r"^Umask:\s*(\d+)$", status.read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1], 8)
 
 
 @functools.cache
@@ -148,45 +203,49 @@ def _serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         descriptors = array.array("i")
-        data, rights, _, _ = control.recvmsg(_SIZE.size, socket.CMSG_SPACE(2 * descriptors.itemsize))
+        data, rights, _, _ = control.recvmsg(_SIZE.size, socket.CMSG_SPACE(4 * descriptors.itemsize))
         if not data:
             return
         descriptors.frombytes(rights[0][2])
-        terminal, connection = descriptors
+        *streams, connection = descriptors
         request = json.loads(control.recv(_SIZE.unpack(data)[0], socket.MSG_WAITALL))
         if os.fork() == 0:
             control.close()
-            _supervise(request, terminal, socket.socket(fileno=connection))
+            _supervise(request, streams, socket.socket(fileno=connection))
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _supervise(request: dict[str, Any], terminal: int, connection: socket.socket) -> NoReturn:
+def _supervise(request: dict[str, Any], streams: list[int], connection: socket.socket) -> NoReturn:
     """Fork the program, and report its process id and, later, its status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _become(request, terminal)
+        _become(request, streams)
         _run(request["arguments"])
-    os.close(terminal)
+    for descriptor in {0, 1, 2, *streams}:
+        os.close(descriptor)
     connection.sendall(_STATUS.pack(pid, 0))
     _, status = os.waitpid(pid, 0)
     connection.sendall(_STATUS.pack(pid, os.waitstatus_to_exitcode(status)))
     os._exit(0)
 
 
-def _become(request: dict[str, Any], terminal: int) -> None:
+def _become(request: dict[str, Any], streams: list[int]) -> None:
     """Have the streams, the environment and the session of a program that was just started."""
-    os.setsid()
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    for descriptor in (0, 1, 2):
-        os.dup2(terminal, descriptor)
-    os.close(terminal)
+    if os.isatty(streams[0]):
+        os.setsid()
+        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
+    for descriptor, stream in enumerate(streams):
+        os.dup2(stream, descriptor)
+    for stream in set(streams):
+        os.close(stream)
     sys.stdin = _reopened(0, sys.stdin)
     sys.stdout = _reopened(1, sys.stdout)
     sys.stderr = _reopened(2, sys.stderr)
     os.chdir(request["cwd"])
+    os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["env"])
     time.tzset()
@@ -202,7 +261,8 @@ def _become(request: dict[str, Any], terminal: int) -> None:
 
 def _reopened(descriptor: int, stream: Any) -> io.TextIOWrapper:  # noqa: ANN401 (as the streams of sys are)
     binary = open(descriptor, "rb" if descriptor == 0 else "wb", closefd=False)  # noqa: SIM115 (open to the end)
-    return io.TextIOWrapper(binary, encoding=stream.encoding, errors=stream.errors, line_buffering=True)
+    lines = descriptor == 2 or os.isatty(descriptor)
+    return io.TextIOWrapper(binary, encoding=stream.encoding, errors=stream.errors, line_buffering=lines)
 
 
 def _run(arguments: list[str]) -> NoReturn:

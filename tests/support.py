@@ -33,6 +33,7 @@ from chatcli.server.connection.session import Session
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
 from chatcli.server.model import User
+from tests import preloaded
 
 DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
 
@@ -350,17 +351,9 @@ def environment(**extra: str) -> dict[str, str]:
 
 def chatcli(*arguments: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
     """Run the program to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "chatcli", *arguments],
-        input=stdin.decode(errors="surrogateescape"),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=DEADLINE * 2,
-        env=environment(**env),
-        check=False,
-    )
+    status, *outputs = preloaded.run(arguments, stdin, environment(**env), DEADLINE * 2)
+    out, err = (data.decode(errors="surrogateescape") for data in outputs)
+    return subprocess.CompletedProcess(arguments, status, out, err)
 
 
 class Program:

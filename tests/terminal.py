@@ -35,7 +35,7 @@ class Terminal:
         rows: int = 24,
         **env: str,
     ) -> None:
-        self._start(columns, rows, env, lambda terminal, env: preloaded.start(arguments, terminal, env))
+        self._start(columns, rows, env, lambda terminal, env: preloaded.start(arguments, (terminal,) * 3, env))
 
     @classmethod
     def of_shell(cls, script: str, columns: int = 80, rows: int = 24, **env: str) -> Self:

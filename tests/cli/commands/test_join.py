@@ -12,6 +12,7 @@ import pytest
 
 from tests.client.oneshot.impostor import Impostor
 from tests.here import run_here
+from tests.preloaded import values
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, eventually, new_id
 
 
@@ -93,9 +94,12 @@ def test_an_answer_waits_for_its_question(server: ThreadServer) -> None:
             pass
         assert frame is not None
         assert frame["answer"] == 0
-        joining.types("/answer yes\nexit\n")
-        assert joining.end() == 2
-        assert "No question is open" in "".join(joining.err)
+        joining.types("exit\n")
+        assert joining.end() == 0
+    hasty = values({"chatcli.client.interactive.line_reader:_FOR_A_QUESTION": 0.3})
+    done = chatcli("join", "--user", "bob", *at, stdin=b"/answer yes\nexit\n", **hasty)
+    assert done.returncode == 2
+    assert "No question is open" in done.stderr
 
 
 @pytest.mark.parametrize("typed", ["/answer yes\n", "exit\n", ""])
@@ -109,19 +113,9 @@ def test_missed_messages_that_never_come(typed: str) -> None:
         while connection.recv(65536):
             pass
 
-    program = (
-        "from chatcli.client.interactive import plain; from chatcli.cli.main import main; plain._PATIENCE = 0.3; main()"
-    )
+    hasty = {"chatcli.client.interactive.plain:_PATIENCE": 0.3, "chatcli.client.interactive.session:GOODBYE": 0.1}
     with Impostor(mute) as address:
-        done = subprocess.run(
-            [sys.executable, "-c", program, "join", "--user", "a", "--server", str(address)],
-            input=typed,
-            capture_output=True,
-            text=True,
-            env=environment(),
-            timeout=DEADLINE,
-            check=False,
-        )
+        done = chatcli("join", "--user", "a", "--server", str(address), stdin=typed.encode(), **values(hasty))
     assert (done.returncode, done.stdout) == (5, "")
     assert "Not all that was said before has come from" in done.stderr
 
