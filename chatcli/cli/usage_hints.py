@@ -19,7 +19,7 @@ _EXTRA: Final = re.compile(r"Got unexpected extra arguments? \((.*)\)", re.DOTAL
 
 
 def explain(error: click.ClickException) -> str:
-    """Return what is wrong, and what would be right."""
+    """Return the sentence for an error, with a hint if there is one."""
     if isinstance(error, click.NoSuchOption):
         return _no_such_option(error)
     if isinstance(error, click.BadParameter) and isinstance(error.param, click.Argument) and not error.param_hint:
@@ -50,7 +50,7 @@ def _text(context: click.Context) -> str:
 
 
 def _piped() -> str:
-    """Return how to send standard input, if there may be something on it."""
+    """Return advice on sending standard input, if there may be something on it."""
     try:
         piped = sys.stdin is not None and not sys.stdin.isatty()
     except ValueError:  # closed

@@ -44,13 +44,13 @@ def command(
     chatcli history bob
     chatcli history '#ops' --since yesterday
     """
-    from chatcli.cli.output.tables import on_terminal, print_messages, tell_of_older
+    from chatcli.cli.output.tables import note_older, on_terminal, print_messages
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import History
 
     with account.login() as login:
         found = Client(login).read(History(of, before, since), limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
-    tell_of_older(found.messages, more=found.more)
+    note_older(found.messages, more=found.more)
     if not found.messages and on_terminal():
         note("Nothing was said.")

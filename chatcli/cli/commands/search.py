@@ -67,14 +67,14 @@ def command(
     chatcli search disk full in:#ops
     chatcli search '"disk full"' 'deploy*' --in '#ops' --from bob
     """
-    from chatcli.cli.output.tables import print_messages, tell_of_older
+    from chatcli.cli.output.tables import note_older, print_messages
     from chatcli.client.oneshot.client import Client
 
     question = _question(" ".join(words), where, sender, before)
     with account.login() as login:
         found = Client(login).read(question, limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
-    tell_of_older(found.messages, more=found.more)
+    note_older(found.messages, more=found.more)
     if not found.messages:
         note("Nothing found.")
 

@@ -172,7 +172,7 @@ def _status(account: Account, found: ServerStatus | None) -> Status:
 
 
 def _spooled(account: Account) -> int:
-    """Return how many messages of the account wait in the outbox."""
+    """Return the number of the account's messages that wait in the outbox."""
     from chatcli.client.identity.addresses import addresses_of
     from chatcli.client.outbox.store import read_all
     from chatcli.client.storage.files import outbox_directory

@@ -94,7 +94,7 @@ class _Delivery:
         self._error = error
 
     def unavailable(self) -> ServerUnavailable | None:
-        """Return why the server cannot accept some message now; None if it has answered all of them for good."""
+        """Return the error of messages that the server cannot accept now; None if there are none."""
         return next((answer for _, answer in self._answers() if isinstance(answer, ServerUnavailable)), None)
 
     def spool(self, account: Account, why: ServerUnavailable) -> None:

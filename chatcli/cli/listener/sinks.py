@@ -180,7 +180,7 @@ class ExecSink:
         self._listener.flush()
 
     async def _run(self, message: Message, *, replayed: bool) -> str:
-        """Run the command once; return how it failed, or nothing."""
+        """Run the command once; return its failure in words, or nothing."""
         try:
             process = await self._start(message, replayed=replayed)
         except OSError as error:
@@ -249,7 +249,7 @@ async def _end(process: asyncio.subprocess.Process) -> int | None:
 
 
 def _failure(status: int) -> str:
-    """Return how a command failed; empty for status 0."""
+    """Return the failure of a command in words; empty for status 0."""
     if status >= 0:
         return f"ended with status {status}" if status else ""
     try:

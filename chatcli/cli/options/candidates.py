@@ -44,12 +44,13 @@ def recipients(context: click.Context, param: click.Parameter, start: str) -> li
     from click.shell_completion import CompletionItem
 
     before, comma, last = start.rpartition(",")
-    written = {name.casefold() for name in before.split(",")}
-    return [
-        CompletionItem(f"{before}{comma}{item.value}", help=item.help, many=True)
-        for item in people_and_rooms(context, param, last)
-        if item.value.casefold() not in written
-    ]
+    found = people_and_rooms(context, param, last)
+    if comma:
+        from chatcli.protocol.names import fold
+
+        written = {fold(name) for name in before.split(",")}
+        found = [item for item in found if fold(item.value) not in written]
+    return [CompletionItem(f"{before}{comma}{item.value}", help=item.help, many=True) for item in found]
 
 
 def own_names(_context: click.Context, _param: click.Parameter, start: str) -> list[CompletionItem[str]]:

@@ -161,14 +161,14 @@ def _convert(ctx: click.Context, text: str) -> str:
 
 
 def unquoted() -> str:
-    """Return how to write all words after the first one as one text; empty if they cannot have been meant so."""
+    """Return advice on quoting all words after the first one as one text; empty if there is one text anyway."""
     context = click.get_current_context()
     words = context.meta.get(_UNQUOTED)
     return f"If those words are one text, put it in quotes:\n{_example(context, *words)}" if words else ""
 
 
 def in_quotes(context: click.Context, to: str, *texts: str) -> str:
-    """Return how to write a text."""
+    """Return advice on quoting a text, with the command as it should be."""
     return f"Put the text in quotes:\n{_example(context, to, *texts)}"
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 _GAP: Final = "  "  # between columns
 _LEAST: Final = 16  # columns of the last one, and of one that is cut
-_INDENT: Final = 18  # columns: what goes on below a message stands under its first name, beside the time
+_INDENT: Final = 18  # columns: further rows of a message begin under its first name, after the time
 _QUOTED: Final = 41  # columns of a message that is answered
 _LOOKED_AT: Final = 200  # characters of it: long texts are looked at no further than they are shown
 
 
 def on_terminal() -> bool:
-    """Return whether people read standard output as it is printed."""
+    """Return whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
@@ -36,7 +36,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequenc
     Args:
         headings: of the columns; the last one may be cut.
         rows: their cells.
-        spare: headings of columns that are left out where the last one has no place, the first of these first.
+        spare: headings of columns to leave out if the last one has no room, in this order.
     """
     import shutil
 
@@ -60,20 +60,20 @@ def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _least(lines: Sequence[Sequence[str]]) -> int:
-    """Return how wide lines are at least, if of the last column there is only the beginning."""
+    """Return the least width of lines, with only the beginning of the last column."""
     *widths, last = _widths(lines)
     return sum(widths) + len(_GAP) * len(widths) + min(last, _LEAST)
 
 
 def columns(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines with their cells under each other."""
+    """Return the lines with their cells in columns."""
     widths = _widths(lines)
     padded = ([cell + " " * (space - width(cell)) for cell, space in zip(line, widths, strict=True)] for line in lines)
     return [_GAP.join(line).rstrip() for line in padded]
 
 
 def tabs(cells: Iterable[str]) -> None:
-    """Print one row for another program, as :func:`tabbed` has it."""
+    """Print one row for another program, with :func:`tabbed` cells."""
     click.echo(tabbed(cells))
 
 
@@ -91,7 +91,7 @@ def _escaped(cell: str) -> str:
 
 
 def print_row(line: str, indent: int = CONTINUED) -> None:
-    """Print a line on a terminal, in rows that fit: one that the terminal breaks may go on as if it were another."""
+    """Print a line in rows that fit the terminal: a line that the terminal breaks may pass for two."""
     click.echo(in_rows(line, indent))
 
 
@@ -101,7 +101,7 @@ def print_json(record: Struct | Mapping[str, Any]) -> None:
 
 
 def json_line(record: Struct | Mapping[str, Any]) -> str:
-    """Return one of :mod:`chatcli.cli.output.records` as one line; what a terminal would act on is escaped."""
+    """Return one of :mod:`chatcli.cli.output.records` as one line; control characters are escaped."""
     import msgspec
 
     line = msgspec.json.encode(record).decode()
@@ -113,7 +113,7 @@ def json_line(record: Struct | Mapping[str, Any]) -> str:
 
 
 def print_messages(messages: Sequence[Message], *, as_json: bool, show_seq: bool = False) -> None:
-    """Print messages in the order given: for people each on as many lines as it has, in a pipe on one line."""
+    """Print messages in the order given: for people with all their lines, in a pipe on one line each."""
     from chatcli.cli.output.records import of_message
 
     if as_json:
@@ -141,7 +141,7 @@ def _print_for_people(messages: Sequence[Message], *, show_seq: bool) -> None:
 
 
 def _start(message: Message) -> str:
-    """Return how a message begins, as an answer to it quotes it."""
+    """Return the beginning of a message, for answers to quote."""
     return shortened(printable_line(message.text[:_LOOKED_AT].strip()), _QUOTED)
 
 
@@ -149,9 +149,9 @@ def message_text(message: Message, starts: Mapping[int, str], before: str = "") 
     """Return the rows of a message on a terminal.
 
     Args:
-        message: what was said.
-        starts: how others begin, by ``seq``.
-        before: stands in front of it.
+        message: the message.
+        starts: the beginnings of others, by ``seq``.
+        before: text before the first row.
     """
     from chatcli.protocol.names import is_room
 
@@ -163,14 +163,14 @@ def message_text(message: Message, starts: Mapping[int, str], before: str = "") 
 
 
 def _answered(message: Message, starts: Mapping[int, str]) -> str:
-    """Return what a message answers, as the interactive client shows it."""
+    """Return the quoted message of an answer, as the interactive client shows it."""
     if message.re is None:
         return ""
     start = starts.get(message.re)
     return f'  ↳ "{start}"' if start else "  ↳ an earlier message"
 
 
-def tell_of_older(messages: Sequence[Message], *, more: bool) -> None:
-    """Say on standard error how to go on, if people read along and there are older messages."""
+def note_older(messages: Sequence[Message], *, more: bool) -> None:
+    """Print the option for older messages on standard error, if there are any and people read along."""
     if more and messages and on_terminal():
         note(f"Older ones: --before {min(message.seq for message in messages)}")
