@@ -101,7 +101,7 @@ def test_a_server_that_takes_too_much_from_nobody(tmp_path: Path) -> None:
         assert f"CHATCLI_SERVE_{option.upper().replace('-', '_')}" in text
 
 
-def test_on_a_terminal_a_name_that_is_in_use_is_asked_for_again(server: ThreadServer) -> None:
+def test_a_name_in_use_is_asked_for_again(server: ThreadServer) -> None:
     """Whoever is here already is told so, and may choose another name."""
     with server.joined("alice"):
         with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:
@@ -113,7 +113,7 @@ def test_on_a_terminal_a_name_that_is_in_use_is_asked_for_again(server: ThreadSe
 
 
 @pytest.mark.parametrize("key", ["t", "A"])
-def test_on_a_terminal_a_place_that_is_in_use_is_had_with_a_key(server: ThreadServer, key: str) -> None:
+def test_a_place_in_use_is_had_with_a_key(server: ThreadServer, key: str) -> None:
     """Whoever is here already takes over, which ends the other, or attaches, after which both are here."""
     with server.joined("alice") as alice:
         with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:

@@ -56,7 +56,7 @@ def awkward() -> Iterator[Path]:
         yield Path(folder) / AWKWARD
 
 
-def test_a_server_that_is_by_invitation_prints_what_lets_others_in(awkward: Path, tmp_path: Path) -> None:
+def test_a_server_by_invitation_prints_the_commands(awkward: Path, tmp_path: Path) -> None:
     """The one command prints an invitation of this server's, and that one joins it."""
     data = awkward
     with serving(data, "--access", "invite") as (program, _):

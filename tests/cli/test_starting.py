@@ -163,7 +163,7 @@ def test_saying_one_thing_imports_what_that_needs(server: ThreadServer, command:
     assert len(ours(modules)) <= MOST
 
 
-def test_what_reads_the_settings_is_imported_where_there_are_some(server: ThreadServer, tmp_path: Path) -> None:
+def test_the_reader_of_settings_is_imported_for_a_file(server: ThreadServer, tmp_path: Path) -> None:
     """Whoever has written no ``config.toml`` does not wait for what reads it."""
     command = ["who", "--server", str(server.address)]
     home = {"XDG_CONFIG_HOME": str(tmp_path)}

@@ -222,7 +222,7 @@ def test_another_program_behind_the_socket_is_no_server(tmp_path: Path, answer: 
             assert all(command.startswith("    chatcli admin users --data ") for command in commands)
 
 
-def test_the_directory_is_that_of_serve_and_can_be_named_anywhere(tmp_path: Path) -> None:
+def test_the_data_directory(tmp_path: Path) -> None:
     """Both commands have the same default and the same variable; what is written last counts."""
     home = tmp_path / "chatcli"
     with ThreadServer(home), ThreadServer(tmp_path / "other") as other:
@@ -259,7 +259,7 @@ def test_an_invitation_is_a_code_and_a_command_to_paste(tmp_path: Path) -> None:
         assert "invitation" in late.stderr
 
 
-def test_the_command_names_an_address_that_others_reach_and_pins_the_key(tmp_path: Path) -> None:
+def test_the_command_in_an_invitation(tmp_path: Path) -> None:
     """For a server that listens everywhere it is one of this machine, or the one that is given."""
     with ThreadServer(tmp_path, host="0.0.0.0") as server:
         key = server.hub.server_key

@@ -125,7 +125,7 @@ def test_whoever_interrupts_it_withdraws_the_question(server: ThreadServer, numb
         assert answers(bob, question, 0)["text"] == "ci has withdrawn that question."
 
 
-def test_who_interrupts_it_before_the_server_has_answered_withdraws_it_too() -> None:
+def test_an_early_interrupt_withdraws_it_too() -> None:
     """It may have been asked: said once more it has the same place, and that is withdrawn."""
     said: list[str] = []
 

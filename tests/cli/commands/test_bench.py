@@ -117,7 +117,7 @@ def test_it_can_be_stopped_at_any_time(tmp_path: Path, number: signal.Signals, s
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_processes_that_make_the_load_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+def test_load_processes_end_with_their_parent(tmp_path: Path) -> None:
     """Even where that one is killed; the server is then an orphan that the test ends."""
     with Program("bench", "--scenario", "idle", "--duration", "60s", TMPDIR=str(tmp_path)) as program:
         eventually(lambda: len(processes_in(tmp_path)) >= 3, "the server and its load")

@@ -58,7 +58,7 @@ def bob(server: ThreadServer) -> Caller:
     return server.joined("bob", "send")
 
 
-def test_lines_come_as_they_are_said_and_what_was_printed_counts_as_read(server: ThreadServer, bob: Caller) -> None:
+def test_lines_come_live_and_count_as_read(server: ThreadServer, bob: Caller) -> None:
     """In a pipe four columns; a clean end by SIGTERM; the next listener goes on behind, marked where it was told to."""
     says(bob, "alice", "first\tline\nsecond \x1b[31m")
     with Program("listen", "--user", "alice", "--server", str(server.address)) as program:
@@ -249,9 +249,7 @@ def test_a_command_that_fails_gets_the_same_message_again(server: ThreadServer, 
     assert (tmp_path / "out").read_text() == "one\none1\ntwo\n"
 
 
-def test_a_listener_killed_in_the_middle_repeats_what_was_in_hand_and_no_more(
-    server: ThreadServer, bob: Caller, tmp_path: Path
-) -> None:
+def test_a_killed_listener_repeats_one_message(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
     """With the mark; and under SIGTERM the command is told to end, and counts only if it ends well."""
     first, second, third = says(bob, "alice", "one", "two", "three")
     slow = (
@@ -309,7 +307,7 @@ def test_what_waits_in_the_outbox_is_sent_as_by_every_command(server: ThreadServ
     assert (done.returncode, done.stdout.split("\t")[3]) == (0, "spooled\n")
 
 
-def test_what_was_left_while_the_server_was_away_is_sent_once_it_is_back(tmp_path: Path) -> None:
+def test_spooled_messages_go_out_once_the_server_is_back(tmp_path: Path) -> None:
     """By a listener that has run all the time."""
     with serving(tmp_path / "data") as (_, address):
         run_here("send", "ear", "before", "--user", "ear", "--server", str(address))
@@ -324,9 +322,7 @@ def test_what_was_left_while_the_server_was_away_is_sent_once_it_is_back(tmp_pat
             assert program.end(signal.SIGTERM) == 0
 
 
-def test_what_cannot_be_sent_from_the_outbox_keeps_neither_messages_nor_signals_waiting(
-    server: ThreadServer, bob: Caller, tmp_path: Path
-) -> None:
+def test_a_locked_outbox_delays_nothing(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
     """While another process has its turn at the outbox; what waits there stays."""
     says(bob, "alice", "hi")
     directory = spool(tmp_path, server.address, "alice")

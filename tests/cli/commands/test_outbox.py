@@ -94,7 +94,7 @@ def test_what_is_refused_is_kept_with_the_reason(away: tuple[Path, Address], sta
     assert left(state) == []
 
 
-def test_what_was_kept_for_several_goes_to_all_of_them_or_to_nobody(away: tuple[Path, Address], state: str) -> None:
+def test_spooled_for_several_goes_to_all_or_nobody(away: tuple[Path, Address], state: str) -> None:
     """What was held back is kept with the reason, and goes out alone if somebody says so."""
     data, address = away
     where = ["--user", "ci", "--server", str(address)]

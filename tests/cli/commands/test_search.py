@@ -96,9 +96,7 @@ def test_nothing_found_is_no_failure(where: list[str]) -> None:
         (["full", "in:#ops", "--in", "#ops"], 2),
     ],
 )
-def test_what_cannot_be_looked_for_is_one_sentence_and_a_status(
-    where: list[str], arguments: list[str], status: int
-) -> None:
+def test_search_errors(where: list[str], arguments: list[str], status: int) -> None:
     """The server's sentence, or that nobody is called so."""
     done = run_here("search", *arguments, *where)
     assert (done.returncode, done.stdout) == (status, "")

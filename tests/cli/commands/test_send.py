@@ -297,9 +297,7 @@ def test_help_shows_how(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("redirection", "complaint"), [(">/dev/full", "was delivered"), (">&-", "was delivered"), ("2>&-", "")]
 )
-def test_a_message_that_was_sent_is_a_success_wherever_the_answer_goes(
-    server: ThreadServer, redirection: str, complaint: str
-) -> None:
+def test_sent_is_success_wherever_the_answer_goes(server: ThreadServer, redirection: str, complaint: str) -> None:
     """Nobody sends it again because standard output could not be written."""
     with server.joined("bob") as bob:
         command = f'exec "$0" -m chatcli send bob hi --server {server.address} {redirection}'

@@ -249,7 +249,7 @@ def test_join_keeps_the_number_and_the_roster(server: ThreadServer, where: dict[
     assert run_here("status", "--unread", **where).stdout == "0\n"
 
 
-def test_listening_notes_people_and_has_the_number_found_out_again(server: ThreadServer, where: dict[str, Any]) -> None:
+def test_listening_outdates_the_number(server: ThreadServer, where: dict[str, Any]) -> None:
     """What was printed counts as read."""
     missed(server)
     assert run_here("status", "--unread", **where).stdout == "3\n"

@@ -108,7 +108,7 @@ def test_a_recipient_who_is_nobody_does_not_swallow_a_log(server: ThreadServer) 
         assert bob.asks("who")["t"] == "who"  # and nothing came before
 
 
-def test_a_line_that_is_too_long_is_refused_and_the_others_go_on(server: ThreadServer) -> None:
+def test_a_line_that_is_too_long(server: ThreadServer) -> None:
     """It is told which, and how long it may be; the status is that of a refusal."""
     where = ("--server", str(server.address))
     with server.joined("bob") as bob:
@@ -211,7 +211,7 @@ def test_what_was_said_is_not_called_unsent() -> None:
 
 
 @pytest.mark.parametrize("spool", [True, False])
-def test_what_is_open_when_the_server_wants_no_more_is_not_forgotten(tmp_path: Path, spool: bool) -> None:
+def test_lines_in_flight_when_the_server_refuses(tmp_path: Path, spool: bool) -> None:
     """It is kept where that is wanted, and else counted."""
 
     def refuse(connection: socket.socket) -> None:

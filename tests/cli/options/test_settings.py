@@ -45,7 +45,7 @@ def run(home: Path, *words: str, stdin: bytes = b"", **env: str) -> subprocess.C
     ("variable", "flag", "name"),
     [({}, [], "from-file"), ({"CHATCLI_USER": "from-env"}, [], "from-env"), ({"CHATCLI_USER": "x"}, ["flag"], "flag")],
 )
-def test_a_flag_is_stronger_than_a_variable_and_that_than_the_file(
+def test_flag_before_variable_before_file(
     server: ThreadServer, home: Path, variable: dict[str, Any], flag: list[str], name: str
 ) -> None:
     """What nobody says is taken from the file; the server from there, in each case."""
@@ -194,7 +194,7 @@ def test_a_server_has_a_name_for_every_command(server: ThreadServer, home: Path,
         assert done.returncode == 0, done.stderr
 
 
-def test_a_name_that_no_server_has_is_answered_with_those_there_are(home: Path) -> None:
+def test_unknown_server_names(home: Path) -> None:
     """The nearest, or all of them; where there are none, how to write one."""
     done = run(home, "--at", "work", "who")
     path = home / "chatcli/config.toml"

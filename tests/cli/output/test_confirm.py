@@ -175,7 +175,7 @@ def test_piped_text_and_the_question_do_not_meet(home: str) -> None:
     assert server.heard.count("send") == 1
 
 
-def test_a_key_that_changes_while_we_talk_ends_the_conversation(home: str) -> None:
+def test_a_key_that_changes_ends_the_conversation(home: str) -> None:
     """Connecting again is no first contact."""
     with TlsServer() as server:
         with Program(

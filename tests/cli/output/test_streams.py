@@ -218,7 +218,7 @@ def test_a_key_is_imported_from_a_non_blocking_pipe(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_command_for_a_message_may_print_into_a_non_blocking_pipe(place: ThreadServer) -> None:
+def test_exec_prints_into_a_non_blocking_pipe(place: ThreadServer) -> None:
     """It gets the pipe as programs expect it, and listen's own stays as it is."""
     with slow_reader() as (writer, pieces):
         done = run(
