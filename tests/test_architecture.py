@@ -97,8 +97,8 @@ def level(name: str, of: str) -> int:
 
 
 @pytest.mark.parametrize(("name", "tree"), MODULES, ids=IDS)
-def test_imports_run_downward_only(name: str, tree: ast.Module) -> None:
-    """Server and client never know each other, the protocol knows nobody, and libraries stay in their folders."""
+def test_imports_run_downward(name: str, tree: ast.Module) -> None:
+    """Server and client do not import each other, the protocol imports neither, and libraries stay in their folders."""
     own = package(name)
     for imported in imports(tree, TREES):
         allowed = CONFINED.get(imported.split(".")[0])
@@ -112,24 +112,24 @@ def test_imports_run_downward_only(name: str, tree: ast.Module) -> None:
             assert same or -1 in (upper, lower) or upper < lower, f"{name} imports {imported}"
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    """Imports for types alone are counted: whoever reads the one module must not need the other first."""
+def test_no_circle_of_modules() -> None:
+    """No module imports itself through others. Imports for types alone count."""
     assert circles(import_graph(TREES)) == []
 
 
-def test_no_folder_imports_itself_by_way_of_others() -> None:
-    """Folders form layers, too; a module beside the folders of its package counts as a folder."""
+def test_no_circle_of_folders() -> None:
+    """No folder imports itself through others. A module beside its package's folders counts as a folder."""
     assert circles(folder_graph(TREES)) == []
 
 
 def test_folders_are_not_crowded() -> None:
-    """A folder is taken in at one look."""
+    """No folder has too many modules."""
     folders = [name.rpartition(".")[0] for name in TREES]
     assert not {folder for folder in folders if folders.count(folder) > MOST_IN_A_FOLDER}
 
 
-def test_the_protocol_does_no_io() -> None:
-    """Nothing in the protocol can wait, read the clock, draw lots or touch a file."""
+def test_protocol_does_no_io() -> None:
+    """Nothing in the protocol waits, reads the clock, draws random numbers or opens a file."""
     for name, tree in MODULES:
         if name.startswith("chatcli.protocol"):
             outside = {"asyncio", "socket", "time", "random", "os", "io", "pathlib", "threading"}
@@ -137,7 +137,7 @@ def test_the_protocol_does_no_io() -> None:
 
 
 @pytest.mark.parametrize(("name", "tree"), MODULES, ids=[name for name, _ in MODULES])
-def test_every_module_says_in_one_sentence_what_lives_there(name: str, tree: ast.Module) -> None:
+def test_module_docstrings(name: str, tree: ast.Module) -> None:
     """The first paragraph of each module's docstring is one sentence."""
     sentence = first_sentence(tree)
     assert sentence, name
@@ -145,7 +145,7 @@ def test_every_module_says_in_one_sentence_what_lives_there(name: str, tree: ast
 
 
 @pytest.mark.parametrize(("name", "tree"), MODULES, ids=[name for name, _ in MODULES])
-def test_nothing_is_confirmed_by_printing(name: str, tree: ast.Module) -> None:
-    """No module prints: what goes to standard output is a command's answer, through click or a view."""
+def test_nothing_prints(name: str, tree: ast.Module) -> None:
+    """No module calls print(): a command's answer goes through click or a view."""
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert not any(isinstance(call, ast.Name) and call.id == "print" for call in calls), name

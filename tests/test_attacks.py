@@ -78,8 +78,8 @@ class Relay:
 
 
 @pytest.mark.parametrize("lying", [False, True])
-def test_a_challenge_cannot_be_relayed(server: ThreadServer, tmp_path: Path, lying: bool) -> None:
-    """Even a victim who trusts the man in the middle proves nothing to the real server: the proof is of his channel."""
+def test_relayed_challenge(server: ThreadServer, tmp_path: Path, lying: bool) -> None:
+    """A man in the middle whom the victim trusts gains no proof for the real server: it is bound to his channel."""
     files = make(tmp_path, "middle")
     own = fingerprint_of(files[0])
     with Relay(server.address, server.certificate, files, own if lying else "") as relay:
@@ -107,8 +107,8 @@ def fingerprint_of(certificate: Path) -> str:
     return fingerprint(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
-def test_a_pin_keeps_the_victim_from_the_man_in_the_middle(server: ThreadServer, tmp_path: Path) -> None:
-    """Whoever pins the real server's key says nothing to another one."""
+def test_pin_stops_man_in_the_middle(server: ThreadServer, tmp_path: Path) -> None:
+    """A client that pins the real server's key sends nothing to another one."""
     with Relay(server.address, server.certificate, make(tmp_path, "middle")) as relay:
         trust = Trust(server.run(lambda: server.hub.server_key))
         with pytest.raises(ServerNotTrusted, match="--pin"):
@@ -116,8 +116,8 @@ def test_a_pin_keeps_the_victim_from_the_man_in_the_middle(server: ThreadServer,
     assert relay.heard == []
 
 
-def test_an_owned_name_cannot_be_had_by_any_purpose_or_spelling(server: ThreadServer) -> None:
-    """Another key gets nowhere with the name, nor with one that looks like it, nor with one that hides something."""
+def test_owned_name_cannot_be_taken(server: ThreadServer) -> None:
+    """Another key gets neither the name, nor a lookalike, nor one with hidden characters, for any purpose."""
     with server.joined("alice") as alice:
         for name, code in (
             ("alice", "name_taken"),
@@ -135,8 +135,8 @@ def test_an_owned_name_cannot_be_had_by_any_purpose_or_spelling(server: ThreadSe
         assert alice.asks_who() == ["alice"]
 
 
-def test_handshakes_that_are_never_finished_hold_up_nobody(server: ThreadServer) -> None:
-    """Hundreds of callers stop in the middle of TLS or of the proof; a conversation goes on."""
+def test_unfinished_handshakes(server: ThreadServer) -> None:
+    """Hundreds of callers stop in the middle of TLS or of the proof, and a conversation goes on."""
     callers = [server.connect() for _ in range(200)]
     for number, caller in enumerate(callers):
         if number % 2:
@@ -196,10 +196,8 @@ def _expand(secret: bytes, label: bytes, length: int, digest: str) -> bytes:
     return hmac.digest(secret, info + b"\1", digest)[:length]
 
 
-def test_tls_that_stops_in_the_middle_of_a_message_harms_nobody_else(
-    server: ThreadServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A caller who brings TLS into a state in which nothing can be said loses their connection, and that is all."""
+def test_tls_stopped_in_a_message(server: ThreadServer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A caller who brings TLS into a state in which nothing can be sent loses the connection; no one else does."""
     with server.joined("bob") as bob, server.joined("carol") as carol:
         caller = RecordWriter(server.address, tmp_path)
         caller.send(
@@ -216,8 +214,8 @@ def test_tls_that_stops_in_the_middle_of_a_message_harms_nobody_else(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_link_that_cannot_be_written_leaves_the_name_to_its_owner(server: ThreadServer, tmp_path: Path) -> None:
-    """While the database is locked, no key comes or goes: the device is refused, and the owner stays the owner."""
+def test_link_not_written(server: ThreadServer, tmp_path: Path) -> None:
+    """While the database is locked, no device is linked or revoked: it is refused, and the owner keeps the name."""
     with server.joined("alice") as alice:
         alice.says("link", n=1)
         code = alice.hears("link", n=1)["code"]
@@ -237,8 +235,8 @@ def test_a_link_that_cannot_be_written_leaves_the_name_to_its_owner(server: Thre
         thief.hears("error", code="name_taken")
 
 
-def test_a_code_is_not_spent_where_there_is_no_seat(server: ThreadServer) -> None:
-    """Refused because the owner is here, the new device may use its code again, beside them."""
+def test_code_not_spent_without_a_seat(server: ThreadServer) -> None:
+    """A device that is refused because its owner is connected may use its code again, beside the owner."""
     with server.joined("alice") as alice:
         alice.says("link", n=1)
         code = alice.hears("link", n=1)["code"]
@@ -250,8 +248,8 @@ def test_a_code_is_not_spent_where_there_is_no_seat(server: ThreadServer) -> Non
             assert phone.asks_who() == ["alice"]
 
 
-def test_a_ban_makes_codes_void(server: ThreadServer) -> None:
-    """Whoever asked for a code with a key that is banned since cannot come back with it."""
+def test_ban_voids_codes(server: ThreadServer) -> None:
+    """A banned key's device codes let nobody in."""
     with server.joined("alice") as alice, server.joined("admin-to-be"):
         alice.says("link", n=1)
         code = alice.hears("link", n=1)["code"]

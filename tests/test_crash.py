@@ -22,7 +22,7 @@ def here(address: Address) -> list[str]:
 
 
 def test_killed_server(tmp_path: Path) -> None:
-    """SIGKILL during a stream of sends: every acknowledged message is there after a restart, once."""
+    """After SIGKILL during a stream of sends, each acknowledged message is in the log once."""
     with serving(tmp_path) as (program, address):
         with Caller(address) as bob:
             bob.greets("bob")
@@ -69,7 +69,7 @@ def next_or_reset(caller: Caller) -> dict[str, str] | None:
         return None
 
 
-def test_clients_survive_killed_servers(tmp_path: Path) -> None:
+def test_killed_server_and_two_clients(tmp_path: Path) -> None:
     """Two clients talk while their server is killed and restarted: all lines arrive, in order."""
     with serving(tmp_path) as (server, address):
         where = ["--server", str(address)]
@@ -106,7 +106,7 @@ def restart(data: Path, address: Address, before: Program) -> Program:
 
 
 def test_killed_sender(tmp_path: Path) -> None:
-    """SIGKILL on a client during a stream: its acknowledged messages arrive, once, in order."""
+    """After SIGKILL on a sending client, its acknowledged messages arrive once and in order."""
     with serving(tmp_path) as (_, address):
         where = ["--server", str(address)]
         with Program("join", "--user", "bob", *where) as bob:
@@ -123,7 +123,7 @@ def test_killed_sender(tmp_path: Path) -> None:
 
 
 def test_killed_reader(tmp_path: Path) -> None:
-    """SIGKILL on a client that reads: the next one goes on; only unacknowledged messages may come twice."""
+    """After SIGKILL on a reading client the next one goes on: only unacknowledged messages may come twice."""
     with serving(tmp_path) as (_, address):
         where = ["--server", str(address)]
         with Caller(address) as alice:

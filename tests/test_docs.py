@@ -65,34 +65,34 @@ def declared(union: UnionType) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("title", "union"), [("Frames from the client", ClientFrame), ("Frames from the server", ServerFrame)]
 )
-def test_the_protocol_page_describes_every_frame_and_field(title: str, union: UnionType) -> None:
-    """Frames and fields on the page are those of the code, in the same order."""
+def test_protocol_frames(title: str, union: UnionType) -> None:
+    """The protocol page has the code's frames and fields, in the same order."""
     assert described(title) == declared(union)
 
 
 @pytest.mark.parametrize("struct", [Limits, Person, KeyInfo, RoomInfo, UnreadCount])
-def test_the_protocol_page_describes_the_parts_of_frames(struct: type[msgspec.Struct]) -> None:
-    """Objects within frames are described with all their fields."""
+def test_protocol_parts_of_frames(struct: type[msgspec.Struct]) -> None:
+    """The protocol page describes all fields of the objects within frames."""
     for field in msgspec.structs.fields(struct):
         assert f"`{field.encode_name}`" in PROTOCOL
 
 
 @pytest.mark.parametrize("words", [Purpose, Present, Outcome, RoomKind, Where, Operation, Happening])
-def test_the_protocol_page_names_every_word_that_a_field_may_hold(words: object) -> None:
-    """Where a field takes one of a few words, each of them is explained."""
+def test_protocol_words_of_fields(words: object) -> None:
+    """The protocol page explains each word that a field may hold."""
     for word in get_args(words):
         assert f"`{word}`" in PROTOCOL
 
 
-def test_the_protocol_page_lists_every_code() -> None:
-    """The table of codes is the one in the code, with the same meanings."""
+def test_protocol_codes() -> None:
+    """The protocol page's table of codes has the code's codes and meanings."""
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", section("Codes"), flags=re.MULTILINE)
     assert rows == list(codes.MEANINGS.items())
     constants = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     assert constants == set(codes.MEANINGS)
 
 
-def test_every_example_on_the_protocol_page_can_be_read() -> None:
+def test_protocol_examples_decode() -> None:
     """Each line of a dialogue is a frame of its direction."""
     lines = re.findall(r"^(>>|<<) (\{.*\})$", PROTOCOL, flags=re.MULTILINE)
     assert len(lines) > 10
@@ -101,8 +101,8 @@ def test_every_example_on_the_protocol_page_can_be_read() -> None:
         decoder.decode(line)
 
 
-def test_the_proof_on_the_protocol_page_is_what_the_code_makes() -> None:
-    """What is signed, and both signatures, follow from the values beside them; the dialogue shows the same proof."""
+def test_protocol_proof() -> None:
+    """The signed bytes and both signatures follow from the values beside them; the dialogue shows the same proof."""
     part = section("States of a connection").split("\n### A worked example\n")[1].split("\n### ")[0]
     given: dict[str, str] = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", part, flags=re.MULTILINE))
     identity = Identity(key_bytes(given["seed (the secret key)"], 32))
@@ -120,39 +120,39 @@ def test_the_proof_on_the_protocol_page_is_what_the_code_makes() -> None:
         assert f'"{value}"' in section("Format")
 
 
-def test_the_command_reference_is_what_help_prints() -> None:
+def test_command_reference() -> None:
     """``docs/cli.md`` is up to date; ``python -m tests.reference`` makes it so."""
     assert (ROOT / "docs/cli.md").read_text() == command_reference()
 
 
-def test_the_table_of_modules_is_what_they_say_of_themselves() -> None:
+def test_table_of_modules() -> None:
     """``docs/modules.md`` is up to date; ``python -m tests.reference`` makes it so."""
     page = (ROOT / "docs/modules.md").read_text()
     assert page == module_list(page)
 
 
 @pytest.mark.parametrize("page", ["architecture", "contributing", "decisions", "protocol"])
-def test_files_that_a_page_names_exist(page: str) -> None:
-    """A path is from the top of the repository, or from the package."""
+def test_named_files_exist(page: str) -> None:
+    """Each path on a page exists, from the top of the repository or from the package."""
     named = re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|md))`", (ROOT / f"docs/{page}.md").read_text())
     assert named
     assert [path for path in named if not (ROOT / path).exists() and not (ROOT / "chatcli" / path).exists()] == []
 
 
-def test_the_reference_for_programs_is_what_the_code_says() -> None:
+def test_reference_for_programs() -> None:
     """``docs/programs.md`` is up to date; ``python -m tests.reference`` makes it so."""
     page = (ROOT / "docs/programs.md").read_text()
     assert page == programs(page)
 
 
-def test_the_table_of_settings_is_that_of_the_code() -> None:
+def test_table_of_settings() -> None:
     """``docs/settings.md`` is up to date; ``python -m tests.reference`` makes it so."""
     page = (ROOT / "docs/settings.md").read_text()
     assert page == settings(page)
 
 
-def test_the_examples_of_settings_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file on the page is one that the commands take."""
+def test_examples_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands accept each configuration file on the page."""
     examples = re.findall(
         r"^```toml\n(.*?)^```$", (ROOT / "docs/settings.md").read_text(), flags=re.MULTILINE | re.DOTALL
     )
@@ -164,8 +164,8 @@ def test_the_examples_of_settings_can_be_read(tmp_path: Path, monkeypatch: pytes
         assert read_config_file().exists
 
 
-def test_every_dependency_is_explained() -> None:
-    """``docs/dependencies.md`` says of each why it is there, and of no other."""
+def test_dependencies() -> None:
+    """``docs/dependencies.md`` gives the reason for each dependency, and lists no other."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"].values()
     required = [*project["dependencies"], *(requirement for extra in extras for requirement in extra)]
@@ -174,20 +174,20 @@ def test_every_dependency_is_explained() -> None:
     assert set(re.findall(r"^\| \[?`([\w-]+)`", page, flags=re.MULTILINE)) == names
 
 
-def test_nobody_is_sent_to_the_other_program_of_our_name() -> None:
-    """The package index has an unrelated program called chatcli: no page tells anyone to install that."""
+def test_unrelated_package_of_our_name() -> None:
+    """No page tells anyone to install chatcli from the package index, which has an unrelated program of that name."""
     for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]:
         assert not re.search(r"pip install (-\S+ )*chatcli\b", page.read_text()), page
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    """Every relative link on a page names a file that is there."""
+def test_links_between_pages() -> None:
+    """Each relative link on a page names an existing file."""
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_json_schema_and_its_page_are_made_from_the_records() -> None:
+def test_json_schema() -> None:
     """``docs/schema.json`` and ``docs/json.md`` are up to date; ``python -m tests.reference`` makes them so."""
     assert (ROOT / "docs/schema.json").read_text() == json_schema()
     page = (ROOT / "docs/json.md").read_text()
@@ -197,7 +197,7 @@ def test_the_json_schema_and_its_page_are_made_from_the_records() -> None:
 @pytest.mark.parametrize(
     "page", ["README.md", "CHANGELOG.md", *(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
 )
-def test_no_page_shows_what_a_merge_left(page: str) -> None:
-    """No page has the marks in it with which git shows that two changes do not fit."""
+def test_no_conflict_markers(page: str) -> None:
+    """No page contains git's conflict markers."""
     lines = (ROOT / page).read_text().splitlines()
     assert not [line for line in lines if line.startswith(("<<<<<<< ", ">>>>>>> "))]

@@ -52,8 +52,8 @@ def locked(server: ThreadServer, title: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("title", EXAMPLES)
-def test_an_example_is_what_happens(tmp_path: Path, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the page shows is said, and what the server says to it is compared, field by field."""
+def test_example(tmp_path: Path, title: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's frames of an example are sent, and the server's answers are compared field by field."""
     settings = SERVERS.get(title, {})
     if title in PATCHES:
         monkeypatch.setattr(*PATCHES[title])
@@ -81,13 +81,13 @@ def declared(union: object) -> set[str]:
 ELSEWHERE: Final = frozenset({"skipped", "presence", "read"})
 
 
-def test_every_frame_stands_in_an_example() -> None:
-    """Whatever a client may say, and what it may hear."""
+def test_every_frame_has_an_example() -> None:
+    """Each frame of both directions is in an example."""
     assert tags(">>") >= declared(ClientFrame)
     assert tags("<<") >= declared(ServerFrame) - ELSEWHERE
 
 
-def test_every_code_stands_in_an_example() -> None:
-    """Each code of an error and of a goodbye has a line in which it comes."""
+def test_every_code_has_an_example() -> None:
+    """Each code of an error and of a goodbye is in an example."""
     shown = set(re.findall(r'<< \{"t":"(?:error|bye)","code":"(\w+)"', PAGE))
     assert shown == set(codes.MEANINGS)

@@ -94,8 +94,8 @@ def modes(directory: Path) -> set[int]:
     return {stat.S_IMODE(path.lstat().st_mode) for path in directory.iterdir()}
 
 
-def test_a_backup_takes_the_place_of_the_log(home: Home, tmp_path: Path) -> None:
-    """By the commands of the page: what was said up to the backup is there, under the same key."""
+def test_backup_replaces_the_log(home: Home, tmp_path: Path) -> None:
+    """The page's commands restore the messages up to the backup, under the same server key."""
     with serving(tmp_path / "data") as (_, address):
         say(home, tmp_path, address, "before")
         home.run("chatcli admin op alice --data data", tmp_path)
@@ -113,8 +113,8 @@ def test_a_backup_takes_the_place_of_the_log(home: Home, tmp_path: Path) -> None
         assert heard(home, tmp_path, address) == ["before", "after"]
 
 
-def test_a_server_moves_with_its_directory(home: Home, tmp_path: Path) -> None:
-    """By the commands of the page: nothing is lost, and clients know it by its key."""
+def test_server_moves_with_its_directory(home: Home, tmp_path: Path) -> None:
+    """The page's commands move a server without loss, and clients know it by its key."""
     with serving(tmp_path / "data") as (_, address):
         say(home, tmp_path, address, "here")
     (script,) = blocks("Move a server")
@@ -126,8 +126,8 @@ def test_a_server_moves_with_its_directory(home: Home, tmp_path: Path) -> None:
         assert heard(home, tmp_path, address) == ["here"]
 
 
-def test_a_user_is_removed_without_a_trace(home: Home, tmp_path: Path) -> None:
-    """By the commands of the page: what is left of the home is empty."""
+def test_user_is_removed(home: Home, tmp_path: Path) -> None:
+    """The page's commands leave a user's home empty."""
     with serving(tmp_path / "data") as (_, address):
         say(home, tmp_path, address, "here")
     home.run("chatcli completion bash --install -q", tmp_path)
@@ -137,16 +137,16 @@ def test_a_user_is_removed_without_a_trace(home: Home, tmp_path: Path) -> None:
     assert [path for path in home.path.rglob("*") if not path.is_dir()] == []
 
 
-def test_scripts_that_are_not_run_can_be_read_by_a_shell(home: Home, tmp_path: Path) -> None:
-    """Those that need another user or the network."""
+def test_scripts_that_are_not_run(home: Home, tmp_path: Path) -> None:
+    """A shell can parse the scripts that need another user or the network."""
     scripts = re.findall(r"^```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     assert len(scripts) == 6
     for script in scripts:
         subprocess.run(["/bin/sh", "-n"], input=script, text=True, check=True, timeout=DEADLINE)
 
 
-def test_the_tables_have_every_file_of_a_server(home: Home, tmp_path: Path) -> None:
-    """While it runs, after all that makes files: each is named on both pages, and readable for its owner only."""
+def test_files_of_a_server(home: Home, tmp_path: Path) -> None:
+    """Both pages name each file that a running server makes, and only its owner can read it."""
     data = tmp_path / "deep" / "data"
     with serving(data, "--keep", "90d") as (_, address):
         say(home, tmp_path, address, "a word")
@@ -164,8 +164,8 @@ def test_the_tables_have_every_file_of_a_server(home: Home, tmp_path: Path) -> N
         assert {name for name in found if not any(fnmatch(name, pattern) for pattern in known)} == set()
 
 
-def test_the_tables_have_every_file_of_a_user(home: Home, tmp_path: Path) -> None:
-    """After all that makes files: each is named on the page, and nobody else reads it."""
+def test_files_of_a_user(home: Home, tmp_path: Path) -> None:
+    """The page names each file that a user's commands make, and only the user can read it."""
     with serving(tmp_path / "data") as (_, address):
         at = f"--user alice --server {address}"
         say(home, tmp_path, address, "a word")

@@ -483,8 +483,8 @@ class ChatAsProcess(Chat):
 
 
 @pytest.mark.parametrize(("story", "examples"), [(ChatInThread, 12), (ChatAsProcess, 4)])
-def test_the_server_does_what_the_model_says(story: type[Chat], examples: int) -> None:
-    """Nothing is lost, nothing comes twice, order is kept, and nobody gets what is not theirs."""
+def test_server_agrees_with_the_model(story: type[Chat], examples: int) -> None:
+    """Nothing is lost or comes twice, order is kept, and all messages reach only the people who may read them."""
     count = int(os.environ.get("MODEL_EXAMPLES", "0"))
     run_state_machine_as_test(
         story,

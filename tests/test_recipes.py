@@ -118,8 +118,8 @@ def in_peace(done: subprocess.CompletedProcess[str], out: str = "") -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, out, "")
 
 
-def test_no_block_is_left_out() -> None:
-    """Whoever adds one adds what runs it, and counts it here."""
+def test_each_block_is_tested() -> None:
+    """The number of blocks on the page is the number that tests run."""
     found = {
         title: len(re.findall(r"^```\w+$", part, flags=re.MULTILINE))
         for title, part in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -142,8 +142,8 @@ def test_no_block_is_left_out() -> None:
 # The end of a long command
 
 
-def test_what_has_ended_is_told_to_oneself(world: World) -> None:
-    """With its status, whatever that is."""
+def test_command_that_has_ended(world: World) -> None:
+    """A message to oneself reports the end of a command and its exit status."""
     world.program("make", "#!/bin/sh\nexit 2\n")
     line, _ = blocks("The end of a long command", "sh")
     in_peace(world.run("sh", "-c", line), "stored\n")
@@ -152,8 +152,8 @@ def test_what_has_ended_is_told_to_oneself(world: World) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_function_tells_it_and_keeps_the_status(world: World, shell: str) -> None:
-    """In each of the shells; the command gets its arguments as they were given."""
+def test_function_keeps_the_status(world: World, shell: str) -> None:
+    """In each shell the function sends the message, keeps the status and passes arguments unchanged."""
     needs(shell)
     make = world.program("make", '#!/bin/sh\necho "made $1"\nexit 3\n')
     function = blocks("The end of a long command", "fish" if shell == "fish" else "sh")[-1]
@@ -169,8 +169,8 @@ def test_a_function_tells_it_and_keeps_the_status(world: World, shell: str) -> N
 # Cron
 
 
-def test_a_job_is_silent_while_all_is_well(world: World) -> None:
-    """And the room is told the end of what it printed where it failed."""
+def test_job_reports_failures_only(world: World) -> None:
+    """A job that succeeds sends nothing; the room gets the last lines of the output of one that fails."""
     world.room("#ops")
     (crontab,) = blocks("Cron", "cron")
     job = world.program("nightly", "#!/bin/sh\necho fine\n")
@@ -203,8 +203,8 @@ def _repository(world: World) -> None:
 
 
 @pytest.mark.usefixtures("_repository")
-def test_hooks_tell_what_was_committed_and_pushed(world: World) -> None:
-    """To a new branch, to one that is there, and nothing of one that is deleted."""
+def test_hooks_for_commits_and_pushes(world: World) -> None:
+    """Hooks report commits, and pushes to new and existing branches, but no deleted branch."""
     for number in (1, 2):
         world.run("git", "commit", "-q", "--allow-empty", "-m", f'"{number}" $(id)', within="tool")
         done = world.run("git", "push", "-q", "origin", "HEAD:main", "HEAD:refs/heads/x", within="tool")
@@ -222,8 +222,8 @@ def test_hooks_tell_what_was_committed_and_pushed(world: World) -> None:
 
 
 @pytest.mark.usefixtures("_repository")
-def test_a_push_never_fails_because_of_the_chat(world: World) -> None:
-    """Nor a commit: what there was to tell is told later."""
+def test_push_works_without_the_chat(world: World) -> None:
+    """Neither a push nor a commit fails because of the chat; the message is sent later."""
     settings = world.home / ".config/chatcli/config.toml"
     right = settings.read_text()
     settings.write_text('server = "127.0.0.1:1"\n')
@@ -243,8 +243,8 @@ def variables(block: str, title: str) -> dict[str, str]:
     return dict(lines)
 
 
-def test_a_step_of_ci_has_its_key_from_a_secret(world: World) -> None:
-    """On GitHub and on GitLab: what ``run:`` and ``script:`` say, in the shell that the runners use."""
+def test_ci_step_with_a_secret_key(world: World) -> None:
+    """The ``run:`` of GitHub and the ``script:`` of GitLab work in the runners' shell."""
     world.room("#builds")
     (line,) = blocks("GitHub Actions and GitLab CI", "sh")
     secret = world.run("sh", "-c", line)
@@ -282,8 +282,8 @@ def test_a_step_of_ci_has_its_key_from_a_secret(world: World) -> None:
 
 
 @pytest.mark.parametrize(("answer", "status", "out"), [(0, 0, "deployed v7\n"), (1, 1, ""), (None, 1, "")])
-def test_a_deploy_goes_on_only_with_a_yes(world: World, answer: int | None, status: int, out: str) -> None:
-    """Not with a no, and not without a server."""
+def test_deploy_needs_a_yes(world: World, answer: int | None, status: int, out: str) -> None:
+    """A deploy stops at a no, and without a server."""
     world.room("#ops")
     world.program("deploy", '#!/bin/sh\necho "deployed $1"\n').rename(world.home / "deploy")
     script, _ = blocks("Ask before a deploy", "sh")
@@ -294,8 +294,8 @@ def test_a_deploy_goes_on_only_with_a_yes(world: World, answer: int | None, stat
     assert done[2].endswith("Not deployed.\n") or status == 0
 
 
-def test_other_answers_are_words(world: World) -> None:
-    """What was chosen is done."""
+def test_answers_in_words(world: World) -> None:
+    """The chosen answer is carried out."""
     world.room("#ops")
     world.program("clean", "#!/bin/sh\necho cleaned\n").rename(world.home / "clean")
     _, script = blocks("Ask before a deploy", "sh")
@@ -321,8 +321,8 @@ def answered(world: World, command: list[str], answer: int | None) -> tuple[int,
 # A log
 
 
-def test_a_log_comes_line_by_line(world: World) -> None:
-    """In order, whatever stands in it."""
+def test_log_line_by_line(world: World) -> None:
+    """Lines of a log arrive in order, whatever characters they have."""
     world.room("#ops")
     world.program("journalctl", "#!/bin/sh\nprintf '%s\\n' \"$*\" -x '  two  words' '$(id)'\n")
     (line,) = blocks("A log into a room", "sh")
@@ -356,8 +356,8 @@ def verified(path: Path) -> configparser.SectionProxy:
     return parser["Timer" if path.suffix == ".timer" else "Service"]
 
 
-def test_the_unit_of_the_server_is_closed_and_starts_it(world: World, tmp_path: Path) -> None:
-    """Systemd finds nothing to complain of and little to be exposed, and is told when the server is ready."""
+def test_systemd_unit(world: World, tmp_path: Path) -> None:
+    """Systemd accepts the unit, rates its exposure low, and is notified when the server is ready."""
     path = unit(world, "A server under systemd", 0, "chatcli.service")
     service = verified(path)
     if shutil.which("systemd-analyze"):
@@ -397,8 +397,8 @@ def without_children(process: subprocess.Popen[bytes]) -> bool:
     return not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
 
 
-def test_a_command_is_run_for_each_message(world: World) -> None:
-    """From where it left off, and it ends well when it is stopped."""
+def test_command_for_each_message(world: World) -> None:
+    """A command runs for each message from its last position on, and a signal ends it cleanly."""
     world.room("#ops")
     (page,) = blocks("A command for each message", "sh")
     world.program("page", page)
@@ -449,8 +449,8 @@ def waiting(world: World) -> World:
         ("fish", 0, "{}\nfish_right_prompt"),
     ],
 )
-def test_a_prompt_shows_how_much_is_unread(waiting: World, shell: str, number: int, show: str) -> None:
-    """A number in brackets, and nothing where there is nothing, or no server."""
+def test_prompt_shows_unread(waiting: World, shell: str, number: int, show: str) -> None:
+    """The prompt has the unread count in brackets, and nothing without unread messages or without a server."""
     needs(shell)
     prompt = show.format(blocks("Unread messages", shell)[number])
     done = waiting.run(shell, "-c", prompt)
@@ -460,8 +460,8 @@ def test_a_prompt_shows_how_much_is_unread(waiting: World, shell: str, number: i
     assert (done.stdout.strip(), done.stderr) == ("" if shell == "fish" else "$", "")
 
 
-def test_tmux_shows_how_much_is_unread(waiting: World, tmp_path: Path) -> None:
-    """On the right of its status line."""
+def test_tmux_shows_unread(waiting: World, tmp_path: Path) -> None:
+    """The right of tmux's status line has the unread count."""
     needs("tmux")
     (waiting.home / ".tmux.conf").write_text(blocks("Unread messages", "tmux")[0])
     home = {name: waiting.environment[name] for name in ("HOME", "LOGNAME", "PATH", "PYTHONPATH")}
@@ -476,8 +476,8 @@ def test_tmux_shows_how_much_is_unread(waiting: World, tmp_path: Path) -> None:
 # Backups and health
 
 
-def test_a_backup_for_each_day_of_the_week(world: World) -> None:
-    """It prints nothing; where it fails it says why, and a room is told."""
+def test_backup_for_each_weekday(world: World) -> None:
+    """A backup prints nothing; a failure is printed and sent to a room."""
     world.room("#ops")
     (crontab,) = blocks("Backups", "cron")
     crontab = crontab.replace("backup -q", f"backup -q --data {world.data}")
@@ -492,8 +492,8 @@ def test_a_backup_for_each_day_of_the_week(world: World) -> None:
     assert len(world.said("#ops")) == 1
 
 
-def test_a_timer_keeps_the_newest_fourteen(world: World, tmp_path: Path) -> None:
-    """What is older goes, once the new one is there."""
+def test_timer_keeps_fourteen_backups(world: World, tmp_path: Path) -> None:
+    """Older backups are deleted once the new one exists."""
     (script,) = blocks("Backups", "sh")
     kept = tmp_path / "backups"
     script = script.replace("/var/backups/chatcli", str(kept)).replace("/var/lib/chatcli", str(world.data))
@@ -509,8 +509,8 @@ def test_a_timer_keeps_the_newest_fourteen(world: World, tmp_path: Path) -> None
     assert names[:-1] == [f"chatcli-202001{day}-030000.db" for day in range(13, 26)]
 
 
-def test_whether_it_is_well_is_a_status(world: World) -> None:
-    """0 while it is; 5 where no server answers."""
+def test_health_is_an_exit_status(world: World) -> None:
+    """The status is 0 while the server is well, and 5 where no server answers."""
     near, here = blocks("Health checks", "sh")
     for line in (near, here):
         in_peace(world.run("bash", "-euo", "pipefail", "-c", line, CHATCLI_SERVE_DATA=str(world.data)))

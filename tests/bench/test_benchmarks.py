@@ -18,8 +18,8 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("module", ["connecting", "echo", "peers", "reading", "stalled", "starting"])
-def test_help_is_all_that_it_gives(module: str) -> None:
-    """What the module says of itself."""
+def test_help(module: str) -> None:
+    """Help is the module's docstring."""
     done = benchmark(module, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert f"python -m tests.benchmarks.{module}" in " ".join(done.stdout.split())
@@ -32,8 +32,8 @@ def test_help_is_all_that_it_gives(module: str) -> None:
         (("--servers", "chatcli", "--only", "nonsense"), '--only: no row begins with "nonsense".'),
     ],
 )
-def test_what_there_is_not_is_refused(arguments: tuple[str, ...], sentence: str) -> None:
-    """With a sentence, and the status of a mistake."""
+def test_unknown_benchmark(arguments: tuple[str, ...], sentence: str) -> None:
+    """An unknown benchmark is refused with a sentence and the status of a usage error."""
     done = benchmark("peers", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr

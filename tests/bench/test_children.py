@@ -51,8 +51,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, number: int) -> list[subprocess
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_a_process_ends_although_a_signal_comes_as_it_starts(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """The handler is called once the process is known."""
+def test_signal_at_the_start(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """A process ends although a signal comes while it starts: the handler runs once the process is known."""
     started = interrupted(monkeypatch, number)
     with (
         pytest.raises(Ended, match=str(int(number))),
@@ -62,8 +62,8 @@ def test_a_process_ends_although_a_signal_comes_as_it_starts(monkeypatch: pytest
     assert started[0].returncode is not None
 
 
-def test_a_server_of_its_own_goes_with_its_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither stays where a signal comes while it is started."""
+def test_own_server_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the server nor its directory is left if a signal comes while the server starts."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     started = interrupted(monkeypatch, signal.SIGTERM)
     with pytest.raises(Ended), throwaway.throwaway(1):
@@ -72,8 +72,8 @@ def test_a_server_of_its_own_goes_with_its_directory(monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_ignored_is_not_noted() -> None:
-    """Nor does a signal come twice."""
+def test_ignored_signals() -> None:
+    """Neither an ignored signal nor a repeated one is handled."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with pytest.raises(Ended, match=str(int(signal.SIGTERM))), SignalsHeld(), SignalsHeld():  # noqa: PT012 (they hold)
         signal.raise_signal(signal.SIGHUP)

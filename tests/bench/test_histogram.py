@@ -11,16 +11,16 @@ latencies = st.integers(0, 2**40)
 
 
 @given(latencies)
-def test_a_bucket_is_no_wider_than_a_sixteenth_of_what_it_holds(latency: int) -> None:
-    """Each latency is in one bucket, which begins where the one before ends."""
+def test_buckets(latency: int) -> None:
+    """Each latency is in one bucket, no wider than a sixteenth of its value; the buckets have no gaps."""
     number = bucket(latency)
     assert latency <= upper(number) <= latency + latency / 16
     assert number == 0 or upper(number - 1) < latency
 
 
 @given(st.lists(latencies, min_size=1, max_size=50), st.floats(0.01, 1))
-def test_a_share_is_never_told_too_small(some: list[int], share: float) -> None:
-    """What a share is said not to be above, it is not above; and the greatest one is exact."""
+def test_percentiles_are_upper_bounds(some: list[int], share: float) -> None:
+    """A percentile is never below the true one, and the greatest latency is exact."""
     histogram = Histogram()
     for latency in some:
         histogram.add(latency)
@@ -29,8 +29,8 @@ def test_a_share_is_never_told_too_small(some: list[int], share: float) -> None:
     assert histogram.at(1) == histogram.greatest == max(some)
 
 
-def test_two_of_them_become_one() -> None:
-    """As if all had been counted in one."""
+def test_merge() -> None:
+    """Two merged histograms equal one that counted everything."""
     both, first, second = Histogram(), Histogram(), Histogram()
     for latency in range(100):
         both.add(latency * 1000, 2)

@@ -43,10 +43,10 @@ def measured(server: ThreadServer, asked: Load, server_of: Server | None = None)
 @pytest.mark.parametrize(
     ("scenario", "processes"), [*((one, 1) for one in SCENARIOS), ("pairs", 3), ("room", 2), ("idle", 3)]
 )
-def test_what_is_said_is_acknowledged_and_heard(
+def test_all_is_acknowledged_and_heard(
     server: ThreadServer, scenario: Scenario, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By as many processes as there are; nothing is missing, and nothing is counted twice."""
+    """With several processes nothing is missing and nothing is counted twice."""
     monkeypatch.setattr(workers, "_cores", lambda: processes + 1)
     outcome = measured(server, load(scenario))
     assert outcome.received == outcome.expected
@@ -63,8 +63,8 @@ def test_what_is_said_is_acknowledged_and_heard(
     assert outcome.server is None or outcome.server >= 0
 
 
-def test_a_pace_is_kept(server: ThreadServer) -> None:
-    """As many messages as the time has places for, however fast the server is."""
+def test_pace(server: ThreadServer) -> None:
+    """The number of messages follows from the pace and the time, however fast the server is."""
     outcome = measured(server, load("paced"))
     assert outcome.counted <= 200 * outcome.seconds + 6
 
@@ -91,8 +91,8 @@ class Silent(Paced):
         return self.heard
 
 
-def test_what_is_due_is_said_once_a_turn_and_no_more_than_that() -> None:
-    """Whatever the pace: what came is read in between, and what nobody takes does not pile up."""
+def test_one_batch_per_round() -> None:
+    """At any pace the sender reads answers between batches, and unsent messages do not pile up."""
     paced = Silent(1_000_000)
     now = time.monotonic() + 10
     paced.counting = True
@@ -108,8 +108,8 @@ def test_what_is_due_is_said_once_a_turn_and_no_more_than_that() -> None:
     assert paced.send_due(now) == 1.0
 
 
-def test_the_speakers_take_turns() -> None:
-    """Each says as many as any other one, or one more."""
+def test_speakers_share_evenly() -> None:
+    """The senders' message counts differ by one at most."""
     paced = Silent(10)
     begun = paced._begun
     assert paced.send_due(begun + 0.05) == pytest.approx(0.05)
@@ -120,8 +120,8 @@ def test_the_speakers_take_turns() -> None:
     assert said == [2, 1, 1]
 
 
-def test_a_pace_that_was_not_kept_is_told() -> None:
-    """Less than 95 % of what was asked for is not what was asked for: the generator limits, unless the server does."""
+def test_pace_not_kept() -> None:
+    """Below 95 % of the pace the report says that the generator limits, unless the server does."""
     kept = an_outcome(said=191, rate=200)
     assert (kept.fell_short, kept.limited) == (False, False)
     missed = an_outcome(said=189, rate=200)
@@ -130,8 +130,8 @@ def test_a_pace_that_was_not_kept_is_told() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["pairs", "connect"])
-def test_tls_is_spoken_where_it_is_asked_for(scenario: Scenario) -> None:
-    """With the key that the server has, and with no other."""
+def test_tls(scenario: Scenario) -> None:
+    """The load uses TLS with the server's key, and accepts no other key."""
     with throwaway(20) as started:
         host, port = started.address
         asked = load(scenario)
@@ -141,8 +141,8 @@ def test_tls_is_spoken_where_it_is_asked_for(scenario: Scenario) -> None:
         assert outcome.memory
 
 
-def test_ids_are_uuids_in_the_order_in_which_they_are_made() -> None:
-    """Each its own, of version 7, with the time in it."""
+def test_ids() -> None:
+    """Ids are distinct and ordered UUIDs of version 7 that contain the time."""
     order = an_order(load("pairs"), 1)
     make = dialect(order).maker("s", "r", 10)
     now = time.time_ns() // 10**6
@@ -154,14 +154,14 @@ def test_ids_are_uuids_in_the_order_in_which_they_are_made() -> None:
     assert all(now <= (milliseconds(one) or 0) < now + 60_000 for one in ids)
 
 
-def test_a_server_that_is_not_there_is_said_to_be(server: ThreadServer) -> None:
-    """With the class of what went wrong, although another process has seen it."""
+def test_unreachable_server(server: ThreadServer) -> None:
+    """The class of the error is reported although another process has met it."""
     with pytest.raises(ServerUnreachable, match="refused"):
         measured(server, load("connect"), Server(host="127.0.0.1", port=1))
 
 
-def test_a_server_that_answers_in_plain_text_is_not_said_to_forbid_anything(server: ThreadServer) -> None:
-    """As one does that is full: the number of an error in TLS is none of the system's."""
+def test_plain_text_answer(server: ThreadServer) -> None:
+    """A plain-text answer is not reported as a lack of permission: a TLS error has no errno."""
     with socket.create_server(("127.0.0.1", 0)) as full:
         answering = threading.Thread(target=_refuse_in_plain_text, args=(full,))
         answering.start()
@@ -179,8 +179,8 @@ def _refuse_in_plain_text(full: socket.socket) -> None:
         connection.recv(65536)
 
 
-def test_a_server_that_dies_ends_the_run_at_once(tmp_path: Path) -> None:
-    """Long before its end, with what has happened."""
+def test_server_dies(tmp_path: Path) -> None:
+    """The run ends at once with the cause."""
 
     def told(done: float) -> None:
         if done:
@@ -193,8 +193,8 @@ def test_a_server_that_dies_ends_the_run_at_once(tmp_path: Path) -> None:
             workers.measure(asked, Server(host=host, port=port), None, told)
 
 
-def test_a_backlog_that_nobody_takes_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as nothing happens."""
+def test_stalled_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run stops waiting for a backlog that does not shrink."""
     monkeypatch.setattr(loads, "PATIENCE", 0.0)
     order = an_order(load("catch-up", 1), 1)
     catching_up = loads.CatchUp(order, Loop(), dialect(order), Endpoint("127.0.0.1", 1, None, b""))
@@ -204,8 +204,8 @@ def test_a_backlog_that_nobody_takes_is_not_waited_for_for_ever(monkeypatch: pyt
         catching_up._until(lambda: False, lambda: 7)
 
 
-def test_what_the_server_refuses_is_said(tmp_path: Path) -> None:
-    """With its code and sentence."""
+def test_refusal(tmp_path: Path) -> None:
+    """A refusal is reported with its code and sentence."""
     from chatcli.server.limits import Limits
 
     with ThreadServer(tmp_path, Limits(access="invite")) as server, pytest.raises(Refused) as refused:

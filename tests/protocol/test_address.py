@@ -35,8 +35,8 @@ from chatcli.protocol.address import (
         ("[::1]:9000", "::1", 9000),
     ],
 )
-def test_an_address_is_a_host_and_perhaps_a_port(text: str, host: str, port: int) -> None:
-    """Names, IPv4 and IPv6 are read, with the usual port where none is given."""
+def test_host_and_port(text: str, host: str, port: int) -> None:
+    """Names, IPv4 and IPv6 are read, with the default port where none is given."""
     assert parse_address(text) == Address(host, port)
 
 
@@ -66,8 +66,8 @@ def test_an_address_is_a_host_and_perhaps_a_port(text: str, host: str, port: int
         (["fe80::1%Eth0"], "fe80::1%Eth0"),
     ],
 )
-def test_a_host_has_one_spelling(spellings: list[str], host: str) -> None:
-    """However it is written, it is the same server; a network interface is a name of its own."""
+def test_one_spelling_per_host(spellings: list[str], host: str) -> None:
+    """All spellings of a host become one; each network interface is a host of its own."""
     assert {parse_address(spelling) for spelling in spellings} == {Address(host, DEFAULT_PORT)}
     bracketed = f"[{host}]" if ":" in host else host
     assert parse_address(f"{bracketed}:{DEFAULT_PORT}") == parse_address(spellings[-1])
@@ -83,24 +83,24 @@ def test_a_host_has_one_spelling(spellings: list[str], host: str) -> None:
         ("10.0.0.7", {"::ffff:10.0.0.7"}),
     ],
 )
-def test_the_other_spellings_of_a_host_are_known(host: str, others: set[str]) -> None:
-    """So that what was kept under one of them is found."""
+def test_other_spellings(host: str, others: set[str]) -> None:
+    """The other spellings of a host are known, so that entries under them are found."""
     spelled = other_spellings(Address(host, 7))
     assert {address.host for address in spelled} == others
     assert all(canonical(address) == Address(host, 7) for address in spelled)
 
 
 @pytest.mark.parametrize("host", ["a..b", "chat..", ".", "..", "x" * 64, "a." * 127 + "a", "\u3002"])
-def test_what_no_host_is_called_is_refused(host: str) -> None:
-    """Before anything is looked up."""
+def test_impossible_hosts_are_refused(host: str) -> None:
+    """An impossible host is refused before a lookup."""
     with pytest.raises(InputError, match="is not an address"):
         parse_address(host)
     assert canonical(Address(host, 1)) == Address(host, 1)
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
-def test_the_one_spelling_is_its_own(text: str) -> None:
-    """Whatever was written, what comes of it is read as itself; nothing but the exception is raised."""
+def test_spelling_is_stable(text: str) -> None:
+    """Normalising a host again changes nothing, and no other exception is raised."""
     try:
         address = parse_address(text)
     except InputError:
@@ -109,15 +109,15 @@ def test_the_one_spelling_is_its_own(text: str) -> None:
     assert parse_address(str(address)) == address
 
 
-def test_the_port_that_is_meant_may_be_another_one() -> None:
-    """The caller says which port is meant where none is written."""
+def test_default_port() -> None:
+    """The caller may give another default port."""
     assert parse_address(DEFAULT_HOST, default_port=7) == Address(DEFAULT_HOST, 7)
     assert parse_address("[::1]", default_port=7) == Address("::1", 7)
 
 
 @pytest.mark.parametrize("text", ["", "  ", ":80", "[]", "[]:80", "a b", "a b:80", "[a b]:80", "[::1", "[::1]80"])
-def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
-    """The sentence repeats what was given and shows how an address is written."""
+def test_refused_with_an_example(text: str) -> None:
+    """The sentence repeats the input and shows how an address is written."""
     with pytest.raises(InputError, match=r"is not an address; .*:8080") as caught:
         parse_address(text)
     assert f'"{text.strip()}"' in str(caught.value)
@@ -143,8 +143,8 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("host", ["localhost", "[::1]"])
-def test_a_port_is_a_number_from_1_to_65535(host: str, port: str) -> None:
-    """Anything else behind the colon is refused with the range."""
+def test_port_range(host: str, port: str) -> None:
+    """A port outside 1 to 65535 is refused with the range."""
     with pytest.raises(InputError, match="is not a port; a port is a number from 1 to 65535"):
         parse_address(f"{host}:{port}")
 
@@ -153,8 +153,8 @@ def test_a_port_is_a_number_from_1_to_65535(host: str, port: str) -> None:
     st.sampled_from(["localhost", "10.0.0.7", "::1", "2001:db8::7", "chat.example.org"]),
     st.integers(1, 65535),
 )
-def test_an_address_reads_back_as_it_is_shown(host: str, port: int) -> None:
-    """What ``str()`` makes of an address is that address again."""
+def test_round_trip(host: str, port: int) -> None:
+    """``str()`` of an address reads back as that address."""
     address = Address(host, port)
     assert parse_address(str(address)) == address
 
@@ -181,6 +181,6 @@ def test_an_address_reads_back_as_it_is_shown(host: str, port: int) -> None:
         ("", False),
     ],
 )
-def test_only_loopback_addresses_are_the_machines_own(host: str, own: bool) -> None:
-    """127.0.0.0/8 and ::1, however they are written; no name is, whoever answers for it."""
+def test_loopback(host: str, own: bool) -> None:
+    """Only 127.0.0.0/8 and ::1 are loopback, in any spelling; no name is, whatever it resolves to."""
     assert is_loopback(host) is own

@@ -71,7 +71,7 @@ def sent(data: bytes) -> list[ClientFrame]:
 
 
 def test_the_examples_are_all_that_a_server_sends() -> None:
-    """No kind is forgotten."""
+    """The examples have each kind of frame that a server sends."""
     assert set(EXAMPLES) == set(SERVER_FRAMES)
 
 
@@ -88,30 +88,30 @@ def test_logging_in() -> None:
     assert (made.state, made.welcome, made.limits.frame) == (State.READY, WELCOME, 300)
 
 
-def test_a_request_follows_the_proof_without_a_round_trip() -> None:
+def test_request_with_the_proof() -> None:
     """The first request goes out with the proof, before the welcome."""
     made = connection()
     made.receive(encode(CHALLENGE))
     assert sent(made.send(f.Who(n=1), f.Bye())) == [f.Prove(key_text(bytes(64))), f.Who(n=1), f.Bye()]
 
 
-def test_no_key_is_needed_where_nothing_is_to_be_proved() -> None:
-    """A question without a name is welcome at once."""
+def test_no_key_without_a_name() -> None:
+    """A query without a name is welcomed at once, without a key."""
     made = ClientConnection("box:7777", None)
     made.send(f.Hello(1, purpose="query"))
     made.receive(encode(WELCOME))
     assert sent(made.send(f.Who(n=1))) == [f.Who(n=1)]
 
 
-def test_the_proof_is_bound_to_the_channel() -> None:
-    """Over TLS the claim has the certificate's digest in it."""
+def test_proof_is_bound_to_the_channel() -> None:
+    """Over TLS the claim contains the certificate's digest."""
     key = Key()
     connection(key, Channel("SHA256:server", b"digest")).receive(encode(CHALLENGE))
     assert key.signed == [signed_bytes(Claim(1, "SHA256:server", NONCE, "alice", "send", b"digest"))]
 
 
-def test_a_server_that_claims_another_key_than_it_shows() -> None:
-    """Nothing is signed for it."""
+def test_server_claims_another_key() -> None:
+    """Nothing is signed for a server that claims another key than its certificate has."""
     key = Key()
     made = connection(key, Channel("SHA256:shown", b"digest"))
     with pytest.raises(ServerNotTrusted, match="another key than it shows"):
@@ -122,20 +122,20 @@ def test_a_server_that_claims_another_key_than_it_shows() -> None:
 
 @pytest.mark.parametrize("nonce", ["", "AAAA", "no base64 at all"])
 def test_a_malformed_challenge(nonce: str) -> None:
-    """Nothing is signed that is not a nonce."""
+    """A malformed nonce is not signed."""
     with pytest.raises(ProtocolError, match="challenge of box:7777"):
         connection().receive(encode(f.Challenge(nonce, "box", "SHA256:server")))
 
 
-def test_a_challenge_without_a_key_to_prove() -> None:
-    """It is an error, and not waited for."""
+def test_challenge_without_a_key() -> None:
+    """A challenge raises an error if the client has no key."""
     made = ClientConnection("box:7777", None)
     made.send(f.Hello(1, purpose="query"))
     with pytest.raises(ProtocolError, match="though none was announced"):
         made.receive(encode(CHALLENGE))
 
 
-def test_a_refused_login_may_be_tried_again() -> None:
+def test_second_login() -> None:
     """After an error the server waits for another hello, and the proof is for that one."""
     key = Key()
     made = connection(key)
@@ -150,7 +150,7 @@ def test_a_refused_login_may_be_tried_again() -> None:
 
 
 def test_every_split_of_the_bytes() -> None:
-    """Wherever the stream is cut, the same frames come out, and the same bytes are to be sent."""
+    """However the stream is cut, the same frames come out and the same bytes are to be sent."""
     stream = encode_all([CHALLENGE, WELCOME, MESSAGE, LIVE, BYE])
     for cut in range(len(stream) + 1):
         made = connection()
@@ -164,7 +164,7 @@ def test_every_split_of_the_bytes() -> None:
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("kind", SERVER_FRAMES)
 def test_every_frame_in_every_state(state: State, kind: type) -> None:
-    """What the table has leads to its state; everything else is out of turn."""
+    """A frame in the table leads to its state; any other frame is out of turn."""
     made = in_state(state)
     data = encode(EXAMPLES[kind])
     following = FROM_SERVER[state].get(kind)
@@ -178,20 +178,20 @@ def test_every_frame_in_every_state(state: State, kind: type) -> None:
 
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 400 Bad Request\r\n", b"[]\n", b'{"t":"nonsense"}\n', b"\xff\n"])
-def test_what_is_not_a_chatcli_server(data: bytes) -> None:
-    """The sentence says where, and what to check."""
+def test_not_a_chatcli_server(data: bytes) -> None:
+    """The sentence names the address and what to check."""
     with pytest.raises(ProtocolError, match="What answers at box:7777 is not a chatcli server"):
         connection().receive(data)
 
 
-def test_an_endless_line() -> None:
-    """No more than the longest line is ever kept."""
+def test_endless_line() -> None:
+    """The buffer never exceeds the longest line."""
     with pytest.raises(ProtocolError, match="not a chatcli server"):
         connection().receive(b"{" * MAX_LINE)
 
 
-def test_frames_before_an_invalid_one_are_returned() -> None:
-    """The error comes with the next call, and every one after that."""
+def test_frames_before_an_invalid_one() -> None:
+    """The error comes with the next call, and with every one after that."""
     made = in_state(State.READY)
     assert made.receive(encode(MESSAGE) + b"nonsense\n" + encode(MESSAGE)) == [MESSAGE]
     for _ in range(2):
@@ -204,8 +204,8 @@ def test_frames_before_an_invalid_one_are_returned() -> None:
 @pytest.mark.parametrize(
     "frame", [HELLO, f.Prove("x"), f.Who(), f.Ack(1), f.Send("id", "bob", "hi"), f.Ping(), f.Bye()]
 )
-def test_what_may_be_sent_before_the_login(frame: ClientFrame) -> None:
-    """Before the hello, and between the hello and the challenge, the table of the client's frames holds."""
+def test_sending_before_the_welcome(frame: ClientFrame) -> None:
+    """The client's table holds before the hello, and between the hello and the challenge."""
     for made, state in ((ClientConnection("box", Key()), State.GREETING), (connection(), State.PROVING)):
         if type(frame) in FROM_CLIENT[state]:
             assert sent(made.send(frame)) == [frame]
@@ -214,14 +214,14 @@ def test_what_may_be_sent_before_the_login(frame: ClientFrame) -> None:
                 made.send(frame)
 
 
-def test_a_second_hello_after_the_welcome() -> None:
-    """It is a mistake of the program, not of the server."""
+def test_second_hello_after_welcome() -> None:
+    """A second hello after the welcome is an error of the program, not of the server."""
     with pytest.raises(ValueError, match="Hello may not be sent while ready"):
         in_state(State.READY).send(HELLO)
 
 
-def test_nothing_is_sent_after_a_goodbye() -> None:
-    """Neither after the client's nor after the server's."""
+def test_nothing_after_a_goodbye() -> None:
+    """Nothing is sent after a goodbye of either side."""
     made = in_state(State.READY)
     assert sent(made.send(f.Who(), f.Bye())) == [f.Who(), f.Bye()]
     assert made.send(f.Who()) == b""
@@ -229,7 +229,7 @@ def test_nothing_is_sent_after_a_goodbye() -> None:
 
 
 def test_keeping_alive() -> None:
-    """A ping is due after a third of the silence that the server allows, while the client is logged in."""
+    """A ping is due after a third of the server's timeout, while the client is logged in."""
     made = connection()
     assert not made.needs_ping(1000)
     made.receive(encode(CHALLENGE))
@@ -243,7 +243,7 @@ def test_keeping_alive() -> None:
 
 
 def test_the_longest_frame() -> None:
-    """The protocol's own limit counts until the server announces its own."""
+    """The protocol's own limit holds until the server announces its own."""
     made = connection()
     text = f.Send("id", "bob", "x" * 500)
     assert made.fits(text)

@@ -70,15 +70,15 @@ def code(line: bytes, limit: int = f.MAX_FRAME) -> str:
 
 
 @given(st.lists(client_frame), st.lists(st.integers(0, 2000)))
-def test_a_stream_may_be_cut_anywhere(frames: list[f.ClientFrame], cuts: list[int]) -> None:
-    """The same frames come out, in order, wherever the network cuts the stream."""
+def test_stream_cut_anywhere(frames: list[f.ClientFrame], cuts: list[int]) -> None:
+    """The same frames come out in order, wherever the network cuts the stream."""
     data = b"".join(map(encode, frames))
     assert read_in_pieces(data, cuts) == read(data) == frames
 
 
 @given(st.lists(server_frame), st.lists(st.integers(0, 2000)))
-def test_a_client_reads_as_the_server_does(frames: list[f.ServerFrame], cuts: list[int]) -> None:
-    """The frames of the server survive any cut, too."""
+def test_client_stream_cut_anywhere(frames: list[f.ServerFrame], cuts: list[int]) -> None:
+    """The server's frames survive any cut, too."""
     data = b"".join(map(encode, frames))
     whole = FrameReader[f.ServerFrame](server_frames())
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
@@ -87,8 +87,8 @@ def test_a_client_reads_as_the_server_does(frames: list[f.ServerFrame], cuts: li
 
 @given(st.lists(client_frame.map(lambda frame: encode(frame)[:-1]) | _garbage))
 @example([b"[" * 100, PING, b"x" * LIMIT, PING])
-def test_garbage_is_the_same_byte_by_byte(lines: list[bytes]) -> None:
-    """Valid lines and garbage give the same frames and errors, whole or byte by byte, with room and without."""
+def test_byte_by_byte(lines: list[bytes]) -> None:
+    """Valid lines and garbage give the same frames and errors, whole or byte by byte."""
     data = b"".join(line + b"\n" for line in lines)
     for limit in (LIMIT, f.MAX_FRAME):
         assert read_byte_by_byte(data, limit) == read(data, limit)
@@ -96,8 +96,8 @@ def test_garbage_is_the_same_byte_by_byte(lines: list[bytes]) -> None:
 
 
 @given(st.lists(st.binary(max_size=200)))
-def test_any_bytes_are_taken(chunks: list[bytes]) -> None:
-    """Nothing that arrives raises, and never is more than one line kept."""
+def test_any_bytes(chunks: list[bytes]) -> None:
+    """No input raises, and no more than one line is buffered."""
     careful = reader(LIMIT)
     for chunk in chunks:
         careful.feed(chunk)
@@ -106,8 +106,8 @@ def test_any_bytes_are_taken(chunks: list[bytes]) -> None:
     assert careful.feed(PING + b"\n") == [f.Ping()]
 
 
-def test_an_endless_line_takes_no_memory() -> None:
-    """A gigabyte without a newline would leave as little behind as these sixteen megabytes do."""
+def test_endless_line() -> None:
+    """After sixteen megabytes without a newline no more memory is in use than after a few."""
     careful, chunk = reader(), b"x" * 2**16
     tracemalloc.start()
     try:
@@ -122,23 +122,23 @@ def test_an_endless_line_takes_no_memory() -> None:
 
 @pytest.mark.parametrize("bad", GARBAGE)
 @pytest.mark.parametrize("cuts", [[], [5], list(range(400))])
-def test_lines_around_a_bad_one_are_not_harmed(bad: bytes, cuts: list[int]) -> None:
-    """A bad line comes out as one complaint in its place, and its neighbours are read."""
+def test_bad_line_between_good_ones(bad: bytes, cuts: list[int]) -> None:
+    """A bad line gives one error in its place, and its neighbours are read."""
     before, complaint, after = read_in_pieces(PING + b"\n" + bad + b'\n{"t":"who"}\n', cuts)
     assert (before, after) == (f.Ping(), f.Who())
     assert isinstance(complaint, BadFrame)
 
 
 @pytest.mark.parametrize("cuts", [[], [1], [LIMIT - 1], [LIMIT], [LIMIT + 1], [10 * LIMIT], list(range(900))])
-def test_a_line_too_long_is_told_once(cuts: list[int]) -> None:
-    """However long a line is and however it arrives, there is one complaint that names the limit, then life goes on."""
+def test_long_line_is_reported_once(cuts: list[int]) -> None:
+    """A line that is too long gives one error with the limit, however it arrives, and the next line is read."""
     data = b"x" * 10 * LIMIT + b"\n" + PING + b"\n"
     complaint = BadFrame(codes.FRAME_TOO_LONG, f"A frame may be {LIMIT} bytes long; this one is longer.")
     assert read_in_pieces(data, cuts, LIMIT) == [complaint, f.Ping()]
 
 
-def test_a_line_too_long_is_told_before_it_ends() -> None:
-    """The offender hears of the limit as soon as it is passed, and not again at the end of the line."""
+def test_long_line_is_reported_early() -> None:
+    """The error comes as soon as the limit is passed, and not again at the end of the line."""
     impatient = reader(LIMIT)
     assert impatient.feed(b"x" * (LIMIT - 1)) == []
     assert [bad.code for bad in impatient.feed(b"x") if isinstance(bad, BadFrame)] == [codes.FRAME_TOO_LONG]
@@ -147,15 +147,15 @@ def test_a_line_too_long_is_told_before_it_ends() -> None:
 
 
 @pytest.mark.parametrize("limit", [LIMIT, 1000, f.MAX_FRAME])
-def test_the_limit_counts_the_newline(limit: int) -> None:
-    """A line of exactly the limit, its newline included, is a frame; one byte more is not."""
+def test_limit_counts_the_newline(limit: int) -> None:
+    """A line of exactly the limit with its newline is a frame; one more byte is too long."""
     fits = PING + b" " * (limit - len(PING) - 1)
     assert read(fits + b"\n", limit) == read_byte_by_byte(fits + b"\n", limit) == [f.Ping()]
     assert code(fits + b" ", limit) == codes.FRAME_TOO_LONG
 
 
-def test_many_frames_may_be_longer_than_one() -> None:
-    """The limit is that of a line, not of what arrives at once."""
+def test_limit_is_per_line() -> None:
+    """Many frames that arrive at once may be longer than the limit of a line."""
     assert read((PING + b"\n") * 100, LIMIT) == [f.Ping()] * 100
 
 
@@ -179,7 +179,7 @@ def test_many_frames_may_be_longer_than_one() -> None:
         b'{"t":"send","id":"1","to":"bob","text":"a\tb"}',
     ],
 )
-def test_what_is_no_json_object_is_malformed(line: bytes) -> None:
+def test_malformed(line: bytes) -> None:
     """Anything but one strict JSON object on a line is malformed."""
     assert code(line) == codes.MALFORMED
 
@@ -189,8 +189,8 @@ def test_what_is_no_json_object_is_malformed(line: bytes) -> None:
     [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\\ud800", b"\\udc00\\ud800"],
     ids=["no byte of UTF-8", "cut off", "overlong", "surrogate", "beyond Unicode", "lone escape", "wrong order"],
 )
-def test_text_that_is_not_utf_8_is_malformed(text: bytes) -> None:
-    """What could not be stored and sent on as UTF-8 is not let in."""
+def test_not_utf_8(text: bytes) -> None:
+    """Text that cannot be stored and sent on as UTF-8 is malformed."""
     assert code(b'{"t":"send","id":"1","to":"bob","text":"' + text + b'"}') == codes.MALFORMED
 
 
@@ -199,7 +199,7 @@ def test_text_that_is_not_utf_8_is_malformed(text: bytes) -> None:
     [b"[" * 60_000, b"{" * 60_000, b'{"a":' * 12_000, b'{"t":"ping","x":' + b"[" * 30_000 + b"]" * 30_000 + b"}"],
     ids=["brackets", "braces", "objects", "an unknown field"],
 )
-def test_deep_nesting_is_malformed(line: bytes) -> None:
+def test_deep_nesting(line: bytes) -> None:
     """A line of nothing but brackets neither raises nor ends the process."""
     (bad,) = read(line + b"\n")
     assert isinstance(bad, BadFrame)
@@ -207,16 +207,16 @@ def test_deep_nesting_is_malformed(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("line", [b"{}", b'{"t":5}', b'{"t":null}', b'{"t":["ping"]}', b'{"n":1}', b'{"T":"ping"}'])
-def test_a_frame_without_a_tag_is_told_how_to_tag(line: bytes) -> None:
-    """An object without a string for its tag gets an example."""
+def test_no_tag(line: bytes) -> None:
+    """The error for an object without a string as its tag has an example."""
     (bad,) = read(line + b"\n")
     assert isinstance(bad, BadFrame)
     assert bad[:2] == (codes.UNKNOWN_TAG, 'A frame is tagged by a string, as in {"t":"ping"}.')
 
 
 @pytest.mark.parametrize("tag", ["nope", "PING", "", "welcome", "x" * 1000, "\\u001b[31m"])
-def test_an_unknown_tag_is_named(tag: str) -> None:
-    """A tag that is none, or that belongs to the other direction, is repeated: shortened, and never raw."""
+def test_unknown_tag(tag: str) -> None:
+    """The error repeats an unknown tag, or one of the other direction, shortened and made printable."""
     (bad,) = read(b'{"t":"' + tag.encode() + b'"}\n')
     assert isinstance(bad, BadFrame)
     assert bad.code == codes.UNKNOWN_TAG
@@ -247,8 +247,8 @@ def test_an_unknown_tag_is_named(tag: str) -> None:
         (b'{"t":"hello","version":1,"since":-1}', "since"),
     ],
 )
-def test_a_field_that_is_missing_or_wrong_is_named(line: bytes, field: str) -> None:
-    """A known frame with a wrong field is invalid, and the complaint says which field of which frame."""
+def test_missing_or_wrong_field(line: bytes, field: str) -> None:
+    """The error for a known frame with a wrong field names the frame and the field."""
     (bad,) = read(line + b"\n")
     assert isinstance(bad, BadFrame)
     assert code(line) == codes.INVALID
@@ -257,40 +257,40 @@ def test_a_field_that_is_missing_or_wrong_is_named(line: bytes, field: str) -> N
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2**53 - 1])
-def test_a_seq_has_53_bits(seq: int) -> None:
-    """Every place that the log could give is read exactly."""
+def test_seq_has_53_bits(seq: int) -> None:
+    """Each possible place in the log is read exactly."""
     assert read(b'{"t":"ack","seq":%d}\n' % seq) == [f.Ack(seq)]
 
 
 @pytest.mark.parametrize("between", [b"", b" ", b",", b"\t", b"\r"])
-def test_two_objects_on_one_line_are_refused(between: bytes) -> None:
-    """One line is one frame: two on a line are malformed, alone and among others."""
+def test_two_objects_on_one_line(between: bytes) -> None:
+    """Two objects on a line are malformed, alone and among other lines."""
     line = PING + between + PING
     assert code(line) == codes.MALFORMED
     _, bad, _ = read(PING + b"\n" + line + b"\n" + PING + b"\n")
     assert isinstance(bad, BadFrame)
 
 
-def test_one_object_on_two_lines_is_refused() -> None:
+def test_one_object_on_two_lines() -> None:
     """A newline ends a frame even where JSON would allow it."""
     assert [type(frame) for frame in read(b'{"t":\n"ping"}\n')] == [BadFrame, BadFrame]
 
 
 @pytest.mark.parametrize("blank", [b"\n", b"\r\n", b" \t\n", b"\n\n\n"])
-def test_blank_lines_are_passed_over(blank: bytes) -> None:
-    """Whoever types the protocol by hand may press Enter once more."""
+def test_blank_lines(blank: bytes) -> None:
+    """Blank lines are ignored, because people who type the protocol press Enter once more."""
     data = blank + PING + b"\n" + blank + PING + b"\n" + blank
     assert read(data) == read_byte_by_byte(data) == [f.Ping(), f.Ping()]
 
 
 @pytest.mark.parametrize("line", [b'{"t":"ping"}\r\n', b' { "t" : "ping" } \n', b'{"n":0,"t":"ping"}\n'])
-def test_json_may_be_written_as_people_do(line: bytes) -> None:
+def test_lenient_json(line: bytes) -> None:
     """White space, the order of fields and a carriage return at the end do not matter."""
     assert read(line) == [f.Ping()]
 
 
-def test_an_unfinished_line_waits() -> None:
-    """Without its newline a line is no frame yet."""
+def test_unfinished_line() -> None:
+    """A line without its newline is not a frame yet."""
     patient = reader()
     assert patient.feed(b"") == patient.feed(PING) == patient.feed(b"") == []
     assert patient.feed(b"\n") == [f.Ping()]
@@ -307,14 +307,14 @@ def test_an_unfinished_line_waits() -> None:
         b" " * 300 + b"\n",
     ],
 )
-def test_how_lines_are_cut_does_not_matter(data: bytes) -> None:
-    """White space that makes up for a missing line end does not deceive: only lines count."""
+def test_white_space_is_no_line_end(data: bytes) -> None:
+    """White space that makes up for a missing line end does not join or split lines."""
     assert read(data, LIMIT) == read_byte_by_byte(data, LIMIT)
     assert any(isinstance(frame, BadFrame) for frame in read(data, LIMIT))
 
 
-def test_a_complaint_does_not_repeat_all_of_the_line() -> None:
-    """The answer to a long bad line is short."""
+def test_error_is_short() -> None:
+    """The error for a long bad line is short."""
     (frame,) = read(b'{"t":"ping","n":"x","t":"' + b"z" * 60_000 + b'"}\n')
     assert isinstance(frame, BadFrame)
     assert len(frame.text) < 400

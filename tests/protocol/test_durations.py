@@ -25,22 +25,22 @@ from chatcli.protocol.durations import MAX_BAN, duration_text, parse_duration
         ("520w", 520 * 604_800),
     ],
 )
-def test_a_number_and_a_unit_are_a_length_of_time(text: str, seconds: int) -> None:
-    """Units may be put together, and written in capitals."""
+def test_numbers_and_units(text: str, seconds: int) -> None:
+    """Units may be combined, and written in capitals."""
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "0s", "5", "m", "-5m", "5 m", "1.5h", "2y", "10m!", "٣m", "1m ", "9999999999s", "\x1b[2Jm"]
 )
-def test_anything_else_is_refused_with_the_way_to_write_it(text: str) -> None:
-    """Nothing, and no time at all, are no lengths of time."""
+def test_invalid_durations(text: str) -> None:
+    """Anything else, and a duration of zero, is refused with an example."""
     with pytest.raises(InputError, match="write it like 90s, 10m, 2h, 2d or 1w"):
         parse_duration(text)
 
 
 def test_ten_years_are_the_longest() -> None:
-    """The limit is that of bans and mutes in the protocol, and the refusal names it."""
+    """The limit is the protocol's for bans and mutes, and the refusal names it."""
     assert parse_duration("3660d") == parse_duration("316224000s") == MAX_BAN == frames.MAX_BAN
     with pytest.raises(InputError, match="ten years at most, which is 3660d"):
         parse_duration("316224001s")
@@ -50,13 +50,13 @@ def test_ten_years_are_the_longest() -> None:
     ("seconds", "text"),
     [(0, "0s"), (0.9, "0s"), (59, "59s"), (60, "1m"), (5400, "1h30m"), (90_061, "1d1h"), (604_800, "1w")],
 )
-def test_it_is_shown_in_its_two_largest_units(seconds: float, text: str) -> None:
-    """Nobody wants to read the seconds of a week."""
+def test_shown_in_two_units(seconds: float, text: str) -> None:
+    """A duration is shown in its two largest units."""
     assert duration_text(seconds) == text
 
 
 @given(st.integers(min_value=1, max_value=10 * 365 * 86_400))
-def test_what_is_shown_can_be_read(seconds: int) -> None:
-    """Reading it back gives no more than there was, and nearly all of it."""
+def test_shown_form_reads_back(seconds: int) -> None:
+    """The shown form reads back as no more than the duration, and as nearly all of it."""
     read = parse_duration(duration_text(seconds))
     assert seconds / 2 < read <= seconds

@@ -127,30 +127,30 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
 
 
 @pytest.mark.parametrize(("frame", "line"), ON_THE_WIRE, ids=lambda value: value if isinstance(value, str) else "")
-def test_each_frame_has_its_one_form_on_the_wire(frame: f.ClientFrame | f.ServerFrame, line: str) -> None:
-    """A frame is written as the protocol's page says, field by field."""
+def test_form_on_the_wire(frame: f.ClientFrame | f.ServerFrame, line: str) -> None:
+    """Each frame is written as the protocol's page says, field by field."""
     assert encode(frame) == line.encode() + b"\n"
 
 
-def test_no_frame_is_left_out_of_these_examples() -> None:
-    """Each kind of frame, of both directions, is among the examples above."""
+def test_examples_have_every_frame() -> None:
+    """The examples have each kind of frame of both directions."""
     assert {type(frame) for frame, _ in ON_THE_WIRE} == {*CLIENT_FRAMES, *SERVER_FRAMES}
 
 
 @given(client_frame)
-def test_what_a_client_says_is_what_the_server_hears(frame: f.ClientFrame) -> None:
-    """Every client frame survives its way over the wire."""
+def test_client_frames_round_trip(frame: f.ClientFrame) -> None:
+    """Each client frame survives encoding and decoding."""
     assert client_frames().decode(encode(frame)) == frame
 
 
 @given(server_frame)
-def test_what_the_server_says_is_what_a_client_hears(frame: f.ServerFrame) -> None:
-    """Every server frame survives its way over the wire."""
+def test_server_frames_round_trip(frame: f.ServerFrame) -> None:
+    """Each server frame survives encoding and decoding."""
     assert server_frames().decode(encode(frame)) == frame
 
 
 @given(client_frame | server_frame)
-def test_a_frame_is_one_line(frame: f.ClientFrame | f.ServerFrame) -> None:
+def test_frame_is_one_line(frame: f.ClientFrame | f.ServerFrame) -> None:
     """Whatever a text holds, its frame is one JSON object on one line, tagged by ``t``."""
     line = encode(frame)
     assert line.count(b"\n") == 1
@@ -162,20 +162,20 @@ def test_a_frame_is_one_line(frame: f.ClientFrame | f.ServerFrame) -> None:
     ("decoder", "line"),
     [(client_frames(), b'{"t":"ping","new":{"a":[1]}}'), (server_frames(), b'{"t":"pong","new":null}')],
 )
-def test_fields_of_later_versions_are_ignored(decoder: Decoder[f.ClientFrame | f.ServerFrame], line: bytes) -> None:
+def test_unknown_fields_are_ignored(decoder: Decoder[f.ClientFrame | f.ServerFrame], line: bytes) -> None:
     """A field that this version does not know does no harm."""
     assert decoder.decode(line) in (f.Ping(), f.Pong())
 
 
-def test_a_list_left_out_is_not_shared() -> None:
-    """Two frames whose lists were left out do not get the same list."""
+def test_default_lists_are_not_shared() -> None:
+    """Two frames whose lists were left out do not share one."""
     first, second = f.Error("full", "No."), f.Error("full", "No.")
     first.names.append("bob")
     assert second.names == []
 
 
-def test_every_code_has_a_meaning() -> None:
-    """Each stable code is explained, and nothing that is no code is."""
+def test_codes_have_meanings() -> None:
+    """Each code is explained, and nothing else is."""
     stable = {value for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     assert stable == set(codes.MEANINGS)
     assert all(codes.MEANINGS.values())
@@ -197,8 +197,8 @@ def _numbers(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.IntType | m
 
 
 @pytest.mark.parametrize("frame", [*CLIENT_FRAMES, *SERVER_FRAMES])
-def test_every_number_has_bounds(frame: type[msgspec.Struct]) -> None:
-    """What is out of them is no frame: whoever reads one need not look again."""
+def test_numbers_have_bounds(frame: type[msgspec.Struct]) -> None:
+    """A frame with a number out of its bounds is invalid, so that readers need not check again."""
     for number in _numbers(msgspec.inspect.type_info(frame)):
         assert isinstance(number, msgspec.inspect.IntType)
         assert number.ge is not None, frame

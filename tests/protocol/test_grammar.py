@@ -44,8 +44,8 @@ BARE = [(word, row.words[0]) for row in COMMANDS if row.bare for word in row.wor
         ("#ops:bob: hi", "#ops", "bob: hi"),
     ],
 )
-def test_a_name_a_colon_and_a_text_is_a_message(line: str, to: str, text: str) -> None:
-    """The first colon ends the name, and what stands behind it is said as it was typed."""
+def test_message(line: str, to: str, text: str) -> None:
+    """The first colon ends the name; the rest is the text, unchanged."""
     assert parse_line(line) == Say(to, text)
 
 
@@ -53,21 +53,21 @@ def test_a_name_a_colon_and_a_text_is_a_message(line: str, to: str, text: str) -
     ("line", "text"),
     [("bob:   x = 1", "  x = 1"), ("bob:\tx", "\tx"), ("bob: x  ", "x  "), ("bob: a\nb\n", "a\nb")],
 )
-def test_space_within_a_text_is_kept(line: str, text: str) -> None:
-    """One space after the colon belongs to the grammar; all other space belongs to the text, for it may be code."""
+def test_space_within_a_text(line: str, text: str) -> None:
+    """One space after the colon belongs to the grammar; all other space belongs to the text, which may be code."""
     assert parse_line(line) == Say("bob", text)
 
 
 @pytest.mark.parametrize(("word", "main"), BARE)
 @pytest.mark.parametrize("form", ["{}", "/{}", "server:{}", "server: {}", "Server: {} ", "SERVER :{}", "  {}\n"])
-def test_a_command_has_three_forms(form: str, word: str, main: str) -> None:
-    """Each word that may stand alone works bare, behind a slash and said to the server, in any case."""
+def test_three_forms_of_a_command(form: str, word: str, main: str) -> None:
+    """Each command word works bare, after a slash and addressed to the server, in any case."""
     assert parse_line(form.format(word)) == Command(main)
     assert parse_line(form.format(word.upper())) == Command(main)
 
 
-def test_exit_and_quit_are_the_same() -> None:
-    """Whoever says ``quit`` means ``exit``."""
+def test_exit_and_quit() -> None:
+    """``quit`` means ``exit``."""
     assert parse_line("exit") == parse_line("quit") == Command("exit")
 
 
@@ -88,8 +88,8 @@ def test_exit_and_quit_are_the_same() -> None:
         ("server:", 'There is no command "server:". Type "help" to see all commands.'),
     ],
 )
-def test_an_unknown_command_is_answered_with_the_nearest_one(line: str, said: str) -> None:
-    """A slip of the finger gets the command that was meant, unless that rules over others; all else gets ``help``."""
+def test_unknown_command(line: str, said: str) -> None:
+    """A misspelt command is answered with the nearest one, unless that one moderates; anything else with ``help``."""
     assert parse_line(line) == Unclear(said)
 
 
@@ -108,26 +108,26 @@ def test_an_unknown_command_is_answered_with_the_nearest_one(line: str, said: st
         "help me",
     ],
 )
-def test_a_text_without_a_recipient_asks_to_whom(line: str) -> None:
-    """Where no single name stands before a colon, the answer shows how a message is written."""
+def test_text_without_a_recipient(line: str) -> None:
+    """Where no single name is before a colon, the answer shows how a message is written."""
     assert parse_line(line) == NO_RECIPIENT
 
 
 @pytest.mark.parametrize("line", ["bob:", "bob: ", "bob :\t\n"])
-def test_an_empty_text_is_not_sent(line: str) -> None:
-    """A name with nothing behind its colon is told that there is nothing to say."""
+def test_empty_text(line: str) -> None:
+    """A name with nothing after its colon is refused, because the text is empty."""
     assert parse_line(line) == Unclear('Nothing to say yet: write the text after "bob:".', is_text=True)
 
 
 @pytest.mark.parametrize("line", ["", " ", "\n", "\t \r\n", "\u3000"])
-def test_a_blank_line_means_nothing(line: str) -> None:
-    """An empty line is no mistake and is passed over."""
+def test_blank_line(line: str) -> None:
+    """An empty line is ignored."""
     assert parse_line(line) is None
 
 
 @given(st.text(st.characters(codec=None)))
-def test_every_line_means_something(line: str) -> None:
-    """Whatever is typed, there is an answer, and a message has one name and some text."""
+def test_any_line(line: str) -> None:
+    """Each line gets a result, and a message has one name and some text."""
     meaning = parse_line(line)
     assert (meaning is None) == (not line.strip())
     if isinstance(meaning, Say):
@@ -137,13 +137,13 @@ def test_every_line_means_something(line: str) -> None:
 
 
 @given(st.text().filter(lambda text: bool(text.strip()) and text[-1] not in "\r\n"))
-def test_a_text_arrives_as_it_was_typed(text: str) -> None:
-    """What is written after ``bob: `` is what Bob gets, character by character."""
+def test_text_is_unchanged(text: str) -> None:
+    """The text after ``bob: `` arrives character by character."""
     assert parse_line(f"bob: {text}") == Say("bob", text)
 
 
-def test_help_is_made_of_the_command_table() -> None:
-    """Help shows how to say something, what is needed daily in two columns, and the names of all other commands."""
+def test_help() -> None:
+    """Help shows how to send a message, the daily commands in two columns, and the names of all others."""
     lines = help_lines()
     daily = [command for command in COMMANDS if command.daily]
     person, room, text, *rows = lines[: 3 + len(daily)]
@@ -180,20 +180,20 @@ def test_help_is_made_of_the_command_table() -> None:
         ("hlep", ['There is no command "/hlep". Did you mean "/help"?']),
     ],
 )
-def test_help_for_a_command_shows_what_it_takes(word: str, lines: list[str]) -> None:
-    """Behind ``help``, a command is written with or without its slash, by any of its words."""
+def test_help_for_a_command(word: str, lines: list[str]) -> None:
+    """After ``help``, a command is written with or without its slash, by any of its words."""
     assert parse_line(f"/help {word}") == Command("help", word)
     assert command_help(word) == lines
 
 
-def test_each_word_means_one_command() -> None:
-    """No word stands in two rows of the table."""
+def test_words_are_unique() -> None:
+    """No word is in two rows of the table."""
     assert len({word for word, _ in WORDS}) == len(WORDS)
 
 
 @pytest.mark.parametrize("row", COMMANDS, ids=[row.words[0] for row in COMMANDS])
-def test_a_command_that_lacks_something_says_what(row: CommandHelp) -> None:
-    """Alone, it is a command where all that it takes may be left out; else it shows how it is written."""
+def test_command_without_arguments(row: CommandHelp) -> None:
+    """A command alone is valid if all of its arguments are optional; otherwise its usage is shown."""
     word = row.words[0]
     assert parse_line(f"/{word}") == (Unclear(usage(word)) if row.needs_argument else Command(word))
     assert usage(word) == f'Write "{f"/{word} {row.argument}".strip()}".'
@@ -214,8 +214,8 @@ def test_a_command_that_lacks_something_says_what(row: CommandHelp) -> None:
         ("/reply  yes, please", Command("reply", "yes, please")),
     ],
 )
-def test_what_stands_behind_a_command_belongs_to_it(line: str, meaning: Command | Unclear) -> None:
-    """Commands take the rest of the line; without what they need they ask for it."""
+def test_command_with_arguments(line: str, meaning: Command | Unclear) -> None:
+    """Commands get the rest of the line, and ask for a missing argument."""
     assert parse_line(line) == meaning
 
 
@@ -237,8 +237,8 @@ def test_what_stands_behind_a_command_belongs_to_it(line: str, meaning: Command 
         "a\nb: c",
     ],
 )
-def test_where_a_conversation_is_open_a_text_goes_there(line: str) -> None:
-    """Only who is known is a recipient, and only what can be nothing else is a command."""
+def test_text_in_an_open_conversation(line: str) -> None:
+    """Only a known name is a recipient, and only an unambiguous command is a command."""
     assert parse_line(f"{line}\n", "#ops", {"bob"}.__contains__) == Say("#ops", line)
 
 
@@ -267,16 +267,14 @@ def test_where_a_conversation_is_open_a_text_goes_there(line: str) -> None:
         ("", None),
     ],
 )
-def test_where_a_conversation_is_open_recipients_and_commands_stay(
-    line: str, meaning: Say | Command | Unclear | None
-) -> None:
-    """Who is known is written to as ever; a text that looks like a command is said with /say."""
+def test_recipient_in_an_open_conversation(line: str, meaning: Say | Command | Unclear | None) -> None:
+    """A known name still gets the message; a text that looks like a command is sent with /say."""
     assert parse_line(line, "#ops", {"bob"}.__contains__) == meaning
 
 
 @pytest.mark.parametrize("word", [word for word, main in WORDS if (word, main) not in BARE])
-def test_most_words_alone_are_no_commands(word: str) -> None:
-    """Someone who types "kick" without a slash has kicked nobody, and learns how it is written."""
+def test_bare_moderation_words(word: str) -> None:
+    """The word "kick" without a slash kicks nobody, and the answer shows its usage."""
     assert parse_line(word) == Unclear(f'Commands are written with a slash: "/{word}".')
 
 
@@ -292,6 +290,6 @@ def test_most_words_alone_are_no_commands(word: str) -> None:
         ("history: hi", Say("history", "hi")),
     ],
 )
-def test_what_looks_like_a_command_is_taken_for_one(line: str, meaning: Command | Unclear | Say) -> None:
-    """Whoever forgets the slash learns of it, with what they typed; what reads well without it works."""
+def test_text_that_looks_like_a_command(line: str, meaning: Command | Unclear | Say) -> None:
+    """A forgotten slash is reported with the input; a text that reads well without it is sent."""
     assert parse_line(line) == meaning

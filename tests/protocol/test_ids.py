@@ -14,14 +14,14 @@ _times = st.integers(0, 2**48 - 1)
 _entropy = st.binary(min_size=10, max_size=10)
 
 
-def test_the_example_of_the_rfc_comes_out() -> None:
+def test_example_of_the_rfc() -> None:
     """The test vector of RFC 9562, appendix A.6, is met."""
     # rand_a is 0xCC3, rand_b is 0x18C4DC0C0C07398F; the bits above each are overwritten by version and variant.
     assert uuid7(0x017F22E279B0, bytes.fromhex("0cc318c4dc0c0c07398f")) == "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 
 
 @given(_times, _entropy)
-def test_an_id_is_a_uuid_of_version_7(milliseconds: int, entropy: bytes) -> None:
+def test_uuid_of_version_7(milliseconds: int, entropy: bytes) -> None:
     """An id is a canonical UUID of version 7 that begins with the time."""
     text = uuid7(milliseconds, entropy)
     value = uuid.UUID(text)
@@ -40,8 +40,8 @@ def test_ids_are_ordered_by_time(one: int, other: int, entropy: bytes, more: byt
 
 
 @given(st.binary(min_size=16, max_size=16))
-def test_an_id_survives_the_way_to_bytes_and_back(raw: bytes) -> None:
-    """The 16 bytes of an id and its text are worth the same."""
+def test_bytes_round_trip(raw: bytes) -> None:
+    """The 16 bytes of an id and its text are equivalent."""
     assert id_text(raw) == str(uuid.UUID(bytes=raw))
     assert id_bytes(id_text(raw)) == raw
 
@@ -65,15 +65,15 @@ def test_an_id_survives_the_way_to_bytes_and_back(raw: bytes) -> None:
         "٣" * 36,
     ],
 )
-def test_what_is_no_uuid_is_refused(text: str) -> None:
+def test_invalid_ids(text: str) -> None:
     """Anything but a UUID with its four hyphens raises ValueError."""
     with pytest.raises(ValueError):  # noqa: PT011 (its sentence is Python's own, and nobody is shown it)
         id_bytes(text)
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16), min_size=1))
-def test_many_ids_are_read_as_each_of_them_is(raw: list[bytes]) -> None:
-    """Together or one by one, ids come to the same bytes."""
+def test_many_ids(raw: list[bytes]) -> None:
+    """Ids decode to the same bytes together and one by one."""
     assert all_id_bytes([id_text(one) for one in raw]) == raw
 
 
@@ -81,8 +81,8 @@ _nearly = st.text("0aF- ", min_size=34, max_size=38) | st.just("01890a5d-ac96-77
 
 
 @given(st.lists(_nearly, min_size=1, max_size=4))
-def test_many_ids_are_refused_if_one_of_them_is(texts: list[str]) -> None:
-    """What passes together passes one by one, and the other way round."""
+def test_many_ids_with_an_invalid_one(texts: list[str]) -> None:
+    """A list is refused if and only if one of its ids is."""
     try:
         one_by_one = [id_bytes(text) for text in texts]
     except ValueError:
@@ -92,8 +92,8 @@ def test_many_ids_are_refused_if_one_of_them_is(texts: list[str]) -> None:
         assert all_id_bytes(texts) == one_by_one
 
 
-def test_characters_are_not_moved_from_one_id_to_the_next() -> None:
-    """Two texts that are right only when they are put together are no ids."""
+def test_two_halves_of_ids() -> None:
+    """Two invalid texts whose concatenation is as long as two ids are refused."""
     both = "01890a5d-ac96-774b-bcce-b302099a8057" * 2
     with pytest.raises(ValueError):  # noqa: PT011 (as above)
         all_id_bytes([both[:35], both[35:]])

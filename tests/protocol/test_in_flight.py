@@ -27,13 +27,13 @@ def test_messages_leave_in_order() -> None:
     assert len(window) == 3
 
 
-def test_known_messages_keep_their_place() -> None:
-    """A message that is added twice is sent once."""
+def test_known_messages() -> None:
+    """A message that is added twice is sent once, in its first place."""
     window = InFlight([_message(1), _message(2), _message(1)])
     assert _ids(window.next_batch()) == ["0001", "0002"]
 
 
-def test_half_a_window_is_refilled_at_once() -> None:
+def test_refill_at_half_a_window() -> None:
     """No more is sent until half of the window is answered."""
     window = InFlight(map(_message, range(MAX_MESSAGES + 50)))
     sent = window.next_batch()
@@ -45,8 +45,8 @@ def test_half_a_window_is_refilled_at_once() -> None:
     assert len(window.next_batch()) == 50
 
 
-def test_a_message_larger_than_the_window_goes_alone() -> None:
-    """It waits until nothing else is in flight."""
+def test_larger_than_the_window() -> None:
+    """A message larger than the window waits until nothing else is in flight."""
     window = InFlight([_message(1), _message(2, MAX_BYTES + 1), _message(3)])
     for identity in ("0001", "0002", "0003"):
         assert _ids(window.next_batch()) == [identity]
@@ -54,21 +54,21 @@ def test_a_message_larger_than_the_window_goes_alone() -> None:
         window.resolve(identity)
 
 
-def test_sizes_are_those_of_utf_8() -> None:
-    """The server has bytes in memory, and a character may be four of them."""
+def test_sizes_in_utf_8() -> None:
+    """Sizes are in bytes of UTF-8, which is what the server has in memory."""
     window = InFlight(Send(identity, "bob", "😀" * (MAX_BYTES // 4)) for identity in "12")
     assert _ids(window.next_batch()) == ["1"]
 
 
 def test_room() -> None:
-    """Messages that were not sent yet fill the window, too."""
+    """Unsent messages fill the window, too."""
     assert InFlight(map(_message, range(MAX_MESSAGES - 1))).has_room
     assert not InFlight(map(_message, range(MAX_MESSAGES))).has_room
     assert not InFlight([_message(1, MAX_BYTES)]).has_room
 
 
-def test_answers_are_counted_once() -> None:
-    """A second answer, and one to a message of somebody else, changes nothing."""
+def test_answers_count_once() -> None:
+    """A second answer, and one to an unknown message, changes nothing."""
     window = InFlight([_message(1)])
     window.next_batch()
     assert window.resolve("0001") == _message(1)
@@ -76,8 +76,8 @@ def test_answers_are_counted_once() -> None:
     assert "0001" not in window
 
 
-def test_a_lost_connection_sends_everything_again() -> None:
-    """Messages without an answer are sent again in order, before those that were never sent."""
+def test_lost_connection() -> None:
+    """Unanswered messages are sent again in order, before those that were never sent."""
     window = InFlight([_message(1), _message(2)])
     window.next_batch()
     window.add(_message(3))
@@ -86,7 +86,7 @@ def test_a_lost_connection_sends_everything_again() -> None:
     assert _ids(window.next_batch()) == ["0002", "0003"]
 
 
-def test_whether_the_server_may_have_it() -> None:
+def test_possibly_stored() -> None:
     """A message that was sent on any connection may be stored, until the server says that it is not."""
     window = InFlight([_message(1)])
     assert not window.was_sent("0001")
@@ -97,8 +97,8 @@ def test_whether_the_server_may_have_it() -> None:
     assert not window.was_sent("0001")
 
 
-def test_postponed_messages_go_one_at_a_time() -> None:
-    """A message that was not stored is sent again in its place; with ``most=1`` each waits for the one before."""
+def test_postponed_messages() -> None:
+    """A message that was not stored is sent again in its place; with ``most=1`` one at a time."""
     window = InFlight(map(_message, range(1, 4)))
     window.next_batch(2)
     window.postpone("0002")
@@ -110,7 +110,7 @@ def test_postponed_messages_go_one_at_a_time() -> None:
 
 
 @given(st.lists(st.integers(1, MAX_BYTES * 2), max_size=30))
-def test_a_window_is_bounded(sizes: list[int]) -> None:
+def test_window_is_bounded(sizes: list[int]) -> None:
     """No batch is larger than the window, unless it is one message."""
     window = InFlight(_message(number, size) for number, size in enumerate(sizes))
     while batch := window.next_batch():

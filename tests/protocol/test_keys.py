@@ -34,13 +34,13 @@ claims = st.builds(
 
 
 @given(claims, claims)
-def test_no_two_claims_read_alike(one: Claim, other: Claim) -> None:
-    """What is signed tells every part of a claim from every other: none can be moved into its neighbour."""
+def test_claims_are_unambiguous(one: Claim, other: Claim) -> None:
+    """No two claims have the same signed bytes: no part can be moved into its neighbour."""
     assert (signed_bytes(one) == signed_bytes(other)) == (one == other)
 
 
-def test_a_fingerprint_is_of_the_key_as_certificates_carry_it() -> None:
-    """An Ed25519 key has the same fingerprint whether it stands in a frame or in a certificate."""
+def test_fingerprint() -> None:
+    """An Ed25519 key has the same fingerprint in a frame and in a certificate."""
     public = Ed25519PrivateKey.generate().public_key()
     info = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     digest = base64.b64encode(hashlib.sha256(info).digest()).decode()
@@ -49,13 +49,13 @@ def test_a_fingerprint_is_of_the_key_as_certificates_carry_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "SHA256:", "SHA256:abc", "MD5:" + "A" * 43, "SHA256:" + "!" * 43, "A" * 43])
-def test_what_is_no_fingerprint_is_told_from_one(text: str) -> None:
+def test_form_of_a_fingerprint(text: str) -> None:
     """A fingerprint is the name of the digest and 43 characters of base64."""
     assert not is_fingerprint(text)
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_a_key_survives_the_way_into_a_frame_and_back(raw: bytes) -> None:
+def test_key_round_trip(raw: bytes) -> None:
     """A key's text gives back the key."""
     assert key_bytes(key_text(raw), 32) == raw
 
@@ -63,7 +63,7 @@ def test_a_key_survives_the_way_into_a_frame_and_back(raw: bytes) -> None:
 @pytest.mark.parametrize(
     "text", ["", "A", "A" * 42, "A" * 44, "A" * 43 + "=", "é" * 43, " " + "A" * 42, "A" * 42 + "B"]
 )
-def test_what_is_no_key_is_refused(text: str) -> None:
+def test_invalid_keys(text: str) -> None:
     """Other lengths, other characters, padding and stray bits are refused."""
     refused = False
     try:

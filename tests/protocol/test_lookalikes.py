@@ -51,14 +51,14 @@ SOFT_DOTTED = [chr(code) for code in range(0x110000) if regex.fullmatch(r"\p{Sof
         ("סס", "oo"),
     ],
 )
-def test_names_that_look_the_same_have_one_look(one: str, other: str) -> None:
-    """Letters of other scripts, marks that do not show, digits and pairs of letters that read as another."""
+def test_lookalikes(one: str, other: str) -> None:
+    """Letters of other scripts, invisible marks, digits and pairs of letters have the look of what they imitate."""
     assert look_of(unicodedata.normalize("NFC", one)) == look_of(unicodedata.normalize("NFC", other))
 
 
 @pytest.mark.parametrize("letter", SOFT_DOTTED, ids=lambda letter: f"U+{ord(letter):04X}")
-def test_a_dot_over_a_letter_that_has_one_makes_no_other_name(letter: str) -> None:
-    """Of all letters whose dot gives way to a mark; also with a mark in between that stands below."""
+def test_dots_over_dotted_letters(letter: str) -> None:
+    """A dot over a letter that has one makes no other name, also with a mark below in between."""
     for marks in ("\u0307", "\u0323\u0307"):
         plain = marks.replace("\u0307", "")
         assert look_of(f"a{letter}{marks}b") == look_of(f"a{letter}{plain}b")
@@ -73,14 +73,14 @@ def test_a_dot_over_a_letter_that_has_one_makes_no_other_name(letter: str) -> No
         ("李明", "李朋"), ("สมชาย", "สมชัย"), ("user11", "user12"), ("anna", "ana"),
     ],
 )  # fmt: skip
-def test_names_that_people_tell_apart_look_different(one: str, other: str) -> None:
-    """Marks that show, and letters of their own, make another name."""
+def test_distinct_names(one: str, other: str) -> None:
+    """Visible marks, and letters of their own, make another name."""
     assert look_of(one) != look_of(other)
 
 
 @given(st.text(st.characters(categories=["L", "Nd", "Mn"]), min_size=1, max_size=8))
-def test_whatever_the_spelling_of_a_name_its_look_is_that_of_the_name(raw: str) -> None:
-    """How a name is composed makes no difference to its look, and ASCII is what most looks are made of."""
+def test_spelling_does_not_matter(raw: str) -> None:
+    """The composition of a name does not change its look, and most looks are ASCII."""
     for form in ("NFC", "NFD"):
         assert look_of(unicodedata.normalize(form, raw)) == look_of(raw)
 
@@ -91,24 +91,24 @@ def test_whatever_the_spelling_of_a_name_its_look_is_that_of_the_name(raw: str) 
      "servᴇr", "sẹrver", "ṣerver", "sérver", "ϲhatcli", "chatcIi", "һеге", "hеrе", "уоս", "everуone", "rne", "WH0",
      "he\u0307lp", "hɇlp", "he\u0335lp", "ħelp", "ałł", "mé", "ꜱystem", "ｓerver"],
 )  # fmt: skip
-def test_what_looks_like_a_reserved_word_is_none_to_be_had(raw: str) -> None:
-    """Refused for one reason or another: as reserved, as one that looks so, or for its mixture of scripts."""
+def test_lookalikes_of_reserved_words(raw: str) -> None:
+    """A name that looks like a reserved word is refused, for that reason or for its mixture of scripts."""
     with pytest.raises(InputError):
         check_new_name(check_name(raw))
 
 
 @pytest.mark.parametrize("raw", ["ali", "Ali", "ALI", "wood", "helen", "mel", "yuo", "allen", "whom", "qui", "Жанна"])
-def test_what_only_comes_close_to_a_reserved_word_is_free(raw: str) -> None:
-    """Nobody is refused a name for a word that it does not look like."""
+def test_near_misses_are_free(raw: str) -> None:
+    """A name that only comes close to a reserved word is allowed."""
     check_new_name(check_name(raw))
 
 
-def test_a_reserved_word_looks_like_itself() -> None:
-    """The words are compared as they are written here."""
+def test_reserved_words() -> None:
+    """A reserved word is its own look."""
     assert {bare_look_of(word) for word in RESERVED} == RESERVED
 
 
 @pytest.mark.parametrize("raw", ["#all", "#help", "#ɑll"])
-def test_nothing_is_reserved_for_rooms(raw: str) -> None:
-    """What begins with # cannot be taken for a word of ours."""
+def test_room_names(raw: str) -> None:
+    """No room name, which begins with #, is reserved."""
     assert check_room_name(raw).text == raw

@@ -42,25 +42,25 @@ GREETING, PROVING, READY, CLOSED = State.GREETING, State.PROVING, State.READY, S
         (FROM_SERVER, READY, f.ServerBye, CLOSED),
     ],
 )
-def test_a_frame_leads_on_or_is_not_legal(table: Table, state: State, frame: type, then: State | None) -> None:
-    """In each state the table knows what a frame leads to, or that it may not come."""
+def test_transitions(table: Table, state: State, frame: type, then: State | None) -> None:
+    """In each state the table has the next state of a frame, or that the frame is illegal."""
     assert after(table, state, frame) is then
 
 
 @pytest.mark.parametrize(("table", "kinds"), [(FROM_CLIENT, CLIENT_FRAMES), (FROM_SERVER, SERVER_FRAMES)])
-def test_each_frame_is_legal_somewhere(table: Table, kinds: tuple[type, ...]) -> None:
-    """Every frame of a direction has a state in which it may come, and no frame of the other direction has."""
+def test_frame_is_legal_somewhere(table: Table, kinds: tuple[type, ...]) -> None:
+    """Each frame of a direction is legal in some state, and no frame of the other direction is."""
     assert {frame for row in table.values() for frame in row} == set(kinds)
 
 
 @pytest.mark.parametrize("table", [FROM_CLIENT, FROM_SERVER])
-def test_a_closed_connection_takes_nothing(table: Table) -> None:
-    """There is a row for every state, and the one for a closed connection is empty."""
+def test_closed_connection(table: Table) -> None:
+    """Each state has a row, and the one for a closed connection is empty."""
     assert set(table) == set(State)
     assert not table[CLOSED]
 
 
 @pytest.mark.parametrize(("table", "bye"), [(FROM_CLIENT, f.Bye), (FROM_SERVER, f.ServerBye)])
-def test_goodbye_is_always_possible(table: Table, bye: type) -> None:
-    """Whoever is connected may say goodbye, welcomed or not."""
+def test_goodbye_is_always_legal(table: Table, bye: type) -> None:
+    """A connected client may send goodbye before and after the welcome."""
     assert {after(table, state, bye) for state in (GREETING, PROVING, READY)} == {CLOSED}

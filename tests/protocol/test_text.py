@@ -30,8 +30,8 @@ any_text = st.text(st.characters(codec=None) | st.sampled_from("\x00\t\n\r\x1b\x
         "␛[31m",
     ],
 )
-def test_honest_text_is_left_alone(text: str) -> None:
-    """Letters of all scripts, joined emoji, direction marks, tabs and line feeds come out as they went in."""
+def test_honest_text(text: str) -> None:
+    """Letters of all scripts, joined emoji, direction marks, tabs and line feeds are unchanged."""
     assert printable(text) == text
 
 
@@ -52,43 +52,43 @@ def test_honest_text_is_left_alone(text: str) -> None:
         ("\ud800", "<U+D800>"),
     ],
 )
-def test_what_a_terminal_would_act_on_is_shown_as_a_picture(text: str, shown: str) -> None:
+def test_escape_sequences(text: str, shown: str) -> None:
     """Escape sequences, C1 controls and bidirectional overrides become visible and harmless."""
     assert printable(text) == printable_line(text) == shown
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r", "\u2028", "\u2029"])
-def test_all_line_ends_become_line_feeds(newline: str) -> None:
-    """A carriage return cannot write over what stands in its line; a line feed stays."""
+def test_line_ends(newline: str) -> None:
+    """A carriage return, which could overwrite its line, becomes a line feed."""
     assert printable(f"a{newline}b") == "a\nb"
     assert printable_line(f"a{newline}b") == "a␤b"
 
 
-def test_on_one_line_a_tab_is_a_space() -> None:
-    """Where there is one line, a tab takes one column."""
+def test_tab_on_one_line() -> None:
+    """In one-line text a tab becomes a space."""
     assert printable_line("a\tb") == "a b"
 
 
 @given(any_text)
 @example("\r\n\r\r\n")
-def test_nothing_printable_is_a_control_character(text: str) -> None:
-    """Whatever goes in, only tabs and line feeds are left of the control characters, and nothing reorders a line."""
+def test_no_control_characters(text: str) -> None:
+    """The only control characters in the result are tabs and line feeds, and nothing reorders a line."""
     left = {char for char in printable(text) if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")}
     assert left <= {"\t", "\n"}
     assert not set(REORDERING) & set(printable(text))
 
 
 @given(any_text)
-def test_a_printable_line_is_one_line(text: str) -> None:
-    """Whatever goes in, no control character is left, and nothing would split the line."""
+def test_one_line_has_no_controls(text: str) -> None:
+    """One-line text has no control character, and nothing that splits the line."""
     line = printable_line(text)
     assert not any(unicodedata.category(char) == "Cc" for char in line)
     assert len(line.splitlines()) <= 1
 
 
 @given(any_text)
-def test_what_is_printable_stays_as_it_is(text: str) -> None:
-    """To make a text printable twice is to do it once, and the result can be encoded."""
+def test_idempotent(text: str) -> None:
+    """Making a text printable twice is the same as once, and the result can be encoded."""
     shown = printable(text)
     assert printable(shown) == shown
     assert printable_line(printable_line(text)) == printable_line(text)
