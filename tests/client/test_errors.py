@@ -20,8 +20,8 @@ from chatcli.protocol.frames import Error
         ("bob is already in the chat.", "bob is already in the chat."),
     ],
 )
-def test_a_person_who_is_asked_reads_no_advice(text: str, reason: str) -> None:
-    """The whole sentence is for those who are not asked."""
+def test_advice_for_programs_only(text: str, reason: str) -> None:
+    """The advice is in the sentence only where nobody can be asked."""
     refusal = login_refusal(Error(codes.ALREADY_HERE, text))
     assert isinstance(refusal, Refused)
     assert (str(refusal), refusal.reason) == (text, reason)

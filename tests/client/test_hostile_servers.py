@@ -38,10 +38,8 @@ talk = st.lists(st.lists(server_frame, min_size=1, max_size=4) | st.sampled_from
 
 @settings(max_examples=200, deadline=None)
 @given(welcome=server_frames[f.Welcome], talk=talk, again=server_frames[f.Welcome])
-def test_the_interactive_client_takes_whatever_comes(
-    welcome: f.Welcome, talk: list[list[f.ServerFrame] | str], again: f.Welcome
-) -> None:
-    """Frames in any order, with any numbers and names, between what the user does and over two connections."""
+def test_interactive_client(welcome: f.Welcome, talk: list[list[f.ServerFrame] | str], again: f.Welcome) -> None:
+    """Frames in any order, with any numbers and names, and user input over two connections raise nothing."""
     numbers = itertools.count()
     chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     for greeted in (welcome, again):
@@ -58,10 +56,8 @@ def test_the_interactive_client_takes_whatever_comes(
 
 @settings(max_examples=15, deadline=None)
 @given(frames=st.lists(server_frame, max_size=6), page=server_frame)
-def test_a_program_gets_what_it_asked_for_or_an_exception_of_ours(
-    frames: list[f.ServerFrame], page: f.ServerFrame
-) -> None:
-    """Whatever it asks."""
+def test_library(frames: list[f.ServerFrame], page: f.ServerFrame) -> None:
+    """A program gets an answer of its type or a ChatError, whatever it requests."""
 
     def welcomed(_frame: dict[str, Any], say: Say) -> None:
         say(*map(msgspec.json.encode, frames))

@@ -49,15 +49,15 @@ def known(server: ThreadServer, name: str) -> Callable[[], object]:
     return lambda: server.run(lambda: (user := server.hub.users.find(name)) is not None and user.feeds)
 
 
-def test_the_page_has_three_short_programs() -> None:
-    """Ten lines make a bot."""
+def test_page_has_three_programs() -> None:
+    """The page's bot has ten lines at most."""
     assert list(PROGRAMS) == ["An echo", "Report a build", "Page the people on call"]
     inner = PROGRAMS["An echo"].split("async def main")[1]
     assert len([line for line in inner.splitlines() if line.strip()]) <= 10
 
 
-def test_the_echo_answers_what_it_missed_once(server: ThreadServer, tmp_path: Path) -> None:
-    """Killed and started again, it answers what came meanwhile, and nothing twice."""
+def test_echo_bot(server: ThreadServer, tmp_path: Path) -> None:
+    """Killed and started again, the bot answers what it missed, and nothing twice."""
     with server.joined("bob") as bob:
         echo = start("An echo", server, tmp_path, CHATCLI_USER="echo")
         eventually(known(server, "echo"))
@@ -78,8 +78,8 @@ def test_the_echo_answers_what_it_missed_once(server: ThreadServer, tmp_path: Pa
         stop(echo)
 
 
-def test_a_build_is_told_of(server: ThreadServer, tmp_path: Path) -> None:
-    """With the outcome on standard output, or a sentence and a status."""
+def test_build_notifier(server: ThreadServer, tmp_path: Path) -> None:
+    """The program sends the outcome of a build from standard output, or fails with a sentence and a status."""
     with server.joined("bob") as bob:
         bob.enters("#builds")
         told = start("Report a build", server, tmp_path, CI_JOB_NAME="tests", CI_JOB_STATUS="failed")
@@ -90,8 +90,8 @@ def test_a_build_is_told_of(server: ThreadServer, tmp_path: Path) -> None:
     assert (told.returncode, out, err.startswith("nobody was told: No server answers")) == (1, "", True)
 
 
-def test_who_is_on_call_is_paged(server: ThreadServer, tmp_path: Path) -> None:
-    """Of a page in the room, and of nothing else, each of them once; also of one that came while it was down."""
+def test_on_call_pager(server: ThreadServer, tmp_path: Path) -> None:
+    """Each page in the room goes out once, nothing else does, and one from before a restart does, too."""
     server.joined("bob").hang_up()
     with server.joined("alice") as alice, server.joined("cid", "send") as cid:
         pager = start("Page the people on call", server, tmp_path, CHATCLI_USER="pager")
@@ -122,8 +122,8 @@ def run(program: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(limited())
 
 
-def test_a_message_is_handled_once_the_next_is_asked_for(server: ThreadServer) -> None:
-    """What was in hand at an exception comes again, marked; what a clean end leaves behind does not."""
+def test_message_is_handled_at_the_next(server: ThreadServer) -> None:
+    """A message counts as handled at the next one: after an exception it comes again, marked; after a clean end not."""
     where = str(server.address)
     server.joined("bot").hang_up()
     for text in ("one", "two", "three"):
@@ -160,8 +160,8 @@ def test_a_message_is_handled_once_the_next_is_asked_for(server: ThreadServer) -
     assert heard[2:] == [("four", False)]
 
 
-def test_a_program_is_told_what_there_is_to_know(server: ThreadServer) -> None:
-    """Times are aware, rooms and mentions are told apart, and what is refused is an exception."""
+def test_events_and_errors(server: ThreadServer) -> None:
+    """Times are aware, rooms and mentions are distinct, and a refusal raises an exception."""
     where = str(server.address)
 
     async def program() -> None:
@@ -195,8 +195,8 @@ def test_a_program_is_told_what_there_is_to_know(server: ThreadServer) -> None:
         run(chatcli.connect("bot", "127.0.0.1:1").__aenter__)  # type: ignore[arg-type] # what it returns does not matter
 
 
-def test_a_program_asks_and_answers(server: ThreadServer) -> None:
-    """The choice of a person, that it was declined, that there was none in time; and its own answer to a question."""
+def test_questions_and_answers(server: ThreadServer) -> None:
+    """A program gets the choice, a decline or a timeout, and can answer a question itself."""
     where = str(server.address)
 
     async def program() -> None:
@@ -247,8 +247,8 @@ def test_a_program_asks_and_answers(server: ThreadServer) -> None:
     run(program)
 
 
-def test_invalid_arguments_are_refused_early(server: ThreadServer) -> None:
-    """With a sentence that names it; what is said beside it arrives."""
+def test_invalid_arguments(server: ThreadServer) -> None:
+    """An invalid argument raises early and is named; concurrent messages arrive."""
     where = str(server.address)
     server.joined("bob").hang_up()
     half, soon = "\udcff", datetime.datetime(2020, 1, 1)  # noqa: DTZ001 (as programs may write it)
@@ -282,8 +282,8 @@ def test_invalid_arguments_are_refused_early(server: ThreadServer) -> None:
     run(asks)
 
 
-def test_importing_the_package_imports_nothing_else() -> None:
-    """Each part comes when it is used; what is not there is an AttributeError; every name of ``__all__`` is there."""
+def test_lazy_imports() -> None:
+    """Importing the package imports no part; unknown names raise AttributeError; every name of ``__all__`` exists."""
     script = "import sys; before = set(sys.modules); import chatcli; print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment())
     assert done.stdout.split() == ["chatcli"]

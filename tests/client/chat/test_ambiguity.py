@@ -94,8 +94,8 @@ def refused(chat: Dialogue, line: str) -> str:
         *("kick carol", "／who", "\\who", "part #ops", "msg carol hi"),
     ],
 )
-def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Dialogue, line: str) -> None:
-    """The first one says what the next one does, and sends nothing."""
+def test_ambiguous_line_needs_a_second_enter(chat: Dialogue, line: str) -> None:
+    """The first Enter says what the next one does, and sends nothing."""
     assert "Enter once more sends the line to bob as it is" in held(chat, line)
     assert sends(chat, line) == ("bob", line)
 
@@ -120,20 +120,20 @@ def test_a_line_that_may_be_meant_otherwise_is_said_at_the_second_enter(chat: Di
         *("localhost:8080", "db.example.org:5432 is down", "file.py:12: error", "std::vector", "foo::bar()"),
     ],
 )
-def test_what_can_be_nothing_else_is_said_at_once(chat: Dialogue, line: str) -> None:
-    """Links, times and sentences are texts."""
+def test_unambiguous_texts(chat: Dialogue, line: str) -> None:
+    """Links, times and sentences are sent at once."""
     assert sends(chat, line) == ("bob", line)
 
 
 @pytest.mark.parametrize("line", ["server:whoo", "server: hello", "server:", "Server : hi", "/unknown", "//who", " /x"])
-def test_a_command_that_there_is_not_is_a_mistake(chat: Dialogue, line: str) -> None:
-    """It is never a text, however often it is typed."""
+def test_unknown_command(chat: Dialogue, line: str) -> None:
+    """An unknown command is never sent as a text, however often it is typed."""
     for _ in range(2):
         assert refused(chat, line).startswith("There is no command")
 
 
-def test_a_word_is_asked_about_once(chat: Dialogue) -> None:
-    """Once it is known for a text it stays one, until somebody is called that; then what Enter does is said anew."""
+def test_word_is_confirmed_once(chat: Dialogue) -> None:
+    """A word that was confirmed as text stays text until a user has that name; then it is asked about again."""
     held(chat, "note: buy milk")
     assert sends(chat, "note: buy milk") == ("bob", "note: buy milk")
     assert sends(chat, "Note: buy bread") == ("bob", "Note: buy bread")
@@ -143,23 +143,23 @@ def test_a_word_is_asked_about_once(chat: Dialogue) -> None:
     assert sends(chat, "note: y") == ("note", "y")
 
 
-def test_an_empty_line_drops_what_is_held_and_says_nothing(chat: Dialogue) -> None:
-    """The input line was emptied before."""
+def test_empty_line_drops_the_held_one(chat: Dialogue) -> None:
+    """An empty line drops the held line and sends nothing."""
     held(chat, "dave: hi")
     assert types(chat, "") == ([], [])
     assert "sends the line to bob" in held(chat, "dave: hi")
 
 
-def test_who_comes_between_two_enters_changes_nothing_unseen(chat: Dialogue) -> None:
-    """What the first Enter has said of the second holds, or is said again."""
+def test_arrival_between_two_enters(chat: Dialogue) -> None:
+    """The second Enter does what the first one announced, or announces again."""
     assert "sends the line to bob" in held(chat, "dave: hi")
     hears(chat, f.Presence(["dave"]))
     assert 'Enter once more sends "hi" to dave' in held(chat, "dave: hi")
     assert sends(chat, "dave: hi") == ("dave", "hi")
 
 
-def test_a_line_in_between_begins_anew(chat: Dialogue) -> None:
-    """So does another conversation."""
+def test_line_in_between_drops_the_held_one(chat: Dialogue) -> None:
+    """Another line, or another conversation, drops the held line."""
     held(chat, "dave: hi")
     assert sends(chat, "hello") == ("bob", "hello")
     held(chat, "dave: hi")
@@ -167,24 +167,24 @@ def test_a_line_in_between_begins_anew(chat: Dialogue) -> None:
     assert "to carol as it is" in held(chat, "dave: hi")
 
 
-def test_what_is_a_mention_in_a_room_turns_to_somebody_else_elsewhere(chat: Dialogue) -> None:
-    """In a room it is read by who is meant."""
+def test_mention_outside_a_room(chat: Dialogue) -> None:
+    """A name before a colon is a mention in a room, and elsewhere a recipient."""
     types(chat, "/to #ops")
     assert sends(chat, "@carol hi") == ("#ops", "@carol hi")
     assert "is only a mention" in held(chat, "@carol: hi")
 
 
 @pytest.mark.parametrize(("line", "part"), [("carol: /topic foo", "A command must be"), ("12:30 is lunch", "a time")])
-def test_a_recipient_who_may_be_none_is_asked_about(chat: Dialogue, line: str, part: str) -> None:
-    """What goes to somebody who is known, but hardly was meant to."""
+def test_improbable_recipient(chat: Dialogue, line: str, part: str) -> None:
+    """A text to a known user is held if that user was hardly meant."""
     hears(chat, f.Presence(["12"]))
     assert part in held(chat, line)
     types(chat, line)
     assert len(chat.outgoing) == 1
 
 
-def test_a_program_is_refused_what_a_person_is_asked_about(clock: Clock) -> None:
-    """By the words of the line alone; a word before a colon is a recipient, whether or not they are known."""
+def test_programs_are_refused(clock: Clock) -> None:
+    """For a program the words of the line alone decide; a word before a colon is a recipient, known or not."""
     chat = new_chat(clock, Arrival(scripted=True))
     types(chat, "bob: hi")
     for line in ("exit now", "Who?", "server: hello", "/unknown"):
@@ -197,8 +197,8 @@ def test_a_program_is_refused_what_a_person_is_asked_about(clock: Clock) -> None
 # Where no conversation is open
 
 
-def test_who_alone_has_written_is_who_is_answered(clock: Clock) -> None:
-    """Until the user opens a conversation; where several have written, they are named."""
+def test_only_writer_is_answered(clock: Clock) -> None:
+    """Text goes to the only user who has written, until a conversation is opened; several are named."""
     chat = new_chat(clock)
     hears(chat, f.Live(10), said(11, "bob"))
     assert chat.conversations.suggest()
@@ -216,15 +216,15 @@ def test_who_alone_has_written_is_who_is_answered(clock: Clock) -> None:
     assert "These have written to you: bob, carol." in refused(chat, "Hi yourself")
 
 
-def test_what_was_begun_to_nobody_is_asked_about(clock: Clock) -> None:
-    """A first message that comes while the user types is no reason to send it there."""
+def test_first_message_while_typing(clock: Clock) -> None:
+    """A first message that comes while the user types does not get the text."""
     chat = new_chat(clock)
     hears(chat, f.Live(10), said(11, "bob"))
     assert held(chat, "Hi") == 'To whom? Enter once more sends the line to bob as it is; or write "name: text".'
     assert sends(chat, "Hi") == ("bob", "Hi")
 
 
-def test_a_room_that_is_left_is_followed_by_nobody(clock: Clock) -> None:
+def test_left_room(clock: Clock) -> None:
     """Once the user has opened a conversation, none opens by itself."""
     chat = new_chat(clock)
     types(chat, "/to #ops")
@@ -236,7 +236,7 @@ def test_a_room_that_is_left_is_followed_by_nobody(clock: Clock) -> None:
 # Answers
 
 
-def test_what_may_be_an_answer_is_not_said(chat: Dialogue) -> None:
+def test_possible_answer_is_held(chat: Dialogue) -> None:
     """The first Enter says which answer the second one gives."""
     types(chat, "/to #ops")
     asks(chat)
@@ -250,16 +250,16 @@ def test_what_may_be_an_answer_is_not_said(chat: Dialogue) -> None:
     assert sends(chat, "1 moment") == ("#ops", "1 moment")
 
 
-def test_a_yes_that_is_no_choice_is_asked_about_once(chat: Dialogue) -> None:
-    """It is a text then."""
+def test_yes_without_such_a_choice(chat: Dialogue) -> None:
+    """A "yes" that is no choice is asked about once, and is then a text."""
     asks(chat, choices=("deploy", "abort"))
     assert "not a choice of the question: Enter once more sends the line to bob" in held(chat, "yes")
     assert sends(chat, "yes") == ("bob", "yes")
     assert sends(chat, "yes") == ("bob", "yes")
 
 
-def test_a_question_that_ends_in_between_is_not_answered_nor_spoken_to(chat: Dialogue, clock: Clock) -> None:
-    """Another question that waits then is named; where none does, the text is."""
+def test_question_ends_in_between(chat: Dialogue, clock: Clock) -> None:
+    """A held answer goes nowhere if its question ends; the next question, or the text, is announced."""
     asks(chat, 11)
     asks(chat, 12, choices=("no", "yes"))
     assert 'answers ci with "yes"' in held(chat, "1")
@@ -271,8 +271,8 @@ def test_a_question_that_ends_in_between_is_not_answered_nor_spoken_to(chat: Dia
     assert sends(chat, "1") == ("bob", "1")
 
 
-def test_with_nothing_open_a_digit_asks_to_whom(clock: Clock) -> None:
-    """And answers at the second Enter."""
+def test_digit_without_a_conversation(clock: Clock) -> None:
+    """A digit names the question first, and answers it at the second Enter."""
     chat = new_chat(clock)
     hears(chat, f.Live(10))
     asks(chat)
@@ -280,7 +280,7 @@ def test_with_nothing_open_a_digit_asks_to_whom(clock: Clock) -> None:
     assert answer(chat, "2") == (11, 1)
 
 
-def test_what_a_line_has_come_to_mean_is_said(chat: Dialogue) -> None:
+def test_changed_meaning_is_announced(chat: Dialogue) -> None:
     """A message or a question that comes while the user types redirects nothing."""
     hears(chat, said(11, "bob"))
     chat.addressing.start_line()
@@ -308,8 +308,8 @@ def test_what_a_line_has_come_to_mean_is_said(chat: Dialogue) -> None:
 @pytest.mark.parametrize(
     "text", ["/away\nfrom the keyboard", "/etc/fstab:\n/dev/sda1", "bob: hi\ncarol: ho", "exit\n\nx"]
 )
-def test_what_is_pasted_is_a_text(chat: Dialogue, text: str) -> None:
-    """It goes where the user is, as it stands; where they are nowhere it comes back."""
+def test_paste_is_a_text(chat: Dialogue, text: str) -> None:
+    """A paste goes unchanged to the open conversation, and comes back if there is none."""
     events, (frame,) = types(chat, text, "pasted")
     assert events == []
     assert isinstance(frame, f.Send)
@@ -328,8 +328,8 @@ def test_what_is_pasted_is_a_text(chat: Dialogue, text: str) -> None:
         ("carol: hi\nho", "kept", '"hi␤ho" to carol'),
     ],
 )
-def test_several_lines_in_doubt_are_held(chat: Dialogue, line: str, origin: Origin, says: str) -> None:
-    """They are no command in any case."""
+def test_ambiguous_paste_is_held(chat: Dialogue, line: str, origin: Origin, says: str) -> None:
+    """Several lines are never a command."""
     events, frames = types(chat, line, origin)
     assert frames == []
     assert f"Enter once more sends {says}" in shown(events)[0]
@@ -347,16 +347,16 @@ def test_several_lines_in_doubt_are_held(chat: Dialogue, line: str, origin: Orig
         ("who\ncares", "bob", "who\ncares"),
     ],
 )
-def test_several_lines_are_said(chat: Dialogue, line: str, to: str, text: str) -> None:
-    """To whom they name, or with a command that says the rest."""
+def test_paste_with_a_recipient(chat: Dialogue, line: str, to: str, text: str) -> None:
+    """Several lines go to the named recipient, or with a command that sends the rest."""
     assert sends(chat, line) == (to, text)
 
 
 # What people of other chats type
 
 
-def test_the_commands_of_irc(chat: Dialogue) -> None:
-    """They do what they do there."""
+def test_irc_commands(chat: Dialogue) -> None:
+    """The commands of IRC do what they do there."""
     assert sends(chat, "/msg carol hi") == ("carol", "hi")
     assert chat.conversations.current == "bob"
     assert sends(chat, "/me waves") == ("bob", "* alice waves")
@@ -377,8 +377,8 @@ def test_the_commands_of_irc(chat: Dialogue) -> None:
 # What is unread
 
 
-def test_questions_that_are_over_are_not_unread(chat: Dialogue, clock: Clock) -> None:
-    """Whether the answer, the withdrawal or the end of their time comes before them or after."""
+def test_ended_questions_are_not_unread(chat: Dialogue, clock: Clock) -> None:
+    """An answer, a withdrawal or a timeout counts before and after the question comes."""
     asks(chat, 11)
     hears(chat, said(12, "ci"))
     assert chat.conversations.unread == {"ci": 2}
@@ -393,8 +393,8 @@ def test_questions_that_are_over_are_not_unread(chat: Dialogue, clock: Clock) ->
     assert "dan" not in chat.conversations.unread
 
 
-def test_a_conversation_that_is_closed_comes_back_with_what_is_new(chat: Dialogue) -> None:
-    """It is neither listed nor counted until then."""
+def test_closed_conversation_returns(chat: Dialogue) -> None:
+    """A closed conversation is neither listed nor counted until a new message comes."""
     hears(chat, said(11, "carol"))
     assert shown(types(chat, "/close carol")[0]) == ["carol is closed until something new comes there"]
     assert (chat.conversations.numbered(), chat.conversations.unread) == (["bob"], {})
@@ -405,8 +405,8 @@ def test_a_conversation_that_is_closed_comes_back_with_what_is_new(chat: Dialogu
     assert (chat.conversations.numbered(), chat.conversations.unread) == (["carol"], {"carol": 1})
 
 
-def test_a_conversation_that_was_closed_does_not_open_by_itself(clock: Clock) -> None:
-    """Nor does that of the only one who has written."""
+def test_closed_conversation_stays_closed(clock: Clock) -> None:
+    """A closed conversation does not open by itself, even that of the only user who has written."""
     chat = new_chat(clock)
     hears(chat, f.Live(10), said(11, "bob"))
     assert chat.conversations.suggest()

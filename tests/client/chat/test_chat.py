@@ -23,8 +23,8 @@ def chat() -> Dialogue:
     return chat
 
 
-def test_a_message_waits_until_the_server_has_it_and_is_shown_then(chat: Dialogue) -> None:
-    """What is said stands in the outbox, and comes as said with the server's time and its place in the log."""
+def test_own_message_waits_in_the_outbox(chat: Dialogue) -> None:
+    """A message is in the outbox until it is shown with the server's time and its place in the log."""
     assert types(chat, "bob: hi") == ([], [f.Send("id-1", "bob", "hi")])
     assert [message.id for message in chat.outgoing.unanswered()] == ["id-1"]
     said = Said(message=f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
@@ -33,8 +33,8 @@ def test_a_message_waits_until_the_server_has_it_and_is_shown_then(chat: Dialogu
     assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 2000)) == []
 
 
-def test_someone_away_is_said_to_be_once(chat: Dialogue) -> None:
-    """The first message that waits for someone says so, further ones do not until they have been back."""
+def test_absence_is_reported_once(chat: Dialogue) -> None:
+    """Only the first waiting message is reported, until the recipient has been back."""
     told = []
     for number in range(1, 4):
         types(chat, "bob: hi")
@@ -45,8 +45,8 @@ def test_someone_away_is_said_to_be_once(chat: Dialogue) -> None:
     assert hears(chat, f.Sent("id-4", 20, 1000, "stored"))[1:] == [Notice("bob is not here and gets it on return")]
 
 
-def test_who_is_here_is_asked_once_where_a_message_tells_that_the_client_may_not_know(chat: Dialogue) -> None:
-    """The server has told nothing of people with whom the user had nothing to do."""
+def test_who_is_requested_for_unknown_presence(chat: Dialogue) -> None:
+    """The client asks once who is online where a message shows that it may not know."""
     roster = [f.Who(limit=100)]
     assert receives(chat, [f.Message(11, "x", "bob", "Alice", "hi", 1)])[1] == roster
     assert receives(chat, [f.Message(12, "y", "bob", "Alice", "once more", 1)])[1] == []
@@ -60,8 +60,8 @@ def test_who_is_here_is_asked_once_where_a_message_tells_that_the_client_may_not
     assert receives(chat, [f.Sent("id-3", 15, 1000, "stored")])[1] == []
 
 
-def test_who_is_here_is_asked_when_the_conversation_of_someone_absent_is_opened(chat: Dialogue) -> None:
-    """So the line below tells where they are, before anything was said."""
+def test_who_is_requested_for_an_absent_partner(chat: Dialogue) -> None:
+    """Opening the conversation of an absent user requests the list, so that the status line has it."""
     hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
     assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]
     assert unasked(chat.typed("/quiet off")) == []
@@ -69,8 +69,8 @@ def test_who_is_here_is_asked_when_the_conversation_of_someone_absent_is_opened(
     assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]
 
 
-def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Dialogue) -> None:
-    """However the user spells a name, the line shows it as its owner does."""
+def test_owner_spelling(chat: Dialogue) -> None:
+    """The line shows a name as its owner spells it, however the user does."""
     hears(chat, f.People([f.Person("Bob", 1)]))
     types(chat, "bob: hi")
     (said,) = hears(chat, f.Sent("id-1", 11, 1000, "delivered"))
@@ -78,8 +78,8 @@ def test_the_name_of_someone_here_is_shown_as_they_write_it(chat: Dialogue) -> N
     assert said.message.to == "Bob"
 
 
-def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Dialogue) -> None:
-    """The greeting names the last message that came, and what was not answered is said again with the same ids."""
+def test_reconnect_resumes(chat: Dialogue) -> None:
+    """The greeting has the last message's seq, and unanswered messages go out with the same ids."""
     assert chat.hello() == f.Hello(1, "Alice", "join", since=4)
     hears(chat, f.Message(12, "x", "bob", "Alice", "hello", 1))
     types(chat, "bob: one")
@@ -90,8 +90,8 @@ def test_a_new_connection_goes_on_where_the_last_one_broke(chat: Dialogue) -> No
     assert again == [f.Send("id-2", "bob", "two"), f.Who(limit=100)]
 
 
-def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Dialogue) -> None:
-    """After a lost answer the log brings one's own message back, and the answer may follow it."""
+def test_own_message_is_shown_once(chat: Dialogue) -> None:
+    """After a lost answer the log returns one's own message, before or after the answer."""
     types(chat, "bob: hi")
     message = f.Message(11, "id-1", "Alice", "bob", "hi", 1000)
     assert hears(chat, message) == [Said(message=message, mine=True)]
@@ -99,15 +99,15 @@ def test_what_the_user_said_is_shown_once_however_it_comes_back(chat: Dialogue) 
     assert hears(chat, f.Sent("id-1", 11, 1000, "delivered"), message) == []
 
 
-def test_what_the_user_said_elsewhere_is_shown_as_theirs(chat: Dialogue) -> None:
-    """A message from another of one's own connections reads as said by oneself."""
+def test_own_message_from_another_device(chat: Dialogue) -> None:
+    """A message from another of one's own connections is shown as one's own."""
     message = f.Message(11, "elsewhere", "Alice", "bob", "hi", 1000)
     assert hears(chat, message) == [Said(message=message, mine=True)]
     note = f.Message(12, "note", "Alice", "Alice", "remember", 1000)
     assert hears(chat, note) == [Said(message=note, mine=False)]
 
 
-def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Dialogue) -> None:
+def test_refused_message(chat: Dialogue) -> None:
     """The user sees the server's sentence, and the message is not tried again."""
     types(chat, "bbo: hi")
     (event,) = hears(chat, f.Error("unknown_user", "Nobody is bbo; did you mean bob?", "id-1", names=["bob"]))
@@ -120,8 +120,8 @@ def test_a_refused_message_leaves_the_outbox_and_is_told(chat: Dialogue) -> None
     assert chat.conversations.current == ""
 
 
-def test_over_long_text_is_refused_before_it_is_sent(chat: Dialogue) -> None:
-    """The user learns the length and the limit; nothing goes to the server."""
+def test_overlong_text(chat: Dialogue) -> None:
+    """The user learns the length and the limit; nothing is sent."""
     events, frames = types(chat, "bob: " + "é" * 51)
     assert frames == []
     assert "100 bytes, and this one has 102" in str(events[0])
@@ -132,8 +132,8 @@ def test_over_long_text_is_refused_before_it_is_sent(chat: Dialogue) -> None:
     assert chat.returned == ["bob: " + "é" * 51, "bob: " + "\x01" * 90]
 
 
-def test_who_is_asked_and_answered_by_number(chat: Dialogue) -> None:
-    """The roster that the client asks for itself is not shown; the one that the user asks for is."""
+def test_who(chat: Dialogue) -> None:
+    """Only a list that the user asked for is shown."""
     assert hears(chat, f.People([f.Person("Alice", 1)])) == []
     assert types(chat, "who") == ([], [f.Who(limit=100, n=1)])
     people = [f.Person("Alice", 1), f.Person("bob", 2)]
@@ -141,8 +141,8 @@ def test_who_is_asked_and_answered_by_number(chat: Dialogue) -> None:
     assert chat.contacts.presence.here == {"Alice", "bob"}
 
 
-def test_coming_and_going_is_told_once_and_without_oneself(chat: Dialogue) -> None:
-    """Of those whom the user has talked with only changes are told, folded where many come at once."""
+def test_presence_notices(chat: Dialogue) -> None:
+    """Only changes of the user's partners are shown, folded where many come at once."""
     many = [f"p{number}" for number in range(20)]
     for name in ("bob", "carol", *many):
         hears(chat, f.Message(5, f"from-{name}", name, "Alice", "hi", 1000))
@@ -155,22 +155,22 @@ def test_coming_and_going_is_told_once_and_without_oneself(chat: Dialogue) -> No
 
 
 @pytest.mark.parametrize("line", ["exit", "/exit", "server:exit", "quit"])
-def test_exit_means_leaving(chat: Dialogue, line: str) -> None:
-    """Each way to say it makes the client want to go."""
+def test_exit(chat: Dialogue, line: str) -> None:
+    """Each form of the command ends the client."""
     assert types(chat, line) == ([], [])
     assert chat.left
 
 
-def test_an_unclear_line_gets_a_sentence_and_sends_nothing(chat: Dialogue) -> None:
-    """The client says how to write a message."""
+def test_unclear_line(chat: Dialogue) -> None:
+    """A sentence shows how a message is written, and nothing is sent."""
     events, frames = types(chat, "hello everyone")
     assert frames == []
     assert isinstance(chat.first_error, InputError)
     assert "name: text" in str(events[0])
 
 
-def test_an_error_without_an_id_is_told_too(chat: Dialogue) -> None:
-    """Whatever the server complains of, the user hears it."""
+def test_error_without_an_id(chat: Dialogue) -> None:
+    """An error without an id is shown, too."""
     (event,) = hears(chat, f.Error("storage", "The server cannot write."))
     assert isinstance(event, Trouble)
     assert isinstance(event.error, ServerUnavailable)
@@ -192,8 +192,8 @@ def test_an_error_without_an_id_is_told_too(chat: Dialogue) -> None:
         ("/unmute bob", f.Operate("unmute", "bob", "", None, "", 1), "bob may write again"),
     ],
 )
-def test_operators_speak_to_the_server(chat: Dialogue, line: str, frame: f.Operate, done: str) -> None:
-    """Name, length of time and reason are told apart; the answer says what was done, or why not."""
+def test_operator_commands(chat: Dialogue, line: str, frame: f.Operate, done: str) -> None:
+    """Name, duration and reason are parsed; the answer says what was done, or why not."""
     assert types(chat, line) == ([], [frame])
     waited = chat.is_waiting
     assert hears(chat, f.Done(1)) == [Answer(done)]
@@ -202,8 +202,8 @@ def test_operators_speak_to_the_server(chat: Dialogue, line: str, frame: f.Opera
     assert isinstance(event, Trouble)
 
 
-def test_codes_are_used_once_and_a_place_is_not_taken_back() -> None:
-    """The first greeting carries what the user gave; those behind it only who they are."""
+def test_codes_and_takeover_are_used_once() -> None:
+    """Only the first greeting has the user's code and takeover."""
     chat = Dialogue(
         "alice",
         lambda: "id",
@@ -216,15 +216,15 @@ def test_codes_are_used_once_and_a_place_is_not_taken_back() -> None:
 
 
 @pytest.mark.parametrize("line", ["/ban bob 10min", "/mute bob 5y", "/ban bob 10 minutes"])
-def test_a_mistyped_length_of_time_bans_nobody_for_ever(chat: Dialogue, line: str) -> None:
-    """What begins like a length of time and is none is refused."""
+def test_mistyped_duration(chat: Dialogue, line: str) -> None:
+    """What begins like a duration and is invalid is refused, so that nobody is banned for ever."""
     events, frames = types(chat, line)
     assert frames == []
     assert "not a length of time" in str(events[0])
 
 
-def test_a_log_that_was_put_back_is_read_from_where_the_user_left_off(chat: Dialogue) -> None:
-    """What was shown is not shown again, and what is new under the old numbers is."""
+def test_restored_log(chat: Dialogue) -> None:
+    """After a backup is restored, shown messages are not shown again, and new ones under old numbers are."""
     old, lost, new = (
         f.Message(seq, identity, "bob", "Alice", text, at)
         for seq, identity, text, at in ((11, "a", "old", 1), (12, "b", "lost", 2), (12, "c", "new", 3))

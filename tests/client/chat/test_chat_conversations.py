@@ -63,8 +63,8 @@ def acknowledged(chat: Dialogue) -> int | None:
 # Where a line goes
 
 
-def test_a_message_opens_a_conversation_and_text_goes_on_in_it(chat: Dialogue) -> None:
-    """Whom one has written to last is whom one goes on writing to; what comes in changes nothing."""
+def test_message_opens_a_conversation(chat: Dialogue) -> None:
+    """Text goes on to the last recipient, whatever comes in."""
     assert sends(chat, "bob: hi") == ("bob", "hi")
     assert sends(chat, "how are you?") == ("bob", "how are you?")
     hears(chat, said(11, "cid"), said(12, "cid", "#ops"))
@@ -74,8 +74,8 @@ def test_a_message_opens_a_conversation_and_text_goes_on_in_it(chat: Dialogue) -
     assert sends(chat, "cid: later") == ("cid", "later")
 
 
-def test_to_opens_a_conversation_without_a_word(chat: Dialogue) -> None:
-    """Alone it goes back to the one before; names are spelled as their owners do."""
+def test_to_opens_a_conversation(chat: Dialogue) -> None:
+    """/to alone returns to the previous one; names have their owners' spelling."""
     assert shown(types(chat, "/to")[0]) == [
         'There was no conversation before this one: write which, as in "/to bob" or "/to #ops".'
     ]
@@ -97,15 +97,15 @@ def test_to_opens_a_conversation_without_a_word(chat: Dialogue) -> None:
         ("/to #", 'There is no name after the #; write it like "#ops".'),
     ],
 )
-def test_only_what_can_be_a_name_is_talked_to(chat: Dialogue, line: str, sentence: str) -> None:
-    """The sentence says what is wrong with it, and the conversation stays."""
+def test_to_with_an_impossible_name(chat: Dialogue, line: str, sentence: str) -> None:
+    """The sentence says what is wrong with the name, and the conversation stays."""
     types(chat, "/to bob")
     assert shown(types(chat, line)[0]) == [sentence]
     assert chat.conversations.current == "bob"
 
 
-def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Dialogue) -> None:
-    """It is said where the user is, and once for each word they learn how to reach somebody of that name."""
+def test_unknown_word_before_a_colon(chat: Dialogue) -> None:
+    """The line is sent as text, and once for each word the user learns how to reach such a user."""
     types(chat, "/to #ops")
     assert held(chat, "note: buy milk") == (
         'Nobody called note is known: Enter once more sends the line to #ops as it is; write "/to note" to talk to '
@@ -123,8 +123,8 @@ def test_a_word_before_a_colon_is_text_unless_somebody_is_called_that(chat: Dial
     assert sends(chat, "note: hello") == ("note", "hello")
 
 
-def test_whoever_has_been_seen_anywhere_is_known(chat: Dialogue) -> None:
-    """In messages, in lists, in a history, entering a room."""
+def test_known_names(chat: Dialogue) -> None:
+    """Names become known from messages, lists, a history and entering a room."""
     types(chat, "/to #ops")
     types(chat, "/who #ops")
     types(chat, "/history #ops")
@@ -141,8 +141,8 @@ def test_whoever_has_been_seen_anywhere_is_known(chat: Dialogue) -> None:
         assert sends(chat, f"{name}: hi") == (name, "hi")
 
 
-def test_a_misspelt_name_is_asked_about_before_others_read_the_line(chat: Dialogue) -> None:
-    """The line comes back; the same once more means it as it stands, anything in between begins anew."""
+def test_misspelt_name(chat: Dialogue) -> None:
+    """A line with a nearly known name comes back; repeating it sends it, and anything in between starts over."""
     types(chat, "/to #ops")
     events, frames = types(chat, "bbo: a secret")
     assert frames == []
@@ -156,24 +156,24 @@ def test_a_misspelt_name_is_asked_about_before_others_read_the_line(chat: Dialog
     assert types(chat, "bbo: a secret")[1] == []
 
 
-def test_a_room_is_never_taken_for_text(chat: Dialogue) -> None:
-    """What is meant for a room that is not known yet goes there, or nowhere."""
+def test_room_is_never_text(chat: Dialogue) -> None:
+    """What is addressed to an unknown room goes to that room or nowhere."""
     types(chat, "/to bob")
     assert sends(chat, "#dev: hi") == ("#dev", "hi")
     hears(chat, f.Error("unknown_room", "There is no room #dev.", "id-1"))
     assert (chat.conversations.current, chat.returned) == ("", ["#dev: hi"])
 
 
-def test_programs_name_recipients_whether_or_not_they_are_known() -> None:
-    """What a script says does not depend on who has been seen; text without a recipient goes on where it wrote last."""
+def test_programs_name_recipients() -> None:
+    """A script's recipient need not be known; text without a recipient goes to the last one."""
     chat = new_chat(Arrival(scripted=True))
     assert sends(chat, "bob: one") == ("bob", "one")
     assert sends(chat, "bbo: two") == ("bbo", "two")
     assert sends(chat, "three") == ("bbo", "three")
 
 
-def test_say_says_what_would_be_something_else(chat: Dialogue) -> None:
-    """A command's word, or a slash, is a text behind it; with nobody to say it to, it comes back."""
+def test_say(chat: Dialogue) -> None:
+    """/say sends a command's word, or a slash, as text; without a recipient it comes back."""
     assert "To whom?" in shown(types(chat, "/say exit")[0])[0]
     assert chat.returned == ["exit"]
     types(chat, "/to bob")
@@ -182,8 +182,8 @@ def test_say_says_what_would_be_something_else(chat: Dialogue) -> None:
     assert not chat.left
 
 
-def test_entering_a_room_opens_it_at_once(chat: Dialogue) -> None:
-    """What is typed before the answer comes is meant for the room; if there is none, nothing is open."""
+def test_entered_room_opens_at_once(chat: Dialogue) -> None:
+    """Text before the answer is for the room; if there is no such room, nothing is open."""
     types(chat, "/to bob")
     types(chat, "/join #Dev")
     assert sends(chat, "hi all") == ("#Dev", "hi all")
@@ -194,15 +194,15 @@ def test_entering_a_room_opens_it_at_once(chat: Dialogue) -> None:
     assert chat.conversations.current == ""
 
 
-def test_the_rooms_of_the_start_open_the_last_of_them() -> None:
-    """A program's text goes there from its first line on."""
+def test_rooms_at_the_start() -> None:
+    """A program's text goes to the last of its rooms from the first line on."""
     chat = new_chat(Arrival(rooms=("#ops", "#dev")))
     assert sends(chat, "hi") == ("#dev", "hi")
 
 
 @pytest.mark.parametrize("frame", [f.Done(1), f.Happened("#ops", "kicked", "alice", "bob")])
-def test_leaving_a_room_leaves_nothing_open(chat: Dialogue, frame: f.ServerFrame) -> None:
-    """Text asks to whom, and comes back to the input line."""
+def test_leaving_leaves_nothing_open(chat: Dialogue, frame: f.ServerFrame) -> None:
+    """Text then asks for a recipient, and comes back to the input line."""
     types(chat, "/to bob")
     types(chat, "/to #ops")
     types(chat, "/leave #ops")
@@ -215,8 +215,8 @@ def test_leaving_a_room_leaves_nothing_open(chat: Dialogue, frame: f.ServerFrame
     assert sends(chat, "hello?") == ("bob", "hello?")
 
 
-def test_what_is_refused_comes_back_as_it_has_to_be_typed(chat: Dialogue) -> None:
-    """In the open conversation that is the text alone, unless it would be read otherwise."""
+def test_refused_text_comes_back(chat: Dialogue) -> None:
+    """In the open conversation the text comes back alone, unless it would mean something else."""
     types(chat, "#ops: one")
     types(chat, "/say exit")
     types(chat, "bob: two")
@@ -225,8 +225,8 @@ def test_what_is_refused_comes_back_as_it_has_to_be_typed(chat: Dialogue) -> Non
     assert chat.returned == ["#ops: one", "#ops: exit", "two"]
 
 
-def test_what_was_for_somebody_who_is_not_there_is_said_to_nobody_else(chat: Dialogue) -> None:
-    """Whoever was written to in vain stays who is meant, whatever conversation is open when the line is sent again."""
+def test_text_to_an_unknown_user(chat: Dialogue) -> None:
+    """A returned text keeps its recipient, whatever conversation is open when it is sent again."""
     types(chat, "/to zed")
     types(chat, "secret")
     hears(chat, f.Error("unknown_user", "Nobody called zed was ever here.", "id-1"))
@@ -238,8 +238,8 @@ def test_what_was_for_somebody_who_is_not_there_is_said_to_nobody_else(chat: Dia
 # Replies
 
 
-def test_a_reply_answers_the_message_that_is_chosen(chat: Dialogue) -> None:
-    """Without a choice the newest; by number the newest but so many; by name that person's newest."""
+def test_reply(chat: Dialogue) -> None:
+    """/reply answers the newest message, the one of a number, or the newest of a user."""
     hears(chat, said(11, "bob", "#ops"), said(12, "cid"), said(13, "bob"), said(14, "dan", "#ops"))
     for line, to, text, re in (
         ("/reply yes", "#ops", "yes", 14),
@@ -263,8 +263,8 @@ def test_a_reply_answers_the_message_that_is_chosen(chat: Dialogue) -> None:
 # What is unread, and what wants attention
 
 
-def test_unread_messages_are_counted_per_conversation(chat: Dialogue) -> None:
-    """Writing to one clears it; so does reading it on another device."""
+def test_unread_counts(chat: Dialogue) -> None:
+    """Writing in a conversation, or reading it on another device, clears its count."""
     types(chat, "/to #ops")
     hears(chat, said(11, "bob", "#ops"), said(12, "bob"), said(13, "cid"), said(14, "alice", "bob"))
     assert chat.conversations.unread == {"bob": 1, "cid": 1}
@@ -290,16 +290,16 @@ def test_unread_messages_are_counted_per_conversation(chat: Dialogue) -> None:
         (said(11, "alice", "alice", "alice"), False),
     ],
 )
-def test_what_is_for_the_user_wants_attention(chat: Dialogue, message: f.Message, notable: bool) -> None:
-    """What is said to them alone, names them or answers them does; what they have said does not."""
+def test_attention(chat: Dialogue, message: f.Message, notable: bool) -> None:
+    """Direct messages, mentions and answers to the user want attention; own messages do not."""
     hears(chat, said(8, "bob", "#ops"), said(9, "alice", "#ops"))
     (event,) = hears(chat, message)
     assert isinstance(event, Said)
     assert event.notable is notable
 
 
-def test_a_quiet_conversation_wants_no_attention(chat: Dialogue) -> None:
-    """It is counted, but neither in the sum nor notified of, until it is no longer quiet."""
+def test_quiet_conversation(chat: Dialogue) -> None:
+    """A quiet conversation is counted, but not in the sum, and causes no notification."""
     assert shown(types(chat, "/quiet")[0]) == [
         'No conversation is open: write which, as in "/quiet bob" or "/quiet #ops".'
     ]
@@ -320,8 +320,8 @@ def test_a_quiet_conversation_wants_no_attention(chat: Dialogue) -> None:
 # While the user was away
 
 
-def test_what_was_missed_stands_behind_a_line_that_counts_it() -> None:
-    """It is shown, and acknowledged, when all of it has come; on a new connection likewise."""
+def test_separator_of_missed_messages() -> None:
+    """Missed messages are shown and acknowledged when all have come; after a reconnect likewise."""
     chat = new_chat()
     assert hears(chat, f.Skipped("#ops", 40, 5), said(6, "bob", "#ops", "one")) == []
     assert acknowledged(chat) is None
@@ -338,8 +338,8 @@ def test_what_was_missed_stands_behind_a_line_that_counts_it() -> None:
     assert shown(hears(chat, said(12, "bob", text="four"), f.Live(12))) == ["1 message while you were away", "four"]
 
 
-def test_what_the_user_says_meanwhile_stands_in_its_place() -> None:
-    """The server may have it before all that was said earlier has come; that alone is nothing that was missed."""
+def test_own_message_among_missed_ones() -> None:
+    """An own message is shown in its place, and is not itself a missed message."""
     chat = new_chat()
     types(chat, "#ops: mine")
     assert hears(chat, said(6, "bob", "#ops", "one"), f.Sent("id-1", 8, 8, "delivered"), said(7, "bob", "#ops")) == []
@@ -356,8 +356,8 @@ def test_what_the_user_says_meanwhile_stands_in_its_place() -> None:
     assert shown(hears(chat, f.Live(10))) == ["again"]
 
 
-def test_much_that_was_missed_is_shown_as_it_comes() -> None:
-    """Nothing waits for the end of 50,000 lines; how many they were is said behind them."""
+def test_many_missed_messages() -> None:
+    """50,000 lines are shown as they come, and their number after them."""
     chat = new_chat()
     events = hears(chat, *(said(number, "bob", "#ops", str(number)) for number in range(11, 1011)))
     assert shown(events) == ["Messages while you were away:", *map(str, range(11, 1011))]
@@ -365,8 +365,8 @@ def test_much_that_was_missed_is_shown_as_it_comes() -> None:
     assert shown(hears(chat, f.Live(1010))) == ["1,000 messages while you were away, up to here"]
 
 
-def test_programs_are_shown_no_separators() -> None:
-    """What they read are messages, each as it comes."""
+def test_programs_get_no_separators() -> None:
+    """Programs get each message as it comes, and no separators."""
     chat = new_chat(Arrival(scripted=True))
     assert shown(hears(chat, said(6, "bob", text="one"))) == ["one"]
     assert acknowledged(chat) == 6
@@ -376,8 +376,8 @@ def test_programs_are_shown_no_separators() -> None:
 # Coming and going
 
 
-def test_only_those_whom_it_concerns_are_told_to_come_and_go(chat: Dialogue) -> None:
-    """They were talked with, or belong to the room that is open; its members are asked for once."""
+def test_presence_concerns_the_user(chat: Dialogue) -> None:
+    """Only partners and members of the open room are reported; the members are requested once."""
     assert hears(chat, f.Presence(["cid"]), f.Happened("#ops", "joined", "cid")) == []
     assert unasked(chat.typed("/to #ops")) == [f.Who("#ops", limit=100, n=2**53 - 1)]
     assert unasked(chat.typed("/quiet")) == []
@@ -394,8 +394,8 @@ def test_only_those_whom_it_concerns_are_told_to_come_and_go(chat: Dialogue) -> 
     assert hears(chat, f.Error("unknown_room", "There is no room #ops.", n=2**53 - 1)) == []
 
 
-def test_many_who_enter_a_room_at_once_are_one_line(chat: Dialogue) -> None:
-    """The first few are named."""
+def test_many_enter_at_once(chat: Dialogue) -> None:
+    """Many who enter a room at once are one line that names the first few."""
     types(chat, "/to #ops")
     many = [f.Happened("#ops", "joined", f"p{number}") for number in range(14)]
     gone = [f.Happened("#ops", "left", "p1"), f.Happened("#ops", "left", "p2")]

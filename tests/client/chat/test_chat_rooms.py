@@ -70,8 +70,8 @@ def texts(events: list[Event]) -> list[str]:
 # Rooms
 
 
-def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Dialogue) -> None:
-    """However it is spelled, the line shows the room's own name; nobody is said to be away."""
+def test_message_to_a_room(chat: Dialogue) -> None:
+    """The line has the room's own spelling, and nobody is reported as away."""
     assert types(chat, "#OPS: hi") == ([], [f.Send("id-1", "#OPS", "hi")])
     assert hears(chat, f.Sent("id-1", 11, 12 * HOUR, "stored")) == [
         Said(message=f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
@@ -79,16 +79,16 @@ def test_what_is_said_in_a_room_is_sent_to_it_and_shown_as_said_there(chat: Dial
     assert not chat.contacts.partners
 
 
-def test_a_message_in_a_room_makes_nobody_a_partner(chat: Dialogue) -> None:
-    """Names are completed of those who were talked with; a room's messages are shown as others' or one's own."""
+def test_room_members_are_no_partners(chat: Dialogue) -> None:
+    """Only partners' names are completed; a room's messages are shown as others' or one's own."""
     others, own = said(11, "bob", "#ops", "hi"), said(12, "alice", "#ops", "hello")
     assert hears(chat, others, own) == [Said(message=others, mine=False), Said(message=own, mine=True)]
     assert not chat.contacts.partners
     assert chat.position == 12
 
 
-def test_who_enters_a_room_sees_what_was_last_said_there(chat: Dialogue) -> None:
-    """Behind the room's kind, size and topic come its last lines, which are no news."""
+def test_entering_shows_last_messages(chat: Dialogue) -> None:
+    """The room's kind, size and topic come first, then its last lines, which are not unread."""
     assert asks(chat, "/join #dev") == f.Join("#dev", n=1)
     assert chat.is_waiting
     events, following = receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3, "Deploys"), 40, 1)])
@@ -104,8 +104,8 @@ def test_who_enters_a_room_sees_what_was_last_said_there(chat: Dialogue) -> None
     ]
 
 
-def test_rooms_that_were_asked_for_at_the_start_are_entered_once() -> None:
-    """Those that the user belongs to already are left alone; another connection asks for what was not answered."""
+def test_rooms_at_the_start() -> None:
+    """Each is entered once, unless the user is a member; a new connection repeats unanswered requests."""
     chat = new_chat(Arrival(rooms=("#Ops", "#dev", "#plans")))
     welcome = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
     assert chat.connected(welcome) == [f.Join("#dev", n=1), f.Join("#plans", n=2), f.Who(limit=100)]
@@ -116,8 +116,8 @@ def test_rooms_that_were_asked_for_at_the_start_are_entered_once() -> None:
     assert chat.connected(welcome) == [f.Who(limit=100)]
 
 
-def test_invitations_are_told_once() -> None:
-    """Those that waited are told when everything that waited has come; a push tells of a new one at once."""
+def test_invitations() -> None:
+    """Waiting invitations are shown after all missed messages; a new one at once."""
     chat = new_chat()
     chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, [], ["#plans"]))
     assert hears(chat, f.Live(10)) == [Notice("You are invited to #plans: /join #plans")]
@@ -146,14 +146,14 @@ def test_invitations_are_told_once() -> None:
         (f.Happened("#ops", "kicked", "cid", "b\x1bb", "\x1b[2J\n"), "b␛b has removed cid from #ops (␛[2J␤)"),
     ],
 )
-def test_what_happens_in_a_room_is_told(chat: Dialogue, frame: f.Happened, sentence: str) -> None:
-    """A sentence names who did what to whom, and why; here the user is in that room just now."""
+def test_room_events(chat: Dialogue, frame: f.Happened, sentence: str) -> None:
+    """A sentence has who did what to whom, and the reason."""
     chat.conversations.switch("#ops")
     assert hears(chat, frame) == [Notice(sentence)]
 
 
-def test_what_the_user_did_is_told_by_the_answer_alone(chat: Dialogue) -> None:
-    """The server tells everyone in the room, whoever did it among them."""
+def test_own_action_is_shown_once(chat: Dialogue) -> None:
+    """The answer is shown, and the server's notice of the user's own action is not."""
     assert asks(chat, "/kick #ops bob") == f.Operate("kick", "bob", "#ops", n=1)
     answers = hears(chat, f.Happened("#ops", "kicked", "bob", "alice"), f.Done(1))
     assert answers == [Answer("bob is out of #ops")]
@@ -164,8 +164,8 @@ def test_what_the_user_did_is_told_by_the_answer_alone(chat: Dialogue) -> None:
     assert chat.contacts.rooms == {}
 
 
-def test_rooms_entered_and_left_on_another_device_are_known_here(chat: Dialogue) -> None:
-    """The other connection's user is this one's; whoever is sent away belongs there no more."""
+def test_memberships_of_other_devices(chat: Dialogue) -> None:
+    """Entering, leaving and being kicked elsewhere changes the membership here."""
     assert hears(chat, f.Happened("#dev", "joined", "alice")) == [Notice("You are in #dev")]
     assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
     hears(chat, f.Happened("#dev", "left", "alice"))
@@ -173,8 +173,8 @@ def test_rooms_entered_and_left_on_another_device_are_known_here(chat: Dialogue)
     assert chat.contacts.rooms == {}
 
 
-def test_rooms_are_listed_with_what_they_are(chat: Dialogue) -> None:
-    """One line a room: kind, size, the user's place in it, topic."""
+def test_list_of_rooms(chat: Dialogue) -> None:
+    """Each room is one line with kind, size, the user's role and the topic."""
     assert asks(chat, "rooms") == f.Rooms(n=1)
     rooms = [
         f.RoomInfo("#dev", "open", 1200, owners=["bob", "cid"]),
@@ -192,8 +192,8 @@ def test_rooms_are_listed_with_what_they_are(chat: Dialogue) -> None:
     assert hears(chat, f.RoomList([], n=2)) == [Answer("There are no rooms yet: /join #NAME makes one")]
 
 
-def test_a_topic_is_asked_of_the_room(chat: Dialogue) -> None:
-    """Without a text, the topic is shown; where the user may see no such room, the server says so."""
+def test_topic(chat: Dialogue) -> None:
+    """Without a text the topic is shown; for an invisible room the server's error is."""
     assert asks(chat, "/topic #OPS") == f.Rooms("#OPS", n=1)
     told = hears(chat, f.RoomList([f.RoomInfo("#ops", "open", 3, "Deploys")], n=1))
     assert asks(chat, "/topic #dev") == f.Rooms("#dev", n=2)
@@ -207,7 +207,7 @@ def test_a_topic_is_asked_of_the_room(chat: Dialogue) -> None:
     ]
 
 
-def test_a_room_that_is_not_there_is_said_to_be_none(chat: Dialogue) -> None:
+def test_unknown_room(chat: Dialogue) -> None:
     """The server's sentence is shown, and counts as an unknown recipient."""
     types(chat, "#opps: hi")
     (event,) = hears(
@@ -228,14 +228,14 @@ def test_a_room_that_is_not_there_is_said_to_be_none(chat: Dialogue) -> None:
         (f.RoomInfo("#ops", "open", 1), "You are in #ops (open, 1 person)"),
     ],
 )
-def test_who_enters_a_room_learns_whose_it_is(chat: Dialogue, room: f.RoomInfo, sentence: str) -> None:
-    """A room that the user has just made, with a misspelt name perhaps, is seen to be empty."""
+def test_entered_room_is_described(chat: Dialogue, room: f.RoomInfo, sentence: str) -> None:
+    """A user who has just created a room by a misspelt name sees that it is empty."""
     events, _ = receives(chat, [f.Room(room, 40, 1)])
     assert events == [Notice(sentence)]
 
 
-def test_who_speaks_in_a_room_from_outside_is_told_so_once(chat: Dialogue) -> None:
-    """What is answered there is not told to them; once they enter, it is."""
+def test_posting_from_outside(chat: Dialogue) -> None:
+    """The user learns once that answers do not reach them; after they enter, they do."""
     told = Notice("You are not in #dev and do not see the answers: /join #dev")
     types(chat, "#dev: hi")
     types(chat, "#dev: anyone?")
@@ -252,8 +252,8 @@ def test_who_speaks_in_a_room_from_outside_is_told_so_once(chat: Dialogue) -> No
     assert hears(chat, f.Sent("id-4", 14, 1, "stored"))[1:] == [told]
 
 
-def test_a_private_room_is_left_by_its_name(chat: Dialogue) -> None:
-    """Nobody loses by a slip what they cannot come back to."""
+def test_leaving_a_private_room_needs_its_name(chat: Dialogue) -> None:
+    """No slip loses a private room, which one cannot enter again."""
     types(chat, "/join #plans")
     receives(chat, [f.Room(f.RoomInfo("#plans", "private", 3, joined=True), 40, 1)])
     types(chat, "/leave")
@@ -277,14 +277,14 @@ def test_a_private_room_is_left_by_its_name(chat: Dialogue) -> None:
         ("/unmute bob #ops", "bob may write in #ops again"),
     ],
 )
-def test_what_was_done_to_someone_is_told(chat: Dialogue, line: str, sentence: str) -> None:
-    """The answer says what is so now."""
+def test_moderation_answers(chat: Dialogue, line: str, sentence: str) -> None:
+    """The answer has the new state."""
     asks(chat, line)
     assert hears(chat, f.Done(1)) == [Answer(sentence)]
 
 
-def test_who_may_not_act_on_the_server_learns_how_to_in_a_room(chat: Dialogue) -> None:
-    """That is what was meant, likely; without a room of one's own there is nothing to add."""
+def test_server_action_without_rights(chat: Dialogue) -> None:
+    """The user learns how to do it in a room; without an own room nothing is added."""
     types(chat, "/kick bob")
     assert texts(hears(chat, f.Error("not_allowed", "Only operators may do that.", n=1))) == [
         "Trouble: Only operators may do that. In a room: /kick #ops bob"
@@ -296,8 +296,8 @@ def test_who_may_not_act_on_the_server_learns_how_to_in_a_room(chat: Dialogue) -
 # Who is where
 
 
-def test_members_of_a_room_are_listed_with_where_they_are(chat: Dialogue) -> None:
-    """Times are by the reader's clock, with the date where it is another day's."""
+def test_members_with_presence(chat: Dialogue) -> None:
+    """Times are local, with the date on another day."""
     assert asks(chat, "/who #ops") == f.Who("#ops", n=1)
     people = [
         f.Person("alice", 0),
@@ -311,15 +311,15 @@ def test_members_of_a_room_are_listed_with_where_they_are(chat: Dialogue) -> Non
     assert chat.contacts.presence.here == set()
 
 
-def test_a_long_list_of_people_says_how_many_are_left_out(chat: Dialogue) -> None:
-    """The server names a hundred, and counts all."""
+def test_long_list_of_users(chat: Dialogue) -> None:
+    """The server names a hundred users, and counts all."""
     types(chat, "who")
     (answer,) = hears(chat, f.People([f.Person("alice", 0), f.Person("bob", 0)], count=1234, n=1))
     assert answer == Answer("Here: alice (you), bob and 1,232 more")
 
 
-def test_being_away_from_the_keyboard_is_told(chat: Dialogue) -> None:
-    """Who steps away says why; who comes back has neither joined nor left."""
+def test_away_notices(chat: Dialogue) -> None:
+    """Stepping away shows the reason; coming back is neither joining nor leaving."""
     hears(chat, said(11, "bob", "alice", "hi"), said(12, "cid", "alice", "hi"))
     hears(chat, f.People([f.Person("alice", 0), f.Person("bob", 0), f.Person("cid", 0, "away")]))
     away = f.Presence([], [], [f.Person("bob", 1, "away", "lunch"), f.Person("cid", 1, "away")])
@@ -330,8 +330,8 @@ def test_being_away_from_the_keyboard_is_told(chat: Dialogue) -> None:
     assert hears(chat, f.Presence(["cid"], [])) == [Notice("cid joined")]
 
 
-def test_the_user_steps_away_and_comes_back(chat: Dialogue) -> None:
-    """The answers say what others now see."""
+def test_own_away(chat: Dialogue) -> None:
+    """The answers show what others see."""
     assert asks(chat, "/away lunch") == f.Away("lunch", n=1)
     assert asks(chat, "back") == f.Away(back=True, n=2)
     assert texts(hears(chat, f.Done(1), f.Done(2))) == [
@@ -343,8 +343,8 @@ def test_the_user_steps_away_and_comes_back(chat: Dialogue) -> None:
 # What was said before
 
 
-def test_a_history_is_shown_under_a_heading_and_is_no_news(chat: Dialogue) -> None:
-    """What is looked back at moves no position; one's own part of it is shown too."""
+def test_history_is_not_unread(chat: Dialogue) -> None:
+    """A history has a heading, moves no position, and includes the user's own messages."""
     assert asks(chat, "/history bob") == f.History("bob", limit=20, n=1)
     page = [said(2, "bob", "alice", "hello"), said(3, "alice", "bob", "hi")]
     assert hears(chat, f.HistoryPage("bob", page, False, 1)) == [
@@ -357,8 +357,8 @@ def test_a_history_is_shown_under_a_heading_and_is_no_news(chat: Dialogue) -> No
     assert hears(chat, f.HistoryPage("cid", [], False, 2)) == [Answer("History with cid: nothing was said yet")]
 
 
-def test_the_same_command_once_more_goes_further_back(chat: Dialogue) -> None:
-    """Right behind a history, the next page is meant; behind anything else, the newest again."""
+def test_history_again(chat: Dialogue) -> None:
+    """The same command directly after a history gets the next page, otherwise the newest."""
     asks(chat, "/history #ops 1")
     assert texts(hears(chat, f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1))) == [
         "Answer: History of #ops, 1 message:",
@@ -376,8 +376,8 @@ def test_the_same_command_once_more_goes_further_back(chat: Dialogue) -> None:
     assert asks(chat, "/history") == f.History("bob", limit=20, n=5)
 
 
-def test_pages_that_are_asked_for_at_once_come_one_behind_the_other(chat: Dialogue) -> None:
-    """A second command that is typed before the first was answered waits for it."""
+def test_pages_come_in_order(chat: Dialogue) -> None:
+    """A second command before the first answer waits for it."""
     asks(chat, "/history #ops 1")
     assert types(chat, "/history") == ([], [])
     _, following = receives(chat, [f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1)])
@@ -393,8 +393,8 @@ def test_pages_that_are_asked_for_at_once_come_one_behind_the_other(chat: Dialog
     hears(chat, f.Found([said(8, "bob", "#ops", "y")], True, 5))
 
 
-def test_pages_of_one_kind_do_not_bring_those_of_the_other(chat: Dialogue) -> None:
-    """Another history is wanted behind the history, whatever was found meanwhile."""
+def test_history_and_search_page_apart(chat: Dialogue) -> None:
+    """A search does not change which page of the history is next."""
     asks(chat, "/history #ops 1")
     asks(chat, "/search x")
     assert types(chat, "/history") == ([], [])
@@ -408,8 +408,8 @@ def test_pages_of_one_kind_do_not_bring_those_of_the_other(chat: Dialogue) -> No
     hears(chat, f.Found([said(7, "bob", "#ops", "x")], True, 5), f.HistoryPage("cid", [], False, 4))
 
 
-def test_what_a_broken_connection_leaves_unanswered_is_told_once(chat: Dialogue) -> None:
-    """What the client has asked for itself is not spoken of, nor what it says again."""
+def test_unanswered_requests_are_reported_once(chat: Dialogue) -> None:
+    """After a lost connection neither the client's own requests nor repeated ones are reported."""
     receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 9)])
     for line in ("/search hi", "/receipts bob", "/history bob", "/history", "bob: hi"):
         types(chat, line)
@@ -422,8 +422,8 @@ def test_what_a_broken_connection_leaves_unanswered_is_told_once(chat: Dialogue)
     assert [message.id for message in chat.outgoing.unanswered()] == ["id-1"]
 
 
-def test_what_is_found_is_shown_the_newest_last(chat: Dialogue) -> None:
-    """The heading counts; the newest stands next to the input line; the same once more finds older ones."""
+def test_search_results(chat: Dialogue) -> None:
+    """A heading has the number, the newest is last, and the same command finds older ones."""
     assert asks(chat, "/search deploy in:#ops") == f.Search("deploy", "#ops", n=1)
     found = [said(9, "bob", "#ops", "deploy two"), said(5, "bob", "#ops", "deploy one")]
     assert texts(hears(chat, f.Found(found, True, 1))) == [
@@ -441,16 +441,16 @@ def test_what_is_found_is_shown_the_newest_last(chat: Dialogue) -> None:
     assert 'Write "/search' in str(events[0])
 
 
-def test_what_was_left_out_of_a_room_is_where_its_history_begins(chat: Dialogue) -> None:
-    """The notice says how much it is and how to see it; that history is not what was shown already."""
+def test_skipped_messages_of_a_room(chat: Dialogue) -> None:
+    """The notice has their number and the command; that history begins before what was shown."""
     assert hears(chat, f.Skipped("#ops", 4312, 700)) == [Notice("4,312 earlier in #ops: /history #ops")]
     assert asks(chat, "/history #ops") == f.History("#ops", 700, limit=20, n=1)
     types(chat, "help")
     assert asks(chat, "/history #ops") == f.History("#ops", limit=20, n=2)
 
 
-def test_only_the_newest_is_wanted_where_much_may_have_been_missed() -> None:
-    """At first, and after more than an hour without a word from the server, be it broken or the machine asleep."""
+def test_newest_after_a_long_absence() -> None:
+    """At first, and after an hour without the server, only the newest messages are requested."""
     now = 0.0
     chat = Dialogue("alice", lambda: "id", lambda: 0, elapsed=lambda: now)
     assert chat.hello().newest == 100
@@ -467,8 +467,8 @@ def test_only_the_newest_is_wanted_where_much_may_have_been_missed() -> None:
 # Replies
 
 
-def test_a_reply_shows_what_it_answers(chat: Dialogue) -> None:
-    """The start of what was seen of late is quoted; of anything else it is said that it was earlier."""
+def test_quoted_reply(chat: Dialogue) -> None:
+    """A reply quotes the start of a recent message; an older one is only mentioned."""
     long = "shall we deploy the new server at five, or wait?"
     first, second, third = (
         said(11, "bob", "#ops", long),
@@ -483,8 +483,8 @@ def test_a_reply_shows_what_it_answers(chat: Dialogue) -> None:
     ]
 
 
-def test_reply_answers_the_newest_message_that_came(chat: Dialogue) -> None:
-    """It goes where that was, whatever the user has said, entered or looked back at since."""
+def test_reply_to_the_newest_message(chat: Dialogue) -> None:
+    """/reply goes to the newest incoming message, whatever the user has done since."""
     hears(
         chat, said(11, "bob", "#ops", "deploy now?"), said(12, "alice", "#ops", "wait"), said(13, "cid", "alice", "hi")
     )
@@ -504,8 +504,8 @@ def test_reply_answers_the_newest_message_that_came(chat: Dialogue) -> None:
     assert asks_to_send(chat, "/reply good") == f.Send("id-4", "#ops", "good", 15)
 
 
-def test_reply_needs_something_to_answer(chat: Dialogue) -> None:
-    """What the user has said, here or elsewhere, and what they have read back, is nothing to be answered."""
+def test_reply_without_a_message(chat: Dialogue) -> None:
+    """Neither own messages nor those from a history can be answered."""
     types(chat, "bob: hi")
     types(chat, "/history bob")
     hears(chat, f.HistoryPage("bob", [said(3, "bob", "alice", "old")], False, 1))
@@ -514,8 +514,8 @@ def test_reply_needs_something_to_answer(chat: Dialogue) -> None:
     assert isinstance(chat.first_error, InputError)
 
 
-def test_the_room_that_was_left_is_meant_no_more(chat: Dialogue) -> None:
-    """Behind /leave, commands without a room ask which one."""
+def test_left_room_is_not_meant(chat: Dialogue) -> None:
+    """After /leave, commands without a room ask for one."""
     types(chat, "/to #ops")
     assert asks(chat, "/leave") == f.Rooms("#ops", n=1)
     assert receives(chat, [f.RoomList([f.RoomInfo("#ops", "open", 3, joined=True)], n=1)]) == (
@@ -540,8 +540,8 @@ def test_the_room_that_was_left_is_meant_no_more(chat: Dialogue) -> None:
         (8, "bob has seen everything you said"),
     ],
 )
-def test_receipts_say_how_far_someone_has_seen_what_the_user_said(chat: Dialogue, seq: int, sentence: str) -> None:
-    """What was said is asked for too, but not shown."""
+def test_receipts_of_a_person(chat: Dialogue, seq: int, sentence: str) -> None:
+    """The client asks for the own messages, too, but does not show them."""
     events, frames = types(chat, "/receipts bob")
     assert events == []
     assert frames == [f.History("bob", limit=50, n=1), f.Receipts("bob", n=2)]
@@ -550,8 +550,8 @@ def test_receipts_say_how_far_someone_has_seen_what_the_user_said(chat: Dialogue
     assert hears(chat, f.ReceiptList("bob", [f.Receipt("bob", seq)], 2)) == [Answer(sentence)]
 
 
-def test_receipts_of_a_room_name_its_members(chat: Dialogue) -> None:
-    """Those who have seen as much stand together; what is said now counts at once."""
+def test_receipts_of_a_room(chat: Dialogue) -> None:
+    """Members with the same position are together; the own new message counts at once."""
     types(chat, "#ops: deployed")
     hears(chat, f.Sent("id-1", 11, 11 * HOUR, "delivered"))
     types(chat, "/receipts #ops")
@@ -567,23 +567,23 @@ def test_receipts_of_a_room_name_its_members(chat: Dialogue) -> None:
     ]
 
 
-def test_where_the_user_has_said_nothing_there_is_nothing_to_be_seen(chat: Dialogue) -> None:
-    """That is said, in place of a receipt for nothing."""
+def test_receipts_without_own_messages(chat: Dialogue) -> None:
+    """A sentence says that there is nothing to have been seen."""
     types(chat, "/receipts bob")
     receives(chat, [f.HistoryPage("bob", [], False, 1)])
     assert hears(chat, f.ReceiptList("bob", [], 2)) == [Answer("You have said nothing to bob recently")]
 
 
-def test_receipts_of_nobody_are_refused_once(chat: Dialogue) -> None:
-    """Two things are asked, and the user wanted one."""
+def test_receipts_of_an_unknown_user(chat: Dialogue) -> None:
+    """The two requests give one error."""
     types(chat, "/receipts bbo")
     refused = [f.Error("unknown_user", "Nobody is bbo.", n=number) for number in (1, 2)]
     assert texts(hears(chat, *refused)) == ["Trouble: Nobody is bbo."]
     assert not chat.is_waiting
 
 
-def test_that_it_was_seen_by_someone_who_was_away_is_told(chat: Dialogue) -> None:
-    """Who was told that something waits for bob hears when he has seen it; receipts beside that are silent."""
+def test_receipt_of_an_absent_recipient(chat: Dialogue) -> None:
+    """A receipt is shown if the recipient was reported as away; others are not."""
     types(chat, "bob: one")
     types(chat, "bob: two")
     hears(chat, f.Sent("id-1", 11, 1, "stored"), f.Sent("id-2", 12, 1, "stored"))
@@ -596,6 +596,6 @@ def test_that_it_was_seen_by_someone_who_was_away_is_told(chat: Dialogue) -> Non
     assert chat.position == 4
 
 
-def test_receipts_may_be_kept_from_others() -> None:
-    """The greeting says so."""
+def test_no_receipts() -> None:
+    """The greeting asks for no receipts."""
     assert new_chat(Arrival(receipts=False)).hello().receipts is False

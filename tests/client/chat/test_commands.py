@@ -45,8 +45,8 @@ from chatcli.protocol import frames as f
         ("ban", "cid says 5 things", f.Operate("ban", "cid", reason="says 5 things")),
     ],
 )
-def test_a_command_asks_for_one_thing(word: str, argument: str, frame: f.ClientFrame) -> None:
-    """Rooms, people, numbers and texts are told apart by how they are written."""
+def test_requests(word: str, argument: str, frame: f.ClientFrame) -> None:
+    """Rooms, users, numbers and texts differ in their form."""
     assert frame_for(word, argument) == frame
 
 
@@ -64,8 +64,8 @@ def test_a_command_asks_for_one_thing(word: str, argument: str, frame: f.ClientF
         ('"never closed in:#ops', f.Search('"never closed in:#ops')),
     ],
 )
-def test_where_and_from_whom_is_searched_stands_among_the_words(argument: str, frame: f.Search) -> None:
-    """What is quoted, or has nothing behind its colon, is a word to be found."""
+def test_search_filters(argument: str, frame: f.Search) -> None:
+    """A quoted filter, and one with nothing after its colon, is a search word."""
     assert frame_for("search", argument) == frame
 
 
@@ -82,14 +82,14 @@ def test_where_and_from_whom_is_searched_stands_among_the_words(argument: str, f
         ("receipts", "", f.Receipts("#ops")),
     ],
 )
-def test_without_a_name_the_open_conversation_is_meant(word: str, argument: str, frame: f.ClientFrame) -> None:
-    """What a room is decides whether it is left, so that is asked first."""
+def test_default_is_the_open_conversation(word: str, argument: str, frame: f.ClientFrame) -> None:
+    """Without a name the open conversation is meant, but a private room is not left without its name."""
     assert frame_for(word, argument, "#ops") == frame
 
 
 @pytest.mark.parametrize("word", ["leave", "topic", "invite"])
-def test_with_a_person_open_no_room_is_meant(word: str) -> None:
-    """Nobody leaves a room in which they were an hour ago."""
+def test_no_room_while_a_person_is_open(word: str) -> None:
+    """Without a name no room is left while a person's conversation is open."""
     with pytest.raises(InputError, match='The open conversation is not a room: write which one, as in "/'):
         frame_for(word, "cid" if word == "invite" else "", "bob")
     assert frame_for("receipts", "", "bob") == f.Receipts("bob")
@@ -125,15 +125,15 @@ def test_with_a_person_open_no_room_is_meant(word: str) -> None:
         ("mute", "#ops bob 10min", '"10min" is not a length of time; write it like 90s, 10m, 2h, 2d or 1w.'),
     ],
 )
-def test_what_cannot_be_meant_gets_a_sentence(word: str, argument: str, sentence: str) -> None:
-    """The sentence says how the command is written."""
+def test_impossible_arguments(word: str, argument: str, sentence: str) -> None:
+    """The sentence shows how the command is written."""
     with pytest.raises(InputError) as caught:
         frame_for(word, argument)
     assert str(caught.value) == sentence
 
 
 @pytest.mark.parametrize("argument", ["bob 2d #ops", "#dev bob #ops", "bob #dev #ops"])
-def test_a_room_in_the_place_of_a_reason_bans_nobody(argument: str) -> None:
-    """Whoever meant a room, and wrote it too late, has acted neither on the server nor on another room."""
+def test_room_in_place_of_a_reason(argument: str) -> None:
+    """A room at the end of a ban acts neither on the server nor on another room."""
     with pytest.raises(InputError, match=r"a reason cannot begin with #\. Write"):
         frame_for("ban", argument, "#ops")

@@ -20,8 +20,8 @@ def listed(*people: tuple[str, f.Where], count: int = 0) -> f.People:
     return f.People([f.Person(user, 0, state) for user, state in people], "#Ops", count)
 
 
-def test_those_who_are_here_are_counted(contacts: Contacts) -> None:
-    """From the list on, by what is reported of coming and going, entering and leaving."""
+def test_presence_of_a_room(contacts: Contacts) -> None:
+    """The number follows the list, and later notices of presence and membership."""
     assert contacts.count_here("#ops") is None
     contacts.list_people(listed(("alice", "here"), ("bob", "away"), ("carol", "gone")))
     assert contacts.count_here("#ops") == 2
@@ -39,14 +39,14 @@ def test_those_who_are_here_are_counted(contacts: Contacts) -> None:
     assert contacts.count_here("#ops") is None
 
 
-def test_of_a_crowd_the_members_are_counted(contacts: Contacts) -> None:
-    """Who is here is not known of a room with more members than the server names."""
+def test_crowded_room(contacts: Contacts) -> None:
+    """For a room with more members than the server names, only the members are counted."""
     contacts.list_people(listed(("alice", "here"), ("bob", "gone"), count=4000))
     assert (contacts.count_here("#ops"), contacts.count_members("#ops")) == (None, 4000)
 
 
-def test_a_list_of_everyone_is_of_no_room(contacts: Contacts) -> None:
-    """What ``who`` alone answers is no room's."""
+def test_list_of_everyone(contacts: Contacts) -> None:
+    """The answer to a bare ``who`` belongs to no room."""
     contacts.list_people(f.People([f.Person("alice", 0)]))
     assert contacts.count_here("") is None
 
@@ -67,7 +67,7 @@ def test_a_list_of_everyone_is_of_no_room(contacts: Contacts) -> None:
         ("robe", ""),
     ],
 )
-def test_a_slip_of_the_finger_is_noticed(contacts: Contacts, written: str, known: str) -> None:
-    """One letter too many, too few, changed, or two in each other's place; very short names are left alone."""
+def test_misspellings(contacts: Contacts, written: str, known: str) -> None:
+    """One letter added, missing or changed, or two swapped, is a misspelling; very short names are not."""
     contacts.add_people("bob", "Roberta")
     assert contacts.resembling(written) == known

@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatcli.client.chat.conversations import Conversations
 
 
-def test_the_most_recent_conversation_comes_first() -> None:
-    """Switching to one and hearing from one both count; a name is the same however it is written."""
+def test_most_recent_first() -> None:
+    """Opening a conversation and a message in it both count; the spelling of a name does not matter."""
     conversations = Conversations()
     for name in ("bob", "#ops", "cid"):
         conversations.switch(name)
@@ -16,8 +16,8 @@ def test_the_most_recent_conversation_comes_first() -> None:
     assert conversations.current == "#ops"
 
 
-def test_numbers_stay_whatever_comes() -> None:
-    """A conversation keeps its number while messages come in others; only one that is gone makes room."""
+def test_numbers_are_stable() -> None:
+    """A conversation keeps its number; only a removed one frees its own."""
     conversations = Conversations()
     for name in ("#ops", "bob", "cid"):
         conversations.switch(name)
@@ -28,8 +28,8 @@ def test_numbers_stay_whatever_comes() -> None:
     assert conversations.numbered() == ["bob", "cid"]
 
 
-def test_going_back_swaps_two_conversations() -> None:
-    """The one before is the one that was open last; without one, nothing happens."""
+def test_going_back() -> None:
+    """Going back swaps the last two open conversations; without a previous one nothing happens."""
     conversations = Conversations()
     assert not conversations.back()
     conversations.switch("bob")
@@ -38,8 +38,8 @@ def test_going_back_swaps_two_conversations() -> None:
     assert (conversations.back(), conversations.current) == (True, "#ops")
 
 
-def test_a_conversation_that_is_gone_leaves_none_open() -> None:
-    """What the user was about to say must not go to another one; that is one word away."""
+def test_removed_conversation() -> None:
+    """No other conversation opens in its place; the previous one is one command away."""
     conversations = Conversations()
     conversations.switch("bob")
     conversations.switch("#ops")
@@ -48,8 +48,8 @@ def test_a_conversation_that_is_gone_leaves_none_open() -> None:
     assert (conversations.back(), conversations.current) == (True, "bob")
 
 
-def test_unread_messages_are_counted_until_the_user_looks() -> None:
-    """Those in the open conversation are not; those in a quiet one are, but not in the sum."""
+def test_unread_counts() -> None:
+    """The open conversation is not counted; a quiet one is, but not in the sum."""
     conversations = Conversations()
     conversations.switch("bob")
     conversations.muted.add("#ops")
@@ -61,8 +61,8 @@ def test_unread_messages_are_counted_until_the_user_looks() -> None:
     assert conversations.unread == {"cid": 1}
 
 
-def test_what_was_read_on_another_device_is_not_unread() -> None:
-    """It does not matter which of the two came first, the message or the word that it was read."""
+def test_read_on_another_device() -> None:
+    """The message and the notice that it was read may come in either order."""
     conversations = Conversations()
     for seq in range(1, 5):
         conversations.add_unread("bob", seq)
@@ -75,8 +75,8 @@ def test_what_was_read_on_another_device_is_not_unread() -> None:
     assert conversations.unread == {"bob": 1}
 
 
-def test_memory_stays_flat() -> None:
-    """Of many conversations the oldest are forgotten, but never the open one; of many messages the number stays."""
+def test_memory_is_bounded() -> None:
+    """The oldest conversations are forgotten, but never the open one; the numbers are kept."""
     conversations = Conversations()
     conversations.switch("bob")
     for number in range(2000):
@@ -89,8 +89,8 @@ def test_memory_stays_flat() -> None:
     assert conversations.unread["p1999"] == 5001
 
 
-def test_the_spelling_of_a_name_is_taken_from_its_owner() -> None:
-    """Whoever wrote to bob before Bob was heard of has one conversation and one draft with him."""
+def test_owner_spelling() -> None:
+    """Conversation and draft stay the same when the owner's spelling becomes known."""
     conversations = Conversations()
     conversations.switch("bob")
     conversations.drafts["bob"] = "half"

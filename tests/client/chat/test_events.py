@@ -37,20 +37,20 @@ def line(text: str, *, at: int = NOON, mine: bool = False, sender: str = "alice"
     return plain(render(Said(message=Message(1, "id", sender, to, text, at), mine=mine), TODAY))
 
 
-def test_a_message_tells_when_who_and_what() -> None:
-    """One line a message: time, from whom to whom, text."""
+def test_message() -> None:
+    """A message is a line with time, sender, recipient and text."""
     assert line("Hi") == "12:04 alice → you  Hi"
     assert line("Hi", mine=True) == "12:04 you → bob  Hi"
 
 
-def test_a_message_in_a_room_tells_where() -> None:
-    """The room stands before whoever said it, and nobody is said to be meant in particular."""
+def test_message_in_a_room() -> None:
+    """The room is before the sender, and there is no recipient."""
     assert line("Hi", to="#ops") == "12:04 #ops  alice  Hi"
     assert line("Hi", to="#ops", mine=True) == "12:04 #ops  you  Hi"
 
 
-def test_a_reply_tells_what_it_answers() -> None:
-    """A quote stands before the text; where the message is not known, that it was an earlier one."""
+def test_reply() -> None:
+    """The quote is before the text; an unknown message is called an earlier one."""
     message = Message(2, "id", "alice", "bob", "at five", NOON, 1)
     assert (
         plain(render(Said(message=message, mine=False, quote="when?"), TODAY))
@@ -59,8 +59,8 @@ def test_a_reply_tells_what_it_answers() -> None:
     assert plain(render(Said(message=message, mine=False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
 
 
-def test_a_message_of_another_day_carries_its_date() -> None:
-    """What was said yesterday does not look like today."""
+def test_message_of_another_day() -> None:
+    """The line has the date."""
     assert line("Hi", at=NOON - 86_400_000) == "2026-11-21 12:04 alice → you  Hi"
 
 
@@ -71,8 +71,8 @@ def test_further_lines_are_indented() -> None:
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\x08b", "\x1b]0;title\x07", "\u202egnp.exe"])
-def test_nothing_that_a_terminal_would_act_on_gets_through(text: str) -> None:
-    """Control characters and reordering marks in text and names are shown as pictures of themselves."""
+def test_control_characters(text: str) -> None:
+    """Control characters and bidirectional marks in texts and names are shown as pictures."""
     reply = plain(render(Said(message=Message(2, "id", "alice", "bob", "x", NOON, 1), mine=False, quote=text), TODAY))
     names = (line("x", sender=text), line("x", mine=True, to=text), line("x", to=f"#{text}"))
     for shown in (line(text), *names, reply):

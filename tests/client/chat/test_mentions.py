@@ -23,8 +23,8 @@ from chatcli.protocol.mentions import has_word, mentions
         *(("សុខាណា", "សុខា"), ("@太郎-san", "太郎"), ("STRASSE", "straße"), ("ask @alice", "alice"), ("@b x", "b")),
     ],
 )
-def test_a_name_is_found_where_words_stand_side_by_side(text: str, user: str) -> None:
-    """In any case and width, behind @ as well as without it."""
+def test_name_as_a_word(text: str, user: str) -> None:
+    """A name is found in any case and width, with and without @."""
     assert mentions(text, user)
 
 
@@ -35,13 +35,13 @@ def test_a_name_is_found_where_words_stand_side_by_side(text: str, user: str) ->
         *(("a b", "b"), ("김민수님", "민수"), ("ｂｏｂｂｙ", "bob"), ("太", "太"), ("สมชายิ", "สมชาย"), ("b_ob", "ob")),
     ],
 )
-def test_a_name_is_not_found_within_another_word(text: str, user: str) -> None:
-    """Nor in an address of mail; one letter is a name only behind @."""
+def test_name_within_a_word(text: str, user: str) -> None:
+    """A name is not found within a word or a mail address; one letter needs an @."""
     assert not mentions(text, user)
 
 
-def test_words_that_the_user_wants_to_be_told_of_count_as_their_name() -> None:
-    """As words, in any case, also several in a row; names of others and other rooms do not matter."""
+def test_configured_words() -> None:
+    """Configured words count like the name, in any case and in sequence; other names and rooms do not."""
     assert has_word("DEPLOY failed, prod db down", ["prod db"])
     assert has_word("本番デプロイした", ["デプロイ"])
     assert not has_word("redeployed", ["deploy"])

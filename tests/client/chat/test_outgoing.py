@@ -31,8 +31,8 @@ def unsent(chat: Dialogue) -> list[str]:
     return [message.id for message in chat.outgoing.unanswered()]
 
 
-def test_what_cannot_be_stored_is_sent_again_one_message_at_a_time(chat: Dialogue) -> None:
-    """The user reads it once; as soon as one is stored, all others follow in order."""
+def test_messages_that_cannot_be_stored(chat: Dialogue) -> None:
+    """They are sent again one at a time, reported once, and all follow once one is stored."""
     for text in ("one", "two"):
         types(chat, f"bob: {text}")
     events = hears(chat, f.Error(codes.STORAGE, FULL, "id-1"), f.Error(codes.STORAGE, FULL, "id-2"))
@@ -51,8 +51,8 @@ def test_what_cannot_be_stored_is_sent_again_one_message_at_a_time(chat: Dialogu
     assert unsent(chat) == ["id-2", "id-3"]
 
 
-def test_without_a_connection_messages_wait_and_requests_do_not(chat: Dialogue) -> None:
-    """The next connection begins with what was written meanwhile; what was asked is to be asked again."""
+def test_without_a_connection(chat: Dialogue) -> None:
+    """Messages go out with the next connection; requests have to be repeated."""
     chat.disconnected()
     assert types(chat, "bob: hi") == ([], [])
     events, frames = types(chat, "who")
@@ -63,8 +63,8 @@ def test_without_a_connection_messages_wait_and_requests_do_not(chat: Dialogue) 
     assert chat.connected(WELCOME) == [f.Send("id-1", "bob", "hi"), f.Who(limit=100)]
 
 
-def test_what_is_refused_comes_back_and_what_is_too_long_is_never_sent(chat: Dialogue) -> None:
-    """Each with its reason, and neither is sent again."""
+def test_refused_and_overlong_texts(chat: Dialogue) -> None:
+    """Each comes back with its reason, and neither is sent again."""
     types(chat, "zed: hi")
     effects = chat.receive([f.Error("unknown_user", "Nobody is zed.", "id-1")])
     assert list(effects.returned) == ["zed: hi"]
@@ -76,15 +76,15 @@ def test_what_is_refused_comes_back_and_what_is_too_long_is_never_sent(chat: Dia
     assert unsent(chat) == []
 
 
-def test_what_was_typed_here_is_known(chat: Dialogue) -> None:
-    """Not what an earlier visit has left."""
+def test_typed_in_this_session(chat: Dialogue) -> None:
+    """Texts from earlier sessions do not count as typed here."""
     chat.outgoing.restore([f.Send("earlier", "bob", "hi")])
     types(chat, "bob: hello")
     assert [chat.outgoing.was_typed(identity) for identity in ("earlier", "id-1")] == [False, True]
 
 
-def test_an_answer_needs_no_command(chat: Dialogue) -> None:
-    """A question is answered by itself, once, and only while it is open."""
+def test_answer_without_a_command(chat: Dialogue) -> None:
+    """A question is answered by a bare text once, while it is open."""
     hears(chat, f.Message(11, "ask", "ci", "alice", "Deploy?", 0, choices=("yes", "no")))
     (question,) = chat.questions.open()
     effects = chat.answer(question, 1)
@@ -94,8 +94,8 @@ def test_an_answer_needs_no_command(chat: Dialogue) -> None:
     assert str(event.error).startswith("Not answered:")
 
 
-def test_the_members_of_a_room_that_is_entered_again_are_asked_for_again(chat: Dialogue) -> None:
-    """The server reports nothing of a room while the user is outside."""
+def test_members_after_entering_again(chat: Dialogue) -> None:
+    """The members are requested again, as the server reports nothing to users outside."""
     members = f.Who("#ops", limit=100, n=2**53 - 1)
     assert unasked(chat.typed("/to #ops")) == [members]
     types(chat, "/leave #ops")
@@ -105,7 +105,7 @@ def test_the_members_of_a_room_that_is_entered_again_are_asked_for_again(chat: D
     assert members in receives(chat, [f.Room(f.RoomInfo("#ops", "open", 2), 10, 2)])[1]
 
 
-def test_somebody_in_a_room_of_others_is_described(chat: Dialogue) -> None:
-    """Only rooms that the user shares with them are named."""
+def test_presence_in_shared_rooms(chat: Dialogue) -> None:
+    """The description names only rooms that the user shares with them."""
     hears(chat, f.People([f.Person("bob", 0)], "#ops", n=7), f.People([f.Person("bob", 0)], "#other", n=8))
     assert types(chat, "/whois bob")[0] == [Answer("bob is not here, with you in #ops")]

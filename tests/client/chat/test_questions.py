@@ -77,8 +77,8 @@ def refusal(chat: Dialogue, line: str) -> str:
     return str(trouble.error)
 
 
-def test_a_question_is_shown_with_its_choices_and_waits(chat: Dialogue) -> None:
-    """It is for the user to notice; that our clock is far behind the server's does not matter."""
+def test_question_is_shown_and_waits(chat: Dialogue) -> None:
+    """The choices are shown; a local clock far behind the server's does not matter."""
     (said,) = receives(chat, [question(11)])[0]
     assert isinstance(said, Said)
     assert said.open
@@ -87,8 +87,8 @@ def test_a_question_is_shown_with_its_choices_and_waits(chat: Dialogue) -> None:
     assert open_ones(chat) == [11]
 
 
-def test_a_question_to_a_room_is_for_its_members_but_the_asker(chat: Dialogue) -> None:
-    """One's own is not, one in a room that was left is no longer, and another device's own to oneself is."""
+def test_question_to_a_room(chat: Dialogue) -> None:
+    """It waits for members except the asker; own questions to oneself from another device wait, too."""
     (said,) = receives(chat, [question(11, to="#ops")])[0]
     assert isinstance(said, Said)
     assert said.notable
@@ -120,8 +120,8 @@ def test_a_question_to_a_room_is_for_its_members_but_the_asker(chat: Dialogue) -
         ("/answer CI 0", -1, "declined"),
     ],
 )
-def test_an_answer_is_a_choice_in_words_or_by_its_number(chat: Dialogue, line: str, choice: int, words: str) -> None:
-    """It goes to who has asked, and nothing is left to be done once it is given."""
+def test_answer_in_words_or_by_number(chat: Dialogue, line: str, choice: int, words: str) -> None:
+    """The answer goes to the asker, and the question is done."""
     receives(chat, [question(11)])
     assert types(chat, line) == ([], [f.Send("id-1", "ci", words, 11, answer=choice)])
     assert open_ones(chat) == []
@@ -131,16 +131,16 @@ def test_an_answer_is_a_choice_in_words_or_by_its_number(chat: Dialogue, line: s
     assert "No question is open" in refusal(chat, "/answer yes")
 
 
-def test_a_choice_may_look_like_the_number_of_another(chat: Dialogue) -> None:
-    """What is typed is the words; in brackets it is the number."""
+def test_choice_like_a_number(chat: Dialogue) -> None:
+    """A typed number is first the words of a choice; in brackets it is a position."""
     receives(chat, [question(11, choices=["2", "1"])])
     assert types(chat, "/answer 2")[1] == [f.Send("id-1", "ci", "2", 11, answer=0)]
     receives(chat, [question(12, choices=["2", "1"])])
     assert types(chat, "/answer 12 [2]")[1] == [f.Send("id-2", "ci", "1", 12, answer=1)]
 
 
-def test_what_is_no_choice_is_told_with_the_choices(chat: Dialogue) -> None:
-    """One sentence that has all of them; a room's question has none to decline it."""
+def test_unknown_choice(chat: Dialogue) -> None:
+    """One sentence has all choices; a room's question cannot be declined."""
     receives(chat, [question(11), question(12, "bob", "#ops", "Lunch?")])
     assert refusal(chat, "/answer maybe") == (
         '"maybe" is not an answer to "Deploy?": write /answer and one of "yes", "not now", "decline", or its number.'
@@ -153,8 +153,8 @@ def test_what_is_no_choice_is_told_with_the_choices(chat: Dialogue) -> None:
     assert '"²" is not an answer' in refusal(chat, "/answer ²")
 
 
-def test_the_question_that_came_first_is_meant(chat: Dialogue) -> None:
-    """The others wait their turn; the command alone lists all."""
+def test_oldest_question_is_meant(chat: Dialogue) -> None:
+    """The others wait; the command alone lists all."""
     receives(chat, [question(11), question(12, "bob", "#ops", "Lunch?")])
     assert types(chat, "/answer")[0] == [
         Answer("11  ci: Deploy?   [1] yes  [2] not now"),
@@ -164,8 +164,8 @@ def test_the_question_that_came_first_is_meant(chat: Dialogue) -> None:
     assert types(chat, "/answer 1")[1] == [f.Send("id-2", "ci", "yes", 11, answer=0)]
 
 
-def test_a_question_closes_when_anyone_answers_it(chat: Dialogue) -> None:
-    """Somebody else in the room, the user on another device, or the asker who takes it back; each is told as such."""
+def test_question_answered_by_others(chat: Dialogue) -> None:
+    """A member, another device or a withdrawal closes it, each with its own notice."""
     receives(chat, [question(11, to="#ops"), question(12), question(13)])
     (theirs,) = receives(chat, [answer(14, 11, "bob", "#ops", 1, "not now")])[0]
     assert text(theirs).endswith('#ops  bob  ↳ "Deploy?"  answered "not now"')
@@ -178,8 +178,8 @@ def test_a_question_closes_when_anyone_answers_it(chat: Dialogue) -> None:
     assert open_ones(chat) == []
 
 
-def test_a_question_closes_by_itself(chat: Dialogue, clocks: Clocks) -> None:
-    """After as long as it was open, by a clock that nobody sets."""
+def test_question_times_out(chat: Dialogue, clocks: Clocks) -> None:
+    """A question closes after its time by the monotonic clock."""
     receives(chat, [question(11)])
     clocks.wall = 0
     clocks.seconds += 59
@@ -190,8 +190,8 @@ def test_a_question_closes_by_itself(chat: Dialogue, clocks: Clocks) -> None:
     assert chat.questions.changes_in() is None
 
 
-def test_what_has_waited_is_open_if_it_still_is(clocks: Clocks) -> None:
-    """Of what was missed, neither what is over nor what was answered meanwhile waits for the user."""
+def test_missed_questions(clocks: Clocks) -> None:
+    """Of missed questions only open ones wait."""
     chat = new_chat(clocks)
     old, recent, answered = question(5, until=999_000), question(6, until=1_030_000), question(7, until=1_030_000)
     events, _ = receives(chat, [old, recent, answered, answer(8, 7, "alice", "ci"), f.Live(8)])
@@ -201,8 +201,8 @@ def test_what_has_waited_is_open_if_it_still_is(clocks: Clocks) -> None:
     assert open_ones(chat) == []
 
 
-def test_history_shows_questions_and_answers_and_finds_what_is_open(chat: Dialogue) -> None:
-    """What was shown on an earlier visit and is still open can be answered, once it is looked at again."""
+def test_questions_in_a_history(chat: Dialogue) -> None:
+    """An open question from an earlier session can be answered once a history shows it."""
     (asked,) = types(chat, "/history ci")[1]
     assert isinstance(asked, f.History)
     page = [question(7, until=1_030_000), answer(8, 7, "alice", "ci"), question(9, until=1_030_000)]
@@ -215,8 +215,8 @@ def test_history_shows_questions_and_answers_and_finds_what_is_open(chat: Dialog
     assert open_ones(chat) == [9]
 
 
-def test_an_answer_that_is_refused_is_not_put_back_into_the_line(chat: Dialogue) -> None:
-    """Where the question is over that is told, and it is gone; where it is not, it waits for another answer."""
+def test_refused_answer(chat: Dialogue) -> None:
+    """It does not return to the input line; the question waits on unless it is over."""
     receives(chat, [question(11, to="#ops"), question(12, to="#ops")])
     types(chat, "/answer yes")
     (trouble,) = receives(chat, [f.Error(codes.NOT_OPEN, "carol has answered that already.", "id-1")])[0]
@@ -231,31 +231,31 @@ def test_an_answer_that_is_refused_is_not_put_back_into_the_line(chat: Dialogue)
     assert not chat.outgoing
 
 
-def test_an_answer_survives_a_broken_connection(chat: Dialogue) -> None:
-    """It is said again with its id."""
+def test_answer_after_a_reconnect(chat: Dialogue) -> None:
+    """The answer is sent again with its id."""
     receives(chat, [question(11)])
     (said,) = types(chat, "/answer yes")[1]
     assert said in chat.connected(f.Welcome("alice", 14, 12, "chatcli/1", LIMITS))
 
 
-def test_answering_does_not_change_where_the_user_is(chat: Dialogue) -> None:
-    """What is typed next goes where it went before."""
+def test_answering_keeps_the_conversation(chat: Dialogue) -> None:
+    """The next text goes where the last one went."""
     types(chat, "/to bob")
     receives(chat, [question(11)])
     types(chat, "/answer yes")
     assert chat.conversations.current == "bob"
 
 
-def test_what_others_choose_can_do_nothing_to_the_terminal(chat: Dialogue) -> None:
-    """Neither in the line nor where the question waits."""
+def test_control_characters_in_choices(chat: Dialogue) -> None:
+    """They are harmless in the message and in the waiting question."""
     (said,) = receives(chat, [question(11, text="a\x1b[2J", choices=["\x1b[1m", "b\nc"])])[0]
     assert "\x1b" not in plain(render(said, TODAY))
     assert chat.questions.open()[0].choices == ("␛[1m", "b␤c")
     assert chat.questions.open()[0].text == "a␛[2J"
 
 
-def test_a_question_without_an_end_stays_open(chat: Dialogue, clocks: Clocks) -> None:
-    """Until somebody answers it."""
+def test_question_without_a_timeout(chat: Dialogue, clocks: Clocks) -> None:
+    """It stays open until an answer."""
     receives(chat, [question(11, until=None)])
     clocks.seconds += 10**9
     assert open_ones(chat) == [11]

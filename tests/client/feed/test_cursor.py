@@ -21,8 +21,8 @@ def open_at(directory: Path) -> Cursor:
     return Cursor(str(directory), PARTS, 'the cursor "ci"')
 
 
-def test_what_was_said_last_is_there_the_next_time(tmp_path: Path) -> None:
-    """A new one says nothing; each change is in the file at once, whether or not it was flushed."""
+def test_stored_position(tmp_path: Path) -> None:
+    """A new cursor has no position; each change is in the file at once, flushed or not."""
     cursor = open_at(tmp_path / "cursors")
     assert cursor.position is None
     for seq in range(1, 6):
@@ -39,8 +39,8 @@ def test_what_was_said_last_is_there_the_next_time(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
-    """It has shorter lines, and the key of the server in the place of the anchors."""
+def test_file_of_an_older_version(tmp_path: Path) -> None:
+    """It has shorter lines, and the server's key in place of the anchors."""
     path = Path(path_of(str(tmp_path / "cursors"), PARTS))
     path.parent.mkdir(mode=0o700)
     lines = []
@@ -55,8 +55,8 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
     cursor.close()
 
 
-def test_an_incomplete_change_leaves_the_one_before(tmp_path: Path) -> None:
-    """Whatever stands in the place of the last change, as after a power cut, the change before it counts."""
+def test_incomplete_change(tmp_path: Path) -> None:
+    """If the last change is damaged, as after a power cut, the one before it counts."""
     cursor = open_at(tmp_path / "cursors")
     cursor.write(Position(seq=1))
     cursor.write(Position(seq=2))
@@ -70,8 +70,8 @@ def test_an_incomplete_change_leaves_the_one_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage\n", b"\xff" * 2000, b"\0" * 704])
-def test_a_file_that_has_lost_what_it_knew_is_not_new(tmp_path: Path, damage: bytes) -> None:
-    """One that never said anything is; a damaged one is sound again once it says something."""
+def test_damaged_file_is_not_new(tmp_path: Path, damage: bytes) -> None:
+    """A damaged file is not taken for a new one; the next change repairs it."""
     cursor = open_at(tmp_path / "cursors")
     cursor.close()
     cursor = open_at(tmp_path / "cursors")
@@ -88,8 +88,8 @@ def test_a_file_that_has_lost_what_it_knew_is_not_new(tmp_path: Path, damage: by
     cursor.close()
 
 
-def test_what_is_no_file_is_named(tmp_path: Path) -> None:
-    """A pipe would be waited for, for ever."""
+def test_not_a_regular_file(tmp_path: Path) -> None:
+    """A pipe, which would block for ever, is refused."""
     path = path_of(str(tmp_path / "cursors"), PARTS)
     (tmp_path / "cursors").mkdir(mode=0o700)
     os.mkfifo(path, 0o600)
@@ -97,8 +97,8 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
         open_at(tmp_path / "cursors")
 
 
-def test_one_process_has_it_at_a_time(tmp_path: Path) -> None:
-    """A second listener is told so; once the first has ended, it is free."""
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    """A second listener is refused until the first one has ended."""
     first = open_at(tmp_path / "cursors")
     with pytest.raises(CursorInUse, match='the cursor "ci"'):
         open_at(tmp_path / "cursors")
@@ -106,8 +106,8 @@ def test_one_process_has_it_at_a_time(tmp_path: Path) -> None:
     open_at(tmp_path / "cursors").close()
 
 
-def test_a_file_that_cannot_be_read_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a sentence; nothing stays open, and nothing held."""
+def test_unreadable_file_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has a sentence, and neither a descriptor nor a lock is left."""
     open_at(tmp_path / "cursors").close()
 
     def broken(path: str) -> tuple[int, Position | None]:
@@ -122,8 +122,8 @@ def test_a_file_that_cannot_be_read_is_let_go_of(tmp_path: Path, monkeypatch: py
     open_at(tmp_path / "cursors").close()
 
 
-def test_a_directory_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
-    """As everywhere in the user's directories; so is one that cannot be made."""
+def test_open_directory_is_refused(tmp_path: Path) -> None:
+    """A directory that others may use, or that cannot be made, is refused."""
     (tmp_path / "cursors").mkdir(mode=0o755)
     with pytest.raises(InputError, match="chmod 700"):
         open_at(tmp_path / "cursors")

@@ -25,23 +25,23 @@ def accepts(sender: str, to: str, *, sources: Sequence[str] = (), senders: Seque
     return MessageFilter(sources, senders, (), mentions=False).accepts(message(1, sender, to), "Ann")
 
 
-def test_sources_are_people_and_rooms() -> None:
-    """Names are compared without their case."""
+def test_sources() -> None:
+    """Names of users and rooms are compared without case."""
     assert accepts("Bob", "#ops", sources=["bob"])
     assert accepts("Carol", "#OPS", sources=["bob", "#ops"])
     assert not accepts("Carol", "Ann", sources=["bob", "#ops"])
     assert not accepts("Carol", "#ops", sources=["#ops"], senders=["bob"])
 
 
-def test_places_are_rooms_and_conversations() -> None:
-    """What Bob says in a room is not said in the conversation with Bob."""
+def test_places() -> None:
+    """What Bob writes in a room is not in the conversation with Bob."""
     place = MessageFilter((), (), ["Bob"], mentions=False)
     assert place.accepts(message(1, "Bob", "Ann"), "Ann")
     assert not place.accepts(message(1, "Bob", "#ops"), "Ann")
 
 
 def test_mentions() -> None:
-    """Messages to the user alone, answers to their messages, and their name."""
+    """Direct messages, answers to the user's messages and the user's name are mentions."""
     said = message(1, "Ann", "#ops")
     answer = message(2, "Bob", "#ops", re=1)
     other = message(3, "Bob", "#ops", re=2)
@@ -49,7 +49,7 @@ def test_mentions() -> None:
     assert mentions_of(message(1, "Bob", "#ops", "ann: look"), message(2, "Bob", "Ann")) == [1, 2]
 
 
-def test_the_key_is_the_same_for_the_same_effect() -> None:
+def test_key_of_a_filter() -> None:
     """Neither the order nor the case of names matters."""
     one = MessageFilter(["Bob", "#ops"], ["c"], (), mentions=True)
     other = MessageFilter(["#OPS", "bob", "Bob"], ["C"], (), mentions=True)

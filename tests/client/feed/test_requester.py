@@ -88,8 +88,8 @@ def sessions(server: ThreadServer, name: str) -> int:
     return 0 if user is None else server.run(lambda: len(user.sessions))
 
 
-def test_what_no_frame_holds_is_refused_and_hangs_nobody(server: ThreadServer) -> None:
-    """The first time, and on a connection that is there; what else goes on beside it is not harmed."""
+def test_oversized_request(server: ThreadServer) -> None:
+    """A request that fits no frame is refused before and after connecting, and other requests go on."""
 
     async def program() -> None:
         async with chatcli.connect("bot", str(server.address)) as chat:
@@ -106,8 +106,8 @@ def test_what_no_frame_holds_is_refused_and_hangs_nobody(server: ThreadServer) -
     run(program)
 
 
-def test_a_server_that_breaks_off_is_not_hammered(server: ThreadServer) -> None:
-    """It lets one in and hangs up, again and again: there is a pause before each try, and more with each."""
+def test_backoff(server: ThreadServer) -> None:
+    """A server that hangs up after each login is tried with growing pauses."""
 
     async def program() -> None:
         async with between(server, lambda _: 2) as (where, made):  # the challenge and the welcome
@@ -121,8 +121,8 @@ def test_a_server_that_breaks_off_is_not_hammered(server: ThreadServer) -> None:
     run(program)
 
 
-def test_a_message_arrives_once_the_server_is_back(server: ThreadServer) -> None:
-    """Something that is no chatcli server, then one that breaks off."""
+def test_message_after_other_servers(server: ThreadServer) -> None:
+    """A message waits through something that is not a server, and a lost connection."""
 
     async def program() -> None:
         async with between(server, lambda number: (-1, 2, None)[number]) as (where, made):
@@ -137,8 +137,8 @@ def test_a_message_arrives_once_the_server_is_back(server: ThreadServer) -> None
     run(program)
 
 
-def test_many_messages_are_stored_once_in_order(server: ThreadServer) -> None:
-    """More of them than may be in flight, over a connection that breaks in the middle."""
+def test_many_messages_in_order(server: ThreadServer) -> None:
+    """More messages than the window are stored once, in order, over a lost connection."""
 
     async def program() -> None:
         async with between(server, lambda number: 60 if number == 0 else None) as (where, made):
@@ -153,8 +153,8 @@ def test_many_messages_are_stored_once_in_order(server: ThreadServer) -> None:
     run(program)
 
 
-def test_a_question_without_a_wait_is_withdrawn(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks too much at once is told so, and nobody answers it in vain; so is what is open at the end."""
+def test_question_is_withdrawn(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused wait, and the end of the program, withdraw the open question."""
     monkeypatch.setattr(questions, "_MOST_AWAITED", 1)
 
     async def program() -> None:
@@ -186,10 +186,8 @@ async def on_a_full_disk(chat: chatcli.Chat) -> None:
         os.close(full)
 
 
-def test_a_chat_is_closed_whatever_happened(
-    server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It says nothing any more; and if the position cannot be kept at the end, no connection and no file stay open."""
+def test_close(server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent afterwards; if the position cannot be stored, connection and file are closed all the same."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     async def program() -> None:
@@ -211,8 +209,8 @@ def test_a_chat_is_closed_whatever_happened(
     eventually(lambda: not sessions(server, "bot"))
 
 
-def test_whatever_goes_wrong_nobody_waits_for_ever(server: ThreadServer) -> None:
-    """Where even the greeting cannot be said, each of those who wait is told, and the next one, too."""
+def test_impossible_greeting(server: ThreadServer) -> None:
+    """If the greeting cannot be sent, each waiting request and every later one fails."""
 
     async def program() -> None:
         requester = Requester(Login(server=server.address, user="\udcff", trust=Trust(), identity=OWN))

@@ -100,7 +100,7 @@ def fresh(*texts: str) -> list[tuple[str, bool]]:
 
 
 def test_another_key_is_no_other_log(world: World) -> None:
-    """A key that was changed says nothing about what was handled."""
+    """A changed server key keeps the position."""
     world.said("one", "two")
     assert world.heard() == fresh("one", "two")
     for name in ("server.key", "server.crt"):
@@ -109,8 +109,8 @@ def test_another_key_is_no_other_log(world: World) -> None:
     assert world.heard() == fresh("three")
 
 
-def test_messages_of_a_restored_log_are_handled_once(world: World) -> None:
-    """What is new there comes marked as long as its numbers were handled before, and not after that."""
+def test_restored_log(world: World) -> None:
+    """New messages come marked while their numbers may have been handled before, and unmarked after that."""
     world.said("one", "two")
     assert world.heard() == fresh("one", "two")  # and the end: 3
     world.keep("backup")
@@ -125,8 +125,8 @@ def test_messages_of_a_restored_log_are_handled_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("between", ["bot", "bob"])
-def test_a_log_that_was_put_back_and_has_grown_is_known(world: World, between: str) -> None:
-    """Also where what was read last has another message in its place, or one that is not for the bot."""
+def test_restored_log_has_grown(world: World, between: str) -> None:
+    """It is recognised although another or an invisible message is at the last position."""
     world.said("one", "two")
     assert world.heard() == fresh("one", "two")
     world.keep("backup")
@@ -142,8 +142,8 @@ def test_a_log_that_was_put_back_and_has_grown_is_known(world: World, between: s
     assert world.heard() == fresh("eleven")
 
 
-def test_the_log_of_before_is_known_again(world: World) -> None:
-    """A wrong backup was put back, and the right log after it: nothing is handled twice, nothing new is marked."""
+def test_original_log_returns(world: World) -> None:
+    """After a wrong backup and the right log nothing is handled twice, and new messages are unmarked."""
     world.said("one", "two")
     assert world.heard() == fresh("one", "two")
     world.keep("backup")
@@ -158,8 +158,8 @@ def test_the_log_of_before_is_known_again(world: World) -> None:
     assert world.heard() == fresh("five")
 
 
-def test_old_messages_that_were_deleted_prove_nothing(world: World) -> None:
-    """The last one that was handled is gone, and so is all before it: the listener goes on without a word."""
+def test_deleted_messages(world: World) -> None:
+    """The log is the same although retention has deleted the last handled message and all before it."""
     world.said("one", "two")
     assert world.heard() == fresh("one", "two")
     with world.serving() as server:
@@ -195,8 +195,8 @@ def claiming(seq: int, *messages: dict[str, object]) -> Callable[[int], Impostor
         pytest.param(claiming(FAR, message(FAR, "evil")), id="a far message"),
     ],
 )
-def test_a_program_on_the_port_changes_nothing_for_good(world: World, impostor: Callable[[int], Impostor]) -> None:
-    """Whatever it says is another log; in the true one the listener goes on where it was, and nothing is marked."""
+def test_other_server_for_a_while(world: World, impostor: Callable[[int], Impostor]) -> None:
+    """The listener continues in the true log where it was, with nothing marked."""
     world.said("one", "two", "three", "four")
     assert world.heard() == fresh("one", "two", "three", "four")
     with impostor(world.port), contextlib.suppress(OtherLog):
@@ -205,8 +205,8 @@ def test_a_program_on_the_port_changes_nothing_for_good(world: World, impostor: 
     assert world.heard() == fresh("five", "six")
 
 
-def test_a_running_listener_goes_on_in_what_is_there(world: World) -> None:
-    """The connection breaks, and the log that is there then was put back."""
+def test_restore_while_listening(world: World) -> None:
+    """After the connection is lost, the listener goes on in the restored log."""
     heard: list[tuple[str, bool]] = []
     world.said("one")
     world.keep("backup")
@@ -251,8 +251,8 @@ def unknown(world: World) -> World:
     return world
 
 
-def test_a_log_of_which_nothing_is_known(unknown: World) -> None:
-    """The server knows what the user has read; a listener with a position of its own asks where to begin."""
+def test_unknown_log(unknown: World) -> None:
+    """A user's position is the server's; a listener with a named position asks where to start."""
     if unknown.cursor is None:
         assert unknown.heard("other") == fresh("old", "older", "oldest")
         return
@@ -268,8 +268,8 @@ def test_a_log_of_which_nothing_is_known(unknown: World) -> None:
     assert unknown.heard("other") == []
 
 
-def test_whoever_talks_sees_what_is_new_once(world: World) -> None:
-    """A client that runs while the log is put back says so, shows what is new there, and nothing twice."""
+def test_restore_while_chatting(world: World) -> None:
+    """The client reports it, shows new messages, and repeats none."""
     world.said("one")
     world.keep("backup")
     with Program("join", "--user", "bot", "--server", f"127.0.0.1:{world.port}") as talking:

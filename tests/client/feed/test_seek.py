@@ -10,8 +10,8 @@ from chatcli.client.identity.trust import CAUTIOUS
 from tests.support import OWN, ThreadServer
 
 
-def test_a_time_is_found_among_many_messages(server: ThreadServer) -> None:
-    """Behind it stands the first message that is not older, wherever that is; messages to others do not matter."""
+def test_seek(server: ThreadServer) -> None:
+    """The first message that is not older than the time is found among many; messages to others do not matter."""
     with server.joined("ear") as _, server.joined("other") as _, server.joined("mouth", "send") as mouth:
         now = 1_000_000
         clock, server.hub.clock = server.hub.clock, lambda: now

@@ -86,15 +86,15 @@ ALL = {"roster", "drafts", "history", "unread", "outbox", "cursor None", "cursor
 
 
 @pytest.mark.parametrize("written", ["OLD.Example", "old.example.", "old.example:8080", "Old.example.:08080"])
-def test_a_server_is_the_same_however_it_is_written(written: str) -> None:
-    """Upper case, a dot at the end and the usual port make no other server."""
+def test_one_server_per_spelling(written: str) -> None:
+    """Upper case, a final dot and the default port make no other server."""
     keep_all(OLD)
     assert kept(parse_address(written)) == ALL
 
 
 @pytest.mark.parametrize("server", [OLD, Address("::1", 7), Address("xn--mnchen-3ya.example", 7)])
-def test_what_an_older_chatcli_kept_under_another_spelling_is_found(server: Address, state: Path) -> None:
-    """Its names were made of what was written; each file is then given the name of the one spelling."""
+def test_files_of_another_spelling(server: Address, state: Path) -> None:
+    """Files named after another spelling by an older version are found and renamed."""
     spelled = other_spellings(server)[0]
     written = str(spelled).lower()
     keep_all(server)
@@ -128,8 +128,8 @@ def show(server: Address, key: str, trust: Trust) -> None:
     trust.check(server, Channel(key, bytes(32)), vouched=False)
 
 
-def test_a_server_that_has_moved_is_recognized_and_taken_over_with_one_yes() -> None:
-    """The question names the old address; from then on everything is found at both."""
+def test_moved_server_is_confirmed_once() -> None:
+    """The question names the old address; then everything is found at both."""
     show(OLD, KEY, Trust(accept_new=True))
     keep_all(OLD)
     asked: list[str] = []
@@ -150,8 +150,8 @@ def test_a_server_that_has_moved_is_recognized_and_taken_over_with_one_yes() -> 
     assert [entry.server for entry in read_all(files.outbox_directory())] == [str(NEW)]
 
 
-def test_without_a_terminal_the_sentence_has_the_command_that_takes_over() -> None:
-    """The key proves that it is the same server, so accepting it is safe; and it is said that it was done."""
+def test_moved_server_without_a_terminal() -> None:
+    """The sentence has the command that accepts the proven move, and accepting is reported."""
     show(OLD, KEY, Trust(accept_new=True))
     with pytest.raises(ServerNotTrusted) as refusal:
         show(NEW, KEY, Trust())
@@ -162,8 +162,8 @@ def test_without_a_terminal_the_sentence_has_the_command_that_takes_over() -> No
     assert kept(NEW) == ALL
 
 
-def test_what_waited_for_the_new_address_already_is_not_lost() -> None:
-    """A message kept before the server was met there goes with those of the old address."""
+def test_messages_for_the_new_address() -> None:
+    """A message from before the first contact is sent with those of the old address."""
     show(OLD, KEY, Trust(accept_new=True))
     store_messages(OLD, "alice", [Send(new_id(), "bob", "first")])
     store_messages(NEW, "alice", [Send(new_id(), "bob", "second")])
@@ -173,8 +173,8 @@ def test_what_waited_for_the_new_address_already_is_not_lost() -> None:
     box.close()
 
 
-def test_another_server_at_the_old_address_gets_nothing() -> None:
-    """What is kept goes with the key; the newcomer begins with nothing, and both go on apart."""
+def test_another_server_at_the_old_address() -> None:
+    """Stored data stays with the key; the new server starts with none."""
     show(OLD, KEY, Trust(accept_new=True))
     keep_all(OLD)
     show(NEW, KEY, Trust(accept_new=True))
@@ -188,8 +188,8 @@ def test_another_server_at_the_old_address_gets_nothing() -> None:
     assert kept(NEW) == ALL
 
 
-def test_a_new_key_at_the_newest_address_changes_nothing_of_what_is_kept() -> None:
-    """A key that was rotated there is that of the same server."""
+def test_rotated_key_at_the_new_address() -> None:
+    """A rotated key at the newest address belongs to the same server."""
     show(OLD, KEY, Trust(accept_new=True))
     keep_all(OLD)
     show(NEW, KEY, Trust(accept_new=True))
@@ -198,8 +198,8 @@ def test_a_new_key_at_the_newest_address_changes_nothing_of_what_is_kept() -> No
     assert kept(NEW) == ALL
 
 
-def test_a_server_moves_more_than_once() -> None:
-    """What is kept follows, under the name of the first address."""
+def test_second_move() -> None:
+    """Data follows again, under the name of the first address."""
     show(OLD, KEY, Trust(accept_new=True))
     keep_all(OLD)
     for server in (NEW, OTHER):

@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "config" / "chatcli"
 
 
-def test_the_first_use_makes_a_key_for_nobody_else_to_read(home: Path) -> None:
+def test_first_use_makes_a_key(home: Path) -> None:
     """The file is 0600 and its directory 0700, and the next use finds the same key."""
     first = load_identity(str(home))
     assert stat.S_IMODE((home / "key").stat().st_mode) == 0o600
@@ -43,16 +43,16 @@ def test_the_first_use_makes_a_key_for_nobody_else_to_read(home: Path) -> None:
     assert [file.name for file in home.iterdir()] == ["key"]
 
 
-def test_the_file_says_what_it_is(home: Path) -> None:
-    """Someone who finds the file learns that it is secret; there is one more line, the seed."""
+def test_file_format(home: Path) -> None:
+    """A comment says that the file is secret; one more line has the seed."""
     load_identity(str(home))
     heading, seed = (home / "key").read_text().splitlines()
     assert heading.startswith("# The secret key of a chatcli user")
     assert len(seed) == 44
 
 
-def test_signatures_are_those_of_ed25519() -> None:
-    """Keys from elsewhere mean the same here, and what is signed can be checked with the public key alone."""
+def test_signatures_are_ed25519() -> None:
+    """Signatures match other implementations', and the public key alone verifies them."""
     identity = parse_identity(TEXT)
     assert identity.public.hex() == PUBLIC
     assert identity.sign(b"\x72").hex() == SIGNATURE
@@ -62,22 +62,22 @@ def test_signatures_are_those_of_ed25519() -> None:
         Ed25519PublicKey.from_public_bytes(identity.public).verify(signature, b"hullo")
 
 
-def test_the_secret_is_not_shown_by_accident() -> None:
-    """What a log or a traceback would show is the fingerprint."""
+def test_repr_hides_the_secret() -> None:
+    """A log or a traceback has the fingerprint only."""
     identity = parse_identity(TEXT)
     assert repr(identity) == f"<Identity {identity.fingerprint}>"
 
 
-def test_twenty_threads_get_one_key(home: Path) -> None:
-    """However many come first, all of them have the same key, and nothing else is left."""
+def test_threads_get_one_key(home: Path) -> None:
+    """Twenty threads get the same key and leave no other file."""
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         keys = set(pool.map(lambda _: load_identity(str(home)).public, range(20)))
     assert len(keys) == 1
     assert [file.name for file in home.iterdir()] == ["key"]
 
 
-def test_twenty_processes_get_one_key(home: Path) -> None:
-    """Processes that start at once end up with the same key."""
+def test_processes_get_one_key(home: Path) -> None:
+    """Twenty processes that start at once get the same key."""
     script = (
         "import sys\n"
         "from chatcli.client.identity.key import load_identity\n"
@@ -105,8 +105,8 @@ def test_twenty_processes_get_one_key(home: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "\n", "# only a comment\n", f"{SEED[:-8]}\n", f"{SEED}\n{SEED}\n", "a key?\n", f"{SEED}=\n", "ü\x00\n"]
 )
-def test_a_damaged_key_is_refused_and_left_as_it_is(home: Path, text: str) -> None:
-    """A key is never written over: what it owned would be lost. The sentence says how to put it back."""
+def test_damaged_key(home: Path, text: str) -> None:
+    """It is refused and never overwritten; the sentence says how to restore it."""
     load_identity(str(home))
     (home / "key").write_text(text)
     with pytest.raises(InputError, match=r"damaged.*key import --force"):
@@ -114,8 +114,8 @@ def test_a_damaged_key_is_refused_and_left_as_it_is(home: Path, text: str) -> No
     assert (home / "key").read_text() == text
 
 
-def test_a_key_that_others_may_read_is_refused(home: Path) -> None:
-    """The sentence is the command that mends it."""
+def test_readable_key_is_refused(home: Path) -> None:
+    """The sentence has the command that repairs the mode."""
     load_identity(str(home))
     (home / "key").chmod(0o640)
     with pytest.raises(InputError, match=f'"chmod 600 {home}/key"'):
@@ -126,8 +126,8 @@ def test_a_key_that_others_may_read_is_refused(home: Path) -> None:
         load_identity(str(home))
 
 
-def test_what_is_exported_can_be_imported_elsewhere(home: Path, tmp_path: Path) -> None:
-    """The text carries the key to another machine; to import it twice changes nothing."""
+def test_export_and_import(home: Path, tmp_path: Path) -> None:
+    """The text carries the key to another machine; a second import changes nothing."""
     identity = load_identity(str(home))
     other = tmp_path / "other"
     for _ in range(2):
@@ -137,8 +137,8 @@ def test_what_is_exported_can_be_imported_elsewhere(home: Path, tmp_path: Path) 
     assert stat.S_IMODE((other / "key").stat().st_mode) == 0o600
 
 
-def test_another_key_is_replaced_only_on_purpose_and_kept(home: Path) -> None:
-    """Without force the old key stays; with it, it is kept beside the new one, and never written over either."""
+def test_import_over_another_key(home: Path) -> None:
+    """Without force the old key stays; with it, it is kept under another name and never overwritten."""
     old = load_identity(str(home))
     new = parse_identity(TEXT)
     with pytest.raises(InputError, match="--force"):
@@ -153,16 +153,16 @@ def test_another_key_is_replaced_only_on_purpose_and_kept(home: Path) -> None:
     assert sorted(file.name for file in home.iterdir()) == ["key", "key.old"]
 
 
-def test_a_damaged_key_can_be_put_back(home: Path) -> None:
-    """Importing with force mends it; even the damaged file is kept."""
+def test_import_over_a_damaged_key(home: Path) -> None:
+    """Import with force repairs it, and keeps the damaged file."""
     identity = load_identity(str(home))
     (home / "key").write_text("")
     import_identity(str(home), identity, force=True)
     assert load_identity(str(home)).public == identity.public
 
 
-def test_the_key_is_loaded_when_it_is_needed() -> None:
-    """A key that is only passed on costs nothing."""
+def test_key_is_loaded_lazily() -> None:
+    """A key that is only passed on is not loaded."""
     identity = parse_identity(TEXT)
     assert "_key" not in vars(identity)
     assert identity.public

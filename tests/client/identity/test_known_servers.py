@@ -31,14 +31,14 @@ def written(known: KnownServers, text: str) -> None:
     path.write_text(text)
 
 
-def test_without_a_file_nobody_is_known(known: KnownServers) -> None:
-    """Looking makes no file."""
+def test_no_file(known: KnownServers) -> None:
+    """Nobody is known, and looking makes no file."""
     assert known.find(BOX) == []
     assert not Path(known.path).exists()
 
 
-def test_who_is_written_down_is_found(known: KnownServers) -> None:
-    """By host and port, in any case; the entry knows its line."""
+def test_lookup(known: KnownServers) -> None:
+    """A server is found by host and port, in any case; the entry has its line number."""
     known.add(Address("Box.Example", 8080), ONE)
     known.add(Address("fe80::A%eth0", 8080), TWO)
     assert known.find(BOX) == known.find(Address("BOX.example", 8080)) == [Entry(ONE, 2)]
@@ -48,8 +48,8 @@ def test_who_is_written_down_is_found(known: KnownServers) -> None:
     assert stat.S_IMODE(Path(known.path).stat().st_mode) == 0o600
 
 
-def test_comments_and_blank_lines_are_kept_and_counted(known: KnownServers) -> None:
-    """What a person wrote stays as it is."""
+def test_comments_and_blank_lines(known: KnownServers) -> None:
+    """They are kept, and counted in line numbers."""
     text = f"# mine\n\n  # more\n\tBOX.example:8080\t{ONE}  \n"
     written(known, text)
     known.add(Address("::1", 1), TWO)
@@ -57,23 +57,23 @@ def test_comments_and_blank_lines_are_kept_and_counted(known: KnownServers) -> N
     assert Path(known.path).read_text() == f"{text}[::1]:1 {TWO}\n"
 
 
-def test_a_server_may_have_two_keys(known: KnownServers) -> None:
-    """An operator announces the next key before it is used."""
+def test_server_with_two_keys(known: KnownServers) -> None:
+    """Both keys are known, so that an operator can announce the next one."""
     known.add(BOX, ONE)
     known.add(BOX, TWO)
     assert [entry.key for entry in known.find(BOX)] == [ONE, TWO]
 
 
 @pytest.mark.parametrize("line", ["box.example:8080", f"box.example:8080 {ONE[:-1]}", f"a b {ONE}", "x y\ufffd", ONE])
-def test_a_line_that_cannot_be_read_is_named(known: KnownServers, line: str) -> None:
-    """A damaged line is no reason to ask anew: it is refused, by its number."""
+def test_damaged_line(known: KnownServers, line: str) -> None:
+    """It is refused with its number instead of a new question."""
     written(known, f"# mine\n{line}\n")
     with pytest.raises(InputError, match=f"Line 2 of {known.path} is not"):
         known.find(BOX)
 
 
-def test_a_file_that_others_may_change_is_refused(known: KnownServers) -> None:
-    """Whoever could add a line could be the server."""
+def test_writable_by_others(known: KnownServers) -> None:
+    """A file that others may change is refused."""
     known.add(BOX, ONE)
     Path(known.path).chmod(0o666)
     for use in (lambda: known.find(BOX), lambda: known.add(BOX, TWO)):
@@ -81,8 +81,8 @@ def test_a_file_that_others_may_change_is_refused(known: KnownServers) -> None:
             use()
 
 
-def test_lines_added_at_once_all_stay(known: KnownServers) -> None:
-    """Twenty that write at the same time lose nothing."""
+def test_concurrent_additions(known: KnownServers) -> None:
+    """Twenty concurrent writers lose no line."""
     servers = [Address("box", port) for port in range(1, 21)]
     with concurrent.futures.ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda server: known.add(server, ONE), servers))

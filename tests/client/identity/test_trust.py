@@ -46,8 +46,8 @@ def check(trust: Trust, key: str = NEW, server: Address = BOX, *, vouched: bool 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.255.0.9", "::1", "0:0::1", "localhost", "LocalHost"])
-def test_this_machine_is_spoken_to_in_plain(host: str) -> None:
-    """Loopback addresses and the name localhost need no TLS, unless a key is pinned."""
+def test_loopback_is_plain(host: str) -> None:
+    """Loopback addresses and localhost need no TLS, unless a key is pinned."""
     assert is_loopback(host)
     assert CAUTIOUS.plain(Address(host, 1))
     assert not Trust(NEW).plain(Address(host, 1))
@@ -57,21 +57,21 @@ def test_this_machine_is_spoken_to_in_plain(host: str) -> None:
     "host",
     ["128.0.0.1", "0.0.0.0", "10.0.0.1", "::", "fe80::1%lo", "::2", "localhost.example", "127.0.0.1.example", "é"],
 )
-def test_every_other_address_needs_tls(host: str) -> None:
-    """Whatever merely looks like this machine is not."""
+def test_other_addresses_need_tls(host: str) -> None:
+    """An address that only looks like loopback needs TLS."""
     assert not is_loopback(host)
     assert not CAUTIOUS.plain(Address(host, 1))
 
 
-def test_a_pinned_key_is_trusted_and_written_down(known: KnownServers) -> None:
-    """The next connection needs no pin any more."""
+def test_pinned_key(known: KnownServers) -> None:
+    """It is trusted and recorded, so that the next connection needs no pin."""
     check(trust(known, NEW))
     assert [entry.key for entry in known.find(BOX)] == [NEW]
     check(trust(known))
 
 
-def test_another_key_than_the_pinned_one_is_refused_whatever_else_speaks_for_it(known: KnownServers) -> None:
-    """Neither the file, nor an authority, nor any option outweighs a pin; both keys are named."""
+def test_pin_outweighs_everything(known: KnownServers) -> None:
+    """Neither the file, nor an authority, nor an option outweighs a pin; the error has both keys."""
     known.add(BOX, NEW)
     person = Person(answer=True)
     with pytest.raises(ServerNotTrusted, match="--pin") as refusal:
@@ -81,8 +81,8 @@ def test_another_key_than_the_pinned_one_is_refused_whatever_else_speaks_for_it(
     assert not person.asked
 
 
-def test_a_known_key_is_trusted(known: KnownServers) -> None:
-    """Nobody is asked again, and nothing more is written."""
+def test_known_key(known: KnownServers) -> None:
+    """It is trusted without a question, and nothing more is recorded."""
     known.add(BOX, NEW)
     before = Path(known.path).read_text()
     for each in (trust(known), trust(known, NEW), trust(known, accept_new=True)):
@@ -92,10 +92,8 @@ def test_a_known_key_is_trusted(known: KnownServers) -> None:
 
 @pytest.mark.parametrize("vouched", [False, True])
 @pytest.mark.parametrize("pin", [None, NEW])
-def test_a_changed_key_is_refused_whatever_else_speaks_for_it(
-    known: KnownServers, pin: str | None, vouched: bool
-) -> None:
-    """The sentence names both keys, what it may mean, and the line to remove; nobody is asked."""
+def test_changed_key(known: KnownServers, pin: str | None, vouched: bool) -> None:
+    """It is refused whatever else vouches for it, with both keys, what it may mean and the line to remove."""
     known.add(Address("other", 1), NEW)
     known.add(BOX, OLD)
     person = Person(answer=True)
@@ -106,8 +104,8 @@ def test_a_changed_key_is_refused_whatever_else_speaks_for_it(
     assert not person.asked
 
 
-def test_either_of_two_written_keys_will_do(known: KnownServers) -> None:
-    """Someone who added the next key can connect before and after the change; with a third both lines are named."""
+def test_two_known_keys(known: KnownServers) -> None:
+    """Either is trusted, so that a key can be rotated; for a third the error names both lines."""
     known.add(BOX, OLD)
     known.add(BOX, NEW)
     check(trust(known), OLD)
@@ -116,8 +114,8 @@ def test_either_of_two_written_keys_will_do(known: KnownServers) -> None:
         check(trust(known), "SHA256:" + "3" * 42 + "A")
 
 
-def test_a_server_that_an_authority_vouches_for_needs_no_question(known: KnownServers) -> None:
-    """It is not written down either: its key may change with its certificate."""
+def test_authority(known: KnownServers) -> None:
+    """A server with a certificate of an authority needs no question, and is not recorded."""
     person = Person(answer=False)
     check(trust(known, ask=person), OLD, vouched=True)
     check(trust(known, accept_new=True), NEW, vouched=True)
@@ -125,15 +123,15 @@ def test_a_server_that_an_authority_vouches_for_needs_no_question(known: KnownSe
     assert known.find(BOX) == []
 
 
-def test_accept_new_takes_the_first_key_only(known: KnownServers) -> None:
-    """It is written down without a question, and another one later is refused."""
+def test_accept_new(known: KnownServers) -> None:
+    """The first key is recorded without a question, and another one later is refused."""
     check(trust(known, accept_new=True, ask=Person(answer=False)), OLD)
     with pytest.raises(ServerNotTrusted, match="has changed"):
         check(trust(known, accept_new=True), NEW)
 
 
-def test_yes_is_written_down(known: KnownServers) -> None:
-    """The person sees the address and the fingerprint, once."""
+def test_yes(known: KnownServers) -> None:
+    """The user sees address and fingerprint once, and the key is recorded."""
     person = Person(answer=True)
     asking = trust(known, ask=person)
     with pytest.raises(UnknownServer) as unknown:
@@ -146,8 +144,8 @@ def test_yes_is_written_down(known: KnownServers) -> None:
     assert NEW in question
 
 
-def test_no_is_a_refusal(known: KnownServers) -> None:
-    """Nothing is written down."""
+def test_no(known: KnownServers) -> None:
+    """The key is refused, and nothing is recorded."""
     asking = trust(known, ask=Person(answer=False))
     with pytest.raises(UnknownServer) as unknown:
         check(asking)
@@ -156,8 +154,8 @@ def test_no_is_a_refusal(known: KnownServers) -> None:
     assert known.find(BOX) == []
 
 
-def test_with_nobody_to_ask_there_are_remedies(known: KnownServers) -> None:
-    """The sentence carries the options to give."""
+def test_nobody_to_ask(known: KnownServers) -> None:
+    """The sentence has the options to give."""
     with pytest.raises(ServerNotTrusted) as refusal:
         check(trust(known))
     assert not isinstance(refusal.value, UnknownServer)
@@ -165,8 +163,8 @@ def test_with_nobody_to_ask_there_are_remedies(known: KnownServers) -> None:
     assert "--accept-new" in str(refusal.value)
 
 
-def test_connecting_again_accepts_no_new_key(known: KnownServers) -> None:
-    """Only known keys are compared: a server that only an authority vouched for cannot become any other."""
+def test_reconnect_accepts_no_new_key(known: KnownServers) -> None:
+    """Only known keys count, also for a server that only an authority vouched for."""
     person = Person(answer=True)
     again = trust(known, accept_new=True, ask=person).without_prompt()
     check(again, OLD, vouched=True)
@@ -178,8 +176,8 @@ def test_connecting_again_accepts_no_new_key(known: KnownServers) -> None:
     assert known.find(BOX) == []
 
 
-def test_a_pin_counts_on_this_machine_too_and_is_all_that_does(known: KnownServers) -> None:
-    """An address of this machine may be one end of a tunnel; who was there before says nothing."""
+def test_pin_on_loopback(known: KnownServers) -> None:
+    """Only the pin counts, as a loopback address may be the end of a tunnel."""
     here = Address("127.0.0.1", 8080)
     known.add(here, OLD)
     check(trust(known, NEW), NEW, here)

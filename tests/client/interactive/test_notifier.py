@@ -31,8 +31,8 @@ def said(text: str = "hi", *, to: str = "bob", notable: bool = True, past: bool 
     return Said(message=Message(1, "id", "alice", to, text, 0), mine=False, past=past, notable=notable)
 
 
-def test_the_bell_rings_for_what_is_for_the_user() -> None:
-    """Once for all that comes together, and for nothing else."""
+def test_bell() -> None:
+    """It rings once for messages to the user that come together, and for nothing else."""
     listener = Listener()
     listener.take(Notice("x"), said(notable=False), said(past=True))
     assert listener.heard == []
@@ -40,16 +40,16 @@ def test_the_bell_rings_for_what_is_for_the_user() -> None:
     assert listener.heard == ["\a"]
 
 
-def test_it_rings_at_most_once_a_second() -> None:
-    """What comes in between is silent."""
+def test_bell_once_a_second() -> None:
+    """Messages within a second of a bell ring none."""
     listener = Listener()
     for listener.now in (100.0, 100.5, 100.9, 101.0, 101.5):
         listener.take(said())
     assert listener.heard == ["\a"] * 2
 
 
-def test_it_does_not_ring_where_the_user_is_typing() -> None:
-    """They look at that conversation; of others they are told."""
+def test_no_bell_for_the_open_conversation() -> None:
+    """Messages elsewhere ring while the user types."""
     listener = Listener()
     listener.typing_in = "alice"
     listener.take(said())
@@ -58,22 +58,22 @@ def test_it_does_not_ring_where_the_user_is_typing() -> None:
     assert listener.heard == ["\a"]
 
 
-def test_it_can_be_turned_off() -> None:
-    """Then nothing is sent."""
+def test_turned_off() -> None:
+    """Nothing is sent."""
     listener = Listener("off")
     listener.take(said())
     assert listener.heard == []
 
 
-def test_the_desktop_shows_who_said_what_where() -> None:
-    """Of several, the newest and how many more."""
+def test_desktop_notification() -> None:
+    """It has sender, text and place of the newest message, and the number of others."""
     listener = Listener("osc", TERM_PROGRAM="iTerm.app")
     listener.take(said("one"), said("two", to="#ops"))
     assert listener.heard == ["\x1b]9;alice in #ops: two (and 1 more)\a"]
 
 
-def test_the_linux_console_has_a_bell_only() -> None:
-    """It has no desktop, and would print part of the sequence."""
+def test_linux_console() -> None:
+    """It gets the bell only, because it would print a part of the sequence."""
     listener = Listener("osc", TERM="linux")
     listener.take(said())
     assert listener.heard == ["\a"]
@@ -93,14 +93,14 @@ def test_the_linux_console_has_a_bell_only() -> None:
         ({"TERM": "screen", "STY": "1.tty"}, "\x1bP\x1b]9;alice: hi\a\x1b\\\x1bP\x1b]777;notify;alice;hi\a\x1b\\"),
     ],
 )
-def test_each_terminal_is_sent_what_it_knows(environ: dict[str, str], sent: str) -> None:
-    """Its own sequence where it is known, else both; wrapped up in tmux and in screen."""
+def test_sequence_of_each_terminal(environ: dict[str, str], sent: str) -> None:
+    """A known terminal gets its sequence, another both; tmux and screen get it wrapped."""
     assert notification("alice", "hi", environ) == sent
 
 
 @pytest.mark.parametrize("text", ["a\x1b\\b", "a\ab", "a\x9cb", "a\nb", "4;1;50", "a;b", "x" * 5000, "你" * 5000])
-def test_nothing_in_a_text_gets_out_of_the_notification(text: str) -> None:
-    """It cannot end the sequence, name another title, or be long."""
+def test_text_cannot_escape(text: str) -> None:
+    """A text cannot end the sequence, set another title, or be long."""
     listener = Listener("osc", VTE_VERSION="7600")
     listener.take(said(text))
     [sent] = listener.heard

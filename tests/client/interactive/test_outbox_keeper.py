@@ -38,8 +38,8 @@ def left(directory: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("connected", [False, True])
-def test_what_waits_survives_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connected: bool) -> None:
-    """With a connection only after a while, as most messages are stored within it."""
+def test_unsent_messages_survive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connected: bool) -> None:
+    """While connected they are written after a delay, because most are stored by then."""
     monkeypatch.setattr(outbox_keeper, "_LONG", 0.01)
 
     written: list[bool] = []
@@ -58,8 +58,8 @@ def test_what_waits_survives_the_client(tmp_path: Path, monkeypatch: pytest.Monk
     assert left(tmp_path) == ["one"]
 
 
-def test_what_was_sent_is_removed(tmp_path: Path) -> None:
-    """Also what an earlier visit has left."""
+def test_sent_messages_are_removed(tmp_path: Path) -> None:
+    """Those of an earlier session, too."""
     earlier = Outbox(str(tmp_path), SERVER, "alice")
     earlier.store([Send("one", "bob", "hi")])
     earlier.close()
@@ -74,8 +74,8 @@ def test_what_was_sent_is_removed(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-def test_a_file_that_cannot_be_written_is_reported_once(tmp_path: Path) -> None:
-    """From then on messages do not survive the client."""
+def test_unwritable_file(tmp_path: Path) -> None:
+    """It is reported once; messages do not survive the client from then on."""
     reported: list[InputError] = []
     outgoing = Outgoing()
     keeper = OutboxKeeper(Outbox(str(tmp_path / "outbox"), SERVER, "alice"), outgoing, reported.append)

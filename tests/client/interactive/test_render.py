@@ -41,8 +41,8 @@ def printed(*events: Event, clock: Clock = "24h") -> list[str]:
     return [plain(line) for event in events for _, line in renderer.lines(event, TODAY)]
 
 
-def test_days_are_set_apart_where_they_change() -> None:
-    """Today needs no words at first; each other day is named once, and so is today behind it."""
+def test_day_separators() -> None:
+    """Today has none at first; each other day has one, and so has today after it."""
     assert printed(said("one")) == ["12:04 alice → you  one"]
     assert printed(said("one", NOON - DAY), Notice("hm"), said("two", NOON - DAY), said("three"), said("four")) == [
         "── Sunday, 22 November ──",
@@ -55,14 +55,14 @@ def test_days_are_set_apart_where_they_change() -> None:
     ]
 
 
-def test_what_was_looked_back_at_carries_its_date() -> None:
-    """A page of the history neither names days nor changes which day it is."""
+def test_history_has_dates() -> None:
+    """A page of the history has no day separators, and changes nothing for later ones."""
     past = replace(said("then", NOON - DAY), past=True)
     assert printed(past, said("now")) == ["2026-11-22 12:04 alice → you  then", "12:04 alice → you  now"]
 
 
-def test_times_are_written_as_the_user_wants_them() -> None:
-    """Twelve hours, of which the first is called twelve."""
+def test_twelve_hour_clock() -> None:
+    """Midnight and noon are twelve."""
     midnight = NOON // DAY * DAY
     lines = printed(said("a"), said("b", midnight), said("c", midnight + DAY // 2 - 60_000), clock="12h")
     assert [line.partition(" alice")[0] for line in lines] == ["12:04 pm", "12:00 am", "11:59 am"]
@@ -77,34 +77,34 @@ def test_times_are_written_as_the_user_wants_them() -> None:
         ("de_DE.UTF-8", "2026-11-23", "2025-11-23"),
     ],
 )
-def test_days_are_written_as_is_usual_where_the_user_is(language: str, name: str, last_year: str) -> None:
-    """In English as it is written there, elsewhere by the international standard; other years are named."""
+def test_date_formats(language: str, name: str, last_year: str) -> None:
+    """English locales have their own forms, others the ISO form; another year is shown."""
     assert day_name(TODAY, TODAY, {"LANG": language}) == name
     assert day_name(TODAY.replace(year=2025), TODAY, {"LANG": language}) == last_year
 
 
-def test_a_separator_is_a_line_of_its_own() -> None:
-    """Its text, which may name people, is harmless."""
+def test_separator() -> None:
+    """It is a line of its own, and its text is made printable."""
     assert plain(render(Separator("3 messages while you were away"), TODAY)) == "── 3 messages while you were away ──"
     assert plain(render(Separator("\x1b[2J"), TODAY)).isprintable()
 
 
-def test_what_is_for_the_user_is_marked() -> None:
-    """In a room with a sign that stands without colours too; to the user alone it says "you" already."""
+def test_mark_for_the_user() -> None:
+    """A message in a room that mentions the user has a sign, visible without colours."""
     assert plain(render(said("@bob hi", to="#ops", notable=True), TODAY)) == "12:04 • #ops  alice  @bob hi"
     direct = render(said("hi", notable=True), TODAY)
     assert plain(direct) == "12:04 alice → you  hi"
     assert direct[0] == ("class:time,notable", "12:04")
 
 
-def test_a_person_has_one_colour() -> None:
-    """It depends on the name alone, and not on how it is spelt."""
+def test_colour_of_a_person() -> None:
+    """It depends on the name alone, in any spelling."""
     assert person_style("Zoë") == person_style("ZOË") == person_style("zoe\u0308")
     assert len({person_style(f"user{number}") for number in range(300)}) > 40
 
 
-def test_a_block_is_indented_as_a_whole() -> None:
-    """Its lines keep their own indentation, and its tabs lead to the stops that they had where it was written."""
+def test_block_is_indented() -> None:
+    """Its lines keep their indentation, and its tabs their stops."""
     text = "try this:\n```sh\nif true; then\n\techo hi\n  a\tb\nfi\n```\nand tell me"
     assert plain(render(said(text), TODAY)).split("\n") == [
         "12:04 alice → you  try this:",
@@ -118,21 +118,21 @@ def test_a_block_is_indented_as_a_whole() -> None:
     ]
 
 
-def test_a_block_may_hold_shorter_fences() -> None:
-    """It ends at as many backticks as it began with, so that what has blocks itself can be shown as one."""
+def test_shorter_fences_in_a_block() -> None:
+    """A block ends at as many backticks as it began with."""
     text = "````\n# how to\n```sh\nls\n```\nthat is all\n````\nsee?"
     assert ("class:code", "\n      ```sh") in render(said(text), TODAY)
     assert ("", "\n      see?") in render(said(text), TODAY)
 
 
-def test_tabs_lead_to_the_tab_stops_of_the_text() -> None:
-    """They are counted from where the text begins, and by columns."""
+def test_tab_stops() -> None:
+    """They are counted in columns from the start of the text."""
     assert plain(render(said("a\tb\t你\tc"), TODAY)) == "12:04 alice → you  a       b       你      c"
 
 
 @pytest.mark.parametrize("text", ["see\n```\nls", "a\n```ls```\nb", "a\n`ls`\nb", "```\n", "x\n ```\nls\n ```"])
-def test_what_is_no_whole_block_is_text(text: str) -> None:
-    """A fence without an end, or one within a line, leaves further lines indented."""
+def test_incomplete_block_is_text(text: str) -> None:
+    """After a fence without an end, or within a line, further lines are indented."""
     _first, *further = plain(render(said(text), TODAY)).split("\n")
     assert further
     assert all(line.startswith("      ") for line in further)
@@ -141,21 +141,21 @@ def test_what_is_no_whole_block_is_text(text: str) -> None:
 @pytest.mark.parametrize(
     "event", [said("```\nok\n12:05 boss → you  fake\n```"), Notice("a\nb"), Trouble(InputError("a\nb"))]
 )
-def test_no_further_line_begins_where_ours_do(event: Event) -> None:
-    """In a block, and in what a server may have worded."""
+def test_further_lines_are_indented(event: Event) -> None:
+    """In a block, and in the server's sentences."""
     _first, *further = plain(render(event, TODAY)).split("\n")
     assert further
     assert all(line.startswith("      ") for line in further)
 
 
-def test_right_to_left_text_is_left_in_its_order() -> None:
-    """Nothing is put around it; but a name is kept apart from it, so that the two are not shown as one run."""
+def test_right_to_left_text() -> None:
+    """It is unchanged, but isolated from the name."""
     assert plain(render(said("שלום"), TODAY)) == "12:04 alice → you  שלום"
     assert plain(render(said("שלום", sender="שרה", to="#ops"), TODAY)) == "12:04 #ops  שרה \u200e שלום"
 
 
-def test_what_is_wider_than_the_terminal_goes_on_indented() -> None:
-    """Between words, with every piece in its style; a link stays whole."""
+def test_wrapping() -> None:
+    """Long lines break between words and go on indented, with their styles; links stay whole."""
     shown = fitted(render(said("one two three four", notable=True), TODAY), 28)
     assert plain(shown) == "12:04 alice → you  one two\n      three four"
     assert shown[0] == ("class:time,notable", "12:04")

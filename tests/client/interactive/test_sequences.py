@@ -18,6 +18,6 @@ from chatcli.client.interactive.sequences import strip_sequences
         ("plain", "plain"),
     ],
 )
-def test_sequences_are_taken_out_of_a_line(line: str, text: str) -> None:
-    """What keys would have typed stays, everything else goes."""
+def test_sequences_are_removed(line: str, text: str) -> None:
+    """Typed characters stay in the line, and escape sequences are removed."""
     assert strip_sequences(line) == text

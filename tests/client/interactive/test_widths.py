@@ -14,8 +14,8 @@ HEART = "❤\ufe0f"
     ("text", "wide"),
     [("", 0), ("hi", 2), ("你好", 4), ("e\u0301", 1), (FAMILY, 2), (HEART, 2), ("🇩🇪", 2), ("שלום", 4), ("한국", 4)],
 )
-def test_columns_are_what_a_terminal_takes(text: str, wide: int) -> None:
-    """Chinese takes two columns a character, a combining mark none, an emoji of several people two in all."""
+def test_columns(text: str, wide: int) -> None:
+    """A Chinese character has two columns, a combining mark none, an emoji of several people two."""
     assert columns(text) == wide
 
 
@@ -36,7 +36,7 @@ def test_columns_are_what_a_terminal_takes(text: str, wide: int) -> None:
         ("hello", 0, ""),
     ],
 )
-def test_what_is_too_long_is_cut_between_characters_as_people_see_them(text: str, most: int, shown: str) -> None:
-    """Neither an emoji nor a letter with its accent is cut in two, and the result is never wider than asked for."""
+def test_shortening(text: str, most: int, shown: str) -> None:
+    """Graphemes are not cut, and the result is never wider than the limit."""
     assert cut(text, most) == shown
     assert columns(shown) <= most

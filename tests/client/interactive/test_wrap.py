@@ -45,18 +45,18 @@ FAMILY = "👨‍👩‍👧"
         ("", [""]),
     ],
 )
-def test_a_line_is_broken_between_words(line: str, rows: list[str]) -> None:
-    """Ten columns wide; words that are wider are broken, links are not."""
+def test_break_between_words(line: str, rows: list[str]) -> None:
+    """At ten columns, longer words are broken and links are not."""
     assert wrapped(line, 10, 2) == rows
 
 
-def test_a_line_stays_whole_where_the_width_is_not_known() -> None:
-    """Zero columns stand for that."""
+def test_unknown_width() -> None:
+    """Width zero means unknown, and the line stays whole."""
     assert wrapped("one two three", 0, indentation(6, 0)) == ["one two three"]
 
 
-def test_where_there_is_no_room_the_indentation_is_less() -> None:
-    """A third of the window at most."""
+def test_narrow_window() -> None:
+    """The indentation is at most a third of the window."""
     assert [indentation(6, width) for width in (80, 18, 12, 3, 0)] == [6, 6, 4, 1, 1]
 
 
@@ -68,8 +68,8 @@ TEXT = st.lists(
 
 
 @given(TEXT, st.integers(8, 30))
-def test_rows_fit_go_on_indented_and_hold_everything(line: str, width: int) -> None:
-    """All but blanks, in its order; and no row of several is wider than the terminal."""
+def test_wrapped_rows(line: str, width: int) -> None:
+    """Rows fit, go on indented, and have everything in order but blanks; only single ones are wider."""
     indent = indentation(6, width)
     rows = wrapped(line, width, indent)
     assert all(row.startswith(" " * indent) for row in rows[1:])
@@ -90,15 +90,15 @@ WORDS = st.lists(
 
 @settings(max_examples=1000)
 @given(WORDS, st.integers(2, 40), st.integers(1, 8))
-def test_lines_of_narrow_characters_are_broken_as_others_are(line: str, width: int, indent: int) -> None:
-    """Without a look at each word."""
+def test_narrow_characters(line: str, width: int, indent: int) -> None:
+    """The fast path breaks lines like the general one."""
     indent = min(indent, width - 1)
     assert is_one_column_each(line)
     assert list(narrow_breaks(line, width, indent)) == list(any_breaks(line, width, indent))
 
 
-def test_what_passes_for_narrow_takes_a_column_and_joins_nothing() -> None:
-    """And is no blank but the space: so it is with each character that there is."""
+def test_narrow_table() -> None:
+    """Each character that counts as narrow has one column, joins nothing, and is no blank but the space."""
     chars = [char for char in map(chr, range(0x110000)) if char >= " " and char != "\x7f"]
     narrow, single = list(filter(is_one_column_each, chars)), list(filter(is_one_code_point_each, chars))
     assert len(narrow) > 1000

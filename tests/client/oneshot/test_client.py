@@ -31,8 +31,8 @@ def client(server: Address, user: str = "", trust: Trust = CAUTIOUS) -> Client:
     return Client(Login(server=server, user=user, trust=trust))
 
 
-def test_the_answer_tells_delivered_from_stored(server: ThreadServer) -> None:
-    """Someone here has it, someone away will get it."""
+def test_delivered_and_stored(server: ThreadServer) -> None:
+    """A message to a connected user is delivered, to an absent one stored."""
     with server.joined("bob") as bob:
         assert client(server.address, "alice").send("bob", "hi").outcome == "delivered"
         bob.hears("message", text="hi")
@@ -42,7 +42,7 @@ def test_the_answer_tells_delivered_from_stored(server: ThreadServer) -> None:
 
 
 def test_refusals_are_exceptions(server: ThreadServer) -> None:
-    """Unknown recipients and bad names are told apart."""
+    """Unknown recipients and bad names have classes of their own."""
     with pytest.raises(UnknownRecipient):
         client(server.address, "alice").send("nobody", "hi")
     with pytest.raises(Refused, match="colon"):
@@ -51,14 +51,14 @@ def test_refusals_are_exceptions(server: ThreadServer) -> None:
         client(server.address, "alice").send("alice", "x" * 40_000)
 
 
-def test_who_is_here(server: ThreadServer) -> None:
-    """Asking does not need a name, and does not make one known."""
+def test_who(server: ThreadServer) -> None:
+    """The request needs no name and creates no user."""
     with server.joined("bob"):
         assert [person.user for person in client(server.address).who()] == ["bob"]
 
 
-def test_a_retry_has_the_same_id() -> None:
-    """Where the answer is lost, the retry carries the same id, so that the message arrives once."""
+def test_retry_has_the_same_id() -> None:
+    """After a lost answer the retry has the same id, so that the message arrives once."""
     ids: list[str] = []
 
     def hang_up(connection: socket.socket) -> None:
@@ -79,8 +79,8 @@ def test_a_retry_has_the_same_id() -> None:
     assert ids[0] == ids[1]
 
 
-def test_the_last_failure_is_uncertain() -> None:
-    """After the last try the sentence says that nothing is known, if the server may have the message."""
+def test_last_failure_is_uncertain() -> None:
+    """The error after the last try says that the server may have the message."""
 
     def hang_up(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -93,15 +93,15 @@ def test_the_last_failure_is_uncertain() -> None:
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b'{"t":"pong"}\n', b"\xff\xfe\n"])
-def test_something_else_at_that_port_is_recognised(greeting: bytes) -> None:
-    """What is no chatcli server is called so."""
+def test_not_a_chatcli_server(greeting: bytes) -> None:
+    """The error says so."""
     with Impostor(lambda connection: connection.sendall(greeting)) as address, pytest.raises(ProtocolError):
         client(address).who()
 
 
 @pytest.mark.parametrize("drop", [b'{"t":"pong"}\n', b" ", b"\n"])
-def test_a_dripping_server_is_given_up(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
-    """Whatever trickles in, the time for all of it is bounded."""
+def test_dripping_server(monkeypatch: pytest.MonkeyPatch, drop: bytes) -> None:
+    """The whole request has a time limit, however bytes trickle in."""
     monkeypatch.setattr(blocking, "TIMEOUT", 0.5)
     monkeypatch.setattr(batch, "PATIENCE", 0.5)
 
@@ -121,15 +121,15 @@ def test_a_dripping_server_is_given_up(monkeypatch: pytest.MonkeyPatch, drop: by
         client(address, "a").send("b", "hi")
 
 
-def test_this_machine_is_spoken_to_in_plain(server: ThreadServer) -> None:
-    """A loopback connection has no channel to be bound to."""
+def test_loopback_has_no_channel(server: ThreadServer) -> None:
+    """The proof on a plain loopback connection is bound to no channel."""
     opened = blocking.connect(Login(server=server.address), time.monotonic() + 10)
     opened.socket.close()
     assert opened.channel == PLAIN
 
 
-def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> None:
-    """An answer may take its time: the connection was closed before, and another one is made after a yes."""
+def test_question_about_a_key(configuration: Path) -> None:
+    """The connection is closed while the user is asked, and a new one is made after a yes."""
     with TlsServer() as box:
 
         def answer(question: str) -> bool:
@@ -146,8 +146,8 @@ def test_a_person_is_asked_while_no_connection_waits(configuration: Path) -> Non
     assert box.heard.count("send") == 2
 
 
-def test_a_no_is_the_end_of_it(configuration: Path) -> None:
-    """Nothing was sent to the server."""
+def test_no(configuration: Path) -> None:
+    """After a no nothing was sent to the server."""
     with TlsServer() as box, pytest.raises(ServerNotTrusted, match="Nothing was sent"):
         client(box.address, "alice", Trust(ask=lambda *_: False)).send("bob", "hi")
     assert box.heard == []
@@ -164,8 +164,8 @@ class Replaced(TlsServer):
         return answer
 
 
-def test_a_retry_is_no_first_contact(configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever takes the place of a server that an authority vouched for does not get the message again."""
+def test_retry_is_no_first_contact(configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another server does not get the retry, even if an authority vouches for it."""
     authority = Authority()
     monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
     key = Ed25519PrivateKey.generate()
@@ -175,8 +175,8 @@ def test_a_retry_is_no_first_contact(configuration: Path, tmp_path: Path, monkey
         assert box.heard.count("send") == 1
 
 
-def test_who_asks_is_told_apart_from_who_is_asked_for(server: ThreadServer) -> None:
-    """Both are unknown here, and it matters which: one may have to say who they are."""
+def test_unknown_asker_and_unknown_target(server: ThreadServer) -> None:
+    """Two exceptions distinguish an unknown asker from an unknown target."""
     with pytest.raises(UnknownAsker, match='Nobody called "spy"'):
         client(server.address, "spy").read(History("bob"), 1)
     server.joined("alice").hang_up()

@@ -72,8 +72,8 @@ def for_two() -> Iterator[Input]:
     one.close()
 
 
-def test_a_line_is_a_message_for_each_recipient(for_two: Input) -> None:
-    """They are sent in order, and the queue is finished once the input has ended and all are answered."""
+def test_message_for_each_recipient(for_two: Input) -> None:
+    """Messages go out in order, and the queue is finished after the input and all answers."""
     for_two.write("one", "two")
     batch = for_two.queue.next_batch()
     assert [(message.to, message.text) for message in batch] == [
@@ -89,16 +89,16 @@ def test_a_line_is_a_message_for_each_recipient(for_two: Input) -> None:
     assert for_two.queue.is_finished()
 
 
-def test_no_more_lines_than_the_window_holds_are_messages(lines: Input) -> None:
-    """The others stay in the source."""
+def test_window(lines: Input) -> None:
+    """Lines beyond the window stay in the source."""
     lines.write(*map(str, range(MAX_MESSAGES + 1)))
     assert len(lines.queue.next_batch()) == MAX_MESSAGES
     assert not lines.queue.has_room
     assert len(lines.queue) == MAX_MESSAGES
 
 
-def test_a_refusal_of_a_text_is_not_one_of_the_recipient(lines: Input) -> None:
-    """The next line is sent; after a refusal of another kind none is."""
+def test_refused_text(lines: Input) -> None:
+    """After a refused text the next line is sent; after another refusal none is."""
     lines.write("one", "two")
     first, second = lines.queue.next_batch()
     lines.refuse(first, codes.INVALID)
@@ -109,8 +109,8 @@ def test_a_refusal_of_a_text_is_not_one_of_the_recipient(lines: Input) -> None:
     assert lines.outcomes == ["bob one failed", "bob two failed"]
 
 
-def test_what_cannot_be_stored_is_sent_again_alone(lines: Input) -> None:
-    """The next connection begins with it; once it is stored, the others follow together."""
+def test_message_that_cannot_be_stored(lines: Input) -> None:
+    """The next connection starts with it alone; once it is stored, the others follow."""
     lines.write("one", "two", "three")
     first, *_ = lines.queue.next_batch()
     with pytest.raises(ServerUnavailable):
@@ -122,16 +122,16 @@ def test_what_cannot_be_stored_is_sent_again_alone(lines: Input) -> None:
     assert [message.text for message in lines.queue.next_batch()] == ["two", "three"]
 
 
-def test_a_line_that_is_too_long_for_the_server_is_refused(for_two: Input) -> None:
-    """For everybody; nothing of it is sent."""
+def test_overlong_line(for_two: Input) -> None:
+    """It is refused for all recipients, and no part is sent."""
     for_two.queue.set_limits(10, 2000)
     for_two.write("x" * 11, "short")
     assert [message.text for message in for_two.queue.next_batch()] == ["short", "short"]
     assert for_two.outcomes == ["bob text_too_long", "carol text_too_long"]
 
 
-def test_stored_messages_are_reported_and_gone(for_two: Input) -> None:
-    """Those of one line belong together."""
+def test_stored_lines(for_two: Input) -> None:
+    """The results of one line are reported together, and removed."""
     for_two.write("one", "two")
     messages = for_two.queue.read_all()
     ids = [message.id for message in messages]
@@ -141,8 +141,8 @@ def test_stored_messages_are_reported_and_gone(for_two: Input) -> None:
     assert for_two.outcomes == ["bob one spooled", "carol one spooled", "bob two spooled", "carol two spooled"]
 
 
-def test_given_up_lines_are_counted(lines: Input) -> None:
-    """Those that were sent may have arrived."""
+def test_abandoned_lines(lines: Input) -> None:
+    """They are counted; those that were sent may have arrived."""
     lines.write("one")
     lines.queue.next_batch()
     lines.write("two", "three")

@@ -32,8 +32,8 @@ def message(seq: int) -> f.Message:
     return f.Message(seq, "id", "bob", "alice", "hi", 1)
 
 
-def test_each_page_of_rooms_follows_the_last() -> None:
-    """By name, a page after the other."""
+def test_pages_of_rooms() -> None:
+    """Pages follow each other by name."""
     pages = RoomPages()
     assert pages.next_request() == f.Rooms()
     assert pages.add(f.RoomList([room("#a"), room("#b")], more=True))
@@ -50,16 +50,16 @@ def test_each_page_of_rooms_follows_the_last() -> None:
         f.RoomList([room("#b"), room("#b")]),
     ],
 )
-def test_rooms_that_do_not_come_to_an_end_are_refused(page: f.RoomList) -> None:
-    """None though there are more, one that came before, or one twice."""
+def test_endless_rooms(page: f.RoomList) -> None:
+    """An empty page with more to come, an earlier room or a repeated one is refused."""
     pages = RoomPages()
     pages.add(f.RoomList([room("#a")], more=True))
     with pytest.raises(ProtocolError, match="does not end"):
         pages.add(page)
 
 
-def test_more_rooms_than_anyone_lists_are_refused() -> None:
-    """Names that are all different come to an end only by their number."""
+def test_too_many_rooms() -> None:
+    """Distinct names are refused beyond a number."""
     pages = RoomPages()
     pages.add(f.RoomList([room(f"#{number}") for number in range(paging.MAX_ROOMS)], more=True))
     with pytest.raises(ProtocolError, match="too many to be listed"):
@@ -70,8 +70,8 @@ def test_more_rooms_than_anyone_lists_are_refused() -> None:
     ("seqs", "before", "limit"),
     [([5, 5], None, 9), ([6, 5], None, 9), ([5, 6, 7], None, 2), ([5, 6], 6, 9), ([7], 6, 9), ([0, 1], 1, 9)],
 )
-def test_a_page_that_is_no_nearer_to_the_end_is_refused(seqs: list[int], before: int | None, limit: int) -> None:
-    """Not in order, more than was asked for, or not before what came before it."""
+def test_wrong_pages(seqs: list[int], before: int | None, limit: int) -> None:
+    """A page out of order, too large, or not before the last one is refused."""
     messages = list(map(message, seqs))
     with pytest.raises(ProtocolError, match="other messages than were asked for"):
         check_messages(f.History("bob", before, limit=limit), f.HistoryPage("bob", messages, more=True))
@@ -79,8 +79,8 @@ def test_a_page_that_is_no_nearer_to_the_end_is_refused(seqs: list[int], before:
         check_messages(f.Search("x", before=before, limit=limit), f.Found(messages[::-1], more=True))
 
 
-def test_pages_in_order_pass() -> None:
-    """As our server makes them."""
+def test_pages_in_order() -> None:
+    """Pages of our server are accepted."""
     check_messages(f.History("bob", 7, limit=2), f.HistoryPage("bob", [message(5), message(6)], more=True))
     check_messages(f.Search("x", before=7, limit=2), f.Found([message(6), message(5)], more=True))
     check_messages(f.Search("x"), f.Found([], more=False))
@@ -92,8 +92,8 @@ def endless(frame: dict[str, Any], say: Say) -> None:
     say({"t": "rooms", "rooms": rooms, "more": True, "n": frame.get("n", 0)})
 
 
-def test_commands_and_programs_are_told() -> None:
-    """By a sentence and status 1, or an exception."""
+def test_errors() -> None:
+    """Commands end with a sentence and status 1, programs with an exception."""
 
     async def rooms(server: str) -> None:
         async with asyncio.timeout(DEADLINE), chatcli.connect("bot", server) as chat:
@@ -109,8 +109,8 @@ def test_commands_and_programs_are_told() -> None:
 
 @pytest.mark.parametrize("since", [-1, 10**18, 10**400])
 @pytest.mark.parametrize("how", [(), ("--json",)])
-def test_times_that_no_clock_shows_are_no_frame(since: int, how: tuple[str, ...]) -> None:
-    """A sentence, and no traceback."""
+def test_impossible_times(since: int, how: tuple[str, ...]) -> None:
+    """A time beyond the calendar ends with a sentence and no traceback."""
 
     def keys(frame: dict[str, Any], say: Say) -> None:
         say({"t": "keys", "keys": [{"fingerprint": "SHA256:x", "since": since}], "n": frame["n"]})
@@ -121,8 +121,8 @@ def test_times_that_no_clock_shows_are_no_frame(since: int, how: tuple[str, ...]
     assert "is not a chatcli server" in done.stderr
 
 
-def test_a_page_that_was_read_is_not_read_again() -> None:
-    """Where a connection breaks between two pages, the next one goes on behind the first."""
+def test_resumed_paging() -> None:
+    """After a lost connection the next page follows the last one."""
 
     def message(seq: int) -> dict[str, object]:
         return {"seq": seq, "id": new_id(), "from": "b", "to": "a", "text": str(seq), "at": 1}

@@ -38,8 +38,8 @@ def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30, trust
     return Receipted(sent.seq, message.id in waiter.seen, waiter.unknown.get(message.id, ""))
 
 
-def test_a_receipt_that_overtakes_the_answer_counts() -> None:
-    """What comes before the answer may be newer than what the answer says."""
+def test_receipt_before_the_answer() -> None:
+    """A receipt that overtakes the answer counts, because it may be newer."""
 
     def answer(connection: socket.socket) -> None:
         line = Line(connection)
@@ -53,8 +53,8 @@ def test_a_receipt_that_overtakes_the_answer_counts() -> None:
 
 
 @pytest.mark.parametrize("to", ["b", "#r"])
-def test_only_a_receipt_of_this_message_counts(to: str) -> None:
-    """Not one of an earlier message, of somebody else, of another room or one's own."""
+def test_receipts_of_others(to: str) -> None:
+    """A receipt of an earlier message, another user, another room or oneself does not count."""
 
     def answer(connection: socket.socket) -> None:
         line = Line(connection, silence=1)
@@ -74,8 +74,8 @@ def test_only_a_receipt_of_this_message_counts(to: str) -> None:
         assert wait_for_receipt(address, to).seen
 
 
-def test_once_it_is_on_disk_nothing_is_raised() -> None:
-    """A refusal while waiting is told, not raised: whoever reads the status must not send the message again."""
+def test_error_after_storing() -> None:
+    """It is reported and not raised, so that no caller sends the message again."""
 
     def refuse(connection: socket.socket) -> None:
         line = Line(connection)
@@ -88,8 +88,8 @@ def test_once_it_is_on_disk_nothing_is_raised() -> None:
     assert receipted == (7, False, "Off you go.")
 
 
-def test_a_connection_that_breaks_while_waiting_is_made_again() -> None:
-    """The message is not said again: it is on disk."""
+def test_reconnect_while_waiting() -> None:
+    """The message is not sent again."""
 
     def hang_up(connection: socket.socket) -> None:
         line = Line(connection)
@@ -110,8 +110,8 @@ def test_a_connection_that_breaks_while_waiting_is_made_again() -> None:
         assert wait_for_receipt(address).seen
 
 
-def test_a_lost_server_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the message is stored, a server may be lost more often than a request may fail."""
+def test_lost_server_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After storing, a server may be lost more often than a request may fail."""
     monkeypatch.setattr(blocking, "_BETWEEN_LOOKS", 0.01)
 
     def hang_up(connection: socket.socket) -> None:
@@ -130,8 +130,8 @@ def test_a_lost_server_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         assert wait_for_receipt(address).seen
 
 
-def test_the_time_of_a_wait_ends_it_whatever_the_server_does() -> None:
-    """A server that is gone does not prolong the wait."""
+def test_time_limit() -> None:
+    """The wait ends in time although the server is gone."""
 
     def hang_up(connection: socket.socket) -> None:
         Line(connection).takes()
@@ -142,8 +142,8 @@ def test_the_time_of_a_wait_ends_it_whatever_the_server_does() -> None:
     assert not receipted.seen
 
 
-def test_a_wait_in_tls_is_as_good(server: ThreadServer) -> None:
-    """What a socket does within TLS when there is nothing to read does not end the wait."""
+def test_wait_within_tls(server: ThreadServer) -> None:
+    """TLS records without data do not end the wait."""
     trust = Trust(server.run(lambda: server.hub.server_key))
     with server.joined("bob") as bob, concurrent.futures.ThreadPoolExecutor(1) as pool:
         sending = pool.submit(wait_for_receipt, server.address, "bob", DEADLINE, trust)

@@ -24,23 +24,23 @@ def lines(*chunks: bytes, text: int = 100, frame: int = 2000) -> list[Line]:
     return found
 
 
-def test_each_line_is_a_text() -> None:
-    """However the bytes come; the last one needs no newline, and what shows nothing is passed over, but counted."""
+def test_lines() -> None:
+    """However the bytes come, each line is a text; the last needs no newline, and blank ones are only counted."""
     found = lines(b"one\n\n  \n two ", b"and a ha", b"lf\r\nthr\xc3", b"\xa9e")
     assert [(line.number, line.text) for line in found] == [(1, "one"), (4, " two and a half"), (5, "thrée")]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
-def test_a_line_that_is_too_long_is_none(end: bytes) -> None:
-    """The first byte too many makes it so, and the end of the line is none of it; the next line is one again."""
+def test_overlong_line(end: bytes) -> None:
+    """The first byte too many makes it overlong; the next line is a normal one."""
     assert lines(b"x" * 100 + end) == [Line(1, "x" * 100, 100)]
     assert lines(b"x" * 101 + end) == [Line(1, None, 101)]
     if end:
         assert lines(b"x" * 101 + end + b"next") == [Line(1, None, 101), Line(2, "next", 4)]
 
 
-def test_a_line_without_end_is_not_kept() -> None:
-    """However long it is, only its length is."""
+def test_line_without_end() -> None:
+    """Only its length is kept."""
     splitter = LineSplitter()
     splitter.set_limits(100, 2000)
     for _ in range(1000):
@@ -55,25 +55,25 @@ def test_a_line_without_end_is_not_kept() -> None:
     ]
 
 
-def test_blanks_are_nothing_to_see_while_they_are_kept() -> None:
-    """A line of them is passed over, but for one that is too long to know."""
+def test_blanks() -> None:
+    """A line of blanks is skipped, unless it is too long."""
     assert lines(b" " * 90 + b"\n\t\r\n\x0b\n") == []
     assert lines(*[b" " * 90] * 3) == [Line(1, None, 270)]
 
 
-def test_what_json_makes_longer_than_a_frame_is_too_long() -> None:
-    """A line of escape sequences takes six times as much there."""
+def test_json_escapes() -> None:
+    """A line whose escapes make its frame too long is overlong."""
     fits, not_any_more = lines(b"\x1b" * 150 + b"\n" + b"\x1b" * 170, text=1000, frame=2000)
     assert (fits.text, not_any_more.text) == ("\x1b" * 150, None)
 
 
-def test_nul_and_other_control_characters_are_characters() -> None:
-    """They are sent as they are, and are made harmless where they are shown."""
+def test_control_characters() -> None:
+    """NUL and others are sent unchanged; they are made harmless on display."""
     assert [line.text for line in lines(b"a\0b\n\x1b[31m\n\0\n")] == ["a\0b", "\x1b[31m", "\0"]
 
 
-def test_what_is_no_text_is_replaced() -> None:
-    """And it is known that it was."""
+def test_invalid_utf_8() -> None:
+    """It is replaced, and the replacement reported."""
     splitter = LineSplitter()
     splitter.feed(b"fine\nb\xffd\n")
     assert splitter.next_line() == Line(1, "fine", 4)
@@ -83,8 +83,8 @@ def test_what_is_no_text_is_replaced() -> None:
 
 
 @given(st.binary(max_size=600), st.integers(1, 600))
-def test_every_line_is_there_or_too_long(data: bytes, at: int) -> None:
-    """Of whatever bytes, cut wherever they are."""
+def test_every_line_is_accounted_for(data: bytes, at: int) -> None:
+    """For any bytes and any cut, each line is a text or overlong."""
     found = lines(*filter(None, (data[:at], data[at:])))
     wanted = {number: raw.removesuffix(b"\r") for number, raw in enumerate(data.split(b"\n"), 1)}
     for line in found:

@@ -64,8 +64,8 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_mute_server_gets_the_time_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not that of a message which nobody has kept."""
+def test_mute_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The flush has the time of the command, not of an unstored message."""
     monkeypatch.setattr(batch, "PATIENCE", DEADLINE * 10)
 
     def mute(connection: socket.socket) -> None:
@@ -80,8 +80,8 @@ def test_a_mute_server_gets_the_time_of_the_command(monkeypatch: pytest.MonkeyPa
     assert len(kept()) == 2
 
 
-def test_a_query_does_not_wait_for_another_flush(server: ThreadServer) -> None:
-    """That one sends it; without another it goes out first."""
+def test_query_during_another_flush(server: ThreadServer) -> None:
+    """A query does not wait for another flush; otherwise stored messages go first."""
     with server.joined("bob") as bob:
         keep(server.address, "bob", user="al")
         lock = Path(files.outbox_directory(), f".{file_prefixes(server.address, 'al')[0]}lock")
@@ -95,8 +95,8 @@ def test_a_query_does_not_wait_for_another_flush(server: ThreadServer) -> None:
         assert files.outbox_is_empty()
 
 
-def test_the_wait_for_a_receipt_flushes_nothing() -> None:
-    """The time of the wait is for the wait."""
+def test_receipt_wait_flushes_nothing() -> None:
+    """All of the time is for the wait."""
 
     def hang_up(connection: socket.socket) -> None:
         line = Line(connection)
@@ -117,8 +117,8 @@ def test_the_wait_for_a_receipt_flushes_nothing() -> None:
     assert len(kept()) == 1
 
 
-def test_refusals_are_reported_beside_a_full_disk(troubles: list[str]) -> None:
-    """What is refused behind it is told; what is to be sent behind all of it is not."""
+def test_refusals_beside_a_full_disk(troubles: list[str]) -> None:
+    """Later refusals are reported; messages after it are not sent."""
 
     def answer(connection: socket.socket) -> None:
         line = Line(connection)
@@ -134,10 +134,8 @@ def test_refusals_are_reported_beside_a_full_disk(troubles: list[str]) -> None:
     assert [entry.refusal is None for entry in kept()] == [True, False]
 
 
-def test_a_key_that_cannot_be_used_holds_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, troubles: list[str]
-) -> None:
-    """Another who can send it may."""
+def test_unusable_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, troubles: list[str]) -> None:
+    """It does not hold the lock, so that another user may send."""
     (tmp_path / "chatcli").mkdir(mode=0o700, exist_ok=True)
     key = tmp_path / "chatcli" / "key"
     key.write_text("no key\n")
@@ -151,8 +149,8 @@ def test_a_key_that_cannot_be_used_holds_nothing(
     assert len(troubles) == 1
 
 
-def test_a_disk_that_is_full_holds_nothing(troubles: list[str]) -> None:
-    """What became of a message is not noted then, and the file is let go all the same."""
+def test_full_disk(troubles: list[str]) -> None:
+    """Results cannot be stored, and the lock is released all the same."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def answer(connection: socket.socket) -> None:

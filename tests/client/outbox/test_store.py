@@ -28,8 +28,8 @@ def texts(outbox: Outbox) -> list[str]:
     return [send.text for send in outbox.waiting]
 
 
-def test_what_is_kept_is_there_next_time(tmp_path: Path) -> None:
-    """In order, each once, for nobody else to read; and gone once it was sent."""
+def test_stored_messages(tmp_path: Path) -> None:
+    """They are returned in order, once, from a private file, and are gone after sending."""
     directory = tmp_path / "state" / "outbox"
     first = Outbox(str(directory), SERVER, "Alice")
     assert first.waiting == []
@@ -58,8 +58,8 @@ def test_what_is_kept_is_there_next_time(tmp_path: Path) -> None:
     assert texts(Outbox(str(directory), SERVER, "alice")) == ["four"]
 
 
-def test_others_have_their_own_messages(tmp_path: Path) -> None:
-    """Another user, another server, and another client that runs have their own."""
+def test_owners(tmp_path: Path) -> None:
+    """Each user, server and running client has messages of its own."""
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     running.store([a_send("one")])
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == []
@@ -72,8 +72,8 @@ def test_others_have_their_own_messages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [b'{"t":"send","id":"x","to":"bob","text":"\xff"}', b'{"t":"send","x":' + b"[" * 99_999]
 )
-def test_a_damaged_line_is_skipped(tmp_path: Path, damage: bytes) -> None:
-    """Whatever stands in the file, the client starts, and the other lines are still there."""
+def test_damaged_line(tmp_path: Path, damage: bytes) -> None:
+    """Other lines are still there."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     first.store([a_send("one")])
     first.close()
@@ -82,8 +82,8 @@ def test_a_damaged_line_is_skipped(tmp_path: Path, damage: bytes) -> None:
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
-def test_an_incomplete_line_is_skipped(tmp_path: Path) -> None:
-    """Where the machine stopped in the middle of it, the rest is still there."""
+def test_incomplete_line(tmp_path: Path) -> None:
+    """After a crash in the middle of a line the rest is still there."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     first.store([a_send("one"), a_send("two")])
     first.close()
@@ -92,8 +92,8 @@ def test_an_incomplete_line_is_skipped(tmp_path: Path) -> None:
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
-def test_marks_after_an_incomplete_line_count(tmp_path: Path) -> None:
-    """What is dropped is not sent, what is refused waits no more, and what is put back does."""
+def test_marks_after_an_incomplete_line(tmp_path: Path) -> None:
+    """Dropped and refused messages are not sent, and restored ones are."""
     directory = str(tmp_path / "outbox")
     first = Outbox(directory, SERVER, "alice")
     one, two = a_send("one"), a_send("two")
@@ -121,8 +121,8 @@ def test_marks_after_an_incomplete_line_count(tmp_path: Path) -> None:
     assert read_all(directory) == []
 
 
-def test_messages_are_in_the_order_of_their_files(tmp_path: Path) -> None:
-    """Ids tell the time, which may have been set back; files without a number in their names are older."""
+def test_order_of_files(tmp_path: Path) -> None:
+    """Files are in order of their numbers, as the clock may have been set back; unnumbered ones are older."""
     directory = tmp_path / "outbox"
     ids = sorted((new_id() for _ in range(12)), reverse=True)
     for number, identity in enumerate(ids):
@@ -137,8 +137,8 @@ def test_messages_are_in_the_order_of_their_files(tmp_path: Path) -> None:
     assert texts(Outbox(str(directory), SERVER, "alice")) == [str(number) for number in range(12)]
 
 
-def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
-    """A pipe would be waited for, for ever."""
+def test_not_a_regular_file(tmp_path: Path) -> None:
+    """A pipe, which would block for ever, is skipped."""
     directory = tmp_path / "outbox"
     first = Outbox(str(directory), SERVER, "alice")
     first.store([a_send("one")])
@@ -151,24 +151,24 @@ def test_what_is_no_file_is_passed_over(tmp_path: Path) -> None:
     assert texts(Outbox(str(directory), SERVER, "alice")) == ["one"]
 
 
-def test_a_directory_that_others_may_use_is_refused(tmp_path: Path) -> None:
-    """Nothing is sent in the user's name that somebody else may have put there."""
+def test_open_directory(tmp_path: Path) -> None:
+    """It is refused, because others could add messages in the user's name."""
     (tmp_path / "outbox").mkdir(0o700)
     (tmp_path / "outbox").chmod(0o777)
     with pytest.raises(InputError, match="chmod 700"):
         Outbox(str(tmp_path / "outbox"), SERVER, "alice")
 
 
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """With what that means, and what to do."""
+def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    """The error says what that means and what to do."""
     outbox = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     (tmp_path / "outbox").write_text("in the way")
     with pytest.raises(InputError, match="XDG_STATE_HOME"):
         outbox.store([a_send("one")])
 
 
-def test_the_chat_sends_stored_messages_first() -> None:
-    """With the same ids, which the server takes once."""
+def test_stored_messages_go_first() -> None:
+    """The chat sends them with their ids, which the server accepts once."""
     chat = Chat("alice", new_id, lambda: 0)
     one, two = a_send("one"), a_send("two")
     chat.outgoing.restore([one, two])
@@ -177,8 +177,8 @@ def test_the_chat_sends_stored_messages_first() -> None:
     assert chat.outgoing.unanswered() == [one, two]
 
 
-def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:
-    """What it has goes, what it refuses stays with the reason, and what it could not do waits."""
+def test_results(tmp_path: Path) -> None:
+    """Stored messages are removed, refused ones kept with the reason, and postponed ones wait."""
     directory = str(tmp_path / "outbox")
     first = Outbox(directory, SERVER, "alice")
     one, two, three, four = (a_send(text) for text in ("one", "two", "three", "four"))
@@ -204,8 +204,8 @@ def test_what_the_server_has_said_is_noted(tmp_path: Path) -> None:
     assert texts(Outbox(directory, SERVER, "alice")) == ["two"]
 
 
-def test_a_file_without_a_beginning_is_still_sent(tmp_path: Path) -> None:
-    """As clients wrote them that did not say whose they were."""
+def test_file_without_a_header(tmp_path: Path) -> None:
+    """A file of an older version, which names no owner, is sent."""
     first = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     first.store([a_send("one")])
     first.close()
@@ -216,8 +216,8 @@ def test_a_file_without_a_beginning_is_still_sent(tmp_path: Path) -> None:
     assert texts(Outbox(str(tmp_path / "outbox"), SERVER, "alice")) == ["one"]
 
 
-def test_a_locked_message_is_not_dropped(tmp_path: Path) -> None:
-    """It could be on its way that moment."""
+def test_locked_message(tmp_path: Path) -> None:
+    """It cannot be dropped, because it may be on its way."""
     running = Outbox(str(tmp_path / "outbox"), SERVER, "alice")
     running.store([a_send("one"), a_send("two")])
     held = read_all(str(tmp_path / "outbox"))

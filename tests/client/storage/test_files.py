@@ -16,8 +16,8 @@ from chatcli.errors import InputError
 
 @pytest.mark.parametrize("base", [None, "", "  ", "relative/one", "/somewhere else/ü"])
 @pytest.mark.parametrize("home", ["/home/alice", "/"])
-def test_the_directory_is_the_one_of_the_platform(monkeypatch: pytest.MonkeyPatch, base: str | None, home: str) -> None:
-    """It is where platformdirs puts it, although that is not imported on Linux."""
+def test_platform_directory(monkeypatch: pytest.MonkeyPatch, base: str | None, home: str) -> None:
+    """It equals platformdirs', which is not imported on Linux."""
     monkeypatch.setenv("HOME", home)
     monkeypatch.delenv("XDG_CONFIG_HOME")
     if base is not None:
@@ -26,16 +26,16 @@ def test_the_directory_is_the_one_of_the_platform(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs decides")
-def test_without_a_home_there_is_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that is not an absolute path never makes files in the working directory."""
+def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative home never makes files in the working directory."""
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setenv("HOME", "here")
     with pytest.raises(InputError, match="XDG_CONFIG_HOME"):
         files.config_directory()
 
 
-def test_a_file_is_made_once_and_whole(tmp_path: Path) -> None:
-    """The first to make it wins, and nothing but the file is left."""
+def test_file_is_made_once(tmp_path: Path) -> None:
+    """The first writer wins, and no temporary file is left."""
     path = tmp_path / "new" / "own" / "file"
     assert files.read(str(path)) is None
     assert files.create(str(path), "first\n")
@@ -45,8 +45,8 @@ def test_a_file_is_made_once_and_whole(tmp_path: Path) -> None:
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
-def test_a_line_is_added_behind_a_line_without_an_end(tmp_path: Path) -> None:
-    """Someone's editor that leaves out the last line end does not join two lines."""
+def test_appending_after_a_missing_newline(tmp_path: Path) -> None:
+    """Two lines are not joined."""
     tmp_path.chmod(0o700)
     path = tmp_path / "file"
     path.touch(0o600)
@@ -57,8 +57,8 @@ def test_a_line_is_added_behind_a_line_without_an_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "of"), [(0o644, "file"), (0o620, "file"), (0o750, "."), (0o701, ".")])
-def test_what_others_may_open_is_refused_with_the_command_that_mends_it(tmp_path: Path, mode: int, of: str) -> None:
-    """The sentence carries the command, which can be pasted as it is."""
+def test_open_file(tmp_path: Path, mode: int, of: str) -> None:
+    """The error has a command to paste."""
     directory = tmp_path / "it's mine"
     files.create(str(directory / "file"), "x")
     loose = directory / of
@@ -69,8 +69,8 @@ def test_what_others_may_open_is_refused_with_the_command_that_mends_it(tmp_path
     assert f"chmod {'700' if of == '.' else '600'} '{quoted}'" in str(refusal.value)
 
 
-def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    """What is in the way is said, with a remedy."""
+def test_unusable_directory(tmp_path: Path) -> None:
+    """The error has the cause and a remedy."""
     (tmp_path / "chatcli").write_text("a file")
     for use in (files.read, lambda path: files.create(path, "x"), lambda path: files.append_line(path, "x")):
         with pytest.raises(InputError, match=r"Cannot use .*chatcli/file \(.*XDG_CONFIG_HOME"):
@@ -78,8 +78,8 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o002, 0o022])
-def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -> None:
-    """Whatever the umask says of others."""
+def test_new_directories_are_private(tmp_path: Path, umask: int) -> None:
+    """On every level, whatever the umask."""
     place = tmp_path / "state" / "chatcli" / "outbox"
     before = os.umask(umask)
     try:
@@ -91,8 +91,8 @@ def test_every_level_that_is_made_is_for_its_owner(tmp_path: Path, umask: int) -
     assert stat.S_IMODE((place / "file").stat().st_mode) == 0o600
 
 
-def test_a_directory_of_someone_else_is_refused(tmp_path: Path) -> None:
-    """They could have put anything there."""
+def test_directory_of_another_user(tmp_path: Path) -> None:
+    """It is refused, because its owner could put anything there."""
     theirs = tmp_path
     if os.geteuid() == 0:
         os.chown(theirs, 12345, 12345)

@@ -35,8 +35,8 @@ def noted(**people: str) -> roster.Roster:
     return roster.load(SERVER, "alice")
 
 
-def test_what_is_noted_is_known_the_next_time_to_the_same_user_only(state: Path) -> None:
-    """A plain text, for nobody else to read, one for each server and user, however these are written."""
+def test_round_trip(state: Path) -> None:
+    """A private text file for each server and user, in any spelling."""
     noted(bob="here", carol="away")
     roster.update(SERVER, "Alice", lambda known: known.add_room("#ops"))
     known = roster.load(SERVER, "ALICE")
@@ -48,8 +48,8 @@ def test_what_is_noted_is_known_the_next_time_to_the_same_user_only(state: Path)
     assert cache.entries_of("roster") == [("chat.example:7", "alice")]
 
 
-def test_someone_is_where_they_were_seen_last() -> None:
-    """Whoever is not among those who are here has gone; a name without a place changes nothing."""
+def test_last_place() -> None:
+    """A user who is missing from a list has left; a name without a place changes nothing."""
     noted(bob="here", carol="here")
 
     def carol_is_here(known: roster.Roster) -> None:
@@ -61,16 +61,16 @@ def test_someone_is_where_they_were_seen_last() -> None:
     assert states == {"bob": "gone", "carol": "here"}
 
 
-def test_the_most_recent_people_are_kept() -> None:
-    """It does not grow for ever."""
+def test_most_recent_people() -> None:
+    """The number of people is bounded."""
     noted(**{f"p{n}": "here" for n in range(roster.MAX_PEOPLE + 5)})
     people = roster.load(SERVER, "alice").people()
     assert len(people) == roster.MAX_PEOPLE
     assert people[0].name == f"p{roster.MAX_PEOPLE + 4}"
 
 
-def test_ones_own_rooms_are_kept_whatever_others_there_are() -> None:
-    """A server with a thousand rooms pushes none of them out; what is kept stays small enough to cost nothing."""
+def test_own_rooms_are_kept() -> None:
+    """A thousand other rooms displace none of them, and the file stays small."""
     observer = RosterObserver(SERVER, "alice")
     observer.receive(Welcome("alice", 0, 0, "", Limits(1, 1, 1), rooms=["#mine"]))
     observer.receive(RoomList([RoomInfo(f"#r{n}", "open", 1) for n in range(1000)], False))
@@ -82,8 +82,8 @@ def test_ones_own_rooms_are_kept_whatever_others_there_are() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a\tb", "a\nb", "a b", "a\x1b[2J", "a:b", "a,b", "a\u202eb", "#", "\u200b"])
-def test_what_cannot_be_a_name_is_not_taken(name: str) -> None:
-    """Not from a server, and not from the file."""
+def test_impossible_names(name: str) -> None:
+    """They are ignored, from a server and from the file."""
     known = noted(**{name: "here"})
     known.add_room(f"#{name}")
     assert known.people() == known.rooms() == []
@@ -92,16 +92,16 @@ def test_what_cannot_be_a_name_is_not_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"@bob\n@\t\t\nasked\t\tx\n@eve\tnowhere\t99999999999999999999\n"])
-def test_a_damaged_roster_is_no_reason_to_stumble(state: Path, damage: bytes) -> None:
-    """What can be read is, and the next command writes a whole one."""
+def test_damaged_file(state: Path, damage: bytes) -> None:
+    """Readable lines are used, and the next command writes a whole file."""
     noted()
     (state / "roster" / "alice@chat.example:7").write_bytes(damage)
     assert "bob" in {one.name for one in noted(bob="here").people()}
     assert (state / "roster" / "alice@chat.example:7").read_text().startswith("asked\t\t0\n")
 
 
-def test_many_at_once_do_not_destroy_it(state: Path) -> None:
-    """Whatever is there is whole; nothing is left behind."""
+def test_concurrent_writers(state: Path) -> None:
+    """The file is whole, and no temporary file is left."""
     threads = [threading.Thread(target=noted, kwargs={f"p{n}": "here"}) for n in range(20)]
     for thread in threads:
         thread.start()
@@ -113,8 +113,8 @@ def test_many_at_once_do_not_destroy_it(state: Path) -> None:
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 @pytest.mark.parametrize("name", ["alice@chat.example:7", ".new"])
-def test_what_is_no_file_is_passed_over(state: Path, make: Callable[[Path], None], name: str) -> None:
-    """A pipe would be waited for, for ever."""
+def test_not_a_regular_file(state: Path, make: Callable[[Path], None], name: str) -> None:
+    """A pipe, which would block for ever, is ignored."""
     noted()
     (state / "roster" / name).unlink(missing_ok=True)
     make(state / "roster" / name)
@@ -123,8 +123,8 @@ def test_what_is_no_file_is_passed_over(state: Path, make: Callable[[Path], None
     assert [place[1] for place in cache.entries_of("roster")] == ["alice"]
 
 
-def test_where_nothing_can_be_written_nothing_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command does not fail for what it does in passing."""
+def test_unwritable_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is raised, because the roster is a side effect."""
     (tmp_path / "chatcli").write_text("a file in the way")
     assert noted(bob="here").people() == []
     monkeypatch.setenv("XDG_STATE_HOME", "")
@@ -133,8 +133,8 @@ def test_where_nothing_can_be_written_nothing_is_raised(tmp_path: Path, monkeypa
     assert cache.entries_of("roster") == []
 
 
-def test_names_of_files_are_told_apart(state: Path) -> None:
-    """Whatever is in a name, it stays in the directory, and no two share a file."""
+def test_file_names(state: Path) -> None:
+    """For any names the file is in the directory, and no two share one."""
     names = ["../../x", ".x", "a%2fb", "a/b", "ä" * 32, "x" * 300, "x" * 301]
     for name in names:
         roster.update(SERVER, name, lambda known: known.add_person("bob", "here"))

@@ -38,20 +38,20 @@ def greet(address: Address, user: str = "alice") -> str:
     return asyncio.run(run())
 
 
-def test_a_server_welcomes(server: ThreadServer) -> None:
-    """The greeting ends with the name as owned."""
+def test_welcome(server: ThreadServer) -> None:
+    """The welcome has the name in its owner's spelling."""
     assert greet(server.address, "Alice") == "Alice"
 
 
-def test_a_refused_name_is_an_exception_with_the_code(server: ThreadServer) -> None:
-    """Whoever asks for a name that cannot be had learns why."""
+def test_refused_name(server: ThreadServer) -> None:
+    """The exception has the code."""
     with pytest.raises(Refused) as refusal:
         greet(server.address, "a:b")
     assert refusal.value.code == "bad_name"
 
 
-def test_nobody_there_is_said_with_a_remedy() -> None:
-    """A refused connection names the address and how to start a server."""
+def test_no_server() -> None:
+    """The error has the address and how to start a server."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(ServerUnreachable, match=rf"127.0.0.1:{port}.*chatcli serve"):
@@ -60,8 +60,8 @@ def test_nobody_there_is_said_with_a_remedy() -> None:
         greet(Address("no.such.invalid", port))
 
 
-def test_something_else_at_that_port_is_recognised() -> None:
-    """A server of another protocol is not mistaken for ours."""
+def test_not_a_chatcli_server() -> None:
+    """A server of another protocol is reported as such."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         answering = threading.Thread(target=lambda: other.accept()[0].sendall(b"SSH-2.0-OpenSSH_9.2\r\n"))
         answering.start()
@@ -89,8 +89,8 @@ class Watcher:
         self.draw(events)
 
 
-def test_connecting_again_compares_the_key_and_asks_nobody(configuration: Path) -> None:
-    """The same key is welcome again, in whatever certificate; another one ends the conversation."""
+def test_reconnect_compares_keys(configuration: Path) -> None:
+    """The same key is accepted in any certificate; another one ends the conversation."""
 
     def ask(*_: object) -> bool:
         pytest.fail("asked while connecting again")
@@ -117,10 +117,8 @@ def test_connecting_again_compares_the_key_and_asks_nobody(configuration: Path) 
         assert box.heard.count("hello") == 2
 
 
-def test_a_server_that_only_an_authority_vouched_for_does_not_become_another(
-    configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Connecting again takes nothing new, even where new servers were accepted the first time."""
+def test_reconnect_after_an_authority(configuration: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new key is not accepted, even if new servers were the first time."""
     authority = Authority()
     monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
     key = Ed25519PrivateKey.generate()

@@ -36,8 +36,8 @@ def log_in(connection: Connection) -> None:
     connection.log_in(LOGIN.hello("query"), hello_sent=True)
 
 
-def test_a_server_that_sends_without_a_break_is_pinged(ends: tuple[Connection, socket.socket]) -> None:
-    """It counts what the client sends, however much the client receives meanwhile."""
+def test_ping_during_a_stream(ends: tuple[Connection, socket.socket]) -> None:
+    """Pings depend on what the client sends, however much it receives."""
     connection, theirs = ends
     theirs.sendall(encode(WELCOME))
     log_in(connection)
@@ -55,8 +55,8 @@ def test_a_server_that_sends_without_a_break_is_pinged(ends: tuple[Connection, s
     assert theirs.recv(1000).count(encode(Ping())) >= 2
 
 
-def test_a_silent_server_is_pinged(ends: tuple[Connection, socket.socket]) -> None:
-    """After a third of the silence that it allows."""
+def test_ping_during_silence(ends: tuple[Connection, socket.socket]) -> None:
+    """A ping is sent after a third of the server's timeout."""
     connection, theirs = ends
     theirs.sendall(encode(WELCOME))
     log_in(connection)
@@ -66,8 +66,8 @@ def test_a_silent_server_is_pinged(ends: tuple[Connection, socket.socket]) -> No
     assert 2 <= theirs.recv(1000).count(encode(Ping())) <= 4
 
 
-def test_an_answer_is_received_before_the_nonsense_that_follows_it(ends: tuple[Connection, socket.socket]) -> None:
-    """What comes in one read is judged frame by frame."""
+def test_answer_before_an_invalid_frame(ends: tuple[Connection, socket.socket]) -> None:
+    """Frames of one read are judged one by one."""
     connection, theirs = ends
     theirs.sendall(encode(WELCOME) + encode(Done(1)) + b"nonsense\n")
     log_in(connection)
@@ -76,8 +76,8 @@ def test_an_answer_is_received_before_the_nonsense_that_follows_it(ends: tuple[C
         connection.receive(Done)
 
 
-def test_an_error_names_the_request_that_it_answers(ends: tuple[Connection, socket.socket]) -> None:
-    """With several requests under way it is an answer; with one it is raised."""
+def test_error_of_a_request(ends: tuple[Connection, socket.socket]) -> None:
+    """With several requests it is an answer; with a single one it is raised."""
     connection, theirs = ends
     refusal = Error("not_allowed", "No.", n=1)
     theirs.sendall(encode(WELCOME) + 2 * encode(refusal))
@@ -88,8 +88,8 @@ def test_an_error_names_the_request_that_it_answers(ends: tuple[Connection, sock
         connection.receive(Done)
 
 
-def test_a_user_who_is_unknown_cannot_ask(ends: tuple[Connection, socket.socket]) -> None:
-    """The same code means something else before the login than after it."""
+def test_unknown_user(ends: tuple[Connection, socket.socket]) -> None:
+    """The same code has another meaning before the login than after it."""
     connection, theirs = ends
     theirs.sendall(encode(Error("unknown_user", "Nobody.")))
     with pytest.raises(UnknownAsker, match="one must have joined"):

@@ -90,8 +90,8 @@ class Silent:
         self._listener.close()
 
 
-def test_an_address_that_drops_everything_holds_up_no_other(speak: Speak, names: Names) -> None:
-    """The next address gets its turn long before the first one is given up."""
+def test_address_that_drops_packets(speak: Speak, names: Names) -> None:
+    """The next address starts long before the first one is given up."""
     with TlsServer() as server, blackhole(server.address.port):
         names.hosts[NAME] = [ELSEWHERE, HOST]
         begun = time.monotonic()
@@ -99,8 +99,8 @@ def test_an_address_that_drops_everything_holds_up_no_other(speak: Speak, names:
         assert time.monotonic() - begun < 8, "the deadline for all addresses is ten seconds"
 
 
-def test_an_address_that_takes_connections_and_is_silent_holds_up_no_other(speak: Speak, names: Names) -> None:
-    """A handshake that is not answered is no better than a connection that is not."""
+def test_address_without_a_handshake(speak: Speak, names: Names) -> None:
+    """An unanswered handshake does not delay the next address."""
     with TlsServer() as server, Silent(server.address.port):
         names.hosts[NAME] = [ELSEWHERE, HOST]
         speak(Address(NAME, server.address.port), Trust(server.key))
@@ -156,10 +156,10 @@ OTHERS: Final[dict[str, Callable[[int], contextlib.AbstractContextManager[object
 
 @pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("speak_plainly", [who, join])
-def test_without_tls_an_answer_to_the_hello_decides(
+def test_plain_hello_decides(
     tmp_path: Path, names: Names, configuration: object, kind: str, speak_plainly: Callable[[Address], None]
 ) -> None:
-    """Something else at one address of localhost, often ::1, holds up no server at the other; alone, it is told."""
+    """Another service at one address of localhost does not hide the server at the other; alone, it is reported."""
     names.hosts["localhost"] = [ELSEWHERE, "127.0.0.1"]
     with ThreadServer(tmp_path) as server:
         place = Address("localhost", server.address.port)
@@ -175,22 +175,22 @@ def test_without_tls_an_answer_to_the_hello_decides(
             speak_plainly(place)
 
 
-def test_an_address_that_refuses_costs_no_time(speak: Speak, names: Names) -> None:
+def test_address_that_refuses(speak: Speak, names: Names) -> None:
     """The next one is tried at once, however many there are."""
     with TlsServer() as server:
         names.hosts[NAME] = [f"127.0.0.{number}" for number in range(2, 9)] + [HOST]
         speak(Address(NAME, server.address.port), Trust(server.key))
 
 
-def test_an_address_with_another_service_holds_up_no_other(speak: Speak, names: Names) -> None:
-    """What hangs up instead of speaking TLS is passed over as well."""
+def test_address_with_another_service(speak: Speak, names: Names) -> None:
+    """A service that hangs up at TLS does not delay the next address."""
     with TlsServer() as server, answering(server.address.port, None):
         names.hosts[NAME] = [ELSEWHERE, HOST]
         speak(Address(NAME, server.address.port), Trust(server.key))
 
 
-def test_every_address_that_was_tried_is_named(speak: Speak, names: Names) -> None:
-    """With what became of it, and the remedy."""
+def test_error_names_every_address(speak: Speak, names: Names) -> None:
+    """Each has its cause, and there is a remedy."""
     with socket.create_server((HOST, 0)) as unused:
         port = unused.getsockname()[1]
     names.hosts[NAME] = [ELSEWHERE, HOST]
@@ -208,10 +208,8 @@ def test_every_address_that_was_tried_is_named(speak: Speak, names: Names) -> No
         (socket.EAI_FAIL, 'The name "chat.test" cannot be looked up'),
     ],
 )
-def test_a_name_that_is_not_found_is_told_from_one_that_cannot_be_looked_up(
-    speak: Speak, monkeypatch: pytest.MonkeyPatch, number: int, sentence: str
-) -> None:
-    """Only the first is a matter of spelling."""
+def test_lookup_errors(speak: Speak, monkeypatch: pytest.MonkeyPatch, number: int, sentence: str) -> None:
+    """An unknown name and a failed lookup give different errors."""
 
     def fail(*_: object, **__: object) -> NoReturn:
         raise socket.gaierror(number, "as the system says it")
@@ -227,8 +225,8 @@ def address(ip: str, family: int = socket.AF_INET) -> tuple[int, int, int, str, 
     return (family, socket.SOCK_STREAM, 6, "", (ip, 1))
 
 
-def test_the_families_take_turns() -> None:
-    """One of them that leads nowhere costs one turn (RFC 8305, section 4); the same address is tried once."""
+def test_families_alternate() -> None:
+    """Addresses alternate between families (RFC 8305, section 4), and each is tried once."""
     six = [address(f"2001:db8::{number}", socket.AF_INET6) for number in range(3)]
     race = Race(Address(NAME, 1), [*six, address("10.0.0.1"), address("10.0.0.2"), six[0]])
     order = []
@@ -240,8 +238,8 @@ def test_the_families_take_turns() -> None:
     assert order == ["2001:db8::0", "10.0.0.1", "2001:db8::1", "10.0.0.2", "2001:db8::2"]
 
 
-def test_the_next_turn_is_within_a_second_and_at_once_after_a_failure() -> None:
-    """Also where a connection stands, and TLS is waited for."""
+def test_time_of_the_next_attempt() -> None:
+    """It is a second at most, and at once after a failure, also while TLS is pending."""
     race = Race(Address(NAME, 1), [address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.3")])
     first = race.due(100.0)
     assert first is not None
@@ -254,8 +252,8 @@ def test_the_next_turn_is_within_a_second_and_at_once_after_a_failure() -> None:
     assert str(second) == "10.0.0.2"
 
 
-def test_what_was_not_answered_in_time_is_told(names: Names) -> None:
-    """Each address says how far it came, and what was never tried is said, too."""
+def test_timeouts(names: Names) -> None:
+    """Each address has the step that it reached, and untried ones are named."""
     race = Race(Address(NAME, 1), [address("10.0.0.1"), address("10.0.0.2"), address("10.0.0.3")])
     first, second = race.due(0.0), race.due(1.0)
     assert first is not None
@@ -267,8 +265,8 @@ def test_what_was_not_answered_in_time_is_told(names: Names) -> None:
     )
 
 
-def test_a_key_is_compared_at_whatever_address_answers(speak: Speak, names: Names) -> None:
-    """That another address gets its turn is no way around the pin."""
+def test_pin_at_every_address(speak: Speak, names: Names) -> None:
+    """Another address does not bypass the pin."""
     with TlsServer(Ed25519PrivateKey.generate()) as other:
         names.hosts[NAME] = [ELSEWHERE, HOST]
         with pytest.raises(Exception, match="does not have the key that is pinned"):

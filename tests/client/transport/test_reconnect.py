@@ -51,8 +51,8 @@ class Server:
         return await retry_async(ask, policy, wait=wait, after=after, on_error=self.reported.append)
 
 
-def test_waits_grow_with_jitter_up_to_eight_seconds() -> None:
-    """The first wait is short, later ones longer, none beyond the longest, and no two clients wait alike."""
+def test_waits() -> None:
+    """Waits grow with jitter from a short one up to eight seconds."""
     waits = list(itertools.islice(backoff(), 200))
     assert waits[0] <= 0.5
     assert max(waits) <= 8
@@ -73,8 +73,8 @@ def test_waits_grow_with_jitter_up_to_eight_seconds() -> None:
         (InputError("Too long."), False),
     ],
 )
-def test_which_errors_pass(error: Exception, temporary: bool | None, *, accepted: bool) -> None:
-    """Something else may answer while a server is restarted, if it is known that there was one."""
+def test_temporary_errors(error: Exception, temporary: bool | None, *, accepted: bool) -> None:
+    """Another service may answer during a restart, if the server was reached before."""
     policy = RetryPolicy(accepted=accepted)
     expected = accepted if temporary is None else temporary
     assert policy.is_temporary(error) is expected
@@ -83,16 +83,16 @@ def test_which_errors_pass(error: Exception, temporary: bool | None, *, accepted
             policy.wait_after(error)
 
 
-def test_success_starts_the_schedule_anew() -> None:
-    """And from then on something else that answers is waited out."""
+def test_success_resets() -> None:
+    """The waits start over, and other services are then waited out."""
     policy = RetryPolicy(lambda: iter((1, 2, 3)))
     assert [policy.wait_after(GONE), policy.wait_after(GONE)] == [1, 2]
     policy.succeeded()
     assert policy.wait_after(ProtocolError("x")) == 1
 
 
-def test_the_schedule_and_the_time_end() -> None:
-    """There are no more attempts than waits, and none whose wait is longer than what is left."""
+def test_end_of_the_schedule() -> None:
+    """There are no more attempts than waits, and none that would begin too late."""
     policy = RetryPolicy(lambda: iter((1,)))
     policy.wait_after(GONE)
     with pytest.raises(ServerUnreachable):
@@ -104,8 +104,8 @@ def test_the_schedule_and_the_time_end() -> None:
 
 
 @pytest.mark.parametrize("on_asyncio", [False, True])
-def test_trying_until_it_works(*, on_asyncio: bool) -> None:
-    """The first attempt is made at once; each error that is followed by another attempt is reported."""
+def test_retrying(*, on_asyncio: bool) -> None:
+    """The first attempt is at once; each failure before another attempt is reported."""
 
     def run(server: Server, after: ChatError | None = None) -> str:
         policy = RetryPolicy(lambda: iter((1, 2)))

@@ -66,16 +66,16 @@ def known(configuration: Path) -> KnownServers:
 
 
 @pytest.mark.parametrize("key", [Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())])
-def test_a_pinned_server_is_spoken_to(speak: Speak, key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
-    """The channel is known by the key's fingerprint, and by the hash of the certificate."""
+def test_pinned_server(speak: Speak, key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    """The channel has the key's fingerprint and the certificate's hash."""
     with TlsServer(key) as server:
         channel = speak(server.address, Trust(server.key))
         assert channel == Channel(server.key, hashlib.sha256(server.certificate).digest())
         speak(server.address, CAUTIOUS)
 
 
-def test_nothing_is_said_to_a_server_that_is_not_trusted(speak: Speak, known: KnownServers) -> None:
-    """Not even hello: the refusal comes first, and nothing is written down."""
+def test_untrusted_server_gets_nothing(speak: Speak, known: KnownServers) -> None:
+    """It is refused before the hello, and not recorded."""
     with TlsServer() as server:
         with pytest.raises(ServerNotTrusted, match=re.escape(f"--pin {server.key}")):
             speak(server.address, CAUTIOUS)
@@ -90,8 +90,8 @@ async def _greet(server: Address, trust: Trust) -> None:
     await aio.connect(Login(server=server, trust=trust, identity=OWN), Hello(VERSION, "alice", "join"))
 
 
-def test_whoever_is_in_between_is_found_out(speak: Speak, known: KnownServers) -> None:
-    """Someone at the server's address with a key of their own hears nothing, whether the key was pinned or known."""
+def test_man_in_the_middle(speak: Speak, known: KnownServers) -> None:
+    """A server with another key receives nothing, whether the key is pinned or known."""
     with TlsServer() as server, TlsServer() as between:
         with pytest.raises(ServerNotTrusted, match="--pin"):
             speak(between.address, Trust(server.key))
@@ -101,8 +101,8 @@ def test_whoever_is_in_between_is_found_out(speak: Speak, known: KnownServers) -
     assert between.heard == []
 
 
-def test_a_renewed_certificate_with_the_same_key_changes_nothing(speak: Speak) -> None:
-    """What is known is the key; only the channel's hash is another."""
+def test_renewed_certificate(speak: Speak) -> None:
+    """With the same key only the channel's hash changes."""
     key = Ed25519PrivateKey.generate()
     with TlsServer(key) as server:
         first = speak(server.address, Trust(accept_new=True))
@@ -112,10 +112,8 @@ def test_a_renewed_certificate_with_the_same_key_changes_nothing(speak: Speak) -
     assert first.binding != second.binding
 
 
-def test_a_certificate_that_the_system_trusts_needs_no_question(
-    speak: Speak, known: KnownServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It counts for the server's own name only, and is not written down: a new key with a new certificate is fine."""
+def test_authority(speak: Speak, known: KnownServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trusted certificate needs no question for its own name, is not recorded, and may change its key."""
     authority = Authority()
     monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
     with TlsServer() as server:
@@ -139,7 +137,7 @@ def test_a_certificate_that_the_system_trusts_needs_no_question(
         ((-1, 1), "*.example", r"is for \*\.example, and not for"),
     ],
 )
-def test_nobody_is_asked_to_trust_an_authoritys_certificate_that_is_not_good(
+def test_bad_certificate_of_an_authority(
     speak: Speak,
     known: KnownServers,
     tmp_path: Path,
@@ -149,7 +147,7 @@ def test_nobody_is_asked_to_trust_an_authoritys_certificate_that_is_not_good(
     why: str,
     known_authority: bool,
 ) -> None:
-    """The sentence says what is wrong with it, whoever has issued it; only a pin or a known key counts more."""
+    """The error has the cause, and nobody is asked; only a pin or a known key counts more."""
     authority = Authority()
     if known_authority:
         monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
@@ -173,8 +171,8 @@ def test_nobody_is_asked_to_trust_an_authoritys_certificate_that_is_not_good(
         (Authority(), r"is from an authority that"),
     ],
 )
-def test_the_question_says_why_no_authority_vouches(speak: Speak, issuer: Authority | None, why: str) -> None:
-    """Whether the server has made its certificate itself, or an authority has that is not known here."""
+def test_question_says_why(speak: Speak, issuer: Authority | None, why: str) -> None:
+    """It distinguishes a self-signed certificate from one of an unknown authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     asked: list[str] = []
 
@@ -192,18 +190,16 @@ def test_the_question_says_why_no_authority_vouches(speak: Speak, issuer: Author
             speak(server.address, CAUTIOUS)
 
 
-def test_an_own_certificate_that_has_expired_is_still_its_key(speak: Speak, known: KnownServers) -> None:
-    """Nobody but the server says until when it is good, so its key is all that counts."""
+def test_expired_self_signed(speak: Speak, known: KnownServers) -> None:
+    """Its key is all that counts, as only the server itself sets the date."""
     key = ec.generate_private_key(ec.SECP256R1())
     with TlsServer(key, make_certificate(key, "chatcli server", hours=(-3, -1))) as server:
         speak(server.address, Trust(accept_new=True))
         assert [entry.key for entry in known.find(server.address)] == [server.key]
 
 
-def test_a_dot_at_the_end_of_a_name_is_no_other_name(
-    speak: Speak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither for the certificate nor for what is known."""
+def test_final_dot_of_a_name(speak: Speak, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It matters neither for the certificate nor for known servers."""
     authority = Authority()
     monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
     key = ec.generate_private_key(ec.SECP256R1())
@@ -221,10 +217,10 @@ def test_a_dot_at_the_end_of_a_name_is_no_other_name(
             speak(parse_address(f"{written}:{port}"), CAUTIOUS)
 
 
-def test_an_authority_does_not_outweigh_what_is_known(
+def test_authority_and_a_known_key(
     speak: Speak, known: KnownServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate got by deceit does not pass for a server that is known."""
+    """A certificate of an authority does not replace a known key."""
     authority = Authority()
     monkeypatch.setenv("SSL_CERT_FILE", authority.write(tmp_path / "ca.pem"))
     key = ec.generate_private_key(ec.SECP256R1())
@@ -236,8 +232,8 @@ def test_an_authority_does_not_outweigh_what_is_known(
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
-def test_older_versions_of_tls_are_not_spoken(speak: Speak) -> None:
-    """A server that speaks TLS 1.1 at best is refused, pinned or not; 1.2 will do."""
+def test_old_versions_of_tls(speak: Speak) -> None:
+    """TLS 1.1 is refused, pinned or not; 1.2 is accepted."""
     with TlsServer() as server:
         server.show(ec.generate_private_key(ec.SECP256R1()))
         server.only(ssl.TLSVersion.TLSv1_2)
@@ -277,8 +273,8 @@ class Plain:
 @pytest.mark.parametrize(
     "answer", [b'{"t":"bye","code":"malformed","text":"x"}\n', b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"]
 )
-def test_a_server_without_tls_is_recognised(speak: Speak, answer: bytes, pin: str | None) -> None:
-    """One sentence says what is wrong: it does not speak TLS."""
+def test_server_without_tls(speak: Speak, answer: bytes, pin: str | None) -> None:
+    """The error says that the server does not speak TLS."""
     with Plain(answer) as address, pytest.raises(ProtocolError) as refusal:
         speak(address, Trust(pin))
     assert str(refusal.value) == (
@@ -286,14 +282,14 @@ def test_a_server_without_tls_is_recognised(speak: Speak, answer: bytes, pin: st
     )
 
 
-def test_a_server_that_hangs_up_is_unreachable(speak: Speak) -> None:
-    """It may be about to stop, so it is worth trying again."""
+def test_server_that_hangs_up(speak: Speak) -> None:
+    """It counts as unreachable, because it may be about to stop."""
     with Plain(b"") as address, pytest.raises(ServerUnreachable, match="closed the connection instead of speaking TLS"):
         speak(address, CAUTIOUS)
 
 
-def test_nobody_there_is_said_as_ever(speak: Speak) -> None:
-    """TLS does not get in the way of what is wrong."""
+def test_no_server(speak: Speak) -> None:
+    """The error is the same as without TLS."""
     with socket.create_server((HOST, 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(ServerUnreachable, match=f"{HOST}:{port}.*chatcli serve"):
@@ -302,8 +298,8 @@ def test_nobody_there_is_said_as_ever(speak: Speak) -> None:
         speak(Address("no.such.invalid", port), CAUTIOUS)
 
 
-def test_a_pin_is_checked_on_this_machine_too(speak: Speak, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loopback is plain, but not for those who know which key to expect there: it may be one end of a tunnel."""
+def test_pin_on_loopback(speak: Speak, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pinned loopback connection uses TLS and checks the key."""
     monkeypatch.setattr("tests.client.tls_server.HOST", "127.0.0.1")
     with TlsServer() as server:
         assert speak(server.address, Trust(server.key)).server_key == server.key
