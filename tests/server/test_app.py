@@ -31,7 +31,7 @@ def start(address: Address, data: Path, files: tuple[Path, Path] | tuple[None, N
     return asyncio.run(run())
 
 
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+def test_port_in_use(tmp_path: Path) -> None:
     """The sentence names the port and how to choose another."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -42,14 +42,14 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("host", "sentence"), [("192.0.2.1", "not an address of this machine"), ("no.such.invalid", "There is no host")]
 )
-def test_an_address_of_another_machine_is_refused(tmp_path: Path, host: str, sentence: str) -> None:
+def test_address_of_another_machine(tmp_path: Path, host: str, sentence: str) -> None:
     """Only addresses of this machine can be listened on."""
     with pytest.raises(ServeError, match=sentence):
         start(Address(host, 0), tmp_path)
 
 
-def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    """The lock of the first one keeps a second one out, and leaves no port bound."""
+def test_second_server_on_the_same_data(tmp_path: Path) -> None:
+    """The first server's lock refuses a second one, and no port stays bound."""
     with ThreadServer(tmp_path) as server:
         with pytest.raises(StoreError, match=r"Another chatcli server \(process \d+\).*--data"):
             start(Address("127.0.0.1", 0), tmp_path)
@@ -58,7 +58,7 @@ def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["::1", "::", "0.0.0.0", "localhost"])
-def test_it_listens_where_it_is_told(tmp_path: Path, host: str) -> None:
+def test_hosts(tmp_path: Path, host: str) -> None:
     """IPv6, IPv4, all of a machine's addresses and names all work, with one port for all of them."""
     with ThreadServer(tmp_path, host=host) as server:
         local = "::1" if host == "::1" else "127.0.0.1"
@@ -67,7 +67,7 @@ def test_it_listens_where_it_is_told(tmp_path: Path, host: str) -> None:
             assert b"welcome" in connection.recv(4096)
 
 
-def test_stop_says_goodbye_and_finishes_writing(tmp_path: Path) -> None:
+def test_stop(tmp_path: Path) -> None:
     """Everyone gets ``bye``; messages from before are on disk and answered."""
     with ThreadServer(tmp_path) as server:
         alice, bob = server.joined("alice", "send"), server.joined("bob")
@@ -89,7 +89,7 @@ def test_stop_says_goodbye_and_finishes_writing(tmp_path: Path) -> None:
 
 
 def test_stop_with_stalled_reader(tmp_path: Path) -> None:
-    """A client that reads nothing cannot keep the server from stopping."""
+    """A client that reads nothing does not delay the stop."""
     with ThreadServer(tmp_path) as server:
         stalled = server.connect(receive_buffer=4096)
         stalled.greets("stalled")
@@ -105,7 +105,7 @@ def test_stop_with_stalled_reader(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_stop_with_locked_database(tmp_path: Path) -> None:
-    """Another program that locks the database cannot keep the server from stopping in time."""
+    """Another program that locks the database delays the stop by a limited time."""
     with ThreadServer(tmp_path) as server:
         alice, bob = server.joined("alice"), server.joined("bob")
         alice.sends("bob", "hi")
@@ -123,7 +123,7 @@ def test_stop_with_locked_database(tmp_path: Path) -> None:
 
 
 def test_stop_when_someone_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When someone leaves while the server stops, that is written like all else, and nobody waits for it."""
+    """A departure while the server stops is written like all else, and nobody waits for it."""
     with ThreadServer(tmp_path) as server, server.joined("alice"):
         (session,) = known(server, "alice").sessions
         commit = server.hub.log.commit
@@ -139,7 +139,7 @@ def test_stop_when_someone_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert time.monotonic() - begun < 2
 
 
-def test_the_key_survives_a_restart(tmp_path: Path) -> None:
+def test_key_survives_a_restart(tmp_path: Path) -> None:
     """The fingerprint that clients know is the same after every start."""
     first = start(Address("127.0.0.1", 0), tmp_path)
     assert first == fingerprint_of(tmp_path / "server.crt")
@@ -147,7 +147,7 @@ def test_the_key_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_failed_start_frees_port_and_data(tmp_path: Path) -> None:
-    """Port and data are free again, for a start with the right files."""
+    """A start with the right files can follow."""
     files, other = make(tmp_path), make(tmp_path, "other")
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = Address("127.0.0.1", free.getsockname()[1])
@@ -157,16 +157,16 @@ def test_failed_start_frees_port_and_data(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "server.key").exists()
 
 
-def test_a_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
-    """Both or neither: half an identity would silently be another one."""
+def test_certificate_without_its_key(tmp_path: Path) -> None:
+    """It is refused: with half of it the server would show another identity."""
     certificate, key = make(tmp_path)
     for files in ((certificate, None), (None, key)):
         with pytest.raises(InputError, match="--tls-cert and --tls-key"):
             Settings(address=Address("127.0.0.1", 0), data=tmp_path, tls_cert=files[0], tls_key=files[1])
 
 
-def test_certificate_on_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read beside the server's loop, and once more if that is asked for meanwhile."""
+def test_certificate_on_an_unresponsive_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read outside the event loop, and once more if a reload comes meanwhile."""
     files = make(tmp_path)
     begun, released = threading.Event(), threading.Event()
     read = Path.read_bytes
@@ -194,10 +194,10 @@ def test_certificate_on_a_disk_that_does_not_answer(tmp_path: Path, monkeypatch:
         assert server.run(lambda: server.hub.server_key) == fingerprint_of(files[0]) != old
 
 
-def test_the_end_of_a_certificate_is_told_every_day(
+def test_expiry_is_logged_daily(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the log, for as long as the server runs: nobody looks at the messages of its start."""
+    """The log has a warning each day while the server runs, not only at the start."""
     monkeypatch.setattr("chatcli.server.app._DAY", 0.01)
     with ThreadServer(tmp_path / "data", files=make(tmp_path, days=5.5)):
         eventually(lambda: caplog.text.count("expires in 5 days") > 1)

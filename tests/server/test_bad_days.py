@@ -102,7 +102,7 @@ def until_new(caller: Caller) -> tuple[list[str], list[str]]:
 
 @pytest.mark.parametrize("open_disk", [small_disk, limited_files])
 def test_full_disk(open_disk: OpenDisk, tmp_path: Path) -> None:
-    """Senders get a refusal, readers read on, and once there is space all is as before, also after a kill."""
+    """Senders get a refusal, readers read on, and with space all is as before, also after a kill."""
     stored: list[str] = []
     with open_disk(tmp_path) as disk:
         with serving(disk.data) as (program, address):
@@ -139,8 +139,8 @@ def test_full_disk(open_disk: OpenDisk, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout
 
 
-def test_a_newcomer_on_a_full_disk_is_told(tmp_path: Path) -> None:
-    """Their name cannot be kept: they are sent away with the reason, and may come once there is room."""
+def test_newcomer_on_a_full_disk(tmp_path: Path) -> None:
+    """A name that cannot be stored is refused with the reason, and accepted once there is space."""
     with small_disk(tmp_path) as disk, serving(disk.data) as (program, address):
         with here(address, "bob") as bob:
             disk.fill(program.process.pid)
@@ -154,7 +154,7 @@ def test_a_newcomer_on_a_full_disk_is_told(tmp_path: Path) -> None:
 
 
 def test_read_only_disk(tmp_path: Path) -> None:
-    """The server does not start, with one sentence; backup, export and check work; once it is writable, all goes on."""
+    """The server refuses to start; backup, export and check work; once it is writable, all goes on."""
     disk = tmp_path / "disk"
     with mounted(disk):
         data = disk / "data"
@@ -178,8 +178,8 @@ def test_read_only_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_database_held_by_another_program(tmp_path: Path) -> None:
-    """While it is locked senders are refused and readers read; released, it is written without a restart."""
+def test_locked_database(tmp_path: Path) -> None:
+    """While it is locked senders are refused and readers read; later it is written without a restart."""
     with ThreadServer(tmp_path) as server, server.joined("bob") as bob, server.joined("alice", "send") as alice:
         assert says(alice, "bob", "before")
         with closing(sqlite3.connect(tmp_path / "chatcli.db", isolation_level=None)) as other:

@@ -50,13 +50,13 @@ def test_unknown_fields_are_ignored(server: ThreadServer) -> None:
 
 
 def test_blank_lines_and_carriage_returns(server: ThreadServer) -> None:
-    """Someone typing into a terminal, or on another system, is understood."""
+    """Input typed by hand, or on another system, is accepted."""
     with server.joined("alice") as alice:
         alice.says_raw(b'\n\r\n{"t":"ping","n":1}\r\n \n')
         alice.hears("pong", n=1)
 
 
-def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
+def test_too_many_bad_lines(server: ThreadServer) -> None:
     """A client that sends no frames at all gets a reason and is disconnected."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.says_raw(b"x\n" * 1000)
@@ -68,7 +68,7 @@ def test_too_many_bad_lines_end_the_connection(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("greeting", [b"\x80\x2e\x01\x00", b"EHLO example.org\r\n", b"hello?\n"])
-def test_other_protocols_are_refused(server: ThreadServer, greeting: bytes) -> None:
+def test_other_protocols(server: ThreadServer, greeting: bytes) -> None:
     """Another protocol is recognised by its first byte, and gets one line."""
     with server.connect() as caller:
         caller.says_raw(greeting)
@@ -76,7 +76,7 @@ def test_other_protocols_are_refused(server: ThreadServer, greeting: bytes) -> N
         caller.hears_end()
 
 
-def test_a_hello_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
+def test_missing_hello(tmp_path: Path) -> None:
     """Silent and dribbling connections are closed after the time for the handshake, with the reason."""
     with ThreadServer(tmp_path, Limits(handshake=0.4)) as server:
         silent = [server.connect() for _ in range(50)]
@@ -89,8 +89,8 @@ def test_a_hello_that_never_comes_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_a_dead_peer_is_noticed_and_its_name_freed(tmp_path: Path) -> None:
-    """A client that is silent for longer than the limit counts as dead; one that pings does not."""
+def test_dead_peer(tmp_path: Path) -> None:
+    """A client that is silent beyond the limit is removed, and its name is free; one that pings is not."""
     with ThreadServer(tmp_path, Limits(silence=0.6)) as server:
         with server.joined("alice") as alice, server.joined("bob") as bob:
             heard: list[str] = []
@@ -127,8 +127,8 @@ def test_stalled_reader_is_closed(tmp_path: Path) -> None:
             assert len(again.texts(100)) == 100
 
 
-def test_one_connection_too_many_is_told_so(tmp_path: Path) -> None:
-    """Past the limit a caller gets a clear refusal; when someone leaves there is room again."""
+def test_one_connection_too_many(tmp_path: Path) -> None:
+    """A caller beyond the limit gets a refusal; when someone leaves there is room again."""
     with ThreadServer(tmp_path, Limits(connections=2)) as server:
         with server.joined("alice") as alice, server.joined("bob") as bob:
             with server.connect() as third:
@@ -154,7 +154,7 @@ def test_thousand_silent_connections(server: ThreadServer) -> None:
         caller.hang_up()
 
 
-def test_random_bytes_never_bring_the_server_down(server: ThreadServer) -> None:
+def test_random_bytes(server: ThreadServer) -> None:
     """Under garbage and half-valid frames from many callers, a conversation goes on undisturbed."""
     chance = random.Random(20)
     pieces = [
@@ -184,8 +184,8 @@ def test_random_bytes_never_bring_the_server_down(server: ThreadServer) -> None:
             listener.hears("message", text=f"{round_}")
 
 
-def test_answers_that_nobody_reads_do_not_fill_memory(tmp_path: Path) -> None:
-    """A client that asks without reading is answered no faster than it reads; nobody else waits."""
+def test_unread_answers(tmp_path: Path) -> None:
+    """A client that asks without reading is answered no faster than it reads, and nobody else waits."""
     limits, answer, questions = Limits(unsent=32 * 1024), 8 * 1024, 80
     with ThreadServer(tmp_path, limits) as server, server.joined("alice") as alice:
         crowd = [server.joined(f"member-of-the-crowd-{number}") for number in range(100)]
@@ -213,7 +213,7 @@ def test_answers_that_nobody_reads_do_not_fill_memory(tmp_path: Path) -> None:
 
 
 def test_too_many_refused_greetings(server: ThreadServer) -> None:
-    """Names cannot be tried without end on one connection."""
+    """One connection can try a limited number of names."""
     with server.connect() as caller:
         for number in range(20):
             caller.says("hello", version=1, user=f"not a name {number}")
@@ -222,7 +222,7 @@ def test_too_many_refused_greetings(server: ThreadServer) -> None:
 
 
 def test_many_misspelt_recipients(server: ThreadServer) -> None:
-    """Hundreds of misspelt recipients do not keep the others waiting."""
+    """Hundreds of misspelt recipients do not delay other users."""
     crowd = [server.joined(f"{'a' * 25}{number:04}") for number in range(200)]
     with server.joined("alice") as alice, server.joined("eve") as eve:
         for _ in range(300):
@@ -253,8 +253,8 @@ def test_slow_reader_is_not_stalled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["all", "two words", "", "x" * 40, "a:b"])
-def test_what_cannot_be_a_name_is_said_to_be_none(server: ThreadServer, name: str) -> None:
-    """A recipient whom nobody can be is not promised to come one day."""
+def test_impossible_recipient(server: ThreadServer, name: str) -> None:
+    """The refusal says that the name is impossible, not that its user is unknown."""
     with server.joined("alice") as alice:
         alice.sends(name, "hi")
         assert "Nobody can be called" in alice.hears("error", code="unknown_user")["text"]

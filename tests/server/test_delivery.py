@@ -11,7 +11,7 @@ from tests.support import ThreadServer, eventually, new_id, sessions_of
 
 
 def test_message_is_delivered_and_answered(server: ThreadServer) -> None:
-    """The recipient gets the message as it was sent; the sender gets its place in the log."""
+    """The recipient gets the message unchanged; the sender gets its place in the log."""
     with server.joined("Alice") as alice, server.joined("bob") as bob:
         text = 'colons: "quotes" \\ tabs\t, lines\n, 🙂 and \x1b[31m'
         identity = alice.sends("BOB", text)
@@ -19,8 +19,8 @@ def test_message_is_delivered_and_answered(server: ThreadServer) -> None:
         alice.hears("sent", id=identity, seq=message["seq"], at=message["at"], outcome="delivered")
 
 
-def test_offline_messages_come_once_and_in_order(server: ThreadServer) -> None:
-    """Messages to an absent user are stored, and delivered once when the user joins."""
+def test_offline_messages(server: ThreadServer) -> None:
+    """Messages to an absent user are stored, and delivered once and in order when the user joins."""
     server.joined("bob").hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
     with server.joined("alice") as alice:
@@ -36,7 +36,7 @@ def test_offline_messages_come_once_and_in_order(server: ThreadServer) -> None:
         assert bob.asks_who() == ["bob"]  # the very next frame: nothing came twice
 
 
-def test_what_was_not_acknowledged_comes_again(server: ThreadServer) -> None:
+def test_unacknowledged_message(server: ThreadServer) -> None:
     """A message comes again until it is acknowledged."""
     with server.joined("alice") as alice:
         with server.joined("bob") as bob:
@@ -51,7 +51,7 @@ def test_what_was_not_acknowledged_comes_again(server: ThreadServer) -> None:
 
 
 def test_acknowledgement_ahead_of_the_feed(server: ThreadServer) -> None:
-    """An ``ack`` of messages that are yet to come does not make them disappear."""
+    """An ``ack`` of future messages does not make them disappear."""
     with server.joined("bob") as bob:
         bob.says("ack", seq=2**53 - 1)
         bob.asks_who()
@@ -88,7 +88,7 @@ def test_since_beyond_the_log(server: ThreadServer) -> None:
         bob.hears("message", text="new")
 
 
-def test_retry_is_answered_and_delivered_once(server: ThreadServer) -> None:
+def test_retry(server: ThreadServer) -> None:
     """However often a message is sent with the same id, it has one place in the log and arrives once."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         identity = alice.sends("bob", "once")
@@ -100,8 +100,8 @@ def test_retry_is_answered_and_delivered_once(server: ThreadServer) -> None:
         assert bob.texts(2) == ["once", "end"]
 
 
-def test_an_id_of_someone_else_is_refused(server: ThreadServer) -> None:
-    """Nobody can learn anything of a message, or replace it, by sending its id."""
+def test_id_of_another_sender(server: ThreadServer) -> None:
+    """It is refused, and neither reveals nor replaces the message."""
     with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("eve") as eve:
         identity = alice.sends("bob", "mine")
         alice.hears("sent")
@@ -125,7 +125,7 @@ def test_unknown_name_with_close_names(server: ThreadServer) -> None:
     ("text", "code"),
     [("", "empty_text"), (" \n", "empty_text"), ("x" * 32769, "text_too_long"), ("é" * 16385, "text_too_long")],
 )
-def test_a_text_that_cannot_be_is_refused(server: ThreadServer, text: str, code: str) -> None:
+def test_impossible_text(server: ThreadServer, text: str, code: str) -> None:
     """Empty and over-long texts are refused, and the connection goes on."""
     with server.joined("alice") as alice:
         identity = alice.sends("alice", text)
@@ -135,14 +135,14 @@ def test_a_text_that_cannot_be_is_refused(server: ThreadServer, text: str, code:
 
 
 @pytest.mark.parametrize("identity", ["", "1", "01890a5dac96774bbcceb302099a8057", "g" * 36, "é" * 36])
-def test_an_id_that_is_no_uuid_is_refused(server: ThreadServer, identity: str) -> None:
+def test_invalid_id(server: ThreadServer, identity: str) -> None:
     """A message id is a UUID in its canonical form."""
     with server.joined("alice") as alice:
         alice.says("send", id=identity, to="alice", text="hi")
         alice.hears("error", code="bad_id", id=identity)
 
 
-def test_own_messages_reach_other_connections(server: ThreadServer) -> None:
+def test_own_messages_reach_other_devices(server: ThreadServer) -> None:
     """A message goes to all connections of both users, but the one that sent it."""
     with server.joined("alice") as alice, server.joined("alice", "listen") as phone, server.joined("bob"):
         alice.sends("bob", "from the desk")
@@ -151,8 +151,8 @@ def test_own_messages_reach_other_connections(server: ThreadServer) -> None:
         assert len(alice.asks_who()) == 2
 
 
-def test_order_is_the_same_for_everyone(server: ThreadServer) -> None:
-    """Many speakers at once: each listener sees strictly increasing places in the log, and nothing twice."""
+def test_one_order_for_everyone(server: ThreadServer) -> None:
+    """With many senders each reader gets strictly increasing places in the log, and nothing twice."""
     with server.joined("bob") as bob:
         speakers = [server.joined(f"speaker{number}", "send") for number in range(8)]
         for number in range(100):
@@ -169,7 +169,7 @@ def test_order_is_the_same_for_everyone(server: ThreadServer) -> None:
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
-    """Users, messages and read positions are there after the server was stopped and started."""
+    """Users, messages and read positions are there after a stop and a start."""
     with ThreadServer(tmp_path) as server, server.joined("alice") as alice, server.joined("bob") as bob:
         alice.sends("bob", "read")
         assert bob.texts(1) == ["read"]
@@ -183,7 +183,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_stalled_reader(tmp_path: Path) -> None:
-    """Others are served meanwhile; the messages stay in the log, and come when the client reads on."""
+    """Others are served meanwhile; its messages stay in the log, and come when it reads on."""
     limits = Limits(unsent=32 * 1024)
     with ThreadServer(tmp_path, limits) as server:
         slow = server.connect(receive_buffer=4096)
@@ -206,8 +206,8 @@ def test_stalled_reader(tmp_path: Path) -> None:
         slow.hang_up()
 
 
-def test_a_flood_from_one_connection_is_taken_in_full(tmp_path: Path) -> None:
-    """A client that sends more than may be in flight is not read for a while; all of it arrives, once."""
+def test_flood_is_stored_in_full(tmp_path: Path) -> None:
+    """A client that exceeds the limit in flight is not read for a while; all arrives, once."""
     with (
         ThreadServer(tmp_path, Limits(in_flight=20_000, pending=50_000)) as server,
         server.joined("alice", "send") as alice,

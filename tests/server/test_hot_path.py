@@ -83,7 +83,7 @@ def texts(caller: Caller, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("to", ["bob", "#hall"])
-def test_messages_sent_together_are_encoded_once(
+def test_messages_are_encoded_once(
     server: ThreadServer, room: list[Caller], to: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One encoding of the messages for all recipients, one of the answers; one write for each connection."""
@@ -100,10 +100,10 @@ def test_messages_sent_together_are_encoded_once(
     assert len(counted.writes) == (2 if to == "bob" else 3)
 
 
-def test_what_several_say_in_a_room_is_written_once(
+def test_runs_in_a_room_are_encoded_once(
     server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each run is encoded once for all; the speakers get each other's runs, and all get them in order."""
+    """Each sender's run is encoded once; senders get each other's runs, and all get them in order."""
     eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))
     counted = Counted(monkeypatch)
     said_in_one_breath(server, ["alice", "bob"], "#hall")
@@ -125,7 +125,7 @@ def choke(server: ThreadServer, user: str) -> None:
     server.hub.after_flush(lambda: session.send(too_much))
 
 
-def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: list[Caller]) -> None:
+def test_sender_with_a_full_socket(server: ThreadServer, room: list[Caller]) -> None:
     """Another user's message right before one's own comes later, if it could not be sent at once."""
     alice, bob, _ = room
     first, second = Send(new_id(), "#hall", "first"), Send(new_id(), "#hall", "second")
@@ -144,10 +144,10 @@ def test_a_speaker_who_takes_nothing_misses_nothing(server: ThreadServer, room: 
     assert any_of(alice, "message")["text"] == "second"
 
 
-def test_what_is_too_much_at_once_is_held(
+def test_burst_is_delivered_from_memory(
     server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a burst nobody reads from the log what the server had in its hands; and it was not delivered at once."""
+    """After a burst readers get the recent messages from memory, although not at once."""
     alice, bob, _ = room
     pages: list[FeedQuery] = []
     read = server.hub.log.read
@@ -171,7 +171,7 @@ def test_what_is_too_much_at_once_is_held(
     assert pages == []
 
 
-def test_what_is_held_has_an_end(server: ThreadServer, room: list[Caller]) -> None:
+def test_memory_is_bounded(server: ThreadServer, room: list[Caller]) -> None:
     """Messages that do not fit into the buffer are read from the log, in order."""
     alice, bob, _ = room
     many = 400
@@ -187,7 +187,7 @@ def test_what_is_held_has_an_end(server: ThreadServer, room: list[Caller]) -> No
 
 
 def test_connection_that_reads_nothing(server: ThreadServer, room: list[Caller]) -> None:
-    """Once a reader that stalls holds too much, a room does without it, until it reads on from the log."""
+    """With too much unsent it leaves the fast path of its room, until it reads on from the log."""
     _, bob, cid = room
     many = 100
 
@@ -204,8 +204,8 @@ def test_connection_that_reads_nothing(server: ThreadServer, room: list[Caller])
     assert [int(text) for text in texts(bob, many)] == list(range(many))
 
 
-def test_what_only_oneself_gets_is_not_delivered(server: ThreadServer) -> None:
-    """In a room, too: another connection of one's own gets the message, but there is nobody else."""
+def test_own_messages_are_not_delivered(server: ThreadServer) -> None:
+    """A room without other members delivers to the sender's other connection only."""
     with server.joined("alice") as alice, server.joined("alice", "listen") as other:
         alice.enters("#alone")
         alice.sends("#alone", "hello?")
@@ -213,10 +213,8 @@ def test_what_only_oneself_gets_is_not_delivered(server: ThreadServer) -> None:
         assert other.texts(1) == ["hello?"]
 
 
-def test_a_piece_is_no_larger_for_many_who_say_little(
-    server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However short the messages: a connection is handed tens of kilobytes at a time."""
+def test_pieces_are_bounded(server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short the messages, a connection gets tens of kilobytes at a time."""
     sizes: list[int] = []
     try_send = OutputBuffer.try_send
 
@@ -235,9 +233,7 @@ def test_a_piece_is_no_larger_for_many_who_say_little(
     assert 32_000 < max(sizes) < 100_000
 
 
-def test_what_waits_for_a_batch_is_written_behind_it(
-    server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_next_batch_is_committed(server: ThreadServer, room: list[Caller], monkeypatch: pytest.MonkeyPatch) -> None:
     """The end of a batch commits what came meanwhile, even if nobody is notified."""
     monkeypatch.setattr(server.hub, "tick", lambda _: None)
 
@@ -251,7 +247,7 @@ def test_what_waits_for_a_batch_is_written_behind_it(
 
 
 def test_delivery_precedes_the_next_commit() -> None:
-    """Output goes out first, and the batch is committed one tick later, but never two."""
+    """Output goes out first, and the next batch is committed exactly one tick later."""
     happened: list[str] = []
     soon: list[Callable[[], object]] = []
     batcher = TickBatcher(soon.append, lambda: happened.append("commit"))
@@ -272,8 +268,8 @@ def test_delivery_precedes_the_next_commit() -> None:
     assert soon == []
 
 
-def test_no_task_is_made_for_a_message(server: ThreadServer, room: list[Caller]) -> None:
-    """The way of a message is plain calls from beginning to end."""
+def test_no_task_for_a_message(server: ThreadServer, room: list[Caller]) -> None:
+    """A message is processed by plain calls from beginning to end."""
     made: list[object] = []
 
     def factory(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **more: Any) -> Any:  # noqa: ANN401 (as asyncio has it)
@@ -290,7 +286,7 @@ def test_no_task_is_made_for_a_message(server: ThreadServer, room: list[Caller])
     assert made == []
 
 
-def test_what_is_out_of_the_ordinary_keeps_its_place(server: ThreadServer, room: list[Caller]) -> None:
+def test_exceptional_frames_keep_their_place(server: ThreadServer, room: list[Caller]) -> None:
     """Wrong messages and a question among others: each is answered, and the others arrive in order."""
     alice, bob, _ = room
     identity = new_id()

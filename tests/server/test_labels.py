@@ -126,8 +126,8 @@ def patient(tmp_path: Path) -> Iterator[Caller]:
 
 
 @pytest.mark.parametrize("frame", LABELLED, ids=tag_of)
-def test_an_error_names_what_it_answers(patient: Caller, frame: type) -> None:
-    """Each frame, with everything wrong that may be: the error has the id of a message, the number of anything else."""
+def test_error_names_its_frame(patient: Caller, frame: type) -> None:
+    """For each frame and fault the error has the id of a message, or the number of another request."""
     label = "id" if tag_of(frame) == "send" else "n"
     cases = all_wrong(frame)
     assert len(cases) >= len(fields_of(frame))
@@ -139,8 +139,8 @@ def test_an_error_names_what_it_answers(patient: Caller, frame: type) -> None:
 
 
 @pytest.mark.parametrize("first", [b'{"t":"future","n":7', b'{"t":"future","id":"7","n":7', b'{"n":7,"t":5', b'{"n":7'])
-def test_a_frame_that_nobody_knows_is_named(patient: Caller, first: bytes) -> None:
-    """A client of another version learns which of its frames was not understood."""
+def test_unknown_frame_is_named(patient: Caller, first: bytes) -> None:
+    """A client of another version learns which of its frames is unknown."""
     patient.says_raw(first + b"}\n")
     answer = patient.hears("error", code="unknown_tag", n=7)
     assert answer.get("id") == ("7" if b"id" in first else None)
@@ -152,8 +152,8 @@ def test_a_frame_that_nobody_knows_is_named(patient: Caller, first: bytes) -> No
      b'"id":7', b'"id":"\\ud800"', b'"id":"' + b"x" * 5000 + b'"'],
     ids=lambda label: label[:24].decode(),
 )  # fmt: skip
-def test_what_cannot_be_sent_back_names_nothing(patient: Caller, label: bytes) -> None:
-    """Invalid numbers, numbers that not every JSON reader keeps exactly, and invalid or endless ids."""
+def test_invalid_numbers_and_ids(patient: Caller, label: bytes) -> None:
+    """Numbers that JSON readers do not keep exactly, and invalid or endless ids, are not repeated."""
     patient.says_raw(b'{"t":"future",' + label + b"}\n")
     answer = patient.hears("error")
     assert not {"n", "id"} & answer.keys()
@@ -161,7 +161,7 @@ def test_what_cannot_be_sent_back_names_nothing(patient: Caller, label: bytes) -
 
 @pytest.mark.parametrize("number", [TOO_LARGE, 2**63, 10**30])
 def test_numbers_beyond_exact_json(patient: Caller, number: int) -> None:
-    """Wherever it stands; the connection goes on."""
+    """They are refused in any field, and the connection goes on."""
     patient.says("ping", n=number)
     assert "n" not in patient.hears("error", code="invalid")
     patient.says("history", of="alice", before=number, n=3)
@@ -170,8 +170,8 @@ def test_numbers_beyond_exact_json(patient: Caller, number: int) -> None:
     patient.hears("pong", n=TOO_LARGE - 1)
 
 
-def test_the_last_of_several_values_counts(patient: Caller) -> None:
-    """A repeated key is read as most readers of JSON read it, in frames and in errors alike."""
+def test_repeated_key(patient: Caller) -> None:
+    """The last value counts, in frames and in errors alike."""
     patient.says_raw(b'{"t":"ping","n":1,"n":2}\n{"t":"who","to":5,"n":3,"n":4}\n')
     patient.hears("pong", n=2)
     patient.hears("error", code="invalid", n=4)

@@ -16,7 +16,7 @@ def test_welcome_has_name_and_limits(server: ThreadServer) -> None:
         assert alice.welcome["limits"] == {"text": 32 * 1024, "frame": 64 * 1024, "silence": 60}
 
 
-def test_a_name_keeps_its_first_spelling(server: ThreadServer) -> None:
+def test_first_spelling_of_a_name(server: ThreadServer) -> None:
     """Another spelling of the name gets the first one in the welcome."""
     server.joined("Alice").hang_up()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
@@ -46,7 +46,7 @@ def test_invalid_names(server: ThreadServer, name: str, why: str) -> None:
 
 
 def test_name_in_use_in_any_case(server: ThreadServer) -> None:
-    """A ``join`` with another key under a name that someone has is refused; the first one does not notice."""
+    """A ``join`` with another key under an owned name is refused; the owner does not notice."""
     with server.joined("Alice") as alice, server.connect() as other:
         other.greets("aLICE", key=key_of("mallory"))
         assert "choose another name" in other.hears("error", code="name_taken")["text"]
@@ -54,7 +54,7 @@ def test_name_in_use_in_any_case(server: ThreadServer) -> None:
 
 
 def test_race_for_a_name(server: ThreadServer) -> None:
-    """Of many connections that claim the same free name at once, each with its own key, exactly one is let in."""
+    """Of many connections that claim a free name at once, each with its own key, exactly one is let in."""
     callers = [server.connect() for _ in range(50)]
     for number, caller in enumerate(callers):
         key = key_of(f"racer {number}")
@@ -70,7 +70,7 @@ def test_race_for_a_name(server: ThreadServer) -> None:
         caller.hang_up()
 
 
-def test_send_works_beside_an_open_join(server: ThreadServer) -> None:
+def test_send_beside_an_open_join(server: ThreadServer) -> None:
     """The purpose ``send`` neither displaces a join, nor is it refused because of one."""
     with server.joined("alice") as alice, server.joined("alice", "send") as script:
         script.sends("alice", "done")
@@ -79,8 +79,8 @@ def test_send_works_beside_an_open_join(server: ThreadServer) -> None:
         assert alice.asks_who() == ["alice"]
 
 
-def test_a_query_has_no_name_and_cannot_send(server: ThreadServer) -> None:
-    """A query needs no name, and creates no user."""
+def test_query_has_no_name(server: ThreadServer) -> None:
+    """A query needs no name, creates no user, and cannot send."""
     with server.joined("alice"), server.connect() as caller:
         caller.says("hello", version=1, purpose="query")
         caller.hears("welcome", user="")
@@ -89,8 +89,8 @@ def test_a_query_has_no_name_and_cannot_send(server: ThreadServer) -> None:
         caller.hears("error", code="not_allowed", id=identity)
 
 
-def test_another_version_is_refused_with_both_numbers(server: ThreadServer) -> None:
-    """A client of another protocol version learns which one the server speaks."""
+def test_other_version(server: ThreadServer) -> None:
+    """The refusal has both versions of the protocol."""
     with server.connect() as caller:
         caller.says("hello", version=99, user="alice")
         text = caller.hears("error", code="unsupported_version")["text"]
@@ -98,7 +98,7 @@ def test_another_version_is_refused_with_both_numbers(server: ThreadServer) -> N
         assert "99" in text
 
 
-def test_nothing_but_hello_is_taken_first(server: ThreadServer) -> None:
+def test_only_hello_first(server: ThreadServer) -> None:
     """Before the welcome everything else is out of turn, and a second hello is after it."""
     with server.connect() as caller:
         caller.says("who")
@@ -111,7 +111,7 @@ def test_nothing_but_hello_is_taken_first(server: ThreadServer) -> None:
         caller.hears("error", code="unexpected")
 
 
-def test_frames_sent_together_with_the_proof(server: ThreadServer) -> None:
+def test_frames_with_the_proof(server: ThreadServer) -> None:
     """A newcomer may prove, send and leave in one write; all of it is answered, in order."""
     with server.joined("bob") as bob, server.connect() as caller:
         key = key_of("newcomer")
@@ -142,14 +142,14 @@ def test_half_closed_connection(server: ThreadServer) -> None:
         alice.hears_end()
 
 
-def test_ping_is_answered_with_its_number(server: ThreadServer) -> None:
-    """A ping comes back as a pong."""
+def test_ping(server: ThreadServer) -> None:
+    """A ping is answered with a pong of the same number."""
     with server.joined("alice") as alice:
         alice.says("ping", n=42)
         alice.hears("pong", n=42)
 
 
-def test_bye_frees_the_name_at_once(server: ThreadServer) -> None:
+def test_bye_frees_the_name(server: ThreadServer) -> None:
     """A user who says goodbye is gone from all lists before the answer."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         bob.says("bye")
@@ -159,7 +159,7 @@ def test_bye_frees_the_name_at_once(server: ThreadServer) -> None:
             assert again.asks_who() == ["alice", "bob"]
 
 
-def test_a_lost_connection_frees_the_name(server: ThreadServer) -> None:
+def test_lost_connection_frees_the_name(server: ThreadServer) -> None:
     """A connection that breaks without a goodbye is noticed, and the name can be used again."""
     with server.joined("alice") as alice:
         server.joined("bob").hang_up()

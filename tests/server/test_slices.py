@@ -27,8 +27,8 @@ class Loop:
             function()
 
 
-def test_work_goes_on_in_the_turns_to_come() -> None:
-    """The first part is done at once, and each further one in a turn of its own, until the work is over."""
+def test_work_in_several_ticks() -> None:
+    """The first part is done at once, and each further one in a tick of its own."""
     loop, done = Loop(), []
 
     def work() -> Iterator[None]:
@@ -44,14 +44,14 @@ def test_work_goes_on_in_the_turns_to_come() -> None:
     assert loop.waiting == []
 
 
-def test_portions_are_of_one_size_but_for_the_last() -> None:
-    """Nothing is left out, and nothing gives no portion."""
+def test_portions() -> None:
+    """All but the last have the same size, nothing is left out, and no items give no portion."""
     assert list(slices.portions(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(slices.portions([], 3)) == []
 
 
 def test_items_are_sorted_across_slices() -> None:
-    """They are handed out in order, equal ones as they came, no more at once than fit a slice."""
+    """They come in order, equal ones as they were, no more at once than a slice."""
     given = [(5, "a"), (1, "b"), (5, "c"), (3, "d"), (1, "e"), (2, "f"), (4, "g")]
     portions: list[list[tuple[int, str]]] = []
     pauses = sum(1 for _ in slices.in_order(given, lambda item: item[0], 3, portions.append))
@@ -61,7 +61,7 @@ def test_items_are_sorted_across_slices() -> None:
 
 
 def test_ended_feeds_leave_rooms_in_slices(server: ThreadServer, alice: Caller) -> None:
-    """A few feeds in each turn, until no room has any of them."""
+    """A few feeds in each tick, until no room has any of them."""
     for number in range(30):
         alice.enters(f"#r{number}")
 
@@ -92,7 +92,7 @@ def test_ended_feeds_leave_rooms_in_slices(server: ThreadServer, alice: Caller) 
 
 
 def test_rooms_drop_feeds_of_ended_connections(server: ThreadServer, alice: Caller) -> None:
-    """Messages go to the members who are still there."""
+    """Messages go to the members who are still connected."""
     with server.joined("bob") as bob:
         for caller in (alice, bob):
             caller.enters("#ops")

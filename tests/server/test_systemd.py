@@ -32,7 +32,7 @@ def told(manager: socket.socket) -> dict[str, str]:
 
 
 def test_ready_reloading_stopping(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
-    """In this order, with where it listens, and with the time at which it began to reload."""
+    """The notifications come in this order, with the addresses and the time of the reload."""
     listening, name = manager
     with Program("serve", "--data", str(tmp_path / "data"), "--port", "0", NOTIFY_SOCKET=name) as program:
         ready = told(listening)
@@ -49,8 +49,8 @@ def test_ready_reloading_stopping(manager: tuple[socket.socket, str], tmp_path: 
         assert told(listening) == {"STOPPING": "1", "STATUS": "Stopping"}
 
 
-def test_the_watchdog_is_fed_from_the_loop(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
-    """Again and again, by the process that is meant, and by no other."""
+def test_watchdog(manager: tuple[socket.socket, str], tmp_path: Path) -> None:
+    """The event loop notifies it again and again, from the server's process only."""
     listening, name = manager
     serve = ["serve", "--data", str(tmp_path / "data"), "--port", "0"]
     with Program(*serve, NOTIFY_SOCKET=name, WATCHDOG_USEC="100000") as program:
@@ -78,8 +78,8 @@ def test_the_watchdog_is_fed_from_the_loop(manager: tuple[socket.socket, str], t
         {"NOTIFY_SOCKET": "@", "WATCHDOG_USEC": "soon"},
     ],
 )
-def test_without_a_supervisor_nothing_is_amiss(variables: dict[str, str]) -> None:
-    """Without an address, with nobody there, or with a bad address, the server goes on."""
+def test_without_a_supervisor(variables: dict[str, str]) -> None:
+    """Without an address, without a listener, or with a bad address, the server goes on."""
     supervisor = SystemdNotifier(variables)
     supervisor.ready("Serving")
     supervisor.reloading()

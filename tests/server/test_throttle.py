@@ -69,7 +69,7 @@ def test_many_topics_at_once(server: ThreadServer, alice: Caller, bob: Caller) -
 
 @pytest.mark.usefixtures("brisk")
 def test_leaving_and_returning_at_once(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Of ten times others learn of the first, and of the state in the end."""
+    """Of ten times others get the first change, and the final state."""
     bob.enters("#ops")
     alice.enters("#ops")
     bob.hears("happened", what="joined", user="alice")
@@ -84,8 +84,8 @@ def test_leaving_and_returning_at_once(server: ThreadServer, alice: Caller, bob:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_presence_that_flaps_is_told_once_a_second(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Others get the first state and the last."""
+def test_presence_that_flaps(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Others get the first state and the last, one change a second."""
     for caller in (alice, bob):
         caller.enters("#ops")
     alice.says("away", text="0", n=1)

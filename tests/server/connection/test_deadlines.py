@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatcli.server.connection.deadlines import Deadlines
 
 
-def test_silence_is_what_passes_without_a_byte() -> None:
-    """A byte begins it anew."""
+def test_silence() -> None:
+    """Silence is the time without a byte, and each byte ends it."""
     deadlines = Deadlines()
     deadlines.tick(0.5, 10, alive=False)
     deadlines.tick(0.5, 10, alive=False)
@@ -16,8 +16,8 @@ def test_silence_is_what_passes_without_a_byte() -> None:
     assert (deadlines.elapsed, deadlines.heard) == (0.0, False)
 
 
-def test_a_reader_that_takes_anything_is_not_stalled() -> None:
-    """It is silent again from the tick in which nothing has left."""
+def test_reader_that_reads_a_little() -> None:
+    """A reader that reads anything is not stalled; silence starts at the tick in which nothing was sent."""
     deadlines = Deadlines()
     deadlines.record_progress(1000)
     deadlines.tick(0.5, 10, alive=False)
@@ -28,8 +28,8 @@ def test_a_reader_that_takes_anything_is_not_stalled() -> None:
     assert deadlines.elapsed == 0.5
 
 
-def test_bad_lines_are_forgiven_with_time() -> None:
-    """One in so many seconds, and none is owed."""
+def test_bad_lines_are_forgiven() -> None:
+    """One bad line is forgiven in each period, and the count does not go below zero."""
     deadlines = Deadlines()
     deadlines.bad_frames = 2
     deadlines.tick(10, 10, alive=False)

@@ -21,8 +21,8 @@ def flow(wire: FakeWire) -> FlowControl:
     return FlowControl(wire, Limits(in_flight=100))
 
 
-def test_any_reason_pauses_and_the_last_one_resumes(flow: FlowControl, wire: FakeWire) -> None:
-    """The wire is paused once, however many reasons there are."""
+def test_pause_and_resume(flow: FlowControl, wire: FakeWire) -> None:
+    """The wire is paused once for any number of reasons, and resumed after the last."""
     flow.pause(Pause.UNSENT)
     flow.pause(Pause.BACKLOG)
     flow.resume(Pause.UNSENT)
@@ -34,8 +34,8 @@ def test_any_reason_pauses_and_the_last_one_resumes(flow: FlowControl, wire: Fak
 
 
 @pytest.mark.parametrize("reason", Pause)
-def test_some_reasons_stop_the_processing_too(flow: FlowControl, reason: Pause) -> None:
-    """What has been read waits for an answer, or until the client can pay; but not for its own socket."""
+def test_reasons_that_stop_processing(flow: FlowControl, reason: Pause) -> None:
+    """Read frames wait for an answer, or until the client can pay, but not for the client's own socket."""
     flow.pause(reason)
     assert reason in flow
     assert flow.blocked == (reason in (Pause.SUSPENDED, Pause.ALLOWANCE))
@@ -44,8 +44,8 @@ def test_some_reasons_stop_the_processing_too(flow: FlowControl, reason: Pause) 
     assert not flow.blocked
 
 
-def test_too_much_in_flight_pauses_until_half_is_acknowledged(flow: FlowControl, wire: FakeWire) -> None:
-    """Not at every message: reading goes on in large steps."""
+def test_too_much_in_flight(flow: FlowControl, wire: FakeWire) -> None:
+    """Reading pauses until half is acknowledged, so that it goes on in large steps."""
     flow.charge(100)
     assert not flow.paused
     flow.charge(1)
@@ -56,7 +56,7 @@ def test_too_much_in_flight_pauses_until_half_is_acknowledged(flow: FlowControl,
     assert (flow.in_flight, wire.calls) == (50, ["pause", "resume"])
 
 
-def test_a_crowd_pauses_whoever_adds_to_it(flow: FlowControl) -> None:
+def test_too_much_of_all_connections(flow: FlowControl) -> None:
     """If all connections together have too much in flight, one byte is too much."""
     flow.charge(1, crowded=True)
     assert Pause.IN_FLIGHT in flow
@@ -64,8 +64,8 @@ def test_a_crowd_pauses_whoever_adds_to_it(flow: FlowControl) -> None:
     assert not flow.paused
 
 
-def test_a_closed_wire_is_left_alone(flow: FlowControl, wire: FakeWire) -> None:
-    """A transport that is closing must not be asked to read."""
+def test_closed_wire(flow: FlowControl, wire: FakeWire) -> None:
+    """A transport that is closing is not asked to read."""
     flow.pause(Pause.UNSENT)
     flow.close()
     flow.resume(Pause.UNSENT)

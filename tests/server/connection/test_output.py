@@ -42,8 +42,8 @@ def owner(wire: FakeWire) -> Owner:
     return Owner(wire)
 
 
-def test_lines_are_written_together_when_the_tick_ends(owner: Owner, wire: FakeWire) -> None:
-    """One write, one flush of the owner; and another one in the tick in which there is more."""
+def test_one_write_per_tick(owner: Owner, wire: FakeWire) -> None:
+    """Lines of a tick go out in one write and one flush of the owner; the next tick has another."""
     owner.output.send(b"one\n")
     owner.output.send(b"two\n")
     assert (owner.output.size, wire.calls) == (8, [])
@@ -54,8 +54,8 @@ def test_lines_are_written_together_when_the_tick_ends(owner: Owner, wire: FakeW
     assert (owner.flushed, wire.calls) == (2, [b"one\ntwo\n"])
 
 
-def test_the_limit_holds_for_what_can_come_later(owner: Owner, wire: FakeWire) -> None:
-    """An answer is sent in any case; a message that the log has, and news of presence, are not."""
+def test_limit_of_droppable_output(owner: Owner, wire: FakeWire) -> None:
+    """An answer is sent in any case; a stored message and a notice of presence are not."""
     assert owner.output.try_send(b"0123456789\n")
     assert not owner.output.try_send(b"no")
     owner.output.send_droppable(b"no")
@@ -67,8 +67,8 @@ def test_the_limit_holds_for_what_can_come_later(owner: Owner, wire: FakeWire) -
     assert not owner.output.overfull
 
 
-def test_a_full_socket_takes_answers_until_too_many_wait(owner: Owner, wire: FakeWire) -> None:
-    """A client that sends much before it reads the first answer must not wait for itself."""
+def test_answers_to_a_full_socket(owner: Owner, wire: FakeWire) -> None:
+    """A client may send much before it reads the first answer, up to a number of unread answers."""
     owner.output.full = True
     assert not owner.output.try_send(b"no")
     wire.unwritten = 10
@@ -77,8 +77,8 @@ def test_a_full_socket_takes_answers_until_too_many_wait(owner: Owner, wire: Fak
     assert owner.output.overfull
 
 
-def test_closing_writes_the_rest_and_nothing_more(owner: Owner, wire: FakeWire) -> None:
-    """A farewell that is in the buffer is the last of it."""
+def test_closing(owner: Owner, wire: FakeWire) -> None:
+    """The buffer, with a farewell in it, is written, and nothing after that."""
     owner.output.send(b"bye\n")
     owner.output.close()
     owner.output.send(b"more")
@@ -88,10 +88,8 @@ def test_closing_writes_the_rest_and_nothing_more(owner: Owner, wire: FakeWire) 
 
 
 @pytest.mark.parametrize(("error", "calls"), [(RuntimeError, []), (OSError, ["abort"])])
-def test_a_broken_wire_spoils_nothing_else(
-    owner: Owner, wire: FakeWire, error: type[Exception], calls: list[str]
-) -> None:
-    """A transport that has just been closed is ignored; TLS that cannot send any more is aborted."""
+def test_broken_wire(owner: Owner, wire: FakeWire, error: type[Exception], calls: list[str]) -> None:
+    """A transport that has just closed is ignored; TLS that cannot send any more is aborted."""
     wire.broken = error
     owner.output.send(b"one\n")
     owner.end_tick()

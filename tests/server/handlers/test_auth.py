@@ -38,8 +38,8 @@ def test_first_key_owns_the_name(server: ThreadServer) -> None:
         assert alice.welcome["user"] == "alice"
 
 
-def test_a_name_stays_owned_through_a_restart(tmp_path: Path) -> None:
-    """Whose a name is lies on disk before its owner is welcomed."""
+def test_ownership_survives_a_restart(tmp_path: Path) -> None:
+    """The owner of a name is on disk before the welcome."""
     with ThreadServer(tmp_path) as server, server.joined("alice"):
         pass
     with ThreadServer(tmp_path) as server, server.connect() as thief:
@@ -48,8 +48,8 @@ def test_a_name_stays_owned_through_a_restart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x", "AAAA", "!" * 43, "A" * 44])
-def test_without_a_key_there_is_no_name(server: ThreadServer, key: str) -> None:
-    """A hello must carry an Ed25519 public key."""
+def test_no_name_without_a_key(server: ThreadServer, key: str) -> None:
+    """A hello must have an Ed25519 public key."""
     with server.connect() as caller:
         caller.says("hello", version=1, user="alice", key=key)
         caller.hears("error", code="key_required")
@@ -66,8 +66,8 @@ def test_without_a_key_there_is_no_name(server: ThreadServer, key: str) -> None:
         {"channel": b"c" * 32},
     ],
 )
-def test_a_proof_of_anything_else_is_none(server: ThreadServer, change: dict[str, object]) -> None:
-    """The signature covers version, server, nonce, name, purpose and channel: with one of them other it is refused."""
+def test_proof_of_another_claim(server: ThreadServer, change: dict[str, object]) -> None:
+    """A proof with another version, server, nonce, name, purpose or channel is refused."""
     with server.connect() as caller:
         claim = challenged(caller, "alice", OWN)
         proves(caller, OWN, claim._replace(**change))  # type: ignore[arg-type] # one field of the right type
@@ -77,16 +77,16 @@ def test_a_proof_of_anything_else_is_none(server: ThreadServer, change: dict[str
 
 
 @pytest.mark.parametrize("signature", ["", "A", "A" * 86, "!" * 86, "A" * 100_0])
-def test_garbage_in_place_of_a_signature_is_refused(server: ThreadServer, signature: str) -> None:
-    """Garbage proves nothing."""
+def test_garbage_signature(server: ThreadServer, signature: str) -> None:
+    """Garbage in place of a signature is refused."""
     with server.connect() as caller:
         challenged(caller, "alice", OWN)
         caller.says("prove", signature=signature)
         caller.hears("bye", code="bad_proof")
 
 
-def test_a_proof_cannot_be_replayed(server: ThreadServer) -> None:
-    """A signature that was overheard is good for nothing: the next challenge is another."""
+def test_replayed_proof(server: ThreadServer) -> None:
+    """A recorded signature is refused, because the next challenge is another."""
     with server.connect() as alice, server.connect() as thief:
         claim = challenged(alice, "alice", OWN)
         signature = key_text(OWN.sign(signed_bytes(claim)))
@@ -108,8 +108,8 @@ def test_second_proof_on_one_challenge(server: ThreadServer) -> None:
         other.hears("error", code="unexpected")
 
 
-def test_one_key_may_own_several_names(server: ThreadServer) -> None:
-    """A person may be someone for their scripts, too."""
+def test_one_key_with_several_names(server: ThreadServer) -> None:
+    """A key may own several names, for instance for scripts."""
     with server.connect() as one, server.connect() as two:
         for caller, name in ((one, "alice"), (two, "alice-ci")):
             caller.greets(name, key=OWN)
@@ -126,7 +126,7 @@ def test_second_join_is_refused(server: ThreadServer) -> None:
         assert "--attach" in text
 
 
-def test_a_takeover_ends_the_other(server: ThreadServer) -> None:
+def test_takeover(server: ThreadServer) -> None:
     """The displaced connection gets the reason; others notice no change."""
     with server.joined("bob") as bob, server.joined("alice") as first:
         assert bob.asks_who() == ["alice", "bob"]
@@ -141,8 +141,8 @@ def test_a_takeover_ends_the_other(server: ThreadServer) -> None:
             assert bob.asks_who() == ["alice", "bob"]
 
 
-def test_attached_connections_both_see_everything(server: ThreadServer) -> None:
-    """Two open joins of one user get the same messages, and the user is here until both have ended."""
+def test_attach(server: ThreadServer) -> None:
+    """Two open joins of a user get the same messages, and the user is online until both have ended."""
     with server.joined("bob") as bob, server.joined("alice") as first, server.connect() as second:
         second.greets("alice", present="attach")
         second.hears("welcome")
@@ -162,8 +162,8 @@ def test_attached_connections_both_see_everything(server: ThreadServer) -> None:
         assert bob.asks_who() == ["bob"]
 
 
-def test_the_same_client_takes_its_own_place_at_once(server: ThreadServer) -> None:
-    """A client that comes back does not wait for its dead connection to be noticed."""
+def test_reconnect_of_the_same_client(server: ThreadServer) -> None:
+    """A client that returns does not wait until the server notices that its old connection is dead."""
     with server.joined("alice", client="one start") as dead, server.joined("alice", client="one start") as again:
         dead.hears("bye", code="taken_over")
         assert again.asks_who() == ["alice"]
@@ -177,8 +177,8 @@ def linked(server: ThreadServer) -> Iterator[tuple[Caller, str]]:
         yield alice, alice.hears("link", n=1)["code"]
 
 
-def test_a_code_lets_another_device_in(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """With the code the new device's key is the user's too, from then on, without the code."""
+def test_device_code(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """With the code the new device's key is one of the user's, from then on without the code."""
     alice, code = linked
     assert len(code) >= 12
     with server.connect() as phone:
@@ -192,8 +192,8 @@ def test_a_code_lets_another_device_in(server: ThreadServer, linked: tuple[Calle
     assert keys == [OWN.fingerprint, key_of("phone").fingerprint]
 
 
-def test_a_code_is_good_for_one_device(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """A code that was used is not valid any more."""
+def test_device_code_is_used_once(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """A used code is invalid."""
     _, code = linked
     for device, answer in (("phone", "welcome"), ("thief", "error")):
         with server.connect() as caller:
@@ -202,7 +202,7 @@ def test_a_code_is_good_for_one_device(server: ThreadServer, linked: tuple[Calle
 
 
 def test_codes_cannot_be_guessed(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """After a few wrong tries the right code is no good any more."""
+    """After a few wrong codes the right one is refused, too."""
     _, code = linked
     for _ in range(5):
         with server.connect() as thief:
@@ -213,7 +213,7 @@ def test_codes_cannot_be_guessed(server: ThreadServer, linked: tuple[Caller, str
         thief.hears("error", code="bad_code")
 
 
-def test_a_code_of_someone_else_is_none(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+def test_code_of_another_user(server: ThreadServer, linked: tuple[Caller, str]) -> None:
     """A code is valid for the name of the user who asked for it."""
     _, code = linked
     with server.joined("bob"), server.connect() as thief:
@@ -221,8 +221,8 @@ def test_a_code_of_someone_else_is_none(server: ThreadServer, linked: tuple[Call
         thief.hears("error", code="bad_code")
 
 
-def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """Its connections are closed, and it is a stranger's from then on."""
+def test_revoked_key(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """Its connections are closed at once, and its later logins are refused."""
     alice, code = linked
     with server.connect() as phone:
         phone.greets("alice", key=key_of("phone"), link=code, purpose="listen")
@@ -236,7 +236,7 @@ def test_a_revoked_key_is_out_at_once_and_for_ever(server: ThreadServer, linked:
 
 
 def test_revoking_the_key_in_use(linked: tuple[Caller, str], server: ThreadServer) -> None:
-    """The answer comes first, so that the user knows that it was done."""
+    """The answer comes before the connection is closed."""
     _, code = linked
     with server.connect() as phone:
         phone.greets("alice", key=key_of("phone"), link=code, purpose="send")
@@ -246,8 +246,8 @@ def test_revoking_the_key_in_use(linked: tuple[Caller, str], server: ThreadServe
         phone.hears("bye", code="kicked")
 
 
-def test_the_last_key_cannot_be_revoked(server: ThreadServer) -> None:
-    """Users cannot lock themselves out."""
+def test_revoking_the_last_key(server: ThreadServer) -> None:
+    """It is refused, so that users cannot lock themselves out."""
     with server.joined("alice") as alice:
         alice.says("revoke", key=OWN.fingerprint, n=1)
         alice.hears("error", code="not_allowed", n=1)
@@ -268,7 +268,7 @@ def test_too_many_wrong_proofs(tmp_path: Path) -> None:
             caller.hears("error", code="too_many")
 
 
-def test_one_address_cannot_take_all_the_names(tmp_path: Path) -> None:
+def test_new_names_of_one_address(tmp_path: Path) -> None:
     """New names from one address are limited; existing ones still work."""
     with ThreadServer(tmp_path, Limits(names=3, exempt_loopback=False)) as server:
         for name in ("a1", "a2", "a3"):
@@ -280,8 +280,8 @@ def test_one_address_cannot_take_all_the_names(tmp_path: Path) -> None:
         server.joined("a1").hang_up()
 
 
-def test_one_address_cannot_take_all_the_connections(tmp_path: Path) -> None:
-    """Connections from one address are limited, and counted down when they go."""
+def test_connections_of_one_address(tmp_path: Path) -> None:
+    """Connections from one address are limited, and counted down when they end."""
     with ThreadServer(tmp_path, Limits(connections_per_address=2, exempt_loopback=False)) as server:
         with server.connect() as one, server.connect(), server.connect() as third:
             third.says("hello", version=1, purpose="query")
@@ -293,8 +293,8 @@ def test_one_address_cannot_take_all_the_connections(tmp_path: Path) -> None:
             assert alice.asks_who() == ["alice"]
 
 
-def test_flood_is_slowed_and_complete(tmp_path: Path) -> None:
-    """A client that sends more than its allowance is not read for a while: nothing is lost, and others do not wait."""
+def test_flood_is_slowed(tmp_path: Path) -> None:
+    """A client beyond its allowance is not read for a while: nothing is lost, and others do not wait."""
     limits = Limits(message_rate=400, message_burst=100)
     with ThreadServer(tmp_path, limits) as server, server.joined("bob") as bob, server.joined("carol") as carol:
         with server.joined("alice") as alice:
@@ -306,8 +306,8 @@ def test_flood_is_slowed_and_complete(tmp_path: Path) -> None:
             assert bob.texts(500) == [f"{number}" for number in range(500)]
 
 
-def test_invitations_are_for_newcomers(tmp_path: Path) -> None:
-    """With access by invitation a new name needs a valid code; existing names do not."""
+def test_access_by_invitation(tmp_path: Path) -> None:
+    """A new name needs a valid code; existing names do not."""
     with ThreadServer(tmp_path) as server:
         server.joined("alice").hang_up()
     with ThreadServer(tmp_path, Limits(access="invite")) as server:
@@ -329,8 +329,8 @@ def test_invitations_are_for_newcomers(tmp_path: Path) -> None:
         assert server.run(lambda: server.hub.users.find("dave")) is None
 
 
-def test_the_banned_stay_out_by_name_and_by_key(tmp_path: Path) -> None:
-    """A ban holds for the name with any key and for the key with any name, through a restart, until it is lifted."""
+def test_ban_by_name_and_by_key(tmp_path: Path) -> None:
+    """A ban holds for the name with any key and for the key with any name, also after a restart, until lifted."""
     with ThreadServer(tmp_path) as server:
         server.joined("eve").hang_up()
         server.run(lambda: server.hub.moderation.impose("ban", "eve", reason="spam"))
@@ -344,7 +344,7 @@ def test_the_banned_stay_out_by_name_and_by_key(tmp_path: Path) -> None:
         server.joined("eve").hang_up()
 
 
-def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
+def test_mute(server: ThreadServer) -> None:
     """A muted user gets messages, and a refusal for each attempt to send one."""
     with server.joined("eve") as eve, server.joined("alice") as alice:
         server.run(lambda: server.hub.moderation.impose("mute", "eve", seconds=3600))
@@ -372,18 +372,16 @@ def test_the_muted_read_and_do_not_write(server: ThreadServer) -> None:
         ("Том", "tom"),
     ],
 )
-def test_a_name_made_of_lookalikes_is_refused(server: ThreadServer, first: str, second: str) -> None:
-    """Nobody gets a name that looks like an existing one."""
+def test_lookalike_of_a_name(server: ThreadServer, first: str, second: str) -> None:
+    """A name that looks like an existing one is refused."""
     with server.joined(first), server.connect() as thief:
         thief.greets(second, key=key_of("thief"))
         assert f"looks like {first}" in thief.hears("error", code="bad_name")["text"]
 
 
 @pytest.mark.parametrize("name", ["ɑll", "ԝһо", "һеӏр", "ѕегѵег", "a11", "sẹrver"])
-def test_lookalike_of_reserved_word_keeps_its_owner(
-    server: ThreadServer, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """Nobody can take it now; an earlier owner still logs in, also after a restart."""
+def test_lookalike_of_reserved_word(server: ThreadServer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It is refused to newcomers; an earlier owner still logs in, also after a restart."""
     with server.connect() as stranger:
         stranger.greets(name)
         assert "which is reserved" in stranger.hears("error", code="bad_name")["text"]
@@ -396,8 +394,8 @@ def test_lookalike_of_reserved_word_keeps_its_owner(
         assert owner.welcome["user"] == name
 
 
-def test_a_code_from_before_a_revocation_is_void(server: ThreadServer, linked: tuple[Caller, str]) -> None:
-    """A thief's link code is void once the key is revoked."""
+def test_code_from_before_a_revocation(server: ThreadServer, linked: tuple[Caller, str]) -> None:
+    """A thief's device code is void once the key is revoked."""
     alice, code = linked
     with server.connect() as phone:
         phone.greets("alice", key=key_of("phone"), link=code, purpose="listen")
@@ -412,23 +410,23 @@ def test_a_code_from_before_a_revocation_is_void(server: ThreadServer, linked: t
 
 
 @pytest.mark.parametrize("code", ["é", "\0", "x" * 5000])
-def test_codes_of_any_characters_are_just_wrong(server: ThreadServer, linked: tuple[Caller, str], code: str) -> None:
+def test_garbage_code(server: ThreadServer, linked: tuple[Caller, str], code: str) -> None:
     """Garbage gets the answer of a wrong code."""
     with server.connect() as thief:
         thief.greets("alice", key=key_of("thief"), link=code)
         thief.hears("error", code="bad_code")
 
 
-def test_link_code_with_a_misspelt_name(server: ThreadServer) -> None:
-    """A link code never creates a new name."""
+def test_code_with_a_misspelt_name(server: ThreadServer) -> None:
+    """A device code never creates a new name."""
     with server.connect() as caller:
         caller.greets("alcie", link="bazu-bazu-bazu")
         caller.hears("error", code="unknown_user")
     assert server.run(lambda: server.hub.users.find("alcie")) is None
 
 
-def test_a_network_of_ipv6_is_one_address() -> None:
-    """2^64 addresses of one network have the allowance of one."""
+def test_ipv6_network() -> None:
+    """The 2^64 addresses of one network share one allowance."""
     assert network("2001:db8:1:2:3:4:5:6") == network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
     assert network("192.0.2.1") != network("192.0.2.2")
     assert network("fe80::1%eth0") == network("fe80::2")

@@ -21,8 +21,8 @@ def shown(caller: Caller, to: str, **fields: object) -> dict[str, int]:
     return {person["user"]: person["seq"] for person in caller.asks("receipts", to=to, **fields)["people"]}
 
 
-def test_history_is_paged_from_the_newest_backwards(alice: Caller, bob: Caller) -> None:
-    """Each page is in order and says whether there are older messages; both users see the same."""
+def test_pages_of_a_history(alice: Caller, bob: Caller) -> None:
+    """Pages go back from the newest message, each in order, and say if there are older ones, to both users alike."""
     seqs = [says(alice, "bob", f"{number}") for number in range(5)]
     assert bob.texts(5) == list("01234")
     page = bob.asks("history", of="ALICE", limit=2)
@@ -34,7 +34,7 @@ def test_history_is_paged_from_the_newest_backwards(alice: Caller, bob: Caller) 
     assert alice.asks("history", of="bob", since=253_370_764_800_000)["messages"] == []
 
 
-def test_history_and_search_see_own_messages(server: ThreadServer, alice: Caller) -> None:
+def test_own_messages_are_seen_at_once(server: ThreadServer, alice: Caller) -> None:
     """A request right after a message sees it, before its answer has come."""
     alice.enters("#ops")
     for number in range(20):
@@ -46,7 +46,7 @@ def test_history_and_search_see_own_messages(server: ThreadServer, alice: Caller
         assert len(alice.hears("search")["messages"]) == 1
 
 
-def test_nobody_reads_what_others_said_to_each_other(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_conversations_of_others(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """History and search show the asker's own conversations only."""
     says(alice, "bob", "the code is swordfish")
     bob.hears("message")
@@ -60,8 +60,8 @@ def test_nobody_reads_what_others_said_to_each_other(server: ThreadServer, alice
     assert [one["text"] for one in bob.asks("search", text="SWORDFISH")["messages"]] == ["the code is swordfish"]
 
 
-def test_search_is_current_and_newest_first(alice: Caller, bob: Caller) -> None:
-    """Committed messages are found; filters narrow the answer, and pages continue it."""
+def test_search(alice: Caller, bob: Caller) -> None:
+    """Committed messages are found, newest first; filters narrow the answer, and pages continue it."""
     alice.enters("#ops")
     says(alice, "bob", "deploy failed")
     says(alice, "#ops", "the deploy failed again")
@@ -82,15 +82,15 @@ def test_search_is_current_and_newest_first(alice: Caller, bob: Caller) -> None:
 
 
 def test_bad_queries(alice: Caller) -> None:
-    """Never an error of the database."""
+    """No query raises an error of the database."""
     for words in ('"unclosed', "", "   ", "!!!", "*"):
         answer = alice.asks("search", text=words)
         assert answer["code"] == "bad_query", words
         assert "fts" not in answer["text"].lower()
 
 
-def test_the_questions_need_a_name(server: ThreadServer) -> None:
-    """Without a name there is nothing to see."""
+def test_requests_need_a_name(server: ThreadServer) -> None:
+    """Without a name they are refused."""
     with server.connect() as caller:
         caller.says("hello", version=1, purpose="query")
         caller.hears("welcome")
@@ -103,8 +103,8 @@ def test_the_questions_need_a_name(server: ThreadServer) -> None:
             assert caller.asks(tag, **fields)["code"] == "not_allowed"
 
 
-def test_a_reply_names_what_it_answers(alice: Caller, bob: Caller) -> None:
-    """``re`` comes with the message and is in the history; a message of another conversation is refused."""
+def test_reply(alice: Caller, bob: Caller) -> None:
+    """``re`` is in the message and in the history; a message of another conversation is refused."""
     secret = says(alice, "alice", "mine")
     question = says(alice, "bob", "lunch?")
     bob.hears("message")
@@ -117,7 +117,7 @@ def test_a_reply_names_what_it_answers(alice: Caller, bob: Caller) -> None:
         bob.hears("error", code="unknown_reply")
 
 
-def test_the_sender_is_told_when_a_message_was_shown(server: ThreadServer, alice: Caller) -> None:
+def test_receipt_for_the_sender(server: ThreadServer, alice: Caller) -> None:
     """A receipt comes with the acknowledgement, not with the delivery."""
     with server.joined("bob") as bob:
         seq = says(alice, "bob", "hi")
@@ -128,7 +128,7 @@ def test_the_sender_is_told_when_a_message_was_shown(server: ThreadServer, alice
     assert shown(alice, "bob") == {"bob": seq}
 
 
-def test_receipts_reveal_own_conversations_only(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_receipts_of_others(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Receipts do not reveal that a user has read messages of others."""
     seq = says(alice, "bob", "hi")
     bob.texts(1)
@@ -137,7 +137,7 @@ def test_receipts_reveal_own_conversations_only(server: ThreadServer, alice: Cal
         assert shown(eve, "bob") == {"bob": 0}
 
 
-def test_script_watches_for_a_receipt(server: ThreadServer) -> None:
+def test_watching_for_a_receipt(server: ThreadServer) -> None:
     """A watcher gets the receipt whenever it comes, also after a restart of the server."""
     server.joined("bob").hang_up()
     with server.joined("ci", "send") as script:
@@ -151,7 +151,7 @@ def test_script_watches_for_a_receipt(server: ThreadServer) -> None:
 
 
 def test_receipts_of_a_room(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Members are listed but for oneself, and watching goes on with each."""
+    """The answer lists the other members, and the watch goes on for each."""
     for caller in (alice, bob):
         caller.enters("#ops")
     with server.joined("ci", "send") as script:
@@ -161,8 +161,8 @@ def test_receipts_of_a_room(server: ThreadServer, alice: Caller, bob: Caller) ->
         assert script.hears("receipt", user="bob", to="#ops")["seq"] == seq
 
 
-def test_whoever_wants_no_receipts_gives_none(server: ThreadServer, alice: Caller) -> None:
-    """Messages shown on a connection without receipts are read, and nobody gets a receipt."""
+def test_connection_without_receipts(server: ThreadServer, alice: Caller) -> None:
+    """Messages shown on it count as read, and nobody gets a receipt."""
     with server.joined("bob", receipts=False) as bob:
         says(alice, "bob", "hi")
         assert bob.texts(1) == ["hi"]
@@ -176,8 +176,8 @@ def test_whoever_wants_no_receipts_gives_none(server: ThreadServer, alice: Calle
         alice.hears("receipt", user="bob", seq=seq)
 
 
-def test_read_position_is_shared_by_devices(server: ThreadServer, alice: Caller) -> None:
-    """Other devices learn the position at once, and later ones begin after it."""
+def test_shared_read_position(server: ThreadServer, alice: Caller) -> None:
+    """Other devices get the position at once, and later ones start after it."""
     with server.joined("bob") as laptop, server.joined("bob", "listen") as phone:
         seq = says(alice, "bob", "hi")
         phone.hears("message")
@@ -188,7 +188,7 @@ def test_read_position_is_shared_by_devices(server: ThreadServer, alice: Caller)
         tablet.hears("live", seq=seq)
 
 
-def test_newest_limits_what_rooms_send(server: ThreadServer, alice: Caller) -> None:
+def test_newest_limits_rooms(server: ThreadServer, alice: Caller) -> None:
     """With ``newest`` all direct messages come, and the newest of each room, with the number of skipped ones."""
     with server.joined("bob") as bob:
         bob.enters("#busy")
@@ -257,7 +257,7 @@ def test_release_is_announced_in_rooms(server: ThreadServer, alice: Caller, bob:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_away_ends_with_the_next_message(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_away(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Others get the text and the time; ``who`` shows both; a message ends it."""
     bob.enters("#ops")
     alice.enters("#ops")
@@ -275,7 +275,7 @@ def test_away_ends_with_the_next_message(server: ThreadServer, alice: Caller, bo
     assert heard["presence"] == {"t": "presence", "here": ["bob"]}
 
 
-def test_who_of_a_room_lists_all_its_members(server: ThreadServer, alice: Caller) -> None:
+def test_who_of_a_room(server: ThreadServer, alice: Caller) -> None:
     """Absent members are listed with the time since when, also after a restart."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -293,8 +293,8 @@ def test_who_of_a_room_lists_all_its_members(server: ThreadServer, alice: Caller
         assert later.asks("who", to="#ops")["people"][1] == gone
 
 
-def test_who_can_be_limited_to_those_near_first(server: ThreadServer, alice: Caller) -> None:
-    """With a limit the near ones come first, and the answer has the number of all."""
+def test_who_with_a_limit(server: ThreadServer, alice: Caller) -> None:
+    """Related users come first, and the answer has the number of all."""
     callers = [server.joined(f"user{number}") for number in range(5)]
     alice.enters("#ops")
     callers[4].enters("#ops")
@@ -323,9 +323,7 @@ def unread(caller: Caller) -> list[tuple[str, int, int]]:
     return [(one["of"], one["count"], one["seq"]) for one in frame["conversations"]]
 
 
-def test_whoever_asks_much_has_one_count_at_a_time(
-    server: ThreadServer, alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counts_are_shared(server: ThreadServer, alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """All connections that ask share the next count, which includes all earlier messages."""
     says(bob, "alice", "hi")
     count = server.hub.log.read
@@ -354,8 +352,8 @@ def test_whoever_asks_much_has_one_count_at_a_time(
         caller.hang_up()
 
 
-def test_what_is_unread_is_counted_by_conversation(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Messages after the read position, for every purpose; own messages do not count, and asking moves nothing."""
+def test_unread(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Messages after the read position count, for every purpose; own ones do not, and asking moves nothing."""
     alice.enters("#ops")
     bob.enters("#ops")
     seqs = [says(bob, to, "hi") for to in ("alice", "#ops", "alice")]

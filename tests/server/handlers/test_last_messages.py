@@ -26,8 +26,8 @@ def listed(caller: Caller, room: str) -> str | None:
     return last(one)
 
 
-def test_whoever_enters_an_open_room_is_told(alice: Caller, bob: Caller) -> None:
-    """Members get it, too, and messages sent right before the request count."""
+def test_entering_an_open_room(alice: Caller, bob: Caller) -> None:
+    """Members get the last message, too, and messages sent right before the request count."""
     assert last(alice.enters("#ops")["room"]) is None
     says(alice, "#ops", "first " + "x" * 300)
     assert last(bob.enters("#ops")["room"]) == ("first " + "x" * 300)[:200]
@@ -41,9 +41,7 @@ def test_whoever_enters_an_open_room_is_told(alice: Caller, bob: Caller) -> None
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_last_message_after_return_to_private_room(
-    server: ThreadServer, alice: Caller, bob: Caller, *, again: bool
-) -> None:
+def test_return_to_a_private_room(server: ThreadServer, alice: Caller, bob: Caller, *, again: bool) -> None:
     """Messages between two memberships stay unknown, and all of them to others."""
     alice.enters("#plans", kind="private")
     says(alice, "#plans", "before")
@@ -69,8 +67,8 @@ def test_last_message_after_return_to_private_room(
     assert listed(bob, "#plans") == "after"
 
 
-def test_the_invited_may_ask_for_the_room(alice: Caller, bob: Caller) -> None:
-    """As in the list; others may not ask for it."""
+def test_invited_users_may_ask(alice: Caller, bob: Caller) -> None:
+    """An invited user gets it in the list and for the room; others do not."""
     alice.enters("#plans", kind="private")
     says(alice, "#plans", "secret")
     assert bob.asks("rooms", room="#plans")["code"] == "unknown_room"
@@ -79,15 +77,15 @@ def test_the_invited_may_ask_for_the_room(alice: Caller, bob: Caller) -> None:
     assert info == {"name": "#plans", "kind": "private", "members": 1, "owners": ["alice"], "invited": True}
 
 
-def test_last_message_is_hidden_after_a_ban(alice: Caller, bob: Caller) -> None:
-    """Neither in the list nor when asked for."""
+def test_hidden_after_a_ban(alice: Caller, bob: Caller) -> None:
+    """A banned user gets it neither in the list nor for the room."""
     alice.enters("#ops")
     says(alice, "#ops", "not for bob")
     alice.asks("operate", do="ban", to="bob", room="#ops")
     assert listed(bob, "#ops") is None
 
 
-def test_wait_for_answer_from_earlier_membership(alice: Caller, bob: Caller) -> None:
+def test_wait_from_earlier_membership(alice: Caller, bob: Caller) -> None:
     """The asker gets the answer as a member again, and not while outside."""
     alice.enters("#plans", kind="private")
     alice.asks("operate", do="invite", to="bob", room="#plans")

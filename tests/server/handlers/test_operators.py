@@ -62,7 +62,7 @@ def test_modes_of_socket_and_audit_log(tmp_path: Path) -> None:
     assert not (tmp_path / "admin.sock").exists()
 
 
-def test_a_socket_left_by_a_killed_server_is_replaced(tmp_path: Path) -> None:
+def test_socket_of_a_killed_server(tmp_path: Path) -> None:
     """After SIGKILL the next server accepts commands all the same."""
     with serving(tmp_path) as (program, _):
         assert program.end(signal.SIGKILL) == -signal.SIGKILL
@@ -103,7 +103,7 @@ def test_start_without_admin_socket(tmp_path: Path, caplog: pytest.LogCaptureFix
         (b"x" * 65_537 + b"\n", "frame_too_long"),
     ],
 )
-def test_what_is_no_command_is_refused(server: ThreadServer, data: Path, command: bytes, code: str) -> None:
+def test_invalid_commands(server: ThreadServer, data: Path, command: bytes, code: str) -> None:
     """The answer is a code and a sentence, without raw control characters; the server goes on."""
     answer = answers_raw(data, command)
     assert b'"code":"' + code.encode() + b'"' in answer
@@ -113,13 +113,13 @@ def test_what_is_no_command_is_refused(server: ThreadServer, data: Path, command
         assert alice.asks_who() == ["alice"]
 
 
-def test_a_command_may_end_with_the_connection(server: ThreadServer, data: Path) -> None:
+def test_command_without_a_line_feed(server: ThreadServer, data: Path) -> None:
     """A caller without a line feed closes its side; one that sends nothing gets an error."""
     assert b'"rows":[{' in answers_raw(data, b'{"do": "status"}', end=True)
     assert b'"code":"malformed"' in answers_raw(data, b"", end=True)
 
 
-def test_a_connection_takes_one_command(server: ThreadServer, data: Path) -> None:
+def test_one_command_per_connection(server: ThreadServer, data: Path) -> None:
     """A second command on the same connection is not executed."""
     with joined(server, "alice"):
         answer = answers_raw(data, b'{"do": "status"}\n{"do": "op", "to": "alice"}\n')
@@ -131,8 +131,8 @@ def test_a_connection_takes_one_command(server: ThreadServer, data: Path) -> Non
 # What is seen
 
 
-def test_status_tells_how_the_server_is(server: ThreadServer, data: Path) -> None:
-    """Addresses, key, and counts."""
+def test_status(server: ThreadServer, data: Path) -> None:
+    """The status has addresses, key and counts."""
     with joined(server, "alice") as alice, joined(server, "ci", "send"):
         alice.sends("alice", "hi")
         alice.hears("sent")
@@ -179,8 +179,8 @@ def test_users_report(server: ThreadServer, data: Path) -> None:
 # What is done to people
 
 
-def test_the_kicked_are_told_why_and_may_come_back(server: ThreadServer, data: Path) -> None:
-    """All connections of the user are closed, and no others."""
+def test_kick(server: ThreadServer, data: Path) -> None:
+    """All connections of the user are closed with the reason, no others are, and the user may return."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve, joined(server, "eve", "listen") as too:
         assert does(data, "kick", to="Eve", reason="lunch") == {"user": "eve", "closed": 2}
         for caller in (eve, too):
@@ -192,7 +192,7 @@ def test_the_kicked_are_told_why_and_may_come_back(server: ThreadServer, data: P
 
 
 def test_ban_includes_all_keys(server: ThreadServer, data: Path) -> None:
-    """A ban of a name includes its keys: none of them is accepted under another name, until the ban is lifted."""
+    """A ban of a name bans its keys under any name, until it is lifted."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
         assert does(data, "ban", to="EVE", reason="spam") == {"banned": "EVE", "until": None, "closed": 1}
         assert "(spam)" in eve.hears("bye", code="banned")["text"]
@@ -211,7 +211,7 @@ def test_ban_includes_all_keys(server: ThreadServer, data: Path) -> None:
 
 
 @pytest.mark.parametrize("do", ["kick", "ban", "unban", "mute", "unmute", "op", "deop", "release"])
-def test_nothing_is_done_to_a_name_that_nobody_has(server: ThreadServer, data: Path, do: str) -> None:
+def test_unknown_name(server: ThreadServer, data: Path, do: str) -> None:
     """It is refused with close names; a ban can be forced, and lifted again."""
     server.joined("bobby").hang_up()
     refused = answers(data, do, to="boby")
@@ -222,8 +222,8 @@ def test_nothing_is_done_to_a_name_that_nobody_has(server: ThreadServer, data: P
         assert does(data, "unban", to="boby")["was_banned"]
 
 
-def test_who_is_not_here_cannot_be_sent_away(server: ThreadServer, data: Path) -> None:
-    """Neither through the socket nor from the chat, where unknown names are refused as well."""
+def test_kick_of_an_absent_user(server: ThreadServer, data: Path) -> None:
+    """Both the socket and the chat refuse it, as they refuse unknown names."""
     server.joined("bob").hang_up()
     eventually(lambda: answers(data, "kick", to="bob")["code"] == "not_here")
     with server.joined("alice") as alice:
@@ -234,7 +234,7 @@ def test_who_is_not_here_cannot_be_sent_away(server: ThreadServer, data: Path) -
             assert (refused["code"], refused["names"]) == ("unknown_user", ["bob"])
 
 
-def test_a_key_is_banned_alone(server: ThreadServer, data: Path) -> None:
+def test_ban_of_a_key(server: ThreadServer, data: Path) -> None:
     """Its connections are closed under any name; the names stay usable with other keys."""
     with joined(server, "eve") as eve, server.connect() as second:
         second.greets("eva", key=key_of("eve"))
@@ -247,8 +247,8 @@ def test_a_key_is_banned_alone(server: ThreadServer, data: Path) -> None:
         assert 3500 < left.total_seconds() <= 3600
 
 
-def test_the_muted_read_until_they_may_write_again(server: ThreadServer, data: Path) -> None:
-    """Their messages are refused, and they stay in the chat."""
+def test_mute(server: ThreadServer, data: Path) -> None:
+    """Messages of the user are refused until it is lifted, and the user stays in the chat."""
     with joined(server, "eve") as eve:
         assert does(data, "mute", to="eve", seconds=600)["until"]
         identity = eve.sends("eve", "spam")
@@ -258,7 +258,7 @@ def test_the_muted_read_until_they_may_write_again(server: ThreadServer, data: P
         eve.hears("sent")
 
 
-def test_release_keeps_messages_with_their_owner(server: ThreadServer, data: Path) -> None:
+def test_release(server: ThreadServer, data: Path) -> None:
     """Another key takes the name and sees no messages to the former owner."""
     with joined(server, "bob") as bob:
         with joined(server, "eve") as eve:
@@ -282,8 +282,8 @@ def test_release_keeps_messages_with_their_owner(server: ThreadServer, data: Pat
     assert old["user"].startswith("eve (released ")
 
 
-def test_an_invitation_lets_so_many_newcomers_in(tmp_path: Path) -> None:
-    """The row has all that a newcomer needs: the code, the addresses and the key of the server."""
+def test_invitation_for_several(tmp_path: Path) -> None:
+    """The row has all that newcomers need: the code, the addresses and the key of the server."""
     with ThreadServer(tmp_path, Limits(access="invite")) as server:
         row = does(tmp_path, "invite", uses=2, seconds=3600)
         assert (row["uses"], row["addresses"], row["key"]) == (2, [str(server.address)], server.hub.server_key)
@@ -293,7 +293,7 @@ def test_an_invitation_lets_so_many_newcomers_in(tmp_path: Path) -> None:
                 stranger.hears(answer)
 
 
-def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
+def test_decisions_survive_a_restart(tmp_path: Path) -> None:
     """Bans, mutes, operators, released names and invitations are on disk before the answer."""
     with serving(tmp_path) as (program, address):
         for name in ("alice", "eve", "mallory", "old"):
@@ -321,7 +321,7 @@ def test_what_was_decided_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_operator_commands_from_the_chat(server: ThreadServer, data: Path) -> None:
-    """Each is answered with done, and noted under the operator's name."""
+    """Each is answered with done, and recorded under the operator's name."""
     with joined(server, "alice") as alice, joined(server, "eve") as eve, joined(server, "bob") as bob:
         does(data, "op", to="alice")
         for number, (do, to) in enumerate((("mute", "eve"), ("unmute", "eve"), ("kick", "bob"), ("ban", "eve"))):
@@ -342,7 +342,7 @@ def test_operator_commands_from_the_chat(server: ThreadServer, data: Path) -> No
     assert lines[-1]["refused"] == "unknown_user"
 
 
-def test_nobody_else_may_and_nothing_more(server: ThreadServer, data: Path) -> None:
+def test_limits_of_operators(server: ThreadServer, data: Path) -> None:
     """Others are refused; some commands are not available in the chat; rights end with deop."""
     with joined(server, "alice") as alice, joined(server, "eve") as eve, joined(server, "bob") as bob:
         does(data, "op", to="alice")
@@ -359,7 +359,7 @@ def test_nobody_else_may_and_nothing_more(server: ThreadServer, data: Path) -> N
     assert [line["do"] for line in noted(data)] == ["op", "deop"]
 
 
-def test_an_operator_may_kick_themselves(server: ThreadServer, data: Path) -> None:
+def test_operator_kicks_themselves(server: ThreadServer, data: Path) -> None:
     """Their connection ends like anyone's."""
     with joined(server, "alice") as alice:
         does(data, "op", to="alice")
@@ -412,8 +412,8 @@ def test_symlink_in_place_of_audit_log(server: ThreadServer, data: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("impatient")
-def test_commands_while_the_log_cannot_be_written(server: ThreadServer, data: Path) -> None:
-    """The answer waits for the disk; when that fails nothing has happened to anyone, then or later."""
+def test_unwritable_log(server: ThreadServer, data: Path) -> None:
+    """The answer waits for the disk; a command that fails has no effect, then or later."""
     with joined(server, "bob") as bob, joined(server, "eve") as eve:
         does(data, "mute", to="bob")
         with unwritable(data, server):
@@ -459,7 +459,7 @@ def test_pipe_in_place_of_audit_log(server: ThreadServer, data: Path) -> None:
         os.close(reader)
 
 
-def test_audit_on_a_disk_that_does_not_answer(tmp_path: Path) -> None:
+def test_audit_on_an_unresponsive_disk(tmp_path: Path) -> None:
     """Commands wait in order, up to a limit; none is executed before it is recorded."""
     told: list[Refused | None] = []
     released = threading.Event()

@@ -23,7 +23,7 @@ def event(caller: Caller, what: str) -> dict[str, str]:
     return {key: value for key, value in frame.items() if key not in ("t", "what")}
 
 
-def test_first_to_enter_owns_the_room(server: ThreadServer) -> None:
+def test_first_member_owns_the_room(server: ThreadServer) -> None:
     """The first to enter owns the room; later ones become members."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         room = alice.enters("#Ops")["room"]
@@ -32,7 +32,7 @@ def test_first_to_enter_owns_the_room(server: ThreadServer) -> None:
         alice.hears("happened", room="#Ops", what="joined", user="bob")
 
 
-def test_room_message_reaches_members_only(server: ThreadServer) -> None:
+def test_message_reaches_members_only(server: ThreadServer) -> None:
     """Each member and the sender's other devices get the message once; others do not."""
     with (
         server.joined("alice") as alice,
@@ -50,7 +50,7 @@ def test_room_message_reaches_members_only(server: ThreadServer) -> None:
         eve.hears("message", text="just you")
 
 
-def test_membership_outlives_absence_and_restart(server: ThreadServer) -> None:
+def test_membership_outlives_absence(server: ThreadServer) -> None:
     """An absent member gets the messages later, also after a restart of the server."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -65,8 +65,8 @@ def test_membership_outlives_absence_and_restart(server: ThreadServer) -> None:
         assert bob.asks("rooms")["rooms"][0]["members"] == 2
 
 
-def test_feed_has_times_of_membership_only(server: ThreadServer) -> None:
-    """The feed has the messages from times of membership; the history of an open room has all."""
+def test_feed_of_memberships(server: ThreadServer) -> None:
+    """The feed has the messages from times of membership only; the history of an open room has all."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
 
         def says(text: str) -> None:
@@ -88,7 +88,7 @@ def test_feed_has_times_of_membership_only(server: ThreadServer) -> None:
             assert whole.texts(2) == ["while", "again"]
 
 
-def test_a_private_room_is_unseen_by_others(server: ThreadServer) -> None:
+def test_private_room_is_hidden(server: ThreadServer) -> None:
     """Only members and invited users see it in lists, history, search, receipts or ``who``."""
     with server.joined("alice") as alice, server.joined("eve") as eve:
         assert alice.enters("#plans", kind="private")["room"]["kind"] == "private"
@@ -111,7 +111,7 @@ def test_a_private_room_is_unseen_by_others(server: ThreadServer) -> None:
         assert "#plan" not in eve.asks("history", of="#plan")["text"].replace('"#plan"', "").replace("/join #plan", "")
 
 
-def test_an_invitation_opens_a_private_room_once(server: ThreadServer) -> None:
+def test_invitation_to_a_private_room(server: ThreadServer) -> None:
     """Invited users get notice now or at login, read what comes after they enter, and can enter once."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         server.joined("cid").hang_up()
@@ -140,7 +140,7 @@ def test_an_invitation_opens_a_private_room_once(server: ThreadServer) -> None:
 
 
 @pytest.mark.usefixtures("brisk")
-def test_an_invitation_can_be_taken_back(server: ThreadServer) -> None:
+def test_withdrawn_invitation(server: ThreadServer) -> None:
     """The user gets notice, and stays outside."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans", kind="private")
@@ -186,13 +186,13 @@ def test_room_of_another_kind(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("name", ["ops", "#", "#two words", "#a:b", "#" + "x" * 33, "##ops"])
-def test_a_name_that_no_room_can_have_is_refused(server: ThreadServer, name: str) -> None:
+def test_impossible_names(server: ThreadServer, name: str) -> None:
     """The rules are those for names of users, after a ``#``."""
     with server.joined("alice") as alice:
         assert alice.asks("join", room=name)["code"] == "bad_name"
 
 
-def test_a_room_that_looks_like_another_is_refused(server: ThreadServer) -> None:
+def test_lookalike_room(server: ThreadServer) -> None:
     """A Cyrillic letter does not make another room of the same look."""
     with server.joined("alice") as alice:
         alice.enters("#cop")
@@ -200,7 +200,7 @@ def test_a_room_that_looks_like_another_is_refused(server: ThreadServer) -> None
 
 
 @pytest.mark.parametrize(("first", "second"), [("#list", "#li\u0307st"), ("#b0b", "#bob"), ("#modem", "#modern")])
-def test_lookalike_rooms_with_marks_and_digits(server: ThreadServer, first: str, second: str) -> None:
+def test_lookalikes_with_marks_and_digits(server: ThreadServer, first: str, second: str) -> None:
     """The first one wins; a private one is not named to users who may not know of it."""
     with server.joined("alice") as alice, server.joined("eve") as eve:
         alice.enters(first)
@@ -257,7 +257,7 @@ def test_kick_ban_and_mute_in_a_room(server: ThreadServer) -> None:
         bob.enters("#ops")
 
 
-def test_ownership_is_shared_and_passed_on(server: ThreadServer) -> None:
+def test_owners(server: ThreadServer) -> None:
     """Owners make others owners; the oldest member inherits the room from the last owner."""
     with server.joined("alice") as alice, server.joined("bob") as bob, server.joined("cid") as cid:
         for caller in (alice, bob, cid):
@@ -290,7 +290,7 @@ def test_repetition_after_a_ban(server: ThreadServer) -> None:
         bob.hears("error", id=mine, code="banned")
 
 
-def test_a_topic_is_kept_and_told(server: ThreadServer) -> None:
+def test_topic(server: ThreadServer) -> None:
     """Any member of an open room may change its topic; others get notice, and it survives a restart."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -317,7 +317,7 @@ def test_list_of_rooms_has_last_messages(server: ThreadServer) -> None:
         assert (second["last"]["seq"], second["last"]["text"], second["last"]["to"]) == (sent["seq"], "latest", "#b")
 
 
-def test_frames_sent_together_keep_their_order(server: ThreadServer) -> None:
+def test_frames_keep_their_order(server: ThreadServer) -> None:
     """Entering, posting and leaving without waiting for answers happen in that order."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -333,7 +333,7 @@ def test_frames_sent_together_keep_their_order(server: ThreadServer) -> None:
         assert [one["members"] for one in bob.asks("rooms")["rooms"]] == [1, 1]
 
 
-def test_a_user_can_be_in_only_so_many_rooms(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_rooms(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limit one has to leave a room first."""
     monkeypatch.setattr("chatcli.server.state.room_permissions.MAX_ROOMS", 2)
     with server.joined("alice") as alice:
@@ -344,7 +344,7 @@ def test_a_user_can_be_in_only_so_many_rooms(server: ThreadServer, monkeypatch: 
         alice.enters("#c")
 
 
-def test_a_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) -> None:
+def test_released_name_leaves_its_rooms(server: ThreadServer, tmp_path: Path) -> None:
     """The next owner of the name does not inherit the rooms of the former one."""
     with server.joined("alice") as alice:
         alice.enters("#ops")
@@ -381,7 +381,7 @@ def test_entering_while_last_owner_leaves(server: ThreadServer) -> None:
         assert bob.asks("rooms")["rooms"][0]["owners"] == ["bob"]
 
 
-def test_two_who_make_a_room_at_once_are_both_in_it(server: ThreadServer) -> None:
+def test_two_create_a_room_at_once(server: ThreadServer) -> None:
     """One of them creates it; the other waits until it exists."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         join = b'{"t":"join","room":"#ops","kind":"private","n":9}'
@@ -391,7 +391,7 @@ def test_two_who_make_a_room_at_once_are_both_in_it(server: ThreadServer) -> Non
 
 
 @pytest.mark.usefixtures("brisk")
-def test_the_heir_of_a_room_is_told(server: ThreadServer) -> None:
+def test_heir_is_notified(server: ThreadServer) -> None:
     """The heir of a room gets notice."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -428,7 +428,7 @@ def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
     server.run(take)
 
 
-def test_nothing_is_said_behind_ones_going(server: ThreadServer) -> None:
+def test_message_after_a_kick(server: ThreadServer) -> None:
     """A message in the same tick after the kick is refused, and is not in the history."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans", kind="private")
@@ -442,7 +442,7 @@ def test_nothing_is_said_behind_ones_going(server: ThreadServer) -> None:
         assert history(alice, "#plans") == []
 
 
-def test_a_query_changes_nothing(server: ThreadServer) -> None:
+def test_query_changes_nothing(server: ThreadServer) -> None:
     """A query cannot enter, leave, moderate or be away."""
     with server.joined("alice") as alice, server.joined("alice", "query") as asking:
         alice.enters("#ops")
@@ -456,8 +456,8 @@ def test_a_query_changes_nothing(server: ThreadServer) -> None:
             assert asking.asks(tag, **fields)["code"] == "not_allowed", tag
 
 
-def test_muted_users_cannot_publish_other_texts(server: ThreadServer) -> None:
-    """A topic, a reason, a word on being away and the name of a new room are texts, too."""
+def test_other_texts_of_muted_users(server: ThreadServer) -> None:
+    """A topic, a reason, an away text and the name of a new room are refused like messages."""
     with server.joined("eve") as eve, server.joined("bob"):
         eve.enters("#ops")
         server.run(lambda: server.hub.moderation.impose("mute", "eve"))
@@ -471,7 +471,7 @@ def test_muted_users_cannot_publish_other_texts(server: ThreadServer) -> None:
         assert eve.asks("away")["t"] == "done"
 
 
-def test_pointless_actions_are_refused(server: ThreadServer) -> None:
+def test_pointless_actions(server: ThreadServer) -> None:
     """Lifting what is not in force, and repeating what is, is refused and not announced."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -491,7 +491,7 @@ def test_pointless_actions_are_refused(server: ThreadServer) -> None:
         assert [what for what in told if what] == ["banned"]
 
 
-def test_an_invitation_can_be_declined(server: ThreadServer) -> None:
+def test_declined_invitation(server: ThreadServer) -> None:
     """Leaving a room without having entered it declines its invitation."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#plans", kind="private")
@@ -513,7 +513,7 @@ def test_limit_of_invitations(server: ThreadServer, monkeypatch: pytest.MonkeyPa
         assert answers == [None, None, "too_many"]
 
 
-def test_the_banned_do_not_see_who_is_in_the_room(server: ThreadServer) -> None:
+def test_banned_users_see_nothing(server: ThreadServer) -> None:
     """Banned users can neither read, list members, nor watch receipts."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
@@ -522,7 +522,7 @@ def test_the_banned_do_not_see_who_is_in_the_room(server: ThreadServer) -> None:
             assert bob.asks(tag, **fields)["code"] == "banned", tag
 
 
-def test_nothing_is_taken_behind_a_goodbye(server: ThreadServer) -> None:
+def test_frames_after_a_goodbye(server: ThreadServer) -> None:
     """Frames after ``bye`` are ignored, even while answers are still to come."""
     with server.joined("alice") as alice:
         alice.sends("alice", "before")
@@ -535,8 +535,8 @@ def test_nothing_is_taken_behind_a_goodbye(server: ThreadServer) -> None:
         assert history(alice, "alice") == ["before"]
 
 
-def test_many_requests_at_once_are_interleaved(server: ThreadServer) -> None:
-    """Between two questions of one connection the others are served: their answer comes before the last of them."""
+def test_requests_are_interleaved(server: ThreadServer) -> None:
+    """Between two requests of one connection others are served: their answer comes before the last of them."""
     with server.joined("eve") as eve, server.joined("bob") as bob:
         questions = b"".join(b'{"t":"history","of":"nobody%d","n":%d}\n' % (number, number) for number in range(1, 200))
         pong_at: list[int] = []
@@ -556,8 +556,8 @@ def test_many_requests_at_once_are_interleaved(server: ThreadServer) -> None:
 KICK = b'{"t":"operate","do":"kick","to":"bob","room":"#plans","n":9}'
 
 
-def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Each of them is named in every list of rooms."""
+def test_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """All of them are named in every list of rooms, so the number is limited."""
     for caller in (alice, bob):
         caller.enters("#ops")
 
@@ -575,8 +575,8 @@ def test_a_room_has_a_hundred_owners_at_most(server: ThreadServer, alice: Caller
     assert len(alice.asks("rooms")["rooms"][0]["owners"]) == 100
 
 
-def test_a_long_list_of_rooms_is_whole_and_in_order(server: ThreadServer, alice: Caller) -> None:
-    """It takes several ticks of the loop."""
+def test_long_list_of_rooms(server: ThreadServer, alice: Caller) -> None:
+    """It is complete and in order, although it takes several ticks of the loop."""
     names = [f"#r{number:03}" for number in range(120)]
     for name in names:
         alice.enters(name)

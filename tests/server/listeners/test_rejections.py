@@ -46,15 +46,15 @@ def said_to(server: ThreadServer, words: bytes, *, tls: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_full_server_says_so_within_tls(full: ThreadServer, version: ssl.TLSVersion) -> None:
-    """The reason comes as a frame, encrypted, and then the connection ends as it should."""
+def test_full_server_within_tls(full: ThreadServer, version: ssl.TLSVersion) -> None:
+    """The reason comes as an encrypted frame, and then the connection ends properly."""
     with Caller(full.address, context=trusting(full.certificate, version)) as caller:
         caller.says("hello", version=1, purpose="query")
         assert "1 connection and" in caller.hears("bye", code="full")["text"]
         caller.hears_end()
 
 
-def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) -> None:
+def test_own_client_shows_the_reason(full: ThreadServer, tmp_path: Path) -> None:
     """The sentence is the server's, not one about TLS."""
     trust = Trust(fingerprint_of(full.certificate), directory=str(tmp_path / "config"))
     with pytest.raises(ChatError, match="The server holds 1 connection and accepts no more: try again later"):
@@ -73,7 +73,7 @@ def test_a_client_of_ours_learns_the_reason(full: ThreadServer, tmp_path: Path) 
         (b"\x00\x01", b'{"t":"bye","code":"full"', b"}\n"),
     ],
 )
-def test_the_reason_is_in_the_callers_language(
+def test_reason_in_the_protocol_of_the_caller(
     full: ThreadServer, words: bytes, begin: bytes, end: bytes, tls: bool
 ) -> None:
     """Browsers, IRC and SSH have something to show, in plain and within TLS."""
@@ -92,23 +92,23 @@ def test_the_reason_is_in_the_callers_language(
         (b"hello\n", b'{"t":"bye","code":"malformed"'),
     ],
 )
-def test_other_clients_are_told_what_this_is(server: ThreadServer, words: bytes, begin: bytes, tls: bool) -> None:
-    """Nobody is left with a line of JSON who cannot read it."""
+def test_clients_of_other_protocols(server: ThreadServer, words: bytes, begin: bytes, tls: bool) -> None:
+    """They get a plain sentence, not a line of JSON."""
     answer = said_to(server, words, tls=tls)
     assert answer.startswith(begin)
     assert b"This is a chatcli server" in answer
 
 
-def test_who_says_nothing_is_told_in_the_end(full: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A caller that waits for the server to begin learns the reason, too."""
+def test_silent_caller(full: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A caller that waits for the server to begin gets the reason, too."""
     monkeypatch.setattr("chatcli.server.listeners.rejections._PATIENCE", 0.5)
     with full.connect() as caller:
         caller.hears("bye", code="full")
         caller.hears_end()
 
 
-def test_room_is_made_again_however_a_caller_goes(full: ThreadServer) -> None:
-    """More callers than are told at once are closed at once, and those who come later are told as before."""
+def test_callers_beyond_the_rejections(full: ThreadServer) -> None:
+    """Callers beyond those being rejected are closed at once, and later ones get the reason as before."""
     hello = client_hello(full)
     with contextlib.ExitStack() as stack:
         for number in range(MOST_AT_ONCE + 20):
@@ -132,8 +132,8 @@ def stop(server: ThreadServer) -> None:
         session.close("stopping", "The server is stopping.")
 
 
-def test_a_server_that_stops_says_so_to_who_is_shaking_hands(tmp_path: Path) -> None:
-    """A handshake that gets done in the meantime is the last chance to be told."""
+def test_stop_during_a_handshake(tmp_path: Path) -> None:
+    """A handshake that completes while the server stops gets the reason."""
     with ThreadServer(tmp_path / "data") as server:
         hand = ByHand(trusting(server.certificate))
         with socket.create_connection(server.address, DEADLINE) as caller:

@@ -43,23 +43,23 @@ def name(monkeypatch: pytest.MonkeyPatch, host: str, *ips: str) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", found)
 
 
-def test_an_address_that_is_missing_keeps_nobody_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where hosts has a line for IPv6, and the machine has none; it is said which one is missing."""
+def test_one_missing_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are served, and the missing one is reported: hosts may have a line for IPv6 without the machine."""
     name(monkeypatch, "box.test", NOWHERE, "127.0.0.1")
     with bound("box.test") as found:
         assert addresses(found) == {"127.0.0.1"}
         assert found.missing == [f"{NOWHERE} (box.test) is not an address of this machine: choose another with --host."]
 
 
-def test_only_where_there_is_none_it_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence has the cause for each."""
+def test_all_addresses_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the cause for each."""
     name(monkeypatch, "box.test", NOWHERE, "198.51.100.2")
     with pytest.raises(ServeError, match=r"100\.1 \(box\.test\) is not .*100\.2 \(box\.test\) is not"):
         bind(["box.test"], 0)
 
 
 def test_several_hosts_share_a_port() -> None:
-    """Also one that is picked; the same address twice is one, and one that covers all others is enough."""
+    """A chosen port is shared, too; duplicates are served once, and a wildcard is enough."""
     with bound("127.0.0.1", "127.0.0.2", "localhost", "127.0.0.1") as found:
         assert {"127.0.0.1", "127.0.0.2"} <= addresses(found)
         assert len({one.getsockname()[1] for one in found.sockets}) == 1
@@ -74,8 +74,8 @@ def test_several_hosts_share_a_port() -> None:
         assert addresses(found) == {"::1"}
 
 
-def test_a_port_that_is_taken_at_one_address_is_said() -> None:
-    """The others are served; with a port that is picked, one is found that is free everywhere."""
+def test_port_in_use_at_one_address() -> None:
+    """The others are served; a chosen port is free at every address."""
     with socket.create_server(("127.0.0.2", 0)) as taken:
         port = taken.getsockname()[1]
         with bound("127.0.0.1", "127.0.0.2", port=port) as found:
@@ -86,8 +86,8 @@ def test_a_port_that_is_taken_at_one_address_is_said() -> None:
             bind(["127.0.0.2"], port)
 
 
-def test_a_name_that_is_not_found_beside_one_that_is() -> None:
-    """It is said, too, and alone it is an error."""
+def test_name_that_is_not_found() -> None:
+    """It is reported beside one that is found, and alone it is an error."""
     with bound("127.0.0.1", "no.such.invalid") as found:
         assert addresses(found) == {"127.0.0.1"}
         assert found.missing == ['There is no host "no.such.invalid": name an address of this machine with --host.']
@@ -95,7 +95,7 @@ def test_a_name_that_is_not_found_beside_one_that_is() -> None:
         bind(["no.such.invalid"], 0)
 
 
-def test_an_address_of_a_link_needs_its_network() -> None:
-    """The sentence says how to name it."""
+def test_link_local_address() -> None:
+    """Without its interface it is refused with an example."""
     with pytest.raises(ServeError, match=r'as in "fe80::1%eth0"'):
         bind(["fe80::1"], 0)

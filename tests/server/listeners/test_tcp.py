@@ -30,8 +30,8 @@ def far() -> str:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_plain_callers_from_elsewhere_are_refused(tmp_path: Path, far: str, host: str) -> None:
-    """They are told why before anything that they said is heard; nobody becomes known by it."""
+def test_remote_plain_caller(tmp_path: Path, far: str, host: str) -> None:
+    """It is refused with the reason before its frames are read, and creates no user."""
     with ThreadServer(tmp_path, host=host) as server:
         with Caller(Address(far, server.address.port)) as caller:
             caller.greets("alice")
@@ -40,8 +40,8 @@ def test_plain_callers_from_elsewhere_are_refused(tmp_path: Path, far: str, host
         assert server.run(lambda: server.hub.users.find("alice")) is None
 
 
-def test_callers_from_elsewhere_may_use_tls(tmp_path: Path, far: str) -> None:
-    """The same address, with TLS, is let in."""
+def test_remote_tls_caller(tmp_path: Path, far: str) -> None:
+    """The same address is accepted with TLS."""
     with ThreadServer(tmp_path, host="0.0.0.0") as server:
         context = trusting(server.certificate)
         context.check_hostname = False  # the address is not in the certificate: clients know the key
@@ -51,8 +51,8 @@ def test_callers_from_elsewhere_may_use_tls(tmp_path: Path, far: str) -> None:
             alice.hears("welcome", user="alice")
 
 
-def test_an_insecure_server_takes_plain_callers_from_elsewhere(tmp_path: Path, far: str) -> None:
-    """Where the operator says so, anyone may do without TLS."""
+def test_insecure_server(tmp_path: Path, far: str) -> None:
+    """With the operator's option remote callers need no TLS."""
     with ThreadServer(tmp_path, host="0.0.0.0", insecure=True) as server:
         with Caller(Address(far, server.address.port)) as alice:
             alice.greets("alice")
@@ -60,8 +60,8 @@ def test_an_insecure_server_takes_plain_callers_from_elsewhere(tmp_path: Path, f
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_the_servers_own_machine_may_speak_plainly(tmp_path: Path, host: str) -> None:
-    """Wherever it listens, loopback needs no TLS; also where IPv4 callers come to an IPv6 socket."""
+def test_loopback_caller(tmp_path: Path, host: str) -> None:
+    """It needs no TLS wherever the server listens, nor over IPv4 on an IPv6 socket."""
     with ThreadServer(tmp_path, host=host) as server:
         with Caller(Address("127.0.0.1", server.address.port)) as alice:
             alice.greets("alice")
@@ -69,8 +69,8 @@ def test_the_servers_own_machine_may_speak_plainly(tmp_path: Path, host: str) ->
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this system cannot be told")
-def test_the_system_keeps_little_for_a_reader_that_takes_nothing(server: ThreadServer) -> None:
-    """What it is told about the socket that takes callers holds for each of their connections."""
+def test_small_send_buffer(server: ThreadServer) -> None:
+    """The option of the listening socket holds for each of its connections."""
 
     def unsent() -> int:
         (session,) = sessions_of(server)

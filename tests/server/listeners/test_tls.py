@@ -73,8 +73,8 @@ def client_hello(server: ThreadServer) -> bytes:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_conversation_through_tls(server: ThreadServer, version: ssl.TLSVersion) -> None:
-    """With TLS 1.2 and 1.3, people talk with each other and with those who speak plainly on the same port."""
+def test_conversation(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """Users with TLS 1.2 and 1.3 talk with each other and with plain ones on the same port."""
     context = trusting(server.certificate, version)
     with Caller(server.address, context=context) as alice, server.joined("bob") as bob:
         alice.greets("alice")
@@ -91,8 +91,8 @@ def test_a_conversation_through_tls(server: ThreadServer, version: ssl.TLSVersio
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_only_modern_tls_is_spoken(server: ThreadServer, version: ssl.TLSVersion) -> None:
-    """Keys are forgotten after each connection, everything is authenticated, nothing is compressed or kept."""
+def test_modern_ciphers_only(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """Each has forward secrecy and authentication, without compression or session tickets."""
     with Caller(server.address, context=trusting(server.certificate, version)) as alice:
         assert isinstance(alice.socket, ssl.SSLSocket)
         alice.greets("alice")
@@ -106,8 +106,8 @@ def test_only_modern_tls_is_spoken(server: ThreadServer, version: ssl.TLSVersion
         assert version is ssl.TLSVersion.TLSv1_2 or session is None or not session.has_ticket
 
 
-def test_long_and_many_messages_go_both_ways(server: ThreadServer) -> None:
-    """Texts of the greatest length and thousands in one breath arrive whole and in order."""
+def test_long_and_many_messages(server: ThreadServer) -> None:
+    """The longest texts and thousands in one burst arrive whole and in order."""
     with server.joined("alice", tls=True) as alice, server.joined("bob", tls=True) as bob:
         longest = ["ä" * (16 * 1024), "x" * (32 * 1024), "🙂" * (8 * 1024)]
         for sender, recipient, name in ((alice, bob, "bob"), (bob, alice, "alice")):
@@ -124,8 +124,8 @@ def test_long_and_many_messages_go_both_ways(server: ThreadServer) -> None:
             alice.hears("sent")
 
 
-def test_a_sender_that_is_held_back_loses_nothing(tmp_path: Path) -> None:
-    """With reading paused again and again, every message is taken once and answered, to the last."""
+def test_paused_sender(tmp_path: Path) -> None:
+    """With reading paused again and again, every message is processed once and answered."""
     with ThreadServer(tmp_path, Limits(in_flight=2000)) as server:
         with server.joined("alice", "send", tls=True) as alice, server.joined("bob", tls=True) as bob:
             texts = [f"{n} " + "x" * 300 for n in range(1000)]
@@ -138,8 +138,8 @@ def test_a_sender_that_is_held_back_loses_nothing(tmp_path: Path) -> None:
             assert bob.texts(1000) == texts
 
 
-def test_a_slow_reader_loses_nothing(server: ThreadServer) -> None:
-    """Whoever does not read for a while gets all of it later, and nobody waits for them."""
+def test_slow_reader(server: ThreadServer) -> None:
+    """A client that does not read for a while gets everything later, and others do not wait."""
     with server.joined("alice", tls=True) as alice:
         slow = server.connect(tls=True, receive_buffer=64 * 1024)
         slow.greets("slow")
@@ -154,8 +154,8 @@ def test_a_slow_reader_loses_nothing(server: ThreadServer) -> None:
         slow.hang_up()
 
 
-def test_a_socket_that_is_closed_on_one_side_still_gets_its_answers(server: ThreadServer) -> None:
-    """Whoever closes their side after the last line hears every answer first, and a close_notify."""
+def test_half_closed_socket(server: ThreadServer) -> None:
+    """A client that closes its side after the last line gets every answer first, and a close_notify."""
     context = trusting(server.certificate)
     with server.joined("bob"), socket.create_connection(server.address, 20) as connection:
         alice = context.wrap_socket(connection, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
@@ -169,8 +169,8 @@ def test_a_socket_that_is_closed_on_one_side_still_gets_its_answers(server: Thre
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_close_notify_is_a_last_word(server: ThreadServer, version: ssl.TLSVersion) -> None:
-    """Whoever ends their side of TLS, but not of the socket, hears every answer first."""
+def test_close_notify(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """A client that closes its side of TLS, but not of the socket, gets every answer first."""
     with server.joined("bob"), socket.create_connection(server.address, 20) as connection:
         alice = ByHand(trusting(server.certificate, version))
         alice.connect(connection)
@@ -185,8 +185,8 @@ def test_a_close_notify_is_a_last_word(server: ThreadServer, version: ssl.TLSVer
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_handshake_may_come_byte_by_byte(server: ThreadServer, version: ssl.TLSVersion) -> None:
-    """However small the pieces in which it comes, it is understood."""
+def test_handshake_byte_by_byte(server: ThreadServer, version: ssl.TLSVersion) -> None:
+    """A handshake may come in the smallest pieces."""
     with socket.create_connection(server.address, 20) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         alice = ByHand(trusting(server.certificate, version))
@@ -202,8 +202,8 @@ def test_a_handshake_may_come_byte_by_byte(server: ThreadServer, version: ssl.TL
         assert json.loads(answer.splitlines()[0])["t"] == "welcome"
 
 
-def test_old_versions_of_tls_are_refused(server: ThreadServer) -> None:
-    """TLS 1.1 gets the alert that says so."""
+def test_old_versions(server: ThreadServer) -> None:
+    """TLS 1.1 gets the protocol_version alert."""
     ciphers = bytes.fromhex("c009c013002f")
     hello = b"\x03\x02" + bytes(32) + b"\x00" + len(ciphers).to_bytes(2) + ciphers + b"\x01\x00"
     handshake = b"\x01" + len(hello).to_bytes(3) + hello
@@ -223,10 +223,8 @@ def test_old_versions_of_tls_are_refused(server: ThreadServer) -> None:
         b"\x16GET / HTTP/1.1\n",
     ],
 )
-def test_garbage_after_the_first_byte_is_closed_quietly(
-    server: ThreadServer, garbage: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What only begins like TLS ends the connection, and nothing else."""
+def test_garbage_after_the_first_byte(server: ThreadServer, garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """It ends the connection, and nothing else."""
     caplog.set_level(logging.INFO)
     with server.joined("bob", tls=True) as bob:
         caplog.clear()
@@ -242,8 +240,8 @@ def test_garbage_after_the_first_byte_is_closed_quietly(
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
 
-def test_a_forged_record_ends_the_connection(server: ThreadServer) -> None:
-    """Nothing behind what was tampered with is heard."""
+def test_forged_record(server: ThreadServer) -> None:
+    """The connection ends, and nothing after the forged record is read."""
     with server.joined("bob", tls=True) as bob, socket.create_connection(server.address, 20) as connection:
         alice = ByHand(trusting(server.certificate))
         alice.connect(connection)
@@ -263,8 +261,8 @@ def test_a_forged_record_ends_the_connection(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("greeting", [b"nonsense\n", b"\x16\x03\x01\x00\xa5"])
-def test_other_protocols_within_tls_are_sent_away(server: ThreadServer, greeting: bytes) -> None:
-    """What comes out of TLS has a first byte of its own; TLS within TLS is none of our protocols."""
+def test_other_protocols_within_tls(server: ThreadServer, greeting: bytes) -> None:
+    """They are recognised by their first byte within TLS, and TLS within TLS is one of them."""
     with server.connect(tls=True) as caller:
         caller.says_raw(greeting)
         caller.hears("bye", code="malformed")
@@ -272,8 +270,8 @@ def test_other_protocols_within_tls_are_sent_away(server: ThreadServer, greeting
 
 
 @pytest.mark.usefixtures("brisk")
-def test_half_open_handshakes_disturb_nobody_and_do_not_last(tmp_path: Path) -> None:
-    """A thousand callers who begin a handshake and go no further cost the others nothing, and are closed in time."""
+def test_half_open_handshakes(tmp_path: Path) -> None:
+    """A thousand unfinished handshakes cost the others nothing, and are closed in time."""
     with ThreadServer(tmp_path, Limits(handshake=1)) as server:
         hello = client_hello(server)
         with server.joined("alice", tls=True) as alice, server.joined("bob", tls=True) as bob:
@@ -293,8 +291,8 @@ def test_half_open_handshakes_disturb_nobody_and_do_not_last(tmp_path: Path) -> 
             assert alice.asks_who() == ["alice", "bob"]
 
 
-def test_a_handshake_that_is_given_up_is_forgotten(server: ThreadServer) -> None:
-    """Whoever closes in the middle of it is gone at once, whether politely or not."""
+def test_abandoned_handshake(server: ThreadServer) -> None:
+    """A caller who closes in the middle is gone at once, with or without an alert."""
     hello = client_hello(server)
     for polite in (True, False):
         with server.connect() as caller:
@@ -306,8 +304,8 @@ def test_a_handshake_that_is_given_up_is_forgotten(server: ThreadServer) -> None
     eventually(lambda: server.run(lambda: not server.hub.sessions))
 
 
-def test_a_session_knows_the_certificate_that_its_client_saw(server: ThreadServer) -> None:
-    """Over TLS it is the certificate's hash, on a plain connection it is empty."""
+def test_channel_of_a_session(server: ThreadServer) -> None:
+    """Over TLS it is the hash of the certificate, on a plain connection it is empty."""
     with server.joined("alice", tls=True) as alice, server.joined("bob"):
         assert isinstance(alice.socket, ssl.SSLSocket)
         seen = alice.socket.getpeercert(binary_form=True)
@@ -316,8 +314,8 @@ def test_a_session_knows_the_certificate_that_its_client_saw(server: ThreadServe
         assert channels == {"alice": hashlib.sha256(seen).digest(), "bob": b""}
 
 
-def test_stopping_says_goodbye_through_tls(tmp_path: Path) -> None:
-    """A server that stops tells those who speak TLS too, and closes as TLS wants it."""
+def test_stop(tmp_path: Path) -> None:
+    """A stopping server sends its goodbye through TLS, and closes with a close_notify."""
     with ThreadServer(tmp_path) as server:
         context = trusting(server.certificate)
         connection = socket.create_connection(server.address, 20)
@@ -385,8 +383,8 @@ async def opened(
     return layer, below, client
 
 
-def test_whoever_paused_is_not_fed_what_was_read_before(tmp_path: Path) -> None:
-    """After a pause nothing is passed on until it ends; then all of it is, in order, before the last word."""
+def test_pause_after_reading(tmp_path: Path) -> None:
+    """During a pause nothing is passed on; afterwards all is, in order, before the end."""
 
     async def run() -> None:
         received: list[bytes] = []
@@ -408,8 +406,8 @@ def test_whoever_paused_is_not_fed_what_was_read_before(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_pause_in_the_middle_holds_the_rest_back(tmp_path: Path) -> None:
-    """Of much that came at once, whoever pauses on the first piece gets no more than that."""
+def test_pause_at_the_first_piece(tmp_path: Path) -> None:
+    """A reader that pauses on the first piece of many gets no more than that."""
 
     async def run() -> None:
         received: list[bytes] = []
@@ -428,8 +426,8 @@ def test_a_pause_in_the_middle_holds_the_rest_back(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_one_word_of_the_session_is_one_write_to_the_socket(tmp_path: Path) -> None:
-    """However long it is; and after the end there is none."""
+def test_one_write_per_output(tmp_path: Path) -> None:
+    """Output of any length is one write to the socket, and after the end there is none."""
 
     async def run() -> None:
         layer, below, client = await opened(tmp_path, [], [])
@@ -448,8 +446,8 @@ def test_one_word_of_the_session_is_one_write_to_the_socket(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("sizes", [[1], [1, 2]], ids=["one byte", "one or two"])
-def test_records_that_carry_next_to_nothing_are_paid_for_a_few_in_a_turn(tmp_path: Path, sizes: list[int]) -> None:
-    """Thousands of them that came at once are decrypted over many turns, in which nothing more is read."""
+def test_nearly_empty_records(tmp_path: Path, sizes: list[int]) -> None:
+    """Thousands at once are decrypted over many ticks, in which nothing more is read."""
 
     async def run() -> None:
         received: list[bytes] = []
@@ -471,8 +469,8 @@ def test_records_that_carry_next_to_nothing_are_paid_for_a_few_in_a_turn(tmp_pat
 
 
 @pytest.mark.parametrize("size", [30, 300, 30_000])
-def test_records_that_carry_frames_cost_nothing_beside_them(tmp_path: Path, size: int) -> None:
-    """However many there are, and though each has some bytes of its own."""
+def test_records_with_frames(tmp_path: Path, size: int) -> None:
+    """They cost nothing besides their frames, however many there are."""
 
     async def run() -> None:
         received: list[bytes] = []
@@ -487,8 +485,8 @@ def test_records_that_carry_frames_cost_nothing_beside_them(tmp_path: Path, size
     asyncio.run(run())
 
 
-def test_hundreds_who_come_at_once_shake_hands_by_turns(tmp_path: Path) -> None:
-    """One handshake in a turn of the loop, however many are waiting."""
+def test_hundreds_of_handshakes(tmp_path: Path) -> None:
+    """One handshake is processed in each tick of the loop, however many are waiting."""
 
     async def run() -> None:
         context, handshakes = Certificates(tmp_path).identity.context, HandshakeQueue()
@@ -508,8 +506,8 @@ def test_hundreds_who_come_at_once_shake_hands_by_turns(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_handshake_has_its_price(server: ThreadServer) -> None:
-    """It is paid for before it is made, from what can be said before the welcome."""
+def test_price_of_a_handshake(server: ThreadServer) -> None:
+    """It is paid in advance, from the allowance before the welcome."""
     with socket.create_connection(server.address) as eve:
         eve.sendall(client_hello(server))
         assert eve.recv(1)

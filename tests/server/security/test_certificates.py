@@ -20,7 +20,7 @@ from tests.certificates import certificate, fingerprint_of, make, private_key
 
 
 def test_first_start(tmp_path: Path) -> None:
-    """The key is ECDSA on P-256, for its owner's eyes only; nothing half-written is left beside it."""
+    """The key is ECDSA on P-256 in a private file, and no temporary file is left."""
     Certificates(tmp_path)
     key = tmp_path / "server.key"
     assert key.read_text().startswith("-----BEGIN PRIVATE KEY-----")  # PKCS#8
@@ -49,7 +49,7 @@ def test_identity_has_fingerprint_and_hash(tmp_path: Path) -> None:
     assert identity.context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-def test_a_restart_shows_the_same_certificate(tmp_path: Path) -> None:
+def test_restart_keeps_the_certificate(tmp_path: Path) -> None:
     """Existing files are used again."""
     first = Certificates(tmp_path).identity
     again = Certificates(tmp_path).identity
@@ -68,8 +68,8 @@ def test_own_certificate_is_renewed(tmp_path: Path, days: float, renewed: bool) 
 
 
 @pytest.mark.parametrize("content", [b"", b"no certificate", None])
-def test_missing_or_broken_certificate_is_replaced(tmp_path: Path, content: bytes | None) -> None:
-    """All that matters of it is in the key."""
+def test_missing_or_broken_certificate(tmp_path: Path, content: bytes | None) -> None:
+    """It is replaced: all that matters of it is in the key."""
     first = Certificates(tmp_path).identity
     (tmp_path / "server.crt").unlink()
     if content is not None:
@@ -77,8 +77,8 @@ def test_missing_or_broken_certificate_is_replaced(tmp_path: Path, content: byte
     assert Certificates(tmp_path).identity.fingerprint == first.fingerprint
 
 
-def test_a_certificate_of_another_key_is_made_again(tmp_path: Path) -> None:
-    """The key decides, not the certificate that lies beside it."""
+def test_certificate_of_another_key(tmp_path: Path) -> None:
+    """It is replaced, because the key decides."""
     first = Certificates(tmp_path).identity
     other, _ = make(tmp_path, "other")
     other.replace(tmp_path / "server.crt")
@@ -94,8 +94,8 @@ def test_lost_key_is_not_replaced(tmp_path: Path) -> None:
     assert not (tmp_path / "server.key").exists()
 
 
-def test_a_start_that_was_cut_short_is_made_good(tmp_path: Path) -> None:
-    """Neither a half-written file nor a key without its certificate is in the way."""
+def test_interrupted_first_start(tmp_path: Path) -> None:
+    """Neither a temporary file nor a key without its certificate prevents the next start."""
     (tmp_path / ".server.key.x.unfinished").write_bytes(b"-----BEGIN")
     first = Certificates(tmp_path).identity
     (tmp_path / "server.crt").rename(tmp_path / ".server.crt.x.unfinished")
@@ -104,7 +104,7 @@ def test_a_start_that_was_cut_short_is_made_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
-def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+def test_readable_key_is_refused(tmp_path: Path, mode: int) -> None:
     """The sentence has the command to run."""
     Certificates(tmp_path)
     key = tmp_path / "server.key"
@@ -128,7 +128,7 @@ def locked_key(folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["rubbish", "rsa", "locked"])
-def test_a_key_that_is_not_the_servers_own_is_named(tmp_path: Path, kind: str) -> None:
+def test_wrong_key_file(tmp_path: Path, kind: str) -> None:
     """For anything in the place of the key, the sentence has the remedy."""
     key = tmp_path / "server.key"
     key.touch(mode=0o600)
@@ -137,13 +137,13 @@ def test_a_key_that_is_not_the_servers_own_is_named(tmp_path: Path, kind: str) -
         Certificates(tmp_path)
 
 
-def test_a_directory_that_takes_no_file_is_named(tmp_path: Path) -> None:
+def test_unwritable_directory(tmp_path: Path) -> None:
     """If the key cannot be written, the server does not start."""
     with pytest.raises(ServeError, match=r"Cannot write .*/none/server\.key: No such file or directory: .* --data"):
         Certificates(tmp_path / "none")
 
 
-def test_the_operators_certificate_is_shown_instead(tmp_path: Path) -> None:
+def test_operators_certificate(tmp_path: Path) -> None:
     """With the operator's files, none are generated."""
     files = make(tmp_path)
     (tmp_path / "data").mkdir()
@@ -162,8 +162,8 @@ def test_first_certificate_of_a_chain(tmp_path: Path) -> None:
     assert (chained.fingerprint, chained.channel) == (alone.fingerprint, alone.channel)
 
 
-def test_operators_key_may_be_group_readable(tmp_path: Path) -> None:
-    """Servers that share a key through a group are usual; a key that everyone may read is refused."""
+def test_group_readable_operators_key(tmp_path: Path) -> None:
+    """Servers often share a key through a group; a key that everyone may read is refused."""
     files = make(tmp_path)
     files[1].chmod(0o640)
     Certificates(tmp_path, files)
@@ -172,8 +172,8 @@ def test_operators_key_may_be_group_readable(tmp_path: Path) -> None:
         Certificates(tmp_path, files)
 
 
-def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    """Missing, of the wrong kind, locked or not belonging together: each is one sentence with the remedy."""
+def test_unusable_files(tmp_path: Path) -> None:
+    """Missing, wrong, encrypted and mismatched files each get one sentence with the remedy."""
     good, other = make(tmp_path), make(tmp_path, "other")
     locked = make(tmp_path, "locked", locked=True)
     rubbish = tmp_path / "rubbish"
@@ -198,7 +198,7 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         assert str(caught.value).endswith(".")
 
 
-def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_key(tmp_path: Path) -> None:
     """The sentence includes the system's own reason."""
     certificate, key = make(tmp_path)
     key.unlink()
@@ -207,7 +207,7 @@ def test_a_key_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Certificates(tmp_path, (certificate, key))
 
 
-def test_reloading_shows_what_lies_there_now(tmp_path: Path) -> None:
+def test_reload(tmp_path: Path) -> None:
     """After a reload it is the new certificate; contexts that are in use are left alone."""
     files = make(tmp_path)
     certificates = Certificates(tmp_path, files)
@@ -219,7 +219,7 @@ def test_reloading_shows_what_lies_there_now(tmp_path: Path) -> None:
     assert certificates.identity.context is not before.context
 
 
-def test_reloading_broken_files_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_reload_of_broken_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The old certificate stays, and the log names the fault of the new one."""
     files = make(tmp_path)
     certificates = Certificates(tmp_path, files)
@@ -244,7 +244,7 @@ NOW = datetime.datetime.now(datetime.UTC)  # a little before the certificates be
         (30, -3, "is not valid before "),
     ],
 )
-def test_warnings_before_certificate_expires(tmp_path: Path, days: float, later: float, sentence: str) -> None:
+def test_warnings_about_validity(tmp_path: Path, days: float, later: float, sentence: str) -> None:
     """The warning has the file, the time and the remedy; so has the one before the validity begins."""
     files = make(tmp_path, days=days)
     faults = Certificates(tmp_path, files).faults(NOW + datetime.timedelta(days=later, minutes=1))

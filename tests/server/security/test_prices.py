@@ -76,7 +76,7 @@ def people(server: ThreadServer) -> Iterator[tuple[Caller, Caller]]:
 
 
 def test_every_frame_has_a_price() -> None:
-    """A new kind of frame cannot be forgotten, and only a message costs no points: it counts as one."""
+    """Only a message costs no points: it counts as one."""
     assert set(KINDS) == set(PRICES) - {BadFrame} == set(SAID)
     assert [kind for kind, points in PRICES.items() if points <= 0] == [f.Send]
 
@@ -106,7 +106,7 @@ def test_frame_is_paid_for_at_once(server: ThreadServer, people: tuple[Caller, C
         (b'{"t":"search","text":"word","limit":500}\n', 100),
     ],
 )
-def test_price_of_other_lines_and_of_more_work(
+def test_prices_of_lines_and_work(
     server: ThreadServer, people: tuple[Caller, Caller], line: bytes, points: float
 ) -> None:
     """Blank lines, bytes, reads and mistakes have a price, and large requests cost more."""
@@ -114,7 +114,7 @@ def test_price_of_other_lines_and_of_more_work(
 
 
 @pytest.mark.parametrize("purpose", ["join", "listen", "send"])
-def test_a_visit_is_paid_for_when_it_is_over(server: ThreadServer, purpose: str) -> None:
+def test_price_of_a_visit(server: ThreadServer, purpose: str) -> None:
     """A user pays once for each connection that has ended, and more with many rooms."""
     with server.joined("eve", purpose) as eve:
         for number in range(20):
@@ -149,7 +149,7 @@ def test_too_many_visits(server: ThreadServer) -> None:
         assert eve.hears("pong")["n"] == 1
 
 
-def test_full_purses_of_visitors_are_dropped(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+def test_full_purses_are_dropped(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """Purses of all visitors are checked together, and those that are not full again later."""
     clock = [0.0]
     planned: list[Callable[[], object]] = []
@@ -166,7 +166,7 @@ def test_full_purses_of_visitors_are_dropped(server: ThreadServer, people: tuple
     assert (user.purse, planned) == (None, [])
 
 
-def test_a_long_message_counts_as_several(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+def test_price_of_a_long_message(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """A message pays for a KiB of its line, and for each further one as for another message."""
     lines = [
         json.dumps({"t": "send", "id": new_id(), "to": "bob", "text": "x" * length}).encode() + b"\n"
@@ -182,7 +182,7 @@ def test_price_of_a_reply(server: ThreadServer, people: tuple[Caller, Caller]) -
     assert paid(server, "alice", line + b"\n")[1] >= 5
 
 
-def test_a_question_pays_for_what_is_kept_of_it(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+def test_price_of_a_question(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """It is stored and delivered alone, while other messages are processed together."""
     fields = {"t": "send", "id": new_id(), "to": "bob", "text": "now?", "choices": ["yes", "no"]}
     assert paid(server, "alice", json.dumps(fields).encode() + b"\n") == (1, 10)
@@ -205,8 +205,8 @@ def flood(caller: Caller, unit: bytes, size: int) -> None:
     ("unit", "welcome"),
     [(b"\n", False), (b" ", False), (b"\n", True), (b" ", True), (b"\t\r\n", True), (b'{"t":"ack","seq":0}\n', True)],
 )
-def test_a_flood_is_not_read_and_nobody_else_waits(server: ThreadServer, unit: bytes, welcome: bool) -> None:
-    """A client that sends too much is not read for a while, before and after the welcome."""
+def test_flood(server: ThreadServer, unit: bytes, welcome: bool) -> None:
+    """A client that sends too much is not read for a while, before and after the welcome, and others do not wait."""
     with server.joined("bob") as bob, server.connect() as eve:
         if welcome:
             eve.greets("eve", purpose="send")
@@ -273,8 +273,8 @@ def test_message_rate_zero(tmp_path: Path) -> None:
         {"t": "prove", "signature": "x" * 9000},
     ],
 )
-def test_length_of_names_is_limited(server: ThreadServer, alice: Caller, fields: dict[str, Any]) -> None:
-    """No frame can have a name so long that folding and comparing it would take time; the error names the limit."""
+def test_length_of_names(server: ThreadServer, alice: Caller, fields: dict[str, Any]) -> None:
+    """A frame with a name too long to fold and compare quickly is invalid; the error has the limit."""
     alice.says(**{"tag": fields["t"], **{key: value for key, value in fields.items() if key != "t"}})
     answer = alice.hears("error", code="invalid")
     assert "length <=" in answer["text"]

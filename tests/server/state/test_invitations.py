@@ -58,7 +58,7 @@ def deal(server: ThreadServer, alice: Caller, bob: Caller) -> ThreadServer:
         {"do": "ban", "to": "bob", "room": "#deal", "seconds": 60},
     ],
 )
-def test_invitation_ends_with_rights_of_inviter(deal: ThreadServer, alice: Caller, end: dict[str, object]) -> None:
+def test_inviter_loses_rights(deal: ThreadServer, alice: Caller, end: dict[str, object]) -> None:
     """Invitations end when their inviter is kicked, banned or disowned; the invited get notice."""
     with deal.joined("eve", **key("eve")) as eve:
         assert eve.welcome["invited"] == ["#deal"]
@@ -68,8 +68,8 @@ def test_invitation_ends_with_rights_of_inviter(deal: ThreadServer, alice: Calle
         assert eve.asks("rooms")["rooms"] == []
 
 
-def test_invitation_ends_when_inviter_leaves(deal: ThreadServer, bob: Caller, alice: Caller) -> None:
-    """Other owners can invite the same user again."""
+def test_inviter_leaves(deal: ThreadServer, bob: Caller, alice: Caller) -> None:
+    """Invitations end, and other owners can invite the same user again."""
     assert bob.asks("leave", room="#deal")["t"] == "done"
     assert invited(deal, "eve") == []
     assert invite(alice, "eve", "#deal") == "done"
@@ -77,7 +77,7 @@ def test_invitation_ends_when_inviter_leaves(deal: ThreadServer, bob: Caller, al
 
 
 @pytest.mark.parametrize("command", ["ban", "release"])
-def test_invitation_ends_with_ban_or_release_of_inviter(deal: ThreadServer, command: str) -> None:
+def test_inviter_is_banned_or_released(deal: ThreadServer, command: str) -> None:
     """A ban from the server and the release of a name end invitations, also across a restart."""
     assert chatcli("admin", command, "--data", str(deal.data), "bob").returncode == 0
     assert invited(deal, "eve") == []
@@ -86,7 +86,7 @@ def test_invitation_ends_with_ban_or_release_of_inviter(deal: ThreadServer, comm
         assert invited(again, "eve") == []
 
 
-def test_invitation_ends_with_operator_rights(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_inviter_loses_operator_rights(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """An operator invites to rooms that they belong to, for as long as they are an operator."""
     alice.enters("#deal", kind="private")
     assert invite(alice, "bob", "#deal") == "done"
@@ -100,7 +100,7 @@ def test_invitation_ends_with_operator_rights(server: ThreadServer, alice: Calle
 
 
 def test_empty_private_room_is_reset(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Its invitations, topic, bans and mutes are gone: the next owner has not made them, and does not know of them."""
+    """Invitations, topic, bans and mutes are gone, because the next owner does not know of them."""
     with server.joined("eve", **key("eve")) as eve, server.joined("cid") as cid:
         alice.enters("#deal", kind="private")
         for name in ("eve", "cid"):
@@ -118,8 +118,8 @@ def test_empty_private_room_is_reset(server: ThreadServer, alice: Caller, bob: C
         assert may_enter(cid, "#deal")
 
 
-def test_empty_open_room_keeps_topic_and_bans(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """Its messages stay readable, so that bans stay in force; mutes do not."""
+def test_empty_open_room_keeps_bans(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """Topic and bans stay, as its messages are still readable; mutes do not."""
     with server.joined("cid") as cid:
         alice.enters("#ops")
         alice.asks("topic", room="#ops", text="what runs")
@@ -169,9 +169,7 @@ def test_invitation_of_an_older_version(server: ThreadServer, alice: Caller, by:
         assert invited(again, "eve") == expected
 
 
-def test_nobody_crowds_out_invitations_of_others(
-    server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limit_of_a_stranger(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger may give someone ten, and however many strangers there are, others get through."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST", 20)
     server.joined("victim").hang_up()
@@ -190,10 +188,8 @@ def test_nobody_crowds_out_invitations_of_others(
     assert not {"#eve0", "#mallory0"} <= set(found)
 
 
-def test_hints_do_not_displace_permissions(
-    server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """They are hints: the newest of them stay, and permissions are counted by themselves."""
+def test_hints_and_permissions(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest hints stay, and permissions have a count of their own."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST_HINTS", 3)
     monkeypatch.setattr("chatcli.server.state.invitations._MOST", 1)
     server.joined("victim").hang_up()
@@ -205,7 +201,7 @@ def test_hints_do_not_displace_permissions(
     assert invited(server, "victim") == ["#open19", "#open20", "#open21", "#real"]
 
 
-def test_one_user_gives_only_so_many(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_of_an_inviter(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Invitations that are used or withdrawn do not count."""
     monkeypatch.setattr("chatcli.server.state.invitations._MOST_GIVEN", 2)
     names = ("one", "two", "three")

@@ -48,7 +48,7 @@ def query(caller: Caller, tag: str, **fields: object) -> Frame:
     return frame
 
 
-def test_question_and_answer_are_delivered(alice: Caller, bob: Caller) -> None:
+def test_question_and_answer(alice: Caller, bob: Caller) -> None:
     """Both are messages of the conversation, live and in the history; the words of an answer are the server's."""
     seq = asks(alice, "bob", seconds=60)
     question = bob.hears("message", seq=seq, text="Deploy?", choices=YES_NO)
@@ -61,8 +61,8 @@ def test_question_and_answer_are_delivered(alice: Caller, bob: Caller) -> None:
     assert query(alice, "search", text="no")["messages"] == [answer]
 
 
-def test_question_without_seconds_stays_open(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """And it may be one to oneself, or itself a reply."""
+def test_question_without_seconds(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """It stays open, may be to oneself, and may itself be a reply."""
     first = asks(alice, "bob")
     assert "until" not in bob.hears("message")
     pass_time(server, 40 * 86_400)
@@ -78,8 +78,8 @@ def test_question_without_seconds_stays_open(server: ThreadServer, alice: Caller
     ]
 
 
-def test_an_empty_list_of_choices_is_none(alice: Caller, bob: Caller) -> None:
-    """As if it had been left out: a message like others."""
+def test_empty_list_of_choices(alice: Caller, bob: Caller) -> None:
+    """It is a normal message, as if the list had been left out."""
     alice.sends("bob", "Deploy?", choices=[])
     assert alice.hears("sent")["seq"] == bob.hears("message")["seq"]
     assert "choices" not in query(alice, "history", of="bob")["messages"][-1]
@@ -114,20 +114,20 @@ def test_an_empty_list_of_choices_is_none(alice: Caller, bob: Caller) -> None:
     ],
 )
 def test_bad_questions_and_answers(alice: Caller, bob: Caller, fields: dict[str, Any], sentence: str) -> None:
-    """With the id of the message and a sentence that names the limit; nothing is stored."""
+    """The error has the id of the message and the limit; nothing is stored."""
     identity = alice.sends("bob", "Deploy?", **fields)
     assert alice.hears("error") == {"t": "error", "code": "invalid", "text": sentence, "id": identity}
     assert query(alice, "history", of="bob")["messages"] == []
 
 
-def test_the_longest_question_is_taken(alice: Caller, bob: Caller) -> None:
-    """Nine choices of sixty characters, for thirty days."""
+def test_longest_question(alice: Caller, bob: Caller) -> None:
+    """Nine choices of sixty characters, for thirty days, are allowed."""
     choices = [str(number) + "🎉" * 59 for number in range(9)]
     asks(alice, "bob", choices=choices, seconds=2_592_000)
     bob.hears("message", choices=choices)
 
 
-def test_the_first_answer_counts(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_first_answer_counts(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """A second answer is refused, and nothing is stored."""
     seq = asks(alice, "bob")
     assert answers(bob, "alice", seq, 1)["t"] == "sent"
@@ -138,8 +138,8 @@ def test_the_first_answer_counts(server: ThreadServer, alice: Caller, bob: Calle
     assert [one.get("answer") for one in query(alice, "history", of="bob")["messages"]] == [None, 1]
 
 
-def test_a_question_can_be_declined(alice: Caller, bob: Caller) -> None:
-    """That is an answer, too."""
+def test_decline(alice: Caller, bob: Caller) -> None:
+    """A decline is an answer, too."""
     seq = asks(alice, "bob")
     assert answers(bob, "alice", seq, -1)["t"] == "sent"
     alice.hears("message", text="declined", answer=-1, re=seq)
@@ -147,8 +147,8 @@ def test_a_question_can_be_declined(alice: Caller, bob: Caller) -> None:
     assert answers(alice, "bob", seq, -1)["text"] == "bob has declined to answer that."
 
 
-def test_who_has_asked_can_withdraw_and_nothing_else(alice: Caller, bob: Caller) -> None:
-    """Users cannot answer their own questions to others."""
+def test_withdrawal(alice: Caller, bob: Caller) -> None:
+    """Askers may withdraw their questions to others, and not answer them."""
     seq = asks(alice, "bob")
     assert answers(alice, "bob", seq, 0)["code"] == "not_allowed"
     assert answers(alice, "bob", seq, -1)["t"] == "sent"
@@ -158,8 +158,8 @@ def test_who_has_asked_can_withdraw_and_nothing_else(alice: Caller, bob: Caller)
     assert answers(alice, "bob", seq, -1)["text"] == "You have withdrawn that question."
 
 
-def test_a_late_answer_does_not_count(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """By the server's clock; nor can it be withdrawn then."""
+def test_late_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """By the server's clock it is refused, and so is a late withdrawal."""
     seq = asks(alice, "bob", seconds=60)
     pass_time(server, 61)
     for caller, to, answer in ((bob, "alice", 0), (bob, "alice", -1), (alice, "bob", -1)):
@@ -167,8 +167,8 @@ def test_a_late_answer_does_not_count(server: ThreadServer, alice: Caller, bob: 
         assert (refusal["code"], refusal["text"]) == ("not_open", "That question's time is over.")
 
 
-def test_the_answer_that_counted_may_be_said_again(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """A retry is answered as the first time, also when time is over, the user muted, or the server a new one."""
+def test_repeated_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+    """A retry is answered as the first time, also after the timeout, a mute or a restart."""
     seq = asks(alice, "bob", seconds=60)
     identity = new_id()
     first = answers(bob, "alice", seq, 0, identity)
@@ -185,7 +185,7 @@ def test_the_answer_that_counted_may_be_said_again(server: ThreadServer, alice: 
         assert answers(later, "alice", seq, 0, identity)["seq"] == first["seq"]
 
 
-def test_a_stranger_answers_nothing(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_answer_of_a_stranger(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Only the recipient may answer, in the same conversation; others do not learn that there is a question."""
     seq = asks(alice, "bob")
     with server.joined("eve") as eve:
@@ -197,7 +197,7 @@ def test_a_stranger_answers_nothing(server: ThreadServer, alice: Caller, bob: Ca
     assert answers(bob, "alice", seq, 0)["t"] == "sent"
 
 
-def test_an_answer_must_fit_its_question(alice: Caller, bob: Caller) -> None:
+def test_answer_must_fit(alice: Caller, bob: Caller) -> None:
     """The message must be a question, and have that choice."""
     seq = asks(alice, "bob")
     refusal = answers(bob, "alice", seq, 2)
@@ -212,7 +212,7 @@ def test_an_answer_must_fit_its_question(alice: Caller, bob: Caller) -> None:
     assert answers(alice, "bob", answer, 0)["code"] == "invalid"
 
 
-def test_in_a_room_any_member_answers_for_all(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_answer_in_a_room(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """All members but the asker may answer; nobody can decline for all; others may not answer."""
     with server.joined("carol") as carol, server.joined("eve") as eve:
         for caller in (alice, bob, carol):
@@ -230,7 +230,7 @@ def test_in_a_room_any_member_answers_for_all(server: ThreadServer, alice: Calle
         assert answers(bob, "#ops", second, 1)["text"] == "eve has withdrawn that question."
 
 
-def test_answers_need_permission_to_write(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_answers_need_permission(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Answers follow the rules of rooms like all messages."""
     alice.enters("#news", kind="announcement")
     bob.enters("#news")
@@ -245,7 +245,7 @@ def test_answers_need_permission_to_write(server: ThreadServer, alice: Caller, b
     assert answers(bob, "#ops", seq, 0)["code"] == "banned"
 
 
-def test_whoever_asks_is_told_of_the_answer(script: Caller, bob: Caller) -> None:
+def test_wait_for_answer(script: Caller, bob: Caller) -> None:
     """The answer comes at once if there is one, and otherwise as soon as there is."""
     seq = asks(script, "bob")
     assert query(script, "answers", re=seq) == {"t": "answer", "re": seq, "n": 9}
@@ -268,7 +268,7 @@ def test_wait_for_answer_through_a_restart(server: ThreadServer, alice: Caller, 
         assert waiting.hears("answer", re=seq)["message"]["answer"] == 0
 
 
-def test_an_answer_said_in_the_same_breath_is_told(server: ThreadServer) -> None:
+def test_wait_and_answer_at_once(server: ThreadServer) -> None:
     """The answer comes once, whether the log is read before or after it is written."""
     with server.joined("alice") as alice, server.joined("alice", "send") as script:
         for _ in range(50):
@@ -282,7 +282,7 @@ def test_an_answer_said_in_the_same_breath_is_told(server: ThreadServer) -> None
             script.hears("pong")
 
 
-def test_only_the_asker_waits_for_the_answer(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_wait_is_for_the_asker(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """The recipient may not wait for the answer; strangers do not learn that there is a question."""
     seq = asks(alice, "bob")
     assert query(bob, "answers", re=seq)["code"] == "not_allowed"
@@ -300,7 +300,7 @@ def test_only_the_asker_waits_for_the_answer(server: ThreadServer, alice: Caller
     assert server.run(lambda: not server.hub.questions._waiting)
 
 
-def test_last_message_is_hidden_after_a_kick(server: ThreadServer, alice: Caller) -> None:
+def test_wait_after_a_kick(server: ThreadServer, alice: Caller) -> None:
     """A user who has left the room does not get the answer."""
     alice.enters("#attic", kind="private")
     with server.joined("bob") as bob:
@@ -315,7 +315,7 @@ def test_last_message_is_hidden_after_a_kick(server: ThreadServer, alice: Caller
         bob.hears("pong")
 
 
-def test_one_connection_waits_for_so_many_answers(server: ThreadServer, alice: Caller, bob: Caller) -> None:
+def test_limit_of_waits(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """One more is refused; answered questions, and those of ended connections, do not count."""
     with server.joined("alice", "send") as script:
         seqs = [asks(script, "bob") for _ in range(101)]
@@ -329,7 +329,7 @@ def test_one_connection_waits_for_so_many_answers(server: ThreadServer, alice: C
     eventually(lambda: server.run(lambda: not server.hub.questions._waiting and not server.hub.questions._awaited))
 
 
-def test_waiting_ends_with_the_question(server: ThreadServer, script: Caller) -> None:
+def test_wait_ends_with_the_question(server: ThreadServer, script: Caller) -> None:
     """A connection asks as many questions as it likes, one after the other."""
     seqs = [asks(script, "alice", seconds=60) for _ in range(101)]
     for seq in seqs[:100]:
@@ -340,8 +340,8 @@ def test_waiting_ends_with_the_question(server: ThreadServer, script: Caller) ->
     assert server.run(lambda: len(server.hub.questions._waiting)) == 1
 
 
-def test_one_of_a_hundred_answers_at_once_counts(server: ThreadServer, alice: Caller) -> None:
-    """All others learn which answer was first; the log has one."""
+def test_hundred_answers_at_once(server: ThreadServer, alice: Caller) -> None:
+    """One counts; all others learn which was first; the log has one."""
     crowd = [server.joined(f"user{number}", "send") for number in range(100)]
     alice.enters("#ops")
     for caller in crowd:
@@ -375,7 +375,7 @@ def test_one_of_a_hundred_answers_at_once_counts(server: ThreadServer, alice: Ca
     assert len(query(alice, "history", of="#ops")["messages"]) == 2
 
 
-def test_questions_are_counted_at_their_full_size(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_questions_count_at_full_size(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Choices count like text while they are in flight, and the count is zero in the end."""
     with ThreadServer(tmp_path_factory.mktemp("data") / "d", Limits(in_flight=4096)) as server:
         with server.joined("alice", "send") as alice:
