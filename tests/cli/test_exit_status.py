@@ -185,24 +185,24 @@ def ends(words: str, arguments: list[str], status: int) -> None:
         assert [line.split()[0] for line in others] == ["pinned:", "shown:", "Someone"], said
 
 
-def test_the_walk_leaves_no_command_out() -> None:
-    """A new command has its failures here, and what it needs if it speaks with a server."""
+def test_every_command_is_covered() -> None:
+    """A new command needs an entry here, and another one if it connects to a server."""
     assert set(FAILURES) == set(leaves())
     # Where nothing waits, `outbox send` goes to no server.
     assert set(ARGUMENTS) == {words for words in leaves() if "--pin" in option_names(words)} - {"outbox send"}
 
 
 @pytest.mark.parametrize("words", leaves())
-def test_what_can_go_wrong_with_each_command(words: str, places: dict[str, str]) -> None:
-    """Status and sentence of each failure that is its own; an option that is not there is status 2 everywhere."""
+def test_failures_of_each_command(words: str, places: dict[str, str]) -> None:
+    """Each has its status and sentence; an unknown option is status 2 everywhere."""
     for line, status in FAILURES[words]:
         ends(words, [part.format(**places) for part in line.split()], status)
     ends(words, ["--no-such-option"], 2)
 
 
 @pytest.mark.parametrize("words", ARGUMENTS)
-def test_what_can_go_wrong_with_the_server(words: str, places: dict[str, str]) -> None:
-    """No server is status 5, another one than was meant is 4, an address that is none is 2."""
+def test_failures_of_the_server(words: str, places: dict[str, str]) -> None:
+    """No server is status 5, another key is 4, an invalid address is 2."""
     for options, status in (
         (["--server", NOWHERE], 5),
         (["--server", places["server"], "--pin", SOMEONE_ELSE], 4),
@@ -212,8 +212,8 @@ def test_what_can_go_wrong_with_the_server(words: str, places: dict[str, str]) -
 
 
 @pytest.mark.parametrize("words", TO_THE_SERVER_HERE)
-def test_no_server_on_this_machine_is_status_5(words: str, places: dict[str, str]) -> None:
-    """Over a directory where none runs."""
+def test_no_server_on_this_machine(words: str, places: dict[str, str]) -> None:
+    """The status is 5 for a directory without a running server."""
     names = ["bob"] if words.split()[1] not in {"status", "users", "invite"} else []
     ends(words, [*names, "--data", places["free"]], 5)
 
@@ -221,8 +221,8 @@ def test_no_server_on_this_machine_is_status_5(words: str, places: dict[str, str
 # Each status, by a process.
 
 
-def test_0_is_said_where_it_was_done(places: dict[str, str]) -> None:
-    """The answer is on standard output, and nothing else anywhere."""
+def test_status_0(places: dict[str, str]) -> None:
+    """The answer is on standard output, and there is no other output."""
     done = chatcli("send", "alice", "hi", "--user", "bob", "--server", places["server"])
     assert (done.returncode, done.stdout, done.stderr) == (0, "stored\n", "")
 
@@ -239,16 +239,16 @@ BY_SOMEONE_ELSE: Final = {0, DECLINED, 130}  # each has a test of its own
 
 
 @pytest.mark.parametrize("status", [status for status in EXIT_STATUSES if status not in BY_SOMEONE_ELSE])
-def test_each_status_is_that_of_a_process(status: int, places: dict[str, str]) -> None:
-    """What the shell sees is what the table says."""
+def test_status_of_the_process(status: int, places: dict[str, str]) -> None:
+    """The shell sees the status of the table."""
     line = ENDINGS[status]
     done = chatcli(*(part.format(**places) for part in line.split()))
     assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
     assert done.stderr.startswith("chatcli: ")
 
 
-def test_7_is_said_where_someone_declines(places: dict[str, str]) -> None:
-    """One sentence says who, and there is no answer on standard output."""
+def test_status_7(places: dict[str, str]) -> None:
+    """One sentence says who has declined, and standard output is empty."""
     host, _, port = places["server"].rpartition(":")
     with Caller(Address(host, int(port))) as alice:
         alice.greets("alice", purpose="listen")
@@ -266,8 +266,8 @@ def now() -> int:
     return time.time_ns() // 10**6
 
 
-def test_130_is_said_of_ctrl_c() -> None:
-    """One sentence, no traceback."""
+def test_status_130() -> None:
+    """Ctrl-C gives one sentence and no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(DEADLINE)
         where = f"127.0.0.1:{silent.getsockname()[1]}"

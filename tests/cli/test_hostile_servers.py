@@ -132,16 +132,16 @@ servers = st.builds(saying, answers, welcomes, st.lists(lines(server_frame), max
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in WAITING])
 @settings(deadline=None, max_examples=EXAMPLES)
 @given(server=servers)
-def test_each_command_ends_with_a_sentence(command: str, server: Impostor) -> None:
-    """No traceback, no endless conversation, no control characters; and nobody is asked for ever."""
+def test_commands(command: str, server: Impostor) -> None:
+    """Each ends with a sentence: no traceback, no endless conversation, no control characters, no question."""
     check(command, server)
 
 
 @pytest.mark.parametrize("command", WAITING)
 @settings(deadline=None, max_examples=EXAMPLES - 1)
 @given(server=servers)
-def test_each_command_that_waits_ends_with_a_sentence(command: str, server: Impostor) -> None:
-    """The same; what comes of it is often known only when the time is over."""
+def test_waiting_commands(command: str, server: Impostor) -> None:
+    """The same holds for commands that wait, often only after their time."""
     check(command, server)
 
 

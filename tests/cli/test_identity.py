@@ -18,8 +18,8 @@ from tests.support import Program, ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
 
 
-def test_another_device_is_linked_listed_and_revoked(server: ThreadServer, tmp_path: Path) -> None:
-    """With the code from one device the other joins as the same person; revoked, it is a stranger again."""
+def test_devices(server: ThreadServer, tmp_path: Path) -> None:
+    """A second device is linked with a code from the first, listed, and revoked; then it is a stranger."""
     where = ("--user", "alice", "--server", str(server.address))
     phone = str(tmp_path)
     assert chatcli("send", "alice", "hi", *where).returncode == 0
@@ -39,8 +39,8 @@ def test_another_device_is_linked_listed_and_revoked(server: ThreadServer, tmp_p
     assert "chatcli key link" in refused.stderr
 
 
-def test_a_wrong_code_is_refused_with_status_4(server: ThreadServer, tmp_path: Path) -> None:
-    """A guess gets one sentence."""
+def test_wrong_code(server: ThreadServer, tmp_path: Path) -> None:
+    """The status is 4, with one sentence."""
     where = ("--user", "alice", "--server", str(server.address))
     run_here("send", "alice", "hi", *where)
     done = run_here("join", *where, "--link", "bazu-bazu-bazu", XDG_CONFIG_HOME=str(tmp_path))
@@ -55,8 +55,8 @@ def _seats(server: ThreadServer, name: str) -> int:
     return len(user.joined) if user is not None else 0
 
 
-def test_a_second_join_says_what_can_be_done(server: ThreadServer) -> None:
-    """Refused by default; with --takeover the other ends; with --attach both are here."""
+def test_second_join(server: ThreadServer) -> None:
+    """It is refused by default; --takeover ends the other, and with --attach both are online."""
     where = ("join", "--user", "alice", "--server", str(server.address))
     with Program(*where) as first, server.joined("bob") as bob:
         eventually(lambda: bob.asks_who() == ["alice", "bob"])
@@ -79,8 +79,8 @@ def test_a_second_join_says_what_can_be_done(server: ThreadServer) -> None:
     assert run_here(*where, "--attach", "--takeover").returncode == 2
 
 
-def test_an_invitation_is_needed_once(tmp_path: Path) -> None:
-    """By invitation only: a newcomer needs a code, and from then on none; strangers do not even learn who is here."""
+def test_invitation_is_needed_once(tmp_path: Path) -> None:
+    """A newcomer needs a code, and later none; strangers do not learn who is online."""
     with ThreadServer(tmp_path / "data", Limits(access="invite")) as server:
         where = ("--user", "alice", "--server", str(server.address))
         refused = chatcli("join", *where)
@@ -93,16 +93,16 @@ def test_an_invitation_is_needed_once(tmp_path: Path) -> None:
         assert chatcli("who", *where).returncode == 0
 
 
-def test_a_server_that_takes_too_much_from_nobody(tmp_path: Path) -> None:
-    """The allowances are options of serve, each with its default in the help."""
+def test_allowances(tmp_path: Path) -> None:
+    """They are options of serve, each with its default in the help."""
     text = run_here("serve", "--help").stdout
     for option in ("access", "message-rate", "message-burst", "address-connections", "address-failures"):
         assert f"--{option}" in text
         assert f"CHATCLI_SERVE_{option.upper().replace('-', '_')}" in text
 
 
-def test_a_name_in_use_is_asked_for_again(server: ThreadServer) -> None:
-    """Whoever is here already is told so, and may choose another name."""
+def test_name_in_use_is_asked_again(server: ThreadServer) -> None:
+    """On a terminal the user may choose another name."""
     with server.joined("alice"):
         with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:
             terminal.shows("alice is already in the chat")
@@ -113,8 +113,8 @@ def test_a_name_in_use_is_asked_for_again(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("key", ["t", "A"])
-def test_a_place_in_use_is_had_with_a_key(server: ThreadServer, key: str) -> None:
-    """Whoever is here already takes over, which ends the other, or attaches, after which both are here."""
+def test_place_in_use(server: ThreadServer, key: str) -> None:
+    """On a terminal a key takes over, which ends the other, or attaches, after which both are online."""
     with server.joined("alice") as alice:
         with Terminal("join", "--user", "alice", "--server", str(server.address)) as terminal:
             terminal.shows("or another name?")
@@ -126,24 +126,24 @@ def test_a_place_in_use_is_had_with_a_key(server: ThreadServer, key: str) -> Non
                 assert alice.asks_who() == ["alice"]
 
 
-def test_looking_at_keys_makes_nobody_known(server: ThreadServer) -> None:
-    """A mistyped name is not claimed by asking for its keys."""
+def test_keys_of_an_unknown_name(server: ThreadServer) -> None:
+    """Asking for keys claims no name."""
     where = ("--user", "aliec", "--server", str(server.address))
     for arguments in (["list"], ["link"], ["revoke", "SHA256:" + "A" * 43]):
         assert run_here("key", *arguments, *where).returncode == 3
     assert server.run(lambda: server.hub.users.find("aliec")) is None
 
 
-def test_a_login_name_that_is_taken_is_explained(server: ThreadServer, tmp_path: Path) -> None:
-    """Whoever never said a name learns where it came from."""
+def test_login_name_of_another_user(server: ThreadServer, tmp_path: Path) -> None:
+    """The error says where a name that was never given came from."""
     server.joined("lab").hang_up()
     done = run_here("send", "lab", "hi", "--server", str(server.address), XDG_CONFIG_HOME=str(tmp_path), LOGNAME="lab")
     assert done.returncode == 4
     assert '"lab" is your login name here: say who you are with --user.' in done.stderr
 
 
-def test_answers_to_operators_are_waited_for_in_pipes(server: ThreadServer) -> None:
-    """Each command of a script gets its line before the client leaves."""
+def test_answers_to_operators(server: ThreadServer) -> None:
+    """Each command of a script gets its answer before the client leaves."""
     server.joined("bob").hang_up()
     server.run(lambda: server.hub.moderation.impose("operator", "alice"))
     where = ("join", "--user", "alice", "--server", str(server.address))
@@ -172,8 +172,8 @@ def test_answers_to_operators_are_waited_for_in_pipes(server: ThreadServer) -> N
         "key list",
     ],
 )
-def test_a_name_of_another_key_names_the_key_that_was_shown(server: ThreadServer, tmp_path: Path, command: str) -> None:
-    """As where cron, sudo or an empty environment has another home: the file, and what says where it is."""
+def test_owned_name_and_the_wrong_key(server: ThreadServer, tmp_path: Path, command: str) -> None:
+    """Under cron or sudo the error has the key file, and the variable that decides on it."""
     server.joined("alice").hang_up()
     homes = {
         "HOME": str(tmp_path),
@@ -186,8 +186,8 @@ def test_a_name_of_another_key_names_the_key_that_was_shown(server: ThreadServer
     assert f"The key that was shown is in {tmp_path / 'config/chatcli/key'}: HOME or XDG_CONFIG_HOME" in done.stderr
 
 
-def test_a_program_is_told_of_the_key_that_was_shown(server: ThreadServer, tmp_path: Path) -> None:
-    """Whichever way it connects."""
+def test_library_and_the_wrong_key(server: ThreadServer, tmp_path: Path) -> None:
+    """The exception has the key file, for each function that connects."""
     server.joined("alice").hang_up()
 
     async def connect() -> None:

@@ -29,8 +29,8 @@ from tests.here import run_here
 from tests.support import DEADLINE, chatcli, environment
 
 
-def test_help_names_every_command_and_every_status() -> None:
-    """``chatcli --help`` shows what there is and what the statuses mean."""
+def test_help() -> None:
+    """``chatcli --help`` has all commands and the meanings of the statuses."""
     done = chatcli("--help")
     assert done.returncode == 0
     for command in COMMANDS:
@@ -39,8 +39,8 @@ def test_help_names_every_command_and_every_status() -> None:
         assert meaning in done.stdout
 
 
-def test_lists_of_commands_are_not_cut() -> None:
-    """What a command does is said in so few characters that a narrow terminal shows all of them."""
+def test_lists_of_commands() -> None:
+    """Summaries fit a narrow terminal."""
     summaries = dict(COMMANDS)
     for name in COMMANDS:
         group = cli.get_command(click.Context(cli), name)
@@ -53,8 +53,8 @@ def test_lists_of_commands_are_not_cut() -> None:
         assert not summary.endswith("..."), name
 
 
-def test_without_a_command_there_is_help() -> None:
-    """Someone who types only ``chatcli`` learns what to type."""
+def test_no_command() -> None:
+    """``chatcli`` alone prints the help."""
     done = run_here()
     assert "chatcli serve" in done.stdout + done.stderr
 
@@ -78,14 +78,14 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_end_waits_for_what_runs_on() -> None:
-    """The process ends at once where nothing does, but no thread is cut off."""
+def test_quick_exit() -> None:
+    """The process ends at once if no thread runs, and otherwise waits for threads."""
     late = "import threading; threading.Timer(0.1, print, ['late']).start()"
     assert run(late).stdout == f"chatcli {__version__}\nlate\n"
 
 
-def test_what_was_printed_is_passed_on_at_the_end() -> None:
-    """Also what is without a line end, on both streams, before a command that fails."""
+def test_output_is_flushed() -> None:
+    """Text without a line end is flushed on both streams, also for a command that fails."""
     begun = "import sys; sys.argv[1] = '--wrong'; sys.stdout.write('out'); sys.stderr.write('err')"
     done = run(begun)
     assert (done.returncode, done.stdout) == (2, "out")
@@ -94,8 +94,8 @@ def test_what_was_printed_is_passed_on_at_the_end() -> None:
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
 @pytest.mark.parametrize("words", ["key show", "completion bash", "--help"])
-def test_what_nobody_gets_is_no_success(words: str, redirection: str) -> None:
-    """Standard output that is full and one that is closed are the same failure, with the same sentence."""
+def test_unwritable_output(words: str, redirection: str) -> None:
+    """Full and closed standard output are the same failure, with the same sentence."""
     done = in_shell(f'exec "$0" -m chatcli {words} {redirection}')
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("chatcli: Standard output cannot be written: ")
@@ -105,14 +105,14 @@ def test_what_nobody_gets_is_no_success(words: str, redirection: str) -> None:
 @pytest.mark.parametrize(
     ("words", "status"), [("jion", 2), ("send --wrong", 2), ("ask bob", 2), ("forget nobody:1", 3)]
 )
-def test_mistakes_that_nobody_can_read_of_have_their_status(words: str, status: int, redirection: str) -> None:
-    """Where standard error cannot be written, the status is what is left."""
+def test_unwritable_standard_error(words: str, status: int, redirection: str) -> None:
+    """The status is the same."""
     done = in_shell(f'exec "$0" -m chatcli {words} {redirection}')
     assert (done.returncode, done.stdout) == (status, "")
 
 
-def test_a_mistyped_command_gets_the_nearest() -> None:
-    """The sentence names what may have been meant."""
+def test_mistyped_command() -> None:
+    """The sentence names the nearest one."""
     done = run_here("jion")
     assert done.returncode == 2
     assert 'There is no command "jion". Did you mean "join"?' in done.stderr
@@ -134,16 +134,16 @@ def test_a_mistyped_command_gets_the_nearest() -> None:
         ("who bob", "who takes a room, not a person. A room is written with # and in quotes: '#bob'."),
     ],
 )
-def test_what_would_be_right_is_said(words: str, sentence: str) -> None:
-    """A mistake gets a sentence that helps, rather than the nearest of something else."""
+def test_advice(words: str, sentence: str) -> None:
+    """Frequent mistakes get a sentence that helps, rather than the nearest word."""
     done = run_here(*words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"chatcli: {sentence}\n")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
-def test_nobody_reading_the_help_is_no_accident(command: list[str]) -> None:
-    """Help goes to standard output, with status 0, and every command has one."""
+def test_help_of_each_command(command: list[str]) -> None:
+    """It goes to standard output with status 0, and a closed pipe is no error."""
     done = run_here(*command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: chatcli")
@@ -166,7 +166,7 @@ def test_nobody_reading_the_help_is_no_accident(command: list[str]) -> None:
         (ServerUnreachable("x"), 5),
     ],
 )
-def test_each_kind_of_failure_has_its_status(error: ChatError, status: int) -> None:
-    """The table of statuses covers every exception."""
+def test_status_of_each_exception(error: ChatError, status: int) -> None:
+    """The table of statuses has every exception."""
     assert exit_status(error) == status
     assert status in EXIT_STATUSES

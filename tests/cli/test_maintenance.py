@@ -53,7 +53,7 @@ def whole_feed(server: ThreadServer, user: str, count: int) -> list[str]:
 
 
 def test_restored_backup(tmp_path: Path) -> None:
-    """Made from a running server: a new server over the copy knows all users and messages."""
+    """Made from a running server: a new server over the copy has all users and messages."""
     data, restored, copy = tmp_path / "data", tmp_path / "restored", tmp_path / "copy.db"
     with serving(data) as (program, address), Caller(address) as alice:
         alice.greets("alice")

@@ -41,8 +41,8 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(cli, words)
 
 
-def test_what_waits_is_sent_to_where_the_server_is_now(server: ThreadServer) -> None:
-    """Without a terminal the command says what to run; then all that waits for the old address is sent."""
+def test_waiting_messages(server: ThreadServer) -> None:
+    """Without a terminal the error has the command to run; then messages for the old address are sent."""
     port = server.address.port
     at_old, at_new = (("--server", f"{host}:{port}") for host in (OLD, NEW))
     assert run("send", "--user", "al", "al", "hi", *at_old, "--accept-new").exit_code == 0

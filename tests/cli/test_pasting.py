@@ -56,8 +56,8 @@ def awkward() -> Iterator[Path]:
         yield Path(folder) / AWKWARD
 
 
-def test_a_server_by_invitation_prints_the_commands(awkward: Path, tmp_path: Path) -> None:
-    """The one command prints an invitation of this server's, and that one joins it."""
+def test_server_by_invitation(awkward: Path, tmp_path: Path) -> None:
+    """One printed command makes an invitation, and the command that it prints joins."""
     data = awkward
     with serving(data, "--access", "invite") as (program, _):
         program.complains("admin invite")
@@ -72,8 +72,8 @@ def test_a_server_by_invitation_prints_the_commands(awkward: Path, tmp_path: Pat
     assert not (tmp_path / "hacked").exists()
 
 
-def test_what_a_server_calls_a_code_runs_nothing(tmp_path: Path) -> None:
-    """It is one word of the command, and no control character of it reaches the terminal."""
+def test_code_of_a_hostile_server(tmp_path: Path) -> None:
+    """It is one word of the command, and no control character reaches the terminal."""
 
     def answer(connection: object) -> None:
         line = Line(connection)  # type: ignore[arg-type] # a socket
@@ -91,8 +91,8 @@ def test_what_a_server_calls_a_code_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "hacked").exists()
 
 
-def test_what_is_said_without_quotes_is_said_with_them(server: ThreadServer, tmp_path: Path) -> None:
-    """The line below carries the options in use, and does what was meant."""
+def test_unquoted_text(server: ThreadServer, tmp_path: Path) -> None:
+    """The suggested line has the options in use, and does what was meant."""
     server.joined("bob").hang_up()
     for words in (["bob", "lunch", "at", "noon"], ["bob", "costs", "$(touch hacked)", "`touch hacked`!"]):
         done = run_here("send", *words, "--user", "ci", "--server", str(server.address))
@@ -104,8 +104,8 @@ def test_what_is_said_without_quotes_is_said_with_them(server: ThreadServer, tmp
     assert not (tmp_path / "hacked").exists()
 
 
-def test_other_commands_that_are_printed_run(server: ThreadServer, awkward: Path, tmp_path: Path) -> None:
-    """Each with the options of the command that printed it."""
+def test_other_printed_commands(server: ThreadServer, awkward: Path, tmp_path: Path) -> None:
+    """Each has the options of the command that printed it."""
     at = ("--user", "bob", "--server", str(server.address))
     server.joined("alice").hang_up()
     run_here("send", "alice", "hi", *at)
@@ -122,8 +122,8 @@ def test_other_commands_that_are_printed_run(server: ThreadServer, awkward: Path
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_word_stays_a_word(shell: str) -> None:
-    """Each shell takes the line apart again as it was put together: fish reads backslashes in quotes, zsh ``=ls``."""
+def test_quoting(shell: str) -> None:
+    """Each shell splits the line into the same words: fish reads backslashes in quotes, zsh ``=ls``."""
     words = [
         AWKWARD,
         "-x",
@@ -153,8 +153,8 @@ def test_a_word_stays_a_word(shell: str) -> None:
     assert done.stdout == "".join(f"<{word}>" for word in words)
 
 
-def test_no_command_is_put_together_by_hand() -> None:
-    """What has a value in it is made by the one function that quotes."""
+def test_commands_are_quoted() -> None:
+    """Commands with values are built by the one function that quotes."""
     by_hand = re.compile(
         r"chatcli (?:admin|serve|join|send|ask|history|who|rooms|key|listen|outbox|forget)\b[^\"'\n]*\{"
     )

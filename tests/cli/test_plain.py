@@ -27,8 +27,8 @@ def join_at(address: Address, *arguments: str, **env: Any) -> Terminal:  # noqa:
 @pytest.mark.parametrize(
     ("arguments", "env"), [(["--plain"], {}), ([], {"CHATCLI_PLAIN": "1"}), (["--no-plain"], {"TERM": "dumb"})]
 )
-def test_plain_lines_on_a_terminal(server: ThreadServer, arguments: list[str], env: dict[str, str]) -> None:
-    """Greeted, talking, leaving: what is typed stands there once, and nothing colours, moves or draws anew."""
+def test_conversation(server: ThreadServer, arguments: list[str], env: dict[str, str]) -> None:
+    """Typed lines are shown once, and nothing is coloured, moved or redrawn."""
     with server.joined("bob") as bob, join(server, "--user", "alice", *arguments, **env) as alice:
         alice.shows("You are alice")
         alice.shows("Here: alice (you), bob")
@@ -48,8 +48,8 @@ def test_plain_lines_on_a_terminal(server: ThreadServer, arguments: list[str], e
         assert b"\x1b" not in alice.raw
 
 
-def test_the_name_in_plain_lines(server: ThreadServer) -> None:
-    """One that cannot be had is refused with a sentence, and asked for again; Ctrl-D gives up."""
+def test_name(server: ThreadServer) -> None:
+    """A refused name gets a sentence and is asked for again; Ctrl-D gives up."""
     with server.joined("bob"), join(server, "--plain") as alice:
         alice.shows(f"Your name: [{suggest_name(login_name())}]")
         alice.types("two words\n")
@@ -71,7 +71,7 @@ def test_the_name_in_plain_lines(server: ThreadServer) -> None:
 
 
 def test_messages_from_other_devices(server: ThreadServer) -> None:
-    """The person's other devices say things, too."""
+    """The user's messages from other devices are shown, too."""
     server.joined("bob").hang_up()
     with join(server, "--plain", "--user", "alice") as alice:
         alice.shows("You are alice")
@@ -84,7 +84,7 @@ def test_messages_from_other_devices(server: ThreadServer) -> None:
 
 
 def test_waiting_for_a_server(tmp_path: Path) -> None:
-    """As on the screen: it says so, and offers to wait; Enter leaves."""
+    """As in the full-screen client a sentence offers to wait; Enter leaves."""
     with serving(tmp_path) as (_, address):
         pass
     with join_at(address, "--plain", "--user", "alice") as alice:
@@ -104,7 +104,7 @@ def test_waiting_for_a_server(tmp_path: Path) -> None:
 
 
 def test_missed_and_direct_messages(server: ThreadServer) -> None:
-    """How much came meanwhile stands in front of it, in words; the bell rings for direct messages, or does not."""
+    """The number of missed ones comes first, in words; direct messages ring the bell if wanted."""
     server.joined("alice").hang_up()
     with server.joined("bob") as bob:
         bob.sends("alice", "one")
@@ -125,8 +125,8 @@ def test_missed_and_direct_messages(server: ThreadServer) -> None:
             assert b"\a" not in alice.raw
 
 
-def test_ctrl_c_leaves_plain_lines(server: ThreadServer) -> None:
-    """As it ends any program that reads lines; the name is free again."""
+def test_ctrl_c(server: ThreadServer) -> None:
+    """It ends the client like any program that reads lines, and frees the name."""
     with server.joined("bob") as bob, join(server, "--plain", "--user", "alice") as alice:
         alice.shows("Here: alice (you), bob")
         alice.types("\x03")
@@ -137,8 +137,8 @@ def test_ctrl_c_leaves_plain_lines(server: ThreadServer) -> None:
 @pytest.mark.parametrize(
     "pasted", ["/away\nfrom the keyboard", "exit\nor not", "/etc/fstab:\n/dev/sda1", "two\n\nlines"]
 )
-def test_several_lines_at_once_are_one_text(server: ThreadServer, pasted: str) -> None:
-    """So a paste is neither carried out nor sent line by line."""
+def test_several_lines_at_once(server: ThreadServer, pasted: str) -> None:
+    """They are one text, so that a paste is neither run nor sent line by line."""
     with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
         alice.shows("Here: alice (you), bob")
         alice.types("bob: hello\n")
@@ -169,8 +169,8 @@ def test_paste_without_a_last_enter(server: ThreadServer) -> None:
         assert alice.end() == 0
 
 
-def test_addressed_lines_are_sent_one_by_one(server: ThreadServer) -> None:
-    """They may have been typed on a slow connection."""
+def test_addressed_lines(server: ThreadServer) -> None:
+    """They are sent one by one, as they may have been typed on a slow connection."""
     with server.joined("bob") as bob, join(server, "--user", "alice", "--plain") as alice:
         alice.shows("Here: alice (you), bob")
         alice.types("bob: one\nbob: two\n")

@@ -95,15 +95,15 @@ def completed(*words: str, **env: str) -> set[str]:
     return _imported(_COMPLETING, *words, _CHATCLI_COMPLETE="zsh", **env) - _floor()
 
 
-def test_the_version_is_told_by_click_and_next_to_nothing_else() -> None:
-    """Neither a command is imported for it, nor what explains failures."""
+def test_version() -> None:
+    """It imports neither a command nor the explanations of failures."""
     modules = imported("--version")
     assert ours(modules) == {"chatcli", "cli", "cli.main", *_OUTPUT, "errors"}
     assert not heavy(modules, HEAVY | OF_A_SERVER)
 
 
-def test_completing_a_command_imports_none() -> None:
-    """Pressing TAB behind ``chatcli`` costs little more than the version."""
+def test_completing_a_command() -> None:
+    """TAB after ``chatcli`` imports little more than the version."""
     modules = completed("s")
     assert ours(modules) == {
         "chatcli",
@@ -120,8 +120,8 @@ def test_completing_a_command_imports_none() -> None:
 
 
 @pytest.mark.parametrize("words", [("send", "--color="), *((command, "--") for command in COMMANDS)])
-def test_completing_an_option_imports_its_command_alone(words: tuple[str, ...]) -> None:
-    """What speaks to a server is not imported to know the options."""
+def test_completing_an_option(words: tuple[str, ...]) -> None:
+    """It imports its command, but not the client."""
     modules = completed(*words, CHATCLI_USER="alice")
     assert f"cli.commands.{words[0]}" in ours(modules)
     assert len(ours(modules)) <= 27
@@ -132,16 +132,16 @@ def test_completing_an_option_imports_its_command_alone(words: tuple[str, ...]) 
 @pytest.mark.parametrize(
     "words", [("send", "b"), ("search", "--in", "b"), ("who", "--user", "a"), ("join", "--server", "")]
 )
-def test_completing_a_name_imports_what_reads_the_roster(words: tuple[str, ...]) -> None:
-    """Nothing that speaks to a server, and nothing that reads keys or frames."""
+def test_completing_a_name(words: tuple[str, ...]) -> None:
+    """It imports the roster's reader, and neither the client nor keys or frames."""
     modules = completed(*words, CHATCLI_USER="alice")
     assert "client.storage.roster" in ours(modules)
     assert len(ours(modules)) <= 27
     assert not heavy(modules, COMPLETING)
 
 
-def test_help_of_the_whole_imports_no_command() -> None:
-    """The list of commands and what they do stands in one place, and that is not in each of them."""
+def test_help_of_all_commands() -> None:
+    """It imports no command, because the list is in one place."""
     assert ours(imported("--help")) == {
         "chatcli",
         "cli",
@@ -154,8 +154,8 @@ def test_help_of_the_whole_imports_no_command() -> None:
 
 
 @pytest.mark.parametrize("command", ["send bob hi", "who", "rooms", "history bob"])
-def test_saying_one_thing_imports_what_that_needs(server: ThreadServer, command: str) -> None:
-    """A script does not wait for what it does not use."""
+def test_send(server: ThreadServer, command: str) -> None:
+    """It imports only what a single message needs."""
     with server.joined("bob"), server.joined("al"):
         modules = imported(*command.split(), "--user", "al", "--server", str(server.address))
     assert not heavy(modules)
@@ -163,8 +163,8 @@ def test_saying_one_thing_imports_what_that_needs(server: ThreadServer, command:
     assert len(ours(modules)) <= MOST
 
 
-def test_the_reader_of_settings_is_imported_for_a_file(server: ThreadServer, tmp_path: Path) -> None:
-    """Whoever has written no ``config.toml`` does not wait for what reads it."""
+def test_settings(server: ThreadServer, tmp_path: Path) -> None:
+    """Their reader is imported only if there is a ``config.toml``."""
     command = ["who", "--server", str(server.address)]
     home = {"XDG_CONFIG_HOME": str(tmp_path)}
     assert "cli.options.config_file" not in ours(imported(*command, **home))

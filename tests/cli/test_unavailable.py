@@ -64,8 +64,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadSer
 
 
 @pytest.mark.parametrize("words", WRITING)
-def test_a_log_that_cannot_be_written_now_is_status_5(words: str, place: ThreadServer) -> None:
-    """Whatever wanted to write says so in one sentence."""
+def test_unwritable_log(words: str, place: ThreadServer) -> None:
+    """Each command that writes ends with one sentence and status 5."""
     where = ["--data", str(place.data)] if words.startswith("admin") else ["--server", str(place.address)]
     with locked(place.data):
         done = run_here(*WRITING[words], *where)
@@ -74,7 +74,7 @@ def test_a_log_that_cannot_be_written_now_is_status_5(words: str, place: ThreadS
     assert [line[:9] for line in done.stderr.splitlines()[:1]] == ["chatcli: "], done.stderr
 
 
-def test_json_tells_what_kind_of_trouble_it_is(place: ThreadServer) -> None:
+def test_json_has_the_code(place: ThreadServer) -> None:
     """The code is the server's."""
     with locked(place.data):
         done = run_here("send", "bob", "hi", "--user", "alice", "--json", "--server", str(place.address))
@@ -83,16 +83,16 @@ def test_json_tells_what_kind_of_trouble_it_is(place: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize("words", [["who"], ["send", "bob", "hi"], ["join"], ["listen"]])
-def test_a_server_with_too_many_connections_is_status_5(words: list[str], tmp_path: Path) -> None:
-    """It is full, for now."""
+def test_too_many_connections(words: list[str], tmp_path: Path) -> None:
+    """The status is 5, because the server is full for now."""
     with ThreadServer(tmp_path, Limits(connections=1)) as server, server.joined("bob"):
         done = run_here(*words, "--user", "alice", "--server", str(server.address))
         assert (done.returncode, done.stdout) == (5, ""), done.stderr
 
 
 @pytest.mark.parametrize("open_disk", [small_disk, limited_files])
-def test_what_a_full_disk_refuses_is_kept_and_sent_later(open_disk: OpenDisk, tmp_path: Path) -> None:
-    """Once: a single message, one to several, lines, and one by somebody whose name is new."""
+def test_full_disk_and_the_outbox(open_disk: OpenDisk, tmp_path: Path) -> None:
+    """Refused messages of any kind are stored and later sent once, also for a new name."""
     state = tmp_path / "state"
     state.mkdir(0o700)
     run = functools.partial(run_here, XDG_STATE_HOME=str(state))
@@ -124,8 +124,8 @@ def test_what_a_full_disk_refuses_is_kept_and_sent_later(open_disk: OpenDisk, tm
             assert [text for text in texts if len(text) < 10] == ["one", "two", "3", "4", "last", "new"]
 
 
-def test_what_join_could_not_have_stored_is_said_again(place: ThreadServer) -> None:
-    """In order, once the log can be written; the status is that of success."""
+def test_full_disk_and_join(place: ThreadServer) -> None:
+    """Refused lines are sent again in order, and the status is that of success."""
     with place.joined("bob") as bob, Program("join", "--user", "alice", "--server", str(place.address)) as joining:
         with locked(place.data):
             joining.types("bob: one\n")
@@ -138,8 +138,8 @@ def test_what_join_could_not_have_stored_is_said_again(place: ThreadServer) -> N
         assert sum("Not sent yet" in line for line in joining.err) == 1
 
 
-def test_the_library_names_what_is_over_in_a_while(place: ThreadServer) -> None:
-    """One class for all of it, whose code says more, and which the class for lost connections belongs to."""
+def test_temporary_errors_of_the_library(place: ThreadServer) -> None:
+    """One class has them all, with a code; that of lost connections is a subclass."""
     where = str(place.address)
 
     async def program() -> str:
@@ -155,8 +155,8 @@ def test_the_library_names_what_is_over_in_a_while(place: ThreadServer) -> None:
         library.send("bob", "hi", "alice", "127.0.0.1:1")
 
 
-def test_ask_waits_on_where_the_log_cannot_be_read_for_a_while(place: ThreadServer) -> None:
-    """The question is there: it is never asked twice, and its answer is heard."""
+def test_ask_while_the_log_is_unreadable(place: ThreadServer) -> None:
+    """The question is asked once, and its answer arrives."""
     with (
         place.joined("bob") as bob,
         Program("ask", "bob", "now?", "--user", "alice", "--server", str(place.address)) as asking,
@@ -170,8 +170,8 @@ def test_ask_waits_on_where_the_log_cannot_be_read_for_a_while(place: ThreadServ
         assert asking.end() == 0
 
 
-def test_lines_are_tried_again_and_end_with_5(place: ThreadServer) -> None:
-    """Where it lasts until the input and the time are over."""
+def test_lines_are_tried_again(place: ThreadServer) -> None:
+    """If it lasts until input and time are over, the status is 5."""
     with locked(place.data):
         done = run_here(
             "send", "--lines", "bob", "--timeout", "1s", "--user", "alice", "--server", str(place.address), stdin=b"x\n"
@@ -179,8 +179,8 @@ def test_lines_are_tried_again_and_end_with_5(place: ThreadServer) -> None:
     assert done.returncode == 5, done.stderr
 
 
-def test_a_server_that_stops_is_told_from_one_that_refuses(tmp_path: Path) -> None:
-    """While nothing answers there, the status is 5 as well."""
+def test_stopping_server(tmp_path: Path) -> None:
+    """While nothing answers, the status is 5 as well."""
     with serving(tmp_path / "data") as (program, address):
         assert program.end(signal.SIGTERM) == 0
     assert run_here("who", "--server", str(address)).returncode == 5

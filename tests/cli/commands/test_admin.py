@@ -42,8 +42,8 @@ def says(data: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_each_command_says_in_one_sentence_what_it_did(server: ThreadServer, data: Path) -> None:
-    """The sentence goes to standard output, and the thing is done."""
+def test_each_command_reports_its_effect(server: ThreadServer, data: Path) -> None:
+    """One sentence on standard output says what was done."""
     key = key_of("eve").fingerprint
     with joined(server, "alice"):
         with joined(server, "eve") as eve, joined(server, "eve", "listen"):
@@ -68,8 +68,8 @@ def test_each_command_says_in_one_sentence_what_it_did(server: ThreadServer, dat
     assert [line["do"] for line in noted(data)] == did
 
 
-def test_json_is_one_object_a_line(server: ThreadServer, data: Path) -> None:
-    """Every command has it; the fields are what a script wants to know."""
+def test_json(server: ThreadServer, data: Path) -> None:
+    """Each command prints one object per line with the fields that a script needs."""
     joined(server, "bob").hang_up()
     eve = joined(server, "eve")
     calls = {
@@ -115,8 +115,8 @@ def says_json(data: Path, do: str, *names: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_status_is_a_line_for_each_thing(server: ThreadServer, data: Path) -> None:
-    """What, tab, how that is; a list with commas, and none where there is nothing in it; on a terminal in columns."""
+def test_status(server: ThreadServer, data: Path) -> None:
+    """Each line has a key, a tab and a value; lists have commas, empty ones no line; a terminal gets columns."""
     does(data, "ban", to="mallory", anyway=True)
     lines = dict(line.split("\t") for line in says(data, "status").splitlines())
     assert lines["addresses"] == str(server.address)
@@ -131,8 +131,8 @@ def test_status_is_a_line_for_each_thing(server: ThreadServer, data: Path) -> No
     ]
 
 
-def test_users_are_parted_by_tabs_in_a_pipe(server: ThreadServer, data: Path) -> None:
-    """One person a line, without headings."""
+def test_users_in_a_pipe(server: ThreadServer, data: Path) -> None:
+    """One user per line, fields separated by tabs, without headings."""
     assert says(data, "users") == ""
     joined(server, "eve").hang_up()
     with joined(server, "alice"), joined(server, "alice", "send"):
@@ -145,8 +145,8 @@ def test_users_are_parted_by_tabs_in_a_pipe(server: ThreadServer, data: Path) ->
         ]
 
 
-def test_users_stand_in_columns_on_a_terminal(server: ThreadServer, data: Path) -> None:
-    """Under headings, also where a name has wide characters."""
+def test_users_on_a_terminal(server: ThreadServer, data: Path) -> None:
+    """Columns with headings, also where a name has wide characters."""
     with joined(server, "alexandra"), joined(server, "日本語"):
         with Terminal("admin", "users", "--data", str(data), columns=120) as terminal:
             assert terminal.end() == 0
@@ -174,10 +174,8 @@ def test_users_stand_in_columns_on_a_terminal(server: ThreadServer, data: Path) 
         (["explode"], 2, "explode"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
-    server: ThreadServer, data: Path, arguments: list[str], status: int, sentence: str
-) -> None:
-    """The exit status tells what kind of thing it was; nothing goes to standard output."""
+def test_refusals(server: ThreadServer, data: Path, arguments: list[str], status: int, sentence: str) -> None:
+    """One sentence and the status of its kind; nothing goes to standard output."""
     with joined(server, "alice") as alice:
         done = admin(data, *arguments)
         assert (done.returncode, done.stdout) == (status, "")
@@ -186,8 +184,8 @@ def test_what_cannot_be_done_is_one_sentence(
         assert alice.asks_who() == ["alice"]
 
 
-def test_no_server_is_status_5_with_the_remedy(tmp_path: Path) -> None:
-    """Where none ever ran, where one has stopped, and where one was killed."""
+def test_no_server(tmp_path: Path) -> None:
+    """The status is 5 with a remedy where none ever ran, one has stopped, or one was killed."""
     stale = tmp_path / "stale"
     with serving(stale) as (program, _):
         program.process.kill()
@@ -205,8 +203,8 @@ def test_no_server_is_status_5_with_the_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "status"), [(b"220 mail.example\r\n", 1), (b'{"rows": [', 5), (b"", 5)])
-def test_another_program_behind_the_socket_is_no_server(tmp_path: Path, answer: bytes, status: int) -> None:
-    """What is no answer, or no whole one, is said in a sentence."""
+def test_another_program_behind_the_socket(tmp_path: Path, answer: bytes, status: int) -> None:
+    """An invalid or incomplete answer gives one sentence."""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "admin.sock"))
         other.listen()
@@ -222,8 +220,8 @@ def test_another_program_behind_the_socket_is_no_server(tmp_path: Path, answer: 
             assert all(command.startswith("    chatcli admin users --data ") for command in commands)
 
 
-def test_the_data_directory(tmp_path: Path) -> None:
-    """Both commands have the same default and the same variable; what is written last counts."""
+def test_data_directory(tmp_path: Path) -> None:
+    """All commands have serve's default and variable; the last option counts."""
     home = tmp_path / "chatcli"
     with ThreadServer(home), ThreadServer(tmp_path / "other") as other:
         done = chatcli("admin", "status", XDG_DATA_HOME=str(tmp_path))
@@ -241,8 +239,8 @@ def test_the_data_directory(tmp_path: Path) -> None:
     assert stat.S_IMODE((home / "audit.log").stat().st_mode) == 0o600
 
 
-def test_an_invitation_is_a_code_and_a_command_to_paste(tmp_path: Path) -> None:
-    """Whoever has what the command says gets in, once; on this machine it needs no pin."""
+def test_invitation(tmp_path: Path) -> None:
+    """The printed command lets a newcomer in once; on this machine it needs no pin."""
     with ThreadServer(tmp_path, Limits(access="invite")) as server:
         done = admin(tmp_path, "invite", "--expires", "2h")
         assert done.returncode == 0
@@ -259,8 +257,8 @@ def test_an_invitation_is_a_code_and_a_command_to_paste(tmp_path: Path) -> None:
         assert "invitation" in late.stderr
 
 
-def test_the_command_in_an_invitation(tmp_path: Path) -> None:
-    """For a server that listens everywhere it is one of this machine, or the one that is given."""
+def test_invitation_command(tmp_path: Path) -> None:
+    """It has an address of this machine or the given one for a server that listens everywhere, and the pin."""
     with ThreadServer(tmp_path, host="0.0.0.0") as server:
         key = server.hub.server_key
         done = admin(tmp_path, "invite", "--uses", "3", "--server", "chat.example:9000")
@@ -277,8 +275,8 @@ def test_the_command_in_an_invitation(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [95, 101, 108, 120, 450])
-def test_a_server_over_a_deep_directory_is_administered(shallow: Path, length: int) -> None:
-    """The path of a socket is short; that of a directory need not be."""
+def test_deep_directory(shallow: Path, length: int) -> None:
+    """The socket of a deep directory, whose path is too long, is reached all the same."""
     data = deep(shallow, length)
     with serving(data) as (program, address):
         with Caller(address) as eve:
@@ -296,8 +294,8 @@ def test_a_server_over_a_deep_directory_is_administered(shallow: Path, length: i
     assert "No server runs over the data directory" in done.stderr
 
 
-def test_a_directory_that_is_too_deep_for_the_log_is_named(shallow: Path) -> None:
-    """By what can be done about it, before anything is made there."""
+def test_directory_too_deep_for_the_log(shallow: Path) -> None:
+    """The error names it and the remedy, before anything is made there."""
     data = deep(shallow, 1000)
     done = run_here("serve", "--port", "0", "--data", str(data))
     assert (done.returncode, done.stdout) == (1, "")
@@ -321,16 +319,16 @@ def deep(above: Path, length: int) -> Path:
     return above
 
 
-def test_a_server_that_cannot_note_it_does_nothing(server: ThreadServer, data: Path) -> None:
-    """The sentence names the file; the status is that of what may work later."""
+def test_unwritable_audit_log(server: ThreadServer, data: Path) -> None:
+    """The server does nothing; the sentence names the file, and the status is that of a temporary failure."""
     (data / "audit.log").mkdir()
     done = admin(data, "users")
     assert (done.returncode, done.stdout) == (5, "")
     assert f"The audit log {data / 'audit.log'} cannot be written" in done.stderr
 
 
-def test_json_is_fit_for_a_terminal(tmp_path: Path) -> None:
-    """Whatever a server says of itself, nothing in it reaches the terminal as it is."""
+def test_json_has_no_control_characters(tmp_path: Path) -> None:
+    """Whatever a server reports, no control character reaches the terminal."""
     said = {"user": "eve\u202e\x9b31m\u2066", "closed": 0}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "admin.sock"))

@@ -31,8 +31,8 @@ def answers(caller: Caller, question: Frame, choice: int) -> Frame:
 
 
 @pytest.mark.parametrize(("choice", "words"), [(0, "blue"), (1, "green, perhaps"), (5, "none")])
-def test_the_status_is_the_number_of_the_choice(server: ThreadServer, choice: int, words: str) -> None:
-    """Its words stand on standard output, and nothing else does."""
+def test_status_is_the_number_of_the_choice(server: ThreadServer, choice: int, words: str) -> None:
+    """Standard output has the words of the choice and nothing else."""
     choices = [f"--choice={one}" for one in ("blue", "green, perhaps", "c", "d", "e", "none")]
     with server.joined("bob") as bob, ask(server.address, "bob", "Which one?", *choices) as asking:
         question = bob.hears("message", text="Which one?", **{"from": "ci"})
@@ -43,8 +43,8 @@ def test_the_status_is_the_number_of_the_choice(server: ThreadServer, choice: in
         assert asking.err == ["chatcli: Asked bob: bob is here. Waiting up to 5m."]
 
 
-def test_a_real_person_answers_with_one_key(server: ThreadServer) -> None:
-    """In the client of theirs that is open."""
+def test_answer_with_one_key(server: ThreadServer) -> None:
+    """A user answers in the interactive client with one key."""
     with Terminal("join", "--server", str(server.address), "--user", "bob") as bob:
         bob.shows("You are bob")
         with ask(server.address, "bob", "Deploy to prod?", "--quiet") as asking:
@@ -55,8 +55,8 @@ def test_a_real_person_answers_with_one_key(server: ThreadServer) -> None:
             assert not any("not here" in line for line in bob.lines)
 
 
-def test_the_answer_as_json(server: ThreadServer) -> None:
-    """Who has answered what, when, and to which question; of a decline, too, and then nothing was chosen."""
+def test_answer_as_json(server: ThreadServer) -> None:
+    """The object has user, choice, time and question; after a decline the choice is empty."""
     with server.joined("bob") as bob:
         with ask(server.address, "bob", "Deploy?", "--json") as asking:
             question = bob.hears("message")
@@ -73,16 +73,16 @@ def test_the_answer_as_json(server: ThreadServer) -> None:
         assert (told["answer"], told["choice"], told["by"]) == (None, None, "bob")
 
 
-def test_declined_is_a_status_of_its_own(server: ThreadServer) -> None:
-    """Nothing is printed but who has declined, on standard error."""
+def test_decline(server: ThreadServer) -> None:
+    """It has a status of its own, and standard error says who has declined."""
     with server.joined("bob") as bob, ask(server.address, "bob", "Deploy?") as asking:
         answers(bob, bob.hears("message"), -1)
         assert (asking.end(), asking.out) == (7, [])
         assert asking.err[-1] == "chatcli: bob has declined."
 
 
-def test_without_an_answer_in_time_the_question_is_closed(server: ThreadServer) -> None:
-    """Whoever answers after that is told; whoever was away did get the question."""
+def test_timeout(server: ThreadServer) -> None:
+    """The question is withdrawn: late answers are refused, and absent users got it all the same."""
     server.joined("bob").hang_up()
     with ask(server.address, "bob", "Deploy?", "--timeout", "1s") as asking:
         assert (asking.end(), asking.out) == (6, [])
@@ -95,8 +95,8 @@ def test_without_an_answer_in_time_the_question_is_closed(server: ThreadServer) 
         assert (late["code"], late["text"]) == ("not_open", "That question's time is over.")
 
 
-def test_in_a_room_the_first_answer_counts(server: ThreadServer) -> None:
-    """The second is told whose did; strangers, and the same person again, do not count either."""
+def test_first_answer_in_a_room(server: ThreadServer) -> None:
+    """A second user learns whose answer counted; strangers and the same user again do not count."""
     with server.joined("bob") as bob, server.joined("carol") as carol, server.joined("eve") as eve:
         bob.enters("#ops")
         carol.enters("#ops")
@@ -114,8 +114,8 @@ def test_in_a_room_the_first_answer_counts(server: ThreadServer) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_whoever_interrupts_it_withdraws_the_question(server: ThreadServer, number: int, status: int) -> None:
-    """The other end is told, and an answer is too late."""
+def test_interrupt_withdraws_the_question(server: ThreadServer, number: int, status: int) -> None:
+    """The other side is notified, and a later answer is refused."""
     with server.joined("bob") as bob, ask(server.address, "bob", "Deploy?") as asking:
         question = bob.hears("message")
         asking.complains("Asked bob")
@@ -125,8 +125,8 @@ def test_whoever_interrupts_it_withdraws_the_question(server: ThreadServer, numb
         assert answers(bob, question, 0)["text"] == "ci has withdrawn that question."
 
 
-def test_an_early_interrupt_withdraws_it_too() -> None:
-    """It may have been asked: said once more it has the same place, and that is withdrawn."""
+def test_interrupt_before_the_answer() -> None:
+    """A question that may be stored is sent again for its place, and then withdrawn."""
     said: list[str] = []
 
     def silent(connection: socket.socket) -> None:
@@ -153,8 +153,8 @@ def test_an_early_interrupt_withdraws_it_too() -> None:
     assert said == said[:1] * 2
 
 
-def test_a_restart_of_the_server_in_between_is_waited_out(tmp_path: Path) -> None:
-    """It is asked once, and the answer comes over the next connection; what was answered meanwhile is not missed."""
+def test_restart_of_the_server(tmp_path: Path) -> None:
+    """The question is asked once, and an answer from meanwhile arrives over the next connection."""
     with serving(tmp_path) as (first, address):
         bob = Caller(address)
         bob.greets("bob")
@@ -175,8 +175,8 @@ def test_a_restart_of_the_server_in_between_is_waited_out(tmp_path: Path) -> Non
                 assert texts == ["Deploy?", "no"]
 
 
-def test_a_server_that_stays_away_is_no_answer_in_time(tmp_path: Path) -> None:
-    """The status says so, and the sentence that nobody knows; it is not asked again."""
+def test_server_stays_away(tmp_path: Path) -> None:
+    """Status and sentence are those of a timeout with unknown result; the question is not asked again."""
     with serving(tmp_path) as (server, address):
         chatcli("send", "bob", "hi", "--user", "bob", "--server", str(address))
         with ask(address, "bob", "Deploy?", "--timeout", "1s") as asking:
@@ -214,10 +214,8 @@ def test_a_server_that_stays_away_is_no_answer_in_time(tmp_path: Path) -> None:
         (["Roberta", "Deploy?", "--server", "127.0.0.1:1"], 5, "chatcli serve"),
     ],
 )
-def test_what_went_wrong_is_one_sentence_and_a_status(
-    server: ThreadServer, arguments: list[str], status: int, sentence: str
-) -> None:
-    """Nothing on standard output, where an answer would stand."""
+def test_errors(server: ThreadServer, arguments: list[str], status: int, sentence: str) -> None:
+    """One sentence and a status, and nothing on standard output."""
     server.joined("Roberta").hang_up()
     done = run_here("ask", *arguments, CHATCLI_SERVER=str(server.address), CHATCLI_USER="ci")
     assert (done.returncode, done.stdout) == (status, "")
@@ -225,8 +223,8 @@ def test_what_went_wrong_is_one_sentence_and_a_status(
     assert "Traceback" not in done.stderr
 
 
-def test_the_question_may_come_from_standard_input(server: ThreadServer) -> None:
-    """Of several lines, then."""
+def test_question_from_standard_input(server: ThreadServer) -> None:
+    """It may have several lines."""
     with server.joined("bob") as bob, ask(server.address, "bob", "-") as asking:
         asking.types("This will be deployed:\nabc123\n")
         assert asking.process.stdin is not None
@@ -237,8 +235,8 @@ def test_the_question_may_come_from_standard_input(server: ThreadServer) -> None
         assert asking.end() == 0
 
 
-def test_one_may_ask_oneself(server: ThreadServer) -> None:
-    """A script of the user's own, under their name: their client answers, and can decline."""
+def test_asking_oneself(server: ThreadServer) -> None:
+    """A script under the user's own name gets the answer, or the decline, from their client."""
     with Terminal("join", "--server", str(server.address), "--user", "ci") as person:
         person.shows("You are ci")
         for line, status in (("/answer yes", 0), ("/answer decline", 7)):

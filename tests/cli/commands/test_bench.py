@@ -29,8 +29,8 @@ def processes_in(folder: Path) -> list[int]:
     return found
 
 
-def test_in_a_pipe_it_prints_rows(tmp_path: Path) -> None:
-    """Scenario, figure and value, separated by tabs, in that order; the server of its own is gone at the end."""
+def test_rows_in_a_pipe(tmp_path: Path) -> None:
+    """Scenario, figure and value, separated by tabs, in that order; the own server is gone at the end."""
     done = chatcli("bench", "--scenario", "connect", "--scenario", "pairs", *SHORT, TMPDIR=str(tmp_path))
     assert done.returncode == 0
     assert all("generator" in line for line in done.stderr.splitlines())  # which may have been the limit
@@ -44,8 +44,8 @@ def test_in_a_pipe_it_prints_rows(tmp_path: Path) -> None:
     assert processes_in(tmp_path) == []
 
 
-def test_an_earlier_run_stands_beside_it(server: ThreadServer, tmp_path: Path) -> None:
-    """What was measured under the same load, and the ratio; a dash where there is nothing of it."""
+def test_comparison(server: ThreadServer, tmp_path: Path) -> None:
+    """The earlier run's figures and the ratio are beside the new ones; a missing figure is a dash."""
     where = ["--server", str(server.address), "--yes", "--quiet", *SHORT]
     earlier = run_here("bench", "--scenario", "pairs", "--json", *where)
     assert (earlier.returncode, earlier.stderr) == (0, "")
@@ -63,8 +63,8 @@ def test_an_earlier_run_stands_beside_it(server: ThreadServer, tmp_path: Path) -
             assert (past, ratio) == ("-", "-")
 
 
-def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
-    """Nobody can be asked here, so --yes is needed; and what is configured for talking is not what is tried."""
+def test_server_of_yours_needs_yes(server: ThreadServer) -> None:
+    """Without a terminal --yes is needed, and the configured server is never measured."""
     done = run_here("bench", *SHORT, "--server", str(server.address))
     assert done.returncode == 2
     assert f"full load on the server at {server.address}" in done.stderr
@@ -89,23 +89,23 @@ def test_a_server_of_yours_is_not_loaded_unasked(server: ThreadServer) -> None:
         (("--compare", os.devnull), "--compare: the file is empty."),
     ],
 )
-def test_what_cannot_be_meant_is_refused(said: tuple[str, ...], sentence: str) -> None:
-    """Before anything is started."""
+def test_invalid_options(said: tuple[str, ...], sentence: str) -> None:
+    """They are refused before anything is started."""
     done = run_here("bench", *said)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
 
 
-def test_help_says_what_holds_for_servers_of_others() -> None:
-    """There is none that is measured unless it is named; what is made there stays."""
+def test_help() -> None:
+    """It says that only a named server is measured, and that what is made there stays."""
     shown = " ".join(run_here("bench", "--help").stdout.split())
     assert "--server HOST[:PORT] Measure this server instead of starting one. --at" in shown
     assert "(bench-...) stay on that server, with all messages. Its rate limits hold" in shown
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_it_can_be_stopped_at_any_time(tmp_path: Path, number: signal.Signals, status: int) -> None:
-    """No process and no file of it is left, and what was measured by then has been printed."""
+def test_interrupt(tmp_path: Path, number: signal.Signals, status: int) -> None:
+    """No process and no file is left, and the results so far are printed."""
     with Program(
         "bench", "--scenario", "pairs", "--scenario", "idle", "--json", "--duration", "1s", TMPDIR=str(tmp_path)
     ) as program:
@@ -118,7 +118,7 @@ def test_it_can_be_stopped_at_any_time(tmp_path: Path, number: signal.Signals, s
 
 
 def test_load_processes_end_with_their_parent(tmp_path: Path) -> None:
-    """Even where that one is killed; the server is then an orphan that the test ends."""
+    """They end although it is killed; the test ends the orphaned server."""
     with Program("bench", "--scenario", "idle", "--duration", "60s", TMPDIR=str(tmp_path)) as program:
         eventually(lambda: len(processes_in(tmp_path)) >= 3, "the server and its load")
         program.process.kill()

@@ -16,8 +16,8 @@ from tests.support import chatcli, environment
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)
-def test_the_script_is_printed_and_the_shell_can_read_it(shell: str, tmp_path: Path) -> None:
-    """For the shell that is named, or for one's own."""
+def test_script(shell: str, tmp_path: Path) -> None:
+    """It is printed for the named shell or one's own, and the shell can parse it."""
     done = chatcli("completion", SHELL=f"/usr/bin/{shell}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == SCRIPTS[shell] == chatcli("completion", shell, SHELL="/bin/false").stdout
@@ -42,10 +42,8 @@ def test_the_script_is_printed_and_the_shell_can_read_it(shell: str, tmp_path: P
         ("fish", {"XDG_CONFIG_HOME": "{home}/c"}, "c/fish/completions/chatcli.fish", ""),
     ],
 )
-def test_it_is_put_where_the_shell_looks(
-    shell: str, env: dict[str, Any], path: str, advice: str, tmp_path: Path
-) -> None:
-    """And one is told what is left to do, for nothing else is changed."""
+def test_install(shell: str, env: dict[str, Any], path: str, advice: str, tmp_path: Path) -> None:
+    """The file goes where the shell looks; a sentence has the remaining step, as no other file is changed."""
     given: dict[str, Any] = {
         "HOME": str(tmp_path),
         "XDG_CONFIG_HOME": "",
@@ -77,8 +75,8 @@ def _umask() -> int:
         (["fish", "--install"], {"HOME": "/dev/null", "XDG_CONFIG_HOME": ""}, "Cannot write /dev/null/"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments: list[str], env: dict[str, Any], sentence: str) -> None:
-    """With what to do instead."""
+def test_errors(arguments: list[str], env: dict[str, Any], sentence: str) -> None:
+    """The sentence has the remedy."""
     done = chatcli("completion", *arguments, **env)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr

@@ -35,8 +35,8 @@ def known(server: Address) -> bool:
     return bool(KnownServers(files.config_directory()).find(server))
 
 
-def test_everything_of_one_server_goes(home: dict[str, Any]) -> None:
-    """However it is written; the other server keeps what is its own."""
+def test_one_server(home: dict[str, Any]) -> None:
+    """Everything of it goes, in any spelling; another server's data stays."""
     done = chatcli("forget", "OLD.example.", "--yes", **home)
     assert (done.returncode, done.stdout) == (0, "")
     assert "old.example:8080 is forgotten" in done.stderr
@@ -46,16 +46,16 @@ def test_everything_of_one_server_goes(home: dict[str, Any]) -> None:
     assert (known(OLD), known(NEW)) == (False, True)
 
 
-def test_a_server_that_is_not_known_has_status_3(home: dict[str, Any]) -> None:
-    """Those that may have been meant are named."""
+def test_unknown_server(home: dict[str, Any]) -> None:
+    """The status is 3, and close ones are named."""
     done = run_here("forget", "old.example:9999", "--yes", **home)
     assert done.returncode == 3
     assert "Nothing is known of a server at old.example:9999. Known are: old.example:8080" in done.stderr
     assert kept(OLD) == ALL
 
 
-def test_without_a_terminal_nobody_is_asked(home: dict[str, Any]) -> None:
-    """The sentence says what would be lost, and how to say yes."""
+def test_without_a_terminal(home: dict[str, Any]) -> None:
+    """The sentence says what would be lost, and how to confirm."""
     done = run_here("forget", "old.example", **home)
     assert done.returncode == 2
     assert "--yes" in done.stderr
@@ -64,8 +64,8 @@ def test_without_a_terminal_nobody_is_asked(home: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("answer", "status", "left"), [("no", 7, ALL), ("yes", 0, set())])
-def test_a_person_is_asked(home: dict[str, Any], answer: str, status: int, left: set[str]) -> None:
-    """What would be lost stands above the question."""
+def test_confirmation(home: dict[str, Any], answer: str, status: int, left: set[str]) -> None:
+    """The list of what would be lost is above the question."""
     with Terminal("forget", "old.example", **home) as terminal:
         terminal.shows("1 message that was not sent is lost, to bob: chatcli outbox shows them.")
         terminal.shows("Forget it? [yes/no]")
@@ -74,8 +74,8 @@ def test_a_person_is_asked(home: dict[str, Any], answer: str, status: int, left:
     assert kept(OLD) == left
 
 
-def test_of_a_server_that_has_moved_only_the_address_goes(home: dict[str, Any]) -> None:
-    """What is kept stays with its other address, whichever of the two is forgotten."""
+def test_moved_server(home: dict[str, Any]) -> None:
+    """Only the forgotten address goes; the data stays with the other one."""
     moved = Address("moved.example", 8080)
     for gone, stays in ((OLD, moved), (moved, OLD)):
         KnownServers(files.config_directory()).add(moved, KEY)

@@ -21,8 +21,8 @@ def says_all(caller: Caller, to: str, texts: list[str]) -> list[int]:
     return [caller.hears("sent")["seq"] for _ in texts]
 
 
-def test_what_was_said_with_a_person_comes_oldest_first(server: ThreadServer) -> None:
-    """Both sides of it, and nothing else; several lines of a message stand below each other, made harmless."""
+def test_conversation_with_a_person(server: ThreadServer) -> None:
+    """Both sides of it, oldest first, and nothing else; lines of a message are indented and printable."""
     where = str(server.address)
     with server.joined("bob") as bob, server.joined("alice", "send") as alice:
         server.joined("cid").hang_up()
@@ -37,8 +37,8 @@ def test_what_was_said_with_a_person_comes_oldest_first(server: ThreadServer) ->
     assert third[16:] == "  alice → bob  hello"
 
 
-def test_in_a_pipe_each_message_is_a_line(server: ThreadServer) -> None:
-    """Time, from, to, and a text that ``printf %b`` gives back as it was."""
+def test_lines_in_a_pipe(server: ThreadServer) -> None:
+    """Time, sender, recipient, and a text that ``printf %b`` restores."""
     text = "C:\\new\tone\nand\\\\another ü"
     with server.joined("bob") as bob, server.joined("alice", "listen") as alice:
         (first,) = says_all(bob, "alice", [text])
@@ -59,8 +59,8 @@ def test_in_a_pipe_each_message_is_a_line(server: ThreadServer) -> None:
     assert unescaped.stdout.decode() == text
 
 
-def test_a_room_is_read_back_by_whoever_may_see_it(server: ThreadServer) -> None:
-    """An open room by everyone; a private one of others is not there."""
+def test_room(server: ThreadServer) -> None:
+    """Everyone can read an open room; a private one of others does not exist."""
     where = str(server.address)
     server.joined("alice").hang_up()
     with server.joined("bob") as bob:
@@ -73,8 +73,8 @@ def test_a_room_is_read_back_by_whoever_may_see_it(server: ThreadServer) -> None
     assert (done.returncode, done.stdout) == (3, "")
 
 
-def test_json_is_one_message_a_line(server: ThreadServer) -> None:
-    """With its place in the log, its id, the time in UTC to the millisecond, and what it answers."""
+def test_json(server: ThreadServer) -> None:
+    """Each line has a message's place in the log, id, UTC time to the millisecond, and what it answers."""
     with server.joined("bob") as bob, server.joined("alice", "listen"):
         bob.sends("alice", "first ü\u202e\n")
         first = bob.hears("sent")
@@ -91,8 +91,8 @@ def test_json_is_one_message_a_line(server: ThreadServer) -> None:
     assert "\u202e" not in done.stdout  # what reorders a line is escaped
 
 
-def test_answers_show_what_they_answer(server: ThreadServer) -> None:
-    """The start of it where it is on the same page, made harmless; with --seq each line begins with its place."""
+def test_quotes_of_answers(server: ThreadServer) -> None:
+    """A quote from the same page is shown, made printable; with --seq each line begins with its place."""
     where = ["--user", "alice", "--server", str(server.address)]
     with server.joined("bob") as bob, server.joined("alice", "listen"):
         (first,) = says_all(bob, "alice", ["who broke\nthe \x1b[31mbuild, " + "and why " * 20])
@@ -110,8 +110,8 @@ def test_answers_show_what_they_answer(server: ThreadServer) -> None:
     assert lines[3] == " " * 22 + "lines"
 
 
-def test_more_than_a_page_is_fetched_in_pages(server: ThreadServer) -> None:
-    """--limit may be larger than what the server gives at a time; the order is that of the log."""
+def test_several_pages(server: ThreadServer) -> None:
+    """--limit may exceed the server's page; messages are in the order of the log."""
     where = ["--user", "alice", "--server", str(server.address)]
     texts = [f"{number}" for number in range(1201)]
     with server.joined("bob") as bob:
@@ -127,8 +127,8 @@ def test_more_than_a_page_is_fetched_in_pages(server: ThreadServer) -> None:
     assert [line.split()[-1] for line in read] == ["8", "9"]
 
 
-def test_since_is_a_length_of_time_or_a_moment(server: ThreadServer) -> None:
-    """Nothing older is shown; a date without a zone is the local one."""
+def test_since(server: ThreadServer) -> None:
+    """A duration or a moment; a date without a zone is local."""
     where = ["--user", "alice", "--server", str(server.address)]
     with server.joined("bob") as bob:
         server.joined("alice").hang_up()
@@ -156,8 +156,8 @@ def test_since_is_a_length_of_time_or_a_moment(server: ThreadServer) -> None:
         ([], 2),
     ],
 )
-def test_what_went_wrong_is_one_sentence_and_a_status(server: ThreadServer, arguments: list[str], status: int) -> None:
-    """Nothing on standard output, and no traceback."""
+def test_errors(server: ThreadServer, arguments: list[str], status: int) -> None:
+    """One sentence and a status, nothing on standard output, and no traceback."""
     server.joined("alice").hang_up()
     done = run_here("history", *arguments, "--user", "alice", "--server", str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
@@ -165,8 +165,8 @@ def test_what_went_wrong_is_one_sentence_and_a_status(server: ThreadServer, argu
     assert "Traceback" not in done.stderr
 
 
-def test_a_room_that_the_shell_took_for_a_comment_is_explained() -> None:
-    """What is missing may have been a room without quotes, behind any option or argument that takes one."""
+def test_unquoted_room() -> None:
+    """The error explains a room that the shell took for a comment, after any option or argument."""
     for arguments in (["history"], ["search", "disk", "--in"], ["search", "--in"], ["join", "--room"]):
         done = run_here(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
@@ -175,8 +175,8 @@ def test_a_room_that_the_shell_took_for_a_comment_is_explained() -> None:
         assert "quotes" not in run_here(*arguments).stderr
 
 
-def test_on_a_terminal_it_says_how_to_go_on(server: ThreadServer) -> None:
-    """Where there are older messages, a last line names the option for the next page; a pipe is left alone."""
+def test_next_page_on_a_terminal(server: ThreadServer) -> None:
+    """If there are older messages, a last line has the option for them; a pipe has none."""
     where = ["--user", "alice", "--server", str(server.address)]
     with server.joined("bob") as bob:
         server.joined("alice").hang_up()
@@ -190,7 +190,7 @@ def test_on_a_terminal_it_says_how_to_go_on(server: ThreadServer) -> None:
     assert run_here("history", "bob", "--limit", "2", *where).stderr == ""
 
 
-def test_a_reader_that_leaves_early_is_no_accident(server: ThreadServer, tmp_path: Path) -> None:
+def test_closed_pipe(server: ThreadServer, tmp_path: Path) -> None:
     """``chatcli history … | head -1`` ends in silence."""
     with server.joined("bob") as bob:
         server.joined("alice").hang_up()
@@ -204,8 +204,8 @@ def test_a_reader_that_leaves_early_is_no_accident(server: ThreadServer, tmp_pat
     assert complaints.read_text() == ""
 
 
-def test_oneself_need_not_be_named(server: ThreadServer) -> None:
-    """What commands call "me" is whoever calls them."""
+def test_oneself(server: ThreadServer) -> None:
+    """The word "me" is the user who runs the command."""
     server.joined("alice").hang_up()
     where = ("--user", "alice", "--server", str(server.address))
     assert run_here("send", "me", "a note", *where).returncode == 0

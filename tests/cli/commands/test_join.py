@@ -17,7 +17,7 @@ from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment,
 
 
 def test_lines_in_lines_out(server: ThreadServer) -> None:
-    """What is piped in is sent before it leaves, and what was said is printed plainly."""
+    """Piped lines are sent before the client leaves, and messages are printed plainly."""
     with server.joined("bob") as bob:
         bob.says("ping")
         done = chatcli("join", "--user", "alice", "--server", str(server.address), stdin=b"bob: hi\nwho\nexit\n")
@@ -29,7 +29,7 @@ def test_lines_in_lines_out(server: ThreadServer) -> None:
 
 
 def test_scripts_name_recipients(server: ThreadServer) -> None:
-    """A word before a colon is a recipient, known or not; a line without one goes on where the last one went."""
+    """A word before a colon is a recipient, known or not; a bare line goes to the last one."""
     server.joined("cid").hang_up()
     with server.joined("bob") as bob:
         lines = b"bob: one\ncid: two\nbob: three\nfour\nnote: five\n"
@@ -39,7 +39,7 @@ def test_scripts_name_recipients(server: ThreadServer) -> None:
         assert bob.texts(3) == ["one", "three", "four"]
 
 
-def test_the_end_of_input(server: ThreadServer) -> None:
+def test_end_of_input(server: ThreadServer) -> None:
     """Without ``exit``, and without a last newline, nothing piped in is lost."""
     with server.joined("bob") as bob:
         lines = "\n".join(f"bob: {number}" for number in range(5000))
@@ -48,8 +48,8 @@ def test_the_end_of_input(server: ThreadServer) -> None:
         assert bob.texts(5000) == [f"{number}" for number in range(5000)]
 
 
-def test_messages_are_printed_as_they_come(server: ThreadServer) -> None:
-    """A program that reads the pipe sees each message at once; notices go to standard error."""
+def test_messages_are_printed_at_once(server: ThreadServer) -> None:
+    """A program that reads the pipe gets each message at once; notices go to standard error."""
     with server.joined("bob") as bob, Program("join", "--user", "alice", "--server", str(server.address)) as alice:
         eventually(lambda: bob.asks_who() == ["alice", "bob"])
         bob.sends("alice", "one\ntwo\x1b[31m")
@@ -62,7 +62,7 @@ def test_messages_are_printed_as_they_come(server: ThreadServer) -> None:
 
 
 def test_lines_wait_for_missed_messages(server: ThreadServer) -> None:
-    """An answer and a reply to what was said while nobody was there, in the order of the lines."""
+    """An answer and a reply to missed messages work, in the order of the lines."""
     at = ("--server", str(server.address))
     server.joined("bob").hang_up()
     with server.joined("alice") as alice:
@@ -83,8 +83,8 @@ def test_lines_wait_for_missed_messages(server: ThreadServer) -> None:
         assert text["text"] == "and bye"
 
 
-def test_an_answer_waits_for_its_question(server: ThreadServer) -> None:
-    """The line waits a while for a question to come, and then says that there is none."""
+def test_answer_waits_for_its_question(server: ThreadServer) -> None:
+    """The line waits a while for a question, and is then refused."""
     at = ("--server", str(server.address))
     with server.joined("alice") as alice, Program("join", "--user", "bob", *at) as joining:
         joining.types("/answer yes\n")
@@ -104,7 +104,7 @@ def test_an_answer_waits_for_its_question(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("typed", ["/answer yes\n", "exit\n", ""])
 def test_missed_messages_that_never_come(typed: str) -> None:
-    """Where the server never says that all of it has come: a sentence, and the status for "not now"."""
+    """If the server never completes them, there is a sentence and the status of a temporary failure."""
 
     def mute(connection: socket.socket) -> None:
         limits = {"text": 1000, "frame": 5000, "silence": 60}
@@ -129,7 +129,7 @@ def test_missed_messages_that_never_come(typed: str) -> None:
         (b"alice: " + b"x" * 40_000 + b"\n", 4, "may have 32768 bytes"),
     ],
 )
-def test_the_status_of_the_first_failure(server: ThreadServer, stdin: bytes, status: int, sentence: str) -> None:
+def test_status_of_the_first_failure(server: ThreadServer, stdin: bytes, status: int, sentence: str) -> None:
     """A script learns that something was not sent, and why."""
     done = chatcli("join", "--user", "alice", "--server", str(server.address), stdin=stdin)
     assert (done.returncode, done.stdout) == (status, "")
@@ -146,23 +146,23 @@ def test_the_status_of_the_first_failure(server: ThreadServer, stdin: bytes, sta
         (["--user", "x", "--host", "no.such.invalid"], 5, "no host called"),
     ],
 )
-def test_names_that_are_refused(server: ThreadServer, arguments: list[str], status: int, sentence: str) -> None:
-    """Nobody can be asked, so there is a sentence and a status."""
+def test_refused_names(server: ThreadServer, arguments: list[str], status: int, sentence: str) -> None:
+    """There is a sentence and a status, as nobody can be asked."""
     with server.joined("bob"):
         done = run_here("join", *arguments, CHATCLI_SERVER=str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
     assert sentence in done.stderr
 
 
-def test_host_and_port_may_be_given_apart(server: ThreadServer) -> None:
+def test_host_and_port_options(server: ThreadServer) -> None:
     """``--host`` and ``--port`` do what ``--server`` does."""
     host, port = server.address
     done = chatcli("join", "--user", "alice", "--host", host, "--port", str(port), stdin=b"who\nexit\n")
     assert done.stdout == "Here: alice (you)\n"
 
 
-def test_a_reader_that_goes_away(server: ThreadServer) -> None:
-    """When nobody reads the output any more, the client leaves without a traceback, and its name is free."""
+def test_reader_that_goes_away(server: ThreadServer) -> None:
+    """If nobody reads the output any more, the client leaves without a traceback and frees its name."""
     command = [sys.executable, "-m", "chatcli", "join", "--user", "alice", "--server", str(server.address)]
     reading, writing = os.pipe()
     with server.joined("bob") as bob:
@@ -180,8 +180,8 @@ def test_a_reader_that_goes_away(server: ThreadServer) -> None:
         eventually(lambda: bob.asks_who() == ["bob"])
 
 
-def test_pipes_show_messages_once(server: ThreadServer) -> None:
-    """Each visit prints what came since the last one, whole and once, however short it is."""
+def test_messages_come_once(server: ThreadServer) -> None:
+    """Each visit prints all messages since the last one, once, however short it is."""
     server.joined("alice").hang_up()
     seen: list[str] = []
     with server.joined("bob", "send") as bob:
@@ -194,8 +194,8 @@ def test_pipes_show_messages_once(server: ThreadServer) -> None:
     assert [line.split("  ")[1] for line in seen] == [f"message {number}" for number in range(10)]
 
 
-def test_text_that_is_no_text_is_refused(server: ThreadServer) -> None:
-    """A line with bytes that are not UTF-8 is not sent in another form; the lines around it are."""
+def test_invalid_utf_8(server: ThreadServer) -> None:
+    """A line that is not UTF-8 is refused; the lines around it are sent."""
     with server.joined("bob") as bob:
         lines = b"bob: caf\xe9\nbob: fine\n"
         done = chatcli("join", "--user", "alice", "--server", str(server.address), stdin=lines)
@@ -206,7 +206,7 @@ def test_text_that_is_no_text_is_refused(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("redirection", ["<&-", ">/dev/full", ">&-", "2>&-", "2>/dev/full"])
 def test_closed_and_full_streams(server: ThreadServer, redirection: str) -> None:
-    """Where input is closed it has ended; where output cannot be written, the client ends with a sentence."""
+    """Closed input counts as ended; unwritable output ends the client with a sentence."""
     server.joined("alice").hang_up()
     with server.joined("bob", "send") as bob:
         bob.sends("alice", "hello")
@@ -224,8 +224,8 @@ def test_closed_and_full_streams(server: ThreadServer, redirection: str) -> None
     assert done.returncode == (1 if redirection.startswith(">") else 0)
 
 
-def test_rooms_over_pipes(server: ThreadServer) -> None:
-    """Rooms are entered at the start; messages are lines on standard output, what happens there on standard error."""
+def test_rooms(server: ThreadServer) -> None:
+    """Rooms are entered at the start; messages go to standard output, events to standard error."""
     where = ["--server", str(server.address)]
     with Program("join", "--user", "bob", *where, "--room", "#ops") as bob:
         bob.complains("You are in #ops (open, nobody else is)")
@@ -249,7 +249,7 @@ def test_rooms_over_pipes(server: ThreadServer) -> None:
 
 
 def test_history_acknowledges_nothing(server: ThreadServer) -> None:
-    """A history that shows a message does not acknowledge it: only the feed does."""
+    """Only the feed acknowledges messages, not a history that shows them."""
     where = ["--server", str(server.address)]
     run_here("join", "--user", "alice", *where, "--room", "#ops")
     with server.joined("bob", "send") as bob, server.joined("alice", "query") as asking:
@@ -262,8 +262,8 @@ def test_history_acknowledges_nothing(server: ThreadServer) -> None:
     assert run_here("join", "--user", "alice", *where).stdout == ""
 
 
-def test_pipes_get_all_missed_messages(server: ThreadServer) -> None:
-    """However much was missed, nothing is left out; what was said before can be read back, page by page."""
+def test_all_missed_messages(server: ThreadServer) -> None:
+    """Nothing is left out, however many there are; older ones can be read page by page."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "alice", *where, "--room", "#ops")
     lines = "".join(f"#ops: {number}\n" for number in range(150))
@@ -276,8 +276,8 @@ def test_pipes_get_all_missed_messages(server: ThreadServer) -> None:
         assert texts == [str(number) for number in (*range(150), 148, 149, 146, 147)]
 
 
-def test_receipts_may_be_kept_from_others(server: ThreadServer) -> None:
-    """With --no-receipts, whoever said something is not told that it was seen."""
+def test_no_receipts(server: ThreadServer) -> None:
+    """With --no-receipts, senders get no receipts."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "alice", *where)
     chatcli("join", "--user", "cid", *where)
@@ -291,8 +291,8 @@ def test_receipts_may_be_kept_from_others(server: ThreadServer) -> None:
     ]
 
 
-def test_a_room_that_cannot_be_entered(server: ThreadServer) -> None:
-    """What lines meant for it would come to is told as well; a name that breaks the rules is refused at once."""
+def test_room_that_cannot_be_entered(server: ThreadServer) -> None:
+    """The fate of lines for it is reported, too; an invalid name is refused at once."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "alice", *where, stdin=b"/join --private #plans\n")
     done = chatcli("join", "--user", "bob", *where, "--room", "#plans", stdin=b"#plans: hi\n")
@@ -305,8 +305,8 @@ def test_a_room_that_cannot_be_entered(server: ThreadServer) -> None:
     assert "begins with #" in done.stderr
 
 
-def test_search_over_pipes(server: ThreadServer) -> None:
-    """Words, a phrase and where it was said narrow the search; what cannot be read is refused with status 2."""
+def test_search(server: ThreadServer) -> None:
+    """Words, a phrase and a place narrow the search; an invalid query has status 2."""
     where = ["--server", str(server.address)]
     chatcli("join", "--user", "bob", *where, "--room", "#ops", stdin=b"#ops: Deploy at five\n#ops: five deploys\n")
     lines = b'/search deploy*\n/search "at five" in:#ops from:bob\n/search nothing\n'
@@ -324,8 +324,8 @@ def test_search_over_pipes(server: ThreadServer) -> None:
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_leave_means_the_entered_room(server: ThreadServer) -> None:
-    """Behind entering a room, /leave means that one, and says so."""
+def test_leave(server: ThreadServer) -> None:
+    """After entering a room, /leave means that one, and says so."""
     where = ["--server", str(server.address)]
     done = chatcli("join", "--user", "alice", *where, "--room", "#ops", stdin=b"/topic #ops x\n/leave #ops\n")
     assert done.stdout.splitlines() == ["Topic of #ops: x", "You have left #ops"]
@@ -336,8 +336,8 @@ def test_leave_means_the_entered_room(server: ThreadServer) -> None:
         assert alice.out == ["You have left #ops"]
 
 
-def test_a_question_in_a_pipe(server: ThreadServer) -> None:
-    """Its line has the choices, how to answer goes to standard error; a digit alone is what it says."""
+def test_question(server: ThreadServer) -> None:
+    """Its line has the choices, the instructions go to standard error; a bare digit is a text."""
     with server.joined("ci") as ci, Program("join", "--user", "alice", "--server", str(server.address)) as alice:
         eventually(lambda: ci.asks_who() == ["alice", "ci"])
         ci.says("send", id=new_id(), to="alice", text="Deploy?", choices=["yes", "no"], seconds=600)

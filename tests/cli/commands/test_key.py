@@ -25,16 +25,16 @@ def other(tmp_path: Path) -> str:
     return str(tmp_path / "there")
 
 
-def test_show_prints_the_fingerprint_and_makes_the_key(home: str) -> None:
-    """The answer is one line on standard output, the same each time."""
+def test_show(home: str) -> None:
+    """It prints the fingerprint, the same each time, and makes the key at first."""
     first, again = (chatcli("key", "show", XDG_CONFIG_HOME=home) for _ in range(2))
     assert (first.returncode, first.stderr) == (0, "")
     assert first.stdout == again.stdout == load_identity(f"{home}/chatcli").fingerprint + "\n"
     assert stat.S_IMODE((Path(home) / "chatcli" / "key").stat().st_mode) == 0o600
 
 
-def test_export_and_import_carry_the_key(home: str, other: str, tmp_path: Path) -> None:
-    """What export prints import takes, from standard input or a file; it says which key is in use now."""
+def test_export_and_import(home: str, other: str, tmp_path: Path) -> None:
+    """Import reads what export prints, from standard input or a file, and names the key in use."""
     exported = run_here("key", "export", XDG_CONFIG_HOME=home)
     assert (exported.returncode, exported.stderr) == (0, "")
     fingerprint = run_here("key", "show", XDG_CONFIG_HOME=home).stdout.strip()
@@ -47,8 +47,8 @@ def test_export_and_import_carry_the_key(home: str, other: str, tmp_path: Path) 
     assert run_here("key", "export", XDG_CONFIG_HOME=other).stdout == exported.stdout
 
 
-def test_another_key_is_replaced_with_force_only(home: str, other: str) -> None:
-    """Without it nothing changes; with it the old one is kept, and where is said."""
+def test_import_over_another_key(home: str, other: str) -> None:
+    """Without --force nothing changes; with it the old key is kept, and the output says where."""
     exported = run_here("key", "export", XDG_CONFIG_HOME=home).stdout
     old = run_here("key", "export", XDG_CONFIG_HOME=other).stdout
     done = run_here("key", "import", stdin=exported.encode(), XDG_CONFIG_HOME=other)
@@ -63,8 +63,8 @@ def test_another_key_is_replaced_with_force_only(home: str, other: str) -> None:
     assert run_here("key", "export", XDG_CONFIG_HOME=other).stdout == exported
 
 
-def test_on_a_terminal_export_warns(home: str) -> None:
-    """Whoever prints the secret on a screen is told what it is, before it."""
+def test_export_on_a_terminal(home: str) -> None:
+    """A warning comes before the secret."""
     with Terminal("key", "export", XDG_CONFIG_HOME=home) as terminal:
         assert terminal.end() == 0
         terminal.shows("# The secret key of a chatcli user")
@@ -79,8 +79,8 @@ def test_on_a_terminal_export_warns(home: str) -> None:
         (["imprt"], "imprt"),
     ],
 )
-def test_what_went_wrong_is_one_sentence(home: str, arguments: list[str], sentence: str) -> None:
-    """Nothing is made or changed."""
+def test_errors(home: str, arguments: list[str], sentence: str) -> None:
+    """One sentence; nothing is made or changed."""
     done = run_here("key", *arguments, stdin=b"not\xff a key\n", XDG_CONFIG_HOME=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert sentence in done.stderr
@@ -88,8 +88,8 @@ def test_what_went_wrong_is_one_sentence(home: str, arguments: list[str], senten
     assert not (Path(home) / "chatcli").exists()
 
 
-def test_a_damaged_or_open_key_is_refused_with_a_remedy(home: str) -> None:
-    """The command to run is in the sentence; what is there stays."""
+def test_damaged_or_open_key(home: str) -> None:
+    """The sentence has the command to run, and the file stays."""
     run_here("key", "show", XDG_CONFIG_HOME=home)
     key = Path(home) / "chatcli" / "key"
     key.chmod(0o644)

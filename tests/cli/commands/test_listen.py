@@ -59,7 +59,7 @@ def bob(server: ThreadServer) -> Caller:
 
 
 def test_lines_come_live_and_count_as_read(server: ThreadServer, bob: Caller) -> None:
-    """In a pipe four columns; a clean end by SIGTERM; the next listener goes on behind, marked where it was told to."""
+    """In a pipe four columns; a clean end by SIGTERM; the next listener goes on after them, marked if wanted."""
     says(bob, "alice", "first\tline\nsecond \x1b[31m")
     with Program("listen", "--user", "alice", "--server", str(server.address)) as program:
         program.prints("first")
@@ -76,8 +76,8 @@ def test_lines_come_live_and_count_as_read(server: ThreadServer, bob: Caller) ->
     assert [json.loads(line)["replayed"] for line in done.stdout.splitlines()] == [True, True, True]
 
 
-def test_people_see_what_history_would_show(server: ThreadServer, bob: Caller) -> None:
-    """On a terminal lines are for reading."""
+def test_lines_on_a_terminal(server: ThreadServer, bob: Caller) -> None:
+    """They are those of history."""
     says(bob, "alice", "hello\nyou")
     terminal = Terminal("listen", "--user", "alice", "--server", str(server.address))
     with terminal:
@@ -86,8 +86,8 @@ def test_people_see_what_history_would_show(server: ThreadServer, bob: Caller) -
         assert terminal.process.wait(10) == 130
 
 
-def test_only_what_is_wanted_comes_and_the_rest_stays_unread(server: ThreadServer, bob: Caller) -> None:
-    """FROM is either, options narrow it down; what was left out, and all behind it, is not acknowledged."""
+def test_filters(server: ThreadServer, bob: Caller) -> None:
+    """FROM is a user or a room, and options narrow it; from the first omitted message on nothing is acknowledged."""
     with server.joined("alice", "send") as alice, server.joined("cid", "send") as cid:
         alice.enters("#ops")
         says(cid, "#ops", "in the room")
@@ -127,10 +127,8 @@ def test_only_what_is_wanted_comes_and_the_rest_stays_unread(server: ThreadServe
         (["--timeout", "1s"], 0, ""),
     ],
 )
-def test_the_status_and_one_sentence_say_what_happened(
-    server: ThreadServer, bob: Caller, arguments: list[str], status: int, sentence: str
-) -> None:
-    """As for every command; a service waits for its server."""
+def test_errors(server: ThreadServer, bob: Caller, arguments: list[str], status: int, sentence: str) -> None:
+    """A status and one sentence, as for each command; a service waits for its server."""
     bob.enters("#ops")
     done = run_here("listen", "--user", "alice", *arguments, CHATCLI_SERVER=str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
@@ -138,8 +136,8 @@ def test_the_status_and_one_sentence_say_what_happened(
     assert "Traceback" not in done.stderr
 
 
-def test_a_room_is_entered_if_that_is_said(server: ThreadServer, bob: Caller) -> None:
-    """And what is said there comes from then on."""
+def test_entering_a_room(server: ThreadServer, bob: Caller) -> None:
+    """The option enters it, and its messages come from then on."""
     bob.enters("#ops")
     with Program("listen", "#ops", "--join", "-v", "--user", "alice", "--server", str(server.address)) as program:
         eventually(lambda: "alice" in [one["user"] for one in bob.asks("who", to="#ops")["people"]])
@@ -147,8 +145,8 @@ def test_a_room_is_entered_if_that_is_said(server: ThreadServer, bob: Caller) ->
         program.prints("welcome")
 
 
-def test_a_closed_pipe_ends_it_without_a_word(server: ThreadServer, bob: Caller) -> None:
-    """Also when nothing more comes."""
+def test_closed_pipe(server: ThreadServer, bob: Caller) -> None:
+    """The listener ends in silence, also if nothing more comes."""
     says(bob, "alice", "one", "two")
     script = '"$0" -m chatcli listen --user alice | head -1'
     done = subprocess.run(
@@ -162,8 +160,8 @@ def test_a_closed_pipe_ends_it_without_a_word(server: ThreadServer, bob: Caller)
     assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
 
 
-def test_a_reader_that_takes_nothing_keeps_no_signal_waiting(server: ThreadServer, bob: Caller) -> None:
-    """SIGTERM ends it while the pipe is full; what did not get out comes the next time."""
+def test_signal_during_a_full_pipe(server: ThreadServer, bob: Caller) -> None:
+    """SIGTERM ends the listener; unwritten messages come the next time."""
     texts = [f"{number} {'x' * 1000}" for number in range(200)]
     says(bob, "alice", *texts)
     command = [sys.executable, "-m", "chatcli", "listen", "--as", "slow", "--since", "0", "--json"]
@@ -181,8 +179,8 @@ def test_a_reader_that_takes_nothing_keeps_no_signal_waiting(server: ThreadServe
     assert whole + [json.loads(line)["text"] for line in done.stdout.splitlines()] == texts
 
 
-def test_each_name_has_a_position_of_its_own_and_one_listener(server: ThreadServer, bob: Caller) -> None:
-    """Two names each get everything; a second listener of one name is told so; the user's own position stays."""
+def test_named_positions(server: ThreadServer, bob: Caller) -> None:
+    """Two names get everything each; a second listener of a name is refused; the user's position stays."""
     says(bob, "alice", "hi")
     for name in ("one", "two"):
         assert listen(server, "--as", name, "--count", "1").stdout.endswith("\thi\n")
@@ -196,8 +194,8 @@ def test_each_name_has_a_position_of_its_own_and_one_listener(server: ThreadServ
         assert alice.texts(2) == ["hi", "more"]
 
 
-def test_a_position_that_was_lost_skips_nothing_unsaid(server: ThreadServer, bob: Caller) -> None:
-    """A listener of its own stops; the user's position is on the server, so that nothing is lost with the file."""
+def test_lost_position(server: ThreadServer, bob: Caller) -> None:
+    """A listener with a named position stops; the user's own position is on the server."""
     says(bob, "alice", "one", "two")
     assert listen(server, "--as", "ci", "--count", "1").stdout.endswith("one\n")
     assert listen(server, "--count", "1").stdout.endswith("one\n")
@@ -215,8 +213,8 @@ def test_a_position_that_was_lost_skips_nothing_unsaid(server: ThreadServer, bob
     assert listen(server, "--as", "ci", "--count", "1").stdout.endswith("two\n")
 
 
-def test_since_takes_places_times_and_words(server: ThreadServer, bob: Caller) -> None:
-    """A time is found in the log; ``now`` leaves out what waits."""
+def test_since(server: ThreadServer, bob: Caller) -> None:
+    """A time is found in the log; ``now`` skips waiting messages."""
     first, _, third = says(bob, "alice", "old", "older", "newest")
     assert listen(server, "--since", str(first), "--count", "1", "--as", "x").stdout.endswith("\tolder\n")
     assert listen(server, "--since", "2h", "--count", "3", "--as", "x").stdout.count("\n") == 3
@@ -225,8 +223,8 @@ def test_since_takes_places_times_and_words(server: ThreadServer, bob: Caller) -
         assert mark_of(server, "x").seq == third
 
 
-def test_a_command_gets_each_message_as_data(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
-    """On standard input and in variables, never in the command; text that the system does not take there is changed."""
+def test_command_gets_data(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
+    """The message is in standard input and variables, never in the command; invalid text is changed."""
     bad = '"; touch hacked; $(touch hacked) `touch hacked` \0\n'
     long = "ü" * 16_000
     says(bob, "alice", bad, long)
@@ -239,8 +237,8 @@ def test_a_command_gets_each_message_as_data(server: ThreadServer, bob: Caller, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "env", "in"]
 
 
-def test_a_command_that_fails_gets_the_same_message_again(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
-    """Marked, with the status in a notice; nothing behind it comes before it is handled."""
+def test_command_that_fails(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
+    """It gets the same message again, marked; a notice has the status; later messages wait."""
     says(bob, "alice", "one", "two")
     command = 'echo "$CHATCLI_TEXT$CHATCLI_REPLAYED" >>"$T/out"; [ "$CHATCLI_TEXT$CHATCLI_REPLAYED" != one ] || exit 7'
     done = listen(server, "--as", "cmd", "--exec", command, "--count", "2", T=str(tmp_path))
@@ -249,8 +247,8 @@ def test_a_command_that_fails_gets_the_same_message_again(server: ThreadServer, 
     assert (tmp_path / "out").read_text() == "one\none1\ntwo\n"
 
 
-def test_a_killed_listener_repeats_one_message(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
-    """With the mark; and under SIGTERM the command is told to end, and counts only if it ends well."""
+def test_killed_listener_repeats_one_message(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
+    """It is marked; under SIGTERM the command is ended, and counts only if it succeeds."""
     first, second, third = says(bob, "alice", "one", "two", "three")
     slow = (
         'echo $$ >"$T/pid"; echo "$CHATCLI_TEXT$CHATCLI_REPLAYED" >>"$T/out"; '
@@ -270,8 +268,8 @@ def test_a_killed_listener_repeats_one_message(server: ThreadServer, bob: Caller
     assert mark_of(server, "k").seq == third
 
 
-def test_it_goes_on_over_a_restart_and_says_so(tmp_path: Path) -> None:
-    """A server that is killed and comes back is connected to again; another log in its place is noticed."""
+def test_restart_of_the_server(tmp_path: Path) -> None:
+    """The listener connects again, and notices another log."""
     with serving(tmp_path / "data") as (_, address):
         where = ("--server", str(address))
         run_here("send", "ear", "before", "--user", "ear", *where)
@@ -299,16 +297,16 @@ def spool(state: Path, where: Address, user: str) -> str:
     return directory
 
 
-def test_what_waits_in_the_outbox_is_sent_as_by_every_command(server: ThreadServer, tmp_path: Path) -> None:
-    """As soon as the server is reached."""
+def test_outbox(server: ThreadServer, tmp_path: Path) -> None:
+    """Waiting messages are sent once the server is reached."""
     server.joined("alice").hang_up()
     spool(tmp_path, server.address, "alice")
     done = listen(server, "--count", "1", "--timeout", "20s", XDG_STATE_HOME=str(tmp_path))
     assert (done.returncode, done.stdout.split("\t")[3]) == (0, "spooled\n")
 
 
-def test_spooled_messages_go_out_once_the_server_is_back(tmp_path: Path) -> None:
-    """By a listener that has run all the time."""
+def test_outbox_after_a_restart(tmp_path: Path) -> None:
+    """A running listener sends the waiting messages once the server is back."""
     with serving(tmp_path / "data") as (_, address):
         run_here("send", "ear", "before", "--user", "ear", "--server", str(address))
         arguments = ("listen", "--user", "ear", "--as", "left", "--server", str(address))
@@ -322,8 +320,8 @@ def test_spooled_messages_go_out_once_the_server_is_back(tmp_path: Path) -> None
             assert program.end(signal.SIGTERM) == 0
 
 
-def test_a_locked_outbox_delays_nothing(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
-    """While another process has its turn at the outbox; what waits there stays."""
+def test_locked_outbox_delays_nothing(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
+    """While another process has the outbox, messages and signals are processed; waiting ones stay."""
     says(bob, "alice", "hi")
     directory = spool(tmp_path, server.address, "alice")
     where = ("--user", "alice", "--server", str(server.address))
@@ -344,8 +342,8 @@ sys.exit(main())
 """
 
 
-def test_a_command_waits_for_room_for_its_input(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
-    """Where there is no temporary file to be had, as on a full disk, it is tried again."""
+def test_no_room_for_a_temporary_file(server: ThreadServer, bob: Caller, tmp_path: Path) -> None:
+    """On a full disk the command is tried again."""
     says(bob, "alice", "hi")
     room = tmp_path / "room"
     where = ("--user", "alice", "--server", str(server.address))
@@ -358,8 +356,8 @@ def test_a_command_waits_for_room_for_its_input(server: ThreadServer, bob: Calle
     assert (process.returncode, json.loads(out)["text"]) == (0, "hi")
 
 
-def test_a_service_waits_for_its_server(tmp_path: Path) -> None:
-    """With one notice; it begins once there is one."""
+def test_service_waits_for_its_server(tmp_path: Path) -> None:
+    """There is one notice, and it starts once the server is there."""
     with serving(tmp_path / "data") as (_, address):
         run_here("send", "ear", "hi", "--user", "ear", "--server", str(address))
     with Program("listen", "--user", "ear", "--as", "boot", "--server", str(address)) as program:
@@ -374,10 +372,8 @@ def test_a_service_waits_for_its_server(tmp_path: Path) -> None:
     [("--exec 'echo there; cat > \"$FILE\"'", 0), ("--json", 1), ("", 1)],
     ids=["exec", "json", "tabs"],
 )
-def test_closed_output_is_missed_only_where_it_is_needed(
-    server: ThreadServer, bob: Caller, tmp_path: Path, how: str, status: int
-) -> None:
-    """A command is run all the same, and may print; what is to be printed cannot be, and stays unread."""
+def test_closed_output(server: ThreadServer, bob: Caller, tmp_path: Path, how: str, status: int) -> None:
+    """With --exec the command runs all the same; without it messages stay unread."""
     says(bob, "alice", "hi")
     line = f'exec "$0" -m chatcli listen --user alice --server {server.address} --count 1 --timeout 20s {how} >&-'
     env = environment(FILE=str(tmp_path / "heard"))
@@ -392,8 +388,8 @@ def test_closed_output_is_missed_only_where_it_is_needed(
         assert json.loads((tmp_path / "heard").read_text())["text"] == "hi"
 
 
-def test_a_command_without_quotes_is_explained(server: ThreadServer, bob: Caller) -> None:
-    """What follows a command of one word may be a part of it."""
+def test_unquoted_command(server: ThreadServer, bob: Caller) -> None:
+    """The error explains that words after a one-word command may be a part of it."""
     bob.hang_up()
     done = listen(server, "bob", "--exec", "echo", "hello")
     assert (done.returncode, done.stdout) == (2, "")

@@ -40,10 +40,8 @@ def left(state: str) -> list[Path]:
     return list(Path(state, "chatcli/outbox").iterdir())
 
 
-def test_whatever_reaches_the_server_sends_what_waits(
-    server: ThreadServer, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """First, in order, and once; before what it sends itself."""
+def test_every_command_sends_it(server: ThreadServer, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting messages go first, in order and once, before the command's own."""
     monkeypatch.setenv("XDG_STATE_HOME", state)
     where = ["--user", "ci", "--server", str(server.address)]
     with server.joined("bob") as bob:
@@ -58,7 +56,7 @@ def test_whatever_reaches_the_server_sends_what_waits(
 
 
 def test_others_leave_it_alone(away: tuple[Path, Address], state: str) -> None:
-    """Another user, and without a server another try, which keeps what comes behind it."""
+    """Another user sends nothing of it; without a server more messages queue up."""
     data, address = away
     run_here("send", "bob", "one", "--spool", "--user", "ci", "--server", str(address), XDG_STATE_HOME=state)
     assert (
@@ -70,8 +68,8 @@ def test_others_leave_it_alone(away: tuple[Path, Address], state: str) -> None:
         assert len(left(state)) == 1
 
 
-def test_what_is_refused_is_kept_with_the_reason(away: tuple[Path, Address], state: str) -> None:
-    """It is told once, holds nothing else up, is listed, and is not tried again unless somebody says so."""
+def test_refused_message(away: tuple[Path, Address], state: str) -> None:
+    """It is reported once, holds up no other, is listed, and is tried again on demand only."""
     data, address = away
     where = ["--user", "ci", "--server", str(address)]
     for to in ("dora", "bob"):
@@ -94,8 +92,8 @@ def test_what_is_refused_is_kept_with_the_reason(away: tuple[Path, Address], sta
     assert left(state) == []
 
 
-def test_spooled_for_several_goes_to_all_or_nobody(away: tuple[Path, Address], state: str) -> None:
-    """What was held back is kept with the reason, and goes out alone if somebody says so."""
+def test_spooled_for_several_recipients(away: tuple[Path, Address], state: str) -> None:
+    """A held-back message is kept with the reason, and sent alone on demand."""
     data, address = away
     where = ["--user", "ci", "--server", str(address)]
     done = run_here("send", "bob", "hello", "world", "--spool", "--json", *where, XDG_STATE_HOME=state)
@@ -111,10 +109,8 @@ def test_spooled_for_several_goes_to_all_or_nobody(away: tuple[Path, Address], s
         assert kept(address) == ["world"]
 
 
-def test_what_somebody_wrote_into_the_outbox_forges_no_line(
-    server: ThreadServer, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is told of it stays on one line, whatever stands there."""
+def test_forged_content(server: ThreadServer, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of the listing stays one line, whatever the file has."""
     monkeypatch.setenv("XDG_STATE_HOME", state)
     forged = "b\nchatcli: forged\x1b[2J"
     store_messages(server.address, "ci", [Send(new_id(), forged, "hi")])
@@ -128,8 +124,8 @@ def test_what_somebody_wrote_into_the_outbox_forges_no_line(
     assert "\nchatcli: forged" not in done.stderr
 
 
-def test_the_outbox_is_listed_and_dropped_from(state: str) -> None:
-    """A line each, separated by tabs; an id may be shortened."""
+def test_list_and_drop(state: str) -> None:
+    """One line per message, separated by tabs; an id may be shortened."""
     where = ["--user", "ci", "--server", "127.0.0.1:1"]
     run_here("send", "bob", "carol", "two\nlines", "--spool", *where, XDG_STATE_HOME=state)
     rows = [line.split("\t") for line in run_here("outbox", XDG_STATE_HOME=state).stdout.splitlines()]
@@ -148,8 +144,8 @@ def test_the_outbox_is_listed_and_dropped_from(state: str) -> None:
     assert run_here("outbox", XDG_STATE_HOME=state).stdout == ""
 
 
-def test_each_server_must_have_the_key_that_is_pinned(server: ThreadServer, state: str, tmp_path: Path) -> None:
-    """What --pin says is for the server that is named; what config.toml says of others holds, too."""
+def test_pins(server: ThreadServer, state: str, tmp_path: Path) -> None:
+    """--pin counts for the named server, and the pins of config.toml for the others."""
     right = server.run(lambda: server.hub.server_key)
     wrong = f"SHA256:{'A' * 43}"
     home = tmp_path / "home" / "chatcli"
@@ -174,8 +170,8 @@ def test_each_server_must_have_the_key_that_is_pinned(server: ThreadServer, stat
     assert left(state) == []
 
 
-def test_many_at_once_are_kept_and_sent_once(away: tuple[Path, Address], state: str) -> None:
-    """By processes that come together, without a server and then with one."""
+def test_concurrent_processes(away: tuple[Path, Address], state: str) -> None:
+    """Messages are stored and sent once, without a server and then with one."""
     data, address = away
     where = ["--user", "ci", "--server", str(address)]
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
@@ -189,8 +185,8 @@ def test_many_at_once_are_kept_and_sent_once(away: tuple[Path, Address], state: 
     assert left(state) == []
 
 
-def test_what_cannot_be_kept_is_not_said_to_be(tmp_path: Path) -> None:
-    """The status is that of the server, and the sentence says both."""
+def test_unwritable_outbox(tmp_path: Path) -> None:
+    """The status is that of the server, and the sentence has both causes."""
     (tmp_path / "state").write_text("in the way")
     done = run_here("send", "bob", "hi", "--spool", "--server", "127.0.0.1:1", XDG_STATE_HOME=str(tmp_path / "state"))
     assert (done.returncode, done.stdout) == (5, "")
@@ -198,15 +194,15 @@ def test_what_cannot_be_kept_is_not_said_to_be(tmp_path: Path) -> None:
     assert "It was not kept either." in done.stderr
 
 
-def test_what_the_server_refuses_is_not_kept(server: ThreadServer, state: str) -> None:
-    """Only a server that cannot be reached is a reason to."""
+def test_refused_at_once(server: ThreadServer, state: str) -> None:
+    """Only an unreachable server is a reason to store a message."""
     done = run_here("send", "nobody", "hi", "--spool", "--server", str(server.address), XDG_STATE_HOME=state)
     assert (done.returncode, done.stdout) == (3, "")
     assert not Path(state, "chatcli", "outbox").exists()
 
 
-def test_a_narrow_terminal_shows_what_became_of_it(tmp_path: Path) -> None:
-    """To whom, the state and the text, rather than the beginning of everything."""
+def test_narrow_terminal(tmp_path: Path) -> None:
+    """Recipient, state and text have priority."""
     state = str(tmp_path / "state")
     where = ("--user", "alice", "--server", "127.0.0.1:1")
     run_here("send", "bob", "when will this come?", "--spool", *where, XDG_STATE_HOME=state)

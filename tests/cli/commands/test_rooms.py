@@ -12,8 +12,8 @@ from tests.support import ThreadServer, chatcli
 from tests.terminal import Terminal
 
 
-def test_in_a_pipe_rooms_are_lines_parted_by_tabs(server: ThreadServer) -> None:
-    """Name, kind, members, topic; and time, sender and text of the newest message, on one line whatever is in it."""
+def test_lines_in_a_pipe(server: ThreadServer) -> None:
+    """Name, kind, members, topic, and the newest message's time, sender and text on one line, separated by tabs."""
     with server.joined("bob") as bob, server.joined("alice", "listen") as alice:
         bob.enters("#ops")
         bob.asks("topic", room="#ops", text="what runs\tand what does not")
@@ -30,8 +30,8 @@ def test_in_a_pipe_rooms_are_lines_parted_by_tabs(server: ThreadServer) -> None:
     assert ops == ["#ops", "open", "2", "what runs\\tand what does not", "bob", "two\\nlines ␛[31m"]
 
 
-def test_json_has_all_that_is_known_of_a_room(server: ThreadServer) -> None:
-    """One object a line; a private room is seen by who is invited, and what was said there is not."""
+def test_json(server: ThreadServer) -> None:
+    """One object per line; invited users see a private room, but not its messages."""
     with server.joined("bob") as bob, server.joined("alice", "listen") as alice:
         bob.enters("#ops")
         alice.enters("#ops")
@@ -53,8 +53,8 @@ def test_json_has_all_that_is_known_of_a_room(server: ThreadServer) -> None:
     }  # fmt: skip
 
 
-def test_on_a_terminal_there_are_columns(server: ThreadServer) -> None:
-    """With headings, the cells under each other, and no line longer than the terminal is wide."""
+def test_columns_on_a_terminal(server: ThreadServer) -> None:
+    """There are headings, and no line is longer than the terminal is wide."""
     with server.joined("bob") as bob:
         bob.enters("#operations")
         bob.enters("#ops")
@@ -70,8 +70,8 @@ def test_on_a_terminal_there_are_columns(server: ThreadServer) -> None:
     assert lines[1].endswith("…")
 
 
-def test_a_narrow_terminal_shows_what_matters(server: ThreadServer) -> None:
-    """The name, what one is there and what was said last, rather than the beginning of everything."""
+def test_narrow_terminal(server: ThreadServer) -> None:
+    """Name, role and newest message have priority."""
     with server.joined("bob") as bob:
         bob.enters("#operations")
         bob.asks("topic", room="#operations", text="nothing " * 50)
@@ -83,23 +83,23 @@ def test_a_narrow_terminal_shows_what_matters(server: ThreadServer) -> None:
     assert "bob: h" in line
 
 
-def test_where_there_are_no_rooms_nothing_is_printed(server: ThreadServer) -> None:
-    """An empty answer is an answer."""
+def test_no_rooms(server: ThreadServer) -> None:
+    """Nothing is printed, because an empty answer is an answer."""
     server.joined("alice").hang_up()
     done = chatcli("rooms", "--user", "alice", "--server", str(server.address))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_terminal_says_how_to_make_one(server: ThreadServer) -> None:
-    """With a command of the shell, in which a room is in quotes."""
+def test_no_rooms_on_a_terminal(server: ThreadServer) -> None:
+    """The remark has a shell command that quotes the room."""
     server.joined("alice").hang_up()
     with Terminal("rooms", "--user", "alice", "--server", str(server.address)) as terminal:
         terminal.shows("There are no rooms yet. This makes one:")
         terminal.shows(f"chatcli join --room '#lobby' --server {server.address} --user alice")
 
 
-def test_whoever_was_never_here_is_told_so(server: ThreadServer) -> None:
-    """A question needs a name; a name that nobody has is not made known by asking."""
+def test_unknown_user(server: ThreadServer) -> None:
+    """The request needs an owned name, and creates no user."""
     done = chatcli("rooms", "--user", "spy", "--server", str(server.address))
     assert (done.returncode, done.stdout) == (3, "")
     assert 'Nobody called "spy" was ever here' in done.stderr
@@ -117,8 +117,8 @@ def test_whoever_was_never_here_is_told_so(server: ThreadServer) -> None:
         ["search", "x", "--in", "ops"],
     ],
 )
-def test_a_room_without_its_sign_is_found(server: ThreadServer, words: list[str]) -> None:
-    """What is no person may be meant as a room; of one that one may not see, nothing is told."""
+def test_room_without_its_sign(server: ThreadServer, words: list[str]) -> None:
+    """An unknown user's name may be meant as a room; invisible rooms are not revealed."""
     server.joined("alice").hang_up()
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -131,8 +131,8 @@ def test_a_room_without_its_sign_is_found(server: ThreadServer, words: list[str]
 
 
 @pytest.mark.parametrize("name", ["bob:", "@bob"])
-def test_a_name_in_a_wrapping_is_found(server: ThreadServer, name: str) -> None:
-    """A colon behind a name, or a sign in front of it, is no part of it: who is meant is asked."""
+def test_name_with_punctuation(server: ThreadServer, name: str) -> None:
+    """A colon after a name, or a sign before it, is ignored: the named user is asked."""
     server.joined("bob").hang_up()
     done = run_here("send", name, "hi", "--user", "alice", "--server", str(server.address))
     assert (done.returncode, done.stdout) == (3, "")

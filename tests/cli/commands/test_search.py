@@ -47,14 +47,14 @@ def where(server: ThreadServer) -> list[str]:
         (['"db2 is"', "in:#ops", "from:bob"], ["db2 is down", "The disk of db2 is full"]),
     ],
 )
-def test_all_of_the_words_are_found_newest_first(where: list[str], arguments: list[str], found: list[str]) -> None:
-    """Words, beginnings, phrases; in a room, with a person, by a person."""
+def test_search(where: list[str], arguments: list[str], found: list[str]) -> None:
+    """All words, beginnings and phrases are found, newest first; in a room, with a user, by a user."""
     done = chatcli("search", *arguments, "--json", *where)
     assert done.returncode == 0
     assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == found
 
 
-def test_people_read_where_it_was_said_and_by_whom(where: list[str]) -> None:
+def test_lines(where: list[str]) -> None:
     """The lines are those of history, on a terminal and in a pipe."""
     assert [line[16:] for line in Terminal.printed("search", "full", *where)] == [
         "  alice → bob  is it full?",
@@ -68,15 +68,15 @@ def test_people_read_where_it_was_said_and_by_whom(where: list[str]) -> None:
     ]
 
 
-def test_older_ones_are_asked_for_by_place(where: list[str]) -> None:
-    """--before goes on where the page before ended."""
+def test_before(where: list[str]) -> None:
+    """--before goes on where the last page ended."""
     first = json.loads(run_here("search", "full", "--limit", "1", "--json", *where).stdout)
     done = run_here("search", "full", "--limit", "1", "--before", str(first["seq"]), "--json", *where)
     assert json.loads(done.stdout)["text"] == "Full moon over Köln"
 
 
-def test_nothing_found_is_no_failure(where: list[str]) -> None:
-    """Status 0, nothing on standard output, a word on standard error."""
+def test_nothing_found(where: list[str]) -> None:
+    """Status 0, nothing on standard output, a remark on standard error."""
     done = run_here("search", "nonsense", *where)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "chatcli: Nothing found.\n")
 
@@ -96,8 +96,8 @@ def test_nothing_found_is_no_failure(where: list[str]) -> None:
         (["full", "in:#ops", "--in", "#ops"], 2),
     ],
 )
-def test_search_errors(where: list[str], arguments: list[str], status: int) -> None:
-    """The server's sentence, or that nobody is called so."""
+def test_errors(where: list[str], arguments: list[str], status: int) -> None:
+    """The sentence is the server's, or says that the user is unknown."""
     done = run_here("search", *arguments, *where)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("chatcli: ")
@@ -105,8 +105,8 @@ def test_search_errors(where: list[str], arguments: list[str], status: int) -> N
     assert "/search" not in done.stderr
 
 
-def test_what_one_may_not_read_is_not_found(server: ThreadServer, where: list[str]) -> None:
-    """Neither what was said between others nor in a private room of theirs."""
+def test_unreadable_messages(server: ThreadServer, where: list[str]) -> None:
+    """Neither other users' conversations nor their private rooms are found."""
     server.joined("cid").hang_up()
     with server.joined("bob", "send") as bob:
         bob.enters("#secret", kind="private")

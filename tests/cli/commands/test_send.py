@@ -16,8 +16,8 @@ from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 
 
-def test_delivered_and_stored_are_told_on_standard_output(server: ThreadServer) -> None:
-    """The one word on standard output says whether the person is here; the status is 0 either way."""
+def test_delivered_and_stored(server: ThreadServer) -> None:
+    """One word on standard output says whether the user is online; the status is 0 either way."""
     where = str(server.address)
     with server.joined("bob") as bob:
         done = chatcli("send", "bob", "hi there", "--user", "ci", "--server", where)
@@ -29,8 +29,8 @@ def test_delivered_and_stored_are_told_on_standard_output(server: ThreadServer) 
     assert (done.returncode, done.stdout, done.stderr) == (0, "stored\n", "")
 
 
-def test_a_dash_reads_the_text_from_standard_input(server: ThreadServer) -> None:
-    """Several lines on standard input are one message; without the dash standard input is left alone."""
+def test_dash_reads_standard_input(server: ThreadServer) -> None:
+    """All lines are one message; without the dash standard input is not read."""
     with server.joined("bob") as bob:
         done = run_here("send", "bob", "-", "--server", str(server.address), stdin="líne 1\nline 2\n".encode())
         assert done.stdout == "delivered\n"
@@ -79,10 +79,8 @@ def test_a_dash_reads_the_text_from_standard_input(server: ThreadServer) -> None
         (["Roberta", "hi", "--wait=yes"], 2, "'yes' is not 'delivered'"),
     ],
 )
-def test_what_went_wrong_is_one_sentence_and_a_status(
-    server: ThreadServer, arguments: list[str], status: int, sentence: str
-) -> None:
-    """Nothing on standard output, one sentence on standard error, and the documented status."""
+def test_errors(server: ThreadServer, arguments: list[str], status: int, sentence: str) -> None:
+    """One sentence on standard error, the documented status, and nothing on standard output."""
     server.joined("Roberta").hang_up()
     done = run_here("send", *arguments, CHATCLI_SERVER=str(server.address))
     assert (done.returncode, done.stdout) == (status, "")
@@ -108,16 +106,16 @@ def test_what_went_wrong_is_one_sentence_and_a_status(
         (["bob", "hi", "--wait=delivered"], "hi"),
     ],
 )
-def test_a_text_may_begin_with_a_dash(server: ThreadServer, arguments: list[str], text: str) -> None:
-    """Behind the name it is the text, unless it is an option or nearly one; behind -- it is always."""
+def test_text_with_a_dash(server: ThreadServer, arguments: list[str], text: str) -> None:
+    """After the name it is the text, unless it is nearly an option; after -- it always is."""
     with server.joined("bob") as bob, Program("send", *arguments, CHATCLI_SERVER=str(server.address)) as sending:
         bob.says("ack", seq=bob.hears("message", text=text)["seq"])
         assert sending.end() == 0
         assert (sending.out, sending.err) == (["delivered"], [])
 
 
-def test_several_recipients_each_get_their_own_answer(server: ThreadServer) -> None:
-    """On one connection, each once however they are spelt."""
+def test_several_recipients(server: ThreadServer) -> None:
+    """Each gets an answer, on one connection, once in any spelling."""
     where = ["--user", "ci", "--server", str(server.address)]
     server.joined("carol").hang_up()
     with server.joined("bob") as bob:
@@ -138,8 +136,8 @@ def test_several_recipients_each_get_their_own_answer(server: ThreadServer) -> N
         assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_why_it_went_wrong_is_told_to_programs_too(server: ThreadServer) -> None:
-    """Each object has a code, a sentence and the status that it would have alone."""
+def test_errors_as_json(server: ThreadServer) -> None:
+    """Each object has a code, a sentence and the status of a single message."""
     server.joined("bob").hang_up()
     done = run_here("send", "bob", "me", "x" * 40_000, "--json", "--user", "ci", "--server", str(server.address))
     records = [json.loads(line) for line in done.stdout.splitlines()]
@@ -153,8 +151,8 @@ def test_why_it_went_wrong_is_told_to_programs_too(server: ThreadServer) -> None
     assert done.returncode == 5
 
 
-def test_a_text_without_quotes_is_explained(server: ThreadServer) -> None:
-    """Its words are taken for names, which is said where one of them is nobody's."""
+def test_unquoted_text(server: ThreadServer) -> None:
+    """The error explains that words without quotes are recipients, if one is unknown."""
     server.joined("bob").hang_up()
     for words, example in (
         (["bob", "lunch", "at", "noon"], 'bob "lunch at noon"'),
@@ -181,8 +179,8 @@ def test_a_text_without_quotes_is_explained(server: ThreadServer) -> None:
         (["bob", "#news", "hi"], 4, "#news"),
     ],
 )
-def test_all_get_it_or_nobody(server: ThreadServer, words: list[str], status: int, failing: str) -> None:
-    """Where one of the recipients cannot get it, nothing is sent to the others, and that is said."""
+def test_all_or_nobody(server: ThreadServer, words: list[str], status: int, failing: str) -> None:
+    """If one recipient cannot get it, nothing is sent, and the sentence says so."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
         bob.enters("#news", kind="announcement")
@@ -198,8 +196,8 @@ def test_all_get_it_or_nobody(server: ThreadServer, words: list[str], status: in
 
 
 @pytest.mark.parametrize("text", ["ls -l\n\techo hi", "a\n```\nls\n```\nb", "````", "  indented"])
-def test_code_is_sent_as_a_block_that_holds_it(server: ThreadServer, text: str) -> None:
-    """The fences are longer than any in the text, and nothing in between is touched."""
+def test_code(server: ThreadServer, text: str) -> None:
+    """The fences are longer than any in the text, and the text is unchanged."""
     with server.joined("bob") as bob:
         run_here("send", "bob", "--code", "-", "--server", str(server.address), stdin=f"{text}\n".encode())
         first, *lines, last = bob.hears("message")["text"].split("\n")
@@ -210,8 +208,8 @@ def test_code_is_sent_as_a_block_that_holds_it(server: ThreadServer, text: str) 
         assert first not in lines
 
 
-def test_one_person_written_in_two_ways_gets_it_once(server: ThreadServer) -> None:
-    """In capitals, or in letters that are put together from parts."""
+def test_recipient_in_two_spellings(server: ThreadServer) -> None:
+    """Capitals and composition do not matter: the message goes out once."""
     with server.joined("zoé") as zoe:
         where = ["--user", "ci", "--server", str(server.address)]
         assert run_here("send", "zoé", "ZOE\u0301", "hi", *where).returncode == 0
@@ -219,8 +217,8 @@ def test_one_person_written_in_two_ways_gets_it_once(server: ThreadServer) -> No
         assert zoe.texts(2) == ["hi", "again"]
 
 
-def test_several_are_waited_for_within_one_time(server: ThreadServer) -> None:
-    """Who has seen it is told apart from who has not."""
+def test_waiting_for_several(server: ThreadServer) -> None:
+    """All share one time; the output distinguishes who has seen it."""
     server.joined("carol").hang_up()
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -232,8 +230,8 @@ def test_several_are_waited_for_within_one_time(server: ThreadServer) -> None:
         assert waiting.err[0].startswith("chatcli: carol did not confirm it within 2s")
 
 
-def test_verbose_tells_what_is_done(server: ThreadServer) -> None:
-    """On standard error; the answer stays what it is."""
+def test_verbose(server: ThreadServer) -> None:
+    """The steps go to standard error; standard output is unchanged."""
     done = run_here("send", "me", "hi", "-v", "--user", "ci", "--server", str(server.address))
     assert done.stdout == "stored\n"
     assert done.stderr.splitlines() == [
@@ -242,8 +240,8 @@ def test_verbose_tells_what_is_done(server: ThreadServer) -> None:
     ]
 
 
-def test_a_server_that_is_restarted_is_waited_for(tmp_path: Path) -> None:
-    """What says that it stops is tried again, as what breaks the connection is."""
+def test_server_restarts(tmp_path: Path) -> None:
+    """A stopping server is tried again, like a lost connection."""
     with serving(tmp_path) as (program, address):
         run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -262,8 +260,8 @@ def test_a_server_that_is_restarted_is_waited_for(tmp_path: Path) -> None:
         assert len(texts) == len(set(texts))
 
 
-def test_text_that_is_not_utf8_is_refused(server: ThreadServer) -> None:
-    """Bytes that are no text do not become half a message."""
+def test_invalid_utf_8(server: ThreadServer) -> None:
+    """Bytes that are no text are refused, and no part is sent."""
     done = run_here("send", "bob", "-", "--server", str(server.address), stdin=b"\xff\xfe")
     assert done.returncode == 2
     assert "UTF-8" in done.stderr
@@ -275,8 +273,8 @@ def test_text_that_is_not_utf8_is_refused(server: ThreadServer) -> None:
     assert b"UTF-8" in done_bytes.stderr
 
 
-def test_many_at_once_from_one_new_user_all_arrive(server: ThreadServer) -> None:
-    """Parallel sends do not block or refuse each other, even while the name is being made known."""
+def test_concurrent_first_messages(server: ThreadServer) -> None:
+    """All arrive, even while the name is being registered."""
     with server.joined("bob") as bob:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             runs = [
@@ -287,8 +285,8 @@ def test_many_at_once_from_one_new_user_all_arrive(server: ThreadServer) -> None
         assert sorted(bob.texts(8)) == sorted(f"{n}" for n in range(8))
 
 
-def test_help_shows_how(tmp_path: Path) -> None:
-    """The help names every option with its variable, and gives examples."""
+def test_help(tmp_path: Path) -> None:
+    """It has each option with its variable, and examples."""
     text = run_here("send", "--help").stdout
     for part in ("CHATCLI_USER", "CHATCLI_SERVER", "127.0.0.1:8080", "delivered", "stored", "chatcli send bob"):
         assert part in text
@@ -297,8 +295,8 @@ def test_help_shows_how(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("redirection", "complaint"), [(">/dev/full", "was delivered"), (">&-", "was delivered"), ("2>&-", "")]
 )
-def test_sent_is_success_wherever_the_answer_goes(server: ThreadServer, redirection: str, complaint: str) -> None:
-    """Nobody sends it again because standard output could not be written."""
+def test_sent_is_success(server: ThreadServer, redirection: str, complaint: str) -> None:
+    """Unwritable standard output does not fail a sent message, so that nobody repeats it."""
     with server.joined("bob") as bob:
         command = f'exec "$0" -m chatcli send bob hi --server {server.address} {redirection}'
         done = subprocess.run(
@@ -310,8 +308,8 @@ def test_sent_is_success_wherever_the_answer_goes(server: ThreadServer, redirect
         bob.hears("message", text="hi")
 
 
-def test_input_without_end_is_not_read_without_end(server: ThreadServer) -> None:
-    """What is longer than any message is refused, whoever would go on writing it."""
+def test_endless_input(server: ThreadServer) -> None:
+    """Input longer than any message is refused without reading on."""
     command = f'yes | "$0" -m chatcli send bob - --server {server.address}'
     done = subprocess.run(
         ["sh", "-c", command, sys.executable],
@@ -326,15 +324,15 @@ def test_input_without_end_is_not_read_without_end(server: ThreadServer) -> None
 
 
 @pytest.mark.parametrize("arguments", [["bob", "hi", "--user", ""], ["", "hi"], ["bob", ""]])
-def test_an_empty_variable_is_a_mistake(server: ThreadServer, arguments: list[str]) -> None:
-    """An empty name or text is refused, rather than replaced by something else."""
+def test_empty_variable(server: ThreadServer, arguments: list[str]) -> None:
+    """An empty name or text is refused, and not replaced."""
     done = run_here("send", *arguments, "--server", str(server.address))
     assert (done.returncode, done.stdout) == (2, "")
     assert "empty" in done.stderr
 
 
-def test_a_room_is_written_to_like_a_person(server: ThreadServer) -> None:
-    """A script need not belong to an open room; "delivered" means that a member is there."""
+def test_room(server: ThreadServer) -> None:
+    """A script need not be a member of an open room; "delivered" means that a member is online."""
     where = str(server.address)
     with server.joined("bob") as bob:
         bob.enters("#ops")
@@ -346,8 +344,8 @@ def test_a_room_is_written_to_like_a_person(server: ThreadServer) -> None:
     assert "#ops" in done.stderr
 
 
-def test_an_answer_names_what_it_answers(server: ThreadServer) -> None:
-    """``--reply-to`` takes the place in the log of a message that is there."""
+def test_reply_to(server: ThreadServer) -> None:
+    """``--reply-to`` has the place in the log of an existing message."""
     where = str(server.address)
     with server.joined("bob") as bob:
         run_here("send", "bob", "well?", "--server", where)
@@ -364,8 +362,8 @@ def test_an_answer_names_what_it_answers(server: ThreadServer) -> None:
     assert f"--reply-to {seq + 10_000}: there is no such message between bob and you" in gone.stderr
 
 
-def test_waiting_ends_when_the_person_has_been_shown_it(server: ThreadServer) -> None:
-    """``--wait`` says "delivered" only after an acknowledgement, not when a connection was handed the message."""
+def test_wait_for_a_receipt(server: ThreadServer) -> None:
+    """With ``--wait``, "delivered" follows an acknowledgement and not a delivery."""
     with (
         server.joined("bob") as bob,
         server.joined("cid") as cid,
@@ -382,8 +380,8 @@ def test_waiting_ends_when_the_person_has_been_shown_it(server: ThreadServer) ->
         assert waiting.err == []
 
 
-def test_what_nobody_has_seen_in_time_is_status_6(server: ThreadServer) -> None:
-    """The word is "stored", the sentence says so, and the message is there all the same; --timeout implies --wait."""
+def test_timeout(server: ThreadServer) -> None:
+    """The status is 6, the word "stored", and the message is kept; --timeout implies --wait."""
     with server.joined("bob") as bob:
         done = run_here("send", "bob", "look!", "--timeout", "1s", "--server", str(server.address))
         assert (done.returncode, done.stdout) == (6, "stored\n")
@@ -393,8 +391,8 @@ def test_what_nobody_has_seen_in_time_is_status_6(server: ThreadServer) -> None:
         bob.hears("message", text="look!")
 
 
-def test_in_a_room_somebody_else_must_have_seen_it(server: ThreadServer) -> None:
-    """What the sender's own terminal shows does not count; whoever else belongs to the room does."""
+def test_wait_in_a_room(server: ThreadServer) -> None:
+    """Another member's receipt counts, and not the sender's own."""
     with server.joined("bob") as bob, server.joined("alice") as alice:
         bob.enters("#ops")
         alice.enters("#ops")
@@ -412,8 +410,8 @@ def test_in_a_room_somebody_else_must_have_seen_it(server: ThreadServer) -> None
     assert done.stderr == "chatcli: Nobody in #ops confirmed it within 1s. It is stored.\n"
 
 
-def test_waiting_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
-    """The connection is made again, the message is there once, and the acknowledgement is heard of."""
+def test_restart_while_waiting(tmp_path: Path) -> None:
+    """The client connects again, the message is stored once, and the receipt arrives."""
     with serving(tmp_path) as (program, address):
         with Caller(address) as bob:
             bob.greets("bob")
@@ -432,8 +430,8 @@ def test_waiting_outlives_a_restart_of_the_server(tmp_path: Path) -> None:
                 assert len(bob.asks("history", of="ci")["messages"]) == 1
 
 
-def test_whoever_gives_up_waiting_learns_that_it_is_there(server: ThreadServer) -> None:
-    """Ctrl-C ends the waiting, not the message."""
+def test_interrupt_while_waiting(server: ThreadServer) -> None:
+    """Ctrl-C ends the wait; the sentence says that the message is stored."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
         with Program("send", "#ops", "look!", "--wait", "--user", "ci", "--server", str(server.address)) as waiting:
@@ -458,15 +456,15 @@ def last_seq(address: Address) -> int:
 
 
 @pytest.mark.parametrize("timeout", ["0s", "soon", "-1s", ""])
-def test_a_timeout_is_a_length_of_time(timeout: str) -> None:
-    """Anything else is a mistake in the command line."""
+def test_invalid_timeout(timeout: str) -> None:
+    """Anything but a duration is a usage error."""
     done = run_here("send", "bob", "hi", "--timeout", timeout, "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
     assert "length of time" in done.stderr
 
 
-def test_the_text_may_stand_behind_an_option(server: ThreadServer) -> None:
-    """As other programs have it; beside it there is no other text."""
+def test_text_option(server: ThreadServer) -> None:
+    """It replaces the positional text, and excludes it."""
     with server.joined("bob") as bob:
         for option in (("-m", "hi"), ("--message", "hi"), ("--message=hi",)):
             assert run_here("send", "--user", "alice", "--server", str(server.address), "bob", *option).returncode == 0

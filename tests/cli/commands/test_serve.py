@@ -26,8 +26,8 @@ from tests.support import DEADLINE, Caller, ThreadServer, chatcli, environment, 
 from tests.terminal import Terminal
 
 
-def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None:
-    """It goes to standard error, with the address really bound, and below it a command to paste."""
+def test_listening_line(tmp_path: Path) -> None:
+    """Standard error has the bound address, and a command to join below it."""
     with serving(tmp_path) as (program, address):
         line, command = program.err
         key = fingerprint_of(tmp_path / "server.crt")
@@ -37,8 +37,8 @@ def test_one_line_tells_where_it_listens_and_how_to_join(tmp_path: Path) -> None
         assert run_here("who", "--server", str(address)).returncode == 0
 
 
-def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> None:
-    """With 0.0.0.0 the command to paste carries an address of this machine, not the wildcard."""
+def test_addresses_of_a_wildcard(tmp_path: Path) -> None:
+    """With 0.0.0.0 the command has an address of this machine."""
     with serving(tmp_path, "--host", "0.0.0.0") as (program, address):
         first, line = program.err[:2]
         assert first.startswith("Serving on 0.0.0.0:")
@@ -50,8 +50,8 @@ def test_everywhere_names_addresses_that_others_can_reach(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_stops_with_a_goodbye_and_status_0(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end it; everyone here is told."""
+def test_stop(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM stop it with status 0, and everyone gets a goodbye."""
     with serving(tmp_path) as (program, address), Caller(address) as alice:
         alice.greets("alice")
         alice.hears("welcome")
@@ -61,8 +61,8 @@ def test_it_stops_with_a_goodbye_and_status_0(tmp_path: Path, number: signal.Sig
         assert len(program.err) == 2
 
 
-def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
-    """Each option has a variable; what is wrong with it is said."""
+def test_variables(tmp_path: Path) -> None:
+    """Each option has a variable, and its errors name it."""
     done = chatcli("serve", CHATCLI_SERVE_PORT="http", CHATCLI_SERVE_DATA=str(tmp_path))
     assert done.returncode == 2
     assert "http" in done.stderr
@@ -71,8 +71,8 @@ def test_options_come_from_the_environment_too(tmp_path: Path) -> None:
     assert "192.0.2.1 is not an address of this machine" in done.stderr
 
 
-def test_the_default_directory_follows_the_platform(tmp_path: Path) -> None:
-    """Without ``--data`` the log lies in the user's data directory, readable for nobody else."""
+def test_default_directory(tmp_path: Path) -> None:
+    """Without ``--data`` the log is in the user's data directory, private."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = chatcli("serve", "--port", port, XDG_DATA_HOME=str(tmp_path))
@@ -83,8 +83,8 @@ def test_the_default_directory_follows_the_platform(tmp_path: Path) -> None:
         assert stat.S_IMODE((tmp_path / "own" / "chatcli.db").stat().st_mode) == 0o600
 
 
-def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> None:
-    """The sentence names the process that has it; the first one goes on."""
+def test_second_server(tmp_path: Path) -> None:
+    """The sentence has the process that holds the directory; the first server goes on."""
     with serving(tmp_path) as (program, address):
         done = chatcli("serve", "--port", "0", "--data", str(tmp_path))
         assert done.returncode == 1
@@ -92,8 +92,8 @@ def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> Non
         assert run_here("who", "--server", str(address)).returncode == 0
 
 
-def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    """What is in the way is said in one sentence."""
+def test_unusable_directory(tmp_path: Path) -> None:
+    """One sentence has the cause."""
     (tmp_path / "file").write_text("x")
     done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "file" / "below"))
     assert (done.returncode, done.stdout) == (1, "")
@@ -105,8 +105,8 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     assert "file is not a database" in done.stderr
 
 
-def test_longer_texts_can_be_allowed(tmp_path: Path) -> None:
-    """``--max-text`` sets what one message may hold."""
+def test_max_text(tmp_path: Path) -> None:
+    """``--max-text`` sets the longest text of a message."""
     with serving(tmp_path, "--max-text", "100000") as (_, address):
         done = run_here("send", "alice", "-", "--user", "alice", "--server", str(address), stdin=b"x" * 100_000)
         assert done.stdout == "stored\n"
@@ -126,8 +126,8 @@ def peer(address: Address, *trusted: Path) -> int | None:
     return None
 
 
-def test_a_hangup_signal_reads_the_operators_certificate_again(tmp_path: Path) -> None:
-    """Who comes then sees the new one, a broken one changes nothing, and who is here does not notice."""
+def test_hangup_reloads_the_certificate(tmp_path: Path) -> None:
+    """New callers see the new one, a broken one changes nothing, and open connections stay."""
     files = make(tmp_path)
     old, new = tmp_path / "old.crt", tmp_path / "new.crt"
     old.write_bytes(files[0].read_bytes())
@@ -152,8 +152,8 @@ def test_a_hangup_signal_reads_the_operators_certificate_again(tmp_path: Path) -
         assert program.end() == 0
 
 
-def test_a_pipe_in_place_of_a_certificate_keeps_nobody_waiting(tmp_path: Path) -> None:
-    """At SIGHUP it changes nothing, and with it no server starts."""
+def test_pipe_in_place_of_a_certificate(tmp_path: Path) -> None:
+    """At SIGHUP it changes nothing, and no server starts with it."""
     files = make(tmp_path)
     options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
     with serving(tmp_path / "data", *options) as (program, address), Caller(address) as alice:
@@ -174,16 +174,16 @@ def test_a_pipe_in_place_of_a_certificate_keeps_nobody_waiting(tmp_path: Path) -
     assert "/dev/zero is a pipe or a device" in done.stderr
 
 
-def test_closing_its_terminal_stops_it(tmp_path: Path) -> None:
-    """Where the signal means that the window was closed, no server stays behind unseen."""
+def test_closed_terminal(tmp_path: Path) -> None:
+    """SIGHUP from a closed terminal stops the server."""
     with Terminal("serve", "--port", "0", "--data", str(tmp_path), columns=200) as terminal:
         terminal.shows("Serving on")
         terminal.hang_up()
         assert terminal.end() == 0
 
 
-def test_what_is_wrong_with_a_certificate_is_said(tmp_path: Path) -> None:
-    """Half of a pair is a wrong command line, an unusable file a server that cannot start."""
+def test_certificate_errors(tmp_path: Path) -> None:
+    """Half of a pair is a usage error, an unusable file a failure to start."""
     certificate, key = map(str, make(tmp_path))
     done = chatcli("serve", "--port", "0", "--data", str(tmp_path / "data"), "--tls-cert", certificate)
     assert (done.returncode, done.stdout) == (2, "")
@@ -194,15 +194,15 @@ def test_what_is_wrong_with_a_certificate_is_said(tmp_path: Path) -> None:
     assert f"{key} holds no certificate in PEM" in done.stderr
 
 
-def test_the_help_says_what_insecure_gives_up() -> None:
-    """Nobody has to look elsewhere for what it means."""
+def test_help_of_insecure() -> None:
+    """It says what the option gives up."""
     text = " ".join(chatcli("serve", "--help").stdout.split())
     assert "--insecure" in text
     assert "Everyone on the way can then read and alter what is said" in text
 
 
-def test_messages_are_kept_as_long_as_it_is_told(tmp_path: Path) -> None:
-    """Older ones go while it runs, whoever has read them; their places are not used again."""
+def test_retention(tmp_path: Path) -> None:
+    """Older messages are deleted while it runs, read or unread; their numbers are not used again."""
     age = "UPDATE messages SET at = at - 86400000 * "
     with ThreadServer(tmp_path) as server, server.joined("alice") as alice:
         for text in ("last week", "last night", "just now"):
@@ -227,8 +227,8 @@ def test_messages_are_kept_as_long_as_it_is_told(tmp_path: Path) -> None:
         assert alice.hears("sent")["seq"] == 4
 
 
-def test_what_is_deleted_is_said_in_days(tmp_path: Path) -> None:
-    """As people count who keep things for months."""
+def test_retention_is_shown_in_days(tmp_path: Path) -> None:
+    """The sentence has days for a duration of months."""
     for keep, said in (("90d", "90d"), ("12w", "84d"), ("1d12h", "1d12h")):
         with serving(tmp_path, "--keep", keep) as (program, _):
             assert f"messages older than {said} are deleted" in program.err[0]
@@ -236,8 +236,8 @@ def test_what_is_deleted_is_said_in_days(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", ["soon", "0d", "90", "-1d"])
-def test_a_length_of_time_that_is_none_is_refused(tmp_path: Path, length: str) -> None:
-    """Before anything is opened, let alone deleted."""
+def test_invalid_retention(tmp_path: Path, length: str) -> None:
+    """It is refused before the log is opened."""
     done = chatcli("serve", "--data", str(tmp_path / "data"), "--keep", length)
     assert done.returncode == 2
     assert f'"{length}" is not a length of time' in done.stderr
@@ -248,8 +248,8 @@ def test_a_length_of_time_that_is_none_is_refused(tmp_path: Path, length: str) -
     "redirected",
     ["2>/dev/full", "2>&1 | true", "2>&-", ">&-", "<&- >&- 2>&-", ">/dev/full 2>&1"],
 )
-def test_it_serves_where_nothing_can_be_said(tmp_path: Path, redirected: str) -> None:
-    """Standard error that is full, closed or read by nobody keeps it neither from starting nor from ending."""
+def test_broken_standard_error(tmp_path: Path, redirected: str) -> None:
+    """If it is full, closed or unread, the server starts and stops all the same."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = f'"$0" -m chatcli serve --log-level info --port {port} --data data'
@@ -296,8 +296,8 @@ def stuck(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
         os.close(descriptor)
 
 
-def test_a_log_that_nobody_reads_keeps_nobody_waiting(tmp_path: Path, stuck: tuple[int, int]) -> None:
-    """Neither those who talk nor the end of the server."""
+def test_unread_log(tmp_path: Path, stuck: tuple[int, int]) -> None:
+    """It delays neither users nor the stop."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = Address("127.0.0.1", free.getsockname()[1])
     arguments = ["serve", "--log-level", "debug", "--port", str(address.port), "--data", str(tmp_path / "data")]
@@ -321,8 +321,8 @@ def test_a_log_that_nobody_reads_keeps_nobody_waiting(tmp_path: Path, stuck: tup
         serve.wait(DEADLINE)
 
 
-def test_a_certificate_that_is_about_to_expire_is_told(tmp_path: Path) -> None:
-    """At the start, at SIGHUP, and in the status; renewed, there is nothing to say any more."""
+def test_expiring_certificate(tmp_path: Path) -> None:
+    """A warning comes at the start, at SIGHUP and in the status, until it is renewed."""
     files = make(tmp_path, days=5.5)
     options = ["--tls-cert", str(files[0]), "--tls-key", str(files[1])]
     with serving(tmp_path / "data", *options) as (program, _):
@@ -341,8 +341,8 @@ def test_a_certificate_that_is_about_to_expire_is_told(tmp_path: Path) -> None:
         eventually(lambda: "certificate\tgood\n" in chatcli(*status).stdout)
 
 
-def test_several_hosts_are_served_and_what_is_missing_is_said(tmp_path: Path) -> None:
-    """On one port, and the line to join stands first."""
+def test_several_hosts(tmp_path: Path) -> None:
+    """They share a port; missing ones are reported, and the line to join comes first."""
     with serving(tmp_path, "--host", "127.0.0.1", "--host", "198.51.100.1", "--host", "127.0.0.2") as (
         program,
         address,

@@ -45,8 +45,8 @@ def missed(server: ThreadServer) -> None:
             bob.hears("sent")
 
 
-def test_status_tells_where_one_is_and_what_is_unread(server: ThreadServer, where: dict[str, Any]) -> None:
-    """In a pipe separated by tabs, as JSON one object, on a terminal in columns."""
+def test_status(server: ThreadServer, where: dict[str, Any]) -> None:
+    """Identity and unread counts: separated by tabs in a pipe, an object as JSON, columns on a terminal."""
     missed(server)
     done = chatcli("status", **where)
     assert (done.returncode, done.stderr) == (0, "")
@@ -64,16 +64,16 @@ def test_status_tells_where_one_is_and_what_is_unread(server: ThreadServer, wher
         assert terminal.end() == 0
 
 
-def test_the_key_and_why_it_is_trusted(server: ThreadServer, where: dict[str, Any]) -> None:
-    """Of a server whose key is pinned."""
+def test_key_and_trust(server: ThreadServer, where: dict[str, Any]) -> None:
+    """The fingerprint of a pinned server, and why it is trusted."""
     server.joined("alice").hang_up()
     key = server.run(lambda: server.hub.server_key)
     record = json.loads(run_here("status", "--json", "--pin", key, **where).stdout)
     assert (record["key"], record["trust"]) == (key, "pinned")
 
 
-def test_without_a_server_there_is_what_is_known_here(where: dict[str, Any]) -> None:
-    """Status 5, and nothing is unread that nobody knows of."""
+def test_no_server(where: dict[str, Any]) -> None:
+    """The status is 5, with what is stored locally; unread counts are missing."""
     where["CHATCLI_SERVER"] = "127.0.0.1:1"
     assert run_here("send", "--spool", "bob", "hi", **where).stdout == "spooled\n"
     done = run_here("status", **where)
@@ -85,8 +85,8 @@ def test_without_a_server_there_is_what_is_known_here(where: dict[str, Any]) -> 
     assert (prompt.returncode, prompt.stdout, prompt.stderr) == (5, "", "")
 
 
-def test_the_number_for_a_prompt_is_asked_for_once_a_minute(server: ThreadServer, where: dict[str, Any]) -> None:
-    """And found out anew where what is kept is older, or from a time to come."""
+def test_prompt_asks_once_a_minute(server: ThreadServer, where: dict[str, Any]) -> None:
+    """A cached count that is older, or from the future, is refreshed."""
     missed(server)
     assert run_here("status", "--unread", **where).stdout == "3\n"
     server.joined("alice", "listen").texts(3)
@@ -118,8 +118,8 @@ sys.exit(status)
 """
 
 
-def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any]) -> None:
-    """No network, and of files the settings, the servers that have moved, and the one with the number."""
+def test_fresh_count(server: ThreadServer, where: dict[str, Any]) -> None:
+    """It costs no network, and reads three files: settings, moved servers and the count."""
     unread.store(server.address, "alice", 7)
     command = [sys.executable, "-c", _WATCHED, "status", "--unread"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(**where), check=False)
@@ -131,8 +131,8 @@ def test_a_fresh_number_costs_nothing(server: ThreadServer, where: dict[str, Any
     assert not [line for line in opened if line.startswith("socket")]
 
 
-def test_a_prompt_waits_for_a_silent_server_once(where: dict[str, Any], silent: socket.socket) -> None:
-    """For a second; after that it is told at once for a while."""
+def test_prompt_and_a_silent_server(where: dict[str, Any], silent: socket.socket) -> None:
+    """It waits a second once, and then not at all for a while."""
     where["CHATCLI_SERVER"] = f"127.0.0.1:{silent.getsockname()[1]}"
     assert run_here("status", "--unread", "-q", **where).returncode == 5
     assert taken(silent) > 0
@@ -143,10 +143,10 @@ def test_a_prompt_waits_for_a_silent_server_once(where: dict[str, Any], silent: 
 
 
 @pytest.mark.parametrize(("options", "status"), [({"CHATCLI_USER": "nobody"}, 3), ({"CHATCLI_PIN": OTHER_KEY}, 4)])
-def test_a_prompt_asks_a_server_that_refuses_once_a_minute(
+def test_prompt_and_a_refusal(
     server: ThreadServer, where: dict[str, Any], options: dict[str, str], status: int
 ) -> None:
-    """A name that is unknown there, a key that is not the pinned one: -q silences that, and it is asked once."""
+    """An unknown name or a wrong key is asked about once a minute; -q silences it."""
     server.joined("alice").hang_up()
     done = run_here("status", "--unread", "-q", **{**where, **options})
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
@@ -155,16 +155,16 @@ def test_a_prompt_asks_a_server_that_refuses_once_a_minute(
     assert "gave no number a moment ago" in done.stderr
 
 
-def test_spooled_messages_count_however_the_name_is_written(server: ThreadServer, where: dict[str, Any]) -> None:
-    """A name with a letter and an accent, or with one letter for both, is the same."""
+def test_spooled_messages(server: ThreadServer, where: dict[str, Any]) -> None:
+    """They are counted for any composition of the user's name."""
     server.stop()
     store_messages(server.address, "Jose\u0301", [Send(new_id(), "bob", "hi")])
     done = run_here("status", "--json", "--user", "JOS\u00c9", **where)
     assert (done.returncode, json.loads(done.stdout)["spooled"]) == (5, 1)
 
 
-def test_a_prompt_leaves_the_outbox_alone(server: ThreadServer, where: dict[str, Any]) -> None:
-    """The time that it takes is for the number; whoever asks for all of it sends what waits."""
+def test_prompt_leaves_the_outbox(server: ThreadServer, where: dict[str, Any]) -> None:
+    """Only the full status sends waiting messages, as the prompt has little time."""
     server.joined("alice").hang_up()
     store_messages(server.address, "alice", [Send(new_id(), "alice", "hi")])
     for arguments, left in ((["--unread"], True), ([], False)):
@@ -204,8 +204,8 @@ def rooms(server: ThreadServer) -> set[str]:
     return {room.name for room in roster.load(server.address, "alice").rooms()}
 
 
-def test_every_command_learns_in_passing(server: ThreadServer, where: dict[str, Any]) -> None:
-    """The first one asks for everyone along with its own business; later ones note what they come across."""
+def test_roster(server: ThreadServer, where: dict[str, Any]) -> None:
+    """The first command requests all users beside its own request; later ones add those whom they see."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
         assert run_here("send", "bob", "hi", **where).stdout == "delivered\n"
@@ -223,8 +223,8 @@ def test_every_command_learns_in_passing(server: ThreadServer, where: dict[str, 
     assert "nobody" not in people(server)
 
 
-def test_who_is_not_here_has_gone(server: ThreadServer, where: dict[str, Any]) -> None:
-    """The list of who is here is all of them."""
+def test_absent_users(server: ThreadServer, where: dict[str, Any]) -> None:
+    """A user who is missing from the list of online users has left."""
     with server.joined("bob") as bob, server.joined("alice"):
         run_here("who", **where)
         assert people(server) == {"alice": "here", "bob": "here"}
@@ -233,8 +233,8 @@ def test_who_is_not_here_has_gone(server: ThreadServer, where: dict[str, Any]) -
     assert people(server) == {"alice": "gone", "bob": "gone"}
 
 
-def test_join_keeps_the_number_and_the_roster(server: ThreadServer, where: dict[str, Any]) -> None:
-    """As long as it runs, the number is that of its toolbar; then the server counts again."""
+def test_join_updates_count_and_roster(server: ThreadServer, where: dict[str, Any]) -> None:
+    """While it runs, the count is its toolbar's; then the server's again."""
     with server.joined("bob") as bob, Terminal("join", **where) as alice:
         alice.shows("You are alice")
         for _ in range(2):
@@ -249,8 +249,8 @@ def test_join_keeps_the_number_and_the_roster(server: ThreadServer, where: dict[
     assert run_here("status", "--unread", **where).stdout == "0\n"
 
 
-def test_listening_outdates_the_number(server: ThreadServer, where: dict[str, Any]) -> None:
-    """What was printed counts as read."""
+def test_listen_invalidates_the_count(server: ThreadServer, where: dict[str, Any]) -> None:
+    """Printed messages count as read; users are added to the roster."""
     missed(server)
     assert run_here("status", "--unread", **where).stdout == "3\n"
     assert run_here("listen", "--count", "3", **where).returncode == 0
@@ -258,8 +258,8 @@ def test_listening_outdates_the_number(server: ThreadServer, where: dict[str, An
     assert ("bob" in people(server), "#ops" in rooms(server)) == (True, True)
 
 
-def test_a_pipe_notes_people_and_leaves_the_number_alone(server: ThreadServer, where: dict[str, Any]) -> None:
-    """What a program reads is not unread to a person."""
+def test_listen_in_a_pipe(server: ThreadServer, where: dict[str, Any]) -> None:
+    """Messages that a program reads stay in the user's count; users are added to the roster."""
     with server.joined("bob"), Program("join", **where) as alice:
         alice.types("bob: hi\nexit\n")
         assert alice.end() == 0

@@ -11,8 +11,8 @@ from tests.support import ThreadServer, chatcli, eventually
 from tests.terminal import Terminal
 
 
-def test_names_come_one_a_line(server: ThreadServer) -> None:
-    """The people in the chat, sorted; nothing where nobody is."""
+def test_names(server: ThreadServer) -> None:
+    """Users who are online, sorted, one per line; nothing if there are none."""
     where = str(server.address)
     assert chatcli("who", "--server", where).stdout == ""
     with server.joined("bob"), server.joined("Alice"), server.joined("ci", "send"):
@@ -20,8 +20,8 @@ def test_names_come_one_a_line(server: ThreadServer) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "Alice\nbob\n", "")
 
 
-def test_json_is_one_object_a_line(server: ThreadServer) -> None:
-    """Each object has the name and since when."""
+def test_json(server: ThreadServer) -> None:
+    """Each object has the name and the time since when, one per line."""
     with server.joined("bob"):
         (line,) = run_here("who", "--json", "--server", str(server.address)).stdout.splitlines()
     person = json.loads(line)
@@ -30,21 +30,21 @@ def test_json_is_one_object_a_line(server: ThreadServer) -> None:
     assert abs((datetime.datetime.now(datetime.UTC) - since).total_seconds()) < 60
 
 
-def test_asking_makes_nobody_known(server: ThreadServer) -> None:
-    """Whoever only looks is not in the chat, then or later."""
+def test_asking_creates_no_user(server: ThreadServer) -> None:
+    """The asker is not online, then or later."""
     run_here("who", "--server", str(server.address), CHATCLI_USER="spy")
     assert server.run(lambda: server.hub.users.find("spy")) is None
 
 
-def test_no_server_is_status_5() -> None:
-    """Where nobody answers there is a sentence and no output."""
+def test_no_server() -> None:
+    """A sentence, status 5, and no output."""
     done = run_here("who", "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr.startswith("chatcli: No server answers at 127.0.0.1:1")
 
 
-def test_members_of_a_room_are_lines_parted_by_tabs(server: ThreadServer) -> None:
-    """All who belong to it, with where they are, since when, and what they said of being away."""
+def test_members_of_a_room(server: ThreadServer) -> None:
+    """All of them with presence, time and away text, separated by tabs."""
     where = ["--user", "bob", "--server", str(server.address)]
     with server.joined("bob") as bob, server.joined("cid") as cid:
         with server.joined("dan") as dan:
@@ -69,8 +69,8 @@ def test_members_of_a_room_are_lines_parted_by_tabs(server: ThreadServer) -> Non
             assert abs(age.total_seconds()) < 60
 
 
-def test_on_a_terminal_it_says_where_people_are(server: ThreadServer) -> None:
-    """Names under each other, and since when, as the clock here shows it."""
+def test_presence_on_a_terminal(server: ThreadServer) -> None:
+    """Names in a column, with local times."""
     with server.joined("bob"), server.joined("Alexandra") as alexandra:
         alexandra.asks("away", text="lunch")
         with Terminal("who", "--server", str(server.address)) as terminal:
@@ -78,14 +78,14 @@ def test_on_a_terminal_it_says_where_people_are(server: ThreadServer) -> None:
             assert re.fullmatch(r"Alexandra  away since (.* )?\d\d:\d\d \(lunch\)", terminal.lines[0])
 
 
-def test_where_nobody_is_a_terminal_says_so(server: ThreadServer) -> None:
-    """An empty screen would leave one guessing."""
+def test_nobody_on_a_terminal(server: ThreadServer) -> None:
+    """A sentence says so."""
     with Terminal("who", "--server", str(server.address)) as terminal:
         terminal.shows("Nobody is here.")
 
 
-def test_a_room_that_is_not_there_is_status_3(server: ThreadServer) -> None:
-    """One that is private and others', too."""
+def test_unknown_room(server: ThreadServer) -> None:
+    """The status is 3, for a private room of others, too."""
     with server.joined("bob") as bob:
         bob.enters("#secret", kind="private")
     server.joined("alice").hang_up()

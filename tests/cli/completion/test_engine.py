@@ -50,8 +50,8 @@ def bash(line: str, piece: str | None = None) -> list[str]:
     return complete(cli, "bash", [line, line.rpartition(" ")[2] if piece is None else piece]).splitlines()[1:]
 
 
-def test_people_come_with_where_they_are() -> None:
-    """Those who are here first; of others, when they were seen."""
+def test_people() -> None:
+    """Online users come first; others have the time when they were seen."""
     assert zsh("send", "b") == [
         "",
         "bo$(id):here",
@@ -63,8 +63,8 @@ def test_people_come_with_where_they_are() -> None:
     assert zsh("send", "z") == ["", "Zoë"]
 
 
-def test_times_that_cannot_be_are_not_told(tmp_path: Path) -> None:
-    """From the file comes what somebody wrote there."""
+def test_impossible_times(tmp_path: Path) -> None:
+    """They are left out, as anyone can write to the file."""
     lines = [f"@n{place}\t\t{at}\n" for place, at in enumerate((1, int(time.time()), int(time.time()) + 90, "9" * 15))]
     (path,) = tmp_path.rglob(f"alice@{SERVER}")
     path.write_text("".join(lines))
@@ -100,8 +100,8 @@ def test_times_that_cannot_be_are_not_told(tmp_path: Path) -> None:
         (["send", "--at", "nonsense", "b"], []),
     ],
 )
-def test_what_stands_in_a_place_is_what_belongs_there(words: list[str], told: list[str] | None) -> None:
-    """Commands, choices, servers, users, people and rooms; nothing where nothing is known."""
+def test_completions(words: list[str], told: list[str] | None) -> None:
+    """Commands, choices, servers, users and rooms at their places; nothing if nothing is known."""
     found = zsh(*words)
     if told is not None and len(told) > 1 and words[-1] == "a":
         assert sorted(found) == told
@@ -110,8 +110,8 @@ def test_what_stands_in_a_place_is_what_belongs_there(words: list[str], told: li
 
 
 @pytest.mark.parametrize(("words", "kind"), [(["key", "import", ""], "files"), (["admin", "--data", ""], "dirs")])
-def test_files_are_left_to_the_shell(words: list[str], kind: str) -> None:
-    """It knows them better."""
+def test_files(words: list[str], kind: str) -> None:
+    """The shell completes them."""
     assert complete(cli, "fish", words).splitlines()[0] == kind
 
 
@@ -131,13 +131,13 @@ def test_files_are_left_to_the_shell(words: list[str], kind: str) -> None:
         ("~/bin/chatcli send ba", "ba", [r"back\\slash"]),
     ],
 )
-def test_bash_is_given_what_it_puts_in_as_it_is(line: str, piece: str, told: list[str]) -> None:
-    """In quotes or behind backslashes, and no more than the piece that it replaces."""
+def test_bash(line: str, piece: str, told: list[str]) -> None:
+    """Bash gets text to insert unchanged, quoted or escaped, and only the piece to replace."""
     assert bash(line, piece) == told
 
 
-def test_the_words_of_a_line_are_taken_apart_as_the_shell_does() -> None:
-    """Quotes, backslashes, and what is not finished."""
+def test_words_of_a_line() -> None:
+    """Quotes, backslashes and unfinished words are split as by the shell."""
     values = [(word.value, word.quote) for word in split(r"""a 'b c'd "e\"f\g" \#h i'j' 'k l""")]
     assert values == [("a", ""), ("b cd", ""), ('e"f\\g', ""), ("#h", ""), ("ij", ""), ("k l", "'")]
     assert [word.value for word in split("a ")] == ["a", ""]
@@ -146,12 +146,12 @@ def test_the_words_of_a_line_are_taken_apart_as_the_shell_does() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "nonsense"])
 @pytest.mark.parametrize("arguments", [[], [""], ["chatcli", ""], ["--at"], ["\udcff"], ["chatcli send '", ""]])
-def test_nonsense_is_no_reason_to_stumble(shell: str, arguments: list[str]) -> None:
-    """Whatever a shell hands over, there is an answer, if only an empty one."""
+def test_garbage(shell: str, arguments: list[str]) -> None:
+    """Any input gives a list, if only an empty one."""
     assert isinstance(complete(cli, shell, arguments), str)
 
 
-def test_every_command_has_options_to_complete() -> None:
-    """No command stumbles over a line that is not finished."""
+def test_every_command() -> None:
+    """Each command completes options of an unfinished line."""
     for command in COMMANDS:
         assert any(line.startswith("--help") for line in zsh(command, "--")), command

@@ -101,8 +101,8 @@ def _fill(known: roster.Roster) -> None:
     known.add_room("#ops")
 
 
-def test_tab_completes_commands_options_people_and_rooms(shell: Shell) -> None:
-    """What stands in the line is what was meant, in quotes where the shell wants some; nothing in a name is run."""
+def test_tab(shell: Shell) -> None:
+    """TAB completes commands, options, users and rooms, quoted for the shell; nothing in a name is run."""
     shell.completes("chatcli sen", "chatcli send")
     shell.completes("bo", "chatcli send bob")
     shell.understands("send", "bob")

@@ -26,8 +26,8 @@ def kept(address: Address, limit: int = 500, of: str = "ci") -> list[str]:
         return [message["text"] for message in bob.asks("history", of=of, limit=limit).get("messages", [])]
 
 
-def test_each_line_is_a_message_as_it_comes(server: ThreadServer) -> None:
-    """To everyone named; nothing is printed."""
+def test_each_line_is_a_message(server: ThreadServer) -> None:
+    """It goes to all recipients, and nothing is printed."""
     with server.joined("bob") as bob, server.joined("carol") as carol:
         with Program("send", "--lines", "bob", "carol", "--user", "ci", "--server", str(server.address)) as sending:
             sending.types("one\n")
@@ -43,8 +43,8 @@ def test_each_line_is_a_message_as_it_comes(server: ThreadServer) -> None:
             assert (sending.out, sending.err) == ([], [])
 
 
-def test_many_lines_stay_in_order(server: ThreadServer) -> None:
-    """Whatever waits goes out together; with --json each has its object."""
+def test_many_lines(server: ThreadServer) -> None:
+    """Waiting lines go out together, in order; with --json each has its object."""
     server.joined("bob").hang_up()
     lines = [f"line {number}" for number in range(450)]
     where = ["--user", "ci", "--server", str(server.address)]
@@ -56,8 +56,8 @@ def test_many_lines_stay_in_order(server: ThreadServer) -> None:
     assert kept(server.address) == lines
 
 
-def test_the_server_may_be_killed_in_the_middle(tmp_path: Path) -> None:
-    """All lines arrive, once and in order; the loss is told once, and the return."""
+def test_killed_server(tmp_path: Path) -> None:
+    """All lines arrive once and in order; loss and return are reported once."""
     with serving(tmp_path) as (program, address):
         run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         with Program("send", "--lines", "bob", "--user", "ci", "--server", str(address)) as sending:
@@ -77,8 +77,8 @@ def test_the_server_may_be_killed_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_input(server: ThreadServer, number: signal.Signals, status: int) -> None:
-    """What was read is sent, the line that is not complete as well."""
+def test_signal(server: ThreadServer, number: signal.Signals, status: int) -> None:
+    """A signal ends the input: read lines are sent, an incomplete one as well."""
     with server.joined("bob") as bob:
         with Program("send", "--lines", "bob", "--user", "ci", "--server", str(server.address)) as sending:
             sending.types("one\nhal")
@@ -87,8 +87,8 @@ def test_a_signal_ends_the_input(server: ThreadServer, number: signal.Signals, s
             bob.hears("message", text="hal")
 
 
-def test_a_recipient_who_is_nobody_does_not_swallow_a_log(server: ThreadServer) -> None:
-    """They end it, whatever the input still has; and nobody beside them gets anything."""
+def test_unknown_recipient(server: ThreadServer) -> None:
+    """It ends the command, whatever input is left, and the other recipients get nothing."""
     command = f'set -o pipefail; yes | "$0" -m chatcli send --lines nobody --server {server.address}'
     done = subprocess.run(
         ["bash", "-c", f"{command} || exit $?", sys.executable],
@@ -108,8 +108,8 @@ def test_a_recipient_who_is_nobody_does_not_swallow_a_log(server: ThreadServer) 
         assert bob.asks("who")["t"] == "who"  # and nothing came before
 
 
-def test_a_line_that_is_too_long(server: ThreadServer) -> None:
-    """It is told which, and how long it may be; the status is that of a refusal."""
+def test_overlong_line(server: ThreadServer) -> None:
+    """It is named with the limit, the others are sent, and the status is that of a refusal."""
     where = ("--server", str(server.address))
     with server.joined("bob") as bob:
         data = (
@@ -135,8 +135,8 @@ def test_a_line_that_is_too_long(server: ThreadServer) -> None:
         assert (record["outcome"], record["error"]["code"], record["status"]) == ("failed", "text_too_long", 4)
 
 
-def test_lines_of_any_bytes_are_sent(server: ThreadServer) -> None:
-    """What is no text is replaced, and said once; control characters are sent, blanks are not."""
+def test_any_bytes(server: ThreadServer) -> None:
+    """Invalid UTF-8 is replaced and reported once; control characters are sent, blank lines are not."""
     with server.joined("bob") as bob:
         data = b"b\xff\nc\xff\n\n  \t\n\0\na\0b\x1b[2J\r\n\r\nlast"
         done = run_here("send", "--lines", "bob", "--server", str(server.address), stdin=data)
@@ -145,8 +145,8 @@ def test_lines_of_any_bytes_are_sent(server: ThreadServer) -> None:
         assert bob.texts(5) == ["b\ufffd", "c\ufffd", "\0", "a\0b\x1b[2J", "last"]
 
 
-def test_a_line_of_any_length_takes_little_memory(server: ThreadServer) -> None:
-    """Of one without an end no more is kept than a message may have."""
+def test_endless_line(server: ThreadServer) -> None:
+    """No more of it is kept than a message may have."""
     server.joined("bob").hang_up()
     command = f'head -c 300000000 /dev/zero | tr "\\0" y | "$0" -c "$1" send --lines bob --server {server.address}'
     program = (
@@ -162,16 +162,16 @@ def test_a_line_of_any_length_takes_little_memory(server: ThreadServer) -> None:
     )
 
 
-def test_without_a_server_it_ends_at_once(server: ThreadServer) -> None:
-    """Whoever writes the input learns of it."""
+def test_no_server(server: ThreadServer) -> None:
+    """The command ends at once."""
     server.stop()
     with Program("send", "--lines", "bob", "--server", str(server.address)) as sending:
         assert sending.end() == 5
         assert "No server answers" in sending.err[0]
 
 
-def test_what_is_not_sent_in_time_is_counted(server: ThreadServer) -> None:
-    """The status is 5, and the sentence says how many lines are missing."""
+def test_timeout(server: ThreadServer) -> None:
+    """The status is 5, and the sentence has the number of missing lines."""
     with server.joined("bob") as bob:
         arguments = ["send", "--lines", "bob", "--timeout", "1s", "--user", "ci", "--server", str(server.address)]
         with Program(*arguments) as sending:
@@ -186,8 +186,8 @@ def test_what_is_not_sent_in_time_is_counted(server: ThreadServer) -> None:
             assert "not sent" in sending.err[-1]
 
 
-def test_what_was_said_is_not_called_unsent() -> None:
-    """Of what the server may have nobody knows; with --json each line that was read has its object."""
+def test_possibly_stored_lines() -> None:
+    """They are not called unsent; with --json each read line has its object."""
 
     def silent(connection: socket.socket) -> None:
         line = Line(connection)
@@ -211,8 +211,8 @@ def test_what_was_said_is_not_called_unsent() -> None:
 
 
 @pytest.mark.parametrize("spool", [True, False])
-def test_lines_in_flight_when_the_server_refuses(tmp_path: Path, spool: bool) -> None:
-    """It is kept where that is wanted, and else counted."""
+def test_lines_in_flight_at_a_refusal(tmp_path: Path, spool: bool) -> None:
+    """They are spooled if wanted, and otherwise counted."""
 
     def refuse(connection: socket.socket) -> None:
         line = Line(connection)
@@ -231,8 +231,8 @@ def test_lines_in_flight_when_the_server_refuses(tmp_path: Path, spool: bool) ->
     assert [row.split("\t")[-1] for row in rows] == ["one"] * spool
 
 
-def test_an_input_that_breaks_off_is_sent_to_there(tmp_path: Path) -> None:
-    """As far as it could be read; the status tells of the rest."""
+def test_broken_input(tmp_path: Path) -> None:
+    """All lines read are sent, and the status reports the failure."""
     terminal, writer = os.openpty()
     os.write(writer, b"one\ntwo\n")
     os.close(writer)  # from then on the other end cannot be read
@@ -253,8 +253,8 @@ def test_an_input_that_breaks_off_is_sent_to_there(tmp_path: Path) -> None:
     assert [row.split("\t")[-1] for row in rows] == ["one", "two"]
 
 
-def test_after_a_failure_to_write_there_is_one_on_its_way() -> None:
-    """Until it is taken, so that nothing overtakes it once more."""
+def test_one_at_a_time_after_a_failure() -> None:
+    """After a failed write one message is in flight until it is stored, to keep the order."""
     texts: list[str] = []
 
     def cannot(connection: socket.socket, count: int) -> None:
@@ -282,8 +282,8 @@ def test_after_a_failure_to_write_there_is_one_on_its_way() -> None:
     assert texts == ["1", "1", "1", "2", "3"]
 
 
-def test_with_a_spool_nothing_is_lost_and_nobody_waits(tmp_path: Path) -> None:
-    """What comes without a server is on disk, and the next command sends it, in order."""
+def test_spool(tmp_path: Path) -> None:
+    """Without a server lines are stored without waiting, and the next command sends them in order."""
     state = str(tmp_path / "state")
     with serving(tmp_path / "data") as (program, address):
         run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
@@ -305,8 +305,8 @@ def test_with_a_spool_nothing_is_lost_and_nobody_waits(tmp_path: Path) -> None:
     assert not list((tmp_path / "state/chatcli/outbox").iterdir())
 
 
-def test_kept_lines_go_to_all_or_nobody(tmp_path: Path) -> None:
-    """No server could be asked whether all recipients are known: that is done before any of them is sent."""
+def test_spooled_lines_go_to_all_or_nobody(tmp_path: Path) -> None:
+    """Whether all recipients are known is checked before the first line is sent."""
     state = str(tmp_path / "state")
     with serving(tmp_path / "data") as (_, address):
         run_here("send", "bob", "first", "--user", "bob", "--server", str(address))
@@ -321,8 +321,8 @@ def test_kept_lines_go_to_all_or_nobody(tmp_path: Path) -> None:
         assert len(run_here("outbox", "--json", XDG_STATE_HOME=state).stdout.splitlines()) == 4
 
 
-def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
-    """The status is that of the server that is not there; people get the number, programs each message."""
+def test_unwritable_spool(tmp_path: Path) -> None:
+    """The status is that of the missing server; people get the number, programs each message."""
     (tmp_path / "state").write_text("in the way")
     where = ["--user", "ci", "--server", "127.0.0.1:1"]
     arguments = ["send", "bob", "carol", "--lines", "--spool", "--json", *where]
@@ -337,7 +337,7 @@ def test_lines_that_cannot_be_kept_are_accounted_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
-def test_where_the_objects_go_does_not_matter(server: ThreadServer, redirection: str) -> None:
+def test_closed_output(server: ThreadServer, redirection: str) -> None:
     """The lines are sent all the same."""
     with server.joined("bob") as bob:
         command = f'printf "1\\n2\\n" | "$0" -m chatcli send bob --lines --json --server {server.address} {redirection}'

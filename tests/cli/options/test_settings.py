@@ -48,7 +48,7 @@ def run(home: Path, *words: str, stdin: bytes = b"", **env: str) -> subprocess.C
 def test_flag_before_variable_before_file(
     server: ThreadServer, home: Path, variable: dict[str, Any], flag: list[str], name: str
 ) -> None:
-    """What nobody says is taken from the file; the server from there, in each case."""
+    """The file has the defaults, and the server is one of them."""
     write(home, f'user = "from-file"\nserver = "{server.address}"\n')
     flags = [word for user in flag for word in ("--user", user)]
     with server.joined("bob") as bob:
@@ -57,8 +57,8 @@ def test_flag_before_variable_before_file(
         assert bob.hears("message")["from"] == name
 
 
-def test_every_setting_is_a_flag_with_its_variable() -> None:
-    """``join`` knows all of them; the commands that speak with a server, those that are about servers."""
+def test_every_setting_is_a_flag() -> None:
+    """``join`` has all of them with variables, other commands those that concern them."""
     about_servers = {"at", "server", "user", "pin", "accept-new"}
     for words, keys in {("join",): set(SETTINGS), **dict.fromkeys(CLIENTS, about_servers)}.items():
         command: click.Command | None = cli
@@ -109,8 +109,8 @@ CLIENTS = [
         ('\nuser = ""\n', 2, "user: it is empty."),
     ],
 )
-def test_a_mistake_is_named_with_its_line(home: Path, text: str, line: int, sentence: str) -> None:
-    """One sentence, with the file, the line and a remedy; nothing is said to any server, and the status is 2."""
+def test_mistake(home: Path, text: str, line: int, sentence: str) -> None:
+    """One sentence with file, line and remedy; no server is contacted, and the status is 2."""
     path = write(home, text)
     done = run(home, "who", "--server", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
@@ -130,8 +130,8 @@ def test_a_mistake_is_named_with_its_line(home: Path, text: str, line: int, sent
         ("[servers.work\n", "line 1", "Expected ']'"),
     ],
 )
-def test_what_is_no_toml_is_named_with_line_and_column(home: Path, text: str, place: str, sentence: str) -> None:
-    """What people get wrong most often is said in plain words."""
+def test_invalid_toml(home: Path, text: str, place: str, sentence: str) -> None:
+    """Line and column are named, and frequent mistakes are explained."""
     path = write(home, text)
     done = run(home, "who")
     assert done.returncode == 2
@@ -140,8 +140,8 @@ def test_what_is_no_toml_is_named_with_line_and_column(home: Path, text: str, pl
 
 
 @pytest.mark.parametrize("text", ["user = " + "[" * 99_999, "user = " + "9" * 6000])
-def test_what_python_cannot_bear_to_read_ends_in_a_sentence(home: Path, text: str) -> None:
-    """Too much nesting, too many digits."""
+def test_extreme_toml(home: Path, text: str) -> None:
+    """Too much nesting and too many digits end in a sentence."""
     path = write(home, text)
     done = run(home, "who")
     assert done.returncode == 2
@@ -149,8 +149,8 @@ def test_what_python_cannot_bear_to_read_ends_in_a_sentence(home: Path, text: st
     assert "Traceback" not in done.stderr
 
 
-def test_a_file_that_cannot_be_read_ends_in_a_sentence(home: Path) -> None:
-    """Bytes that are no text, or something that is no file."""
+def test_unreadable_file(home: Path) -> None:
+    """Invalid bytes and other kinds of files end in a sentence."""
     path = home / "chatcli/config.toml"
     path.write_bytes(b'user = "al"\n# caf\xe9\n')
     done = run(home, "who")
@@ -162,8 +162,8 @@ def test_a_file_that_cannot_be_read_ends_in_a_sentence(home: Path) -> None:
     assert f"Cannot read {path} (Is a directory)" in done.stderr
 
 
-def test_help_is_there_for_whoever_has_to_mend_the_file(home: Path) -> None:
-    """A mistake in the file stands in the way of what would use it, and of nothing else."""
+def test_help_despite_a_mistake(home: Path) -> None:
+    """A mistake in the file does not prevent help."""
     write(home, "what?\n")
     for words in (["--help"], ["join", "--help"], ["--version"], ["key", "show"]):
         assert run(home, *words).returncode == 0
@@ -181,8 +181,8 @@ def test_help_is_there_for_whoever_has_to_mend_the_file(home: Path) -> None:
         ("key", "list"),
     ],
 )
-def test_a_server_has_a_name_for_every_command(server: ThreadServer, home: Path, words: tuple[str, ...]) -> None:
-    """The name may stand before the command, behind it, in the environment or in the file."""
+def test_server_names(server: ThreadServer, home: Path, words: tuple[str, ...]) -> None:
+    """A name is accepted before and after the command, in the environment and in the file."""
     text = f'server = "127.0.0.1:1"\n[servers.work]\nserver = "{server.address}"\nuser = "al"\n'
     write(home, text)
     server.joined("bob").hang_up()
@@ -195,7 +195,7 @@ def test_a_server_has_a_name_for_every_command(server: ThreadServer, home: Path,
 
 
 def test_unknown_server_names(home: Path) -> None:
-    """The nearest, or all of them; where there are none, how to write one."""
+    """The error has the nearest or all of them; without any, how to define one."""
     done = run(home, "--at", "work", "who")
     path = home / "chatcli/config.toml"
     assert (done.returncode, done.stdout) == (2, "")
@@ -208,8 +208,8 @@ def test_unknown_server_names(home: Path) -> None:
     assert "it is empty" in run(home, "--at", "", "who").stderr
 
 
-def test_where_the_server_is_is_said_once(server: ThreadServer, home: Path) -> None:
-    """A name and an address contradict each other; the stronger place settles it, with nothing of the weaker one."""
+def test_name_and_address(server: ThreadServer, home: Path) -> None:
+    """Together they are refused; those of a stronger source replace the weaker ones entirely."""
     write(home, f'at = "work"\n[servers.work]\nserver = "127.0.0.1:1"\npin = "{PIN}"\nuser = "al"\n')
     env: dict[str, Any] = {"CHATCLI_USER": "bob"}
     address = str(server.address)
@@ -227,8 +227,8 @@ def test_where_the_server_is_is_said_once(server: ThreadServer, home: Path) -> N
     assert run(home, "--at", "work", "who", CHATCLI_SERVER=address, **env).returncode == 5
 
 
-def test_a_pin_is_of_one_server(server: ThreadServer, home: Path) -> None:
-    """It holds for the server beside which it stands, and for no other."""
+def test_pin(server: ThreadServer, home: Path) -> None:
+    """It holds for the server beside which it is written, and for no other."""
     write(home, f'server = "{server.address}"\npin = "{PIN}"\n[servers.work]\nserver = "{server.address}"\n')
     pinned = run(home, "who")
     assert pinned.returncode == 4
@@ -237,8 +237,8 @@ def test_a_pin_is_of_one_server(server: ThreadServer, home: Path) -> None:
     assert run(home, "who", "--server", str(server.address)).returncode == 0
 
 
-def test_switches_can_be_turned_off_again(server: ThreadServer, home: Path) -> None:
-    """What the file turns on, a variable turns off; what a variable turns on, a flag does."""
+def test_switches(server: ThreadServer, home: Path) -> None:
+    """A variable turns off what the file turns on, and a flag what a variable turns on."""
     write(home, f'server = "{server.address}"\nreceipts = false\n')
     for name in ("alice", "cid", "dan"):
         server.joined(name).hang_up()
@@ -256,8 +256,8 @@ def test_switches_can_be_turned_off_again(server: ThreadServer, home: Path) -> N
 
 
 @pytest.mark.parametrize("command", ["serve", "admin"])
-def test_a_name_says_nothing_to_those_that_go_to_no_server(command: str) -> None:
-    """Whoever names a server there is told so, instead of getting another one."""
+def test_name_without_a_use(command: str) -> None:
+    """A command that connects to no server refuses a name of one."""
     done = chatcli("--at", "work", command, "--help")
     assert done.returncode in {0, 2}
     done = chatcli("--at", "work", command)
@@ -265,8 +265,8 @@ def test_a_name_says_nothing_to_those_that_go_to_no_server(command: str) -> None
     assert "drop --at" in done.stderr
 
 
-def test_how_the_client_looks_is_read_from_the_file(server: ThreadServer, home: Path) -> None:
-    """With colours where they are wanted, and without where they are not."""
+def test_appearance(server: ThreadServer, home: Path) -> None:
+    """Colours follow the file."""
     for word, colored in (("always", True), ("never", False)):
         write(home, f'color = "{word}"\n')
         where = ["--server", str(server.address), "--user", word]

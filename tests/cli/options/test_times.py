@@ -51,8 +51,8 @@ def meant(text: str) -> str:
         ("1969-07-20T20:17Z", "1970-01-01 00:00:00"),
     ],
 )
-def test_what_is_meant(lives_in: Callable[[str], None], text: str, time: str) -> None:
-    """So long ago, a word, a time of this day, a date, RFC 3339; without a zone, the clock of Berlin in winter."""
+def test_times(lives_in: Callable[[str], None], text: str, time: str) -> None:
+    """A duration ago, a word, a time of day, a date and RFC 3339; without a zone, Berlin's winter time."""
     lives_in("Europe/Berlin")
     assert meant(text) == time
 
@@ -71,8 +71,8 @@ def test_what_is_meant(lives_in: Callable[[str], None], text: str, time: str) ->
         ("Pacific/Kiritimati", "today", "2026-11-21 10:00:00"),
     ],
 )
-def test_where_the_clock_is_set(lives_in: Callable[[str], None], place: str, text: str, time: str) -> None:
-    """A day begins when it begins there, whatever is done to the clock on it."""
+def test_changed_clocks(lives_in: Callable[[str], None], place: str, text: str, time: str) -> None:
+    """A day begins at local midnight, whatever is done to the clock on it."""
     lives_in(place)
     assert meant(text) == time
 
@@ -85,12 +85,12 @@ def test_where_the_clock_is_set(lives_in: Callable[[str], None], place: str, tex
         *("yesterday\x00", "2026-11-22T10:00Z\x1b[2J"),
     ],
 )
-def test_what_is_no_time(text: str) -> None:
-    """The sentence says how to write one, and nothing else is raised."""
+def test_invalid_times(text: str) -> None:
+    """The sentence shows how to write one, and no other error is raised."""
     with pytest.raises(InputError, match="is not a time; write how long ago, as in 2h"):
         parse_moment(text, NOW)
 
 
-def test_no_time_is_beyond_what_the_protocol_can_say() -> None:
-    """The year 9999 with a zone behind UTC is cut, not refused by the server."""
+def test_latest_time() -> None:
+    """The year 9999 west of UTC is clamped to the protocol's maximum."""
     assert parse_moment("9999-12-31T23:59-12:00", NOW) == 253_370_764_800_000

@@ -12,15 +12,15 @@ from chatcli.errors import ServerUnreachable
 from tests.bench.outcomes import an_outcome
 
 
-def test_what_did_not_come_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """Behind the figures, with the status of a server that does not answer."""
+def test_missing_messages(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are reported after the figures, with the status of an unresponsive server."""
     with pytest.raises(ServerUnreachable, match=r"of 200 messages 50 did not come, and 7 were not acknowledged"):
         bench_report.show(an_outcome(received=150, acknowledged=193), None, as_json=True)
     assert '"received":150' in capsys.readouterr().out
 
 
-def test_remarks_come_in_a_pipe_too(capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard error; the pipe gets figures only."""
+def test_remarks_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """They go to standard error; the pipe gets figures only."""
     bench_report.show(an_outcome("pairs", generator=0.99), None, as_json=False)
     shown = capsys.readouterr()
     assert "The generator was busy" in shown.err
@@ -31,8 +31,8 @@ def test_remarks_come_in_a_pipe_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert '"limited":true' in shown.out
 
 
-def test_the_allowances_of_another_server_are_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
-    """What it lets through may be what was measured."""
+def test_allowances_of_another_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """A remark says that they may be what was measured."""
     bench_report.show(an_outcome(), None, as_json=True, own=False)
     assert "Its allowances hold: --message-rate may be what limits." in capsys.readouterr().err
     bench_report.show(an_outcome(), None, as_json=True)
@@ -40,10 +40,8 @@ def test_the_allowances_of_another_server_are_remarked_on(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("compare", [True, False])
-def test_on_a_narrow_terminal_no_line_breaks(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, compare: bool
-) -> None:
-    """Of 60 columns; what stands side by side has the same unit."""
+def test_narrow_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, compare: bool) -> None:
+    """No line breaks at 60 columns; columns have the same unit."""
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setattr(bench_report, "on_terminal", lambda: True)
     outcome = an_outcome("pairs", counted=1_234_567, workers=12)
@@ -57,10 +55,8 @@ def test_on_a_narrow_terminal_no_line_breaks(
     assert ("throughput 1,234,567 messages/s" in cells) is not compare
 
 
-def test_a_room_in_which_all_speak_has_no_latency(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And says why."""
+def test_no_latency(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A room in which all send has none, and the report says why."""
     monkeypatch.setattr(bench_report, "on_terminal", lambda: True)
     bench_report.show(an_outcome("room", latencies=Histogram()), None, as_json=False)
     assert "latency: nobody only listened" in capsys.readouterr().out

@@ -40,8 +40,8 @@ def known(home: str) -> list[str]:
     return path.read_text().splitlines()[1:] if path.exists() else []
 
 
-def test_yes_is_asked_for_once(command: list[str], home: str) -> None:
-    """The question names the address and the fingerprint; only a plain yes goes on, and the next time is quiet."""
+def test_yes(command: list[str], home: str) -> None:
+    """The question has address and fingerprint; only a plain yes goes on, and the next command asks nothing."""
     with TlsServer() as server:
         arguments = [*command, "--server", str(server.address)]
         with Terminal(*arguments, columns=120, XDG_CONFIG_HOME=home) as terminal:
@@ -61,7 +61,7 @@ def test_yes_is_asked_for_once(command: list[str], home: str) -> None:
 
 
 @pytest.mark.parametrize("keys", ["no\n", "\x04"])
-def test_no_and_the_end_of_input_refuse(command: list[str], home: str, keys: str) -> None:
+def test_no_and_end_of_input(command: list[str], home: str, keys: str) -> None:
     """The status is 4, and nothing was sent to the server."""
     with TlsServer() as server:
         with Terminal(*command, "--server", str(server.address), columns=120, XDG_CONFIG_HOME=home) as terminal:
@@ -73,8 +73,8 @@ def test_no_and_the_end_of_input_refuse(command: list[str], home: str, keys: str
     assert known(home) == []
 
 
-def test_ctrl_c_at_the_question_ends_it(command: list[str], home: str) -> None:
-    """Nobody is kept at the question."""
+def test_ctrl_c(command: list[str], home: str) -> None:
+    """It ends the command at the question."""
     with (
         TlsServer() as server,
         Terminal(*command, "--server", str(server.address), columns=120, XDG_CONFIG_HOME=home) as terminal,
@@ -85,8 +85,8 @@ def test_ctrl_c_at_the_question_ends_it(command: list[str], home: str) -> None:
         terminal.shows("chatcli: Interrupted.")
 
 
-def test_without_a_terminal_it_is_refused_with_the_remedy(command: list[str], home: str) -> None:
-    """One sentence carries the option to give, and giving it works."""
+def test_without_a_terminal(command: list[str], home: str) -> None:
+    """One sentence has the option to give, and the option works."""
     with TlsServer() as server:
         arguments = [*command, "--server", str(server.address)]
         done = chatcli(*arguments, XDG_CONFIG_HOME=home)
@@ -100,8 +100,8 @@ def test_without_a_terminal_it_is_refused_with_the_remedy(command: list[str], ho
         assert known(home) == [f"{server.address} {server.key}"]
 
 
-def test_accept_new_takes_the_first_key_and_no_other(command: list[str], home: str) -> None:
-    """A changed key is status 4 and names what to remove; after that has been removed it can be accepted anew."""
+def test_accept_new(command: list[str], home: str) -> None:
+    """It accepts the first key only; a changed one is status 4 until the named line is removed."""
     with TlsServer() as server:
         arguments = [*command, "--accept-new", "--server", str(server.address)]
         assert chatcli(*arguments, stdin=b"exit\n", XDG_CONFIG_HOME=home).returncode == 0
@@ -119,8 +119,8 @@ def test_accept_new_takes_the_first_key_and_no_other(command: list[str], home: s
         assert known(home) == [f"{server.address} {server.key}"]
 
 
-def test_a_changed_key_is_not_asked_about(command: list[str], home: str) -> None:
-    """On a terminal, too, it ends there: a habit of typing yes must not help anyone."""
+def test_changed_key(command: list[str], home: str) -> None:
+    """It is refused on a terminal, too, as a habit of typing yes is dangerous."""
     with TlsServer() as server:
         arguments = [*command, "--server", str(server.address)]
         chatcli(*arguments, "--accept-new", stdin=b"exit\n", XDG_CONFIG_HOME=home)
@@ -130,8 +130,8 @@ def test_a_changed_key_is_not_asked_about(command: list[str], home: str) -> None
             terminal.shows(f"chatcli: The key of the server at {server.address} has changed.")
 
 
-def test_a_pin_that_does_not_match_is_refused(command: list[str], home: str) -> None:
-    """Whoever is in between hears nothing, whatever they answer; the pin may come from the environment."""
+def test_pin_mismatch(command: list[str], home: str) -> None:
+    """A man in the middle receives nothing, whatever he answers; the pin may be in a variable."""
     with TlsServer() as server, TlsServer() as between:
         done = chatcli(*command, "--server", str(between.address), XDG_CONFIG_HOME=home, CHATCLI_PIN=server.key)
         assert (done.returncode, done.stdout) == (4, "")
@@ -140,16 +140,16 @@ def test_a_pin_that_does_not_match_is_refused(command: list[str], home: str) -> 
     assert between.heard == []
 
 
-def test_a_pin_that_is_none_is_a_mistake_on_the_command_line(command: list[str], home: str) -> None:
-    """It is not taken for one that matches nothing."""
+def test_invalid_pin(command: list[str], home: str) -> None:
+    """It is a usage error, not a mismatch."""
     done = chatcli(*command, "--pin", "SHA256:abc", XDG_CONFIG_HOME=home)
     assert (done.returncode, done.stdout) == (2, "")
     assert "'--pin'" in done.stderr
     assert "is not a fingerprint" in done.stderr
 
 
-def test_what_the_system_trusts_needs_no_question(command: list[str], home: str, tmp_path: Path) -> None:
-    """With a certificate of an authority that the system knows, it works at once, and nothing is written down."""
+def test_trusted_certificate(command: list[str], home: str, tmp_path: Path) -> None:
+    """A certificate of a known authority needs no question, and nothing is recorded."""
     authority = Authority()
     trusted = authority.write(tmp_path / "ca.pem")
     key = ec.generate_private_key(ec.SECP256R1())
@@ -162,8 +162,8 @@ def test_what_the_system_trusts_needs_no_question(command: list[str], home: str,
     assert known(home) == []
 
 
-def test_piped_text_and_the_question_do_not_meet(home: str) -> None:
-    """The question is put to the terminal: what comes on standard input is the message, all of it."""
+def test_piped_text(home: str) -> None:
+    """The question goes to the terminal; standard input is the message, all of it."""
     with TlsServer() as server:
         piped = f"echo yes | {{python}} -m chatcli send bob - --user alice --server {server.address}"
         with Terminal.of_shell(piped, columns=120, XDG_CONFIG_HOME=home) as terminal:
@@ -175,8 +175,8 @@ def test_piped_text_and_the_question_do_not_meet(home: str) -> None:
     assert server.heard.count("send") == 1
 
 
-def test_a_key_that_changes_ends_the_conversation(home: str) -> None:
-    """Connecting again is no first contact."""
+def test_key_changes_during_a_conversation(home: str) -> None:
+    """It ends the conversation, because a reconnect is no first contact."""
     with TlsServer() as server:
         with Program(
             "join", "--user", "alice", "--accept-new", "--server", str(server.address), XDG_CONFIG_HOME=home

@@ -56,8 +56,8 @@ RUNS: Final = {
 }
 
 
-def test_every_command_with_json_is_described_and_run() -> None:
-    """What has the option is in the table, and in the test below."""
+def test_every_command_with_json() -> None:
+    """Each command with the option is in the table, and in the test below."""
     having = {
         " ".join(words)
         for words in command_lines()
@@ -68,8 +68,8 @@ def test_every_command_with_json_is_described_and_run() -> None:
 
 
 @pytest.mark.parametrize("words", PRINTED)
-def test_the_help_names_the_fields(words: str) -> None:
-    """All of them in their order, or, where one would look at the output first, none."""
+def test_help_names_the_fields(words: str) -> None:
+    """It has all of them in order, or none for a command whose output is explained elsewhere."""
     (option,) = (parameter for parameter in command_of(words).params if "--json" in parameter.opts)
     assert isinstance(option, click.Option)
     told = re.sub(r"\(.*?\)", "", (option.help or "").partition(":")[2]).strip(" .").split(",")
@@ -77,8 +77,8 @@ def test_the_help_names_the_fields(words: str) -> None:
     assert [name.strip() for name in told] in (fields, [""])
 
 
-def test_every_field_is_always_there_and_described() -> None:
-    """Nothing has a default, everything has a sentence, and names are those of JSON."""
+def test_fields() -> None:
+    """None has a default, each has a sentence, and names are those of JSON."""
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     for name, kind in SCHEMA["$defs"].items():
         assert kind["required"] == list(kind["properties"]), name
@@ -87,8 +87,8 @@ def test_every_field_is_always_there_and_described() -> None:
             assert re.fullmatch(r"[a-z]+[0-9]*(_[a-z]+)*", field), f"{name}.{field}"
 
 
-def test_each_line_that_is_printed_keeps_to_the_schema(tmp_path: Path) -> None:
-    """All commands over one server on which something was said, and then without it."""
+def test_output_matches_the_schema(tmp_path: Path) -> None:
+    """All commands run on a server with messages, and then without one."""
     folder = tmp_path / "files"
     folder.mkdir()
     with ThreadServer(tmp_path / "data") as server:
@@ -102,8 +102,8 @@ def test_each_line_that_is_printed_keeps_to_the_schema(tmp_path: Path) -> None:
     check("admin import", tmp_path, "")
 
 
-def test_an_answer_keeps_to_the_schema(server: ThreadServer) -> None:
-    """What ``ask`` prints, which waits for someone: once it was answered, and once declined."""
+def test_ask_matches_the_schema(server: ThreadServer) -> None:
+    """One question is answered, and one declined."""
     with server.joined("alice", "listen") as alice:
         for answer in (0, -1):
             asking = ["ask", "alice", "Now?", "--json", "--user", "bob", "--server", str(server.address)]

@@ -10,8 +10,8 @@ from chatcli.cli.output.server_log import LogOutput
 from tests.support import DEADLINE, eventually
 
 
-def test_what_cannot_be_held_is_counted_and_said_later() -> None:
-    """Once somebody reads again: what was held comes first, in its order, and whole."""
+def test_dropped_lines_are_counted() -> None:
+    """When there is a reader again, buffered lines come first, whole and in order."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     output = LogOutput(writing, held=10_000)
@@ -29,8 +29,8 @@ def test_what_cannot_be_held_is_counted_and_said_later() -> None:
     assert len(whole) < len(lines)
 
 
-def test_a_full_disk_is_told_of_once_there_is_room(tmp_path: Path) -> None:
-    """What was torn apart by it spoils no line after it."""
+def test_full_disk(tmp_path: Path) -> None:
+    """It is reported once there is space, and a torn line spoils no later one."""
     path = tmp_path / "log"
     with path.open("wb") as file, Path("/dev/full").open("wb", buffering=0) as full:
         output = LogOutput(os.dup(full.fileno()))
@@ -43,8 +43,8 @@ def test_a_full_disk_is_told_of_once_there_is_room(tmp_path: Path) -> None:
         os.close(output.descriptor)
 
 
-def test_a_pipe_that_is_full_and_does_not_block_is_waited_for() -> None:
-    """Whoever shares standard error may have made it so."""
+def test_non_blocking_pipe() -> None:
+    """A full one is waited for, as another program may have set the mode."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(writing, False)

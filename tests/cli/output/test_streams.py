@@ -137,7 +137,7 @@ def slow_reader() -> Iterator[tuple[int, list[bytes]]]:
 @pytest.mark.parametrize(
     ("name", "unbuffered"), [*((name, "") for name in PRINTING), *((name, "1") for name in WITHOUT_BUFFERS)]
 )
-def test_what_a_disk_does_not_take_is_told(name: str, unbuffered: str, place: ThreadServer) -> None:
+def test_full_disk(name: str, unbuffered: str, place: ThreadServer) -> None:
     """Status 1 and a sentence, with Python's buffers and without."""
     with Path("/dev/full").open("wb") as full:
         done = run(*words(PRINTING[name], place), stdout=full, PYTHONUNBUFFERED=unbuffered)
@@ -147,8 +147,8 @@ def test_what_a_disk_does_not_take_is_told(name: str, unbuffered: str, place: Th
 
 @pytest.mark.parametrize("name", ["history", "history in json", "listen", "admin export", "help"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_what_is_cut_short_is_told(name: str, unbuffered: str, place: ThreadServer, tmp_path: Path) -> None:
-    """A file that may not become as long gets a part, and status 1 says so."""
+def test_limited_file(name: str, unbuffered: str, place: ThreadServer, tmp_path: Path) -> None:
+    """A truncated output has status 1."""
     with (tmp_path / "out").open("wb") as out:
         done = run(*words(PRINTING[name], place), stdout=out, most=KIB, PYTHONUNBUFFERED=unbuffered)
     assert done.returncode == 1, done.stderr
@@ -157,8 +157,8 @@ def test_what_is_cut_short_is_told(name: str, unbuffered: str, place: ThreadServ
 
 
 @pytest.mark.parametrize("name", PRINTING)
-def test_nobody_reads_is_no_sentence(name: str, place: ThreadServer) -> None:
-    """Whoever closed the pipe knows."""
+def test_closed_pipe(name: str, place: ThreadServer) -> None:
+    """There is no sentence, because its reader has closed it."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -171,8 +171,8 @@ def test_nobody_reads_is_no_sentence(name: str, place: ThreadServer) -> None:
 
 @pytest.mark.parametrize("name", WITHOUT_BUFFERS)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_full_pipe_that_is_non_blocking_is_waited_for(name: str, unbuffered: str, place: ThreadServer) -> None:
-    """Nothing is lost."""
+def test_non_blocking_output(name: str, unbuffered: str, place: ThreadServer) -> None:
+    """A full pipe is waited for, and nothing is lost."""
     line = words(PRINTING[name], place)
     wanted = run(*line).stdout.splitlines()
     with slow_reader() as (writer, pieces):
@@ -185,24 +185,24 @@ def test_a_full_pipe_that_is_non_blocking_is_waited_for(name: str, unbuffered: s
 
 
 @pytest.mark.parametrize("text", ["send bob -", "send --lines bob", "ask bob - --timeout 1"])
-def test_standard_input_may_be_non_blocking(text: str, place: ThreadServer) -> None:
-    """All that comes is read, to its end."""
+def test_non_blocking_input(text: str, place: ThreadServer) -> None:
+    """All input is read to its end."""
     with place.joined("bob") as bob, trickling(LONG.encode() + b"\n") as stdin:
         done = run(*text.split(), "--user", "alice", "--server", str(place.address), stdin=stdin)
         assert done.returncode == (6 if text.startswith("ask") else 0), done.stderr
         assert bob.texts(1) == [LONG]
 
 
-def test_join_reads_a_non_blocking_pipe_to_its_end(place: ThreadServer) -> None:
-    """Line by line."""
+def test_join_and_non_blocking_input(place: ThreadServer) -> None:
+    """All lines are read to the end."""
     with place.joined("bob") as bob, trickling(b"bob: one\ntwo\nthree\nfour\nfive") as stdin:
         done = run("join", "--user", "alice", "--server", str(place.address), stdin=stdin)
         assert done.returncode == 0, done.stderr
         assert bob.texts(5) == ["one", "two", "three", "four", "five"]
 
 
-def test_an_export_goes_through_non_blocking_pipes(place: ThreadServer, tmp_path: Path) -> None:
-    """And is imported from one."""
+def test_export_through_non_blocking_pipes(place: ThreadServer, tmp_path: Path) -> None:
+    """The export is written to one and imported from one."""
     exported = run("admin", "export", "--data", str(place.data)).stdout
     with trickling(exported.encode()) as stdin:
         done = run("admin", "import", "-", "--json", "--data", str(tmp_path / "new"), stdin=stdin)
@@ -210,16 +210,16 @@ def test_an_export_goes_through_non_blocking_pipes(place: ThreadServer, tmp_path
     assert json.loads(done.stdout)["messages"] == exported.count('"t":"message"')
 
 
-def test_a_key_is_imported_from_a_non_blocking_pipe(tmp_path: Path) -> None:
-    """As it was exported."""
+def test_key_from_a_non_blocking_pipe(tmp_path: Path) -> None:
+    """An exported key is imported."""
     exported = run("key", "export").stdout
     with trickling(exported.encode()) as stdin:
         done = run("key", "import", stdin=stdin, XDG_CONFIG_HOME=str(tmp_path / "other"))
     assert done.returncode == 0, done.stderr
 
 
-def test_exec_prints_into_a_non_blocking_pipe(place: ThreadServer) -> None:
-    """It gets the pipe as programs expect it, and listen's own stays as it is."""
+def test_exec_and_a_non_blocking_pipe(place: ThreadServer) -> None:
+    """The command gets a blocking pipe, and listen's own stays as it is."""
     with slow_reader() as (writer, pieces):
         done = run(
             *("listen", "--since", "0", "--count", "2", "--exec", "head -c 20000 /dev/zero"),
@@ -232,8 +232,8 @@ def test_exec_prints_into_a_non_blocking_pipe(place: ThreadServer) -> None:
     assert len(b"".join(pieces)) == 4 * KIB + 40_000
 
 
-def test_a_line_of_any_length_is_one_for_join(place: ThreadServer) -> None:
-    """It is refused, and what comes behind it is read."""
+def test_overlong_line_in_join(place: ThreadServer) -> None:
+    """It is refused, and the next line is read."""
     with place.joined("bob") as bob:
         data = b"bob: " + b"y" * 5_000_000 + b"\nbob: next\n"
         done = chatcli("join", "--user", "alice", "--server", str(place.address), stdin=data)
@@ -242,8 +242,8 @@ def test_a_line_of_any_length_is_one_for_join(place: ThreadServer) -> None:
         assert bob.texts(1) == ["next"]
 
 
-def test_standard_error_that_is_full_changes_no_status(place: ThreadServer) -> None:
-    """The status is what is left to tell."""
+def test_full_standard_error(place: ThreadServer) -> None:
+    """The status is the same."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "chatcli", "send", "nobody", "hi", "--server", str(place.address)],

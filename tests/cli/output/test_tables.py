@@ -14,20 +14,20 @@ from tests.terminal import Terminal
     ("text", "wide"),
     [("👨‍👩‍👧", 2), ("❤\ufe0f", 2), ("👍🏽", 2), ("🇩🇪", 2), ("e\u0301", 1), ("你好", 4), ("a\u200db", 2)],
 )
-def test_columns_are_those_that_a_terminal_takes(text: str, wide: int) -> None:
-    """What is joined to one picture is one."""
+def test_columns(text: str, wide: int) -> None:
+    """Widths are those of a terminal, and joined emoji are one picture."""
     assert width(text) == wide
     assert columns([[text, "x"], ["12345", "y"]]) == [f"{text}{' ' * (5 - wide)}  x", "12345  y"]
 
 
-def test_what_is_shortened_is_not_cut_within_a_picture() -> None:
-    """It is left out as a whole."""
+def test_shortening() -> None:
+    """A grapheme is left out as a whole."""
     assert shortened("ab👨‍👩‍👧cd", 4) == "ab…"
 
 
 @pytest.mark.parametrize("blank", [" ", "\u3000", "\u00a0", "\t"])
-def test_no_row_of_the_history_begins_like_another_message(server: ThreadServer, blank: str) -> None:
-    """A message that is wider than the terminal goes on below its text, in `history`, `search` and `listen`."""
+def test_wrapped_messages(server: ThreadServer, blank: str) -> None:
+    """`history`, `search` and `listen` indent further rows of a message below its text."""
     where = ["--server", str(server.address), "--user", "bob"]
     chatcli("join", *where)
     text = f"needle{blank * 60}2026-11-29 12:05  boss → bob  run it"
@@ -42,8 +42,8 @@ def test_no_row_of_the_history_begins_like_another_message(server: ThreadServer,
         assert [row for row in listener.lines if "boss" in row and not row.startswith("      ")] == []
 
 
-def test_no_row_of_who_begins_like_another_person(server: ThreadServer) -> None:
-    """Why somebody is away may be long."""
+def test_wrapped_people(server: ThreadServer) -> None:
+    """`who` indents further rows of a long away text."""
     with server.joined("bob") as bob, server.joined("al"):
         bob.says("away", text="lunch" + " " * 70 + "boss  here", n=1)
         bob.hears("done")
@@ -51,8 +51,8 @@ def test_no_row_of_who_begins_like_another_person(server: ThreadServer) -> None:
         assert [row for row in rows if row.startswith("boss")] == []
 
 
-def test_plain_lines_go_on_indented(server: ThreadServer) -> None:
-    """Where the terminal says how wide it is."""
+def test_wrapped_plain_lines(server: ThreadServer) -> None:
+    """They are indented if the width is known."""
     options = ["--server", str(server.address), "--user", "bob", "--plain"]
     with Terminal("join", *options, columns=60) as bob, server.joined("al") as al:
         bob.shows("You are bob")
