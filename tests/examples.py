@@ -88,7 +88,7 @@ class Player:
             self._words["INVITATION"] = json.loads(done.stdout)["code"]
 
     def _said(self, frame: Frame) -> Frame:
-        """Return what is said in place of what the page has."""
+        """Return the substitute for a value on the page."""
         if frame["t"] == "hello":
             self._hello = frame
         if frame["t"] == "prove" and frame["signature"].startswith("…"):

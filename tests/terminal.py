@@ -121,7 +121,7 @@ class Terminal:
         os.write(self._master, keys)
 
     def _text(self, row: Mapping[int, Char]) -> str:
-        """Return what stands in a row; of a wide character the second cell is empty."""
+        """Return the text of a row; the second cell of a wide character is empty."""
         cells = [" "] * self._screen.columns
         for x, cell in row.items():  # those that were drawn
             if x < len(cells):

@@ -29,7 +29,7 @@ def blocks(section: str) -> list[str]:
 
 
 def patterns(text: str) -> list[str]:
-    """Return what stands in the first columns of the tables of a text, as patterns of names."""
+    """Return the first columns of the tables in a text, as patterns of names."""
     found: list[str] = []
     for cell in re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE):
         names = [name.replace("…", "*") for name in re.findall(r"`([^`]+)`", cell)]
@@ -85,7 +85,7 @@ def heard(home: Home, folder: Path, address: object) -> list[str]:
 
 
 def names(directory: Path) -> set[str]:
-    """Return what is in a directory."""
+    """Return the contents of a directory."""
     return {path.name for path in directory.iterdir()}
 
 

@@ -99,7 +99,7 @@ class World:
             alice.enters(name)
 
     def said(self, where: str) -> list[str]:
-        """Return who said what in a room, from the beginning."""
+        """Return the senders and texts of a room's history."""
         done = run_here("history", where, "--json", "--user", "alice", "--server", str(self.server.address))
         assert done.returncode == 0, done.stderr
         messages = map(json.loads, done.stdout.splitlines())
@@ -423,7 +423,7 @@ def paged(pages: Path, ends: int) -> bool:
 
 
 def members(world: World) -> str:
-    """Return who belongs to #ops."""
+    """Return the members of #ops."""
     return run_here("who", "#ops", "--user", "alice", "--server", str(world.server.address)).stdout
 
 

@@ -127,7 +127,7 @@ def measure(load: Load, server: Server, pid: int | None, on_progress: OnProgress
         crowd.send(AllSent(sum(one.totals.sent for one in measured)))
         totals = crowd.receive(Totals)
     on_progress(1)
-    return _outcome(load, server, measured, totals, (before, first, last), lasted)
+    return _outcome(load, server, measured, totals, used=(before, first, last), lasted=lasted)
 
 
 def _orders(load: Load, server: Server) -> list[Order]:
@@ -238,6 +238,7 @@ def _outcome(
     server: Server,
     measured: list[Measured],
     totals: list[Totals],
+    *,
     used: tuple[Usage | None, Usage | None, Usage | None],
     lasted: float,
 ) -> Outcome:

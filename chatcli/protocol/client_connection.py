@@ -68,9 +68,8 @@ class ClientConnection:
         self._server = server
         self._signer = signer
         self._reader = FrameReader[ServerFrame](server_frames(), MAX_LINE)
-        self._sending = (
-            State.GREETING
-        )  # by FROM_CLIENT; ahead of ``state``, as the client need not wait for the welcome
+        #: By FROM_CLIENT, and ahead of ``state``: the client need not wait for the welcome.
+        self._sending = State.GREETING
         self._hello = Hello(0)
         self._pending = b""  # the proof
         self._failure: ProtocolError | ServerNotTrusted | None = None

@@ -49,7 +49,7 @@ class Database:
             self._opened = opened.pop_all()
 
     def release_state(self) -> State:
-        """Return what the database held when it was opened, and drop it from memory."""
+        """Return the state of the database when it was opened, and drop it from memory."""
         state, self._state = self._state, State()
         return state
 

@@ -11,7 +11,7 @@ from chatcli.bench.workers import Outcome
 
 
 def an_outcome(scenario: Scenario = "paced", said: int = 200, rate: int = 200, **others: Any) -> Outcome:  # noqa: ANN401
-    """Return what came of one second in which the generator was not busy, with one of two members in a room silent."""
+    """Return the outcome of one second with an idle generator and one of two members silent."""
     load = Load(scenario=scenario, clients=2, window=5, speakers=1, rate=rate, text=20, messages=300, seconds=1)
     latencies = Histogram()
     for latency in (500, 700, 1_000_000):

@@ -152,7 +152,7 @@ def flooding(flood: Flood, *, sink: bool) -> Iterator[None]:
 
 
 def paced(alice: Caller, bob: Caller, seconds: float) -> list[float]:
-    """Return how long each message took from the one to the other, in milliseconds."""
+    """Return the latency of each message in milliseconds."""
     found = []
     bob.says("ping")  # somebody who says nothing for a minute is taken for dead
     end = time.perf_counter() + seconds

@@ -50,16 +50,16 @@ class Irc:
         return IrcConversation(caller.name)
 
     def enter(self, room: str) -> bytes:
-        """Return what joins a channel."""
+        """Return the command to join a channel."""
         return b"JOIN %s\r\n" % room.encode()
 
     def maker(self, speaker: str, to: str, text: int) -> Maker:  # noqa: ARG002 (the server knows who speaks)
-        """Return what repeats a line."""
+        """Return the command that sends a line."""
         line = b"PRIVMSG %s :%s\r\n" % (to.encode() if to.startswith("#") else _nick(to), b"x" * text)
         return lambda count: line * count
 
     def sender_field(self, speaker: str) -> bytes:
-        """Return how lines of a speaker begin."""
+        """Return the prefix of a speaker's lines."""
         return b":%s!" % _nick(speaker)
 
 
@@ -69,5 +69,5 @@ def _nick(name: str) -> bytes:
 
 
 def dialect(order: Order) -> Irc:
-    """Return what speaks."""
+    """Return the speaker."""
     return Irc()

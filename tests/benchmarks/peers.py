@@ -119,7 +119,7 @@ class Row(NamedTuple):
 
 
 def rate(outcome: Outcome) -> float:
-    """Return how many of what is counted there were in a second."""
+    """Return the rate per second."""
     return outcome.counted / outcome.seconds
 
 
@@ -213,7 +213,7 @@ def _wait(peer: Peer, port: int) -> None:
 
 
 def start(name: str, load: Load) -> contextlib.AbstractContextManager[Target]:
-    """Return what runs the server of that name."""
+    """Return the class that runs the server of that name."""
     if name.startswith("chatcli"):
         return chatcli(load, tls=name.endswith("TLS"))
     return running(next(peer for peer in PEERS if peer.name == name))

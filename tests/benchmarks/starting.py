@@ -43,7 +43,7 @@ def _run(command: list[str], more: dict[str, str]) -> str:
 
 
 def _commands(address: Address) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """Return what to start by its name, each with what its environment has beside the usual."""
+    """Return the commands to start by name, each with its additional environment."""
     python = [sys.executable]
     script = Path(sys.executable).with_name("chatcli")
     chatcli = [str(script)] if script.exists() else [*python, "-m", "chatcli"]

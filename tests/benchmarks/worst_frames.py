@@ -154,7 +154,7 @@ class House:
         self._numbers = iter(range(1, 1 << 30))
 
     def measured(self, function: Callable[[], object]) -> tuple[float, float]:
-        """Return how long the longest turn was while a function ran, and a little longer."""
+        """Return the longest iteration of the loop while a function ran, and shortly after."""
         self.pulse.start()
         function()
         time.sleep(0.05)  # what was committed is handed on, and what was gathered is told

@@ -50,7 +50,7 @@ def test_wrong_code(server: ThreadServer, tmp_path: Path) -> None:
 
 
 def _seats(server: ThreadServer, name: str) -> int:
-    """Return how often someone is in the chat; in the server's thread."""
+    """Return the number of a user's connections; runs in the server's thread."""
     user = server.hub.users.find(name)
     return len(user.joined) if user is not None else 0
 

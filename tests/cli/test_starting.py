@@ -76,7 +76,7 @@ def _floor() -> set[str]:
 
 
 def imported(*arguments: str, **env: str) -> set[str]:
-    """Return what a command imports beyond click."""
+    """Return the modules that a command imports besides click's."""
     return _imported(_TELLING, *arguments, **env) - _floor()
 
 
@@ -91,7 +91,7 @@ def ours(modules: set[str]) -> set[str]:
 
 
 def completed(*words: str, **env: str) -> set[str]:
-    """Return what is imported when zsh asks to complete the last of these words."""
+    """Return the modules imported when zsh asks to complete the last of these words."""
     return _imported(_COMPLETING, *words, _CHATCLI_COMPLETE="zsh", **env) - _floor()
 
 

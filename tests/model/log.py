@@ -62,7 +62,7 @@ class Room:
 
     @property
     def members(self) -> list[str]:
-        """Return who belongs to it now, the longest-standing first."""
+        """Return the present members, the longest-standing first."""
         return [stay.user for stay in self.stays if stay.until is None]
 
     def enter(self, user: str, since: int) -> None:
@@ -152,7 +152,7 @@ class Model:
         return "not_open" if late or self.answer_to(question) else ""
 
     def answer_to(self, question: Said) -> Said | None:
-        """Return what answers a question."""
+        """Return the answer to a question."""
         return next((said for said in self.log if said.answer is not None and said.re == question.seq), None)
 
     def waits(self, user: str, question: Said) -> bool:
@@ -162,7 +162,7 @@ class Model:
         return question.sender == user and bool(question.choices) and not hidden
 
     def unread(self, user: str, behind: int, now: int) -> list[dict[str, object]]:
-        """Return what is unread, by conversation, the newest first: no answers, and no questions that are over."""
+        """Return the unread messages by conversation, the newest first, without answers and closed questions."""
         counts: dict[str, tuple[int, int]] = {}
         for said in self.feed(user, behind):
             late = said.until is not None and now > said.until
@@ -191,7 +191,7 @@ class Model:
         return True
 
     def conversation(self, user: str, of: str) -> list[Said]:
-        """Return what someone sees of what was said with a person or in a room."""
+        """Return the messages of a conversation that a user may see."""
 
         def belongs(said: Said) -> bool:
             return said.to == of if of.startswith("#") else {said.sender, said.to} == {user, of}
@@ -199,7 +199,7 @@ class Model:
         return self.seen(user, belongs)
 
     def seen(self, user: str, fits: Callable[[Said], bool]) -> list[Said]:
-        """Return what someone may see of the messages that fit, in order."""
+        """Return the matching messages that a user may see, in order."""
         return [said for said in self.log if fits(said) and self.may_see(user, said)]
 
 

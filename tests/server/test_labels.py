@@ -113,7 +113,7 @@ def all_wrong(frame: type) -> list[Wrong]:
 
 
 def read(raw: bytes) -> ClientFrame | BadFrame:
-    """Return what a line is read as."""
+    """Return the label of a line."""
     (frame,) = FrameReader(client_frames()).feed(raw + b"\n")
     return frame
 

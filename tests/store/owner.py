@@ -166,7 +166,7 @@ class Owner:
         return rows
 
     def texts(self, user: int) -> list[str]:
-        """Return what is said in someone's whole feed."""
+        """Return the texts of a user's whole feed."""
         return [row.text for row in self.feed(user)]
 
     def history(self, query: HistoryQuery) -> Page:

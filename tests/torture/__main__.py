@@ -106,7 +106,7 @@ async def _reported(victim: Victim, ledger: Ledger, clients: int) -> AsyncIterat
 
 
 def _stored(data: Path) -> int:
-    """Return how many messages the log holds."""
+    """Return the number of messages in the log."""
     with contextlib.closing(sqlite3.connect(data / "chatcli.db")) as database:
         return int(database.execute("SELECT count(*) FROM messages").fetchone()[0])
 

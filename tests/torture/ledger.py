@@ -68,17 +68,17 @@ class Ledger:
 
     @property
     def lost(self) -> int:
-        """Return how many will not come any more: what comes later is there already."""
+        """Return the number of lost messages: later ones have arrived already."""
         return sum(1 for account in self.accounts for seq in account.due if seq < account.last)
 
     @property
     def due(self) -> int:
-        """Return how many have yet to come."""
+        """Return the number of messages still on their way."""
         return sum(len(account.due) for account in self.accounts)
 
     @property
     def unacknowledged(self) -> int:
-        """Return how many came whose senders have yet to be told."""
+        """Return the number of delivered messages that are not acknowledged yet."""
         return sum(len(account.early) for account in self.accounts)
 
     def __str__(self) -> str:

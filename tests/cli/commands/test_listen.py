@@ -44,7 +44,7 @@ def says(caller: Caller, to: str, *texts: str) -> list[int]:
 
 
 def mark_of(server: ThreadServer, name: str, user: str = "alice") -> cursors.Position:
-    """Return what the file of a named cursor says."""
+    """Return the contents of a named cursor's file."""
     directory = str(CONFIGURATION / "state/chatcli/cursors")
     mark = cursors.read(cursors.path_of(directory, (str(server.address), user, "as", name)))[1]
     assert mark is not None

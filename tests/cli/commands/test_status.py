@@ -182,7 +182,7 @@ def silent() -> Iterator[socket.socket]:
 
 
 def taken(silent: socket.socket) -> int:
-    """Return how many connections were made since the last look."""
+    """Return the number of new connections since the last call."""
     count = 0
     with contextlib.suppress(BlockingIOError):
         while True:
@@ -195,7 +195,7 @@ def taken(silent: socket.socket) -> int:
 
 
 def people(server: ThreadServer) -> dict[str, str]:
-    """Return who alice's commands know of, and where these people are."""
+    """Return the people in alice's roster and their presence."""
     return {one.name: one.state for one in roster.load(server.address, "alice").people()}
 
 

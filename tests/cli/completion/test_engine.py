@@ -41,12 +41,12 @@ def _fill(known: roster.Roster) -> None:
 
 
 def zsh(*words: str) -> list[str]:
-    """Return what zsh is told, but for the first line."""
+    """Return the lines for zsh without the first."""
     return complete(cli, "zsh", list(words)).splitlines()[1:]
 
 
 def bash(line: str, piece: str | None = None) -> list[str]:
-    """Return what bash is told, but for the first line."""
+    """Return the lines for bash without the first."""
     return complete(cli, "bash", [line, line.rpartition(" ")[2] if piece is None else piece]).splitlines()[1:]
 
 

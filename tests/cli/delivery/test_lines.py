@@ -19,7 +19,7 @@ from tests.support import Caller, Program, ThreadServer, environment, eventually
 
 
 def kept(address: Address, limit: int = 500, of: str = "ci") -> list[str]:
-    """Return what bob was sent, in the order of the log."""
+    """Return the texts sent to bob, in log order."""
     with Caller(address) as bob:
         bob.greets("bob", purpose="query")
         bob.hears("welcome")

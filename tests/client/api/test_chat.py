@@ -45,7 +45,7 @@ def stop(program: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
 
 
 def known(server: ThreadServer, name: str) -> Callable[[], object]:
-    """Return what tells whether somebody is connected."""
+    """Return a function that says whether a user is connected."""
     return lambda: server.run(lambda: (user := server.hub.users.find(name)) is not None and user.feeds)
 
 

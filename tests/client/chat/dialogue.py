@@ -63,7 +63,7 @@ def hears(chat: Chat, *frames: f.ServerFrame) -> list[Event]:
 
 
 def unasked(effects: Effects) -> list[f.ClientFrame]:
-    """Return what the client asks of its own accord: who is here, or who belongs to a room."""
+    """Return the client's own request: who is here, or who belongs to a room."""
     return [frame for frame in effects.frames if _is_unasked(frame)]
 
 

@@ -63,7 +63,7 @@ def answer(chat: Dialogue, line: str) -> tuple[int | None, int | None]:
 
 
 def refused(chat: Dialogue, line: str) -> str:
-    """Return why a line is not carried out at all."""
+    """Return the reason for refusing a line."""
     events, frames = types(chat, line)
     assert frames == []
     return shown(events)[0]

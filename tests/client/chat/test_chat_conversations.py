@@ -44,7 +44,7 @@ def sends(chat: Dialogue, line: str) -> tuple[str, str]:
 
 
 def held(chat: Dialogue, line: str) -> str:
-    """Return why a line is held: nothing is sent, and it comes back."""
+    """Return the reason for holding a line: nothing is sent, and it comes back."""
     events, frames = types(chat, line)
     assert (frames, chat.returned.pop()) == ([], line)
     return shown(events)[0]

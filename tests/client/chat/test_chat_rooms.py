@@ -48,14 +48,14 @@ def said(seq: int, sender: str, to: str, text: str, re: int | None = None) -> f.
 
 
 def asks(chat: Dialogue, line: str) -> f.ClientFrame:
-    """Return what the only frame is that a line leads to."""
+    """Return the only frame that a line leads to."""
     events, (frame,) = types(chat, line)
     assert events == []
     return frame
 
 
 def asks_to_send(chat: Dialogue, line: str) -> f.ClientFrame:
-    """Return what is sent because of a line."""
+    """Return the frames that a line leads to."""
     _, (frame,) = types(chat, line)
     return frame
 

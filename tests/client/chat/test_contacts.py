@@ -16,7 +16,7 @@ def contacts() -> Contacts:
 
 
 def listed(*people: tuple[str, f.Where], count: int = 0) -> f.People:
-    """Return what the server says of a room's members."""
+    """Return the server's answer with a room's members."""
     return f.People([f.Person(user, 0, state) for user, state in people], "#Ops", count)
 
 

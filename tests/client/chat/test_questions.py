@@ -69,7 +69,7 @@ def text(event: Event) -> str:
 
 
 def refusal(chat: Dialogue, line: str) -> str:
-    """Return why a line is not taken."""
+    """Return the reason for refusing a line."""
     events, frames = types(chat, line)
     assert not frames
     (trouble,) = events

@@ -83,7 +83,7 @@ def login(where: Address) -> Login:
 
 
 def sessions(server: ThreadServer, name: str) -> int:
-    """Return how many connections somebody has."""
+    """Return the number of a user's connections."""
     user = server.run(lambda: server.hub.users.find(name))
     return 0 if user is None else server.run(lambda: len(user.sessions))
 

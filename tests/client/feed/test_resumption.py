@@ -95,7 +95,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
 
 
 def fresh(*texts: str) -> list[tuple[str, bool]]:
-    """Return what is heard for the first time."""
+    """Return the messages that are not replayed."""
     return [(text, False) for text in texts]
 
 
@@ -178,7 +178,7 @@ def message(seq: int, text: str) -> dict[str, object]:
 
 
 def claiming(seq: int, *messages: dict[str, object]) -> Callable[[int], Impostor]:
-    """Return what makes an impostor on a port with this log."""
+    """Return a function that starts an impostor on a port with this log."""
 
     def welcomed(_frame: dict[str, Any], say: Say) -> None:
         say(*messages, {"t": "live", "seq": seq}, message(seq + 1, END))

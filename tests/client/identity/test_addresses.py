@@ -56,7 +56,7 @@ def history(server: Address) -> FileHistory:
 
 
 def login(server: Address) -> Login:
-    """Return who listens there."""
+    """Return the address of the listener."""
     return Login(server=server, user="alice", trust=Trust(), identity=OWN)
 
 
@@ -106,7 +106,7 @@ def test_files_of_another_spelling(server: Address, state: Path) -> None:
 
 
 def _older_name(path: Path, server: Address, written: str) -> str:
-    """Return what an older chatcli would have called a file of alice's."""
+    """Return the name that an older chatcli gave to a file of alice's."""
     match path.parent.name:
         case "drafts":
             return f"{files.file_name(written, 'alice')}.json"

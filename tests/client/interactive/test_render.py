@@ -36,7 +36,7 @@ def said(text: str, at: int = NOON, *, to: str = "bob", sender: str = "alice", n
 
 
 def printed(*events: Event, clock: Clock = "24h") -> list[str]:
-    """Return what is printed of events that come one after the other."""
+    """Return the printed text of a sequence of events."""
     renderer = Renderer(TODAY, clock)
     return [plain(line) for event in events for _, line in renderer.lines(event, TODAY)]
 

@@ -11,7 +11,7 @@ from chatcli.client.oneshot.splitter import Line, LineSplitter
 
 
 def lines(*chunks: bytes, text: int = 100, frame: int = 2000) -> list[Line]:
-    """Return what becomes of some bytes, the last of which are the end."""
+    """Return the lines of some bytes up to the end of the input."""
     splitter = LineSplitter()
     splitter.set_limits(text, frame)
     found = []

@@ -55,12 +55,12 @@ def keep(address: Address, *recipients: str, user: str = "a") -> None:
 
 
 def kept() -> list[Entry]:
-    """Return what is in the outbox."""
+    """Return the messages in the outbox."""
     return read_all(files.outbox_directory())
 
 
 def descriptors() -> int:
-    """Return how many files are open."""
+    """Return the number of open files."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 

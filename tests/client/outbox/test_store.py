@@ -24,7 +24,7 @@ def a_send(text: str) -> Send:
 
 
 def texts(outbox: Outbox) -> list[str]:
-    """Return what earlier runs have left."""
+    """Return the entries of earlier runs."""
     return [send.text for send in outbox.waiting]
 
 

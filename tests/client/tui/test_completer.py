@@ -16,7 +16,7 @@ SURROUNDINGS = Surroundings(
 
 
 def completions(line: str) -> list[tuple[str, str, str]]:
-    """Return what the line may become, what the list shows of it, and what beside it."""
+    """Return the completions of a line, with their display text and description."""
     found = LineCompleter(lambda: SURROUNDINGS).get_completions(Document(line), CompleteEvent())
     return [
         (line[: len(line) + one.start_position] + one.text, one.display_text, one.display_meta_text) for one in found
@@ -24,7 +24,7 @@ def completions(line: str) -> list[tuple[str, str, str]]:
 
 
 def completed(line: str) -> list[str]:
-    """Return what the line may become."""
+    """Return the completions of a line."""
     return [text for text, _, _ in completions(line)]
 
 

@@ -24,7 +24,7 @@ def place(path: Path, hours: int) -> None:
 
 
 def clock(hours: int) -> set[str]:
-    """Return what the clocks show there, now and a minute ago."""
+    """Return the local times of now and of a minute ago."""
     now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
     return {f"{moment:%H:%M}" for moment in (now, now - datetime.timedelta(minutes=1))}
 

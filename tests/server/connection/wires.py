@@ -26,7 +26,7 @@ class FakeWire:
         self.calls.append("resume")
 
     def get_write_buffer_size(self) -> int:
-        """Return what the test has set."""
+        """Return the value that the test has set."""
         return self.unwritten
 
     def close(self) -> None:

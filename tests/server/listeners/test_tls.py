@@ -43,7 +43,7 @@ class ByHand:
         return self.outgoing.read()
 
     def read(self) -> bytes:
-        """Return what can be decrypted."""
+        """Return the decrypted bytes."""
         parts = []
         with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             while part := self.tls.read(65536):
@@ -68,7 +68,7 @@ class ByHand:
 
 
 def client_hello(server: ThreadServer) -> bytes:
-    """Return what a client of TLS says first."""
+    """Return a TLS ClientHello."""
     return ByHand(trusting(server.certificate)).step()
 
 

@@ -38,7 +38,7 @@ class Reader:
         return self.pressed
 
     def in_the_end(self) -> list[str]:
-        """Return what was pressed once nothing is waited for."""
+        """Return the keys pressed, with all timeouts over."""
         self.parser.flush()
         return self.passes(10.0)
 

@@ -25,7 +25,7 @@ def shell(server: ThreadServer, *options: str) -> Terminal:
 
 
 def command(server: ThreadServer) -> list[str]:
-    """Return what runs the client."""
+    """Return the command line of the client."""
     return [sys.executable, "-m", "chatcli", "join", "--user", "alice", "--server", str(server.address)]
 
 
