@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import DEADLINE
 
 #: Says frames: dictionaries, or lines as they are.

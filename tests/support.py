@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chatcli.client.identity.key import Identity, key_path
 from chatcli.client.storage import files
-from chatcli.protocol.address import Address
 from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_text, signed_bytes
+from chatcli.protocol.values.address import Address
 from chatcli.server.app import Server, Settings, _loop_factory
 from chatcli.server.connection.session import Session
 from chatcli.server.hub import Hub

@@ -39,6 +39,7 @@ PACKAGES: Final = {
 FOLDERS: Final = {
     "chatcli.client": [
         {"tui", "api"},
+        {"tui.input"},
         {"tui.terminal"},
         {"interactive"},
         {"feed", "oneshot"},

@@ -19,7 +19,7 @@ from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.errors import ChatError, Refused, ServerNotTrusted
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.certificates import make
 from tests.support import DEADLINE, OWN, ThreadServer, chatcli, eventually, key_of, trusting
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chatcli.client.identity.credentials import Login
 from chatcli.client.oneshot.client import Client
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import Caller, Program, eventually, new_id, serving
 
 

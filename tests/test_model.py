@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.model.device import Device, compare_all
 from tests.model.log import Model, Room, Said
 from tests.model.servers import AsProcess, InThread, Running

@@ -14,11 +14,11 @@ from chatcli.bench.plan import Order
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.key import Identity
-from chatcli.protocol.address import Address
 from chatcli.protocol.client_connection import ClientConnection
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Error, Hello, Join, Live, Ping, Purpose, Room, ServerBye, Welcome
 from chatcli.protocol.keys import Channel
+from chatcli.protocol.values.address import Address
 
 #: The ends of ids, in order. Everything between two of them is the same in all messages of a batch.
 _ENDS: Final = [b"%04x" % number for number in range(1 << 16)]

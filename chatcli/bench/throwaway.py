@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from chatcli.bench.children import SignalsHeld, running
 from chatcli.errors import ServeError
-from chatcli.protocol.address import Address, parse_address
+from chatcli.protocol.values.address import Address, parse_address
 
 _PATIENCE: Final = 20.0  # seconds for it to start
 _READY: Final = re.compile(r"^Serving on (\S+), key (\S+?)\.", re.MULTILINE)

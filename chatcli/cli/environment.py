@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from chatcli.protocol.address import DEFAULT_HOST, Address
+from chatcli.protocol.values.address import DEFAULT_HOST, Address
 
 
 def default_directory() -> Path:

@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            from chatcli.protocol.spelling import nearest
+            from chatcli.protocol.values.spelling import nearest
 
             if args[0] == "help":
                 click.echo(ctx.get_help())

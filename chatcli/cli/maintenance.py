@@ -183,7 +183,7 @@ def check(as_json: bool) -> None:
     from chatcli.cli.output.streams import detail, quiet
     from chatcli.cli.output.tables import print_json
     from chatcli.errors import StoreError
-    from chatcli.protocol.text import command_line
+    from chatcli.protocol.values.text import command_line
     from chatcli.store.maintenance.check import examine
 
     found = 0
@@ -221,6 +221,6 @@ def _answer(as_json: bool, sentence: str, do: str, **fields: Any) -> None:  # no
 
 
 def _print(line: str) -> None:
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     click.echo(printable_line(line))

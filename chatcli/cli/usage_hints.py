@@ -106,7 +106,7 @@ def _no_such_option(error: click.NoSuchOption) -> str:
 
 
 def _is_near(written: str, option: str) -> bool:
-    from chatcli.protocol.spelling import nearest
+    from chatcli.protocol.values.spelling import nearest
 
     written, option = written.lstrip("-"), option.lstrip("-")
     return option.startswith(written) or bool(nearest(written, [option], _CLOSE))

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from chatcli.protocol.names import is_room
-from chatcli.protocol.spelling import nearest
+from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.spelling import nearest
 
 
 class Say(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from chatcli.errors import InputError, StoreError
 from chatcli.protocol import codes
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from chatcli.server.batcher import TickBatcher
 from chatcli.server.certificate_watch import CertificateWatch
 from chatcli.server.handlers.operator_reports import Reports

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Hello, Message
-from chatcli.protocol.ids import id_text
-from chatcli.protocol.names import check_name
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.ids import id_text
+from chatcli.protocol.values.names import check_name
+from chatcli.protocol.values.text import printable_line
 from chatcli.server import slices
 from chatcli.server.batcher import TickBatcher
 from chatcli.server.delivery import Delivery

@@ -14,8 +14,8 @@ from chatcli.store.records import OnWritten, RoomRecord, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.errors import ChatError
-    from chatcli.protocol.address import Address
     from chatcli.protocol.frames import ClientFrame, Purpose, ServerFrame
+    from chatcli.protocol.values.address import Address
     from chatcli.server.purse import Purse
 
 

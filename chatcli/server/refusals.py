@@ -8,8 +8,8 @@ from chatcli.errors import ChatError, InputError, Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
-from chatcli.protocol.names import is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.text import printable_line
 
 
 def cannot_write(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from chatcli.errors import StoreError
-from chatcli.protocol.text import printable_line, quoted
+from chatcli.protocol.values.text import printable_line, quoted
 
 DATABASE: Final = "chatcli.db"  # in the data directory
 

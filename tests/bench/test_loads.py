@@ -20,7 +20,7 @@ from chatcli.bench.plan import SCENARIOS, Load, Order, Scenario, Server
 from chatcli.bench.throwaway import throwaway
 from chatcli.bench.traffic import Paced
 from chatcli.errors import Refused, ServerUnreachable
-from chatcli.protocol.ids import id_bytes, milliseconds
+from chatcli.protocol.values.ids import id_bytes, milliseconds
 from tests.bench.outcomes import an_outcome
 from tests.support import ThreadServer
 

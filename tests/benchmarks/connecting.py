@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import Caller, serving, trusting
 
 _ROUNDS = 300

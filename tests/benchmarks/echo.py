@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.client.identity.environment import new_id
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import Caller, environment, serving
 
 _RATE: Final = 2000  # messages a second

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import Caller, key_of, new_id, serving
 
 _CONNECTIONS: Final = 5

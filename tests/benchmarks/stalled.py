@@ -20,7 +20,7 @@ from typing import cast
 import uvloop
 
 from chatcli.client.identity.environment import new_id
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import Caller, serving
 
 _ROOMS = ((20, 180), (1000, 50))  # how many of its members stop, and how many do not

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import environment, serving
 
 _ROUNDS = 60

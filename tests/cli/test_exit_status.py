@@ -12,7 +12,7 @@ import click
 import pytest
 
 from chatcli.cli.exit_status import DECLINED, EXIT_STATUSES
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.here import run_here
 from tests.reference import command_lines, command_of
 from tests.support import DEADLINE, Caller, Program, ThreadServer, chatcli, key_of

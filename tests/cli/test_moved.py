@@ -14,8 +14,8 @@ from chatcli.client.outbox.flush import store_messages
 from chatcli.client.outbox.store import read_all
 from chatcli.client.storage import files
 from chatcli.errors import ServerNotTrusted
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.values.address import Address
 from tests.support import ThreadServer, new_id
 
 OLD, NEW = "chat.old", "chat.new"

@@ -16,7 +16,7 @@ from typing import Final
 
 import pytest
 
-from chatcli.protocol.text import COMMAND, command_line
+from chatcli.protocol.values.text import COMMAND, command_line
 from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
 from tests.reference import ROOT

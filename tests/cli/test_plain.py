@@ -9,7 +9,7 @@ import pytest
 
 from chatcli.client.identity.environment import login_name
 from chatcli.client.interactive.login import suggest_name
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import ThreadServer, eventually, serving
 from tests.terminal import Terminal
 

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from chatcli.protocol.address import Address
 from chatcli.protocol.keys import fingerprint
+from chatcli.protocol.values.address import Address
 from tests.support import DEADLINE
 
 Key = Ed25519PrivateKey | ec.EllipticCurvePrivateKey

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.model.log import Model, Said
 from tests.support import DEADLINE, Caller, Frame, key_of
 

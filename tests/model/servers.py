@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Protocol
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from chatcli.server.limits import Limits
 from tests.support import Program, ThreadServer, pass_time
 

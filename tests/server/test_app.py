@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.errors import InputError, ServeError, StoreError
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from chatcli.server.app import Server, Settings
 from tests.certificates import fingerprint_of, make
 from tests.support import DEADLINE, ThreadServer, eventually, known

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.disks import OpenDisk, limited_files, make_read_only, make_writable, mounted, small_disk
 from tests.store.town import spoil
 from tests.support import UNASKED, Caller, ThreadServer, chatcli, eventually, serving

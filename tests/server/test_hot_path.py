@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import ClientFrame, Pong, Send
-from chatcli.protocol.ids import id_bytes
+from chatcli.protocol.values.ids import id_bytes
 from chatcli.server import delivery
 from chatcli.server.batcher import TickBatcher
 from chatcli.server.connection.output import OutputBuffer

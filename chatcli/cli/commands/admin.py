@@ -15,7 +15,7 @@ from chatcli.cli.output.streams import note, quiet
 from chatcli.cli.output.tables import columns, on_terminal, print_row, tabs
 from chatcli.cli.output.times import moment
 from chatcli.errors import UnknownRecipient
-from chatcli.protocol.address import is_loopback, parse_address
+from chatcli.protocol.values.address import is_loopback, parse_address
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Row
@@ -213,7 +213,7 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
 def _join(row: Row, server: str | None) -> str:
     """Return the command for a newcomer to paste."""
     from chatcli.cli.environment import program, reachable
-    from chatcli.protocol.text import command_line
+    from chatcli.protocol.values.text import command_line
 
     bound = next(one for text in row["addresses"] for one in reachable(parse_address(text)))
     where = parse_address(server, bound.port) if server else bound
@@ -274,7 +274,7 @@ def _print_record(do: str, row: Row) -> None:
 
 
 def _print(line: str) -> None:
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     click.echo(printable_line(line))
 
@@ -284,7 +284,7 @@ _HEADINGS: Final = ("name", "state", "connections", "is", "keys")
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     is_what = [what for what in ("operator", "muted", "banned") if row[what]]
     here = "here" if row["here"] else "gone"
@@ -304,7 +304,7 @@ def _closed(row: Row) -> str:
 
 
 def _how_long(seconds: int | None) -> str:
-    from chatcli.protocol.durations import duration_text
+    from chatcli.protocol.values.durations import duration_text
 
     return "for ever" if seconds is None else f"for {duration_text(seconds)}"
 

@@ -100,8 +100,8 @@ def command(
 
 
 def _check(choices: Sequence[str], timeout: int) -> None:
-    from chatcli.protocol.choices import check_choices
     from chatcli.protocol.frames import MAX_OPEN
+    from chatcli.protocol.values.choices import check_choices
 
     if len(choices) == 1 and "," in choices[0]:
         raise click.UsageError("Give --choice once for each: --choice yes --choice no.")
@@ -138,8 +138,8 @@ def _ask(login: Login, question: Send) -> Reply:
 
 
 def _asked(to: str, timeout: int, sent: Sent) -> str:
-    from chatcli.protocol.durations import duration_text
-    from chatcli.protocol.names import is_room
+    from chatcli.protocol.values.durations import duration_text
+    from chatcli.protocol.values.names import is_room
 
     if is_room(to):
         where = "somebody is there" if sent.outcome == "delivered" else "nobody is there now"
@@ -149,8 +149,8 @@ def _asked(to: str, timeout: int, sent: Sent) -> str:
 
 
 def _no_answer(to: str, timeout: int, reply: Reply) -> str:
-    from chatcli.protocol.durations import duration_text
-    from chatcli.protocol.text import command_line
+    from chatcli.protocol.values.durations import duration_text
+    from chatcli.protocol.values.text import command_line
 
     if reply.reason:
         return (

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from chatcli.cli.options.shared import Account, as_record, json_option, server_options
 from chatcli.cli.options.types import LapseType
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 if TYPE_CHECKING:
     from chatcli.bench.plan import Load, Scenario, Server

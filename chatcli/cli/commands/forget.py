@@ -9,7 +9,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import loudness_options
 from chatcli.cli.options.types import AddressType
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 if TYPE_CHECKING:
     from chatcli.client.oneshot.server_data import ServerData
@@ -65,7 +65,7 @@ def _agreed(kept: ServerData) -> bool:
 
 def _lost(kept: ServerData) -> list[str]:
     """Return sentences on what would be lost."""
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     keys = f"the key {', '.join(kept.keys)}" if kept.keys else "no key"
     lines = [f"Kept of the server at {kept.server}: {keys}."]

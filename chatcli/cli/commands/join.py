@@ -12,7 +12,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, as_record, server_options, setting_option, user_option
 from chatcli.cli.options.types import RoomType, TextType
-from chatcli.protocol.address import Address, canonical
+from chatcli.protocol.values.address import Address, canonical
 
 if TYPE_CHECKING:
     from chatcli.client.chat.arrival import Arrival

@@ -82,7 +82,7 @@ def link(as_json: bool, account: Account) -> None:
     """
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import Link, LinkCode
-    from chatcli.protocol.text import command_line, printable_line
+    from chatcli.protocol.values.text import command_line, printable_line
 
     with account.login() as login:
         answer = Client(login).request(Link(1), LinkCode)
@@ -116,7 +116,7 @@ def list_(as_json: bool, account: Account) -> None:
     from chatcli.cli.output.times import local, moment
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import KeyList, Keys
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     with account.login() as login:
         keys = Client(login).request(Keys(1), KeyList).keys

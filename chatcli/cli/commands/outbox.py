@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from chatcli.cli.options.shared import Account, json_option, loudness_options, server_options
 from chatcli.errors import ChatError, InputError
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,8 +82,8 @@ def send(account: Account) -> None:
     from chatcli.client.identity.addresses import addresses_of
     from chatcli.client.identity.credentials import Login
     from chatcli.client.outbox.flush import flush_outbox
-    from chatcli.protocol.address import parse_address
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.address import parse_address
+    from chatcli.protocol.values.text import printable_line
 
     server, trust = account.server, account.trust
     if _named():
@@ -222,7 +222,7 @@ def _record(entry: Entry) -> Waiting:
 
 def _when(entry: Entry) -> str:
     from chatcli.cli.output.times import moment
-    from chatcli.protocol.ids import milliseconds
+    from chatcli.protocol.values.ids import milliseconds
 
     made = milliseconds(entry.message.id)
     return "" if made is None else moment(made)
@@ -238,8 +238,8 @@ def _cells(entry: Entry, identity: str) -> list[str]:
 def _for_people(entry: Entry, identity: str) -> list[str]:
     from chatcli.cli.output.layout import shortened
     from chatcli.cli.output.times import clock
-    from chatcli.protocol.ids import milliseconds
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.ids import milliseconds
+    from chatcli.protocol.values.text import printable_line
 
     cells = [printable_line(cell) or "-" for cell in _cells(entry, identity)]
     made = milliseconds(entry.message.id)

@@ -49,7 +49,7 @@ def command(as_json: bool, account: Account) -> None:
     elif rooms:
         table(_HEADINGS, [_cells(room) for room in rooms], _SPARE)
     else:
-        from chatcli.protocol.text import command_line
+        from chatcli.protocol.values.text import command_line
 
         command = command_line("chatcli", "join", "--room", "#lobby", *in_use())
         note(f"There are no rooms yet. This makes one:\n{command}")
@@ -66,7 +66,7 @@ def _last(room: RoomInfo) -> tuple[str, str, str]:
 def _cells(room: RoomInfo) -> list[str]:
     from chatcli.cli.output.layout import shortened
     from chatcli.cli.output.times import clock
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     place = "member" if room.joined else "invited" if room.invited else "-"
     topic = shortened(printable_line(room.topic), _TOPIC) or "-"

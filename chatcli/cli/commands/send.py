@@ -128,7 +128,7 @@ def _recipients(to: tuple[str, ...]) -> list[str]:
         raise click.UsageError(f'"{",".join(to)}": a name is empty; write names as in bob,carol.')
     if len(names) == 1:
         return names
-    from chatcli.protocol.names import fold
+    from chatcli.protocol.values.names import fold
 
     found: dict[str, str] = {}
     for name in names:

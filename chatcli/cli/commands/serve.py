@@ -10,7 +10,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Decorated, as_record
 from chatcli.cli.options.types import DurationType, TextType
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
+from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address, is_loopback
 
 if TYPE_CHECKING:
     from time import struct_time
@@ -203,7 +203,7 @@ def _local_time(moment: float | None) -> struct_time:
 def _ready(serving: Serving, settings: Settings) -> str:
     """Return where the server listens, its key, and the commands to join; after them, a line for each warning."""
     from chatcli.cli.environment import program, reachable
-    from chatcli.protocol.text import command_line
+    from chatcli.protocol.values.text import command_line
 
     bound, fingerprint, warnings = serving
     listening = " and ".join(map(str, bound))
@@ -224,7 +224,7 @@ def _ready(serving: Serving, settings: Settings) -> str:
 
 def _age(seconds: int) -> str:
     """Return an age in days if it is a whole number of them, as people say even for months."""
-    from chatcli.protocol.durations import duration_text
+    from chatcli.protocol.values.durations import duration_text
 
     days, rest = divmod(seconds, 86_400)
     return duration_text(seconds) if rest else f"{days}d"

@@ -143,7 +143,7 @@ def _unreachable() -> int:
     from chatcli.cli.exit_status import exit_status
     from chatcli.cli.output.streams import note
     from chatcli.errors import ServerUnreachable
-    from chatcli.protocol.text import command_line
+    from chatcli.protocol.values.text import command_line
 
     asking = command_line("chatcli", "status", *in_use())
     note(f"The server gave no number a moment ago. It is asked again within a minute; to ask now:\n{asking}")
@@ -176,7 +176,7 @@ def _spooled(account: Account) -> int:
     from chatcli.client.identity.addresses import addresses_of
     from chatcli.client.outbox.store import read_all
     from chatcli.client.storage.files import outbox_directory
-    from chatcli.protocol.names import fold
+    from chatcli.protocol.values.names import fold
 
     mine = str(addresses_of(account.server)[-1]), fold(account.name)
     return sum(
@@ -186,7 +186,7 @@ def _spooled(account: Account) -> int:
 
 def _print(status: Status, *, as_json: bool) -> None:
     from chatcli.cli.output.tables import columns, on_terminal, print_json, tabs
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     if as_json:
         print_json(status)

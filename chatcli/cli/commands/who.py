@@ -33,7 +33,7 @@ def command(room: str | None, as_json: bool, account: Account) -> None:
     from chatcli.cli.output.records import of_person
     from chatcli.cli.output.tables import columns, on_terminal, print_json, print_row, tabs
     from chatcli.cli.output.times import moment
-    from chatcli.protocol.names import is_room
+    from chatcli.protocol.values.names import is_room
 
     if room and not is_room(room):
         raise click.UsageError(f"who takes a room, not a person. A room is written with # and in quotes: '#{room}'.")
@@ -69,7 +69,7 @@ def _members(room: str, account: Account) -> list[Person]:
 
 def _cells(person: Person) -> tuple[str, str]:
     from chatcli.cli.output.times import clock
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     since = f" since {clock(person.since)}" if person.since else ""
     text = f" ({person.text})" if person.text else ""

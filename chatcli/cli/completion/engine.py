@@ -113,7 +113,7 @@ def _answer(found: list[CompletionItem[str]], lines: list[str]) -> str:
 
 def _line(text: str | None) -> str:
     """Return the beginning of a description as one printable line."""
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     line = printable_line(text or "").partition(". ")[0].removesuffix(".")
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"

@@ -146,6 +146,6 @@ def _directory(variable: str, otherwise: str) -> str:
 
 
 def _quoted(path: str) -> str:
-    from chatcli.protocol.text import quoted
+    from chatcli.protocol.values.text import quoted
 
     return quoted(path)

@@ -22,7 +22,7 @@ from chatcli.errors import (
 )
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Sent
-from chatcli.protocol.names import is_room
+from chatcli.protocol.values.names import is_room
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
@@ -100,7 +100,7 @@ class _Delivery:
     def spool(self, account: Account, why: ServerUnavailable) -> None:
         """Store the messages that the server cannot accept now in the outbox."""
         from chatcli.client.outbox.flush import store_messages
-        from chatcli.protocol.names import check_name
+        from chatcli.protocol.values.names import check_name
 
         try:
             check_name(account.name)
@@ -143,7 +143,7 @@ class _Delivery:
 
 
 def _nothing_to_answer(message: Send) -> InputError:
-    from chatcli.protocol.text import command_line
+    from chatcli.protocol.values.text import command_line
 
     where = f"in {message.to}" if is_room(message.to) else f"between {message.to} and you"
     return InputError(
@@ -153,7 +153,7 @@ def _nothing_to_answer(message: Send) -> InputError:
 
 
 def _not_seen(to: str, timeout: int, why: str) -> str:
-    from chatcli.protocol.durations import duration_text
+    from chatcli.protocol.values.durations import duration_text
 
     if why:
         return f"It is stored, but whether it was shown to {to} is not known: {why}"

@@ -123,7 +123,7 @@ def report(outcomes: Sequence[Outcome], *, as_json: bool, hint: str = "") -> Non
 
 
 def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
-    from chatcli.protocol.text import printable_line
+    from chatcli.protocol.values.text import printable_line
 
     try:
         for outcome in outcomes:

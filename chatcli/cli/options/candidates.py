@@ -46,7 +46,7 @@ def recipients(context: click.Context, param: click.Parameter, start: str) -> li
     before, comma, last = start.rpartition(",")
     found = people_and_rooms(context, param, last)
     if comma:
-        from chatcli.protocol.names import fold
+        from chatcli.protocol.values.names import fold
 
         written = {fold(name) for name in before.split(",")}
         found = [item for item in found if fold(item.value) not in written]

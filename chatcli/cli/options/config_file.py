@@ -159,7 +159,7 @@ def _contains(table: object, place: list[str]) -> bool:
 
 def hint(word: str, known: list[str]) -> str:
     """Return the known word that is nearest to ``word``, or all of them, as a sentence."""
-    from chatcli.protocol.spelling import nearest
+    from chatcli.protocol.values.spelling import nearest
 
     near = nearest(word, known)
     return f'Did you mean "{near}"?' if near else f"There are: {', '.join(known) or 'none'}."

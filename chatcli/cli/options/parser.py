@@ -133,7 +133,7 @@ def _with_value(word: str, option: click.Parameter, rest: deque[str], ctx: click
 
 def _is_nearly(name: str, options: list[str]) -> bool:
     """Return whether a word is a mistyped option rather than a text."""
-    from chatcli.protocol.spelling import nearest
+    from chatcli.protocol.values.spelling import nearest
 
     if name in ELSEWHERE:
         return True
@@ -175,7 +175,7 @@ def in_quotes(context: click.Context, to: str, *texts: str) -> str:
 def _example(context: click.Context, to: str, *texts: str) -> str:
     """Return the running command with the texts as one."""
     from chatcli.cli.options.shared import in_use
-    from chatcli.protocol.text import command_line, printable_line, quoted
+    from chatcli.protocol.values.text import command_line, printable_line, quoted
 
     text = " ".join(texts)
     if len(text) > _LONGEST_EXAMPLE:

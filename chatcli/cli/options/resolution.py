@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from chatcli.client.storage.files import config_directory
 from chatcli.errors import InputError
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
+from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
 
 #: Settings that hold for one server only: they do not apply once another one is named.
 _OF_ONE_SERVER: Final = frozenset({"server", "pin"})

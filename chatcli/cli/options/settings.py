@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from chatcli.cli.options.types import AddressType, FingerprintType, TextType, WordsType
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address
+from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address
 
 
 class Setting(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from chatcli.client.identity.credentials import Login
     from chatcli.client.identity.trust import Trust
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _DATA: Final = "chatcli.data"  # key of click's ``meta``: the directory given to a group, for its sub-command
 

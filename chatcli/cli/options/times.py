@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from chatcli.errors import InputError
-from chatcli.protocol.durations import parse_duration
+from chatcli.protocol.values.durations import parse_duration
 
 _LAST: Final = 253_370_764_800_000  # milliseconds: no time of the protocol is later
 _DAYS_AGO: Final = {"today": 0, "yesterday": 1}

@@ -6,8 +6,8 @@ import re
 
 import click
 
-from chatcli.protocol.address import Address, parse_address
-from chatcli.protocol.text import is_text
+from chatcli.protocol.values.address import Address, parse_address
+from chatcli.protocol.values.text import is_text
 
 
 class AddressType(click.ParamType[Address]):
@@ -84,7 +84,7 @@ class RoomType(click.ParamType[str]):
         Raises:
             InputError: it breaks a rule; the sentence says which.
         """
-        from chatcli.protocol.names import check_room_name
+        from chatcli.protocol.values.names import check_room_name
 
         return check_room_name(str(value)).text
 
@@ -112,7 +112,7 @@ class DurationType(click.ParamType[int]):
         Raises:
             InputError: the value is invalid; the sentence says how to write one.
         """
-        from chatcli.protocol.durations import parse_duration
+        from chatcli.protocol.values.durations import parse_duration
 
         if isinstance(value, int):
             return value

@@ -73,7 +73,7 @@ class _Whole(io.RawIOBase):
 
 def warn(sentence: str) -> None:
     """Print a sentence on standard error, made harmless for a terminal."""
-    from chatcli.protocol.text import COMMAND, printable
+    from chatcli.protocol.values.text import COMMAND, printable
 
     for line in f"chatcli: {printable(sentence)}".split("\n"):
         click.echo(line if line.startswith(COMMAND) else _in_rows(line), err=True)

@@ -11,7 +11,7 @@ import click
 from chatcli.cli.output.layout import CONTINUED, expand_tabs, in_rows, shortened, width
 from chatcli.cli.output.streams import note
 from chatcli.cli.output.times import local, moment
-from chatcli.protocol.text import printable, printable_line
+from chatcli.protocol.values.text import printable, printable_line
 
 if TYPE_CHECKING:
     from msgspec import Struct
@@ -153,7 +153,7 @@ def message_text(message: Message, starts: Mapping[int, str], before: str = "") 
         starts: the beginnings of others, by ``seq``.
         before: text before the first row.
     """
-    from chatcli.protocol.names import is_room
+    from chatcli.protocol.values.names import is_room
 
     sender, to = printable_line(message.sender), printable_line(message.to)
     who = f"{to}  {sender}" if is_room(message.to) else f"{sender} → {to}"

@@ -38,8 +38,8 @@ from chatcli.client.oneshot.questions import GRACE, WITHDRAWING
 from chatcli.client.storage.files import config_directory
 from chatcli.errors import ChatError, InputError
 from chatcli.protocol import frames
-from chatcli.protocol.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
-from chatcli.protocol.choices import check_choices
+from chatcli.protocol.values.address import DEFAULT_HOST, DEFAULT_PORT, Address, parse_address
+from chatcli.protocol.values.choices import check_choices
 
 if TYPE_CHECKING:
     from chatcli.client.feed.listener import Since

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chatcli.protocol import frames
-from chatcli.protocol.mentions import mentions
-from chatcli.protocol.names import is_room
+from chatcli.protocol.values.mentions import mentions
+from chatcli.protocol.values.names import is_room
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from chatcli.client.feed.requester import NOT_UTF_8
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_OPEN, MAX_SEQ
 from chatcli.protocol.keys import is_fingerprint
-from chatcli.protocol.text import is_text
+from chatcli.protocol.values.text import is_text
 
 if TYPE_CHECKING:
     from chatcli.client.feed.listener import Since

@@ -11,8 +11,8 @@ from chatcli.client.chat.questions import OpenQuestions, Question, answered_by, 
 from chatcli.client.chat.recent import RecentMessages
 from chatcli.protocol.frames import Send
 from chatcli.protocol.grammar import NO_RECIPIENT, Command, Say, Unclear, parse_line
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 _MISSING: Final = 1000  # names
 

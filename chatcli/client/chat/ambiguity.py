@@ -18,8 +18,8 @@ from chatcli.protocol.grammar import (
     resembled_command,
     split_address,
 )
-from chatcli.protocol.names import ROOM_SIGN, check_room_name, fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import ROOM_SIGN, check_room_name, fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 #: Where a line comes from: the keyboard; the clipboard; an earlier visit or the history of the input line; or several
 #: lines that a terminal delivers at once, which is a paste in terminals that do not mark one.

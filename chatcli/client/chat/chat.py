@@ -22,7 +22,7 @@ from chatcli.client.chat.requests import PendingRequests
 from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
-from chatcli.protocol.text import is_text
+from chatcli.protocol.values.text import is_text
 
 
 class NotSent(InputError):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from chatcli.client.chat.events import Answer, Event, Notice
 from chatcli.errors import InputError
 from chatcli.protocol import frames as f
-from chatcli.protocol.durations import parse_duration
 from chatcli.protocol.grammar import usage
-from chatcli.protocol.names import ROOM_SIGN, check_name, check_room_name, fold, is_room
-from chatcli.protocol.text import command_line, printable_line
+from chatcli.protocol.values.durations import parse_duration
+from chatcli.protocol.values.names import ROOM_SIGN, check_name, check_room_name, fold, is_room
+from chatcli.protocol.values.text import command_line, printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.chat.contacts import Contacts

@@ -9,8 +9,8 @@ from chatcli.client.chat.conversations import Conversations
 from chatcli.client.chat.events import Event, Notice
 from chatcli.client.chat.phrases import listed
 from chatcli.protocol import frames as f
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 _PARTNERS: Final = 500  # people
 _PEOPLE: Final = 2000

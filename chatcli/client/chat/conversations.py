@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from chatcli.protocol.names import fold
+from chatcli.protocol.values.names import fold
 
 _REMEMBERED: Final = 500  # conversations
 _WRITERS: Final = 10  # people who have written to the user

@@ -21,7 +21,7 @@ from chatcli.client.errors import as_exception
 from chatcli.errors import ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.names import fold, is_room
+from chatcli.protocol.values.names import fold, is_room
 
 
 class RoomEvents:

@@ -12,8 +12,8 @@ from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
 from chatcli.protocol.in_flight import InFlight
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 _REMEMBERED: Final = 10_000  # messages of the user's, to recognise them when the log repeats them
 

@@ -10,8 +10,8 @@ from chatcli.client.chat import phrases
 from chatcli.client.chat.events import Answer, Event, Notice
 from chatcli.client.chat.recent import RecentMessages, conversation
 from chatcli.protocol import frames as f
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 Page = f.History | f.Search
 

@@ -8,9 +8,9 @@ from typing import Final
 from chatcli.client.chat.events import when
 from chatcli.client.chat.recent import Snippet
 from chatcli.protocol import frames as f
-from chatcli.protocol.durations import duration_text
-from chatcli.protocol.names import is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.durations import duration_text
+from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.text import printable_line
 
 _NAMED: Final = 5  # people in a list, before the others are only counted
 

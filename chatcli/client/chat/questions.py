@@ -12,8 +12,8 @@ from chatcli.client.chat.contacts import Contacts
 from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol.frames import DECLINED, Error, Message, Send
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 DECLINE: Final = "decline"  # the word for it, unless a choice is called so
 SEEN: Final = 1.0  # seconds for which a question must have been shown before one key answers it

@@ -11,9 +11,9 @@ from msgspec import Struct
 from chatcli.client.chat.events import Said
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
-from chatcli.protocol.mentions import has_word, mentions
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.mentions import has_word, mentions
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 _REMEMBERED: Final = 2000  # messages
 _ANSWERED: Final = 500  # messages of others that can be replied to

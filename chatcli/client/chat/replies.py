@@ -15,8 +15,8 @@ from chatcli.client.chat.requests import MEMBERS, PendingRequests
 from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable_line
 
 
 class Replies:

@@ -10,7 +10,7 @@ from chatcli.client.chat.events import Event, Trouble
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.errors import ServerUnreachable
 from chatcli.protocol import frames as f
-from chatcli.protocol.names import fold, is_room
+from chatcli.protocol.values.names import fold, is_room
 
 _ROSTER: Final = 0  # the number of a ``who`` that the user has not typed
 MEMBERS: Final = 2**53 - 1  # the number of a ``who`` for the members of the open room

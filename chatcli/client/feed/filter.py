@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from chatcli.protocol.frames import Message
-from chatcli.protocol.mentions import mentions
-from chatcli.protocol.names import fold, is_room
+from chatcli.protocol.values.mentions import mentions
+from chatcli.protocol.values.names import fold, is_room
 
 _REMEMBERED: Final = 2000  # messages of the user's to which an answer is recognized
 

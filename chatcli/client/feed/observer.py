@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chatcli.client.storage.roster import Roster
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _INTERVAL: Final = 10.0  # seconds from one writing of the roster to the next
 

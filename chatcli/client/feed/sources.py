@@ -8,7 +8,7 @@ from chatcli.client.feed.requester import Requester
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.frames import History, HistoryPage, Join, Room, RoomList, Rooms
-from chatcli.protocol.names import fold
+from chatcli.protocol.values.names import fold
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -25,7 +25,7 @@ from chatcli.protocol.frames import (
     ServerFrame,
     Welcome,
 )
-from chatcli.protocol.names import fold
+from chatcli.protocol.values.names import fold
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatcli.client.storage import files
-from chatcli.protocol.address import Address, canonical, parse_address
+from chatcli.protocol.values.address import Address, canonical, parse_address
 
 _HEADING: Final = "# One address per line, and the name under which files of the server there are stored.\n"
 _AGAIN: Final = "~"  # occurs in no address: numbers the servers that were at one address in turn

@@ -14,7 +14,7 @@ from chatcli.protocol.frames import VERSION, Hello, Purpose
 from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 
 class Login(Struct, frozen=True, kw_only=True):

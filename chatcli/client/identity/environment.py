@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from chatcli.protocol.ids import uuid7
+from chatcli.protocol.values.ids import uuid7
 
 
 def login_name() -> str:

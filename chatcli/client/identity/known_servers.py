@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from chatcli.client.storage import files
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address, canonical, parse_address
 from chatcli.protocol.keys import is_fingerprint
+from chatcli.protocol.values.address import Address, canonical, parse_address
 
 _HEADING: Final = "# Servers that you trust, one a line: HOST:PORT, and the fingerprint of its key.\n"
 

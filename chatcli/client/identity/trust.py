@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from chatcli.client.storage.files import config_directory
 from chatcli.errors import InputError, ServerNotTrusted, UnknownServer
-from chatcli.protocol.address import Address
 from chatcli.protocol.keys import PLAIN, Channel
-from chatcli.protocol.text import command_line
+from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.text import command_line
 
 if TYPE_CHECKING:
     from chatcli.client.identity.known_servers import KnownServers

@@ -10,7 +10,7 @@ from chatcli.client.storage import roster, unread
 if TYPE_CHECKING:
     from chatcli.client.chat.chat import Chat
     from chatcli.client.storage.roster import Roster
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 INTERVAL: Final = 2.0  # seconds between two updates
 _ROSTER: Final = 10.0  # seconds from one writing of the roster to the next

@@ -14,11 +14,11 @@ from chatcli.client.transport.aio import connect
 from chatcli.errors import InputError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Present
-from chatcli.protocol.names import MAX_NAME, check_name
+from chatcli.protocol.values.names import MAX_NAME, check_name
 
 if TYPE_CHECKING:
     from chatcli.client.interactive.link import Greeted
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 HOW_TO_TALK: Final = (
     'To talk: "NAME: hi" says hi to someone, "/join #ops" enters a room; then just write on.',

@@ -17,8 +17,8 @@ from chatcli.client.chat.recent import conversation
 from chatcli.client.interactive.preferences import Notify
 from chatcli.client.interactive.widths import cut
 from chatcli.protocol.frames import Message
-from chatcli.protocol.names import is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.text import printable_line
 
 _INTERVAL: Final = 1.0  # seconds between two notifications, at least
 _LONGEST: Final = 100  # columns

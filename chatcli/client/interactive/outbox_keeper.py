@@ -12,7 +12,7 @@ from chatcli.errors import InputError
 
 if TYPE_CHECKING:
     from chatcli.client.chat.outgoing import Outgoing
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _LONG: Final = 1.0  # seconds without an answer, after which a message is written to disk
 

@@ -22,7 +22,7 @@ from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.render import Fragments, Renderer, fitted, plain, render
 from chatcli.protocol.frames import Message
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 _DIGITS: Final = "0123456789"
 

@@ -12,11 +12,11 @@ from chatcli.client.interactive.sequences import strip_sequences
 from chatcli.client.transport import descriptors
 from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.errors import ServerUnavailable, ServerUnreachable
-from chatcli.protocol.text import printable
+from chatcli.protocol.values.text import printable
 
 if TYPE_CHECKING:
     from chatcli.client.interactive.link import Greeted
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _CHUNK: Final = 64 * 1024  # bytes, more than any line that a terminal delivers
 

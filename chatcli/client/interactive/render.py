@@ -5,8 +5,8 @@ a wrapped line (:func:`fitted`): none of them can pass for another message ("12:
 to the text's own tab stops, which differ from the terminal's.
 
 Right-to-left text stays in the order in which it was written: a terminal that is able to reorders it, and characters
-that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.text`). It is not put between
-isolates (U+2068): few terminals know them, and they would be copied along. A left-to-right mark separates a
+that could make a line lie about its order have been made visible (:mod:`chatcli.protocol.values.text`). It is not put
+between isolates (U+2068): few terminals know them, and they would be copied along. A left-to-right mark separates a
 right-to-left name from the text; without it the two would be shown as one run, the text before its author.
 """
 
@@ -26,8 +26,8 @@ from chatcli.client.chat.questions import choices_text
 from chatcli.client.interactive.widths import expanded
 from chatcli.client.interactive.wrap import breaks, indentation
 from chatcli.protocol.frames import Message
-from chatcli.protocol.names import fold, is_room
-from chatcli.protocol.text import printable, printable_line
+from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.text import printable, printable_line
 
 #: Pieces of a line, each with the name of its style.
 Fragments = list[tuple[str, str]]

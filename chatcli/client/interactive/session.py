@@ -20,7 +20,7 @@ from chatcli.client.transport.reconnect import backoff
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Ack, Bye, ServerBye, Welcome
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login

@@ -14,7 +14,7 @@ from chatcli.errors import ProtocolError, Refused, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol.admin import SOCKET, Answer, Request, Row
 from chatcli.protocol.frames import Error
-from chatcli.protocol.text import command_line
+from chatcli.protocol.values.text import command_line
 from chatcli.sockets import socket_address
 
 _TIMEOUT: Final = 15.0  # seconds for the whole command: a disk may be slow

@@ -146,7 +146,7 @@ class Client:
         return people.people
 
     def status(self, timeout: float | None = None) -> ServerStatus:
-        """Return how the server is reached, and the user's unread messages.
+        """Return the state of the connection and the user's unread counts.
 
         Args:
             timeout: seconds to wait; the messages in the outbox are then left alone.

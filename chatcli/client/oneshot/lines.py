@@ -22,7 +22,7 @@ from chatcli.protocol.frames import Bye, ClientFrame, Ping, Welcome
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
     from chatcli.client.transport.blocking import Connection
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _MAX_STORED: Final = 100_000  # messages in the outbox while the server is away; then the input has to wait
 _POLL: Final = 1.0  # seconds between two checks whether the input has a writer

@@ -10,8 +10,8 @@ from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.flush import flush_outbox
 from chatcli.client.transport.blocking import TIMEOUT, Connection, with_retries
 from chatcli.errors import ChatError
-from chatcli.protocol.choices import WITHDRAWN_TEXT
 from chatcli.protocol.frames import DECLINED, Answered, Answers, Bye, Message, Send, Sent
+from chatcli.protocol.values.choices import WITHDRAWN_TEXT
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login

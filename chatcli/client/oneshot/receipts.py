@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.client.errors import as_exception
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.protocol.frames import Error, Receipt, ReceiptList, Receipts, Send, Sent
-from chatcli.protocol.names import is_room
+from chatcli.protocol.values.names import is_room
 
 if TYPE_CHECKING:
     from chatcli.client.transport.blocking import Connection

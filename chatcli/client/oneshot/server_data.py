@@ -15,7 +15,7 @@ from chatcli.client.outbox import store as outbox
 from chatcli.client.outbox.format import Entry
 from chatcli.client.storage import cache, files, roster, unread
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 _CACHES: Final = (roster.KIND, unread.KIND)
 

@@ -14,12 +14,12 @@ from chatcli.client.outbox.store import Outbox, file_prefixes
 from chatcli.client.storage.files import lock, outbox_directory, outbox_is_empty
 from chatcli.client.transport.blocking import TIMEOUT, with_retries
 from chatcli.errors import ChatError, InputError, ServerNotTrusted, ServerUnavailable, ServerUnreachable
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
-    from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Send
+    from chatcli.protocol.values.address import Address
 
 _POLL: Final = 0.02  # seconds between two attempts to get the lock
 

@@ -18,9 +18,9 @@ from chatcli.client.outbox.format import Again, Entry, Gone, Header, Line, Refus
 from chatcli.client.storage import files
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable
 from chatcli.protocol import codes
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send, Sent
-from chatcli.protocol.names import fold
+from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.names import fold
 
 
 class Outbox:

@@ -16,7 +16,7 @@ from chatcli.client.storage.files import make_directory, migrate, server_names, 
 from chatcli.errors import InputError
 
 if TYPE_CHECKING:
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _LONGEST: Final = 200  # bytes of a file's name; systems take 255
 _MAX_SIZE: Final = 1024 * 1024  # bytes: anything larger is not ours

@@ -9,8 +9,8 @@ import msgspec
 
 from chatcli.client.storage import files
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
-from chatcli.protocol.text import is_text
+from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.text import is_text
 
 
 class _Stored(msgspec.Struct):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address, canonical, other_spellings
+from chatcli.protocol.values.address import Address, canonical, other_spellings
 
 _NAME_LENGTH = 32  # characters of a hash: names of people may be longer than a file's name can be
 
@@ -321,7 +321,7 @@ def require_private(status: os.stat_result, path: str, mode: str) -> None:
             f"{path} belongs to another user (uid {status.st_uid}): run chatcli as that user, or set HOME to your own."
         )
     if status.st_mode & 0o077:
-        from chatcli.protocol.text import quoted
+        from chatcli.protocol.values.text import quoted
 
         raise InputError(f'Others may read or change {path}: run "chmod {mode} {quoted(path)}".')
 

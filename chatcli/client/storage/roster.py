@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from chatcli.client.storage import cache
 
 if TYPE_CHECKING:
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 KIND: Final = "roster"
 MAX_PEOPLE: Final = 300  # read and written in a millisecond or two

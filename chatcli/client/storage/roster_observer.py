@@ -10,7 +10,7 @@ from chatcli.protocol import frames as f
 
 if TYPE_CHECKING:
     from chatcli.client.storage.roster import Roster
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 PATIENCE: Final = 0.25  # seconds for the extra answers, once the command has its own
 _OURS: Final = 2**52 + 1  # the number of the extra requests; no command counts so far

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.client.storage import cache
 
 if TYPE_CHECKING:
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 KIND: Final = "status"
 FRESH: Final = 60  # seconds

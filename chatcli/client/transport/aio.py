@@ -23,10 +23,10 @@ from chatcli.client.transport.dialer import (
     unreachable,
 )
 from chatcli.errors import ChatError, ServerUnreachable
-from chatcli.protocol.address import Address
 from chatcli.protocol.client_connection import ClientConnection
 from chatcli.protocol.frames import Bye, ClientFrame, Error, Hello, Ping, Pong, ServerBye, ServerFrame, Welcome
 from chatcli.protocol.keys import Channel
+from chatcli.protocol.values.address import Address
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login

@@ -21,9 +21,9 @@ from chatcli.protocol.frames import ClientFrame, Error, Hello, Ping, Send, Serve
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
     from chatcli.client.storage.roster_observer import RosterObserver
-    from chatcli.protocol.address import Address
     from chatcli.protocol.frames import Purpose
     from chatcli.protocol.keys import Channel
+    from chatcli.protocol.values.address import Address
 
 TIMEOUT: Final = 10.0  # seconds for a request and its answer, all attempts together
 _BETWEEN_TRIES: Final = (0.3, 0.6, 0.9)  # seconds: a server that is restarted is back in a second or two

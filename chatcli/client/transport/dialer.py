@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from msgspec import Struct
 
 from chatcli.errors import ChatError, ProtocolError, ServerUnreachable
-from chatcli.protocol.address import DEFAULT_PORT, Address
 from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import PLAIN, Channel
+from chatcli.protocol.values.address import DEFAULT_PORT, Address
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login

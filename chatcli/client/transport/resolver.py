@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from chatcli.errors import ServerUnreachable
 
 if TYPE_CHECKING:
-    from chatcli.protocol.address import Address
+    from chatcli.protocol.values.address import Address
 
 _UNKNOWN: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 

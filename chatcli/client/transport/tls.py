@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chatcli.client.identity.trust import Trust
 from chatcli.errors import ChatError, ProtocolError, ServerNotTrusted, ServerUnreachable
-from chatcli.protocol.address import Address
 from chatcli.protocol.keys import Channel, fingerprint
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.text import printable_line
 
 #: A connection in TLS: a socket, or what asyncio has in its place.
 Connection = socket.socket | ssl.SSLObject

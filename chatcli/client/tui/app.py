@@ -24,10 +24,10 @@ from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.storage.drafts import Drafts
 from chatcli.client.tui.batcher import AdaptiveBatcher
-from chatcli.client.tui.completer import LineCompleter, surroundings
-from chatcli.client.tui.history import FileHistory
-from chatcli.client.tui.input_line import InputLine
-from chatcli.client.tui.key_bindings import ESCAPE, MODES, key_bindings
+from chatcli.client.tui.input.completer import LineCompleter, surroundings
+from chatcli.client.tui.input.history import FileHistory
+from chatcli.client.tui.input.input_line import InputLine
+from chatcli.client.tui.input.key_bindings import ESCAPE, MODES, key_bindings
 from chatcli.client.tui.layout import Layout
 from chatcli.client.tui.painter import Painter
 from chatcli.client.tui.prompts import TerminalPrompts
@@ -36,7 +36,7 @@ from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.modes import Modes
 from chatcli.client.tui.terminal.output import WholeOutput
 from chatcli.client.tui.terminal.reflow import ReflowRenderer, breaks_rows, is_tmux
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 _PATIENCE: Final = 5.0  # seconds to send the last messages when the user leaves
 _BETWEEN_DRAWINGS: Final = 1 / 30  # seconds: faster changes are drawn together

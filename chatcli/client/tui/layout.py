@@ -18,14 +18,14 @@ from prompt_toolkit.layout.dimension import Dimension
 from chatcli.client.chat.chat import Chat
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.session import InteractiveSession
-from chatcli.client.tui.input_line import InputLine
-from chatcli.client.tui.pending import Pending, pending_lines
+from chatcli.client.tui.input.input_line import InputLine
+from chatcli.client.tui.input.pending import Pending, pending_lines
 from chatcli.client.tui.question_bar import question_lines
 from chatcli.client.tui.terminal.clusters import CLUSTERS
 from chatcli.client.tui.toolbar import State, Unread, changes_in, toolbar
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
-from chatcli.protocol.names import is_room
+from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.names import is_room
 
 _LONGEST: Final = 3600.0  # seconds until the next drawing, if something is to change by itself
 _MARGIN: Final = 0.005  # seconds after such a change until it is drawn

@@ -24,7 +24,7 @@ from chatcli.client.tui.terminal.output import WholeOutput
 from chatcli.client.tui.terminal.reflow import ReflowRenderer, breaks_rows
 from chatcli.client.tui.theme import STYLE, color_depth
 from chatcli.errors import ServerUnavailable, ServerUnreachable
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 
 class TerminalPrompts:

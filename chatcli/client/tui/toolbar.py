@@ -11,7 +11,7 @@ from chatcli.client.identity.trust import TrustReason
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.widths import columns, cut
 from chatcli.client.transport.aio import LinkState
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 _BETWEEN: Final = " │ "
 _NUMBERED: Final = 9  # conversations that Alt and a digit open

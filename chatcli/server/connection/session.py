@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from chatcli.errors import ChatError, Refused
 from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
-from chatcli.protocol.address import Address
 from chatcli.protocol.codec import BadFrame, encode
 from chatcli.protocol.states import State
+from chatcli.protocol.values.address import Address
 from chatcli.server import refusals
 from chatcli.server.connection.deadlines import Deadlines
 from chatcli.server.connection.flow_control import FlowControl, Pause

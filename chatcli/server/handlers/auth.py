@@ -24,8 +24,8 @@ from chatcli.protocol.keys import (
     key_bytes,
     signed_bytes,
 )
-from chatcli.protocol.lookalikes import check_new_name
-from chatcli.protocol.names import Name, check_name
+from chatcli.protocol.values.lookalikes import check_new_name
+from chatcli.protocol.values.names import Name, check_name
 from chatcli.server import slices
 from chatcli.server.refusals import unknown_user
 from chatcli.store.records import DropKey, KeyRecord

@@ -9,7 +9,7 @@ from chatcli.errors import ChatError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import raw
-from chatcli.protocol.names import is_room
+from chatcli.protocol.values.names import is_room
 from chatcli.server import slices
 from chatcli.server.handlers import answers
 from chatcli.server.model import Room

@@ -10,8 +10,8 @@ from chatcli.errors import ChatError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame, encode
-from chatcli.protocol.ids import all_id_bytes, id_bytes
-from chatcli.protocol.names import is_room
+from chatcli.protocol.values.ids import all_id_bytes, id_bytes
+from chatcli.protocol.values.names import is_room
 from chatcli.server.delivery import Origin
 from chatcli.server.state import questions
 from chatcli.store.queries import HistoryQuery, Page

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
-from chatcli.protocol.names import check_name
+from chatcli.protocol.values.names import check_name
 from chatcli.server import slices
 from chatcli.server.refusals import cannot_write, unknown_user
 

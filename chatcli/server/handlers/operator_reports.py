@@ -15,8 +15,8 @@ from chatcli.server import slices
 from chatcli.server.handlers.operator_commands import Command, timestamp
 
 if TYPE_CHECKING:
-    from chatcli.protocol.address import Address
     from chatcli.protocol.admin import Row
+    from chatcli.protocol.values.address import Address
     from chatcli.server.hub import Hub
     from chatcli.server.model import User
     from chatcli.server.security.certificates import Certificates

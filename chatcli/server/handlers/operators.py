@@ -14,7 +14,7 @@ import msgspec
 from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.admin import Request, Row
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 from chatcli.server.handlers.operator_commands import COMMANDS, Command
 from chatcli.server.handlers.operator_reports import Reports
 

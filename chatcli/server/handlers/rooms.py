@@ -9,7 +9,7 @@ from chatcli.errors import ChatError, InputError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import raw
-from chatcli.protocol.names import check_room_name
+from chatcli.protocol.values.names import check_room_name
 from chatcli.server import slices
 from chatcli.server.handlers import answers
 from chatcli.server.refusals import cannot_write

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from chatcli.errors import ServeError
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 BACKLOG: Final = 1024  # connections that the kernel holds until they are accepted
 _ALL_4: Final = "0.0.0.0"  # noqa: S104 (the operator wants all addresses)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
-from chatcli.protocol.address import Address, is_loopback
+from chatcli.protocol.values.address import Address, is_loopback
 from chatcli.server.connection.session import Session
 from chatcli.server.connection.wire import Wire
 from chatcli.server.listeners import rejections

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import Refused
 from chatcli.protocol import codes
-from chatcli.protocol.address import is_loopback
+from chatcli.protocol.values.address import is_loopback
 from chatcli.server.limits import Limits
 from chatcli.server.purse import Purse, Terms
 from chatcli.server.security.prices import GREETINGS, HINTS, LISTED, PERSON, VISIT

@@ -13,7 +13,7 @@ from chatcli.store.records import Enter, Leave, MemberRecord, OnWritten, Record,
 if TYPE_CHECKING:
     from chatcli.errors import StoreError
     from chatcli.protocol.frames import RoomKind
-    from chatcli.protocol.names import Name
+    from chatcli.protocol.values.names import Name
     from chatcli.server.batcher import TickBatcher
     from chatcli.server.model import Room, User
     from chatcli.server.state.invitations import Invitations

@@ -16,7 +16,7 @@ from chatcli.server.security.spoken_codes import new_code, plain_code
 from chatcli.store.records import OnWritten, Ruling, ignore
 
 if TYPE_CHECKING:
-    from chatcli.protocol.names import Name
+    from chatcli.protocol.values.names import Name
     from chatcli.server.batcher import TickBatcher
     from chatcli.server.model import Room, User
     from chatcli.store.interface import Log

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError, Refused
 from chatcli.protocol import codes
-from chatcli.protocol.choices import DECLINED_TEXT, WITHDRAWN_TEXT, check_choices
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import DECLINED, MAX_OPEN, Answered, Message, Send
+from chatcli.protocol.values.choices import DECLINED_TEXT, WITHDRAWN_TEXT, check_choices
 from chatcli.server.model import Room
 from chatcli.store import question_data
 from chatcli.store.question_data import QuestionData

@@ -9,9 +9,9 @@ from typing import Final
 from chatcli.errors import InputError, Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Message, RoomInfo, RoomKind
-from chatcli.protocol.lookalikes import look_of
-from chatcli.protocol.names import Name, check_room_name
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.lookalikes import look_of
+from chatcli.protocol.values.names import Name, check_room_name
+from chatcli.protocol.values.text import printable_line
 from chatcli.server.model import Room, User
 from chatcli.server.security.rate_limits import RateLimits
 from chatcli.server.state.invitations import Invitations

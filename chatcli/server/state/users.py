@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Final
 
 from chatcli.errors import InputError, StoreError
-from chatcli.protocol.lookalikes import look_of
-from chatcli.protocol.names import Name, check_name
+from chatcli.protocol.values.lookalikes import look_of
+from chatcli.protocol.values.names import Name, check_name
 from chatcli.server.model import User
 from chatcli.store.records import KeyRecord, UserRecord
 

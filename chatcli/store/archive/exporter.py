@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from chatcli.errors import InputError, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.ids import id_text
 from chatcli.protocol.keys import key_text
-from chatcli.protocol.names import check_name, check_room_name, is_room
+from chatcli.protocol.values.ids import id_text
+from chatcli.protocol.values.names import check_name, check_room_name, is_room
 from chatcli.store.archive import format as archive
 from chatcli.store.archive.message_reader import MessageReader
 from chatcli.store.maintenance.snapshot import moment, snapshot

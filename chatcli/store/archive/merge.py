@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from typing import ClassVar, Final, NamedTuple
 
-from chatcli.protocol.ids import id_text
-from chatcli.protocol.lookalikes import check_new_name, look_of
-from chatcli.protocol.names import Name
+from chatcli.protocol.values.ids import id_text
+from chatcli.protocol.values.lookalikes import check_new_name, look_of
+from chatcli.protocol.values.names import Name
 from chatcli.store.archive import format as archive
 from chatcli.store.archive.validation import Checked, Message, Room, User, WrongLine
 from chatcli.store.question_data import QuestionData, decode, encode

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from chatcli.errors import InputError
-from chatcli.protocol.choices import check_choices
-from chatcli.protocol.ids import id_bytes
 from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
-from chatcli.protocol.names import Name, check_name, check_room_name
+from chatcli.protocol.values.choices import check_choices
+from chatcli.protocol.values.ids import id_bytes
+from chatcli.protocol.values.names import Name, check_name, check_room_name
 from chatcli.store.archive import format as archive
 
 _KINDS: Final = ("open", "private", "announcement")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from chatcli.errors import StoreError
-from chatcli.protocol.text import command_line
+from chatcli.protocol.values.text import command_line
 from chatcli.store.maintenance.output import check_target, output_file
 from chatcli.store.maintenance.snapshot import moment, pause, snapshot
 from chatcli.store.sqlite.damage import is_damage

@@ -11,7 +11,7 @@ from chatcli.client.identity import addresses
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.outbox.store import read_all
 from chatcli.client.storage import files
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.client.identity.test_addresses import ALL, KEY, NEW, OLD, keep_all, kept
 from tests.here import run_here
 from tests.support import chatcli

@@ -14,8 +14,8 @@ import pytest
 
 from chatcli.client.feed import cursor as cursors
 from chatcli.client.outbox.store import Outbox, file_prefixes, read_all
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.values.address import Address
 from tests.here import run_here
 from tests.support import (
     CONFIGURATION,

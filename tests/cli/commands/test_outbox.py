@@ -12,8 +12,8 @@ import pytest
 
 from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.flush import store_messages
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.values.address import Address
 from tests.cli.delivery.test_lines import kept
 from tests.here import run_here
 from tests.support import OWN, ThreadServer, chatcli, serving

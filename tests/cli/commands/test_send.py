@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
 

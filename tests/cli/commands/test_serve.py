@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.protocol.address import Address, is_loopback
+from chatcli.protocol.values.address import Address, is_loopback
 from tests.certificates import fingerprint_of, make, private_key
 from tests.here import run_here
 from tests.store.town import change, rows

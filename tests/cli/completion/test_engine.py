@@ -10,7 +10,7 @@ import pytest
 from chatcli.cli.completion.engine import complete, split
 from chatcli.cli.main import COMMANDS, cli
 from chatcli.client.storage import roster
-from chatcli.protocol.address import parse_address
+from chatcli.protocol.values.address import parse_address
 
 SERVER = "chat.example:7"
 

@@ -13,7 +13,7 @@ import pytest
 
 from chatcli.cli.completion.scripts import SCRIPTS
 from chatcli.client.storage import roster
-from chatcli.protocol.address import parse_address
+from chatcli.protocol.values.address import parse_address
 from tests.support import eventually
 from tests.terminal import Terminal
 

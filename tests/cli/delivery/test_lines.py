@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, environment, eventually, serving

@@ -6,7 +6,7 @@ import pytest
 
 from chatcli.client.chat.recent import RecentMessages
 from chatcli.protocol.frames import Message
-from chatcli.protocol.mentions import has_word, mentions
+from chatcli.protocol.values.mentions import has_word, mentions
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from chatcli.client.feed.requester import Requester
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.trust import Trust
 from chatcli.protocol import codes
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
 from chatcli.protocol.in_flight import MAX_MESSAGES
+from chatcli.protocol.values.address import Address
 from chatcli.server.state import questions
 from tests.support import DEADLINE, OWN, ThreadServer, eventually, new_id
 

@@ -16,11 +16,11 @@ from chatcli.client.outbox.flush import store_messages
 from chatcli.client.outbox.store import Outbox, read_all
 from chatcli.client.storage import files, roster, unread
 from chatcli.client.storage.drafts import Drafts
-from chatcli.client.tui.history import FileHistory
+from chatcli.client.tui.input.history import FileHistory
 from chatcli.errors import ServerNotTrusted, UnknownServer
-from chatcli.protocol.address import Address, other_spellings, parse_address
 from chatcli.protocol.frames import Send
 from chatcli.protocol.keys import Channel
+from chatcli.protocol.values.address import Address, other_spellings, parse_address
 from tests.support import OWN, new_id
 
 OLD, NEW, OTHER = (Address(host, 8080) for host in ("old.example", "new.example", "other.example"))

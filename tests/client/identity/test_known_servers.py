@@ -10,7 +10,7 @@ import pytest
 
 from chatcli.client.identity.known_servers import Entry, KnownServers
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 
 ONE = "SHA256:" + "1" * 42 + "A"
 TWO = "SHA256:" + "2" * 42 + "A"

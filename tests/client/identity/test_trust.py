@@ -9,8 +9,8 @@ import pytest
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.identity.trust import CAUTIOUS, Ask, Trust, is_loopback
 from chatcli.errors import ServerNotTrusted, UnknownServer
-from chatcli.protocol.address import Address
 from chatcli.protocol.keys import Channel
+from chatcli.protocol.values.address import Address
 
 BOX = Address("box.example", 8080)
 OLD, NEW = ("SHA256:" + digit * 42 + "A" for digit in "12")

@@ -12,8 +12,8 @@ from chatcli.client.interactive import outbox_keeper
 from chatcli.client.interactive.outbox_keeper import OutboxKeeper
 from chatcli.client.outbox.store import Outbox
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.values.address import Address
 
 SERVER = Address("127.0.0.1", 4711)
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.support import DEADLINE
 
 

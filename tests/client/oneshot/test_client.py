@@ -18,9 +18,9 @@ from chatcli.client.oneshot.client import Client
 from chatcli.client.outbox import batch
 from chatcli.client.transport import blocking
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownAsker, UnknownRecipient
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import History
 from chatcli.protocol.keys import PLAIN
+from chatcli.protocol.values.address import Address
 from tests.client.oneshot.impostor import Impostor
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import ThreadServer

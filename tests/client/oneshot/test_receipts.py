@@ -14,8 +14,8 @@ from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.receipts import ReceiptWaiter
 from chatcli.client.transport import blocking
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send, Sent
+from chatcli.protocol.values.address import Address
 from tests.client.oneshot.impostor import Impostor, Line
 from tests.support import DEADLINE, ThreadServer
 

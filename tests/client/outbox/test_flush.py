@@ -21,8 +21,8 @@ from chatcli.client.outbox.format import Entry
 from chatcli.client.outbox.store import file_prefixes, read_all
 from chatcli.client.storage import files
 from chatcli.errors import ServerUnavailable, ServerUnreachable
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Send
+from chatcli.protocol.values.address import Address
 from tests.client.oneshot.impostor import Impostor, Line
 from tests.support import DEADLINE, OWN, ThreadServer
 

@@ -12,8 +12,8 @@ from chatcli.client.chat.chat import Chat
 from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.store import Outbox, drop, read_all, requeue
 from chatcli.errors import InputError, Refused, ServerUnavailable
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Limits, Send, Sent, Welcome
+from chatcli.protocol.values.address import Address
 
 SERVER = Address("127.0.0.1", 7777)
 

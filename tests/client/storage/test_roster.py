@@ -11,8 +11,8 @@ import pytest
 
 from chatcli.client.storage import cache, roster
 from chatcli.client.storage.roster_observer import RosterObserver
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import Limits, People, Person, RoomInfo, RoomList, Welcome
+from chatcli.protocol.values.address import Address
 
 SERVER = Address("chat.example", 7)
 

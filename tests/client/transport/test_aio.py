@@ -19,8 +19,8 @@ from chatcli.client.identity.trust import Trust
 from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.transport.aio import connect
 from chatcli.errors import ProtocolError, Refused, ServerNotTrusted, ServerUnreachable, UnknownServer
-from chatcli.protocol.address import Address
 from chatcli.protocol.keys import PLAIN
+from chatcli.protocol.values.address import Address
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import OWN, ThreadServer
 

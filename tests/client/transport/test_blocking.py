@@ -12,10 +12,10 @@ import pytest
 from chatcli.client.identity.credentials import Login
 from chatcli.client.transport.blocking import Connection, Opened
 from chatcli.errors import ProtocolError, UnknownAsker
-from chatcli.protocol.address import Address
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Done, Error, Limits, Ping, Presence, Welcome, Who
 from chatcli.protocol.keys import PLAIN
+from chatcli.protocol.values.address import Address
 from tests.support import DEADLINE
 
 LOGIN = Login(server=Address("127.0.0.1", 1))

@@ -20,9 +20,9 @@ from chatcli.client.oneshot.client import Client
 from chatcli.client.transport import aio
 from chatcli.client.transport.dialer import Found, Race
 from chatcli.errors import ChatError, ServerUnreachable
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import VERSION, Hello
 from chatcli.protocol.keys import key_text
+from chatcli.protocol.values.address import Address
 from tests.client.tls_server import HOST, TlsServer
 from tests.client.transport.test_tls import Speak, by_link, by_oneshot
 from tests.support import DEADLINE, OWN, ThreadServer

@@ -22,9 +22,9 @@ from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.transport import aio, blocking
 from chatcli.errors import ProtocolError, ServerNotTrusted, ServerUnreachable, UnknownServer
-from chatcli.protocol.address import Address, parse_address
 from chatcli.protocol.frames import VERSION, Hello
 from chatcli.protocol.keys import Channel
+from chatcli.protocol.values.address import Address, parse_address
 from tests.client.tls_server import HOST, Authority, TlsServer, make_certificate
 from tests.support import DEADLINE, OWN
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client.interactive.login import suggest_name
-from chatcli.protocol.names import check_name
+from chatcli.protocol.values.names import check_name
 from tests.support import ThreadServer, eventually, serving
 from tests.terminal import Terminal
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.tui.test_input_line import PASTE
+from tests.client.tui.input.test_input_line import PASTE
 from tests.client.tui.test_question_bar import asks
 from tests.preloaded import values
 from tests.support import ThreadServer, eventually
@@ -45,7 +45,7 @@ def test_unknown_names_need_a_second_enter(server: ThreadServer) -> None:
 
 def test_a_dropped_line_keeps_the_prompt(server: ThreadServer, tmp_path: Path) -> None:
     """Also once it was kept on disk."""
-    hasty = values({"chatcli.client.tui.drafts:_BETWEEN_SAVES": 0.1})
+    hasty = values({"chatcli.client.tui.input.drafts:_BETWEEN_SAVES": 0.1})
     with join(server, XDG_STATE_HOME=str(tmp_path), **hasty) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         bob.sends("alice", "hello")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from chatcli.client.outbox.store import read_all
-from chatcli.protocol.address import Address
+from chatcli.protocol.values.address import Address
 from tests.preloaded import values
 from tests.support import Caller, Program, ThreadServer, eventually, serving
 from tests.terminal import Terminal

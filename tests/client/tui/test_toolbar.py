@@ -9,7 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from chatcli.client.interactive.render import plain
 from chatcli.client.transport.aio import LinkState
-from chatcli.client.tui.pending import Pending, pending_lines
+from chatcli.client.tui.input.pending import Pending, pending_lines
 from chatcli.client.tui.toolbar import State, Unread, changes_in, toolbar
 from chatcli.protocol.frames import Send
 

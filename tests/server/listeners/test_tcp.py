@@ -9,7 +9,7 @@ from pathlib import Path
 import ifaddr
 import pytest
 
-from chatcli.protocol.address import Address, is_loopback
+from chatcli.protocol.values.address import Address, is_loopback
 from chatcli.server.listeners.tcp import TcpConnection
 from tests.support import Caller, ThreadServer, sessions_of, trusting
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.protocol.ids import id_bytes, uuid7
+from chatcli.protocol.values.ids import id_bytes, uuid7
 from chatcli.store import retention
 from chatcli.store.question_data import QuestionData, encode
 from chatcli.store.records import Entry, Lookup

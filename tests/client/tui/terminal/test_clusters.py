@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.client.tui.terminal.clusters import SAMPLES, Clusters
-from tests.client.tui.test_input_line import in_tmux
+from tests.client.tui.input.test_input_line import in_tmux
 from tests.support import ThreadServer, eventually
 from tests.terminal import Terminal
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.tui.test_input_line import in_tmux
+from tests.client.tui.input.test_input_line import in_tmux
 from tests.support import ThreadServer, eventually
 from tests.terminal import Terminal
 

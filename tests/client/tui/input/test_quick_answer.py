@@ -8,8 +8,8 @@ import pytest
 
 from chatcli.client.chat.questions import Question
 from chatcli.client.interactive.render import plain
+from chatcli.client.tui.input.quick_answer import QuickAnswer
 from chatcli.client.tui.question_bar import question_lines
-from chatcli.client.tui.quick_answer import QuickAnswer
 
 DEPLOY = Question(seq=11, of="ci", sender="ci", text="Deploy?", choices=("yes", "not now"), until=60_000, ends=60.0)
 LUNCH = Question(

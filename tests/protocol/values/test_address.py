@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.errors import InputError
-from chatcli.protocol.address import (
+from chatcli.protocol.values.address import (
     DEFAULT_HOST,
     DEFAULT_PORT,
     Address,

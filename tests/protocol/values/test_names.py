@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from precis_i18n import get_profile
 
 from chatcli.errors import InputError
-from chatcli.protocol.names import MAX_NAME, RESERVED, check_name
+from chatcli.protocol.values.names import MAX_NAME, RESERVED, check_name
 
 
 def refusal(raw: str) -> str:

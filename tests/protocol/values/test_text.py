@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatcli.protocol.text import printable, printable_line
+from chatcli.protocol.values.text import printable, printable_line
 
 REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 # Hypothesis leaves lone surrogates and rare controls out more often than an attacker does.

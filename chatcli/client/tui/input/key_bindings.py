@@ -21,7 +21,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.search import stop_search
 
-from chatcli.client.tui.input_line import InputLine
+from chatcli.client.tui.input.input_line import InputLine
 from chatcli.client.tui.terminal.clusters import joined_after, joined_before
 
 #: How the line is edited.

@@ -12,8 +12,8 @@ from prompt_toolkit.document import Document
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.questions import DECLINE
 from chatcli.protocol.grammar import COMMANDS, CommandHelp
-from chatcli.protocol.names import ROOM_SIGN, is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import ROOM_SIGN, is_room
+from chatcli.protocol.values.text import printable_line
 
 _MENTION: Final = "@"
 _OPENING: Final = "([{\"'„“«"  # characters allowed before a mention

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError
-from chatcli.protocol.names import RESERVED, Name
+from chatcli.protocol.values.names import RESERVED, Name
 
 if TYPE_CHECKING:
     import regex

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.errors import InputError
-from chatcli.protocol.lookalikes import bare_look_of, check_new_name, look_of
-from chatcli.protocol.names import RESERVED, check_name, check_room_name
+from chatcli.protocol.values.lookalikes import bare_look_of, check_new_name, look_of
+from chatcli.protocol.values.names import RESERVED, check_name, check_room_name
 
 SOFT_DOTTED = [chr(code) for code in range(0x110000) if regex.fullmatch(r"\p{Soft_Dotted}", chr(code))]
 

@@ -15,7 +15,7 @@ from typing import Final
 from prompt_toolkit.application import get_app, in_terminal
 
 from chatcli.errors import InputError
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 _USUAL: Final = ("sensible-editor", "editor", "nano", "vi")  # the first one installed is used if none is named
 _NAME_ONE: Final = "name one that can be run in $VISUAL or $EDITOR."

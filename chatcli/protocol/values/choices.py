@@ -8,7 +8,7 @@ from typing import Final
 
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_CHOICE, MAX_CHOICES
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 MIN_CHOICES: Final = 2
 DECLINED_TEXT: Final = "declined"

@@ -19,17 +19,17 @@ from chatcli.client.chat.events import Event, Notice, Trouble
 from chatcli.client.chat.questions import Question
 from chatcli.client.interactive.widths import cut
 from chatcli.client.storage.drafts import Drafts
-from chatcli.client.tui.drafts import DraftKeeper
-from chatcli.client.tui.editor import EditorRun
-from chatcli.client.tui.history import draft, is_browsing, stop_browsing
-from chatcli.client.tui.origins import Burst, Origins, Unseen
-from chatcli.client.tui.quick_answer import QuickAnswer
-from chatcli.client.tui.switcher import Switcher
+from chatcli.client.tui.input.drafts import DraftKeeper
+from chatcli.client.tui.input.editor import EditorRun
+from chatcli.client.tui.input.history import draft, is_browsing, stop_browsing
+from chatcli.client.tui.input.origins import Burst, Origins, Unseen
+from chatcli.client.tui.input.quick_answer import QuickAnswer
+from chatcli.client.tui.input.switcher import Switcher
 from chatcli.client.tui.terminal.clusters import CLUSTERS
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_TEXT
-from chatcli.protocol.names import fold
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import fold
+from chatcli.protocol.values.text import printable_line
 
 _LEAVE_WITHIN: Final = 2.0  # seconds between the two Ctrl-C that leave
 _MARK: Final = "›"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatcli.errors import InputError
 from chatcli.protocol import frames
-from chatcli.protocol.durations import MAX_BAN, duration_text, parse_duration
+from chatcli.protocol.values.durations import MAX_BAN, duration_text, parse_duration
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Final
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.widths import cut
 from chatcli.protocol.frames import Send
-from chatcli.protocol.names import is_room
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.text import printable_line
 
 _SOON: Final = 0.15  # seconds: messages answered within them are not shown, which would flicker
 _MOST_LINES: Final = 5

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.protocol.ids import all_id_bytes, id_bytes, id_text, uuid7
+from chatcli.protocol.values.ids import all_id_bytes, id_bytes, id_text, uuid7
 
 _times = st.integers(0, 2**48 - 1)
 _entropy = st.binary(min_size=10, max_size=10)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from chatcli.errors import InputError
-from chatcli.protocol.text import printable_line
+from chatcli.protocol.values.text import printable_line
 
 if TYPE_CHECKING:
     import regex

@@ -6,7 +6,7 @@ import pytest
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from chatcli.client.tui.completer import LineCompleter, Surroundings
+from chatcli.client.tui.input.completer import LineCompleter, Surroundings
 
 SURROUNDINGS = Surroundings(
     {"Roberta": "here", "bob": "not here", "straße": "away", "Élodie": "here"},

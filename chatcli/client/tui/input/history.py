@@ -12,8 +12,8 @@ from prompt_toolkit.history import History
 
 from chatcli.client.storage import files
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
-from chatcli.protocol.text import is_text
+from chatcli.protocol.values.address import Address
+from chatcli.protocol.values.text import is_text
 
 LINES: Final = 2000  # the file is cut back to the newest ones when it has twice as many
 _LONGEST: Final = 4096  # characters; longer lines are not stored

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.client.tui.history import LINES, FileHistory
+from chatcli.client.tui.input.history import LINES, FileHistory
 from chatcli.client.tui.terminal.reflow import breaks_rows
 from chatcli.errors import InputError
-from chatcli.protocol.address import Address
 from chatcli.protocol.frames import MAX_TEXT
+from chatcli.protocol.values.address import Address
 from tests.preloaded import values
 from tests.support import ThreadServer, environment, eventually
 from tests.terminal import Terminal
@@ -204,7 +204,7 @@ def test_drafts_that_cannot_be_saved(server: ThreadServer, tmp_path: Path) -> No
     """One sentence says what is wrong, with what to do about it."""
     drafts = tmp_path / "chatcli" / "drafts"
     drafts.mkdir(parents=True, mode=0o755)
-    env = {"XDG_STATE_HOME": str(tmp_path), **values({"chatcli.client.tui.drafts:_BETWEEN_SAVES": 0.1})}
+    env = {"XDG_STATE_HOME": str(tmp_path), **values({"chatcli.client.tui.input.drafts:_BETWEEN_SAVES": 0.1})}
     with server.joined("bob") as bob, join(server, "alice", **env) as alice:
         alice.shows("You are alice")
         alice.types("half\x03bob: hi\r")
