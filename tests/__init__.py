@@ -1,1 +1,1 @@
-"""The tests, in the same tree as the package; each states its truth in one line."""
+"""The tests, in the same tree as the package; each docstring states what holds."""

@@ -1,4 +1,4 @@
-"""People of different keys, and the admin socket spoken to by hand, with none of our code."""
+"""Users with keys of their own, and the admin socket used by hand, with none of our code."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support import DEADLINE, Caller, ThreadServer, key_of
 
 
 def joined(server: ThreadServer, user: str, purpose: str = "join") -> Caller:
-    """Open a connection and be welcomed, with a key that no other name has."""
+    """Open a connection and log in with a key that no other name has."""
     return server.joined(user, purpose, key=key_of(user))
 
 
 def answers_raw(data: Path, command: bytes, *, end: bool = False) -> bytes:
-    """Write bytes to the socket of a data directory, and return all that comes back."""
+    """Write bytes to the socket of a data directory, and return the whole answer."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(DEADLINE)
         connection.connect(str(data / "admin.sock"))
@@ -30,13 +30,13 @@ def answers_raw(data: Path, command: bytes, *, end: bool = False) -> bytes:
 
 
 def answers(data: Path, do: str, **fields: object) -> dict[str, Any]:
-    """Give a command and return its answer."""
+    """Send a command and return its answer."""
     answer: dict[str, Any] = json.loads(answers_raw(data, json.dumps({"do": do, **fields}).encode() + b"\n"))
     return answer
 
 
 def does(data: Path, do: str, **fields: object) -> dict[str, Any]:
-    """Give a command that must be done and has one row to tell."""
+    """Send a command that must succeed, and return the only row of its answer."""
     answer = answers(data, do, **fields)
     assert "code" not in answer, answer
     (row,) = answer["rows"]

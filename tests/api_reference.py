@@ -1,4 +1,4 @@
-"""Describes what programs import, for ``docs/programs.md``: signatures and docstrings."""
+"""Describes the library for ``docs/programs.md``: signatures and docstrings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatcli.errors import ChatError
 
 
 def api_reference() -> str:
-    """Return the part of the page that is made from the code."""
+    """Return the generated part of the page."""
     public = [getattr(chatcli, name) for name in chatcli.__all__ if not name.startswith("_")]
     errors = [one for one in public if inspect.isclass(one) and issubclass(one, ChatError)]
     classes = [one for one in public if inspect.isclass(one) and one not in errors]
@@ -39,7 +39,7 @@ def _described(name: str, function: Callable[..., Any]) -> str:
 
 
 def _block(described: Any) -> str:  # noqa: ANN401 (a class or a function)
-    """Return a signature, as it is written, and what there is to know."""
+    """Return the signature and the docstring of a class or a function."""
     lines = []
     if inspect.isfunction(described):
         kind = "async " if inspect.iscoroutinefunction(described) else ""
@@ -52,7 +52,7 @@ def _block(described: Any) -> str:  # noqa: ANN401 (a class or a function)
             for name, one in described.__dict__.items()
             if isinstance(one, property) and one.fget is not None
         ]
-    # Quotes as the formatter wants them, which looks into pages, too.
+    # Double quotes, because the formatter checks code blocks of pages, too.
     code = "\n".join(lines).replace("'", '"')
     signature = f"```python\n{code}\n```\n\n" if code else ""
     return f"{signature}```text\n{inspect.getdoc(described)}\n```\n"

@@ -1,4 +1,4 @@
-"""Certificates and keys as an operator has them, made for one test."""
+"""Certificates and keys of an operator, made for one test."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def certificate(path: Path) -> x509.Certificate:
 
 
 def fingerprint_of(path: Path) -> str:
-    """Return the fingerprint of the key that a certificate is for."""
+    """Return the fingerprint of a certificate's key."""
     public = certificate(path).public_key()
     return fingerprint(public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))

@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.support import CONFIGURATION, ThreadServer  # noqa: E402 (it makes a 
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers a core: half of a test's time is waiting for processes, terminals and disks."""
+    """Return two workers per core: tests wait half of the time, for processes, terminals and disks."""
     return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals() -> None:
-    """The programs under test inherit what is ignored, as it is behind nohup and in the background of a shell."""
+    """Reset ignored signals, which programs under test would inherit from nohup or a background job."""
     for number in (signal.SIGHUP, signal.SIGINT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
@@ -31,7 +31,7 @@ def _signals() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _configuration() -> Iterator[None]:
-    """What a test calls in its own process leaves the developer's keys and known servers alone."""
+    """Keep the developer's keys and known servers out of the tests' process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(CONFIGURATION))
         patch.setenv("XDG_STATE_HOME", str(CONFIGURATION / "state"))
@@ -40,7 +40,7 @@ def _configuration() -> Iterator[None]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the log report a locked database after a fifth of a second."""
+    """Make the log report a locked database after a fifth of a second."""
     monkeypatch.setattr("chatcli.store.sqlite.connection._BUSY_SECONDS", 0.2)
 
 

@@ -1,4 +1,4 @@
-"""Disks in memory, and such as are full or read-only: file systems where we may mount any, or what comes close."""
+"""Disks in memory, full disks and read-only disks: file systems if we may mount them, else an approximation."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _MEMORY = Path("/dev/shm")
 
 
 def use_memory() -> None:
-    """Put temporary files where nothing waits for a disk, unless somebody has said where, or there is no such place.
+    """Put temporary files into memory, if the system allows that and TMPDIR is not set.
 
-    What was written survives the processes that the tests kill, as it does elsewhere; no test cuts the power.
+    Written files survive killed processes there as on a disk; no test cuts the power.
     """
     if "TMPDIR" not in os.environ and _serves(_MEMORY):
         os.environ["TMPDIR"] = str(_MEMORY)
-        tempfile.tempdir = None  # as it is until somebody asks for it
+        tempfile.tempdir = None  # so that it is determined anew
 
 
 def _serves(directory: Path) -> bool:
-    """Return whether tests have room there and may start programs; containers often have neither."""
+    """Return whether a directory has enough space and allows programs; containers often have neither."""
     if sys.platform != "linux" or not os.access(directory, os.W_OK | os.X_OK):
         return False
     return not os.statvfs(directory).f_flag & os.ST_NOEXEC and shutil.disk_usage(directory).free >= 1024 * _MEGABYTE
@@ -36,7 +36,7 @@ def _serves(directory: Path) -> bool:
 
 @contextlib.contextmanager
 def mounted(directory: Path, megabytes: int = 2) -> Iterator[bool]:
-    """Mount a small file system on a directory, which is made; give whether we may do that."""
+    """Make a directory and mount a small file system on it; yield whether that is allowed."""
     directory.mkdir()
     may = _runs("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(directory))
     try:
@@ -48,7 +48,7 @@ def mounted(directory: Path, megabytes: int = 2) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def little_room(directory: Path) -> Iterator[None]:
-    """Make a directory, and let no program that the block starts write a megabyte into it."""
+    """Make a directory into which programs started in the block cannot write a megabyte."""
     with mounted(directory, 1) as may:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         if not may:
@@ -60,7 +60,7 @@ def little_room(directory: Path) -> Iterator[None]:
 
 
 def make_read_only(directory: Path) -> None:
-    """Let nothing be written to a file system that was mounted, or to a directory where we may mount none."""
+    """Make a mounted file system, or else a directory, read-only."""
     if not _runs("mount", "-o", "remount,ro", str(directory)):
         for path in directory.iterdir():
             path.chmod(0o400)
@@ -68,7 +68,7 @@ def make_read_only(directory: Path) -> None:
 
 
 def make_writable(directory: Path) -> None:
-    """Take that back."""
+    """Make it writable again."""
     if not _runs("mount", "-o", "remount,rw", str(directory)):
         directory.chmod(0o700)
         for path in directory.iterdir():
@@ -83,37 +83,37 @@ def _runs(*command: str) -> bool:
 
 
 class Disk(Protocol):
-    """Where a server keeps its data."""
+    """A disk with a server's data directory."""
 
     data: Path
 
     def fill(self, process: int) -> None:
-        """Leave no room to the process that runs the server."""
+        """Leave no space to the server's process."""
 
     def make_room(self, process: int) -> None:
-        """Leave it some again."""
+        """Leave it space again."""
 
 
 class SmallDisk:
-    """A file system of its own, which is filled by a large file."""
+    """A file system that a large file can fill."""
 
     def __init__(self, mount: Path) -> None:
         self.data = mount / "data"
         self._ballast = mount / "ballast"
 
     def fill(self, process: int) -> None:  # noqa: ARG002 (the others')
-        """Leave no room to anyone."""
+        """Leave no space to any process."""
         with contextlib.suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
             while ballast.write(bytes(4096)):
                 pass
 
     def make_room(self, process: int) -> None:  # noqa: ARG002 (as above)
-        """Leave some again."""
+        """Leave space again."""
         self._ballast.unlink()
 
 
 class LimitedFiles:
-    """A directory in which a process may write to the first byte of a file only."""
+    """A directory in which a process can be limited to the first byte of each file."""
 
     def __init__(self, directory: Path) -> None:
         self.data = directory / "data"
@@ -129,16 +129,16 @@ class LimitedFiles:
 
 @contextlib.contextmanager
 def small_disk(tmp_path: Path) -> Iterator[Disk]:
-    """Give a disk that can be really full, or what comes closest where we may not mount any."""
+    """Yield a disk that can be really full, or an approximation if we may not mount one."""
     with mounted(tmp_path / "disk") as may:
         yield SmallDisk(tmp_path / "disk") if may else LimitedFiles(tmp_path / "disk")
 
 
 @contextlib.contextmanager
 def limited_files(tmp_path: Path) -> Iterator[Disk]:
-    """Give a directory where a process can be kept from writing."""
+    """Yield a directory in which a process can be kept from writing."""
     yield LimitedFiles(tmp_path)
 
 
-#: What opens a disk.
+#: A context manager's function that opens a disk.
 OpenDisk = Callable[[Path], contextlib.AbstractContextManager[Disk]]

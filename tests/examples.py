@@ -1,8 +1,8 @@
-"""Plays the examples of ``docs/protocol.md`` against a server: what the page says is what is said.
+"""Plays the examples of ``docs/protocol.md`` against a server, and compares its answers with the page.
 
-A line is ``name >> frame`` for what somebody says, ``name << frame`` for what they hear, ``name >>| text`` for a line
-that is no frame, and ``$ command`` for what the operator does. Someone called ``caller`` has a connection and nothing
-else; all others have joined. Places in the log, times and what is random differ each time: the same number stands for
+A line is ``name >> frame`` for a frame that a user sends, ``name << frame`` for one they receive, ``name >>| text`` for
+a line that is no frame, and ``$ command`` for a command of the operator. The user ``caller`` has a connection and
+nothing else; all others have logged in. Places in the log, times and random values differ each time: the same number is
 the same place throughout an example. The sentences of ``error`` and ``bye`` are for people, and not compared.
 """
 
@@ -17,18 +17,18 @@ from chatcli.client.identity.key import Identity
 from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from tests.support import UNASKED, Caller, Frame, ThreadServer, chatcli, key_of
 
-#: What is a place in the log: it is given out by the server, and may be said back to it.
+#: Fields with a place in the log, in both directions.
 _PLACES: Final = frozenset({"seq", "re", "before", "head", "cursor", "since"})
-#: What differs each time.
+#: Fields that differ each time.
 _VARYING: Final = frozenset({"at", "until", "nonce", "server", "key", "fingerprint"})
 _SMALLEST_TIME: Final = 10**12
-_KEY: Final = Identity(bytes(range(32)))  # the one that the page works out a proof of
+_KEY: Final = Identity(bytes(range(32)))  # the key of the page's worked proof
 
 Line = tuple[str, str, str]
 
 
 def lines_of(block: str) -> list[Line]:
-    """Return the lines of an example: who, in which direction, what."""
+    """Return the lines of an example: user, direction and frame."""
     found = []
     for line in block.strip().splitlines():
         match = re.fullmatch(r"(\$|\w+ (?:>>\|?|<<)) (.*)", line)
@@ -50,12 +50,12 @@ class Player:
         self._hello: Frame = {}
 
     def come_in(self, lines: list[Line]) -> None:
-        """Have those join who are in it from the beginning."""
+        """Log in the users who are there from the beginning."""
         for who in dict.fromkeys(who for who, _, _ in lines if who != "$" and not who.startswith("caller")):
             self._callers[who] = self._server.joined(who, key=key_of(who))
 
     def play(self, lines: list[Line]) -> None:
-        """Say and hear each line."""
+        """Send or receive each line."""
         try:
             for line in lines:
                 self._play(*line)
@@ -120,7 +120,7 @@ class Player:
 
     @staticmethod
     def _differs(expected: Frame, heard: Frame) -> bool:
-        """Return whether this is another of the notices that come unasked."""
+        """Return whether this is another unrequested notice."""
         return heard["t"] in UNASKED and expected.keys() != heard.keys()
 
     def _compare(self, expected: Any, heard: Any, tag: str, key: str = "") -> None:  # noqa: ANN401 (as above)

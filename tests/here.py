@@ -1,4 +1,4 @@
-"""The program without a process of its own: as fast as a call, and its output in hand."""
+"""Runs the program within the tests' process, as fast as a call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run_here(*arguments: str, stdin: bytes = b"", **env: str) -> subprocess.Comp
         wrappers = [io.TextIOWrapper(stream, encoding="utf-8", write_through=True) for stream in (source, out, err)]
         for name, wrapper in zip(("stdin", "stdout", "stderr"), wrappers, strict=True):
             patch.setattr(sys, name, wrapper)
-        patch.setattr(sinks, "_STDOUT", out.fileno())  # listen writes past Python's stream
+        patch.setattr(sinks, "_STDOUT", out.fileno())  # listen bypasses Python's stream
         patch.setattr(sys, "argv", ["chatcli", *arguments])
         for name, value in env.items():
             patch.setenv(name, value)
@@ -50,7 +50,7 @@ def run_here(*arguments: str, stdin: bytes = b"", **env: str) -> subprocess.Comp
 
 @contextlib.contextmanager
 def _pipe(data: bytes) -> Iterator[io.BufferedReader]:
-    """Yield the end of a pipe from which the data comes."""
+    """Yield the reading end of a pipe with the data."""
     reading, writing = os.pipe()
 
     def write() -> None:
@@ -68,7 +68,7 @@ def _pipe(data: bytes) -> Iterator[io.BufferedReader]:
 
 @contextlib.contextmanager
 def _same_handlers() -> Iterator[None]:
-    """Restore the handlers of signals that a command has set to clear away when it is ended."""
+    """Restore the signal handlers that a command has set for its cleanup."""
     handlers = {number: signal.getsignal(number) for number in _HANDLED}
     yield
     if threading.current_thread() is threading.main_thread():

@@ -1,4 +1,4 @@
-"""A program on the port of a server that speaks the protocol and says what it likes."""
+"""A server on a real port that speaks the protocol and sends any frames."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, Self
 from chatcli.protocol.values.address import Address
 from tests.support import DEADLINE
 
-#: Says frames: dictionaries, or lines as they are.
+#: Sends frames: dictionaries, or raw lines.
 Say = Callable[..., None]
 
-#: What is said to a frame.
+#: The reaction to the frames of each tag.
 Answers = dict[str, Callable[[dict[str, Any], Say], None]]
 
 _LIMITS = {"text": 32768, "frame": 65536, "silence": 60}
@@ -23,13 +23,13 @@ _KEY = "SHA256:" + "A" * 43
 
 
 class Impostor:
-    """Takes callers, without TLS, and welcomes everyone.
+    """Accepts connections without TLS, and welcomes everyone.
 
     Args:
-        answers: what is said to the frames of a tag; also to ``welcome``, once that was said.
-        welcome: what the welcome says otherwise.
-        key: the key that is claimed.
-        port: where; any one that is free by default.
+        answers: the reactions to the frames of a tag; ``welcome`` is called after the welcome.
+        welcome: fields of the welcome that differ.
+        key: the claimed fingerprint.
+        port: the port; a free one by default.
     """
 
     def __init__(

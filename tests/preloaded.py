@@ -1,6 +1,6 @@
-"""Starts the program by forking a process that has imported it already: an import costs more than most tests.
+"""Starts the program by forking a process that has imported it, because an import costs more than most tests.
 
-It is the same ``chatcli.cli.main.main``, in a process of its own, with its own streams, environment and, on a terminal,
+The child runs the same ``chatcli.cli.main.main`` with its own streams, environment and, on a terminal,
 session. What an import costs and loads is tested with an interpreter of its own (``tests/cli/test_starting.py``).
 """
 
@@ -36,12 +36,12 @@ from chatcli import zone
 
 _SIZE: Final = struct.Struct("!i")  # bytes of a request
 _STATUS: Final = struct.Struct("!ii")  # process id and exit status, the latter 0 when the program starts
-_VALUES: Final = "_VALUES"  # a variable that only the forked process knows
+_VALUES: Final = "_VALUES"  # a variable for the forked process only
 _lock = threading.Lock()
 
 
 def values(constants: Mapping[str, object]) -> dict[str, str]:
-    """Return an environment in which constants have other values, so that a test need not wait for long.
+    """Return an environment in which constants have other values, for instance shorter waits.
 
     Args:
         constants: the values by path, as in ``{"chatcli.client.tui.app:_PATIENCE": 0.5}``.
@@ -191,7 +191,7 @@ def _control() -> socket.socket:
 
 
 def _serve(control: socket.socket) -> None:
-    """Fork programs until nobody asks for any more."""
+    """Fork programs until the control connection ends."""
     import chatcli.cli.commands
     import chatcli.client.interactive.plain
     import chatcli.client.tui.app
@@ -233,7 +233,7 @@ def _supervise(request: dict[str, Any], streams: list[int], connection: socket.s
 
 
 def _become(request: dict[str, Any], streams: list[int]) -> None:
-    """Have the streams, the environment and the session of a program that was just started."""
+    """Set up the streams, the environment and the session of a new program."""
     if os.isatty(streams[0]):
         os.setsid()
         fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)

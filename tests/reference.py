@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that are made from the code: ``python -m tests.reference``."""
+"""Writes the generated parts of the documentation: ``python -m tests.reference``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ The answer goes to standard output, everything else to standard error. Where an 
 in the environment instead. What `--json` prints is described on [a page of its own](json.md).
 """
 
-#: Behind the table of the statuses.
+#: The heading after the table of statuses.
 _OUTPUT: Final = """
 Where standard output cannot be written, because the disk is full or it is closed (`>&-`), a sentence says so, and the
 status is 1; but `send` and `ask` keep the status of what was done, lest it be done again, and `listen --exec` needs no
@@ -38,7 +38,7 @@ output. A pipe that nobody reads any more ends a command without a sentence."""
 
 
 def command_reference() -> str:
-    """Return ``docs/cli.md``, made from what ``--help`` prints."""
+    """Return ``docs/cli.md``, made from the output of ``--help``."""
     parts = [
         "# The commands\n",
         _ABOUT,
@@ -54,7 +54,7 @@ def command_reference() -> str:
 
 
 def command_lines() -> list[list[str]]:
-    """Return the words of every command, those within groups behind their group."""
+    """Return the words of each command, with those within groups after their group."""
     lines: list[list[str]] = [[]]
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
@@ -103,7 +103,7 @@ def module_table() -> str:
 
 
 def module_list(text: str) -> str:
-    """Return ``docs/modules.md`` with its table of modules made anew."""
+    """Return ``docs/modules.md`` with a new table of modules."""
     return _with_table(text, module_table())
 
 
@@ -126,7 +126,7 @@ def _default(setting: Setting) -> str:
 
 
 def settings(text: str) -> str:
-    """Return ``docs/settings.md`` with its table made anew."""
+    """Return ``docs/settings.md`` with a new table."""
     return _with_table(text, settings_table())
 
 
@@ -136,7 +136,7 @@ def json_schema() -> str:
 
 
 def json_page(text: str) -> str:
-    """Return ``docs/json.md`` with its part for each kind of object made anew."""
+    """Return ``docs/json.md`` with a new section for each kind of object."""
     parts = [_json_part(name, part) for name, part in schema()["$defs"].items()]
     return _with_table(text, "\n".join(parts))
 
@@ -169,7 +169,7 @@ def _json_type(kind: dict[str, Any]) -> str:
 
 
 def programs(text: str) -> str:
-    """Return ``docs/programs.md`` with its reference made anew."""
+    """Return ``docs/programs.md`` with a new reference."""
     return _with_table(text, api_reference())
 
 
@@ -178,7 +178,7 @@ def _with_table(text: str, table: str) -> str:
     return re.sub(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", lambda _: made, text, flags=re.DOTALL)
 
 
-#: Pages of which a part is made.
+#: Pages with generated parts.
 PAGES: Final = {"modules": module_list, "settings": settings, "json": json_page, "programs": programs}
 
 

@@ -1,6 +1,6 @@
 """Measures the structure of the code: ``python -m tests.structure [DIRECTORY]`` prints it as a table.
 
-DIRECTORY is a checkout, this one if it is left out: so one version can be set beside another.
+DIRECTORY is a checkout, by default this one; so two versions can be compared.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def modules(root: Path = ROOT) -> dict[str, ast.Module]:
 
 
 def imports(tree: ast.AST, names: Iterable[str]) -> set[str]:
-    """Return the dotted names that a module imports, wherever it does and under ``TYPE_CHECKING`` too."""
+    """Return the dotted names that a module imports, at any place and under ``TYPE_CHECKING``, too."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -72,12 +72,12 @@ def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
 
 
 def import_graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """Return for each module the modules of ours that it imports."""
+    """Return the modules of ours that each module imports."""
     return {name: imports(tree, trees).intersection(trees) - {name} for name, tree in trees.items()}
 
 
 def folder_graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """Return the arrows between folders; a module beside the folders of its package stands for itself."""
+    """Return the imports between folders; a module beside its package's folders counts as a folder."""
     inner = {name.rpartition(".")[0] for name in trees}
 
     def place(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What many tests need: a server on real sockets, callers that speak the protocol by hand, the program as a process."""
+"""Shared tools: a server on real sockets, callers that speak the protocol by hand, the program as a process."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from chatcli.server.limits import Limits
 from chatcli.server.model import User
 from tests import preloaded
 
-DEADLINE: Final = 20.0  # seconds; no test waits so long unless it fails
+DEADLINE: Final = 20.0  # seconds; only a failing test waits that long
 
 _CONFIGURATION = tempfile.TemporaryDirectory(prefix="chatcli-tests-")
 atexit.register(_CONFIGURATION.cleanup)
-#: The user's configuration, for the whole run: never the developer's own.
+#: The user's configuration for the whole run, never the developer's own.
 CONFIGURATION: Final = Path(_CONFIGURATION.name)
 
 #: Frames that may come between any others.
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 
 
 def eventually(condition: Callable[[], object], what: str = "it") -> None:
-    """Wait until the condition holds; fail when it does not in time."""
+    """Wait until the condition holds, and fail after a deadline."""
     deadline = time.monotonic() + DEADLINE
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen"
@@ -65,7 +65,7 @@ def new_id() -> str:
 class TestKey:
     """An Ed25519 key, made with the library alone."""
 
-    __test__ = False  # not a test, whatever pytest makes of its name
+    __test__ = False  # not a test, despite its name
 
     def __init__(self, seed: str) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(seed.encode()).digest())
@@ -79,11 +79,11 @@ class TestKey:
 
 @functools.cache
 def key_of(stranger: str) -> TestKey:
-    """Return the key of someone else than us."""
+    """Return the key of another user."""
     return TestKey(stranger)
 
 
-#: The key of whoever runs the tests: it owns the names that they use, by hand and through the program.
+#: The key of the user under test, which owns the names that tests use by hand and through the program.
 OWN: Final = Identity(hashlib.sha256(b"whoever runs the tests").digest())
 files.create(key_path(str(CONFIGURATION / "chatcli")), OWN.export_text())
 
@@ -154,11 +154,11 @@ class ThreadServer:
         return result.result(DEADLINE)
 
     def connect(self, *, tls: bool = False, receive_buffer: int = 0) -> Caller:
-        """Open a connection that has said nothing yet, or no more than TLS wants said."""
+        """Open a connection, with a TLS handshake if wanted, and send nothing yet."""
         return Caller(self.address, receive_buffer, trusting(self.certificate) if tls else None)
 
     def joined(self, user: str, purpose: str = "join", *, tls: bool = False, **hello: object) -> Caller:
-        """Open a connection and be welcomed."""
+        """Open a connection and log in."""
         caller = self.connect(tls=tls)
         fields: dict[str, Any] = hello
         caller.greets(user, purpose=purpose, **fields)
@@ -167,7 +167,7 @@ class ThreadServer:
 
 
 def known(server: ThreadServer, name: str) -> User:
-    """Return someone as the server knows them."""
+    """Return the server's object for a user."""
     user = server.hub.users.find(name)
     assert user is not None
     return user
@@ -202,7 +202,7 @@ def pass_time(server: ThreadServer, seconds: int) -> None:
 
 
 def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    """Return the client's side of TLS for someone who trusts this certificate and no other."""
+    """Return a client's TLS context that trusts this certificate and no other."""
     context = ssl.create_default_context(cafile=certificate)
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT  # as Python does from 3.13 on
     if version is not None:
@@ -211,7 +211,7 @@ def trusting(certificate: Path, version: ssl.TLSVersion | None = None) -> ssl.SS
 
 
 def narrow(dialling: socket.socket, receive_buffer: int = 4096) -> None:
-    """Have a connection hold little: of segments this small the other end keeps few, not megabytes as of loopback's."""
+    """Limit a connection's buffers: of small segments the other end keeps few, of loopback's megabytes."""
     dialling.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     dialling.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
 
@@ -227,7 +227,7 @@ class Caller:
         self.socket.settimeout(DEADLINE)
         self.socket.connect(address)
         if context is not None:
-            # A long text is several records, and each is a write of its own: none may wait for an acknowledgement.
+            # A long text is several records with a write each: none may wait for an acknowledgement.
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             encrypted = context.wrap_socket(self.socket, server_hostname=address.host)
             self.channel = hashlib.sha256(encrypted.getpeercert(binary_form=True) or b"").digest()
@@ -249,7 +249,7 @@ class Caller:
     def greets(
         self, user: str, *, key: TestKey | Identity | None = None, purpose: str = "join", **hello: object
     ) -> None:
-        """Say hello with a key, our own unless another is given, and prove it if that is asked for."""
+        """Send a hello with a key, by default the own one, and answer a challenge with the proof."""
         key = key or OWN
         self.says("hello", version=1, user=user, purpose=purpose, key=key_text(key.public), **hello)
         challenge = self.next_but_presence()
@@ -260,13 +260,13 @@ class Caller:
         self.says("prove", signature=key_text(key.sign(signed_bytes(claim))))
 
     def next_but_presence(self) -> Frame | None:
-        """Return the next frame that is not of what others do."""
+        """Return the next frame that is not a notice about others."""
         while (frame := self.next()) and frame["t"] in {"presence", "receipt", "read", "happened"}:
             pass
         return frame
 
     def says_raw(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send raw bytes."""
         self.socket.sendall(data)
 
     def sends(self, to: str, text: str, identity: str | None = None, **fields: object) -> str:
@@ -276,7 +276,7 @@ class Caller:
         return identity
 
     def next(self) -> Frame | None:
-        """Return the next frame, or None where the connection has ended."""
+        """Return the next frame, or None at the end of the connection."""
         if self._unread is not None:
             frame, self._unread = self._unread, None
             return frame
@@ -284,7 +284,7 @@ class Caller:
         return json.loads(line) if line else None
 
     def hears(self, tag: str, **fields: object) -> Frame:
-        """Return the next frame but those that come unasked, which must be this one, with at least these fields."""
+        """Return the next requested frame, which must have this tag and at least these fields."""
         while True:
             frame = self.next()
             assert frame is not None, f"the connection ended before {tag}"
@@ -308,7 +308,7 @@ class Caller:
         return [message["text"] for message in messages]
 
     def texts_until_bye(self) -> list[str]:
-        """Return the texts of all messages that come before the server says goodbye."""
+        """Return the texts of all messages before the server's goodbye."""
         texts = []
         while (frame := self.next()) and frame["t"] != "bye":
             if frame["t"] == "message":
@@ -317,7 +317,7 @@ class Caller:
         return texts
 
     def asks(self, tag: str, **fields: object) -> Frame:
-        """Ask for something, and return the answer."""
+        """Send a request, and return its answer."""
         self.says(tag, n=9, **fields)
         while (frame := self.next()) is not None and frame.get("n") != 9:
             assert frame["t"] in UNASKED, frame
@@ -325,7 +325,7 @@ class Caller:
         return frame
 
     def enters(self, room: str, **fields: object) -> Frame:
-        """Enter a room, and return what the server says of it."""
+        """Enter a room, and return its description."""
         answer = self.asks("join", room=room, **fields)
         assert answer["t"] == "room", answer
         return answer
@@ -357,7 +357,7 @@ def chatcli(*arguments: str, stdin: bytes = b"", **env: str) -> subprocess.Compl
 
 
 class Program:
-    """The program as a process that runs until the test is done with it."""
+    """The program as a process that the test controls."""
 
     def __init__(self, *arguments: str, **env: str) -> None:
         self.process = subprocess.Popen(
@@ -379,7 +379,7 @@ class Program:
     def _collect(self, stream: IO[bytes] | None, lines: list[str]) -> None:
         assert stream is not None
         for line in stream:
-            lines.append(line.decode().rstrip("\n"))  # noqa: PERF401 (each line counts as soon as it is there)
+            lines.append(line.decode().rstrip("\n"))  # noqa: PERF401 (tests read each line at once)
 
     def types(self, text: str) -> None:
         """Write to its standard input."""
@@ -421,7 +421,7 @@ class Program:
 
 @contextlib.contextmanager
 def serving(data: Path, *arguments: str, port: int = 0) -> Iterator[tuple[Program, Address]]:
-    """Run ``chatcli serve`` as a process; yield it and where it listens."""
+    """Run ``chatcli serve`` as a process; yield it and its address."""
     with Program("serve", "--data", str(data), "--port", str(port), *arguments) as program:
         program.complains("    ")
         bound = next(line for line in program.err if "--server " in line).split("--server ")[1].split()[0]

@@ -26,7 +26,7 @@ _BEGIN, _END = b"\x1b[?2026h", b"\x1b[?2026l"  # synchronized output
 
 
 class Terminal:
-    """A program on a terminal of its own: keys in, screen out."""
+    """A program on a pseudo-terminal: keys in, screen out."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class Terminal:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._undrawn = b""
-        self._display: list[str] | None = None  # as last asked for, until more is drawn: a wait asks again and again
+        self._display: list[str] | None = None  # cached until more is drawn, because waiting tests poll it
         self._lines: list[str] | None = None  # the same
-        # What other tests have typed on a server of the same port is not to come back here.
+        # The input history of other tests, on a server of the same port, is not shared.
         self._state = tempfile.TemporaryDirectory(prefix="chatcli-state-")
         self.raw = bytearray()
-        self.input_lines: list[str] = []  # where the cursor stood, after each drawing that was whole
+        self.input_lines: list[str] = []  # the cursor's line after each complete drawing
         self.process = start(slave, environment(**{"XDG_STATE_HOME": self._state.name, **env}))
         os.close(slave)
         self._reader = threading.Thread(target=self._read)
@@ -83,7 +83,7 @@ class Terminal:
 
     def _read(self) -> None:
         while True:
-            ended = self.process.poll() is not None  # before looking for data: what it wrote last is read
+            ended = self.process.poll() is not None  # polled before the data, so that its last output is read
             ready, _, _ = select.select([self._master], [], [], 0.2)
             if self._closing.is_set() or (ended and not ready):
                 return
@@ -91,14 +91,14 @@ class Terminal:
                 continue
             try:
                 data = os.read(self._master, 65536)
-            except OSError:  # Linux says so when the last user of the terminal has gone
+            except OSError:  # Linux's sign that the last user of the terminal has gone
                 return
             with self._lock:
                 self.raw += data
                 self._draw(data)
 
     def _draw(self, data: bytes) -> None:
-        """Show what came as a terminal does that knows synchronized output: such a drawing is shown whole."""
+        """Draw output like a terminal with synchronized output, which shows such a drawing as a whole."""
         self._display = self._lines = None
         self._undrawn += data
         while self._undrawn:
@@ -123,7 +123,7 @@ class Terminal:
     def _text(self, row: Mapping[int, Char]) -> str:
         """Return the text of a row; the second cell of a wide character is empty."""
         cells = [" "] * self._screen.columns
-        for x, cell in row.items():  # those that were drawn
+        for x, cell in row.items():  # drawn cells only
             if x < len(cells):
                 cells[x] = cell.data
         return "".join(cells)
@@ -155,12 +155,12 @@ class Terminal:
 
     @property
     def master(self) -> int:
-        """The other end of the terminal, which has its modes."""
+        """The master end of the terminal, which has its modes."""
         return self._master
 
     @property
     def rows(self) -> list[str]:
-        """The rows of the screen as they stand, the blank ones at the bottom left out."""
+        """The rows of the screen without the blank ones at the bottom."""
         with self._lock:
             rows = [row.rstrip() for row in self._shown()]
             while rows and not rows[-1]:
@@ -168,13 +168,13 @@ class Terminal:
             return rows
 
     def _toolbar_row(self) -> int:
-        """Return the row of the toolbar, one beyond the screen where there is none."""
+        """Return the row of the toolbar, or the number of rows if there is none."""
         below = range(self._screen.lines - 1, self._screen.cursor.y, -1)
         return next((row for row in below if self._shown()[row].strip()), self._screen.lines)
 
     @property
     def input_line(self) -> str:
-        """The line on which the cursor stands."""
+        """The line of the cursor."""
         with self._lock:
             return self._shown()[self._screen.cursor.y].rstrip()
 
@@ -216,14 +216,14 @@ class Terminal:
         os.close(self._master)
 
     def end(self) -> int:
-        """Return the exit status, once all that was printed has been drawn."""
+        """Wait for the end and for its last output, and return the exit status."""
         status = self.process.wait(DEADLINE)
         self._reader.join(DEADLINE)
         return status
 
     @classmethod
     def printed(cls, *arguments: str, columns: int = 200, **env: str) -> list[str]:
-        """Run the program until it has done what it was asked, and return the lines that it leaves on the terminal."""
+        """Run the program, which must succeed, and return the lines that it leaves on the terminal."""
         with cls(*arguments, columns=columns, rows=24, **env) as terminal:
             assert terminal.end() == 0, terminal.lines
             terminal._reader.join(DEADLINE)

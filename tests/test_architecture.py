@@ -1,4 +1,4 @@
-"""The house keeps its shape: who may import whom, and what each module says of itself."""
+"""The structure of the code: allowed imports, sizes of folders, and docstrings of modules."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tests import structure
 from tests.reference import ROOT, first_sentence, modules
 from tests.structure import circles, folder_graph, import_graph, imports
 
-#: A package may import from those below it, and from itself. Downward only.
+#: A package may import from itself and from those below it.
 PACKAGES: Final = {
-    "chatcli": {"chatcli.errors", "chatcli.client"},  # what programs import, the first time that they use it
+    "chatcli": {"chatcli.errors", "chatcli.client"},  # the library imports its parts on first use
     "chatcli.errors": set(),
     "chatcli.protocol": {"chatcli.errors"},
     "chatcli.store": {"chatcli.errors", "chatcli.protocol"},
     "chatcli.server": {"chatcli", "chatcli.errors", "chatcli.protocol", "chatcli.store"},
     "chatcli.client": {"chatcli", "chatcli.errors", "chatcli.protocol"},
     "chatcli.bench": {"chatcli.errors", "chatcli.protocol", "chatcli.client"},
-    # The store, because there is upkeep that no server is needed for: a backup, a look at the files.
+    # The store, for maintenance without a server: backups and checks.
     "chatcli.cli": {
         "chatcli",
         "chatcli.errors",
@@ -34,8 +34,8 @@ PACKAGES: Final = {
     "chatcli.__main__": {"chatcli.cli"},
 }
 
-#: The folders of a package, from top to bottom: each may import from those on the lines below it. Modules that stand in
-#: the package itself may be imported by all of it.
+#: The folders of a package, from top to bottom: each may import from those on the lines below it, and from modules of
+#: the package itself.
 FOLDERS: Final = {
     "chatcli.client": [
         {"tui", "api"},
@@ -53,7 +53,7 @@ FOLDERS: Final = {
     "chatcli.store": [{"archive"}, {"maintenance"}, {"search"}, {"sqlite"}],
 }
 
-#: Where a library may be imported; nowhere else.
+#: The only places where a library may be imported.
 CONFINED: Final = {
     "click": ("chatcli.cli",),
     "prompt_toolkit": ("chatcli.client.tui",),
@@ -95,7 +95,7 @@ def package(name: str) -> str:
 
 
 def level(name: str, of: str) -> int:
-    """Return the line of ``FOLDERS`` that a module stands on, counted from the top; -1 is no folder."""
+    """Return the index of a module's line in ``FOLDERS``, or -1 for a module without a folder."""
     folder = name.removeprefix(f"{of}.").rpartition(".")[0]
     return next((number for number, folders in enumerate(FOLDERS.get(of, ())) if folder in folders), -1)
 

@@ -1,4 +1,4 @@
-"""The attacker's view: with real servers and clients, everything that would make them someone else fails."""
+"""The attacker's view: with real servers and clients, all attempts to become another user fail."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.support import DEADLINE, OWN, ThreadServer, chatcli, eventually, key_
 
 
 class Relay:
-    """A man in the middle with a certificate of his own: passes on every line that he can read, both ways.
+    """A man in the middle with a certificate of his own, who forwards each line in both directions.
 
     Args:
         server: the real server.
-        certificate: what he knows the real server by.
+        certificate: the real server's certificate.
         files: his own certificate and key.
-        claims: what he says his key is, in challenges that he passes on; the server's words, where there is none.
+        claims: the fingerprint that he puts into forwarded challenges; without one they are unchanged.
     """
 
     def __init__(self, server: Address, certificate: Path, files: tuple[Path, Path], claims: str = "") -> None:
@@ -83,7 +83,7 @@ def test_relayed_challenge(server: ThreadServer, tmp_path: Path, lying: bool) ->
     files = make(tmp_path, "middle")
     own = fingerprint_of(files[0])
     with Relay(server.address, server.certificate, files, own if lying else "") as relay:
-        trust = Trust(own)  # the victim was told the wrong fingerprint, or said yes to it
+        trust = Trust(own)  # the victim has accepted the wrong fingerprint
         with pytest.raises(ChatError) as error:
             Client(Login(server=relay.address, user="alice", trust=trust, identity=OWN)).send("alice", "hi")
     if lying:
@@ -174,7 +174,7 @@ class RecordWriter:
         self._number = 0
 
     def record(self, data: bytes, kind: int = 23) -> bytes:
-        """Return one record: of application data, unless another kind is named."""
+        """Return one record, by default of application data."""
         inner = data + bytes([kind])
         header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
         nonce = bytes(a ^ b for a, b in zip(self._nonce, self._number.to_bytes(12, "big"), strict=True))
@@ -182,7 +182,7 @@ class RecordWriter:
         return header + self._aead.encrypt(nonce, inner, header)
 
     def send(self, *records: bytes) -> None:
-        """Send records in one go."""
+        """Send records in one write."""
         socket.socket.sendall(self._connection, b"".join(records))
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ def test_killed_server(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, address), Caller(address) as alice, Caller(address) as bob:
         alice.greets("alice", purpose="send")
         alice.hears("welcome")
-        for identity in identities:  # all of them again: a client cannot know which ones had arrived
+        for identity in identities:  # all of them, because the client cannot know which ones arrived
             alice.sends("bob", identity, identity)
         for _ in identities:
             alice.hears("sent")
@@ -98,7 +98,7 @@ def wait_for_texts(program: Program, count: int) -> None:
 
 
 def restart(data: Path, address: Address, before: Program) -> Program:
-    """Start the server again on the same port."""
+    """Restart the server on the same port."""
     before.__exit__()
     program = Program("serve", "--data", str(data), "--port", str(address.port))
     program.complains("Serving on")

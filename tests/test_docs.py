@@ -1,4 +1,4 @@
-"""The documentation says what the code does."""
+"""The documentation agrees with the code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def section(title: str) -> str:
 
 
 def described(title: str) -> dict[str, list[str]]:
-    """Return the frames that a part describes, and the fields of each."""
+    """Return the frames of a part of the page, and the fields of each."""
     frames = {}
     for part in section(title).split("\n### ")[1:]:
         tag = re.match(r"`(\w+)`", part)
@@ -53,7 +53,7 @@ def described(title: str) -> dict[str, list[str]]:
 
 
 def declared(union: UnionType) -> dict[str, list[str]]:
-    """Return the frames of one direction, and the fields of each, as the code has them."""
+    """Return the code's frames of one direction, and the fields of each."""
     frames = {}
     for frame in get_args(union):
         tag = msgspec.inspect.type_info(frame)

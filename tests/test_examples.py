@@ -1,4 +1,4 @@
-"""The examples on the page of the protocol are what a server and its clients say."""
+"""The protocol page's examples are real dialogues of a server and its clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXAMPLES: Final[dict[str, list[Line]]] = {
     title: lines_of(block)
     for title, block in re.findall(r"^### (.+?)\n.*?^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 }
-#: The limits of the server that an example names in its title.
+#: The server's limits for examples with this title.
 SERVERS: Final[dict[str, dict[str, Any]]] = {
     "By invitation only": {"access": "invite"},
     "A line that is too long, with a limit of 300 bytes": {"frame": 300},
@@ -44,7 +44,7 @@ PATCHES: Final[dict[str, tuple[str, object]]] = {
 
 @contextlib.contextmanager
 def locked(server: ThreadServer, title: str) -> Iterator[None]:
-    """Have another program hold the log's database, where the example is about that."""
+    """Lock the log's database for the example about that."""
     with contextlib.closing(sqlite3.connect(server.data / "chatcli.db", isolation_level=None)) as other:
         if title == "A log that cannot be written":
             other.execute("BEGIN IMMEDIATE")
@@ -67,7 +67,7 @@ def test_example(tmp_path: Path, title: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def tags(arrow: str) -> set[str]:
-    """Return the tags of what is said, or heard, in any example."""
+    """Return the tags of all frames in a direction of the examples."""
     found = [re.search(r'"t":"(\w+)"', what) for lines in EXAMPLES.values() for _, a, what in lines if a == arrow]
     return {match[1] for match in found if match}
 
@@ -77,7 +77,7 @@ def declared(union: object) -> set[str]:
     return {frame.__struct_config__.tag for frame in get_args(union)}
 
 
-#: Only between many people or much traffic: their fields are described, and other tests have them.
+#: Frames that need many users or much traffic: other tests have them.
 ELSEWHERE: Final = frozenset({"skipped", "presence", "read"})
 
 

@@ -1,4 +1,4 @@
-"""``docs/installing.md``, and the tables of files in ``docs/security.md``: run, and compared with what is there."""
+"""Runs ``docs/installing.md``, and compares the tables of files in ``docs/security.md`` with the files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def patterns(text: str) -> list[str]:
 
 
 class Home:
-    """Somebody's machine: nothing but a home, and ``chatcli`` on the PATH."""
+    """A user's machine with an empty home, and ``chatcli`` on the PATH."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "home"
@@ -58,7 +58,7 @@ class Home:
         }
 
     def run(self, script: str, folder: Path) -> str:
-        """Run a script in a folder, which must end well; return what it printed."""
+        """Run a script in a folder, which must succeed, and return its output."""
         done = subprocess.run(
             ["/bin/sh", "-euc", script], capture_output=True, text=True, timeout=DEADLINE * 3, check=False, cwd=folder,
             env=self.environment, stdin=subprocess.DEVNULL,
@@ -69,17 +69,17 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """Return a machine of its own."""
+    """Return a new machine."""
     return Home(tmp_path)
 
 
 def say(home: Home, folder: Path, address: object, text: str) -> None:
-    """Have Alice say something to herself."""
+    """Send a message from Alice to herself."""
     home.run(f"chatcli send --user alice --server {address} --accept-new -q alice '{text}'", folder)
 
 
 def heard(home: Home, folder: Path, address: object) -> list[str]:
-    """Return all that Alice has said."""
+    """Return the texts of all of Alice's messages."""
     lines = home.run(f"chatcli history alice --user alice --server {address} --json", folder).splitlines()
     return [json.loads(line)["text"] for line in lines]
 
@@ -90,7 +90,7 @@ def names(directory: Path) -> set[str]:
 
 
 def modes(directory: Path) -> set[int]:
-    """Return which modes its files have."""
+    """Return the modes of its files."""
     return {stat.S_IMODE(path.lstat().st_mode) for path in directory.iterdir()}
 
 

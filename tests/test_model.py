@@ -1,6 +1,6 @@
-"""Whatever people and servers do, and in whatever order: a real server does what the model of it says.
+"""Compares a real server with a model of it, for arbitrary actions of users and servers.
 
-Hypothesis makes up what happens. ``MODEL_EXAMPLES=500`` in the environment lets it make up so many stories that differ
+Hypothesis chooses the actions. ``MODEL_EXAMPLES=500`` in the environment lets it make up so many stories that differ
 from run to run; without it the same few are tried each time.
 """
 
@@ -36,8 +36,8 @@ KINDS: Final = {
     "#cellar": "private",
     "#attic": "private",
 }
-OPEN: Final = 5000  # seconds for which some questions are; no story takes so long
-LONG: Final = 12 * 1024  # bytes; a dozen are more than a slow reader's sockets take
+OPEN: Final = 5000  # seconds for which some questions are open; no story takes that long
+LONG: Final = 12 * 1024  # bytes; a dozen exceed a slow reader's socket buffers
 
 users = st.sampled_from(USERS)
 places = st.sampled_from(PLACES)
@@ -47,10 +47,10 @@ recipients = st.sampled_from([*USERS, *KINDS])
 
 
 class Chat(RuleBasedStateMachine):
-    """People with two devices each, some rooms, and a server that stops now and then."""
+    """Users with two devices each, some rooms, and a server that stops now and then."""
 
     server_class: ClassVar[type[Running]]
-    ends_left = 2  # each end of a server takes a while
+    ends_left = 2  # each stop of a server costs time
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,14 +59,14 @@ class Chat(RuleBasedStateMachine):
         self.model = Model(USERS)
         self.devices = {(user, place): Device(self.model, user, place, note) for user in USERS for place in PLACES}
         self.words = 0
-        self.at_once: list[list[Said]] = []  # answers to one question each, of which one is to count
+        self.at_once: list[list[Said]] = []  # concurrent answers to a question, of which one must count
         self.server: Running | None = self.server_class(self.data)
 
     # Connections
 
     @initialize()
     def everyone_comes(self) -> None:
-        """They must have been here once to be sent to; some of the rooms are there from the beginning."""
+        """Register all users, and create some of the rooms."""
         for user in USERS:
             self.at(user, "desk")
         for user in USERS:
@@ -80,14 +80,14 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places, purpose=purposes, resume=st.booleans(), slow=st.booleans())
     def connect(self, user: str, place: str, purpose: str, resume: bool, slow: bool) -> None:
-        """A device connects, anew if it was connected; it goes on where it was, or where the user has read to."""
+        """A device connects or reconnects, and resumes at its own or the user's position."""
         device = self.devices[user, place]
         device.hang_up()
         device.connect(self.address, purpose, resume=resume, slow=slow)
 
     @rule(user=users, place=places, other=users, count=st.integers(1, 40), resume=st.booleans())
     def connect_while_someone_speaks(self, user: str, place: str, other: str, count: int, resume: bool) -> None:
-        """What is said while the log is read for someone who comes back is not lost between the two."""
+        """A message during the feed's catch-up is not lost between log and live delivery."""
         device = self.devices[user, place]
         device.hang_up()
         self.at(other, "phone" if place == "desk" else "desk")
@@ -108,29 +108,29 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places)
     def read(self, user: str, place: str) -> None:
-        """A device reads what there is for it; the others do not."""
+        """One device reads, and the others do not."""
         if self.devices[user, place].connected:
             self.devices[user, place].ask("ping")
 
     @rule(user=users, place=places)
     def acknowledge(self, user: str, place: str) -> None:
-        """A device has shown what it got."""
+        """A device acknowledges its messages."""
         self.devices[user, place].acknowledge()
 
     # What is said
 
     @rule(user=users, place=places, to=recipients, count=st.integers(1, 4), reply=st.booleans())
     def say(self, user: str, place: str, to: str, count: int, reply: bool) -> None:
-        """Something is said, and nobody waits for the answer."""
+        """A user sends a message without waiting for the answer."""
         self.speak(user, place, to, count, "", reply=reply)
 
     @rule(user=users, place=places, to=recipients, count=st.integers(12, 24))
     def say_much(self, user: str, place: str, to: str, count: int) -> None:
-        """More is said than those can take who do not read."""
+        """A user sends more than fits into a slow reader's buffers."""
         self.speak(user, place, to, count, " " + "x" * LONG)
 
     def speak(self, user: str, place: str, to: str, count: int, rest: str, *, reply: bool = False) -> None:
-        """Say so many messages on a device; wait for the answer only where they are refused."""
+        """Send messages on a device; wait for the answers only if they will be refused."""
         device, refusal = self.at(user, place), self.model.refusal(user, to)
         about = self.model.conversation(user, to)[-1:] if reply else []
         messages = []
@@ -149,7 +149,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places, count=st.integers(1, 3))
     def repeat(self, user: str, place: str, count: int) -> None:
-        """What was answered is said again: it has its place already, and comes to nobody a second time."""
+        """A device repeats an answered message, which keeps its place and is not delivered again."""
         said = [said for said in self.model.log if said.sender == user and not self.model.refusal(user, said.to)]
         device = self.at(user, place)
         note(f"{device.name} says again: {[one.word for one in said[-count:]]}")
@@ -159,7 +159,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places, to=recipients, count=st.integers(2, 3), timed=st.booleans())
     def pose(self, user: str, place: str, to: str, count: int, timed: bool) -> None:
-        """Someone asks a question, and waits for the answer or not."""
+        """A user asks a question, and waits for the answer or not."""
         device, refusal = self.at(user, place), self.model.refusal(user, to)
         self.words += 1
         word, identity = f"w{self.words}", str(uuid.UUID(int=self.words, version=4))
@@ -173,7 +173,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places, chosen=st.integers(0, 9))
     def wait_for_answer(self, user: str, place: str, chosen: int) -> None:
-        """A device waits for an answer; one that is not its user's to wait for is refused."""
+        """A device waits for an answer, which is refused if its user may not."""
         self.settle()
         if question := self.question(chosen):
             note(f"{user}'s {place} waits for the answer to {question}")
@@ -181,7 +181,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places, chosen=st.integers(0, 9), number=st.integers(-1, 2))
     def answer(self, user: str, place: str, chosen: int, number: int) -> None:
-        """Someone answers a question, or tries to: only the first counts, in time and of those who may."""
+        """A user tries to answer a question: only the first permitted answer in time counts."""
         self.settle()
         if question := self.question(chosen):
             answer = self.answer_of(user, question, number)
@@ -192,7 +192,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(chosen=st.integers(0, 9), number=st.integers(-1, 1))
     def answer_at_once(self, chosen: int, number: int) -> None:
-        """All who may answer a question do, on all their devices, and nobody waits: one of them counts."""
+        """All permitted users answer a question at once, on all devices, and one answer counts."""
         self.settle()
         if question := self.question(chosen):
             answers = [(device, self.answer_of(device.user, question, number)) for device in self.devices.values()]
@@ -204,12 +204,12 @@ class Chat(RuleBasedStateMachine):
             self.at_once += [[answer for _, answer in rivals]] if rivals else []
 
     def question(self, chosen: int) -> Said | None:
-        """Return one of the latest questions, if there is one."""
+        """Return one of the latest questions, or None."""
         questions = [said for said in self.model.log if said.choices][::-1]
         return questions[chosen % len(questions)] if questions else None
 
     def answer_of(self, user: str, question: Said, number: int) -> Said:
-        """Return someone's answer to a question, said where it would belong."""
+        """Return a user's answer to a question, in the right conversation."""
         self.words += 1
         own = question.sender == user != question.to
         to = question.to if own or question.to in KINDS else question.sender
@@ -221,7 +221,7 @@ class Chat(RuleBasedStateMachine):
 
     @property
     def now(self) -> int:
-        """Return the time by the server's clock, about."""
+        """Return the approximate time of the server's clock."""
         assert self.server is not None
         return time.time_ns() // 1_000_000 + self.server.ahead * 1000
 
@@ -229,7 +229,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, name=rooms)
     def enter_or_leave(self, user: str, name: str) -> None:
-        """Someone enters a room, or leaves it if they belong to it."""
+        """A user enters a room, or leaves it as a member."""
         room = self.model.rooms.get(name)
         if room is not None and user in room.members:
             self.leave(user, room)
@@ -237,7 +237,7 @@ class Chat(RuleBasedStateMachine):
             self.enter(user, name)
 
     def enter(self, user: str, name: str) -> None:
-        """Have someone enter a room, make it, or not be let in."""
+        """Enter or create a room, or be refused."""
         room = self.model.rooms.get(name)
         device = self.at(user)
         if room is not None and room.kind == "private" and user not in room.invited:
@@ -254,7 +254,7 @@ class Chat(RuleBasedStateMachine):
             room.owners = [user]
 
     def leave(self, user: str, room: Room) -> None:
-        """Have someone leave a room; the last one stays."""
+        """Leave a room, but for its last member."""
         if len(room.members) > 1:
             self.settle()
             note(f"{user} leaves {room.name} behind {self.model.head}")
@@ -264,7 +264,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, name=rooms)
     def invite_or_kick(self, user: str, name: str) -> None:
-        """An owner of a room invites someone, or sends them away if they belong to it."""
+        """An owner of a room invites a user, or kicks a member."""
         room = self.model.rooms.get(name)
         if room is None or user in room.owners:
             return
@@ -284,13 +284,13 @@ class Chat(RuleBasedStateMachine):
     @precondition(lambda self: self.ends_left > 0)
     @rule()
     def stop_and_start(self) -> None:
-        """The server is stopped; it answers what it has taken, and everyone has to come back."""
+        """The server stops after answering all frames, and all devices have to reconnect."""
         note("the server stops")
         self.stop()
         self.server = self.server_class(self.data)
 
     def stop(self) -> None:
-        """Stop the server, and read what it still has to say."""
+        """Stop the server, and read its last frames."""
         self.ends_left -= 1
         assert self.server is not None
         server, self.server = self.server, None
@@ -310,7 +310,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, of=recipients, limit=st.integers(1, 5))
     def look_back(self, user: str, of: str, limit: int) -> None:
-        """Someone reads a conversation back, page by page."""
+        """A user reads a history, page by page."""
         self.settle()
         self.compare_history(user, of, limit)
 
@@ -336,22 +336,22 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, sender=users)
     def search(self, user: str, sender: str) -> None:
-        """Someone looks for what was said by someone."""
+        """A user searches for the messages of a user."""
         self.settle()
         wanted = self.model.seen(user, lambda said: said.sender == sender and "said" in said.text)
         self.compare_found(user, wanted, text="said", **{"from": sender})
 
     @rule(user=users, chosen=st.integers(0, 200))
     def search_for_one(self, user: str, chosen: int) -> None:
-        """Someone looks for one message by a word that occurs in it alone."""
+        """A user searches for one message by a unique word."""
         self.settle()
         if self.model.log:
             word = self.model.log[chosen % len(self.model.log)].word
-            if word:  # else it is an answer that chooses nothing
+            if word:  # without a word it is a decline
                 self.compare_found(user, self.model.seen(user, lambda said: said.word == word), text=word)
 
     def compare_found(self, user: str, wanted: list[Said], **query: object) -> None:
-        """Compare all pages of what someone finds with the model."""
+        """Compare all pages of search results with the model."""
         found: list[Frame] = []
         more = True
         before: dict[str, int] = {}
@@ -367,12 +367,12 @@ class Chat(RuleBasedStateMachine):
 
     @property
     def address(self) -> Address:
-        """Return where the server listens."""
+        """Return the server's address."""
         assert self.server is not None
         return self.server.address
 
     def at(self, user: str, place: str | None = None) -> Device:
-        """Return a device of someone's, connected."""
+        """Return a connected device of a user."""
         own = [self.devices[user, place] for place in ([place] if place else PLACES)]
         device = next((device for device in own if device.connected), own[0])
         if not device.connected:
@@ -380,7 +380,7 @@ class Chat(RuleBasedStateMachine):
         return device
 
     def settle(self) -> None:
-        """Wait until all that was said is answered, and compare what connections got that are gone by now."""
+        """Wait until all messages are answered, and compare the feeds of ended connections."""
         for (user, place), device in self.devices.items():
             if device.unanswered:
                 self.at(user, place).settle()
@@ -394,14 +394,14 @@ class Chat(RuleBasedStateMachine):
 
     @rule()
     def catch_up(self) -> None:
-        """Everyone reads all that is there for them."""
+        """All devices read everything."""
         self.settle()
         for device in self.devices.values():
             device.catch_up()
             device.check_answers()
 
     def compare_everything(self) -> None:
-        """Compare what everyone gets by every way there is."""
+        """Compare feeds, histories, searches and counts of all users."""
         self.catch_up()
         for user in USERS:
             self.compare_whole_feed(user)
@@ -414,20 +414,20 @@ class Chat(RuleBasedStateMachine):
                 self.compare_history(user, of)
 
     def compare_unread(self, user: str) -> None:
-        """Compare what the server counts as unread with the model."""
+        """Compare the server's unread counts with the model."""
         answer, reading = self.at(user).ask("unread"), self.model.reading[user]
         assert reading.low <= answer["cursor"] <= reading.high, f"{user} had read up to {reading}: {answer}"
         assert answer["conversations"] == self.model.unread(user, answer["cursor"], self.now)
 
     def compare_whole_feed(self, user: str) -> None:
-        """Compare all that was ever for someone with what a new device of theirs gets."""
+        """Compare the feed of a new device with the model."""
         device = Device(self.model, user, "new device", note)
         device.connect(self.address, "listen", resume=True, slow=False)
         device.catch_up()
         device.bid_goodbye()
 
     def teardown(self) -> None:
-        """Compare everything once more, and count what is on disk."""
+        """Compare everything once more, and count the messages on disk."""
         try:
             if sys.exc_info()[0] is None:
                 self.compare_everything()
@@ -442,21 +442,21 @@ class Chat(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def count_stored(self) -> None:
-        """There is a message in the log for each that was acknowledged, and no other."""
+        """Compare the stored messages with the acknowledged ones."""
         with contextlib.closing(sqlite3.connect(self.data / "chatcli.db")) as database:
             stored = database.execute("SELECT seq FROM messages ORDER BY seq").fetchall()
         assert [seq for (seq,) in stored] == [said.seq for said in self.model.log]
 
 
 class ChatInThread(Chat):
-    """With little room for those who do not read: they fall back to the log. And with a clock that can be moved."""
+    """With a small buffer for slow readers, which fall back to the log, and with a clock that can be moved."""
 
     server_class = InThread
     ends_left = 3
 
     @rule()
     def let_time_pass(self) -> None:
-        """The time of all questions that have one is over."""
+        """All questions with a timeout time out."""
         self.settle()
         assert isinstance(self.server, InThread)
         self.server.pass_time(2 * OPEN)
@@ -470,7 +470,7 @@ class ChatAsProcess(Chat):
     @precondition(lambda self: self.ends_left > 0)
     @rule()
     def kill_and_start(self) -> None:
-        """The server is killed; what it has answered is there all the same."""
+        """The server is killed; all that it has acknowledged is still there."""
         note("the server is killed")
         self.ends_left -= 1
         assert self.server is not None

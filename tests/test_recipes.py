@@ -1,4 +1,4 @@
-"""``docs/recipes.md``: every block of the page, run as it stands there."""
+"""Runs each block of ``docs/recipes.md``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAGE: Final = (ROOT / "docs/recipes.md").read_text()
 
 
 def blocks(section: str, language: str) -> list[str]:
-    """Return the blocks of a language in a section."""
+    """Return a section's blocks in a language."""
     part = PAGE.split(f"\n## {section}\n")[1].split("\n## ")[0]
     return re.findall(rf"^```{language}\n(.*?)^```$", part, flags=re.MULTILINE | re.DOTALL)
 
@@ -41,7 +41,7 @@ def needs(program: str) -> None:
 
 
 class World:
-    """A server, and someone called robin on a machine of their own, where nothing but config.toml is set up."""
+    """A server, and a user robin on a machine with nothing but config.toml."""
 
     def __init__(self, folder: Path, server: ThreadServer) -> None:
         self.server = server
@@ -63,7 +63,7 @@ class World:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a login of robin's has."""
+        """The environment of robin's login."""
         return {
             "HOME": str(self.home),
             "LOGNAME": "robin",
@@ -83,7 +83,7 @@ class World:
         )  # fmt: skip
 
     def cron(self, crontab: str) -> subprocess.CompletedProcess[str]:
-        """Run the job of a crontab as cron does: in sh, with next to nothing in the environment."""
+        """Run the job of a crontab as cron does: in sh, with a minimal environment."""
         *variables, job = crontab.replace("/usr/local/bin", str(self.programs)).splitlines()
         command = re.split(r"(?<!\\)%", job.split(maxsplit=5)[5])
         assert len(command) == 1, "what stands behind a bare % is input"
@@ -94,7 +94,7 @@ class World:
         )  # fmt: skip
 
     def room(self, name: str) -> None:
-        """Have there be a room."""
+        """Create a room."""
         with self.server.joined("alice", "send") as alice:
             alice.enters(name)
 
@@ -108,13 +108,13 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, server: ThreadServer) -> World:
-    """A world of its own, with a person called alice in the chat's history."""
+    """A new world, with a user alice known to the server."""
     server.joined("alice").hang_up()
     return World(tmp_path, server)
 
 
 def in_peace(done: subprocess.CompletedProcess[str], out: str = "") -> None:
-    """Expect a command to have printed this, and nothing on standard error."""
+    """Check that a command succeeded with this output, and nothing on standard error."""
     assert (done.returncode, done.stdout, done.stderr) == (0, out, "")
 
 
@@ -188,7 +188,7 @@ def test_job_reports_failures_only(world: World) -> None:
 
 @pytest.fixture
 def _repository(world: World) -> None:
-    """A bare repository with the hook, and a clone of it in the home directory."""
+    """Make a bare repository with the hook, and a clone of it in the home directory."""
     needs("git")
     world.room("#dev")
     bare, clone = world.home / "tool.git", world.home / "tool"
@@ -237,7 +237,7 @@ def test_push_works_without_the_chat(world: World) -> None:
 
 
 def variables(block: str, title: str) -> dict[str, str]:
-    """Return the variables of a step, each on a line of its own."""
+    """Return the variables of a step, one on each line."""
     part = re.split(rf"^ *{title}:\n", block, flags=re.MULTILINE)[1]
     lines = re.findall(r"^ +([A-Z_]+): (.*)$", part, flags=re.MULTILINE)
     return dict(lines)
@@ -261,7 +261,7 @@ def test_ci_step_with_a_secret_key(world: World) -> None:
     env |= {f"GITHUB_{name}": name.lower() for name in ("WORKFLOW", "REF_NAME", "SERVER_URL", "REPOSITORY", "RUN_ID")}
     script = re.sub("^    ", "", github.partition("  run: |\n")[2], flags=re.MULTILINE)
     runner = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
-    for number in (1, 2):  # a runner that is not thrown away has the key of the time before
+    for number in (1, 2):  # a runner that is reused still has the key
         in_peace(world.run(*runner, script, RUNNER_TEMP=str(world.home / "temp"), **env))
         assert len(world.said("#builds")) == number
     done = world.run(*runner, script, RUNNER_TEMP=str(world.home / "other"), **{**env, "CHATCLI_SERVER": "127.0.0.1:1"})
@@ -304,7 +304,7 @@ def test_answers_in_words(world: World) -> None:
 
 
 def answered(world: World, command: list[str], answer: int | None) -> tuple[int, str, str]:
-    """Run what asks, and have alice answer; return how it ended."""
+    """Run a command that asks, let alice answer, and return its result."""
     with world.server.joined("alice", "listen") as alice:
         process = subprocess.Popen(
             command, cwd=world.home, env=world.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -336,7 +336,7 @@ def test_log_line_by_line(world: World) -> None:
 
 
 def unit(world: World, section: str, number: int, name: str) -> Path:
-    """Write a unit, with the programs where the test has them."""
+    """Write a unit with the test's paths of programs."""
     path = world.home / name
     text = blocks(section, "ini")[number]
     for place in ("/usr/local/bin", "/usr/local/sbin", "%h/bin"):
@@ -346,7 +346,7 @@ def unit(world: World, section: str, number: int, name: str) -> Path:
 
 
 def verified(path: Path) -> configparser.SectionProxy:
-    """Have systemd read a unit, where there is one; return what it does."""
+    """Check a unit with systemd, if there is one, and return its settings."""
     if shutil.which("systemd-analyze"):
         done = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
@@ -384,7 +384,7 @@ def test_systemd_unit(world: World, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """See to it that a process has an end, also where the test fails."""
+    """End a process, also if the test fails."""
     with process:
         try:
             yield
@@ -393,7 +393,7 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def without_children(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether a process waits for no other."""
+    """Return whether a process has no children."""
     return not Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
 
 
@@ -418,7 +418,7 @@ def test_command_for_each_message(world: World) -> None:
 
 
 def paged(pages: Path, ends: int) -> bool:
-    """Return whether so much has been written; two ends a page."""
+    """Return whether this number of messages was handled; two fill a page."""
     return pages.exists() and pages.read_text().count("|") == ends
 
 
@@ -432,7 +432,7 @@ def members(world: World) -> str:
 
 @pytest.fixture
 def waiting(world: World) -> World:
-    """A world in which three messages wait for robin, the first of which was said to themselves."""
+    """A world with three unread messages for robin, the first one from robin."""
     assert world.run("chatcli", "send", "me", "one").returncode == 0
     with world.server.joined("alice", "send") as alice:
         for text in ("two", "three"):
@@ -481,7 +481,7 @@ def test_backup_for_each_weekday(world: World) -> None:
     world.room("#ops")
     (crontab,) = blocks("Backups", "cron")
     crontab = crontab.replace("backup -q", f"backup -q --data {world.data}")
-    done = world.cron(crontab)  # there is no such directory yet
+    done = world.cron(crontab)  # the directory does not exist yet
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (0, "", 1)
     assert world.said("#ops") == ["cron: The backup failed: 1"]
     (world.home / "backups").mkdir()

@@ -1,1 +1,1 @@
-"""Tests of what measures: its shape and what it counts, never how fast anything is."""
+"""Tests of the load generator: its output and its counts, never a speed."""

@@ -1,4 +1,4 @@
-"""What a measurement may come to, for tests of what is made of it."""
+"""Outcomes of measurements, for tests of their reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command lines of the benchmarks: none begins to measure unless that is what was asked for."""
+"""The command lines of the benchmarks: help and errors start no measurement."""
 
 from __future__ import annotations
 

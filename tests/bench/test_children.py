@@ -1,4 +1,4 @@
-"""Processes that are gone with who has started them, whenever a signal comes."""
+"""Child processes that end with their parent, whenever a signal comes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from chatcli.bench.children import ENDING, SignalsHeld, running_command
 
 
 class Ended(BaseException):
-    """What the handler of this test raises."""
+    """The exception of this test's handler."""
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Have each of these signals raise."""
+    """Make each of these signals raise."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise Ended(number)
@@ -37,7 +37,7 @@ def handlers() -> Iterator[None]:
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, number: int) -> list[subprocess.Popen[bytes]]:
-    """Have the signal come just before Popen returns what it has started."""
+    """Send the signal just before Popen returns."""
     started: list[subprocess.Popen[bytes]] = []
 
     class Interrupted(subprocess.Popen[bytes]):

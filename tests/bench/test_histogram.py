@@ -1,4 +1,4 @@
-"""The histogram of latencies: what it keeps, and how exactly."""
+"""The histogram of latencies and its precision."""
 
 from __future__ import annotations
 

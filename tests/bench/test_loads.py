@@ -1,4 +1,4 @@
-"""Each load against a real server: whatever was said is acknowledged and heard, and nothing is left behind."""
+"""Each load on a real server: all messages are acknowledged and delivered, and nothing is left over."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load(scenario: Scenario, clients: int = 6) -> Load:
 
 
 def measured(server: ThreadServer, asked: Load, server_of: Server | None = None) -> workers.Outcome:
-    """Carry a load to a server of the test's."""
+    """Measure a load on the test's server."""
     host, port = server.address
     return workers.measure(asked, server_of or Server(host=host, port=port), os.getpid(), lambda _: None)
 
@@ -76,7 +76,7 @@ def an_order(asked: Load, count: int) -> Order:
 
 
 class Silent(Paced):
-    """A load whose messages go nowhere."""
+    """A load whose messages have no recipient."""
 
     def __init__(self, rate: int) -> None:
         asked = msgspec.structs.replace(load("paced", 3), rate=rate)

@@ -1,1 +1,1 @@
-"""Measurements, run by hand: nothing here decides whether a change is right."""
+"""Measurements, run by hand."""

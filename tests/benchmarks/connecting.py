@@ -1,4 +1,4 @@
-"""What TLS and the proof of the key cost a connection: ``python -m tests.benchmarks.connecting``."""
+"""Measures TLS and the proof of the key per connection: ``python -m tests.benchmarks.connecting``."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _ROUNDS = 300
 
 
 def query(address: Address, certificate: Path | None) -> None:
-    """Connect and be welcomed without a name."""
+    """Connect and log in without a name."""
     with Caller(address, context=trusting(certificate) if certificate else None) as caller:
         caller.says("hello", version=1, purpose="query")
         caller.hears("welcome")
 
 
 def proven(address: Address, certificate: Path | None) -> None:
-    """Connect, prove the key of a name, and be welcomed."""
+    """Connect and log in with a name and its key."""
     with Caller(address, context=trusting(certificate) if certificate else None) as caller:
         caller.greets("bench", purpose="send")
         caller.hears("welcome")
 
 
 def dial(address: Address, _certificate: Path | None) -> None:
-    """Connect, and no more."""
+    """Connect only."""
     with contextlib.closing(socket.create_connection(address)):
         pass
 
 
 def main() -> None:
-    """Measure each way in turn, so that all of them see the same machine, and write the medians."""
+    """Measure each kind in turn, so that all of them see the same machine, and print the medians."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as (_, address):
         certificate = Path(folder) / "server.crt"

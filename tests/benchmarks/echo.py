@@ -1,4 +1,4 @@
-"""How long a key takes to stand on the screen while messages pour in: ``python -m tests.benchmarks.echo``.
+"""Measures the echo of a typed key during a flood of messages: ``python -m tests.benchmarks.echo``.
 
 The real client in a pseudo-terminal, a server and whoever floods it in processes of their own. Keys are typed every
 20 ms; each is a letter that stands nowhere else, and is echoed as soon as its bytes come out of the terminal.
@@ -30,16 +30,16 @@ _SECONDS: Final = 10.0  # of flood
 _BACKLOG: Final = 50_000  # messages
 _FILLING: Final = 1000  # messages of it in flight
 _BETWEEN_KEYS: Final = 0.02  # seconds
-_SLICE: Final = 0.01  # seconds: what is said in it goes out in one write
-_QUIET: Final = 1.0  # seconds without output, after which everything has been drawn
-_LONG: Final = 120.0  # seconds: no measurement takes so long
+_SLICE: Final = 0.01  # seconds: the messages of this time go out in one write
+_QUIET: Final = 1.0  # seconds without output after which everything has been drawn
+_LONG: Final = 120.0  # seconds: the deadline of a measurement
 _CLEAR: Final = b"\x15"  # Ctrl-U
-# Letters of which no message has any. They are used in turn, so that none comes again while it may still be drawn.
+# Letters that no message contains, in rotation, so that none repeats while it may still be drawn.
 _ALPHABETS: Final = [[chr(first + number) for number in range(24)] for first in (0x430, 0x3B1, 0x561, 0x10D0)]
 
 
 def entered(address: Address, user: str, purpose: str) -> Caller:
-    """Connect, and be welcomed."""
+    """Connect and log in."""
     caller = Caller(address)
     caller.greets(user, purpose=purpose)
     caller.hears("welcome")
@@ -47,7 +47,7 @@ def entered(address: Address, user: str, purpose: str) -> Caller:
 
 
 def say(address: Address, to: str, count: int) -> None:
-    """Say so many messages, and wait until all of them are on disk."""
+    """Send messages, and wait until all of them are on disk."""
     with entered(address, "speaker", "send") as speaker:
         for _ in range(0, count, _FILLING):
             lines = (json.dumps({"t": "send", "id": new_id(), "to": to, "text": "x" * 100}) for _ in range(_FILLING))
@@ -57,7 +57,7 @@ def say(address: Address, to: str, count: int) -> None:
 
 
 class Screen:
-    """The client in a pseudo-terminal: types, and notes when each letter comes back."""
+    """The client in a pseudo-terminal: types letters, and records the time of each echo."""
 
     def __init__(self, address: Address, user: str) -> None:
         self._master, slave = pty.openpty()
@@ -80,7 +80,7 @@ class Screen:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def type_until(self, end: bytes) -> float:
-        """Type until these bytes have come and the last letters are echoed; return the seconds that it took."""
+        """Type until these bytes have come and the last letters are echoed; return the seconds."""
         begun = time.perf_counter()
         following, ended = begun, False
         while not ended or self._typed:
@@ -101,7 +101,7 @@ class Screen:
         self._keys += 1
 
     def read(self, seconds: float, end: bytes = b"\0") -> bool:
-        """Read what comes within so many seconds; return whether the end came."""
+        """Read for some seconds, and return whether the end came."""
         if not select.select([self._master], [], [], seconds)[0]:
             return False
         data = os.read(self._master, 1 << 16)
@@ -110,12 +110,12 @@ class Screen:
         data = self._tail + data
         self._tail = data[-len(end) - 4 :]
         seen = max((number for number, letter in enumerate(self._typed, 1) if letter in data), default=0)
-        for letter in list(self._typed)[:seen]:  # those before it may have been cleared before they were drawn
+        for letter in list(self._typed)[:seen]:  # earlier ones may have been cleared before they were drawn
             self.delays.append(now - self._typed.pop(letter))
         return end in data
 
     def settle(self) -> None:
-        """Read until nothing comes any more."""
+        """Read until there is no more output."""
         last = time.perf_counter()
         while time.perf_counter() < last + _QUIET:
             before = self.size
@@ -131,7 +131,7 @@ class Screen:
 
 
 def flood(address: Address, to: str, rate: int, seconds: float) -> None:
-    """Say so many messages a second, of which the last one says that it is the last."""
+    """Send messages at a rate; the last one has a marker."""
     with entered(address, "flooder", "send") as caller:
         count, said, begun = int(rate * seconds), 0, time.perf_counter()
         while said < count:
@@ -186,9 +186,9 @@ def _measure_backlog(address: Address) -> None:
 
 
 def main() -> None:
-    """Measure, or flood where the arguments say whom."""
+    """Measure, or flood the server in the arguments."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("flood", nargs="*", help=argparse.SUPPRESS)  # for the process that this one starts
+    options.add_argument("flood", nargs="*", help=argparse.SUPPRESS)  # used by the process that this one starts
     if told := options.parse_args().flood:
         if len(told) != len(("server", "to", "rate", "seconds")):
             options.error("there is nothing to be said behind it.")

@@ -1,4 +1,4 @@
-"""What five connections at full speed cost everybody else: ``python -m tests.benchmarks.flood``.
+"""Measures the cost to others of five connections at full speed: ``python -m tests.benchmarks.flood``.
 
 Two people say something to each other, fifty times a second, and each message is timed until it is there. Beside them
 five connections say one kind of line as fast as they can, before the welcome or after it. The generator is on the same
@@ -30,7 +30,7 @@ _CONNECTIONS: Final = 5
 _PAUSE: Final = 0.02  # seconds between two messages
 _LINE: Final = 64 * 1024
 
-#: What is said; each comes with what it needs before.
+#: The kinds of lines, each with the frames that it needs before.
 LINES: Final[dict[str, bytes]] = {
     "newline": b"\n",
     "spaces": b" " * 99 + b"\n",
@@ -46,13 +46,13 @@ LINES: Final[dict[str, bytes]] = {
     "leave and join": b'{"t":"leave","room":"#flood"}\n{"t":"join","room":"#flood"}\n',
     "away": b'{"t":"away","text":"lunch"}\n',
     "misspelt": b'{"t":"history","of":"aliec"}\n',
-    "send": b"",  # with an id of its own each time
+    "send": b"",  # with a new id each time
 }
 GREETING: Final = ("newline", "spaces", "ping", "bad JSON")
 
 
 class Flood(NamedTuple):
-    """A flood: where to, of what, and whether its connections are welcomed first."""
+    """A flood: its target, its lines, and whether its connections log in first."""
 
     address: Address
     line: str
@@ -77,7 +77,7 @@ def _connect(flood: Flood, number: int, *, sink: bool) -> socket.socket:
 
 
 def pour(flood: Flood, sink: bool, ready: object, stop: object) -> None:
-    """Say lines on five connections as fast as they are taken, and take what comes; in a process of its own."""
+    """Send lines on five connections as fast as possible, and read the answers, in a process of its own."""
     selector = selectors.DefaultSelector()
     rest: dict[socket.socket, bytes] = {}
     for number in range(_CONNECTIONS):
@@ -98,7 +98,7 @@ def pour(flood: Flood, sink: bool, ready: object, stop: object) -> None:
                     rest[connection] = data[connection.send(data) :]
             except BlockingIOError:
                 continue
-            except OSError:  # closed for what it has said: come again
+            except OSError:  # closed because of its lines: reconnect
                 selector.unregister(connection)
                 connection.close()
                 again = _connect(flood, 0, sink=sink) if not flood.welcomed else None
@@ -109,7 +109,7 @@ def pour(flood: Flood, sink: bool, ready: object, stop: object) -> None:
 
 
 class Sink:
-    """Takes what comes, and does nothing with it, as slowly as a server takes it from who has used up an allowance."""
+    """Reads and drops everything, as slowly as a server reads from a client without allowance."""
 
     def __init__(self) -> None:
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -124,7 +124,7 @@ class Sink:
                 self._connections.append(self._listening.accept()[0])
 
     def close(self) -> None:
-        """Close all of it."""
+        """Close everything."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         self._thread.join()
@@ -134,7 +134,7 @@ class Sink:
 
 @contextlib.contextmanager
 def flooding(flood: Flood, *, sink: bool) -> Iterator[None]:
-    """Have lines poured into the server, or into a sink, meanwhile."""
+    """Flood the server, or a sink, during the block."""
     context = mp.get_context("spawn")
     ready, stop = context.Event(), context.Event()
     hole = Sink() if sink else None
@@ -154,7 +154,7 @@ def flooding(flood: Flood, *, sink: bool) -> Iterator[None]:
 def paced(alice: Caller, bob: Caller, seconds: float) -> list[float]:
     """Return the latency of each message in milliseconds."""
     found = []
-    bob.says("ping")  # somebody who says nothing for a minute is taken for dead
+    bob.says("ping")  # a client that is silent for a minute counts as dead
     end = time.perf_counter() + seconds
     while (begun := time.perf_counter()) < end:
         alice.sends("bob", f"{begun}")
@@ -167,7 +167,7 @@ def paced(alice: Caller, bob: Caller, seconds: float) -> list[float]:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value that a share of them does not exceed."""
+    """Return a percentile of the values."""
     return values[min(len(values) - 1, int(len(values) * share))]
 
 

@@ -1,4 +1,4 @@
-"""IRC as the generator of ``chatcli bench`` speaks it, for the servers of others: ``tests.benchmarks.peers``."""
+"""The IRC dialect of ``chatcli bench``'s generator, for other servers in ``tests.benchmarks.peers``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STEPS: Final = {b"376": Step.WELCOME, b"422": Step.WELCOME, b"366": Step.ENTERE
 
 
 class IrcConversation:
-    """The client's end of one connection, under a name."""
+    """The client's end of one named connection."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -37,7 +37,7 @@ class IrcConversation:
 
 
 class Irc:
-    """The protocol of RFC 1459: nobody acknowledges anything, so what counts is what arrives."""
+    """The protocol of RFC 1459, without acknowledgements: arrivals are counted."""
 
     message = b" PRIVMSG "
     sent = b""
@@ -64,7 +64,7 @@ class Irc:
 
 
 def _nick(name: str) -> bytes:
-    """Return a name without what all of a run have in common: a nickname may be short."""
+    """Return a name without the run's common prefix, because nicknames have a short limit."""
     return name.removeprefix("bench-").replace("-", "").encode()
 
 

@@ -1,4 +1,4 @@
-"""How much chatcli does beside other servers, in one run: ``python -m tests.benchmarks.peers``.
+"""Compares chatcli with other servers in one run: ``python -m tests.benchmarks.peers``.
 
 The load is that of ``chatcli bench``, speaking IRC with two IRC servers as Debian packages them, ngircd (C) and
 InspIRCd (C++), which keep nothing; chatcli has each message on disk before it acknowledges it. Each figure is measured
@@ -33,7 +33,7 @@ from chatcli.errors import ChatError
 _IRC: Final = "tests.benchmarks.irc:dialect"
 _PATIENCE: Final = 10.0  # seconds for a server to listen
 
-#: No look-ups, no ceilings, no penalty for talking fast; everything else is as it comes.
+#: No look-ups, no limits, no penalty for fast clients; everything else is the default.
 _NGIRCD: Final = """
 [Global]
 Name = peer.bench.example
@@ -70,11 +70,11 @@ _INSPIRCD: Final = """
 
 
 GROWTH: Final = (10, 100, 1000, 5000)  # pairs
-_LONGER: Final = 6.0  # seconds at least: for thousands to have their turn a few times
+_LONGER: Final = 6.0  # seconds at least, so that each of thousands sends a few times
 
 
 class Peer(NamedTuple):
-    """A server of others.
+    """Another server.
 
     Attributes:
         name: of its program, and of its package in Debian.
@@ -96,7 +96,7 @@ PEERS: Final = (
 
 
 class Target(NamedTuple):
-    """A server that runs, to be measured."""
+    """A running server to measure."""
 
     server: Server
     pid: int
@@ -108,8 +108,8 @@ class Row(NamedTuple):
     Attributes:
         name: what is measured.
         load: with what.
-        servers: with which; all if empty.
-        figure: what is read from the outcome, and what it is called.
+        servers: the servers; all if empty.
+        figure: the name of the figure, and the function that reads it from the outcome.
     """
 
     name: str
@@ -124,7 +124,7 @@ def rate(outcome: Outcome) -> float:
 
 
 def cost(outcome: Outcome) -> float:
-    """Return for how many microseconds the server ran for each of them."""
+    """Return the server's CPU time per counted item, in microseconds."""
     return 1_000_000 * (outcome.server or 0) / max(outcome.counted, 1)
 
 
@@ -187,11 +187,11 @@ def chatcli(load: Load, *, tls: bool) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def running(peer: Peer) -> Iterator[Target]:
-    """Run a server of others."""
+    """Run another server."""
     with tempfile.TemporaryDirectory(prefix="chatcli-peer-") as folder:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        Path(folder).chmod(0o755)  # it may become another user
+        Path(folder).chmod(0o755)  # it may change its user
         config = Path(folder) / "config"
         config.write_text(peer.config.format(port=port, folder=folder))
         config.chmod(0o644)
@@ -220,12 +220,12 @@ def start(name: str, load: Load) -> contextlib.AbstractContextManager[Target]:
 
 
 def is_installed(peer: Peer) -> bool:
-    """Return whether the program is there."""
+    """Return whether the program is installed."""
     return shutil.which(peer.name, path=f"{os.environ['PATH']}:/usr/sbin") is not None
 
 
 def installed() -> list[str]:
-    """Return the servers that there are; say how to install one that is missing."""
+    """Return the installed servers, and report how to install missing ones."""
     found = ["chatcli"]
     for peer in PEERS:
         if is_installed(peer):
@@ -266,7 +266,7 @@ def main() -> None:
     options.add_argument("--servers", help="of these, parted by commas")
     options.add_argument("--json", action="store_true", help="print each run, and no table")
     chosen = options.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and no server is left running
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # with no server left running
     there = chosen.servers.split(",") if chosen.servers else installed()
     wanted = [row for row in rows(chosen.seconds) if row.name.startswith(chosen.only)]
     if unknown := set(there) - {"chatcli", *(peer.name for peer in PEERS)}:
@@ -286,7 +286,7 @@ def main() -> None:
 
 
 def _print(row: Row, names: list[str], found: dict[tuple[str, str], dict[str, list[float]]]) -> None:
-    """Write the medians of a row, and how many times as much it is with chatcli."""
+    """Print the medians of a row, and the ratio to chatcli."""
     for what, _ in row.figure:
         cells = {
             name: statistics.median(values) for name in names if (values := found.get((row.name, name), {}).get(what))

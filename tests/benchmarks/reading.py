@@ -1,4 +1,4 @@
-"""How fast a log of a million messages is searched and read: ``python -m tests.benchmarks.reading [FOLDER]``.
+"""Measures searching and reading in a log of a million messages: ``python -m tests.benchmarks.reading [FOLDER]``.
 
 The log is made through the store, which takes a minute or two, and kept in the folder if one is named. Everything is
 measured as the server asks it, from the owner's thread; nothing else runs meanwhile.
@@ -29,7 +29,7 @@ from tests.support import serving
 _MESSAGES: Final = 1_000_000
 _BATCH: Final = 10_000
 _PEOPLE, _ROOMS, _WORDS = 200, 50, 20_000
-_OWN_ROOMS: Final = 20  # that the one who asks belongs to
+_OWN_ROOMS: Final = 20  # rooms of the asker
 _TIMES: Final = 200
 _MISSED: Final = 10_000
 _PAGE: Final = 500
@@ -46,11 +46,11 @@ def _vocabulary() -> list[str]:
     return list(words)
 
 
-_VOCABULARY: Final = _vocabulary()  # the most common first, as often as words are: the n-th 1/n of the first
+_VOCABULARY: Final = _vocabulary()  # the most common first, with Zipf's frequencies: the n-th has 1/n of the first
 
 
 def _said() -> Iterator[Entry]:
-    """Yield messages of ten words or so: half of them in rooms, half of them to people."""
+    """Yield messages of about ten words: half of them in rooms, half of them to users."""
     weights = [1 / (rank + 1) for rank in range(_WORDS)]
     at = 1_700_000_000_000
     while True:
@@ -92,7 +92,7 @@ def _find(owner: Owner, words: str, within: int | None = None, rooms: int = _ROO
 
 
 def _index(owner: Owner) -> None:
-    """Wait until everything is found."""
+    """Wait until everything is indexed."""
     while True:
         try:
             _find(owner, "word")
@@ -102,7 +102,7 @@ def _index(owner: Owner) -> None:
 
 
 def _catch_up(owner: Owner) -> int:
-    """Read the newest of what was missed, page by page."""
+    """Read the newest missed messages, page by page."""
     after, count = owner.log.head - _MISSED, 0
     while after < owner.log.head:
         page = owner.ask(FeedQuery(user=_ME, after=after, upto=owner.log.head, limit=_PAGE))

@@ -1,4 +1,4 @@
-"""What readers that stop reading cost the others, and the server: ``python -m tests.benchmarks.stalled``.
+"""Measures the cost of stalled readers: ``python -m tests.benchmarks.stalled``.
 
 A tenth of a room stops reading, then nearly all of a larger one; the speakers go on. Printed are the rate of the others
 without and with them, in one run, the memory of the server for each of them, and how long they take once they read on.
@@ -23,7 +23,7 @@ from chatcli.client.identity.environment import new_id
 from chatcli.protocol.values.address import Address
 from tests.support import Caller, serving
 
-_ROOMS = ((20, 180), (1000, 50))  # how many of its members stop, and how many do not
+_ROOMS = ((20, 180), (1000, 50))  # the numbers of members that stop, and that do not
 _SPEAKERS, _WINDOW = 4, 10
 _FILL, _MEASURED = 1000, 2000  # messages
 _TEXT = "x" * 300
@@ -31,7 +31,7 @@ _ROOM = "#hall"
 
 
 class Reader(asyncio.Protocol):
-    """Counts what it gets."""
+    """Counts messages."""
 
     got = 0
 
@@ -39,18 +39,18 @@ class Reader(asyncio.Protocol):
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what stops it and lets it go on."""
+        """Store the transport, which can pause reading."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Count the lines that are messages, also where one is cut in two."""
+        """Count message lines, also those that are split between two reads."""
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         self.got += sum(1 for line in lines if line.startswith(b'{"t":"message"'))
 
 
 class Speaker(asyncio.Protocol):
-    """Says what it is told to say, so many messages in flight."""
+    """Sends messages, with a fixed number in flight."""
 
     def __init__(self) -> None:
         self._left = 0
@@ -58,11 +58,11 @@ class Speaker(asyncio.Protocol):
         self._done: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait to be told."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def say(self, count: int) -> asyncio.Future[None]:
-        """Say so many messages; the future is done when all of them are answered."""
+        """Send messages; the future is done when all of them are answered."""
         self._left, self._done = count, asyncio.get_running_loop().create_future()
         self._go_on(_WINDOW)
         return self._done
@@ -75,7 +75,7 @@ class Speaker(asyncio.Protocol):
         self._transport.write("".join(f"{line}\n" for line in lines).encode())
 
     def data_received(self, data: bytes) -> None:
-        """Say as many again as were answered."""
+        """Send as many messages as were answered."""
         count = data.count(b'{"t":"sent"')
         self._unanswered -= count
         self._go_on(count)
@@ -94,18 +94,18 @@ def member(address: Address, name: str, *, narrow: bool = False) -> Caller:
 
 
 def memory(process: int) -> float:
-    """Return the memory that a process has in use, in KiB."""
+    """Return the resident memory of a process in KiB."""
     return float(subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, check=True).stdout)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it holds; readers that are to be fast cannot stop to say how far they are."""
+    """Poll until a condition holds, as fast readers cannot report their progress."""
     while not condition():  # noqa: ASYNC110 (see above)
         await asyncio.sleep(0.005)
 
 
 async def speak(speakers: list[Speaker], readers: list[Reader], count: int) -> float:
-    """Say so many messages; return how many a second came to the readers, to each of them."""
+    """Send messages, and return the rate per second of each reader."""
     before, begun = [reader.got for reader in readers], time.perf_counter()
     await asyncio.gather(*(speaker.say(count // len(speakers)) for speaker in speakers))
     await until(lambda: all(reader.got - had >= count for reader, had in zip(readers, before, strict=True)))
@@ -113,13 +113,13 @@ async def speak(speakers: list[Speaker], readers: list[Reader], count: int) -> f
 
 
 async def readers_of(callers: list[Caller]) -> list[Reader]:
-    """Have connections read."""
+    """Return readers on new connections."""
     loop = asyncio.get_running_loop()
     return [(await loop.create_connection(Reader, sock=caller.socket))[1] for caller in callers]
 
 
 async def measure(address: Address, process: int, stopping: int, going_on: int) -> None:
-    """Run it all with a room of that size, and write what came out."""
+    """Measure with a room of that size, and print the results."""
     loop = asyncio.get_running_loop()
     others = await readers_of([member(address, f"other{number}") for number in range(going_on)])
     speakers = []
@@ -152,7 +152,7 @@ async def measure(address: Address, process: int, stopping: int, going_on: int) 
 
 
 def main() -> None:
-    """Measure against servers of its own."""
+    """Measure with new servers."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     for stopping, going_on in _ROOMS:
         with (

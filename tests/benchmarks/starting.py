@@ -1,4 +1,4 @@
-"""How long the commands take from start to exit, beside click itself: ``python -m tests.benchmarks.starting``."""
+"""Measures the commands from start to exit, beside click itself: ``python -m tests.benchmarks.starting``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FLOOR = "python -c 'import click'"
 
 
 def main() -> None:
-    """Measure the commands in turn, so that all of them see the same machine; write medians, and the best of each."""
+    """Measure the commands in turn, so that all of them see the same machine; print medians and minima."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as (_, address):
         commands = _commands(address)
-        for name in reversed(commands):  # the first `send` makes the name known, on the server and to the completion
+        for name in reversed(commands):  # the first `send` registers the name, on the server and for the completion
             _run(*commands[name])
         times: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(_ROUNDS):
@@ -47,7 +47,7 @@ def _commands(address: Address) -> dict[str, tuple[list[str], dict[str, str]]]:
     python = [sys.executable]
     script = Path(sys.executable).with_name("chatcli")
     chatcli = [str(script)] if script.exists() else [*python, "-m", "chatcli"]
-    tab = {"_CHATCLI_COMPLETE": "bash", "CHATCLI_USER": "bench"}  # as the script for bash asks
+    tab = {"_CHATCLI_COMPLETE": "bash", "CHATCLI_USER": "bench"}  # as the script for bash does
     where = ["--server", str(address)]
     return {
         "python -c pass": ([*python, "-c", "pass"], {}),

@@ -1,4 +1,4 @@
-"""What one frame of each kind costs the server's loop at worst: ``python -m tests.benchmarks.worst_frames``.
+"""Measures the worst frame of each kind in the server's loop: ``python -m tests.benchmarks.worst_frames``.
 
 The server runs in a thread of this process, over a log with 20,000 rooms, 20,000 bans, 100,000 users and somebody who
 has left a room and come back 20,000 times; 2,000 people are connected and belong to one room. Each frame is said on its
@@ -24,8 +24,8 @@ from chatcli.server.limits import Limits
 from tests.support import OWN, Caller, ThreadServer, key_of, new_id, sessions_of
 
 _ROOMS, _USERS, _PERIODS, _ONLINE = 20_000, 100_000, 20_000, 2_000
-_ALICE, _BOB, _FIRST = 1, 2, 11  # ids of users; those who are online begin with the last
-_MINE, _BIG, _OWN_ROOMS = -1, -2, 498  # ids of rooms; alice belongs to so many of the others
+_ALICE, _BOB, _FIRST = 1, 2, 11  # ids of users; the online ones begin with the last
+_MINE, _BIG, _OWN_ROOMS = -1, -2, 498  # ids of rooms; the number of alice's other rooms
 _SAID: Final = 600  # messages between alice and bob, and in the room of the 20,000 periods
 _ROUNDS: Final = 5
 _SWITCH: Final = 0.0002  # as in chatcli serve
@@ -67,7 +67,7 @@ INSERT INTO rulings (kind, subject, value) SELECT 'room_ban', (-10 - i) || ':' |
 
 
 class Pulse:
-    """Looks, in every turn of the loop, how long the one before was."""
+    """Measures each tick of the event loop."""
 
     def __init__(self, server: ThreadServer) -> None:
         self._server = server
@@ -83,7 +83,7 @@ class Pulse:
             self._server.loop.call_soon(self._beat)
 
     def start(self) -> None:
-        """Look from now on."""
+        """Start measuring."""
 
         def begin() -> None:
             self._on, self._cpu, self._wall = True, 0.0, 0.0
@@ -93,7 +93,7 @@ class Pulse:
         self._server.run(begin)
 
     def stop(self) -> tuple[float, float]:
-        """Return the longest turn since then, in milliseconds: of the processor's time, and by the clock."""
+        """Return the longest tick since the start, in milliseconds of CPU time and of real time."""
 
         def end() -> tuple[float, float]:
             self._on = False
@@ -103,7 +103,7 @@ class Pulse:
 
 
 class Said(NamedTuple):
-    """A frame, what makes it possible each time, and whether others are told of it once a second only."""
+    """A frame, the preparation that it needs each time, and whether its notices are throttled."""
 
     name: str
     fields: dict[str, Any]
@@ -146,7 +146,7 @@ def kinds() -> Iterator[Said]:
 
 
 class House:
-    """The server, and those who are there."""
+    """The server, and the online users."""
 
     def __init__(self, server: ThreadServer) -> None:
         self.server = server
@@ -157,11 +157,11 @@ class House:
         """Return the longest iteration of the loop while a function ran, and shortly after."""
         self.pulse.start()
         function()
-        time.sleep(0.05)  # what was committed is handed on, and what was gathered is told
+        time.sleep(0.05)  # deliveries and collected notices follow
         return self.pulse.stop()
 
     def ask(self, caller: Caller, fields: dict[str, Any]) -> None:
-        """Say a frame, and wait until it and all before it are answered."""
+        """Send a frame, and wait until it and all before it are answered."""
         number = next(self._numbers)
         own = {"id": new_id()} if fields["t"] == "send" else {"n": number}
         caller.says_raw(json.dumps({**fields, **own}).encode() + b'\n{"t":"ping","n":%d}\n' % number)
@@ -171,7 +171,7 @@ class House:
             self.ask(caller, {"t": "ping"})
 
     def rest(self, name: str) -> None:
-        """Let someone say as much as at the beginning: what is measured is not the pause."""
+        """Refill a user's allowance, so that no pause is measured."""
 
         def fill() -> None:
             user = self.server.hub.users.find(name)
@@ -184,7 +184,7 @@ class House:
 
 
 def medians(found: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return the median of the first numbers, and that of the second."""
+    """Return the medians of the first and of the second numbers."""
     return statistics.median(one for one, _ in found), statistics.median(two for _, two in found)
 
 
@@ -203,7 +203,7 @@ def measure(house: House, said: Said) -> tuple[float, float]:
 
 
 def connecting(house: House) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Yield what it costs that someone in 500 rooms comes, comes in and goes."""
+    """Yield the cost of a connect, a login and a disconnect of a user in 500 rooms."""
 
     def come() -> None:
         with house.server.joined("alice", "join", present="takeover") as caller:
@@ -223,7 +223,7 @@ def connecting(house: House) -> Iterator[tuple[str, tuple[float, float]]]:
 
 
 def fill(data: Path) -> None:
-    """Make the log."""
+    """Create the log."""
     with ThreadServer(data):
         pass
     with closing(sqlite3.connect(data / "chatcli.db")) as connection:

@@ -1,1 +1,1 @@
-"""What a server is held to: a model of who may see which message, and devices that compare it with what they get."""
+"""A model of who may see which message, and devices that compare it with a server's frames."""

@@ -1,4 +1,4 @@
-"""A device of someone's in the model's world: it speaks the protocol by hand, retries, and writes down all it gets."""
+"""A user's device in the model's world: it speaks the protocol by hand, retries, and records all frames."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from chatcli.protocol.values.address import Address
 from tests.model.log import Model, Said
 from tests.support import DEADLINE, Caller, Frame, key_of
 
-#: Pushed beside the feed; the model says nothing of them.
+#: Frames beside the feed, which the model ignores.
 _BESIDE: Final = {"presence", "happened", "receipt", "read", "who"}
 
 
 @dataclass(slots=True)
 class Feed:
-    """What one connection got, and from where on.
+    """The feed of one connection, and its start.
 
     Attributes:
         head: the newest ``seq`` when it was welcomed.
-        unread_only: it began where the user had left off, so without what they had said to others.
-        got: messages, and the ``seq`` of each ``live``, as they came.
-        own: ids of what was said over it: it may or may not be told of these.
+        unread_only: it began at the user's read position, and so without own messages to others.
+        got: messages, and the ``seq`` of each ``live``, in order of arrival.
+        own: ids of messages sent over it, which may be in the feed or not.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Feed:
 
     @property
     def position(self) -> int:
-        """Return up to where it has come."""
+        """Return the feed's position."""
         return max([self.start, *(one if isinstance(one, int) else one["seq"] for one in self.got)])
 
     @property
@@ -49,7 +49,7 @@ class Feed:
         return any(isinstance(one, int) for one in self.got)
 
     def check(self, model: Model, *, whole: bool) -> None:
-        """Compare it with the model, up to the end of the log if it is whole."""
+        """Compare the feed with the model, if ``whole`` up to the end of the log."""
         wanted = iter(self._wanted(model))
         following = next(wanted, None)
         for one in self.got:
@@ -67,7 +67,7 @@ class Feed:
             following = next(wanted, None)
 
     def last_wanted(self, model: Model) -> int:
-        """Return the ``seq`` of the last message that has to come; where it begins if there is none."""
+        """Return the ``seq`` of the last required message, or the start of the feed."""
         return max((said.seq for said in self._wanted(model) if not self._optional(said)), default=self.start)
 
     def _wanted(self, model: Model) -> list[Said]:
@@ -75,7 +75,7 @@ class Feed:
         return [said for said in feed if not (self._left_out(said) and said.seq <= self.head)]
 
     def _optional(self, said: Said) -> bool:
-        """Return whether a message of the feed need not come: what is said while it catches up may be left out, too."""
+        """Return whether a message is optional in the feed, like own messages sent during the catch-up."""
         live = next((one for one in self.got if isinstance(one, int)), None)
         return said.id in self.own or (self._left_out(said) and (live is None or said.seq <= live))
 
@@ -84,7 +84,7 @@ class Feed:
 
 
 def _compare(frame: Frame, said: Said) -> None:
-    """Compare a message that someone got with what was said."""
+    """Compare a received message with the sent one."""
     got = (frame["id"], frame["from"], frame["to"], frame["text"], frame["at"], frame.get("re"))
     assert got == (said.id, said.sender, said.to, said.text, said.at, said.re), f"not as it was said: {frame} {said}"
     more = (frame.get("choices", []), frame.get("until"), frame.get("answer"))
@@ -92,7 +92,7 @@ def _compare(frame: Frame, said: Said) -> None:
 
 
 def compare_all(frames: list[Frame], wanted: list[Said], what: str) -> None:
-    """Compare messages that someone was shown with what they should have been shown."""
+    """Compare shown messages with the expected ones."""
     seqs = [frame["seq"] for frame in frames]
     assert seqs == [said.seq for said in wanted], f"{what}: {seqs}, not {[str(said) for said in wanted]}"
     for frame, said in zip(frames, wanted, strict=True):
@@ -100,7 +100,7 @@ def compare_all(frames: list[Frame], wanted: list[Said], what: str) -> None:
 
 
 class Wire(Caller):
-    """A connection that never waits for the one without looking after the other: it reads where it cannot write."""
+    """A connection that reads while it cannot write, so that neither side waits for ever."""
 
     def __init__(self, address: Address, *, slow: bool) -> None:
         super().__init__(address, 4096 if slow else 0)
@@ -109,7 +109,7 @@ class Wire(Caller):
         self.silent = False  # the server has closed its side
 
     def next(self) -> Frame | None:
-        """Return the next frame, or None where the connection has ended."""
+        """Return the next frame, or None at the end of the connection."""
         deadline = time.monotonic() + DEADLINE
         while not self._lines and not self.silent:
             assert time.monotonic() < deadline, "the server says nothing"
@@ -117,7 +117,7 @@ class Wire(Caller):
         return json.loads(self._lines.pop(0)) if self._lines else None
 
     def says_raw(self, data: bytes) -> None:
-        """Send bytes, and read what comes meanwhile."""
+        """Send bytes, and buffer incoming data meanwhile."""
         left = memoryview(data)
         deadline = time.monotonic() + DEADLINE
         while left and not self.silent:
@@ -127,7 +127,7 @@ class Wire(Caller):
                     left = left[self.socket.send(left) :]
 
     def _wait(self, writers: list[socket.socket]) -> bool:
-        """Read what has come; return whether there may be written."""
+        """Buffer incoming data, and return whether the socket is writable."""
         readable, writable, _ = select.select([self.socket], writers, [], 0.5)
         if readable:
             try:
@@ -141,17 +141,17 @@ class Wire(Caller):
 
 
 class Device:
-    """Someone's device, connected or not; what was said on it is kept until it is answered."""
+    """A user's device, connected or not; its messages are kept until they are answered."""
 
     def __init__(self, model: Model, user: str, place: str, note: Callable[[str], None]) -> None:
         self.user = user
         self.place = place
         self.name = f"{user}'s {place}"
-        self.position = 0  # where it goes on when it comes back
+        self.position = 0  # the position at which it resumes
         self.unanswered: list[Said] = []
         self.feed: Feed | None = None
-        self.ended: list[Feed] = []  # of connections that are gone, and not yet compared
-        self.awaited: dict[int, Frame] = {}  # what it was told of the answers that it waits for, by their questions
+        self.ended: list[Feed] = []  # of ended connections, not yet compared
+        self.awaited: dict[int, Frame] = {}  # the received answers by question
         self._model = model
         self._note = note
         self._wire: Wire | None = None
@@ -174,7 +174,7 @@ class Device:
         slow: bool,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
-        """Open a connection, and say again what was not answered; call ``meanwhile`` before there is a welcome."""
+        """Connect, and repeat unanswered messages; call ``meanwhile`` before the welcome."""
         since = {"since": self.position} if resume else {}
         wire = self._wire = Wire(address, slow=slow)
         self._goodbye = False
@@ -191,7 +191,7 @@ class Device:
         self._say(self.unanswered)
 
     def _begin_feed(self, welcome: Frame, *, resume: bool) -> None:
-        """Compare where the feed begins with where this device, or its user, was."""
+        """Compare the start of the feed with the position of this device, or of its user."""
         cursor, reading = welcome["cursor"], self._model.reading[self.user]
         if resume:
             assert cursor == self.position, f"{self.name} wanted to go on behind {self.position}: {welcome}"
@@ -201,7 +201,7 @@ class Device:
         self.feed = Feed(self.name, self.user, cursor, welcome["head"], not resume)
 
     def say(self, messages: list[Said]) -> None:
-        """Say something; the answers are read later."""
+        """Send messages; the answers are read later."""
         self.unanswered += messages
         self._say(messages)
 
@@ -218,7 +218,7 @@ class Device:
         self._wire.says_raw(b"".join(lines))
 
     def ask(self, tag: str, **fields: object) -> Frame:
-        """Ask, and read up to the answer."""
+        """Send a request, and read up to its answer."""
         assert self._wire is not None
         self._number += 1
         self._wire.says(tag, n=self._number, **fields)
@@ -226,7 +226,7 @@ class Device:
         return self._answers.pop(self._number)
 
     def wait_for_answer(self, question: Said) -> None:
-        """Ask for the answer to a question, and note what is told of it from now on."""
+        """Wait for the answer to a question, and record it from now on."""
         frame = self.ask("answers", re=question.seq)
         if not self._model.waits(self.user, question):
             assert frame["code"] in ("invalid", "not_allowed"), frame
@@ -235,7 +235,7 @@ class Device:
         self.awaited[question.seq] = frame
 
     def check_answers(self) -> None:
-        """Compare what was told of answers with the model, once all is settled."""
+        """Compare received answers with the model, once all messages are answered."""
         if not self.awaited:
             return
         self.ask("ping")
@@ -249,7 +249,7 @@ class Device:
                 assert not self._model.waits(self.user, question), f"{self.name} was not told of {answer}"
 
     def acknowledge(self) -> None:
-        """Acknowledge what was got, and see to it that this was heard."""
+        """Acknowledge the received messages, and wait until the server has read that."""
         if self._wire is None or self.feed is None:
             return
         self._wire.says("ack", seq=self.feed.position)
@@ -257,7 +257,7 @@ class Device:
         self.ask("ping")
 
     def settle(self) -> None:
-        """Read until all that was said is answered."""
+        """Read until all messages are answered."""
         self._read_until(lambda: not self.unanswered, "an answer to everything that was said")
 
     def catch_up(self) -> None:
@@ -265,13 +265,13 @@ class Device:
         feed = self.feed
         if feed is None:
             return
-        # What has to come is known only once the feed is live: what its user said before that may be left out.
+        # The required messages are known once the feed is live: earlier own ones are optional.
         self._read_until(lambda: feed.live and feed.position >= feed.last_wanted(self._model), "all that is theirs")
         self.ask("ping")
         feed.check(self._model, whole=True)
 
     def bid_goodbye(self) -> None:
-        """Leave as a client should: everything that was said is answered first."""
+        """Say goodbye after all messages are answered."""
         assert self._wire is not None
         self._wire.says("bye")
         self.read_to_end()
@@ -279,12 +279,12 @@ class Device:
         assert not self.unanswered, f"{self.name} said bye, and was not told of {[str(s) for s in self.unanswered]}"
 
     def read_to_end(self) -> None:
-        """Read what is left on a connection that the server closes."""
+        """Read the rest of a connection that the server closes."""
         while self._wire is not None:
             self._hear()
 
     def hang_up(self) -> None:
-        """Be gone, whatever is on its way."""
+        """Close the connection, whatever is in flight."""
         if self._wire is not None:
             self._wire.hang_up()
             self._wire = None
@@ -325,7 +325,7 @@ class Device:
                 assert tag in _BESIDE, f"{self.name} got {frame}"
 
     def _answered(self, frame: dict[str, Any]) -> None:
-        """Take the answer to what was said first: a connection's messages are answered in their order."""
+        """Process the answer to the oldest message: a connection's messages are answered in order."""
         said = self.unanswered.pop(0)
         assert said.id == frame["id"], f"{self.name} waits for the answer to {said}, and got {frame}"
         if frame["t"] == "error" and said.at_once:

@@ -1,4 +1,4 @@
-"""A model of the log: which messages there are, in which order, and whose they are; a few lists, and nothing clever."""
+"""A model of the log in a few lists: the messages, their order and their readers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 class Said:
     """One message, committed once it has a ``seq``; ``refusal`` is the code of the error that answers it instead.
 
-    A question has ``choices``. Of those who answer at once, all but one are refused: which, the server says.
+    A question has ``choices``. Of concurrent answers all but one are refused; the server decides which.
     """
 
     id: str
@@ -30,7 +30,7 @@ class Said:
 
     @property
     def until(self) -> int | None:
-        """Return up to when a question is open."""
+        """Return the time until which a question is open."""
         return None if self.seconds is None else self.at + self.seconds * 1000
 
     def __str__(self) -> str:
@@ -39,20 +39,20 @@ class Said:
 
 @dataclass(slots=True)
 class Stay:
-    """Someone's time in a room: they are told what was said behind ``since``, up to ``until``."""
+    """A period of membership in a room, with the messages after ``since`` and up to ``until``."""
 
     user: str
     since: int
     until: int | None = None
 
     def covers(self, seq: int) -> bool:
-        """Return whether a message was said in that time."""
+        """Return whether a message is from that period."""
         return self.since < seq and (self.until is None or seq <= self.until)
 
 
 @dataclass(slots=True)
 class Room:
-    """A room: who was in it when, the longest-standing first, and who may do what."""
+    """A room: periods of membership, the longest first, and rights."""
 
     name: str
     kind: str
@@ -66,12 +66,12 @@ class Room:
         return [stay.user for stay in self.stays if stay.until is None]
 
     def enter(self, user: str, since: int) -> None:
-        """Let someone in."""
+        """Add a member."""
         self.invited.discard(user)
         self.stays.append(Stay(user, since))
 
     def leave(self, user: str, head: int) -> None:
-        """Let someone go; a room without owners is owned by whoever has been there longest."""
+        """Remove a member; a room without owners falls to its oldest member."""
         for stay in self.stays:
             if stay.user == user and stay.until is None:
                 stay.until = head
@@ -81,29 +81,29 @@ class Room:
             self.owners = self.members[:1]
 
     def told(self, user: str, seq: int) -> bool:
-        """Return whether a message is in someone's feed."""
+        """Return whether a message is in a user's feed."""
         return any(stay.covers(seq) for stay in self.stays if stay.user == user)
 
     def told_now(self, user: str, seq: int) -> bool:
-        """Return whether a message was said in someone's time in the room that has not ended."""
+        """Return whether a message is from a user's present membership in the room."""
         return any(stay.covers(seq) for stay in self.stays if stay.user == user and stay.until is None)
 
 
 @dataclass(slots=True)
 class Reading:
-    """How far someone has read, by the server's reckoning: it may lie between the two after a kill."""
+    """The bounds of the server's read position of a user, which differ after a kill."""
 
     low: int = 0
     high: int = 0
-    flushed: int = 0  # what a kill cannot take back
+    flushed: int = 0  # written, so that a kill cannot undo it
 
     def acknowledge(self, seq: int) -> None:
-        """Note an acknowledgement that the server has heard."""
+        """Record an acknowledgement that the server has read."""
         self.low, self.high = max(self.low, seq), max(self.high, seq)
 
 
 class Model:
-    """All messages and rooms, as the answers to those who said and made them tell."""
+    """All messages and rooms, according to the answers to their creators."""
 
     def __init__(self, users: list[str]) -> None:
         self.log: list[Said] = []
@@ -116,7 +116,7 @@ class Model:
         return self.log[-1].seq if self.log else 0
 
     def committed(self, said: Said, seq: int, at: int) -> None:
-        """Take a message into the log; it has its place for good."""
+        """Add a message to the log, where its place is final."""
         if said.seq:
             assert (said.seq, said.at) == (seq, at), f"{said} was answered with another seq or time: {seq}, {at}"
             return
@@ -126,7 +126,7 @@ class Model:
         assert [other.seq for other in self.log[place : place + 2]].count(seq) == 1, f"two messages have seq {seq}"
 
     def refusal(self, user: str, to: str) -> str:
-        """Return the code with which something said to a room is refused; empty where it is not."""
+        """Return the code with which a message to a room is refused, or an empty string."""
         room = self.rooms.get(to)
         if not to.startswith("#"):
             return ""
@@ -135,7 +135,7 @@ class Model:
         return "not_allowed" if room.kind == "announcement" and user not in room.owners else ""
 
     def answer_refusal(self, user: str, to: str, question: Said, number: int, now: int) -> str:
-        """Return the code with which an answer is refused that is said there; empty if it counts."""
+        """Return the code with which an answer is refused, or an empty string if it counts."""
         if refusal := self.refusal(user, to):
             return refusal
         if question not in self.conversation(user, to) or not question.choices:
@@ -156,7 +156,7 @@ class Model:
         return next((said for said in self.log if said.answer is not None and said.re == question.seq), None)
 
     def waits(self, user: str, question: Said) -> bool:
-        """Return whether someone is told of the answer to a question: their own, and in private rooms as a member."""
+        """Return whether a user may wait for an answer: as the asker, and in private rooms as a member."""
         room = self.rooms.get(question.to)
         hidden = room is not None and room.kind == "private" and not room.told_now(user, question.seq)
         return question.sender == user and bool(question.choices) and not hidden
@@ -174,17 +174,17 @@ class Model:
         return [{"of": of, "count": count, "seq": seq} for of, (count, seq) in newest_first]
 
     def in_feed(self, user: str, said: Said) -> bool:
-        """Return whether a message is one of someone's feed."""
+        """Return whether a message belongs to a user's feed."""
         room = self.rooms.get(said.to)
         return room.told(user, said.seq) if room else user in (said.sender, said.to)
 
     def feed(self, user: str, behind: int) -> list[Said]:
-        """Return someone's feed behind that ``seq``."""
+        """Return a user's feed after a ``seq``."""
         start = bisect.bisect_right(self.log, behind, key=_seq)
         return [said for said in self.log[start:] if self.in_feed(user, said)]
 
     def may_see(self, user: str, said: Said) -> bool:
-        """Return whether someone finds a message when they look for it."""
+        """Return whether a user may find a message."""
         room = self.rooms.get(said.to)
         if room is None or room.kind == "private":
             return self.in_feed(user, said)

@@ -1,4 +1,4 @@
-"""The server under test: in a thread, with little room for slow readers, or as a process, which can be killed."""
+"""The server under test: in a thread, with small buffers, or as a process, which can be killed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ class Running(Protocol):
     """A server over a data directory."""
 
     address: Address
-    ahead: int  # seconds by which its clock runs ahead
+    ahead: int  # seconds by which its clock is ahead
 
     def __init__(self, data: Path) -> None: ...
 
     def ask_to_stop(self) -> None:
-        """Begin to stop it, as SIGTERM does."""
+        """Start to stop it, as SIGTERM does."""
 
     def wait(self) -> None:
-        """Wait until it has stopped, and see that nothing went wrong inside."""
+        """Wait until it has stopped, and check that it had no errors."""
 
     def kill(self) -> None:
-        """End it without a warning."""
+        """End it at once."""
 
 
 class InThread:
-    """A server in a thread, which gathers 16 KiB for one connection before that reads from the log."""
+    """A server in a thread with a buffer of 16 KiB for each connection, which then reads from the log."""
 
     def __init__(self, data: Path) -> None:
         self._server = ThreadServer(data, Limits(unsent=16 * 1024))
@@ -39,12 +39,12 @@ class InThread:
         self.ahead = 0
 
     def pass_time(self, seconds: int) -> None:
-        """Have its clock run ahead."""
+        """Set its clock forward."""
         pass_time(self._server, seconds)
         self.ahead += seconds
 
     def ask_to_stop(self) -> None:
-        """Begin to stop it."""
+        """Start to stop it."""
         self._server.loop.call_soon_threadsafe(self._server._stop.set)
 
     def wait(self) -> None:
@@ -69,7 +69,7 @@ class AsProcess:
         self.address = Address(host, int(port))
 
     def ask_to_stop(self) -> None:
-        """Begin to stop it."""
+        """Start to stop it."""
         self._program.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:

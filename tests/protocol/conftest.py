@@ -1,4 +1,4 @@
-"""What the tests of the protocol share: Hypothesis without a stopwatch, which a busy machine would trip."""
+"""Settings for the tests of the protocol: Hypothesis without a deadline, which a busy machine would exceed."""
 
 from __future__ import annotations
 

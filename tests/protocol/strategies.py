@@ -1,4 +1,4 @@
-"""Makes frames of every kind, for the properties that hold of all of them."""
+"""Strategies for frames of every kind."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     st.builds(f.Bye),
 )
 
-#: What makes the frames of each kind.
+#: The strategies of each kind of frame.
 server_frames: Final[dict[type[f.ServerFrame], st.SearchStrategy[f.ServerFrame]]] = {
     f.Challenge: st.builds(f.Challenge, _short, _short, _short),
     f.Welcome: st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits, _names, _names),

@@ -1,4 +1,4 @@
-"""Bytes become frames, whatever the bytes are and however they are cut."""
+"""Decoding of bytes into frames, for any bytes and any cuts."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ GARBAGE = [
     b"x" * 100,
     b"[" * 100,
 ]
-# Not white space alone: a blank line is passed over, and it has tests of its own.
+# Not white space alone: blank lines are ignored, and have tests of their own.
 _garbage = st.sampled_from(GARBAGE) | st.binary(min_size=1, max_size=80).map(
     lambda data: b"?" + data.replace(b"\n", b"?")
 )
 
 
 def reader(limit: int = f.MAX_FRAME) -> FrameReader[f.ClientFrame]:
-    """Make a reader of what clients say."""
+    """Return a reader of client frames."""
     return FrameReader(client_frames(), limit)
 
 

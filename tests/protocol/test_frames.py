@@ -1,4 +1,4 @@
-"""What the frames look like on the wire, so that a client in another language can rely on it."""
+"""The frames on the wire, for clients in other languages."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_codes_have_meanings() -> None:
 
 
 def _numbers(kind: msgspec.inspect.Type) -> Iterator[msgspec.inspect.IntType | msgspec.inspect.FloatType]:
-    """Yield the types of all numbers in a type, those within lists and unions, too."""
+    """Yield the types of all numbers in a type, also within lists and unions."""
     match kind:
         case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
             yield kind

@@ -125,7 +125,7 @@ class Delivery(RuleBasedStateMachine):
 
     @initialize(count=st.integers(0, 300))
     def start(self, count: int) -> None:
-        """Begin with some messages."""
+        """Start with some messages."""
         self.window = InFlight(map(_message, range(count)))
         self.added = count
         self.unanswered = [f"{number:04}" for number in range(count)]
@@ -134,14 +134,14 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(size=st.sampled_from((1, 10_000, MAX_BYTES)))
     def add(self, size: int) -> None:
-        """Say something more."""
+        """Add a message."""
         self.window.add(_message(self.added, size))
         self.unanswered.append(f"{self.added:04}")
         self.added += 1
 
     @rule(most=st.sampled_from((1, MAX_MESSAGES)))
     def send(self, most: int) -> None:
-        """Messages are sent in order, and those that were answered never again."""
+        """Send messages: in order, and answered ones never again."""
         batch = _ids(self.window.next_batch(most))
         assert not self.answered.intersection(batch)
         waiting = [identity for identity in self.unanswered if identity not in self.on_this_connection]
@@ -150,13 +150,13 @@ class Delivery(RuleBasedStateMachine):
         self.on_this_connection += batch
 
     def in_flight(self) -> list[str]:
-        """Return the ids of the messages that were sent on this connection and not answered."""
+        """Return the ids of unanswered messages sent on this connection."""
         return [identity for identity in self.on_this_connection if identity not in self.answered]
 
     @precondition(lambda self: self.in_flight())
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        """The server answers one of them; each is acknowledged once."""
+        """Answer a message; each is acknowledged once."""
         identity = data.draw(st.sampled_from(self.in_flight()))
         message = self.window.resolve(identity)
         assert message is not None
@@ -168,20 +168,20 @@ class Delivery(RuleBasedStateMachine):
     @precondition(lambda self: self.in_flight())
     @rule(data=st.data())
     def refuse_for_now(self, data: st.DataObject) -> None:
-        """The server could not store one of them."""
+        """Postpone a message that the server could not store."""
         identity = data.draw(st.sampled_from(self.in_flight()))
         self.window.postpone(identity)
         self.on_this_connection.remove(identity)
 
     @rule()
     def disconnect(self) -> None:
-        """The connection breaks."""
+        """Lose the connection."""
         self.window.disconnected()
         self.on_this_connection.clear()
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        """The window holds what was not answered, in order."""
+        """Check that the window has all unanswered messages, in order."""
         assert _ids(self.window.unanswered()) == self.unanswered
         assert len(self.in_flight()) <= MAX_MESSAGES
 

@@ -1,4 +1,4 @@
-"""What proves a key, and how keys are written."""
+"""Proofs of keys, and the text form of keys."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ def test_invalid_keys(text: str) -> None:
     refused = False
     try:
         key_bytes(text, 32)
-    except ValueError:  # whatever it says: the library's words for it differ
+    except ValueError:  # of any message, as versions of the library differ
         refused = True
     assert refused

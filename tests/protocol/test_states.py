@@ -1,4 +1,4 @@
-"""Which frame is legal when, on both sides of a connection."""
+"""The legal frames in each state, on both sides of a connection."""
 
 from __future__ import annotations
 

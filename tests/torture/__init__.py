@@ -1,1 +1,1 @@
-"""Many clients, a server that is killed again and again, and a ledger of what became of each message."""
+"""Many clients, a server that is killed again and again, and a ledger of all messages."""

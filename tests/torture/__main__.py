@@ -26,11 +26,11 @@ from tests.torture.ledger import Ledger
 from tests.torture.victim import Victim
 
 _AT_ONCE: Final = 50  # clients that connect for the first time
-_STUCK: Final = 60.0  # seconds in which nothing is acknowledged or delivered, after which something is wrong
+_STUCK: Final = 60.0  # seconds without an acknowledgement or a delivery after which the run has failed
 
 
 async def torture(options: argparse.Namespace, data: Path) -> bool:
-    """Run it all; return whether nothing was wrong."""
+    """Run the torture, and return whether it succeeded."""
     ledger = Ledger(options.clients)
     town = Town(options.clients, {}, ledger, random.Random(options.seed), options.rate / options.clients)
     town.allowance = options.messages
@@ -67,7 +67,7 @@ async def _all_come(clients: Sequence[Client]) -> None:
 
 
 async def _kill_now_and_then(options: argparse.Namespace, town: Town, victim: Victim) -> None:
-    """Kill the server every few seconds, or every so many messages; end the talk when its time has come."""
+    """Kill the server every few seconds, or every few messages, and end the conversation in time."""
     if options.messages is None:
         end = time.monotonic() + options.seconds
         while (left := end - time.monotonic()) > 0:
@@ -77,7 +77,7 @@ async def _kill_now_and_then(options: argparse.Namespace, town: Town, victim: Vi
         town.quiet.set()
         return
     for number in range(1, options.kills + 1):
-        # Looked at, not told of: the ledger has enough to do.
+        # Polled, because the ledger has enough to do.
         while town.ledger.acknowledged < options.messages * number // (options.kills + 1):  # noqa: ASYNC110 (see above)
             await asyncio.sleep(0.005)
         await victim.kill()
@@ -85,7 +85,7 @@ async def _kill_now_and_then(options: argparse.Namespace, town: Town, victim: Vi
 
 @contextlib.asynccontextmanager
 async def _reported(victim: Victim, ledger: Ledger, clients: int) -> AsyncIterator[None]:
-    """Say every second how things stand; give up when nothing moves any more."""
+    """Report the state every second, and give up when nothing changes any more."""
     begun = time.monotonic()
 
     async def report() -> None:
@@ -126,8 +126,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main() -> int:
-    """Torture a server of its own; return the exit status."""
-    logging.getLogger("asyncio").setLevel(logging.ERROR)  # that connections break is what this is about
+    """Torture a new server, and return the exit status."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # broken connections are expected
     with tempfile.TemporaryDirectory(prefix="chatcli-torture-") as folder:
         return 0 if asyncio.run(torture(parse(), Path(folder))) else 1
 

@@ -1,4 +1,4 @@
-"""A client that talks, stalls, hangs up and comes back, and says again whatever was not answered."""
+"""A client that talks, stalls, hangs up and reconnects, and repeats unanswered messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
 from tests.support import Frame, key_of, narrow
 from tests.torture.ledger import Ledger
 
-_WINDOW: Final = 20  # messages of one client that are not answered yet
+_WINDOW: Final = 20  # unanswered messages of one client
 _CHUNK: Final = 1 << 14  # bytes
 _GOODBYE: Final = 60.0  # seconds
 _STALL: Final = 3.0  # seconds, on average, that a client does not read
@@ -29,11 +29,11 @@ class Gone(Exception):
 
 
 class Wrong(Exception):
-    """The server said what it must not say."""
+    """The server sent a frame that it must not send."""
 
 
 class Lines:
-    """The frames that come over a connection; they are taken from the socket no faster than they are asked for."""
+    """The frames of a connection, read from the socket no faster than requested."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
@@ -61,14 +61,14 @@ class Lines:
 
 @dataclass(slots=True)
 class Town:
-    """Who there is, and which rooms.
+    """The clients and their rooms.
 
     Attributes:
         members: of each room, by index.
-        port: where the server listens now.
-        quiet: nothing is said any more.
-        allowance: messages left to be said, all together; None for any number.
-        rate: messages a second from each client, about; 0 for as many as it can.
+        port: the server's present port.
+        quiet: whether no more messages are sent.
+        allowance: messages left to send, all together; None for any number.
+        rate: approximate messages a second from each client; 0 for as many as possible.
     """
 
     clients: int
@@ -82,23 +82,23 @@ class Town:
 
     @property
     def talking(self) -> bool:
-        """Return whether there is still something to say."""
+        """Return whether there are messages left to send."""
         return not self.quiet.is_set()
 
     def recipients(self, to: str, sender: int) -> list[int]:
-        """Return to whom a message goes, its sender left out."""
+        """Return the recipients of a message without its sender."""
         everyone = self.members[to] if to.startswith("#") else [int(to[1:])]
         return [index for index in everyone if index != sender]
 
 
 @dataclass(slots=True)
 class Client:
-    """One of them: ``t0``, ``t1`` and so on.
+    """A client: ``t0``, ``t1`` and so on.
 
     Attributes:
-        unanswered: what was said, by id, in order.
-        live: the feed has caught up.
-        fallen_back: how often it has caught up again on the same connection.
+        unanswered: the unanswered messages by id, in order.
+        live: whether the feed has caught up.
+        fallen_back: the number of further catch-ups on the same connection.
     """
 
     town: Town
@@ -116,7 +116,7 @@ class Client:
         return f"t{self.index}"
 
     async def come(self) -> None:
-        """Be here for the first time, and enter the rooms."""
+        """Connect for the first time, and enter the rooms."""
         lines, writer = await self._connect()
         for number, room in enumerate(self.rooms, 1):
             _say(writer, t="join", room=room, n=number)
@@ -125,7 +125,7 @@ class Client:
         writer.close()
 
     async def live_on(self) -> None:
-        """Talk, stall, hang up and come back, until there is nothing more to say and all of it is answered."""
+        """Talk, stall, hang up and reconnect, until all messages are sent and answered."""
         while self.town.talking or self.unanswered:
             try:
                 await self._one_connection()
@@ -133,7 +133,7 @@ class Client:
                 await asyncio.sleep(self.town.chance.uniform(0.05, 0.2))
 
     async def catch_up(self) -> None:
-        """Come back once more, and read all there is."""
+        """Reconnect, and read everything."""
         while True:
             with contextlib.suppress(Gone):
                 lines, writer = await self._connect()
@@ -144,7 +144,7 @@ class Client:
             await asyncio.sleep(0.1)
 
     async def _connect(self) -> tuple[Lines, asyncio.StreamWriter]:
-        """Connect, prove the key, and go on behind the last message that came."""
+        """Connect, prove the key, and resume after the last message."""
         self.live.clear()
         try:
             reader, writer = await asyncio.open_connection(sock=await self._dial(), limit=_CHUNK)
@@ -162,7 +162,7 @@ class Client:
         return lines, writer
 
     async def _dial(self) -> socket.socket:
-        """Connect; every second client has so small a buffer that the server notices when it stalls."""
+        """Connect; every second client has so small a buffer that the server notices a stall."""
         dialled = socket.socket()
         dialled.setblocking(False)
         if self.index % 2:
@@ -180,7 +180,7 @@ class Client:
         return frame
 
     async def _one_connection(self) -> None:
-        """Be connected until something ends it."""
+        """Stay connected until the connection ends."""
         lines, writer = await self._connect()
         chance = self.town.chance
         try:
@@ -202,7 +202,7 @@ class Client:
             writer.transport.abort()
 
     async def _read(self, lines: Lines) -> None:
-        """Read, and stall now and then, for longer than the sockets can hide."""
+        """Read, and stall now and then, longer than socket buffers can hide."""
         chance = self.town.chance
         while True:
             for _ in range(chance.randrange(1, 1000)):
@@ -213,7 +213,7 @@ class Client:
                 await asyncio.wait_for(self.town.quiet.wait(), chance.expovariate(1 / _STALL))
 
     async def _talk(self, writer: asyncio.StreamWriter) -> None:
-        """Say something as long as there is something to say; never more than so much without an answer."""
+        """Send messages while some are left, with a bounded number of unanswered ones."""
         town = self.town
         while town.talking:
             await asyncio.sleep(town.chance.expovariate(town.rate) if town.rate else 0.001)
@@ -224,7 +224,7 @@ class Client:
                     break
             writer.write(b"".join(lines))
             await writer.drain()
-        await asyncio.Event().wait()  # for what is not answered yet
+        await asyncio.Event().wait()  # wait for answers
 
     def _something(self) -> Frame:
         town, chance = self.town, self.town.chance
@@ -241,7 +241,7 @@ class Client:
         return frame
 
     def _hear(self, frame: Frame) -> None:
-        """Enter a frame in the ledger."""
+        """Record a frame in the ledger."""
         match frame:
             case {"t": "message", "seq": seq, "from": sender, "to": to}:
                 theirs = to in self.rooms or self.name in (sender, to)
@@ -268,7 +268,7 @@ def _line(frame: Mapping[str, object]) -> bytes:
 
 
 def settle_in(town: Town, rooms: int) -> Sequence[Client]:
-    """Make the clients, each in a few of the rooms."""
+    """Create the clients, each in a few of the rooms."""
     names = [f"#r{number}" for number in range(rooms)]
     clients = [Client(town, index, town.chance.sample(names, min(3, rooms))) for index in range(town.clients)]
     for name in names:

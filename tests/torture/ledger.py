@@ -1,4 +1,4 @@
-"""What was sent, acknowledged and delivered; what was lost, duplicated or out of order shows in the balance."""
+"""Records messages sent, acknowledged and delivered, and balances losses, duplicates and disorder."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-_REMEMBERED: Final = 10_000  # places of one's newest messages, by which one that comes again is told from a late one
+_REMEMBERED: Final = 10_000  # places of the newest messages, which distinguish a duplicate from a late message
 
 
 @dataclass(slots=True)
 class Account:
-    """What one client should get, and has got.
+    """The messages that a client should get, and has got.
 
     Attributes:
-        last: the newest ``seq`` that came.
-        due: acknowledged to their senders, and yet to come.
-        early: came, and are yet to be acknowledged to their senders.
-        newest: the newest places that came.
+        last: the newest delivered ``seq``.
+        due: acknowledged to their senders, not yet delivered.
+        early: delivered, not yet acknowledged to their senders.
+        newest: the newest delivered places.
     """
 
     last: int = 0
@@ -28,7 +28,7 @@ class Account:
 
 
 class Ledger:
-    """The accounts of all clients; it grows with what is under way, and not with what has been said."""
+    """The accounts of all clients, whose size follows the messages in flight."""
 
     def __init__(self, clients: int) -> None:
         self.accounts = [Account() for _ in range(clients)]
@@ -36,7 +36,7 @@ class Ledger:
         self.duplicated = self.disordered = self.astray = 0
 
     def acknowledge(self, seq: int, recipients: Iterable[int]) -> None:
-        """Note that a message has its place: from now on it is owed to these clients."""
+        """Record a message's place: from now on it is due to these clients."""
         self.acknowledged += 1
         for index in recipients:
             account = self.accounts[index]
@@ -46,7 +46,7 @@ class Ledger:
                 account.due.add(seq)
 
     def deliver(self, index: int, seq: int, *, own: bool, theirs: bool) -> None:
-        """Note what a client got; its own messages must come in order, but none of them need come."""
+        """Record a delivery; own messages are optional, but must be in order."""
         account = self.accounts[index]
         if seq <= account.last:
             if seq in account.newest:

@@ -1,6 +1,6 @@
 """Soaks the scripting surface: ``python -m tests.torture.scripting --restarts 20``.
 
-``chatcli send --lines`` says numbered lines, and ``chatcli listen --exec`` has a command write each to a file, while
+``chatcli send --lines`` sends numbered lines, and ``chatcli listen --exec`` writes each to a file, while
 the server is killed and stopped by turns. In the end the file must have every line once, in order. Meanwhile the
 listener's position is compared with what its command has confirmed: it is never ahead of that, and never more than one
 message behind. The exit status is 1 if any of this does not hold.
@@ -24,32 +24,32 @@ from chatcli.client.feed import cursor as cursors
 from tests.support import CONFIGURATION, Program, chatcli, environment
 from tests.torture.victim import Victim
 
-_STUCK: Final = 60.0  # seconds in which no line arrives, after which something is wrong
-_LOOK: Final = 0.002  # seconds between two looks at the position
+_STUCK: Final = 60.0  # seconds without a new line after which the run has failed
+_LOOK: Final = 0.002  # seconds between two checks of the position
 _SENDER: Final = ("send", "--lines", "ear")
 _COMMAND: Final = 'printf "%s %s%s\\n" "$CHATCLI_SEQ" "$CHATCLI_REPLAYED" "$CHATCLI_TEXT" >>"$SOAK"'
 
 
 @dataclass
 class Watch:
-    """Compares the listener's position with what its command has written.
+    """Compares the listener's position with its command's output.
 
     Attributes:
         written: the command's file.
         cursor: the listener's.
-        texts: what is written, so far.
-        wrong: what did not hold.
+        texts: the lines written so far.
+        wrong: the violations.
     """
 
     written: Path
     cursor: Path
     texts: list[str] = field(default_factory=list)
     wrong: str = ""
-    _places: list[int] = field(default_factory=list)  # in the log: where the listener began, and what is written
+    _places: list[int] = field(default_factory=list)  # in the log: the listener's start, and written lines
     _read: int = 0  # bytes of the file
 
     def look(self) -> int:
-        """Compare; return how many lines there are."""
+        """Compare, and return the number of lines."""
         self._read_on()
         before = self._places[-2:]
         seq = self._position()
@@ -61,7 +61,7 @@ class Watch:
         return len(self.texts)
 
     def has_begun(self) -> bool:
-        """Return whether the listener knows where it is."""
+        """Return whether the listener has a position."""
         return self.cursor.exists() and cursors.read(str(self.cursor))[1] is not None
 
     def _read_on(self) -> None:
@@ -86,7 +86,7 @@ class Watch:
 
 
 async def soak(restarts: int, messages: int, folder: Path) -> list[str]:
-    """Run it all; return what was wrong."""
+    """Run the soak, and return the violations."""
     victim = Victim(folder / "data")
     await victim.start()
     where = ("--server", f"127.0.0.1:{victim.port}")
@@ -127,7 +127,7 @@ def _judge(watch: Watch, messages: int, ended: list[int], told: list[str]) -> li
 
 
 async def _arrived(watch: Watch, count: int) -> None:
-    """Wait until so many lines are written, looking at the position meanwhile."""
+    """Wait for a number of lines, and check the position meanwhile."""
     await _until(lambda: watch.look() >= count, f"line {count}", watch)
 
 
@@ -142,7 +142,7 @@ async def _until(condition: Callable[[], object], what: str, watch: Watch) -> No
 
 
 def main() -> int:
-    """Soak; return the exit status."""
+    """Run the soak, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.torture.scripting", description="Soak send and listen.")
     parser.add_argument("--restarts", type=int, default=20)
     parser.add_argument("--messages", type=int, default=4000)

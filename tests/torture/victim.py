@@ -1,4 +1,4 @@
-"""A server that is killed again and again, and comes back on the same port."""
+"""A server that is killed and restarted on the same port again and again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support import Program
 
 
 class Victim:
-    """The server: it is killed, and it comes back on the same port."""
+    """A server that can be killed and restarted on the same port."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
@@ -23,7 +23,7 @@ class Victim:
         self.kills = 0
 
     async def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start the server, and wait until it accepts connections."""
         await asyncio.to_thread(self._start)
 
     def _start(self) -> None:
@@ -31,13 +31,13 @@ class Victim:
         program.complains("Serving on")
 
     async def kill(self, number: int = signal.SIGKILL) -> None:
-        """Kill it, or end it with another signal, and start it again."""
+        """Kill the server, or end it with another signal, and restart it."""
         self.kills += 1
         await self.end(number)
         await self.start()
 
     async def end(self, number: int) -> None:
-        """End it, and pass on what it has complained about."""
+        """End the server, and print its complaints."""
         program, self._program = self._program, None
         if program is not None:
             await asyncio.to_thread(program.end, number)
@@ -46,7 +46,7 @@ class Victim:
 
 
 def free_port() -> int:
-    """Return a port that is free, and that no client is given for its own end while the server is down."""
+    """Return a free port outside the range of ephemeral ones, which clients get while the server is down."""
     for port in range(20_000 + os.getpid() % 10_000, 32_000):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port

@@ -1,4 +1,4 @@
-"""Where a server is: the ways to write it."""
+"""Addresses of servers and their spellings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lengths of time: written by people, read back by people."""
+"""Durations, as people write and read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Message ids: made in order of time, written in one way."""
+"""Message ids: ordered by time, with one spelling."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_bytes_round_trip(raw: bytes) -> None:
 )
 def test_invalid_ids(text: str) -> None:
     """Anything but a UUID with its four hyphens raises ValueError."""
-    with pytest.raises(ValueError):  # noqa: PT011 (its sentence is Python's own, and nobody is shown it)
+    with pytest.raises(ValueError):  # noqa: PT011 (the sentence is Python's own, and is not shown)
         id_bytes(text)
 
 

@@ -1,4 +1,4 @@
-"""Names that look the same are known to, and those that people tell apart are not."""
+"""Names that look the same have one look, and distinct names have others."""
 
 from __future__ import annotations
 

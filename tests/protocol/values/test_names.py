@@ -1,4 +1,4 @@
-"""What one may be called, and when two names are the same."""
+"""Valid names, and equality of names."""
 
 from __future__ import annotations
 

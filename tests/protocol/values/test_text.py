@@ -1,4 +1,4 @@
-"""Text that others wrote cannot act on the reader's terminal."""
+"""Text of other users cannot control the reader's terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chatcli.protocol.values.text import printable, printable_line
 
 REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-# Hypothesis leaves lone surrogates and rare controls out more often than an attacker does.
+# Hypothesis generates lone surrogates and rare controls too seldom.
 any_text = st.text(st.characters(codec=None) | st.sampled_from("\x00\t\n\r\x1b\x7f\x85\x9b\u2028\ud800" + REORDERING))
 
 
