@@ -53,9 +53,11 @@ class Outgoing:
         """Append a message that the user has typed.
 
         Raises:
-            Refused: it is too long for the server.
+            Refused: it is too long for the server. An answer is left to the server, whose refusal opens the question
+                again.
         """
-        if problem := too_long(message, self._limits):
+        problem = "" if message.answer is not None else too_long(message, self._limits)
+        if problem:
             raise Refused(codes.TEXT_TOO_LONG, problem)
         _remember(self._typed, message.id)
         self._in_flight.add(message)

@@ -94,6 +94,18 @@ def test_answer_without_a_command(chat: Dialogue) -> None:
     assert str(event.error).startswith("Not answered:")
 
 
+def test_long_answer(chat: Dialogue) -> None:
+    """An answer longer than a message is left to the server; if that refuses it, the question is open again."""
+    chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", f.Limits(4, 300, 60)))
+    hears(chat, f.Message(11, "ask", "ci", "alice", "Deploy?", 0, choices=("definitely", "never")))
+    (question,) = chat.questions.open()
+    assert f.Send("id-1", "ci", "definitely", 11, answer=0) in chat.answer(question, 0).frames
+    (event,) = hears(chat, f.Error(codes.TEXT_TOO_LONG, "A message may have 4 bytes.", "id-1"))
+    assert isinstance(event, Trouble)
+    assert str(event.error) == "Not answered: A message may have 4 bytes."
+    assert chat.questions.open() == [question]
+
+
 def test_members_after_entering_again(chat: Dialogue) -> None:
     """The members are requested again, as the server reports nothing to users outside."""
     members = f.Who("#ops", limit=100, n=2**53 - 1)
