@@ -16,7 +16,7 @@ from chatcli.errors import (
     UnknownReply,
 )
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Error, ServerBye
+from chatcli.protocol.frames import Error, Purpose, ServerBye
 
 #: Errors that pass: the same request may succeed a little later.
 _TEMPORARY: Final[dict[str, type[ServerUnavailable]]] = {
@@ -29,15 +29,16 @@ _TEMPORARY: Final[dict[str, type[ServerUnavailable]]] = {
 _GARBLED: Final = {codes.MALFORMED, codes.UNKNOWN_TAG, codes.INVALID, codes.UNEXPECTED}
 
 
-def login_refusal(frame: Error | ServerBye, key_path: str = "") -> ChatError:
+def login_refusal(frame: Error | ServerBye, key_path: str = "", *, purpose: Purpose = "join") -> ChatError:
     """Return the exception for a frame that refuses the login.
 
     Args:
         frame: the server's answer to the hello or to the proof.
         key_path: the file of the key, which the sentence about a name of another key mentions: the key may have been
             made for another user, or just now, as where cron or sudo sets another HOME.
+        purpose: the purpose of the hello: only those who join or send can take a new name.
     """
-    if frame.code == codes.UNKNOWN_USER:
+    if frame.code == codes.UNKNOWN_USER and purpose == "query":
         return UnknownAsker(frame.code, f"{frame.text} To ask, one must have joined or sent something before.", [])
     if frame.code == codes.ALREADY_HERE:
         _, colon, advice = frame.text.rpartition(": ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatcli.client.errors import login_refusal
-from chatcli.errors import Refused
+from chatcli.errors import Refused, UnknownAsker
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Error
 
@@ -25,3 +25,10 @@ def test_advice_for_programs_only(text: str, reason: str) -> None:
     refusal = login_refusal(Error(codes.ALREADY_HERE, text))
     assert isinstance(refusal, Refused)
     assert (str(refusal), refusal.reason) == (text, reason)
+
+
+def test_unknown_user_with_a_link_code() -> None:
+    """The advice how to get a name is for those who cannot get it by what they do."""
+    error = Error(codes.UNKNOWN_USER, 'Nobody called "zoe" was ever here: check the spelling.')
+    assert str(login_refusal(error, purpose="join")) == error.text
+    assert isinstance(login_refusal(error, purpose="query"), UnknownAsker)

@@ -115,7 +115,7 @@ class Connection:
             frames = deque(await self._receive())
             while frames and not isinstance(frame := frames.popleft(), Welcome):
                 if isinstance(frame, (Error, ServerBye)):
-                    raise login_refusal(frame, key_path)
+                    raise login_refusal(frame, key_path, purpose=hello.purpose)
             self._received = frames
             self.send()  # the proof
         self._pinging.cancel()

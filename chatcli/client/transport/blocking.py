@@ -73,6 +73,7 @@ class Connection:
         self._observer = observer
         self._key_path = "" if login.identity is None else login.identity.path
         self._protocol = ClientConnection(login.server, login.identity, opened.channel)
+        self._purpose: Purpose = "query"  # until the hello
         self._received: deque[ServerFrame] = deque()
         self._last_sent = time.monotonic()
 
@@ -88,6 +89,7 @@ class Connection:
 
     def log_in(self, hello: Hello, *, hello_sent: bool) -> None:
         """Send the hello and receive the first answer. The proof goes out with the first request: see :meth:`send`."""
+        self._purpose = hello.purpose
         data = self._protocol.send(hello)
         if not hello_sent:
             self._write(data)
@@ -176,7 +178,9 @@ class Connection:
                 break
         answer = isinstance(frame, Error) and (frame.id, frame.n) != (None, None) and self.welcome is not None
         if isinstance(frame, (Error, ServerBye)) and not (answers and answer):
-            raise login_refusal(frame, self._key_path) if self.welcome is None else as_exception(frame)
+            if self.welcome is None:
+                raise login_refusal(frame, self._key_path, purpose=self._purpose)
+            raise as_exception(frame)
         return frame
 
     def _fill(self) -> None:
