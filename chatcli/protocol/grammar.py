@@ -205,7 +205,7 @@ def _names(head: str, rows: list[CommandHelp]) -> list[str]:
 _KEYS: Final = (
     ("Tab", "complete names, rooms, @names and commands"),
     ("Alt-1 … Alt-9", "open the conversation with that number in the toolbar"),
-    ("Alt-Left, Alt-Right", "open the conversation before or after it; each keeps what you were typing"),
+    ("Alt-Left, Alt-Right", "open the previous or the next conversation; each keeps its draft"),
     ("Alt-Enter", "begin a new line in the same message"),
     ("1 … 9, or 0", "with nothing else typed: answer the question above the line, or decline it"),
     ("Ctrl-R, Up", "bring back what you wrote"),

@@ -51,7 +51,7 @@ def check_pin(pin: str | None) -> None:
         InputError: it cannot be one.
     """
     if pin is not None and not is_fingerprint(pin):
-        raise InputError(f'"{pin}" is no fingerprint; one is "SHA256:" and 43 characters.')
+        raise InputError(f'"{pin}" is not a fingerprint; one is "SHA256:" and 43 characters.')
 
 
 def parse_since(since: object) -> Since:

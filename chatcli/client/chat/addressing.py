@@ -149,7 +149,7 @@ class Addressing:
             case Command("reply", argument) if newest.message != started.message:
                 answered, _ = self._recent.replied_to(argument)
                 if answered.seq > started.message:
-                    return f"answers what {printable_line(answered.sender)} has said just now"
+                    return f"replies to what {printable_line(answered.sender)} has just said"
             case Command("answer", argument) if (
                 argument and started.question and newest.question not in (0, started.question)
             ):

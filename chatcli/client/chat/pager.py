@@ -66,7 +66,7 @@ class HistoryPager:
         if not frame.messages:
             return [Answer(f"{head}: nothing was said {'yet' if asked.before is None else 'before that'}")]
         head = f"{head}, {phrases.messages(len(frame.messages))}:"
-        hint = "There is more: /history alone shows what was said before"
+        hint = "There is more: /history alone shows older messages"
         return self._events(asked, frame.messages, user, head, hint if frame.more else "")
 
     def found(self, asked: f.Search, frame: f.Found, user: str) -> list[Event]:

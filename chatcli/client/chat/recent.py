@@ -103,7 +103,7 @@ class RecentMessages:
             InputError: there is no such message.
         """
         if not self.received:
-            raise InputError("Nothing was said to you yet.")
+            raise InputError("There is no message to reply to yet.")
         first, text = (*argument.split(maxsplit=1), "")[:2]
         if not text:
             return self.received[0], argument

@@ -152,7 +152,7 @@ class Cursor:
 
 def _check_kind(file: int) -> None:
     if not stat.S_ISREG(os.fstat(file).st_mode):
-        raise OSError(errno.EINVAL, "it is no file")
+        raise OSError(errno.EINVAL, "it is not a file")
 
 
 def path_of(directory: str, parts: tuple[str, ...]) -> str:

@@ -131,7 +131,7 @@ class Requester:
 
     def _check(self, frame: ClientFrame) -> None:
         if self._is_closed:
-            raise InputError("The connection was closed: nothing can be said on it any more.")
+            raise InputError("The connection was closed: nothing can be sent on it any more.")
         try:
             encode(frame)
         except UnicodeEncodeError:

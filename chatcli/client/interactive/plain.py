@@ -33,7 +33,7 @@ async def talk(login: Login, chat: Chat) -> None:
     """
     session = InteractiveSession(login, chat, PlainView(), await connect(login, chat.hello()), patience=_PATIENCE)
     incomplete = ServerUnreachable(
-        f"Not all that was said before has come from {login.server} within {_PATIENCE:g} seconds: try again later."
+        f"Not all earlier messages have come from {login.server} within {_PATIENCE:g} seconds: try again later."
     )
     if sys.stdin is None:  # closed, as under some daemons: reading it might read another file
         session.leave()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chatcli.client.outbox.store import Outbox
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
-_RESET: Final = "The server's log was put back, or is another one: what was said last may not be in it any more."
+_RESET: Final = "The server's log was restored or replaced: the newest messages may be missing from it."
 _BETWEEN_MEASURES: Final = 5.0  # seconds
 
 

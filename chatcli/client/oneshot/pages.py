@@ -120,4 +120,4 @@ def check_messages(question: History | Search, page: HistoryPage | Found) -> Non
     if question.before is not None:
         ends.append(question.before)
     if len(messages) > question.limit or any(first >= second for first, second in pairwise(ends)):
-        raise ProtocolError("The server gave other messages than were asked for: tell its operator.")
+        raise ProtocolError("The server sent other messages than requested: tell its operator.")

@@ -81,7 +81,7 @@ def canonical_host(host: str) -> str:
     if not name.strip("."):
         raise ValueError("it has no name")
     if not name.isprintable() or not _NEVER.isdisjoint(name):
-        raise ValueError("a character of it stands in no name")
+        raise ValueError("it has a character that no name may have")
     if len(name) > _LONGEST_NAME or any(not 0 < len(label) <= _LONGEST_LABEL for label in name.split(".")):
         raise ValueError("a part of the name is empty or too long")
     return _ipv4(name) or name
@@ -118,7 +118,7 @@ def _ipv6(host: str) -> str:
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:
-        raise ValueError("it is no IPv6 address") from None
+        raise ValueError("it is not an IPv6 address") from None
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     # The interface distinguishes networks for link-local and multicast addresses only. It is case-sensitive.
@@ -169,7 +169,7 @@ def _in_ascii(host: str) -> str:
         # The encoding that Python gives resolvers; a final dot would be an empty label.
         return host.rstrip(".\u3002\uff0e\uff61").encode("idna").decode()
     except UnicodeError:
-        raise ValueError("its letters cannot stand in a name") from None
+        raise ValueError("its letters cannot be part of a name") from None
 
 
 def _in_own_letters(host: str) -> str:

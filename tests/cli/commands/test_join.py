@@ -117,7 +117,7 @@ def test_missed_messages_that_never_come(typed: str) -> None:
     with Impostor(mute) as address:
         done = chatcli("join", "--user", "a", "--server", str(address), stdin=typed.encode(), **values(hasty))
     assert (done.returncode, done.stdout) == (5, "")
-    assert "Not all that was said before has come from" in done.stderr
+    assert "Not all earlier messages have come from" in done.stderr
 
 
 @pytest.mark.parametrize(

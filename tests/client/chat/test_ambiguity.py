@@ -285,7 +285,7 @@ def test_changed_meaning_is_announced(chat: Dialogue) -> None:
     hears(chat, said(11, "bob"))
     chat.addressing.start_line()
     hears(chat, said(12, "carol"))
-    assert "Enter once more answers what carol has said just now" in held(chat, "/reply yes")
+    assert "Enter once more replies to what carol has just said" in held(chat, "/reply yes")
     (frame,) = types(chat, "/reply yes")[1]
     assert isinstance(frame, f.Send)
     assert (frame.to, frame.re) == ("carol", 12)

@@ -363,7 +363,7 @@ def test_history_again(chat: Dialogue) -> None:
     assert texts(hears(chat, f.HistoryPage("#ops", [said(9, "bob", "#ops", "last")], True, 1))) == [
         "Answer: History of #ops, 1 message:",
         "last",
-        "Answer: There is more: /history alone shows what was said before",
+        "Answer: There is more: /history alone shows older messages",
     ]
     assert asks(chat, "/history") == f.History("#ops", 9, limit=1, n=2)
     hears(chat, f.HistoryPage("#ops", [said(8, "bob", "#ops", "first")], False, 2))
@@ -510,7 +510,7 @@ def test_reply_without_a_message(chat: Dialogue) -> None:
     types(chat, "/history bob")
     hears(chat, f.HistoryPage("bob", [said(3, "bob", "alice", "old")], False, 1))
     hears(chat, said(12, "alice", "bob", "from my other device"))
-    assert texts(types(chat, "/reply hi")[0]) == ["Trouble: Nothing was said to you yet."]
+    assert texts(types(chat, "/reply hi")[0]) == ["Trouble: There is no message to reply to yet."]
     assert isinstance(chat.first_error, InputError)
 
 

@@ -93,7 +93,7 @@ def test_not_a_regular_file(tmp_path: Path) -> None:
     path = path_of(str(tmp_path / "cursors"), PARTS)
     (tmp_path / "cursors").mkdir(mode=0o700)
     os.mkfifo(path, 0o600)
-    with pytest.raises(InputError, match="it is no file"):
+    with pytest.raises(InputError, match="it is not a file"):
         open_at(tmp_path / "cursors")
 
 

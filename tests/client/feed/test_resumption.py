@@ -279,7 +279,7 @@ def test_restore_while_chatting(world: World) -> None:
         world.put_back("backup")
         with world.serving() as server:
             world.say(server, "two anew")
-            talking.complains("was put back")
+            talking.complains("was restored")
             talking.prints("two anew")
             talking.end(signal.SIGTERM)
     assert [line.rpartition(" ")[2] for line in talking.out if "one" in line] == ["one"]

@@ -73,9 +73,9 @@ def test_too_many_rooms() -> None:
 def test_wrong_pages(seqs: list[int], before: int | None, limit: int) -> None:
     """A page out of order, too large, or not before the last one is refused."""
     messages = list(map(message, seqs))
-    with pytest.raises(ProtocolError, match="other messages than were asked for"):
+    with pytest.raises(ProtocolError, match="other messages than requested"):
         check_messages(f.History("bob", before, limit=limit), f.HistoryPage("bob", messages, more=True))
-    with pytest.raises(ProtocolError, match="other messages than were asked for"):
+    with pytest.raises(ProtocolError, match="other messages than requested"):
         check_messages(f.Search("x", before=before, limit=limit), f.Found(messages[::-1], more=True))
 
 

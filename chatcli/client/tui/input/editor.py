@@ -73,7 +73,7 @@ async def edit(text: str) -> str:
         await _run([*command, name])
         return path.read_text(encoding="utf-8").removesuffix("\n")  # noqa: ASYNC240 (as above)
     except UnicodeDecodeError:
-        raise InputError("The editor has left behind what is not text in UTF-8: the line is as it was.") from None
+        raise InputError("The editor has saved something that is not text in UTF-8: the line is as it was.") from None
     finally:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 (as above)
 
