@@ -331,7 +331,7 @@ class Caller:
         return answer
 
     def asks_who(self) -> list[str]:
-        """Return the names of the people here."""
+        """Return the names of the online users."""
         self.says("who", n=7)
         return [person["user"] for person in self.hears("who", n=7)["people"]]
 

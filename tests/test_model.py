@@ -1,7 +1,7 @@
 """Compares a real server with a model of it, for arbitrary actions of users and servers.
 
-Hypothesis chooses the actions. ``MODEL_EXAMPLES=500`` in the environment lets it make up so many stories that differ
-from run to run; without it the same few are tried each time.
+Hypothesis chooses the actions. ``MODEL_EXAMPLES=500`` in the environment sets a number of stories that differ from run
+to run; without it the same few are tried each time.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Chat(RuleBasedStateMachine):
         """A device acknowledges its messages."""
         self.devices[user, place].acknowledge()
 
-    # What is said
+    # Messages
 
     @rule(user=users, place=places, to=recipients, count=st.integers(1, 4), reply=st.booleans())
     def say(self, user: str, place: str, to: str, count: int, reply: bool) -> None:
@@ -306,7 +306,7 @@ class Chat(RuleBasedStateMachine):
             device.read_to_end()
             device.hang_up()
 
-    # What is looked up
+    # History and search
 
     @rule(user=users, of=recipients, limit=st.integers(1, 5))
     def look_back(self, user: str, of: str, limit: int) -> None:
@@ -363,7 +363,7 @@ class Chat(RuleBasedStateMachine):
             more, before = page["more"], {"before": found[-1]["seq"]} if found else {}
         compare_all(found[::-1], wanted, f"what {user} finds by {query}")
 
-    # What helps
+    # Helpers
 
     @property
     def address(self) -> Address:

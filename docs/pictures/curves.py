@@ -1,6 +1,6 @@
-"""Draws how cost grows with connections: ``python docs/pictures/curves.py FILE`` writes ``growth.svg`` beside itself.
+"""Draws how costs grow with connections: ``python docs/pictures/curves.py FILE`` writes ``growth.svg`` to its folder.
 
-The file holds what ``python -m tests.benchmarks.peers --only growth --json`` has printed.
+FILE is the output of ``python -m tests.benchmarks.peers --only growth --json``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 _FONT: Final = "ui-sans-serif, system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif"
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _GAP = 380, 240, 80, 44, 40, 8  # of a panel, and around what is drawn in it
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM, _GAP = 380, 240, 80, 44, 40, 8  # of a panel, and of its margins
 _PAPER, _RIM, _INK, _GRID = "#161b22", "#3d444d", "#e6edf3", "#30363d"
 _COLOURS: Final = {"chatcli": "#58a6ff", "ngircd": "#d29922", "inspircd": "#bc8cff"}
 _PANELS: Final = (("messages/s", "messages a second"), ("server, µs each", "CPU of the server, µs a message"))
 
-#: By server, the points of a curve: pairs, and the median of what was measured with them.
+#: The points of a curve by server: numbers of pairs and medians.
 Curves = dict[str, list[tuple[int, float]]]
 
 
@@ -38,7 +38,7 @@ def curves(runs: Sequence[dict[str, Any]], figure: str) -> Curves:
 
 
 def panel(title: str, drawn: Curves) -> Iterator[str]:
-    """Yield one diagram; both of its axes grow by factors."""
+    """Yield the elements of a diagram with two logarithmic axes."""
     xs = sorted({x for points in drawn.values() for x, _ in points})
     ys = [y for points in drawn.values() for _, y in points if y > 0]
     low, high = 10 ** math.floor(math.log10(min(ys))), 10 ** math.ceil(math.log10(max(ys)))
@@ -91,7 +91,7 @@ def picture(runs: Sequence[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Draw it."""
+    """Draw the picture."""
     runs = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
     Path(__file__).with_name("growth.svg").write_text(picture(runs))
 

@@ -25,15 +25,15 @@ from xml.sax.saxutils import escape
 
 import pyte
 
-_PORT: Final = 8080  # the default: the commands in the pictures work as they are shown
-_PATIENCE: Final = 10.0  # seconds until what is expected must be on the screen
-_SEEN: Final = 1.2  # seconds for which a question must have been there before a key answers it
+_PORT: Final = 8080  # the default, so that the commands in the pictures work unchanged
+_PATIENCE: Final = 10.0  # seconds until an expected text must be on the screen
+_SEEN: Final = 1.2  # seconds for which a question must be shown before a key answers it
 _QUIET: Final = 0.3  # seconds without output after which a screen is finished
 
 _FONT: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
-_SIZE, _CELL, _LINE = 14, 8.4, 20  # of the font, and of the place of one character
+_SIZE, _CELL, _LINE = 14, 8.4, 20  # of the font, and of a cell
 _BAR, _PAD, _EDGE, _GAP = 28, 9, 14, 14  # title bar; inside above and below, left and right; between windows
-#: By how many lines one window is taller than two that stand in its height.
+#: The difference in lines between one window and two in the same height.
 _BETWEEN: Final = (_BAR + 2 * _PAD + _GAP) // _LINE
 
 _PAPER, _FRAME, _RIM, _TITLE = "#161b22", "#21262d", "#3d444d", "#9da7b3"
@@ -46,7 +46,7 @@ _INK, _CURSOR = "#e6edf3", "#9da7b3"
 
 
 class Terminal:
-    """A program in a terminal of its own, and what is on the screen."""
+    """A program in a pseudo-terminal, and its screen."""
 
     def __init__(self, title: str, columns: int, rows: int, program: list[str], environment: dict[str, str]) -> None:
         self.title = title
@@ -65,10 +65,10 @@ class Terminal:
         os.write(self._fd, keys.encode())
 
     def expect(self, pattern: str) -> None:
-        """Wait until the screen, without the blanks at line ends, has a match for the pattern.
+        """Wait until the screen, without trailing blanks, matches the pattern.
 
         Raises:
-            TimeoutError: it does not come.
+            TimeoutError: there is no match in time.
         """
         deadline = time.monotonic() + _PATIENCE
         while not re.search(pattern, self._text(), re.MULTILINE):
@@ -76,14 +76,14 @@ class Terminal:
                 raise TimeoutError(f"{self.title}: no {pattern!r} on this screen:\n{self._text()}")
 
     def settle(self) -> None:
-        """Take in what is still being drawn."""
+        """Read the rest of the output."""
         while self._read(_QUIET):
             pass
 
     def close(self) -> None:
-        """End the program, and what it started."""
+        """End the program and its children."""
         foreground = os.tcgetpgrp(self._fd)
-        if foreground > 0:  # 0 once the program has ended by itself: for killpg that is our own group
+        if foreground > 0:  # 0 after the program has ended, which for killpg is our own group
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(foreground, signal.SIGKILL)
         os.kill(self._pid, signal.SIGKILL)
@@ -94,25 +94,25 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip("\n")
 
     def _read(self, patience: float) -> bool:
-        """Pass output on to the screen; tell whether there was any."""
+        """Draw output, and return whether there was any."""
         if not select.select([self._fd], [], [], max(patience, 0))[0]:
             return False
         output = b""
-        with contextlib.suppress(OSError):  # EIO: how Linux tells that the program is gone
+        with contextlib.suppress(OSError):  # EIO: on Linux, the end of the program
             output = os.read(self._fd, 65536)
         self._stream.feed(output)
         return bool(output)
 
 
-#: Opens a window with a shell: its title, its columns and its rows.
+#: Opens a window with a shell, given title, columns and rows.
 Shell = Callable[[str, int, int], Terminal]
-#: Windows in columns from left to right, in each from top to bottom.
+#: Columns of windows from left to right, each from top to bottom.
 Layout = list[list[Terminal]]
 
 
 @contextlib.contextmanager
 def stage() -> Iterator[Shell]:
-    """Run a server; all that was started ends with the context."""
+    """Run a server, and end everything with the context."""
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory())
         port = _free_port()
@@ -164,7 +164,7 @@ def session(shell: Shell) -> Layout:
     bob.type("alice: Hi A")
     bob.expect(r"^#ops › alice: Hi A$")
     alice.type("bob:Hi Bob!\r")
-    bob.expect(r"alice → you  Hi Bob!\n#ops › alice: Hi A$")  # what he is typing stays
+    bob.expect(r"alice → you  Hi Bob!\n#ops › alice: Hi A$")  # his unsent text stays
     bob.type("lice! Are we ready?\r")
     alice.expect("bob → you  Hi Alice!")
 
@@ -194,7 +194,7 @@ def session(shell: Shell) -> Layout:
 
 
 def _meet(shell: Shell, columns: int = 56, rows: int = 14, options: str = "") -> tuple[Terminal, Terminal]:
-    """Have Alice and a script that speaks for Bob meet in #ops."""
+    """Let Alice and a script of Bob's meet in #ops."""
     bob = shell("bob", 56, 6)
     bob.type("chatcli join --user bob --room '#ops' </dev/null\r")
     bob.expect(r"^You are in #ops[^$]*\n\$")
@@ -205,7 +205,7 @@ def _meet(shell: Shell, columns: int = 56, rows: int = 14, options: str = "") ->
 
 
 def completion(shell: Shell) -> Layout:
-    """Tab offers who is here and who is not, as soon as a few letters are typed."""
+    """Tab offers online and absent users after a few letters."""
     alice, bob = _meet(shell)
     bob.type("clear; for name in barbara bert; do chatcli send alice hi --user $name; done\r")
     bob.expect("stored|delivered")
@@ -216,7 +216,7 @@ def completion(shell: Shell) -> Layout:
 
 
 def backlog(shell: Shell) -> Layout:
-    """Alice was away, and comes back to what was said."""
+    """Alice returns to missed messages."""
     alice, bob = _meet(shell)
     alice.type("exit\r")
     alice.expect(r"\$\Z")
@@ -233,7 +233,7 @@ def backlog(shell: Shell) -> Layout:
 
 
 def burst(shell: Shell) -> Layout:
-    """Two thousand messages go by, and what Alice types stands."""
+    """Two thousand messages pass, and Alice's text stays in its place."""
     alice, bob = _meet(shell)
     alice.type("Slow do")
     bob.type("clear; seq -f '#ops: line %g of the log' 2000 | chatcli join --user bob\r")
@@ -245,7 +245,7 @@ def burst(shell: Shell) -> Layout:
 
 
 def question(shell: Shell) -> Layout:
-    """A script asks Alice, and waits for her one key."""
+    """A script asks Alice, and waits for a key."""
     alice = shell("alice", 68, 14)
     alice.type("chatcli join --user alice\r")
     alice.expect(r"^›")
@@ -263,12 +263,12 @@ def question(shell: Shell) -> Layout:
 
 
 def plain(shell: Shell) -> Layout:
-    """The same talk in plain lines, for screen readers and simple terminals."""
+    """The same conversation in plain lines, for screen readers and simple terminals."""
     alice, bob = _meet(shell, 64, 14, "--plain ")
     bob.type("clear; chatcli send --user bob '#ops' 'deploy is done'\r")
     alice.expect("deploy is done")
     alice.type("Thanks\r")
-    time.sleep(_SEEN)  # two lines at once would be taken for a paste
+    time.sleep(_SEEN)  # two lines at once would count as a paste
     alice.type("/who #ops\r")
     alice.expect("^In #ops")
     return [[alice]]
@@ -328,7 +328,7 @@ def _window(terminal: Terminal, width: float, height: float) -> Iterator[str]:
 
 
 def _line(cells: Mapping[int, Any], columns: int, top: float) -> Iterator[str]:
-    """Draw what looks alike in one piece, as wide as its cells whatever the font."""
+    """Draw runs of equal style, as wide as their cells in any font."""
     for look, run in itertools.groupby(range(columns), lambda column: cells[column]._replace(data="")):
         places = list(run)
         ink, paper = _color(look.fg, _INK), _color(look.bg, _PAPER)
@@ -354,7 +354,7 @@ def _block(column: int, columns: int, top: float, color: str) -> str:
 
 
 def _color(name: str, default: str) -> str:
-    """Return the colour that pyte calls so: by its name, or by six hexadecimal digits."""
+    """Return the colour of a pyte name or of six hexadecimal digits."""
     return default if name == "default" else _PALETTE.get(name, f"#{name}")
 
 

@@ -1,7 +1,7 @@
 """Measures the echo of a typed key during a flood of messages: ``python -m tests.benchmarks.echo``.
 
-The real client in a pseudo-terminal, a server and whoever floods it in processes of their own. Keys are typed every
-20 ms; each is a letter that stands nowhere else, and is echoed as soon as its bytes come out of the terminal.
+The real client runs in a pseudo-terminal, server and flood in processes of their own. A key is typed every 20 ms: a
+letter that occurs nowhere else, which is echoed as soon as its bytes come out of the terminal.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Measures the cost to others of five connections at full speed: ``python -m tests.benchmarks.flood``.
 
-Two people say something to each other, fifty times a second, and each message is timed until it is there. Beside them
-five connections say one kind of line as fast as they can, before the welcome or after it. The generator is on the same
-machine: so each kind is measured by turns with a flood into a sink, which takes everything and does nothing with it.
-Printed are the medians over the rounds; the ratio is that of the 99th percentiles.
+Two users exchange fifty messages a second, and each message is timed until its delivery. Meanwhile five connections
+send one kind of line as fast as they can, before or after the welcome. The generator is on the same machine: so each
+kind is measured in turn with a flood into a sink, which reads and drops everything. Medians over the rounds are
+printed; the ratio is that of the 99th percentiles.
 """
 
 from __future__ import annotations

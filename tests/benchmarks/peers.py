@@ -1,9 +1,8 @@
 """Compares chatcli with other servers in one run: ``python -m tests.benchmarks.peers``.
 
-The load is that of ``chatcli bench``, speaking IRC with two IRC servers as Debian packages them, ngircd (C) and
-InspIRCd (C++), which keep nothing; chatcli has each message on disk before it acknowledges it. Each figure is measured
-with each server in turn, a few rounds, every time with a server that was just started; what is printed are medians.
-Options say how long, how often, and which.
+The load is that of ``chatcli bench``, in IRC for two IRC servers from Debian, ngircd (C) and InspIRCd (C++), which
+store nothing; chatcli has each message on disk before it acknowledges it. Each figure is measured with each server in
+turn, in a few rounds, each time with a new server; medians are printed. Options set durations, rounds and rows.
 """
 
 from __future__ import annotations
@@ -78,9 +77,9 @@ class Peer(NamedTuple):
 
     Attributes:
         name: of its program, and of its package in Debian.
-        config: of which the port and the directory are missing.
-        command: what runs it in the foreground.
-        at_once: registrations under way before a load: few where few wait to be taken in, many where each takes long.
+        config: its configuration, with places for the port and the directory.
+        command: the command that runs it in the foreground.
+        at_once: registrations in flight before a load: few for a short accept queue, many where each needs long.
     """
 
     name: str
@@ -106,8 +105,8 @@ class Row(NamedTuple):
     """One line of the table.
 
     Attributes:
-        name: what is measured.
-        load: with what.
+        name: the name of the row.
+        load: the load.
         servers: the servers; all if empty.
         figure: the name of the figure, and the function that reads it from the outcome.
     """

@@ -1,7 +1,7 @@
 """Measures searching and reading in a log of a million messages: ``python -m tests.benchmarks.reading [FOLDER]``.
 
-The log is made through the store, which takes a minute or two, and kept in the folder if one is named. Everything is
-measured as the server asks it, from the owner's thread; nothing else runs meanwhile.
+The log is made through the store, which needs a minute or two, and remains in the folder if one is named. All requests
+are the server's, from the owner's thread; nothing else runs meanwhile.
 """
 
 from __future__ import annotations

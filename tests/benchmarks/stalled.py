@@ -1,7 +1,8 @@
 """Measures the cost of stalled readers: ``python -m tests.benchmarks.stalled``.
 
-A tenth of a room stops reading, then nearly all of a larger one; the speakers go on. Printed are the rate of the others
-without and with them, in one run, the memory of the server for each of them, and how long they take once they read on.
+A tenth of a room stops reading, then nearly all of a larger one; the senders go on. Printed are the rate of the other
+readers without and with stalled ones, in one run, the server's memory for each of them, and the time that they need
+once they read on.
 """
 
 from __future__ import annotations

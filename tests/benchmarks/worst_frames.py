@@ -1,9 +1,9 @@
 """Measures the worst frame of each kind in the server's loop: ``python -m tests.benchmarks.worst_frames``.
 
-The server runs in a thread of this process, over a log with 20,000 rooms, 20,000 bans, 100,000 users and somebody who
-has left a room and come back 20,000 times; 2,000 people are connected and belong to one room. Each frame is said on its
-own, five times. Printed are, as medians, the processor time of the longest turn of the loop, and the longest time
-between two turns, in which the threads that read the log, and whatever else the machine does, have their share.
+The server runs in a thread of this process, with a log of 20,000 rooms, 20,000 bans, 100,000 users and a user who has
+left a room and returned 20,000 times; 2,000 users are connected and belong to one room. Each frame is sent alone, five
+times. The medians of two figures are printed: the CPU time of the longest tick of the loop, and the longest time
+between two ticks, which includes the threads that read the log and other work of the machine.
 """
 
 from __future__ import annotations

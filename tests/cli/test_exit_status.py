@@ -1,4 +1,4 @@
-"""How each command ends, and what it says of it: the table of exit statuses, walked."""
+"""The exit status and the sentence of each command's failures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support import DEADLINE, Caller, Program, ThreadServer, chatcli, key_
 NOWHERE: Final = "127.0.0.1:1"
 SOMEONE_ELSE: Final = "SHA256:" + "A" * 43
 
-#: What each command that says something to a server wants beside its options.
+#: The arguments of each command that connects to a server.
 ARGUMENTS: Final = {
     "join": ["--user", "alice"],
     "send": ["alice", "hi"],
@@ -37,7 +37,7 @@ ARGUMENTS: Final = {
     "key revoke": [SOMEONE_ELSE],
 }
 
-#: What can go wrong with each command, and the status with which it then ends; for what is in braces see `places`.
+#: The failures of each command, and their statuses; `places` has the values in braces.
 FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "serve": [
         ("--data {free} --port {taken}", 1),
@@ -127,17 +127,17 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "admin check": [("--data {free}", 1)],
 }
 
-#: Those that say something to the server on this machine.
+#: Commands for the server on this machine.
 TO_THE_SERVER_HERE: Final = [
     words for words in FAILURES if words.startswith("admin ") and words.split()[1] not in
     {"backup", "export", "import", "check"}
 ]  # fmt: skip
-#: Those that want standard streams or signals of their own.
+#: Commands that need standard streams or signals of a process.
 WITH_A_PROCESS: Final = {"serve", "join"}
 
 
 def leaves() -> list[str]:
-    """Return all commands that do something themselves."""
+    """Return all commands that are not groups."""
     lines = [" ".join(words) for words in command_lines() if words]
     return [
         line for line in lines if not isinstance(found := command_of(line), click.Group) or found.invoke_without_command
@@ -151,12 +151,12 @@ def option_names(words: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """What stands for the names in braces: a server with people on it, and files that are there or not."""
+    """The values for braces: a server with users, and existing and missing files."""
     folder = tmp_path_factory.mktemp("statuses")
     (folder / "there").write_text("this is no archive\n")
     with ThreadServer(folder / "data") as server, socket.create_server(("127.0.0.1", 0)) as taken:
         server.joined("alice").hang_up()
-        server.joined("eve", key=key_of("eve")).hang_up()  # a name of somebody else
+        server.joined("eve", key=key_of("eve")).hang_up()  # a name of another key
         with server.joined("bob") as bob:
             bob.enters("#ops")
         yield {
@@ -171,7 +171,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 
 def ends(words: str, arguments: list[str], status: int) -> None:
-    """Expect a command to fail with that status, and a sentence."""
+    """Check that a command fails with a status and a sentence."""
     run = chatcli if words in WITH_A_PROCESS else run_here
     done = run(*words.split(), *arguments, CHATCLI_USER="bob", COLUMNS="200")
     said = f"{words} {' '.join(arguments)[:200]}: {done.returncode} {done.stdout!r} {done.stderr!r}"
@@ -181,14 +181,14 @@ def ends(words: str, arguments: list[str], status: int) -> None:
     assert first.startswith("chatcli: "), said
     if others and status == 2:
         assert others == [f'Try "chatcli {words} --help".'], said
-    elif others:  # a key is not the right one: both of them stand below each other, and then what to do
+    elif others:  # a wrong key: both keys below each other, then the remedy
         assert [line.split()[0] for line in others] == ["pinned:", "shown:", "Someone"], said
 
 
 def test_every_command_is_covered() -> None:
     """A new command needs an entry here, and another one if it connects to a server."""
     assert set(FAILURES) == set(leaves())
-    # Where nothing waits, `outbox send` goes to no server.
+    # Without waiting messages `outbox send` connects to no server.
     assert set(ARGUMENTS) == {words for words in leaves() if "--pin" in option_names(words)} - {"outbox send"}
 
 
@@ -218,7 +218,7 @@ def test_no_server_on_this_machine(words: str, places: dict[str, str]) -> None:
     ends(words, [*names, "--data", places["free"]], 5)
 
 
-# Each status, by a process.
+# Each status of a process.
 
 
 def test_status_0(places: dict[str, str]) -> None:
@@ -262,7 +262,7 @@ def test_status_7(places: dict[str, str]) -> None:
 
 
 def now() -> int:
-    """Return the time as the protocol has it."""
+    """Return the time in the protocol's form."""
     return time.time_ns() // 10**6
 
 
@@ -276,4 +276,4 @@ def test_status_130() -> None:
             with connection:
                 connection.recv(1000)
                 assert waiting.end(signal.SIGINT) == 130
-        assert (waiting.out, waiting.err) == ([], ["", "chatcli: Interrupted."])  # on a terminal, ^C stands before it
+        assert (waiting.out, waiting.err) == ([], ["", "chatcli: Interrupted."])  # on a terminal, ^C comes before it

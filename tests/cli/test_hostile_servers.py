@@ -1,4 +1,4 @@
-"""What a server says that means no good: whatever it is, a command ends with a sentence and a documented status."""
+"""Hostile servers: each command ends with a sentence and a documented status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.here import run_here
 from tests.impostor import Impostor, Say
 from tests.protocol.strategies import server_frame, server_frames
 
-_MANY: Final = 200  # frames that no command has to say to a server
+_MANY: Final = 200  # frames that no command sends
 EXAMPLES: Final = int(os.environ.get("HOSTILE_EXAMPLES", "3"))
 USERS: Final = ["me2", "../../etc/passwd", "\x1b[31mred", ""]
 
@@ -46,7 +46,7 @@ COMMANDS: Final = {
     "outbox": ("outbox", "send"),
 }
 
-#: What each command asks: this is answered with frames of the right kind, too.
+#: The requests of each command, also answered with frames of the right kind.
 ASKED: Final[dict[str, type[f.ServerFrame]]] = {
     "who": f.People,
     "rooms": f.RoomList,
@@ -83,7 +83,7 @@ def lines(frames: st.SearchStrategy[f.ServerFrame]) -> st.SearchStrategy[Line]:
     return st.builds(_line, frames, st.none() | st.integers(0, 99), st.sampled_from(_WRONG))
 
 
-#: What is said to each frame: one line of its own kind, which may come with others around it.
+#: The answers to each frame: one line of the right kind, with others around it.
 answers = st.fixed_dictionaries(
     {
         tag: st.tuples(
@@ -100,7 +100,7 @@ welcomes = st.fixed_dictionaries(
 
 
 def named(line: Line, frame: dict[str, Any]) -> Line:
-    """Return a line that names the frame that it answers."""
+    """Return a line with the label of the frame that it answers."""
     for field in ("n", "id"):
         if field in frame:
             name = json.dumps(frame[field])
@@ -111,7 +111,7 @@ def named(line: Line, frame: dict[str, Any]) -> Line:
 def saying(
     answers: dict[str, tuple[list[Line], Line, list[Line]]], welcome: dict[str, Any], feed: list[Line]
 ) -> Impostor:
-    """Return a server that answers so, as often as it is asked, until that is too much."""
+    """Return a server with these answers, up to a number of requests."""
 
     def answer(frame: dict[str, Any], say: Say) -> None:
         if len(impostor.heard) > _MANY:
@@ -123,7 +123,7 @@ def saying(
     return impostor
 
 
-#: Commands that may wait until their time is over: they get fewer servers.
+#: Commands that may wait for their whole time limit: they get fewer servers.
 WAITING: Final = [name for name, words in COMMANDS.items() if "--timeout" in words]
 
 servers = st.builds(saying, answers, welcomes, st.lists(lines(server_frame), max_size=4))
@@ -147,7 +147,7 @@ def test_waiting_commands(command: str, server: Impostor) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _impatient() -> Iterator[None]:
-    """Have ``ask`` wait less for answers that never come."""
+    """Make ``ask`` wait less for answers that never come."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(questions, "GRACE", 0.1)
         patch.setattr(questions._AnswerWaiter, "last_look", 0.3)
@@ -155,7 +155,7 @@ def _impatient() -> Iterator[None]:
 
 
 def check(command: str, server: Impostor) -> None:
-    """Run a command at that server, and look at how it ends."""
+    """Run a command at that server, and check its end."""
     with server as impostor:
         done = run_here(*COMMANDS[command], "--user", "me2", "--server", str(impostor.address))
     assert done.returncode in EXIT_STATUSES

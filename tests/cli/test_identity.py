@@ -65,7 +65,7 @@ def test_second_join(server: ThreadServer) -> None:
         assert "alice is already in the chat from 127.0.0.1 since" in refused.stderr
         eventually(lambda: server.run(lambda: len(server.hub.sessions)) == 2)  # it has gone
         with Program(*where, "--attach") as second:
-            # In already, lest it begins behind what the first one has read.
+            # Connected first, so that its feed does not start after the other's position.
             eventually(lambda: server.run(lambda: _seats(server, "alice")) == 2)
             bob.sends("alice", "to both")
             first.prints("to both")

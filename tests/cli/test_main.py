@@ -1,4 +1,4 @@
-"""The command as a whole: help, version, mistakes, statuses."""
+"""The whole command: help, version, mistakes, statuses."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def test_version() -> None:
 
 
 def in_shell(line: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of the shell, to which Python is $0."""
+    """Run a line of shell in which Python is $0."""
     command = ["sh", "-c", line, sys.executable]
     return subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=DEADLINE, check=False)
 
 
 def run(script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script that ends with the whole command, which tells its version."""
+    """Run a script, and then the whole command with --version."""
     script = f"from chatcli.cli.main import main\n{script}\nmain()"
     return subprocess.run(
         [sys.executable, "-c", script, "--version"], capture_output=True, text=True, env=environment(), check=False

@@ -1,4 +1,4 @@
-"""A server that has moved, as the commands see it: found by its key, and taken over with all that waits for it."""
+"""A moved server: found by its key, and accepted with all messages that wait for it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OLD, NEW = "chat.old", "chat.new"
 
 @pytest.fixture(autouse=True)
 def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A user of this test alone, and a system that knows this machine by two more names."""
+    """A user for this test, and a system with two more names for this machine."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     real = socket.getaddrinfo

@@ -1,4 +1,4 @@
-"""Commands that the program prints work as they are pasted into a shell, whatever stands in their words."""
+"""Commands that the program prints work when pasted into a shell, whatever their words contain."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ AWKWARD: Final = 'it\'s a $(touch hacked) `dir`; "quoted"'
 
 
 def commands(text: str) -> list[str]:
-    """Return the commands in what was printed: each stands on a line of its own."""
+    """Return the commands in an output, one on each line."""
     return [line.strip() for line in text.splitlines() if line.startswith(COMMAND)]
 
 
 def paste(command: str, folder: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a command in a shell, in which the program is called chatcli."""
+    """Run a command in a shell in which chatcli is the program."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     program = tools / "chatcli"
@@ -51,7 +51,7 @@ def paste(command: str, folder: Path, stdin: str = "") -> subprocess.CompletedPr
 
 @pytest.fixture
 def awkward() -> Iterator[Path]:
-    """A directory whose name is not meant for shells, and short enough for a socket in it."""
+    """A directory with a name that needs quotes, and short enough for a socket."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / AWKWARD
 
@@ -65,7 +65,7 @@ def test_server_by_invitation(awkward: Path, tmp_path: Path) -> None:
         invited = paste(invite, tmp_path)
         assert invited.returncode == 0, invited.stderr
         code, command = invited.stdout.splitlines()
-        assert paste(f"{join} --user alice", tmp_path).returncode == 4  # nobody comes in without
+        assert paste(f"{join} --user alice", tmp_path).returncode == 4  # required for newcomers
         assert paste(f"{command} --user alice", tmp_path, "exit\n").returncode == 0
         assert code in command
         assert program.end(signal.SIGTERM) == 0

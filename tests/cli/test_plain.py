@@ -1,4 +1,4 @@
-"""``chatcli join --plain`` on a terminal: lines below each other, as a screen reader reads them."""
+"""``chatcli join --plain`` on a terminal: plain lines, for screen readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands import: their speed is that, and unlike a time it can be tested. What they import beyond click."""
+"""The imports of commands beyond click, which decide their speed and, unlike a time, can be tested."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatcli.cli.main import COMMANDS
 from chatcli.protocol.frames import MAX_TEXT
 from tests.support import DEADLINE, ThreadServer, environment
 
-#: Costs time, and a command that asks or says one thing to this machine has no use for it.
+#: Slow modules that a single local request does not need.
 HEAVY: Final = frozenset(
     {
         *("asyncio", "concurrent", "logging", "multiprocessing", "prompt_toolkit", "uvloop", "wcwidth"),
@@ -27,18 +27,18 @@ HEAVY: Final = frozenset(
         *("importlib.metadata", "importlib.resources", "uuid", "zoneinfo"),
     }
 )
-#: What only those need that go to a server.
+#: Modules for commands that connect to a server.
 OF_A_SERVER: Final = frozenset({"cryptography", "getpass", "msgspec", "select", "socket"})
-#: What completing has no use for.
+#: Modules that completion does not need.
 _SHOWING: Final = frozenset({"protocol", "protocol.values", "protocol.values.text"})
-#: What writes, and says it where that fails.
+#: Modules for output and its failures.
 _OUTPUT: Final = frozenset({"cli.output", "cli.output.streams"})
 COMPLETING: Final = HEAVY | OF_A_SERVER
 
-#: So many modules of our own a command may import that says one thing: each costs a third of a millisecond.
+#: The limit of our own modules for a single request: each costs a third of a millisecond.
 MOST: Final = 52
 
-#: Runs the command line to its end, and then says what was imported.
+#: Runs the command line to its end, and prints the imported modules.
 _TELLING: Final = """
 import sys
 from chatcli.cli.main import _run
@@ -81,12 +81,12 @@ def imported(*arguments: str, **env: str) -> set[str]:
 
 
 def heavy(modules: set[str], kinds: frozenset[str] = HEAVY) -> set[str]:
-    """Return those that are among these, or in a package that is."""
+    """Return the modules that are in a set, or in a package of it."""
     return {name for name in modules if name in kinds or name.partition(".")[0] in kinds}
 
 
 def ours(modules: set[str]) -> set[str]:
-    """Return those that are our own, by their short names."""
+    """Return the short names of our own modules."""
     return {name.removeprefix("chatcli.") for name in modules if name.partition(".")[0] == "chatcli"}
 
 

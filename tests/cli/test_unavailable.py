@@ -1,4 +1,4 @@
-"""A server that cannot do it now: every command ends with status 5, and what was to be sent is kept or tried again."""
+"""Temporary failures of a server: each command ends with status 5, and messages are stored or sent again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.disks import OpenDisk, limited_files, small_disk
 from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, serving
 
-#: What writes, or comes in under a new name, which is written too.
+#: Commands that write, including a login with a new name.
 WRITING: Final = {
     "send": ["send", "bob", "hi", "--user", "alice"],
     "send to two": ["send", "bob", "alice", "hi", "--user", "alice"],
@@ -42,7 +42,7 @@ def locked(data: Path) -> Iterator[None]:
 
 
 def fill(disk_full: Callable[[], object], caller: Caller) -> None:
-    """Leave no room, and write until the server has noticed."""
+    """Fill the disk, and write until the server has noticed."""
     disk_full()
     for number in range(1000):
         identity = caller.sends("alice", f"{number} " + "x" * 3000)
@@ -55,7 +55,7 @@ def fill(disk_full: Callable[[], object], caller: Caller) -> None:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadServer]:
-    """A server that knows alice and bob, and waits no longer than this for a log that is locked."""
+    """A server that knows alice and bob, with a short wait for a locked log."""
     monkeypatch.setattr(connection, "_BUSY_SECONDS", 0.1)
     with ThreadServer(tmp_path) as server:
         for name in ("alice", "bob"):

@@ -1,4 +1,4 @@
-"""Fixtures for clients that keep keys and known servers."""
+"""Fixtures for clients with keys and known servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.client.tls_server import own_address
 
 @pytest.fixture
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration directory of this test alone, for what runs in its process; authorities as on a bare system."""
+    """A configuration directory for code in the test's process, and a system without authorities."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("SSL_CERT_FILE", "/dev/null")
     if own_address() is None:

@@ -1,4 +1,4 @@
-"""The exceptions that stand for the server's refusals."""
+"""The exceptions for the server's refusals."""
 
 from __future__ import annotations
 

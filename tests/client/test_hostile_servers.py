@@ -1,4 +1,4 @@
-"""What a server says that means no good, to those who stay: the interactive client, and programs."""
+"""Hostile servers against the interactive client and the library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that speak TLS with certificates made here, and as much of the protocol as a client needs to be content."""
+"""Servers with TLS and generated certificates, and the part of the protocol that clients need."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _WELCOME: Final = {"t": "welcome", "user": "alice", "head": 0, "cursor": 0, "ser
 
 
 def own_address() -> str | None:
-    """Return an address of this machine that is not the loopback, if it has one."""
+    """Return a non-loopback address of this machine, if it has one."""
     own = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
     return next((ip for ip in own if not ip.startswith("127.")), None)
 
 
-#: The server's host in tests; where the machine has no other than this, it passes for one in the test's own process.
+#: The server's host in tests; a machine without another address patches loopback within the test's process.
 HOST: Final = own_address() or "127.0.0.1"
 
 
@@ -47,14 +47,14 @@ def key_of(key: Key) -> str:
 
 
 class Authority:
-    """Vouches for servers."""
+    """A certificate authority."""
 
     def __init__(self) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.certificate = make_certificate(self.key, "An authority", authority=True)
 
     def write(self, path: Path) -> str:
-        """Write its certificate to a file, as SSL_CERT_FILE takes it; return the path."""
+        """Write its certificate to a file for SSL_CERT_FILE, and return the path."""
         path.write_bytes(self.certificate.public_bytes(Encoding.PEM))
         return str(path)
 
@@ -67,7 +67,7 @@ def make_certificate(
     authority: bool = False,
     hours: tuple[float, float] = (-1, 1),
 ) -> x509.Certificate:
-    """Make a certificate for a host: its own work, or an authority's; valid from and until so many hours from now."""
+    """Make a certificate for a host, self-signed or from an authority; ``valid`` is in hours from now."""
     signing = issuer.key if issuer else key
     issuer_name = issuer.certificate.subject if issuer else _name(name)
     now = datetime.datetime.now(datetime.UTC)
@@ -115,10 +115,10 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
 
 
 class TlsServer:
-    """Shows a certificate, then welcomes, answers who and takes messages.
+    """Shows a certificate, welcomes everyone, and answers ``who`` and messages.
 
     Attributes:
-        heard: the tags of all frames that clients said.
+        heard: the tags of all frames from clients.
     """
 
     def __init__(self, key: Key | None = None, certificate: x509.Certificate | None = None) -> None:
@@ -133,7 +133,7 @@ class TlsServer:
         self._open: list[socket.socket] = []
 
     def show(self, key: Key, certificate: x509.Certificate | None = None) -> None:
-        """Show this key from the next connection on, in a certificate of its own making unless one is given."""
+        """Show this key from the next connection on, self-signed without a given certificate."""
         certificate = certificate or make_certificate(key)
         self.key = key_of(key)
         self.certificate = certificate.public_bytes(Encoding.DER)
@@ -146,7 +146,7 @@ class TlsServer:
         self._context = context
 
     def only(self, version: ssl.TLSVersion) -> None:
-        """Speak no newer version of TLS."""
+        """Accept no newer version of TLS."""
         self._context.set_ciphers("ALL:@SECLEVEL=0")
         self._context.minimum_version = self._context.maximum_version = version
 
@@ -165,7 +165,7 @@ class TlsServer:
         self._listener.close()
 
     def hang_up(self) -> None:
-        """End the connections that there are."""
+        """End all connections."""
         for connection in self._open:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

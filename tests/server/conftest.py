@@ -1,4 +1,4 @@
-"""Fixtures for the tests of the server: two people in the chat, and shorter waits."""
+"""Fixtures for the tests of the server: two users, and shorter intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support import Caller, ThreadServer
 
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten the server's own intervals: between checks of deadlines, and between notices of the same thing.
+    """Shorten the server's intervals between checks of deadlines and between notices of one topic.
 
     The constants are read by servers that are running, too; a test names this fixture with ``usefixtures``.
     """

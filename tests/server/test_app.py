@@ -21,7 +21,7 @@ from tests.support import DEADLINE, ThreadServer, eventually, known
 
 
 def start(address: Address, data: Path, files: tuple[Path, Path] | tuple[None, None] = (None, None)) -> str:
-    """Start a server, and stop it again; return the fingerprint of its key."""
+    """Start and stop a server, and return its key's fingerprint."""
 
     async def run() -> str:
         server = await Server.start(Settings(address=address, data=data, tls_cert=files[0], tls_key=files[1]))

@@ -1,4 +1,4 @@
-"""Trouble with the disk: nothing is acknowledged that is not stored, and readers go on reading."""
+"""Failures of the disk: only stored messages are acknowledged, and readers go on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def status_of(data: Path) -> dict[str, Any]:
 
 @contextmanager
 def here(address: Address, user: str, **hello: Any) -> Iterator[Caller]:  # noqa: ANN401 (as the frame's)
-    """Be in the chat for a while."""
+    """Join for the time of the block."""
     with Caller(address) as caller:
         caller.greets(user, **hello)
         caller.welcome = caller.hears("welcome")
@@ -36,7 +36,7 @@ def here(address: Address, user: str, **hello: Any) -> Iterator[Caller]:  # noqa
 
 
 def says(caller: Caller, to: str, text: str) -> bool:
-    """Send a message; return whether it was stored, rather than refused because of the disk."""
+    """Send a message, and return whether it was stored or refused because of the disk."""
     caller.sends(to, text)
     while True:
         frame = caller.next()
@@ -68,13 +68,13 @@ def search(caller: Caller, words: str) -> dict[str, Any]:
 
 
 def feed(address: Address, user: str, count: int) -> list[str]:
-    """Return so many texts of someone's whole feed."""
+    """Return the first texts of a user's whole feed."""
     with here(address, user, purpose="listen", since=0) as reader:
         return reader.texts(count)
 
 
 def until_refused(caller: Caller, to: str, stored: list[str]) -> str:
-    """Send one message after the other until one is refused, and return that; the others are noted."""
+    """Send messages until one is refused, and return that one; record the others."""
     for number in range(1000):
         text = f"{number} " + "x" * 3000
         if not says(caller, to, text):
@@ -84,7 +84,7 @@ def until_refused(caller: Caller, to: str, stored: list[str]) -> str:
 
 
 def until_new(caller: Caller) -> tuple[list[str], list[str]]:
-    """Return the texts up to the one that is "new", and the errors about those that cannot be read."""
+    """Return the texts up to "new", and the errors about unreadable ones."""
     texts: list[str] = []
     complaints: list[str] = []
     while texts[-1:] != ["new"]:
@@ -113,7 +113,7 @@ def test_full_disk(open_disk: OpenDisk, tmp_path: Path) -> None:
                 disk.fill(process)
                 stored.append("before")
                 refused = [until_refused(alice, "bob", stored)]
-                # Whoever was here goes on reading, and so does whoever comes now.
+                # Users who were online go on reading, and so do new ones.
                 assert bob.texts(len(stored)) == stored
                 assert history(bob, "alice") == stored[-100:]
                 assert feed(address, "bob", len(stored)) == stored
@@ -192,7 +192,7 @@ def test_locked_database(tmp_path: Path) -> None:
             other.execute("ROLLBACK")
         assert says(alice, "bob", "after")
         assert bob.texts(1) == ["after"]
-        # The read position that waited is written in the next batch, too.
+        # The waiting read position is written with the next batch.
         eventually(lambda: status_of(tmp_path)["log"] == "writable")
 
 

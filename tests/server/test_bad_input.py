@@ -1,4 +1,4 @@
-"""Strangers, fools and attackers: the server stays up, others do not notice, the offender gets an error."""
+"""Invalid input: the server stays up, other users do not notice, the sender gets an error."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_unread_answers(tmp_path: Path) -> None:
             greedy.says_raw(b'{"t":"who","n":1}\n' * questions)
 
             def waiting() -> tuple[int, int]:
-                """Return the questions without an answer, and the bytes of answers that are not sent yet."""
+                """Return the number of unanswered requests, and of unsent bytes of answers."""
                 session = session_of(server, "greedy")
                 return waiting_frames(session), session.output.size + session.output.unwritten
 

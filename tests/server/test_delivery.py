@@ -33,7 +33,7 @@ def test_offline_messages(server: ThreadServer) -> None:
         assert bob.asks_who()
     eventually(lambda: server.run(lambda: not server.hub.sessions))
     with server.joined("bob") as bob:
-        assert bob.asks_who() == ["bob"]  # the very next frame: nothing came twice
+        assert bob.asks_who() == ["bob"]  # the next frame, so nothing came twice
 
 
 def test_unacknowledged_message(server: ThreadServer) -> None:

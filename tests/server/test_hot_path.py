@@ -25,7 +25,7 @@ _MANY = 40
 
 
 class Counted:
-    """Counts what is written to each connection, and each encoding of messages and answers."""
+    """Counts writes of each connection, and encodings of messages and answers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.writes: dict[TcpConnection, int] = {}
@@ -46,7 +46,7 @@ class Counted:
 
 @pytest.fixture
 def room(server: ThreadServer) -> Iterator[list[Caller]]:
-    """Have three people in a room, the first of whom is going to speak."""
+    """A room of three users, the first of whom will send."""
     callers = [server.joined(name) for name in ("alice", "bob", "cid")]
     for caller in callers:
         caller.says("join", room="#hall", n=1)
@@ -57,7 +57,7 @@ def room(server: ThreadServer) -> Iterator[list[Caller]]:
 
 
 def said_in_one_breath(server: ThreadServer, users: list[str], to: str) -> None:
-    """Have users' connections take many messages each, as if they had come in one read, and all in one turn."""
+    """Process many messages of several connections in one tick, as if from one read each."""
     frames: dict[str, list[ClientFrame]] = {
         user: [Send(new_id(), to, f"{user} {number}") for number in range(_MANY)] for user in users
     }
@@ -78,7 +78,7 @@ def any_of(caller: Caller, *tags: str) -> Frame:
 
 
 def texts(caller: Caller, count: int) -> list[str]:
-    """Return the texts of the next messages, whatever comes in between."""
+    """Return the texts of the next messages, and drop other frames."""
     return [any_of(caller, "message")["text"] for _ in range(count)]
 
 
@@ -87,7 +87,7 @@ def test_messages_are_encoded_once(
     server: ThreadServer, room: list[Caller], to: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One encoding of the messages for all recipients, one of the answers; one write for each connection."""
-    eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))  # nothing else is about to be written
+    eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))  # nothing else is pending
     counted = Counted(monkeypatch)
     said_in_one_breath(server, ["alice"], to)
     for listener in room[1 : 2 if to == "bob" else 3]:
@@ -119,7 +119,7 @@ def test_runs_in_a_room_are_encoded_once(
 
 
 def choke(server: ThreadServer, user: str) -> None:
-    """See to it that the user's connection has more to send than it may when what is queued next is handed on."""
+    """Fill a user's output beyond its limit before the next delivery."""
     session = session_of(server, user)
     too_much = encode(Pong()) * (server.hub.limits.unsent // len(encode(Pong())) + 1)
     server.hub.after_flush(lambda: session.send(too_much))
@@ -134,7 +134,7 @@ def test_sender_with_a_full_socket(server: ThreadServer, room: list[Caller]) -> 
         choke(server, "bob")
         hub, session = server.hub, session_of(server, "bob")
         session_of(server, "alice").receive(encode_all([first]))
-        # As if it had come in the same turn, though this connection would not be read from now.
+        # As if it had come in the same tick, although this connection is not read now.
         room_here = hub.rooms.find(session.require_user(), "#hall")
         origin = Origin(session, session.require_user(), room_here)
         session.charge(messages.queue(hub, origin, second, id_bytes(second.id)))
@@ -178,7 +178,7 @@ def test_memory_is_bounded(server: ThreadServer, room: list[Caller]) -> None:
 
     def take() -> None:
         choke(server, "bob")
-        for number in range(many):  # each by itself, as if others had spoken in between
+        for number in range(many):  # one by one, as if others had sent messages in between
             session_of(server, "alice").receive(encode_all([Send(new_id(), "bob", f"{number}")]))
 
     server.run(take)

@@ -1,4 +1,4 @@
-"""Labels of errors: each names the frame that it answers, if that can be read."""
+"""Labels of errors, which name the frame that they answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LABELLED = [frame for frame in get_args(ClientFrame) if {"n", "id"} & {field.nam
 
 
 def right(frame: type) -> Frame:
-    """Return a frame that holds, with what names it first."""
+    """Return a valid frame, with its label first."""
     label: Frame = {"id": ID} if tag_of(frame) == "send" else {"n": 5}
     needed: Frame = {}
     for field in fields_of(frame):
@@ -54,7 +54,7 @@ def right(frame: type) -> Frame:
 
 
 def line(fields: Frame) -> bytes:
-    """Return a frame as it is sent."""
+    """Return a frame as a line."""
     return json.dumps(fields).encode()
 
 
@@ -107,7 +107,7 @@ def wrong_shapes(frame: type) -> Iterator[Wrong]:
 
 
 def all_wrong(frame: type) -> list[Wrong]:
-    """Return every way in which a frame may be wrong; what is wrong in a field that is ignored is not."""
+    """Return all invalid variants of a frame, without those in ignored fields."""
     found = [*wrong_types(frame), *out_of_range(frame), *wrong_shapes(frame)]
     return [(what, raw) for what, raw in found if isinstance(read(raw), BadFrame)]
 
@@ -120,7 +120,7 @@ def read(raw: bytes) -> ClientFrame | BadFrame:
 
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[Caller]:
-    """Someone whom the server forgives any number of mistakes."""
+    """A user with any number of forgiven mistakes."""
     with ThreadServer(tmp_path, Limits(bad_frames=10**9)) as server, server.joined("alice") as alice:
         yield alice
 

@@ -1,4 +1,4 @@
-"""Dialogues with one connection: greeting, questions, goodbye."""
+"""Dialogues with one connection: greeting, requests, goodbye."""
 
 from __future__ import annotations
 

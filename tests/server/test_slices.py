@@ -1,4 +1,4 @@
-"""Long work is done in slices, and others are served between them."""
+"""Long work in slices, with other connections served in between."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tests.support import Caller, ThreadServer, eventually, known
 
 
 class Loop:
-    """Runs what was to be run later, a turn at a time."""
+    """Runs delayed callbacks, one tick at a time."""
 
     def __init__(self) -> None:
         self.waiting: list[Callable[[], None]] = []
 
     def later(self, seconds: float, function: Callable[[], None]) -> None:
-        """Keep it for the next turn."""
+        """Schedule a callback for the next tick."""
         assert seconds == 0
         self.waiting.append(function)
 
     def turn(self) -> None:
-        """Run what waits, and not what comes of that."""
+        """Run the waiting callbacks, but not their new ones."""
         waiting, self.waiting = self.waiting, []
         for function in waiting:
             function()

@@ -17,11 +17,11 @@ class Clock:
         self.waiting: list[Callable[[], None]] = []
 
     def later(self, _seconds: float, function: Callable[[], None]) -> None:
-        """Keep it for then."""
+        """Schedule a callback."""
         self.waiting.append(function)
 
     def ring(self) -> None:
-        """Have a second pass."""
+        """Let a second pass."""
         waiting, self.waiting = self.waiting, []
         for function in waiting:
             function()

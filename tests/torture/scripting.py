@@ -1,9 +1,9 @@
 """Soaks the scripting surface: ``python -m tests.torture.scripting --restarts 20``.
 
-``chatcli send --lines`` sends numbered lines, and ``chatcli listen --exec`` writes each to a file, while
-the server is killed and stopped by turns. In the end the file must have every line once, in order. Meanwhile the
-listener's position is compared with what its command has confirmed: it is never ahead of that, and never more than one
-message behind. The exit status is 1 if any of this does not hold.
+``chatcli send --lines`` sends numbered lines, and ``chatcli listen --exec`` writes each to a file, while the server is
+killed and stopped in turn. In the end the file must have every line once, in order. Meanwhile the listener's position
+is compared with the lines that its command has confirmed: it is never ahead of them, and at most one message behind.
+The exit status is 1 if any of this does not hold.
 """
 
 from __future__ import annotations

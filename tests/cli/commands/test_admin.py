@@ -1,4 +1,4 @@
-"""``chatcli admin``: each command as a process, with what it prints and how it ends."""
+"""``chatcli admin``: the output and the exit status of each command."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tests.terminal import Terminal
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Where the data of the server lies that other fixtures start."""
+    """The data directory of the ``server`` fixture."""
     return tmp_path / "data"
 
 
 def admin(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command over that directory."""
+    """Run a command on that directory."""
     return run_here("admin", "--data", str(data), *arguments)
 
 
 def says(data: Path, *arguments: str) -> str:
-    """Run a command that must be done and complain of nothing; return what it prints."""
+    """Run a command that must succeed without a complaint, and return its output."""
     done = admin(data, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
@@ -88,7 +88,7 @@ def test_json(server: ThreadServer, data: Path) -> None:
         "export": ["--output", str(data / "archive")],
         "check": [],
     }
-    assert {*calls, "import"} == set(command.commands)  # which wants the server stopped
+    assert {*calls, "import"} == set(command.commands)  # which needs a stopped server
     rows = {do: [json.loads(line) for line in says_json(data, do, *names)] for do, names in calls.items()}
     eve.hang_up()
     assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {
@@ -109,7 +109,7 @@ def test_json(server: ThreadServer, data: Path) -> None:
 
 
 def says_json(data: Path, do: str, *names: str) -> list[str]:
-    """Run a command with ``--json`` and return the lines of its answer."""
+    """Run a command with ``--json``, and return the objects of its answer."""
     done = admin(data, do, "--json", *names)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -265,7 +265,7 @@ def test_invitation_command(tmp_path: Path) -> None:
         code, pasted = done.stdout.splitlines()
         assert pasted == f"chatcli join --server chat.example:9000 --pin {key} --invite {code}"
         assert done.stderr.startswith("chatcli: Good for 3 newcomers, until ")
-        assert "serve --access" in done.stderr  # it lets anyone in as it is
+        assert "serve --access" in done.stderr  # it is open to anyone
         _, pasted = admin(tmp_path, "invite").stdout.splitlines()
         words = shlex.split(pasted)
         host, _, port = words[words.index("--server") + 1].rpartition(":")
@@ -311,7 +311,7 @@ def shallow() -> Iterator[Path]:
 
 
 def deep(above: Path, length: int) -> Path:
-    """Return a directory whose path has so many bytes."""
+    """Return a directory whose path has a number of bytes."""
     while (left := length - len(str(above))) > 100:
         above /= "d" * 49
     above /= "d" * (left - 1)

@@ -1,4 +1,4 @@
-"""``chatcli ask``: the answer on standard output, and its number as the status."""
+"""``chatcli ask``: the answer on standard output, and its number as the exit status."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.terminal import Terminal
 
 
 def ask(server: object, *arguments: str) -> Program:
-    """Run ``chatcli ask`` under the name of ci."""
+    """Run ``chatcli ask`` as ci."""
     return Program("ask", *arguments, "--user", "ci", "--server", str(server))
 
 
 def answers(caller: Caller, question: Frame, choice: int) -> Frame:
-    """Answer a question; return what the server says of that."""
+    """Answer a question, and return the server's answer."""
     to = question["to"] if question["to"].startswith("#") else question["from"]
     caller.sends(to, "", new_id(), re=question["seq"], answer=choice)
     while (frame := caller.next()) is not None and frame["t"] not in ("sent", "error"):

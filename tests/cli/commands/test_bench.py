@@ -1,4 +1,4 @@
-"""``chatcli bench``: what it prints, what it asks, and that it leaves nothing behind; never how fast anything is."""
+"""``chatcli bench``: its output, its confirmation and its cleanup, never a speed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORT: Final = ("--duration", "0.2s", "--clients", "2")
 
 
 def processes_in(folder: Path) -> list[int]:
-    """Return the processes whose temporary files are there."""
+    """Return the processes with temporary files in a directory."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

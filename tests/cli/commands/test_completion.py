@@ -1,4 +1,4 @@
-"""``chatcli completion``: the scripts, and where they are put."""
+"""``chatcli completion``: the scripts and their places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chatcli forget``: what is kept of a server goes, after a question, and nothing else does."""
+"""``chatcli forget``: removes the data of one server, after a confirmation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.terminal import Terminal
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A user who knows two servers, of both of which everything is kept."""
+    """A user with data of every kind for two servers."""
     where = {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     for name, value in where.items():
         monkeypatch.setenv(name, value)
@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def known(server: Address) -> bool:
-    """Return whether a key of the server is known."""
+    """Return whether the server is a known one."""
     return bool(KnownServers(files.config_directory()).find(server))
 
 

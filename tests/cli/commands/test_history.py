@@ -1,4 +1,4 @@
-"""``chatcli history``: what was said, the oldest first."""
+"""``chatcli history``: earlier messages, the oldest first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.terminal import Terminal
 
 
 def says_all(caller: Caller, to: str, texts: list[str]) -> list[int]:
-    """Send messages, and return where they stand."""
+    """Send messages, and return their places in the log."""
     for text in texts:
         caller.sends(to, text)
     return [caller.hears("sent")["seq"] for _ in texts]
@@ -88,7 +88,7 @@ def test_json(server: ThreadServer) -> None:
     assert two["at"].endswith("Z")
     assert len(two["at"]) == len("2026-11-22T12:04:00.000Z")
     assert datetime.datetime.fromisoformat(two["at"]).timestamp() * 1000 == pytest.approx(second["at"])
-    assert "\u202e" not in done.stdout  # what reorders a line is escaped
+    assert "\u202e" not in done.stdout  # bidirectional controls are escaped
 
 
 def test_quotes_of_answers(server: ThreadServer) -> None:

@@ -1,4 +1,4 @@
-"""``chatcli key``: shows the key, and carries it from machine to machine."""
+"""``chatcli key``: shows, exports and imports the key."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.terminal import Terminal
 
 @pytest.fixture
 def home(tmp_path: Path) -> str:
-    """A configuration in which nothing is yet."""
+    """An empty configuration."""
     return str(tmp_path / "here")
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> str:
-    """The configuration of another machine."""
+    """An empty configuration of another machine."""
     return str(tmp_path / "there")
 
 

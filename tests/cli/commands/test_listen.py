@@ -37,7 +37,7 @@ def listen(server: ThreadServer, *arguments: str, user: str = "alice", **env: st
 
 
 def says(caller: Caller, to: str, *texts: str) -> list[int]:
-    """Say something; return where it stands."""
+    """Send a message, and return its place in the log."""
     for text in texts:
         caller.sends(to, text)
     return [caller.hears("sent")["seq"] for _ in texts]
@@ -53,7 +53,7 @@ def mark_of(server: ThreadServer, name: str, user: str = "alice") -> cursors.Pos
 
 @pytest.fixture
 def bob(server: ThreadServer) -> Caller:
-    """Somebody who says something, to Alice among others."""
+    """A user who sends messages, to Alice among others."""
     server.joined("alice").hang_up()
     return server.joined("bob", "send")
 
@@ -109,7 +109,7 @@ def test_filters(server: ThreadServer, bob: Caller) -> None:
         assert alice.welcome["cursor"] < left_out
         assert alice.hears("message")["text"] == "private"
     says(bob, "#ops", "more")
-    assert "more" in listen(server, "#ops", "--count", "1").stdout  # the rest was handled, though it is not read
+    assert "more" in listen(server, "#ops", "--count", "1").stdout  # the rest was handled, but not printed
     assert "private" in listen(server, "--count", "1").stdout
 
 
@@ -289,7 +289,7 @@ def test_restart_of_the_server(tmp_path: Path) -> None:
 
 
 def spool(state: Path, where: Address, user: str) -> str:
-    """Leave a message of the user's to themselves in the outbox; return the directory."""
+    """Store a message from the user to themselves in the outbox, and return the directory."""
     directory = str(state / "chatcli/outbox")
     outbox = Outbox(directory, where, user, claim=False)
     outbox.store([Send(new_id(), user, "spooled")])
@@ -333,7 +333,7 @@ def test_locked_outbox_delays_nothing(server: ThreadServer, bob: Caller, tmp_pat
         assert [entry.message.text for entry in read_all(directory)] == ["spooled"]
 
 
-#: Runs the program where no temporary file can be made until there is a directory.
+#: Runs the program without temporary files until a directory exists.
 _WITHOUT_TEMPORARY = """
 import sys, tempfile
 tempfile.tempdir = sys.argv.pop(1)

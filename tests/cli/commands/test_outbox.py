@@ -1,4 +1,4 @@
-"""``send --spool`` and ``chatcli outbox``: what waits for a server, and how it gets there."""
+"""``send --spool`` and ``chatcli outbox``: messages that wait for a server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def state(tmp_path: Path) -> str:
 
 @pytest.fixture
 def away(tmp_path: Path) -> Iterator[tuple[Path, Address]]:
-    """Where a server has been, on which bob is known, and its data."""
+    """The address and the data of a stopped server that knows bob."""
     with serving(tmp_path / "data") as (program, address):
         run_here("send", "me", "hi", "--user", "bob", "--server", str(address))
         program.end(signal.SIGTERM)

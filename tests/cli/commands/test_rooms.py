@@ -1,4 +1,4 @@
-"""``chatcli rooms``: the rooms that one may see."""
+"""``chatcli rooms``: the rooms that the user may see."""
 
 from __future__ import annotations
 

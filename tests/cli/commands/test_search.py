@@ -13,7 +13,7 @@ from tests.terminal import Terminal
 
 @pytest.fixture
 def where(server: ThreadServer) -> list[str]:
-    """The options for asking a server on which something was said."""
+    """The options for a server with messages."""
     with server.joined("bob") as bob, server.joined("alice", "send") as alice:
         bob.enters("#ops")
         for to, text in (

@@ -143,7 +143,7 @@ def test_errors_as_json(server: ThreadServer) -> None:
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["error"]["code"] for one in records] == ["text_too_long"] * 2
     assert done.returncode == 4
-    assert len(done.stderr.splitlines()) == 1  # what is wrong with all of them is said once
+    assert len(done.stderr.splitlines()) == 1  # an error of all recipients is reported once
     done = run_here("send", "ann", "hi", "--json", "--server", "127.0.0.1:1")
     (record,) = map(json.loads, done.stdout.splitlines())
     assert (record["outcome"], record["error"]["code"], record["status"]) == ("failed", "unreachable", 5)
@@ -192,7 +192,7 @@ def test_all_or_nobody(server: ThreadServer, words: list[str], status: int, fail
         first, *others = done.stderr.splitlines()
         assert first.startswith(f"chatcli: {failing}: ")
         assert others[0] == "chatcli: Nothing was sent to the others either."
-        assert bob.asks("who")["t"] == "who"  # and nothing came before
+        assert bob.asks("who")["t"] == "who"  # without an earlier message
 
 
 @pytest.mark.parametrize("text", ["ls -l\n\techo hi", "a\n```\nls\n```\nb", "````", "  indented"])
@@ -371,7 +371,7 @@ def test_wait_for_a_receipt(server: ThreadServer) -> None:
     ):
         message = bob.hears("message", text="look!")
         run_here("send", "cid", "you, too", "--user", "ci", "--server", str(server.address))
-        cid.says("ack", seq=cid.hears("message")["seq"])  # somebody else's does not count
+        cid.says("ack", seq=cid.hears("message")["seq"])  # another user's does not count
         cid.asks("keys")
         assert waiting.out == []
         bob.says("ack", seq=message["seq"])
@@ -442,13 +442,13 @@ def test_interrupt_while_waiting(server: ThreadServer) -> None:
 
 
 def watched(server: ThreadServer, name: str) -> bool:
-    """Return whether a connection waits for what the members of a room have been shown."""
+    """Return whether a connection watches a room's receipts."""
     (room,) = server.hub.users.all()[0].rooms
     return room.name == name and bool(room.watchers)
 
 
 def last_seq(address: Address) -> int:
-    """Return the newest place in the server's log."""
+    """Return the last place in the server's log."""
     with Caller(address) as caller:
         caller.says("hello", version=1, purpose="query")
         seq: int = caller.hears("welcome")["head"]

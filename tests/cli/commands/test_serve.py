@@ -1,4 +1,4 @@
-"""``chatcli serve``: starts with nothing to configure, stops without loss."""
+"""``chatcli serve``: starts without configuration, and stops without loss."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_max_text(tmp_path: Path) -> None:
 
 
 def peer(address: Address, *trusted: Path) -> int | None:
-    """Return which of the certificates the server shows."""
+    """Return the server's certificate."""
     for number, certificate in enumerate(trusted):
         try:
             Caller(address, context=trusting(certificate)).hang_up()
@@ -276,14 +276,14 @@ def test_broken_standard_error(tmp_path: Path, redirected: str) -> None:
 
 
 def is_open(address: Address) -> bool:
-    """Return whether somebody takes connections there."""
+    """Return whether a server accepts connections there."""
     with socket.socket() as trying:
         return trying.connect_ex(address) == 0
 
 
 @pytest.fixture(params=["a terminal that was stopped", "a pipe that nobody reads"])
 def stuck(request: pytest.FixtureRequest) -> Iterator[tuple[int, int]]:
-    """Descriptors to write to, which is not possible, and to read from."""
+    """Yield a full pipe: its writing end and its reading end."""
     if "pipe" in request.param:
         reading, writing = os.pipe()
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
@@ -304,7 +304,7 @@ def test_unread_log(tmp_path: Path, stuck: tuple[int, int]) -> None:
     serve = subprocess.Popen([sys.executable, "-m", "chatcli", *arguments], stderr=stuck[0], env=environment())
     try:
         eventually(lambda: is_open(address))
-        for _ in range(200):  # each is worth a few lines
+        for _ in range(200):  # each causes a few lines of the log
             with Caller(address) as alice:
                 alice.greets("alice", purpose="send")
                 alice.hears("welcome")

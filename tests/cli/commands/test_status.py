@@ -1,4 +1,4 @@
-"""``chatcli status``: the server, who one is there, what is unread; and a number for a shell prompt."""
+"""``chatcli status``: server, identity and unread counts, and a number for a shell prompt."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ OTHER_KEY = "SHA256:" + "A" * 43
 
 @pytest.fixture
 def where(server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The environment of a user who remembers nothing."""
+    """The environment of a user without local data."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return {"CHATCLI_SERVER": str(server.address), "XDG_STATE_HOME": str(tmp_path / "state"), **ALICE}
 
 
 def missed(server: ThreadServer) -> None:
-    """Have alice miss two messages from bob and one in a room."""
+    """Let alice miss two messages from bob and one in a room."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         alice.enters("#ops")
         alice.hang_up()
@@ -102,7 +102,7 @@ def test_prompt_asks_once_a_minute(server: ThreadServer, where: dict[str, Any]) 
     assert (done.returncode, done.stdout) == (2, "")
 
 
-#: Runs the command with every file that is opened, and every socket, told on standard error.
+#: Runs the command, and reports all opened files and sockets on standard error.
 _WATCHED = """
 import sys
 seen = []
@@ -175,7 +175,7 @@ def test_prompt_leaves_the_outbox(server: ThreadServer, where: dict[str, Any]) -
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """What takes connections and says nothing."""
+    """A port that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         yield listening
@@ -191,7 +191,7 @@ def taken(silent: socket.socket) -> int:
     return count
 
 
-# What is learned in passing
+# Roster and cached count
 
 
 def people(server: ThreadServer) -> dict[str, str]:
@@ -200,7 +200,7 @@ def people(server: ThreadServer) -> dict[str, str]:
 
 
 def rooms(server: ThreadServer) -> set[str]:
-    """Return the rooms that alice's commands know of."""
+    """Return the rooms in alice's roster."""
     return {room.name for room in roster.load(server.address, "alice").rooms()}
 
 

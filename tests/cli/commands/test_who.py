@@ -1,4 +1,4 @@
-"""``chatcli who``: names, one a line."""
+"""``chatcli who``: online users, one per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a shell is told that completes a command line, without the shell."""
+"""The completion engine's answers to shells, without a shell."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVER = "chat.example:7"
 
 @pytest.fixture(autouse=True)
 def _roster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some people and rooms at one server, and a configuration with another."""
+    """A roster for one server, and a configuration with another."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setenv("CHATCLI_USER", "alice")
@@ -122,7 +122,7 @@ def test_files(words: list[str], kind: str) -> None:
         ("chatcli send 'bo", "bo", ["bo$(id)", "bob"]),
         ('chatcli send "bo', "bo", [r"bo\$(id)", "bob"]),
         ("chatcli send it", "it", [r"it\'s\!"]),
-        ("chatcli send 'it", "it", []),  # neither can be written there
+        ("chatcli send 'it", "it", []),  # both are impossible there
         ('chatcli send "it', "it", []),
         ("chatcli send #o", "#o", [r"\#ops"]),
         ("chatcli send bob,'#o", "#o", ["#ops"]),

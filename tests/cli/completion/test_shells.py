@@ -1,4 +1,4 @@
-"""Completion as people have it: in a real bash, zsh and fish on a terminal."""
+"""Completion in a real bash, zsh and fish on a terminal."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chatcli.protocol.values.address import parse_address
 from tests.support import eventually
 from tests.terminal import Terminal
 
-#: Where the shell under test is told that the server is; nobody is asked there.
+#: The server's address for the shell under test, which is never contacted.
 SERVER = "chat.example:7"
-_NASTY = "a$(touch${IFS}pwned)"  # which the rules for names allow
+_NASTY = "a$(touch${IFS}pwned)"  # valid in names
 _PROMPT = "% "
 
 _START = {
@@ -35,7 +35,7 @@ _SETTINGS = {
 
 
 class Shell:
-    """A shell on a terminal, in which chatcli is completed; what else it is called with, it prints."""
+    """A shell on a terminal with completion for a chatcli that prints its arguments."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
@@ -55,7 +55,7 @@ class Shell:
             rows=40,
             PATH=f"{folder}:{os.environ['PATH']}",
             HOME=str(folder),
-            TMPDIR=str(folder),  # fish leaves something there
+            TMPDIR=str(folder),  # fish leaves files there
             ZDOTDIR=str(folder),
             XDG_STATE_HOME=str(folder / "state"),
             CHATCLI_SERVER=SERVER,
@@ -63,11 +63,11 @@ class Shell:
         )
 
     def prompts(self) -> None:
-        """Wait for a prompt with nothing behind it."""
+        """Wait for an empty prompt."""
         eventually(lambda: self.terminal.input_line == _PROMPT.strip(), f"a prompt: {self.terminal.lines}")
 
     def completes(self, typed: str, *completed: str) -> None:
-        """Type the beginning of a line, or how it goes on, and Tab; what stands there then must be one of these."""
+        """Type a piece of a line and Tab, and wait until the line is one of these."""
         self.terminal.types(f"{typed}\t")
         expected = [_PROMPT + line for line in completed]
         try:
@@ -76,7 +76,7 @@ class Shell:
             raise AssertionError(f"{expected} expected: {self.terminal.lines}") from None
 
     def understands(self, *words: str) -> None:
-        """Press Enter: the program must be called with these words."""
+        """Press Enter, and wait until the program is called with these words."""
         self.terminal.types("\r")
         self.terminal.shows("".join(f"<{word}>" for word in words))
         self.prompts()
@@ -84,7 +84,7 @@ class Shell:
 
 @pytest.fixture(params=["bash", "zsh", "fish"])
 def shell(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    """Each shell that there is here, and a roster."""
+    """Each installed shell, and a roster."""
     if shutil.which(request.param) is None:
         pytest.skip(f"there is no {request.param} here")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))

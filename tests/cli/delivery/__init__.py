@@ -1,1 +1,1 @@
-"""Tests of delivery for ``chatcli send``."""
+"""Tests of delivery in ``chatcli send``."""

@@ -1,4 +1,4 @@
-"""``chatcli send --lines``: a stream of lines, in order and each once."""
+"""``chatcli send --lines``: a stream of lines, delivered in order and once."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_unknown_recipient(server: ThreadServer) -> None:
         assert done.returncode == 3
         assert len(done.stderr.splitlines()) == 1
         assert done.stderr.endswith("With --lines, all names are recipients.\n")
-        assert bob.asks("who")["t"] == "who"  # and nothing came before
+        assert bob.asks("who")["t"] == "who"  # without an earlier message
 
 
 def test_overlong_line(server: ThreadServer) -> None:
@@ -235,7 +235,7 @@ def test_broken_input(tmp_path: Path) -> None:
     """All lines read are sent, and the status reports the failure."""
     terminal, writer = os.openpty()
     os.write(writer, b"one\ntwo\n")
-    os.close(writer)  # from then on the other end cannot be read
+    os.close(writer)  # from then on the other end is unreadable
     where = ["--user", "ci", "--server", "127.0.0.1:1"]
     done = subprocess.run(
         [sys.executable, "-m", "chatcli", "send", "--lines", "bob", "--spool", *where],

@@ -1,4 +1,4 @@
-"""What is chosen once: ``config.toml``, variables and flags, and servers with a name."""
+"""Settings in ``config.toml``, variables and flags, and named servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIN = "SHA256:" + "A" * 43
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A configuration directory of one's own, with the key of whoever runs the tests and nothing else."""
+    """A configuration directory with nothing but the key of the tests."""
     directory = tmp_path / "config"
     (directory / "chatcli").mkdir(mode=0o700, parents=True)
     key = directory / "chatcli/key"
@@ -30,14 +30,14 @@ def home(tmp_path: Path) -> Path:
 
 
 def write(home: Path, text: str) -> Path:
-    """Write the file, and return where it is."""
+    """Write the file, and return its path."""
     path = home / "chatcli/config.toml"
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def run(home: Path, *words: str, stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end, with the configuration there."""
+    """Run the program to its end with that configuration."""
     return run_here(*words, stdin=stdin, XDG_CONFIG_HOME=str(home), **env)
 
 

@@ -16,7 +16,7 @@ NOW = datetime.datetime(2026, 11, 22, 9, 30, 15, tzinfo=datetime.UTC).timestamp(
 
 @pytest.fixture
 def lives_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Set the clock of this machine to that of a place."""
+    """Set the local time zone."""
 
     def move(place: str) -> None:
         monkeypatch.setenv("TZ", place)
@@ -28,7 +28,7 @@ def lives_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]
 
 
 def meant(text: str) -> str:
-    """Return the time that a text means, in UTC."""
+    """Return the parsed time in UTC."""
     return datetime.datetime.fromtimestamp(parse_moment(text, NOW) / 1000, datetime.UTC).strftime("%F %T")
 
 
@@ -62,11 +62,11 @@ def test_times(lives_in: Callable[[str], None], text: str, time: str) -> None:
     [
         ("Europe/Berlin", "2026-10-25", "2026-10-24 22:00:00"),
         ("Europe/Berlin", "2026-10-26", "2026-10-25 23:00:00"),
-        ("Europe/Berlin", "2026-10-25T02:30", "2026-10-25 00:30:00"),  # there twice: the first
-        ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29 01:30:00"),  # not there: an hour later, as the clock shows it
+        ("Europe/Berlin", "2026-10-25T02:30", "2026-10-25 00:30:00"),  # ambiguous: the first
+        ("Europe/Berlin", "2026-03-29T02:30", "2026-03-29 01:30:00"),  # skipped: an hour later by the clock
         ("America/Sao_Paulo", "2018-11-04", "2018-11-04 03:00:00"),  # the day begins at one o'clock
-        ("America/Havana", "2026-11-01", "2026-11-01 04:00:00"),  # midnight is there twice
-        ("Pacific/Apia", "2011-12-30", "2011-12-30 10:00:00"),  # there was no such day
+        ("America/Havana", "2026-11-01", "2026-11-01 04:00:00"),  # midnight occurs twice
+        ("Pacific/Apia", "2011-12-30", "2011-12-30 10:00:00"),  # this day was skipped
         ("Asia/Kathmandu", "today", "2026-11-21 18:15:00"),
         ("Pacific/Kiritimati", "today", "2026-11-21 10:00:00"),
     ],

@@ -1,1 +1,1 @@
-"""Tests of everything that is printed."""
+"""Tests of output."""

@@ -1,4 +1,4 @@
-"""What is made of a measurement: in a pipe, on terminals of any width, and where something is missing."""
+"""Reports of measurements in a pipe, on terminals of any width, and with missing messages."""
 
 from __future__ import annotations
 

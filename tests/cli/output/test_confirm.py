@@ -1,4 +1,4 @@
-"""Servers that are not known: asked about on a terminal, refused without one, for each command that speaks to them."""
+"""Unknown servers, for each command: confirmed on a terminal, refused without one."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ QUESTION = "Is this the key that its operator gave you? [yes/no]"
 
 @pytest.fixture(params=COMMANDS)
 def command(request: pytest.FixtureRequest) -> list[str]:
-    """A command that speaks to a server."""
+    """A command that connects to a server."""
     return COMMANDS[request.param]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> str:
-    """A configuration in which nothing is yet."""
+    """An empty configuration."""
     return str(tmp_path / "config")
 
 
 def known(home: str) -> list[str]:
-    """Return the lines of the file of known servers, without its heading."""
+    """Return the lines of the file of known servers without the comment."""
     path = Path(home) / "chatcli" / "known_servers"
     return path.read_text().splitlines()[1:] if path.exists() else []
 

@@ -1,4 +1,4 @@
-"""What the commands print with ``--json`` is what the JSON Schema says."""
+"""The output of commands with ``--json`` follows the JSON Schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support import Caller, Frame, Program, ThreadServer
 
 SCHEMA: Final = json.loads((ROOT / "docs/schema.json").read_text())
 
-#: How each command is run, in this order; {…} stands for what the test has found out.
+#: The arguments of each command, in this order, with the test's values for {…}.
 RUNS: Final = {
     "send": [
         "alice hi --user bob",
@@ -116,7 +116,7 @@ def test_ask_matches_the_schema(server: ThreadServer) -> None:
 
 
 def somebody_talks(server: ThreadServer) -> None:
-    """Have there be a room, a private message, an answer, a question and its answer, and someone who has gone."""
+    """Create a room, a private message, a reply, a question with an answer, and an absent user."""
     server.joined("cid").hang_up()
     with server.joined("bob", "send") as bob, server.joined("alice", "send") as alice:
         bob.enters("#ops")
@@ -132,7 +132,7 @@ def somebody_talks(server: ThreadServer) -> None:
 
 
 def until(caller: Caller, tag: str) -> Frame:
-    """Return the next frame of that kind, whatever else comes before."""
+    """Return the next frame of a kind, and drop others before it."""
     while (frame := caller.next()) is not None and frame["t"] != tag:
         pass
     assert frame is not None
@@ -140,7 +140,7 @@ def until(caller: Caller, tag: str) -> Frame:
 
 
 def check(words: str, folder: Path, server: str) -> None:
-    """Run a command in all the ways, and look at each line."""
+    """Run a command with all its arguments, and check each line."""
     for line in RUNS[words]:
         arguments = line.format(folder=folder / "files").split()
         places: dict[str, Any] = {"CHATCLI_SERVE_DATA": str(folder / "data"), "XDG_STATE_HOME": str(folder / "state")}
@@ -151,7 +151,7 @@ def check(words: str, folder: Path, server: str) -> None:
 
 
 def keeps_to(words: str, lines: list[str]) -> None:
-    """Expect the lines to be what the schema says that a command prints."""
+    """Check that the lines follow the schema of a command."""
     kind: dict[str, Any] = {"$ref": f"#/$defs/{record_name(PRINTED[words])}", "$defs": SCHEMA["$defs"]}
     validator = jsonschema.Draft202012Validator(kind, format_checker=jsonschema.FormatChecker())
     assert lines, words
@@ -162,5 +162,5 @@ def keeps_to(words: str, lines: list[str]) -> None:
 
 
 def times(row: dict[str, Any]) -> list[str]:
-    """Return the fields that are times, and are not null."""
+    """Return the fields with times, but for null."""
     return [name for name in ("at", "since", "until", "log_since") if row.get(name) is not None]

@@ -1,4 +1,4 @@
-"""What a server logs: written when it can be, and counted when it cannot."""
+"""A server's log, with lines written if possible and otherwise counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The standard streams are read and written whole, whatever was done to them; what could not be written is told."""
+"""Standard streams in any mode are read and written completely, and failures are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support import DEADLINE, ThreadServer, chatcli, environment
 LONG: Final = "x" * 20_000
 KIB: Final = 1024
 
-#: What prints, with {at} for the server and {data} for its directory.
+#: Commands that print, with {at} for the server and {data} for its directory.
 PRINTING: Final = {
     "help": "--help",
     "version": "--version",
@@ -47,13 +47,13 @@ PRINTING: Final = {
     "admin check": "admin check --data {data}",
 }
 
-#: Of these, those that are also tried without Python's buffers: a text, lines, bytes, and what listen writes itself.
+#: Those also tried without Python's buffers: a text, lines, bytes, and listen's own writes.
 WITHOUT_BUFFERS: Final = ("help", "history", "admin export", "listen")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadServer]:
-    """A server where something was said."""
+    """A server with messages."""
     with ThreadServer(tmp_path_factory.mktemp("streams")) as server:
         with server.joined("bob") as bob, server.joined("alice") as alice:
             bob.enters("#ops")
@@ -75,14 +75,14 @@ def run(
     most: int = -1,
     **env: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end, with standard streams of the test's own."""
+    """Run the program to its end with the test's standard streams."""
     return subprocess.run(
         [sys.executable, "-m", "chatcli", *arguments],
         stdin=stdin,
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(PYTHONDONTWRITEBYTECODE="1", **env),  # it would cut those short, too
+        env=environment(PYTHONDONTWRITEBYTECODE="1", **env),  # it would truncate those, too
         timeout=DEADLINE * 2,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
@@ -91,14 +91,14 @@ def run(
 
 @contextlib.contextmanager
 def trickling(data: bytes) -> Iterator[int]:
-    """Give a non-blocking descriptor from which the data comes little by little."""
+    """Yield a non-blocking descriptor from which the data comes little by little."""
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
 
     def write() -> None:
         with contextlib.suppress(BrokenPipeError):
             for start in range(0, len(data), max(1, len(data) // 5)):
-                time.sleep(0.05)  # so that there is nothing to be read for a moment
+                time.sleep(0.05)  # so that the pipe is empty for a moment
                 os.write(writer, data[start : start + max(1, len(data) // 5)])
         os.close(writer)
 
@@ -113,7 +113,7 @@ def trickling(data: bytes) -> Iterator[int]:
 
 @contextlib.contextmanager
 def slow_reader() -> Iterator[tuple[int, list[bytes]]]:
-    """Give a small non-blocking pipe, and what is read from it, which begins once it is full."""
+    """Yield a small non-blocking pipe, and the data read from it, from the time when it is full."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4 * KIB)
     os.set_blocking(writer, False)
@@ -121,7 +121,7 @@ def slow_reader() -> Iterator[tuple[int, list[bytes]]]:
     pieces: list[bytes] = []
 
     def read() -> None:
-        time.sleep(0.3)  # the program has come so far by then, or meets the pipe later: either way it must wait
+        time.sleep(0.3)  # the program meets a full pipe now or later, and must wait in both cases
         while piece := os.read(reader, 1000):
             pieces.append(piece)
 
@@ -181,7 +181,7 @@ def test_non_blocking_output(name: str, unbuffered: str, place: ThreadServer) ->
     assert (done.returncode, done.stderr) == (0, "")
     got = b"".join(pieces)[4 * KIB :].decode().splitlines()
     assert got[1:] == wanted[1:]
-    assert got[0][:40] == wanted[0][:40]  # behind which an export has its time
+    assert got[0][:40] == wanted[0][:40]  # so that an export gets its time
 
 
 @pytest.mark.parametrize("text", ["send bob -", "send --lines bob", "ask bob - --timeout 1"])

@@ -1,4 +1,4 @@
-"""Lists on a terminal: columns stand below each other, and no row passes for one that it is not."""
+"""Lists on a terminal: aligned columns, and wrapped rows that cannot pass for others."""
 
 from __future__ import annotations
 

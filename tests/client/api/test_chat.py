@@ -1,4 +1,4 @@
-"""The library: each program of ``docs/programs.md``, and the records that it gets."""
+"""The library: each program of ``docs/programs.md``, and its records."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stop(program: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
 
 
 def known(server: ThreadServer, name: str) -> Callable[[], object]:
-    """Return a function that says whether a user is connected."""
+    """Return a function that returns whether a user is connected."""
     return lambda: server.run(lambda: (user := server.hub.users.find(name)) is not None and user.feeds)
 
 
@@ -71,7 +71,7 @@ def test_echo_bot(server: ThreadServer, tmp_path: Path) -> None:
             bob.hears("sent")
         echo = start("An echo", server, tmp_path, CHATCLI_USER="echo")
         heard = [bob.hears("message")["text"] for _ in range(2)]
-        # What was in hand when it was killed, it may have answered or not: it comes again.
+        # The message of the moment of the kill may be answered or not: it comes again.
         if heard[0] == "one":
             heard = [*heard[1:], bob.hears("message")["text"]]
         assert heard == ["two", "three"]
@@ -106,7 +106,7 @@ def test_on_call_pager(server: ThreadServer, tmp_path: Path) -> None:
         cid.hears("sent")
         pager = start("Page the people on call", server, tmp_path, CHATCLI_USER="pager")
         heard = alice.hears("message")["text"]
-        if "(again?)" in heard:  # it was ended before it could note that it had paged everyone
+        if "(again?)" in heard:  # it was ended before it could store its position
             heard = alice.hears("message")["text"]
         assert heard == "cid pages you: page again"
         stop(pager)

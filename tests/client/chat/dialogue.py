@@ -44,7 +44,7 @@ class Dialogue(Chat):
 
 
 def types(chat: Chat, line: str, origin: Origin = "typed") -> tuple[list[Event], list[f.ClientFrame]]:
-    """Return the events and the frames of a typed line, without what the client asks of its own accord."""
+    """Return the events and the frames of a typed line, without the client's own requests."""
     effects = chat.typed(line, origin)
     return [*effects.events], [frame for frame in effects.frames if not _is_unasked(frame)]
 
@@ -56,14 +56,14 @@ def receives(chat: Chat, frames: Iterable[f.ServerFrame]) -> tuple[list[Event], 
 
 
 def hears(chat: Chat, *frames: f.ServerFrame) -> list[Event]:
-    """Return the events of frames of the server; nothing is asked because of them but who is here or in a room."""
+    """Return the events of the server's frames, which may cause no frames but requests for users."""
     events, following = receives(chat, frames)
     assert [frame for frame in following if not isinstance(frame, f.Who)] == []
     return events
 
 
 def unasked(effects: Effects) -> list[f.ClientFrame]:
-    """Return the client's own request: who is here, or who belongs to a room."""
+    """Return the client's own request for online users or a room's members."""
     return [frame for frame in effects.frames if _is_unasked(frame)]
 
 

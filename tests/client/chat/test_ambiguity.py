@@ -1,4 +1,4 @@
-"""Dialogues with the core of the interactive client about lines in doubt, which wait for a second Enter."""
+"""Dialogues with the core of the interactive client about ambiguous lines, which wait for a second Enter."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        """Return the moment."""
+        """Return the time."""
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock that stands."""
+    """A stopped clock."""
     return Clock()
 
 
 @pytest.fixture
 def chat(clock: Clock) -> Dialogue:
-    """Alice, who talks with bob, in #ops too, with carol here."""
+    """Alice, a member of #ops, in a conversation with bob, with carol online."""
     chat = new_chat(clock)
     hears(chat, f.Live(10), f.People([f.Person(name, 1) for name in ("alice", "bob", "carol")]))
     types(chat, "/to bob")
@@ -42,7 +42,7 @@ def chat(clock: Clock) -> Dialogue:
 
 
 def new_chat(clock: Clock, arrival: Arrival | None = None) -> Dialogue:
-    """Return Alice's chat, welcomed."""
+    """Return Alice's chat after the welcome."""
     numbers = itertools.count(1)
     chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0, arrival, clock)
     chat.connected(WELCOME)
@@ -50,12 +50,12 @@ def new_chat(clock: Clock, arrival: Arrival | None = None) -> Dialogue:
 
 
 def asks(chat: Dialogue, seq: int = 11, to: str = "alice", choices: tuple[str, ...] = ("yes", "no")) -> None:
-    """Have ci ask something that closes after ten minutes."""
+    """Receive a question from ci that times out after ten minutes."""
     hears(chat, f.Message(seq, f"ask-{seq}", "ci", to, "Deploy?", 0, choices=choices, until=600_000))
 
 
 def answer(chat: Dialogue, line: str) -> tuple[int | None, int | None]:
-    """Return which message a line answers, and with which choice."""
+    """Return the message and the choice of a line's answer."""
     events, (frame,) = types(chat, line)
     assert events == []
     assert isinstance(frame, f.Send)
@@ -69,7 +69,7 @@ def refused(chat: Dialogue, line: str) -> str:
     return shown(events)[0]
 
 
-# Whom a line is meant for
+# Recipients
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_programs_are_refused(clock: Clock) -> None:
     assert sends(chat, "/say exit now") == ("dave", "exit now")
 
 
-# Where no conversation is open
+# Without an open conversation
 
 
 def test_only_writer_is_answered(clock: Clock) -> None:
@@ -352,7 +352,7 @@ def test_paste_with_a_recipient(chat: Dialogue, line: str, to: str, text: str) -
     assert sends(chat, line) == (to, text)
 
 
-# What people of other chats type
+# Commands of other chats
 
 
 def test_irc_commands(chat: Dialogue) -> None:
@@ -374,7 +374,7 @@ def test_irc_commands(chat: Dialogue) -> None:
     assert chat.conversations.current == "carol"
 
 
-# What is unread
+# Unread messages
 
 
 def test_ended_questions_are_not_unread(chat: Dialogue, clock: Clock) -> None:

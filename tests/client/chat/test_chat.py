@@ -15,7 +15,7 @@ from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types,
 
 @pytest.fixture
 def chat() -> Dialogue:
-    """Alice, welcomed once, with nothing waiting for her."""
+    """Alice, logged in, with no missed messages."""
     numbers = itertools.count(1)
     chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     assert chat.connected(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(limit=100)]

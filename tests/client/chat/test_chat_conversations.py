@@ -1,4 +1,4 @@
-"""Dialogues with the core of the interactive client about the conversation that is open, and those that are not."""
+"""Dialogues with the core of the interactive client about open and other conversations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
 
 @pytest.fixture
 def chat() -> Dialogue:
-    """Alice, in #ops, with bob here and nothing waiting for her."""
+    """Alice, a member of #ops, with bob online and no missed messages."""
     chat = new_chat()
     hears(chat, f.Live(10), f.People([f.Person("alice", 1), f.Person("bob", 1)]))
     return chat
 
 
 def new_chat(arrival: Arrival | None = None) -> Dialogue:
-    """Return Alice's chat, welcomed, with everything that waits for her yet to come."""
+    """Return Alice's chat after the welcome and before the missed messages."""
     numbers = itertools.count(1)
     chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0, arrival)
     chat.connected(WELCOME)
@@ -36,7 +36,7 @@ def said(seq: int, sender: str, to: str = "alice", text: str = "hi", re: int | N
 
 
 def sends(chat: Dialogue, line: str) -> tuple[str, str]:
-    """Return to whom a line is sent, and as what; the user is shown nothing yet."""
+    """Return the recipient and the text of a sent line, which shows nothing yet."""
     events, (frame,) = types(chat, line)
     assert events == []
     assert isinstance(frame, f.Send)
@@ -56,11 +56,11 @@ def shown(events: list[Event]) -> list[str]:
 
 
 def acknowledged(chat: Dialogue) -> int | None:
-    """Return up to where what was heard last is now shown."""
+    """Return the acknowledged place in the log."""
     return chat.ack
 
 
-# Where a line goes
+# Recipients of lines
 
 
 def test_message_opens_a_conversation(chat: Dialogue) -> None:
@@ -260,7 +260,7 @@ def test_reply(chat: Dialogue) -> None:
     ]
 
 
-# What is unread, and what wants attention
+# Unread counts and attention
 
 
 def test_unread_counts(chat: Dialogue) -> None:
@@ -317,7 +317,7 @@ def test_quiet_conversation(chat: Dialogue) -> None:
     assert shown(types(chat, "/quiet bob cid")[0]) == ['Write "/quiet [off] [NAME|#ROOM]".']
 
 
-# While the user was away
+# Missed messages
 
 
 def test_separator_of_missed_messages() -> None:
@@ -373,7 +373,7 @@ def test_programs_get_no_separators() -> None:
     assert hears(chat, f.Live(9)) == []
 
 
-# Coming and going
+# Presence
 
 
 def test_presence_concerns_the_user(chat: Dialogue) -> None:

@@ -19,7 +19,7 @@ HOUR = 3_600_000  # milliseconds
 
 @pytest.fixture(autouse=True)
 def _utc() -> Iterator[None]:
-    """Local time is UTC."""
+    """Set local time to UTC."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "UTC")
         time.tzset()
@@ -29,7 +29,7 @@ def _utc() -> Iterator[None]:
 
 @pytest.fixture
 def chat() -> Dialogue:
-    """Alice, in #ops and invited to #plans, at noon of the first day of 1970."""
+    """Alice, a member of #ops and invited to #plans, at noon of 1970-01-01."""
     chat = new_chat()
     chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"]))
     receives(chat, [f.Live(4)])
@@ -293,7 +293,7 @@ def test_server_action_without_rights(chat: Dialogue) -> None:
     assert texts(hears(chat, f.Error("not_allowed", "Only owners.", n=2))) == ["Trouble: Only owners."]
 
 
-# Who is where
+# Presence in rooms
 
 
 def test_members_with_presence(chat: Dialogue) -> None:
@@ -340,7 +340,7 @@ def test_own_away(chat: Dialogue) -> None:
     ]
 
 
-# What was said before
+# History
 
 
 def test_history_is_not_unread(chat: Dialogue) -> None:

@@ -1,4 +1,4 @@
-"""What commands ask of the server."""
+"""Requests of commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who belongs to the rooms that the user looks at, and who of them is here."""
+"""Members of open rooms, and their presence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatcli.protocol import frames as f
 
 @pytest.fixture
 def contacts() -> Contacts:
-    """Those of alice, who knows nobody yet."""
+    """Alice's contacts, which are empty."""
     return Contacts("alice", Conversations())
 
 

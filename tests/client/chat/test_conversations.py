@@ -1,4 +1,4 @@
-"""Which conversation is open, and what is unread in the others."""
+"""The open conversation, and unread counts of the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How events read as lines."""
+"""Events as lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOON = int(datetime.datetime(2026, 11, 22, 12, 4, tzinfo=datetime.UTC).timestamp
 
 @pytest.fixture(autouse=True)
 def utc() -> Iterator[None]:
-    """Local time is UTC."""
+    """Set local time to UTC."""
     before = os.environ.get("TZ")
     os.environ["TZ"] = "UTC"
     time.tzset()
@@ -33,7 +33,7 @@ def utc() -> Iterator[None]:
 
 
 def line(text: str, *, at: int = NOON, mine: bool = False, sender: str = "alice", to: str = "bob") -> str:
-    """Return a message as it is printed."""
+    """Return a message as a line."""
     return plain(render(Said(message=Message(1, "id", sender, to, text, at), mine=mine), TODAY))
 
 

@@ -1,4 +1,4 @@
-"""Whether a text names somebody, in all scripts."""
+"""Mentions in a text, in all scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages on their way: while the server cannot store them, and while there is no connection."""
+"""Unanswered messages while the server cannot store them, and while there is no connection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FULL = "The disk is full."
 
 @pytest.fixture
 def chat() -> Dialogue:
-    """Alice, in #ops, with nothing missed."""
+    """Alice, a member of #ops, with no missed messages."""
     numbers = itertools.count(1)
     chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0)
     chat.connected(WELCOME)
@@ -27,7 +27,7 @@ def chat() -> Dialogue:
 
 
 def unsent(chat: Dialogue) -> list[str]:
-    """Return the ids of the messages that the server has not stored."""
+    """Return the ids of unstored messages."""
     return [message.id for message in chat.outgoing.unanswered()]
 
 

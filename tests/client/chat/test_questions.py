@@ -1,4 +1,4 @@
-"""Questions in the core of the interactive client: which are open, and what becomes of an answer."""
+"""Questions and answers in the core of the interactive client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.client.interactive.test_render import TODAY
 
 
 class Clocks:
-    """The two clocks of a client."""
+    """A client's two clocks."""
 
     def __init__(self) -> None:
         self.seconds = 5.0
@@ -25,12 +25,12 @@ class Clocks:
 
 @pytest.fixture
 def clocks() -> Clocks:
-    """Of Alice."""
+    """Alice's clocks."""
     return Clocks()
 
 
 def new_chat(clocks: Clocks) -> Dialogue:
-    """Alice, a member of #ops, welcomed, yet to be told what she has missed."""
+    """Return Alice's chat, a member of #ops, after the welcome and before the missed messages."""
     numbers = itertools.count(1)
     chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: clocks.wall, Arrival(), lambda: clocks.seconds)
     chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"]))
@@ -39,14 +39,14 @@ def new_chat(clocks: Clocks) -> Dialogue:
 
 @pytest.fixture
 def chat(clocks: Clocks) -> Dialogue:
-    """Alice, with nothing waiting for her."""
+    """Alice, with no missed messages."""
     chat = new_chat(clocks)
     receives(chat, [f.Live(4)])
     return chat
 
 
 def question(seq: int, sender: str = "ci", to: str = "alice", text: str = "Deploy?", **more: object) -> f.Message:
-    """A question that is open for a minute, by a server's clock that is far ahead."""
+    """Return a question that is open for a minute, from a server whose clock is far ahead."""
     message = f.Message(seq, f"q-{seq}", sender, to, text, 9_000_000, choices=["yes", "not now"], until=9_060_000)
     for field, value in more.items():
         setattr(message, field, value)
@@ -54,12 +54,12 @@ def question(seq: int, sender: str = "ci", to: str = "alice", text: str = "Deplo
 
 
 def answer(seq: int, re: int, sender: str, to: str, choice: int = 0, text: str = "yes") -> f.Message:
-    """An answer as the server tells of it."""
+    """Return an answer as the server delivers it."""
     return f.Message(seq, f"a-{seq}", sender, to, text, 9_000_000, re, answer=choice)
 
 
 def open_ones(chat: Dialogue) -> list[int]:
-    """Return where the questions stand that wait for the user."""
+    """Return the places of the user's open questions."""
     return [question.seq for question in chat.questions.open()]
 
 
@@ -125,7 +125,7 @@ def test_answer_in_words_or_by_number(chat: Dialogue, line: str, choice: int, wo
     receives(chat, [question(11)])
     assert types(chat, line) == ([], [f.Send("id-1", "ci", words, 11, answer=choice)])
     assert open_ones(chat) == []
-    (said,) = receives(chat, [f.Sent("id-1", 12, 9_000_000, "stored")])[0]  # and no word of who is here
+    (said,) = receives(chat, [f.Sent("id-1", 12, 9_000_000, "stored")])[0]  # without requests for online users
     told = 'answered "yes"' if choice == 0 else 'answered "not now"' if choice == 1 else "declined"
     assert text(said).endswith(f'you → ci  ↳ "Deploy?"  {told}')
     assert "No question is open" in refusal(chat, "/answer yes")

@@ -1,4 +1,4 @@
-"""Requests over connections that break: nothing hangs, nothing floods the server, nothing stays open."""
+"""Requests over connections that are lost: nothing hangs, nothing floods the server, nothing stays open."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def run(program: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 @asynccontextmanager
 async def between(server: ThreadServer, lines: Callable[[int], int | None]) -> AsyncIterator[tuple[Address, list[int]]]:
-    """Stand between a client and the server; yield where, and a list that grows with each connection.
+    """Run a proxy between client and server; yield its address, and a list that grows with each connection.
 
-    ``lines`` says of which connection, from 0, so many lines of the server are let through; none of the server's, but
-    something else altogether, where it is -1; all of them where it is None.
+    ``lines`` returns the number of the server's lines that a connection, counted from 0, gets: None for all of them,
+    and -1 for the greeting of another service.
     """
     made: list[int] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -72,13 +72,13 @@ async def between(server: ThreadServer, lines: Callable[[int], int | None]) -> A
 
 
 async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes."""
+    """Forward all data."""
     while data := await reader.read(65536):
         writer.write(data)
 
 
 def login(where: Address) -> Login:
-    """Return alice's way in."""
+    """Return alice's login."""
     return Login(server=where, user="alice", trust=Trust(), identity=OWN)
 
 
@@ -175,7 +175,7 @@ def test_question_is_withdrawn(server: ThreadServer, monkeypatch: pytest.MonkeyP
 
 
 async def on_a_full_disk(chat: chatcli.Chat) -> None:
-    """Take a message, and leave when the disk has filled up."""
+    """Receive a message, and leave when the disk is full."""
     async with chat:
         await chat.send("bot", "more")
         await anext(chat)
@@ -202,7 +202,7 @@ def test_close(server: ThreadServer, tmp_path: Path, monkeypatch: pytest.MonkeyP
         with pytest.raises(chatcli.InputError, match="cannot be kept"):
             await on_a_full_disk(chat)
         async with chatcli.connect("bot", str(server.address), cursor="x"):
-            pass  # nobody holds the cursor
+            pass  # the cursor is free
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(program)

@@ -24,10 +24,10 @@ END: Final = "that is all"
 
 
 class World:
-    """A server that can be stopped, put back and replaced, and a bot that hears it.
+    """A server that can be stopped, restored and replaced, and a bot that listens to it.
 
     Args:
-        folder: for the data of the servers.
+        folder: the folder for the servers' data.
         cursor: the name of the bot's position; None for the user's own.
     """
 
@@ -44,35 +44,35 @@ class World:
         return ThreadServer(self.data.parent / data, port=self.port)
 
     def said(self, *texts: str, data: str = "data", to: str = "bot") -> None:
-        """Have this said while the server runs and the bot does not."""
+        """Send texts while the server runs and the bot does not."""
         with self.serving(data) as server:
             self.say(server, *texts, to=to)
 
     @staticmethod
     def say(server: ThreadServer, *texts: str, to: str = "bot") -> None:
-        """Say this as Bob."""
+        """Send texts as Bob."""
         with server.joined("bob", "send") as bob:
             for text in texts:
                 bob.sends(to, text)
                 bob.hears("sent")
 
     def keep(self, name: str) -> None:
-        """Copy the data of the server, which does not run."""
+        """Back up the data of the stopped server."""
         shutil.copytree(self.data, self.data.parent / name)
 
     def put_back(self, name: str) -> None:
-        """Have the server's data be what was copied."""
+        """Restore the server's data."""
         shutil.rmtree(self.data)
         shutil.copytree(self.data.parent / name, self.data)
 
     def heard(self, data: str = "data", since: int | None = None) -> list[tuple[str, bool]]:
-        """Let the bot hear and handle all that there is: the texts, and whether they are marked as replayed."""
+        """Let the bot handle all messages; return their texts and marks of replay."""
         with self.serving(data) as server:
             self.say(server, END)
             return self.hears(since)
 
     def hears(self, since: int | None = None) -> list[tuple[str, bool]]:
-        """Let the bot hear all up to the end from whoever answers at the port."""
+        """Let the bot handle all messages from the server on the port, up to the end."""
         heard: list[tuple[str, bool]] = []
 
         async def hear() -> None:
@@ -90,7 +90,7 @@ class World:
 
 @pytest.fixture(params=["named", None])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    """One for a listener with a position of its own, and one for the user's position."""
+    """A world for a named position, and one for the user's position."""
     return World(tmp_path, request.param)
 
 
@@ -242,7 +242,7 @@ def test_restore_while_listening(world: World) -> None:
 
 @pytest.fixture
 def unknown(world: World) -> World:
-    """A world in which there is another log, too, as old as the one that the bot has heard."""
+    """A world with a second log that is as old as the bot's."""
     with world.serving("other") as server:
         server.joined("bot").hang_up()
     world.said("old", "older", "oldest", data="other")

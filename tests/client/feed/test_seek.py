@@ -1,4 +1,4 @@
-"""Finding the place of a time."""
+"""The place in the log of a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server at several addresses: what is kept of it is found at each, and a server that comes after it gets nothing."""
+"""A server at several addresses: its data is found at each, and a later server at one of them gets none."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ KEY, ANOTHER = ("SHA256:" + digit * 42 + "A" for digit in "12")
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state directory of this test alone."""
+    """A state directory for this test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path / "state" / "chatcli"
 
 
 def keep_all(server: Address) -> None:
-    """Keep something of each kind."""
+    """Store data of each kind."""
     roster.update(server, "alice", lambda known: known.add_person("bob", "here"))
     unread.store(server, "alice", 3)
     drafts = Drafts(server, "alice")
@@ -51,7 +51,7 @@ def keep_all(server: Address) -> None:
 
 
 def history(server: Address) -> FileHistory:
-    """Return the lines that were typed there."""
+    """Return the input history of an address."""
     return FileHistory(server, lambda error: pytest.fail(str(error)))
 
 
@@ -61,7 +61,7 @@ def login(server: Address) -> Login:
 
 
 def kept(server: Address) -> set[str]:
-    """Return the kinds of what is found there."""
+    """Return the kinds of data that are found there."""
     found = {
         "roster": bool(roster.load(server, "alice").people()),
         "drafts": Drafts(server, "alice").load() == {"bob": "half a line"},
@@ -124,7 +124,7 @@ def _older_name(path: Path, server: Address, written: str) -> str:
 
 
 def show(server: Address, key: str, trust: Trust) -> None:
-    """Have a server show a key."""
+    """Let a server show a key."""
     trust.check(server, Channel(key, bytes(32)), vouched=False)
 
 

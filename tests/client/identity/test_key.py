@@ -1,4 +1,4 @@
-"""The user's key: one, whoever asks first, and nobody else's to read."""
+"""The user's key: made once, and private."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEXT = f"# a key\n{SEED}\n"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A directory that is not there yet."""
+    """A directory that does not exist yet."""
     return tmp_path / "config" / "chatcli"
 
 

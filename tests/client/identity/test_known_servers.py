@@ -1,4 +1,4 @@
-"""The file of known servers: people may edit it, and every line counts."""
+"""The file of known servers, which users may edit."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BOX = Address("box.example", 8080)
 
 @pytest.fixture
 def known(tmp_path: Path) -> KnownServers:
-    """A file that is not there yet."""
+    """A file that does not exist yet."""
     return KnownServers(str(tmp_path / "chatcli"))
 
 
 def written(known: KnownServers, text: str) -> None:
-    """Write the file as a person would."""
+    """Write the file by hand."""
     path = Path(known.path)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(0o600)

@@ -1,4 +1,4 @@
-"""Whom to trust: the decision for each server, and what is written down of it."""
+"""The decision to trust a server, and its record."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ OLD, NEW = ("SHA256:" + digit * 42 + "A" for digit in "12")
 
 
 class Person:
-    """Someone to ask."""
+    """A user who answers questions."""
 
     def __init__(self, answer: bool) -> None:
         self.answer = answer
         self.asked: list[str] = []
 
     def __call__(self, question: str) -> bool:
-        """Take the question."""
+        """Record the question, and answer it."""
         self.asked.append(question)
         return self.answer
 
 
 @pytest.fixture
 def known(tmp_path: Path) -> KnownServers:
-    """The known servers of a user who knows none."""
+    """An empty file of known servers."""
     return KnownServers(str(tmp_path / "chatcli"))
 
 
 def trust(known: KnownServers, pin: str | None = None, *, accept_new: bool = False, ask: Ask | None = None) -> Trust:
-    """Return a trust that writes down in ``known``."""
+    """Return a trust that records keys in ``known``."""
     return Trust(pin, accept_new=accept_new, ask=ask, directory=str(Path(known.path).parent))
 
 

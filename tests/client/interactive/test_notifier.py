@@ -1,4 +1,4 @@
-"""When the user is notified, and what the terminal is sent for it."""
+"""Notifications, and their sequences for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatcli.protocol.frames import Message
 
 
 class Listener:
-    """A terminal that notes what it is sent, a clock that is set by hand, and what the user is typing in."""
+    """A terminal that records its output, a clock that tests set, and the open conversation."""
 
     def __init__(self, way: Notify = "bell", **environ: str) -> None:
         self.heard: list[str] = []

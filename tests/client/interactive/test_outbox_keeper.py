@@ -1,4 +1,4 @@
-"""Unsent messages on disk: written at once without a connection, and removed once they are sent."""
+"""Unsent messages on disk: written at once without a connection, and removed after sending."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SERVER = Address("127.0.0.1", 4711)
 
 
 def unexpected(error: InputError) -> None:
-    """Fail: nothing is to be reported."""
+    """Fail, because nothing may be reported."""
     raise error
 
 
 def is_written(directory: Path) -> bool:
-    """Return whether there is a file of messages."""
+    """Return whether a file of messages exists."""
     return bool(list(directory.iterdir()))
 
 
 def left(directory: Path) -> list[str]:
-    """Return the ids of the messages that another client would find."""
+    """Return the ids of messages that another client would load."""
     outbox = Outbox(str(directory), SERVER, "alice")
     try:
         return [message.id for message in outbox.waiting]

@@ -1,4 +1,4 @@
-"""What stands between messages, whose colour is whose, and what can be copied."""
+"""Rendering of messages: separators, colours and blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOON = int(datetime.datetime(2026, 11, 23, 12, 4, tzinfo=datetime.UTC).timestamp
 
 @pytest.fixture(autouse=True)
 def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Local time is UTC, and English is spoken."""
+    """Set local time to UTC, and the language to English."""
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     time.tzset()

@@ -1,4 +1,4 @@
-"""What a terminal that edits lines itself leaves in them."""
+"""Escape sequences in lines from a terminal that edits them itself."""
 
 from __future__ import annotations
 

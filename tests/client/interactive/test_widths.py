@@ -1,4 +1,4 @@
-"""How wide texts are, and how they are cut."""
+"""Widths of texts, and their shortening."""
 
 from __future__ import annotations
 

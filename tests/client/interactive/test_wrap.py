@@ -1,4 +1,4 @@
-"""Where lines are broken that are wider than the terminal."""
+"""Wrapping of lines that are wider than the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A port where something answers that is not, or not quite, a chatcli server."""
+"""A port with a server that is not, or not quite, a chatcli server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support import DEADLINE
 
 
 class Impostor:
-    """A port where something answers that is not, or not quite, a chatcli server."""
+    """A port with a server that is not, or not quite, a chatcli server."""
 
     def __init__(self, *answers: Callable[[socket.socket], None]) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -37,7 +37,7 @@ class Impostor:
 
 
 class Line:
-    """What an impostor says and hears on one connection, after it has welcomed somebody."""
+    """An impostor's end of a connection, after the welcome."""
 
     def __init__(self, connection: socket.socket, silence: int = 60) -> None:
         self._connection = connection
@@ -58,17 +58,17 @@ class Line:
         return frame
 
     def rest(self) -> list[str]:
-        """Return the tags of what comes until the other end hangs up."""
+        """Return the tags of all frames until the other end hangs up."""
         return [json.loads(line)["t"] for line in self._lines]
 
     def says(self, tag: str, **fields: object) -> None:
-        """Say one frame."""
+        """Send one frame."""
         self._connection.sendall(json.dumps({"t": tag, **fields}).encode() + b"\n")
 
     def takes(self) -> None:
-        """Take a message."""
+        """Answer a message as stored."""
         self.says("sent", id=self.hears("send")["id"], seq=7, at=1, outcome="stored")
 
     def tells(self, user: str, seq: int, to: str = "") -> None:
-        """Say how far somebody has read."""
+        """Send a receipt."""
         self.says("receipt", user=user, seq=seq, to=to)

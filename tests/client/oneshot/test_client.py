@@ -1,4 +1,4 @@
-"""The one-shot client: one request, and an honest outcome."""
+"""The one-shot client: one request, and its outcome."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_no(configuration: Path) -> None:
 
 
 class Replaced(TlsServer):
-    """Hangs up on the first message; from then on someone else is there."""
+    """Hangs up on the first message, and then shows another key."""
 
     def _answer(self, frame: dict[str, Any]) -> bytes:
         answer = super()._answer(frame)

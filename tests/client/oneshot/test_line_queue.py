@@ -1,4 +1,4 @@
-"""Lines as messages: in order, bounded, and each with one outcome."""
+"""Lines as messages: in order, bounded, each with one result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatcli.protocol.in_flight import MAX_MESSAGES
 
 
 class Input:
-    """A pipe, and a queue of the lines that are written into it."""
+    """A pipe, and a queue of its lines."""
 
     def __init__(self, *recipients: str) -> None:
         self._read_end, self._write_end = os.pipe()
@@ -31,12 +31,12 @@ class Input:
         self.source.wait(0, None, read=True)
 
     def answer(self, *messages: Send) -> None:
-        """Let the server store messages."""
+        """Answer messages as stored."""
         for message in messages:
             assert self.queue.receive(Sent(message.id, 1, 1, "stored"))
 
     def refuse(self, message: Send, code: str) -> None:
-        """Let the server refuse a message."""
+        """Answer a message with a refusal."""
         self.queue.receive(Error(code, "No.", id=message.id))
 
     def close(self) -> None:

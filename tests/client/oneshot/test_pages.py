@@ -1,4 +1,4 @@
-"""Answers in pages: they end, whatever a server says."""
+"""Answers in pages, which end whatever a server sends."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_pages_in_order() -> None:
 
 
 def endless(frame: dict[str, Any], say: Say) -> None:
-    """Say that there are more, for ever."""
+    """Answer with more pages for ever."""
     rooms = [{"name": "#a", "kind": "open", "members": 1}]
     say({"t": "rooms", "rooms": rooms, "more": True, "n": frame.get("n", 0)})
 
@@ -139,7 +139,7 @@ def test_resumed_paging() -> None:
         line.says("history", of="b", messages=[message(5)], more=True, n=1)
         assert line.hears("history")["before"] == 5
         line.says("history", of="b", messages=[], more=False, n=1)
-        for tag in ("who", "rooms", "bye"):  # nothing is known yet that could be completed
+        for tag in ("who", "rooms", "bye"):  # nothing is known yet for completion
             line.hears(tag)
 
     with impostor.Impostor(first, second) as address:

@@ -1,4 +1,4 @@
-"""Receipts of messages: which count, and how long they are waited for."""
+"""Receipts of messages, and the wait for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support import DEADLINE, ThreadServer
 
 
 class Receipted(NamedTuple):
-    """What is known of a message that was sent: its place, whether it was seen, and why that is not known."""
+    """The state of a sent message: its place, whether it was seen, and why that is unknown."""
 
     seq: int
     seen: bool
@@ -29,7 +29,7 @@ class Receipted(NamedTuple):
 
 
 def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30, trust: Trust = CAUTIOUS) -> Receipted:
-    """Send a message and wait."""
+    """Send a message, and wait for its receipt."""
     message = Send(new_id(), to, "hi")
     waiter = ReceiptWaiter([message], timeout)
     Client(Login(server=address, user="a", trust=trust)).send_and_wait(waiter)
@@ -66,7 +66,7 @@ def test_receipts_of_others(to: str) -> None:
         line.tells("a", 9, room)
         line.tells("b", 9, "#other")
         line.tells("c" if not room else "b", 9, "")
-        line.hears("ping")  # so it has waited on
+        line.hears("ping")  # so it went on waiting
         line.says("pong")
         line.tells("b", 7, room)
 

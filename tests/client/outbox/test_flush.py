@@ -1,4 +1,4 @@
-"""Flushing the outbox: the time that it has, and what delays it."""
+"""Flushing the outbox: its time limit, and causes of delay."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tests.support import DEADLINE, OWN, ThreadServer
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state directory of this test alone."""
+    """A state directory for this test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
 def troubles() -> Iterator[list[str]]:
-    """What people are told."""
+    """The reported sentences."""
     told: list[str] = []
     diagnostics.listen(trouble=told.append, detail=None)
     yield told
@@ -49,7 +49,7 @@ def login(address: Address) -> Login:
 
 
 def keep(address: Address, *recipients: str, user: str = "a") -> None:
-    """Leave a message for each of them in the outbox."""
+    """Store a message for each recipient in the outbox."""
     for to in recipients:
         store_messages(address, user, [Send(new_id(), to, "kept")])
 

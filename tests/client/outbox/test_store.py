@@ -19,7 +19,7 @@ SERVER = Address("127.0.0.1", 7777)
 
 
 def a_send(text: str) -> Send:
-    """Return a message as the client makes it."""
+    """Return a message as the client creates it."""
     return Send(new_id(), "bob", text)
 
 
@@ -34,7 +34,7 @@ def test_stored_messages(tmp_path: Path) -> None:
     first = Outbox(str(directory), SERVER, "Alice")
     assert first.waiting == []
     assert not directory.exists()
-    # Made in one millisecond, ids are in no order.
+    # Ids of one millisecond are in no order.
     one, two = sorted((a_send("one"), a_send("two\nlines")), key=lambda send: send.id, reverse=True)
     first.store([one])
     first.store([one, two])
@@ -195,7 +195,7 @@ def test_results(tmp_path: Path) -> None:
     second.close()
     third = Outbox(directory, SERVER, "alice")
     assert third.waiting == [three, four]
-    third.clear()  # as the interactive client does once all was sent
+    third.clear()  # as the interactive client does when everything is sent
     (kept,) = read_all(directory)
     assert (kept.server, kept.user, kept.message) == (str(SERVER), "alice", two)
     assert kept.refusal is not None

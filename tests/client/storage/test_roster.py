@@ -1,4 +1,4 @@
-"""The local roster: what it keeps, and that nothing harms it."""
+"""The local roster: its content, and its robustness."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SERVER = Address("chat.example", 7)
 
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory for what is remembered, of this test's own."""
+    """A state directory for this test."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path / "chatcli"
 
 
 def noted(**people: str) -> roster.Roster:
-    """Note people, and return what is known then."""
+    """Add people, and return the roster's content."""
 
     def saw(known: roster.Roster) -> None:
         for name, where in people.items():
@@ -88,7 +88,7 @@ def test_impossible_names(name: str) -> None:
     known.add_room(f"#{name}")
     assert known.people() == known.rooms() == []
     known = roster.Roster(f"@{name}\there\t1\n#{name}\t\t1\n")
-    assert {one.name for one in (*known.people(), *known.rooms())} <= {"a", "#a"}  # what stands before a tab
+    assert {one.name for one in (*known.people(), *known.rooms())} <= {"a", "#a"}  # the part before a tab
 
 
 @pytest.mark.parametrize("damage", [b"\xff\xfe\x00", b"@bob\n@\t\t\nasked\t\tx\n@eve\tnowhere\t99999999999999999999\n"])
@@ -119,7 +119,7 @@ def test_not_a_regular_file(state: Path, make: Callable[[Path], None], name: str
     (state / "roster" / name).unlink(missing_ok=True)
     make(state / "roster" / name)
     known = noted(bob="here")
-    assert bool(known.people()) == (make is os.mkfifo)  # a directory stays where it is
+    assert bool(known.people()) == (make is os.mkfifo)  # a directory is not replaced
     assert [place[1] for place in cache.entries_of("roster")] == ["alice"]
 
 

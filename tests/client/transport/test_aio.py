@@ -1,4 +1,4 @@
-"""Connecting and connecting again."""
+"""Connecting and reconnecting."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_not_a_chatcli_server() -> None:
 
 
 class Watcher:
-    """A view that waits to see that the connection was made again."""
+    """A view that waits for the notice of a reconnect."""
 
     def __init__(self) -> None:
         self.connected_again = asyncio.Event()

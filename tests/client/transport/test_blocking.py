@@ -24,7 +24,7 @@ WELCOME = Welcome("", 0, 0, "box", Limits(100, 1000, 1))
 
 @pytest.fixture(name="ends")
 def both_ends() -> Iterator[tuple[Connection, socket.socket]]:
-    """Give a connection that has sent its hello, and the server's end of it."""
+    """Yield a connection that has sent its hello, and the server's end of it."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         opened = Opened(ours, PLAIN, hello_sent=True)

@@ -1,4 +1,4 @@
-"""Dialling a host of several addresses: each of these holds for the one-shot sender and for the interactive client."""
+"""Dialling a host with several addresses, in the one-shot sender and in the interactive client."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ ELSEWHERE: Final = "127.0.0.2"  # another address of this machine, on Linux
 
 @pytest.fixture(params=[by_oneshot, by_link])
 def speak(request: pytest.FixtureRequest, configuration: object) -> Speak:
-    """A client, with a configuration directory of its own."""
+    """A client with its own configuration directory."""
     function: Speak = request.param
     return function
 
 
 class Names:
-    """The system's resolver, as the test wants it."""
+    """A resolver that the test controls."""
 
     def __init__(self) -> None:
         self._real = socket.getaddrinfo
         self.hosts: dict[str, list[str]] = {}
 
     def __call__(self, host: str | bytes, port: int, *_: object, type: int = 0, flags: int = 0) -> Found:  # noqa: A002
-        """Answer as the system does, but for the hosts of the test."""
+        """Answer like the system, but for the test's hosts."""
         name = host.decode() if isinstance(host, bytes) else host
         if name not in self.hosts or flags & socket.AI_NUMERICHOST:
             return self._real(host, port, type=type, flags=flags)
@@ -55,7 +55,7 @@ class Names:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """What names there are."""
+    """The resolver's names."""
     resolver = Names()
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     return resolver
@@ -63,7 +63,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @contextlib.contextmanager
 def blackhole(port: int) -> Iterator[None]:
-    """Have an address that answers nobody: its queue of callers is full, and further ones are dropped."""
+    """Yield an address that drops packets, because its queue of connections is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,7 +77,7 @@ def blackhole(port: int) -> Iterator[None]:
 
 
 class Silent:
-    """Takes connections and says nothing."""
+    """Accepts connections and sends nothing."""
 
     def __init__(self, port: int = 0) -> None:
         self._listener = socket.create_server((ELSEWHERE, port))
@@ -108,7 +108,7 @@ def test_address_without_a_handshake(speak: Speak, names: Names) -> None:
 
 @contextlib.contextmanager
 def answering(port: int, answer: bytes | None) -> Iterator[None]:
-    """Have another service at that port: it says this to who says something, or with None nothing, and hangs up."""
+    """Run another service at a port, which answers the first bytes, or with None does not, and hangs up."""
     ended = threading.Event()
 
     def run() -> None:
@@ -131,7 +131,7 @@ def answering(port: int, answer: bytes | None) -> Iterator[None]:
 
 
 def who(server: Address) -> None:
-    """Ask who is here, as `who` does."""
+    """Request the online users, as `who` does."""
     Client(Login(server=server)).who()
 
 
@@ -146,7 +146,7 @@ def join(server: Address) -> None:
     asyncio.run(run())
 
 
-#: What else may be at the first address of localhost.
+#: Other services at the first address of localhost.
 OTHERS: Final[dict[str, Callable[[int], contextlib.AbstractContextManager[object]]]] = {
     "silent": Silent,
     "hangs up": lambda port: answering(port, None),
@@ -221,7 +221,7 @@ def test_lookup_errors(speak: Speak, monkeypatch: pytest.MonkeyPatch, number: in
 
 
 def address(ip: str, family: int = socket.AF_INET) -> tuple[int, int, int, str, tuple[Any, ...]]:
-    """Return an address as the system lists it."""
+    """Return an address in the resolver's form."""
     return (family, socket.SOCK_STREAM, 6, "", (ip, 1))
 
 

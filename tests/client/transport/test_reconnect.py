@@ -1,4 +1,4 @@
-"""Whether to try again, and when."""
+"""The schedule of reconnects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GONE = ServerUnreachable("Gone.")
 
 
 class Server:
-    """Fails as often as it has errors, then answers."""
+    """Raises each of its errors, then answers."""
 
     def __init__(self, *errors: ChatError) -> None:
         self._errors = list(errors)
@@ -36,7 +36,7 @@ class Server:
         return "here"
 
     def run(self, policy: RetryPolicy, after: ChatError | None = None) -> str:
-        """Ask until it answers, recording the waits and the errors that were reported."""
+        """Retry until an answer, and record waits and reported errors."""
         return retry(self.ask, policy, wait=self.waits.append, after=after, on_error=self.reported.append)
 
     async def run_async(self, policy: RetryPolicy, after: ChatError | None = None) -> str:

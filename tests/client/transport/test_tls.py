@@ -1,4 +1,4 @@
-"""Speaking TLS with real servers: each of these holds for the one-shot sender and for the interactive client."""
+"""TLS with real servers, in the one-shot sender and in the interactive client."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Speak = Callable[[Address, Trust], Channel]
 
 
 def by_oneshot(server: Address, trust: Trust) -> Channel:
-    """Connect as `send` does, and ask who is here; return the channel."""
+    """Connect as `send` does, request the online users, and return the channel."""
     login = Login(server=server, trust=trust)
     opened = blocking.connect(login, time.monotonic() + DEADLINE)
     opened.socket.close()
@@ -41,7 +41,7 @@ def by_oneshot(server: Address, trust: Trust) -> Channel:
 
 
 def by_link(server: Address, trust: Trust) -> Channel:
-    """Connect as `join` does, and be welcomed; return the channel."""
+    """Connect as `join` does, log in, and return the channel."""
 
     async def run() -> Channel:
         login = Login(server=server, user="alice", trust=trust, identity=OWN)
@@ -54,7 +54,7 @@ def by_link(server: Address, trust: Trust) -> Channel:
 
 @pytest.fixture(params=[by_oneshot, by_link])
 def speak(request: pytest.FixtureRequest, configuration: Path) -> Speak:
-    """A client, with a configuration directory of its own."""
+    """A client with its own configuration directory."""
     function: Speak = request.param
     return function
 
@@ -245,7 +245,7 @@ def test_old_versions_of_tls(speak: Speak) -> None:
 
 
 class Plain:
-    """Something at an address that speaks no TLS: says something to whoever has said something, and hangs up."""
+    """A service without TLS that answers the first bytes and hangs up."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer

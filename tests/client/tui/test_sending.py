@@ -155,7 +155,7 @@ def test_a_paste_is_text(server: ThreadServer, text: str, form: str) -> None:
 
 
 def test_a_paste_to_nobody_comes_back(server: ThreadServer) -> None:
-    """Where no conversation is open it is not lost, and a name can be put in front of it."""
+    """Without an open conversation it is not lost, and a name can be put in front of it."""
     with join(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         alice.types(PASTE.format("/etc/fstab:\r/dev/sda1"))

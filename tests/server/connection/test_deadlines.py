@@ -1,4 +1,4 @@
-"""How long a client has been silent, measured in ticks."""
+"""Silence of clients, measured in ticks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the server does not read from a connection, and when it reads again."""
+"""Reasons for pausing the reading from a connection, and for resuming it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.server.connection.wires import FakeWire
 
 @pytest.fixture
 def wire() -> FakeWire:
-    """What is paused."""
+    """The paused wire."""
     return FakeWire()
 
 

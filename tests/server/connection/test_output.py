@@ -1,4 +1,4 @@
-"""What is sent to a client is written once a tick, and has a limit."""
+"""Output to a client: one write per tick, and a limit."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Owner:
         self.output = OutputBuffer(wire, TickBatcher(self.soon.append, lambda: None), self, limit=10)
 
     def flush(self) -> None:
-        """Count, and write."""
+        """Count the flush, and write."""
         self.flushed += 1
         self.output.write()
 
     def end_tick(self) -> None:
-        """Run what was scheduled."""
+        """Run the scheduled callbacks."""
         while self.soon:
             self.soon.pop()()
 
 
 @pytest.fixture
 def wire() -> FakeWire:
-    """What is written to."""
+    """The buffer's wire."""
     return FakeWire()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class FakeWire:
-    """Stands in for a socket."""
+    """A substitute for a socket."""
 
     def __init__(self) -> None:
         self.calls: list[str | bytes] = []

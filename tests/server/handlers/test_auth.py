@@ -1,4 +1,4 @@
-"""Authentication: names belong to keys, against thieves and for their owners."""
+"""Authentication: names belong to keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def proves(caller: Caller, key: TestKey | Identity, claim: Claim) -> None:
 
 
 def challenged(caller: Caller, user: str, key: TestKey | Identity, purpose: str = "join") -> Claim:
-    """Send hello, and return the claim to be signed."""
+    """Send a hello, and return the claim to sign."""
     caller.says("hello", version=1, user=user, purpose=purpose, key=key_text(key.public))
     challenge = caller.hears("challenge")
     return Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), user, purpose, caller.channel)

@@ -17,7 +17,7 @@ def says(caller: Caller, to: str, text: str) -> int:
 
 
 def shown(caller: Caller, to: str, **fields: object) -> dict[str, int]:
-    """Return the receipts of others."""
+    """Return the next receipts."""
     return {person["user"]: person["seq"] for person in caller.asks("receipts", to=to, **fields)["people"]}
 
 
@@ -266,7 +266,7 @@ def test_away(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     assert (person["user"], person["state"], person["text"]) == ("bob", "away", "lunch")
     assert alice.asks("who")["people"][1] == person
     says(bob, "#ops", "back")
-    heard: dict[str, Frame] = {}  # in whichever order: the one waits for the disk, the other for the next notice
+    heard: dict[str, Frame] = {}  # in any order: one waits for the disk, the other for the next notice
     while not {"message", "presence"} <= heard.keys():
         frame = alice.next()
         assert frame is not None

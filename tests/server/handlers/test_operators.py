@@ -128,7 +128,7 @@ def test_one_command_per_connection(server: ThreadServer, data: Path) -> None:
         eventually(lambda: [line["do"] for line in noted(data)] == ["status"])
 
 
-# What is seen
+# Reports
 
 
 def test_status(server: ThreadServer, data: Path) -> None:
@@ -176,7 +176,7 @@ def test_users_report(server: ThreadServer, data: Path) -> None:
     assert (bob["user"], bob["here"], bob["muted"], bob["banned"]) == ("bob", False, True, True)
 
 
-# What is done to people
+# Sanctions
 
 
 def test_kick(server: ThreadServer, data: Path) -> None:
@@ -396,7 +396,7 @@ def test_commands_that_cannot_be_recorded(server: ThreadServer, data: Path) -> N
         assert answer["code"] == "storage"
         assert answer["text"].endswith("so nothing was done.")
         assert eve.asks_who() == ["eve"]
-    assert does(data, "status")["log"] == "writable"  # when the disk is full this is what one asks
+    assert does(data, "status")["log"] == "writable"  # needed when the disk is full
 
 
 def test_symlink_in_place_of_audit_log(server: ThreadServer, data: Path, tmp_path: Path) -> None:

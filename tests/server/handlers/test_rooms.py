@@ -17,7 +17,7 @@ def history(caller: Caller, of: str) -> list[str]:
 
 
 def event(caller: Caller, what: str) -> dict[str, str]:
-    """Return the fields of the next event of that kind: others wait for their time, and may come before it."""
+    """Return the fields of the next event of a kind; delayed ones of other kinds may precede it."""
     while (frame := caller.hears("happened"))["what"] != what:
         pass
     return {key: value for key, value in frame.items() if key not in ("t", "what")}
@@ -419,7 +419,7 @@ BAN = b'{"t":"operate","do":"ban","to":"bob","room":"#ops","n":9}'
 
 
 def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
-    """Have the server take frames of several users in one turn of its loop."""
+    """Let the server process frames of several users in one tick."""
 
     def take() -> None:
         for name, line in frames:

@@ -1,4 +1,4 @@
-"""Callers who are sent away: told why in the language that they speak, at a bounded cost."""
+"""Rejected callers: they get the reason in their protocol, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support import DEADLINE, Caller, ThreadServer, eventually, trusting
 
 
 def closed_at_once(server: ThreadServer) -> bool:
-    """Return whether a caller is told nothing."""
+    """Return whether a caller is closed without a reason."""
     with contextlib.suppress(ConnectionError), socket.create_connection(server.address, DEADLINE) as caller:
         caller.sendall(b'{"t":"hello","version":1,"purpose":"query"}\n')
         return caller.recv(1) == b""
@@ -31,13 +31,13 @@ def closed_at_once(server: ThreadServer) -> bool:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[ThreadServer]:
-    """A server that holds as many connections as it may."""
+    """A server with all of its connections in use."""
     with ThreadServer(tmp_path / "data", Limits(connections=1)) as server, server.joined("alice"):
         yield server
 
 
 def said_to(server: ThreadServer, words: bytes, *, tls: bool = False) -> bytes:
-    """Return all that the server says to a caller who begins like this."""
+    """Return the server's answer to a caller's first bytes."""
     with socket.create_connection(server.address, DEADLINE) as plain:
         caller = trusting(server.certificate).wrap_socket(plain, server_hostname="127.0.0.1") if tls else plain
         caller.sendall(words)
@@ -114,7 +114,7 @@ def test_callers_beyond_the_rejections(full: ThreadServer) -> None:
         for number in range(MOST_AT_ONCE + 20):
             caller = stack.enter_context(socket.create_connection(full.address, DEADLINE))
             with contextlib.suppress(OSError):
-                caller.sendall(hello[: 1 + number % 3])  # none of them gets done
+                caller.sendall(hello[: 1 + number % 3])  # none of them completes
         assert closed_at_once(full)
 
     def told() -> bool:
@@ -127,7 +127,7 @@ def test_callers_beyond_the_rejections(full: ThreadServer) -> None:
 
 
 def stop(server: ThreadServer) -> None:
-    """Say goodbye as a server does that stops; in its thread."""
+    """Send the goodbye of a stopping server. Call it in the server's thread."""
     for session in tuple(server.hub.sessions):
         session.close("stopping", "The server is stopping.")
 

@@ -1,4 +1,4 @@
-"""Where the server listens: at every address that its hosts stand for and that there is, on one port."""
+"""The server's sockets: each existing address of its hosts, on one port."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOWHERE = "198.51.100.1"  # for documentation (RFC 5737)
 
 @contextlib.contextmanager
 def bound(*hosts: str, port: int = 0) -> Iterator[Bound]:
-    """Listen, and let go of the sockets."""
+    """Listen, and close the sockets."""
     found = bind(hosts, port)
     try:
         yield found
@@ -32,7 +32,7 @@ def addresses(found: Bound) -> set[str]:
 
 
 def name(monkeypatch: pytest.MonkeyPatch, host: str, *ips: str) -> None:
-    """Have the system say that a host has these addresses."""
+    """Make the system resolve a host to these addresses."""
     real = socket.getaddrinfo
 
     def found(asked: str, port: int, *_: object, **options: Any) -> object:  # noqa: ANN401 (as the system takes them)

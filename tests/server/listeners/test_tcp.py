@@ -1,4 +1,4 @@
-"""Who may speak plainly, and who has to speak TLS."""
+"""Plain and encrypted callers, from this machine and others."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.support import Caller, ThreadServer, sessions_of, trusting
 
 
 def outside() -> list[str]:
-    """Return the machine's own IPv4 addresses that are not loopback; whoever calls one of them calls from it."""
+    """Return the machine's non-loopback IPv4 addresses; a caller of one has it as its own address."""
     own = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
     return [host for host in own if not is_loopback(host)]
 
 
 @pytest.fixture
 def far() -> str:
-    """An address under which the machine is no longer its own."""
+    """A non-loopback address of the machine."""
     found = outside()
     if not found:
         pytest.skip("this machine has loopback addresses only")

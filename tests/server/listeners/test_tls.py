@@ -1,4 +1,4 @@
-"""Conversations through TLS, and callers who get it wrong."""
+"""Conversations through TLS, and faulty callers."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 
 class ByHand:
-    """A client's side of TLS whose every byte goes through the test's hands."""
+    """A client's side of TLS that gives the test each byte."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="127.0.0.1")
 
     def step(self) -> bytes:
-        """Go on with the handshake; return what the server is to be sent."""
+        """Continue the handshake, and return the bytes for the server."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self.tls.do_handshake()
         return self.outgoing.read()
 
     def encrypted(self, *frames: Frame) -> bytes:
-        """Return frames as they go over the wire, each in a record of its own."""
+        """Return encrypted frames, one record each."""
         for frame in frames:
             self.tls.write(json.dumps(frame).encode() + b"\n")
         return self.outgoing.read()
@@ -59,7 +59,7 @@ class ByHand:
             self.incoming.write(caller.recv(65536))
 
     def unfinished(self) -> bool:
-        """Return whether the handshake has yet to end."""
+        """Return whether the handshake is incomplete."""
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -194,7 +194,7 @@ def test_handshake_byte_by_byte(server: ThreadServer, version: ssl.TLSVersion) -
             for byte in alice.outgoing.read():
                 connection.sendall(bytes([byte]))
             alice.incoming.write(connection.recv(65536))
-        # The last of the handshake, and what follows it.
+        # The last of the handshake, and the frames after it.
         for byte in alice.outgoing.read() + alice.encrypted(_QUERY):
             connection.sendall(bytes([byte]))
         while not (answer := alice.read()):
@@ -328,7 +328,7 @@ def test_stop(tmp_path: Path) -> None:
 
 
 class Below:
-    """The socket's end of a TLS layer: keeps what is written."""
+    """The socket's end of a TLS layer, which records writes."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -348,7 +348,7 @@ class Below:
         self.reading = True
 
     def get_write_buffer_size(self) -> int:
-        """Everything is taken at once."""
+        """Report an empty buffer."""
         return 0
 
     def close(self) -> None:
@@ -361,7 +361,7 @@ class Below:
 async def opened(
     data: Path, received: list[bytes], ended: list[bool], waste: list[int] | None = None
 ) -> tuple[TlsLayer, Below, ByHand]:
-    """Return a layer that has shaken hands, what is below it, and its client."""
+    """Return a layer after its handshake, the socket below it, and its client."""
     below = Below()
     layer = TlsLayer(
         below,
@@ -375,7 +375,7 @@ async def opened(
     client = ByHand(trusting(data / "server.crt"))
     while client.unfinished():
         layer.data_received(client.outgoing.read())
-        await asyncio.sleep(0)  # its turn to shake hands
+        await asyncio.sleep(0)  # the tick of its handshake
         client.incoming.write(b"".join(below.written))
         below.written.clear()
     layer.data_received(client.outgoing.read())
@@ -397,7 +397,7 @@ def test_pause_after_reading(tmp_path: Path) -> None:
         layer.eof_received()
         assert (received, ended) == ([], [])
         layer.resume_reading()
-        assert (received, ended) == ([], [])  # not in the middle of what whoever resumed is doing
+        assert (received, ended) == ([], [])  # not within the call that resumed
         await asyncio.sleep(0)
         assert b"".join(received) == b"x" * 200_000
         assert max(map(len, received)) < 100_000

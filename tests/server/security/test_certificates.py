@@ -1,4 +1,4 @@
-"""The server's key survives its certificates; files that cannot be used are named."""
+"""Certificates and keys of the server, its own and the operator's."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_reload_of_broken_files(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert f"{files[0]} holds no certificate in PEM" in caplog.text
 
 
-NOW = datetime.datetime.now(datetime.UTC)  # a little before the certificates below are made
+NOW = datetime.datetime.now(datetime.UTC)  # shortly before the certificates below
 
 
 @pytest.mark.parametrize(

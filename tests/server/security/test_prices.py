@@ -19,7 +19,7 @@ from chatcli.server.security.prices import PRICES
 from chatcli.server.security.rate_limits import RateLimits
 from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id, session_of, sessions_of
 
-#: What is said of each kind, by alice, who owns #ops and talks with bob; a new kind of frame needs a line here.
+#: A line of each kind from alice, who owns #ops and talks with bob; a new kind of frame needs one here.
 SAID: Final[dict[type, dict[str, Any]]] = {
     f.Hello: {"t": "hello", "version": 1, "user": "alice"},
     f.Prove: {"t": "prove", "signature": "x"},
@@ -55,7 +55,7 @@ def test_every_price_is_documented() -> None:
 
 
 def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
-    """Have the server take lines from someone's only connection; return the messages and the points that they paid."""
+    """Process lines from a user's only connection, and return the paid messages and points."""
 
     def take() -> tuple[float, float]:
         purse = server.hub.rate_limits.personal_purse(known(server, name))
@@ -68,7 +68,7 @@ def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
 
 @pytest.fixture
 def people(server: ThreadServer) -> Iterator[tuple[Caller, Caller]]:
-    """Have two people in a room."""
+    """Enter a room as two users."""
     with server.joined("alice") as alice, server.joined("bob") as bob:
         for caller in (alice, bob):
             caller.enters("#ops")

@@ -10,18 +10,18 @@ from tests.support import Caller, ThreadServer, chatcli, key_of
 
 
 def invite(by: Caller, user: str, room: str) -> str:
-    """Have someone invited; return the tag of the answer, or the code of the refusal."""
+    """Invite a user, and return the answer's tag or code."""
     answer = by.asks("operate", do="invite", to=user, room=room)
     return str(answer.get("code", answer["t"]))
 
 
 def may_enter(user: Caller, room: str) -> bool:
-    """Return whether a user gets into a room."""
+    """Return whether a user may enter a room."""
     return bool(user.asks("join", room=room)["t"] == "room")
 
 
 def invited(server: ThreadServer, user: str) -> list[str]:
-    """Return the invitations that a user finds on coming in."""
+    """Return the invitations of a user at login."""
     with server.joined(user, "listen", **key(user)) as caller:
         return list(caller.welcome["invited"])
 
@@ -32,7 +32,7 @@ def key(user: str) -> dict[str, Any]:
 
 
 def make_owner(by: Caller, user: Caller, name: str, room: str) -> None:
-    """Have someone else own a private room, too."""
+    """Make another user an owner of a private room."""
     assert invite(by, name, room) == "done"
     user.enters(room)
     assert by.asks("operate", do="own", to=name, room=room)["t"] == "done"
@@ -40,7 +40,7 @@ def make_owner(by: Caller, user: Caller, name: str, room: str) -> None:
 
 @pytest.fixture
 def deal(server: ThreadServer, alice: Caller, bob: Caller) -> ThreadServer:
-    """A private room of alice's and bob's, to which bob has invited eve."""
+    """A private room of alice and bob, with an invitation from bob to eve."""
     server.joined("eve", **key("eve")).hang_up()
     alice.enters("#deal", kind="private")
     make_owner(alice, bob, "bob", "#deal")
@@ -148,7 +148,7 @@ def test_empty_rooms_are_reset_at_start(server: ThreadServer, alice: Caller, mon
 
 
 def _leave_alone(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have nothing follow when someone leaves, as after a kill."""
+    """Skip the consequences of a departure, as after a kill."""
     monkeypatch.setattr(server.hub.membership, "_reset", list)
     monkeypatch.setattr(server.hub.invitations, "end_of_inviter", pair)
 
@@ -193,7 +193,7 @@ def test_hints_and_permissions(server: ThreadServer, alice: Caller, monkeypatch:
     monkeypatch.setattr("chatcli.server.state.invitations._MOST_HINTS", 3)
     monkeypatch.setattr("chatcli.server.state.invitations._MOST", 1)
     server.joined("victim").hang_up()
-    for number in range(10, 22):  # more than there may be permissions
+    for number in range(10, 22):  # more than the limit of permissions
         alice.enters(f"#open{number}")
         assert invite(alice, "victim", f"#open{number}") == "done"
     alice.enters("#real", kind="private")

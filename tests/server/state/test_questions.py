@@ -17,7 +17,7 @@ _SEEN: Final = "A choice is one line of characters that can be seen"
 
 @pytest.fixture
 def script(server: ThreadServer, alice: Caller) -> Iterator[Caller]:
-    """Something of Alice's that asks and waits."""
+    """A script of Alice's that asks and waits."""
     with server.joined("alice", "send") as caller:
         yield caller
 
