@@ -141,6 +141,16 @@ def test_advice(words: str, sentence: str) -> None:
     assert done.stderr.startswith(f"chatcli: {sentence}\n")
 
 
+@pytest.mark.parametrize(
+    "words", ["ask bob --timeout", "ask --user", "search --in", "search --user", "listen --as", "send bob hi --user"]
+)
+def test_an_option_without_its_value_names_the_help(words: str) -> None:
+    """That of the command, as any other mistake does."""
+    done = run_here(*words.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f'\nTry "chatcli {words.split(maxsplit=1)[0]} --help".\n')
+
+
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
 def test_help_of_each_command(command: list[str]) -> None:
     """It goes to standard output with status 0, and a closed pipe is no error."""

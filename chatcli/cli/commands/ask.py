@@ -10,6 +10,7 @@ import click
 
 from chatcli.cli.exit_status import DECLINED, NOT_IN_TIME
 from chatcli.cli.options import candidates
+from chatcli.cli.options.parser import Command
 from chatcli.cli.options.shared import Account, in_use, json_option, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
 from chatcli.cli.output.streams import flush, give_up, note, warn
@@ -27,7 +28,7 @@ _MOST: Final = 6  # choices: their numbers are the exit statuses 0 to 5; 6 and 7
 _TIMEOUT: Final = 300  # seconds
 
 
-@click.command("ask")
+@click.command("ask", cls=Command)
 @click.argument("to", type=NameType(), shell_complete=candidates.people_and_rooms)
 @click.argument("question", type=TextType())
 @click.option(

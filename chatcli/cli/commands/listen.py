@@ -9,6 +9,7 @@ import click
 from chatcli.cli.exit_status import NOT_IN_TIME
 from chatcli.cli.listener.options import ListenOptions
 from chatcli.cli.options import candidates
+from chatcli.cli.options.parser import Command
 from chatcli.cli.options.shared import Account, as_record, json_option, server_options, setting_option, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
 from chatcli.cli.output.streams import warn
@@ -47,7 +48,7 @@ class SinceType(click.ParamType["Since"]):
         return Timestamp(MomentType().convert(text, param, ctx))
 
 
-class _ListenCommand(click.Command):
+class _ListenCommand(Command):
     """A command that runs another one, which is one word of the shell."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.options import candidates
+from chatcli.cli.options.parser import Command
 from chatcli.cli.options.shared import Account, before_option, json_option, seq_option, server_options, user_option
 from chatcli.cli.options.types import NameType, TextType
 from chatcli.cli.output.streams import note
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from chatcli.protocol.frames import Search
 
 
-@click.command("search")
+@click.command("search", cls=Command)
 @click.argument("words", nargs=-1, required=True, type=TextType())
 @click.option(
     "--in",

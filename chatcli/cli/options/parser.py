@@ -19,6 +19,22 @@ _UNQUOTED: Final = "chatcli.unquoted"  # where click carries the words that may 
 _CLOSE: Final = 0.7  # how much of an option a mistake has in common with it
 
 
+class Command(click.Command):
+    """A command that is named by all errors in its command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line.
+
+        Raises:
+            click.UsageError: it is wrong.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click leaves it out if an option has no value
+            raise
+
+
 class OptionalWord(click.Option):
     """An option that may be followed by one word as its value; any other word is not its value."""
 
@@ -55,7 +71,7 @@ class CommandLine(NamedTuple):
         return words, None
 
 
-class MessageCommand(click.Command):
+class MessageCommand(Command):
     """A command with any number of recipients and, after them, a text: one word of the shell.
 
     click knows the recipients as an argument; the text is passed to the command as ``text``, None without one. All
