@@ -136,6 +136,7 @@ class Chat:
             InputError: there is no such message to answer.
         """
         self._open()
+        validation.check_text(to, text)
         validation.check_seq(reply_to, "reply_to")
         return of_sent(await self._requester.send(frames.Send(new_id(), to, text, reply_to)))
 
@@ -162,6 +163,7 @@ class Chat:
             As :meth:`send`.
         """
         self._open()
+        validation.check_text(to, text)
         seconds = validation.parse_timeout(timeout)
         check_choices(choices)
         question = frames.Send(new_id(), to, text, choices=list(choices), seconds=seconds)

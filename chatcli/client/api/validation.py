@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
-def check_text(*texts: str) -> None:
+def check_text(*texts: object) -> None:
     """Raise unless these texts can be sent.
 
     Raises:
-        InputError: one is not UTF-8.
+        InputError: one is not a ``str``, or not UTF-8.
     """
-    if not all(map(is_text, texts)):
-        raise InputError(NOT_UTF_8)
+    for text in texts:
+        if not isinstance(text, str):
+            raise InputError(f"Names and texts are of the type str, and not {text!r}.")
+        if not is_text(text):
+            raise InputError(NOT_UTF_8)
 
 
 def check_seq(seq: object, what: str) -> None:

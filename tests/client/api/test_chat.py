@@ -253,7 +253,8 @@ def test_invalid_arguments(server: ThreadServer) -> None:
     server.joined("bob").hang_up()
     half, soon = "\udcff", datetime.datetime(2020, 1, 1)  # noqa: DTZ001 (as programs may write it)
     sends: list[dict[str, Any]] = [
-        {"to": half}, {"text": half}, {"user": half}, {"reply_to": -1}, {"reply_to": 2**53}, {"pin": "zz"}
+        {"to": half}, {"to": 5}, {"text": half}, {"text": b"hi"}, {"user": half}, {"reply_to": -1}, {"reply_to": 2**53},
+        {"pin": "zz"},
     ]  # fmt: skip
     for wrong in sends:
         with pytest.raises(chatcli.InputError):
@@ -276,6 +277,11 @@ def test_invalid_arguments(server: ThreadServer) -> None:
                 await chat.ask("bob", "Now?", [], 1)
             with pytest.raises(chatcli.InputError, match="reply_to"):
                 await chat.send("bob", "hi", -1)
+            for text in (5, b"hi", None):
+                with pytest.raises(chatcli.InputError, match="of the type str, and not"):
+                    await chat.send("bob", text)  # type: ignore[arg-type]  # as untyped programs have it
+                with pytest.raises(chatcli.InputError, match="of the type str, and not"):
+                    await chat.ask("bob", text, ["yes", "no"], 1)  # type: ignore[arg-type]  # the same
             said = await asyncio.gather(*(chat.send("bob", text) for text in ("a", half, "b")), return_exceptions=True)
             assert [type(answer) for answer in said] == [chatcli.Sent, chatcli.InputError, chatcli.Sent]
 
