@@ -193,7 +193,7 @@ def _explain(line: bytes, error: msgspec.ValidationError) -> BadFrame:
         if tag in _tags() and line.count(b'"t"') > 1:
             return _bad(line, codes.UNKNOWN_TAG, "A frame has one tag; this one has several.")
         return _bad(line, codes.UNKNOWN_TAG, f"There is no frame {tag[:40]!r} in this direction.")
-    return _bad(line, codes.INVALID, f"The frame {tag[:40]!r} does not hold: {str(error)[:200]}.")
+    return _bad(line, codes.INVALID, f"The frame {tag[:40]!r} is invalid: {str(error)[:200]}.")
 
 
 def _bad(line: bytes, code: str, text: str, *, cut: bool = False) -> BadFrame:

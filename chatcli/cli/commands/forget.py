@@ -68,7 +68,7 @@ def _lost(kept: ServerData) -> list[str]:
     from chatcli.protocol.values.text import printable_line
 
     keys = f"the key {', '.join(kept.keys)}" if kept.keys else "no key"
-    lines = [f"Kept of the server at {kept.server}: {keys}."]
+    lines = [f"Data about the server at {kept.server}: {keys}."]
     if kept.elsewhere:
         lines.append(f"It is known at {', '.join(map(str, kept.elsewhere))} too: its data stay.")
     if kept.messages:

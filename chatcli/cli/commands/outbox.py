@@ -65,7 +65,7 @@ def retry(ids: tuple[str, ...]) -> None:
     """Try messages again that the server has refused; the next command that reaches it sends them."""
     from chatcli.client.outbox import store as outbox
 
-    _change(ids, False, outbox.requeue, "put back")
+    _change(ids, False, outbox.requeue, "queued again")
 
 
 @command.command("send", short_help="Send waiting messages now.")

@@ -127,7 +127,7 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         _check_new(name)
         other = hub.users.lookalike(name)
         if other is not None:
-            raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, who is someone else.")
+            raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
         if hub.limits.access == "invite" and not hub.moderation.is_invitation(hello.invite):
             if hello.invite:
                 hub.rate_limits.record_failure(session.host)  # codes must not be guessed without end, either
@@ -171,7 +171,7 @@ def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: s
     )
     if not _proves(key, signature, claim):
         hub.rate_limits.record_failure(session.host)
-        text = "The proof of the key does not hold on this connection: is something between you and the server?"
+        text = "The proof of the key is not valid on this connection: is something between you and the server?"
         raise Refused(codes.BAD_PROOF, text)
     user = _check(hub, session, claimant, proven=True)
     if user is None:

@@ -177,7 +177,7 @@ def _check_asker(session: HubConnection, user: User, seq: int, found: list[Quest
     row = found[0].row if found else None
     sees = row is not None and session.hub.may_read(user, row.sender, row.recipient, seq)
     if row is None or not sees or not question_data.decode(row.extra).choices:
-        return Refused(codes.INVALID, f"You have asked no question {seq}: it is the seq of one.")
+        return Refused(codes.INVALID, f"You have asked no question {seq}: name one by its seq.")
     if row.sender != user.id:
         return Refused(codes.NOT_ALLOWED, "Only the user who has asked can wait for the answer.")
     return None

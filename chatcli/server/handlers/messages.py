@@ -175,7 +175,7 @@ def _reply(
         if page is None:
             session.answer(frame, error or ChatError())
         elif not page.rows or page.rows[-1].seq != answered:
-            text = f"{recipient.name} and you have no message {answered} to answer: it is the seq of one."
+            text = f"{recipient.name} and you have no message {answered}: answer one by its seq."
             _look_up(session, frame, raw_id, Refused(codes.UNKNOWN_REPLY, text))
         elif not session.closed:
             queue_reply(page.rows[-1])

@@ -128,7 +128,7 @@ class Questions:
         question, number = question_data.decode(row.extra), frame.answer
         assert number is not None  # noqa: S101 (the caller has checked that)
         if not question.choices:
-            raise Refused(codes.INVALID, f"Message {row.seq} is no question: answer it without a choice.")
+            raise Refused(codes.INVALID, f"Message {row.seq} is not a question: answer it without a choice.")
         if row.sender == sender.id != recipient.id:
             if number != DECLINED:
                 raise Refused(codes.NOT_ALLOWED, "You have asked that yourself: you can withdraw it, and nothing else.")

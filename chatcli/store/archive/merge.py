@@ -353,7 +353,7 @@ class _Messages:
         if row is not None:
             choices = decode(row[1]).choices
             if row[0] != conversation or not choices:
-                raise WrongLine(f"it answers the message {line.re}, which is no question there")
+                raise WrongLine(f"it answers the message {line.re}, which is not a question there")
             if line.answer >= len(choices):
                 raise WrongLine(f"it is the answer {line.answer} to the message {line.re}, which has {len(choices)}")
         return encode(QuestionData(answer=line.answer))

@@ -206,7 +206,7 @@ class _Checker:
         if line.name in self._names:
             raise WrongLine(f"{line.name} is there twice")
         if line.kind not in _KINDS:
-            raise WrongLine(f'"{line.kind}" is no kind of room: there are {", ".join(_KINDS)}')
+            raise WrongLine(f'"{line.kind}" is not a kind of room: there are {", ".join(_KINDS)}')
         created = _milliseconds(line.created)
         self._names.add(line.name)
         return Room(label=line.name, name=name, kind=line.kind, topic=line.topic, created=created)
@@ -265,7 +265,7 @@ def _released_name(name: str) -> Name:
     """Return a released name, which must not be mistaken for that of another user."""
     end = _RELEASED.search(name)
     if end is None or end.end() != len(name):
-        raise WrongLine(f'"{name[:64]}" is no released name; one looks like "alice (released 7)"')
+        raise WrongLine(f'"{name[:64]}" is not a released name; one looks like "alice (released 7)"')
     check_name(name[: end.start()])
     return Name(name, "")
 

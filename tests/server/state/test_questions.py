@@ -207,7 +207,7 @@ def test_answer_must_fit(alice: Caller, bob: Caller) -> None:
     plain = bob.hears("sent")["seq"]
     for caller, to in ((alice, "bob"), (bob, "alice")):
         refusal = answers(caller, to, plain, 0)
-        assert refusal["text"] == f"Message {plain} is no question: answer it without a choice."
+        assert refusal["text"] == f"Message {plain} is not a question: answer it without a choice."
     answer = answers(bob, "alice", seq, 0)["seq"]
     assert answers(alice, "bob", answer, 0)["code"] == "invalid"
 
