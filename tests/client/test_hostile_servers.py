@@ -57,7 +57,7 @@ def test_interactive_client(welcome: f.Welcome, talk: list[list[f.ServerFrame] |
 @settings(max_examples=15, deadline=None)
 @given(frames=st.lists(server_frame, max_size=6), page=server_frame)
 def test_library(frames: list[f.ServerFrame], page: f.ServerFrame) -> None:
-    """A program gets an answer of its type or a ChatError, whatever it requests."""
+    """No answer makes a request raise anything but a ChatError."""
 
     def welcomed(_frame: dict[str, Any], say: Say) -> None:
         say(*map(msgspec.json.encode, frames))

@@ -67,7 +67,7 @@ def make_certificate(
     authority: bool = False,
     hours: tuple[float, float] = (-1, 1),
 ) -> x509.Certificate:
-    """Make a certificate for a host, self-signed or from an authority; ``valid`` is in hours from now."""
+    """Make a certificate, self-signed or from an authority; its validity begins and ends at ``hours`` from now."""
     signing = issuer.key if issuer else key
     issuer_name = issuer.certificate.subject if issuer else _name(name)
     now = datetime.datetime.now(datetime.UTC)

@@ -70,7 +70,7 @@ def sent(data: bytes) -> list[ClientFrame]:
     return list(client_frames().decode_lines(data))
 
 
-def test_the_examples_are_all_that_a_server_sends() -> None:
+def test_examples_have_every_frame() -> None:
     """The examples have each kind of frame that a server sends."""
     assert set(EXAMPLES) == set(SERVER_FRAMES)
 

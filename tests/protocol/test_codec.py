@@ -107,7 +107,7 @@ def test_any_bytes(chunks: list[bytes]) -> None:
 
 
 def test_endless_line() -> None:
-    """After sixteen megabytes without a newline no more memory is in use than after a few."""
+    """Of sixteen megabytes without a newline less than 64 KiB stay in memory."""
     careful, chunk = reader(), b"x" * 2**16
     tracemalloc.start()
     try:
@@ -308,7 +308,7 @@ def test_unfinished_line() -> None:
     ],
 )
 def test_white_space_is_no_line_end(data: bytes) -> None:
-    """White space that makes up for a missing line end does not join or split lines."""
+    """White space in place of a missing line end does not change how lines are cut."""
     assert read(data, LIMIT) == read_byte_by_byte(data, LIMIT)
     assert any(isinstance(frame, BadFrame) for frame in read(data, LIMIT))
 

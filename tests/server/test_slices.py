@@ -91,7 +91,7 @@ def test_ended_feeds_leave_rooms_in_slices(server: ThreadServer, alice: Caller) 
     assert left == 30  # alice's own
 
 
-def test_rooms_drop_feeds_of_ended_connections(server: ThreadServer, alice: Caller) -> None:
+def test_rooms_drop_ended_feeds(server: ThreadServer, alice: Caller) -> None:
     """Messages go to the members who are still connected."""
     with server.joined("bob") as bob:
         for caller in (alice, bob):

@@ -117,7 +117,7 @@ def test_interrupt(tmp_path: Path, number: signal.Signals, status: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_load_processes_end_with_their_parent(tmp_path: Path) -> None:
+def test_load_ends_with_its_parent(tmp_path: Path) -> None:
     """They end although it is killed; the test ends the orphaned server."""
     with Program("bench", "--scenario", "idle", "--duration", "60s", TMPDIR=str(tmp_path)) as program:
         eventually(lambda: len(processes_in(tmp_path)) >= 3, "the server and its load")

@@ -45,7 +45,7 @@ def test_absence_is_reported_once(chat: Dialogue) -> None:
     assert hears(chat, f.Sent("id-4", 20, 1000, "stored"))[1:] == [Notice("bob is not here and gets it on return")]
 
 
-def test_who_is_requested_for_unknown_presence(chat: Dialogue) -> None:
+def test_unknown_presence_is_looked_up(chat: Dialogue) -> None:
     """The client asks once who is online where a message shows that it may not know."""
     roster = [f.Who(limit=100)]
     assert receives(chat, [f.Message(11, "x", "bob", "Alice", "hi", 1)])[1] == roster
@@ -60,7 +60,7 @@ def test_who_is_requested_for_unknown_presence(chat: Dialogue) -> None:
     assert receives(chat, [f.Sent("id-3", 15, 1000, "stored")])[1] == []
 
 
-def test_who_is_requested_for_an_absent_partner(chat: Dialogue) -> None:
+def test_absent_partner_is_looked_up(chat: Dialogue) -> None:
     """Opening the conversation of an absent user requests the list, so that the status line has it."""
     hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
     assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]

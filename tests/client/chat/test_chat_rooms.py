@@ -252,7 +252,7 @@ def test_posting_from_outside(chat: Dialogue) -> None:
     assert hears(chat, f.Sent("id-4", 14, 1, "stored"))[1:] == [told]
 
 
-def test_leaving_a_private_room_needs_its_name(chat: Dialogue) -> None:
+def test_leaving_private_room_needs_name(chat: Dialogue) -> None:
     """No slip loses a private room, which one cannot enter again."""
     types(chat, "/join #plans")
     receives(chat, [f.Room(f.RoomInfo("#plans", "private", 3, joined=True), 40, 1)])
@@ -408,7 +408,7 @@ def test_history_and_search_page_apart(chat: Dialogue) -> None:
     hears(chat, f.Found([said(7, "bob", "#ops", "x")], True, 5), f.HistoryPage("cid", [], False, 4))
 
 
-def test_unanswered_requests_are_reported_once(chat: Dialogue) -> None:
+def test_unanswered_requests(chat: Dialogue) -> None:
     """After a lost connection neither the client's own requests nor repeated ones are reported."""
     receives(chat, [f.Room(f.RoomInfo("#dev", "open", 3), 40, 9)])
     for line in ("/search hi", "/receipts bob", "/history bob", "/history", "bob: hi"):

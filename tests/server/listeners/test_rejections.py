@@ -73,9 +73,7 @@ def test_own_client_shows_the_reason(full: ThreadServer, tmp_path: Path) -> None
         (b"\x00\x01", b'{"t":"bye","code":"full"', b"}\n"),
     ],
 )
-def test_reason_in_the_protocol_of_the_caller(
-    full: ThreadServer, words: bytes, begin: bytes, end: bytes, tls: bool
-) -> None:
+def test_reason_in_callers_protocol(full: ThreadServer, words: bytes, begin: bytes, end: bytes, tls: bool) -> None:
     """Browsers, IRC and SSH have something to show, in plain and within TLS."""
     answer = said_to(full, words, tls=tls)
     assert answer.startswith(begin)

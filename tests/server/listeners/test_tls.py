@@ -92,7 +92,7 @@ def test_conversation(server: ThreadServer, version: ssl.TLSVersion) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_modern_ciphers_only(server: ThreadServer, version: ssl.TLSVersion) -> None:
-    """Each has forward secrecy and authentication, without compression or session tickets."""
+    """TLS 1.2 and 1.3 have forward secrecy and authentication, without compression and session tickets."""
     with Caller(server.address, context=trusting(server.certificate, version)) as alice:
         assert isinstance(alice.socket, ssl.SSLSocket)
         alice.greets("alice")
