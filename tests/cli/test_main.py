@@ -144,8 +144,8 @@ def test_advice(words: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     "words", ["ask bob --timeout", "ask --user", "search --in", "search --user", "listen --as", "send bob hi --user"]
 )
-def test_an_option_without_its_value_names_the_help(words: str) -> None:
-    """That of the command, as any other mistake does."""
+def test_option_without_its_value(words: str) -> None:
+    """The error names the help of the command, like any other mistake."""
     done = run_here(*words.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.endswith(f'\nTry "chatcli {words.split(maxsplit=1)[0]} --help".\n')
