@@ -11,7 +11,7 @@ from chatcli.cli.maintenance import COMMANDS
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import data_directory, data_option, data_option_within, loudness_options
 from chatcli.cli.options.types import DurationType, TextType
-from chatcli.cli.output.streams import note, quiet
+from chatcli.cli.output.streams import notice, quiet
 from chatcli.cli.output.tables import columns, on_terminal, print_row, tabs
 from chatcli.cli.output.times import moment
 from chatcli.errors import UnknownRecipient
@@ -207,7 +207,7 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     _print(row["command"])
     newcomers = "one newcomer" if uses == 1 else f"{uses} newcomers"
     needless = " This server lets anyone in without one: see serve --access." if row["access"] == "open" else ""
-    note(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
+    notice(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
 
 
 def _join(row: Row, server: str | None) -> str:

@@ -13,7 +13,7 @@ from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import Command
 from chatcli.cli.options.shared import Account, in_use, json_option, server_options, user_option
 from chatcli.cli.options.types import DurationType, NameType, TextType
-from chatcli.cli.output.streams import flush, give_up, note, warn
+from chatcli.cli.output.streams import flush, give_up, notice, warn
 from chatcli.errors import InputError, ProtocolError
 
 if TYPE_CHECKING:
@@ -124,13 +124,13 @@ def _ask(login: Login, question: Send) -> Reply:
     from chatcli.client.oneshot.questions import ask
 
     def stored(sent: Sent) -> None:
-        note(_asked(question.to, question.seconds or 0, sent))
+        notice(_asked(question.to, question.seconds or 0, sent))
 
     def withdrawn(why_not: str) -> None:
         if why_not:
             warn(f"The question could not be withdrawn: {why_not}")
         else:
-            note("The question is withdrawn.")
+            notice("The question is withdrawn.")
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:

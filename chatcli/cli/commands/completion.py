@@ -8,7 +8,7 @@ import click
 
 from chatcli.cli.completion.scripts import SCRIPTS, place
 from chatcli.cli.options.shared import loudness_options
-from chatcli.cli.output.streams import note
+from chatcli.cli.output.streams import notice
 from chatcli.errors import InputError
 
 
@@ -35,7 +35,7 @@ def command(shell: str | None, install: bool) -> None:
     path, advice = place(shell)
     _write(path, SCRIPTS[shell])
     click.echo(path)
-    note(advice)
+    notice(advice)
 
 
 def _own_shell() -> str:

@@ -31,17 +31,17 @@ def command(server: Address, yes: bool) -> None:
     the others. The status is 3 if there is nothing to forget, and 7 after a "no".
     """
     from chatcli.cli.exit_status import DECLINED
-    from chatcli.cli.output.streams import note
+    from chatcli.cli.output.streams import notice
     from chatcli.client.oneshot import server_data
 
     found = server_data.find(server)
     if found.is_empty:
         _refuse(server)
     if not yes and not _agreed(found):
-        note("Nothing was forgotten.")
+        notice("Nothing was forgotten.")
         click.get_current_context().exit(DECLINED)
     server_data.forget(found)
-    note(f"{server} is forgotten.")
+    notice(f"{server} is forgotten.")
 
 
 def _refuse(server: Address) -> None:

@@ -7,7 +7,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, before_option, json_option, seq_option, server_options, user_option
 from chatcli.cli.options.types import MomentType, NameType
-from chatcli.cli.output.streams import note
+from chatcli.cli.output.streams import notice
 
 
 @click.command("history")
@@ -44,13 +44,13 @@ def command(
     chatcli history bob
     chatcli history '#ops' --since yesterday
     """
-    from chatcli.cli.output.tables import note_older, on_terminal, print_messages
+    from chatcli.cli.output.tables import hint_at_older, on_terminal, print_messages
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import History
 
     with account.login() as login:
         found = Client(login).read(History(of, before, since), limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
-    note_older(found.messages, more=found.more)
+    hint_at_older(found.messages, more=found.more)
     if not found.messages and on_terminal():
-        note("Nothing was said.")
+        notice("Nothing was said.")

@@ -9,7 +9,7 @@ import click
 
 from chatcli.cli.options.shared import Account, json_option, loudness_options, server_options, user_option
 from chatcli.cli.options.types import FingerprintType
-from chatcli.cli.output.streams import note, warn
+from chatcli.cli.output.streams import notice, warn
 
 
 @click.group("key")
@@ -67,8 +67,8 @@ def import_(file: IO[str], force: bool) -> None:
     identity = parse_identity(file.read())
     kept = import_identity(config_directory(), identity, force=force)
     if kept is not None:
-        note(f"The key that was here is kept in {kept}.")
-    note(f"Your key is now {identity.fingerprint}.")
+        notice(f"The key that was here is kept in {kept}.")
+    notice(f"Your key is now {identity.fingerprint}.")
 
 
 @command.command("link", short_help="Print a code for another device of yours.")
@@ -98,7 +98,7 @@ def link(as_json: bool, account: Account) -> None:
 
             print_json(Record(answer.code, moment(answer.until), command.strip()))
             return
-        note(f"On the other device, within 10 minutes:\n{command}")
+        notice(f"On the other device, within 10 minutes:\n{command}")
         click.echo(printable_line(answer.code))
 
 
@@ -141,4 +141,4 @@ def revoke(fingerprint: str, account: Account) -> None:
 
     with account.login() as login:
         Client(login).request(Revoke(fingerprint, 1), Done)
-    note(f"{fingerprint} is no longer a key of your name.")
+    notice(f"{fingerprint} is no longer a key of your name.")

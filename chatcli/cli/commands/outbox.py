@@ -78,7 +78,7 @@ def send(account: Account) -> None:
     """
     from chatcli.cli.delivery.report import worst
     from chatcli.cli.exit_status import exit_status
-    from chatcli.cli.output.streams import note, warn
+    from chatcli.cli.output.streams import notice, warn
     from chatcli.client.identity.addresses import addresses_of
     from chatcli.client.identity.credentials import Login
     from chatcli.client.outbox.flush import flush_outbox
@@ -105,7 +105,7 @@ def send(account: Account) -> None:
     before = {entry.message.id for entry in waiting}
     entries = [entry for entry in _entries() if entry.message.id in before]
     refused = sum(entry.refusal is not None for entry in entries)
-    note(f"{_count(len(before) - len(entries))} sent, {_count(len(entries) - refused)} waiting, {refused} refused.")
+    notice(f"{_count(len(before) - len(entries))} sent, {_count(len(entries) - refused)} waiting, {refused} refused.")
     click.get_current_context().exit(worst(statuses))
 
 
@@ -148,12 +148,12 @@ def _trust(server: Address, other: Trust) -> Trust:
 
 
 def _change(ids: Sequence[str], everything: bool, change: Callable[[list[Entry]], None], done: str) -> None:
-    from chatcli.cli.output.streams import note
+    from chatcli.cli.output.streams import notice
 
     entries = _entries()
     chosen = entries if everything else list({one.message.id: one for one in (_find(i, entries) for i in ids)}.values())
     change(chosen)
-    note(f"{_count(len(chosen))} {done}.")
+    notice(f"{_count(len(chosen))} {done}.")
 
 
 def _count(messages: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.options.shared import Account, in_use, json_option, server_options, user_option
-from chatcli.cli.output.streams import note
+from chatcli.cli.output.streams import notice
 
 if TYPE_CHECKING:
     from chatcli.protocol.frames import RoomInfo
@@ -52,7 +52,7 @@ def command(as_json: bool, account: Account) -> None:
         from chatcli.protocol.values.text import command_line
 
         command = command_line("chatcli", "join", "--room", "#lobby", *in_use())
-        note(f"There are no rooms yet. This makes one:\n{command}")
+        notice(f"There are no rooms yet. This makes one:\n{command}")
 
 
 def _last(room: RoomInfo) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from chatcli.cli.options import candidates
 from chatcli.cli.options.parser import Command
 from chatcli.cli.options.shared import Account, before_option, json_option, seq_option, server_options, user_option
 from chatcli.cli.options.types import NameType, TextType
-from chatcli.cli.output.streams import note
+from chatcli.cli.output.streams import notice
 from chatcli.errors import InputError
 
 if TYPE_CHECKING:
@@ -68,16 +68,16 @@ def command(
     chatcli search disk full in:#ops
     chatcli search '"disk full"' 'deploy*' --in '#ops' --from bob
     """
-    from chatcli.cli.output.tables import note_older, print_messages
+    from chatcli.cli.output.tables import hint_at_older, print_messages
     from chatcli.client.oneshot.client import Client
 
     question = _question(" ".join(words), where, sender, before)
     with account.login() as login:
         found = Client(login).read(question, limit)
     print_messages(found.messages, as_json=as_json, show_seq=show_seq)
-    note_older(found.messages, more=found.more)
+    hint_at_older(found.messages, more=found.more)
     if not found.messages:
-        note("Nothing found.")
+        notice("Nothing found.")
 
 
 def _question(text: str, where: str | None, sender: str | None, before: int | None) -> Search:

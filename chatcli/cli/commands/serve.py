@@ -104,7 +104,7 @@ def _option(*names: str, default: object = None, **attributes: Any) -> Callable[
     "--address-connections",
     type=click.IntRange(1),
     default=500,
-    help="Connections open at once from one address; like the next two, not for this machine's own.",
+    help="Connections open at once from one address. It, --address-failures and --address-names exempt this machine.",
 )
 @_option(
     "--address-failures",

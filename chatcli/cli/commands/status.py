@@ -133,20 +133,20 @@ def _count(found: ServerStatus) -> int:
 
 def _fail(error: ChatError) -> None:
     from chatcli.cli.exit_status import exit_status
-    from chatcli.cli.output.streams import note
+    from chatcli.cli.output.streams import notice
 
-    note(str(error))
+    notice(str(error))
     click.get_current_context().exit(exit_status(error))
 
 
 def _unreachable() -> int:
     from chatcli.cli.exit_status import exit_status
-    from chatcli.cli.output.streams import note
+    from chatcli.cli.output.streams import notice
     from chatcli.errors import ServerUnreachable
     from chatcli.protocol.values.text import command_line
 
     asking = command_line("chatcli", "status", *in_use())
-    note(f"The server gave no number a moment ago. It is asked again within a minute; to ask now:\n{asking}")
+    notice(f"The server gave no number a moment ago. It is asked again within a minute; to ask now:\n{asking}")
     return exit_status(ServerUnreachable(""))
 
 

@@ -9,7 +9,7 @@ import click
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, json_option, server_options, user_option
 from chatcli.cli.options.types import TextType
-from chatcli.cli.output.streams import note
+from chatcli.cli.output.streams import notice
 
 if TYPE_CHECKING:
     from chatcli.protocol.frames import Person
@@ -45,7 +45,7 @@ def command(room: str | None, as_json: bool, account: Account) -> None:
         for line in columns([_cells(person) for person in people]):
             print_row(line)
         if not people:
-            note("Nobody is here.")
+            notice("Nobody is here.")
     else:
         for person in people:
             since = moment(person.since) if person.since else ""

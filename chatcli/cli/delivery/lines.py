@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.delivery.report import Outcome, worst
-from chatcli.cli.output.streams import flush, give_up, note, warn
+from chatcli.cli.output.streams import flush, give_up, notice, warn
 from chatcli.errors import ChatError, Refused, UnknownRecipient
 from chatcli.protocol.frames import Sent
 
@@ -42,7 +42,7 @@ def send_lines(account: Account, recipients: Sequence[str], *, timeout: int, spo
         raise click.UsageError("There is no standard input to read lines from.")
     reporter = _Reporter(as_json=as_json, prefix=len(recipients) > 1)
     with account.login() as login:
-        callbacks = Callbacks(answered=reporter.answered, refused=reporter.refused, lost=reporter.lost, notice=note)
+        callbacks = Callbacks(answered=reporter.answered, refused=reporter.refused, lost=reporter.lost, notice=notice)
         lines = LineSender(
             login.with_identity(), sys.stdin.fileno(), recipients, callbacks, timeout=timeout, spool=spool
         )
@@ -100,7 +100,7 @@ class _Reporter:
         """Report how many messages wait in the outbox."""
         if self._kept:
             what = "1 message was" if self._kept == 1 else f"{self._kept} messages were"
-            note(f'{what} kept in the outbox while there was no server; "chatcli outbox" shows what waits.')
+            notice(f'{what} kept in the outbox while there was no server; "chatcli outbox" shows what waits.')
 
     def _print(self, outcome: Outcome) -> None:
         from chatcli.cli.output.tables import print_json

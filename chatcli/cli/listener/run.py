@@ -9,7 +9,7 @@ from typing import Final
 from chatcli.cli.exit_status import NOT_IN_TIME
 from chatcli.cli.listener.options import ListenOptions
 from chatcli.cli.listener.sinks import ExecSink, Printer, Sink, watch_output
-from chatcli.cli.output.streams import give_up, note
+from chatcli.cli.output.streams import give_up, notice
 from chatcli.client.feed.background_flush import BackgroundFlush
 from chatcli.client.feed.filter import MessageFilter
 from chatcli.client.feed.listener import Listener, open_cursor
@@ -41,7 +41,7 @@ class ListenRun:
         self._remaining = options.limit
         own = options.name is None
         self._flush = BackgroundFlush(login)
-        self._stream = Stream(login, note, patient=options.is_service, on_connect=self._flush.start, own=own)
+        self._stream = Stream(login, notice, patient=options.is_service, on_connect=self._flush.start, own=own)
         self._observer = FeedObserver(login.server, login.user, reading=own)
 
     async def run(self) -> int:

@@ -14,7 +14,7 @@ from chatcli.bench.histogram import Histogram, upper
 from chatcli.bench.workers import Outcome
 from chatcli.cli.output.layout import shortened
 from chatcli.cli.output.records import Latency, Measured
-from chatcli.cli.output.streams import flush, note
+from chatcli.cli.output.streams import flush, notice
 from chatcli.cli.output.tables import columns, on_terminal, print_json, tabs
 from chatcli.errors import ServerUnreachable
 
@@ -81,7 +81,7 @@ def show(outcome: Outcome, earlier: list[Measured] | None, *, as_json: bool, own
             _print_rows(measured.scenario, rows, compare=earlier is not None)
     flush()
     for remark in _remarks(outcome, own=own):
-        note(f"{measured.scenario}: {remark}")
+        notice(f"{measured.scenario}: {remark}")
     _expect_all(outcome)
 
 

@@ -88,7 +88,7 @@ def _in_rows(line: str) -> str:
     return in_rows(line, len("chatcli: "))
 
 
-def note(sentence: str) -> None:
+def notice(sentence: str) -> None:
     """Print a notice on standard error, unless --quiet was given."""
     if _loudness() >= 0:
         warn(sentence)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from chatcli.cli.output.layout import CONTINUED, expand_tabs, in_rows, shortened, width
-from chatcli.cli.output.streams import note
+from chatcli.cli.output.streams import notice
 from chatcli.cli.output.times import local, moment
 from chatcli.protocol.values.text import printable, printable_line
 
@@ -170,7 +170,7 @@ def _answered(message: Message, starts: Mapping[int, str]) -> str:
     return f'  ↳ "{start}"' if start else "  ↳ an earlier message"
 
 
-def note_older(messages: Sequence[Message], *, more: bool) -> None:
+def hint_at_older(messages: Sequence[Message], *, more: bool) -> None:
     """Print the option for older messages on standard error, if there are any and people read along."""
     if more and messages and on_terminal():
-        note(f"Older ones: --before {min(message.seq for message in messages)}")
+        notice(f"Older ones: --before {min(message.seq for message in messages)}")

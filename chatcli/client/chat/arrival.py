@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chatcli.client.chat.events import Event, Said, Separator
+from chatcli.client.chat.events import Event, Separator, Shown
 from chatcli.client.chat.phrases import messages
 from chatcli.protocol import frames as f
 
@@ -123,7 +123,7 @@ class CatchUp:
         self.is_behind = False
         self._held: list[Event] = []
         self._own: list[
-            Said
+            Shown
         ] = []  # the user's messages meanwhile: their place is after those that were stored before them
         self._count = 0
         self._overflowed = False
@@ -158,7 +158,7 @@ class CatchUp:
         self._overflowed = True
         return self._release("Messages while you were away:")
 
-    def add_own(self, said: Said) -> list[Event]:
+    def add_own(self, said: Shown) -> list[Event]:
         """Return the events to show now, for a message of the user's that the server has just stored."""
         if not self.is_behind:
             return [said]

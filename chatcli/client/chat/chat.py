@@ -199,7 +199,7 @@ class Chat:
             case Unclear(sentence, is_text):
                 raise NotSent(sentence, line) if is_text else InputError(sentence)
             case Say(to, text):
-                return self._effects(self._say(to, text))
+                return self._effects(self._send(to, text))
             case Command("exit"):
                 return self._effects(leave=True)
             case Command(word, argument):
@@ -214,12 +214,12 @@ class Chat:
             case "answer":
                 return self._answer_typed(argument)
             case "reply" | "msg" | "me" | "say":
-                return self._say_by_command(word, argument, line)
+                return self._send_by_command(word, argument, line)
             case "edit":
                 raise InputError("There is no editor here: it belongs to the input line of a terminal.")
         return [LOCAL[word](argument, self.contacts)] if word in LOCAL else None
 
-    def _say(self, to: str, text: str, re: int | None = None, *, stay: bool = False) -> list[Event]:
+    def _send(self, to: str, text: str, re: int | None = None, *, stay: bool = False) -> list[Event]:
         """Send a message.
 
         Args:
@@ -237,18 +237,18 @@ class Chat:
             self.conversations.switch(name)
         return []
 
-    def _say_by_command(self, word: str, argument: str, line: str) -> list[Event]:
+    def _send_by_command(self, word: str, argument: str, line: str) -> list[Event]:
         current = self.conversations.current
         if word == "reply":
             answered, text = self._recent.replied_to(argument)
-            return self._say(answered.of, text, answered.seq)
+            return self._send(answered.of, text, answered.seq)
         if word == "msg":
             to, text = (*argument.split(maxsplit=1), "")[:2]
             if not text.strip():
                 raise InputError(usage("msg"))
-            return self._say(to.rstrip(":"), text, stay=True)
+            return self._send(to.rstrip(":"), text, stay=True)
         if word == "me" and current:
-            return self._say(current, f"* {self.contacts.user} {argument}")
+            return self._send(current, f"* {self.contacts.user} {argument}")
         # With a conversation open, the grammar has made a message of /say.
         raise NotSent(self.addressing.no_recipient().sentence, argument if word == "say" else line)
 

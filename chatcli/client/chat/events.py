@@ -17,7 +17,7 @@ from chatcli.protocol.frames import ClientFrame, Message
 Clock = Literal["24h", "12h"]
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Shown(Struct, frozen=True, kw_only=True):
     """A message.
 
     Attributes:
@@ -62,7 +62,7 @@ class Trouble(NamedTuple):
     error: ChatError
 
 
-Event = Said | Separator | Answer | Notice | Trouble
+Event = Shown | Separator | Answer | Notice | Trouble
 
 
 class Effects(Struct, frozen=True, kw_only=True):

@@ -135,7 +135,7 @@ class DeliveryStatus:
         self._contacts = contacts
         self._gone: set[str] = set()  # people of whom the user knows that they are not here, folded
         self._unseen: dict[str, int] = {}  # the newest message that waits for a person, by folded name
-        self._said: dict[str, int] = {}  # the newest message to a person, by folded name
+        self._newest_sent: dict[str, int] = {}  # the newest message to a person, by folded name
         self._read: dict[str, int] = {}  # up to where a person has read, by folded name
         self._outside: set[str] = set()  # rooms that the user has written to without belonging there, folded
 
@@ -146,7 +146,7 @@ class DeliveryStatus:
             return self._sent_to_room(to, of)
         if to == fold(self._contacts.user):
             return []
-        self._said[to] = frame.seq
+        self._newest_sent[to] = frame.seq
         if frame.outcome == "delivered":
             self._gone.discard(to)
             return []
@@ -171,7 +171,7 @@ class DeliveryStatus:
     def has_seen(self, name: str) -> bool:
         """Return whether someone has reported to have seen every message to them since the client started."""
         key = fold(name)
-        return key in self._said and self._read.get(key, 0) >= self._said[key]
+        return key in self._newest_sent and self._read.get(key, 0) >= self._newest_sent[key]
 
     def add_here(self, names: list[str]) -> None:
         """Record that people are here."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from chatcli.client.chat.events import Said
+from chatcli.client.chat.events import Shown
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
 from chatcli.protocol.values.mentions import has_word, mentions
@@ -70,12 +70,12 @@ class RecentMessages:
 
     def as_event(
         self, message: Message, user: str, *, past: bool = False, notable: bool = False, is_open: bool = False
-    ) -> Said:
+    ) -> Shown:
         """Return a message as the user sees it, with the beginning of the one that it answers if that is recorded."""
         answered = None if message.re is None else self._snippets.get(message.re)
         mine = message.sender == user and message.to != user
         quote = answered.start if answered else ""
-        return Said(message=message, mine=mine, quote=quote, past=past, notable=notable, open=is_open)
+        return Shown(message=message, mine=mine, quote=quote, past=past, notable=notable, open=is_open)
 
     def is_for(self, message: Message, user: str) -> bool:
         """Return whether someone else's message is for the user: to them alone, in reply to them, or naming them."""

@@ -35,7 +35,7 @@ class MessageFilter:
         self._places = frozenset(map(fold, places))
         self._only_mentions = mentions
         self._accepts_all = not (sources or senders or places or mentions)
-        self._said: dict[int, None] = {}  # seqs of the user's own messages, the oldest first
+        self._own: dict[int, None] = {}  # seqs of the user's own messages, the oldest first
         self.people = list(dict.fromkeys(name for name in [*sources, *senders, *places] if not is_room(name)))
         self.rooms = list(dict.fromkeys(name for name in [*sources, *places] if is_room(name)))
 
@@ -60,15 +60,15 @@ class MessageFilter:
         )
 
     def _remember(self, seq: int) -> None:
-        self._said[seq] = None
-        if len(self._said) > _REMEMBERED:
-            del self._said[next(iter(self._said))]
+        self._own[seq] = None
+        if len(self._own) > _REMEMBERED:
+            del self._own[next(iter(self._own))]
 
     def _is_for(self, message: Message, user: str) -> bool:
         """Return whether a message passes the condition of mentions."""
         if not self._only_mentions:
             return True
-        return not is_room(message.to) or message.re in self._said or mentions(message.text, user)
+        return not is_room(message.to) or message.re in self._own or mentions(message.text, user)
 
     def key(self) -> tuple[str, ...]:
         """Return words that are the same for all filters with the same effect."""

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chatcli.client.chat.events import Event, Said
+from chatcli.client.chat.events import Event, Shown
 from chatcli.client.chat.recent import conversation
 from chatcli.client.interactive.preferences import Notify
 from chatcli.client.interactive.widths import cut
@@ -58,7 +58,7 @@ class Notifier:
         """Notify the user of the notable ones among events that are shown now, at most once."""
         if self._kind == "off":
             return
-        notable = [event.message for event in events if isinstance(event, Said) and event.notable and not event.past]
+        notable = [event.message for event in events if isinstance(event, Shown) and event.notable and not event.past]
         notable = [message for message in notable if not self._is_typing_in(conversation(message, user))]
         now = self._clock()
         if not notable or (self._last is not None and now - self._last < _INTERVAL):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from chatcli.client.chat.chat import Chat
-from chatcli.client.chat.events import Answer, Event, Said, Separator, Trouble
+from chatcli.client.chat.events import Answer, Event, Separator, Shown, Trouble
 from chatcli.client.chat.questions import SEEN, Question, how_to_answer
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Preferences
@@ -52,12 +52,12 @@ class PlainView:
     def _print(self, event: Event) -> None:
         if isinstance(event, Separator):
             return
-        if isinstance(event, Said) and event.mine and not event.past:
+        if isinstance(event, Shown) and event.mine and not event.past:
             self._print_notice(_own_answer(event.message))
             return
-        stream = sys.stdout if isinstance(event, (Said, Answer)) else sys.stderr
+        stream = sys.stdout if isinstance(event, (Shown, Answer)) else sys.stderr
         _write_line(stream, _line(event, render(event, _today())))
-        if isinstance(event, Said) and event.open:
+        if isinstance(event, Shown) and event.open:
             self._print_notice(how_to_answer(event.message, digits=False))
 
     def _print_notice(self, notice: str) -> None:
@@ -105,12 +105,12 @@ class TerminalView(PlainView):
         return question, self._asked[1]
 
     def _print(self, event: Event) -> None:
-        if isinstance(event, Said) and event.mine and not event.past and self._is_on_screen(event.message):
+        if isinstance(event, Shown) and event.mine and not event.past and self._is_on_screen(event.message):
             self._print_notice(_own_answer(event.message))
             return
         for shown, fragments in self._renderer.lines(event, _today()):
             _write_line(sys.stdout, _line(shown, fragments))
-        if isinstance(event, Said) and event.open:
+        if isinstance(event, Shown) and event.open:
             self._print_notice(how_to_answer(event.message, digits=True))
 
     def _print_notice(self, notice: str) -> None:

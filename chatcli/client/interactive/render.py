@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from chatcli.client.chat.events import Answer, Clock, Event, Notice, Said, Separator, Trouble, day, when
+from chatcli.client.chat.events import Answer, Clock, Event, Notice, Separator, Shown, Trouble, day, when
 from chatcli.client.chat.questions import choices_text
 from chatcli.client.interactive.widths import expanded
 from chatcli.client.interactive.wrap import breaks, indentation
@@ -58,7 +58,7 @@ class Renderer:
 
         Older messages that the user asked for are of many days, in no order: each line has its date instead.
         """
-        if not isinstance(event, Said) or event.past:
+        if not isinstance(event, Shown) or event.past:
             yield event, render(event, today, self._clock)
             return
         said_on = day(event.message.at)
@@ -78,7 +78,7 @@ def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragment
         clock: the format of times.
     """
     match event:
-        case Said():
+        case Shown():
             return _render_message(event, today, clock)
         case Separator(text):
             return [("class:separator", f"── {printable_line(text)} ──")]
@@ -151,7 +151,7 @@ def _replaced(fragments: Fragments, places: list[tuple[int, int, str]]) -> Itera
         yield name, "".join(kept)
 
 
-def _render_message(said: Said, today: datetime.date, clock: Clock) -> Fragments:
+def _render_message(said: Shown, today: datetime.date, clock: Clock) -> Fragments:
     message = said.message
     sender = _you() if said.mine else _person(message.sender)
     time = ("class:time,notable" if said.notable else "class:time", when(message.at, today, clock))

@@ -10,16 +10,16 @@ class Deadlines:
         elapsed: seconds since the login began or the connection was closed; in between, seconds without a byte from the
             client, or from a stalled client without a byte that it has taken.
         bad_frames: bad lines, of which one is forgiven in a while.
-        heard: whether bytes have come since the last tick.
+        received: whether bytes have come since the last tick.
     """
 
-    __slots__ = ("_unwritten", "bad_frames", "elapsed", "heard")
+    __slots__ = ("_unwritten", "bad_frames", "elapsed", "received")
 
     def __init__(self) -> None:
         self._unwritten = 0
         self.elapsed = 0.0
         self.bad_frames = 0.0
-        self.heard = False
+        self.received = False
 
     def tick(self, seconds: float, forgiveness: float, *, alive: bool) -> None:
         """Count a tick.
@@ -30,7 +30,7 @@ class Deadlines:
             alive: whether bytes from the client, or a reason why it cannot send any, begin the count anew.
         """
         self.elapsed = 0.0 if alive else self.elapsed + seconds
-        self.heard = False
+        self.received = False
         if self.bad_frames:
             self.bad_frames = max(0.0, self.bad_frames - seconds / forgiveness)
 

@@ -117,7 +117,7 @@ class Session:
 
     def receive(self, data: bytes) -> None:
         """Process bytes from the client."""
-        self._deadlines.heard = True
+        self._deadlines.received = True
         self._input.receive(data)
 
     def pay_for_waste(self, size: int) -> None:
@@ -367,7 +367,7 @@ class Session:
         ready = self._state is State.READY
         # A client that is not read because it has sent too much is not silent.
         unread = self.flow.paused and Pause.ALLOWANCE in self.flow and not self.output.full
-        deadlines.tick(seconds, _FORGIVENESS, alive=ready and (deadlines.heard or unread))
+        deadlines.tick(seconds, _FORGIVENESS, alive=ready and (deadlines.received or unread))
         if ready:
             if self.output.full:
                 deadlines.record_progress(self.output.unwritten)

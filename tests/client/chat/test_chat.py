@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from chatcli.client.chat.arrival import Arrival
-from chatcli.client.chat.events import Answer, Notice, Said, Trouble
+from chatcli.client.chat.events import Answer, Notice, Shown, Trouble
 from chatcli.errors import InputError, ServerUnavailable, UnknownRecipient
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
@@ -27,7 +27,7 @@ def test_own_message_waits_in_the_outbox(chat: Dialogue) -> None:
     """A message is in the outbox until it is shown with the server's time and its place in the log."""
     assert types(chat, "bob: hi") == ([], [f.Send("id-1", "bob", "hi")])
     assert [message.id for message in chat.outgoing.unanswered()] == ["id-1"]
-    said = Said(message=f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
+    said = Shown(message=f.Message(11, "id-1", "Alice", "bob", "hi", 2000), mine=True)
     assert hears(chat, f.Sent("id-1", 11, 2000, "delivered")) == [said]
     assert not chat.outgoing
     assert hears(chat, f.Message(11, "id-1", "Alice", "bob", "hi", 2000)) == []
@@ -39,7 +39,9 @@ def test_absence_is_reported_once(chat: Dialogue) -> None:
     for number in range(1, 4):
         types(chat, "bob: hi")
         told += hears(chat, f.Sent(f"id-{number}", 10 + number, 1000, "stored"))
-    assert [event for event in told if not isinstance(event, Said)] == [Notice("bob is not here and gets it on return")]
+    assert [event for event in told if not isinstance(event, Shown)] == [
+        Notice("bob is not here and gets it on return")
+    ]
     hears(chat, f.Presence(["bob"], []), f.Presence([], ["bob"]))
     types(chat, "bob: hi")
     assert hears(chat, f.Sent("id-4", 20, 1000, "stored"))[1:] == [Notice("bob is not here and gets it on return")]
@@ -74,7 +76,7 @@ def test_owner_spelling(chat: Dialogue) -> None:
     hears(chat, f.People([f.Person("Bob", 1)]))
     types(chat, "bob: hi")
     (said,) = hears(chat, f.Sent("id-1", 11, 1000, "delivered"))
-    assert isinstance(said, Said)
+    assert isinstance(said, Shown)
     assert said.message.to == "Bob"
 
 
@@ -94,7 +96,7 @@ def test_own_message_is_shown_once(chat: Dialogue) -> None:
     """After a lost answer the log returns one's own message, before or after the answer."""
     types(chat, "bob: hi")
     message = f.Message(11, "id-1", "Alice", "bob", "hi", 1000)
-    assert hears(chat, message) == [Said(message=message, mine=True)]
+    assert hears(chat, message) == [Shown(message=message, mine=True)]
     assert not chat.outgoing
     assert hears(chat, f.Sent("id-1", 11, 1000, "delivered"), message) == []
 
@@ -102,9 +104,9 @@ def test_own_message_is_shown_once(chat: Dialogue) -> None:
 def test_own_message_from_another_device(chat: Dialogue) -> None:
     """A message from another of one's own connections is shown as one's own."""
     message = f.Message(11, "elsewhere", "Alice", "bob", "hi", 1000)
-    assert hears(chat, message) == [Said(message=message, mine=True)]
+    assert hears(chat, message) == [Shown(message=message, mine=True)]
     note = f.Message(12, "note", "Alice", "Alice", "remember", 1000)
-    assert hears(chat, note) == [Said(message=note, mine=False)]
+    assert hears(chat, note) == [Shown(message=note, mine=False)]
 
 
 def test_refused_message(chat: Dialogue) -> None:
@@ -237,5 +239,5 @@ def test_restored_log(chat: Dialogue) -> None:
     welcome = f.Welcome("Alice", 12, 10, "chatcli/1", LIMITS)
     assert not chat.find_reset(welcome)
     chat.connected(welcome)
-    assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Said)] == [new]
+    assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Shown)] == [new]
     assert chat.conversations.unread["bob"] == 3

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from chatcli.client.chat.arrival import Arrival
-from chatcli.client.chat.events import Event, Notice, Said, Separator
+from chatcli.client.chat.events import Event, Notice, Separator, Shown
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
 
@@ -52,7 +52,7 @@ def held(chat: Dialogue, line: str) -> str:
 
 def shown(events: list[Event]) -> list[str]:
     """Return the events as short lines."""
-    return [event.message.text if isinstance(event, Said) else str(event[0]) for event in events]
+    return [event.message.text if isinstance(event, Shown) else str(event[0]) for event in events]
 
 
 def acknowledged(chat: Dialogue) -> int | None:
@@ -294,7 +294,7 @@ def test_attention(chat: Dialogue, message: f.Message, notable: bool) -> None:
     """Direct messages, mentions and answers to the user want attention; own messages do not."""
     hears(chat, said(8, "bob", "#ops"), said(9, "alice", "#ops"))
     (event,) = hears(chat, message)
-    assert isinstance(event, Said)
+    assert isinstance(event, Shown)
     assert event.notable is notable
 
 
@@ -308,7 +308,7 @@ def test_quiet_conversation(chat: Dialogue) -> None:
     ]
     assert chat.conversations.muted == {"bob"}
     (event,) = hears(chat, said(11, "bob"))
-    assert isinstance(event, Said)
+    assert isinstance(event, Shown)
     assert not event.notable
     assert (chat.conversations.unread, chat.conversations.count_unread()) == ({"bob": 1}, 0)
     types(chat, "/to bob")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from chatcli.client.chat.arrival import Arrival
-from chatcli.client.chat.events import Answer, Event, Notice, Said, Trouble
+from chatcli.client.chat.events import Answer, Event, Notice, Shown, Trouble
 from chatcli.errors import InputError, UnknownRecipient
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types
@@ -63,7 +63,7 @@ def asks_to_send(chat: Dialogue, line: str) -> f.ClientFrame:
 def texts(events: list[Event]) -> list[str]:
     """Return the events as short lines."""
     return [
-        event.message.text if isinstance(event, Said) else f"{type(event).__name__}: {event[0]}" for event in events
+        event.message.text if isinstance(event, Shown) else f"{type(event).__name__}: {event[0]}" for event in events
     ]
 
 
@@ -74,7 +74,7 @@ def test_message_to_a_room(chat: Dialogue) -> None:
     """The line has the room's own spelling, and nobody is reported as away."""
     assert types(chat, "#OPS: hi") == ([], [f.Send("id-1", "#OPS", "hi")])
     assert hears(chat, f.Sent("id-1", 11, 12 * HOUR, "stored")) == [
-        Said(message=f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
+        Shown(message=f.Message(11, "id-1", "alice", "#ops", "hi", 12 * HOUR), mine=True)
     ]
     assert not chat.contacts.partners
 
@@ -82,7 +82,7 @@ def test_message_to_a_room(chat: Dialogue) -> None:
 def test_room_members_are_no_partners(chat: Dialogue) -> None:
     """Only partners' names are completed; a room's messages are shown as others' or one's own."""
     others, own = said(11, "bob", "#ops", "hi"), said(12, "alice", "#ops", "hello")
-    assert hears(chat, others, own) == [Said(message=others, mine=False), Said(message=own, mine=True)]
+    assert hears(chat, others, own) == [Shown(message=others, mine=False), Shown(message=own, mine=True)]
     assert not chat.contacts.partners
     assert chat.position == 12
 
@@ -96,7 +96,7 @@ def test_entering_shows_last_messages(chat: Dialogue) -> None:
     assert following == [f.History("#dev", 41, limit=20, n=2), f.Who("#dev", limit=100, n=2**53 - 1)]
     assert chat.is_waiting
     message = said(39, "bob", "#dev", "before you came")
-    assert hears(chat, f.HistoryPage("#dev", [message], True, 2)) == [Said(message=message, mine=False, past=True)]
+    assert hears(chat, f.HistoryPage("#dev", [message], True, 2)) == [Shown(message=message, mine=False, past=True)]
     assert (chat.position, chat.is_waiting) == (4, False)
     assert chat.contacts.rooms == {"#ops": "#ops", "#dev": "#dev"}
     assert hears(chat, f.Room(f.RoomInfo("#dev", "private", 1), 40, 3)) == [
@@ -349,8 +349,8 @@ def test_history_is_not_unread(chat: Dialogue) -> None:
     page = [said(2, "bob", "alice", "hello"), said(3, "alice", "bob", "hi")]
     assert hears(chat, f.HistoryPage("bob", page, False, 1)) == [
         Answer("History with bob, 2 messages:"),
-        Said(message=page[0], mine=False, past=True),
-        Said(message=page[1], mine=True, past=True),
+        Shown(message=page[0], mine=False, past=True),
+        Shown(message=page[1], mine=True, past=True),
     ]
     assert chat.position == 4
     types(chat, "/history cid")
@@ -476,7 +476,7 @@ def test_quoted_reply(chat: Dialogue) -> None:
         said(13, "bob", "#ops", "", 1),
     )
     events = hears(chat, first, second, third)
-    assert [event.quote for event in events if isinstance(event, Said)] == [
+    assert [event.quote for event in events if isinstance(event, Shown)] == [
         "",
         "shall we deploy the new server at five,…",
         "",
@@ -490,7 +490,7 @@ def test_reply_to_the_newest_message(chat: Dialogue) -> None:
     )
     assert types(chat, "/reply hello") == ([], [f.Send("id-1", "cid", "hello", 13)])
     assert hears(chat, f.Sent("id-1", 14, 12 * HOUR, "delivered")) == [
-        Said(message=f.Message(14, "id-1", "alice", "cid", "hello", 12 * HOUR, 13), mine=True, quote="hi")
+        Shown(message=f.Message(14, "id-1", "alice", "cid", "hello", 12 * HOUR, 13), mine=True, quote="hi")
     ]
     types(chat, "#ops: still here?")
     types(chat, "/history dan")

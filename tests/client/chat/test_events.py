@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatcli.client.chat.events import Answer, Notice, Said, Trouble
+from chatcli.client.chat.events import Answer, Notice, Shown, Trouble
 from chatcli.client.interactive.render import plain, render
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
@@ -33,8 +33,8 @@ def utc() -> Iterator[None]:
 
 
 def line(text: str, *, at: int = NOON, mine: bool = False, sender: str = "alice", to: str = "bob") -> str:
-    """Return a message as a line."""
-    return plain(render(Said(message=Message(1, "id", sender, to, text, at), mine=mine), TODAY))
+    """Return a message as it is printed."""
+    return plain(render(Shown(message=Message(1, "id", sender, to, text, at), mine=mine), TODAY))
 
 
 def test_message() -> None:
@@ -53,10 +53,12 @@ def test_reply() -> None:
     """The quote is before the text; an unknown message is called an earlier one."""
     message = Message(2, "id", "alice", "bob", "at five", NOON, 1)
     assert (
-        plain(render(Said(message=message, mine=False, quote="when?"), TODAY))
+        plain(render(Shown(message=message, mine=False, quote="when?"), TODAY))
         == '12:04 alice → you  ↳ "when?"  at five'
     )
-    assert plain(render(Said(message=message, mine=False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
+    assert (
+        plain(render(Shown(message=message, mine=False), TODAY)) == "12:04 alice → you  ↳ an earlier message  at five"
+    )
 
 
 def test_message_of_another_day() -> None:
@@ -73,7 +75,7 @@ def test_further_lines_are_indented() -> None:
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "a\x08b", "\x1b]0;title\x07", "\u202egnp.exe"])
 def test_control_characters(text: str) -> None:
     """Control characters and bidirectional marks in texts and names are shown as pictures."""
-    reply = plain(render(Said(message=Message(2, "id", "alice", "bob", "x", NOON, 1), mine=False, quote=text), TODAY))
+    reply = plain(render(Shown(message=Message(2, "id", "alice", "bob", "x", NOON, 1), mine=False, quote=text), TODAY))
     names = (line("x", sender=text), line("x", mine=True, to=text), line("x", to=f"#{text}"))
     for shown in (line(text), *names, reply):
         assert shown.isprintable()

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from chatcli.client.chat.events import Answer, Notice, Said, Trouble
+from chatcli.client.chat.events import Answer, Notice, Shown, Trouble
 from chatcli.errors import Refused, ServerUnreachable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -43,7 +43,7 @@ def test_messages_that_cannot_be_stored(chat: Dialogue) -> None:
     assert hears(chat, f.Error(codes.STORAGE, FULL, "id-1")) == []
     assert chat.retry() == [f.Send("id-1", "bob", "one")]
     events, frames = receives(chat, [f.Sent("id-1", 11, 0, "delivered")])
-    assert isinstance(events[0], Said)
+    assert isinstance(events[0], Shown)
     assert [frame for frame in frames if isinstance(frame, f.Send)] == [
         f.Send("id-2", "bob", "two"),
         f.Send("id-3", "bob", "three"),

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from chatcli.client.chat.arrival import Arrival
-from chatcli.client.chat.events import Answer, Event, Said, Trouble
+from chatcli.client.chat.events import Answer, Event, Shown, Trouble
 from chatcli.client.interactive.render import plain, render
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -80,7 +80,7 @@ def refusal(chat: Dialogue, line: str) -> str:
 def test_question_is_shown_and_waits(chat: Dialogue) -> None:
     """The choices are shown; a local clock far behind the server's does not matter."""
     (said,) = receives(chat, [question(11)])[0]
-    assert isinstance(said, Said)
+    assert isinstance(said, Shown)
     assert said.open
     assert said.notable
     assert text(said).endswith("ci → you  Deploy?   [1] yes  [2] not now")
@@ -90,15 +90,15 @@ def test_question_is_shown_and_waits(chat: Dialogue) -> None:
 def test_question_to_a_room(chat: Dialogue) -> None:
     """It waits for members except the asker; own questions to oneself from another device wait, too."""
     (said,) = receives(chat, [question(11, to="#ops")])[0]
-    assert isinstance(said, Said)
+    assert isinstance(said, Shown)
     assert said.notable
     (own,) = receives(chat, [question(12, "alice", "#ops")])[0]
-    assert isinstance(own, Said)
+    assert isinstance(own, Shown)
     assert not own.open
     receives(chat, [question(13, "alice", "bob")])
     assert open_ones(chat) == [11]
     (to_oneself,) = receives(chat, [question(14, "alice")])[0]
-    assert isinstance(to_oneself, Said)
+    assert isinstance(to_oneself, Shown)
     assert to_oneself.open
     assert to_oneself.notable
     assert not to_oneself.mine
@@ -195,7 +195,7 @@ def test_missed_questions(clocks: Clocks) -> None:
     chat = new_chat(clocks)
     old, recent, answered = question(5, until=999_000), question(6, until=1_030_000), question(7, until=1_030_000)
     events, _ = receives(chat, [old, recent, answered, answer(8, 7, "alice", "ci"), f.Live(8)])
-    assert [event.open for event in events if isinstance(event, Said)] == [False, True, False, False]
+    assert [event.open for event in events if isinstance(event, Shown)] == [False, True, False, False]
     assert open_ones(chat) == [6]
     clocks.seconds += 30
     assert open_ones(chat) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatcli.client.chat.events import Notice, Said
+from chatcli.client.chat.events import Notice, Shown
 from chatcli.client.interactive.notifier import Notifier, notification
 from chatcli.client.interactive.preferences import Notify
 from chatcli.protocol.frames import Message
@@ -21,14 +21,14 @@ class Listener:
             way, self.heard.append, lambda of: of == self.typing_in, lambda: self.now, {"TERM": "xterm", **environ}
         )
 
-    def take(self, *events: Said | Notice) -> None:
+    def take(self, *events: Shown | Notice) -> None:
         """Show events."""
         self._notifier.notify(list(events), "bob")
 
 
-def said(text: str = "hi", *, to: str = "bob", notable: bool = True, past: bool = False) -> Said:
+def said(text: str = "hi", *, to: str = "bob", notable: bool = True, past: bool = False) -> Shown:
     """Return a message from alice."""
-    return Said(message=Message(1, "id", "alice", to, text, 0), mine=False, past=past, notable=notable)
+    return Shown(message=Message(1, "id", "alice", to, text, 0), mine=False, past=past, notable=notable)
 
 
 def test_bell() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from chatcli.client.chat.events import Clock, Event, Notice, Said, Separator, Trouble
+from chatcli.client.chat.events import Clock, Event, Notice, Separator, Shown, Trouble
 from chatcli.client.interactive.render import Renderer, day_name, fitted, person_style, plain, render
 from chatcli.errors import InputError
 from chatcli.protocol.frames import Message
@@ -30,9 +30,9 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def said(text: str, at: int = NOON, *, to: str = "bob", sender: str = "alice", notable: bool = False) -> Said:
+def said(text: str, at: int = NOON, *, to: str = "bob", sender: str = "alice", notable: bool = False) -> Shown:
     """Return a message."""
-    return Said(message=Message(1, "id", sender, to, text, at), mine=False, notable=notable)
+    return Shown(message=Message(1, "id", sender, to, text, at), mine=False, notable=notable)
 
 
 def printed(*events: Event, clock: Clock = "24h") -> list[str]:

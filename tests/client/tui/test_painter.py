@@ -9,7 +9,7 @@ from pathlib import Path
 import pyte
 import pytest
 
-from chatcli.client.chat.events import Answer, Event, Notice, Said, Separator, Trouble
+from chatcli.client.chat.events import Answer, Event, Notice, Separator, Shown, Trouble
 from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.widths import columns
 from chatcli.client.tui.batcher import AdaptiveBatcher
@@ -22,9 +22,9 @@ from tests.terminal import Terminal
 NOW = int(datetime.datetime.now(datetime.UTC).timestamp() * 1000)
 
 
-def said(text: str, *, sender: str = "alice", to: str = "bob", notable: bool = False) -> Said:
+def said(text: str, *, sender: str = "alice", to: str = "bob", notable: bool = False) -> Shown:
     """Return a message of now."""
-    return Said(message=Message(1, "id", sender, to, text, NOW), mine=False, notable=notable)
+    return Shown(message=Message(1, "id", sender, to, text, NOW), mine=False, notable=notable)
 
 
 def shown(*events: Event, width: int = 40, preferences: Preferences | None = None) -> pyte.Screen:

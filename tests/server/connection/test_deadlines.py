@@ -11,9 +11,9 @@ def test_silence() -> None:
     deadlines.tick(0.5, 10, alive=False)
     deadlines.tick(0.5, 10, alive=False)
     assert deadlines.elapsed == 1.0
-    deadlines.heard = True
+    deadlines.received = True
     deadlines.tick(0.5, 10, alive=True)
-    assert (deadlines.elapsed, deadlines.heard) == (0.0, False)
+    assert (deadlines.elapsed, deadlines.received) == (0.0, False)
 
 
 def test_reader_that_reads_a_little() -> None:
