@@ -321,11 +321,11 @@ class _Attempts(Generic[Result]):
                 connection.log_in(self._hello, hello_sent=opened.hello_sent)
                 result = self._run(connection)
             except (OSError, ServerUnavailable) as error:
-                is_waiting = self._wait is not None and self._wait.until is not None
+                is_waiting = self._is_waiting
                 if not is_waiting and not isinstance(error, (OSError, ServerUnreachable)):
                     raise  # the latter is how a server that stops says so
                 self._deadline = connection.deadline
-                self._uncertain = self._uncertain or connection.message_sent
+                self._uncertain = not is_waiting and (self._uncertain or connection.message_sent)
                 self._broken = broken_sentence(login.server, error, uncertain=self._uncertain)
                 _detail_failure(error)
                 raise HungUp(self._broken) from None
@@ -338,9 +338,15 @@ class _Attempts(Generic[Result]):
         except ServerUnreachable as error:
             if not (self._broken or isinstance(error, HungUp)):
                 raise
-            self._broken = self._broken or str(error)
+            if self._is_waiting or not self._broken:
+                self._broken = str(error)
             _detail_failure(error)
             raise HungUp(self._broken) from None
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether all that was sent is stored, and the rest is to wait."""
+        return self._wait is not None and self._wait.until is not None
 
 
 def _observer(login: Login) -> RosterObserver | None:

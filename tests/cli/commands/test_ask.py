@@ -183,7 +183,9 @@ def test_server_stays_away(tmp_path: Path) -> None:
             asking.complains("Asked bob")
             server.end(signal.SIGTERM)
             assert (asking.end(), asking.out) == (6, [])
-    assert asking.err[-2].startswith("chatcli: Whether bob has answered is not known: ")
+    reason = f"No server answers at {address}: start one with"
+    assert asking.err[-2].startswith(f"chatcli: Whether bob has answered is not known: {reason}")
+    assert "Whether it has the message" not in asking.err[-2]
     assert asking.err[-1].startswith("    chatcli history bob --server ")
 
 
