@@ -58,7 +58,7 @@ class TerminalPrompts:
             KeyboardInterrupt: Ctrl-C.
         """
         session = _session(self._depth, self._modes)
-        placeholder: StyleAndTextTuples = [("class:notice", f"{suggested}  (Enter takes it)")] if suggested else []
+        placeholder: StyleAndTextTuples = [("class:notice", f"{suggested}  (Enter accepts it)")] if suggested else []
         while True:
             answer = (await session.prompt_async([("class:prompt", question)], placeholder=placeholder)).strip()
             if answer.casefold() in ("exit", "quit"):
