@@ -8,58 +8,58 @@ from msgspec import Struct
 
 from chatcli.cli.output.records import Count, Name, Time, about
 
-Closed = Annotated[Count, about("how many connections were closed")]
-Until = Annotated[Time | None, about("until when; null: for ever")]
-Fingerprint = Annotated[str, about("of the server's key")]
+Closed = Annotated[Count, about("the number of closed connections")]
+Until = Annotated[Time | None, about("the time when it ends; null: never")]
+Fingerprint = Annotated[str, about("the fingerprint of the server's key")]
 Access = Annotated[Literal["open", "invite"], about("who may take a free name")]
-Messages = Annotated[Count, about("how many messages are in it")]
-File = Annotated[str, about("where it was written")]
+Messages = Annotated[Count, about("the number of messages in it")]
+File = Annotated[str, about("the path of the file")]
 
 
 class ServerStatus(Struct, frozen=True, kw_only=True):
-    """How the server is."""
+    """The state of the server."""
 
-    version: Annotated[str, about("of chatcli")]
-    since: Annotated[Time, about("since when it runs")]
-    addresses: Annotated[list[str], about("where it listens")]
+    version: Annotated[str, about("the version of chatcli")]
+    since: Annotated[Time, about("the time of its start")]
+    addresses: Annotated[list[str], about("the addresses where it listens")]
     key: Fingerprint
-    certificate: Annotated[str, about('"good", or what is wrong with it, or will be within two weeks')]
-    certificate_expires: Annotated[Time, about("when it ceases to be valid")]
+    certificate: Annotated[str, about('"good", or a sentence on what is wrong with it, or will be within two weeks')]
+    certificate_expires: Annotated[Time, about("the time when it expires")]
     access: Access
-    connections: Annotated[Count, about("how many are open")]
-    here: Annotated[Count, about("how many people are in the chat")]
-    users: Annotated[Count, about("how many people there are")]
+    connections: Annotated[Count, about("the number of open ones")]
+    here: Annotated[Count, about("the number of people in the chat")]
+    users: Annotated[Count, about("the number of all users")]
     messages: Annotated[Count, about("the newest place in the log")]
-    waiting_bytes: Annotated[Count, about("what is not on disk yet")]
-    log: Annotated[str, about('"writable", or why the last attempt to write it failed')]
-    log_since: Annotated[Time | None, about("since when it cannot be written")]
-    log_damaged: Annotated[Count, about("how often something could not be read, because the file is damaged")]
-    log_bytes: Annotated[Count, about("how much room the log's files take")]
+    waiting_bytes: Annotated[Count, about("the bytes that are not on disk yet")]
+    log: Annotated[str, about('"writable", or the reason why the last attempt to write it failed')]
+    log_since: Annotated[Time | None, about("the time since which it cannot be written")]
+    log_damaged: Annotated[Count, about("the number of failed reads of a damaged file")]
+    log_bytes: Annotated[Count, about("the size of the log's files in bytes")]
     banned: Annotated[list[str], about("names and fingerprints")]
-    invitations: Annotated[Count, about("how many are open")]
+    invitations: Annotated[Count, about("the number of open ones")]
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """Someone who was ever here."""
+    """A user of the server."""
 
     user: Annotated[Name, about("the name")]
     here: Annotated[bool, about("whether they are in the chat")]
-    connections: Annotated[Count, about("how many of theirs are open")]
-    operator: Annotated[bool, about("whether they are one")]
+    connections: Annotated[Count, about("the number of their open connections")]
+    operator: Annotated[bool, about("whether they are an operator")]
     muted: Annotated[bool, about("whether they may not write")]
-    banned: Annotated[bool, about("whether they are kept out")]
+    banned: Annotated[bool, about("whether they are banned")]
     keys: Annotated[list[str], about("fingerprints of the keys that the name belongs to")]
 
 
 class Kicked(Struct, frozen=True):
-    """Someone was sent away."""
+    """The connections of a user were closed."""
 
-    user: Annotated[Name, about("who")]
+    user: Annotated[Name, about("the name")]
     closed: Closed
 
 
 class Banned(Struct, frozen=True):
-    """A name or a key is kept out."""
+    """A name or a key was banned."""
 
     banned: Annotated[Name, about("the name, or the fingerprint")]
     until: Until
@@ -67,56 +67,56 @@ class Banned(Struct, frozen=True):
 
 
 class Unbanned(Struct, frozen=True):
-    """A ban was taken back."""
+    """A ban was lifted."""
 
     unbanned: Annotated[Name, about("the name, or the fingerprint")]
     was_banned: Annotated[bool, about("whether there was a ban")]
 
 
 class Muted(Struct, frozen=True):
-    """Someone may read, but not write."""
+    """A user may read, but not write."""
 
-    muted: Annotated[Name, about("who")]
+    muted: Annotated[Name, about("the name")]
     until: Until
 
 
 class Unmuted(Struct, frozen=True):
-    """Someone may write again."""
+    """A user may write again."""
 
-    unmuted: Annotated[Name, about("who")]
-    was_muted: Annotated[bool, about("whether they could not")]
+    unmuted: Annotated[Name, about("the name")]
+    was_muted: Annotated[bool, about("whether they were muted")]
 
 
 class Operator(Struct, frozen=True):
-    """Someone was made an operator."""
+    """A user was made an operator."""
 
-    operator: Annotated[Name, about("who")]
+    operator: Annotated[Name, about("the name")]
 
 
 class NoOperator(Struct, frozen=True):
-    """Someone is an operator no longer."""
+    """A user is no longer an operator."""
 
-    user: Annotated[Name, about("who")]
+    user: Annotated[Name, about("the name")]
     was_operator: Annotated[bool, about("whether they were one")]
 
 
 class Released(Struct, frozen=True):
-    """A name was made free for another key."""
+    """A name was freed for another key."""
 
-    released: Annotated[Name, about("which")]
+    released: Annotated[Name, about("the name")]
     closed: Closed
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
     """An invitation for newcomers."""
 
-    code: Annotated[str, about("what they need")]
-    uses: Annotated[int, about("how many of them may use it")]
-    until: Annotated[Time, about("until when it is good")]
-    addresses: Annotated[list[str], about("where the server listens")]
+    code: Annotated[str, about("the code for newcomers")]
+    uses: Annotated[int, about("the number of newcomers who may use it")]
+    until: Annotated[Time, about("the time until which it is valid")]
+    addresses: Annotated[list[str], about("the addresses where the server listens")]
     key: Fingerprint
     access: Access
-    command: Annotated[str, about("for a newcomer to paste")]
+    command: Annotated[str, about("the command for a newcomer to paste")]
 
 
 class Backup(Struct, frozen=True):
@@ -124,7 +124,7 @@ class Backup(Struct, frozen=True):
 
     file: File
     messages: Messages
-    bytes: Annotated[Count, about("how large it is")]
+    bytes: Annotated[Count, about("the size of the copy")]
 
 
 class Export(Struct, frozen=True):
@@ -132,20 +132,20 @@ class Export(Struct, frozen=True):
 
     file: File
     messages: Messages
-    unread: Annotated[Count, about("how many places of a damaged log could not be read")]
+    unread: Annotated[Count, about("the number of places in a damaged log that could not be read")]
 
 
 class Import(Struct, frozen=True):
-    """What came into the log with an archive."""
+    """The additions to the log from an archive."""
 
-    messages: Annotated[Count, about("how many messages are new")]
-    known: Annotated[Count, about("how many messages were there already")]
-    users: Annotated[Count, about("how many people are new")]
-    rooms: Annotated[Count, about("how many rooms are new")]
+    messages: Annotated[Count, about("the number of new messages")]
+    known: Annotated[Count, about("the number of messages that were there already")]
+    users: Annotated[Count, about("the number of new users")]
+    rooms: Annotated[Count, about("the number of new rooms")]
 
 
 class Checked(Struct, frozen=True):
-    """One of the things that were looked at."""
+    """One of the checks."""
 
-    what: Annotated[str, about("what must hold")]
-    findings: Annotated[list[str], about("sentences that say where it does not; empty if all is well")]
+    what: Annotated[str, about("the condition")]
+    findings: Annotated[list[str], about("sentences on each place where it is not met; empty if there is none")]

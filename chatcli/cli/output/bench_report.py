@@ -98,7 +98,7 @@ def _expect_all(outcome: Outcome) -> None:
     acknowledged = f", and {unanswered:,} were not acknowledged" if unanswered > 0 else ""
     raise ServerUnreachable(
         f"{outcome.load.scenario}: the server has stopped answering: of {outcome.expected:,} {things} "
-        f"{outcome.missing:,} did not come{acknowledged}. What was measured is not what it holds."
+        f"{outcome.missing:,} did not come{acknowledged}. The measurement does not show what it holds."
     )
 
 
@@ -112,13 +112,13 @@ def _print_rows(scenario: str, rows: list[Row], *, compare: bool) -> None:
 def _remarks(outcome: Outcome, *, own: bool) -> Iterator[str]:
     """Yield notes on the limits of a measurement."""
     if outcome.fell_short:
-        why = "the server had not passed on what was said before" if outcome.held else "the generator does no more"
+        why = "the server had not delivered the earlier messages yet" if outcome.held else "the generator is not faster"
         said = outcome.said / outcome.seconds
-        yield f"{said:,.0f} messages a second were said, not the {outcome.load.rate:,} of --rate: {why}."
+        yield f"{said:,.0f} messages a second were sent, not the {outcome.load.rate:,} of --rate: {why}."
     elif outcome.limited:
         yield "The generator was busy: it may have been the limit, not the server."
     if not own and outcome.load.scenario in _TALKING:
-        yield "Its allowances hold: --message-rate may be what limits."
+        yield "Its rate limits hold: --message-rate may have been the limit."
 
 
 def record(outcome: Outcome) -> Measured:

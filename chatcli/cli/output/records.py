@@ -32,32 +32,32 @@ Name = Annotated[str, Meta(min_length=1)]
 class Message(Struct, frozen=True, kw_only=True):
     """A message, a question or an answer to one."""
 
-    seq: Annotated[Seq, about("its place in the log: for `--before`, `--since` and `--reply-to`")]
-    id: Annotated[str, about("the UUID that its sender gave it")]
-    sender: Annotated[Name, about("who said it")] = field(name="from")
-    to: Annotated[Name, about("to whom: a person, or a room, which begins with `#`")]
-    text: Annotated[str, about("what; of an answer, the words of the choice")]
-    at: Annotated[Time, about("when the server took it")]
+    seq: Annotated[Seq, about("the message's place in the log: for `--before`, `--since` and `--reply-to`")]
+    id: Annotated[str, about("the message's UUID, from its sender")]
+    sender: Annotated[Name, about("the sender")] = field(name="from")
+    to: Annotated[Name, about("the recipient: a person, or a room, which begins with `#`")]
+    text: Annotated[str, about("the text; in an answer, the words of the choice")]
+    at: Annotated[Time, about("the time when the server accepted it")]
     re: Annotated[Seq | None, about("the `seq` of the message that it answers")]
-    choices: Annotated[list[str], about("of a question, what can be answered; otherwise empty")]
-    until: Annotated[Time | None, about("of a question, when its time is over; null if it has all the time")]
+    choices: Annotated[list[str], about("the possible answers to a question; otherwise empty")]
+    until: Annotated[Time | None, about("the time when a question closes; null if it does not close by itself")]
     answer: Annotated[
         Annotated[int, Meta(ge=-1)] | None,
-        about("of the answer to a question, which of its `choices`, from 0; -1 if it was declined or withdrawn"),
+        about("in an answer, the number of the choice, from 0; -1 if the question was declined or withdrawn"),
     ]
 
 
 class Failure(Struct, frozen=True):
-    """Why something was not done."""
+    """The reason for a failure."""
 
     code: Annotated[str, about("a word that stays the same: a [code of the protocol](protocol.md#codes), or another")]
     text: Annotated[str, about("a sentence for people")]
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """What became of a message to one of its recipients."""
+    """The outcome of a message to one of its recipients."""
 
-    to: Annotated[Name, about("who, or which room")]
+    to: Annotated[Name, about("the recipient: a person or a room")]
     outcome: Annotated[
         Literal["delivered", "stored", "spooled", "failed", "unknown"],
         about(
@@ -66,9 +66,9 @@ class Sent(Struct, frozen=True, kw_only=True):
             "before the answer"
         ),
     ]
-    id: Annotated[str, about("the UUID that it was given")]
-    seq: Annotated[Seq | None, about("its place in the log; null if the server does not have it")]
-    at: Annotated[Time | None, about("when the server took it; null if it has not")]
+    id: Annotated[str, about("the message's UUID")]
+    seq: Annotated[Seq | None, about("the message's place in the log; null if the server does not have it")]
+    at: Annotated[Time | None, about("the time when the server accepted it; null if it did not")]
     error: Annotated[
         Failure | None,
         about(
@@ -76,56 +76,63 @@ class Sent(Struct, frozen=True, kw_only=True):
             " get it), `not_in_time` or `unexpected`, which are not the server's"
         ),
     ]
-    status: Annotated[Count, about("what the exit status were, if there were only this recipient")]
+    status: Annotated[Count, about("the exit status, if this were the only recipient")]
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
     """A message that waits in the outbox of this machine."""
 
     id: Annotated[str, about("its UUID: for `outbox drop` and `outbox retry`")]
-    at: Annotated[Time | None, about("when it was written; null if that is not known")]
-    user: Annotated[str | None, about("who wrote it; null if that is not known")]
-    server: Annotated[str | None, about("for which server; null if that is not known")]
-    to: Annotated[Name, about("to whom, or to which room")]
-    text: Annotated[str, about("what")]
+    at: Annotated[Time | None, about("the time when it was written; null if that is not known")]
+    user: Annotated[str | None, about("the sender; null if that is not known")]
+    server: Annotated[str | None, about("the server; null if that is not known")]
+    to: Annotated[Name, about("the recipient: a person or a room")]
+    text: Annotated[str, about("the text")]
     re: Annotated[Seq | None, about("the `seq` of the message that it answers")]
     state: Annotated[Literal["waiting", "refused"], about("whether it will be sent, or is only kept")]
-    error: Annotated[Failure | None, about("why the server has refused it")]
+    error: Annotated[Failure | None, about("the reason why the server refused it")]
 
 
 class Heard(Message, frozen=True, kw_only=True):
-    """A message that was listened for."""
+    """A message that a listener received."""
 
-    replayed: Annotated[bool, about("whether it may have been handed on before: after a failure, or from further back")]
+    replayed: Annotated[
+        bool, about("whether it may have been delivered before: after a failure, or after a start further back")
+    ]
 
 
 class Unread(Struct, frozen=True):
-    """What is unread of one conversation."""
+    """The unread messages of one conversation."""
 
     of: Annotated[Name, about("the person or the room")]
-    count: Annotated[Count, about("how many messages; 1000 means that, or more")]
+    count: Annotated[Count, about("the number of messages; 1000 means 1000 or more")]
     seq: Annotated[Seq, about("the newest of them")]
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """How you are connected, and what is unread; null or empty is what only the server knows, if it is not reached."""
+    """Your connection and unread messages; what only the server knows is null or empty if it is not reached."""
 
     server: Annotated[str, about("its address")]
     reachable: Annotated[bool, about("whether it answered")]
-    key: Annotated[str | None, about("the fingerprint of its key; null where it is on this machine and shows none")]
+    key: Annotated[str | None, about("the fingerprint of its key; null if it is on this machine and shows none")]
     trust: Annotated[
         Literal["plain", "pinned", "known", "vouched"] | None,
-        about("why: on this machine, its key is pinned, its key is known, an authority vouches for it"),
+        about(
+            "the reason to trust it: it is on this machine, its key is pinned, its key is known, or an authority "
+            "vouches for it"
+        ),
     ]
-    user: Annotated[Name, about("who you are there")]
-    fingerprint: Annotated[str, about("of your key")]
-    cursor: Annotated[Annotated[int, Meta(ge=0)] | None, about("up to where you were shown everything")]
+    user: Annotated[Name, about("your name there")]
+    fingerprint: Annotated[str, about("the fingerprint of your key")]
+    cursor: Annotated[
+        Annotated[int, Meta(ge=0)] | None, about("the place in the log up to which you have seen everything")
+    ]
     head: Annotated[Annotated[int, Meta(ge=0)] | None, about("the newest message of the log")]
     unread: Annotated[
-        Count | None, about("how many messages you were not shown: of others, and what you sent to yourself")
+        Count | None, about("the number of messages that you have not seen, from others and from yourself to yourself")
     ]
-    conversations: Annotated[list[Unread], about("the same by conversation, the newest first")]
-    spooled: Annotated[Count, about("how many messages wait here to be sent there")]
+    conversations: Annotated[list[Unread], about("the unread messages by conversation, the newest first")]
+    spooled: Annotated[Count, about("the number of messages in the outbox for this server")]
 
 
 class Room(Struct, frozen=True, kw_only=True):
@@ -133,100 +140,111 @@ class Room(Struct, frozen=True, kw_only=True):
 
     room: Annotated[Name, about("its name, with the `#`")]
     kind: Annotated[Literal["open", "announcement", "private"], about("who may enter and write")]
-    members: Annotated[Count, about("how many belong to it")]
-    topic: Annotated[str, about("what it is about; may be empty")]
-    owners: Annotated[list[str], about("who owns it")]
+    members: Annotated[Count, about("the number of members")]
+    topic: Annotated[str, about("the topic; may be empty")]
+    owners: Annotated[list[str], about("the names of its owners")]
     joined: Annotated[bool, about("whether you belong to it")]
     invited: Annotated[bool, about("whether you may enter by invitation")]
-    last: Annotated[Message | None, about("the newest message that you may read there; of its text, the beginning")]
+    last: Annotated[Message | None, about("the newest message that you may read there, with the start of its text")]
 
 
 class Person(Struct, frozen=True):
-    """Someone who is in the chat, or belongs to a room."""
+    """A person in the chat, or a member of a room."""
 
     user: Annotated[Name, about("the name")]
-    state: Annotated[Literal["here", "away", "gone"], about("in the chat, there but away from the keyboard, or not")]
-    since: Annotated[Time | None, about("since when; null if that is not known")]
-    text: Annotated[str, about("what they said of being away; may be empty")]
+    state: Annotated[
+        Literal["here", "away", "gone"], about("in the chat, in it but away from the keyboard, or not in it")
+    ]
+    since: Annotated[Time | None, about("the time since which the state holds; null if that is not known")]
+    text: Annotated[str, about("their away message; may be empty")]
 
 
 class Key(Struct, frozen=True):
     """A key that your name belongs to."""
 
-    fingerprint: Annotated[str, about("of the key, as `SHA256:` and 43 characters")]
-    since: Annotated[Time, about("when it was added")]
+    fingerprint: Annotated[str, about("the fingerprint of the key: `SHA256:` and 43 characters")]
+    since: Annotated[Time, about("the time when it was added")]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What became of a question."""
+    """The outcome of a question."""
 
     answer: Annotated[str | None, about("the words of the choice; null if it was declined")]
     choice: Annotated[Count | None, about("its number, from 0; null if it was declined")]
-    by: Annotated[Name, about("who answered")]
+    by: Annotated[Name, about("the name of the person who answered")]
     seq: Annotated[Seq, about("the place of the answer in the log")]
-    at: Annotated[Time, about("when it was given")]
+    at: Annotated[Time, about("the time of the answer")]
     question: Annotated[Seq, about("the place of the question in the log")]
 
 
 class OwnKey(Struct, frozen=True):
     """Your key."""
 
-    fingerprint: Annotated[str, about("of the key, as `SHA256:` and 43 characters")]
+    fingerprint: Annotated[str, about("the fingerprint of the key: `SHA256:` and 43 characters")]
 
 
 class LinkCode(Struct, frozen=True):
-    """A code that lets another device of yours in."""
+    """A code with which another device of yours can join."""
 
-    code: Annotated[str, about("what that device needs")]
-    until: Annotated[Time, about("until when it is good")]
-    command: Annotated[str, about("what to say on that device")]
+    code: Annotated[str, about("the code for that device")]
+    until: Annotated[Time, about("the time until which it is valid")]
+    command: Annotated[str, about("the command to run on that device")]
 
 
 class Latency(Struct, frozen=True):
-    """How long it took, in milliseconds: what half of all, 90 % and 99 % were not above, and the longest."""
+    """The latency in milliseconds: the median, the 90th and 99th percentiles, and the longest."""
 
-    p50: Annotated[float, about("what half of them were not above, to a sixteenth of it, as the next two")]
-    p90: Annotated[float, about("what 90 % were not above")]
-    p99: Annotated[float, about("what 99 % were not above")]
+    p50: Annotated[float, about("the median, rounded to a sixteenth of it, as the next two")]
+    p90: Annotated[float, about("the 90th percentile")]
+    p99: Annotated[float, about("the 99th percentile")]
     max: Annotated[float, about("the longest")]
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """What was measured of a server under one load."""
+    """The measurement of a server under one load."""
 
     scenario: Annotated[
         Literal["pairs", "room", "paced", "idle", "connect", "catch-up"],
         about("the load: see [`chatcli bench`](cli.md#chatcli-bench)"),
     ]
     clients: Annotated[Seq, about("pairs, members of the room, or connections")]
-    window: Annotated[Seq | None, about("messages of a speaker that were on their way at once; null without such")]
-    speakers: Annotated[Seq | None, about("who spoke in the room; null without one")]
-    rate: Annotated[Seq | None, about("messages a second that were asked for; null if as many as possible")]
+    window: Annotated[Seq | None, about("messages of a speaker in flight at once; null if there were none")]
+    speakers: Annotated[Seq | None, about("the number of members who spoke; null without a room")]
+    rate: Annotated[Seq | None, about("the requested messages a second; null for as many as possible")]
     text: Annotated[Seq, about("bytes in a message")]
     tls: Annotated[bool, about("whether the connections were encrypted")]
-    seconds: Annotated[float, about("for which it was measured")]
-    sent: Annotated[Count, about("messages said from the first to the last, those before the measurement included")]
-    acknowledged: Annotated[Count, about("of them, those that the server said it has")]
-    received: Annotated[Count, about("messages that came for them, or connections that were made")]
+    seconds: Annotated[float, about("the duration of the measurement")]
+    sent: Annotated[Count, about("messages sent from the first to the last, with those before the measurement")]
+    acknowledged: Annotated[Count, about("the messages among them that the server acknowledged")]
+    received: Annotated[Count, about("messages received, or connections made")]
     per_second: Annotated[
-        float | None, about("messages that came, or connections that were made, in a second; null where none were to")
+        float | None, about("messages received, or connections made, in a second; null if there were to be none")
     ]
     latency: Annotated[
         Latency | None,
         about(
-            "from sending to receiving; with `connect` from dialling to the welcome, with `catch-up` to having read"
-            " all; null if nothing came, and in a room if nobody only listened"
+            "from sending to receiving; with `connect` from dialling to the welcome, with `catch-up` until all is "
+            "read; null if nothing came, and in a room if every member spoke"
         ),
     ]
-    server_cpu: Annotated[float | None, about("of the server, in percent of a core; null if its process is not known")]
-    generator_cpu: Annotated[float, about("of all processes that made the load, in percent of a core")]
-    workers: Annotated[Seq, about("how many of these there were")]
-    limited: Annotated[
-        bool, about("whether they were busy more than 90 % of it, or kept no pace: they may have been what limits")
+    server_cpu: Annotated[
+        float | None, about("the processor time of the server, in percent of a core; null if its process is not known")
     ]
-    memory: Annotated[Count | None, about("the server's at the end, resident, in bytes; null if it is not known")]
+    generator_cpu: Annotated[
+        float, about("the processor time of all processes that made the load, in percent of a core")
+    ]
+    workers: Annotated[Seq, about("the number of these processes")]
+    limited: Annotated[
+        bool,
+        about(
+            "whether they were busy for over 90 % of the time, or too slow for the rate, and may have been the limit"
+        ),
+    ]
+    memory: Annotated[
+        Count | None, about("the resident memory of the server at the end, in bytes; null if it is not known")
+    ]
     memory_each: Annotated[
-        int | None, about("by how much it has grown for a connection, in bytes; null but with `idle`")
+        int | None, about("the growth of that memory for each connection, in bytes; null except with `idle`")
     ]
 
 

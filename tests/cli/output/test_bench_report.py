@@ -27,14 +27,14 @@ def test_remarks_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(len(line.split("\t")) == 3 for line in shown.out.splitlines())
     bench_report.show(an_outcome(said=150), None, as_json=True)
     shown = capsys.readouterr()
-    assert "150 messages a second were said, not the 200 of --rate" in shown.err
+    assert "150 messages a second were sent, not the 200 of --rate" in shown.err
     assert '"limited":true' in shown.out
 
 
 def test_allowances_of_another_server(capsys: pytest.CaptureFixture[str]) -> None:
     """A remark says that they may be what was measured."""
     bench_report.show(an_outcome(), None, as_json=True, own=False)
-    assert "Its allowances hold: --message-rate may be what limits." in capsys.readouterr().err
+    assert "Its rate limits hold: --message-rate may have been the limit." in capsys.readouterr().err
     bench_report.show(an_outcome(), None, as_json=True)
     assert capsys.readouterr().err == ""
 
