@@ -143,7 +143,7 @@ def test_files_of_the_server(server: ThreadServer, data: Path, what: list[str], 
 @pytest.mark.parametrize(
     ("conversation", "status", "sentence"),
     [
-        ("alice", 2, '"alice" is no conversation: write #room, or alice:bob for that of two people.'),
+        ("alice", 2, '"alice" is not a conversation: write #room, or alice:bob for that of two people.'),
         ("alice:zoe", 3, 'Nobody called "zoe" was ever here.'),
         ("#nowhere", 3, "There is no room #nowhere."),
     ],

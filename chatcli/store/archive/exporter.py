@@ -84,7 +84,7 @@ def _find(connection: sqlite3.Connection, text: str) -> list[int]:
         return [_find_one(connection, "rooms", check_room_name(text).key, text)]
     first, colon, second = text.partition(":")
     if not colon:
-        raise InputError(f'"{text}" is no conversation: write #room, or alice:bob for that of two people.')
+        raise InputError(f'"{text}" is not a conversation: write #room, or alice:bob for that of two people.')
     one, other = (_find_one(connection, "users", check_name(name).key, name) for name in (first, second))
     found = find_conversation(connection, one, other)
     return [] if found is None else [found]

@@ -281,11 +281,11 @@ def _key(text: str) -> bytes:
     try:
         return key_bytes(text, PUBLIC_KEY_BYTES)
     except ValueError:
-        raise WrongLine(f'"{text[:64]}" is no public key') from None
+        raise WrongLine(f'"{text[:64]}" is not a public key') from None
 
 
 def _id(text: str) -> bytes:
     try:
         return id_bytes(text)
     except ValueError:
-        raise WrongLine(f'"{text[:64]}" is no id; one looks like {uuid.UUID(int=0x7 << 76 | 0x2 << 62)}') from None
+        raise WrongLine(f'"{text[:64]}" is not an id; one looks like {uuid.UUID(int=0x7 << 76 | 0x2 << 62)}') from None
