@@ -99,7 +99,7 @@ def test_oversized_request(server: ThreadServer) -> None:
                 assert refused.value.code == codes.TEXT_TOO_LONG
             with pytest.raises(chatcli.InputError, match="UTF-8"):
                 await chat.send("bot", "\udc80")
-            with pytest.raises(chatcli.InputError, match=r"\$\.to"):
+            with pytest.raises(chatcli.InputError, match="type str"):
                 await chat.send(5, "to nobody at all")  # type: ignore[arg-type]
             assert (await chat.send("bot", "hi")).seq
 
