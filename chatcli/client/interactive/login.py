@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HOW_TO_TALK: Final = (
     'To talk: "NAME: hi" says hi to someone, "/join #ops" enters a room; then just write on.',
-    'To leave: "exit", or Ctrl-D where nothing is typed.',
+    'To leave: "exit", or Ctrl-D on an empty line.',
     'For help: "help", and "/help keys"; Tab completes names and commands.',
 )
 
