@@ -1,4 +1,4 @@
-"""An output that erases, prints and draws again in one piece.
+"""An output that erases, prints and draws again in one piece, for one size of the window.
 
 prompt_toolkit flushes after each of these. In a stream of messages the reader then sees the input line vanish and come
 back (its issues 680, 681 and 1172), so here the output is held until the drawing is complete.
@@ -27,6 +27,7 @@ class WholeOutput(Vt100_Output):
     """An output that can be held."""
 
     _holding = False
+    _held_size: Size | None = None
 
     @classmethod
     def of_terminal(cls) -> WholeOutput:
@@ -41,6 +42,14 @@ class WholeOutput(Vt100_Output):
 
         # prompt_toolkit does not request the cursor's position: reports come late on slow lines, and it needs none.
         return cls(sys.stdout, size, term=os.environ.get("TERM"), enable_cpr=False)
+
+    def get_size(self) -> Size:
+        """Return the size of the window; while the output is held, the size when that began.
+
+        A drawing asks several times. If the window became narrower in between, it would be drawn for the new size, but
+        erased by the rows that it had before.
+        """
+        return self._held_size or super().get_size()
 
     def erase_down(self) -> None:
         """Erase from the cursor on, which prompt_toolkit has put into the first column.
@@ -70,10 +79,12 @@ class WholeOutput(Vt100_Output):
             yield
             return
         self._holding = True
+        self._held_size = super().get_size()
         self.write_raw(_BEGIN)
         try:
             yield
         finally:
             self._holding = False
+            self._held_size = None
             self.write_raw(_END)
             self.flush()

@@ -3,8 +3,9 @@
 Many terminals then break each row that is too long into several, and the cursor moves down with them. prompt_toolkit
 counts the rows as it drew them, goes up too few, and leaves copies above (its issues 29, 932 and 1933). Other terminals
 cut rows off, and there its count is right: going up further would erase messages. A terminal cannot be asked, so its
-name decides; an unknown one counts as the second kind. Nothing helps if the window changes while a drawing for the
-former size is on its way.
+name decides; an unknown one counts as the second kind. A drawing is made for one size throughout, see
+:mod:`chatcli.client.tui.terminal.output`. Nothing helps if the window changes while a drawing for the former size is on
+its way.
 
 The renderer reads and sets attributes of prompt_toolkit that are not public (``_last_screen``, ``_last_size``,
 ``_cursor_pos``): only they tell what stands on the screen. Releases of prompt_toolkit 3 have kept them, so that
@@ -106,8 +107,9 @@ class ReflowRenderer(Renderer):
         In a narrower window tmux moves rows from the top of the screen into its history, even if there are blank rows
         at the bottom. The start of an input line further up would go there, out of reach, and stay as a copy.
         """
-        if self._bottom_of != self.output.get_size():
-            self._bottom_of = self.output.get_size()
+        # The size of the drawing, not of the window: that may have changed since.
+        if self._last_size is not None and self._bottom_of != self._last_size:
+            self._bottom_of = self._last_size
             self._ask()
 
     def _ask(self) -> None:

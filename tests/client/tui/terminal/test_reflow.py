@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import shlex
 import shutil
@@ -10,12 +11,25 @@ import sys
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.data_structures import Size
 
+from chatcli.client.tui.terminal.output import WholeOutput
 from tests.client.tui.input.test_input_line import in_tmux
 from tests.support import ThreadServer, eventually
 from tests.terminal import Terminal
 
 _CURSOR = "#{cursor_y} #{pane_height} #{cursor_flag}"
+
+
+def test_a_drawing_has_one_size() -> None:
+    """The window may become narrower in the middle of it; that counts from the next drawing on."""
+    sizes = [Size(rows=24, columns=100), *[Size(rows=24, columns=20)] * 3]
+    output = WholeOutput(io.StringIO(), lambda: sizes.pop(0))
+    with output.held():
+        with output.held():
+            assert output.get_size().columns == 100
+        assert output.get_size().columns == 100
+    assert output.get_size().columns == 20
 
 
 def test_no_blank_rows_after_a_menu(server: ThreadServer) -> None:
