@@ -32,6 +32,7 @@ class KeyInput(Vt100Input):
         self.vt100_parser = self._parser
         self._ready: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
 
     def attach(self, input_ready_callback: Callable[[], None]) -> AbstractContextManager[None]:
         """Return a context in which the callback is called when there are keys."""
@@ -40,6 +41,23 @@ class KeyInput(Vt100Input):
     def detach(self) -> AbstractContextManager[None]:
         """Return a context in which another program has the keys."""
         return self._detached()
+
+    def pause(self) -> None:
+        """Read no keys, because another program has the terminal.
+
+        That program may take the keys between the report that there are some and the read, which would then block the
+        whole client, or stop it (SIGTTIN).
+        """
+        self._paused = True
+        self._stop()
+        asyncio.get_running_loop().remove_reader(self.fileno())
+
+    def resume(self) -> None:
+        """Read keys again after :meth:`pause`."""
+        if self._paused and self._ready is not None:
+            self._parser.reset()
+            asyncio.get_running_loop().add_reader(self.fileno(), self._ready)
+        self._paused = False
 
     def read_keys(self) -> list[KeyPress]:
         """Return the keys read so far."""

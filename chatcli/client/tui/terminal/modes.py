@@ -18,6 +18,7 @@ from typing import Final, Self
 from prompt_toolkit.application import Application
 from prompt_toolkit.key_binding import KeyBindings
 
+from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.reflow import ReflowRenderer
 
 _ENDING: Final = (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT)
@@ -99,6 +100,11 @@ class Modes:
         in_front = self._is_foreground()
         if isinstance(self._app.renderer, ReflowRenderer):
             self._app.renderer.paused = not in_front
+        if isinstance(self._app.input, KeyInput):
+            if in_front:
+                self._app.input.resume()
+            else:
+                self._app.input.pause()
         if not in_front:  # after `bg`: changing modes now would stop the program again
             self._waiting = self._loop.call_later(_WAIT, self._continue)
             return

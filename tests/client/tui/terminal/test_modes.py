@@ -74,7 +74,7 @@ def test_a_stopped_client_is_drawn_again(server: ThreadServer, number: int | Non
 
 
 def test_no_input_line_in_the_background(server: ThreadServer) -> None:
-    """What is said there stands among what the shell prints; in front all is as before."""
+    """What is said there stands among what the shell prints, whose keys are its own; in front all is as before."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         alice.types(DRAFT)
@@ -86,6 +86,9 @@ def test_no_input_line_in_the_background(server: ThreadServer) -> None:
         bob.sends("alice", "meanwhile")
         alice.shows("bob → you  meanwhile")
         assert not any(DRAFT in row or "connected" in row for row in alice.rows)
+        for number in range(8):  # a client that read now would sometimes hang or be stopped
+            alice.types(f"echo $((6 * 7{number}))\r")
+            alice.shows(str(6 * (70 + number)))
         alice.types("fg\r")
         eventually(lambda: alice.input_line.endswith(f"› {DRAFT}"), "the draft")
 
