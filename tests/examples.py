@@ -103,7 +103,14 @@ class Player:
     def _signature(self) -> str:
         hello, challenge = self._hello, self._challenge
         purpose = hello.get("purpose", "join")
-        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), hello["user"], purpose, b"")
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user=hello["user"],
+            purpose=purpose,
+            channel=b"",
+        )
         return key_text(_KEY.sign(signed_bytes(claim)))
 
     def _hear(self, caller: Caller, expected: Frame) -> None:

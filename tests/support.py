@@ -256,7 +256,14 @@ class Caller:
         if challenge is None or challenge["t"] != "challenge":
             self._unread = challenge
             return
-        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), user, purpose, self.channel)
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user=user,
+            purpose=purpose,
+            channel=self.channel,
+        )
         self.says("prove", signature=key_text(key.sign(signed_bytes(claim))))
 
     def next_but_presence(self) -> Frame | None:

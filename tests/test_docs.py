@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chatcli.cli.options.resolution import read_config_file
 from chatcli.client.identity.key import Identity
@@ -107,8 +108,15 @@ def test_protocol_proof() -> None:
     given: dict[str, str] = dict(re.findall(r"^\| (.+?) \| `(.+)` \|$", part, flags=re.MULTILINE))
     identity = Identity(key_bytes(given["seed (the secret key)"], 32))
     nonce, channel = key_bytes(given["nonce"], 32), key_bytes(given["channel"], 32)
-    claim = Claim(int(given["version"]), given["server's key"], nonce, given["name"], given["purpose"], channel)
-    plain = signed_bytes(claim._replace(channel=b""))
+    claim = Claim(
+        version=int(given["version"]),
+        server_key=given["server's key"],
+        nonce=nonce,
+        user=given["name"],
+        purpose=given["purpose"],
+        channel=channel,
+    )
+    plain = signed_bytes(replace(claim, channel=b""))
     assert key_text(identity.public) == given["public key"]
     assert identity.fingerprint == given["fingerprint of it"]
     assert bytes.fromhex("".join(re.findall(r"^[0-9a-f]{8} [0-9a-f]+$", part, flags=re.MULTILINE))) == signed_bytes(

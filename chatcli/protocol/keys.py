@@ -6,7 +6,9 @@ Nothing here signs or verifies: both ends do that with their libraries.
 from __future__ import annotations
 
 import binascii
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 PUBLIC_KEY_BYTES: Final = 32  # Ed25519 (RFC 8032)
 SIGNATURE_BYTES: Final = 64
@@ -19,7 +21,7 @@ _ED25519_INFO: Final = bytes.fromhex("302a300506032b6570032100")
 _CONTEXT: Final = b"chatcli proof of key, version 1"
 
 
-class Channel(NamedTuple):
+class Channel(Struct, frozen=True):
     """The channel of a connection; a proof that is bound to it is useless on any other.
 
     Attributes:
@@ -35,7 +37,7 @@ class Channel(NamedTuple):
 PLAIN: Final = Channel("", b"")
 
 
-class Claim(NamedTuple):
+class Claim(Struct, frozen=True, kw_only=True):
     """What a client signs to prove its key.
 
     Attributes:

@@ -81,7 +81,11 @@ def test_logging_in() -> None:
     made = connection(key)
     assert made.receive(encode(CHALLENGE)) == [CHALLENGE]
     assert (made.state, made.server_key, made.pending) == (State.PROVING, "SHA256:server", True)
-    assert key.signed == [signed_bytes(Claim(1, "SHA256:server", NONCE, "alice", "send", b""))]
+    assert key.signed == [
+        signed_bytes(
+            Claim(version=1, server_key="SHA256:server", nonce=NONCE, user="alice", purpose="send", channel=b"")
+        )
+    ]
     assert sent(made.send()) == [f.Prove(key_text(bytes(64)))]
     assert not made.pending
     assert made.receive(encode(WELCOME)) == [WELCOME]
@@ -107,7 +111,11 @@ def test_proof_is_bound_to_the_channel() -> None:
     """Over TLS the claim contains the certificate's digest."""
     key = Key()
     connection(key, Channel("SHA256:server", b"digest")).receive(encode(CHALLENGE))
-    assert key.signed == [signed_bytes(Claim(1, "SHA256:server", NONCE, "alice", "send", b"digest"))]
+    assert key.signed == [
+        signed_bytes(
+            Claim(version=1, server_key="SHA256:server", nonce=NONCE, user="alice", purpose="send", channel=b"digest")
+        )
+    ]
 
 
 def test_server_claims_another_key() -> None:
@@ -146,7 +154,9 @@ def test_second_login() -> None:
     second = f.Hello(1, "alice2", "send", "key")
     assert made.send(second) == encode(second)
     made.receive(encode(CHALLENGE))
-    assert key.signed[-1] == signed_bytes(Claim(1, "SHA256:server", NONCE, "alice2", "send", b""))
+    assert key.signed[-1] == signed_bytes(
+        Claim(version=1, server_key="SHA256:server", nonce=NONCE, user="alice2", purpose="send", channel=b"")
+    )
 
 
 def test_every_split_of_the_bytes() -> None:

@@ -24,12 +24,12 @@ from chatcli.protocol.keys import (
 _short = st.text(max_size=5)
 claims = st.builds(
     Claim,
-    st.integers(1, 99),
-    _short,
-    st.binary(max_size=5),
-    _short,
-    st.sampled_from(["join", "send"]),
-    st.binary(max_size=5),
+    version=st.integers(1, 99),
+    server_key=_short,
+    nonce=st.binary(max_size=5),
+    user=_short,
+    purpose=st.sampled_from(["join", "send"]),
+    channel=st.binary(max_size=5),
 )
 
 

@@ -61,7 +61,14 @@ def test_race_for_a_name(server: ThreadServer) -> None:
         caller.says("hello", version=1, user="alice", key=key_text(key.public))
     challenges = [caller.hears("challenge") for caller in callers]
     for number, (caller, challenge) in enumerate(zip(callers, challenges, strict=True)):
-        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), "alice", "join", b"")
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user="alice",
+            purpose="join",
+            channel=b"",
+        )
         caller.says("prove", signature=key_text(key_of(f"racer {number}").sign(signed_bytes(claim))))
     answers = [caller.next_but_presence() for caller in callers]
     codes = sorted(str(frame.get("code", frame["t"])) for frame in answers if frame)
@@ -117,7 +124,14 @@ def test_frames_with_the_proof(server: ThreadServer) -> None:
         key = key_of("newcomer")
         caller.says("hello", version=1, user="newcomer", purpose="send", key=key_text(key.public))
         challenge = caller.hears("challenge")
-        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), "newcomer", "send", b"")
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user="newcomer",
+            purpose="send",
+            channel=b"",
+        )
         caller.says_raw(
             b'{"t":"prove","signature":"%s"}\n'
             b'{"t":"send","id":"01890a5d-ac96-774b-bcce-b302099a8057","to":"bob","text":"hi"}\n'

@@ -155,7 +155,14 @@ class Client:
         since = self.town.ledger.accounts[self.index].last
         _say(writer, t="hello", version=1, user=self.name, key=key_text(key.public), since=since, client=self.name)
         challenge = await self._hear_answer(lines, "challenge")
-        claim = Claim(1, challenge["key"], key_bytes(challenge["nonce"], 32), self.name, "join", b"")
+        claim = Claim(
+            version=1,
+            server_key=challenge["key"],
+            nonce=key_bytes(challenge["nonce"], 32),
+            user=self.name,
+            purpose="join",
+            channel=b"",
+        )
         _say(writer, t="prove", signature=key_text(key.sign(signed_bytes(claim))))
         await self._hear_answer(lines, "welcome")
         self.connects += 1

@@ -234,8 +234,8 @@ def _reach(account: Account, loads: Sequence[Load], *, agreed: bool) -> Server:
         host, port = connection.getpeername()[:2]
     if not agreed:
         _ask(account.server, loads)
-    key, binding = opened.channel
-    return Server(host=host, port=port, tls=bool(binding), key=key, binding=binding)
+    channel = opened.channel
+    return Server(host=host, port=port, tls=bool(channel.binding), key=channel.server_key, binding=channel.binding)
 
 
 def _ask(server: Address, loads: Sequence[Load]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
+from msgspec import Struct
 
 from chatcli.cli.exit_status import NOT_IN_TIME, exit_status
 from chatcli.cli.output.streams import flush, give_up, quiet, warn
@@ -38,7 +39,7 @@ _CODES: Final[tuple[tuple[type[ChatError], str], ...]] = (
 )
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True):
     """The outcome of one message.
 
     Attributes:
