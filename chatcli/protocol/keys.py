@@ -38,7 +38,7 @@ PLAIN: Final = Channel("", b"")
 
 
 class Claim(Struct, frozen=True, kw_only=True):
-    """What a client signs to prove its key.
+    """The statement that a client signs to prove its key.
 
     Attributes:
         version: of the protocol.

@@ -48,7 +48,7 @@ _LAGGING: Final = Mode.LAGGING
 
 
 class FeedSource(NamedTuple):
-    """What feeds read from; one for all of them.
+    """The sources that all feeds read from.
 
     Attributes:
         log: the log.
@@ -80,7 +80,7 @@ class _Held:
 
 
 class _CatchUp:
-    """What a feed leaves out until it is live for the first time.
+    """The messages that a feed leaves out until it is live for the first time.
 
     Attributes:
         unread_only: whether it leaves out what the user has sent to others.

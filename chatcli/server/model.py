@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Account(Protocol):
-    """What a connection pays from."""
+    """The account of a connection."""
 
     def charge(self, points: float) -> None:
         """Pay for anything but messages."""
@@ -74,7 +74,7 @@ class Connection(Protocol):
 
     @property
     def channel(self) -> bytes:
-        """What the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`."""
+        """The channel binding of the client's proof, see :class:`chatcli.protocol.keys.Claim`."""
 
     @property
     def feed(self) -> Subscription | None:
@@ -82,7 +82,7 @@ class Connection(Protocol):
 
     @property
     def account(self) -> Account:
-        """What it pays from."""
+        """The account of the connection."""
 
     @property
     def output(self) -> Output:

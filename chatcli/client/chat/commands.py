@@ -1,4 +1,4 @@
-"""What typed commands do: most ask the server something with one frame, and a few are carried out here."""
+"""Typed commands: most send one request to the server, a few are carried out here."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Session:
 
     @property
     def account(self) -> Account:
-        """What the connection pays from."""
+        """The account of the connection."""
         if self._account is None:
             self._account = Account(self, self.hub.rate_limits)
         return self._account

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Wire(Protocol):
-    """What a connection writes to: a socket, or a layer on top of it."""
+    """The lower side of a connection: a socket, or a layer on top of it."""
 
     def write(self, data: bytes) -> None:
         """Send bytes; never blocks."""

@@ -125,7 +125,7 @@ def test_names_are_asked_for_until_accepted(server: ThreadServer) -> None:
 
 
 def test_escape_sequences_in_a_message(server: ThreadServer) -> None:
-    """What others write can neither clear the screen nor set its title."""
+    """Other people's text can neither clear the screen nor set its title."""
     with join(server, "alice") as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         bob.sends("alice", "\x1b[2J\x1b]0;owned\x07 \x9b2J end")
@@ -234,7 +234,7 @@ def test_who_is_here_is_told_on_joining(server: ThreadServer) -> None:
 
 
 def test_tab_completes_people_who_left(server: ThreadServer) -> None:
-    """Whoever is away can be written to as easily as whoever is here."""
+    """Absent people can be written to as easily as people who are here."""
     with join(server, "alice") as alice, server.joined("Roberta") as roberta:
         alice.shows("You are alice")
         roberta.sends("alice", "bye then")

@@ -1,4 +1,4 @@
-"""What a terminal is sent for events, read by a terminal."""
+"""Events painted for a terminal, read back by a terminal."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_long_lines_links_and_emoji(server: ThreadServer) -> None:
 
 
 def test_another_day_is_set_apart(server: ThreadServer, tmp_path: Path) -> None:
-    """What waited since yesterday stands below the name of that day."""
+    """Messages from yesterday appear below the name of that day."""
     yesterday = NOW - 86_400_000
     server.joined("alice").hang_up()
     with server.joined("bob") as bob:

@@ -29,7 +29,7 @@ from tests.terminal import Terminal
     ],
 )
 def test_suggested_names(login: str, name: str) -> None:
-    """What is suggested can be had, whatever the system calls the user; where nothing is like it, nothing is."""
+    """The suggested name is valid, whatever the login name; without a similar valid one there is no suggestion."""
     assert suggest_name(login) == name
     assert not name or check_name(name).text == name
 

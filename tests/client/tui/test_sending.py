@@ -1,4 +1,4 @@
-"""What the interactive client sends, in a real terminal: nothing that was not meant, whatever the keys run into."""
+"""The interactive client in a real terminal sends only lines that were meant, whatever else happens meanwhile."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_prompt_shows_who_is_answered(server: ThreadServer) -> None:
 
 
 def test_started_text_keeps_its_recipient(server: ThreadServer) -> None:
-    """Whoever writes meanwhile."""
+    """Other people who write meanwhile."""
     with join(server) as alice, server.joined("bob") as bob, server.joined("carol") as carol:
         alice.shows("You are alice")
         bob.sends("alice", "hello")

@@ -104,7 +104,7 @@ def test_the_toolbar_knows_the_conversations(server: ThreadServer) -> None:
 
 
 def test_the_toolbar_is_erased_at_the_end(server: ThreadServer) -> None:
-    """What stays in the scrollback is what was said."""
+    """Only messages stay in the scrollback."""
     with join(server.address, "alice") as alice:
         alice.shows_toolbar("connected ")
         alice.types("\x04")
@@ -124,7 +124,7 @@ def test_no_toolbar_in_the_scrollback(server: ThreadServer) -> None:
 
 
 def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
-    """What was sent waits above the input line, the toolbar says so, and both go when the answer comes."""
+    """A sent message waits above the input line and in the toolbar until the answer comes."""
     with serving(tmp_path) as (server, address):
         visit(address)
         with join(address, "alice", **values({"chatcli.client.tui.toolbar:_SLOW": 0.5})) as alice:

@@ -1,4 +1,4 @@
-"""What the toolbar says at which width, and what waits above the input line: without a terminal."""
+"""The toolbar at each width, and the messages that wait above the input line, without a terminal."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def clock(hours: int) -> set[str]:
 
 @pytest.mark.parametrize("command", [["join"], ["join", "--plain"], ["listen"]], ids=" ".join)
 def test_times_follow_the_zone(server: ThreadServer, tmp_path: Path, command: list[str]) -> None:
-    """What comes after the change is told by the new clock."""
+    """Messages after the change have the time of the new zone."""
     file = tmp_path / "zone"
     place(file, 3)
     options = [*command, "--server", str(server.address), "--user", "alice"]

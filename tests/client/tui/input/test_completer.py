@@ -1,4 +1,4 @@
-"""What Tab completes."""
+"""Completion with Tab."""
 
 from __future__ import annotations
 

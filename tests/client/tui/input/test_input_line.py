@@ -1,4 +1,4 @@
-"""What is typed, in a real terminal: drafts, pastes, history, the editor, keys."""
+"""Typing in a real terminal: drafts, pastes, history, the editor, keys."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_alt_enter_breaks_the_line(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("way", ["/edit bob: draft\r", "bob: draft\x18\x05"])
 def test_the_editor(server: ThreadServer, tmp_path: Path, way: str) -> None:
-    """What the editor wrote stands in the input line, is not sent yet, and what came meanwhile is shown afterwards."""
+    """The editor's text comes into the input line unsent, and messages that came meanwhile are shown afterwards."""
     go = tmp_path / "go"
     env = editor(tmp_path, f'cat "$2"; while [ ! -e "{go}" ]; do sleep 0.05; done; printf "more\\nto say\\n" >>"$2"')
     with server.joined("bob") as bob, join(server, "alice", **env) as alice:
@@ -144,7 +144,7 @@ def test_control_c_in_the_editor(server: ThreadServer, tmp_path: Path) -> None:
 
 
 def test_drafts_survive_a_restart(server: ThreadServer, tmp_path: Path) -> None:
-    """What was typed to one person is not there for the next, and comes back on return, even after the end."""
+    """A draft belongs to its conversation, and comes back with it, even after a restart."""
     state = str(tmp_path / "state")
     with server.joined("bob"), server.joined("carol"):
         with join(server, "alice", XDG_STATE_HOME=state) as alice:
@@ -186,7 +186,7 @@ def test_drafts_survive_a_restart(server: ThreadServer, tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text(server: ThreadServer, tmp_path: Path) -> None:
-    """What a keyboard sends that is no UTF-8 is no draft; the others are kept, and a signal ends the client."""
+    """Input that is not UTF-8 is not stored as a draft; the others are, and a signal ends the client."""
     state = str(tmp_path / "state")
     with server.joined("bob"), join(server, "alice", XDG_STATE_HOME=state) as alice:
         alice.shows("You are alice")

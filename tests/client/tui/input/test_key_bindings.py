@@ -18,7 +18,7 @@ def join(server: ThreadServer, *options: str, **env: str) -> Terminal:
 
 @pytest.mark.parametrize("keys", ["emacs", "vi"])
 def test_reports_are_not_typed(server: ThreadServer, keys: str) -> None:
-    """What a terminal sends unasked changes nothing, and keys in other encodings mean what they say."""
+    """Unsolicited reports of a terminal change nothing, and keys work in all encodings."""
     with join(server, "--user", "alice", "--keys", keys) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         alice.types(f"bob: one{UNASKED}")
@@ -67,7 +67,7 @@ def test_a_paste_without_an_end(server: ThreadServer) -> None:
 
 
 def test_pastes_longer_than_a_message(server: ThreadServer) -> None:
-    """What is far longer than a message does not come into the line, and the keys after it do."""
+    """Input far longer than a message is not inserted, and the keys after it are."""
     with join(server, "--user", "alice") as alice:
         alice.shows("You are alice")
         for piece in ("\x1b[200~", *["x" * 1023 + "\n"] * 2000, "\x1b[201~after"):

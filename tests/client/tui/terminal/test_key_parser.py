@@ -1,4 +1,4 @@
-"""What a terminal sends, read as keys: whole sequences mean their keys or nothing, and the keys always come back."""
+"""Input of a terminal read as keys: a whole sequence is its key or nothing, and plain keys always come back."""
 
 from __future__ import annotations
 

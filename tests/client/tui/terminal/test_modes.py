@@ -74,7 +74,7 @@ def test_a_stopped_client_is_drawn_again(server: ThreadServer, number: int | Non
 
 
 def test_no_input_line_in_the_background(server: ThreadServer) -> None:
-    """What is said there stands among what the shell prints, whose keys are its own; in front all is as before."""
+    """In the background, messages appear among the shell's output and all keys are the shell's; in front all is as before."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         alice.types(DRAFT)
@@ -94,7 +94,7 @@ def test_no_input_line_in_the_background(server: ThreadServer) -> None:
 
 
 def test_continuing_without_a_stop(server: ThreadServer) -> None:
-    """What stands on the screen stands there once."""
+    """Each row is on the screen once."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         alice.types("bob: one\x1b\rtwo")

@@ -1,4 +1,4 @@
-"""What was drawn is taken away whole, and nothing stays where less is drawn."""
+"""Drawings are erased completely, also where the next one is smaller."""
 
 from __future__ import annotations
 
