@@ -74,7 +74,7 @@ def test_a_stopped_client_is_drawn_again(server: ThreadServer, number: int | Non
 
 
 def test_no_input_line_in_the_background(server: ThreadServer) -> None:
-    """In the background, messages appear among the shell's output and all keys are the shell's; in front all is as before."""
+    """In the background, messages appear among the shell's output and all keys are the shell's; `fg` restores all."""
     with shell(server) as alice, server.joined("bob") as bob:
         alice.shows("You are alice")
         alice.types(DRAFT)
