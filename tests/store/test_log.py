@@ -1,4 +1,4 @@
-"""What every store must do: the suite over :class:`chatcli.store.interface.Log`."""
+"""The suite that every store must pass, over :class:`chatcli.store.interface.Log`."""
 
 from __future__ import annotations
 

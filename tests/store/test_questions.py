@@ -1,4 +1,4 @@
-"""What every store must do with questions and answers: only the first answer is stored."""
+"""Questions and answers, as every store must treat them: only the first answer is stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store must do when old messages are deleted."""
+"""Retention, as every store must do it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store must do with rooms: members, and messages in their feeds."""
+"""Rooms, as every store must have them: members, and messages in their feeds."""
 
 from __future__ import annotations
 

@@ -530,7 +530,7 @@ def test_health_and_size(chat: Owner, data: Path) -> None:
 
 
 def test_opening_reads_no_messages(chat: Owner) -> None:
-    """What is read at the start is found by index, or is not about messages."""
+    """Queries at the start use an index, or are not about messages."""
     connection = connection_of(chat)
     statements: list[str] = []
     connection.set_trace_callback(statements.append)

@@ -99,14 +99,7 @@ OWN_ON_LIGHT: Final = Palette(
     prompt="ansigreen",
     mark="ansired",
 )
-OWN: Final = Palette(
-    people=("ansigreen", "ansiyellow", "ansiblue", "ansimagenta", "ansicyan"),
-    faint="ansibrightblack",
-    room="ansimagenta",
-    trouble="ansired",
-    prompt="ansigreen",
-    mark="ansired",
-)
+OWN: Final = OWN_ON_LIGHT  # its dark colours are legible on an unknown background, too
 
 
 def color_depth(setting: Color = "auto", environ: Mapping[str, str] = os.environ) -> ColorDepth:

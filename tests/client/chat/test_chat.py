@@ -219,7 +219,7 @@ def test_codes_and_takeover_are_used_once() -> None:
 
 @pytest.mark.parametrize("line", ["/ban bob 10min", "/mute bob 5y", "/ban bob 10 minutes"])
 def test_mistyped_duration(chat: Dialogue, line: str) -> None:
-    """What begins like a duration and is invalid is refused, so that nobody is banned for ever."""
+    """An invalid text that begins like a duration is refused, so that nobody is banned for ever."""
     events, frames = types(chat, line)
     assert frames == []
     assert "not a length of time" in str(events[0])

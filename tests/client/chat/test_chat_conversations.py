@@ -157,7 +157,7 @@ def test_misspelt_name(chat: Dialogue) -> None:
 
 
 def test_room_is_never_text(chat: Dialogue) -> None:
-    """What is addressed to an unknown room goes to that room or nowhere."""
+    """A message to an unknown room goes to that room or nowhere."""
     types(chat, "/to bob")
     assert sends(chat, "#dev: hi") == ("#dev", "hi")
     hears(chat, f.Error("unknown_room", "There is no room #dev.", "id-1"))

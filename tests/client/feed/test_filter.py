@@ -34,7 +34,7 @@ def test_sources() -> None:
 
 
 def test_places() -> None:
-    """What Bob writes in a room is not in the conversation with Bob."""
+    """Bob's messages in a room are not in the conversation with Bob."""
     place = MessageFilter((), (), ["Bob"], mentions=False)
     assert place.accepts(message(1, "Bob", "Ann"), "Ann")
     assert not place.accepts(message(1, "Bob", "#ops"), "Ann")

@@ -143,7 +143,7 @@ def test_killed_before_the_cleaning(chat: Owner, data: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize("rows", ["some", "all but one"])
 def test_log_of_an_earlier_version(chat: Owner, data: Path, rows: str) -> None:
-    """What was only marked as free is overwritten, in used pages and in free ones."""
+    """Bytes that were only marked as free are overwritten, in used pages and in free ones."""
     chat.write(*(secret(n, NOW, [0, 50, 9000][n % 3]) for n in range(900)))
     chat.log.close()
     which = "seq % 4" if rows == "some" else "seq > 1"

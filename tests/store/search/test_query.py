@@ -1,4 +1,4 @@
-"""What every store must do when a user searches."""
+"""The search, as every store must do it."""
 
 from __future__ import annotations
 

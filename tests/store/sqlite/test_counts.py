@@ -1,4 +1,4 @@
-"""What every store must count as unread."""
+"""Unread counts, as every store must have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store must do for history pages and for backlogs in rooms."""
+"""History pages and backlogs in rooms, as every store must have them."""
 
 from __future__ import annotations
 
