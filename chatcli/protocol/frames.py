@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 VERSION: Final = 1
+REVISION: Final = 1  # of that version, see Hello
 MAX_FRAME: Final = 64 * 1024  # bytes in one line, its newline included
 MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message; the server's default
 MAX_PAGE: Final = 500  # messages in one answer
@@ -43,6 +44,7 @@ Operation = Literal["kick", "ban", "unban", "mute", "unmute", "invite", "uninvit
 Present = Literal["refuse", "takeover", "attach"]
 RoomKind = Literal["open", "private", "announcement"]
 Where = Literal["here", "away", "gone"]
+Renewal = Literal["key", "recovered", "released", "taken"]
 Happening = Literal[
     "joined",
     "left",
@@ -70,7 +72,12 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     ``join`` is open elsewhere; one of the same ``client`` (a new value per start) is replaced in any case. ``link`` is
     a code from another device of the user, ``invite`` one from the operator. ``newest`` limits the missed messages of
     each room to that number of the newest; without it the feed is complete. With ``receipts`` false, others do not
-    learn what this connection has shown.
+    learn what the user has read on this connection.
+
+    ``revision`` is the newest revision of the protocol that the client knows. From 1 on it says with ``read`` what was
+    read, and its ``ack`` means only that it has received messages; below that, an ``ack`` counts as ``read``, too.
+    ``epoch`` is that of the log that ``since`` belongs to; in another log, as after a restore, the feed starts where
+    the two still agree.
     """
 
     version: Number
@@ -84,6 +91,8 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     invite: Coded = ""
     newest: Positive | None = None
     receipts: bool = True
+    revision: Number = 0
+    epoch: Named = ""
 
 
 class Prove(Struct, tag_field="t", tag="prove", gc=False):
@@ -120,15 +129,32 @@ class Check(Struct, tag_field="t", tag="check", gc=False, omit_defaults=True):
 
 
 class Ack(Struct, tag_field="t", tag="ack", gc=False):
-    """Every ``message`` up to this ``seq`` was shown to the user."""
+    """The client has received every ``message`` up to this ``seq``, and needs none of them again.
+
+    From a client below revision 1 it also means that the user has read them.
+    """
 
     seq: Seq
 
 
-class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
-    """Asks who is here, or who belongs to the room ``to``; the answer carries the same ``n``.
+class MarkRead(Struct, tag_field="t", tag="read", gc=False, omit_defaults=True):
+    """The user has read the conversation with a person or in a room up to this ``seq``; there is no answer.
 
-    ``limit`` is the largest number of people in the answer; those whose presence is reported to the user come first.
+    Without ``of``: all conversations. With ``back`` the messages after ``seq`` become unread again; otherwise the
+    position moves forward only.
+    """
+
+    seq: Seq
+    of: Named = ""
+    back: bool = False
+    n: Number = 0
+
+
+class Who(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
+    """Asks who is here, who belongs to the room ``to``, or where the person ``to`` is.
+
+    The answer carries the same ``n``. ``limit`` is the largest number of people in it; those whose presence is reported
+    to the user come first.
     """
 
     to: Named = ""
@@ -142,6 +168,15 @@ class Away(Struct, tag_field="t", tag="away", gc=False, omit_defaults=True):
     text: str = ""
     back: bool = False
     n: Number = 0
+
+
+class Idle(Struct, tag_field="t", tag="idle", gc=False, omit_defaults=True):
+    """Nobody has touched this ``join`` for a while, or somebody is ``back``; there is no answer.
+
+    A user is idle while all of their open ``join`` are. Unlike ``away`` this is not announced, but ``who`` shows it.
+    """
+
+    back: bool = False
 
 
 class Join(Struct, tag_field="t", tag="join", gc=False, omit_defaults=True):
@@ -224,6 +259,17 @@ class Unread(Struct, tag_field="t", tag="unread", gc=False, omit_defaults=True):
     n: Number = 0
 
 
+class Conversations(Struct, tag_field="t", tag="conversations", gc=False, omit_defaults=True):
+    """Asks for the user's conversations, those with the newest messages first.
+
+    With ``before``, only those whose newest message is before that ``seq``.
+    """
+
+    limit: PageSize = 50
+    before: Seq | None = None
+    n: Number = 0
+
+
 class Link(Struct, tag_field="t", tag="link", gc=False, omit_defaults=True):
     """Asks for a code that lets another device of the user add its key."""
 
@@ -283,10 +329,23 @@ class Challenge(Struct, tag_field="t", tag="challenge", gc=False):
     key: str
 
 
+class ReadPosition(Struct, gc=False):
+    """The user has read the conversation ``of`` a person or a room up to ``seq``."""
+
+    of: str
+    seq: Seq
+
+
 class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
     """The client is logged in: the name as registered, the newest ``seq`` of the log, and the start of this feed.
 
-    ``rooms`` are the user's rooms, ``invited`` those that they may enter by invitation.
+    ``rooms`` are the user's rooms, ``invited`` those that they may enter by invitation. ``revision`` is the server's.
+
+    ``epoch`` names the log: it changes when the log is restored from a backup, since messages get the same numbers
+    again. Up to ``shared`` the log is the same as that of the ``epoch`` in ``hello``; it is 0 if that is unknown.
+
+    ``read`` is the ``seq`` up to which the user has read all conversations, except for those in ``reads``, which have
+    positions of their own. (``reads`` is empty for clients below revision 1 and those without a feed.)
     """
 
     user: str
@@ -296,6 +355,11 @@ class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
     limits: Limits
     rooms: list[str] = []
     invited: list[str] = []
+    revision: Number = 0
+    epoch: str = ""
+    shared: Seq = 0
+    read: Seq = 0
+    reads: list[ReadPosition] = []
 
 
 class Sent(Struct, tag_field="t", tag="sent", gc=False):
@@ -340,32 +404,44 @@ class Skipped(Struct, tag_field="t", tag="skipped", gc=False):
     before: Seq
 
 
-class Read(Struct, tag_field="t", tag="read", gc=False):
-    """The user has acknowledged everything up to this ``seq`` on another connection."""
+class Read(Struct, tag_field="t", tag="read", gc=False, omit_defaults=True):
+    """On another connection the user has read the conversation ``of`` up to this ``seq``, or marked the rest as unread.
+
+    Without ``of``: all conversations, up to ``seq`` at least. Clients below revision 1 get no others.
+    """
 
     seq: Seq
+    of: str = ""
 
 
 class Receipt(Struct, tag_field="t", tag="receipt", gc=False, omit_defaults=True):
-    """Someone has seen everything up to ``seq`` in a conversation: with them, or in the room ``to`` after ``since``."""
+    """Someone has seen everything up to ``seq`` in a conversation: with them, or in the room ``to`` after ``since``.
+
+    ``received`` is the newest message there that a client of theirs has received.
+    """
 
     user: str
     seq: Seq
     to: str = ""
     since: Seq = 0
+    received: Seq = 0
 
 
 class Person(Struct, gc=False, omit_defaults=True):
-    """A person and their presence since a time; ``text`` is their away message."""
+    """A person and their presence since a time; ``text`` is their away message.
+
+    ``idle`` is the time since when nobody has touched any of their clients; missing if somebody has.
+    """
 
     user: str
     since: Time
     state: Where = "here"
     text: str = ""
+    idle: Time = 0
 
 
 class People(Struct, tag_field="t", tag="who", gc=False, omit_defaults=True):
-    """The answer to ``who``: everyone who is here, or belongs to the room ``to``, by name.
+    """The answer to ``who``: everyone who is here, belongs to the room ``to``, or is the person ``to``, by name.
 
     ``count`` is the total if a limit has shortened the list.
     """
@@ -426,13 +502,32 @@ class Happened(Struct, tag_field="t", tag="happened", gc=False, omit_defaults=Tr
     text: str = ""
 
 
+class NameChange(Struct, tag_field="t", tag="renewed", gc=False, omit_defaults=True):
+    """A name that the user talks with has another key or another owner.
+
+    ``key``: its owner has added a device. ``recovered``: an operator has given it a new key, for the same person.
+    ``released``: an operator has freed it. ``taken``: someone has taken a name that was freed. ``seq`` is the newest
+    message of the log at that time, ``by`` the operator.
+    """
+
+    user: str
+    what: Renewal
+    at: Time
+    seq: Seq
+    by: str = ""
+
+
 class HistoryPage(Struct, tag_field="t", tag="history", gc=False):
-    """The answer to ``history``, the oldest first; ``more`` if there are older ones."""
+    """The answer to ``history``, the oldest first; ``more`` if there are older ones.
+
+    ``changes`` are those of the other person's name in the time of these messages.
+    """
 
     of: str
     messages: list[Message]
     more: bool
     n: Number = 0
+    changes: list[NameChange] | UnsetType = UNSET
 
 
 class Found(Struct, tag_field="t", tag="search", gc=False):
@@ -462,22 +557,46 @@ class Answered(Struct, tag_field="t", tag="answer", gc=False, omit_defaults=True
     n: Number = 0
 
 
-class UnreadCount(Struct, gc=False):
-    """The number of unread messages in a conversation; the newest is ``seq``."""
+class UnreadCount(Struct, gc=False, omit_defaults=True):
+    """The number of unread messages in a conversation, and of those that mention the user; the newest is ``seq``."""
 
     of: str
     count: Number
     seq: Seq
+    mentions: Number = 0
 
 
 class UnreadList(Struct, tag_field="t", tag="unread", gc=False):
-    """The answer to ``unread``: conversations with messages after ``cursor``, the newest first.
+    """The answer to ``unread``: conversations with unread messages, the newest first.
 
-    A ``count`` of 1000 means 1000 or more; with very many conversations the oldest are omitted.
+    ``cursor`` is the ``seq`` up to which some client of the user has received everything. A ``count`` of 1000 means
+    1000 or more; with very many conversations the oldest are omitted.
     """
 
     cursor: Seq
     conversations: list[UnreadCount]
+    n: Number = 0
+
+
+class ConversationInfo(Struct, gc=False, omit_defaults=True):
+    """A conversation with a person or in a room.
+
+    ``last`` is its newest message that the user may read, with the start of its text; ``unread`` the number of
+    messages after ``read``, and ``mentions`` of those in a room that mention the user. 1000 means 1000 or more.
+    """
+
+    of: str
+    last: Message | None = None
+    unread: Number = 0
+    mentions: Number = 0
+    read: Seq = 0
+
+
+class ConversationList(Struct, tag_field="t", tag="conversations", gc=False):
+    """The answer to ``conversations``, that with the newest message first; ``more`` if there are older ones."""
+
+    conversations: list[ConversationInfo]
+    more: bool = False
     n: Number = 0
 
 
@@ -538,8 +657,10 @@ ClientFrame = (
     | Send
     | Check
     | Ack
+    | MarkRead
     | Who
     | Away
+    | Idle
     | Join
     | Leave
     | Topic
@@ -549,6 +670,7 @@ ClientFrame = (
     | Receipts
     | Answers
     | Unread
+    | Conversations
     | Link
     | Keys
     | Revoke
@@ -570,11 +692,13 @@ ServerFrame = (
     | Room
     | RoomList
     | Happened
+    | NameChange
     | HistoryPage
     | Found
     | ReceiptList
     | Answered
     | UnreadList
+    | ConversationList
     | LinkCode
     | KeyList
     | Done

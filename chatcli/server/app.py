@@ -246,7 +246,7 @@ class Server:
         self._warning.cancel()
         for session in tuple(hub.sessions):
             session.stop_reading()
-        hub.log.commit(cursors=True)
+        hub.log.commit(positions=True)
         await self._wait(_COMMIT_SECONDS, lambda: _all_written(hub))
         for session in tuple(hub.sessions):
             session.close(codes.STOPPING, "The server is stopping.")

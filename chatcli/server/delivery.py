@@ -167,6 +167,8 @@ class Delivery:
                 if feed.connection is not session:
                     feed.push(seq, lines)
             self._receipts.await_receipt(recipient, sender, seq)
+            if outcome == "stored":
+                self._receipts.await_delivery(recipient, sender, seq)
             self._presence.add_contact(sender, recipient)
         if session.feed is not None:
             session.feed.skip_own(seq)
@@ -251,7 +253,7 @@ def _repeat(entry: Entry) -> bytes:
     """Return the answer to a message that was stored before."""
     origin: Origin = entry.origin
     sender, recipient = origin.sender, origin.recipient
-    delivered = (isinstance(recipient, User) and recipient.public_cursor >= entry.seq) or any(
+    delivered = (isinstance(recipient, User) and recipient.received >= entry.seq) or any(
         feed.live and feed.position >= entry.seq and (feed.user is not sender or sender is recipient)
         for feed in recipient.feeds
     )

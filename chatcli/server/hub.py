@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
-from chatcli.protocol.frames import Hello, Message
+from chatcli.protocol.frames import Hello, Message, ReadPosition
 from chatcli.protocol.values.ids import id_text
 from chatcli.protocol.values.names import check_name
 from chatcli.protocol.values.text import printable_line
@@ -99,7 +99,7 @@ class Hub:
         self.log = log
         self.server_key = server_key
         state = log.load()
-        self.users = Users(state.users, state.keys)
+        self.users = Users(state.users, state.keys, state.reads)
         self.moderation = Moderation(log, state.rulings, batcher, clock)
         self.rate_limits = RateLimits(limits, seconds, later)
         self.link_codes = LinkCodes(seconds)
@@ -134,7 +134,7 @@ class Hub:
 
     def tick(self, seconds: float) -> None:
         """Check deadlines and commit read positions; called regularly."""
-        self.log.commit(cursors=True)
+        self.log.commit(positions=True)
         slices.run(self.later, self._check_deadlines(seconds))
 
     def _check_deadlines(self, seconds: float) -> Iterator[None]:
@@ -148,9 +148,9 @@ class Hub:
             yield
 
     def open_feed(self, session: Connection, user: User, hello: Hello) -> Feed:
-        """Return the feed of a session, from ``since`` or from the user's cursor; the session starts it."""
+        """Return the feed of a session, from ``since`` or from what was received; the session starts it."""
         since = hello.since
-        position = user.cursor if since is None else min(since, self.log.head)
+        position = user.received if since is None else min(since, self.log.head)
         feed = Feed(
             session,
             user,
@@ -161,6 +161,13 @@ class Hub:
         )
         user.feeds.append(feed)
         return feed
+
+    def read_positions(self, user: User) -> list[ReadPosition]:
+        """Return the positions of the conversations in which a user has one of its own."""
+        users, rooms = self.users, self.rooms
+        return [
+            ReadPosition(rooms.name_of(of) if of < 0 else users.name_of(of), seq) for of, (seq, _) in user.reads.items()
+        ]
 
     def forget(self, session: Connection) -> None:
         """Forget a session that has ended; a user whose last open ``join`` it was leaves everyone's list at once."""
@@ -179,6 +186,8 @@ class Hub:
                 self._ended_feeds.add(feed, user.rooms)
         if session in user.joined:
             user.joined.remove(session)
+            if user.idle:
+                self.presence.set_idle(session, idle=False)
             if not user.joined:
                 self.presence.leave(user)
 

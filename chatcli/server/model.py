@@ -54,7 +54,8 @@ class Connection(Protocol):
         client: which start of which client this is, as the client says.
         key: the public key that the client has proved.
         purpose: what the connection is for.
-        shares_receipts: whether others learn how far this connection has shown messages.
+        shares_receipts: whether others learn what the user has read on this connection.
+        revision: the newest revision of the protocol that the client knows.
         user: the user who is logged in; None before the welcome, and on a nameless query.
     """
 
@@ -62,6 +63,7 @@ class Connection(Protocol):
     key: bytes
     purpose: Purpose
     shares_receipts: bool
+    revision: int
     user: User | None
 
     @property
@@ -179,6 +181,8 @@ class Subscription(Protocol):
 # puts another object in its place.
 _NOTHING_ADDED: Final[Mapping[bytes, list[OnWritten]]] = MappingProxyType({})
 _NO_KEYS: Final[frozenset[bytes]] = frozenset()
+_NO_READS: Final[Mapping[int, tuple[int, int]]] = MappingProxyType({})
+_NOT_IDLE: Final[Mapping[Connection, int]] = MappingProxyType({})
 _NO_INVITATIONS: Final[frozenset[Room]] = frozenset()
 
 
@@ -189,10 +193,17 @@ class User:
         id: as in the log.
         name: as it is written.
         key: the folded name, by which names are compared.
-        cursor: the ``seq`` up to which everything in the user's feed was shown to them.
-        public_cursor: the same, as far as others learn of it.
-        receipt_waiters: the senders of messages that the user has yet to be shown, each with the ``seq`` of the newest;
-            they get a receipt when the user is shown more. None while there are none.
+        received: the ``seq`` up to which some client of the user has received their feed.
+        read: the ``seq`` up to which the user has read all conversations without a position of their own.
+        public_read: the part of ``read`` that others may know about.
+        reads: the positions of single conversations, by the id of the other user or the room, see
+            :mod:`chatcli.server.state.read_positions`.
+        receipt_waiters: the senders of messages that the user has yet to read, each with the ``seq`` of the newest;
+            they get a receipt when the user has read more. None while there are none.
+        delivery_waiters: likewise the senders of messages that no client of the user has received. None while there
+            are none.
+        idle: the connections that are an open ``join`` and that nobody has touched for a while, each with the time
+            since when, in milliseconds since 1970-01-01 UTC.
         keys: the public keys to which the name belongs, as they are on disk, each with the time since when.
         adding: keys that are being written, each with the callbacks that wait for it.
         dropping: keys that are being removed, and are not valid any more.
@@ -211,18 +222,22 @@ class User:
     """
 
     __slots__ = (
-        "adding", "away", "away_since", "contacts", "cursor", "dropping", "entering", "feeds", "id", "invited",
-        "joined", "key", "keys", "name", "pending", "public_cursor", "purse", "receipt_waiters", "rooms", "sessions",
-        "since",
+        "adding", "away", "away_since", "contacts", "delivery_waiters", "dropping", "entering", "feeds", "id", "idle",
+        "invited", "joined", "key", "keys", "name", "pending", "public_read", "purse", "read", "reads",
+        "receipt_waiters", "received", "rooms", "sessions", "since",
     )  # fmt: skip
 
     def __init__(self, record: UserRecord, *, pending: bool) -> None:
         self.id = record.id
         self.name = record.name
         self.key = record.key
-        self.cursor = record.cursor
-        self.public_cursor = record.public_cursor
+        self.received = record.received
+        self.read = record.read
+        self.public_read = record.public_read
+        self.reads = _NO_READS
         self.receipt_waiters: dict[User, int] | None = None
+        self.delivery_waiters: dict[User, int] | None = None
+        self.idle: Mapping[Connection, int] = _NOT_IDLE
         self.sessions: list[Connection] = []
         self.feeds: list[Subscription] = []
         self.keys: dict[bytes, int] = {}

@@ -15,6 +15,7 @@ from chatcli.store.records import (
     KeyRecord,
     MemberRecord,
     OnWritten,
+    ReadRecord,
     Record,
     RoomRecord,
     Ruling,
@@ -34,6 +35,7 @@ class State(Struct, frozen=True, kw_only=True):
     Attributes:
         users: by id, ascending.
         keys: the keys of all users, oldest first.
+        reads: read positions in single conversations.
         rulings: in no order.
         rooms: oldest first.
         members: those of each room in the order in which they entered it.
@@ -41,6 +43,7 @@ class State(Struct, frozen=True, kw_only=True):
 
     users: list[UserRecord] = []
     keys: list[KeyRecord] = []
+    reads: list[ReadRecord] = []
     rulings: list[Ruling] = []
     rooms: list[RoomRecord] = []
     members: list[MemberRecord] = []
@@ -78,7 +81,7 @@ class Log(Protocol):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing but read positions waits, and nothing is being written."""
+        """Whether nothing but positions of users waits, and nothing is being written."""
 
     def load(self) -> State:
         """Return the state when the log was opened; it is not kept in memory, so that a second call returns nothing."""
@@ -92,20 +95,23 @@ class Log(Protocol):
     def append_change(self, record: Record, on_written: OnWritten = ignore) -> None:
         """Queue any other record; it is written in its place among the messages."""
 
-    def move_cursor(self, user: int, seq: int, *, public: bool = True) -> None:
-        """Queue a user's read position.
+    def set_received(self, user: int, seq: int) -> None:
+        """Queue the ``seq`` up to which a client of the user with that id has received their feed."""
+
+    def set_read(self, user: int, of: int, position: ReadRecord | None) -> None:
+        """Queue a read position; None removes it. The last of a conversation counts, whatever it was before.
 
         Args:
             user: the user's id.
-            seq: the user has been shown their feed up to here.
-            public: whether other users may know.
+            of: the conversation, as in :class:`chatcli.store.records.ReadRecord`.
+            position: the position.
         """
 
-    def commit(self, *, cursors: bool = False) -> None:
+    def commit(self, *, positions: bool = False) -> None:
         """Write the queue; it may be kept back while a batch is being written: commit again when that is done.
 
         Args:
-            cursors: write even if only read positions wait.
+            positions: write even if only positions of users wait.
         """
 
     def read(self, query: Query[Result], on_result: OnResult[Result]) -> None:

@@ -14,6 +14,7 @@ from chatcli.store.interface import Post
 from chatcli.store.queries import (
     BacklogQuery,
     ContactsQuery,
+    ConversationsQuery,
     FeedQuery,
     HistoryQuery,
     NewestQuery,
@@ -27,6 +28,7 @@ from chatcli.store.queries import (
 from chatcli.store.search import tokenizer
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.search.query import TOO_MANY, search
+from chatcli.store.sqlite.conversation_list import read_conversations
 from chatcli.store.sqlite.counts import read_backlog, read_unread
 from chatcli.store.sqlite.feed import read_feed
 from chatcli.store.sqlite.history import read_contacts, read_history, read_newest, read_question
@@ -41,6 +43,7 @@ _SEARCH_TIMEOUT: Final = 10.0  # seconds, waiting included
 _READS: Final[dict[type[Query[Any]], Callable[[sqlite3.Connection, Any], tuple[Any, int]]]] = {
     BacklogQuery: read_backlog,
     ContactsQuery: read_contacts,
+    ConversationsQuery: read_conversations,
     FeedQuery: read_feed,
     HistoryQuery: read_history,
     NewestQuery: read_newest,

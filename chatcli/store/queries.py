@@ -145,23 +145,68 @@ class Unread(Struct, frozen=True):
         of: the id of the other user, or of the room.
         count: number of unread messages, up to a maximum.
         newest: the ``seq`` of the newest of them.
+        mentions: number of those of them in a room that have the user's name.
     """
 
     of: int
     count: int
     newest: int
+    mentions: int = 0
 
 
 class UnreadQuery(Query[list[Unread]], frozen=True, kw_only=True):
     """The user's conversations with unread messages, newest first; the oldest of many are left out.
 
     Attributes:
-        after: the user has been shown their feed up to this ``seq``.
+        after: the user has read all conversations up to this ``seq``.
+        reads: the positions of single conversations in place of it, by the id of the other user or the room.
+        name: the user's name, which messages in rooms may mention.
         now: the time in milliseconds since 1970-01-01 UTC; expired questions are not counted.
     """
 
     after: int
+    reads: Mapping[int, int] = {}
+    name: str = ""
     now: int = 0
+
+
+class Conversation(Struct, frozen=True):
+    """A conversation of the user's.
+
+    Attributes:
+        of: the id of the other user, or of the room.
+        last: its newest message that the user may read; None if there is none.
+        unread: number of unread messages, up to a maximum.
+        mentions: number of those of them in a room that have the user's name.
+    """
+
+    of: int
+    last: MessageRow | None
+    unread: int = 0
+    mentions: int = 0
+
+
+class ConversationPage(NamedTuple):
+    """Conversations; ``more`` if there are others with older messages."""
+
+    conversations: list[Conversation]
+    more: bool
+
+
+class ConversationsQuery(Query[ConversationPage], frozen=True, kw_only=True):
+    """The user's conversations, that with the newest message first: those of two, and the rooms they belong to.
+
+    Rooms in which the user may read nothing are left out.
+
+    Attributes:
+        unread: how the unread messages are counted.
+        limit: maximum number of conversations.
+        before: only conversations whose newest message is before this ``seq``.
+    """
+
+    unread: UnreadQuery
+    limit: int
+    before: int | None = None
 
 
 class ContactsQuery(Query[list[int]], frozen=True, kw_only=True):

@@ -22,8 +22,9 @@ class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
         name: the name as displayed.
         key: the name as compared; unique.
         created: milliseconds since 1970-01-01 UTC.
-        cursor: the user has been shown their feed up to this ``seq``.
-        public_cursor: the part of it that other users may know about.
+        received: some client of the user has received their feed up to this ``seq``.
+        read: the user has read everything up to this ``seq``, except in conversations with a position of their own.
+        public_read: the part of it that other users may know about.
         seen: when the user was last connected, in milliseconds since 1970-01-01 UTC; 0 if unknown.
     """
 
@@ -31,9 +32,26 @@ class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
     name: str
     key: str
     created: int
-    cursor: int
-    public_cursor: int = 0
+    received: int
+    read: int = 0
+    public_read: int = 0
     seen: int = 0
+
+
+class ReadRecord(NamedTuple):
+    """How far a user has read a conversation.
+
+    Attributes:
+        user: the user's id.
+        of: the id of the other user, or of the room; 0 stands for all conversations without a record.
+        seq: the messages after it are unread.
+        public: the ``seq`` up to which other users may know that the user has read; it never goes back.
+    """
+
+    user: int
+    of: int
+    seq: int
+    public: int
 
 
 class KeyRecord(NamedTuple):
@@ -268,24 +286,29 @@ class Batch:
     Attributes:
         changes: in order; each has the number of the messages before it.
         entries: the messages, in order.
-        cursors: read positions, by user.
-        public_cursors: the part of them that other users may know about.
+        received: the ``seq`` up to which a client of a user has received their feed, by user.
+        reads: read positions, by user and conversation; None removes one.
         bytes: the size of the messages in memory, about.
         newest: the ``seq`` of the newest message in the log after this batch; 0 until it is committed.
     """
 
-    __slots__ = ("bytes", "changes", "cursors", "entries", "newest", "public_cursors")
+    __slots__ = ("bytes", "changes", "entries", "newest", "reads", "received")
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.entries: list[Entry] = []
-        self.cursors: dict[int, int] = {}
-        self.public_cursors: dict[int, int] = {}
+        self.received: dict[int, int] = {}
+        self.reads: dict[tuple[int, int], ReadRecord | None] = {}
         self.bytes = 0
         self.newest = 0
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.entries or self.cursors)
+        return bool(self.changes or self.entries or self.received or self.reads)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether it has positions of users."""
+        return bool(self.received or self.reads)
 
     def in_order(self) -> Iterator[Change | list[Entry]]:
         """Yield the changes, and the runs of messages between them, in order."""

@@ -13,7 +13,7 @@ from chatcli.store.database import Database
 from chatcli.store.interface import Health, OnCommit, Post, State
 from chatcli.store.log_reader import LogReader
 from chatcli.store.queries import OnResult, Query, Result
-from chatcli.store.records import Batch, Change, Entry, OnWritten, Record, ignore
+from chatcli.store.records import Batch, Change, Entry, OnWritten, ReadRecord, Record, ignore
 from chatcli.store.search.index import SearchIndex
 from chatcli.store.sqlite.connection import size
 from chatcli.store.upkeep import Upkeep
@@ -45,7 +45,7 @@ class SqliteLog:
         self._waiting = Batch()
         self._pending_bytes = 0
         self._writing = 0  # batches that the writer has
-        self._cursors_wanted = False  # even if nothing else waits
+        self._positions_wanted = False  # even if nothing else waits
         self._closed = False
         self._error: str | None = None  # why the last batch could not be written
         self._error_since = 0
@@ -79,16 +79,16 @@ class SqliteLog:
     def append_change(self, record: Record, on_written: OnWritten = ignore) -> None:
         self._waiting.changes.append(Change(record, on_written, len(self._waiting.entries)))
 
-    def move_cursor(self, user: int, seq: int, *, public: bool = True) -> None:
-        waiting = self._waiting
-        waiting.cursors[user] = max(seq, waiting.cursors.get(user, 0))
-        if public:
-            waiting.public_cursors[user] = max(seq, waiting.public_cursors.get(user, 0))
+    def set_received(self, user: int, seq: int) -> None:
+        self._waiting.received[user] = max(seq, self._waiting.received.get(user, 0))
 
-    def commit(self, *, cursors: bool = False) -> None:
-        self._cursors_wanted |= cursors
+    def set_read(self, user: int, of: int, position: ReadRecord | None) -> None:
+        self._waiting.reads[user, of] = position
+
+    def commit(self, *, positions: bool = False) -> None:
+        self._positions_wanted |= positions
         waiting = self._waiting
-        wanted = waiting.entries or waiting.changes or (self._cursors_wanted and waiting.cursors)
+        wanted = waiting.entries or waiting.changes or (self._positions_wanted and waiting.has_positions)
         if self._closed or not wanted:
             return
         if self._writing and (self._writing >= _MAX_BATCHES or len(waiting.entries) < _MIN_MESSAGES):
@@ -100,7 +100,7 @@ class SqliteLog:
         self._writing += 1
         self._thread.submit(self._waiting)
         self._waiting = Batch()
-        self._cursors_wanted = False
+        self._positions_wanted = False
 
     def _written(self, batch: Batch, error: StoreError | None) -> None:
         """Report the outcome of a batch; in the writer's thread."""
@@ -126,10 +126,9 @@ class SqliteLog:
         logger.error("%s", error)
         self._error = str(error)
         self._error_since = self._error_since or time.time_ns() // 1_000_000
-        for user, seq in batch.cursors.items():
-            self.move_cursor(user, seq, public=False)
-        for user, seq in batch.public_cursors.items():
-            self.move_cursor(user, seq)
+        for user, seq in batch.received.items():
+            self.set_received(user, seq)
+        self._waiting.reads = {**batch.reads, **self._waiting.reads}  # what was set since is newer
 
     def read(self, query: Query[Result], on_result: OnResult[Result]) -> None:
         self._reader.read(query, self.head, on_result)
@@ -150,7 +149,7 @@ class SqliteLog:
         if self._closed:
             return
         self._closed = True
-        # Cursors that could not be written just now are not worth another wait: their messages are shown again.
+        # Positions that could not be written just now are not worth another wait: their messages come again.
         if self._waiting.entries or self._waiting.changes or (self._waiting and self._error is None):
             self._submit()
         self._waiting = Batch()

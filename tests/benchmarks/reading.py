@@ -70,7 +70,7 @@ def _said() -> Iterator[Entry]:
 
 def _fill(owner: Owner) -> None:
     for user in range(1, _PEOPLE + 1):
-        owner.log.append_change(UserRecord(id=user, name=f"user{user}", key=f"user{user}", created=0, cursor=0))
+        owner.log.append_change(UserRecord(id=user, name=f"user{user}", key=f"user{user}", created=0, received=0))
     for room in range(1, _ROOMS + 1):
         owner.log.append_change(
             RoomRecord(id=-room, name=f"#room{room}", key=f"#room{room}", kind="open", topic="", created=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from chatcli.protocol import frames as f
 
@@ -39,9 +40,12 @@ _messages = st.builds(
     st.none() | _times,
     st.none() | _choices,
 )
-_receipts = st.builds(f.Receipt, _short, _seqs, _short)
+_receipts = st.builds(f.Receipt, _short, _seqs, _short, _seqs, _seqs)
+_reads = st.lists(st.builds(f.ReadPosition, _short, _seqs), max_size=3)
+_changes = st.builds(f.NameChange, _short, st.sampled_from(get_args(f.Renewal)), _times, _seqs, _short)
+_changes_of_page = st.just(UNSET) | st.lists(_changes, max_size=3)
 _people = st.lists(
-    st.builds(f.Person, _short, _times, st.sampled_from(get_args(f.Where)), _texts),
+    st.builds(f.Person, _short, _times, st.sampled_from(get_args(f.Where)), _texts, _times),
     max_size=3,
 )
 _rooms = st.builds(
@@ -64,11 +68,16 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
         _short,
         st.none() | _sizes,
         st.booleans(),
+        _numbers,
+        _short,
     ),
     st.builds(f.Prove, _short),
     st.builds(f.Send, _short, _short, _texts, _maybe_seqs, _names, st.none() | _numbers, st.none() | _choices),
     st.builds(f.Check, _short, _numbers),
     st.builds(f.Ack, _seqs),
+    st.builds(f.MarkRead, _seqs, _short, st.booleans(), _numbers),
+    st.builds(f.Idle, st.booleans()),
+    st.builds(f.Conversations, _pages, _maybe_seqs, _numbers),
     st.builds(f.Who, _short, _numbers, _numbers),
     st.builds(f.Away, _texts, st.booleans(), _numbers),
     st.builds(f.Join, _short, st.none() | _kinds, _numbers),
@@ -99,24 +108,35 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
 #: The strategies of each kind of frame.
 server_frames: Final[dict[type[f.ServerFrame], st.SearchStrategy[f.ServerFrame]]] = {
     f.Challenge: st.builds(f.Challenge, _short, _short, _short),
-    f.Welcome: st.builds(f.Welcome, _short, _seqs, _seqs, _short, _limits, _names, _names),
+    f.Welcome: st.builds(
+        f.Welcome, _short, _seqs, _seqs, _short, _limits, _names, _names, _numbers, _short, _seqs, _seqs, _reads
+    ),
     f.Sent: st.builds(f.Sent, _short, _seqs, _times, _outcomes),
     f.Message: _messages,
     f.Live: st.builds(f.Live, _seqs),
     f.Skipped: st.builds(f.Skipped, _short, _numbers, _seqs),
-    f.Read: st.builds(f.Read, _seqs),
+    f.Read: st.builds(f.Read, _seqs, _short),
+    f.NameChange: _changes,
     f.Receipt: _receipts,
     f.People: st.builds(f.People, _people, _short, _numbers, _numbers),
     f.Presence: st.builds(f.Presence, _names, _names, _people),
     f.Room: st.builds(f.Room, _rooms, _seqs, _numbers),
     f.RoomList: st.builds(f.RoomList, st.lists(_rooms, max_size=3), st.booleans(), _numbers),
     f.Happened: st.builds(f.Happened, _short, st.sampled_from(get_args(f.Happening)), _short, _short, _texts),
-    f.HistoryPage: st.builds(f.HistoryPage, _short, st.lists(_messages, max_size=3), st.booleans(), _numbers),
+    f.HistoryPage: st.builds(
+        f.HistoryPage, _short, st.lists(_messages, max_size=3), st.booleans(), _numbers, _changes_of_page
+    ),
     f.Found: st.builds(f.Found, st.lists(_messages, max_size=3), st.booleans(), _numbers),
     f.ReceiptList: st.builds(f.ReceiptList, _short, st.lists(_receipts, max_size=3), _numbers),
     f.Answered: st.builds(f.Answered, _seqs, st.none() | _messages, _numbers),
     f.UnreadList: st.builds(
-        f.UnreadList, _seqs, st.lists(st.builds(f.UnreadCount, _short, _numbers, _seqs), max_size=3), _numbers
+        f.UnreadList, _seqs, st.lists(st.builds(f.UnreadCount, _short, _numbers, _seqs, _numbers), max_size=3), _numbers
+    ),
+    f.ConversationList: st.builds(
+        f.ConversationList,
+        st.lists(st.builds(f.ConversationInfo, _short, st.none() | _messages, _numbers, _numbers, _seqs), max_size=3),
+        st.booleans(),
+        _numbers,
     ),
     f.LinkCode: st.builds(f.LinkCode, _short, _times, _numbers),
     f.KeyList: st.builds(f.KeyList, st.lists(st.builds(f.KeyInfo, _short, _times), max_size=3), _numbers),

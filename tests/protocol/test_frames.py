@@ -32,6 +32,11 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     ),
     (f.Send(ID, "bob", re=7, answer=0), f'{{"t":"send","id":"{ID}","to":"bob","re":7,"answer":0}}'),
     (f.Ack(7), '{"t":"ack","seq":7}'),
+    (f.MarkRead(7), '{"t":"read","seq":7}'),
+    (f.MarkRead(7, "#ops", back=True), '{"t":"read","seq":7,"of":"#ops","back":true}'),
+    (f.Idle(), '{"t":"idle"}'),
+    (f.Idle(back=True), '{"t":"idle","back":true}'),
+    (f.Conversations(20, 9, 1), '{"t":"conversations","limit":20,"before":9,"n":1}'),
     (f.Who(), '{"t":"who"}'),
     (f.Who(n=3), '{"t":"who","n":3}'),
     (f.Who("#ops", 5), '{"t":"who","to":"#ops","limit":5}'),
@@ -60,7 +65,7 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
         f.Welcome("bob", 9, 7, "s", f.Limits(1, 2, 3)),
         (
             '{"t":"welcome","user":"bob","head":9,"cursor":7,"server":"s","limits":{"text":1,"frame":2,"silence":3},'
-            '"rooms":[],"invited":[]}'
+            '"rooms":[],"invited":[],"revision":0,"epoch":"","shared":0,"read":0,"reads":[]}'
         ),
     ),
     (f.Sent(ID, 9, 1000, "stored"), f'{{"t":"sent","id":"{ID}","seq":9,"at":1000,"outcome":"stored"}}'),
@@ -78,6 +83,7 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     (f.Live(9), '{"t":"live","seq":9}'),
     (f.Skipped("#ops", 4312, 17), '{"t":"skipped","to":"#ops","count":4312,"before":17}'),
     (f.Read(9), '{"t":"read","seq":9}'),
+    (f.Read(9, "#ops"), '{"t":"read","seq":9,"of":"#ops"}'),
     (f.Receipt("bob", 9), '{"t":"receipt","user":"bob","seq":9}'),
     (f.Receipt("bob", 9, "#ops"), '{"t":"receipt","user":"bob","seq":9,"to":"#ops"}'),
     (f.People([f.Person("bob", 5)], n=3), '{"t":"who","people":[{"user":"bob","since":5}],"n":3}'),
@@ -94,6 +100,11 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     (
         f.Happened("#ops", "kicked", "eve", "ann", "noise"),
         '{"t":"happened","room":"#ops","what":"kicked","user":"eve","by":"ann","text":"noise"}',
+    ),
+    (f.NameChange("carol", "taken", 5, 9), '{"t":"renewed","user":"carol","what":"taken","at":5,"seq":9}'),
+    (
+        f.ConversationList([f.ConversationInfo("#ops", unread=3, mentions=1, read=7)]),
+        ('{"t":"conversations","conversations":[{"of":"#ops","unread":3,"mentions":1,"read":7}],"more":false,"n":0}'),
     ),
     (f.HistoryPage("bob", [], more=False), '{"t":"history","of":"bob","messages":[],"more":false,"n":0}'),
     (f.Found([], more=True, n=1), '{"t":"search","messages":[],"more":true,"n":1}'),

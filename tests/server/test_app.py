@@ -128,9 +128,9 @@ def test_stop_when_someone_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (session,) = known(server, "alice").sessions
         commit = server.hub.log.commit
 
-        def commit_and_leave(*, cursors: bool = False) -> None:
-            commit(cursors=cursors)
-            if cursors:  # as only a stop asks for
+        def commit_and_leave(*, positions: bool = False) -> None:
+            commit(positions=positions)
+            if positions:  # as only a stop asks for
                 server.hub.forget(session)
 
         monkeypatch.setattr(server.hub.log, "commit", commit_and_leave)

@@ -76,10 +76,10 @@ class Owner:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    def commit(self, *, cursors: bool = False) -> Report:
+    def commit(self, *, positions: bool = False) -> Report:
         """Commit the queue and return the log's report."""
         before = len(self.reports)
-        self.log.commit(cursors=cursors)
+        self.log.commit(positions=positions)
         self.run_until(lambda: len(self.reports) > before)
         return self.reports[before]
 

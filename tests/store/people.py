@@ -8,9 +8,9 @@ from typing import Final
 
 from chatcli.store.records import Entry, MessageRow, RoomRecord, UserRecord
 
-ANN: Final = UserRecord(id=1, name="Ann", key="ann", created=1000, cursor=0)
-BOB: Final = UserRecord(id=2, name="Bob", key="bob", created=2000, cursor=0)
-CID: Final = UserRecord(id=3, name="Жанна", key="жанна", created=3000, cursor=0)
+ANN: Final = UserRecord(id=1, name="Ann", key="ann", created=1000, received=0)
+BOB: Final = UserRecord(id=2, name="Bob", key="bob", created=2000, received=0)
+CID: Final = UserRecord(id=3, name="Жанна", key="жанна", created=3000, received=0)
 PEOPLE: Final = (ANN, BOB, CID)
 
 LOBBY: Final = RoomRecord(id=-1, name="#Lobby", key="#lobby", kind="open", topic="Everything", created=1500)

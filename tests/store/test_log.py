@@ -20,7 +20,7 @@ from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 def cursors(owner: Owner) -> dict[int, int]:
     """Return the read positions of all users, as a restarted server finds them."""
     owner.reopen()
-    return {user.id: user.cursor for user in owner.state.users}
+    return {user.id: user.received for user in owner.state.users}
 
 
 def test_new_log(owner: Owner) -> None:
@@ -226,7 +226,7 @@ def test_user_and_messages_in_a_batch(owner: Owner) -> None:
 
 def test_name_that_exists(chat: Owner) -> None:
     """It is an error for the whole batch; the log goes on."""
-    chat.log.append_change(UserRecord(id=4, name="ANN", key=ANN.key, created=4000, cursor=0))
+    chat.log.append_change(UserRecord(id=4, name="ANN", key=ANN.key, created=4000, received=0))
     _, error = chat.write(entry(ANN, BOB, "lost"))
     assert error is not None
     _, error = chat.write(entry(ANN, BOB, "kept"))
@@ -238,38 +238,38 @@ def test_name_that_exists(chat: Owner) -> None:
 
 def test_cursor(chat: Owner) -> None:
     """It survives a restart, and belongs to its user alone."""
-    chat.log.move_cursor(BOB.id, 5)
-    chat.commit(cursors=True)
+    chat.log.set_received(BOB.id, 5)
+    chat.commit(positions=True)
     assert cursors(chat) == {ANN.id: 0, BOB.id: 5, CID.id: 0}
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two batches"])
 def test_cursor_moves_forward_only(chat: Owner, *, together: bool) -> None:
     """An older position does not undo a newer one."""
-    chat.log.move_cursor(BOB.id, 7)
+    chat.log.set_received(BOB.id, 7)
     if not together:
-        chat.commit(cursors=True)
-    chat.log.move_cursor(BOB.id, 4)
-    chat.commit(cursors=True)
+        chat.commit(positions=True)
+    chat.log.set_received(BOB.id, 4)
+    chat.commit(positions=True)
     assert cursors(chat)[BOB.id] == 7
 
 
 def test_cursors_alone(chat: Owner) -> None:
     """They wait for something else to be written, unless the caller wants them written."""
-    chat.log.move_cursor(BOB.id, 5)
+    chat.log.set_received(BOB.id, 5)
     chat.log.commit()
     assert chat.reports == []
-    batch, error = chat.commit(cursors=True)
+    batch, error = chat.commit(positions=True)
     assert error is None
-    assert batch.cursors == {BOB.id: 5}
+    assert batch.received == {BOB.id: 5}
     assert chat.log.idle
 
 
 def test_cursors_with_a_message(chat: Owner) -> None:
     """They are written with the next batch."""
-    chat.log.move_cursor(BOB.id, 5)
+    chat.log.set_received(BOB.id, 5)
     batch, _ = chat.write(entry(ANN, BOB))
-    assert batch.cursors == {BOB.id: 5}
+    assert batch.received == {BOB.id: 5}
     assert cursors(chat)[BOB.id] == 5
 
 
@@ -288,7 +288,7 @@ def test_nothing_before_commit(chat: Owner) -> None:
 def test_empty_commit(chat: Owner) -> None:
     """It makes no batch."""
     chat.log.commit()
-    chat.log.commit(cursors=True)
+    chat.log.commit(positions=True)
     assert chat.log.idle
     chat.write(entry(ANN, BOB))
     assert len(chat.reports) == 1
@@ -353,18 +353,18 @@ def test_reports(chat: Owner) -> None:
 
 def test_close(chat: Owner) -> None:
     """The queue is written: messages, users and cursors."""
-    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
+    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
     chat.log.append_change(dan)
     chat.log.append_message(entry(ANN, dan, "queued"))
-    chat.log.move_cursor(BOB.id, 5)
+    chat.log.set_received(BOB.id, 5)
     chat.reopen()
     assert chat.texts(dan.id) == ["queued"]
-    assert [user.cursor for user in chat.state.users] == [0, 5, 0, 0]
+    assert [user.received for user in chat.state.users] == [0, 5, 0, 0]
 
 
 def test_close_with_cursors(chat: Owner) -> None:
     """They are written, even alone."""
-    chat.log.move_cursor(CID.id, 3)
+    chat.log.set_received(CID.id, 3)
     assert cursors(chat)[CID.id] == 3
 
 
@@ -415,10 +415,10 @@ def test_cursors_wanted_while_writing(chat: Owner) -> None:
     """They are written next, and the log is idle then."""
     chat.log.append_message(entry(ANN, BOB))
     chat.log.commit()
-    chat.log.move_cursor(BOB.id, 5)
-    chat.log.commit(cursors=True)
+    chat.log.set_received(BOB.id, 5)
+    chat.log.commit(positions=True)
     chat.run_until(lambda: len(chat.reports) == 2)
-    assert chat.reports[1].batch.cursors == {BOB.id: 5}
+    assert chat.reports[1].batch.received == {BOB.id: 5}
     assert chat.log.idle
 
 
@@ -472,7 +472,7 @@ def test_released_name(chat: Owner) -> None:
     """A new user of the name does not get the messages of the former one."""
     chat.write(entry(ANN, BOB, "for the first bob"))
     chat.log.append_change(Rename(BOB.id, "Bob (released)", "\0released 2"))
-    newcomer = UserRecord(id=4, name="Bob", key="bob", created=4000, cursor=0)
+    newcomer = UserRecord(id=4, name="Bob", key="bob", created=4000, received=0)
     chat.log.append_change(newcomer)
     chat.commit()
     chat.reopen()
@@ -486,7 +486,7 @@ def test_changes_in_reports(chat: Owner) -> None:
     batch, error = chat.commit_change(Ruling("ban", "eve", "1"))
     assert error is None
     assert [change.record for change in batch.changes] == [Ruling("ban", "eve", "1")]
-    _, error = chat.commit_change(UserRecord(id=9, name="Ann", key=ANN.key, created=1, cursor=0))
+    _, error = chat.commit_change(UserRecord(id=9, name="Ann", key=ANN.key, created=1, received=0))
     assert isinstance(error, StoreError)
 
 

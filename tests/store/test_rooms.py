@@ -168,13 +168,13 @@ def test_replies(house: Owner) -> None:
 
 def test_hidden_cursor(house: Owner) -> None:
     """A read position that others must not know does not move the public one."""
-    house.log.move_cursor(BOB.id, 5, public=False)
-    house.log.move_cursor(CID.id, 4)
-    house.commit(cursors=True)
-    house.log.move_cursor(BOB.id, 3)
-    house.commit(cursors=True)
+    house.log.set_received(BOB.id, 5)
+    house.log.set_received(CID.id, 4)
+    house.commit(positions=True)
+    house.log.set_received(BOB.id, 3)
+    house.commit(positions=True)
     house.reopen()
-    assert [(user.cursor, user.public_cursor) for user in house.state.users] == [(0, 0), (5, 3), (4, 4)]
+    assert [(user.received, user.public_read) for user in house.state.users] == [(0, 0), (5, 3), (4, 4)]
 
 
 def test_last_seen(house: Owner) -> None:

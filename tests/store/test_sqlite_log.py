@@ -358,7 +358,7 @@ def test_conversation_of_a_failed_batch(chat: Owner) -> None:
 
 def test_users_of_a_failed_batch(chat: Owner) -> None:
     """They are unknown."""
-    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
+    dan = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
     with full_disk(chat):
         chat.log.append_change(dan)
         assert chat.write(entry(ANN, dan, "x" * 2**20)).error is not None
@@ -369,16 +369,16 @@ def test_users_of_a_failed_batch(chat: Owner) -> None:
 def test_cursors_of_a_failed_batch(chat: Owner, data: Path) -> None:
     """They are written with the next one, and do not move back."""
     connection_of(chat).execute("PRAGMA busy_timeout = 0")
-    chat.log.move_cursor(ANN.id, 8)
-    chat.log.move_cursor(BOB.id, 5)
+    chat.log.set_received(ANN.id, 8)
+    chat.log.set_received(BOB.id, 5)
     with held(data):
-        chat.log.commit(cursors=True)
-        chat.log.move_cursor(BOB.id, 6)
+        chat.log.commit(positions=True)
+        chat.log.set_received(BOB.id, 6)
         chat.run_until(lambda: bool(chat.reports))
         assert chat.reports[0].error is not None
-    batch, error = chat.commit(cursors=True)
+    batch, error = chat.commit(positions=True)
     assert error is None
-    assert batch.cursors == {ANN.id: 8, BOB.id: 6}
+    assert batch.received == {ANN.id: 8, BOB.id: 6}
 
 
 def test_reading_while_writing_fails(chat: Owner, data: Path) -> None:
@@ -463,7 +463,7 @@ def test_replaced_database(chat: Owner, data: Path) -> None:
 
 def test_messages_for_a_moved_database(chat: Owner, data: Path) -> None:
     """Once it is back, they are new."""
-    cid, said = UserRecord(id=7, name="cid", key="cid", created=0, cursor=0), entry(ANN, BOB)
+    cid, said = UserRecord(id=7, name="cid", key="cid", created=0, received=0), entry(ANN, BOB)
     (data / "chatcli.db").rename(data / "elsewhere")
     assert isinstance(chat.write_all(cid, said).error, StoreError)
     (data / "elsewhere").rename(data / "chatcli.db")
@@ -482,7 +482,7 @@ def test_batches_after_a_failed_one(chat: Owner) -> None:
         for _ in range(1000):
             chat.log.append_message(entry(ANN, BOB, text))
         if cursor:
-            chat.log.move_cursor(BOB.id, cursor)
+            chat.log.set_received(BOB.id, cursor)
         chat.log.commit()
     chat.run_until(lambda: chat.log.idle)
     assert [(len(batch.entries), error is None) for batch, error in chat.reports] == [
@@ -491,7 +491,7 @@ def test_batches_after_a_failed_one(chat: Owner) -> None:
         (1000, True),
     ]
     assert chat.texts(BOB.id) == ["first", *["short"] * 1000]
-    assert chat.commit(cursors=True).batch.cursors == {BOB.id: 5}
+    assert chat.commit(positions=True).batch.received == {BOB.id: 5}
 
 
 def test_pages_of_long_messages(chat: Owner) -> None:

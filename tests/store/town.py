@@ -13,7 +13,7 @@ from tests.store.people import ANN, BOB, CID, entry
 
 OPS: Final = RoomRecord(id=-1, name="#Ops", key="#ops", kind="open", topic="Who broke it?", created=5000)
 SECRET: Final = RoomRecord(id=-2, name="#secret", key="#secret", kind="private", topic="", created=6000)
-DAN: Final = UserRecord(id=4, name="Dan", key="dan", created=4000, cursor=0)
+DAN: Final = UserRecord(id=4, name="Dan", key="dan", created=4000, received=0)
 
 
 def said_in(room: RoomRecord, sender: UserRecord, text: str, re: int | None = None) -> Entry:

@@ -161,7 +161,7 @@ class Stream:
     def _process(self, frame: ServerFrame) -> None:
         """Process a frame that is not a message."""
         match frame:
-            case Read(seq):
+            case Read(seq, ""):
                 self.acknowledged = max(self.acknowledged, seq)
             case Happened(room, "joined", user) if user == self.user:
                 self.rooms[fold(room)] = room

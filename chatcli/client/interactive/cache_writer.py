@@ -49,7 +49,7 @@ class CacheWriter:
     def close(self) -> None:
         """Write the roster once more; from now on the server's number of unread messages counts."""
         self._write_roster()
-        if self._counting and self._count >= 0:
+        if self._counting:  # even if it has written none: a command may have, meanwhile
             unread.forget(self._server, self._chat.contacts.user)
 
     def _write_roster(self) -> None:

@@ -81,6 +81,7 @@ class Login:
         self._claimant = claimant = auth.challenge(session.hub, session, hello)
         session.purpose = hello.purpose
         session.shares_receipts = hello.receipts
+        session.revision = hello.revision
         if claimant is None:
             self._welcome(hello)
         else:
@@ -135,11 +136,15 @@ class Login:
         feed = hub.open_feed(session, user, hello) if user is not None and follows else None
         limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
         welcome = f.Welcome("", hub.log.head, hub.log.head if feed is None else feed.position, _SOFTWARE, limits)
+        welcome.revision = f.REVISION
         if user is not None:
             user.sessions.append(session)
             welcome.user = user.name
             welcome.rooms = [room.name for room in user.rooms]
             welcome.invited = [room.name for room in hub.invitations.of(user)]
+            welcome.read = user.read
+            if feed is not None and session.revision >= 1:
+                welcome.reads = hub.read_positions(user)
         session.send(encode(welcome))
         if user is not None and joins:
             hub.presence.join(user)

@@ -51,7 +51,8 @@ class Session:
         client: which start of which client this is, as the client says.
         key: the public key that the client has proved.
         purpose: what the connection is for.
-        shares_receipts: whether others learn how far this connection has shown messages.
+        shares_receipts: whether others learn what the user has read on this connection.
+        revision: the newest revision of the protocol that the client knows.
         user: the user who is logged in; None before the welcome, and on a nameless query.
         feed: the feed of messages, if the purpose includes one.
         leaving: whether the connection is closed as soon as everything is answered.
@@ -59,7 +60,7 @@ class Session:
 
     __slots__ = (
         "_account", "_deadlines", "_handlers", "_input", "_login", "_state", "channel", "client", "feed",
-        "flow", "hub", "key", "leaving", "output", "peer", "purpose", "shares_receipts", "user",
+        "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, handlers: Mapping[type, Handler], wire: Wire, peer: Address) -> None:
@@ -70,6 +71,7 @@ class Session:
         self.key = b""
         self.purpose: f.Purpose = "query"
         self.shares_receipts = True
+        self.revision = 0
         self.user: User | None = None
         self.feed: Feed | None = None
         self.leaving = False

@@ -14,9 +14,13 @@ from chatcli.server import slices
 from chatcli.server.handlers import answers
 from chatcli.server.model import Room
 from chatcli.server.security.prices import LISTED
+from chatcli.server.state.read_positions import public_up_to, read_up_to
 from chatcli.server.state.receipts import receipt
+from chatcli.server.state.rooms import snippet
 from chatcli.store import question_data
 from chatcli.store.queries import (
+    ConversationPage,
+    ConversationsQuery,
     HistoryQuery,
     NewestQuery,
     OnResult,
@@ -31,7 +35,7 @@ from chatcli.store.queries import (
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from chatcli.server.hub import HubConnection
+    from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import User
     from chatcli.store.records import MessageRow
 
@@ -127,8 +131,8 @@ def _receipts_of_room(session: HubConnection, frame: f.Receipts, room: Room) -> 
 
 def _receipts_of_user(session: HubConnection, frame: f.Receipts, user: User, other: User) -> None:
     hub = session.hub
-    # The position within the messages of these two: how far the other has read all else is private.
-    shown = HistoryQuery(user=user.id, of=other.id, limit=1, before=other.public_cursor + 1)
+    # The position within the messages of these two: what the other has read elsewhere is private.
+    shown = HistoryQuery(user=user.id, of=other.id, limit=1, before=public_up_to(other, user.id) + 1)
 
     def make(page: Page) -> f.ServerFrame:
         seq = page.rows[-1].seq if page.rows else 0
@@ -136,7 +140,7 @@ def _receipts_of_user(session: HubConnection, frame: f.Receipts, user: User, oth
 
     def watch(page: Page | None, _error: ChatError | None) -> None:
         """Restore the wait for a receipt that a restart of the server has ended."""
-        if page is not None and page.rows and page.rows[-1].seq > other.public_cursor:
+        if page is not None and page.rows and page.rows[-1].seq > public_up_to(other, user.id):
             hub.receipts.await_receipt(other, user, page.rows[-1].seq)
 
     if frame.watch:
@@ -185,19 +189,46 @@ def _check_asker(session: HubConnection, user: User, seq: int, found: list[Quest
 
 def _unread(session: HubConnection, frame: f.Unread) -> None:
     hub, user = session.hub, session.require_user()
-    cursor = user.cursor
-
-    def name_of(identity: int) -> str:
-        return hub.rooms.name_of(identity) if identity < 0 else hub.users.name_of(identity)
+    received = user.received
 
     def make(found: list[Unread]) -> f.ServerFrame:
-        return f.UnreadList(cursor, [f.UnreadCount(name_of(one.of), one.count, one.newest) for one in found], frame.n)
+        counts = [f.UnreadCount(_name_of(hub, one.of), one.count, one.newest, one.mentions) for one in found]
+        return f.UnreadList(received, counts, frame.n)
 
     def start(on_result: OnResult[list[Unread]]) -> None:
-        now = hub.clock() // _SHARED * _SHARED  # equal queries share a count
-        hub.unread_counter.count(hub.log.read, UnreadQuery(user=user.id, after=cursor, now=now), on_result)
+        hub.unread_counter.count(hub.log.read, _unread_query(hub, user), on_result)
 
     answers.read_with(session, frame, start, make)
+
+
+def _unread_query(hub: Hub, user: User) -> UnreadQuery:
+    now = hub.clock() // _SHARED * _SHARED  # equal queries share a count
+    reads = {of: seq for of, (seq, _) in user.reads.items()}
+    return UnreadQuery(user=user.id, after=user.read, reads=reads, name=user.name, now=now)
+
+
+def _name_of(hub: Hub, identity: int) -> str:
+    return hub.rooms.name_of(identity) if identity < 0 else hub.users.name_of(identity)
+
+
+def _conversations(session: HubConnection, frame: f.Conversations) -> None:
+    hub, user = session.hub, session.require_user()
+    query = ConversationsQuery(user=user.id, unread=_unread_query(hub, user), limit=frame.limit, before=frame.before)
+
+    def make(page: ConversationPage) -> f.ServerFrame:
+        listed = [
+            f.ConversationInfo(
+                _name_of(hub, one.of),
+                None if one.last is None else snippet(hub.to_frame(one.last)),
+                one.unread,
+                one.mentions,
+                read_up_to(user, one.of),
+            )
+            for one in page.conversations
+        ]
+        return f.ConversationList(listed, page.more, frame.n)
+
+    answers.read(session, frame, query, make)
 
 
 HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {
@@ -206,4 +237,5 @@ HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {
     f.Receipts: _receipts,
     f.Answers: _answers,
     f.Unread: _unread,
+    f.Conversations: _conversations,
 }

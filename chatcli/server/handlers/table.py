@@ -12,6 +12,7 @@ from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON, Request, Row
 from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
+from chatcli.protocol.values.names import is_room
 from chatcli.server import slices
 from chatcli.server.handlers import auth, history, messages, room_actions, rooms
 from chatcli.server.refusals import cannot_write
@@ -29,14 +30,40 @@ _FEW: Final = 1000  # users who are listed at once
 
 def _ack(session: HubConnection, frame: f.Ack) -> None:
     feed = session.feed
-    if feed is not None:
-        # A client cannot have shown what it was not sent.
-        session.hub.receipts.read(session, feed.user, min(frame.seq, feed.position), public=session.shares_receipts)
+    if feed is None:
+        return
+    hub, seq = session.hub, min(frame.seq, feed.position)  # a client cannot have received what it was not sent
+    hub.receipts.received(session, feed.user, seq)
+    if session.revision < 1:
+        hub.receipts.read_all(session, feed.user, seq)
+
+
+def _mark_read(session: HubConnection, frame: f.MarkRead) -> None:
+    hub, user = session.hub, session.require_user()
+    if session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, "A query changes nothing: say hello with another purpose.")
+    seq = min(frame.seq, hub.log.head)  # what is yet to come cannot be read
+    if not frame.of:
+        if frame.back:
+            raise Refused(codes.INVALID, "Only the messages of one conversation can be unread again: name it in `of`.")
+        hub.receipts.read_all(session, user, seq)
+    elif is_room(frame.of):
+        hub.receipts.read(session, user, hub.rooms.find(user, frame.of), seq, back=frame.back)
+    else:
+        hub.receipts.read(session, user, hub.find_user(frame.of, user), seq, back=frame.back)
+
+
+def _idle(session: HubConnection, frame: f.Idle) -> None:
+    if session in session.require_user().joined:
+        session.hub.presence.set_idle(session, idle=not frame.back)
 
 
 def _who(session: HubConnection, frame: f.Who) -> None:
     hub = session.hub
-    if frame.to:
+    if frame.to and not is_room(frame.to):
+        person = hub.find_user(frame.to, session.require_user())
+        session.send(hub.presence.list_few([person], frame.n, person.name))
+    elif frame.to:
         room = hub.rooms.find(session.require_user(), frame.to)
         hub.permissions.check_read(room, session.require_user())
         _list(session, frame, room.members, room.name)
@@ -110,8 +137,10 @@ _HANDLERS: Final[dict[type, Handler]] = {
     f.Send: messages.accept,
     f.Check: messages.check,
     f.Ack: _ack,
+    f.MarkRead: _mark_read,
     f.Who: _who,
     f.Away: _away,
+    f.Idle: _idle,
     f.Link: _link,
     f.Keys: _keys,
     f.Revoke: _revoke,

@@ -35,8 +35,10 @@ PRICES: Final[Mapping[type, float]] = {
     f.Send: 0,
     f.Check: 2,
     f.Ack: 1,
+    f.MarkRead: 2,
     f.Who: 20,
     f.Away: 10,
+    f.Idle: 2,
     f.Join: 10,
     f.Leave: 10,
     f.Topic: 10,
@@ -46,6 +48,7 @@ PRICES: Final[Mapping[type, float]] = {
     f.Receipts: 5,
     f.Answers: 5,
     f.Unread: 50,
+    f.Conversations: 50,
     f.Link: 5,
     f.Keys: 10,
     f.Revoke: 10,
@@ -65,6 +68,7 @@ _MORE: Final[Mapping[type, Callable[[Any], float]]] = {
     f.Send: _send,
     f.History: lambda frame: frame.limit / 4,
     f.Search: lambda frame: frame.limit / 4,
+    f.Conversations: lambda frame: frame.limit / 4,
 }
 
 

@@ -22,7 +22,7 @@ from chatcli.store.records import Seen
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from chatcli.server.model import User
+    from chatcli.server.model import Connection, User
     from chatcli.server.state.users import Users
     from chatcli.server.throttle import Later
     from chatcli.store.interface import Log
@@ -130,6 +130,12 @@ class Presence:
         self._prepare_change(user)
         user.away, user.away_since = text, self._clock()
 
+    def set_idle(self, session: Connection, *, idle: bool) -> None:
+        """Record that nobody has touched a user's open ``join`` for a while, or that somebody has again."""
+        user = session.require_user()
+        others = {one: since for one, since in user.idle.items() if one is not session and one in user.joined}
+        user.idle = {**others, session: user.idle.get(session, self._clock())} if idle else others
+
     def _prepare_change(self, user: User) -> None:
         self._changed.setdefault(user, _Change(user.name, self._state(user)))
         self._schedule(_SOONEST + len(self._here) / _NOTICES_A_SECOND)
@@ -142,9 +148,10 @@ class Presence:
         """Return a user's state, and since when it is so."""
         if user.id not in self._here:
             return Person(user.name, user.since, "gone")
+        idle = max(user.idle.values()) if user.idle and all(one in user.idle for one in user.joined) else 0
         if user.away is not None:
-            return Person(user.name, user.away_since, "away", user.away)
-        return Person(user.name, user.since)
+            return Person(user.name, user.away_since, "away", user.away, idle)
+        return Person(user.name, user.since, idle=idle)
 
     def audience(self, user: User) -> set[User]:
         """Return the users who are here and get notices about a user."""

@@ -196,8 +196,6 @@ class Rooms:
 
     def info(self, room: Room, user: User, last: Message | None = None) -> RoomInfo:
         """Return the description of a room for a user, with a snippet of its last message."""
-        if last is not None:
-            last.text = last.text[:_SNIPPET]
         return RoomInfo(
             name=room.name,
             kind=room.kind,
@@ -206,5 +204,11 @@ class Rooms:
             owners=sorted(owner.name for owner in room.owners),
             joined=user in room.members,
             invited=self._invitations.holds(room, user),
-            last=last,
+            last=None if last is None else snippet(last),
         )
+
+
+def snippet(message: Message) -> Message:
+    """Return a message, which is changed, with the start of its text."""
+    message.text = message.text[:_SNIPPET]
+    return message

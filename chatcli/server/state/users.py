@@ -10,7 +10,8 @@ from chatcli.errors import InputError, StoreError
 from chatcli.protocol.values.lookalikes import look_of
 from chatcli.protocol.values.names import Name, check_name
 from chatcli.server.model import User
-from chatcli.store.records import KeyRecord, UserRecord
+from chatcli.server.state import read_positions
+from chatcli.store.records import KeyRecord, ReadRecord, UserRecord
 
 _SPELLINGS: Final = 100_000  # cached, so that a name is not folded anew for each message
 _HINTS: Final = 3
@@ -23,7 +24,7 @@ RELEASED: Final = "\0"  # begins the keys of users whose name was released; no n
 class Users:
     """All users, in memory: about a kilobyte each."""
 
-    def __init__(self, records: Iterable[UserRecord], keys: Iterable[KeyRecord]) -> None:
+    def __init__(self, records: Iterable[UserRecord], keys: Iterable[KeyRecord], reads: Iterable[ReadRecord]) -> None:
         self._by_id: dict[int, User] = {}
         self._by_key: dict[str, User] = {}
         self._by_spelling: dict[str, User] = {}
@@ -34,6 +35,10 @@ class Users:
             owner = self._by_id.get(identity)
             if owner is not None:  # otherwise the log is damaged
                 owner.keys[key] = since
+        for read in reads:
+            reader = self._by_id.get(read.user)
+            if reader is not None:
+                read_positions.restore(reader, read)
         self._next_id = max(self._by_id, default=0) + 1
 
     def _add(self, user: User) -> None:
@@ -88,10 +93,16 @@ class Users:
             self._by_spelling[spelling] = user
         return user
 
-    def create(self, name: Name, created: int, cursor: int) -> tuple[User, UserRecord]:
+    def create(self, name: Name, created: int, head: int) -> tuple[User, UserRecord]:
         """Return a new user, and the record to be written. Others find the user after :meth:`settle`."""
         record = UserRecord(
-            id=self._next_id, name=name.text, key=name.key, created=created, cursor=cursor, public_cursor=cursor
+            id=self._next_id,
+            name=name.text,
+            key=name.key,
+            created=created,
+            received=head,
+            read=head,
+            public_read=head,
         )
         self._next_id += 1
         user = User(record, pending=True)

@@ -42,7 +42,7 @@ SELECT id FROM users WHERE NOT EXISTS (
       AND (messages.sender <> users.id OR conversations.low = conversations.high)
 )
 """
-_READ_ALL: Final = "UPDATE users SET cursor = ?2, shown = iif(shown < cursor, shown, ?2) WHERE id = ?1"
+_READ_ALL: Final = "UPDATE users SET cursor = ?2, read = ?2, shown = iif(shown < read, shown, ?2) WHERE id = ?1"
 
 
 class Imported(NamedTuple):

@@ -33,8 +33,8 @@ _NEWEST: Final = "SELECT max(seq) FROM messages WHERE conversation = ? AND seq >
 # Messages to oneself are news for one's other devices; messages to others are not. Nor are answers, and questions that
 # are answered, withdrawn or over: nothing waits there for anybody. Damage may have made anything of `extra`.
 _COUNT_UNREAD: Final = """
-SELECT count(*), coalesce(sum(unread), 0), max(iif(unread, seq, NULL)) FROM (
-    SELECT seq, (sender <> :user OR :own) AND CASE
+SELECT count(*), coalesce(sum(unread), 0), max(iif(unread, seq, NULL)), coalesce(sum(unread AND mention), 0) FROM (
+    SELECT seq, :name <> '' AND sender <> :user AND mentions(text, :name) AS mention, (sender <> :user OR :own) AND CASE
         WHEN extra IS NULL OR NOT json_valid(extra) THEN 1
         WHEN json_extract(extra, '$.answer') IS NOT NULL OR json_extract(extra, '$.until') < :now THEN 0
         ELSE json_extract(extra, '$.choices') IS NULL
@@ -79,14 +79,19 @@ def read_unread(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[lis
     for period in periods:
         if left <= 0 or len(found) >= MAX_CONVERSATIONS:
             break
-        count = newest = 0
+        count = newest = mentioned = 0
         with tolerating_damage() as damage:
-            scanned, count, newest = _count(connection, query, period)
+            scanned, count, newest, mentioned = _count(connection, query, period)
             left -= scanned
         damaged += damage.met
         if count:
             before = found.get(period.of, Unread(period.of, 0, newest))
-            found[period.of] = Unread(period.of, min(before.count + count, MAX_COUNT), max(before.newest, newest))
+            found[period.of] = Unread(
+                period.of,
+                min(before.count + count, MAX_COUNT),
+                max(before.newest, newest),
+                min(before.mentions + mentioned, MAX_COUNT),
+            )
     return sorted(found.values(), key=lambda one: one.newest, reverse=True), damaged
 
 
@@ -94,7 +99,9 @@ def _written_periods(connection: sqlite3.Connection, query: UnreadQuery) -> tupl
     """Return the periods that have messages, the newest message first; a room may have several."""
     found: list[tuple[int, Period]] = []
     damaged = 0
-    for period in periods_after(connection, user=query.user, after=query.after):
+    earliest = min([query.after, *query.reads.values()])
+    for written in periods_after(connection, user=query.user, after=earliest):
+        period = written._replace(after=max(written.after, query.reads.get(written.of, query.after)))
         with tolerating_damage() as damage:
             (newest,) = connection.execute(_NEWEST, period[:3]).fetchone()
             if newest is not None:
@@ -103,8 +110,8 @@ def _written_periods(connection: sqlite3.Connection, query: UnreadQuery) -> tupl
     return [period for _, period in sorted(found, reverse=True)], damaged
 
 
-def _count(connection: sqlite3.Connection, query: UnreadQuery, period: Period) -> tuple[int, int, int]:
-    """Return the number of messages looked at, that of unread ones, and the newest of these."""
+def _count(connection: sqlite3.Connection, query: UnreadQuery, period: Period) -> tuple[int, int, int, int]:
+    """Return the number of messages looked at, that of unread ones, the newest of these, and that of mentions."""
     bounds = {
         "user": query.user,
         "own": period.of == query.user,
@@ -112,11 +119,12 @@ def _count(connection: sqlite3.Connection, query: UnreadQuery, period: Period) -
         "after": period.after,
         "upto": period.upto,
         "now": query.now,
+        "name": query.name if period.of < 0 else "",
     }
-    scanned = count = newest = total = 0
+    scanned = count = newest = mentioned = total = 0
     for depth in _DEPTHS:
-        scanned, count, newest = connection.execute(_COUNT_UNREAD, {**bounds, "most": depth}).fetchone()
+        scanned, count, newest, mentioned = connection.execute(_COUNT_UNREAD, {**bounds, "most": depth}).fetchone()
         total += scanned
         if scanned < depth or count >= MAX_COUNT:
             break
-    return total, count, newest or 0
+    return total, count, newest or 0, mentioned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from chatcli.store.interface import State
-from chatcli.store.records import KeyRecord, MemberRecord, RoomRecord, Ruling, UserRecord
+from chatcli.store.records import KeyRecord, MemberRecord, ReadRecord, RoomRecord, Ruling, UserRecord
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -13,6 +13,7 @@ def read_state(connection: sqlite3.Connection) -> State:
     return State(
         users=read_users(connection),
         keys=read_keys(connection),
+        reads=read_reads(connection),
         rulings=read_rulings(connection),
         rooms=read_rooms(connection),
         members=read_members(connection),
@@ -21,11 +22,29 @@ def read_state(connection: sqlite3.Connection) -> State:
 
 def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
     """Read all users, by id."""
-    rows = connection.execute("SELECT id, name, key, created, cursor, shown, seen FROM users ORDER BY id")
+    rows = connection.execute("SELECT id, name, key, created, cursor, read, shown, seen FROM users ORDER BY id")
     return [
-        UserRecord(id=identity, name=name, key=key, created=created, cursor=cursor, public_cursor=shown, seen=seen)
-        for identity, name, key, created, cursor, shown, seen in rows
+        UserRecord(
+            id=identity,
+            name=name,
+            key=key,
+            created=created,
+            received=received,
+            read=read,
+            public_read=public_read,
+            seen=seen,
+        )
+        for identity, name, key, created, received, read, public_read, seen in rows
     ]
+
+
+def read_reads(connection: sqlite3.Connection) -> list[ReadRecord]:
+    """Read the read positions in single conversations."""
+    rows = connection.execute(
+        "SELECT user, CASE WHEN conversation < 0 THEN conversation WHEN low = user THEN high ELSE low END, seq, shown "
+        "FROM reads JOIN conversations ON conversations.id = reads.conversation"
+    )
+    return [ReadRecord(*row) for row in rows]
 
 
 def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:

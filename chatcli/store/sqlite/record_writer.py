@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import astuple
 
 from chatcli.store.records import (
     Barrier,
+    Batch,
     DropKey,
     Enter,
     KeyRecord,
     Leave,
     Lookup,
+    ReadRecord,
     Record,
     Rename,
     RoomRecord,
@@ -23,10 +24,16 @@ from chatcli.store.records import (
     SetOwner,
     UserRecord,
 )
-from chatcli.store.sqlite.conversations import write_room
+from chatcli.store.sqlite.conversations import find_conversation, write_room
 from chatcli.store.sqlite.deleted import Deleted
 
-_ADD_USER: Final = "INSERT INTO users (id, name, key, created, cursor, shown, seen) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ADD_USER: Final = (
+    "INSERT INTO users (id, name, key, created, cursor, read, shown, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_RECEIVED: Final = "UPDATE users SET cursor = ?2 WHERE id = ?1 AND cursor < ?2"
+_SET_READ: Final = "INSERT OR REPLACE INTO reads (user, conversation, seq, shown) VALUES (?, ?, ?, ?)"
+_DROP_READ: Final = "DELETE FROM reads WHERE user = ? AND conversation = ?"
+_READ_ALL: Final = "UPDATE users SET read = ?, shown = ? WHERE id = ?"
 #: Those whose parameters are the fields of the record.
 _STATEMENTS: Final[dict[type[Record], str]] = {
     KeyRecord: "INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -90,14 +97,24 @@ class RecordWriter:
             case Barrier():
                 pass
 
-    def move_cursors(self, cursors: Mapping[int, int], public_cursors: Mapping[int, int]) -> None:
-        """Write read positions, and the part of them that other users may know about; none is moved back."""
-        for column, moved in (("cursor", cursors), ("shown", public_cursors)):
-            if moved:
-                self._connection.executemany(
-                    f"UPDATE users SET {column} = ?2 WHERE id = ?1 AND {column} < ?2",  # noqa: S608 (one of two)
-                    moved.items(),
-                )
+    def set_positions(self, batch: Batch) -> None:
+        """Write the positions of users that a batch has."""
+        if batch.received:
+            self._connection.executemany(_RECEIVED, batch.received.items())
+        for (user, of), position in batch.reads.items():
+            self._set_read(user, of, position)
+
+    def _set_read(self, user: int, of: int, position: ReadRecord | None) -> None:
+        if of == 0 and position is not None:
+            self._connection.execute(_READ_ALL, (position.seq, position.public, user))
+            return
+        conversation = of if of < 0 else find_conversation(self._connection, user, of)
+        if conversation is None:  # nothing was written there yet
+            return
+        if position is None:
+            self._connection.execute(_DROP_READ, (user, conversation))
+        else:
+            self._connection.execute(_SET_READ, (user, conversation, position.seq, position.public))
 
     def _write_ruling(self, ruling: Ruling) -> None:
         if ruling.value is None:

@@ -123,8 +123,39 @@ CREATE TABLE deleted (
 CREATE INDEX deleted_by_time ON deleted (gone);
 """
 
+# `cursor` is the position up to which a client of the user has received their feed. Before there was this table, it was
+# the read position, too. `read` and `shown` (the part of it that others may know) hold in all conversations without a
+# row in `reads`. The log was the same as in an epoch up to the `since` of the next one.
+_READS: Final = """
+ALTER TABLE users ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
+UPDATE users SET read = cursor;
+CREATE TABLE reads (
+    user INTEGER NOT NULL REFERENCES users,
+    conversation INTEGER NOT NULL REFERENCES conversations,
+    seq INTEGER NOT NULL,
+    shown INTEGER NOT NULL,
+    PRIMARY KEY (user, conversation)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE epochs (
+    number INTEGER PRIMARY KEY,
+    epoch TEXT NOT NULL UNIQUE,
+    since INTEGER NOT NULL
+) STRICT;
+INSERT INTO epochs VALUES (1, lower(hex(randomblob(8))), 0);
+CREATE TABLE name_changes (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    user INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT;
+CREATE INDEX name_changes_by_name ON name_changes (key, seq);
+"""
+
 #: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS)
 
 
 def check(connection: sqlite3.Connection) -> int:

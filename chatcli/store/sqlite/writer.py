@@ -78,7 +78,8 @@ class Writer:
                         self._records.write(part.record, self._newest)
                     else:
                         self._add_messages(part)
-                self._records.move_cursors(batch.cursors, batch.public_cursors)
+                if batch.has_positions:
+                    self._records.set_positions(batch)
                 self._check_files()  # so that nothing is stored if this fails
             self._check_files()  # so that nothing is acknowledged unless it was stored
             batch.newest = self._newest

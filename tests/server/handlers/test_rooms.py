@@ -568,7 +568,7 @@ def test_hundred_owners_at_most(server: ThreadServer, alice: Caller, bob: Caller
     def fill() -> None:
         room = known(server, "alice").rooms[0]
         records = [
-            UserRecord(id=1000 + number, name=f"u{number}", key=f"u{number}", created=1, cursor=0)
+            UserRecord(id=1000 + number, name=f"u{number}", key=f"u{number}", created=1, received=0)
             for number in range(99)
         ]
         room.owners |= {User(record, pending=False) for record in records}

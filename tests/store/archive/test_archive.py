@@ -293,7 +293,7 @@ def test_server_after_an_import(town: Owner, data: Path, tmp_path: Path) -> None
     taken(other, written(data))
     after = Owner(partial(open_sqlite, other))
     assert after.log.head == 7
-    assert {(one.cursor, one.public_cursor) for one in after.state.users} == {(7, 7)}
+    assert {(one.received, one.public_read) for one in after.state.users} == {(7, 7)}
     assert after.texts(BOB.id) == town.texts(BOB.id)
     town.reopen()
     assert [member[:4] for member in after.state.members] == [member[:4] for member in town.state.members]
@@ -428,8 +428,8 @@ def test_users_who_left_stay_away(town: Owner, data: Path) -> None:
 def test_imported_messages_are_read(chat: Owner, data: Path) -> None:
     """Users with unread messages keep these; the position that others know stays behind."""
     chat.write(entry(ANN, BOB, "unread"), entry(CID, CID, "read"))
-    chat.log.move_cursor(CID.id, 2, public=False)
-    chat.commit(cursors=True)
+    chat.log.set_received(CID.id, 2)
+    chat.commit(positions=True)
     chat.log.close()
     taken(
         data, archive_of(user("ann"), user("bob"), user("жанна"), message(1, "ann", "bob"), message(2, "жанна", "ann"))

@@ -71,7 +71,7 @@ def open_log(data: Path) -> Owner:
 def test_upgrade(older: Path, version: int) -> None:
     """All users and messages are there, and new ones follow."""
     owner = open_log(older)
-    assert owner.state.users == [replace(user, cursor=3, public_cursor=3) for user in (ANN, BOB, CID)]
+    assert owner.state.users == [replace(user, received=3, read=3, public_read=3) for user in (ANN, BOB, CID)]
     assert owner.state.keys == ([KeyRecord(ANN.id, b"\x01", 7)] if version >= 2 else [])
     assert owner.state.rulings == ([Ruling("ban", "eve", "{}")] if version >= 2 else [])
     assert (owner.state.rooms, owner.state.members, owner.log.head) == ([], [], 5)
