@@ -25,6 +25,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         uses: how often an invitation can be used.
         reason: a text for the person concerned.
         anyway: ban a name even if nobody has ever used it.
+        keep: whether the present keys of a name stay valid when a code for a new one is used.
     """
 
     do: Annotated[str, msgspec.Meta(max_length=32)]
@@ -33,6 +34,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     uses: Annotated[int, msgspec.Meta(ge=1, le=MAX_USES)] = 1
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
     anyway: bool = False
+    keep: bool = False
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

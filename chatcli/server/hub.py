@@ -32,6 +32,7 @@ from chatcli.server.state.moderation import Moderation
 from chatcli.server.state.presence import Presence
 from chatcli.server.state.questions import Questions
 from chatcli.server.state.receipts import Receipts
+from chatcli.server.state.recoveries import Recoveries
 from chatcli.server.state.room_events import RoomEvents
 from chatcli.server.state.room_permissions import RoomPermissions
 from chatcli.server.state.rooms import Rooms
@@ -103,6 +104,7 @@ class Hub:
         self.moderation = Moderation(log, state.rulings, batcher, clock)
         self.rate_limits = RateLimits(limits, seconds, later)
         self.link_codes = LinkCodes(seconds)
+        self.recoveries = Recoveries(self.moderation)
         self.room_events = RoomEvents(later)
         self.invitations = Invitations(self.moderation, self.room_events)
         self.permissions = RoomPermissions(self.moderation, self.invitations)

@@ -186,6 +186,39 @@ def release(name: str, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['released']} is free: {_closed(row)}.", "release", to=name)
 
 
+@_sub_command("Print a code for people who lost their key.")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=TextType(), shell_complete=candidates.people)
+@click.option("--keep-keys", is_flag=True, help="Do not revoke the keys that they have now.")
+@click.option(
+    "--expires", "seconds", type=DurationType(), default="1d", show_default=True, help="How long each code is valid."
+)
+@click.option("--server", metavar="HOST[:PORT]", help="The server's address for them.  [default: where it listens]")
+def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | None, as_json: bool) -> None:
+    """Print a code for each NAME with which its owner, whose key is lost, comes back under a new key.
+
+    They stay the same person: messages, rooms and rank are theirs as before. Make sure that you give the code to them
+    and to nobody else. When it is used, their old keys are revoked, devices that use one are sent away, and the people
+    who talk with them are notified. A later code for the same name replaces it.
+
+    Prints the command to paste, one line for each name. A name for operators, such as "admin", can be taken for the
+    first time in the same way.
+    """
+    for name in names:
+        (row,) = _ask("link", to=name, seconds=seconds, keep=keep_keys)
+        row["command"] = _join(row, server, ("--user", row["user"], "--link", row["code"]))
+        if as_json:
+            _print_record("link", row)
+        else:
+            _print(row["command"])
+            notice(f"For {row['user']}, once, until {_local(row['until'])}{_effect(row)}.")
+
+
+def _effect(row: Row) -> str:
+    if row["new"]:
+        return "; nobody has had that name yet"
+    return "; the present keys stay valid" if row["keeps_keys"] else "; the present keys are revoked then"
+
+
 @_sub_command("Print an invitation for newcomers.")
 @click.option(
     "--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many newcomers may use it."
@@ -199,7 +232,7 @@ def release(name: str, as_json: bool) -> None:
 def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     """Print an invitation: its code, and on the next line the command to paste."""
     (row,) = _ask("invite", uses=uses, seconds=seconds)
-    row["command"] = _join(row, server)
+    row["command"] = _join(row, server, ("--invite", row["code"]))
     if as_json:
         _print_record("invite", row)
         return
@@ -210,15 +243,15 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     notice(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
 
 
-def _join(row: Row, server: str | None) -> str:
-    """Return the command for a newcomer to paste."""
+def _join(row: Row, server: str | None, options: tuple[str, ...]) -> str:
+    """Return the command with which someone joins, to be pasted."""
     from chatcli.cli.environment import program, reachable
     from chatcli.protocol.values.text import command_line
 
     bound = next(one for text in row["addresses"] for one in reachable(parse_address(text)))
     where = parse_address(server, bound.port) if server else bound
     pin = () if is_loopback(where.host) else ("--pin", row["key"])
-    words = (*program(where), "join", "--server", str(where), *pin, "--invite", row["code"])
+    words = (*program(where), "join", "--server", str(where), *pin, *options)
     return command_line(*words).strip()
 
 

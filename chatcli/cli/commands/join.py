@@ -66,7 +66,12 @@ class JoinOptions(NamedTuple):
 @click.option(
     "--attach", is_flag=True, help="If you are in the chat already, join beside that session; both see everything."
 )
-@click.option("--link", type=TextType(), metavar="CODE", help='Your code from "chatcli key link" on another device.')
+@click.option(
+    "--link",
+    type=TextType(),
+    metavar="CODE",
+    help='Your code from "chatcli key link" on another device, or from the operator if your key is lost.',
+)
 @click.option("--invite", type=TextType(), metavar="CODE", help="A newcomer's code from the operator.")
 @click.option(
     "--room",

@@ -119,6 +119,19 @@ class Invitation(Struct, frozen=True, kw_only=True):
     command: Annotated[str, about("the command for a newcomer to paste")]
 
 
+class Recovery(Struct, frozen=True, kw_only=True):
+    """A code for someone whose key is lost."""
+
+    user: Annotated[str, about("the name")]
+    code: Annotated[str, about("the code for them; it can be used once")]
+    until: Annotated[Time, about("the time until which it is valid")]
+    keeps_keys: Annotated[bool, about("whether the keys that the name has now stay valid")]
+    new: Annotated[bool, about("whether nobody has had the name yet")]
+    addresses: Annotated[list[str], about("the addresses where the server listens")]
+    key: Fingerprint
+    command: Annotated[str, about("the command for them to paste")]
+
+
 class Backup(Struct, frozen=True):
     """A copy of the log."""
 

@@ -34,6 +34,7 @@ PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
     "admin op": admin_records.Operator,
     "admin deop": admin_records.NoOperator,
     "admin release": admin_records.Released,
+    "admin link": admin_records.Recovery,
     "admin invite": admin_records.Invitation,
     "admin backup": admin_records.Backup,
     "admin export": admin_records.Export,

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from chatcli.errors import InputError
-from chatcli.protocol.values.names import RESERVED, Name
+from chatcli.protocol.values.names import OPERATORS, RESERVED, Name
 
 if TYPE_CHECKING:
     import regex
@@ -30,6 +30,9 @@ _OTHERS: Final = {"в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "ӏ": "
 _STROKE: Final = re.compile("[\u0335-\u0338]")
 _STRUCK: Final = re.compile("\\w[\u0335-\u0338]")
 _DIRECTION: Final = "\u200e"  # surrounds right-to-left text in the table
+_BETWEEN_WORDS: Final = re.compile(r"[^\w]|_|(?<=[^\W\d_A-Z])(?=[A-Z])")
+_DIGITS: Final = "0123456789"
+_AROUND: Final = "".join(map(chr, range(0x21, 0x30))) + "_~"
 _KNOWN: Final = 10_000  # letters cached
 
 
@@ -60,6 +63,30 @@ def check_new_name(name: Name) -> None:
     look = bare_look_of(name.text)
     if look in RESERVED:
         raise InputError(f'The name "{name.text}" looks like "{look}", which is reserved; choose another one.')
+
+
+def looks_like_operator(name: Name) -> bool:
+    """Return whether people may take the owner of a name for an operator of the server.
+
+    So does each name with one of those words in it, apart from its other letters or not, whatever digits follow it:
+    ``admin``, ``Admin1``, ``the_admin``, ``adm1n``, ``chat-root``, ``ChatAdmin``.
+    """
+    split = _BETWEEN_WORDS.sub(" ", unicodedata.normalize("NFKC", name.text))
+    words = [word for part in split.split() for word in (part, part.rstrip(_DIGITS))]
+    looks = {_merged(bare_look_of(word)) for word in [name.text, *words] if word}
+    return any(look.strip(_AROUND) in _operators() for look in looks)
+
+
+@cache
+def _operators() -> frozenset[str]:
+    return frozenset(
+        _merged(_fold(look)) for word in OPERATORS for look in (word, f"{word}s", f"{word}team", f"the{word}")
+    )
+
+
+def _merged(look: str) -> str:
+    """Return a skeleton without the difference of i and l, since a 1 may stand for either."""
+    return look.replace("l", "i")
 
 
 def _fold(text: str) -> str:

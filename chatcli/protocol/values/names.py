@@ -25,6 +25,14 @@ RESERVED: Final = frozenset(
     {"server", "chatcli", "system", "who", "exit", "quit", "help", "me", "you", "all", "everyone", "here"}
 )
 
+#: Words by which people take someone for an operator of the server.
+OPERATORS: Final = frozenset(
+    {
+        "admin", "administrator", "hostmaster", "moderator", "operator", "postmaster", "root", "superuser", "sysadmin",
+        "sysop", "webmaster",
+    }
+)  # fmt: skip
+
 _EXCLUDED: Final = {":": "a colon", "#": "#", "@": "@", ",": "a comma"}
 _NO_START: Final = "-/"  # would be read as an option or a command
 

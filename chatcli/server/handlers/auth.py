@@ -24,11 +24,11 @@ from chatcli.protocol.keys import (
     key_bytes,
     signed_bytes,
 )
-from chatcli.protocol.values.lookalikes import check_new_name
+from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
 from chatcli.protocol.values.names import Name, check_name
 from chatcli.server import slices
 from chatcli.server.refusals import unknown_user
-from chatcli.store.records import DropKey, KeyRecord
+from chatcli.store.records import DropKey, KeyRecord, ignore
 
 if TYPE_CHECKING:
     from chatcli.server.hub import Hub
@@ -122,9 +122,16 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         hub.moderation.check_ban(name, key)
     user = hub.users.by_key(name.key)
     if user is None:
-        if hello.purpose == "query" or hello.link:
+        permitted = bool(hello.link) and hub.recoveries.find(name.key, hello.link) is not None
+        if hello.purpose == "query" or (hello.link and not permitted):
             raise unknown_user(name.text, advice="check the spelling.")
         _check_new(name)
+        if looks_like_operator(name) and not permitted:
+            text = (
+                f"The name {name.text} is for the operators of this server: choose another one. "
+                f'The one who runs it can let you have it with "chatcli admin link {name.text}".'
+            )
+            raise Refused(codes.BAD_NAME, text)
         other = hub.users.lookalike(name)
         if other is not None:
             raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
@@ -137,7 +144,8 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
     elif user.owned and not user.has(key) and key not in user.adding and not hello.link:
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
-            f'run "chatcli key link" where you are {user.name} already and join here with --link and its code.'
+            f'run "chatcli key link" where you are {user.name} already and join here with --link and its code. '
+            f'If that key is lost, ask an operator of the server for a code ("chatcli admin link {user.name}").'
         )
         raise Refused(codes.NAME_TAKEN, text)
     return user
@@ -194,15 +202,26 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
     """
     hello, _, key, _ = claimant
     is_new = not user.has(key) and key not in user.adding
-    if is_new and user.owned:
+    recovery = hub.recoveries.find(user.key, hello.link) if is_new else None
+    if is_new and user.owned and recovery is None:
         _check_link(hub, session, user, hello.link)
+    replaces = recovery is not None and not recovery.keep
+    if replaces:
+        hello.present = "takeover"  # whoever holds an old key is sent away
     if hello.purpose == "join":
         displaced_joins(user, hello)  # raises before the code is used up for nothing
-    if is_new:
-        if len(user.keys) + len(user.adding) >= _MOST_KEYS:
-            raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_KEYS} keys: revoke one that is not needed any more.")
-        hub.link_codes.discard(user)
-        _add_key(hub, user, key)
+    if not is_new:
+        return
+    if len(user.keys) + len(user.adding) >= _MOST_KEYS and not replaces:
+        raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_KEYS} keys: revoke one that is not needed any more.")
+    hub.link_codes.discard(user)
+    before = user.usable_keys() if replaces else []
+    _add_key(hub, user, key)
+    if recovery is not None:
+        hub.recoveries.use(user.key)
+        logger.warning("%s has given %s a new key with a code of an operator.", session.peer, user.name)
+    for old in before:
+        _drop_key(hub, user, old, f"An operator has given {user.name} a new key: the one of this device is revoked.")
 
 
 def _proves(key: bytes, signature: str, claim: Claim) -> bool:
@@ -219,6 +238,7 @@ def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
     if hub.limits.access == "invite":
         hub.moderation.use_invitation(claimant.hello.invite)
     name = claimant.name
+    hub.recoveries.use(name.key)
     user, record = hub.users.create(name, hub.clock(), hub.log.head)
     hub.log.append_change(record, lambda error: hub.users.settle(user, error))
     _add_key(hub, user, claimant.key)
@@ -286,12 +306,12 @@ def register_join(hub: Hub, session: Connection, user: User, hello: Hello) -> No
         other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
 
 
-def _close_sessions(user: User, key: bytes) -> Iterator[None]:
+def _close_sessions(user: User, key: bytes, text: str) -> Iterator[None]:
     """Close the user's connections that have proved a key, in slices."""
     for sessions in slices.portions(tuple(user.sessions), _AT_ONCE):
         for session in sessions:
             if session.key == key:
-                session.close(codes.KICKED, "The key of this device was revoked.")
+                session.close(codes.KICKED, text)
         yield
 
 
@@ -307,6 +327,11 @@ def revoke(hub: Hub, user: User, fingerprint: str, on_written: OnWritten) -> Non
         raise Refused(codes.NOT_ALLOWED, f'That is no key of {user.name}; "chatcli key list" shows those that are.')
     if len(usable) == 1:
         raise Refused(codes.NOT_ALLOWED, f"That is the only key of {user.name}: link another one first.")
+    _drop_key(hub, user, key, "The key of this device was revoked.", on_written)
+
+
+def _drop_key(hub: Hub, user: User, key: bytes, text: str, on_written: OnWritten = ignore) -> None:
+    """Make a key of a user invalid at once, and close its connections once it is gone from the disk, too."""
     user.dropping |= {key}
 
     def written(error: StoreError | None) -> None:
@@ -316,7 +341,7 @@ def revoke(hub: Hub, user: User, fingerprint: str, on_written: OnWritten) -> Non
             hub.link_codes.discard(user)  # the device with that key may have asked for one
         on_written(error)
         if error is None:
-            slices.run(hub.later, _close_sessions(user, key))
+            slices.run(hub.later, _close_sessions(user, key, text))
 
     hub.log.append_change(DropKey(user.id, key), written)
     hub.batcher.schedule()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
+from chatcli.protocol.values.lookalikes import looks_like_operator
 from chatcli.protocol.values.names import check_name
 from chatcli.server import slices
 from chatcli.server.refusals import cannot_write, unknown_user
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from chatcli.store.records import OnWritten
 
 _INVITATION_SECONDS: Final = 7 * 86_400
+_RECOVERY_SECONDS: Final = 86_400
 _AT_ONCE: Final = 300  # users or connections that are checked in one tick of the loop
 
 
@@ -211,7 +213,39 @@ def _release(command: Command) -> None:
 
     command.hub.moderation.lift("mute", user.key)  # these would apply to the next owner of the name
     command.hub.moderation.lift("operator", user.key)
+    command.hub.recoveries.use(user.key)
     command.hub.rename(user, f"{name} (released {user.id})", command.when_written(finish))
+
+
+def _link(command: Command) -> None:
+    """Issue a code with which someone whose key is lost gets their name back."""
+    hub, request = command.hub, command.request
+    seconds = request.seconds or _RECOVERY_SECONDS
+    user = hub.users.find(request.to)
+    if user is None:
+        try:
+            name = check_name(request.to)
+        except InputError as error:
+            raise Refused(codes.BAD_NAME, str(error)) from None
+        if not looks_like_operator(name):
+            command.find_user()  # raises
+        text, key = name.text, name.key
+    else:
+        text, key = user.name, user.key
+
+    def finish() -> Row:
+        return {
+            "user": text,
+            "code": code,
+            "until": command.until(seconds),
+            "keeps_keys": request.keep,
+            "new": user is None,
+            "addresses": command.addresses,
+            "key": hub.server_key,
+        }
+
+    on_written = command.when_written(finish)
+    code = hub.recoveries.issue(key, seconds, keep=request.keep, on_written=on_written)
 
 
 def _invite(command: Command) -> None:
@@ -244,5 +278,6 @@ COMMANDS: Final[dict[str, Callable[[Command], None]]] = {
     "op": _op,
     "deop": _deop,
     "release": _release,
+    "link": _link,
     "invite": _invite,
 }

@@ -67,5 +67,6 @@ class LinkCodes:
             del self._open[user.id]
         raise Refused(
             codes.BAD_CODE,
-            f'There is no code open for {user.name}: run "chatcli key link" where you are {user.name} already.',
+            f'There is no code open for {user.name}: run "chatcli key link" where you are {user.name} already, '
+            "or, if that key is lost, ask an operator for a code.",
         )

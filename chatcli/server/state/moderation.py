@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from chatcli.server.model import Room, User
     from chatcli.store.interface import Log
 
-Kind = Literal["ban", "mute", "operator", "invitation", "room_ban", "room_mute", "room_invitation"]
+Kind = Literal["ban", "mute", "operator", "invitation", "recovery", "room_ban", "room_mute", "room_invitation"]
 
-_INVITATION_SYLLABLES: Final = 10  # 59 bits: valid for days, not for ten minutes like a link code
+CODE_SYLLABLES: Final = 10  # 59 bits: valid for days, not for ten minutes like a link code
 
 
 def subject(room: Room, user: User) -> str:
@@ -40,6 +40,7 @@ class Sanction(msgspec.Struct, frozen=True, kw_only=True):
         uses: the number of newcomers who can still use an invitation.
         reason: in the moderator's words; for an invitation to a room, the name of the inviter.
         by: the id of the inviter, for an invitation to a room; 0 if an older version has written it.
+        keep: for a recovery code, whether the keys of the name stay valid.
     """
 
     at: int
@@ -47,6 +48,7 @@ class Sanction(msgspec.Struct, frozen=True, kw_only=True):
     uses: int = 0
     reason: str = ""
     by: int = 0
+    keep: bool = False
 
 
 class Moderation:
@@ -122,6 +124,7 @@ class Moderation:
         uses: int = 0,
         reason: str = "",
         by: int = 0,
+        keep: bool = False,
         on_written: OnWritten = ignore,
     ) -> None:
         """Impose a sanction, in place of any of that kind on the same subject.
@@ -135,11 +138,13 @@ class Moderation:
             uses: see :class:`Sanction`.
             reason: see :class:`Sanction`.
             by: see :class:`Sanction`.
+            keep: see :class:`Sanction`.
             on_written: called once it is on disk, or with the reason why it is not.
         """
         now = self._clock()
         until = None if seconds is None else now + int(seconds * 1000)
-        self._store(kind, subject, Sanction(at=now, until=until, uses=uses, reason=reason, by=by), on_written)
+        sanction = Sanction(at=now, until=until, uses=uses, reason=reason, by=by, keep=keep)
+        self._store(kind, subject, sanction, on_written)
 
     def lift(self, kind: Kind, subject: str, *, on_written: OnWritten = ignore) -> None:
         """Lift a sanction, if there is one."""
@@ -207,13 +212,13 @@ class Moderation:
 
     def invite(self, uses: int, seconds: float, *, on_written: OnWritten = ignore) -> str:
         """Return the code of a new invitation to the server."""
-        code = new_code(_INVITATION_SYLLABLES)
-        self.impose("invitation", _digest(code), seconds=seconds, uses=uses, on_written=on_written)
+        code = new_code(CODE_SYLLABLES)
+        self.impose("invitation", digest(code), seconds=seconds, uses=uses, on_written=on_written)
         return code
 
     def is_invitation(self, code: str) -> bool:
         """Return whether a code belongs to an invitation that can be used."""
-        sanction = self.get("invitation", _digest(code)) if code else None
+        sanction = self.get("invitation", digest(code)) if code else None
         return sanction is not None and sanction.uses > 0
 
     def check_invitation(self, code: str) -> None:
@@ -235,12 +240,12 @@ class Moderation:
             Refused: as :meth:`check_invitation`.
         """
         self.check_invitation(code)
-        digest = _digest(code)
-        sanction = self._sanctions["invitation", digest]
+        about = digest(code)
+        sanction = self._sanctions["invitation", about]
         if sanction.uses > 1:
-            self._store("invitation", digest, msgspec.structs.replace(sanction, uses=sanction.uses - 1))
+            self._store("invitation", about, msgspec.structs.replace(sanction, uses=sanction.uses - 1))
         else:
-            self.lift("invitation", digest)
+            self.lift("invitation", about)
 
 
 Group = TypeVar("Group")
@@ -272,6 +277,6 @@ def details(sanction: Sanction) -> str:
     return until + (f" ({sanction.reason})" if sanction.reason else "")
 
 
-def _digest(code: str) -> str:
-    """Return the digest under which an invitation is stored: nobody can use the code after reading the log."""
+def digest(code: str) -> str:
+    """Return the digest under which a code is stored: nobody can use the code after reading the log."""
     return hashlib.sha256(plain_code(code).encode()).hexdigest()

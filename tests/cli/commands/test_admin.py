@@ -81,6 +81,7 @@ def test_json(server: ThreadServer, data: Path) -> None:
         "op": ["eve"],
         "deop": ["eve"],
         "release": ["eve"],
+        "link": ["admin"],
         "invite": [],
         "status": [],
         "users": [],

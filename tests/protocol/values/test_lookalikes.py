@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatcli.errors import InputError
-from chatcli.protocol.values.lookalikes import bare_look_of, check_new_name, look_of
+from chatcli.protocol.values.lookalikes import bare_look_of, check_new_name, look_of, looks_like_operator
 from chatcli.protocol.values.names import RESERVED, check_name, check_room_name
 
 SOFT_DOTTED = [chr(code) for code in range(0x110000) if regex.fullmatch(r"\p{Soft_Dotted}", chr(code))]
@@ -101,6 +101,22 @@ def test_lookalikes_of_reserved_words(raw: str) -> None:
 def test_near_misses_are_free(raw: str) -> None:
     """A name that only comes close to a reserved word is allowed."""
     check_new_name(check_name(raw))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["admin", "Admin", "ADMIN", "admin1", "the_admin", "theadmin", "adm1n", "chat-admin", "ChatAdmin", "r00t", "root2",
+     "admins", "operator-2", "my.admin", "root~", "ａｄｍｉｎ", "Moderator", "sysadmin", "rööt"],
+)  # fmt: skip
+def test_operators(raw: str) -> None:
+    """Such a name would make people believe that they talk with an operator."""
+    assert looks_like_operator(check_name(raw))
+
+
+@pytest.mark.parametrize("raw", ["ops", "badminton", "rooter", "proot", "groot", "admiral", "oper", "alice-ci", "Адам"])
+def test_not_operators(raw: str) -> None:
+    """A name that only contains the letters of such a word is free."""
+    assert not looks_like_operator(check_name(raw))
 
 
 def test_reserved_words() -> None:

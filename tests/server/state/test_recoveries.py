@@ -1,0 +1,136 @@
+"""Recovery codes: someone whose key is lost comes back as the same person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.admin import answers, does, joined, noted
+from tests.support import ThreadServer, key_of
+
+
+@pytest.fixture
+def data(server: ThreadServer) -> Path:
+    """Return the data directory."""
+    return server.data
+
+
+def test_same_person(server: ThreadServer, data: Path) -> None:
+    """Rooms and rank stay; the old key is revoked, and its connection closed."""
+    with joined(server, "bob") as bob, joined(server, "eve") as old:
+        old.enters("#ops")
+        does(data, "op", to="eve")
+        row = does(data, "link", to="EVE")
+        assert (row["user"], row["new"], row["keeps_keys"]) == ("eve", False, False)
+        with server.connect() as new:
+            new.greets("eve", key=key_of("new"), link=row["code"])
+            assert new.hears("welcome")["rooms"] == ["#ops"]
+            old.hears("bye")
+            new.says("operate", do="kick", to="bob", n=1)
+            new.hears("done", n=1)
+            bob.hears("bye", code="kicked")
+            new.says("keys", n=2)
+            assert len(new.hears("keys", n=2)["keys"]) == 1
+    with server.connect() as thief:
+        thief.greets("eve", key=key_of("eve"))
+        thief.hears("error", code="name_taken")
+    assert [line["do"] for line in noted(data)] == ["op", "link", "kick"]
+
+
+def test_other_devices_are_sent_away(server: ThreadServer, data: Path) -> None:
+    """A connection that only listens learns why."""
+    with joined(server, "eve", "listen") as old:
+        code = does(data, "link", to="eve")["code"]
+        with server.connect() as new:
+            new.greets("eve", key=key_of("new"), link=code)
+            new.hears("welcome")
+            assert "new key" in old.hears("bye", code="kicked")["text"]
+
+
+def test_code_is_used_once(server: ThreadServer, data: Path) -> None:
+    """Another device cannot use it again."""
+    joined(server, "eve").hang_up()
+    code = does(data, "link", to="eve")["code"]
+    for key, expected in (("new", "welcome"), ("thief", "error")):
+        with server.connect() as caller:
+            caller.greets("eve", key=key_of(key), link=code, purpose="listen")
+            caller.hears(expected)
+
+
+def test_later_code_counts(server: ThreadServer, data: Path) -> None:
+    """A second code for the name replaces the first."""
+    joined(server, "eve").hang_up()
+    first, second = (does(data, "link", to="eve")["code"] for _ in range(2))
+    for code, expected in ((first, "error"), (second, "welcome")):
+        with server.connect() as caller:
+            caller.greets("eve", key=key_of("new"), link=code)
+            caller.hears(expected)
+
+
+def test_keys_are_kept_on_request(server: ThreadServer, data: Path) -> None:
+    """Both keys are valid then, and nobody is sent away."""
+    with joined(server, "eve", "listen") as old:
+        code = does(data, "link", to="eve", keep=True)["code"]
+        with server.connect() as new:
+            new.greets("eve", key=key_of("new"), link=code)
+            new.hears("welcome")
+        old.says("keys", n=1)
+        assert len(old.hears("keys", n=1)["keys"]) == 2
+
+
+def test_code_survives_a_restart(server: ThreadServer, data: Path) -> None:
+    """It is on disk, as a digest."""
+    joined(server, "eve").hang_up()
+    code = does(data, "link", to="eve")["code"]
+    server.stop()
+    assert code.replace("-", "").encode() not in (data / "chatcli.db").read_bytes().replace(b"-", b"")
+    with ThreadServer(data) as again, again.connect() as new:
+        new.greets("eve", key=key_of("new"), link=code)
+        new.hears("welcome")
+
+
+def test_expired_code(server: ThreadServer, data: Path) -> None:
+    """It is refused like a wrong one."""
+    joined(server, "eve").hang_up()
+    code = does(data, "link", to="eve", seconds=60)["code"]
+    clock = server.hub.moderation._clock
+    server.run(lambda: setattr(server.hub.moderation, "_clock", lambda: clock() + 61_000))
+    with server.connect() as caller:
+        caller.greets("eve", key=key_of("new"), link=code)
+        caller.hears("error", code="bad_code")
+
+
+def test_released_name(server: ThreadServer, data: Path) -> None:
+    """The code of the former owner does not apply to the next."""
+    joined(server, "eve").hang_up()
+    code = does(data, "link", to="eve")["code"]
+    does(data, "release", to="eve")
+    joined(server, "eve").hang_up()
+    with server.connect() as caller:
+        caller.greets("eve", key=key_of("former"), link=code)
+        caller.hears("error", code="bad_code")
+
+
+@pytest.mark.parametrize("name", ["admin", "Root2", "the_moderator"])
+def test_names_for_operators(server: ThreadServer, data: Path, name: str) -> None:
+    """Such a name is taken with a code of the operator, and with nothing else."""
+    with server.connect() as caller:
+        caller.greets(name)
+        assert "admin link" in caller.hears("error", code="bad_name")["text"]
+        caller.greets(name, link="bazu-kito")
+        caller.hears("error", code="unknown_user")
+    row = does(data, "link", to=name)
+    assert row["new"]
+    with server.connect() as caller:
+        caller.greets(name, link=row["code"])
+        assert caller.hears("welcome")["user"] == name
+    with server.connect() as thief:
+        thief.greets(name, key=key_of("thief"), link=row["code"])
+        thief.hears("error", code="bad_code")
+
+
+def test_unknown_name(server: ThreadServer, data: Path) -> None:
+    """A name that nobody has is refused: it may be misspelt."""
+    joined(server, "eve").hang_up()
+    assert answers(data, "link", to="evee")["names"] == ["eve"]
