@@ -82,7 +82,8 @@ class ChatcliDialect:
     def converse(self, caller: Caller) -> ChatcliConversation:
         """Return the client's end of a new connection."""
         login = replace(self._login, user=caller.name)
-        hello = login.hello(_PURPOSES[caller.purpose], caller.since)
+        # Below revision 1 an acknowledgement also moves the read position: the load is that of people who read.
+        hello = replace(login.hello(_PURPOSES[caller.purpose], caller.since), revision=0)
         return ChatcliConversation(ClientConnection(login.server, login.identity, self._channel), hello)
 
     def enter(self, room: str) -> bytes:

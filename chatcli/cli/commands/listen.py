@@ -90,6 +90,7 @@ class _ListenCommand(Command):
 @click.option("--as", "name", type=TextType("NAME"), help="Use a position of its own under this name.")
 @click.option(_EXEC, "exec_command", type=TextType("CMD"), help="Run this in the shell for each message.")
 @click.option("--join", "enter", is_flag=True, help="Enter the rooms that you do not belong to.")
+@click.option("--mark-read", is_flag=True, help="What was printed, or handled by the command, counts as read.")
 @json_option("seq, id, from, to, text, at (RFC 3339), re (the seq that it answers), choices, until, answer, replayed.")
 @setting_option("receipts")
 @user_option()
@@ -107,10 +108,15 @@ def command(options: ListenOptions, account: Account) -> None:
     In a pipe each line is the time (RFC 3339), from, to, and the text, separated by tabs, as by "chatcli history". With
     --json nothing is lost.
 
-    It begins where you left off on any of your devices, and printed messages count as read. Messages that FROM and the
-    options leave out do not, nor do later ones. --as uses a position of its own on this machine instead, so that
-    several listeners each get all messages; the first time it begins where you left off. --since begins elsewhere, and
-    the next run goes on from there. After a lost connection it connects again; nothing is lost or printed twice.
+    It begins after the last message that any of your clients has received, and printed messages count as received:
+    none of your clients gets them as new again. Messages that FROM and the options leave out do not, nor do later ones.
+    --as uses a position of its own on this machine instead, so that several listeners each get all messages; the first
+    time it begins where your clients are. --since begins elsewhere, and the next run goes on from there. After a lost
+    connection it connects again; nothing is lost or printed twice.
+
+    Printed messages stay unread: a program has them, nobody has seen them. With --mark-read they count as read, with
+    all that is before them in their conversation, and others learn it, unless --no-receipts is given. If FROM or the
+    options leave out a part of a room, as --mentions does, nothing in that room counts as read.
 
     --exec runs a command for each message, one at a time and in order, with the message as JSON on standard input and
     in CHATCLI_SEQ, CHATCLI_ID, CHATCLI_FROM, CHATCLI_TO, CHATCLI_TEXT, CHATCLI_TIME, CHATCLI_RE, CHATCLI_REPLAYED,

@@ -56,7 +56,9 @@ def _from_cache(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--unread", "count_only", is_flag=True, help="Print only how many messages are unread, for a shell prompt."
 )
-@json_option("server, reachable, key, trust, user, fingerprint, cursor, head, unread, conversations, spooled.")
+@json_option(
+    "server, reachable, key, trust, user, fingerprint, cursor, head, unread, mentions, conversations, spooled."
+)
 @user_option()
 @_from_cache
 @server_options
@@ -71,8 +73,8 @@ def command(count_only: bool, as_json: bool, account: Account) -> None:
     refuses, nothing is printed and the status is 5, also for the next minute. While "join" runs on this machine, the
     number is that of its toolbar.
 
-    Messages to yourself, for example from a script that runs under your name, are unread, too, until you have seen
-    them.
+    A message is unread until you have seen it in "join", on any of your devices. What "listen" has printed stays
+    unread. Messages to yourself, for example from a script that runs under your name, are unread, too, until then.
 
     \b
     chatcli status
@@ -166,7 +168,10 @@ def _status(account: Account, found: ServerStatus | None) -> Status:
         cursor=found.unread.cursor if found else None,
         head=found.welcome.head if found else None,
         unread=_count(found) if found else None,
-        conversations=[Unread(one.of, one.count, one.seq) for one in found.unread.conversations] if found else [],
+        mentions=sum(one.mentions for one in found.unread.conversations) if found else None,
+        conversations=[Unread(one.of, one.count, one.seq, one.mentions) for one in found.unread.conversations]
+        if found
+        else [],
         spooled=_spooled(account),
     )
 
@@ -201,6 +206,7 @@ def _print(status: Status, *, as_json: bool) -> None:
         ("cursor", status.cursor),
         ("head", status.head),
         ("unread", status.unread),
+        ("mentions", status.mentions),
         *((f"unread {one.of}", one.count) for one in status.conversations),
         ("spooled", status.spooled),
     ]

@@ -23,6 +23,7 @@ class ListenOptions(NamedTuple):
         exec_command: run for each message; None to print them.
         enter: enter the rooms that the user does not belong to.
         as_json: print records.
+        mark_read: what was printed or handled counts as read.
         receipts: report to others what the user has read.
     """
 
@@ -37,6 +38,7 @@ class ListenOptions(NamedTuple):
     exec_command: str | None
     enter: bool
     as_json: bool
+    mark_read: bool
     receipts: bool
 
     @property

@@ -42,7 +42,7 @@ class ListenRun:
         own = options.name is None
         self._flush = BackgroundFlush(login)
         self._stream = Stream(login, notice, patient=options.is_service, on_connect=self._flush.start, own=own)
-        self._observer = FeedObserver(login.server, login.user, reading=own)
+        self._observer = FeedObserver(login.server, login.user, reading=options.mark_read)
 
     async def run(self) -> int:
         """Listen, and return the exit status.
@@ -55,7 +55,14 @@ class ListenRun:
         options = self._options
         name, required = options.name, options.exec_command is not None
         cursor = open_cursor(self._login, name, self._filter.key(), required=required)
-        listener = Listener(self._login, self._stream, cursor, own=name is None, message_filter=self._filter)
+        listener = Listener(
+            self._login,
+            self._stream,
+            cursor,
+            own=name is None,
+            message_filter=self._filter,
+            mark_read=options.mark_read,
+        )
         self._handle_signals()
         watch_output(self._close_output)
         working = asyncio.create_task(self._work(listener), name="listen")

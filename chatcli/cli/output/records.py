@@ -107,6 +107,7 @@ class Unread(Struct, frozen=True):
     of: Annotated[Name, about("the person or the room")]
     count: Annotated[Count, about("the number of messages; 1000 means 1000 or more")]
     seq: Annotated[Seq, about("the newest of them")]
+    mentions: Annotated[Count, about("the number of them that mention you in a room")]
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -125,12 +126,14 @@ class Status(Struct, frozen=True, kw_only=True):
     user: Annotated[Name, about("your name there")]
     fingerprint: Annotated[str, about("the fingerprint of your key")]
     cursor: Annotated[
-        Annotated[int, Meta(ge=0)] | None, about("the place in the log up to which you have seen everything")
+        Annotated[int, Meta(ge=0)] | None,
+        about("the place in the log up to which some client of yours has received everything"),
     ]
     head: Annotated[Annotated[int, Meta(ge=0)] | None, about("the newest message of the log")]
     unread: Annotated[
-        Count | None, about("the number of messages that you have not seen, from others and from yourself to yourself")
+        Count | None, about("the number of messages that you have not read, from others and from yourself to yourself")
     ]
+    mentions: Annotated[Count | None, about("the number of these that mention you in a room")]
     conversations: Annotated[list[Unread], about("the unread messages by conversation, the newest first")]
     spooled: Annotated[Count, about("the number of messages in the outbox for this server")]
 

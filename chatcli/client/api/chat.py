@@ -60,11 +60,12 @@ class Chat:
         user: the name as its owner first wrote it.
     """
 
-    def __init__(self, login: Login, cursor: str | None, since: Since) -> None:
+    def __init__(self, login: Login, cursor: str | None, since: Since, *, mark_read: bool = False) -> None:
         self.user = login.user
         self._login = login
         self._cursor = cursor
         self._since = since
+        self._mark_read = mark_read
         self._waiting: deque[Delivery] = deque()
         self._in_hand: int | None = None
         self._questions: dict[str, frames.Send] = {}  # without an answer, by id
@@ -74,7 +75,8 @@ class Chat:
     async def __aenter__(self) -> Self:
         stream = Stream(self._login, logger.info, own=self._cursor is None)
         cursor = open_cursor(self._login, self._cursor)
-        self._listener = Listener(self._login, stream, cursor, own=self._cursor is None)
+        own = self._cursor is None
+        self._listener = Listener(self._login, stream, cursor, own=own, mark_read=self._mark_read)
         try:
             await self._listener.start(self._since)
         except BaseException:
@@ -251,6 +253,7 @@ def connect(
     since: int | datetime.datetime | Literal["now"] | None = None,
     pin: str | None = None,
     accept_new: bool = False,
+    mark_read: bool = False,
     receipts: bool = True,
     config: str | None = None,
 ) -> Chat:
@@ -271,7 +274,9 @@ def connect(
             it stopped.
         pin: the fingerprint of the server's key: connect to no other. By default ``CHATCLI_PIN``.
         accept_new: trust a server that is not known yet, whatever its key.
-        receipts: whether others learn what was handled; only for the user's own position.
+        mark_read: whether a message that was handled counts as read, with all that is before it in its conversation. By
+            default a person who uses the same name still finds it unread.
+        receipts: with ``mark_read``, whether others learn it.
         config: the directory of the key and of known servers; by default the user's, as for the commands.
 
     Raises:
@@ -283,7 +288,8 @@ def connect(
             - ``ServerNotTrusted``: the server is not known, or not the one that was known.
     """
     start = validation.parse_since(since)
-    return Chat(_login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config), cursor, start)
+    login = _login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config)
+    return Chat(login, cursor, start, mark_read=mark_read)
 
 
 def send(

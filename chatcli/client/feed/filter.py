@@ -59,6 +59,16 @@ class MessageFilter:
             and self._is_for(message, user)
         )
 
+    def covers(self, of: str) -> bool:
+        """Return whether the listener gets every message that others write in a conversation."""
+        name, in_room = fold(of), is_room(of)
+        return (
+            (not (self._people or self._rooms) or name in (self._rooms if in_room else self._people))
+            and (not self._senders or (not in_room and name in self._senders))
+            and (not self._places or name in self._places)
+            and not (in_room and self._only_mentions)
+        )
+
     def _remember(self, seq: int) -> None:
         self._own[seq] = None
         if len(self._own) > _REMEMBERED:

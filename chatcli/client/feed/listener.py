@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.storage import files
 from chatcli.errors import InputError
+from chatcli.protocol.values.names import is_room
 
 if TYPE_CHECKING:
     from chatcli.protocol.frames import Message
@@ -67,7 +69,7 @@ def open_cursor(
     if name is not None:
         return Cursor(directory, (servers[0], *parts), f'the cursor "{name}" of {login.user}')
     try:
-        return Cursor(directory, (servers[0], *parts), f"{login.user}'s own read position for the same messages")
+        return Cursor(directory, (servers[0], *parts), f"{login.user}'s own position for the same messages")
     except CursorInUse:
         if required:
             raise
@@ -85,6 +87,7 @@ class Listener:
         cursor: the file of the position; None to store it on the server alone.
         own: whether it is the user's own position, which the server stores.
         message_filter: the messages for this listener; by default all.
+        mark_read: whether the user has read what was handled, and the conversation up to there.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Listener:
         *,
         own: bool,
         message_filter: MessageFilter | None = None,
+        mark_read: bool = False,
     ) -> None:
         self._login = login
         self._stream = stream
@@ -102,7 +106,9 @@ class Listener:
         self._own = own
         self._filter = message_filter or MessageFilter((), (), (), mentions=False)
         self._position = (cursor.position if cursor is not None else None) or Position(seq=0)
-        self._first_unseen = 0  # no message from here on is acknowledged: the user has not seen it; 0 for no limit
+        self._mark_read = mark_read
+        self._unread: deque[Message] = deque()  # delivered, to be marked as read once they are handled
+        self._first_unseen = 0  # no message from here on is acknowledged: no client got it; 0 for no limit
         self._received: dict[int, Message] = {}  # the last messages, by seq, those for others included
 
     @property
@@ -156,7 +162,7 @@ class Listener:
         if not self._own:
             raise InputError(
                 f"{path} is damaged, and the position of this listener is lost: say where to start, as in "
-                '"--since 2h", or remove that file to start after the newest message that you have read yourself.'
+                '"--since 2h", or remove that file to start after what your clients have received.'
             )
         diagnostics.trouble(f"{path} is damaged: the last messages may come again, without being marked as replayed.")
 
@@ -172,7 +178,7 @@ class Listener:
                 return read
 
     def _limit_acknowledgements(self, read: int, place: int) -> None:
-        """Acknowledge no message that the user has not seen: one skipped before, or by starting later."""
+        """Acknowledge no message that the user has not received: one skipped before, or by starting later."""
         skipped = place if place != self._position.seq else 0
         self._position = replace(self._position, skipped=max(self._position.skipped, skipped))
         self._first_unseen = read + 1 if self._position.skipped > read else 0
@@ -186,6 +192,7 @@ class Listener:
     def _move(self, place: Place) -> None:
         """Start again in another log; messages that may have been delivered there are marked."""
         self._first_unseen = 0
+        self._unread.clear()
         self._store(Position(seq=place.seq, delivered=place.delivered, anchor=place.anchor, others=place.others))
 
     def _store_reached(self) -> None:
@@ -211,6 +218,8 @@ class Listener:
             self._received = {message.seq: message for message in messages}
             delivered = self._position.delivered
             deliveries = [Delivery(message, message.seq <= delivered) for message in self._for_us(messages)]
+            if self._mark_read:
+                self._unread.extend(one.message for one in deliveries)
             if deliveries:
                 return deliveries
             self._store_reached()
@@ -231,7 +240,7 @@ class Listener:
         return accepted
 
     def _record_skipped(self, skipped: list[int]) -> None:
-        """Hold back acknowledgements from the first skipped message on, until the user has read it elsewhere."""
+        """Hold back acknowledgements from the first skipped message on, until another client has received it."""
         if self._first_unseen and self._stream.acknowledged >= self._position.skipped:
             self._first_unseen = 0
         if skipped:
@@ -258,6 +267,13 @@ class Listener:
         self._store(replace(self._position, seq=seq, delivered=delivered, anchor=anchor))
         if self._own:
             self._stream.acknowledge(min(seq, self._first_unseen - 1) if self._first_unseen else seq)
+        while self._unread and self._unread[0].seq <= seq:
+            self._read(self._unread.popleft())
+
+    def _read(self, message: Message) -> None:
+        of = message.to if is_room(message.to) else message.sender
+        if self._filter.covers(of):
+            self._stream.mark_read(of, message.seq)
 
     def flush(self) -> None:
         """Flush the position to the disk, to survive a power cut.

@@ -16,9 +16,11 @@ from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUn
 from chatcli.protocol.frames import (
     MAX_SEQ,
     Ack,
+    ClientFrame,
     Error,
     Happened,
     Live,
+    MarkRead,
     Message,
     Read,
     ServerBye,
@@ -42,14 +44,14 @@ class Stream:
         report: is called with sentences for people about the connection.
         patient: whether to wait for a server that does not answer the first time.
         on_connect: is called whenever the server has accepted the user.
-        own: whether it is the user's own position: messages that they have read elsewhere do not come.
+        own: whether it is the user's own position: messages that another client of theirs has received do not come.
 
     Attributes:
         user: the name as owned.
         rooms: the rooms that the user belongs to, by folded name.
         head: the newest message of the log when the connection was made.
         place: the newest message that was received; the next connection goes on after it.
-        acknowledged: the newest message that the user is known to have read, on any connection.
+        acknowledged: the newest message that some client of the user is known to have received.
     """
 
     def __init__(
@@ -77,10 +79,13 @@ class Stream:
         self._received: list[ServerFrame] = []  # while looking for the place to go on
         self._farewell: ServerBye | None = None
         self._handled = 0  # the newest message that can be acknowledged
+        self._sent_ack = 0
+        self._reads: dict[str, int] = {}  # read positions that the server does not know yet, by conversation
+        self._revision = 0  # of the server
         self._last_ack = 0.0
 
     async def open(self, place: Place | None = None) -> None:
-        """Connect, and go on after a place; by default after the newest message that the user has read.
+        """Connect, and go on after a place; by default after the newest one that a client of the user has received.
 
         Raises:
             ServerUnreachable: there is no server.
@@ -118,29 +123,48 @@ class Stream:
         return place
 
     def acknowledge(self, seq: int) -> None:
-        """Record that the user has read all up to a message; the server learns it soon, many at a time."""
+        """Record that all messages up to one were received; the server learns it soon, many at a time."""
         self._handled = max(self._handled, seq)
+        self._send_soon()
+
+    def mark_read(self, of: str, seq: int) -> None:
+        """Record that the user has read a conversation up to a message; the server learns it soon, many at a time."""
+        self._reads[of] = max(seq, self._reads.get(of, 0))
+        self._send_soon()
+
+    def _send_soon(self) -> None:
         if asyncio.get_running_loop().time() - self._last_ack >= _BETWEEN_ACKS:
-            self._send_ack()
+            self._send_positions()
 
     async def close(self) -> None:
         """Acknowledge what is left, say goodbye, and wait a moment until the server has received it."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        await connection.log_out(*([Ack(self._handled)] if self._handled > self.acknowledged else []))
+        await connection.log_out(*self._pop_positions())
 
-    def _send_ack(self) -> None:
-        if self._connection is not None and self._handled > self.acknowledged:
-            self._connection.send(Ack(self._handled))
-            self.acknowledged = self._handled
+    def _send_positions(self) -> None:
+        if self._connection is not None and (frames := self._pop_positions()):
+            self._connection.send(*frames)
             self._last_ack = asyncio.get_running_loop().time()
+
+    def _pop_positions(self) -> list[ClientFrame]:
+        """Return, once, the positions that the server does not know yet."""
+        frames: list[ClientFrame] = []
+        if self._handled > self._sent_ack:
+            frames.append(Ack(self._handled))
+            self._sent_ack = self._handled
+            self.acknowledged = max(self.acknowledged, self._handled)
+        reads, self._reads = self._reads, {}
+        if self._revision >= 1:  # to an older server, the acknowledgement means the same
+            frames += [MarkRead(seq, of) for of, seq in reads.items()]
+        return frames
 
     async def _receive(self) -> list[ServerFrame]:
         assert self._connection is not None  # noqa: S101 (connected before)
         if self._farewell is not None:
             raise as_exception(self._farewell)
-        self._send_ack()
+        self._send_positions()
         if self._received:
             frames, self._received = self._received, []
             return frames
@@ -234,6 +258,7 @@ class Stream:
     async def _move(self, before: Place, place: Place) -> None:
         """Go on at another place than before: the log is not the one that it was."""
         self._handled = 0
+        self._reads = {}
         cursor = (await self._log_in(None)).cursor
         if self._own and (cursor > place.seq or not before.candidates):
             place = place._replace(seq=cursor, anchor=None)
@@ -259,10 +284,10 @@ class Stream:
         await self._disconnect()
         self._connection, welcome = await connect(self._login, self._login.hello("listen", since))
         self._login, self._was_accepted = self._login.without_prompt(), True
-        self.user, self.head = welcome.user, welcome.head
+        self.user, self.head, self._revision = welcome.user, welcome.head, welcome.revision
         self.rooms = {fold(room): room for room in welcome.rooms}
         if since is None:
-            self.acknowledged = welcome.cursor
+            self.acknowledged = self._sent_ack = welcome.cursor
         return welcome
 
     async def _disconnect(self) -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chatcli.client.identity.key import Identity, load_identity
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.storage.files import config_directory
-from chatcli.protocol.frames import VERSION, Hello, Purpose
+from chatcli.protocol.frames import REVISION, VERSION, Hello, Purpose
 from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Login(Struct, frozen=True, kw_only=True):
     def hello(self, purpose: Purpose, since: int | None = None) -> Hello:
         """Return the first frame of a connection."""
         key = "" if self.identity is None else key_text(self.identity.public)
-        return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts)
+        return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts, revision=REVISION)
 
     def with_identity(self) -> Login:
         """Return the login with a key: by default the one in the user's configuration.

@@ -58,7 +58,7 @@ def bob(server: ThreadServer) -> Caller:
     return server.joined("bob", "send")
 
 
-def test_lines_come_live_and_count_as_read(server: ThreadServer, bob: Caller) -> None:
+def test_lines_come_live_and_count_as_received(server: ThreadServer, bob: Caller) -> None:
     """In a pipe four columns; a clean end by SIGTERM; the next listener goes on after them, marked if wanted."""
     says(bob, "alice", "first\tline\nsecond \x1b[31m")
     with Program("listen", "--user", "alice", "--server", str(server.address)) as program:
@@ -111,6 +111,60 @@ def test_filters(server: ThreadServer, bob: Caller) -> None:
     says(bob, "#ops", "more")
     assert "more" in listen(server, "#ops", "--count", "1").stdout  # the rest was handled, but not printed
     assert "private" in listen(server, "--count", "1").stdout
+
+
+def unread(server: ThreadServer) -> dict[str, int]:
+    """Return the number of unread messages of alice, by conversation."""
+    with server.joined("alice", "query") as alice:
+        return {one["of"]: one["count"] for one in alice.asks("unread")["conversations"]}
+
+
+def test_mark_read(server: ThreadServer, bob: Caller) -> None:
+    """Printed messages stay unread without it; with it a conversation is read up to them, and others learn it."""
+    with server.joined("alice", "send") as alice, server.joined("cid", "send") as cid:
+        alice.enters("#ops")
+        says(bob, "#ops", "one")
+        (first, _) = says(bob, "alice", "two", "three")
+        says(cid, "alice", "four")
+    assert listen(server, "--count", "4").returncode == 0
+    assert unread(server) == {"#ops": 1, "bob": 2, "cid": 1}
+    assert bob.asks("receipts", to="alice")["people"][0]["seq"] == 0
+    assert listen(server, "bob", "--since", "0", "--mark-read", "--count", "1", "--in", "bob").returncode == 0
+    assert unread(server) == {"#ops": 1, "bob": 1, "cid": 1}
+    assert bob.asks("receipts", to="alice")["people"][0]["seq"] == first
+    arguments = ["--since", "0", "--mark-read", "--no-receipts", "--as", "reader", "--count", "4"]
+    assert listen(server, *arguments).returncode == 0
+    assert unread(server) == {}
+    assert bob.asks("receipts", to="alice")["people"][0]["seq"] == first
+
+
+def test_mark_read_and_parts_of_a_room(server: ThreadServer, bob: Caller) -> None:
+    """If the options leave out a part of a room, nothing there counts as read."""
+    with server.joined("alice", "send") as alice:
+        alice.enters("#ops")
+    says(bob, "#ops", "for nobody", "for alice")
+    says(bob, "alice", "you")
+    for only in (["--from", "bob"], ["bob"], ["--mentions"]):
+        assert listen(server, *only, "--since", "0", "--mark-read", "--count", "2").returncode == 0
+    assert unread(server) == {"#ops": 2}
+    done = listen(server, "#ops", "--since", "0", "--mark-read", "--exec", "true", "--count", "2")
+    assert done.returncode == 0
+    assert unread(server) == {}
+
+
+def test_mark_read_in_a_flood(server: ThreadServer, bob: Caller) -> None:
+    """Positions are gathered: the server gets few frames for many messages."""
+    server.joined("alice").hang_up()
+    texts = [str(number) for number in range(2000)]
+    says(bob, "alice", *texts)
+    with server.joined("alice", "listen", revision=1) as other:
+        assert listen(server, "--mark-read", "--as", "flood", "--since", "0", "--count", "2000").returncode == 0
+        reads = 0
+        other.says("ping")
+        while (frame := other.next()) is not None and frame["t"] != "pong":
+            reads += frame["t"] == "read"
+    assert 0 < reads < 300
+    assert unread(server) == {}
 
 
 @pytest.mark.parametrize(

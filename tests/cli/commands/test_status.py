@@ -57,7 +57,15 @@ def test_status(server: ThreadServer, where: dict[str, Any]) -> None:
     assert (rows["unread"], rows["unread bob"], rows["unread #ops"], rows["spooled"]) == ("3", "2", "1", "0")
     record = json.loads(chatcli("status", "--json", **where).stdout)
     assert record["head"] > record["cursor"] >= 0
-    assert [(one["of"], one["count"]) for one in record["conversations"]] == [("#ops", 1), ("bob", 2)]
+    assert [(one["of"], one["count"], one["mentions"]) for one in record["conversations"]] == [
+        ("#ops", 1, 0),
+        ("bob", 2, 0),
+    ]
+    with server.joined("bob", "send") as bob:
+        bob.sends("#ops", "alice: look")
+        bob.hears("sent")
+    record = json.loads(run_here("status", "--json", **where).stdout)
+    assert (record["unread"], record["mentions"], record["conversations"][0]["mentions"]) == (4, 1, 1)
     with Terminal("status", columns=100, rows=30, **where) as terminal:
         terminal.shows("reachable    yes")
         terminal.shows("unread bob   2")
@@ -249,11 +257,13 @@ def test_join_updates_count_and_roster(server: ThreadServer, where: dict[str, An
     assert run_here("status", "--unread", **where).stdout == "0\n"
 
 
-def test_listen_invalidates_the_count(server: ThreadServer, where: dict[str, Any]) -> None:
-    """Printed messages count as read; users are added to the roster."""
+def test_listen_and_the_count(server: ThreadServer, where: dict[str, Any]) -> None:
+    """Printed messages stay unread, unless --mark-read is given; users are added to the roster."""
     missed(server)
     assert run_here("status", "--unread", **where).stdout == "3\n"
     assert run_here("listen", "--count", "3", **where).returncode == 0
+    assert json.loads(run_here("status", "--json", **where).stdout)["unread"] == 3
+    assert run_here("listen", "--since", "0", "--count", "3", "--mark-read", **where).returncode == 0
     assert run_here("status", "--unread", **where).stdout == "0\n"
     assert ("bob" in people(server), "#ops" in rooms(server)) == (True, True)
 

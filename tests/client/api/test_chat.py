@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import math
 import signal
 import subprocess
@@ -158,6 +159,28 @@ def test_message_is_handled_at_the_next(server: ThreadServer) -> None:
 
     run(goes_on)
     assert heard[2:] == [("four", False)]
+
+
+def test_handled_messages_stay_unread(server: ThreadServer) -> None:
+    """A handled message is received, and read only with ``mark_read``; never before it is handled."""
+    where = str(server.address)
+    server.joined("bot").hang_up()
+    for text in ("one", "two"):
+        chatcli.send("bot", text, "bob", where)
+
+    def unread() -> list[int]:
+        with server.joined("bot", "query") as asking:
+            return [one["count"] for one in asking.asks("unread")["conversations"]]
+
+    async def reads(*, mark_read: bool) -> None:
+        async with chatcli.connect("bot", where, since=0, mark_read=mark_read) as chat:
+            assert (await anext(chat)).text == "one"
+            assert unread() == [2]
+
+    run(functools.partial(reads, mark_read=False))
+    assert unread() == [2]
+    run(functools.partial(reads, mark_read=True))
+    assert unread() == [1]
 
 
 def test_events_and_errors(server: ThreadServer) -> None:
