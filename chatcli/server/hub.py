@@ -151,14 +151,15 @@ class Hub:
 
     def open_feed(self, session: Connection, user: User, hello: Hello) -> Feed:
         """Return the feed of a session, from ``since`` or from what was received; the session starts it."""
-        since = hello.since
-        position = user.received if since is None else min(since, self.log.head)
+        shared = self.log.shared(hello.epoch) if hello.epoch else self.log.head
+        resumes = hello.since is not None and shared is not None  # the numbers of another log mean nothing here
+        position = min(hello.since or 0, shared or 0) if resumes else user.received
         feed = Feed(
             session,
             user,
             self._feed_source,
             position=position,
-            unread_only=since is None,
+            unread_only=not resumes,
             newest=hello.newest,
         )
         user.feeds.append(feed)

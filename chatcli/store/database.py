@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from chatcli.store.data_directory import DATABASE, explained, lock, make_private
+from chatcli.store.epochs import read_epochs
 from chatcli.store.files import remove_unfinished
 from chatcli.store.interface import State
 from chatcli.store.maintenance.free_pages import Pages
@@ -26,6 +27,7 @@ class Database:
         connection: the only one that writes.
         pages: the same file, for overwriting what SQLite does not use.
         head: the newest ``seq`` that had been used when it was opened.
+        epochs: the epochs of its history.
         writer: writes to it.
 
     Raises:
@@ -45,6 +47,7 @@ class Database:
                 _upgrade(self.connection, self.path)
                 self._state = load.read_state(self.connection)
                 self.head = load.read_head(self.connection)
+                self.epochs = read_epochs(self.connection)
                 self.writer = Writer(self.connection, self.path)
             self._opened = opened.pop_all()
 

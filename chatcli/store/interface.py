@@ -74,6 +74,7 @@ class Log(Protocol):
     """
 
     head: int  # the newest seq that was reported to the owner as committed
+    epoch: str  # the name of the log as it goes on now; it changes when numbers may be used again
 
     @property
     def pending_bytes(self) -> int:
@@ -85,6 +86,9 @@ class Log(Protocol):
 
     def load(self) -> State:
         """Return the state when the log was opened; it is not kept in memory, so that a second call returns nothing."""
+
+    def shared(self, epoch: str) -> int | None:
+        """Return the ``seq`` up to which this log is the same as that of an epoch; None if the epoch is unknown."""
 
     def append_message(self, entry: Entry) -> None:
         """Queue a message for the next :meth:`commit`."""

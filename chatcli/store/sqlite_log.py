@@ -51,6 +51,7 @@ class SqliteLog:
         self._error_since = 0
         self._database = Database(directory)
         self.head = self._database.head
+        self.epoch = self._database.epochs.current
         self._index = SearchIndex(self._database.path)
         upkeep = Upkeep(self._database, self._index.remove)
         self._thread = WriterThread(self._database.writer, upkeep, self._written)
@@ -66,6 +67,9 @@ class SqliteLog:
 
     def load(self) -> State:
         return self._database.release_state()
+
+    def shared(self, epoch: str) -> int | None:
+        return self.head if epoch == self.epoch else self._database.epochs.end_of(epoch)
 
     def append_message(self, entry: Entry) -> None:
         self.append_messages([entry], entry.size)

@@ -137,6 +137,7 @@ class Login:
         limits = f.Limits(hub.limits.text, hub.limits.frame, int(hub.limits.silence))
         welcome = f.Welcome("", hub.log.head, hub.log.head if feed is None else feed.position, _SOFTWARE, limits)
         welcome.revision = f.REVISION
+        welcome.epoch, welcome.shared = hub.log.epoch, hub.log.shared(hello.epoch) or 0
         if user is not None:
             user.sessions.append(session)
             welcome.user = user.name
