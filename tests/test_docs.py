@@ -18,6 +18,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.codec import client_frames, server_frames
 from chatcli.protocol.frames import (
     ClientFrame,
+    ConversationInfo,
     Happening,
     KeyInfo,
     Limits,
@@ -26,6 +27,8 @@ from chatcli.protocol.frames import (
     Person,
     Present,
     Purpose,
+    ReadPosition,
+    Renewal,
     RoomInfo,
     RoomKind,
     ServerFrame,
@@ -71,14 +74,14 @@ def test_protocol_frames(title: str, union: UnionType) -> None:
     assert described(title) == declared(union)
 
 
-@pytest.mark.parametrize("struct", [Limits, Person, KeyInfo, RoomInfo, UnreadCount])
+@pytest.mark.parametrize("struct", [Limits, Person, KeyInfo, RoomInfo, ReadPosition, UnreadCount, ConversationInfo])
 def test_protocol_parts_of_frames(struct: type[msgspec.Struct]) -> None:
     """The protocol page describes all fields of the objects within frames."""
     for field in msgspec.structs.fields(struct):
         assert f"`{field.encode_name}`" in PROTOCOL
 
 
-@pytest.mark.parametrize("words", [Purpose, Present, Outcome, RoomKind, Where, Operation, Happening])
+@pytest.mark.parametrize("words", [Purpose, Present, Outcome, RoomKind, Where, Operation, Happening, Renewal])
 def test_protocol_words_of_fields(words: object) -> None:
     """The protocol page explains each word that a field may hold."""
     for word in get_args(words):

@@ -200,8 +200,8 @@ class User:
             :mod:`chatcli.server.state.read_positions`.
         receipt_waiters: the senders of messages that the user has yet to read, each with the ``seq`` of the newest;
             they get a receipt when the user has read more. None while there are none.
-        delivery_waiters: likewise the senders of messages that no client of the user has received. None while there
-            are none.
+        delivery_waiters: likewise the senders of messages that no client of the user has received, each with the
+            ``seq`` of the oldest and of the newest. None while there are none.
         idle: the connections that are an open ``join`` and that nobody has touched for a while, each with the time
             since when, in milliseconds since 1970-01-01 UTC.
         keys: the public keys to which the name belongs, as they are on disk, each with the time since when.
@@ -236,7 +236,7 @@ class User:
         self.public_read = record.public_read
         self.reads = _NO_READS
         self.receipt_waiters: dict[User, int] | None = None
-        self.delivery_waiters: dict[User, int] | None = None
+        self.delivery_waiters: dict[User, tuple[int, int]] | None = None
         self.idle: Mapping[Connection, int] = _NOT_IDLE
         self.sessions: list[Connection] = []
         self.feeds: list[Subscription] = []

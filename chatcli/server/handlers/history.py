@@ -1,4 +1,4 @@
-"""Handlers that read the log back: history, search, receipts, answers to questions, and unread messages."""
+"""Handlers that read the log back: history, search, receipts, and answers to questions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from chatcli.server import slices
 from chatcli.server.handlers import answers
 from chatcli.server.model import Room
 from chatcli.server.security.prices import LISTED
-from chatcli.server.state.read_positions import public_up_to, read_up_to
+from chatcli.server.state.read_positions import public_up_to
 from chatcli.server.state.receipts import receipt
-from chatcli.server.state.rooms import snippet
 from chatcli.store import question_data
 from chatcli.store.queries import (
-    ConversationPage,
-    ConversationsQuery,
     HistoryQuery,
     NewestQuery,
     OnResult,
@@ -28,18 +25,15 @@ from chatcli.store.queries import (
     Question,
     QuestionQuery,
     SearchQuery,
-    Unread,
-    UnreadQuery,
 )
 
 if TYPE_CHECKING:
     from msgspec import Raw
 
-    from chatcli.server.hub import Hub, HubConnection
+    from chatcli.server.hub import HubConnection
     from chatcli.server.model import User
     from chatcli.store.records import MessageRow
 
-_SHARED: Final = 1000  # milliseconds within which the same count is shared
 _AT_ONCE: Final = 300  # users who are listed in one tick of the loop
 
 
@@ -58,7 +52,7 @@ def _find(session: HubConnection, user: User, spelling: str) -> User | Room:
 
 def _history(session: HubConnection, frame: f.History) -> None:
     hub, user = session.hub, session.require_user()
-    of = _find(session, user, frame.of)
+    of = hub.users.find_released(frame.of) or _find(session, user, frame.of)
     query = HistoryQuery(
         user=user.id,
         of=of.id,
@@ -131,21 +125,43 @@ def _receipts_of_room(session: HubConnection, frame: f.Receipts, room: Room) -> 
 
 def _receipts_of_user(session: HubConnection, frame: f.Receipts, user: User, other: User) -> None:
     hub = session.hub
-    # The position within the messages of these two: what the other has read elsewhere is private.
-    shown = HistoryQuery(user=user.id, of=other.id, limit=1, before=public_up_to(other, user.id) + 1)
+    # The positions within the messages of these two: what the other has read or received elsewhere is private.
+    seen, received = public_up_to(other, user.id), other.received
 
-    def make(page: Page) -> f.ServerFrame:
-        seq = page.rows[-1].seq if page.rows else 0
-        return f.ReceiptList(other.name, [f.Receipt(other.name, seq)], frame.n)
+    def read_newest(before: int | None, on_result: OnResult[Page]) -> None:
+        hub.log.read(HistoryQuery(user=user.id, of=other.id, limit=1, before=before), on_result)
+
+    def start(on_result: OnResult[list[int]]) -> None:
+        def found_seen(page: Page | None, error: ChatError | None) -> None:
+            if page is None:
+                on_result(None, error)
+            elif received <= seen:
+                on_result([_newest(page)] * 2, None)
+            else:
+                read_newest(received + 1, lambda *found: on_result(_both(page, found[0]), found[1]))
+
+        read_newest(seen + 1, found_seen)
+
+    def make(positions: list[int]) -> f.ServerFrame:
+        found = f.Receipt(other.name, positions[0], received=positions[1])
+        return f.ReceiptList(other.name, [found], frame.n)
 
     def watch(page: Page | None, _error: ChatError | None) -> None:
-        """Restore the wait for a receipt that a restart of the server has ended."""
-        if page is not None and page.rows and page.rows[-1].seq > public_up_to(other, user.id):
-            hub.receipts.await_receipt(other, user, page.rows[-1].seq)
+        """Restore the waits for receipts that a restart of the server has ended."""
+        if page is not None:
+            hub.receipts.restore_waits(other, user, _newest(page))
 
     if frame.watch:
-        hub.log.read(HistoryQuery(user=user.id, of=other.id, limit=1), watch)
-    answers.read(session, frame, shown, make)
+        read_newest(None, watch)
+    answers.read_with(session, frame, start, make)
+
+
+def _newest(page: Page) -> int:
+    return page.rows[-1].seq if page.rows else 0
+
+
+def _both(seen: Page, received: Page | None) -> list[int] | None:
+    return None if received is None else [_newest(seen), _newest(received)]
 
 
 def _answers(session: HubConnection, frame: f.Answers) -> None:
@@ -187,55 +203,9 @@ def _check_asker(session: HubConnection, user: User, seq: int, found: list[Quest
     return None
 
 
-def _unread(session: HubConnection, frame: f.Unread) -> None:
-    hub, user = session.hub, session.require_user()
-    received = user.received
-
-    def make(found: list[Unread]) -> f.ServerFrame:
-        counts = [f.UnreadCount(_name_of(hub, one.of), one.count, one.newest, one.mentions) for one in found]
-        return f.UnreadList(received, counts, frame.n)
-
-    def start(on_result: OnResult[list[Unread]]) -> None:
-        hub.unread_counter.count(hub.log.read, _unread_query(hub, user), on_result)
-
-    answers.read_with(session, frame, start, make)
-
-
-def _unread_query(hub: Hub, user: User) -> UnreadQuery:
-    now = hub.clock() // _SHARED * _SHARED  # equal queries share a count
-    reads = {of: seq for of, (seq, _) in user.reads.items()}
-    return UnreadQuery(user=user.id, after=user.read, reads=reads, name=user.name, now=now)
-
-
-def _name_of(hub: Hub, identity: int) -> str:
-    return hub.rooms.name_of(identity) if identity < 0 else hub.users.name_of(identity)
-
-
-def _conversations(session: HubConnection, frame: f.Conversations) -> None:
-    hub, user = session.hub, session.require_user()
-    query = ConversationsQuery(user=user.id, unread=_unread_query(hub, user), limit=frame.limit, before=frame.before)
-
-    def make(page: ConversationPage) -> f.ServerFrame:
-        listed = [
-            f.ConversationInfo(
-                _name_of(hub, one.of),
-                None if one.last is None else snippet(hub.to_frame(one.last)),
-                one.unread,
-                one.mentions,
-                read_up_to(user, one.of),
-            )
-            for one in page.conversations
-        ]
-        return f.ConversationList(listed, page.more, frame.n)
-
-    answers.read(session, frame, query, make)
-
-
 HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {
     f.History: _history,
     f.Search: _search,
     f.Receipts: _receipts,
     f.Answers: _answers,
-    f.Unread: _unread,
-    f.Conversations: _conversations,
 }

@@ -14,7 +14,7 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.values.names import is_room
 from chatcli.server import slices
-from chatcli.server.handlers import auth, history, messages, room_actions, rooms
+from chatcli.server.handlers import auth, history, messages, positions, room_actions, rooms
 from chatcli.server.refusals import cannot_write
 from chatcli.server.security.prices import LISTED
 
@@ -26,31 +26,6 @@ if TYPE_CHECKING:
     Handler = Callable[[HubConnection, Any], None]
 
 _FEW: Final = 1000  # users who are listed at once
-
-
-def _ack(session: HubConnection, frame: f.Ack) -> None:
-    feed = session.feed
-    if feed is None:
-        return
-    hub, seq = session.hub, min(frame.seq, feed.position)  # a client cannot have received what it was not sent
-    hub.receipts.received(session, feed.user, seq)
-    if session.revision < 1:
-        hub.receipts.read_all(session, feed.user, seq)
-
-
-def _mark_read(session: HubConnection, frame: f.MarkRead) -> None:
-    hub, user = session.hub, session.require_user()
-    if session.purpose == "query":
-        raise Refused(codes.NOT_ALLOWED, "A query changes nothing: say hello with another purpose.")
-    seq = min(frame.seq, hub.log.head)  # what is yet to come cannot be read
-    if not frame.of:
-        if frame.back:
-            raise Refused(codes.INVALID, "Only the messages of one conversation can be unread again: name it in `of`.")
-        hub.receipts.read_all(session, user, seq)
-    elif is_room(frame.of):
-        hub.receipts.read(session, user, hub.rooms.find(user, frame.of), seq, back=frame.back)
-    else:
-        hub.receipts.read(session, user, hub.find_user(frame.of, user), seq, back=frame.back)
 
 
 def _idle(session: HubConnection, frame: f.Idle) -> None:
@@ -136,8 +111,6 @@ def _ping(session: HubConnection, frame: f.Ping) -> None:
 _HANDLERS: Final[dict[type, Handler]] = {
     f.Send: messages.accept,
     f.Check: messages.check,
-    f.Ack: _ack,
-    f.MarkRead: _mark_read,
     f.Who: _who,
     f.Away: _away,
     f.Idle: _idle,
@@ -146,6 +119,7 @@ _HANDLERS: Final[dict[type, Handler]] = {
     f.Revoke: _revoke,
     f.Ping: _ping,
     **history.HANDLERS,
+    **positions.HANDLERS,
     **rooms.HANDLERS,
 }
 

@@ -20,7 +20,7 @@ _MOST: Final = 2000  # conversations of one user with a position of their own
 
 def restore(user: User, record: ReadRecord) -> None:
     """Take a position over from the log."""
-    user.reads = {**user.reads, record.of: (record.seq, record.public)}
+    _own(user)[record.of] = record.seq, record.public
 
 
 def read_up_to(user: User, of: int) -> int:
@@ -55,32 +55,31 @@ def move(log: Log, user: User, of: int, seq: int, *, public: bool, back: bool = 
 
 
 def move_all(log: Log, user: User, seq: int, *, public: bool) -> bool:
-    """Move the positions of all conversations forward; return whether anything has changed."""
+    """Move the positions of all conversations forward; return whether the user has read anything by that."""
     read, shown = max(seq, user.read), max(seq, user.public_read) if public else user.public_read
-    changed = (read, shown) != (user.read, user.public_read)
-    _set_all(log, user, read, shown)
-    for of, (before, before_shown) in tuple(user.reads.items()):
-        now = max(before, seq), max(before_shown, seq) if public else before_shown
-        if now == (read, shown):
-            _drop(log, user, of)
-            changed = True
-        elif now != (before, before_shown):
-            _set(log, user, of, now)
-            changed = True
-    return changed
-
-
-def _set(log: Log, user: User, of: int, position: tuple[int, int]) -> None:
-    if not isinstance(user.reads, dict):  # the empty one that all users share
-        user.reads = {}
-    user.reads[of] = position
-    log.set_read(user.id, of, ReadRecord(user.id, of, *position))
-
-
-def _set_all(log: Log, user: User, read: int, shown: int) -> None:
+    has_read = read != user.read
     if (read, shown) != (user.read, user.public_read):
         user.read, user.public_read = read, shown
         log.set_read(user.id, _ALL, ReadRecord(user.id, _ALL, read, shown))
+    for of, (before, before_shown) in tuple(user.reads.items()):
+        now = max(before, seq), max(before_shown, seq) if public else before_shown
+        has_read |= now[0] != before
+        if now == (read, shown):
+            _drop(log, user, of)
+        elif now != (before, before_shown):
+            _set(log, user, of, now)
+    return has_read
+
+
+def _set(log: Log, user: User, of: int, position: tuple[int, int]) -> None:
+    _own(user)[of] = position
+    log.set_read(user.id, of, ReadRecord(user.id, of, *position))
+
+
+def _own(user: User) -> dict[int, tuple[int, int]]:
+    if not isinstance(user.reads, dict):  # the empty one that all users share
+        user.reads = {}
+    return user.reads
 
 
 def _drop(log: Log, user: User, of: int) -> None:
@@ -90,7 +89,10 @@ def _drop(log: Log, user: User, of: int) -> None:
 
 
 def _fold(log: Log, user: User) -> None:
-    """Drop the oldest position: what is before it counts as read everywhere, but others do not learn of that."""
+    """Drop the oldest position: what is before it counts as read everywhere, but others do not learn of that.
+
+    A later answer about that one conversation may say less than an earlier one; it never says more than is known.
+    """
     oldest = min(user.reads, key=lambda of: user.reads[of][0])
     seq, _ = user.reads[oldest]
     _drop(log, user, oldest)

@@ -1,4 +1,4 @@
-"""Read positions, and the receipts that others get of them."""
+"""The positions of users that move, and the receipts that others get of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import Read, Receipt
 from chatcli.server.model import User
-from chatcli.server.security.prices import NOTIFIED
+from chatcli.server.security.prices import LISTED, NOTIFIED
 from chatcli.server.state import read_positions
 from chatcli.server.state.read_positions import public_up_to, read_up_to
 
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from chatcli.store.interface import Log
 
 _MOST_WATCHED: Final = 100  # rooms, by one connection
+_MOST_WATCHERS: Final = 100  # connections, of one room: each gets a receipt whenever one of its members reads
 _MOST_WAITERS: Final = 1000  # senders who wait for the receipts of one user
 
 
 def receipt(user: User, room: Room) -> Receipt:
     """Return a member's receipt for the messages of a room since they entered it."""
-    since, seq, received = room.members[user], public_up_to(user, room.id), user.received
-    seq, received = min(seq, room.newest), min(received, room.newest)
+    since, seq = room.members[user], min(public_up_to(user, room.id), room.newest)
+    received = max(seq, min(user.received, room.newest))  # what was read in the history has come, too
     return Receipt(user.name, seq if seq > since else 0, room.name, since, received=received if received > since else 0)
 
 
@@ -42,7 +43,10 @@ class Receipts:
     def __init__(self, log: Log, throttle: Throttle) -> None:
         self._log = log
         self._throttle = throttle
+        self._last_sent: dict[User, int] = {}  # the general positions that others know of, where these have moved since
         self._watched: dict[Connection, dict[Room, None]] = {}
+
+    # Received
 
     def received(self, session: Connection, user: User, seq: int) -> None:
         """Record that a client has received the user's feed up to ``seq``."""
@@ -51,30 +55,71 @@ class Receipts:
         user.received = seq
         self._log.set_received(user.id, seq)
         if user.delivery_waiters is not None:
-            session.account.charge(self._send_deliveries(user) * NOTIFIED)
+            session.account.charge(self._send_deliveries(user, user.delivery_waiters) * NOTIFIED)
+
+    def await_delivery(self, recipient: User, sender: User, seq: int) -> None:
+        """Have a sender get a receipt when a client of the recipient has received the message with that ``seq``."""
+        waiters = recipient.delivery_waiters = recipient.delivery_waiters or {}
+        oldest, _ = waiters.get(sender, (seq, seq))
+        waiters[sender] = oldest, seq
+        _trim(waiters)
+
+    def _send_deliveries(self, user: User, waiters: dict[User, tuple[int, int]]) -> int:
+        """Send receipts of messages that have come; only of these, not of how far others' messages have come."""
+        sent = 0
+        for sender, (oldest, newest) in tuple(waiters.items()):
+            if oldest > user.received:
+                continue
+            complete = newest <= user.received
+            if complete:
+                del waiters[sender]
+            else:
+                waiters[sender] = newest, newest
+            sent += self._send_delivery(user, sender, newest if complete else oldest)
+        user.delivery_waiters = waiters or None
+        return sent
+
+    def _send_delivery(self, user: User, sender: User, received: int) -> int:
+        sessions = [session for session in sender.sessions if session.revision >= 1]
+        if sessions:
+            seen = min(public_up_to(user, sender.id), received)
+            line = encode(Receipt(user.name, seen, received=received))
+            for session in sessions:
+                session.try_send(line)
+        return len(sessions)
+
+    # Read
 
     def read(self, session: Connection, user: User, of: User | Room, seq: int, *, back: bool = False) -> None:
         """Record that the user has read one conversation up to ``seq``; ``back`` makes the rest unread again."""
+        before, shown, general = read_up_to(user, of.id), public_up_to(user, of.id), user.read
         public = session.shares_receipts
-        before, shown = read_up_to(user, of.id), public_up_to(user, of.id)
         if not read_positions.move(self._log, user, of.id, seq, public=public, back=back):
             return
-        if read_up_to(user, of.id) != before:
-            self._notify_devices(session, user, Read(read_up_to(user, of.id), of.name))
+        read, count = read_up_to(user, of.id), len(user.reads)
+        if read != before:
+            self._notify_devices(session, user, Read(read, of.name))
+        if user.read != general:  # there were too many single positions
+            session.account.charge(count * LISTED)
+            self._notify_devices(session, user, Read(user.read))
         if public_up_to(user, of.id) != shown:
-            self._submit(session, user, of)
+            self._announce(session, user, of, shown)
 
     def read_all(self, session: Connection, user: User, seq: int) -> None:
         """Record that the user has read all conversations up to ``seq``."""
-        before, shown = user.read, user.public_read
-        if not read_positions.move_all(self._log, user, seq, public=session.shares_receipts):
-            return
-        if user.read != before or user.reads:
+        shown = user.public_read
+        if user.reads:
+            session.account.charge(len(user.reads) * LISTED)
+        if read_positions.move_all(self._log, user, seq, public=session.shares_receipts):
             self._notify_devices(session, user, Read(seq))
         if user.public_read != shown:
-            self._submit(session, user, None)
+            self._last_sent.setdefault(user, shown)
+            sent = self._throttle.submit(user, user.public_read, lambda: self._send_all(user))
+            session.account.charge(sent * NOTIFIED)
 
     def _notify_devices(self, session: Connection, user: User, frame: Read) -> None:
+        if len(user.feeds) < (2 if session.feed is not None else 1):
+            return
         line = encode(frame)
         others = [feed.connection for feed in user.feeds if feed.connection is not session]
         for other in others:
@@ -82,31 +127,39 @@ class Receipts:
                 other.try_send(line)
         session.account.charge(len(others) * NOTIFIED)
 
-    def _submit(self, session: Connection, user: User, of: User | Room | None) -> None:
-        """Send receipts of a conversation, or of all, now or when it is time."""
-        position = user.public_read if of is None else public_up_to(user, of.id)
-        sent = self._throttle.submit((user, of), position, lambda: self._send(user, of))
+    # Seen
+
+    def _announce(self, session: Connection, user: User, of: User | Room, before: int) -> None:
+        """Send receipts of one conversation, now or when it is time, if others learn something from them."""
+        if isinstance(of, User):
+            if user.receipt_waiters is None or of not in user.receipt_waiters:
+                return
+        elif not of.watchers or before >= of.newest:
+            return
+        sent = self._throttle.submit((user, of), public_up_to(user, of.id), lambda: self._send_of(user, of))
         session.account.charge(sent * NOTIFIED)
 
-    def _send(self, user: User, of: User | Room | None) -> int:
-        if of is None:
-            senders = tuple(user.receipt_waiters or ())
-            return sum(self._send_to_sender(user, one) for one in senders) + sum(
-                self._send_to_watchers(user, room) for room in user.rooms
-            )
+    def _send_of(self, user: User, of: User | Room) -> int:
         return self._send_to_sender(user, of) if isinstance(of, User) else self._send_to_watchers(user, of)
 
+    def _send_all(self, user: User) -> int:
+        before = self._last_sent.pop(user, user.public_read)
+        sent = sum(self._send_to_sender(user, sender) for sender in tuple(user.receipt_waiters or ()))
+        return sent + sum(self._send_to_watchers(user, room) for room in user.rooms if before < room.newest)
+
     def _send_to_sender(self, user: User, sender: User) -> int:
-        newest = (user.receipt_waiters or {}).get(sender)
-        if user.receipt_waiters is None or newest is None:
+        waiters = user.receipt_waiters
+        if waiters is None or sender not in waiters:
             return 0
-        seen = public_up_to(user, sender.id)
-        line = encode(Receipt(user.name, min(seen, newest), received=min(user.received, newest)))
-        for session in sender.sessions:
-            session.try_send(line)
+        newest, seen = waiters[sender], public_up_to(user, sender.id)
+        if sender.sessions:
+            seq = min(seen, newest)
+            line = encode(Receipt(user.name, seq, received=newest if newest <= user.received else seq))
+            for session in sender.sessions:
+                session.try_send(line)
         if newest <= seen:
-            del user.receipt_waiters[sender]
-            user.receipt_waiters = user.receipt_waiters or None
+            del waiters[sender]
+            user.receipt_waiters = waiters or None
         return len(sender.sessions)
 
     def _send_to_watchers(self, user: User, room: Room) -> int:
@@ -117,37 +170,34 @@ class Receipts:
             session.try_send(line)
         return len(room.watchers)
 
-    def await_delivery(self, recipient: User, sender: User, seq: int) -> None:
-        """Have a sender get a receipt when a client of the recipient has received the message with that ``seq``."""
-        recipient.delivery_waiters = _with_waiter(recipient.delivery_waiters, sender, seq)
-
-    def _send_deliveries(self, user: User) -> int:
-        waiting, user.delivery_waiters = user.delivery_waiters or {}, None
-        sent = 0
-        for sender, newest in waiting.items():
-            seen = min(public_up_to(user, sender.id), newest)
-            line = encode(Receipt(user.name, seen, received=min(user.received, newest)))
-            for session in sender.sessions:
-                session.try_send(line)
-            sent += len(sender.sessions)
-            if newest > user.received:
-                user.delivery_waiters = _with_waiter(user.delivery_waiters, sender, newest)
-        return sent
-
     def await_receipt(self, reader: User, sender: User, seq: int) -> None:
         """Have a sender get a receipt when the reader has read the message with that ``seq``."""
-        reader.receipt_waiters = _with_waiter(reader.receipt_waiters, sender, seq)
+        if reader.receipt_waiters is None:
+            reader.receipt_waiters = {}
+        reader.receipt_waiters[sender] = seq
+        _trim(reader.receipt_waiters)
+
+    def restore_waits(self, reader: User, sender: User, newest: int) -> None:
+        """Have a sender get receipts for the messages up to ``newest``, which are from before the server's start."""
+        if newest > public_up_to(reader, sender.id):
+            self.await_receipt(reader, sender, newest)
+        if newest > reader.received:
+            self.await_delivery(reader, sender, newest)
 
     def watch(self, session: Connection, room: Room) -> None:
         """Have a connection get the receipts of a room's members from now on.
 
         Raises:
-            Refused: it watches too many rooms.
+            Refused: it watches too many rooms, or too many connections watch the room.
         """
-        watched = self._watched.setdefault(session, {})
-        if room not in watched and len(watched) >= _MOST_WATCHED:
+        if session in room.watchers:
+            return
+        if len(self._watched.get(session, ())) >= _MOST_WATCHED:
             raise Refused(codes.TOO_MANY, f"One connection can watch {_MOST_WATCHED} rooms, and no more.")
-        watched[room] = None
+        if len(room.watchers) >= _MOST_WATCHERS:
+            text = f"{_MOST_WATCHERS} connections watch {room.name}, and no more can: ask without watching."
+            raise Refused(codes.TOO_MANY, text)
+        self._watched.setdefault(session, {})[room] = None
         room.watchers.add(session)
 
     def forget(self, session: Connection) -> None:
@@ -156,9 +206,6 @@ class Receipts:
             room.watchers.discard(session)
 
 
-def _with_waiter(waiters: dict[User, int] | None, sender: User, seq: int) -> dict[User, int]:
-    waiters = {} if waiters is None else waiters
-    waiters[sender] = seq
+def _trim(waiters: dict[User, int] | dict[User, tuple[int, int]]) -> None:
     if len(waiters) > _MOST_WAITERS:
         del waiters[next(iter(waiters))]
-    return waiters

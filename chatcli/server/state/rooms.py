@@ -140,6 +140,11 @@ class Rooms:
         room = self._by_spelled_name(spelling)
         return room if room is not None and self._permissions.may_see(room, user) else None
 
+    def find_hidden(self, spelling: str) -> Room | None:
+        """Return the room of that name, whoever may know of it, if it is on disk."""
+        room = self._by_spelled_name(spelling)
+        return room if room is not None and not room.pending else None
+
     def find_invited(self, user: User, spelling: str) -> Room | None:
         """Return the room of that name if the user is invited to it and is not a member."""
         room = self._by_spelled_name(spelling)

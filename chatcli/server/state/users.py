@@ -29,6 +29,7 @@ class Users:
         self._by_key: dict[str, User] = {}
         self._by_spelling: dict[str, User] = {}
         self._by_look: dict[str, User] = {}  # only of those whose look differs from their key
+        self._released: dict[str, User] = {}  # by the name as it is written
         for record in records:
             self._add(User(record, pending=False))
         for identity, key, since in keys:
@@ -44,8 +45,11 @@ class Users:
     def _add(self, user: User) -> None:
         self._by_id[user.id] = user
         self._by_key[user.key] = user
+        if user.key.startswith(RELEASED):
+            self._released[user.name] = user
+            return
         look = look_of(user.name)
-        if look != user.key and not user.key.startswith(RELEASED):
+        if look != user.key:
             self._by_look.setdefault(look, user)
 
     def get(self, identity: int) -> User | None:
@@ -93,6 +97,10 @@ class Users:
             self._by_spelling[spelling] = user
         return user
 
+    def find_released(self, spelling: str) -> User | None:
+        """Return the user whose name was released and has since been written exactly like this."""
+        return self._released.get(spelling)
+
     def create(self, name: Name, created: int, head: int) -> tuple[User, UserRecord]:
         """Return a new user, and the record to be written. Others find the user after :meth:`settle`."""
         record = UserRecord(
@@ -116,6 +124,8 @@ class Users:
         self._by_spelling.clear()
         user.name, user.key = name, key
         self._by_key[key] = user
+        if key.startswith(RELEASED):
+            self._released[name] = user
 
     def settle(self, user: User, error: StoreError | None) -> None:
         """Record that a new name is on disk, or remove the user because it could not be written."""

@@ -1,0 +1,137 @@
+"""Handlers that move the positions of a user, and count what is after these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from chatcli.errors import ChatError, Refused, UnknownRecipient
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.values.names import is_room
+from chatcli.server.handlers import answers
+from chatcli.server.state.read_positions import read_up_to
+from chatcli.server.state.rooms import snippet
+from chatcli.store.queries import (
+    ConversationPage,
+    ConversationsQuery,
+    HistoryQuery,
+    OnResult,
+    Page,
+    Unread,
+    UnreadQuery,
+)
+
+if TYPE_CHECKING:
+    from chatcli.server.hub import Hub, HubConnection
+    from chatcli.server.model import Room, User
+
+_SHARED: Final = 1000  # milliseconds within which the same count is shared
+
+
+def _ack(session: HubConnection, frame: f.Ack) -> None:
+    feed = session.feed
+    if feed is None:
+        return
+    receipts, seq = session.hub.receipts, min(frame.seq, feed.position)  # what was not sent cannot be received
+    receipts.received(session, feed.user, seq)
+    if session.revision < 1:
+        receipts.read_all(session, feed.user, seq)
+
+
+def _mark_read(session: HubConnection, frame: f.MarkRead) -> None:
+    hub, user = session.hub, session.require_user()
+    if session.purpose == "query":
+        raise Refused(codes.NOT_ALLOWED, "A query changes nothing: say hello with another purpose.")
+    seq = min(frame.seq, hub.log.head)  # what is yet to come cannot be read
+    if not frame.of:
+        if frame.back:
+            raise Refused(codes.INVALID, "Only the messages of one conversation can be unread again: name it in `of`.")
+        hub.receipts.read_all(session, user, seq)
+    elif is_room(frame.of):
+        _mark_room_read(session, user, frame, seq)
+    else:
+        other = hub.users.find_released(frame.of) or hub.find_user(frame.of, user)
+        hub.receipts.read(session, user, other, seq, back=frame.back)
+
+
+def _mark_room_read(session: HubConnection, user: User, frame: f.MarkRead, seq: int) -> None:
+    hub = session.hub
+    try:
+        room = hub.rooms.find(user, frame.of)
+    except UnknownRecipient as unknown:
+        left = hub.rooms.find_hidden(frame.of)
+        if left is None:
+            raise
+        _mark_left_room_read(session, frame, left, seq, unknown)
+    else:
+        hub.receipts.read(session, user, room, seq, back=frame.back)
+
+
+def _mark_left_room_read(
+    session: HubConnection, frame: f.MarkRead, room: Room, seq: int, unknown: UnknownRecipient
+) -> None:
+    """Move the position in a room that the user may not know of, if they have messages from there."""
+    hub, user = session.hub, session.require_user()
+
+    def found(page: Page | None, error: ChatError | None) -> None:
+        if page is None or not page.rows:
+            session.answer(frame, error or unknown)
+            return
+        hub.receipts.read(session, user, room, seq, back=frame.back)
+        session.answer(frame, b"")
+
+    query = HistoryQuery(user=user.id, of=room.id, limit=1, own=True)
+    answers.after_own_messages(session, lambda: hub.log.read(query, found))
+
+
+def _unread(session: HubConnection, frame: f.Unread) -> None:
+    hub, user = session.hub, session.require_user()
+    received = user.received
+
+    def make(found: list[Unread]) -> f.ServerFrame:
+        counts = [f.UnreadCount(_name_of(hub, one.of), one.count, one.newest, one.mentions) for one in found]
+        return f.UnreadList(received, counts, frame.n)
+
+    def start(on_result: OnResult[list[Unread]]) -> None:
+        hub.unread_counter.count(hub.log.read, _unread_query(hub, user), on_result)
+
+    answers.read_with(session, frame, start, make)
+
+
+def _unread_query(hub: Hub, user: User) -> UnreadQuery:
+    now = hub.clock() // _SHARED * _SHARED  # equal queries share a count
+    reads = {of: seq for of, (seq, _) in user.reads.items()}
+    return UnreadQuery(user=user.id, after=user.read, reads=reads, name=user.name, now=now)
+
+
+def _name_of(hub: Hub, identity: int) -> str:
+    return hub.rooms.name_of(identity) if identity < 0 else hub.users.name_of(identity)
+
+
+def _conversations(session: HubConnection, frame: f.Conversations) -> None:
+    hub, user = session.hub, session.require_user()
+    query = ConversationsQuery(user=user.id, unread=_unread_query(hub, user), limit=frame.limit, before=frame.before)
+
+    def make(page: ConversationPage) -> f.ServerFrame:
+        listed = [
+            f.ConversationInfo(
+                _name_of(hub, one.of),
+                None if one.last is None else snippet(hub.to_frame(one.last)),
+                one.unread,
+                one.mentions,
+                read_up_to(user, one.of),
+            )
+            for one in page.conversations
+        ]
+        return f.ConversationList(listed, page.more, frame.n)
+
+    answers.read(session, frame, query, make)
+
+
+HANDLERS: Final[dict[type, Callable[[HubConnection, Any], None]]] = {
+    f.Ack: _ack,
+    f.MarkRead: _mark_read,
+    f.Unread: _unread,
+    f.Conversations: _conversations,
+}
