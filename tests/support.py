@@ -43,7 +43,7 @@ atexit.register(_CONFIGURATION.cleanup)
 CONFIGURATION: Final = Path(_CONFIGURATION.name)
 
 #: Frames that may come between any others.
-UNASKED: Final = frozenset({"presence", "live", "receipt", "read", "happened"})
+UNASKED: Final = frozenset({"presence", "live", "receipt", "read", "happened", "renewed"})
 
 Frame = dict[str, Any]
 Result = TypeVar("Result")

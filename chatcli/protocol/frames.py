@@ -506,8 +506,8 @@ class NameChange(Struct, tag_field="t", tag="renewed", gc=False, omit_defaults=T
     """A name that the user talks with has another key or another owner.
 
     ``key``: its owner has added a device. ``recovered``: an operator has given it a new key, for the same person.
-    ``released``: an operator has freed it. ``taken``: someone has taken a name that was freed. ``seq`` is the newest
-    message of the log at that time, ``by`` the operator.
+    ``released``: an operator has freed it. ``taken``: someone has taken a name that was freed. ``seq`` is the change's
+    own place in the log, in the order of the messages; ``by`` is the operator, or "operator".
     """
 
     user: str

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from chatcli.errors import ChatError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
-from chatcli.protocol.frames import Error, Live, Message, Skipped
+from chatcli.protocol.frames import Error, Live, Message, NameChange, Skipped
 from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chatcli.server.model import Connection, Room, Subscription, User
     from chatcli.server.throttle import Later
     from chatcli.store.interface import Log
-    from chatcli.store.records import MessageRow
+    from chatcli.store.records import MessageRow, NameChangeRecord
 
 _PAGE: Final = 500  # messages
 _MOST_HELD: Final = 256 * 1024  # bytes
@@ -53,11 +53,13 @@ class FeedSource(NamedTuple):
     Attributes:
         log: the log.
         to_frame: returns the frame of a message from the log.
+        change_frame: returns the frame of a change of a name from the log.
         room_name: returns the name of the room with that id.
     """
 
     log: Log
     to_frame: Callable[[MessageRow], Message]
+    change_frame: Callable[[NameChangeRecord], NameChange]
     room_name: Callable[[int], str]
 
 
@@ -250,6 +252,7 @@ class Feed:
             limit=_PAGE,
             unread_only=catch_up is not None and catch_up.unread_only,
             floors=_NO_FLOORS if catch_up is None else catch_up.floors,
+            changes=self.connection.revision >= 1,
         )
         self._source.log.read(query, lambda page, error: self._page_read(upto, page, error))
 
@@ -259,8 +262,8 @@ class Feed:
         if page is None:
             self._give_up(error)
             return
-        if page.rows:
-            self._output.send(encode_all([self._source.to_frame(row) for row in page.rows]))
+        if page.rows or page.changes:
+            self._output.send(encode_all(self._frames(page)))
         if page.damaged:
             text = f"The server's log is damaged: {page.damaged} of your messages cannot be read. Tell its operator."
             self._output.send(encode(Error(codes.STORAGE, text)))
@@ -277,6 +280,13 @@ class Feed:
         self._go_on_live(held)
         if not self.live:
             self._output.wake()
+
+    def _frames(self, page: FeedPage) -> list[Message | NameChange]:
+        messages = [self._source.to_frame(row) for row in page.rows]
+        if not page.changes:
+            return list(messages)
+        changes = map(self._source.change_frame, page.changes)
+        return sorted([*messages, *changes], key=lambda frame: frame.seq)
 
     def _give_up(self, error: ChatError | None) -> None:
         self.connection.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")

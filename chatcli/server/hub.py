@@ -29,6 +29,7 @@ from chatcli.server.state import questions
 from chatcli.server.state.invitations import Invitations
 from chatcli.server.state.membership import Membership
 from chatcli.server.state.moderation import Moderation
+from chatcli.server.state.name_changes import NameChanges
 from chatcli.server.state.presence import Presence
 from chatcli.server.state.questions import Questions
 from chatcli.server.state.receipts import Receipts
@@ -125,13 +126,14 @@ class Hub:
             room_events=self.room_events,
         )
         self.membership.restore(state.members, self.users)
+        self.names = NameChanges(log, self.users, self.rooms, state.freed, clock)
         self.receipts = Receipts(log, Throttle(later))
         self.questions = Questions(clock, self.users.name_of, self.may_read)
         self.unread_counter = UnreadCounter()
         self.presence = Presence(log, self.users, later, clock)
         self.sessions: set[HubConnection] = set()
         self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
-        self._feed_source = FeedSource(log, self.to_frame, self.rooms.name_of)
+        self._feed_source = FeedSource(log, self.to_frame, self.names.to_frame, self.rooms.name_of)
         self._ended_feeds = EndedFeeds(later)
 
     def tick(self, seconds: float) -> None:

@@ -39,6 +39,7 @@ class State(Struct, frozen=True, kw_only=True):
         rulings: in no order.
         rooms: oldest first.
         members: those of each room in the order in which they entered it.
+        freed: the folded names that were ever released.
     """
 
     users: list[UserRecord] = []
@@ -47,6 +48,7 @@ class State(Struct, frozen=True, kw_only=True):
     rulings: list[Ruling] = []
     rooms: list[RoomRecord] = []
     members: list[MemberRecord] = []
+    freed: list[str] = []
 
 
 class Health(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 from msgspec import Struct
 
 from chatcli.errors import ChatError
-from chatcli.store.records import MessageRow
+from chatcli.store.records import MessageRow, NameChangeRecord
 
 Result = TypeVar("Result")
 #: Called in the owner's thread with the result, or with the reason why there is none.
@@ -35,11 +35,13 @@ class FeedPage(NamedTuple):
         rows: the messages, in order.
         upto: the page is complete up to this ``seq``; the end of the query if the page reaches it.
         damaged: number of messages that could not be read because the file is damaged.
+        changes: the changes of names, in order.
     """
 
     rows: list[MessageRow]
     upto: int
     damaged: int = 0
+    changes: Sequence[NameChangeRecord] = ()
 
 
 class FeedQuery(Query[FeedPage], frozen=True, kw_only=True):
@@ -51,6 +53,7 @@ class FeedQuery(Query[FeedPage], frozen=True, kw_only=True):
         limit: maximum number of rows; long ones count for more.
         unread_only: leave out the user's own messages to others.
         floors: by room id, the ``seq`` up to which the room's messages are left out.
+        changes: whether the page has the changes of names that concern the user.
     """
 
     after: int
@@ -58,6 +61,7 @@ class FeedQuery(Query[FeedPage], frozen=True, kw_only=True):
     limit: int
     unread_only: bool = False
     floors: Mapping[int, int] = {}
+    changes: bool = False
 
 
 class Backlog(Struct, frozen=True):
@@ -89,10 +93,12 @@ class Page(NamedTuple):
     Attributes:
         rows: the messages.
         more: whether there are older ones.
+        changes: the changes of the other user's name in the time of these messages, in order.
     """
 
     rows: list[MessageRow]
     more: bool
+    changes: Sequence[NameChangeRecord] = ()
 
 
 class HistoryQuery(Query[Page], frozen=True, kw_only=True):
@@ -104,6 +110,7 @@ class HistoryQuery(Query[Page], frozen=True, kw_only=True):
         before: exclusive upper bound of ``seq``.
         since: lower bound of the time, in milliseconds since 1970-01-01 UTC.
         own: of a room, only the messages sent while the user was a member.
+        name: the other user's folded name, whose changes are read, too; empty for none.
     """
 
     of: int
@@ -111,6 +118,7 @@ class HistoryQuery(Query[Page], frozen=True, kw_only=True):
     before: int | None = None
     since: int | None = None
     own: bool = False
+    name: str = ""
 
 
 class NewestQuery(Query[dict[int, MessageRow]], frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from chatcli.errors import StoreError
+from chatcli.protocol.frames import Renewal
 
 
 class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
@@ -95,6 +96,28 @@ class Rename(NamedTuple):
     user: int
     name: str
     key: str
+
+
+class NameChangeRecord(Struct, kw_only=True, gc=False):
+    """A change of the owner or the keys of a name; it has a place in the log, as messages have.
+
+    Attributes:
+        key: the name as compared.
+        user: the id of its owner, who got a key, lost the name, or has taken it.
+        what: ``key``, ``recovered``, ``released`` or ``taken``.
+        by: the operator who did it; empty for the owner.
+        at: milliseconds since 1970-01-01 UTC.
+        seq: the change's place in the log, once it is committed.
+        partners: the ids of users who have exchanged direct messages with an owner of the name, once it is committed.
+    """
+
+    key: str
+    user: int
+    what: Renewal
+    by: str
+    at: int
+    seq: int = 0
+    partners: list[int] = []
 
 
 class RoomRecord(Struct, frozen=True, kw_only=True, gc=False):
@@ -190,7 +213,19 @@ class Barrier(NamedTuple):
 
 
 Record = (
-    UserRecord | KeyRecord | DropKey | Ruling | Rename | RoomRecord | Enter | Leave | SetOwner | Seen | Lookup | Barrier
+    UserRecord
+    | KeyRecord
+    | DropKey
+    | Ruling
+    | Rename
+    | NameChangeRecord
+    | RoomRecord
+    | Enter
+    | Leave
+    | SetOwner
+    | Seen
+    | Lookup
+    | Barrier
 )
 #: Called in the owner's thread once a record is on disk, or with the reason why it is not.
 OnWritten = Callable[[StoreError | None], None]

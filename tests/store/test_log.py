@@ -12,7 +12,17 @@ from msgspec.structs import astuple, replace
 from chatcli.errors import ChatError, StoreError
 from chatcli.store.interface import State
 from chatcli.store.queries import FeedPage, FeedQuery
-from chatcli.store.records import Barrier, DropKey, Enter, KeyRecord, Rename, Ruling, UserRecord
+from chatcli.store.records import (
+    Barrier,
+    DropKey,
+    Enter,
+    KeyRecord,
+    NameChangeRecord,
+    ReadRecord,
+    Rename,
+    Ruling,
+    UserRecord,
+)
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
 
@@ -492,7 +502,11 @@ def test_changes_in_reports(chat: Owner) -> None:
 
 def test_load(chat: Owner) -> None:
     """The log keeps no copy of its state."""
-    chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id))
+    freed = NameChangeRecord(key="bob", user=BOB.id, what="released", by="operator", at=1)
+    chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id), freed)
+    chat.write(entry(ANN, BOB))
+    chat.log.set_read(BOB.id, ANN.id, ReadRecord(BOB.id, ANN.id, 1, 1))
+    chat.commit(positions=True)
     chat.reopen()
     assert all(astuple(chat.state))
     assert chat.log.load() == State()

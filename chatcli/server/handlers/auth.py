@@ -28,6 +28,7 @@ from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operat
 from chatcli.protocol.values.names import Name, check_name
 from chatcli.server import slices
 from chatcli.server.refusals import unknown_user
+from chatcli.server.state.name_changes import OPERATOR
 from chatcli.store.records import DropKey, KeyRecord, ignore
 
 if TYPE_CHECKING:
@@ -214,10 +215,16 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
         return
     if len(user.keys) + len(user.adding) >= _MOST_KEYS and not replaces:
         raise Refused(codes.TOO_MANY, f"{user.name} has {_MOST_KEYS} keys: revoke one that is not needed any more.")
+    vouched = user.owned and recovery is None
+    if vouched:
+        hub.rate_limits.record_link(user)
     hub.link_codes.discard(user)
     before = user.usable_keys() if replaces else []
     _add_key(hub, user, key)
+    if vouched:
+        hub.names.record(user, "key", cause=session)
     if recovery is not None:
+        hub.names.record(user, "recovered", OPERATOR)
         hub.recoveries.use(user.key)
         logger.warning("%s has given %s a new key with a code of an operator.", session.peer, user.name)
     for old in before:
@@ -242,6 +249,8 @@ def _create(hub: Hub, session: Connection, claimant: Claimant) -> User:
     user, record = hub.users.create(name, hub.clock(), hub.log.head)
     hub.log.append_change(record, lambda error: hub.users.settle(user, error))
     _add_key(hub, user, claimant.key)
+    if hub.names.was_released(name.key):
+        hub.names.record(user, "taken", cause=session)
     return user
 
 

@@ -12,7 +12,7 @@ from chatcli.protocol.codec import raw
 from chatcli.protocol.values.names import is_room
 from chatcli.server import slices
 from chatcli.server.handlers import answers
-from chatcli.server.model import Room
+from chatcli.server.model import Room, User
 from chatcli.server.security.prices import LISTED
 from chatcli.server.state.read_positions import public_up_to
 from chatcli.server.state.receipts import receipt
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from msgspec import Raw
 
     from chatcli.server.hub import HubConnection
-    from chatcli.server.model import User
     from chatcli.store.records import MessageRow
 
 _AT_ONCE: Final = 300  # users who are listed in one tick of the loop
@@ -60,10 +59,14 @@ def _history(session: HubConnection, frame: f.History) -> None:
         before=frame.before,
         since=frame.since,
         own=isinstance(of, Room) and of.kind == "private",
+        name=of.key if isinstance(of, User) else "",
     )
 
     def make(page: Page) -> f.ServerFrame:
-        return f.HistoryPage(of.name, [hub.to_frame(row) for row in page.rows], page.more, frame.n)
+        answer = f.HistoryPage(of.name, [hub.to_frame(row) for row in page.rows], page.more, frame.n)
+        if page.changes:
+            answer.changes = [hub.names.to_frame(change) for change in page.changes]
+        return answer
 
     answers.read(session, frame, query, make)
 

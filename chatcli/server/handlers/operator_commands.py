@@ -14,6 +14,7 @@ from chatcli.protocol.values.lookalikes import looks_like_operator
 from chatcli.protocol.values.names import check_name
 from chatcli.server import slices
 from chatcli.server.refusals import cannot_write, unknown_user
+from chatcli.server.state.name_changes import OPERATOR
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Request, Row
@@ -214,6 +215,7 @@ def _release(command: Command) -> None:
     command.hub.moderation.lift("mute", user.key)  # these would apply to the next owner of the name
     command.hub.moderation.lift("operator", user.key)
     command.hub.recoveries.use(user.key)
+    command.hub.names.record(user, "released", OPERATOR)
     command.hub.rename(user, f"{name} (released {user.id})", command.when_written(finish))
 
 

@@ -23,6 +23,7 @@ _ADDRESSES: Final = 10_000  # kept in memory; the least recently used ones are d
 _SOON: Final = 10.0  # seconds
 _SOME, _AT_ONCE = 1000, 0.1  # purses that are checked in one tick; seconds until the next, if there are more
 _MINUTE, _HOUR = 60.0, 3600.0  # seconds
+_LINKS: Final = 20  # keys that a user may add within an hour; others are told of each
 
 
 def network(address: str) -> str:
@@ -101,6 +102,7 @@ class RateLimits:
         self._visitors: dict[User, None] = {}  # users whose purses are dropped once they are full
         self._failures = Buckets(limits.proofs, _MINUTE, clock)
         self._names = Buckets(limits.names, _HOUR, clock)
+        self._links = Buckets(_LINKS, _HOUR, clock)
         self._connections: dict[str, int] = {}
 
     def _exempt(self, address: str) -> bool:
@@ -202,3 +204,13 @@ class RateLimits:
                 f"{self.limits.names} new names came from your address within the hour: use one of them, or wait.",
             )
         self._names.add(address)
+
+    def record_link(self, user: User) -> None:
+        """Record that a user adds a key.
+
+        Raises:
+            Refused: they have added too many lately.
+        """
+        if self._links.full(str(user.id)):
+            raise Refused(codes.TOO_MANY, f"{user.name} has added {_LINKS} keys within the hour: wait.")
+        self._links.add(str(user.id))

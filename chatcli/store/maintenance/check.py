@@ -112,7 +112,8 @@ _RULES: Final = (
         "read positions are not beyond the newest message",
         """
         SELECT name, cursor FROM users WHERE cursor > max(
-            coalesce((SELECT max(seq) FROM messages), 0), (SELECT seq FROM marks WHERE name = 'pruned'))
+            coalesce((SELECT max(seq) FROM messages), 0), coalesce((SELECT max(seq) FROM name_changes), 0),
+            (SELECT seq FROM marks WHERE name = 'pruned'))
         """,
         'the read position of "{}", {}, is beyond the newest message',
     ),

@@ -9,6 +9,7 @@ from typing import Final
 from chatcli.store.queries import FeedPage, FeedQuery
 from chatcli.store.records import MessageRow
 from chatcli.store.sqlite.damage import read_each, read_seqs, tolerating_damage
+from chatcli.store.sqlite.name_changes import read_changes_of_feed
 from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
 _WINDOW: Final = 2048  # seqs: the first window of a page
@@ -61,6 +62,15 @@ _Bounds = dict[str, int | str]
 
 def read_feed(connection: sqlite3.Connection, query: FeedQuery) -> tuple[FeedPage, int]:
     """Read a stretch of a user's feed, in order; return how often damage was met, too."""
+    page, damaged = _read_messages(connection, query)
+    if not query.changes:
+        return page, damaged
+    changes, upto = read_changes_of_feed(connection, user=query.user, after=query.after, upto=page.upto)
+    rows = page.rows if upto == page.upto else [row for row in page.rows if row.seq <= upto]
+    return FeedPage(rows, upto, page.damaged, changes), damaged
+
+
+def _read_messages(connection: sqlite3.Connection, query: FeedQuery) -> tuple[FeedPage, int]:
     page = _Page(query)
     floors = json.dumps({room: seq for room, seq in query.floors.items() if seq > query.after})
     limit = max(query.limit, _FEW) if query.unread_only else query.limit

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from chatcli.store.queries import ContactsQuery, HistoryQuery, NewestQuery, Page, Question, QuestionQuery
-from chatcli.store.records import MessageRow
+from chatcli.store.records import MessageRow, NameChangeRecord
 from chatcli.store.sqlite.conversations import find_conversation
 from chatcli.store.sqlite.damage import END, DamagedRow, is_whole, read_each, read_seqs, tolerating_damage
+from chatcli.store.sqlite.name_changes import read_changes_of_name
 from chatcli.store.sqlite.periods import periods_in_room
 from chatcli.store.sqlite.rows import COLUMNS, PAGE_TEXT, size_of
 
@@ -67,7 +68,17 @@ def read_history(connection: sqlite3.Connection, query: HistoryQuery) -> tuple[P
         else:
             rows.append(row)
             size += size_of(row)
-    return Page(rows[::-1], more), damaged
+    return Page(rows[::-1], more, _changes(connection, query, rows[-1].seq if more else 0)), damaged
+
+
+def _changes(connection: sqlite3.Connection, query: HistoryQuery, after: int) -> Sequence[NameChangeRecord]:
+    """Return the changes of the other user's name that belong to a page whose messages follow a ``seq``."""
+    if not query.name:
+        return ()
+    upto = END if query.before is None else query.before - 1
+    return read_changes_of_name(
+        connection, user=query.user, key=query.name, after=after, upto=upto, since=query.since or 0
+    )
 
 
 def _back(connection: sqlite3.Connection, query: HistoryQuery) -> Iterator[MessageRow | None]:

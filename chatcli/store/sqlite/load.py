@@ -6,6 +6,7 @@ import sqlite3
 
 from chatcli.store.interface import State
 from chatcli.store.records import KeyRecord, MemberRecord, ReadRecord, RoomRecord, Ruling, UserRecord
+from chatcli.store.sqlite.name_changes import read_freed
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -17,6 +18,7 @@ def read_state(connection: sqlite3.Connection) -> State:
         rulings=read_rulings(connection),
         rooms=read_rooms(connection),
         members=read_members(connection),
+        freed=read_freed(connection),
     )
 
 
@@ -78,7 +80,8 @@ def read_members(connection: sqlite3.Connection) -> list[MemberRecord]:
 def read_head(connection: sqlite3.Connection) -> int:
     """Read the newest ``seq`` that was ever used, 0 if none was; its message may have been pruned."""
     (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()
-    return max(int(newest), read_mark(connection, "pruned"))
+    (changed,) = connection.execute("SELECT coalesce(max(seq), 0) FROM name_changes").fetchone()
+    return max(int(newest), int(changed), read_mark(connection, "pruned"))
 
 
 def read_mark(connection: sqlite3.Connection, name: str) -> int:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chatcli.errors import ChatError, StoreError
+from chatcli.store.fair_queue import FairQueue
 from chatcli.store.interface import Post
 from chatcli.store.queries import OnResult, Result
 from chatcli.store.sqlite.connection import connect
-from chatcli.store.sqlite.fair_queue import FairQueue
 
 logger = logging.getLogger(__name__)
 

@@ -125,7 +125,8 @@ CREATE INDEX deleted_by_time ON deleted (gone);
 
 # `cursor` is the position up to which a client of the user has received their feed. Before there was this table, it was
 # the read position, too. `read` and `shown` (the part of it that others may know) hold in all conversations without a
-# row in `reads`. The log was the same as in an epoch up to the `since` of the next one.
+# row in `reads`. The log was the same as in an epoch up to the `since` of the next one. A change of a name has a `seq`
+# of its own. Names that were released before there was this table have the `seq` 0, and nobody knows the time.
 _READS: Final = """
 ALTER TABLE users ADD COLUMN read INTEGER NOT NULL DEFAULT 0;
 UPDATE users SET read = cursor;
@@ -152,6 +153,11 @@ CREATE TABLE name_changes (
     seq INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX name_changes_by_name ON name_changes (key, seq);
+CREATE INDEX name_changes_by_seq ON name_changes (seq);
+INSERT INTO name_changes (key, user, what, by, at, seq)
+SELECT lower(substr(name, 1, length(name) - length(suffix))), id, 'released', '', 0, 0
+FROM (SELECT id, name, ' (released ' || id || ')' AS suffix FROM users WHERE key = char(0) || id)
+WHERE substr(name, -length(suffix)) = suffix;
 """
 
 #: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.

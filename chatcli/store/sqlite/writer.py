@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from chatcli.store.question_data import decode
-from chatcli.store.records import Batch, Change, Entry, PriorAnswer
+from chatcli.store.records import Batch, Change, Entry, NameChangeRecord, PriorAnswer, Record
 from chatcli.store.sqlite.connection import transaction
 from chatcli.store.sqlite.conversations import ensure_conversation
 from chatcli.store.sqlite.deleted import Deleted
 from chatcli.store.sqlite.load import read_head
+from chatcli.store.sqlite.name_changes import write_change
 from chatcli.store.sqlite.record_writer import RecordWriter
 
 _MAX_ROWS: Final = 1024  # of one INSERT; a longer one is no faster
@@ -75,7 +76,7 @@ class Writer:
             with transaction(self._connection):
                 for part in batch.in_order():
                     if isinstance(part, Change):
-                        self._records.write(part.record, self._newest)
+                        self._write_record(part.record)
                     else:
                         self._add_messages(part)
                 if batch.has_positions:
@@ -109,6 +110,14 @@ class Writer:
             return [(found.st_dev, found.st_ino) for found in map(os.stat, self._files)]
         except FileNotFoundError as error:
             raise sqlite3.OperationalError(f"{error.filename} has been moved or deleted") from None
+
+    def _write_record(self, record: Record) -> None:
+        if isinstance(record, NameChangeRecord):
+            record.seq = self._newest = self._next_seq
+            self._next_seq += 1
+            write_change(self._connection, record)
+        else:
+            self._records.write(record, self._newest)
 
     def _add_messages(self, entries: list[Entry]) -> None:
         for (re, extra), run in groupby(self.deleted.filter(entries), _get_extras):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatcli.store.sqlite.fair_queue import FairQueue
+from chatcli.store.fair_queue import FairQueue
 
 
 def test_many_items_of_one_user() -> None:

@@ -1,0 +1,100 @@
+"""Changes of the owners and keys of names: written in their places in the log, and read by those whom they concern.
+
+A change has a ``seq`` of its own, as a message has, so that a position in a feed says which changes were sent. They
+concern everyone who has ever exchanged direct messages with an owner of the name, the present one or one before, and
+everyone who belonged to a room together with its owner at that time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from chatcli.protocol.frames import Renewal
+from chatcli.store.records import NameChangeRecord
+from chatcli.store.sqlite.damage import tolerating_damage
+
+_MOST_KEYS: Final = 100  # changes of keys that are kept of one owner of a name, the newest
+_MOST: Final = 1000  # changes in one answer
+
+_COLUMNS: Final = "changes.key, changes.user, changes.what, changes.by, changes.at, changes.seq"
+_ADD: Final = "INSERT INTO name_changes (key, user, what, by, at, seq) VALUES (?, ?, ?, ?, ?, ?)"
+_DROP_OLD: Final = """
+DELETE FROM name_changes WHERE key = :key AND user = :user AND what = 'key' AND seq <= (
+    SELECT seq FROM name_changes WHERE key = :key AND user = :user AND what = 'key'
+    ORDER BY seq DESC LIMIT 1 OFFSET :most
+)
+"""
+_PARTNERS: Final = """
+SELECT DISTINCT CASE conversations.low WHEN owners.user THEN conversations.high ELSE conversations.low END
+FROM (SELECT DISTINCT user FROM name_changes WHERE key = ?) AS owners
+CROSS JOIN members ON members.user = owners.user AND members.conversation > 0
+CROSS JOIN conversations ON conversations.id = members.conversation
+"""
+_CONCERNS: Final = """
+changes.user <> :user AND (
+    EXISTS (
+        SELECT 1 FROM name_changes AS owners
+        CROSS JOIN conversations ON conversations.low = min(owners.user, :user)
+             AND conversations.high = max(owners.user, :user)
+        WHERE owners.key = changes.key AND owners.seq <= changes.seq
+    )
+    OR EXISTS (
+        SELECT 1 FROM members AS theirs
+        CROSS JOIN members AS own ON own.user = :user AND own.conversation = theirs.conversation
+        WHERE theirs.user = changes.user AND theirs.conversation < 0
+          AND theirs.since < changes.seq AND coalesce(theirs.until, changes.seq) >= changes.seq
+          AND own.since < changes.seq AND coalesce(own.until, changes.seq) >= changes.seq
+    )
+)
+"""
+_OF_FEED: Final = f"""
+SELECT {_COLUMNS} FROM name_changes AS changes
+WHERE changes.seq > :after AND changes.seq <= :upto AND {_CONCERNS}
+ORDER BY changes.seq LIMIT {_MOST}
+"""  # noqa: S608 (our own text)
+_OF_NAME: Final = f"""
+SELECT {_COLUMNS} FROM name_changes AS changes
+WHERE changes.key = :key AND changes.seq > :after AND changes.seq <= :upto AND changes.at >= :since AND {_CONCERNS}
+ORDER BY changes.seq DESC LIMIT {_MOST}
+"""  # noqa: S608 (likewise)
+
+
+def write_change(connection: sqlite3.Connection, record: NameChangeRecord) -> None:
+    """Add a change, and fill in the users who have exchanged direct messages with an owner of the name."""
+    values = (record.key, record.user, record.what, record.by, record.at, record.seq)
+    connection.execute(_ADD, values)
+    if record.what == "key":
+        connection.execute(_DROP_OLD, {"key": record.key, "user": record.user, "most": _MOST_KEYS})
+    record.partners = [user for (user,) in connection.execute(_PARTNERS, (record.key,)) if user != record.user]
+
+
+def read_changes_of_feed(
+    connection: sqlite3.Connection, *, user: int, after: int, upto: int
+) -> tuple[list[NameChangeRecord], int]:
+    """Return the changes that concern a user, and the ``seq`` up to which they are complete."""
+    changes: list[NameChangeRecord] = []
+    with tolerating_damage():
+        rows = connection.execute(_OF_FEED, {"user": user, "after": after, "upto": upto})
+        changes.extend(_record(*row) for row in rows)
+    return changes, changes[-1].seq if len(changes) == _MOST else upto
+
+
+def read_changes_of_name(
+    connection: sqlite3.Connection, *, user: int, key: str, after: int, upto: int, since: int
+) -> list[NameChangeRecord]:
+    """Return the newest changes of a name that concern a user, the oldest first."""
+    bounds = {"user": user, "key": key, "after": after, "upto": upto, "since": since}
+    changes: list[NameChangeRecord] = []
+    with tolerating_damage():
+        changes.extend(_record(*row) for row in connection.execute(_OF_NAME, bounds))
+    return changes[::-1]
+
+
+def read_freed(connection: sqlite3.Connection) -> list[str]:
+    """Return the folded names that were ever released."""
+    return [key for (key,) in connection.execute("SELECT DISTINCT key FROM name_changes WHERE what = 'released'")]
+
+
+def _record(key: str, user: int, what: Renewal, by: str, at: int, seq: int) -> NameChangeRecord:
+    return NameChangeRecord(key=key, user=user, what=what, by=by, at=at, seq=seq)
