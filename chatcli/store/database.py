@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from pathlib import Path
 
 from chatcli.store.data_directory import DATABASE, explained, lock, make_private
-from chatcli.store.epochs import read_epochs
+from chatcli.store.epochs import begin_epoch_of_copy, read_epochs
 from chatcli.store.files import remove_unfinished
 from chatcli.store.interface import State
 from chatcli.store.maintenance.free_pages import Pages
-from chatcli.store.sqlite import load, schema
-from chatcli.store.sqlite.connection import back_up, connect, remove_unfinished_copies
+from chatcli.store.sqlite import load
+from chatcli.store.sqlite.connection import connect
 from chatcli.store.sqlite.writer import Writer
+from chatcli.store.upgrade import remove_unfinished_copies, upgrade
 
 
 class Database:
@@ -44,9 +44,10 @@ class Database:
                 remove_unfinished(directory)
                 self.pages = opened.enter_context(contextlib.closing(Pages(self.path)))
                 self.connection = opened.enter_context(contextlib.closing(connect(self.path)))
-                _upgrade(self.connection, self.path)
+                upgrade(self.connection, self.path)
                 self._state = load.read_state(self.connection)
                 self.head = load.read_head(self.connection)
+                begin_epoch_of_copy(self.connection)
                 self.epochs = read_epochs(self.connection)
                 self.writer = Writer(self.connection, self.path)
             self._opened = opened.pop_all()
@@ -59,11 +60,3 @@ class Database:
     def close(self) -> None:
         """Close the database, then release the lock."""
         self._opened.close()
-
-
-def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    version = schema.check(connection)  # before anything is changed in what may be another program's file
-    if 0 < version < len(schema.MIGRATIONS):
-        back_up(connection, path.with_name(f"{DATABASE}.schema-{version}.bak"))
-    connection.execute("PRAGMA journal_mode = WAL")
-    schema.migrate(connection)

@@ -1,7 +1,7 @@
 """The epochs of a log: the names by which clients recognize it, one for each time that its numbers took another course.
 
-A copy of a log goes on with numbers that the log itself has used, too, for other messages. So it opens an epoch of its
-own, which starts at its head: up to there, both are the same.
+A copy of a log goes on with numbers that the log itself uses, too, for other messages. So a copy is marked, and
+whoever opens it begins an epoch of its own after the last message that was copied: up to there, both are the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,17 @@ from __future__ import annotations
 import sqlite3
 from typing import Final, NamedTuple
 
+from chatcli.store.sqlite.connection import transaction
+
 _BEGIN: Final = "INSERT INTO epochs (epoch, since) VALUES (lower(hex(randomblob(8))), ?)"
+_COPIED: Final = "copied"  # the mark: its number is the newest seq of the copy when it was made
+_IS_MARKED: Final = "SELECT seq FROM marks WHERE name = ?"
+_HAS_EPOCHS: Final = "SELECT 1 FROM {}.sqlite_schema WHERE name = 'epochs'"
+_MARK: Final = """
+INSERT INTO {0}.marks SELECT ?, max(seq, coalesce((SELECT max(seq) FROM {0}.messages), 0)) FROM {0}.marks
+WHERE name = 'pruned'
+ON CONFLICT DO UPDATE SET seq = min(seq, excluded.seq)
+"""
 
 
 class Epoch(NamedTuple):
@@ -42,6 +52,26 @@ def read_epochs(connection: sqlite3.Connection) -> Epochs:
     """Read the epochs of a log of the newest schema."""
     rows = connection.execute("SELECT epoch, lead(since) OVER (ORDER BY number) FROM epochs ORDER BY number")
     return Epochs([Epoch(*row) for row in rows])
+
+
+def mark_as_copy(connection: sqlite3.Connection, database: str = "main") -> None:
+    """Mark a log as a copy, unless it is of a version without epochs: its upgrade begins one.
+
+    Args:
+        connection: to the copy.
+        database: the name under which the copy is attached to the connection.
+    """
+    if connection.execute(_HAS_EPOCHS.format(database)).fetchone():
+        connection.execute(_MARK.format(database), (_COPIED,))
+
+
+def begin_epoch_of_copy(connection: sqlite3.Connection) -> None:
+    """Begin an epoch if a log is marked as a copy, and remove the mark."""
+    marked = connection.execute(_IS_MARKED, (_COPIED,)).fetchone()
+    if marked is not None:
+        with transaction(connection):
+            begin_epoch(connection, *marked)
+            connection.execute("DELETE FROM marks WHERE name = ?", (_COPIED,))
 
 
 def begin_epoch(connection: sqlite3.Connection, head: int) -> None:

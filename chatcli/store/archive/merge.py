@@ -14,6 +14,7 @@ from chatcli.protocol.values.lookalikes import check_new_name, look_of
 from chatcli.protocol.values.names import Name
 from chatcli.store.archive import format as archive
 from chatcli.store.archive.validation import Checked, Message, Room, User, WrongLine
+from chatcli.store.epochs import begin_epoch
 from chatcli.store.question_data import QuestionData, decode, encode
 from chatcli.store.records import RoomRecord
 from chatcli.store.sqlite.conversations import ensure_conversation, write_room
@@ -98,6 +99,8 @@ class Merge:
         """Add what depends on all lines."""
         self._members.write(self._seqs)
         if self._messages.added:
+            if not self._seqs.before:  # their numbers are those of another log
+                begin_epoch(self._connection, 0)
             # What was imported is history: users who had read everything, and new ones, have read that as well.
             users = [*self._up_to_date, *self._users.new()]
             self._connection.executemany(_READ_ALL, [(user, self._seqs.head) for user in users])
@@ -209,12 +212,13 @@ class _Seqs:
 
     Attributes:
         head: the newest ``seq`` of the log.
+        before: what that was before the import.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.head = self._before = read_head(connection)
-        self._keeps = not self._before
+        self.head = self.before = read_head(connection)
+        self._keeps = not self.before
         self._kept = -1  # all up to this one have kept theirs
         self._last = 0  # of the archive
         # A temporary file, since there may be many.
@@ -255,7 +259,7 @@ class _Seqs:
             return old
         query = "SELECT new FROM moved WHERE old <= ? AND fresh ORDER BY old DESC LIMIT 1"
         row = self._connection.execute(query, (old,)).fetchone()
-        return int(row[0]) if row else max(self._before, self._kept)
+        return int(row[0]) if row else max(self.before, self._kept)
 
 
 class _Members:

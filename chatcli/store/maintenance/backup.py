@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from chatcli.errors import StoreError
 from chatcli.protocol.values.text import command_line
+from chatcli.store.epochs import mark_as_copy
 from chatcli.store.maintenance.output import check_target, output_file
 from chatcli.store.maintenance.snapshot import moment, pause, snapshot
 from chatcli.store.sqlite.damage import is_damage
@@ -94,6 +95,7 @@ def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
         source.execute("DELETE FROM copy.answers WHERE question NOT IN (SELECT seq FROM copy.messages)")
     if "marks" in tables:  # no seq is reused, even if all messages were deleted meanwhile
         source.execute(_PRUNED, (newest,))
+    mark_as_copy(source, "copy")
     source.execute("DETACH copy")
 
 

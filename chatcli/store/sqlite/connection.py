@@ -1,4 +1,4 @@
-"""Connections to a database file: their settings, transactions, and copies of the file."""
+"""Connections to a database file: their settings and transactions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from chatcli.errors import StoreError
 from chatcli.protocol.values.mentions import mentions
-from chatcli.store.data_directory import DATABASE, make_private
-from chatcli.store.files import sync
 
 _JOURNAL_BYTES: Final = 16 * 1024 * 1024  # of a WAL that is kept after a long reader has ended
 _BUSY_SECONDS: Final = 2  # for which another program may lock the database before senders get an error
@@ -70,38 +67,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def back_up(connection: sqlite3.Connection, path: Path) -> None:
-    """Copy a database, whole or not at all; the copy replaces one that exists, and only its owner may read it.
-
-    Raises:
-        StoreError: there is no copy.
-    """
-    unfinished = path.with_name(path.name + ".tmp")
-    try:
-        remove_unfinished_copies(path.parent)
-        make_private(unfinished)
-        with contextlib.closing(connect(unfinished)) as copy:
-            connection.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, with none beside it
-        sync(unfinished)
-        unfinished.replace(path)
-        sync(path.parent)
-    except (sqlite3.Error, OSError) as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-        cause = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(
-            f"it must be brought up to date, and before that it cannot be copied to {path}: {cause}. "
-            "Nothing was changed; make room there, or move it all to a larger disk"
-        ) from None
-
-
-def remove_unfinished_copies(directory: Path) -> None:
-    """Remove the unfinished copies of processes that were killed."""
-    for path in directory.glob(f"{DATABASE}.schema-*.bak.tmp*"):
-        path.unlink(missing_ok=True)
 
 
 def size(*databases: Path) -> int:
