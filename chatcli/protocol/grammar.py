@@ -147,6 +147,12 @@ COMMANDS: Final = (
         "[off] [NAME|#ROOM]",
         more=("/quiet off: let it ring and count again",),
     ),
+    CommandHelp(
+        ("dnd",),
+        "do not disturb: nothing rings on this device",
+        "[off]",
+        more=("/dnd off: let messages ring again. Others do not learn of it; /away tells them.",),
+    ),
     CommandHelp(("edit",), "write in your own editor; Ctrl-X Ctrl-E does the same", "[TEXT]"),
     CommandHelp(("away",), "tell others that you are away from the keyboard", "[TEXT]"),
     CommandHelp(("back",), "tell others that you are here again", bare=True),

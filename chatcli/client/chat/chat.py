@@ -137,7 +137,7 @@ class Chat:
         self._greeting.welcomed(welcome)
         self.outgoing.connected(welcome.limits)
         self._incoming.connected(welcome)
-        joins = self._requests.connected(welcome.rooms)
+        joins = self._requests.connected(welcome.rooms, welcome.revision)
         return [*joins, *self.outgoing.next_batch(), self._requests.roster()]
 
     def disconnected(self) -> list[Event]:

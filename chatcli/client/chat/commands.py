@@ -242,6 +242,20 @@ def mute(argument: str, contacts: Contacts) -> Answer:
     return Answer(f"{shown} is quiet: it neither rings nor counts; /quiet off {shown} ends that")
 
 
+def disturb(argument: str, contacts: Contacts) -> Answer:
+    """Keep all conversations from ringing on this device, or end that.
+
+    Raises:
+        InputError: the argument is something else than "off".
+    """
+    if argument not in ("", "off"):
+        raise InputError(usage("dnd"))
+    contacts.conversations.undisturbed = not argument
+    if argument:
+        return Answer("Messages ring again")
+    return Answer("Nothing rings on this device until you type /dnd off, or leave; messages still come")
+
+
 def close(argument: str, contacts: Contacts) -> Notice:
     """Hide a conversation until something new comes there.
 
@@ -300,6 +314,7 @@ def _name(word: str, written: str, contacts: Contacts) -> str:
 LOCAL: Final[dict[str, Callable[[str, Contacts], Event]]] = {
     "to": switch_to,
     "quiet": mute,
+    "dnd": disturb,
     "close": close,
     "whois": describe,
     "nick": explain_names,

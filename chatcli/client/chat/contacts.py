@@ -21,25 +21,52 @@ _SHORT: Final = 3  # letters: in a shorter name, every other one is but a slip o
 class Presence:
     """The presence of the people about whom the server reports: contacts, and members of the user's rooms.
 
+    Of everybody else nothing is known: not that they are gone, either.
+
     Attributes:
         here: the people who are in the chat.
         away: the messages of those of them who are away from the keyboard.
+        gone: the people who are known not to be in the chat.
     """
 
     def __init__(self) -> None:
         self.here: set[str] = set()
         self.away: dict[str, str] = {}
+        self.gone: set[str] = set()
         self._expected: set[str] = set()  # those who were here before the connection broke
 
     def reconnected(self) -> None:
         """Start on a new connection: the people who were here may come back one by one."""
         self._expected = set(self.here)
+        self.gone.clear()
 
-    def replace(self, people: Iterable[f.Person]) -> None:
-        """Replace everything known by a list of the people who are here."""
+    def where(self, name: str) -> f.Where | None:
+        """Return where a person is, or None if it is not known."""
+        if name in self.away:
+            return "away"
+        return "here" if name in self.here else "gone" if name in self.gone else None
+
+    def replace(self, people: Iterable[f.Person], whole: bool, reported: Iterable[str]) -> None:
+        """Replace everything known by a list of people who are here.
+
+        Args:
+            people: these people.
+            whole: whether nobody else is here.
+            reported: the people of whom the server reports when they come.
+        """
         people = list(people)
         self.here = {person.user for person in people}
         self.away = {person.user: person.text for person in people if person.state == "away"}
+        self.gone = {*self.gone, *(reported if whole else ())} - self.here
+
+    def locate(self, person: f.Person) -> None:
+        """Record where a person is."""
+        now, before = (self.gone, self.here) if person.state == "gone" else (self.here, self.gone)
+        now.add(person.user)
+        before.discard(person.user)
+        self.away.pop(person.user, None)
+        if person.state == "away":
+            self.away[person.user] = person.text
 
     def update(self, frame: f.Presence, is_reported: Callable[[str], bool]) -> list[Event]:
         """Record who came and went; return the events.
@@ -54,6 +81,7 @@ class Presence:
         left = [person for person in frame.away if self.away.get(person.user) != person.text]
         self.here.update(frame.here, (person.user for person in frame.away))
         self.here.difference_update(frame.gone)
+        self.gone = (self.gone | {*frame.gone}) - self.here
         for name in (*frame.here, *frame.gone):
             self.away.pop(name, None)
         self.away.update((person.user, person.text) for person in frame.away)
@@ -189,6 +217,16 @@ class Contacts:
         here = self.members(self.conversations.current)
         return name != self.user and (name in self.partners or fold(name) in here)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the user is away from the keyboard, for all that others are told."""
+        return self.presence.where(self.user) == "away"
+
+    def set_away(self, text: str | None) -> None:
+        """Record that the user is away, with the text that others are shown, or back if it is None."""
+        state: f.Where = "here" if text is None else "away"
+        self.presence.locate(f.Person(self.user, 0, state, text or ""))
+
     # Rooms
 
     def enter(self, room: str) -> bool:
@@ -206,11 +244,15 @@ class Contacts:
         self.conversations.forget(room)
 
     def list_people(self, frame: f.People) -> None:
-        """Record a list of the people who are here, or of the members of a room."""
+        """Record a list of the people who are here, of the members of a room, or where one person is."""
         names = [person.user for person in frame.people]
         self.add_people(*names)
         if not frame.to:
-            self.presence.replace(frame.people)
+            self.presence.replace(frame.people, frame.count <= len(names), self.partners)
+            return
+        if not is_room(frame.to):
+            for person in frame.people:
+                self.presence.locate(person)
             return
         members = self._members.setdefault(fold(frame.to), _Members())
         members.names = by_name(names)

@@ -21,6 +21,7 @@ class Conversations:
         unread: the number of messages that came in other conversations than the current one, by name as written.
         drafts: the texts that were typed and not sent, by name as written; the input line keeps them.
         muted: the quiet conversations, folded.
+        undisturbed: whether no conversation rings, on this device.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class Conversations:
         self.unread: dict[str, int] = {}
         self.drafts: dict[str, str] = {}
         self.muted: set[str] = set()
+        self.undisturbed = False
         self._chosen = False  # whether the user has opened one
         self._writers: dict[str, str] = {}  # the people who have written to the user, by folded name
         self._before = ""  # the conversation that was open before the current one

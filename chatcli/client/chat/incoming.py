@@ -139,7 +139,7 @@ class Incoming:
             f.Receipt: delivery.seen,
             f.Happened: self._room_events.happened,
             f.Skipped: self._skipped,
-            f.People: replies.people,
+            f.People: self._people,
             f.Done: replies.done,
             f.Room: self._entered,
             f.RoomList: replies.room_list,
@@ -229,6 +229,8 @@ class Incoming:
         self._outgoing.remove(frame.id)
         self._conversations.touch(of)
         is_new = self._outgoing.mark_shown(frame.id)
+        if is_new:
+            self._delivery.repeated(frame.seq, of)
         shown: list[Event] = [self._recent.as_event(frame, self._contacts.user)] if is_new else []
         return self._catch_up.add(shown, frame.seq, 0)
 
@@ -237,6 +239,8 @@ class Incoming:
         if sent is None:
             return []
         self._outgoing.mark_shown(frame.id)
+        if self._contacts.is_away:
+            self._contacts.set_away(None)
         user, of = self._contacts.user, self._contacts.spelling(sent.to)
         message = f.Message(
             seq=frame.seq,
@@ -253,8 +257,8 @@ class Incoming:
         shown = self._catch_up.add_own(self._recent.as_event(message, user))
         if sent.answer is not None:
             return shown  # the person who asked waits on a connection that does not count as being here
-        self._requests.locate(of, here=frame.outcome == "delivered")
-        return [*shown, *self._delivery.sent(frame, of)]
+        is_asked = self._requests.locate(of, here=frame.outcome == "delivered")
+        return [*shown, *self._delivery.sent(frame, of, located=not is_asked)]
 
     def _refused(self, frame: f.Error) -> tuple[list[Event], list[str]]:
         """Return the events of a refusal, and the texts to put back into the input line."""
@@ -276,6 +280,11 @@ class Incoming:
             self._addressing.add_missing(unsent.to)
         error = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
         return [Trouble(as_exception(error))], [self._addressing.line_for(unsent)]
+
+    def _people(self, frame: f.People) -> list[Event]:
+        events = self._replies.people(frame)
+        located = [frame.to] if frame.to else [*self._contacts.presence.gone]
+        return [*events, *self._delivery.located(*located)]
 
     def _presence(self, frame: f.Presence) -> list[Event]:
         self._delivery.add_here(frame.here)

@@ -134,13 +134,21 @@ class DeliveryStatus:
     def __init__(self, contacts: Contacts) -> None:
         self._contacts = contacts
         self._gone: set[str] = set()  # people of whom the user knows that they are not here, folded
+        self._doubtful: set[str] = set()  # people whom a message has not reached, and who may be here, folded
         self._unseen: dict[str, int] = {}  # the newest message that waits for a person, by folded name
         self._newest_sent: dict[str, int] = {}  # the newest message to a person, by folded name
         self._read: dict[str, int] = {}  # up to where a person has read, by folded name
         self._outside: set[str] = set()  # rooms that the user has written to without belonging there, folded
 
-    def sent(self, frame: f.Sent, of: str) -> list[Event]:
-        """Record that a message of this conversation is stored; return the events."""
+    def sent(self, frame: f.Sent, of: str, *, located: bool) -> list[Event]:
+        """Record that a message of this conversation is stored; return the events.
+
+        Args:
+            frame: the server's answer.
+            of: the conversation.
+            located: whether it is known where the other person is, or else :meth:`located` is to be called. A message
+                does not reach at once somebody who is still getting what they missed: they are here nevertheless.
+        """
         to = fold(of)
         if is_room(of):
             return self._sent_to_room(to, of)
@@ -149,12 +157,22 @@ class DeliveryStatus:
         self._newest_sent[to] = frame.seq
         if frame.outcome == "delivered":
             self._gone.discard(to)
+            self._doubtful.discard(to)
             return []
         self._unseen[to] = frame.seq
-        if to in self._gone:
-            return []
-        self._gone.add(to)
-        return [Notice(f"{printable_line(of)} is not here and gets it on return")]
+        self._doubtful.add(to)
+        return self.located(of) if located else []
+
+    def located(self, *names: str) -> list[Event]:
+        """Report that people are not here whom a message has not reached, now that it is known of these."""
+        events: list[Event] = []
+        for name in names:
+            is_gone = fold(name) in self._doubtful and self._contacts.presence.where(name) == "gone"
+            self._doubtful.discard(fold(name))
+            if is_gone and fold(name) not in self._gone:
+                self._gone.add(fold(name))
+                events.append(Notice(f"{printable_line(name)} is not here and gets it on return"))
+        return events
 
     def _sent_to_room(self, key: str, room: str) -> list[Event]:
         """Return a notice if the user does not belong to the room."""
@@ -167,6 +185,11 @@ class DeliveryStatus:
     def entered(self, room: str) -> None:
         """Record that the user belongs to a room now."""
         self._outside.discard(fold(room))
+
+    def repeated(self, seq: int, of: str) -> None:
+        """Record a message of this conversation that the user has sent from another client."""
+        if not is_room(of):
+            self._newest_sent[fold(of)] = max(seq, self._newest_sent.get(fold(of), 0))
 
     def has_seen(self, name: str) -> bool:
         """Return whether someone has reported to have seen every message to them since the client started."""

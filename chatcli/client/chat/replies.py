@@ -11,7 +11,7 @@ from chatcli.client.chat.events import Answer, Event, Notice, Trouble, day
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.chat.questions import OpenQuestions
 from chatcli.client.chat.recent import RecentMessages
-from chatcli.client.chat.requests import MEMBERS, PendingRequests
+from chatcli.client.chat.requests import MEMBERS, PERSON, PendingRequests
 from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -52,6 +52,9 @@ class Replies:
         """Drop a request that was refused; return the error to show, or None if none is shown."""
         if frame.n == MEMBERS:
             return None  # the room was left meanwhile
+        if frame.n == PERSON:
+            self._requests.located("")
+            return None  # there is no such person: what is sent there is refused in these words
         request = self._requests.pop(frame.n)
         if request is not None and request.reason == "own messages":
             return None  # the request of the user's beside it is refused in the same words
@@ -74,6 +77,8 @@ class Replies:
     def people(self, frame: f.People) -> list[Event]:
         """Record a list of people; return the events."""
         self._contacts.list_people(frame)
+        if frame.to and not is_room(frame.to):
+            self._requests.located(frame.to)
         if self._requests.pop(frame.n) is None:
             return []
         return [Answer(phrases.people(frame, self._contacts.user, day(self._clock())))]
@@ -89,6 +94,8 @@ class Replies:
                 return [Answer(phrases.moderated(asked, self._contacts.spelling(to)))]
             case f.Leave(room):
                 self._contacts.leave(room)
+            case f.Away(text, back=back):
+                self._contacts.set_away(None if back else text)
         return [Answer(phrases.done(request.frame))]
 
     def entered(self, frame: f.Room) -> list[Event]:

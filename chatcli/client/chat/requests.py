@@ -14,6 +14,7 @@ from chatcli.protocol.values.names import fold, is_room
 
 _ROSTER: Final = 0  # the number of a ``who`` that the user has not typed
 MEMBERS: Final = 2**53 - 1  # the number of a ``who`` for the members of the open room
+PERSON: Final = 2**53 - 4  # the number of a ``who`` for one person
 _NAMED: Final = 100  # people in the roster, and members of a room
 _LOOKED_UP: Final = 50  # messages, to find the user's newest
 
@@ -53,18 +54,26 @@ class PendingRequests:
         self._following: list[f.ClientFrame] = []  # requests that follow from answers
         self._listed: set[str] = set()  # rooms whose members were asked for on this connection, folded
         self._located: set[str] = set()  # people whose presence was asked for on this connection, folded
-        self._absent = ""  # the open conversation, if it is with somebody who is not here, folded
+        self._locating: set[str] = set()  # those of them of whom the server has not answered
+        self._lists_only = False  # whether the server cannot be asked for one person
+        self._opened = ""  # the conversation that was open last, if it is with a person, folded
 
     def __bool__(self) -> bool:
         """Return whether the server has not answered something."""
-        return bool(self._requests or self._rooms)
+        return bool(self._requests or self._rooms or self._locating)
 
-    def connected(self, user_rooms: Iterable[str]) -> list[f.ClientFrame]:
-        """Start on a new connection, as a member of these rooms; return the requests to send at once."""
+    def connected(self, user_rooms: Iterable[str], revision: int) -> list[f.ClientFrame]:
+        """Start on a new connection; return the requests to send at once.
+
+        Args:
+            user_rooms: the rooms that the user belongs to.
+            revision: the server's revision of the protocol.
+        """
         self._forget()
         self._listed.clear()
         self._located.clear()
-        self._absent = ""
+        self._lists_only = revision < 1
+        self._opened = ""
         known = by_name(user_rooms)
         self._rooms = tuple(room for room in self._rooms if fold(room) not in known)
         return [self._ask(f.Join(room)) for room in self._rooms]
@@ -82,6 +91,7 @@ class PendingRequests:
         """Drop the requests; return the lines that the user has typed for them."""
         lines = dict.fromkeys(request.line for request in self._requests.values() if request.line)
         self._requests.clear()
+        self._locating.clear()
         for kind in (f.History, f.Search):
             self._pager.cancel(kind)
         return list(lines)
@@ -136,32 +146,51 @@ class PendingRequests:
         if room in self._contacts.rooms and room not in self._listed:
             self._listed.add(room)
             following.append(f.Who(self._contacts.rooms[room], limit=_NAMED, n=MEMBERS))
-        if self._has_opened_absent(current) and self.roster() not in following:
-            following.append(self.roster())
+        if self._has_opened_unreported(current) and (request := self._location(current)) not in following:
+            following.append(request)
         return following
 
-    def _has_opened_absent(self, name: str) -> bool:
-        """Return whether the user has just opened the conversation of a person who is not known to be here."""
-        key = "" if is_room(name) or name in self._contacts.presence.here else fold(name)
-        before, self._absent = self._absent, key
-        return bool(key) and key != before
-
-    def locate(self, name: str, *, here: bool) -> None:
-        """Request the people who are here, once for each person of whom a message shows that the client may be wrong.
+    def _has_opened_unreported(self, name: str) -> bool:
+        """Return whether the user has just opened the conversation of a person whose presence may not be known.
 
         The server reports nothing of people until the user has talked with them: they may have come or gone meanwhile.
+        """
+        key = "" if is_room(name) else fold(name)
+        before, self._opened = self._opened, key
+        is_reported = name in self._contacts.partners and self._contacts.presence.where(name) is not None
+        return bool(key) and key != before and name != self._contacts.user and not is_reported
+
+    def locate(self, name: str, *, here: bool) -> bool:
+        """Request the presence of a person, once for each of whom a message shows that the client may be wrong.
 
         Args:
             name: the person or room that the user has talked with.
             here: whether the message shows that they are here.
+
+        Returns:
+            Whether an answer of the server is to come that says where this person is.
         """
-        known = name in self._contacts.presence.here
-        other = not is_room(name) and name != self._contacts.user
-        if here == known or not other or fold(name) in self._located:
-            return
+        where = self._contacts.presence.where(name)
+        is_known = where in ("here", "away") if here else where == "gone"
+        if is_known or is_room(name) or name == self._contacts.user:
+            return False
+        if fold(name) in self._located | self._locating:
+            return fold(name) in self._locating
         self._located.add(fold(name))
-        if self.roster() not in self._following:
-            self._following.append(self.roster())
+        if (request := self._location(name)) not in self._following:
+            self._following.append(request)
+        return True
+
+    def _location(self, name: str) -> f.Who:
+        """Return the request for the presence of a person, of which the user is shown nothing."""
+        if self._lists_only:
+            return self.roster()
+        self._locating.add(fold(name))
+        return f.Who(name, n=PERSON)
+
+    def located(self, name: str) -> None:
+        """Record that the server has answered where a person is; where all of them are, if there is no name."""
+        self._locating = {one for one in self._locating if name and one != fold(name)}
 
     def is_about(self, room: str) -> bool:
         """Return whether the user has asked to enter or to leave the room."""

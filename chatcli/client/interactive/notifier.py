@@ -36,6 +36,7 @@ class Notifier:
         is_typing_in: whether the user is typing in a conversation now, and so looks at it.
         clock: returns the seconds since a fixed moment.
         environ: the environment, which may name the terminal.
+        is_undisturbed: whether the user wants no notifications now.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class Notifier:
         is_typing_in: Callable[[str], bool],
         clock: Callable[[], float],
         environ: Mapping[str, str] = os.environ,
+        *,
+        is_undisturbed: Callable[[], bool] = lambda: False,
     ) -> None:
         # The Linux console knows neither sequence, and old ones print part of them.
         self._kind: Notify = "bell" if kind == "osc" and environ.get("TERM", "").startswith("linux") else kind
@@ -52,11 +55,12 @@ class Notifier:
         self._is_typing_in = is_typing_in
         self._clock = clock
         self._environ = environ
+        self._is_undisturbed = is_undisturbed
         self._last: float | None = None
 
     def notify(self, events: Sequence[Event], user: str) -> None:
         """Notify the user of the notable ones among events that are shown now, at most once."""
-        if self._kind == "off":
+        if self._kind == "off" or self._is_undisturbed():
             return
         notable = [event.message for event in events if isinstance(event, Shown) and event.notable and not event.past]
         notable = [message for message in notable if not self._is_typing_in(conversation(message, user))]

@@ -74,7 +74,9 @@ class TerminalView(PlainView):
         self._renderer = Renderer(_today(), preferences.clock)
         # A terminal without abilities would show the sequence that is for the desktop.
         notify = "bell" if preferences.notify == "osc" and os.environ.get("TERM") == "dumb" else preferences.notify
-        self._notifier = Notifier(notify, _write, lambda _: False, time.monotonic)
+        self._notifier = Notifier(
+            notify, _write, lambda _: False, time.monotonic, is_undisturbed=lambda: chat.conversations.undisturbed
+        )
         self._asked: tuple[int, float] = (0, 0.0)  # the place of the oldest open question, and since when it is that
 
     async def show(self, events: Sequence[Event]) -> None:

@@ -91,7 +91,11 @@ class Terminal:
             one_key=preferences.keys == "emacs",
         )
         self._notifier = Notifier(
-            preferences.notify, self._output.write_raw, self.input_line.is_typing_to, self._loop.time
+            preferences.notify,
+            self._output.write_raw,
+            self.input_line.is_typing_to,
+            self._loop.time,
+            is_undisturbed=lambda: chat.conversations.undisturbed,
         )
         self._bindings = key_bindings(self.input_line)
         modes.bind(self._bindings)

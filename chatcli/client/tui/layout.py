@@ -25,7 +25,7 @@ from chatcli.client.tui.terminal.clusters import CLUSTERS
 from chatcli.client.tui.toolbar import State, Unread, changes_in, toolbar
 from chatcli.protocol.frames import Send
 from chatcli.protocol.values.address import Address
-from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.names import fold, is_room
 
 _LONGEST: Final = 3600.0  # seconds until the next drawing, if something is to change by itself
 _MARGIN: Final = 0.005  # seconds after such a change until it is drawn
@@ -128,7 +128,7 @@ class Layout:
         unread = [
             Unread(numbers.get(name, 0), name, count)
             for name, count in conversations.unread.items()
-            if count and name != current
+            if count and name != current and not conversations.is_muted(name)
         ]
         return State(
             server=str(self._server),
@@ -141,6 +141,10 @@ class Layout:
             now=now,
             trust=self._conversation.trust_reason,
             waiting=len(self._pending.visible(self._unsent(), now)),
+            is_quiet=conversations.is_muted(current),
+            quiet=tuple(name for name in conversations.numbered() if conversations.is_muted(name) and name != current),
+            is_away=self._chat.contacts.is_away,
+            is_undisturbed=conversations.undisturbed,
         )
 
     def _unsent(self) -> dict[str, Send]:
@@ -153,10 +157,12 @@ class Layout:
             return f"{here:,} here" if here is not None else f"{members:,} people" if members is not None else ""
         if not name or not self._chat.live or self._conversation.state.kind != "connected":
             return ""
-        presence = self._chat.contacts.presence
-        where = "away" if name in presence.away else "here" if name in presence.here else "gone"
-        # No receipt proves nothing: they may have receipts switched off.
-        return f"{where}, seen" if self._chat.delivery.has_seen(name) else where
+        where = self._chat.contacts.presence.where(name) or ""
+        # No receipt proves nothing: they may have receipts switched off. And what is not stored was not seen.
+        seen = self._chat.delivery.has_seen(name) and not any(
+            fold(message.to) == fold(name) for message in self._chat.outgoing.unanswered()
+        )
+        return ", ".join(filter(None, (where, "seen" if seen else "")))
 
 
 def _window(content: Callable[[], Fragments], style: str) -> ConditionalContainer:

@@ -179,6 +179,7 @@ def style(depth: ColorDepth, on: Background) -> Style:
             "question": f"bold {colors.mark}",
             "toolbar": "reverse",
             "toolbar.current": "bold",
+            "toolbar.own": "bold",
             "toolbar.unread": "bold",
             "toolbar.trouble": "bold",
             **people,

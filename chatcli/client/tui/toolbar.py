@@ -20,7 +20,7 @@ _SHORT_NAME: Final = 12  # columns
 _SLOW: Final = 3.0  # seconds without an answer until the toolbar reports it
 
 _TRUST: Final[dict[TrustReason, tuple[str, str]]] = {
-    "plain": ("plain, this machine", "plain"),
+    "plain": ("local, not encrypted", "local"),
     "pinned": ("TLS, key pinned", "TLS"),
     "known": ("TLS, key known", "TLS"),
     "vouched": ("TLS, vouched for", "TLS"),
@@ -28,8 +28,8 @@ _TRUST: Final[dict[TrustReason, tuple[str, str]]] = {
 
 #: The order in which pieces are shortened if the line is too long, each time to the next of their variants.
 _SHORTENED: Final = (
-    *("trust", "you", "trust", "link", "unread", "unread", "current", "you", "unread", "unread", "link"),
-    *("trouble", "unread", "unread", "current", "trouble", "unread"),
+    *("trust", "quiet", "you", "trust", "link", "quiet", "unread", "own", "unread", "current", "you", "unread"),
+    *("unread", "link", "trouble", "unread", "own", "unread", "current", "trouble", "unread"),
 )
 
 
@@ -57,7 +57,11 @@ class State:
         current: the open conversation; empty if there is none.
         number: the digit that opens it together with Alt; 0 if there is none.
         company: the presence there, as in ``3 here`` or ``away``; empty if it is not known.
-        unread: the other conversations with unread messages.
+        is_quiet: whether it is quiet.
+        unread: the other conversations with unread messages, without the quiet ones.
+        quiet: the other conversations that are quiet.
+        is_away: whether others are told that the user is away.
+        is_undisturbed: whether no conversation rings.
         link: the state of the connection.
         now: the time by the clock of ``link``.
         trust: the reason to trust the server.
@@ -74,6 +78,10 @@ class State:
     now: float
     trust: TrustReason
     waiting: int
+    is_quiet: bool = False
+    quiet: tuple[str, ...] = ()
+    is_away: bool = False
+    is_undisturbed: bool = False
 
 
 class _Piece(NamedTuple):
@@ -131,15 +139,30 @@ def _short(name: str) -> str:
 def _places(state: State) -> list[_Piece]:
     user = printable_line(state.user)
     pieces = [_Piece("you", "", [f"{user}@{state.server}", user, ""])]
+    if own := _own(state):
+        pieces.append(_Piece("own", "class:toolbar.own", own))
     if state.current:
         name = printable_line(state.current)
-        company = f" {state.company}" if state.company else ""
+        company = ", ".join(filter(None, (state.company, "quiet" if state.is_quiet else "")))
+        company = f" {company}" if company else ""
         number = _numbered(state.number)
         variants = [f"{number}{name}{company}", f"{name}{company}", f"{_short(name)}{company}"]
         pieces.append(_Piece("current", "class:toolbar.current", variants))
     if state.unread:
         pieces.append(_Piece("unread", "class:toolbar.unread", _unread(state.unread)))
+    if state.quiet:
+        names = [f"{_short(printable_line(name))} quiet" for name in state.quiet]
+        pieces.append(_Piece("quiet", "", [names[0] if len(names) == 1 else f"{len(names)} quiet", ""]))
     return pieces
+
+
+def _own(state: State) -> list[str]:
+    """Return the switches that the user may have forgotten, the longest form first; empty if none is on."""
+    if state.is_away and state.is_undisturbed:
+        return ["you are away · do not disturb", "away · dnd", ""]
+    if state.is_away:
+        return ["you are away", "away", ""]
+    return ["do not disturb", "dnd", ""] if state.is_undisturbed else []
 
 
 def _unread(unread: tuple[Unread, ...]) -> list[str]:

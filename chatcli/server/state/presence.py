@@ -129,6 +129,12 @@ class Presence:
         """Record that a user is away from the keyboard, with the text they leave, or back if it is None."""
         self._prepare_change(user)
         user.away, user.away_since = text, self._clock()
+        if len(user.joined) > 1:  # the user's other clients remind of it
+            notice = PresenceFrame([], [], [])
+            _add(notice, user.name, self.person(user))
+            line = encode(notice)
+            for session in user.joined:
+                session.send_droppable(line)
 
     def set_idle(self, session: Connection, *, idle: bool) -> None:
         """Record that nobody has touched a user's open ``join`` for a while, or that somebody has again."""

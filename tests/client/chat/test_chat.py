@@ -8,6 +8,7 @@ import pytest
 
 from chatcli.client.chat.arrival import Arrival
 from chatcli.client.chat.events import Answer, Notice, Shown, Trouble
+from chatcli.client.chat.requests import PERSON
 from chatcli.errors import InputError, ServerUnavailable, UnknownRecipient
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
@@ -19,6 +20,16 @@ def chat() -> Dialogue:
     numbers = itertools.count(1)
     chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     assert chat.connected(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS)) == [f.Who(limit=100)]
+    assert hears(chat, f.Live(4)) == []
+    return chat
+
+
+@pytest.fixture
+def newer() -> Dialogue:
+    """Alice, on a server that can be asked for one person."""
+    numbers = itertools.count(1)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
+    chat.connected(f.Welcome("Alice", 10, 4, "chatcli/1", LIMITS, revision=1))
     assert hears(chat, f.Live(4)) == []
     return chat
 
@@ -39,6 +50,7 @@ def test_absence_is_reported_once(chat: Dialogue) -> None:
     for number in range(1, 4):
         types(chat, "bob: hi")
         told += hears(chat, f.Sent(f"id-{number}", 10 + number, 1000, "stored"))
+        told += hears(chat, f.People([f.Person("Alice", 1)]))
     assert [event for event in told if not isinstance(event, Shown)] == [
         Notice("bob is not here and gets it on return")
     ]
@@ -62,13 +74,46 @@ def test_unknown_presence_is_looked_up(chat: Dialogue) -> None:
     assert receives(chat, [f.Sent("id-3", 15, 1000, "stored")])[1] == []
 
 
-def test_absent_partner_is_looked_up(chat: Dialogue) -> None:
-    """Opening the conversation of an absent user requests the list, so that the status line has it."""
+def test_presence_of_strangers_is_looked_up(chat: Dialogue) -> None:
+    """Opening the conversation of somebody of whom the server does not report asks where they are."""
     hears(chat, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
     assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]
     assert unasked(chat.typed("/quiet off")) == []
+    hears(chat, f.Message(11, "x", "bob", "Alice", "hi", 1))
     assert unasked(chat.typed("/to bob")) == []
     assert unasked(chat.typed("/to carol")) == [f.Who(limit=100)]
+
+
+def test_absence_is_not_guessed(newer: Dialogue) -> None:
+    """A message that does not reach someone at once is no proof that they are gone: they may be catching up."""
+    presence = newer.contacts.presence
+    hears(newer, f.People([f.Person("Alice", 1)]))
+    assert unasked(newer.typed("bob: hi")) == [f.Who("bob", n=PERSON)]
+    assert presence.where("bob") is None
+    assert [type(event) for event in hears(newer, f.Sent("id-1", 11, 1000, "stored"))] == [Shown]
+    assert newer.is_waiting
+    assert hears(newer, f.People([f.Person("bob", 1, "away", "lunch")], "bob", n=PERSON)) == []
+    assert (presence.where("bob"), newer.is_waiting) == ("away", False)
+    types(newer, "/to carol")
+    types(newer, "hi")
+    hears(newer, f.Sent("id-2", 12, 1000, "stored"))
+    notice = Notice("carol is not here and gets it on return")
+    assert hears(newer, f.People([f.Person("carol", 1, "gone")], "carol", n=PERSON)) == [notice]
+    assert presence.where("carol") == "gone"
+    types(newer, "carol: are you?")
+    assert [type(event) for event in hears(newer, f.Sent("id-3", 13, 1000, "stored"))] == [Shown]
+    assert unasked(newer.typed("/to nobody")) == [f.Who("nobody", n=PERSON)]
+    assert hears(newer, f.Error("unknown_user", "There is nobody called nobody.", n=PERSON)) == []
+
+
+def test_only_what_was_said_is_seen(newer: Dialogue) -> None:
+    """What the user says on another device is newer than what has been seen."""
+    hears(newer, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
+    types(newer, "bob: hi")
+    hears(newer, f.Sent("id-1", 11, 1000, "delivered"), f.Receipt("bob", 11))
+    assert newer.delivery.has_seen("bob")
+    hears(newer, f.Message(12, "elsewhere", "Alice", "bob", "from my phone", 1000))
+    assert not newer.delivery.has_seen("bob")
 
 
 def test_owner_spelling(chat: Dialogue) -> None:

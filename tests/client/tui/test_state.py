@@ -48,10 +48,10 @@ def test_the_toolbar_tells_where_one_is(server: ThreadServer) -> None:
     with join(server.address, "alice") as alice:
         alice.shows_toolbar(f"alice@{server.address}")
         alice.shows_toolbar("connected ")
-        alice.shows_toolbar(" ms │ plain, this machine")
+        alice.shows_toolbar(" ms │ local, not encrypted")
         alice.resize(40, 24)
         alice.shows_toolbar(" alice │ connected ")
-        assert "machine" not in alice.toolbar
+        assert "encrypted" not in alice.toolbar
 
 
 def test_the_toolbar_shows_receipts(server: ThreadServer) -> None:
@@ -64,6 +64,52 @@ def test_the_toolbar_shows_receipts(server: ThreadServer) -> None:
         alice.shows_toolbar("│ 1:bob here, seen │")
         alice.types("and more\r")
         alice.shows_toolbar("│ 1:bob here │")
+
+
+def test_whoever_speaks_first_is_here(server: ThreadServer) -> None:
+    """At no moment does the toolbar say that somebody is gone who has joined later, and has just spoken."""
+    with join(server.address, "alice") as alice:
+        alice.shows_toolbar("connected ")
+        with join(server.address, "bob") as bob:
+            bob.shows_toolbar("connected ")
+            bob.types("alice: hi\r")
+            alice.shows_toolbar("│ 1:bob here")
+            alice.types("hi, is the build green?\r")
+            bob.shows_toolbar("│ 1:alice here")
+            bob.types("all of it\r")
+            alice.shows("bob → you  all of it")
+            assert b"gone" not in alice.raw + bob.raw
+            assert not any("not here" in line for line in [*alice.lines, *bob.lines])
+
+
+def test_the_toolbar_reminds_of_switches(server: ThreadServer) -> None:
+    """Of being away, also by the user's other device, and of what does not ring."""
+    with join(server.address, "alice") as alice, server.joined("bob") as bob:
+        alice.shows_toolbar("connected ")
+        alice.types("/away lunch\r")
+        alice.shows_toolbar("│ you are away │")
+        alice.types("/dnd\r")
+        alice.shows_toolbar("│ you are away · do not disturb │")
+        alice.types("/to bob\r")
+        alice.shows_toolbar("│ 1:bob here │")
+        alice.types("/quiet\r")
+        alice.shows_toolbar("│ 1:bob here, quiet │")
+        with server.joined("alice", present="attach") as phone:
+            phone.asks("away", back=True)
+            alice.shows_toolbar("│ do not disturb │ 1:bob here, quiet │")
+        alice.types("/quiet off\r")
+        alice.shows("bob is no longer quiet")
+        bob.sends("alice", "ping")
+        alice.shows("bob → you  ping")
+        assert b"\a" not in alice.raw
+        alice.types("/dnd off\r")
+        alice.shows("Messages ring again")
+        bob.sends("alice", "pong")
+        alice.shows("bob → you  pong")
+        eventually(lambda: b"\a" in alice.raw)
+        assert "disturb" not in alice.toolbar
+        alice.types("/dnd now\r")
+        alice.shows('Write "/dnd [off]".')
 
 
 def test_the_toolbar_knows_who_came_later(server: ThreadServer) -> None:
@@ -119,8 +165,8 @@ def test_no_toolbar_in_the_scrollback(server: ThreadServer) -> None:
         for number in range(300):
             bob.sends("alice", f"number {number}")
         alice.shows("number 299")
-        assert not any("this machine" in line for line in alice.lines)
-        alice.shows_toolbar("plain, this machine")
+        assert not any("not encrypted" in line for line in alice.lines)
+        alice.shows_toolbar("local, not encrypted")
 
 
 def test_a_server_that_does_not_answer(tmp_path: Path) -> None:

@@ -62,12 +62,25 @@ def test_the_least_important_is_left_out(width: int, line: str) -> None:
         replace(STATE, current="", number=0, company="", unread=()),
         replace(STATE, link=LinkState("waiting", until=104.0), waiting=2),
         replace(STATE, link=LinkState("connecting"), user="한국어" * 5),
+        replace(STATE, is_quiet=True, quiet=("bob", "#dev"), is_away=True, is_undisturbed=True),
         replace(STATE, current="#" + "部屋" * 15, unread=tuple(Unread(n, f"#{'x' * 30}{n}", 10**n) for n in range(9))),
     ],
 )
 def test_it_is_never_wider_than_the_window(state: State, width: int) -> None:
     """Whatever the names are."""
     assert get_cwidth(text(state, width)) <= width
+
+
+def test_what_the_user_has_switched() -> None:
+    """Away, quiet conversations and do-not-disturb stay in sight until they are taken back."""
+    state = replace(STATE, is_away=True, is_quiet=True, quiet=("bob",), unread=(Unread(2, "#dev", 3),))
+    assert text(state, 140).startswith(
+        " alice@chat.example:7777 │ you are away │ 1:#ops 3 here, quiet │ 2:#dev 3 │ bob quiet │ connected"
+    )
+    both = replace(state, is_undisturbed=True, quiet=("bob", "#lab"))
+    assert "│ you are away · do not disturb │ 1:#ops 3 here, quiet │ 2:#dev 3 │ 2 quiet │" in text(both, 140)
+    assert text(both, 60) == " alice │ away · dnd │ #ops 3 here, quiet │ 3 unread │ 12 ms"
+    assert "do not disturb" in text(replace(STATE, is_undisturbed=True), 140)
 
 
 def test_a_lost_connection_at_any_width() -> None:
@@ -83,7 +96,7 @@ def test_a_lost_connection_at_any_width() -> None:
 @pytest.mark.parametrize(
     ("standing", "words"),
     [
-        ("plain", "plain, this machine"),
+        ("plain", "local, not encrypted"),
         ("pinned", "TLS, key pinned"),
         ("known", "TLS, key known"),
         ("vouched", "TLS, vouched for"),
