@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from chatcli.store.records import Enter, Entry, Leave, MemberRecord, MessageRow, Record, RoomRecord, Seen, SetOwner
+from chatcli.store.records import (
+    Enter,
+    Entry,
+    Leave,
+    MemberRecord,
+    MessageRow,
+    ReadRecord,
+    Record,
+    RoomRecord,
+    Seen,
+    SetOwner,
+)
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, OPS, PEOPLE, ROOMS, entry, row
@@ -166,15 +177,17 @@ def test_replies(house: Owner) -> None:
     assert [row.re for row in house.feed(BOB.id)] == [None, first.seq]
 
 
-def test_hidden_cursor(house: Owner) -> None:
-    """A read position that others must not know does not move the public one."""
-    house.log.set_received(BOB.id, 5)
-    house.log.set_received(CID.id, 4)
-    house.commit(positions=True)
-    house.log.set_received(BOB.id, 3)
+def test_hidden_position(house: Owner) -> None:
+    """The part of a read position that others may know is kept apart, and so is what was received."""
+    house.log.set_received(BOB.id, 7)
+    house.log.set_read(BOB.id, 0, ReadRecord(BOB.id, 0, 5, 3))
+    house.log.set_read(CID.id, 0, ReadRecord(CID.id, 0, 4, 4))
+    house.log.set_read(CID.id, LOBBY.id, ReadRecord(CID.id, LOBBY.id, 6, 2))
     house.commit(positions=True)
     house.reopen()
-    assert [(user.received, user.public_read) for user in house.state.users] == [(0, 0), (5, 3), (4, 4)]
+    users = [(user.received, user.read, user.public_read) for user in house.state.users]
+    assert users == [(0, 0, 0), (7, 5, 3), (0, 4, 4)]
+    assert house.state.reads == [ReadRecord(CID.id, LOBBY.id, 6, 2)]
 
 
 def test_last_seen(house: Owner) -> None:

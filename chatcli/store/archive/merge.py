@@ -38,7 +38,7 @@ SELECT id FROM users WHERE NOT EXISTS (
     SELECT 1 FROM members
     JOIN conversations ON conversations.id = members.conversation
     JOIN messages ON messages.conversation = members.conversation
-    WHERE members.user = users.id AND messages.seq > max(users.cursor, members.since)
+    WHERE members.user = users.id AND messages.seq > max(users.read, members.since)
       AND (members.until IS NULL OR messages.seq <= members.until)
       AND (messages.sender <> users.id OR conversations.low = conversations.high)
 )

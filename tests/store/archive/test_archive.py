@@ -19,6 +19,7 @@ from chatcli.store.archive.exporter import Exported, export
 from chatcli.store.archive.format import AnyLine
 from chatcli.store.archive.importer import import_archive
 from chatcli.store.archive.merge import Imported
+from chatcli.store.records import ReadRecord
 from tests.reference import ROOT
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
@@ -429,12 +430,13 @@ def test_imported_messages_are_read(chat: Owner, data: Path) -> None:
     """Users with unread messages keep these; the position that others know stays behind."""
     chat.write(entry(ANN, BOB, "unread"), entry(CID, CID, "read"))
     chat.log.set_received(CID.id, 2)
+    chat.log.set_read(CID.id, 0, ReadRecord(CID.id, 0, 2, 0))
     chat.commit(positions=True)
     chat.log.close()
     taken(
         data, archive_of(user("ann"), user("bob"), user("жанна"), message(1, "ann", "bob"), message(2, "жанна", "ann"))
     )
-    assert rows(data, "SELECT id, cursor, shown FROM users") == [(1, 4, 4), (2, 0, 0), (3, 4, 0)]
+    assert rows(data, "SELECT id, cursor, read, shown FROM users") == [(1, 4, 4, 4), (2, 0, 0, 0), (3, 4, 4, 0)]
 
 
 # What is refused

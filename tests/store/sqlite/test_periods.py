@@ -12,6 +12,7 @@ import pytest
 
 from chatcli.store.queries import BacklogQuery, FeedQuery, HistoryQuery, UnreadQuery
 from chatcli.store.records import Enter, Leave
+from chatcli.store.sqlite.connection import connect
 from chatcli.store.sqlite.counts import read_backlog, read_unread
 from chatcli.store.sqlite.feed import read_feed
 from chatcli.store.sqlite.history import read_history
@@ -69,7 +70,7 @@ def many(room: Owner, data: Path) -> Iterator[sqlite3.Connection]:
         UPDATE members SET until = {head} WHERE user = 2 AND conversation = -2 AND until IS NULL;
         """,  # noqa: S608 (numbers of ours)
     )
-    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+    with closing(connect(data / "chatcli.db")) as connection:
         yield connection
 
 
