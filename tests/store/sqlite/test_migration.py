@@ -13,12 +13,14 @@ import pytest
 from msgspec.structs import astuple, replace
 
 from chatcli.errors import StoreError
+from chatcli.store.queries import Unread, UnreadQuery
 from chatcli.store.records import Enter, KeyRecord, Ruling
 from chatcli.store.sqlite import schema
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.conftest import open_sqlite
 from tests.store.owner import Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, entry
+from tests.store.town import rows
 
 NEWEST = len(schema.MIGRATIONS)
 PEOPLE = "INSERT INTO users (id, name, key, created, cursor) VALUES (?, ?, ?, ?, ?)"
@@ -53,7 +55,7 @@ def older(data: Path, version: int) -> Path:
             connection.execute("INSERT INTO keys VALUES (1, x'01', 7)")
             connection.execute("INSERT INTO rulings VALUES ('ban', 'eve', '{}')")
         if version >= 3:
-            connection.execute("UPDATE users SET shown = cursor")
+            connection.execute("UPDATE users SET shown = iif(id = 2, 1, cursor)")
             connection.execute("UPDATE messages SET re = 1 WHERE seq = 2")
     return data
 
@@ -71,7 +73,11 @@ def open_log(data: Path) -> Owner:
 def test_upgrade(older: Path, version: int) -> None:
     """All users and messages are there, and new ones follow."""
     owner = open_log(older)
-    assert owner.state.users == [replace(user, received=3, read=3, public_read=3) for user in (ANN, BOB, CID)]
+    hidden = 1 if version >= 3 else 3  # before that, nobody could hide what they had read
+    assert owner.state.users == [
+        replace(user, received=3, read=3, public_read=hidden if user is BOB else 3) for user in (ANN, BOB, CID)
+    ]
+    assert owner.state.reads == []
     assert owner.state.keys == ([KeyRecord(ANN.id, b"\x01", 7)] if version >= 2 else [])
     assert owner.state.rulings == ([Ruling("ban", "eve", "{}")] if version >= 2 else [])
     assert (owner.state.rooms, owner.state.members, owner.log.head) == ([], [], 5)
@@ -81,6 +87,23 @@ def test_upgrade(older: Path, version: int) -> None:
     owner.write_all(LOBBY, Enter(BOB.id, LOBBY.id), entry(ANN, LOBBY, "to all"), entry(CID, BOB, "to Bob"))
     assert owner.texts(BOB.id) == ["hi Bob", "hi Ann", "to all", "to Bob"]
     owner.log.close()
+
+
+def test_what_was_read(older: Path) -> None:
+    """It stays read, and the rest stays unread."""
+    owner = open_log(older)
+    unread = {user.name: owner.ask(UnreadQuery(user=user.id, after=user.read)) for user in owner.state.users}
+    assert unread == {ANN.name: [Unread(ANN.id, 1, 5)], BOB.name: [], CID.name: []}
+    owner.log.close()
+
+
+def test_name_of_the_log(older: Path) -> None:
+    """The log gets one, which it keeps."""
+    open_log(older).log.close()
+    named = rows(older, "SELECT number, epoch, since FROM epochs")
+    assert [(number, len(epoch), since) for number, epoch, since in named] == [(1, 16, 0)]
+    open_log(older).log.close()
+    assert rows(older, "SELECT number, epoch, since FROM epochs") == named
 
 
 def test_copy_before_an_upgrade(older: Path, version: int) -> None:
