@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ class SqliteLog:
         self._on_commit = on_commit
         self._waiting = Batch()
         self._pending_bytes = 0
-        self._writing = 0  # batches that the writer has
+        self._writing: deque[Batch] = deque()  # those that the writer has
         self._positions_wanted = False  # even if nothing else waits
         self._closed = False
         self._error: str | None = None  # why the last batch could not be written
@@ -95,13 +96,13 @@ class SqliteLog:
         wanted = waiting.entries or waiting.changes or (self._positions_wanted and waiting.has_positions)
         if self._closed or not wanted:
             return
-        if self._writing and (self._writing >= _MAX_BATCHES or len(waiting.entries) < _MIN_MESSAGES):
+        if self._writing and (len(self._writing) >= _MAX_BATCHES or len(waiting.entries) < _MIN_MESSAGES):
             return
         self._submit()
 
     def _submit(self) -> None:
         """Give the queue to the writer."""
-        self._writing += 1
+        self._writing.append(self._waiting)
         self._thread.submit(self._waiting)
         self._waiting = Batch()
         self._positions_wanted = False
@@ -117,7 +118,7 @@ class SqliteLog:
 
     def _finish(self, batch: Batch, error: StoreError | None) -> None:
         """Report the outcome of a batch; in the owner's thread."""
-        self._writing -= 1
+        self._writing.popleft()
         self._pending_bytes -= batch.bytes
         if error is None:
             self._error, self._error_since = None, 0
@@ -132,7 +133,10 @@ class SqliteLog:
         self._error_since = self._error_since or time.time_ns() // 1_000_000
         for user, seq in batch.received.items():
             self.set_received(user, seq)
-        self._waiting.reads = {**batch.reads, **self._waiting.reads}  # what was set since is newer
+        newer = [later.reads for later in (*self._writing, self._waiting)]
+        for conversation, position in batch.reads.items():
+            if not any(conversation in reads for reads in newer):
+                self._waiting.reads[conversation] = position
 
     def read(self, query: Query[Result], on_result: OnResult[Result]) -> None:
         self._reader.read(query, self.head, on_result)

@@ -23,13 +23,13 @@ from msgspec.structs import astuple
 from chatcli.errors import StoreError
 from chatcli.store import data_directory, log_reader
 from chatcli.store.queries import FeedQuery, Query, SearchQuery
-from chatcli.store.records import Entry, UserRecord
+from chatcli.store.records import Entry, ReadRecord, UserRecord
 from chatcli.store.sqlite import feed, schema
 from chatcli.store.sqlite import load as reader
 from chatcli.store.sqlite_log import SqliteLog
 from tests.store.conftest import open_sqlite
 from tests.store.owner import DEADLINE, OpenLog, Owner
-from tests.store.people import ANN, BOB, PEOPLE, entry
+from tests.store.people import ANN, BOB, CID, PEOPLE, entry
 
 # Opens the log in another process, says so, and holds it until it is killed.
 HOLD = """
@@ -381,6 +381,57 @@ def test_cursors_of_a_failed_batch(chat: Owner, data: Path) -> None:
     assert batch.received == {ANN.id: 8, BOB.id: 6}
 
 
+def test_read_positions_of_failed_batches(chat: Owner) -> None:
+    """They are written with the next one, unless newer ones are on their way, or written already."""
+    chat.write(entry(ANN, BOB), entry(ANN, CID))
+    connection = connection_of(chat)
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages + 300}")
+    batches = (
+        ("", {(BOB.id, ANN.id): 9}),
+        ("x" * 4000, {(BOB.id, ANN.id): 1, (CID.id, ANN.id): 1, (ANN.id, BOB.id): 1, (ANN.id, CID.id): 1}),
+        ("short", {(BOB.id, ANN.id): 2}),
+    )
+    for text, positions in batches:
+        for (user, of), seq in positions.items():
+            chat.log.set_read(user, of, ReadRecord(user, of, seq, 0))
+        for _ in range(1000 if text else 0):
+            chat.log.append_message(entry(ANN, BOB, text))
+        chat.log.commit(positions=True)
+    chat.log.set_read(ANN.id, BOB.id, None)
+    chat.log.set_read(CID.id, ANN.id, ReadRecord(CID.id, ANN.id, 0, 0))
+    chat.run_until(lambda: len(chat.reports) == 4)
+    assert [error is None for _, error in chat.reports] == [True, True, False, True]
+    batch, error = chat.commit(positions=True)
+    assert error is None
+    assert batch.reads == {
+        (CID.id, ANN.id): ReadRecord(CID.id, ANN.id, 0, 0),
+        (ANN.id, BOB.id): None,
+        (ANN.id, CID.id): ReadRecord(ANN.id, CID.id, 1, 0),
+    }
+    chat.reopen()
+    assert sorted(chat.state.reads) == [
+        ReadRecord(ANN.id, CID.id, 1, 0),
+        ReadRecord(BOB.id, ANN.id, 2, 0),
+        ReadRecord(CID.id, ANN.id, 0, 0),
+    ]
+
+
+def test_read_positions_of_two_failed_batches(chat: Owner, data: Path) -> None:
+    """The newer ones count."""
+    chat.write(entry(ANN, BOB))
+    connection_of(chat).execute("PRAGMA busy_timeout = 0")
+    with held(data):
+        for seq in (0, 1):
+            chat.log.set_read(BOB.id, ANN.id, ReadRecord(BOB.id, ANN.id, seq, seq))
+            for _ in range(1000):
+                chat.log.append_message(entry(ANN, BOB))
+            chat.log.commit()
+        chat.run_until(lambda: len(chat.reports) == 3)
+        assert all(error for _, error in chat.reports[1:])
+    assert chat.commit(positions=True).batch.reads == {(BOB.id, ANN.id): ReadRecord(BOB.id, ANN.id, 1, 1)}
+
+
 def test_reading_while_writing_fails(chat: Owner, data: Path) -> None:
     """From a locked database, or a full one."""
     chat.write(entry(ANN, BOB, "kept"))
@@ -540,6 +591,7 @@ def test_opening_reads_no_messages(chat: Owner) -> None:
         reader.read_rulings,
         reader.read_rooms,
         reader.read_members,
+        reader.read_reads,
         reader.read_head,
     ):
         read(connection)

@@ -25,6 +25,11 @@ class Examined(NamedTuple):
     findings: list[str]
 
 
+#: The newest ``seq`` that was ever used.
+_HEAD: Final = """
+max(coalesce((SELECT max(seq) FROM messages), 0), coalesce((SELECT max(seq) FROM name_changes), 0),
+    (SELECT seq FROM marks WHERE name = 'pruned'))
+"""
 #: Each rule, the query for the rows that break it, and the finding for each of them.
 _RULES: Final = (
     (
@@ -109,13 +114,32 @@ _RULES: Final = (
         "the record of message {}, which was deleted, has {} bytes instead of 16",
     ),
     (
-        "read positions are not beyond the newest message",
+        "read positions are in conversations of their users",
         """
-        SELECT name, cursor FROM users WHERE cursor > max(
-            coalesce((SELECT max(seq) FROM messages), 0), coalesce((SELECT max(seq) FROM name_changes), 0),
-            (SELECT seq FROM marks WHERE name = 'pruned'))
+        SELECT user, conversation FROM reads
+        WHERE user NOT IN (SELECT id FROM users) OR conversation NOT IN (
+            SELECT id FROM conversations WHERE id < 0 OR user IN (low, high))
         """,
-        'the read position of "{}", {}, is beyond the newest message',
+        "user {} has a read position in conversation {}, which is not theirs",
+    ),
+    (
+        "positions of users are not beyond the newest message",
+        f"""
+        SELECT name, max(cursor, read, shown) AS furthest FROM users WHERE furthest > {_HEAD}
+        UNION ALL SELECT name, max(reads.seq, reads.shown) AS furthest FROM reads JOIN users ON users.id = reads.user
+        WHERE furthest > {_HEAD}
+        """,  # noqa: S608 (our own text)
+        'a position of "{}", {}, is beyond the newest message',
+    ),
+    (
+        "the log has epochs, in the order of their beginnings",
+        f"""
+        SELECT number, since FROM epochs
+        WHERE since < coalesce((SELECT max(since) FROM epochs AS earlier WHERE earlier.number < epochs.number), 0)
+           OR since > {_HEAD}
+        UNION ALL SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM epochs)
+        """,  # noqa: S608 (our own text)
+        "epoch {}, which should begin after message {}, is missing or out of order",
     ),
 )
 
@@ -152,7 +176,12 @@ def _integrity(connection: sqlite3.Connection) -> list[str]:
 
 def _references(connection: sqlite3.Connection) -> list[str]:
     rows = connection.execute("PRAGMA foreign_key_check").fetchmany(_MAX_FINDINGS)
-    return [f"{table} has a row {row} whose {parent} is missing" for table, row, parent, _ in rows]
+    return [f"{table} has {_named(row)} whose {parent} is missing" for table, row, parent, _ in rows]
+
+
+def _named(row: int | None) -> str:
+    """Return a row by its number, which some tables do not have."""
+    return "a row" if row is None else f"row {row}"
 
 
 def _broken(connection: sqlite3.Connection, query: str, text: str) -> list[str]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from typing import Final
 
 from chatcli.store.interface import State
 from chatcli.store.records import KeyRecord, MemberRecord, ReadRecord, RoomRecord, Ruling, UserRecord
+from chatcli.store.sqlite.damage import tolerating_damage
 from chatcli.store.sqlite.name_changes import read_freed
+
+logger = logging.getLogger(__name__)
+
+_READS: Final = """
+SELECT user, CASE WHEN conversation < 0 THEN conversation WHEN low = user THEN high ELSE low END, seq, shown
+FROM reads JOIN conversations ON conversations.id = reads.conversation
+"""
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -41,12 +51,21 @@ def read_users(connection: sqlite3.Connection) -> list[UserRecord]:
 
 
 def read_reads(connection: sqlite3.Connection) -> list[ReadRecord]:
-    """Read the read positions in single conversations."""
-    rows = connection.execute(
-        "SELECT user, CASE WHEN conversation < 0 THEN conversation WHEN low = user THEN high ELSE low END, seq, shown "
-        "FROM reads JOIN conversations ON conversations.id = reads.conversation"
-    )
-    return [ReadRecord(*row) for row in rows]
+    """Read the read positions in single conversations; without those that are damaged, the general ones hold."""
+    with tolerating_damage():
+        found = [ReadRecord(*row) for row in connection.execute(f"{_READS} ORDER BY user")]
+        return [record for record in found if _is_whole(record)]
+    logger.error("The log is damaged: some read positions cannot be read, so that messages may be unread again.")
+    found = []
+    for (user,) in connection.execute("SELECT id FROM users ORDER BY id"):
+        with tolerating_damage():
+            found += [ReadRecord(*row) for row in connection.execute(f"{_READS} WHERE user = ?", (user,))]
+    return [record for record in found if _is_whole(record)]
+
+
+def _is_whole(record: ReadRecord) -> bool:
+    """Return whether a position that was read has numbers only, which SQLite does not check."""
+    return all(isinstance(value, int) for value in record)
 
 
 def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:

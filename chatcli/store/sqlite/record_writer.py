@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import astuple
@@ -31,7 +32,13 @@ _ADD_USER: Final = (
     "INSERT INTO users (id, name, key, created, cursor, read, shown, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _RECEIVED: Final = "UPDATE users SET cursor = ?2 WHERE id = ?1 AND cursor < ?2"
-_SET_READ: Final = "INSERT OR REPLACE INTO reads (user, conversation, seq, shown) VALUES (?, ?, ?, ?)"
+# The user, or the room, does not exist if its own record was in a batch that failed.
+_SET_READ: Final = """
+INSERT INTO reads (user, conversation, seq, shown)
+SELECT ?1, ?2, ?3, ?4
+WHERE EXISTS (SELECT 1 FROM users WHERE id = ?1) AND EXISTS (SELECT 1 FROM conversations WHERE id = ?2)
+ON CONFLICT DO UPDATE SET seq = excluded.seq, shown = excluded.shown
+"""
 _DROP_READ: Final = "DELETE FROM reads WHERE user = ? AND conversation = ?"
 _READ_ALL: Final = "UPDATE users SET read = ?, shown = ? WHERE id = ?"
 #: Those whose parameters are the fields of the record.
@@ -97,24 +104,25 @@ class RecordWriter:
             case Barrier():
                 pass
 
-    def set_positions(self, batch: Batch) -> None:
-        """Write the positions of users that a batch has."""
+    def set_positions(self, batch: Batch, known: Mapping[tuple[int, int], int]) -> None:
+        """Write the positions of users that a batch has; ``known`` has conversations by sender and recipient."""
         if batch.received:
             self._connection.executemany(_RECEIVED, batch.received.items())
         for (user, of), position in batch.reads.items():
-            self._set_read(user, of, position)
+            self._set_read(user, of, position, known)
 
-    def _set_read(self, user: int, of: int, position: ReadRecord | None) -> None:
+    def _set_read(self, user: int, of: int, position: ReadRecord | None, known: Mapping[tuple[int, int], int]) -> None:
+        execute = self._connection.execute
         if of == 0 and position is not None:
-            self._connection.execute(_READ_ALL, (position.seq, position.public, user))
+            execute(_READ_ALL, (position.seq, position.public, user))
             return
-        conversation = of if of < 0 else find_conversation(self._connection, user, of)
-        if conversation is None:  # nothing was written there yet
+        conversation = of if of < 0 else known.get((of, user)) or find_conversation(self._connection, user, of)
+        if conversation is None:  # all that will be written there is newer than any position up to now
             return
         if position is None:
-            self._connection.execute(_DROP_READ, (user, conversation))
+            execute(_DROP_READ, (user, conversation))
         else:
-            self._connection.execute(_SET_READ, (user, conversation, position.seq, position.public))
+            execute(_SET_READ, (user, conversation, position.seq, position.public))
 
     def _write_ruling(self, ruling: Ruling) -> None:
         if ruling.value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from functools import cache
@@ -14,10 +15,13 @@ from chatcli.store.question_data import decode
 from chatcli.store.records import Batch, Change, Entry, NameChangeRecord, PriorAnswer, Record
 from chatcli.store.sqlite.connection import transaction
 from chatcli.store.sqlite.conversations import ensure_conversation
+from chatcli.store.sqlite.damage import is_damage
 from chatcli.store.sqlite.deleted import Deleted
 from chatcli.store.sqlite.load import read_head
 from chatcli.store.sqlite.name_changes import write_change
 from chatcli.store.sqlite.record_writer import RecordWriter
+
+logger = logging.getLogger(__name__)
 
 _MAX_ROWS: Final = 1024  # of one INSERT; a longer one is no faster
 _MAX_CONVERSATIONS: Final = 100_000  # kept in memory, about 100 bytes each
@@ -64,6 +68,7 @@ class Writer:
         self._identities = self._find_files()  # before anyone can have replaced them
         self._next_seq = self._newest + 1  # never goes back, even if a batch fails
         self._conversations: dict[tuple[int, int], int] = {}
+        self._damaged = False  # a read position could not be written
 
     def write(self, batch: Batch) -> None:
         """Commit a batch, and give each entry its ``seq``.
@@ -71,6 +76,21 @@ class Writer:
         Raises:
             sqlite3.Error: nothing of the batch was stored.
         """
+        try:
+            self._write(batch)
+        except sqlite3.DatabaseError as error:
+            if not (batch.reads and is_damage(error)):
+                raise
+        else:
+            return
+        # Messages must be stored even if the table of read positions is damaged.
+        batch.reads = {key: position for key, position in batch.reads.items() if key[1] == 0}
+        self._write(batch)
+        if not self._damaged:
+            self._damaged = True  # once is enough: they come with every batch
+            logger.error("The log %s is damaged: read positions are lost when the server stops.", self.path)
+
+    def _write(self, batch: Batch) -> None:
         newest = self._newest
         try:
             with transaction(self._connection):
@@ -80,7 +100,7 @@ class Writer:
                     else:
                         self._add_messages(part)
                 if batch.has_positions:
-                    self._records.set_positions(batch)
+                    self._records.set_positions(batch, self._conversations)
                 self._check_files()  # so that nothing is stored if this fails
             self._check_files()  # so that nothing is acknowledged unless it was stored
             batch.newest = self._newest

@@ -61,7 +61,17 @@ def test_whole_log(town: Owner, data: Path) -> None:
         ("UPDATE keys SET key = x'07'", 'a key of "Ann" has 1 bytes'),
         ("UPDATE members SET since = 9 WHERE until = 4", "user 2 left room -1 before they entered it"),
         ("INSERT INTO members (user, conversation, since) VALUES (2, -1, 7)", "user 2 is in conversation -1 2 times"),
-        ("UPDATE users SET cursor = 99 WHERE id = 2", 'the read position of "Bob", 99, is beyond'),
+        ("UPDATE users SET cursor = 99 WHERE id = 2", 'a position of "Bob", 99, is beyond'),
+        ("UPDATE users SET read = 99 WHERE id = 2", 'a position of "Bob", 99, is beyond'),
+        ("UPDATE users SET shown = 99 WHERE id = 2", 'a position of "Bob", 99, is beyond'),
+        ("INSERT INTO reads VALUES (2, -1, 99, 0)", 'a position of "Bob", 99, is beyond'),
+        ("INSERT INTO reads VALUES (2, -1, 0, 99)", 'a position of "Bob", 99, is beyond'),
+        ("INSERT INTO reads VALUES (3, 1, 2, 2)", "user 3 has a read position in conversation 1, which is not theirs"),
+        ("INSERT INTO reads VALUES (2, 77, 2, 2)", "reads has a row whose conversations is missing"),
+        ("INSERT INTO reads VALUES (77, -1, 2, 2)", "user 77 has a read position in conversation -1"),
+        ("DELETE FROM epochs", "epoch 1, which should begin after message 0, is missing"),
+        ("INSERT INTO epochs VALUES (2, 'b', 5), (3, 'c', 4)", "epoch 3, which should begin after message 4, is"),
+        ("INSERT INTO epochs VALUES (2, 'b', 8)", "epoch 2, which should begin after message 8, is"),
     ],
 )
 def test_manual_changes(town: Owner, data: Path, script: str, finding: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chatcli.store.queries import Backlog, BacklogQuery, FeedQuery, HistoryQuery, NewestQuery, SearchQuery
-from chatcli.store.records import Enter, MessageRow
+from chatcli.store.records import Enter, MessageRow, ReadRecord, UserRecord
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, LOBBY, entry
@@ -187,3 +187,72 @@ def test_text_that_is_not_text(long: Owner, data: Path) -> None:
     long.reopen()
     rows, damaged = read_all(long)
     assert (len(rows), damaged) == (SAID - 1, 1)
+
+
+def positions_of(owner: Owner, seq: int) -> None:
+    """Store a position of many users in the lobby, which take several pages."""
+    for user in range(10, 610):
+        owner.log.set_read(user, LOBBY.id, ReadRecord(user, LOBBY.id, seq, seq))
+    assert owner.commit(positions=True).error is None
+
+
+@pytest.fixture
+def crowd(long: Owner) -> Owner:
+    """Open a log in which many users have read positions."""
+    people = (UserRecord(id=n, name=f"p{n}", key=f"p{n}", created=1, received=0, read=3) for n in range(10, 610))
+    long.write_all(*people)
+    positions_of(long, 5)
+    return long
+
+
+@pytest.mark.parametrize(("kind", "least"), [("leaf", 300), ("internal", 0)])
+def test_read_positions(crowd: Owner, data: Path, caplog: pytest.LogCaptureFixture, kind: str, least: int) -> None:
+    """The server starts all the same, and the general position holds in place of a lost one."""
+    damage(crowd, data, "reads", kind, slice(0, 1))
+    assert least <= len(crowd.state.reads) < 600
+    assert all(record.seq == 5 for record in crowd.state.reads)
+    assert len(crowd.state.users) == 603
+    assert [record.getMessage() for record in caplog.records if "read positions" in record.getMessage()] == [
+        "The log is damaged: some read positions cannot be read, so that messages may be unread again."
+    ]
+
+
+def test_read_positions_that_are_no_numbers(crowd: Owner, data: Path) -> None:
+    """They are left out."""
+    crowd.log.close()
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection:
+        connection.executescript(
+            "PRAGMA writable_schema = ON;"
+            "UPDATE sqlite_schema SET sql = replace(sql, 'STRICT, ', '') WHERE name = 'reads'"
+        )
+    with closing(sqlite3.connect(data / "chatcli.db")) as connection, connection:
+        connection.execute("UPDATE reads SET seq = 'five' WHERE user = 20")
+    crowd.reopen()
+    assert len(crowd.state.reads) == 599
+
+
+@pytest.mark.parametrize("kind", ["leaf", "internal"])
+def test_writing_read_positions(crowd: Owner, data: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    """What comes with them is stored all the same, general positions included; the loss is told once."""
+    damage(crowd, data, "reads", kind, slice(0, 1))
+    for text in ("one", "two"):
+        crowd.log.set_read(10, LOBBY.id, ReadRecord(10, LOBBY.id, 7, 7))
+        crowd.log.set_read(BOB.id, 0, ReadRecord(BOB.id, 0, 7, 7))
+        crowd.log.set_received(BOB.id, 8)
+        message = entry(ANN, BOB, text)
+        assert crowd.write(message).error is None
+        assert crowd.log.head == message.seq
+    told = [record.getMessage() for record in caplog.records if "positions are lost" in record.getMessage()]
+    assert told == [f"The log {data / 'chatcli.db'} is damaged: read positions are lost when the server stops."]
+    crowd.reopen()
+    assert [(user.received, user.read) for user in crowd.state.users if user.id == BOB.id] == [(8, 7)]
+    assert [row.text for row in crowd.feed(BOB.id)][-2:] == ["one", "two"]
+
+
+def test_read_positions_beside_the_damage(crowd: Owner, data: Path) -> None:
+    """They are stored."""
+    damage(crowd, data, "reads", "leaf", slice(0, 1))
+    crowd.log.set_read(609, LOBBY.id, ReadRecord(609, LOBBY.id, 7, 7))
+    crowd.commit(positions=True)
+    crowd.reopen()
+    assert [record.seq for record in crowd.state.reads if record.user == 609] == [7]
