@@ -46,6 +46,7 @@ FOLDERS: Final = {
         {"outbox", "chat"},
         {"transport"},
         {"identity"},
+        {"names"},
         {"storage"},
     ],
     "chatcli.cli": [{"commands"}, {"delivery", "listener"}, {"completion"}, {"options"}, {"output"}],

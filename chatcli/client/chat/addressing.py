@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatcli.client.chat.ambiguity import Doubt, DoubtFinder, Meaning, Origin, shortened
 from chatcli.client.chat.contacts import Contacts
+from chatcli.client.chat.events import when
 from chatcli.client.chat.phrases import listed
 from chatcli.client.chat.questions import OpenQuestions, Question, answered_by, asker
 from chatcli.client.chat.recent import RecentMessages
-from chatcli.protocol.frames import Send
+from chatcli.client.names.sentences import sentence
+from chatcli.client.names.unconfirmed import Unconfirmed
+from chatcli.errors import InputError
+from chatcli.protocol.frames import NameChange, Send
 from chatcli.protocol.grammar import NO_RECIPIENT, Command, Say, Unclear, parse_line
 from chatcli.protocol.values.names import fold, is_room
 from chatcli.protocol.values.text import printable_line
@@ -37,18 +44,33 @@ class Addressing:
         contacts: the people and rooms that the user knows of.
         questions: those that the user may answer.
         recent: the messages that can be replied to.
+        names: the changes of names that the user has yet to confirm.
+        today: returns the user's day.
         scripted: whether a program writes the lines. Such a line is refused if its words alone make it doubtful, and
             not for who is known at the moment: nobody could confirm it.
     """
 
-    def __init__(self, contacts: Contacts, questions: OpenQuestions, recent: RecentMessages, *, scripted: bool) -> None:
+    def __init__(
+        self,
+        contacts: Contacts,
+        questions: OpenQuestions,
+        recent: RecentMessages,
+        *,
+        names: Unconfirmed,
+        today: Callable[[], datetime.date],
+        scripted: bool,
+    ) -> None:
         self._contacts = contacts
         self._questions = questions
         self._recent = recent
+        self._names = names
+        self._today = today
         self._scripted = scripted
         self._doubts = DoubtFinder(contacts, questions, scripted=scripted)
         self._line = ""  # that is held
         self._meaning: Meaning = None  # of that
+        self._told: NameChange | None = None  # the change of a name that it is held for
+        self._held_answer: tuple[int, int, NameChange] | None = None  # a question's seq, the choice, and the change
         self._confirmed: set[str] = set()  # keys of doubts
         self._missing: dict[str, None] = {}  # folded names without an owner: no line for them is for anybody else
         self._started: _Newest | None = None
@@ -64,7 +86,7 @@ class Addressing:
 
     def reset(self) -> None:
         """Forget the line that is held."""
-        self._line, self._started = "", None
+        self._line, self._started, self._told = "", None, None
 
     def add_missing(self, name: str) -> None:
         """Record that the user has written to a name that nobody has."""
@@ -83,6 +105,14 @@ class Addressing:
         changed = self._changed(meaning, started) if started is not None else ""
         before, self._line = self._line, ""
         doubt = Doubt("Something has come meanwhile", meaning) if changed else self._doubts.find(line, meaning, origin)
+        told, self._told = self._told, None
+        meant = meaning if doubt is None else doubt.meaning
+        change = self._unconfirmed(meant)
+        if change is not None:
+            if not before or (before, told, self._meaning) != (line, change, meant):
+                self._line, self._meaning, self._told = line, meant, change
+                return self._hold(line, Doubt(self._sentence(change), meant, doubt.remedy if doubt else ""), changed)
+            self._names.confirm(change)
         if before and before == line:
             if doubt is not None and doubt.meaning == self._meaning:
                 return self._confirm(doubt)
@@ -96,6 +126,40 @@ class Addressing:
             return Unclear(f"Not sent: {doubt.reason}; {doubt.remedy}.")
         self._line, self._meaning = line, doubt.meaning
         return self._hold(line, doubt, changed)
+
+    def hold_answer(self, question: Question, choice: int) -> str:
+        """Return the reason why an answer is held, or nothing; the same answer once more is sent."""
+        held, self._held_answer = self._held_answer, None
+        change = self._find_change(question.of) if question.direct else None
+        if change is None:
+            return ""
+        if held == (question.seq, choice, change):
+            self._names.confirm(change)
+            return ""
+        self._held_answer = question.seq, choice, change
+        return f"{self._sentence(change)}: answer once more to send it."
+
+    def _unconfirmed(self, meaning: Meaning) -> NameChange | None:
+        """Return the change of the name that a line writes to, unless the user has confirmed it."""
+        match meaning:
+            case Say(to):
+                return self._find_change(to)
+            case Command("msg", argument) if argument.strip():
+                return self._find_change(argument.split(maxsplit=1)[0].rstrip(":"))
+            case Command("me"):
+                return self._find_change(self._contacts.conversations.current)
+            case Command("reply" | "answer" as word, argument) if argument:
+                with contextlib.suppress(InputError):
+                    if word == "reply":
+                        return self._find_change(self._recent.replied_to(argument)[0].of)
+                    return self._find_change(answered_by(argument, self._questions.open())[0].of)
+        return None
+
+    def _find_change(self, name: str) -> NameChange | None:
+        return None if self._scripted or is_room(name) else self._names.find(name)
+
+    def _sentence(self, change: NameChange) -> str:
+        return sentence(change, when(change.at, self._today()))
 
     def describe_enter(self, line: str) -> str:
         """Describe what Enter does with a line that is typed while a question is open; empty if it just sends it."""

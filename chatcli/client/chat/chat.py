@@ -11,7 +11,7 @@ from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting
 from chatcli.client.chat.commands import LOCAL, frame_for
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
-from chatcli.client.chat.events import Answer, Effects, Event, Notice, Trouble
+from chatcli.client.chat.events import Answer, Effects, Event, Notice, Trouble, day
 from chatcli.client.chat.incoming import Incoming
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import HistoryPager, Page
@@ -19,6 +19,7 @@ from chatcli.client.chat.questions import OpenQuestions, Question, answer_to, an
 from chatcli.client.chat.recent import RecentMessages
 from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
+from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
@@ -47,6 +48,7 @@ class Chat:
         conversations: those of the user.
         contacts: the people and rooms that the user knows of.
         questions: those that the user may answer.
+        names: the changes of names that the user has yet to confirm.
         addressing: finds the meaning of lines.
         outgoing: the messages that the server has not stored.
         delivery: what became of those that it has stored.
@@ -71,8 +73,16 @@ class Chat:
         self._new_id = new_id
         self._greeting = Greeting(arrival, elapsed)
         self._recent = RecentMessages(arrival.alerts)
-        self.addressing = Addressing(self.contacts, self.questions, self._recent, scripted=arrival.scripted)
-        self._pager = HistoryPager(self._recent)
+        self.names = Unconfirmed()
+        self.addressing = Addressing(
+            self.contacts,
+            self.questions,
+            self._recent,
+            names=self.names,
+            today=lambda: day(clock()),
+            scripted=arrival.scripted,
+        )
+        self._pager = HistoryPager(self._recent, lambda: day(clock()))
         self._requests = PendingRequests(self.contacts, self._pager, arrival.rooms)
         replies = Replies(
             contacts=self.contacts,
@@ -94,6 +104,8 @@ class Chat:
             recent=self._recent,
             greeting=self._greeting,
             catch_up=CatchUp(separate=not arrival.scripted),
+            names=self.names,
+            today=lambda: day(clock()),
         )
         self._connected = False
         if arrival.rooms:
@@ -185,6 +197,8 @@ class Chat:
         if question not in self.questions.open():
             error = InputError("Not answered: the question was answered or withdrawn, or its time is over.")
             return self._effects([Trouble(error)])
+        if reason := self.addressing.hold_answer(question, choice):
+            return Effects(events=[Trouble(InputError(reason))])
         return self._effects(self._answer(question, choice))
 
     def ask_who(self) -> Effects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from typing import Any
@@ -10,7 +11,7 @@ from chatcli.client.chat import phrases
 from chatcli.client.chat.addressing import Addressing
 from chatcli.client.chat.arrival import CatchUp, Greeting
 from chatcli.client.chat.contacts import Contacts, by_name
-from chatcli.client.chat.events import Effects, Event, Notice, Trouble
+from chatcli.client.chat.events import Effects, Event, Notice, Trouble, when
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import HistoryPager
 from chatcli.client.chat.questions import OpenQuestions
@@ -18,6 +19,8 @@ from chatcli.client.chat.recent import RecentMessages, conversation
 from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.errors import as_exception
+from chatcli.client.names.sentences import sentence
+from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.errors import ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -112,6 +115,8 @@ class Incoming:
         recent: RecentMessages,
         greeting: Greeting,
         catch_up: CatchUp,
+        names: Unconfirmed,
+        today: Callable[[], datetime.date],
     ) -> None:
         self.live = False
         self._contacts = contacts
@@ -126,12 +131,15 @@ class Incoming:
         self._recent = recent
         self._greeting = greeting
         self._catch_up = catch_up
+        self._names = names
+        self._today = today
         self._room_events = RoomEvents(contacts, requests)
         self._invitations: list[str] = []  # rooms of which the user is yet to be notified
         self._newest = 0  # place in the log of the newest message of this connection
         self._has_unshown = False  # whether a message has come that is not shown yet
         self._handlers: dict[type, Callable[[Any], list[Event]]] = {
             f.Message: self._message,
+            f.NameChange: self._name_changed,
             f.Live: self._live,
             f.Sent: self._sent,
             f.Presence: self._presence,
@@ -175,7 +183,7 @@ class Incoming:
                 returned += texts
             elif (handle := self._handlers.get(type(frame))) is not None:
                 events += handle(frame)
-        self._has_unshown = self._has_unshown or any(isinstance(frame, f.Message) for frame in frames)
+        self._has_unshown = self._has_unshown or any(isinstance(frame, f.Message | f.NameChange) for frame in frames)
         is_shown = self._has_unshown and not self._catch_up.is_holding
         self._has_unshown = self._has_unshown and not is_shown
         return Effects(
@@ -206,6 +214,11 @@ class Incoming:
         if frame.sender == self._contacts.user and not is_open:
             return self._own_message(frame, of)
         return self._other_message(frame, of, is_open=is_open)
+
+    def _name_changed(self, frame: f.NameChange) -> list[Event]:
+        self._greeting.position = self._newest = frame.seq
+        self._names.add(frame)
+        return self._catch_up.add([Notice(sentence(frame, when(frame.at, self._today())))], frame.seq, 0)
 
     def _other_message(self, frame: f.Message, of: str, *, is_open: bool) -> list[Event]:
         user = self._contacts.user

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
 from chatcli.client.chat import phrases
-from chatcli.client.chat.events import Answer, Event, Notice
+from chatcli.client.chat.events import Answer, Event, Notice, Shown, when
 from chatcli.client.chat.recent import RecentMessages, conversation
+from chatcli.client.names.sentences import sentence
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.names import fold, is_room
 from chatcli.protocol.values.text import printable_line
@@ -21,10 +23,12 @@ class HistoryPager:
 
     Args:
         recent: where the messages that are shown are recorded.
+        today: returns the user's day.
     """
 
-    def __init__(self, recent: RecentMessages) -> None:
+    def __init__(self, recent: RecentMessages, today: Callable[[], datetime.date]) -> None:
         self._recent = recent
+        self._today = today
         self._skipped: dict[str, int] = {}  # the end of the messages left out of a room, by folded name
         self._next: Page | None = None  # what the same command asks for if it follows at once
         self._queued: dict[type[Page], int] = {}  # further pages of a kind that the user has asked for
@@ -63,11 +67,36 @@ class HistoryPager:
     def history(self, asked: f.History, frame: f.HistoryPage, user: str) -> list[Event]:
         """Return the events of a page of history."""
         head = f"History {'of' if is_room(frame.of) else 'with'} {printable_line(frame.of)}"
+        changes = frame.changes or []
         if not frame.messages:
-            return [Answer(f"{head}: nothing was said {'yet' if asked.before is None else 'before that'}")]
+            head = f"{head}: nothing was said {'yet' if asked.before is None else 'before that'}"
+            return [Answer(head), *self._changes(changes, 0, f.MAX_SEQ)]
         head = f"{head}, {phrases.messages(len(frame.messages))}:"
         hint = "There is more: /history alone shows older messages"
-        return self._events(asked, frame.messages, user, head, hint if frame.more else "")
+        shown = self._events(asked, frame.messages, user, head, hint if frame.more else "")
+        return self._with_changes(shown, changes) if changes else shown
+
+    def _with_changes(self, events: list[Event], changes: Sequence[f.NameChange]) -> list[Event]:
+        """Return the events of a page with the changes of the name in their places."""
+        merged: list[Event] = []
+        after = 0
+        for event in events:
+            if isinstance(event, Shown):
+                merged += self._changes(changes, after, event.message.seq)
+                after = event.message.seq
+            elif after:  # the hint after the last message
+                merged += self._changes(changes, after, f.MAX_SEQ)
+                after = f.MAX_SEQ
+            merged.append(event)
+        return [*merged, *self._changes(changes, after, f.MAX_SEQ)]
+
+    def _changes(self, changes: Sequence[f.NameChange], after: int, before: int) -> list[Event]:
+        """Return the events of the changes between two places in the log."""
+        return [
+            Notice(sentence(change, when(change.at, self._today())))
+            for change in changes
+            if after < change.seq <= before
+        ]
 
     def found(self, asked: f.Search, frame: f.Found, user: str) -> list[Event]:
         """Return the events of a page of what was found: the newest last, next to the input line."""

@@ -15,6 +15,7 @@ from chatcli.client.errors import as_exception
 from chatcli.client.interactive.cache_writer import INTERVAL, CacheWriter
 from chatcli.client.interactive.link import Greeted, Link
 from chatcli.client.interactive.outbox_keeper import OutboxKeeper
+from chatcli.client.names.store import UnconfirmedFile
 from chatcli.client.transport.aio import GOODBYE, Connection, LinkState, connect
 from chatcli.client.transport.reconnect import backoff
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable, ServerUnreachable
@@ -79,6 +80,8 @@ class InteractiveSession:
         self._view = view
         self._patience = patience
         self._keeper = OutboxKeeper(outbox, chat.outgoing, lambda error: view.draw([Trouble(error)]))
+        self._unconfirmed = UnconfirmedFile(login.server, chat.contacts.user)
+        chat.names.add_all(self._unconfirmed.load())
         self._caches = CacheWriter(login.server, chat, counting=on_change is not None)
         self._link = Link(greeted[0], on_change)
         self._failure: Exception | None = None
@@ -149,6 +152,7 @@ class InteractiveSession:
     def _update(self) -> None:
         """Bring what depends on unsent messages up to date."""
         self._schedule_retry()
+        self._unconfirmed.save(self._chat.names.all())
         self._keeper.update(connected=self._link.is_up)
         if self._failure is None and (self._chat.is_waiting or not self._chat.live):
             self._nothing_waits.clear()

@@ -1,0 +1,32 @@
+"""The sentences about names that have another key or another owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatcli.protocol.values.text import printable_line
+
+if TYPE_CHECKING:
+    from chatcli.protocol.frames import NameChange
+
+
+def sentence(change: NameChange, moment: str) -> str:
+    """Return the sentence about a change, without its full stop.
+
+    Args:
+        change: the change.
+        moment: the time of the change, as it is shown.
+    """
+    name, by = printable_line(change.user), _operator(change.by)
+    match change.what:
+        case "key":
+            return f"{name} has one more key since {moment}, added with one of their keys before"
+        case "recovered":
+            return f"{name} has a new key since {moment}: {by} has let them in without the one before"
+        case "released":
+            return f"The name {name} is nobody's since {moment}: {by} has released it"
+    return f"{name} is somebody else since {moment}: the name was released by an operator, and taken anew"
+
+
+def _operator(name: str) -> str:
+    return "an operator" if name in ("", "operator") else f"the operator {printable_line(name)}"

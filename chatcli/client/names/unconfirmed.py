@@ -1,0 +1,49 @@
+"""Changes of names after which nothing is written to the name until the user confirms it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from chatcli.protocol.frames import NameChange
+from chatcli.protocol.values.names import fold
+
+#: After these someone else may read what is written to the name. A key that was added with one of the keys before is
+#: only shown.
+HELD: Final = frozenset(("recovered", "released", "taken"))
+_MOST: Final = 1000  # names
+
+
+class Unconfirmed:
+    """The newest change of each name that the user has yet to confirm."""
+
+    def __init__(self) -> None:
+        self._changes: dict[str, NameChange] = {}  # by folded name, those that came first at the beginning
+
+    def add(self, change: NameChange) -> None:
+        """Record a change; of a name the newest one counts."""
+        if change.what not in HELD:
+            return
+        before = self._changes.get(fold(change.user))
+        if before is None or before.seq < change.seq:
+            self._changes[fold(change.user)] = change
+        if len(self._changes) > _MOST:
+            del self._changes[next(iter(self._changes))]
+
+    def add_all(self, changes: Iterable[NameChange]) -> None:
+        """Record several changes."""
+        for change in changes:
+            self.add(change)
+
+    def find(self, name: str) -> NameChange | None:
+        """Return the change of a name that is to be confirmed, or None."""
+        return self._changes.get(fold(name)) if self._changes else None
+
+    def confirm(self, change: NameChange) -> None:
+        """Record that the user knows of a change."""
+        if self._changes.get(fold(change.user)) == change:
+            del self._changes[fold(change.user)]
+
+    def all(self) -> dict[str, NameChange]:
+        """Return the changes by folded name."""
+        return dict(self._changes)

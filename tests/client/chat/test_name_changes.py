@@ -1,0 +1,179 @@
+"""Dialogues with the core of the interactive client about names that change hands or keys."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from chatcli.client.chat.ambiguity import Origin
+from chatcli.client.chat.arrival import Arrival
+from chatcli.client.chat.events import Trouble
+from chatcli.protocol import frames as f
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, types
+from tests.client.chat.test_chat_conversations import held, said, sends, shown
+
+WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
+NOON = 43_200_000
+
+
+def changed(what: f.Renewal, user: str = "carol", seq: int = 20, by: str = "operator") -> f.NameChange:
+    """Return a change of a name at noon."""
+    return f.NameChange(user, what, NOON, seq, by if what in ("released", "recovered") else "")
+
+
+def new_chat(arrival: Arrival | None = None) -> Dialogue:
+    """Return Alice's chat with bob and carol, in a conversation with carol."""
+    numbers = itertools.count(1)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: NOON, arrival, lambda: 0.0)
+    chat.connected(WELCOME)
+    hears(chat, f.Live(10), f.People([f.Person(name, 1) for name in ("alice", "bob", "carol")]))
+    types(chat, "/to carol")
+    return chat
+
+
+@pytest.fixture
+def chat() -> Dialogue:
+    """Alice, in a conversation with carol."""
+    return new_chat()
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("released", "The name carol is nobody's since 12:00: an operator has released it"),
+        ("taken", "carol is somebody else since 12:00: the name was released by an operator, and taken anew"),
+        ("recovered", "carol has a new key since 12:00: an operator has let them in without the one before"),
+    ],
+)
+def test_first_line_is_held(chat: Dialogue, what: f.Renewal, sentence: str) -> None:
+    """The change is shown, and the first line to the name is held with the same sentence, once."""
+    assert shown(hears(chat, changed(what))) == [sentence]
+    assert held(chat, "hi") == f"{sentence}: Enter once more sends the line to carol as it is."
+    assert sends(chat, "hi") == ("carol", "hi")
+    assert sends(chat, "again") == ("carol", "again")
+
+
+def test_key_is_only_shown(chat: Dialogue) -> None:
+    """A key that was added with one before holds nothing."""
+    (notice,) = shown(hears(chat, changed("key")))
+    assert notice == "carol has one more key since 12:00, added with one of their keys before"
+    assert sends(chat, "hi") == ("carol", "hi")
+
+
+def test_named_operator(chat: Dialogue) -> None:
+    """An operator of the chat is named."""
+    assert "the operator bob has released it" in shown(hears(chat, changed("released", by="bob")))[0]
+
+
+@pytest.mark.parametrize("line", ["Carol: hi", "/msg carol hi", "/reply carol hi", "/me waves", "@carol: hi"])
+def test_ways_to_write(chat: Dialogue, line: str) -> None:
+    """However the name is written to, the line is held."""
+    hears(chat, said(11, "carol"), changed("taken"))
+    assert "carol is somebody else" in held(chat, line)
+    types(chat, line)
+    assert len(chat.outgoing) == 1
+    assert chat.names.all() == {}
+
+
+@pytest.mark.parametrize("origin", ["typed", "pasted", "kept", "burst"])
+def test_origins(chat: Dialogue, origin: Origin) -> None:
+    """Pasted and kept lines are held, too."""
+    hears(chat, changed("taken"))
+    events, frames = types(chat, "one\ntwo", origin)
+    assert frames == []
+    assert "carol is somebody else" in shown(events)[0]
+    types(chat, "one\ntwo", origin)
+    assert len(chat.outgoing) == 1
+
+
+def test_others_are_not_held(chat: Dialogue) -> None:
+    """Lines to other people, to rooms, and mentions are sent; commands are carried out."""
+    hears(chat, changed("taken"))
+    assert sends(chat, "bob: hi") == ("bob", "hi")
+    assert sends(chat, "#ops: hi carol") == ("#ops", "hi carol")
+    types(chat, "/to #ops")
+    assert sends(chat, "@carol hi") == ("#ops", "@carol hi")
+    assert types(chat, "/history carol")[1] != []
+
+
+def test_change_between_two_enters(chat: Dialogue) -> None:
+    """A line that is held for something else, or for another change, is held for what the user has not read yet."""
+    assert "Enter once more" in held(chat, "dave: hi")
+    hears(chat, changed("released"))
+    assert "is nobody's" in held(chat, "dave: hi")
+    hears(chat, changed("taken", seq=21))
+    assert "somebody else" in held(chat, "dave: hi")
+    assert sends(chat, "dave: hi") == ("carol", "dave: hi")
+
+
+def test_change_while_typing(chat: Dialogue) -> None:
+    """A line that was begun before is held at Enter."""
+    chat.addressing.start_line()
+    hears(chat, changed("released"))
+    assert "is nobody's" in held(chat, "the password is 1234")
+
+
+def test_other_line_in_between(chat: Dialogue) -> None:
+    """A dropped line leaves the name to be confirmed; an older change does not come back."""
+    hears(chat, changed("taken", seq=21), changed("released", seq=20))
+    held(chat, "hi")
+    assert sends(chat, "bob: hi") == ("bob", "hi")
+    types(chat, "/to carol")
+    assert "somebody else" in held(chat, "hi")
+
+
+def test_answers_are_held(chat: Dialogue) -> None:
+    """A question of that name is answered by the second answer, by a key or in words."""
+    question = f.Message(11, "ask", "carol", "alice", "Deploy?", 0, choices=("yes", "no"))
+    hears(chat, question, changed("recovered"))
+    (opened,) = chat.questions.open()
+    for choice in (0, 1):
+        (event,) = chat.answer(opened, choice).events
+        assert isinstance(event, Trouble)
+        assert str(event.error).endswith(": answer once more to send it.")
+    assert chat.answer(opened, 1).events == []
+    hears(chat, changed("recovered", seq=22), f.Message(23, "ask2", "carol", "alice", "Now?", 0, choices=("yes", "no")))
+    assert "has a new key" in held(chat, "/answer yes")
+    types(chat, "/answer yes")
+    assert len(chat.outgoing) == 2
+
+
+def test_programs_are_not_asked() -> None:
+    """Where nobody can confirm, the change is shown, and lines are sent."""
+    chat = new_chat(Arrival(scripted=True))
+    assert "somebody else" in shown(hears(chat, changed("taken")))[0]
+    types(chat, "carol: hi")
+    assert len(chat.outgoing) == 1
+
+
+def test_missed_change(chat: Dialogue) -> None:
+    """It is shown in its place, and acknowledged with what was missed."""
+    chat.disconnected()
+    chat.connected(WELCOME)
+    events = hears(chat, said(11, "carol"), changed("released", seq=12), said(13, "bob"))
+    assert events == []
+    assert chat.ack is None
+    events = hears(chat, f.Live(13))
+    assert [text.partition(":")[0] for text in shown(events)][1:] != []
+    assert any("is nobody's since" in text for text in shown(events))
+    assert chat.ack == 13
+
+
+def test_history(chat: Dialogue) -> None:
+    """Changes are shown in their places between the messages."""
+    _, (asked,) = types(chat, "/history carol")
+    assert isinstance(asked, f.History)
+    messages = [f.Message(seq, f"id{seq}", "carol", "alice", f"text {seq}", NOON) for seq in (11, 14)]
+    changes = [changed("released", seq=10), changed("taken", seq=12), changed("key", seq=15)]
+    texts = shown(hears(chat, f.HistoryPage("carol", messages, more=False, n=asked.n, changes=changes)))
+    found = ["nobody's", "text 11", "somebody else", "text 14", "one more key"]
+    assert [next(word for word in found if word in text) for text in texts[1:]] == found
+
+
+def test_empty_history(chat: Dialogue) -> None:
+    """Where the new owner has written nothing yet, the changes are shown alone."""
+    _, (asked,) = types(chat, "/history carol")
+    assert isinstance(asked, f.History)
+    page = f.HistoryPage("carol", [], more=False, n=asked.n, changes=[changed("taken")])
+    assert "somebody else" in shown(hears(chat, page))[1]

@@ -1,0 +1,79 @@
+"""The file of changes that the user has yet to confirm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chatcli.client.names.store import KIND, UnconfirmedFile
+from chatcli.client.names.unconfirmed import Unconfirmed
+from chatcli.protocol.frames import NameChange
+from chatcli.protocol.values.address import Address
+
+SERVER = Address("127.0.0.1", 8080)
+CAROL = NameChange("Carol", "taken", 1, 5)
+DAVE = NameChange("dave", "released", 2, 6, "operator")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the directory of the client's state."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path
+
+
+def test_kept(state: Path) -> None:
+    """Changes are there the next time, for the same user and server, until they are confirmed."""
+    file = UnconfirmedFile(SERVER, "alice")
+    assert file.load() == []
+    file.save({"carol": CAROL, "dave": DAVE})
+    again = UnconfirmedFile(SERVER, "Alice")
+    assert again.load() == [CAROL, DAVE]
+    assert UnconfirmedFile(SERVER, "bob").load() == []
+    again.save({"dave": DAVE})
+    assert UnconfirmedFile(SERVER, "alice").load() == [DAVE]
+    again.save({})
+    assert not list((state / "chatcli" / KIND).glob("alice*"))
+
+
+def test_two_clients() -> None:
+    """Each leaves alone what only the other knows."""
+    one, two = UnconfirmedFile(SERVER, "alice"), UnconfirmedFile(SERVER, "alice")
+    one.load()
+    two.load()
+    one.save({"carol": CAROL})
+    two.save({"dave": DAVE})
+    one.save({})
+    assert UnconfirmedFile(SERVER, "alice").load() == [DAVE]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"t":"renewed"}]', "[" * 100_000, "\0"])
+def test_damaged_file(state: Path, text: str) -> None:
+    """A damaged file is like none."""
+    UnconfirmedFile(SERVER, "alice").save({"carol": CAROL})
+    (path,) = (state / "chatcli" / KIND).glob("alice*")
+    path.write_text(text)
+    file = UnconfirmedFile(SERVER, "alice")
+    assert file.load() == []
+    file.save({"dave": DAVE})
+    assert UnconfirmedFile(SERVER, "alice").load() == [DAVE]
+
+
+def test_newest_change_counts() -> None:
+    """Of a name the newest change counts, keys alone do not, and a confirmed one is gone."""
+    names = Unconfirmed()
+    newer = NameChange("carol", "taken", 1, 9)
+    names.add_all([CAROL, newer, CAROL, NameChange("carol", "key", 1, 10), DAVE])
+    assert names.find("CAROL") == newer
+    names.confirm(CAROL)
+    assert names.find("carol") == newer
+    names.confirm(newer)
+    assert (names.find("carol"), names.all()) == (None, {"dave": DAVE})
+
+
+def test_many_names() -> None:
+    """The number of names is bounded; the oldest are dropped."""
+    names = Unconfirmed()
+    names.add_all(NameChange(f"user{number}", "released", 1, number + 1) for number in range(1001))
+    assert (names.find("user0"), len(names.all())) == (None, 1000)
