@@ -44,6 +44,7 @@ FOLDERS: Final = {
         {"interactive"},
         {"feed", "oneshot"},
         {"outbox", "chat"},
+        {"reading"},
         {"transport"},
         {"identity"},
         {"names"},

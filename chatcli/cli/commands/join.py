@@ -150,6 +150,7 @@ def _arrival(options: JoinOptions, login: Login) -> Arrival:
         whole=not _on_terminal(),  # a program that reads a pipe wants everything
         alerts=options.alerts or (),
         scripted=sys.stdin is None or not sys.stdin.isatty(),
+        watched=_on_terminal(),
     )
 
 

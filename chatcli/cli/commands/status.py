@@ -70,8 +70,8 @@ def command(count_only: bool, as_json: bool, account: Account) -> None:
 
     With --unread, only the number is printed, even if it is 0. It is at most a minute old: the server is asked, for a
     second at most, unless another command or a running "join" has found it out since. If the server does not answer, or
-    refuses, nothing is printed and the status is 5, also for the next minute. While "join" runs on this machine, the
-    number is that of its toolbar.
+    refuses, nothing is printed and the status is 5, also for the next minute. A "join" that runs on this machine keeps
+    it up to date.
 
     A message is unread until you have seen it in "join", on any of your devices. What "listen" has printed stays
     unread. Messages to yourself, for example from a script that runs under your name, are unread, too, until then.

@@ -31,6 +31,7 @@ class Arrival:
         alerts: words that notify the user as their name does.
         scripted: whether a program writes the lines: a word before a colon is a recipient, known or not, and nobody
             reads separators.
+        watched: whether a person sees what is shown. In a pipe nothing counts as read.
     """
 
     key: str = ""
@@ -43,6 +44,7 @@ class Arrival:
     whole: bool = False
     alerts: tuple[str, ...] = ()
     scripted: bool = False
+    watched: bool = True
 
 
 class Greeting:
@@ -81,6 +83,7 @@ class Greeting:
             invite=self._arrival.invite,
             newest=_NEWEST if long_away and not self._arrival.whole else None,
             receipts=self._arrival.receipts,
+            revision=f.REVISION,
         )
 
     def set_present(self, present: f.Present) -> None:

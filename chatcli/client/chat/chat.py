@@ -11,15 +11,16 @@ from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting
 from chatcli.client.chat.commands import LOCAL, frame_for
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
-from chatcli.client.chat.events import Answer, Effects, Event, Notice, Trouble, day
+from chatcli.client.chat.events import Answer, Effects, Event, Notice, Shown, Trouble, day
 from chatcli.client.chat.incoming import Incoming
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.chat.questions import OpenQuestions, Question, answer_to, answered_by, listed
-from chatcli.client.chat.recent import RecentMessages
+from chatcli.client.chat.recent import RecentMessages, conversation
 from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.names.unconfirmed import Unconfirmed
+from chatcli.client.reading.attention import Attention
 from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
@@ -52,6 +53,7 @@ class Chat:
         addressing: finds the meaning of lines.
         outgoing: the messages that the server has not stored.
         delivery: what became of those that it has stored.
+        attention: what the user has read.
         first_error: the first thing that the user wanted and did not get.
     """
 
@@ -83,7 +85,14 @@ class Chat:
             scripted=arrival.scripted,
         )
         self._pager = HistoryPager(self._recent, lambda: day(clock()))
-        self._requests = PendingRequests(self.contacts, self._pager, arrival.rooms)
+        self._requests = PendingRequests(self.contacts, self._pager, arrival.rooms, watched=arrival.watched)
+        self.attention = Attention(
+            self.conversations.counts,
+            lambda: (self.conversations.current, self.conversations.has_chosen),
+            elapsed,
+            watched=arrival.watched,
+        )
+        self.conversations.on_open = self.attention.opened
         replies = Replies(
             contacts=self.contacts,
             recent=self._recent,
@@ -140,7 +149,8 @@ class Chat:
         """Return whether a welcome shows that the server's log was reset; the server must be greeted once more then."""
         is_reset = self._greeting.find_reset(welcome)
         if is_reset:
-            self.conversations.reset_log()
+            self.conversations.counts.reset()
+            self.attention.reset()
         return is_reset
 
     def connected(self, welcome: f.Welcome) -> list[f.ClientFrame]:
@@ -149,8 +159,10 @@ class Chat:
         self._greeting.welcomed(welcome)
         self.outgoing.connected(welcome.limits)
         self._incoming.connected(welcome)
+        self.attention.connected(speaks=welcome.revision >= 1)
         joins = self._requests.connected(welcome.rooms, welcome.revision)
-        return [*joins, *self.outgoing.next_batch(), self._requests.roster()]
+        reads = self.attention.frames(now=True)
+        return [*reads, *joins, *self.outgoing.next_batch(), self._requests.roster()]
 
     def disconnected(self) -> list[Event]:
         """Drop what was asked on a connection that is gone; return what to show of it."""
@@ -162,6 +174,16 @@ class Chat:
     def retry(self) -> list[f.ClientFrame]:
         """Return the messages to send again after the server could not store them."""
         return [*self.outgoing.retry()] if self._connected else []
+
+    def shown(self, events: Iterable[Event]) -> None:
+        """Record that events are on the screen."""
+        user = self.contacts.user
+        for event in events:
+            if isinstance(event, Shown) and event.message.seq and not event.mine:
+                of = conversation(event.message, user)
+                self.attention.drawn(of, event.message.seq)
+                if self.outgoing.was_typed(event.message.id):  # a note to oneself
+                    self.attention.opened(of)
 
     def receive(self, frames: Iterable[f.ServerFrame]) -> Effects:
         """Record what the server has sent."""
@@ -245,8 +267,9 @@ class Chat:
         self.outgoing.add(f.Send(self._new_id(), to, text, re))
         name = self.contacts.spelling(to)
         self.contacts.add_partner(name)
+        self.attention.is_away = False  # the server ends it, too
         if stay and self.conversations.current:
-            self.conversations.touch(name)
+            self.attention.opened(self.conversations.touch(name))
         else:
             self.conversations.switch(name)
         return []
@@ -293,6 +316,8 @@ class Chat:
             if isinstance(frame, f.Join):
                 # At once: what is typed before the answer comes is meant for the room.
                 self.conversations.switch(self.contacts.spelling(frame.room))
+            elif isinstance(frame, f.Away):
+                self.attention.is_away = not frame.back
             frames = self._requests.ask(frame, word, f"/{word} {argument}".rstrip())
         if self._connected:
             return self._effects(frames=frames)

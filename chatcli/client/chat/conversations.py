@@ -1,15 +1,41 @@
-"""The conversations of a user: which one is open, which came last, and what is unread in the others."""
+"""The conversations of a user: which one is open, which came last, and what is unread in them."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
+from chatcli.client.reading.unread_counts import UnreadCounts
+from chatcli.protocol.frames import ConversationInfo, Message
 from chatcli.protocol.values.names import fold
 
 _REMEMBERED: Final = 500  # conversations
 _WRITERS: Final = 10  # people who have written to the user
-_COUNTED: Final = 1000  # unread messages of one conversation whose places in the log are kept
+_KEPT: Final = 200  # characters of a conversation's last message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A conversation in the list.
+
+    Attributes:
+        name: the person or the room, as written.
+        unread: the number of unread messages; 1000 means 1000 or more.
+        mentions: the number of those in a room that mention the user.
+        last: the newest message, with the start of its text; None if none is known.
+        quiet: whether it neither rings nor counts.
+        closed: whether the user has closed it, and nothing has come there since.
+    """
+
+    name: str
+    unread: int
+    mentions: int
+    last: Message | None
+    quiet: bool
+    closed: bool
 
 
 class Conversations:
@@ -18,29 +44,79 @@ class Conversations:
     Attributes:
         current: the person or the room that plain text goes to; empty if there is none. Until the user has opened one,
             it is the only person who has written to them.
-        unread: the number of messages that came in other conversations than the current one, by name as written.
+        counts: the unread messages of all conversations, also of the current one.
         drafts: the texts that were typed and not sent, by name as written; the input line keeps them.
         muted: the quiet conversations, folded.
         undisturbed: whether no conversation rings, on this device.
+        closed: the newest message of the conversations that the user has closed, by folded name.
+        has_chosen: whether the user has opened a conversation; until then, one may open by itself.
+        on_open: called with the conversation that the user opens.
     """
 
     def __init__(self) -> None:
         self.current = ""
-        self.unread: dict[str, int] = {}
+        self.counts = UnreadCounts()
         self.drafts: dict[str, str] = {}
         self.muted: set[str] = set()
         self.undisturbed = False
-        self._chosen = False  # whether the user has opened one
+        self.closed: dict[str, int] = {}
+        self.has_chosen = False
+        self.on_open: Callable[[str], None] = lambda _: None
         self._writers: dict[str, str] = {}  # the people who have written to the user, by folded name
         self._before = ""  # the conversation that was open before the current one
         self._names: dict[str, str] = {}  # as written, by folded name, the most recent last
         self._numbered: dict[str, None] = {}  # the same, folded, the first one first
-        self._places: dict[str, deque[int]] = {}  # places in the log of unread messages, by folded name
-        self._read = 0  # the place in the log up to which the user has read elsewhere
+        self._last: dict[str, Message] = {}  # the newest messages, by folded name
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """The numbers of unread messages, by name as written, where there are any."""
+        return {name: count for name in self._names.values() if (count := self.counts.unread(name))}
+
+    def listed(self) -> list[Listed]:
+        """Return all conversations, the most recent first."""
+        return [
+            Listed(
+                name=name,
+                unread=self.counts.unread(name),
+                mentions=self.counts.mentions(name),
+                last=self._last.get(fold(name)),
+                quiet=self.is_muted(name),
+                closed=fold(name) in self.closed,
+            )
+            for name in reversed(self._names.values())
+        ]
+
+    def add_listed(self, listed: Iterable[ConversationInfo]) -> None:
+        """Add what the server has listed, that with the newest message first."""
+        listed = list(listed)
+        known = self._names
+        self._names = {fold(one.of): one.of for one in reversed(listed) if fold(one.of) not in known} | known
+        for one in listed:
+            self.respell(one.of)
+            if one.last is not None:
+                self.set_last(one.of, one.last)
+                self.counts.counted(one.of, unread=one.unread, mentions=one.mentions, read=one.read, upto=one.last.seq)
+            if one.unread and fold(one.of) not in self.closed:
+                self._numbered.setdefault(fold(one.of))
+
+    def set_last(self, name: str, message: Message) -> None:
+        """Record a message of a conversation, which may be its newest."""
+        key = fold(name)
+        before = self._last.get(key)
+        if before is not None and before.seq > message.seq:
+            return
+        self._last[key] = replace(message, text=message.text[:_KEPT]) if len(message.text) > _KEPT else message
+        if message.seq > self.closed.get(key, message.seq):
+            del self.closed[key]
+
+    def last(self, name: str) -> Message | None:
+        """Return the newest message of a conversation, with the start of its text; None if none is known."""
+        return self._last.get(fold(name))
 
     def ordered(self) -> list[str]:
-        """Return the conversations, the most recent first."""
-        return list(reversed(self._names.values()))
+        """Return the conversations that are not closed, the most recent first."""
+        return [name for key, name in reversed(self._names.items()) if key not in self.closed]
 
     def numbered(self) -> list[str]:
         """Return the conversations in the order in which they began.
@@ -50,13 +126,14 @@ class Conversations:
         return [self._names[key] for key in self._numbered]
 
     def switch(self, name: str) -> None:
-        """Open a conversation, and mark it read."""
+        """Open a conversation."""
         name = self.touch(name)
-        if self._chosen and self.current and self.current != name:
+        if self.has_chosen and self.current and self.current != name:
             self._before = self.current
-        self._chosen = True
+        self.has_chosen = True
         self.current = name
-        self._clear(fold(name))
+        self.closed.pop(fold(name), None)
+        self.on_open(name)
 
     def add_writer(self, name: str) -> None:
         """Record that a person has written to the user alone."""
@@ -69,7 +146,7 @@ class Conversations:
 
     def only_writer(self) -> str:
         """Return the only person who has written, if the user has opened no conversation; else an empty string."""
-        return next(iter(self._writers.values())) if len(self._writers) == 1 and not self._chosen else ""
+        return next(iter(self._writers.values())) if len(self._writers) == 1 and not self.has_chosen else ""
 
     def suggest(self) -> bool:
         """Open the conversation of the only person who has written; return whether that changes which one is open.
@@ -77,7 +154,7 @@ class Conversations:
         To be called only while nothing is being typed: a text goes to the conversation in which it was started. Once
         the user has opened a conversation, none opens by itself.
         """
-        if self._chosen:
+        if self.has_chosen:
             return False
         name = self.only_writer()
         if name != self.current and self.drafts.get(name):  # an old draft would come up under the user's fingers
@@ -111,9 +188,8 @@ class Conversations:
             return
         self._names[key] = name
         self.current, self._before = (name if one == before else one for one in (self.current, self._before))
-        for kept in (self.unread, self.drafts):
-            if before in kept:
-                kept[name] = kept.pop(before)  # type: ignore[assignment] # each value goes back to where it was
+        if before in self.drafts:
+            self.drafts[name] = self.drafts.pop(before)
 
     def forget(self, name: str) -> None:
         """Remove a conversation; if it is open, none is open then.
@@ -121,7 +197,9 @@ class Conversations:
         The one before it is not opened in its place: the user's next line would go there unseen.
         """
         key = fold(name)
-        self._clear(key)
+        self.counts.forget([name])
+        self._last.pop(key, None)
+        self.closed.pop(key, None)
         self._names.pop(key, None)
         self._writers.pop(key, None)
         self._numbered.pop(key, None)
@@ -131,19 +209,22 @@ class Conversations:
             self._before = ""
 
     def close(self, name: str) -> None:
-        """Hide a conversation until something new comes there; if it is open, none is open then."""
-        writers = dict(self._writers)
-        self.forget(name)
-        self._writers = writers
-        self._chosen = True  # a conversation that the user has closed does not open by itself
+        """Hide a conversation until something new comes there; if it is open, none is open then.
 
-    def remove_unread(self, seq: int) -> None:
-        """Record that the message at this place in the log needs no reading: a question that is answered or over."""
-        for key, places in self._places.items():
-            if seq in places:
-                places.remove(seq)
-                self._reduce(key, 1)
-                return
+        What is unread there stays unread.
+        """
+        key = fold(name)
+        last = self._last.get(key)
+        self.leave(name)
+        self._before = "" if fold(self._before) == key else self._before
+        self._numbered.pop(key, None)
+        self.closed[key] = max(self.counts.newest(name), 0 if last is None else last.seq)
+
+    def leave(self, name: str) -> None:
+        """Open none in place of a conversation, if it is open; none opens by itself."""
+        self.has_chosen = True
+        if self.is_current(name):
+            self.current, self._before = "", self.current
 
     def is_current(self, name: str) -> bool:
         """Return whether a conversation is open, however its name is written."""
@@ -153,41 +234,6 @@ class Conversations:
         """Return whether a conversation is quiet."""
         return fold(name) in self.muted
 
-    def add_unread(self, name: str, seq: int) -> None:
+    def add_unread(self, name: str, seq: int, *, mention: bool = False) -> None:
         """Record that someone else's message came in a conversation, at that place in the log."""
-        name = self.touch(name)
-        opened = self._chosen and self.is_current(name)  # the user may not have looked at one that opened by itself
-        if opened or seq <= self._read:
-            return
-        self.unread[name] = self.unread.get(name, 0) + 1
-        self._places.setdefault(fold(name), deque(maxlen=_COUNTED)).append(seq)
-
-    def read_up_to(self, seq: int) -> None:
-        """Record that the user has read everything up to this place in the log on another device."""
-        self._read = max(self._read, seq)
-        for name in list(self.unread):
-            places = self._places[fold(name)]
-            while places and places[0] <= seq:
-                places.popleft()
-                self.unread[name] -= 1
-            if not places:
-                self._clear(fold(name))
-
-    def reset_log(self) -> None:
-        """Record that the log was reset, and gives out places anew."""
-        self._read = 0
-
-    def count_unread(self) -> int:
-        """Return the number of unread messages, without those in quiet conversations."""
-        return sum(count for name, count in self.unread.items() if not self.is_muted(name))
-
-    def _reduce(self, key: str, count: int) -> None:
-        for name in [name for name in self.unread if fold(name) == key]:
-            self.unread[name] -= count
-            if self.unread[name] <= 0:
-                self._clear(key)
-
-    def _clear(self, key: str) -> None:
-        self._places.pop(key, None)
-        for name in [name for name in self.unread if fold(name) == key]:
-            del self.unread[name]
+        self.counts.add(self.touch(name), seq, mention=mention)

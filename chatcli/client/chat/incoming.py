@@ -24,6 +24,7 @@ from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.errors import ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
+from chatcli.protocol.values.mentions import mentions
 from chatcli.protocol.values.names import fold, is_room
 
 
@@ -121,6 +122,7 @@ class Incoming:
         self.live = False
         self._contacts = contacts
         self._conversations = contacts.conversations
+        self._counts = contacts.conversations.counts
         self._questions = questions
         self._addressing = addressing
         self._outgoing = outgoing
@@ -147,6 +149,7 @@ class Incoming:
             f.Receipt: delivery.seen,
             f.Happened: self._room_events.happened,
             f.Skipped: self._skipped,
+            f.ConversationList: self._listed,
             f.People: self._people,
             f.Done: replies.done,
             f.Room: self._entered,
@@ -160,6 +163,9 @@ class Incoming:
         """Start on a new connection."""
         contacts = self._contacts
         self._catch_up.connected()
+        self._counts.connected(welcome.cursor)
+        if welcome.revision >= 1:
+            self._counts.welcomed(welcome.read, {one.of: one.seq for one in welcome.reads})
         contacts.user = welcome.user
         contacts.reconnected()
         contacts.rooms = by_name(welcome.rooms)
@@ -194,12 +200,13 @@ class Incoming:
         )
 
     def _live(self, frame: f.Live) -> list[Event]:
-        self.live = True
+        self.live = self._counts.live = True
         self._greeting.position = max(self._greeting.position or 0, frame.seq)
         invitations, self._invitations = self._invitations, []
         return [*self._catch_up.caught_up(), *(Notice(phrases.invited(room)) for room in invitations)]
 
     def _skipped(self, frame: f.Skipped) -> list[Event]:
+        self._counts.left_out(frame.to, frame.before)
         return self._catch_up.add(self._pager.left_out(frame), frame.before, frame.count)
 
     def _message(self, frame: f.Message) -> list[Event]:
@@ -210,6 +217,7 @@ class Incoming:
         self._contacts.add_people(frame.sender)
         self._contacts.add_partner(of)
         self._recent.add(frame, of)
+        self._conversations.set_last(of, frame)
         is_open = self._questions.add(frame, of, live=not self._catch_up.is_behind)
         if frame.sender == self._contacts.user and not is_open:
             return self._own_message(frame, of)
@@ -228,7 +236,8 @@ class Incoming:
         if (frame.choices and not is_open) or frame.answer is not None:
             self._conversations.touch(of)  # a question that is settled or over: nothing waits for the user
         else:
-            self._conversations.add_unread(of, frame.seq)
+            mention = is_room(of) and frame.sender != user and mentions(frame.text, user)
+            self._conversations.add_unread(of, frame.seq, mention=mention)
         if not is_room(frame.to) and frame.sender != user and not frame.choices:
             self._conversations.add_writer(frame.sender)
             if self.live:
@@ -244,6 +253,8 @@ class Incoming:
         is_new = self._outgoing.mark_shown(frame.id)
         if is_new:
             self._delivery.repeated(frame.seq, of)
+        if is_new and of == self._contacts.user:  # a note from another device, or from a script
+            self._conversations.add_unread(of, frame.seq)
         shown: list[Event] = [self._recent.as_event(frame, self._contacts.user)] if is_new else []
         return self._catch_up.add(shown, frame.seq, 0)
 
@@ -267,6 +278,7 @@ class Incoming:
         )
         self._questions.close_answered([message])
         self._recent.add(message, of)
+        self._conversations.set_last(of, message)
         shown = self._catch_up.add_own(self._recent.as_event(message, user))
         if sent.answer is not None:
             return shown  # the person who asked waits on a connection that does not count as being here
@@ -305,7 +317,14 @@ class Incoming:
 
     def _read(self, frame: f.Read) -> list[Event]:
         # Not the position: this connection continues after what it has received, wherever that was shown.
-        self._conversations.read_up_to(frame.seq)
+        if frame.of:
+            self._counts.move(frame.of, frame.seq)
+        else:
+            self._counts.move_all(frame.seq)
+        return []
+
+    def _listed(self, frame: f.ConversationList) -> list[Event]:
+        self._requests.listed(frame)
         return []
 
     def _entered(self, frame: f.Room) -> list[Event]:

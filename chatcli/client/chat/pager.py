@@ -98,6 +98,24 @@ class HistoryPager:
             if after < change.seq <= before
         ]
 
+    def unread(self, asked: f.History, frame: f.HistoryPage, user: str, read: int) -> list[Event]:
+        """Return the events of the unread messages of a conversation that the user has opened.
+
+        Args:
+            asked: what was asked for.
+            frame: the answer.
+            user: the user's name.
+            read: the place in the log up to which the user has read the conversation.
+        """
+        messages = [message for message in frame.messages if message.seq > read]
+        if not messages:
+            return []
+        more = frame.more and len(messages) == len(frame.messages)
+        head = f"Unread {'in' if is_room(frame.of) else 'from'} {printable_line(frame.of)}:"
+        hint = "There may be more: /history alone shows older messages" if more else ""
+        shown = self._events(asked, messages, user, head, hint)
+        return self._with_changes(shown, frame.changes) if frame.changes else shown
+
     def found(self, asked: f.Search, frame: f.Found, user: str) -> list[Event]:
         """Return the events of a page of what was found: the newest last, next to the input line."""
         messages = frame.messages[::-1]

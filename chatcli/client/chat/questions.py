@@ -128,7 +128,7 @@ class OpenQuestions:
         question = self._questions.pop(seq, None)
         if question is not None:
             self._over.append((question, self._elapsed()))
-        self._contacts.conversations.remove_unread(seq)
+        self._contacts.conversations.counts.settle(seq)
         self._answered.discard(seq)
         self._closed[seq] = None
         if len(self._closed) > _CLOSED:

@@ -11,7 +11,7 @@ from chatcli.client.chat.events import Answer, Event, Notice, Trouble, day
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.chat.questions import OpenQuestions
 from chatcli.client.chat.recent import RecentMessages
-from chatcli.client.chat.requests import MEMBERS, PERSON, PendingRequests
+from chatcli.client.chat.requests import PERSON, UNASKED, PendingRequests
 from chatcli.errors import InputError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -42,6 +42,7 @@ class Replies:
         clock: Callable[[], int],
     ) -> None:
         self._contacts = contacts
+        self._counts = contacts.conversations.counts
         self._recent = recent
         self._questions = questions
         self._requests = requests
@@ -50,14 +51,14 @@ class Replies:
 
     def refused(self, frame: f.Error) -> f.Error | None:
         """Drop a request that was refused; return the error to show, or None if none is shown."""
-        if frame.n == MEMBERS:
-            return None  # the room was left meanwhile
         if frame.n == PERSON:
             self._requests.located("")
             return None  # there is no such person: what is sent there is refused in these words
         request = self._requests.pop(frame.n)
-        if request is not None and request.reason == "own messages":
-            return None  # the request of the user's beside it is refused in the same words
+        if frame.n in UNASKED:
+            return None  # as of a room that was left meanwhile
+        if request is not None and request.reason in ("own messages", "unread"):
+            return None  # a request of the user's beside it is refused in the same words, or nobody has asked
         match request.frame if request else None:
             case f.Join(room):
                 self._requests.answered_for(room)
@@ -145,6 +146,9 @@ class Replies:
                 self._questions.add(message, frame.of, live=False)
         if request.reason == "entered":
             return [self._recent.as_event(message, user, past=True) for message in frame.messages]
+        if request.reason == "unread":
+            return self._pager.unread(request.frame, frame, user, self._counts.position(frame.of))
+        self._counts.showed(frame.of)
         return self._with_next(f.History, self._pager.history(request.frame, frame, user))
 
     def found(self, frame: f.Found) -> list[Event]:

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 from chatcli.client.chat.contacts import Contacts, by_name
 from chatcli.client.chat.events import Event, Trouble
 from chatcli.client.chat.pager import HistoryPager, Page
+from chatcli.client.reading.attention import READS
 from chatcli.errors import ServerUnreachable
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.names import fold, is_room
@@ -15,10 +16,16 @@ from chatcli.protocol.values.names import fold, is_room
 _ROSTER: Final = 0  # the number of a ``who`` that the user has not typed
 MEMBERS: Final = 2**53 - 1  # the number of a ``who`` for the members of the open room
 PERSON: Final = 2**53 - 4  # the number of a ``who`` for one person
+_CONVERSATIONS: Final = 2**53 - 3  # the number of the client's own request for the user's conversations
+#: Numbers of requests whose refusal is not shown: nobody has typed them.
+UNASKED: Final = frozenset({MEMBERS, READS, _CONVERSATIONS})
+_SHOWN: Final = 100  # unread messages that are shown when a conversation is opened; /history shows those before
+_PAGE: Final = 100  # conversations in one answer
+_LISTED: Final = 500  # conversations in all
 _NAMED: Final = 100  # people in the roster, and members of a room
 _LOOKED_UP: Final = 50  # messages, to find the user's newest
 
-Reason = Literal["asked", "entered", "own messages", "leaving"]
+Reason = Literal["asked", "entered", "own messages", "leaving", "unread"]
 
 
 class Request(NamedTuple):
@@ -26,8 +33,9 @@ class Request(NamedTuple):
 
     Attributes:
         frame: as it was sent.
-        reason: the user asked; or to show the room that the user has entered; to know the user's own messages; or to
-            know whether the room can be entered again once it is left.
+        reason: the user asked; or to show the room that the user has entered; to know the user's own messages; to
+            know whether the room can be entered again once it is left; or to show the unread messages of the open
+            conversation.
         line: the command that the user has typed for it; empty if there is none.
     """
 
@@ -43,10 +51,16 @@ class PendingRequests:
         contacts: the people and rooms that the user knows of.
         pager: pages through the history.
         rooms: the rooms to enter at the start.
+        watched: whether a person reads the answers.
     """
 
-    def __init__(self, contacts: Contacts, pager: HistoryPager, rooms: Iterable[str] = ()) -> None:
+    def __init__(
+        self, contacts: Contacts, pager: HistoryPager, rooms: Iterable[str] = (), *, watched: bool = True
+    ) -> None:
         self._contacts = contacts
+        self._watched = watched
+        self._counts = contacts.conversations.counts
+        self._counting: int | None = None  # conversations that were listed so far; None if the client does not ask now
         self._pager = pager
         self._rooms = tuple(rooms)  # to enter, as long as the server has not answered for them
         self._number = 0  # of the last request
@@ -55,7 +69,7 @@ class PendingRequests:
         self._listed: set[str] = set()  # rooms whose members were asked for on this connection, folded
         self._located: set[str] = set()  # people whose presence was asked for on this connection, folded
         self._locating: set[str] = set()  # those of them of whom the server has not answered
-        self._lists_only = False  # whether the server cannot be asked for one person
+        self._knows_less = False  # whether the server lists no conversations, and cannot be asked for one person
         self._opened = ""  # the conversation that was open last, if it is with a person, folded
 
     def __bool__(self) -> bool:
@@ -70,13 +84,36 @@ class PendingRequests:
             revision: the server's revision of the protocol.
         """
         self._forget()
+        self._counting = None
+        self._counts.is_outdated = revision >= 1
         self._listed.clear()
         self._located.clear()
-        self._lists_only = revision < 1
+        self._knows_less = revision < 1
         self._opened = ""
         known = by_name(user_rooms)
         self._rooms = tuple(room for room in self._rooms if fold(room) not in known)
-        return [self._ask(f.Join(room)) for room in self._rooms]
+        return [*(self._ask(f.Join(room)) for room in self._rooms), *self._count()]
+
+    def _count(self) -> list[f.ClientFrame]:
+        """Return the request for the conversations, if the counts are outdated and none is on its way."""
+        if self._knows_less or not self._watched or not self._counts.is_outdated or self._counting is not None:
+            return []
+        self._counting = 0
+        self._counts.asked()
+        return [f.Conversations(_PAGE, n=_CONVERSATIONS)]
+
+    def listed(self, frame: f.ConversationList) -> None:
+        """Record a list of conversations, and queue the request for the next page if there is one."""
+        self._contacts.add_people(*(one.of for one in frame.conversations if not is_room(one.of)))
+        self._contacts.conversations.add_listed(frame.conversations)
+        last = frame.conversations[-1].last if frame.conversations else None
+        if self._counting is None:
+            return
+        self._counting += len(frame.conversations)
+        if frame.more and last is not None and self._counting < _LISTED:
+            self._following.append(f.Conversations(_PAGE, last.seq, _CONVERSATIONS))
+        else:
+            self._counting = None
 
     @staticmethod
     def roster() -> f.Who:
@@ -148,7 +185,16 @@ class PendingRequests:
             following.append(f.Who(self._contacts.rooms[room], limit=_NAMED, n=MEMBERS))
         if self._has_opened_unreported(current) and (request := self._location(current)) not in following:
             following.append(request)
-        return following
+        return [*following, *self._count(), *self._missing(current)]
+
+    def _missing(self, current: str) -> list[f.ClientFrame]:
+        """Return the request for the unread messages of the open conversation, if some were not shown here."""
+        missing = self._counts.unshown(current) if self._watched and self._counts.live and current else 0
+        if not missing or self._counting is not None:
+            return []
+        self._counts.showed(current)
+        unread = min(self._counts.unread(current), _SHOWN)
+        return [self._ask(f.History(current, limit=unread), "unread")]
 
     def _has_opened_unreported(self, name: str) -> bool:
         """Return whether the user has just opened the conversation of a person whose presence may not be known.
@@ -183,7 +229,7 @@ class PendingRequests:
 
     def _location(self, name: str) -> f.Who:
         """Return the request for the presence of a person, of which the user is shown nothing."""
-        if self._lists_only:
+        if self._knows_less:
             return self.roster()
         self._locating.add(fold(name))
         return f.Who(name, n=PERSON)
@@ -205,6 +251,8 @@ class PendingRequests:
 
     def pop(self, number: int | None) -> Request | None:
         """Remove and return the request with a number; None if there is none."""
+        if number == _CONVERSATIONS:
+            self._counting = None
         return self._requests.pop(number or 0, None)
 
     def answered_for(self, room: str) -> None:

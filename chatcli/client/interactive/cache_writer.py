@@ -41,7 +41,7 @@ class CacheWriter:
         if now >= self._roster_due:
             self._roster_due = now + _ROSTER
             self._write_roster()
-        count = self._chat.conversations.count_unread()
+        count = sum(self._chat.conversations.unread.values())
         if self._counting and connected and (count != self._count or now >= self._count_due):
             self._count, self._count_due = count, now + _UNREAD
             unread.store(self._server, self._chat.contacts.user, count)

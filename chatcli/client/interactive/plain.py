@@ -62,6 +62,7 @@ async def talk_with_a_person(login: Login, chat: Chat, preferences: Preferences)
     session = InteractiveSession(login, chat, view, greeted, patience=_PATIENCE_OF_A_PERSON, outbox=outbox)
 
     def enter(typed: str) -> None:
+        session.touched()
         line = strip_sequences(typed)
         if (answer := view.answered_by(line)) is not None:
             session.answer(*answer)

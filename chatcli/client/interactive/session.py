@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
 _RESET: Final = "The server's log was restored or replaced: the newest messages may be missing from it."
 _BETWEEN_MEASURES: Final = 5.0  # seconds
+_BETWEEN_READS: Final = 0.1  # seconds from one look at what was read to the next, if nothing happens
 
 
 class View(Protocol):
@@ -92,6 +93,8 @@ class InteractiveSession:
         self._unanswered: list[Event] = []  # to be shown once the user can ask again
         self._retry_waits = backoff()
         self._retry: asyncio.TimerHandle | None = None
+        self._attending: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
         self._connected(*greeted)
 
     @property
@@ -113,6 +116,32 @@ class InteractiveSession:
     def answer(self, question: Question, choice: int) -> None:
         """Answer a question with the number of a choice."""
         self._apply(self._chat.answer(question, choice))
+
+    def touched(self) -> None:
+        """Record that the user has pressed a key, or typed a line."""
+        self._chat.attention.key_pressed()
+        self.attend()
+
+    def attend(self) -> None:
+        """Tell the server what the user has read, now or as soon as it is due."""
+        if self._failure is not None or self._parting:
+            return
+        if self._link.is_up:  # otherwise the next connection begins with it
+            self._link.send(*self._chat.attention.frames())
+            due = self._loop.time() + max(_BETWEEN_READS, self._chat.attention.due_in())
+            if self._attending is None or self._attending.when() > due:
+                self._cancel_attending()
+                self._attending = self._loop.call_at(due, self._attend_later)
+        self._link.notify()
+
+    def _attend_later(self) -> None:
+        self._attending = None
+        self.attend()
+
+    def _cancel_attending(self) -> None:
+        if self._attending is not None:
+            self._attending.cancel()
+            self._attending = None
 
     def greet(self, hints: Sequence[str] = (_HOW_TO_TALK,)) -> None:
         """Show the user's name, hints how to talk, their rooms, and who is here."""
@@ -145,7 +174,7 @@ class InteractiveSession:
         self._update()
         self._link.hurry()
         self._link.measure()
-        self._link.notify()
+        self.attend()
         if effects.leave:
             self.leave()
 
@@ -188,6 +217,7 @@ class InteractiveSession:
         finally:
             self._caches.close()
             self._keeper.close()
+            self._cancel_attending()
             if self._retry is not None:
                 self._retry.cancel()
             await self._link.close()
@@ -209,7 +239,7 @@ class InteractiveSession:
         # Messages that are shown are acknowledged before the goodbye, and none are shown after it: so none comes twice.
         async with self._showing:
             self._parting = True
-            self._link.send(Bye())
+            self._link.send(*self._chat.attention.frames(now=True), Bye())
         if self._link.is_up:
             await asyncio.wait({receiving}, timeout=GOODBYE)
 
@@ -282,9 +312,11 @@ class InteractiveSession:
                 connection.send(*effects.frames)
                 if effects.events:
                     await self._view.show(effects.events)
+                    self._chat.shown(effects.events)
                 if effects.ack is not None:
                     connection.send(Ack(effects.ack))
-        self._link.notify()
+        self._chat.attention.look()
+        self.attend()
         if isinstance(frames[-1], ServerBye):
             raise as_exception(frames[-1])
 

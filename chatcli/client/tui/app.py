@@ -53,6 +53,7 @@ class Terminal:
         send: called with each typed line and its origin.
         answer: called with a question and the index of the choice that a key has made.
         leave: called when the user wants to leave.
+        touched: called at each key.
 
     Attributes:
         input_line: the line that is being typed.
@@ -69,6 +70,7 @@ class Terminal:
         send: Callable[[str, Origin], None],
         answer: Callable[[Question, int], None],
         leave: Callable[[], None],
+        touched: Callable[[], None],
     ) -> None:
         self._chat = chat
         self._output = WholeOutput.of_terminal()
@@ -77,7 +79,7 @@ class Terminal:
         self._painter = Painter(preferences)
         self._batcher = AdaptiveBatcher()
         self._postponed: list[Event] = []  # while an editor has the terminal
-        keys = KeyInput(self._cursor_reported)
+        keys = KeyInput(self._cursor_reported, touched)
         self.session = self._new_session(server, preferences, keys)
         self.input_line = InputLine(
             chat,
@@ -227,10 +229,13 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         def leave() -> None:
             conversation.leave()
 
+        def touched() -> None:
+            conversation.touched()
+
         def refresh() -> None:
             layout.refresh()
 
-        terminal = Terminal(chat, server, preferences, modes, send=send, answer=answer, leave=leave)
+        terminal = Terminal(chat, server, preferences, modes, send=send, answer=answer, leave=leave, touched=touched)
         outbox = open_outbox(server, greeted[1].user, chat.outgoing, lambda error: terminal.draw([Trouble(error)]))
         conversation = InteractiveSession(
             login, chat, terminal, greeted, patience=_PATIENCE, outbox=outbox, on_change=refresh

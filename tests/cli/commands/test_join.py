@@ -14,6 +14,7 @@ from tests.client.oneshot.impostor import Impostor
 from tests.here import run_here
 from tests.preloaded import values
 from tests.support import DEADLINE, Program, ThreadServer, chatcli, environment, eventually, new_id
+from tests.terminal import Terminal
 
 
 def test_lines_in_lines_out(server: ThreadServer) -> None:
@@ -282,8 +283,13 @@ def test_no_receipts(server: ThreadServer) -> None:
     chatcli("join", "--user", "alice", *where)
     chatcli("join", "--user", "cid", *where)
     chatcli("join", "--user", "bob", *where, stdin=b"alice: hi\ncid: hi\n")
-    chatcli("join", "--user", "alice", *where, "--no-receipts")
-    chatcli("join", "--user", "cid", *where)
+    for user, *options in (("alice", "--no-receipts"), ("cid",)):
+        with Terminal("join", "--user", user, *where, *options) as reading:
+            reading.shows("bob → you  hi")
+            reading.types("/to bob\r")
+            reading.shows("What you type goes to bob now")
+            reading.types("\x04")
+            assert reading.end() == 0
     done = chatcli("join", "--user", "bob", *where, stdin=b"/receipts alice\n/receipts cid\n")
     assert sorted(done.stdout.splitlines()) == [
         "alice has not seen what you said",

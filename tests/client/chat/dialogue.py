@@ -14,7 +14,7 @@ LIMITS = f.Limits(100, 300, 60)
 
 
 class Dialogue(Chat):
-    """A chat that records some of its effects.
+    """A chat on a screen that draws everything at once; it records some of its effects.
 
     Attributes:
         returned: the texts that came back into the input line.
@@ -30,6 +30,7 @@ class Dialogue(Chat):
 
     def typed(self, line: str, origin: Origin = "typed") -> Effects:
         """Carry out a line."""
+        self.attention.key_pressed()
         effects = super().typed(line, origin)
         self.returned += effects.returned
         self.left = self.left or effects.leave
@@ -40,6 +41,7 @@ class Dialogue(Chat):
         effects = super().receive(frames)
         self.returned += effects.returned
         self.ack = effects.ack
+        self.shown(effects.events)
         return effects
 
 

@@ -394,15 +394,16 @@ def test_ended_questions_are_not_unread(chat: Dialogue, clock: Clock) -> None:
 
 
 def test_closed_conversation_returns(chat: Dialogue) -> None:
-    """A closed conversation is neither listed nor counted until a new message comes."""
+    """A closed conversation has no number until a new message comes; what is unread there stays unread."""
     hears(chat, said(11, "carol"))
     assert shown(types(chat, "/close carol")[0]) == ["carol is closed until something new comes there"]
-    assert (chat.conversations.numbered(), chat.conversations.unread) == (["bob"], {})
+    assert (chat.conversations.numbered(), chat.conversations.unread) == (["bob"], {"carol": 1})
+    assert [one.name for one in chat.conversations.listed() if one.closed] == ["carol"]
     assert shown(types(chat, "/close")[0]) == ["bob is closed until something new comes there"]
     assert chat.conversations.current == ""
     assert refused(chat, "/close bobb") == "There is no conversation with bobb to close."
     hears(chat, said(12, "carol"))
-    assert (chat.conversations.numbered(), chat.conversations.unread) == (["carol"], {"carol": 1})
+    assert (chat.conversations.numbered(), chat.conversations.unread) == (["carol"], {"carol": 2})
 
 
 def test_closed_conversation_stays_closed(clock: Clock) -> None:

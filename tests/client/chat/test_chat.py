@@ -127,12 +127,12 @@ def test_owner_spelling(chat: Dialogue) -> None:
 
 def test_reconnect_resumes(chat: Dialogue) -> None:
     """The greeting has the last message's seq, and unanswered messages go out with the same ids."""
-    assert chat.hello() == f.Hello(1, "Alice", "join", since=4)
+    assert chat.hello() == f.Hello(1, "Alice", "join", since=4, revision=1)
     hears(chat, f.Message(12, "x", "bob", "Alice", "hello", 1))
     types(chat, "bob: one")
     types(chat, "bob: two")
     hears(chat, f.Sent("id-1", 13, 1, "stored"))
-    assert chat.hello() == f.Hello(1, "Alice", "join", since=12)
+    assert chat.hello() == f.Hello(1, "Alice", "join", since=12, revision=1)
     again = chat.connected(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
     assert again == [f.Send("id-2", "bob", "two"), f.Who(limit=100)]
 
@@ -257,9 +257,10 @@ def test_codes_and_takeover_are_used_once() -> None:
         lambda: 0,
         Arrival(key="key", client="start", present="takeover", link="link", invite="invite"),
     )
-    assert chat.hello() == f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite", 100)
+    first = f.Hello(1, "alice", "join", "key", None, "takeover", "start", "link", "invite", 100, revision=1)
+    assert chat.hello() == first
     chat.connected(f.Welcome("alice", 1, 1, "s", LIMITS))
-    assert chat.hello() == f.Hello(1, "alice", "join", "key", 1, "refuse", "start")
+    assert chat.hello() == f.Hello(1, "alice", "join", "key", 1, "refuse", "start", revision=1)
 
 
 @pytest.mark.parametrize("line", ["/ban bob 10min", "/mute bob 5y", "/ban bob 10 minutes"])
@@ -285,4 +286,4 @@ def test_restored_log(chat: Dialogue) -> None:
     assert not chat.find_reset(welcome)
     chat.connected(welcome)
     assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Shown)] == [new]
-    assert chat.conversations.unread["bob"] == 3
+    assert chat.conversations.unread["bob"] == 1

@@ -460,7 +460,7 @@ def test_newest_after_a_long_absence() -> None:
     now = 6600.0
     assert chat.hello().newest is None
     now = 6601.0
-    assert chat.hello() == f.Hello(1, "alice", since=4, newest=100)
+    assert chat.hello() == f.Hello(1, "alice", since=4, newest=100, revision=1)
     assert Dialogue("alice", lambda: "id", lambda: 0, Arrival(whole=True)).hello().newest is None
 
 

@@ -1,8 +1,11 @@
-"""The open conversation, and unread counts of the others."""
+"""The open conversation, and the list of all."""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from chatcli.client.chat.conversations import Conversations
+from chatcli.protocol.frames import ConversationInfo, Message
 
 
 def test_most_recent_first() -> None:
@@ -48,33 +51,6 @@ def test_removed_conversation() -> None:
     assert (conversations.back(), conversations.current) == (True, "bob")
 
 
-def test_unread_counts() -> None:
-    """The open conversation is not counted; a quiet one is, but not in the sum."""
-    conversations = Conversations()
-    conversations.switch("bob")
-    conversations.muted.add("#ops")
-    for seq, name in enumerate(("bob", "#Ops", "#Ops", "cid"), 1):
-        conversations.add_unread(name, seq)
-    assert conversations.unread == {"#Ops": 2, "cid": 1}
-    assert conversations.count_unread() == 1
-    conversations.switch("#ops")
-    assert conversations.unread == {"cid": 1}
-
-
-def test_read_on_another_device() -> None:
-    """The message and the notice that it was read may come in either order."""
-    conversations = Conversations()
-    for seq in range(1, 5):
-        conversations.add_unread("bob", seq)
-    conversations.read_up_to(3)
-    assert conversations.unread == {"bob": 1}
-    conversations.read_up_to(6)
-    conversations.add_unread("bob", 5)
-    assert conversations.unread == {}
-    conversations.add_unread("bob", 7)
-    assert conversations.unread == {"bob": 1}
-
-
 def test_memory_is_bounded() -> None:
     """The oldest conversations are forgotten, but never the open one; the numbers are kept."""
     conversations = Conversations()
@@ -86,7 +62,7 @@ def test_memory_is_bounded() -> None:
     assert len(conversations.unread) == 499
     for number in range(5000):
         conversations.add_unread("p1999", 2001 + number)
-    assert conversations.unread["p1999"] == 5001
+    assert conversations.unread["p1999"] == 1000
 
 
 def test_owner_spelling() -> None:
@@ -96,3 +72,32 @@ def test_owner_spelling() -> None:
     conversations.drafts["bob"] = "half"
     conversations.respell("Bob")
     assert (conversations.current, conversations.ordered(), conversations.drafts) == ("Bob", ["Bob"], {"Bob": "half"})
+
+
+def test_list_of_the_server() -> None:
+    """It comes before what is known here, in its order; a conversation with unread messages has a number."""
+    conversations = Conversations()
+    conversations.add_unread("bob", 30)
+    last = Message(20, "x", "cid", "alice", "hi", 1)
+    conversations.add_listed(
+        [ConversationInfo("cid", last, 2, 0, 18), ConversationInfo("#ops", replace(last, seq=10, to="#ops"), 0, 0, 10)]
+    )
+    assert conversations.ordered() == ["bob", "cid", "#ops"]
+    assert conversations.numbered() == ["bob", "cid"]
+    assert [(one.name, one.unread, one.last) for one in conversations.listed()][1] == ("cid", 2, last)
+
+
+def test_closed_until_something_comes() -> None:
+    """What was closed in an earlier visit stays closed, unless something has come since."""
+    conversations = Conversations()
+    conversations.closed = {"cid": 20, "dan": 20}
+    last = Message(20, "x", "cid", "alice", "hi", 1)
+    conversations.add_listed(
+        [
+            ConversationInfo("dan", replace(last, seq=21, sender="dan"), 1, 0, 20),
+            ConversationInfo("cid", last, 1, 0, 18),
+        ]
+    )
+    assert (conversations.ordered(), conversations.numbered()) == (["dan"], ["dan"])
+    conversations.switch("cid")
+    assert not conversations.closed

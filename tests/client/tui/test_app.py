@@ -366,8 +366,9 @@ def test_absent_people_see_it_later(server: ThreadServer) -> None:
         alice.shows("You are alice")
         alice.types("bob: call me\r")
         alice.shows("bob is not here and gets it on return")
-        chatcli("join", "--user", "bob", "--server", str(server.address))
-        alice.shows("bob has seen what you said")
+        with server.joined("bob") as bob:
+            assert bob.texts(1) == ["call me"]
+            alice.shows("bob has seen what you said")
 
 
 def test_missed_messages_of_a_busy_room(server: ThreadServer) -> None:

@@ -20,14 +20,20 @@ class KeyInput(Vt100Input):
 
     Args:
         on_position: called with row and column when the terminal reports the cursor's position.
+        on_key: called at each key, before it takes effect.
 
     Attributes:
         reads: the number of reads.
     """
 
-    def __init__(self, on_position: Callable[[int, int], None] = lambda _row, _column: None) -> None:
+    def __init__(
+        self,
+        on_position: Callable[[int, int], None] = lambda _row, _column: None,
+        on_key: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(sys.stdin)
         self.reads = 0
+        self._on_key = on_key
         self._parser = KeyParser(self._add, time.monotonic, on_position)
         self.vt100_parser = self._parser
         self._ready: Callable[[], None] | None = None
@@ -70,6 +76,7 @@ class KeyInput(Vt100Input):
         return keys
 
     def _add(self, press: KeyPress) -> None:
+        self._on_key()
         self._buffer.append(press)  # a new list after each read
 
     def _expire(self) -> None:

@@ -1,0 +1,172 @@
+"""The attention of the person at a terminal: which messages they have read there, and whether they are there at all.
+
+Never more is claimed than is known. A message is read once it has been drawn in the open conversation and a key is
+pressed after that; or at once, if the terminal reports that it has the focus and somebody has touched it just before.
+Focus alone proves nothing: people leave their desks without locking the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from chatcli.client.reading.unread_counts import UnreadCounts
+from chatcli.protocol.frames import Idle, MarkRead
+from chatcli.protocol.values.names import fold
+
+_THERE: Final = 120.0  # seconds after a touch, in which somebody looks at a terminal that has the focus
+_IDLE: Final = 300.0  # seconds without a touch, after which the server is told that nobody is here
+_BETWEEN: Final = 0.5  # seconds between two positions of the same conversation, at least
+_UNSURE: Final = 60.0  # seconds in which a position may be lost with the connection that it was sent on
+
+#: The number of the positions that are sent: nothing answers, and a refusal concerns nobody.
+READS: Final = 2**53 - 2
+
+
+class Attention:
+    """Moves the read positions.
+
+    Args:
+        counts: the positions.
+        current: returns the open conversation, and whether the user has opened it; empty if there is none.
+        elapsed: returns the seconds since a fixed moment.
+        watched: whether a person may be there; nothing is read in a pipe.
+
+    Attributes:
+        focus: whether the terminal has the focus; None unless it has reported it.
+        is_away: whether the user has said that they are away from the keyboard. Nothing is read then.
+    """
+
+    def __init__(
+        self,
+        counts: UnreadCounts,
+        current: Callable[[], tuple[str, bool]],
+        elapsed: Callable[[], float],
+        *,
+        watched: bool,
+    ) -> None:
+        self.focus: bool | None = None
+        self.is_away = False
+        self._counts = counts
+        self._current = current
+        self._elapsed = elapsed
+        self._watched = watched
+        self._touched = elapsed()
+        self._idle = False  # as the server knows it
+        self._speaks = False  # whether the server knows read positions
+        self._drawn: dict[str, int] = {}  # the newest message that was drawn, by folded conversation
+        self._due: dict[str, MarkRead] = {}  # positions to send, by folded conversation
+        self._sent: dict[str, tuple[MarkRead, float]] = {}  # the last one that was sent, and when
+
+    @property
+    def is_there(self) -> bool:
+        """Whether somebody is known to look at the terminal."""
+        return self._watched and self.focus is True and not self.is_away and self._is_fresh()
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether somebody has just touched the terminal, and it has not lost the focus since."""
+        return self._watched and self.focus is not False and not self.is_away and self._is_fresh()
+
+    def _is_fresh(self) -> bool:
+        return self._elapsed() - self._touched < _THERE
+
+    # The person
+
+    def key_pressed(self) -> None:
+        """Record a key: everything that is drawn in the open conversation has been read."""
+        self._touched = self._elapsed()
+        self._read_open()
+
+    def focus_changed(self, *, has_focus: bool) -> None:
+        """Record that the terminal has got the focus, or has lost it."""
+        self.focus = has_focus
+        if has_focus:
+            self.key_pressed()
+
+    def opened(self, name: str) -> None:
+        """Record that the user has opened a conversation, or has written there."""
+        self._read(name)
+
+    def drawn(self, name: str, seq: int) -> None:
+        """Record that a message of a conversation is on the screen now."""
+        key = fold(name)
+        self._drawn[key] = max(seq, self._drawn.get(key, 0))
+        current, chosen = self._current()
+        if chosen and fold(current) == key and self.is_there:
+            self._read(name)
+
+    def look(self) -> None:
+        """Read what could not be read yet, as messages before it were missing."""
+        if self.is_there:
+            self._read_open()
+
+    def _read_open(self) -> None:
+        current, _ = self._current()
+        if current:
+            self._read(current)
+
+    def _read(self, name: str) -> None:
+        """Move the position of a conversation to what was drawn, unless unread messages before it were not."""
+        seq = self._drawn.get(fold(name), 0)
+        if not self._watched or self.is_away or seq <= self._counts.position(name):
+            return
+        if self._counts.live and not self._counts.unshown(name):
+            self._move(MarkRead(seq, name, n=READS))
+
+    def mark_unread(self, name: str, seq: int) -> None:
+        """Make the messages of a conversation from this place on unread again."""
+        self._move(MarkRead(seq - 1, name, back=True, n=READS))
+
+    def _move(self, position: MarkRead) -> None:
+        self._counts.move(position.of, position.seq)
+        self._due[fold(position.of)] = position
+
+    # The server
+
+    def connected(self, *, speaks: bool) -> None:
+        """Start on a new connection; ``speaks`` is whether the server knows read positions.
+
+        To be called after the server's positions were recorded: those that may have been lost are sent again.
+        """
+        now = self._elapsed()
+        self._speaks = speaks
+        self._idle = False
+        sent, self._sent = self._sent, {}
+        unsure = {key: position for key, (position, at) in sent.items() if now - at < _UNSURE}
+        for key, position in {**unsure, **self._due}.items():
+            ahead = position.seq > self._counts.position(position.of)
+            if ahead or (position.back and position.seq < self._counts.position(position.of)):
+                self._move(position)
+            else:
+                self._due.pop(key, None)
+
+    def frames(self, *, now: bool = False) -> list[MarkRead | Idle]:
+        """Return the frames to send; ``now`` is for the last ones, which cannot wait."""
+        moment = self._elapsed()
+        frames: list[MarkRead | Idle] = []
+        for key, position in list(self._due.items()):
+            if now or key not in self._sent or moment - self._sent[key][1] >= _BETWEEN:
+                del self._due[key]
+                self._sent[key] = position, moment
+                frames.append(position)
+        idle = self._watched and moment - self._touched >= _IDLE
+        if idle != self._idle:
+            self._idle = idle
+            frames.append(Idle(back=not idle))
+        return frames if self._speaks else []
+
+    def due_in(self) -> float:
+        """Return the seconds until there is something to tell the server, if nothing happens before."""
+        moment = self._elapsed()
+        waits = [self._sent[key][1] + _BETWEEN - moment for key in self._due if key in self._sent]
+        waits += [0.0 for key in self._due if key not in self._sent]
+        if not self._idle:
+            waits.append(self._touched + _IDLE - moment)
+        return max(0.0, min(waits, default=_IDLE))
+
+    def reset(self) -> None:
+        """Start anew: the log was reset, and gives out places anew."""
+        self._drawn.clear()
+        self._due.clear()
+        self._sent.clear()

@@ -1,0 +1,212 @@
+"""What counts as read, with a clock that the test sets."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatcli.client.reading.attention import READS, Attention
+from chatcli.client.reading.unread_counts import UnreadCounts
+from chatcli.protocol.frames import Idle, MarkRead
+
+
+class Desk:
+    """A person at a terminal, in bob's conversation.
+
+    Attributes:
+        now: the time.
+        current: the open conversation, and whether the user has opened it.
+    """
+
+    def __init__(self, *, watched: bool = True) -> None:
+        self.now = 0.0
+        self.current = ("bob", True)
+        self.counts = UnreadCounts()
+        self.counts.connected(10)
+        self.counts.welcomed(10, {})
+        self.attention = Attention(self.counts, lambda: self.current, lambda: self.now, watched=watched)
+        self.attention.connected(speaks=True)
+        self.counts.asked()
+        self.counts.live = True
+
+    def comes(self, seq: int, name: str = "bob") -> None:
+        """Draw a message."""
+        self.counts.add(name, seq)
+        self.attention.drawn(name, seq)
+
+    def read(self, name: str = "bob") -> int:
+        """Return the position."""
+        return self.counts.position(name)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A terminal that has not reported a focus."""
+    return Desk()
+
+
+def test_a_key_after_the_message(desk: Desk) -> None:
+    """A key before it proves nothing."""
+    desk.attention.key_pressed()
+    desk.comes(11)
+    assert desk.read() == 10
+    desk.attention.key_pressed()
+    assert desk.read() == 11
+
+
+def test_focus(desk: Desk) -> None:
+    """With the focus, and a touch of late, a message is read at once; without the focus, once it is back."""
+    desk.attention.focus_changed(has_focus=True)
+    desk.comes(11)
+    assert desk.read() == 11
+    desk.attention.focus_changed(has_focus=False)
+    desk.comes(12)
+    assert desk.read() == 11
+    desk.attention.focus_changed(has_focus=True)
+    assert desk.read() == 12
+
+
+def test_lunch_with_the_focus(desk: Desk) -> None:
+    """An untouched terminal reads nothing, though it has the focus; the next key reads all that is drawn."""
+    desk.attention.focus_changed(has_focus=True)
+    desk.now = 119
+    desk.comes(11)
+    desk.now = 121
+    desk.comes(12)
+    assert (desk.read(), desk.attention.is_there) == (11, False)
+    desk.attention.key_pressed()
+    assert (desk.read(), desk.attention.is_there) == (12, True)
+
+
+def test_other_conversations(desk: Desk) -> None:
+    """What is printed of them stays unread until they are opened, or written to."""
+    desk.attention.focus_changed(has_focus=True)
+    desk.comes(11, "cid")
+    desk.comes(12, "cid")
+    desk.attention.key_pressed()
+    assert desk.read("cid") == 10
+    desk.attention.opened("CID")
+    assert desk.read("cid") == 12
+
+
+def test_a_conversation_that_opened_by_itself(desk: Desk) -> None:
+    """Only a key shows that the user has seen it, not the focus."""
+    desk.current = ("bob", False)
+    desk.attention.focus_changed(has_focus=True)
+    desk.comes(11)
+    assert desk.read() == 10
+    desk.attention.key_pressed()
+    assert desk.read() == 11
+
+
+def test_away(desk: Desk) -> None:
+    """Someone who is away reads nothing, whatever is pressed."""
+    desk.attention.focus_changed(has_focus=True)
+    desk.attention.is_away = True
+    desk.comes(11)
+    desk.attention.key_pressed()
+    desk.attention.opened("bob")
+    assert desk.read() == 10
+    desk.attention.is_away = False
+    desk.attention.look()
+    assert desk.read() == 11
+
+
+def test_pipe() -> None:
+    """Nothing is read, and nobody is idle."""
+    desk = Desk(watched=False)
+    desk.comes(11)
+    desk.attention.key_pressed()
+    desk.attention.focus_changed(has_focus=True)
+    desk.now = 1000
+    assert (desk.read(), desk.attention.frames()) == (10, [])
+
+
+def test_missing_messages_come_first(desk: Desk) -> None:
+    """A position does not pass over unread messages that the user was not shown."""
+    desk.comes(11)
+    desk.counts.counted("bob", unread=3, mentions=0, read=10, upto=11)
+    desk.attention.key_pressed()
+    assert desk.read() == 10
+    desk.counts.showed("bob")
+    desk.attention.key_pressed()
+    assert desk.read() == 11
+
+
+def test_positions_are_gathered(desk: Desk) -> None:
+    """The first one is sent at once, then the last one of half a second; each conversation for itself."""
+    for seq in (11, 12, 13):
+        desk.comes(seq)
+        desk.attention.key_pressed()
+        sent = desk.attention.frames()
+        assert sent == ([MarkRead(11, "bob", n=READS)] if seq == 11 else [])
+    desk.comes(14, "cid")
+    desk.attention.opened("cid")
+    assert desk.attention.frames() == [MarkRead(14, "cid", n=READS)]
+    assert desk.attention.due_in() == 0.5
+    desk.now = 0.5
+    assert desk.attention.frames() == [MarkRead(13, "bob", n=READS)]
+    desk.comes(15)
+    desk.attention.key_pressed()
+    assert desk.attention.frames(now=True) == [MarkRead(15, "bob", n=READS)]
+
+
+def test_positions_that_may_be_lost(desk: Desk) -> None:
+    """They are sent again on the next connection, if the server does not know them."""
+    desk.comes(11)
+    desk.attention.key_pressed()
+    assert desk.attention.frames() == [MarkRead(11, "bob", n=READS)]
+    desk.counts.connected(11)
+    desk.counts.welcomed(10, {})
+    desk.attention.connected(speaks=True)
+    assert desk.attention.frames(now=True) == [MarkRead(11, "bob", n=READS)]
+    desk.counts.connected(11)
+    desk.counts.welcomed(10, {"bob": 11})
+    desk.attention.connected(speaks=True)
+    assert desk.attention.frames(now=True) == []
+
+
+def test_a_position_of_long_ago_is_not_lost(desk: Desk) -> None:
+    """The user may have moved it back on another device meanwhile."""
+    desk.comes(11)
+    desk.attention.key_pressed()
+    desk.attention.frames()
+    desk.now = 100
+    desk.counts.welcomed(10, {"bob": 10})
+    desk.attention.connected(speaks=True)
+    assert (desk.attention.frames(now=True), desk.read()) == ([], 10)
+
+
+def test_marked_as_unread(desk: Desk) -> None:
+    """The position goes back, and stays until the conversation is opened."""
+    desk.comes(11)
+    desk.comes(12)
+    desk.attention.key_pressed()
+    desk.attention.frames()
+    desk.current = ("", True)
+    desk.attention.mark_unread("bob", 12)
+    desk.attention.key_pressed()
+    assert (desk.read(), desk.counts.unread("bob")) == (11, 1)
+    assert desk.attention.frames(now=True) == [MarkRead(11, "bob", back=True, n=READS)]
+    desk.attention.opened("bob")
+    assert desk.read() == 12
+
+
+def test_idle(desk: Desk) -> None:
+    """After five minutes the server is told, and at the first touch again; a new connection is told anew."""
+    assert desk.attention.due_in() == 300
+    desk.now = 300
+    assert desk.attention.frames() == [Idle()]
+    assert desk.attention.frames() == []
+    desk.attention.connected(speaks=True)
+    assert desk.attention.frames() == [Idle()]
+    desk.attention.key_pressed()
+    assert desk.attention.frames() == [Idle(back=True)]
+
+
+def test_a_server_that_knows_no_positions(desk: Desk) -> None:
+    """It is told nothing; what is read here is read."""
+    desk.attention.connected(speaks=False)
+    desk.comes(11)
+    desk.attention.key_pressed()
+    desk.now = 400
+    assert (desk.read(), desk.attention.frames()) == (11, [])
