@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from chatcli.protocol.values.address import Address
 from tests.model.device import Device, compare_all
-from tests.model.log import Model, Room, Said
+from tests.model.log import Model, Positions, Room, Said
 from tests.model.servers import AsProcess, InThread, Running
 from tests.support import Frame
 
@@ -78,12 +78,12 @@ class Chat(RuleBasedStateMachine):
         self.invite_or_kick("bob", "#cellar")
         self.enter("bob", "#cellar")
 
-    @rule(user=users, place=places, purpose=purposes, resume=st.booleans(), slow=st.booleans())
-    def connect(self, user: str, place: str, purpose: str, resume: bool, slow: bool) -> None:
+    @rule(user=users, place=places, purpose=purposes, resume=st.booleans(), slow=st.booleans(), old=st.booleans())
+    def connect(self, user: str, place: str, purpose: str, resume: bool, slow: bool, old: bool) -> None:
         """A device connects or reconnects, and resumes at its own or the user's position."""
         device = self.devices[user, place]
         device.hang_up()
-        device.connect(self.address, purpose, resume=resume, slow=slow)
+        device.connect(self.address, purpose, resume=resume, slow=slow, revision=0 if old else 1)
 
     @rule(user=users, place=places, other=users, count=st.integers(1, 40), resume=st.booleans())
     def connect_while_someone_speaks(self, user: str, place: str, other: str, count: int, resume: bool) -> None:
@@ -114,15 +114,34 @@ class Chat(RuleBasedStateMachine):
 
     @rule(user=users, place=places)
     def acknowledge(self, user: str, place: str) -> None:
-        """A device acknowledges its messages."""
+        """A device acknowledges its messages, which reads them if it is old."""
         self.devices[user, place].acknowledge()
+
+    @rule(user=users, place=places, chosen=st.integers(0, 9), message=st.integers(0, 99), back=st.booleans())
+    def mark_read(self, user: str, place: str, chosen: int, message: int, back: bool) -> None:
+        """A user reads a conversation up to a message, or marks it and the later ones as unread."""
+        self.settle()
+        conversations = self.model.conversations(user)
+        if conversations:
+            of = conversations[chosen % len(conversations)]
+            messages = [said for said in self.model.feed(user, 0) if self.model.of(user, said) == of]
+            seq = messages[message % len(messages)].seq - back
+            note(f"{user} on the {place} has read {of} up to {seq}, back={back}")
+            self.at(user, place).mark_read(of, seq, back=back)
+
+    @rule(user=users, place=places)
+    def mark_all_read(self, user: str, place: str) -> None:
+        """A user reads everything."""
+        self.settle()
+        note(f"{user} on the {place} has read everything up to {self.model.head}")
+        self.at(user, place).mark_read("", self.model.head, back=False)
 
     # Messages
 
-    @rule(user=users, place=places, to=recipients, count=st.integers(1, 4), reply=st.booleans())
-    def say(self, user: str, place: str, to: str, count: int, reply: bool) -> None:
-        """A user sends a message without waiting for the answer."""
-        self.speak(user, place, to, count, "", reply=reply)
+    @rule(user=users, place=places, to=recipients, count=st.integers(1, 4), reply=st.booleans(), of=st.none() | users)
+    def say(self, user: str, place: str, to: str, count: int, reply: bool, of: str | None) -> None:
+        """A user sends a message, which may mention someone, without waiting for the answer."""
+        self.speak(user, place, to, count, f" @{of}" if of and of != user else "", reply=reply)
 
     @rule(user=users, place=places, to=recipients, count=st.integers(12, 24))
     def say_much(self, user: str, place: str, to: str, count: int) -> None:
@@ -300,8 +319,10 @@ class Chat(RuleBasedStateMachine):
         server.ask_to_stop()
         self.hear_the_end()
         server.wait()
+        for receiving in self.model.receiving.values():
+            receiving.flushed = receiving.low
         for reading in self.model.reading.values():
-            reading.flushed = reading.low
+            reading.stop()
 
     def hear_the_end(self) -> None:
         """Read on all devices until their connections have ended."""
@@ -402,14 +423,19 @@ class Chat(RuleBasedStateMachine):
         for device in self.devices.values():
             device.catch_up()
             device.check_answers()
+            device.check_positions()
 
     def compare_everything(self) -> None:
         """Compare feeds, histories, searches and counts of all users."""
         self.catch_up()
         for user in USERS:
+            self.compare_unread(user)
+        for user in USERS:
+            self.compare_receipts(user)
             self.compare_whole_feed(user)
             self.compare_found(user, self.model.seen(user, lambda said: "said" in said.text), text="said")
             self.compare_unread(user)
+            self.compare_conversations(user)
             for question in [said for said in self.model.log if said.choices]:
                 self.at(user).wait_for_answer(question)
             self.at(user).check_answers()
@@ -418,9 +444,41 @@ class Chat(RuleBasedStateMachine):
 
     def compare_unread(self, user: str) -> None:
         """Compare the server's unread counts with the model."""
-        answer, reading = self.at(user).ask("unread"), self.model.reading[user]
-        assert reading.low <= answer["cursor"] <= reading.high, f"{user} had read up to {reading}: {answer}"
-        assert answer["conversations"] == self.model.unread(user, answer["cursor"], self.now)
+        answer, receiving = self.at(user).ask("unread"), self.model.receiving[user]
+        assert receiving.low <= answer["cursor"] <= receiving.high, f"{user} had received {receiving}: {answer}"
+        receiving.low = receiving.high = answer["cursor"]
+        self.model.reading[user].learn(
+            lambda own: answer["conversations"] == self.model.unread(user, own, self.now), answer
+        )
+
+    def compare_conversations(self, user: str) -> None:
+        """Compare the server's list of conversations with the model, page by page."""
+        listed: list[Frame] = []
+        more = True
+        before: dict[str, int] = {}
+        while more:
+            page = self.at(user).ask("conversations", limit=3, **before)
+            assert page["conversations"] or not page["more"], f"an empty page, and more to come: {page}"
+            listed += [{**one, "last": one["last"]["seq"]} for one in page["conversations"]]
+            more, before = page["more"], {"before": listed[-1]["last"]} if listed else {}
+        self.model.reading[user].learn(lambda own: listed == self.model.listed(user, own, self.now), listed)
+
+    def compare_receipts(self, user: str) -> None:
+        """Compare what a user learns of others' positions with the model."""
+        for other in USERS:
+            (found,) = self.at(user).ask("receipts", to=other)["people"]
+            self.compare_receipt(user, other, found)
+
+    def compare_receipt(self, user: str, other: str, found: Frame) -> None:
+        """Compare the receipt of another user for the messages of these two with the model."""
+        newest, received = self.model.newest_between, self.model.receiving[other].low
+
+        def fits(own: Positions) -> bool:
+            shown = own.of(user)[1]
+            positions = (newest(user, other, shown), newest(user, other, max(shown, received)))
+            return (found["seq"], found.get("received", 0)) == positions
+
+        self.model.reading[other].learn(fits, f"{user} learns {found}")
 
     def compare_whole_feed(self, user: str) -> None:
         """Compare the feed of a new device with the model."""
@@ -480,8 +538,10 @@ class ChatAsProcess(Chat):
         server, self.server = self.server, None
         server.kill()
         self.hear_the_end()
+        for receiving in self.model.receiving.values():
+            receiving.low = receiving.flushed
         for reading in self.model.reading.values():
-            reading.low = reading.flushed
+            reading.kill()
         self.server = self.server_class(self.data)
 
 

@@ -405,13 +405,15 @@ class Skipped(Struct, tag_field="t", tag="skipped", gc=False):
 
 
 class Read(Struct, tag_field="t", tag="read", gc=False, omit_defaults=True):
-    """On another connection the user has read the conversation ``of`` up to this ``seq``, or marked the rest as unread.
+    """On another connection the user has read the conversation ``of`` up to this ``seq``.
 
-    Without ``of``: all conversations, up to ``seq`` at least. Clients below revision 1 get no others.
+    With ``back`` the messages after it are unread, even if they were read before. Without ``of``: all conversations;
+    clients below revision 1 get no others.
     """
 
     seq: Seq
     of: str = ""
+    back: bool = False
 
 
 class Receipt(Struct, tag_field="t", tag="receipt", gc=False, omit_defaults=True):

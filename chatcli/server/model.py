@@ -105,7 +105,7 @@ class Connection(Protocol):
         """Send a line unless too much is unsent already; return whether it will be sent."""
 
     def send_droppable(self, line: bytes) -> None:
-        """Send a line about presence; if it has to be dropped, a list of those present follows later."""
+        """Send a line about presence or a position; if it has to be dropped, the present state follows later."""
 
     def close(self, code: str, text: str) -> None:
         """Send the reason and close."""

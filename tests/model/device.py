@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chatcli.protocol.values.address import Address
-from tests.model.log import Model, Said
+from tests.model.log import Model, Positions, Said
 from tests.support import DEADLINE, Caller, Frame, key_of
 
 #: Frames beside the feed, which the model ignores.
-_BESIDE: Final = {"presence", "happened", "receipt", "read", "who"}
+_BESIDE: Final = {"presence", "happened", "receipt", "who"}
 
 
 @dataclass(slots=True)
@@ -152,6 +152,8 @@ class Device:
         self.feed: Feed | None = None
         self.ended: list[Feed] = []  # of ended connections, not yet compared
         self.awaited: dict[int, Frame] = {}  # the received answers by question
+        self.positions: Positions | None = None  # the read positions that it knows of, if it gets any
+        self._revision = 0
         self._model = model
         self._note = note
         self._wire: Wire | None = None
@@ -172,10 +174,12 @@ class Device:
         *,
         resume: bool,
         slow: bool,
+        revision: int = 1,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, and repeat unanswered messages; call ``meanwhile`` before the welcome."""
-        since = {"since": self.position} if resume else {}
+        since = {"revision": revision, **({"since": self.position} if resume else {})}
+        self._revision = revision
         wire = self._wire = Wire(address, slow=slow)
         self._goodbye = False
         wire.greets(self.user, key=key_of(self.user), purpose=purpose, present="attach", **since)
@@ -192,12 +196,16 @@ class Device:
 
     def _begin_feed(self, welcome: Frame, *, resume: bool) -> None:
         """Compare the start of the feed with the position of this device, or of its user."""
-        cursor, reading = welcome["cursor"], self._model.reading[self.user]
+        cursor, receiving = welcome["cursor"], self._model.receiving[self.user]
         if resume:
             assert cursor == self.position, f"{self.name} wanted to go on behind {self.position}: {welcome}"
         else:
-            assert reading.low <= cursor <= reading.high, f"{self.user} had read up to {reading}: {welcome}"
-            reading.low = reading.high = cursor
+            assert receiving.low <= cursor <= receiving.high, f"{self.user} had received {receiving}: {welcome}"
+            receiving.low = receiving.high = cursor
+        if self._revision:
+            positions = Positions(welcome["read"], 0, {one["of"]: (one["seq"], 0) for one in welcome["reads"]})
+            self._compare_positions(positions, welcome)
+            self.positions = positions
         self.feed = Feed(self.name, self.user, cursor, welcome["head"], not resume)
 
     def say(self, messages: list[Said]) -> None:
@@ -248,13 +256,42 @@ class Device:
             else:
                 assert not self._model.waits(self.user, question), f"{self.name} was not told of {answer}"
 
+    def _compare_positions(self, known: Positions, what: object) -> None:
+        names = self._model.conversations(self.user)
+        self._model.reading[self.user].learn(lambda own: own.agrees(known, names), f"{self.name}: {what}")
+
     def acknowledge(self) -> None:
         """Acknowledge the received messages, and wait until the server has read that."""
         if self._wire is None or self.feed is None:
             return
-        self._wire.says("ack", seq=self.feed.position)
-        self._model.reading[self.user].acknowledge(self.feed.position)
+        seq = self.feed.position
+        self._wire.says("ack", seq=seq)
+        self._model.receiving[self.user].acknowledge(seq)
+        if not self._revision:
+            self._model.reading[self.user].move(lambda own: own.read_all(seq))
         self.ask("ping")
+
+    def mark_read(self, of: str, seq: int, *, back: bool) -> None:
+        """Read a conversation, or all if it is empty, and wait until the server knows it."""
+        assert self._wire is not None
+        self.ask("ping")  # so that earlier notices of other devices have come
+
+        def move(own: Positions) -> Positions:
+            return own.read(of, seq, back=back) if of else own.read_all(seq)
+
+        self._wire.says("read", seq=seq, **({"of": of, "back": back} if of else {}))
+        self._model.reading[self.user].move(move)
+        if self.positions is not None:
+            self.positions = move(self.positions)
+        self.ask("ping")
+
+    def check_positions(self) -> None:
+        """Compare the read positions that the device knows of with the model."""
+        if self.positions is not None:
+            self.ask("ping")
+            self.ask("ping")  # after dropped notices the present state follows the next answer
+        if self.positions is not None:
+            self._compare_positions(self.positions, self.positions)
 
     def settle(self) -> None:
         """Read until all messages are answered."""
@@ -289,6 +326,7 @@ class Device:
             self._wire.hang_up()
             self._wire = None
         self.awaited.clear()
+        self.positions = None
         if self.feed is not None:
             self.ended.append(self.feed)
             self.position = self.feed.position
@@ -318,11 +356,19 @@ class Device:
                 self._goodbye = True
             case {"n": number}:
                 self._answers[number] = frame
+            case {"t": "read", "seq": seq}:
+                self._other_device_read(seq, frame.get("of", ""), back=frame.get("back", False))
             case {"t": "answer", "re": question}:
                 assert "message" not in self.awaited[question], f"{self.name} was told twice: {frame}"
                 self.awaited[question] = frame
             case {"t": tag}:
                 assert tag in _BESIDE, f"{self.name} got {frame}"
+
+    def _other_device_read(self, seq: int, of: str, *, back: bool) -> None:
+        assert self.feed is not None, f"{self.name} only sends, and got a position"
+        assert self._revision or not of, f"{self.name} knows no conversations, and got the position of {of}"
+        if self.positions is not None:
+            self.positions = self.positions.read(of, seq, back=back) if of else self.positions.read_all(seq)
 
     def _answered(self, frame: dict[str, Any]) -> None:
         """Process the answer to the oldest message: a connection's messages are answered in order."""

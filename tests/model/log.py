@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -90,8 +90,8 @@ class Room:
 
 
 @dataclass(slots=True)
-class Reading:
-    """The bounds of the server's read position of a user, which differ after a kill."""
+class Receiving:
+    """The bounds of the ``seq`` up to which the server takes a user's feed for received, which differ after a kill."""
 
     low: int = 0
     high: int = 0
@@ -102,12 +102,77 @@ class Reading:
         self.low, self.high = max(self.low, seq), max(self.high, seq)
 
 
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """The read positions of a user, and the parts of them that others may know."""
+
+    general: int = 0
+    shown: int = 0
+    single: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def of(self, name: str) -> tuple[int, int]:
+        """Return both positions in a conversation."""
+        return self.single.get(name, (self.general, self.shown))
+
+    def read(self, name: str, seq: int, *, back: bool = False) -> Positions:
+        """Return the positions after the user has read a conversation, or marked a part of it as unread."""
+        read, shown = self.of(name)
+        after = (seq, shown) if back else (max(read, seq), max(shown, seq))
+        return Positions(self.general, self.shown, {**self.single, name: after})
+
+    def read_all(self, seq: int) -> Positions:
+        """Return the positions after the user has read everything."""
+        single = {name: (max(read, seq), max(shown, seq)) for name, (read, shown) in self.single.items()}
+        return Positions(max(self.general, seq), max(self.shown, seq), single)
+
+    def agrees(self, other: Positions, names: Iterable[str]) -> bool:
+        """Return whether the user has read the same in all of these conversations."""
+        return all(self.of(name)[0] == other.of(name)[0] for name in names)
+
+
+class Reading:
+    """The read positions of a user: those that the server may have, and those that may be on its disk."""
+
+    def __init__(self) -> None:
+        self.now = [Positions()]
+        self.disk = self.now
+
+    def move(self, change: Callable[[Positions], Positions]) -> None:
+        """Record a change that the server has processed; it may be written or not."""
+        self.now = _different(map(change, self.now))
+        self.disk = _different([*self.disk, *self.now])
+
+    def stop(self) -> None:
+        """Record that the server has written everything."""
+        self.disk = self.now
+
+    def kill(self) -> None:
+        """Record that the server has started again with what was on its disk."""
+        self.now = self.disk
+
+    def learn(self, fits: Callable[[Positions], bool], what: object) -> None:
+        """Keep the positions that fit with an answer of the server, one of which has to."""
+        fitting = [positions for positions in self.now if fits(positions)]
+        assert fitting, f"{what} fits with none of {self.now}"
+        self.disk = fitting if self.disk is self.now else self.disk
+        self.now = fitting
+
+
+def _different(all_of_them: Iterable[Positions]) -> list[Positions]:
+    found: list[Positions] = []
+    for positions in all_of_them:
+        if positions not in found:
+            found.append(positions)
+    return found
+
+
 class Model:
     """All messages and rooms, according to the answers to their creators."""
 
     def __init__(self, users: list[str]) -> None:
         self.log: list[Said] = []
         self.rooms: dict[str, Room] = {}
+        self.receiving = {user: Receiving() for user in users}
         self.reading = {user: Reading() for user in users}
 
     @property
@@ -161,17 +226,47 @@ class Model:
         hidden = room is not None and room.kind == "private" and not room.told_now(user, question.seq)
         return question.sender == user and bool(question.choices) and not hidden
 
-    def unread(self, user: str, behind: int, now: int) -> list[dict[str, object]]:
+    def of(self, user: str, said: Said) -> str:
+        """Return the conversation of a user that a message belongs to."""
+        return said.to if said.to in self.rooms or said.sender == user else said.sender
+
+    def conversations(self, user: str) -> list[str]:
+        """Return the conversations of which a user has messages in their feed."""
+        return list(dict.fromkeys(self.of(user, said) for said in self.feed(user, 0)))
+
+    def unread(self, user: str, positions: Positions, now: int) -> list[dict[str, object]]:
         """Return the unread messages by conversation, the newest first, without answers and closed questions."""
-        counts: dict[str, tuple[int, int]] = {}
-        for said in self.feed(user, behind):
+        counts: dict[str, dict[str, object]] = {}
+        for said in self.feed(user, 0)[::-1]:
             late = said.until is not None and now > said.until
             over = said.answer is not None or (said.choices and (late or self.answer_to(said)))
-            if (said.sender != user or said.to == user) and not over:
-                of = said.to if said.to in self.rooms else said.sender
-                counts[of] = counts.get(of, (0, 0))[0] + 1, said.seq
-        newest_first = sorted(counts.items(), key=lambda item: item[1][1], reverse=True)
-        return [{"of": of, "count": count, "seq": seq} for of, (count, seq) in newest_first]
+            of = self.of(user, said)
+            if (said.sender != user or said.to == user) and not over and said.seq > positions.of(of)[0]:
+                count = counts.setdefault(of, {"of": of, "count": 0, "seq": said.seq})
+                _add(count, "count")
+                if of in self.rooms and f"@{user}" in said.text:
+                    _add(count, "mentions")
+        return list(counts.values())
+
+    def listed(self, user: str, positions: Positions, now: int) -> list[dict[str, object]]:
+        """Return a user's conversations as the server lists them, with the ``seq`` of the last message of each."""
+        newest: dict[str, int] = {}
+        for said in self.feed(user, 0):
+            if said.to not in self.rooms or self.rooms[said.to].told_now(user, said.seq):
+                newest[self.of(user, said)] = said.seq
+        unread = {one["of"]: one for one in self.unread(user, positions, now)}
+        rows: list[dict[str, object]] = []
+        for of, seq in sorted(newest.items(), key=lambda item: -item[1]):
+            counts = unread.get(of, {})
+            row = {"of": of, "last": seq, "unread": counts.get("count"), "mentions": counts.get("mentions")}
+            row["read"] = positions.of(of)[0] or None
+            rows.append({key: value for key, value in row.items() if value is not None})
+        return rows
+
+    def newest_between(self, user: str, other: str, upto: int) -> int:
+        """Return the ``seq`` of the newest message of two users up to a position."""
+        seqs = [said.seq for said in self.log if {said.sender, said.to} == {user, other} and said.seq <= upto]
+        return max(seqs, default=0)
 
     def in_feed(self, user: str, said: Said) -> bool:
         """Return whether a message belongs to a user's feed."""
@@ -201,6 +296,12 @@ class Model:
     def seen(self, user: str, fits: Callable[[Said], bool]) -> list[Said]:
         """Return the matching messages that a user may see, in order."""
         return [said for said in self.log if fits(said) and self.may_see(user, said)]
+
+
+def _add(counts: dict[str, object], key: str) -> None:
+    before = counts.get(key, 0)
+    assert isinstance(before, int)
+    counts[key] = before + 1
 
 
 def _seq(said: Said) -> int:

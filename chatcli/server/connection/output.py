@@ -60,7 +60,7 @@ class OutputBuffer:
         return True
 
     def send_droppable(self, line: bytes) -> None:
-        """Send a line about presence unless too much is unsent already."""
+        """Send a line about presence or a position unless too much is unsent already."""
         if not self.try_send(line):
             self.dropped = True
 

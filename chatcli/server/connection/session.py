@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from chatcli.errors import ChatError, Refused
 from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
-from chatcli.protocol.codec import BadFrame, encode
+from chatcli.protocol.codec import BadFrame, encode, encode_all
 from chatcli.protocol.states import State
 from chatcli.protocol.values.address import Address
 from chatcli.server import refusals
@@ -19,7 +19,7 @@ from chatcli.server.connection.input import InputBuffer
 from chatcli.server.connection.login import Login
 from chatcli.server.connection.output import OutputBuffer
 from chatcli.server.security.account import Account
-from chatcli.server.security.prices import REFUSED, SHARE, WASTE
+from chatcli.server.security.prices import LISTED, REFUSED, SHARE, WASTE
 
 if TYPE_CHECKING:
     from chatcli.server.connection.wire import Wire
@@ -145,6 +145,8 @@ class Session:
         self.flow.resume(Pause.UNSENT)
         if self.feed is not None:
             self.feed.resume()
+        if self.output.dropped:
+            self.output.wake()
         self.resume()
 
     def connection_lost(self) -> None:
@@ -168,7 +170,7 @@ class Session:
         return self.output.try_send(line)
 
     def send_droppable(self, line: bytes) -> None:
-        """Send a line about presence; if it has to be dropped, a list of those present follows later."""
+        """Send a line about presence or a position; if it has to be dropped, the present state follows later."""
         self.output.send_droppable(line)
 
     def flush(self) -> None:
@@ -182,11 +184,20 @@ class Session:
             return
         if output.dropped:
             output.dropped = False
-            self.send(self.hub.presence.list_some(0, ROSTER, self.user))
+            self._send_present_state()
         if feed is not None:
             feed.resume()
         if self.leaving or self._input.waiting:
             self.resume()
+
+    def _send_present_state(self) -> None:
+        """Send what replaces notices that were dropped: who is here, and the positions of the user."""
+        if self.purpose == "join":
+            self.send(self.hub.presence.list_some(0, ROSTER, self.user))
+        if self.user is not None and self.feed is not None:
+            self.account.charge(len(self.user.reads) * LISTED)
+            positions = self.hub.read_positions(self.user) if self.revision >= 1 else []
+            self.send(encode_all([f.Read(self.user.read), *(f.Read(one.seq, one.of, back=True) for one in positions)]))
 
     # What is processed
 

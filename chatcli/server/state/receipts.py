@@ -98,7 +98,7 @@ class Receipts:
             return
         read, count = read_up_to(user, of.id), len(user.reads)
         if read != before:
-            self._notify_devices(session, user, Read(read, of.name))
+            self._notify_devices(session, user, Read(read, of.name, back=read < before))
         if user.read != general:  # there were too many single positions
             session.account.charge(count * LISTED)
             self._notify_devices(session, user, Read(user.read))
@@ -124,7 +124,7 @@ class Receipts:
         others = [feed.connection for feed in user.feeds if feed.connection is not session]
         for other in others:
             if not frame.of or other.revision >= 1:  # one that knows no conversations would count all as read
-                other.try_send(line)
+                other.send_droppable(line)
         session.account.charge(len(others) * NOTIFIED)
 
     # Seen

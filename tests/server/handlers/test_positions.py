@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.support import Caller, Frame, ThreadServer, chatcli, eventually, known, serving
+from chatcli.server.limits import Limits
+from tests.support import Caller, Frame, ThreadServer, chatcli, eventually, known, serving, sessions_of
 
 
 def joined(server: ThreadServer, user: str, purpose: str = "join", **hello: object) -> Caller:
@@ -120,7 +121,7 @@ def test_mark_as_unread(server: ThreadServer, alice: Caller, laptop: Caller, pho
     assert alice.hears("receipt")["seq"] == newest
     phone.says("read", of="alice", seq=first - 1, back=True)
     assert counts(phone) == {"alice": 2}
-    assert notices(laptop, "read")[-1] == {"t": "read", "seq": first - 1, "of": "alice"}
+    assert notices(laptop, "read")[-1] == {"t": "read", "seq": first - 1, "of": "alice", "back": True}
     assert counts(laptop) == {"alice": 2}
     assert answer(alice, "receipts", to="bob")["people"][0]["seq"] == newest
     laptop.says("read", of="alice", seq=first)
@@ -190,6 +191,28 @@ def test_positions_in_the_welcome(server: ThreadServer, alice: Caller, laptop: C
             answer(beside, "ping")
     with joined(server, "bob", "send") as script:
         assert script.welcome["reads"] == []
+
+
+def test_positions_for_a_slow_device(tmp_path: Path) -> None:
+    """A notice that did not fit is replaced by all positions, once the device takes more."""
+    with ThreadServer(tmp_path, Limits(unsent=16 * 1024)) as server, server.joined("alice", "send") as alice:
+        with server.connect(receive_buffer=4096) as slow, joined(server, "bob", "send") as laptop:
+            slow.greets("bob", purpose="listen", revision=1)
+            slow.hears("welcome")
+            slow.hears("live")
+            seqs = [says(alice, "bob", "x" * 16_000) for _ in range(40)]
+            eventually(lambda: server.run(lambda: any(one.output.full for one in sessions_of(server, "bob"))))
+            laptop.says("read", of="alice", seq=seqs[-1])
+            laptop.says("read", of="alice", seq=seqs[0], back=True)
+            answer(laptop, "ping")
+            frames: dict[str, list[Frame]] = {"message": [], "read": [], "live": []}
+            while len(frames["message"]) < len(seqs) or len(frames["read"]) < 2:
+                frame = slow.next()
+                assert frame is not None
+                frames[frame["t"]].append(frame)
+            assert [frame["seq"] for frame in frames["message"]] == seqs
+            positions = [{"t": "read", "seq": 0}, {"t": "read", "seq": seqs[0], "of": "alice", "back": True}]
+            assert frames["read"] == positions
 
 
 @pytest.mark.parametrize("purpose", ["send", "listen"])
