@@ -106,6 +106,16 @@ COMMANDS: Final = (
             "/answer ci yes, /answer 4711 yes: the question of ci, or the one with that number",
         ),
     ),
+    CommandHelp(
+        ("list",),
+        "list your conversations, the newest first",
+        "[NUMBER|all]",
+        daily=True,
+        more=(
+            "Each with its number for Alt, the time and the start of its last line, and what is unread there.",
+            "/list 50: the newest 50; /list all: all of them, also those that you have closed",
+        ),
+    ),
     CommandHelp(("history",), "show older messages; /history alone: further back", "[NAME|#ROOM] [NUMBER]", daily=True),
     CommandHelp(
         ("search", "lastlog"),
@@ -134,7 +144,6 @@ COMMANDS: Final = (
         more=("It comes back with the next message. You stay in a room: /leave leaves it.",),
     ),
     CommandHelp(("names",), "list a room's members (of the open one, if none is named)", "[#ROOM]"),
-    CommandHelp(("list",), "list the rooms, like rooms"),
     CommandHelp(("whois",), "show what is known about someone", "NAME"),
     CommandHelp(("nick",), "show how to use another name", "[NAME]"),
     CommandHelp(("topic",), "set the topic of a room, or show it", "[#ROOM] [TEXT]"),

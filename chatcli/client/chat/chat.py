@@ -93,7 +93,7 @@ class Chat:
             watched=arrival.watched,
         )
         self.conversations.on_open = self.attention.opened
-        replies = Replies(
+        self._replies = Replies(
             contacts=self.contacts,
             recent=self._recent,
             questions=self.questions,
@@ -108,7 +108,7 @@ class Chat:
             outgoing=self.outgoing,
             delivery=self.delivery,
             requests=self._requests,
-            replies=replies,
+            replies=self._replies,
             pager=self._pager,
             recent=self._recent,
             greeting=self._greeting,
@@ -253,6 +253,8 @@ class Chat:
                 return self._send_by_command(word, argument, line)
             case "edit":
                 raise InputError("There is no editor here: it belongs to the input line of a terminal.")
+        if word == "list" and self._requests.knows_less:
+            return self._replies.known_conversations()
         return [LOCAL[word](argument, self.contacts)] if word in LOCAL else None
 
     def _send(self, to: str, text: str, re: int | None = None, *, stay: bool = False) -> list[Event]:

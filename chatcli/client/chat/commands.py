@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chatcli.client.chat.contacts import Contacts
 
 HISTORY_PAGE: Final = 20  # messages, unless the user says how many
+LIST_PAGE: Final = 20  # conversations, unless the user says how many
 _NAMED: Final = 100  # people in the answer to ``who``
 
 #: Moderation commands in a room.
@@ -128,6 +129,15 @@ def _history(_: str, argument: str, current: str) -> f.History:
     return f.History(words[0] if words else _conversation("history", current), limit=limit)
 
 
+def _list(argument: str) -> f.Conversations:
+    if argument == "all":
+        return f.Conversations(f.MAX_PAGE)
+    limit = int(argument[:9]) if argument.isdecimal() else 0 if argument else LIST_PAGE
+    if not 0 < limit <= f.MAX_PAGE:
+        raise InputError(f'Write "/list", "/list all", or a number of conversations from 1 to {f.MAX_PAGE}.')
+    return f.Conversations(limit)
+
+
 def _search(_: str, argument: str, __: str) -> f.Search:
     limits = {}
     words = []
@@ -191,7 +201,7 @@ _FRAMES: Final[dict[str, Callable[[str, str, str], f.ClientFrame]]] = {
     "who": _who,
     "names": lambda word, argument, current: f.Who(_only_room(word, argument) or _this_room(word, current)),
     "rooms": lambda *_: f.Rooms(),
-    "list": lambda *_: f.Rooms(),
+    "list": lambda _, argument, __: _list(argument),
     "join": _join,
     "leave": _leave,
     "topic": _topic,

@@ -8,12 +8,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chatcli.client.chat.events import Row
 from chatcli.client.reading.unread_counts import UnreadCounts
 from chatcli.protocol.frames import ConversationInfo, Message
 from chatcli.protocol.values.names import fold
 
 _REMEMBERED: Final = 500  # conversations
 _WRITERS: Final = 10  # people who have written to the user
+_DIGITS: Final = 9  # conversations that Alt and a digit open
 _KEPT: Final = 200  # characters of a conversation's last message
 
 
@@ -124,6 +126,22 @@ class Conversations:
         Messages do not change it: a number that the user is about to press stays what it was.
         """
         return [self._names[key] for key in self._numbered]
+
+    def row(self, name: str, user: str) -> Row:
+        """Return the row of a conversation in a list for the user; as they see it there, it gets a number."""
+        key = fold(name)
+        if key in self._names and key not in self.closed and len(self._numbered) < _DIGITS:
+            self._numbered.setdefault(key)
+        last = self._last.get(key)
+        return Row(
+            name=name,
+            number=next((number for number, one in enumerate(self._numbered, 1) if one == key), 0),
+            unread=self.counts.unread(name),
+            mentions=self.counts.mentions(name),
+            last=last,
+            mine=last is not None and last.sender == user,
+            quiet=self.is_muted(name),
+        )
 
     def switch(self, name: str) -> None:
         """Open a conversation."""

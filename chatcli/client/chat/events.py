@@ -50,6 +50,34 @@ class Answer(NamedTuple):
     text: str
 
 
+class Row(Struct, frozen=True, kw_only=True):
+    """A conversation in a list.
+
+    Attributes:
+        name: the person or the room.
+        number: the digit that opens it together with Alt; 0 if there is none.
+        unread: the number of unread messages; 1000 means 1000 or more.
+        mentions: the number of those in a room that mention the user.
+        last: the newest message, with the start of its text; None if none is known.
+        mine: whether the user said that.
+        quiet: whether the conversation neither rings nor counts.
+    """
+
+    name: str
+    number: int = 0
+    unread: int = 0
+    mentions: int = 0
+    last: Message | None = None
+    mine: bool = False
+    quiet: bool = False
+
+
+class Listing(NamedTuple):
+    """Conversations that the user asked for, in columns."""
+
+    rows: Sequence[Row]
+
+
 class Notice(NamedTuple):
     """Something worth knowing, shown quietly."""
 
@@ -62,7 +90,7 @@ class Trouble(NamedTuple):
     error: ChatError
 
 
-Event = Shown | Separator | Answer | Notice | Trouble
+Event = Shown | Separator | Answer | Listing | Notice | Trouble
 
 
 class Effects(Struct, frozen=True, kw_only=True):

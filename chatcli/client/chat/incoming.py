@@ -325,7 +325,7 @@ class Incoming:
 
     def _listed(self, frame: f.ConversationList) -> list[Event]:
         self._requests.listed(frame)
-        return []
+        return self._replies.conversations(frame)
 
     def _entered(self, frame: f.Room) -> list[Event]:
         self._delivery.entered(frame.room.name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chatcli.client.chat import phrases
 from chatcli.client.chat.commands import HISTORY_PAGE
 from chatcli.client.chat.contacts import Contacts, by_name
-from chatcli.client.chat.events import Answer, Event, Notice, Trouble, day
+from chatcli.client.chat.events import Answer, Event, Listing, Notice, Trouble, day
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.chat.questions import OpenQuestions
 from chatcli.client.chat.recent import RecentMessages
@@ -42,6 +42,7 @@ class Replies:
         clock: Callable[[], int],
     ) -> None:
         self._contacts = contacts
+        self._conversations = contacts.conversations
         self._counts = contacts.conversations.counts
         self._recent = recent
         self._questions = questions
@@ -129,6 +130,43 @@ class Replies:
             return [Trouble(InputError(f'{name} is private: to leave it, write "/leave {name}".'))]
         self._requests.follow_up(f.Leave(room.name), line=line)
         return []
+
+    def conversations(self, frame: f.ConversationList) -> list[Event]:
+        """Return the events of a list of the user's conversations, which is recorded already."""
+        request = self._requests.pop(frame.n)
+        if request is None or not isinstance(request.frame, f.Conversations):
+            return []
+        is_all = request.frame.limit == f.MAX_PAGE
+        names = [one.of for one in frame.conversations]
+        if is_all and frame.more and (last := frame.conversations[-1].last) is not None:
+            self._requests.follow_up(f.Conversations(f.MAX_PAGE, last.seq), line="/list all")
+        if not frame.more and request.frame.before is None:
+            names += self._other_rooms(names)
+        return self._listing(names, closed=is_all, more=frame.more and not is_all)
+
+    def known_conversations(self) -> list[Event]:
+        """Return the list of the conversations that have come up here, for a server that lists none."""
+        names = self._conversations.ordered()
+        return self._listing([*names, *self._other_rooms(names)], closed=False, more=False)
+
+    def _other_rooms(self, names: list[str]) -> list[str]:
+        """Return the rooms of the user that are not among these conversations, as nothing was said there."""
+        listed = set(map(fold, names))
+        return [room for key, room in self._contacts.rooms.items() if key not in listed]
+
+    def _listing(self, names: list[str], *, closed: bool, more: bool) -> list[Event]:
+        """Return the events of a list.
+
+        Args:
+            names: the conversations.
+            closed: whether those that the user has closed are shown, too.
+            more: whether there are others.
+        """
+        shown = [name for name in names if closed or fold(name) not in self._conversations.closed]
+        hint: list[Event] = [Answer("These are not all: /list all")] if more or len(shown) < len(names) else []
+        if not shown:
+            return hint or [Answer('There are no conversations yet: write "name: text", or /join #NAME')]
+        return [Listing([self._conversations.row(name, self._contacts.user) for name in shown]), *hint]
 
     def history(self, frame: f.HistoryPage) -> list[Event]:
         """Record a page of older messages; return the events."""

@@ -72,6 +72,11 @@ class PendingRequests:
         self._knows_less = False  # whether the server lists no conversations, and cannot be asked for one person
         self._opened = ""  # the conversation that was open last, if it is with a person, folded
 
+    @property
+    def knows_less(self) -> bool:
+        """Whether the server lists no conversations, and cannot be asked for one person."""
+        return self._knows_less
+
     def __bool__(self) -> bool:
         """Return whether the server has not answered something."""
         return bool(self._requests or self._rooms or self._locating)

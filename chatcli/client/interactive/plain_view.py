@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from chatcli.client.chat.chat import Chat
-from chatcli.client.chat.events import Answer, Event, Separator, Shown, Trouble
+from chatcli.client.chat.events import Answer, Event, Listing, Separator, Shown, Trouble
 from chatcli.client.chat.questions import SEEN, Question, how_to_answer
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Preferences
@@ -55,7 +55,7 @@ class PlainView:
         if isinstance(event, Shown) and event.mine and not event.past:
             self._print_notice(_own_answer(event.message))
             return
-        stream = sys.stdout if isinstance(event, (Shown, Answer)) else sys.stderr
+        stream = sys.stdout if isinstance(event, (Shown, Answer, Listing)) else sys.stderr
         _write_line(stream, _line(event, render(event, _today())))
         if isinstance(event, Shown) and event.open:
             self._print_notice(how_to_answer(event.message, digits=False))
@@ -110,7 +110,7 @@ class TerminalView(PlainView):
         if isinstance(event, Shown) and event.mine and not event.past and self._is_on_screen(event.message):
             self._print_notice(_own_answer(event.message))
             return
-        for shown, fragments in self._renderer.lines(event, _today()):
+        for shown, fragments in self._renderer.lines(event, _today(), _width(sys.stdout)):
             _write_line(sys.stdout, _line(shown, fragments))
         if isinstance(event, Shown) and event.open:
             self._print_notice(how_to_answer(event.message, digits=True))
@@ -136,13 +136,16 @@ def _write(text: str) -> None:
 
 def _write_line(stream: TextIO | None, fragments: Fragments) -> None:
     """Write a line; to a terminal in rows that fit, so that it breaks none by itself."""
-    if stream is None:
-        return
-    width = 0
-    if stream.isatty():
+    if stream is not None:
+        stream.write(f"{plain(fitted(fragments, _width(stream)))}\n")
+
+
+def _width(stream: TextIO | None) -> int:
+    """Return the columns of a terminal; 0 for anything else."""
+    if stream is not None and stream.isatty():
         with contextlib.suppress(OSError):  # it is gone
-            width = os.get_terminal_size(stream.fileno()).columns
-    stream.write(f"{plain(fitted(fragments, width))}\n")
+            return os.get_terminal_size(stream.fileno()).columns
+    return 0
 
 
 def _line(event: Event, fragments: Fragments) -> Fragments:

@@ -21,8 +21,9 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from chatcli.client.chat.events import Answer, Clock, Event, Notice, Separator, Shown, Trouble, day, when
+from chatcli.client.chat.events import Answer, Clock, Event, Listing, Notice, Separator, Shown, Trouble, day, when
 from chatcli.client.chat.questions import choices_text
+from chatcli.client.interactive.listing import listing
 from chatcli.client.interactive.widths import expanded
 from chatcli.client.interactive.wrap import breaks, indentation
 from chatcli.protocol.frames import Message
@@ -53,11 +54,20 @@ class Renderer:
         self._day = today
         self._clock = clock
 
-    def lines(self, event: Event, today: datetime.date) -> Iterator[tuple[Event, Fragments]]:
-        """Yield the event and its line, after a separator if there is one.
+    def lines(self, event: Event, today: datetime.date, width: int = 0) -> Iterator[tuple[Event, Fragments]]:
+        """Yield the event and its line, after a separator if there is one; of a list, each line.
 
         Older messages that the user asked for are of many days, in no order: each line has its date instead.
+
+        Args:
+            event: the event.
+            today: the reader's day.
+            width: the columns of the terminal; 0 if they are unknown.
         """
+        if isinstance(event, Listing):
+            for line in listing(event.rows, width, today, self._clock):
+                yield event, line
+            return
         if not isinstance(event, Shown) or event.past:
             yield event, render(event, today, self._clock)
             return
@@ -80,6 +90,8 @@ def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragment
     match event:
         case Shown():
             return _render_message(event, today, clock)
+        case Listing(rows):
+            return [piece for line in listing(rows, 0, today, clock) for piece in [*line, ("", "\n")]][:-1]
         case Separator(text):
             return [("class:separator", f"── {printable_line(text)} ──")]
         case Answer(text):

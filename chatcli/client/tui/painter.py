@@ -51,7 +51,7 @@ class Painter:
         """
         today = _today()
         for event in events:
-            for shown, fragments in self._renderer.lines(event, today):
+            for shown, fragments in self._renderer.lines(event, today, width):
                 if isinstance(shown, Separator):
                     yield self._painted([(name, _across(text, width)) for name, text in fragments])
                 else:

@@ -362,7 +362,7 @@ def test_irc_commands(chat: Dialogue) -> None:
     assert sends(chat, "/me waves") == ("bob", "* alice waves")
     assert types(chat, "/names #ops")[1] == [f.Who("#ops", n=1)]
     assert types(chat, "/part #ops")[1] == [f.Leave("#ops", 2)]
-    assert types(chat, "/list")[1] == [f.Rooms(n=3)]
+    assert types(chat, "/rooms")[1] == [f.Rooms(n=3)]
     assert types(chat, "/history -n 2")[1] == [f.History("bob", limit=2, n=4)]
     assert shown(types(chat, "/whois carol")[0]) == ["carol is here"]
     assert shown(types(chat, "/nick ann")[0]) == ["You stay alice here: leave, then write chatcli join --user ann"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 
 from chatcli.client.chat.arrival import Arrival
-from chatcli.client.chat.events import Event, Notice, Separator, Shown
+from chatcli.client.chat.events import Answer, Event, Listing, Notice, Row, Separator, Shown
 from chatcli.protocol import frames as f
 from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types, unasked
 
@@ -402,3 +403,57 @@ def test_many_enter_at_once(chat: Dialogue) -> None:
     many = [f.Happened("#ops", "joined", f"p{number}") for number in range(14)]
     gone = [f.Happened("#ops", "left", "p1"), f.Happened("#ops", "left", "p2")]
     assert shown(hears(chat, *many, *gone)) == ["p0, p1, p2, p3, p4 and 9 more joined #ops", "p1, p2 left #ops"]
+
+
+def rows(events: Sequence[Event]) -> list[tuple[str, int, int]]:
+    """Return the names, the numbers and the unread counts of a list, which is the first of the events."""
+    listing = events[0]
+    assert isinstance(listing, Listing)
+    return [(row.name, row.number, row.unread) for row in listing.rows]
+
+
+def asks_for_list(chat: Dialogue, line: str) -> f.Conversations:
+    """Return the request of a line."""
+    (frame,) = types(chat, line)[1]
+    assert isinstance(frame, f.Conversations)
+    return frame
+
+
+def test_list(chat: Dialogue) -> None:
+    """The newest conversations come from the server, with the numbers that open them, and with those of empty rooms."""
+    chat.connected(f.Welcome("alice", 20, 20, "chatcli/1", LIMITS, rooms=["#new"], revision=1))
+    chat.receive([f.Live(20)])
+    asked = asks_for_list(chat, "/list")
+    assert asked == f.Conversations(20, n=asked.n)
+    last = f.Message(15, "x", "alice", "bob", "until tomorrow", 1)
+    listed = [f.ConversationInfo("bob", last, 2, 0, 10), f.ConversationInfo("#ops", None, 0, 0, 10)]
+    (listing,) = chat.receive([f.ConversationList(listed, n=asked.n)]).events
+    assert listing == Listing(
+        [
+            Row(name="bob", number=1, unread=2, last=last, mine=True),
+            Row(name="#ops", number=2),
+            Row(name="#new"),
+        ]
+    )
+    types(chat, "/close bob")
+    asked = asks_for_list(chat, "/list 5")
+    events = chat.receive([f.ConversationList(listed, more=True, n=asked.n)]).events
+    assert rows(events) == [("#ops", 1, 0)]
+    assert events[1] == Answer("These are not all: /list all")
+    asked = asks_for_list(chat, "/list all")
+    assert asked.limit == f.MAX_PAGE
+    effects = chat.receive([f.ConversationList(listed[:1], more=True, n=asked.n)])
+    assert rows(effects.events) == [("bob", 0, 2)]
+    assert effects.frames == [f.Conversations(f.MAX_PAGE, 15, asked.n + 1)]
+    assert shown(types(chat, "/list some")[0]) == [
+        'Write "/list", "/list all", or a number of conversations from 1 to 500.'
+    ]
+
+
+def test_list_of_an_older_server(chat: Dialogue) -> None:
+    """It lists none: those that have come up here are shown."""
+    chat.connected(f.Welcome("alice", 20, 20, "chatcli/1", LIMITS))
+    assert types(chat, "/list") == ([Answer('There are no conversations yet: write "name: text", or /join #NAME')], [])
+    chat.receive([f.Live(20), f.Message(21, "x", "bob", "alice", "hi", 1)])
+    events, frames = types(chat, "/list")
+    assert (rows(events), frames) == ([("bob", 1, 1)], [])

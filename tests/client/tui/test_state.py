@@ -306,3 +306,28 @@ def test_unwritable_state_directory(tmp_path: Path) -> None:
             with serving(tmp_path / "data", port=address.port):
                 alice.types("\r")
                 eventually(lambda: texts(address) == ["one"])
+
+
+def test_the_list_of_conversations(server: ThreadServer) -> None:
+    """People and rooms, the newest first, also in a low and narrow window; the numbers open them."""
+    with server.joined("alice"):
+        pass
+    with server.joined("bob") as bob:
+        bob.enters("#ops")
+        bob.sends("alice", "hi")
+        with join(server.address, "alice") as alice:
+            alice.shows_toolbar("connected ")
+            alice.types("/join #ops\r")
+            alice.shows_input("#ops ›")
+            alice.shows("You are in #ops")
+            bob.sends("#ops", "deploy is done")
+            alice.shows("deploy is done")
+            alice.types("/list\r")
+            eventually(lambda: any(line.endswith("1 unread  hi") for line in alice.lines))
+            assert any(line.endswith("bob: deploy is done") for line in alice.lines), alice.lines
+            alice.resize(30, 12)
+            alice.types("/list\r")
+            eventually(lambda: any(line.endswith(" 1 hi") for line in alice.lines))
+            number = next(line.strip()[0] for line in alice.lines if line.endswith(" 1 hi"))
+            alice.types(f"\x1b{number}")
+            alice.shows_input("bob ›")
