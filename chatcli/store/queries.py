@@ -153,7 +153,7 @@ class Unread(Struct, frozen=True):
         of: the id of the other user, or of the room.
         count: number of unread messages, up to a maximum.
         newest: the ``seq`` of the newest of them.
-        mentions: number of those of them in a room that have the user's name.
+        mentions: number of those of them in a room that have the user's name near their beginning.
     """
 
     of: int
@@ -163,7 +163,9 @@ class Unread(Struct, frozen=True):
 
 
 class UnreadQuery(Query[list[Unread]], frozen=True, kw_only=True):
-    """The user's conversations with unread messages, newest first; the oldest of many are left out.
+    """The user's conversations with unread messages, newest first; rooms that were left have those of the user's time.
+
+    The oldest of many are left out, and of very many long messages the mentions in the oldest.
 
     Attributes:
         after: the user has read all conversations up to this ``seq``.
@@ -183,9 +185,9 @@ class Conversation(Struct, frozen=True):
 
     Attributes:
         of: the id of the other user, or of the room.
-        last: its newest message that the user may read; None if there is none.
+        last: its newest message that the user may read; None if it is damaged.
         unread: number of unread messages, up to a maximum.
-        mentions: number of those of them in a room that have the user's name.
+        mentions: as in :class:`Unread`.
     """
 
     of: int
@@ -204,7 +206,7 @@ class ConversationPage(NamedTuple):
 class ConversationsQuery(Query[ConversationPage], frozen=True, kw_only=True):
     """The user's conversations, that with the newest message first: those of two, and the rooms they belong to.
 
-    Rooms in which the user may read nothing are left out.
+    Conversations without a message that the user may read are left out: they have no place in this order.
 
     Attributes:
         unread: how the unread messages are counted.

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from chatcli.protocol.values.mentions import mentions
-
 _JOURNAL_BYTES: Final = 16 * 1024 * 1024  # of a WAL that is kept after a long reader has ended
 _BUSY_SECONDS: Final = 2  # for which another program may lock the database before senders get an error
 
@@ -23,17 +21,11 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.create_function("mentions", 2, _mentions, deterministic=True)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted must not remain in the file
     connection.execute("PRAGMA temp_store = MEMORY")  # nor in files of SQLite's own
     connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
     return connection
-
-
-def _mentions(text: object, name: str) -> bool:
-    """Return whether a text has a name; damage may have made anything of the text."""
-    return bool(name) and isinstance(text, str) and mentions(text, name)
 
 
 def checkpoint(connection: sqlite3.Connection) -> bool:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from msgspec.structs import asdict
 
+from chatcli.protocol.values.mentions import mentions
 from chatcli.store.queries import Backlog, BacklogQuery, Unread, UnreadQuery
 from chatcli.store.sqlite.damage import tolerating_damage
-from chatcli.store.sqlite.periods import Period, periods_after
+from chatcli.store.sqlite.periods import Period, unread_periods
 
 MAX_COUNT: Final = 1000  # messages of a conversation; with more of them nobody wants to know the number
 MAX_CONVERSATIONS: Final = 500
 _DEPTHS: Final = (MAX_COUNT, 5000)  # messages of a conversation to look at; the user's own may be among them
 _MAX_SCANNED: Final = 100_000  # messages in all: half a second where they lie far apart
+_MAX_TEXT: Final = 4000  # characters of a message in which the user's name is looked for
+_MAX_TEXTS: Final = 20_000_000  # bytes of all such texts, half a second
+_decode: Final = msgspec.json.Decoder(list[str]).decode
 
 # The rooms of which the user is a member: they could not read back what is left out of a private one that they left.
 _ROOMS: Final = "SELECT DISTINCT conversation FROM members WHERE user = ? AND conversation < 0 AND until IS NULL"
@@ -29,21 +35,27 @@ _UNREAD: Final = f"{_MISSED} AND NOT (:unread_only AND messages.sender = :user)"
 _FLOOR: Final = f"SELECT messages.seq {_UNREAD} ORDER BY messages.seq DESC LIMIT 1 OFFSET :newest"
 _COUNT_MISSED: Final = f"SELECT count(*) {_UNREAD}"
 
-_NEWEST: Final = "SELECT max(seq) FROM messages WHERE conversation = ? AND seq > ? AND seq <= ?"
 # Messages to oneself are news for one's other devices; messages to others are not. Nor are answers, and questions that
 # are answered, withdrawn or over: nothing waits there for anybody. Damage may have made anything of `extra`.
-_COUNT_UNREAD: Final = """
-SELECT count(*), coalesce(sum(unread), 0), max(iif(unread, seq, NULL)), coalesce(sum(unread AND mention), 0) FROM (
-    SELECT seq, :name <> '' AND sender <> :user AND mentions(text, :name) AS mention, (sender <> :user OR :own) AND CASE
-        WHEN extra IS NULL OR NOT json_valid(extra) THEN 1
-        WHEN json_extract(extra, '$.answer') IS NOT NULL OR json_extract(extra, '$.until') < :now THEN 0
-        ELSE json_extract(extra, '$.choices') IS NULL
-            OR NOT EXISTS (SELECT 1 FROM answers WHERE question = messages.seq)
-    END AS unread FROM messages
-    WHERE conversation = :conversation AND seq > :after AND seq <= :upto
-    ORDER BY seq DESC LIMIT :most
-)
+_LOOKED_AT: Final = """
+seq, (sender <> :user OR :own) AND CASE
+    WHEN extra IS NULL OR NOT json_valid(extra) THEN 1
+    WHEN json_extract(extra, '$.answer') IS NOT NULL OR json_extract(extra, '$.until') < :now THEN 0
+    ELSE json_extract(extra, '$.choices') IS NULL
+        OR NOT EXISTS (SELECT 1 FROM answers WHERE question = messages.seq)
+END AS unread
 """
+_OF_PERIOD: Final = """
+FROM messages WHERE conversation = :conversation AND seq > :after AND seq <= :upto ORDER BY seq DESC LIMIT :most
+"""
+_COUNTED: Final = "count(*), coalesce(sum(unread), 0), coalesce(max(iif(unread, seq, NULL)), 0)"
+_COUNT_UNREAD: Final = f"SELECT {_COUNTED}, x'5b5d' FROM (SELECT {_LOOKED_AT} {_OF_PERIOD})"  # noqa: S608 (our own text)
+# The texts come in one piece: a function that SQLite calls for each of them would wait each time until the server's
+# loop lets go of the interpreter.
+_COUNT_MENTIONS: Final = f"""
+SELECT {_COUNTED}, CAST(json_group_array(text) FILTER (WHERE unread AND sender <> :user) AS BLOB)
+FROM (SELECT sender, iif(typeof(text) = 'text', substr(text, 1, {_MAX_TEXT}), '') AS text, {_LOOKED_AT} {_OF_PERIOD})
+"""  # noqa: S608 (our own text)
 
 
 def read_backlog(connection: sqlite3.Connection, query: BacklogQuery) -> tuple[list[Backlog], int]:
@@ -71,47 +83,46 @@ def _read_room(connection: sqlite3.Connection, room: int, query: BacklogQuery) -
     return Backlog(room, count, floor[0])
 
 
-def read_unread(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list[Unread], int]:
-    """Return the unread messages by conversation, newest first, and the number of periods that are damaged."""
-    periods, damaged = _written_periods(connection, query)
+def read_unread(
+    connection: sqlite3.Connection, query: UnreadQuery, within: Sequence[int] | None = None
+) -> tuple[list[Unread], int]:
+    """Return the unread messages by conversation, newest first, and the number of periods that are damaged.
+
+    Args:
+        connection: to the log.
+        query: the query.
+        within: only these conversations.
+    """
     found: dict[int, Unread] = {}
-    left = _MAX_SCANNED
-    for period in periods:
+    damaged = 0
+    left, left_texts = _MAX_SCANNED, _MAX_TEXTS
+    for period in unread_periods(connection, query, within):  # a room may have several
         if left <= 0 or len(found) >= MAX_CONVERSATIONS:
             break
-        count = newest = mentioned = 0
         with tolerating_damage() as damage:
-            scanned, count, newest, mentioned = _count(connection, query, period)
-            left -= scanned
+            scanned, counted, size = _count(connection, query, period, with_mentions=left_texts > 0)
+            left, left_texts = left - scanned, left_texts - size
+            if counted.count:
+                before = found.get(period.of)
+                found[period.of] = counted if before is None else _sum(before, counted)
         damaged += damage.met
-        if count:
-            before = found.get(period.of, Unread(period.of, 0, newest))
-            found[period.of] = Unread(
-                period.of,
-                min(before.count + count, MAX_COUNT),
-                max(before.newest, newest),
-                min(before.mentions + mentioned, MAX_COUNT),
-            )
     return sorted(found.values(), key=lambda one: one.newest, reverse=True), damaged
 
 
-def _written_periods(connection: sqlite3.Connection, query: UnreadQuery) -> tuple[list[Period], int]:
-    """Return the periods that have messages, the newest message first; a room may have several."""
-    found: list[tuple[int, Period]] = []
-    damaged = 0
-    earliest = min([query.after, *query.reads.values()])
-    for written in periods_after(connection, user=query.user, after=earliest):
-        period = written._replace(after=max(written.after, query.reads.get(written.of, query.after)))
-        with tolerating_damage() as damage:
-            (newest,) = connection.execute(_NEWEST, period[:3]).fetchone()
-            if newest is not None:
-                found.append((newest, period))
-        damaged += damage.met
-    return [period for _, period in sorted(found, reverse=True)], damaged
+def _sum(one: Unread, other: Unread) -> Unread:
+    return Unread(
+        one.of,
+        min(one.count + other.count, MAX_COUNT),
+        max(one.newest, other.newest),
+        min(one.mentions + other.mentions, MAX_COUNT),
+    )
 
 
-def _count(connection: sqlite3.Connection, query: UnreadQuery, period: Period) -> tuple[int, int, int, int]:
-    """Return the number of messages looked at, that of unread ones, the newest of these, and that of mentions."""
+def _count(
+    connection: sqlite3.Connection, query: UnreadQuery, period: Period, *, with_mentions: bool
+) -> tuple[int, Unread, int]:
+    """Return the number of messages looked at, the unread ones, and the size of the texts searched for mentions."""
+    searched = period.of < 0 and query.name != "" and with_mentions
     bounds = {
         "user": query.user,
         "own": period.of == query.user,
@@ -119,12 +130,14 @@ def _count(connection: sqlite3.Connection, query: UnreadQuery, period: Period) -
         "after": period.after,
         "upto": period.upto,
         "now": query.now,
-        "name": query.name if period.of < 0 else "",
     }
-    scanned = count = newest = mentioned = total = 0
+    statement = _COUNT_MENTIONS if searched else _COUNT_UNREAD
+    scanned = count = newest = total = 0
+    texts = b"[]"
     for depth in _DEPTHS:
-        scanned, count, newest, mentioned = connection.execute(_COUNT_UNREAD, {**bounds, "most": depth}).fetchone()
+        scanned, count, newest, texts = connection.execute(statement, {**bounds, "most": depth}).fetchone()
         total += scanned
         if scanned < depth or count >= MAX_COUNT:
             break
-    return total, count, newest or 0, mentioned
+    mentioned = sum(mentions(text, query.name) for text in _decode(texts.decode(errors="replace")))
+    return total, Unread(period.of, min(count, MAX_COUNT), newest, min(mentioned, MAX_COUNT)), len(texts)

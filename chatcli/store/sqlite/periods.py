@@ -7,9 +7,12 @@ by SQLite itself, unless its index is damaged: then all of them are returned.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
+from chatcli.store.queries import UnreadQuery
 from chatcli.store.sqlite.damage import END, tolerating_damage
 
 _OF_ROOM: Final = """
@@ -23,19 +26,30 @@ ORDER BY since DESC
 """  # noqa: S608 (our own text)
 _ALL_OF_ROOM: Final = f"{_OF_ROOM} ORDER BY since DESC"
 
+# Each conversation is read from the user's position there, or from the general one if they have none.
 _OF_USER: Final = """
-SELECT members.conversation, max(:after, members.since), coalesce(members.until, :end),
-       CASE WHEN members.conversation < 0 THEN members.conversation
-            WHEN conversations.low = :user THEN conversations.high ELSE conversations.low END
-FROM members
-JOIN conversations ON conversations.id = members.conversation
-WHERE members.user = :user AND coalesce(members.until, :end) > :after
+WITH positions (of, seq) AS MATERIALIZED (SELECT CAST(key AS INTEGER), value FROM json_each(:reads)),
+belonging (conversation, since, upto, of) AS (
+    SELECT members.conversation, members.since, coalesce(members.until, :end),
+           CASE WHEN members.conversation < 0 THEN members.conversation
+                WHEN conversations.low = :user THEN conversations.high ELSE conversations.low END
+    FROM members
+    JOIN conversations ON conversations.id = members.conversation
+    WHERE members.user = :user
+      AND (:within IS NULL OR members.conversation IN (SELECT value FROM json_each(:within)))
+),
+periods (conversation, after, upto, of) AS (
+    SELECT conversation, max(since, coalesce(seq, :after)), upto, of FROM belonging LEFT JOIN positions USING (of)
+)
+"""
+_ALL_OF_USER: Final = f"{_OF_USER} SELECT conversation, after, upto, of FROM periods WHERE after < upto"  # noqa: S608 (our own text)
+_NEWEST: Final = """
+SELECT max(seq) FROM messages
+WHERE messages.conversation = periods.conversation AND messages.seq > periods.after AND messages.seq <= periods.upto
 """
 _WRITTEN_OF_USER: Final = f"""
-{_OF_USER} AND EXISTS (
-    SELECT 1 FROM messages WHERE messages.conversation = members.conversation
-      AND messages.seq > max(:after, members.since) AND messages.seq <= coalesce(members.until, :end)
-)
+{_OF_USER}, written AS MATERIALIZED (SELECT *, ({_NEWEST}) AS newest FROM periods WHERE after < upto)
+SELECT conversation, after, upto, of FROM written WHERE newest IS NOT NULL ORDER BY newest DESC
 """  # noqa: S608 (our own text)
 
 
@@ -67,9 +81,27 @@ def periods_in_room(connection: sqlite3.Connection, *, user: int, room: int, end
         yield from connection.execute(_ALL_OF_ROOM, {**bounds, "end": oldest})
 
 
-def periods_after(connection: sqlite3.Connection, *, user: int, after: int) -> list[Period]:
-    """Return a user's periods in all of their conversations after a ``seq``."""
-    bounds = {"user": user, "after": after, "end": END}
+def unread_periods(
+    connection: sqlite3.Connection, query: UnreadQuery, within: Sequence[int] | None = None
+) -> list[Period]:
+    """Return the periods after a user's read positions, the one with the newest message first.
+
+    Args:
+        connection: to the log.
+        query: has the positions.
+        within: only the periods in these conversations.
+    """
+    bounds = {
+        "user": query.user,
+        "after": query.after,
+        "reads": _encode(query.reads),
+        "within": None if within is None else _encode(within),
+        "end": END,
+    }
     with tolerating_damage():
         return [Period._make(row) for row in connection.execute(_WRITTEN_OF_USER, bounds)]
-    return [Period._make(row) for row in connection.execute(_OF_USER, bounds)]
+    return [Period._make(row) for row in connection.execute(_ALL_OF_USER, bounds)]
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()

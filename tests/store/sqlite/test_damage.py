@@ -9,11 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from chatcli.store.queries import Backlog, BacklogQuery, FeedQuery, HistoryQuery, NewestQuery, SearchQuery
+from chatcli.store.queries import (
+    Backlog,
+    BacklogQuery,
+    ConversationPage,
+    ConversationsQuery,
+    FeedQuery,
+    HistoryQuery,
+    NewestQuery,
+    SearchQuery,
+    Unread,
+    UnreadQuery,
+)
 from chatcli.store.records import Enter, MessageRow, ReadRecord, UserRecord
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, LOBBY, entry
+from tests.store.town import spoil
 
 SAID = 3000
 
@@ -187,6 +199,57 @@ def test_text_that_is_not_text(long: Owner, data: Path) -> None:
     long.reopen()
     rows, damaged = read_all(long)
     assert (len(rows), damaged) == (SAID - 1, 1)
+
+
+def unread(owner: Owner) -> object:
+    """Return the unread counts of Bob."""
+    return owner.ask(UnreadQuery(user=BOB.id, after=0, name="Bob"))
+
+
+def conversations(owner: Owner) -> ConversationPage:
+    """Return the conversations of Bob."""
+    count = UnreadQuery(user=BOB.id, after=0, name="Bob")
+    page = owner.ask(ConversationsQuery(user=BOB.id, unread=count, limit=10))
+    assert isinstance(page, ConversationPage)
+    return page
+
+
+def test_unread_and_conversations(long: Owner, data: Path) -> None:
+    """Those with damage in their part of the index are left out, and the others are there."""
+    whole = [(LOBBY.id, 1000), (ANN.id, 1000)]
+    assert [(one.of, one.unread) for one in conversations(long).conversations] == whole
+    damage(long, data, "messages_of_conversation", "leaf", slice(-2, None))  # the end of the later conversation
+    assert unread(long) == [Unread(LOBBY.id, 1000, SAID)]
+    assert [(one.of, one.unread) for one in conversations(long).conversations] == whole[:1]
+    assert long.log.health().damaged == 2
+
+
+def test_unread_without_any_index(long: Owner, data: Path) -> None:
+    """Nothing is counted or listed, and that is no error."""
+    damage(long, data, "messages_of_conversation", "internal", slice(None))
+    assert unread(long) == []
+    assert conversations(long) == ConversationPage([], more=False)
+
+
+def test_last_message_of_a_conversation(long: Owner, data: Path) -> None:
+    """If it is damaged the conversation is listed without one."""
+    long.write(*(entry(ANN, ANN, "x" * 1000) for _ in range(10)))
+    long.log.close()
+    spoil(data, f"word {SAID - 1} ")
+    long.reopen()
+    assert [(one.of, one.last) for one in conversations(long).conversations] == [(LOBBY.id, None), (ANN.id, None)]
+
+
+def test_mentions_in_a_text_that_is_not_text(long: Owner, data: Path) -> None:
+    """The message counts as unread, and mentions in others are found."""
+    long.write(entry(ANN, LOBBY, "hello Bob"), entry(ANN, LOBBY, "broken here, Bob"))
+    long.log.close()
+    path = data / "chatcli.db"
+    content = path.read_bytes()
+    assert content.count(b"broken") == 1
+    path.write_bytes(content.replace(b"broken", b'\xff\xfe\xff\xfe\xff"'))
+    long.reopen()
+    assert unread(long) == [Unread(LOBBY.id, 1000, SAID + 2, 2), Unread(ANN.id, 1000, SAID - 1)]
 
 
 def positions_of(owner: Owner, seq: int) -> None:
