@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from chatcli.client.api.chat import Chat, connect, send
-    from chatcli.client.api.types import Answer, Message, Person, Room, Sent
+    from chatcli.client.api.types import Answer, Message, NameChange, Person, Room, Sent
     from chatcli.errors import (
         ChatError,
         InputError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     _HOMES = {
         "chatcli.client.api.chat": ("Chat", "connect", "send"),
-        "chatcli.client.api.types": ("Answer", "Message", "Person", "Room", "Sent"),
+        "chatcli.client.api.types": ("Answer", "Message", "NameChange", "Person", "Room", "Sent"),
         "chatcli.errors": (
             "ChatError",
             "InputError",
@@ -53,6 +53,7 @@ __all__ = [
     "ChatError",
     "InputError",
     "Message",
+    "NameChange",
     "Person",
     "ProtocolError",
     "Refused",

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from chatcli.cli.exit_status import EXIT_STATUSES
 from chatcli.cli.main import COMMANDS, cli
 from chatcli.cli.options.settings import SETTINGS, Setting
-from chatcli.cli.output.schema import PRINTED, record_name, schema
+from chatcli.cli.output.schema import ALSO_PRINTED, PRINTED, record_name, schema
 from tests.api_reference import api_reference
 
 ROOT: Final = Path(__file__).parent.parent
@@ -142,7 +142,8 @@ def json_page(text: str) -> str:
 
 
 def _json_part(name: str, part: dict[str, Any]) -> str:
-    commands = [f"`chatcli {words} --json`" for words, kind in PRINTED.items() if name == record_name(kind)]
+    pairs = [*PRINTED.items(), *ALSO_PRINTED.items()]
+    commands = [f"`chatcli {words} --json`" for words, kind in pairs if name == record_name(kind)]
     rows = [
         f"| `{field}` | {_json_type(kind)} | {kind.get('description', '')} |"
         for field, kind in part["properties"].items()

@@ -37,8 +37,9 @@ def command(
     """Print the messages between you and the person OF, or in the room OF, the oldest first. "me" is yourself.
 
     On a terminal: time, sender, the message that it answers, and the text; an answered message that is not printed is
-    called an earlier message. In a pipe each message is one line, separated by tabs: time (RFC 3339), from, to, and the
-    text, in which \\n is a line feed, \\t a tab and \\\\ a backslash; printf %b restores it.
+    called an earlier message. A line between them says when the person's name got another key or another owner. In a
+    pipe each message is one line, separated by tabs: time (RFC 3339), from, to, and the text, in which \\n is a line
+    feed, \\t a tab and \\\\ a backslash; printf %b restores it.
 
     \b
     chatcli history bob
@@ -50,7 +51,7 @@ def command(
 
     with account.login() as login:
         found = Client(login).read(History(of, before, since), limit)
-    print_messages(found.messages, as_json=as_json, show_seq=show_seq)
+    print_messages(found.messages, as_json=as_json, show_seq=show_seq, changes=found.changes)
     hint_at_older(found.messages, more=found.more)
-    if not found.messages and on_terminal():
+    if not (found.messages or found.changes) and on_terminal():
         notice("Nothing was said.")

@@ -12,7 +12,7 @@ from chatcli.cli.listener.sinks import ExecSink, Printer, Sink, watch_output
 from chatcli.cli.output.streams import give_up, notice
 from chatcli.client.feed.background_flush import BackgroundFlush
 from chatcli.client.feed.filter import MessageFilter
-from chatcli.client.feed.listener import Listener, open_cursor
+from chatcli.client.feed.listener import Delivery, Item, Listener, open_cursor
 from chatcli.client.feed.observer import FeedObserver
 from chatcli.client.feed.sources import check_sources
 from chatcli.client.feed.stream import Stream
@@ -83,6 +83,15 @@ class ListenRun:
             self._observer.write()
         return self._status(late=late)
 
+    def _first(self, received: list[Item]) -> list[Item]:
+        """Return the items up to the last message that is wanted."""
+        count = 0
+        for place, one in enumerate(received, 1):
+            count += isinstance(one, Delivery)
+            if count == self._remaining:
+                return received[:place]
+        return received
+
     def _status(self, *, late: bool) -> int:
         if self._output_closed:
             give_up()
@@ -117,9 +126,10 @@ class ListenRun:
         if options.exec_command is not None:
             sink = ExecSink(listener, options.exec_command, self._login)
         while self._remaining is None or self._remaining > 0:
-            received = (await listener.receive())[: self._remaining]
+            received = self._first(await listener.receive())
             await sink.handle(received)
-            self._observer.record(name for one in received for name in (one.message.sender, one.message.to))
+            messages = [one.message for one in received if isinstance(one, Delivery)]
+            self._observer.record(name for message in messages for name in (message.sender, message.to))
             if self._remaining is not None:
-                self._remaining -= len(received)
+                self._remaining -= len(messages)
         await self._flush.wait()

@@ -15,15 +15,16 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
-from chatcli.cli.output.records import of_delivery
-from chatcli.cli.output.streams import STDOUT, detail, has_output, warn
-from chatcli.cli.output.tables import json_line, message_cells, message_text, tabbed
+from chatcli.cli.output.records import of_change, of_delivery
+from chatcli.cli.output.streams import STDOUT, detail, has_output, notice, warn
+from chatcli.cli.output.tables import change_text, json_line, message_cells, message_text, tabbed
 from chatcli.cli.output.times import moment
+from chatcli.client.feed.listener import ChangeDelivery, Delivery
 from chatcli.client.transport.descriptors import blocking
 from chatcli.client.transport.reconnect import backoff
 
 if TYPE_CHECKING:
-    from chatcli.client.feed.listener import Delivery, Listener
+    from chatcli.client.feed.listener import Item, Listener
     from chatcli.client.identity.credentials import Login
     from chatcli.protocol.frames import Message
 
@@ -39,8 +40,10 @@ _MOST_TEXT: Final = 100_000  # bytes of it in the environment: Linux takes 128 K
 class Sink(Protocol):
     """The destination of messages."""
 
-    async def handle(self, received: Sequence[Delivery]) -> None:
+    async def handle(self, received: Sequence[Item]) -> None:
         """Print messages or run a command for each, and acknowledge each of them to the listener.
+
+        Of a name that has another key or another owner, a notice or a JSON record is printed.
 
         Raises:
             OSError: standard output is closed or full.
@@ -114,33 +117,42 @@ class Printer:
         else:
             self._line = _for_people if os.isatty(_STDOUT) else _in_columns
 
-    async def handle(self, received: Sequence[Delivery]) -> None:
+    async def handle(self, received: Sequence[Item]) -> None:
         """Print messages in portions, so that after an interruption it is known which may have been printed."""
         for start in range(0, len(received), _AT_ONCE):
             part = received[start : start + _AT_ONCE]
-            self._listener.record_delivery(part[-1].message.seq)
-            lines = [f"{self._line(one)}\n".encode(self._encoding, "backslashreplace") for one in part]
+            self._listener.record_delivery(part[-1].seq)
+            texts = [self._line(one) for one in part]
+            lines = [f"{text}\n".encode(self._encoding, "backslashreplace") if text else b"" for text in texts]
             try:
                 await self._output.write(b"".join(lines))
             except asyncio.CancelledError:  # lines that the reader has got whole are not printed again
                 ends = itertools.accumulate(map(len, lines))
-                whole = [one.message.seq for one, end in zip(part, ends, strict=True) if end <= self._output.written]
+                whole = [one.seq for one, end in zip(part, ends, strict=True) if end <= self._output.written]
                 if whole:
                     self._listener.acknowledge(whole[-1])
                 raise
-            self._listener.acknowledge(part[-1].message.seq)
+            self._listener.acknowledge(part[-1].seq)
 
 
-def _as_json(delivery: Delivery) -> str:
-    return json_line(of_delivery(delivery.message, replayed=delivery.replayed))
+def _as_json(item: Item) -> str:
+    if isinstance(item, ChangeDelivery):
+        return json_line(of_change(item.change))
+    return json_line(of_delivery(item.message, replayed=item.replayed))
 
 
-def _for_people(delivery: Delivery) -> str:
-    return message_text(delivery.message, {})
+def _for_people(item: Item) -> str:
+    return _notified(item) if isinstance(item, ChangeDelivery) else message_text(item.message, {})
 
 
-def _in_columns(delivery: Delivery) -> str:
-    return tabbed(message_cells(delivery.message))
+def _in_columns(item: Item) -> str:
+    return _notified(item) if isinstance(item, ChangeDelivery) else tabbed(message_cells(item.message))
+
+
+def _notified(item: ChangeDelivery) -> str:
+    """Print a notice of a change on standard error; return an empty line for standard output."""
+    notice(change_text(item.change))
+    return ""
 
 
 class ExecSink:
@@ -157,10 +169,14 @@ class ExecSink:
         self._command = command
         self._login = login
 
-    async def handle(self, received: Sequence[Delivery]) -> None:
-        """Run the command for each."""
-        for message, replayed in received:
-            await self._run_until_done(message, replayed=replayed)
+    async def handle(self, received: Sequence[Item]) -> None:
+        """Run the command for each message."""
+        for one in received:
+            if isinstance(one, Delivery):
+                await self._run_until_done(one.message, replayed=one.replayed)
+            else:
+                _notified(one)
+                self._listener.acknowledge(one.seq)
 
     async def _run_until_done(self, message: Message, *, replayed: bool) -> None:
         for wait in backoff(_FIRST, _LONGEST):

@@ -101,6 +101,22 @@ class Heard(Message, frozen=True, kw_only=True):
     ]
 
 
+class NameChange(Struct, frozen=True, kw_only=True):
+    """A name that you talk with has another key or another owner; only this record has a `what`."""
+
+    seq: Annotated[Seq, about("the change's place in the log, which no message has")]
+    name: Annotated[Name, about("the name")]
+    what: Annotated[
+        Literal["key", "recovered", "released", "taken"],
+        about(
+            "`key`: its owner has added a key; `recovered`: an operator has let its owner in with a new key; "
+            "`released`: an operator has freed the name; `taken`: somebody else has taken it"
+        ),
+    ]
+    by: Annotated[str | None, about("the operator, or `operator`; null if it was none")]
+    at: Annotated[Time, about("the time of the change")]
+
+
 class Unread(Struct, frozen=True):
     """The unread messages of one conversation."""
 
@@ -259,6 +275,11 @@ def of_message(message: frames.Message) -> Message:
 def of_delivery(message: frames.Message, *, replayed: bool) -> Heard:
     """Return the record of a message that a listener received."""
     return Heard(**_fields(message), replayed=replayed)
+
+
+def of_change(change: frames.NameChange) -> NameChange:
+    """Return the record of a change of a name."""
+    return NameChange(seq=change.seq, name=change.user, what=change.what, by=change.by or None, at=moment(change.at))
 
 
 def _fields(message: frames.Message) -> dict[str, Any]:

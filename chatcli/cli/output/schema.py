@@ -42,12 +42,15 @@ PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
     "admin check": admin_records.Checked,
 }
 
+#: Further records of commands that print several kinds.
+ALSO_PRINTED: Final[dict[str, type[msgspec.Struct]]] = {"listen": records.NameChange, "history": records.NameChange}
+
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema: each record under ``$defs``, and a line of any command as one of them."""
-    kinds = list(dict.fromkeys(PRINTED.values()))
+    kinds = list(dict.fromkeys([*PRINTED.values(), *ALSO_PRINTED.values()]))
     _, parts = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
     return {
         "$schema": _DIALECT,

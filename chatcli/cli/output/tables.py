@@ -16,7 +16,7 @@ from chatcli.protocol.values.text import printable, printable_line
 if TYPE_CHECKING:
     from msgspec import Struct
 
-    from chatcli.protocol.frames import Message
+    from chatcli.protocol.frames import Message, NameChange
 
 _GAP: Final = "  "  # between columns
 _LEAST: Final = 16  # columns of the last one, and of one that is cut
@@ -112,18 +112,37 @@ def json_line(record: Struct | Mapping[str, Any]) -> str:
     return line
 
 
-def print_messages(messages: Sequence[Message], *, as_json: bool, show_seq: bool = False) -> None:
-    """Print messages in the order given: for people with all their lines, in a pipe on one line each."""
-    from chatcli.cli.output.records import of_message
+def print_messages(
+    messages: Sequence[Message], *, as_json: bool, show_seq: bool = False, changes: Sequence[NameChange] = ()
+) -> None:
+    """Print messages in the order given: for people with all their lines, in a pipe on one line each.
+
+    Changes of the name are printed in their places; in a pipe, where each line is a message, on standard error.
+    """
+    from chatcli.cli.output.records import of_change, of_message
+    from chatcli.protocol.frames import Message
 
     if as_json:
-        for message in messages:
-            print_json(of_message(message))
+        for item in _in_order(messages, changes):
+            print_json(of_message(item) if isinstance(item, Message) else of_change(item))
     elif on_terminal():
-        _print_for_people(messages, show_seq=show_seq)
+        _print_for_people(messages, changes, show_seq=show_seq)
     else:
         for message in messages:
             tabs(message_cells(message, show_seq=show_seq))
+        for change in changes:
+            notice(change_text(change))
+
+
+def _in_order(messages: Sequence[Message], changes: Sequence[NameChange]) -> Sequence[Message | NameChange]:
+    return sorted([*messages, *changes], key=lambda item: item.seq) if changes else messages
+
+
+def change_text(change: NameChange) -> str:
+    """Return the sentence about a change of a name."""
+    from chatcli.client.names.sentences import sentence
+
+    return f"{sentence(change, local(change.at))}."
 
 
 def message_cells(message: Message, *, show_seq: bool = False) -> tuple[str, ...]:
@@ -132,12 +151,17 @@ def message_cells(message: Message, *, show_seq: bool = False) -> tuple[str, ...
     return (str(message.seq), *cells) if show_seq else cells
 
 
-def _print_for_people(messages: Sequence[Message], *, show_seq: bool) -> None:
+def _print_for_people(messages: Sequence[Message], changes: Sequence[NameChange], *, show_seq: bool) -> None:
+    from chatcli.protocol.frames import Message
+
     starts = {message.seq: _start(message) for message in messages}
     wide = max((len(str(message.seq)) for message in messages), default=0)
-    for message in messages:
-        seq = f"{message.seq:>{wide}}  " if show_seq else ""
-        click.echo(message_text(message, starts, seq))
+    for item in _in_order(messages, changes):
+        seq = f"{item.seq:>{wide}}  " if show_seq else ""
+        if isinstance(item, Message):
+            click.echo(message_text(item, starts, seq))
+        else:
+            print_row(f"{seq}{change_text(item)}", _INDENT + len(seq))
 
 
 def _start(message: Message) -> str:

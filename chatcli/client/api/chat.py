@@ -8,7 +8,7 @@ import datetime
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
 
@@ -16,16 +16,18 @@ from chatcli.client.api import validation
 from chatcli.client.api.types import (
     Answer,
     Message,
+    NameChange,
     Person,
     Room,
     Sent,
     of_answer,
+    of_change,
     of_message,
     of_person,
     of_room,
     of_sent,
 )
-from chatcli.client.feed.listener import Delivery, Listener, open_cursor
+from chatcli.client.feed.listener import Delivery, Item, Listener, open_cursor
 from chatcli.client.feed.requester import Requester
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
@@ -60,13 +62,22 @@ class Chat:
         user: the name as its owner first wrote it.
     """
 
-    def __init__(self, login: Login, cursor: str | None, since: Since, *, mark_read: bool = False) -> None:
+    def __init__(
+        self,
+        login: Login,
+        cursor: str | None,
+        since: Since,
+        *,
+        mark_read: bool = False,
+        on_name_change: Callable[[NameChange], None] | None = None,
+    ) -> None:
         self.user = login.user
         self._login = login
         self._cursor = cursor
         self._since = since
         self._mark_read = mark_read
-        self._waiting: deque[Delivery] = deque()
+        self._on_name_change = on_name_change
+        self._waiting: deque[Item] = deque()
         self._in_hand: int | None = None
         self._questions: dict[str, frames.Send] = {}  # without an answer, by id
         self._requester = Requester(login)
@@ -115,13 +126,18 @@ class Chat:
         """
         listener = self._open()
         self._handled(listener)
-        if not self._waiting:
-            self._waiting.extend(await listener.receive())
-        frame, replayed = self._waiting[0]
-        listener.record_delivery(frame.seq)
-        self._waiting.popleft()
-        self._in_hand = frame.seq
-        return of_message(frame, self.user, replayed=replayed)
+        while True:
+            if not self._waiting:
+                self._waiting.extend(await listener.receive())
+            item = self._waiting[0]
+            listener.record_delivery(item.seq)
+            self._waiting.popleft()
+            if isinstance(item, Delivery):
+                self._in_hand = item.seq
+                return of_message(item.message, self.user, replayed=item.replayed)
+            if self._on_name_change is not None:
+                self._on_name_change(of_change(item.change))
+            listener.acknowledge(item.seq)
 
     async def send(self, to: str, text: str, reply_to: int | None = None) -> Sent:
         """Send a message to a person or a room; return once it is on the server's disk. It arrives once.
@@ -255,6 +271,7 @@ def connect(
     accept_new: bool = False,
     mark_read: bool = False,
     receipts: bool = True,
+    on_name_change: Callable[[NameChange], None] | None = None,
     config: str | None = None,
 ) -> Chat:
     """Return a connection to a chat, to open with ``async with``.
@@ -277,6 +294,8 @@ def connect(
         mark_read: whether a message that was handled counts as read, with all that is before it in its conversation. By
             default a person who uses the same name still finds it unread.
         receipts: with ``mark_read``, whether others learn it.
+        on_name_change: called when a name that you talk with has another key or another owner, in the order of the
+            messages: the name may be somebody else's from then on.
         config: the directory of the key and of known servers; by default the user's, as for the commands.
 
     Raises:
@@ -289,7 +308,7 @@ def connect(
     """
     start = validation.parse_since(since)
     login = _login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config)
-    return Chat(login, cursor, start, mark_read=mark_read)
+    return Chat(login, cursor, start, mark_read=mark_read, on_name_change=on_name_change)
 
 
 def send(

@@ -126,6 +126,31 @@ class Room:
     joined: bool
 
 
+@dataclass(frozen=True, slots=True)
+class NameChange:
+    """A name that the user talks with has another key or another owner.
+
+    Attributes:
+        seq: the change's place in the log.
+        name: the name.
+        what: ``key``: its owner has added a key; ``recovered``: an operator has let its owner in with a new key;
+            ``released``: an operator has freed the name; ``taken``: somebody else has taken it.
+        by: the operator, or ``operator``; None if it was none.
+        at: the time of the change.
+    """
+
+    seq: int
+    name: str
+    what: Literal["key", "recovered", "released", "taken"]
+    by: str | None
+    at: datetime.datetime
+
+
+def of_change(frame: frames.NameChange) -> NameChange:
+    """Return the record of a change of a name."""
+    return NameChange(frame.seq, frame.user, frame.what, frame.by or None, _time(frame.at))
+
+
 def of_message(frame: frames.Message, user: str, *, replayed: bool) -> Message:
     """Return the record of a message."""
     return Message(

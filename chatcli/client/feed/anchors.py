@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-if TYPE_CHECKING:
-    from chatcli.protocol.frames import Message
+from chatcli.protocol.frames import Message, NameChange
 
 _OTHERS: Final = 3  # logs that are remembered beside the one that is read
 
@@ -75,14 +74,15 @@ class Place(NamedTuple):
         anchors = [*([self.anchor] if self.anchor is not None else []), *self.others]
         return sorted(anchors, key=lambda anchor: anchor.seq, reverse=True)
 
-    def after(self, messages: Sequence[Message]) -> Place:
-        """Return the place once these messages were read."""
-        return self._replace(seq=messages[-1].seq, anchor=Anchor.of(messages[-1]))
+    def after(self, items: Sequence[Message | NameChange]) -> Place:
+        """Return the place once these messages and changes of names were read; an anchor is always a message."""
+        newest = next((item for item in reversed(items) if isinstance(item, Message)), None)
+        return self._replace(seq=items[-1].seq, anchor=self.anchor if newest is None else Anchor.of(newest))
 
     def at(self, anchor: Anchor) -> Place:
         """Return the place in the log that has this anchor."""
         if anchor == self.anchor:
-            return self._replace(seq=anchor.seq)
+            return self._replace(seq=max(self.seq, anchor.seq))  # further if a change of a name came after it
         others = (other for other in self.in_another_log().others if other != anchor)
         return Place(anchor.seq, max(anchor.delivered, anchor.seq), anchor, tuple(others))
 

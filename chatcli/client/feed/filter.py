@@ -69,6 +69,15 @@ class MessageFilter:
             and not (in_room and self._only_mentions)
         )
 
+    def accepts_change(self, name: str) -> bool:
+        """Return whether the listener gets the changes of a name: whether it gets what its owner writes to the user."""
+        name = fold(name)
+        return (
+            (not (self._people or self._rooms) or name in self._people)
+            and (not self._senders or name in self._senders)
+            and (not self._places or name in self._places)
+        )
+
     def _remember(self, seq: int) -> None:
         self._own[seq] = None
         if len(self._own) > _REMEMBERED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from chatcli.client import diagnostics
 from chatcli.client.feed.anchors import Anchor, Place
@@ -16,10 +16,8 @@ from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.storage import files
 from chatcli.errors import InputError
+from chatcli.protocol.frames import Message, NameChange
 from chatcli.protocol.values.names import is_room
-
-if TYPE_CHECKING:
-    from chatcli.protocol.frames import Message
 
 _DIRECTORY: Final = "cursors"
 
@@ -39,6 +37,26 @@ class Delivery(NamedTuple):
 
     message: Message
     replayed: bool
+
+    @property
+    def seq(self) -> int:
+        """Its place in the log."""
+        return self.message.seq
+
+
+class ChangeDelivery(NamedTuple):
+    """A change of a name to be handled; ``replayed`` if it may have been delivered before."""
+
+    change: NameChange
+    replayed: bool
+
+    @property
+    def seq(self) -> int:
+        """Its place in the log."""
+        return self.change.seq
+
+
+Item = Delivery | ChangeDelivery
 
 
 def open_cursor(
@@ -109,7 +127,7 @@ class Listener:
         self._mark_read = mark_read
         self._unread: deque[Message] = deque()  # delivered, to be marked as read once they are handled
         self._first_unseen = 0  # no message from here on is acknowledged: no client got it; 0 for no limit
-        self._received: dict[int, Message] = {}  # the last messages, by seq, those for others included
+        self._received: dict[int, Message | NameChange] = {}  # the last ones, by seq, those for others included
 
     @property
     def stream(self) -> Stream:
@@ -201,8 +219,8 @@ class Listener:
         if place is not None:
             self._store(replace(self._position, seq=place.seq, anchor=place.anchor, others=place.others))
 
-    async def receive(self) -> list[Delivery]:
-        """Return the next messages, at least one; all that were returned before have been handled.
+    async def receive(self) -> list[Item]:
+        """Return the next messages and changes of names, at least one; all that came before have been handled.
 
         Raises:
             Refused: the server refuses the user from now on.
@@ -212,29 +230,37 @@ class Listener:
         self._store_reached()
         while True:
             self.flush()
-            messages = await self._stream.receive()
+            items = await self._stream.receive()
             if (moved := self._stream.pop_moved()) is not None:
                 self._move(moved)
-            self._received = {message.seq: message for message in messages}
+            self._received = {item.seq: item for item in items}
             delivered = self._position.delivered
-            deliveries = [Delivery(message, message.seq <= delivered) for message in self._for_us(messages)]
+            deliveries: list[Item] = [
+                Delivery(item, item.seq <= delivered)
+                if isinstance(item, Message)
+                else ChangeDelivery(item, item.seq <= delivered)
+                for item in self._for_us(items)
+            ]
             if self._mark_read:
-                self._unread.extend(one.message for one in deliveries)
+                self._unread.extend(one.message for one in deliveries if isinstance(one, Delivery))
             if deliveries:
                 return deliveries
             self._store_reached()
 
-    def _for_us(self, messages: list[Message]) -> list[Message]:
+    def _for_us(self, items: list[Message | NameChange]) -> list[Message | NameChange]:
         user = self._stream.user
         accepted, skipped = [], []
-        for message in messages:
-            is_accepted = self._filter.accepts(message, user)
-            if message.sender == user and message.to != user:
-                continue
-            if is_accepted:
-                accepted.append(message)
+        for item in items:
+            if isinstance(item, NameChange):
+                is_accepted = self._filter.accepts_change(item.user)
             else:
-                skipped.append(message.seq)
+                is_accepted = self._filter.accepts(item, user)
+                if item.sender == user and item.to != user:
+                    continue
+            if is_accepted:
+                accepted.append(item)
+            else:
+                skipped.append(item.seq)
         if self._own:
             self._record_skipped(skipped)
         return accepted
@@ -262,13 +288,20 @@ class Listener:
         Raises:
             InputError: the position cannot be written.
         """
-        anchor = Anchor.of(self._received[seq])
+        received = self._received[seq]
+        anchor = Anchor.of(received) if isinstance(received, Message) else self._newest_anchor(seq)
         delivered = max(seq, self._position.delivered)
         self._store(replace(self._position, seq=seq, delivered=delivered, anchor=anchor))
         if self._own:
             self._stream.acknowledge(min(seq, self._first_unseen - 1) if self._first_unseen else seq)
         while self._unread and self._unread[0].seq <= seq:
             self._read(self._unread.popleft())
+
+    def _newest_anchor(self, seq: int) -> Anchor | None:
+        """Return the anchor of the newest message that was received before a place."""
+        before = (item for item in self._received.values() if isinstance(item, Message) and item.seq < seq)
+        newest = max(before, key=lambda message: message.seq, default=None)
+        return self._position.anchor if newest is None else Anchor.of(newest)
 
     def _read(self, message: Message) -> None:
         of = message.to if is_room(message.to) else message.sender

@@ -22,6 +22,7 @@ from chatcli.protocol.frames import (
     Live,
     MarkRead,
     Message,
+    NameChange,
     Read,
     ServerBye,
     ServerFrame,
@@ -98,8 +99,8 @@ class Stream:
         self.place = place
         await self._connect()
 
-    async def receive(self) -> list[Message]:
-        """Return the next messages, at least one, however long that takes.
+    async def receive(self) -> list[Message | NameChange]:
+        """Return the next messages and changes of names, at least one, however long that takes.
 
         Raises:
             Refused: the server refuses the user from now on.
@@ -110,8 +111,8 @@ class Stream:
             try:
                 if self._connection is None:
                     await self._connect()
-                if messages := self._messages(await self._receive()):
-                    return messages
+                if items := self._items(await self._receive()):
+                    return items
             except (ServerUnavailable, ProtocolError) as lost:
                 await self._disconnect()
                 self._report(f"Connection lost: {lost} Trying again.")
@@ -170,20 +171,20 @@ class Stream:
             return frames
         return await self._connection.receive()
 
-    def _messages(self, frames: list[ServerFrame]) -> list[Message]:
-        messages: list[Message] = []
+    def _items(self, frames: list[ServerFrame]) -> list[Message | NameChange]:
+        items: list[Message | NameChange] = []
         place = self.place or Place(0)
         for frame in frames:
-            if not isinstance(frame, Message):
+            if not isinstance(frame, Message | NameChange):
                 self._process(frame)
-            elif frame.seq > (messages[-1].seq if messages else place.seq):
-                messages.append(frame)
-        if messages:
-            self.place = place.after(messages)
-        return messages
+            elif frame.seq > (items[-1].seq if items else place.seq):
+                items.append(frame)
+        if items:
+            self.place = place.after(items)
+        return items
 
     def _process(self, frame: ServerFrame) -> None:
-        """Process a frame that is not a message."""
+        """Process a frame without a place in the log."""
         match frame:
             case Read(seq, ""):
                 self.acknowledged = max(self.acknowledged, seq)
@@ -244,14 +245,18 @@ class Stream:
         # Files of older versions may have places that no server accepts.
         welcome = await self._log_in(min(since, MAX_SEQ))
         assert self._connection is not None  # noqa: S101 (just made)
+        changes: list[ServerFrame] = []
         while True:
             frames = await self._connection.receive()
             first = next((frame for frame in frames if isinstance(frame, Message) and frame.seq > since), None)
             if first is not None or any(isinstance(frame, Live) for frame in frames):
-                self._received = frames
+                self._received = [*changes, *frames]
                 return Glimpse(welcome.head, first)
             for frame in frames:
-                self._process(frame)
+                if isinstance(frame, NameChange):
+                    changes.append(frame)
+                else:
+                    self._process(frame)
             if self._farewell is not None:
                 raise as_exception(self._farewell)
 

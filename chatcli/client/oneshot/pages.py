@@ -17,6 +17,7 @@ from chatcli.protocol.frames import (
     History,
     HistoryPage,
     Message,
+    NameChange,
     RoomInfo,
     RoomList,
     Rooms,
@@ -78,12 +79,18 @@ class MessagePages:
         self._kind: type[HistoryPage | Found] = HistoryPage if isinstance(question, History) else Found
         self._limit = limit
         self._pages: list[list[Message]] = []
+        self._changes: list[list[NameChange]] = []
 
     @property
     def messages(self) -> list[Message]:
         """The messages, in the order in which the server gives those of one page."""
         pages = reversed(self._pages) if isinstance(self._question, History) else self._pages
         return [message for page in pages for message in page]
+
+    @property
+    def changes(self) -> list[NameChange]:
+        """The changes of the other person's name in the time of the messages, the oldest first."""
+        return [change for page in reversed(self._changes) for change in page]
 
     def run(self, connection: Connection) -> None:
         """Read the pages that are missing.
@@ -99,6 +106,8 @@ class MessagePages:
             connection.send(question)
             page = connection.receive(self._kind)
             check_messages(question, page)
+            if isinstance(page, HistoryPage) and page.changes:
+                self._changes.append(page.changes)
             if page.messages:
                 self._pages.append(page.messages)
                 oldest = min(message.seq for message in page.messages)
