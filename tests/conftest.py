@@ -13,7 +13,7 @@ from tests import disks
 
 disks.use_memory()
 
-from tests.support import CONFIGURATION, ThreadServer  # noqa: E402 (it makes a directory)
+from tests.support import CONFIGURATION, LOGIN_NAME, ThreadServer  # noqa: E402 (it makes a directory)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -31,10 +31,11 @@ def _signals() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _configuration() -> Iterator[None]:
-    """Keep the developer's keys and known servers out of the tests' process."""
+    """Keep the developer's keys, known servers and login name out of the tests' process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(CONFIGURATION))
         patch.setenv("XDG_STATE_HOME", str(CONFIGURATION / "state"))
+        patch.setenv("LOGNAME", LOGIN_NAME)
         yield
 
 

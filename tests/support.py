@@ -41,6 +41,8 @@ _CONFIGURATION = tempfile.TemporaryDirectory(prefix="chatcli-tests-")
 atexit.register(_CONFIGURATION.cleanup)
 #: The user's configuration for the whole run, never the developer's own.
 CONFIGURATION: Final = Path(_CONFIGURATION.name)
+#: The login name, which a test that names nobody uses: that of whoever runs the tests may be one of an operator.
+LOGIN_NAME: Final = "tester"
 
 #: Frames that may come between any others.
 UNASKED: Final = frozenset({"presence", "live", "receipt", "read", "happened", "renewed"})
@@ -352,6 +354,7 @@ def environment(**extra: str) -> dict[str, str]:
     """Return the environment of a user who has configured nothing."""
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "TMPDIR", "PYTHONPATH") if key in os.environ}
     plain = {"LANG": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC", "XDG_CONFIG_HOME": str(CONFIGURATION)}
+    plain["LOGNAME"] = LOGIN_NAME
     plain["XDG_STATE_HOME"] = str(CONFIGURATION / "state")
     return {**kept, **plain, **extra}
 

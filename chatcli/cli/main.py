@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "outbox": "List messages that wait to be sent.",
     "ask": "Ask a person or a room; wait for the answer.",
     "listen": "Print messages, or run a command for each.",
-    "who": "List who is in the chat, or in a room.",
+    "who": "Show who is here, in a room, or one person.",
     "rooms": "List the rooms that you may see.",
     "history": "Print a conversation, the oldest first.",
     "search": "Find messages by their words.",

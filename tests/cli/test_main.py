@@ -131,7 +131,6 @@ def test_mistyped_command() -> None:
         ("join #ops", 'chatcli join takes options only: drop "#ops". Did you mean --room?'),
         ("history bob carol", 'chatcli history takes one OF: drop "carol".'),
         ("completion tcsh", "Invalid value for 'SHELL': 'tcsh' is not one of 'bash', 'zsh', 'fish'."),
-        ("who bob", "who takes a room, not a person. A room is written with # and in quotes: '#bob'."),
     ],
 )
 def test_advice(words: str, sentence: str) -> None:

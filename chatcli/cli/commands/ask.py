@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.questions import Reply
-    from chatcli.protocol.frames import Message, Send, Sent
+    from chatcli.protocol.frames import Message, Person, Send, Sent
 
 _YES_OR_NO: Final = ("yes", "no")
 _MOST: Final = 6  # choices: their numbers are the exit statuses 0 to 5; 6 and 7 have a meaning of their own
@@ -47,7 +47,8 @@ _TIMEOUT: Final = 300  # seconds
     help="How long the question is open, as in 90s or 5m; up to 30d.  [default: 5m]",
 )
 @json_option(
-    "answer, choice (its number, from 0; both null if it was declined), by, seq, at (RFC 3339), question (its seq)."
+    "answer, choice (its number, from 0; both null if it was declined), by, seq, at (RFC 3339), question (its seq), "
+    "person (or null)."
 )
 @user_option()
 @server_options
@@ -97,7 +98,7 @@ def command(
     if reply.message is None:
         warn(_no_answer(to, timeout, reply))
         click.get_current_context().exit(NOT_IN_TIME)
-    _report(reply.sent, reply.message, choices, as_json=as_json)
+    _report(reply, reply.message, choices, as_json=as_json)
 
 
 def _check(choices: Sequence[str], timeout: int) -> None:
@@ -123,8 +124,8 @@ def _ask(login: Login, question: Send) -> Reply:
     """Ask and wait for the answer; if the waiting is interrupted, the question is withdrawn."""
     from chatcli.client.oneshot.questions import ask
 
-    def stored(sent: Sent) -> None:
-        notice(_asked(question.to, question.seconds or 0, sent))
+    def stored(sent: Sent, person: Person | None) -> None:
+        notice(_asked(question.to, question.seconds or 0, sent, person))
 
     def withdrawn(why_not: str) -> None:
         if why_not:
@@ -138,14 +139,18 @@ def _ask(login: Login, question: Send) -> Reply:
     return ask(login, question, on_stored=stored, on_withdrawn=withdrawn)
 
 
-def _asked(to: str, timeout: int, sent: Sent) -> str:
+def _asked(to: str, timeout: int, sent: Sent, person: Person | None) -> str:
+    from chatcli.cli.delivery.whereabouts import absence
     from chatcli.protocol.values.durations import duration_text
     from chatcli.protocol.values.names import is_room
 
     if is_room(to):
         where = "somebody is there" if sent.outcome == "delivered" else "nobody is there now"
     else:
-        where = f"{to} is here" if sent.outcome == "delivered" else f"{to} is not here, and gets it on return"
+        is_delivered = sent.outcome == "delivered"
+        where = absence(person, delivered=is_delivered) if person is not None else ""
+        where = where or f"{to} {'is' if is_delivered else 'is not'} here"
+        where += "" if is_delivered else ", and gets it on return"
     return f"Asked {to}: {where}. Waiting up to {duration_text(timeout)}."
 
 
@@ -162,9 +167,9 @@ def _no_answer(to: str, timeout: int, reply: Reply) -> str:
     return f"No answer from {to} within {duration_text(timeout)}. The question is closed."
 
 
-def _report(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bool) -> None:
+def _report(reply: Reply, message: Message, choices: Sequence[str], *, as_json: bool) -> None:
     """Print the answer, and end with its number as the exit status."""
-    from chatcli.cli.output.records import Answer
+    from chatcli.cli.output.records import Answer, of_person
     from chatcli.cli.output.tables import print_json
     from chatcli.cli.output.times import moment
 
@@ -181,7 +186,8 @@ def _report(sent: Sent, message: Message, choices: Sequence[str], *, as_json: bo
                     by=message.sender,
                     seq=message.seq,
                     at=moment(message.at),
-                    question=sent.seq,
+                    question=reply.sent.seq,
+                    person=of_person(reply.person) if reply.person else None,
                 )
             )
         elif answer is not None:

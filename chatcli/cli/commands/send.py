@@ -12,10 +12,11 @@ from chatcli.cli.options.shared import Account, as_record, json_option, server_o
 from chatcli.cli.options.types import DurationType, NameType, SeqType, TextType
 
 if TYPE_CHECKING:
+    from chatcli.cli.delivery.wait import Wait
     from chatcli.protocol.frames import Send
 
 _TIMEOUT: Final = 30  # seconds
-_ONLY_ONE: Final = ("--wait", "--code", "--reply-to")  # options for one message, not for lines
+_ONLY_ONE: Final = ("--code", "--reply-to")  # options for one message, not for lines
 
 
 class SendOptions(NamedTuple):
@@ -27,7 +28,7 @@ class SendOptions(NamedTuple):
         lines: send each line of standard input.
         code: send the text as a block.
         re: the message to answer, by its place in the log.
-        wait: wait until the message was shown.
+        wait: wait until it was delivered, or seen.
         timeout: seconds to wait; None if that was not given.
         spool: store messages that the server cannot accept now.
         as_json: print records instead of words.
@@ -55,8 +56,9 @@ class SendOptions(NamedTuple):
 @click.option(
     "--wait",
     cls=OptionalWord,
-    word="delivered",
-    text="Wait until the message was shown to the person, or to somebody else in the room.",
+    words=["delivered", "seen"],
+    text='Wait until a client of the person has the message, or of somebody else in the room; with "seen", until they '
+    "have read it.",
 )
 @click.option(
     "-t",
@@ -66,7 +68,7 @@ class SendOptions(NamedTuple):
     "the input ends.  [default: 30s]",
 )
 @click.option("--spool", is_flag=True, help="If the server cannot accept it now, keep it, and send it the next time.")
-@json_option("to, outcome, id, seq, at (RFC 3339), error (code and text, or null), status.")
+@json_option("to, outcome, id, seq, at (RFC 3339), error (code and text, or null), status, person (or null).")
 @user_option()
 @server_options
 @as_record(SendOptions, conflicts=[("--spool", "--wait"), *(("--lines", other) for other in _ONLY_ONE)])
@@ -76,14 +78,15 @@ def command(options: SendOptions, account: Account) -> None:
     With "-" as TEXT, the text is read from standard input. After "--" all words are the text, even if they look like
     options. Write a room in quotes, or the shell takes it for a comment. "me" is yourself.
 
-    Prints "delivered" if the person, or somebody else in the room, is in the chat, or "stored" if they get it when they
-    come back; either way it is on the server's disk. For several recipients it prints a line each, the name and the
-    word separated by a tab; the status is the worst one. Either all of them get the message or nobody does: if one of
-    them is unknown, or refuses it, nothing is sent.
+    Prints "delivered" if a client of the person, or of somebody else in the room, has it, or "stored" if they get it
+    when they come back; either way it is on the server's disk. On a terminal it says if the person is away or idle. For
+    several recipients it prints a line each, the name and the word separated by a tab; the status is the worst one.
+    Either all of them get the message or nobody does: if one of them is unknown, or refuses it, nothing is sent.
 
-    With --wait, "delivered" means that it was shown on a screen of theirs, even if they are away from it. If no receipt
-    comes in time, it prints "stored" and ends with status 6: do not send the message again, they get it when they are
-    back. People who join with --no-receipts never send receipts.
+    With --wait, it waits until the message is "delivered". With --wait seen it waits until the person, or somebody else
+    in the room, has read it, and prints "seen": they had it before them, and were there. If that does not happen in
+    time, it prints what did, and ends with status 6: do not send the message again, they get it when they are back.
+    People who join with --no-receipts never tell that they have read something.
 
     With --spool, it prints "spooled" if the server cannot be reached, or cannot store the message now, with status 0:
     the next command that reaches that server as the same user sends it first, once. "chatcli outbox" lists what waits.
@@ -91,15 +94,16 @@ def command(options: SendOptions, account: Account) -> None:
     With --lines, each line is a message: all in order, each once, through restarts of the server, for as long as the
     input lasts. Only if the server's disk fails may lines that are sent together change places. A line that is too long
     for a message is refused, with its number, and the others go on; the status is then 4. Blank lines are skipped, and
-    bytes that are not UTF-8 replaced. Nothing is printed, except with --json. If a recipient is unknown, nothing is
-    sent; one that refuses later gets no more lines. Once no recipient is left, the command ends.
+    bytes that are not UTF-8 replaced. Nothing is printed, except with --json. With --wait, it waits at the end for the
+    last of them. If a recipient is unknown, nothing is sent; one that refuses later gets no more lines. Once no
+    recipient is left, the command ends.
 
     \b
     chatcli send bob "the build is done"
     chatcli send bob carol '#ops' "deploying now"
     make 2>&1 | tail | chatcli send bob --code -
     chatcli send bob -- --help
-    chatcli send bob "db2 is on fire" --timeout 5m || call-bob
+    chatcli send bob "db2 is on fire" --wait seen --timeout 5m || call-bob
     tail -f server.log | chatcli send --lines '#ops'
     """
     if options.spool and options.timeout and not options.lines:
@@ -111,14 +115,25 @@ def command(options: SendOptions, account: Account) -> None:
         from chatcli.cli.delivery.lines import send_lines
 
         send_lines(
-            account, recipients, timeout=options.timeout or _TIMEOUT, spool=options.spool, as_json=options.as_json
+            account,
+            recipients,
+            timeout=options.timeout or _TIMEOUT,
+            wait=_wait(options) if options.wait else None,
+            spool=options.spool,
+            as_json=options.as_json,
         )
         return
     from chatcli.cli.delivery.messages import deliver
 
     messages = _messages(recipients, options)
-    timeout = options.timeout or (_TIMEOUT if options.wait else None)
-    deliver(account, messages, timeout=timeout, spool=options.spool, as_json=options.as_json)
+    wait = _wait(options) if options.wait or options.timeout else None
+    deliver(account, messages, wait=wait, spool=options.spool, as_json=options.as_json)
+
+
+def _wait(options: SendOptions) -> Wait:
+    from chatcli.cli.delivery.wait import Wait
+
+    return Wait(options.timeout or _TIMEOUT, options.wait == "seen")
 
 
 def _recipients(to: tuple[str, ...]) -> list[str]:

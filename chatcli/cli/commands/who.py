@@ -1,4 +1,4 @@
-"""``chatcli who``: lists the people in the chat, or in a room."""
+"""``chatcli who``: lists the people in the chat or in a room, or shows one person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, json_option, server_options, user_option
-from chatcli.cli.options.types import TextType
+from chatcli.cli.options.types import NameType
 from chatcli.cli.output.streams import notice
 
 if TYPE_CHECKING:
@@ -16,28 +16,27 @@ if TYPE_CHECKING:
 
 
 @click.command("who")
-@click.argument("room", required=False, type=TextType(), shell_complete=candidates.rooms)
-@json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text.")
-@user_option("Who you are, for rooms, and for servers that answer only users.  [default: your login name]")
+@click.argument("of", required=False, type=NameType(), shell_complete=candidates.people_and_rooms)
+@json_option("user, state (here, away or gone), since (RFC 3339, or null if it is not known), text, idle (since when).")
+@user_option("Who you are, for OF, and for servers that answer only users.  [default: your login name]")
 @server_options
-def command(room: str | None, as_json: bool, account: Account) -> None:
-    """List the people in the chat, or the members of ROOM.
+def command(of: str | None, as_json: bool, account: Account) -> None:
+    """List the people in the chat, or the members of a room OF, or show the person OF.
 
-    On a terminal with their state, and since when. In a pipe, people in the chat are one name a line; for a ROOM, each
-    line has the name, "here", "away" or "gone", since when (RFC 3339), and their away message, separated by tabs.
+    On a terminal with their state, and since when: here, away, idle (nobody has touched any of their clients for a
+    while), or gone. In a pipe, people in the chat are one name a line; with OF, each line has the name, "here", "away"
+    or "gone", since when (RFC 3339), their away message, and since when they are idle, separated by tabs.
 
     \b
     chatcli who
+    chatcli who bob
     chatcli who '#ops'
     """
     from chatcli.cli.output.records import of_person
     from chatcli.cli.output.tables import columns, on_terminal, print_json, print_row, tabs
     from chatcli.cli.output.times import moment
-    from chatcli.protocol.values.names import is_room
 
-    if room and not is_room(room):
-        raise click.UsageError(f"who takes a room, not a person. A room is written with # and in quotes: '#{room}'.")
-    people = _members(room, account) if room else _here(account)
+    people = _listed(of, account) if of else _here(account)
     if as_json:
         for person in people:
             print_json(of_person(person))
@@ -48,8 +47,8 @@ def command(room: str | None, as_json: bool, account: Account) -> None:
             notice("Nobody is here.")
     else:
         for person in people:
-            since = moment(person.since) if person.since else ""
-            tabs([person.user, person.state, since, person.text] if room else [person.user])
+            since, idle = (moment(time) if time else "" for time in (person.since, person.idle))
+            tabs([person.user, person.state, since, person.text, idle] if of else [person.user])
 
 
 def _here(account: Account) -> list[Person]:
@@ -59,12 +58,12 @@ def _here(account: Account) -> list[Person]:
         return Client(login).who()
 
 
-def _members(room: str, account: Account) -> list[Person]:
+def _listed(of: str, account: Account) -> list[Person]:
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import People, Who
 
     with account.login() as login:
-        return Client(login).request(Who(room, n=1), People).people
+        return Client(login).request(Who(of, n=1), People).people
 
 
 def _cells(person: Person) -> tuple[str, str]:
@@ -73,4 +72,5 @@ def _cells(person: Person) -> tuple[str, str]:
 
     since = f" since {clock(person.since)}" if person.since else ""
     text = f" ({person.text})" if person.text else ""
-    return printable_line(person.user), printable_line(f"{person.state}{since}{text}")
+    idle = f", idle since {clock(person.idle)}" if person.idle else ""
+    return printable_line(person.user), printable_line(f"{person.state}{since}{text}{idle}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chatcli.cli.delivery.report import Outcome, worst
+from chatcli.cli.exit_status import NOT_IN_TIME
 from chatcli.cli.output.streams import flush, give_up, notice, warn
 from chatcli.errors import ChatError, Refused, UnknownRecipient
 from chatcli.protocol.frames import Sent
@@ -17,7 +18,9 @@ from chatcli.protocol.frames import Sent
 if TYPE_CHECKING:
     from types import FrameType
 
+    from chatcli.cli.delivery.wait import Wait
     from chatcli.cli.options.shared import Account
+    from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.lines import LineSender
     from chatcli.protocol.frames import Send
 
@@ -25,13 +28,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NAMES = " With --lines, all names are recipients."
 
 
-def send_lines(account: Account, recipients: Sequence[str], *, timeout: int, spool: bool, as_json: bool) -> None:
+def send_lines(
+    account: Account, recipients: Sequence[str], *, timeout: int, wait: Wait | None, spool: bool, as_json: bool
+) -> None:
     """Send each line as it comes, then end the command with the status that counts, or by the signal that ended it.
 
     Args:
         account: the sender.
         recipients: the people and rooms that get each line.
         timeout: seconds for lines that are not sent when the input ends.
+        wait: what to wait for once all are stored; None to return then.
         spool: store lines in the outbox while the server cannot be reached.
         as_json: print a record for each message.
     """
@@ -54,8 +60,24 @@ def send_lines(account: Account, recipients: Sequence[str], *, timeout: int, spo
             raise
         finally:
             reporter.sum_up()
+        if wait is not None and reporter.last:
+            reporter.statuses.add(_wait_for_last(login, reporter, wait))
     signals.end()
     click.get_current_context().exit(worst(reporter.statuses))
+
+
+def _wait_for_last(login: Login, reporter: _Reporter, wait: Wait) -> int:
+    """Wait for the receipt of each recipient's last line, which holds for those before it; return the exit status."""
+    from chatcli.client.oneshot.client import Client
+    from chatcli.client.oneshot.receipts import ReceiptWaiter
+
+    stored = list(reporter.last.values())
+    waiter = ReceiptWaiter.after(stored, wait.timeout, seen=wait.seen)
+    Client(login.without_prompt()).send_and_wait(waiter)
+    unmet = [message for message, _ in stored if not wait.is_met(waiter.word(message))]
+    for message in unmet:
+        warn(wait.unmet(waiter, message))
+    return NOT_IN_TIME if unmet else 0
 
 
 class _Reporter:
@@ -63,6 +85,7 @@ class _Reporter:
 
     def __init__(self, *, as_json: bool, prefix: bool) -> None:
         self.statuses = {0}
+        self.last: dict[str, tuple[Send, Sent]] = {}  # by recipient
         self._as_json = as_json
         self._prefix = prefix
         self._kept = 0
@@ -71,6 +94,7 @@ class _Reporter:
         """Report the outcome of a message."""
         if isinstance(answer, Sent):
             outcome = Outcome(message, answer.outcome, answer)
+            self.last[message.to] = message, answer
         elif answer is None:
             outcome = Outcome(message, "spooled")
             self._kept += 1

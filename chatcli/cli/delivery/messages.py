@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from chatcli.cli.delivery.report import Outcome, report, worst
+from chatcli.cli.delivery.report import Outcome, report, speaks_of_absence, worst
 from chatcli.cli.options.parser import unquoted
 from chatcli.cli.options.shared import Account, in_use
 from chatcli.client.outbox.batch import SendBatch
@@ -25,22 +25,26 @@ from chatcli.protocol.frames import Sent
 from chatcli.protocol.values.names import is_room
 
 if TYPE_CHECKING:
+    from chatcli.cli.delivery.wait import Wait
     from chatcli.client.identity.credentials import Login
     from chatcli.client.oneshot.receipts import ReceiptWaiter
     from chatcli.protocol.frames import Send
 
+_MOST_ASKED: Final = 10  # recipients
 
-def deliver(account: Account, messages: Sequence[Send], *, timeout: int | None, spool: bool, as_json: bool) -> None:
+
+def deliver(account: Account, messages: Sequence[Send], *, wait: Wait | None, spool: bool, as_json: bool) -> None:
     """Send messages, report what became of them, and end the command with the status that counts.
 
     Args:
         account: the sender.
         messages: one for each recipient.
-        timeout: seconds to wait until they were seen; None to return once they are stored.
+        wait: what to wait for; None to return once they are stored.
         spool: store messages that the server cannot accept now.
         as_json: report records instead of words.
     """
-    delivery = _Delivery(messages, timeout)
+    whereabouts = _people(messages) if wait or as_json or speaks_of_absence() else []
+    delivery = _Delivery(messages, wait, whereabouts)
     try:
         try:
             with account.login() as login:
@@ -59,20 +63,28 @@ def deliver(account: Account, messages: Sequence[Send], *, timeout: int | None, 
     click.get_current_context().exit(worst(one.status for one in outcomes))
 
 
+def _people(messages: Sequence[Send]) -> list[str]:
+    """Return the people among the recipients to ask for along with the messages; of many, nobody reads it."""
+    people = [message.to for message in messages if not is_room(message.to)]
+    return people if len(people) <= _MOST_ASKED else []
+
+
 class _Delivery:
     """Messages being sent, and the outcome of each as far as it is known."""
 
-    def __init__(self, messages: Sequence[Send], timeout: int | None) -> None:
+    def __init__(self, messages: Sequence[Send], wait: Wait | None, whereabouts: Sequence[str]) -> None:
         self._messages = messages
-        self._timeout = timeout
+        self._wait = wait
+        self._whereabouts = whereabouts
         self._waiter: ReceiptWaiter | None = None
-        self._batch = SendBatch(messages, together=[[message.id for message in messages]])
+        together = [[message.id for message in messages]]
+        self._batch = SendBatch(messages, together=together, whereabouts=whereabouts)
         self._error: ChatError | None = None  # of what is not answered
         self._spooled = False
         self._unkept: ServerUnavailable | None = None  # why what was to be kept could not be
 
     def run(self, login: Login) -> None:
-        """Send the messages, and wait until they were seen if there is a timeout.
+        """Send the messages, and wait for their receipts if that is wanted.
 
         Raises:
             As :class:`chatcli.client.oneshot.client.Client`.
@@ -80,12 +92,13 @@ class _Delivery:
         from chatcli.client.oneshot.client import Client
 
         client = Client(login)
-        if self._timeout is None:
+        wait = self._wait
+        if wait is None:
             client.send_batch(self._batch)
             return
         from chatcli.client.oneshot.receipts import ReceiptWaiter
 
-        self._waiter = ReceiptWaiter(self._messages, self._timeout)
+        self._waiter = ReceiptWaiter(self._messages, wait.timeout, seen=wait.seen, whereabouts=self._whereabouts)
         self._batch = self._waiter.batch
         client.send_and_wait(self._waiter)
 
@@ -125,12 +138,12 @@ class _Delivery:
 
     def _outcome(self, message: Send, answer: Sent | ChatError | None) -> Outcome:
         if isinstance(answer, Sent):
-            if self._waiter is None:
-                return Outcome(message, answer.outcome, answer)
-            if message.id in self._waiter.seen:
-                return Outcome(message, "delivered", answer)
-            why = self._waiter.unknown.get(message.id, "")
-            return Outcome(message, "stored", answer, unseen=_not_seen(message.to, self._timeout or 0, why))
+            person = self._batch.people.get(message.to)
+            if self._waiter is None or self._wait is None:
+                return Outcome(message, answer.outcome, answer, person=person)
+            word = self._waiter.word(message)
+            unseen = "" if self._wait.is_met(word) else self._wait.unmet(self._waiter, message)
+            return Outcome(message, word, answer, unseen=unseen, person=person)
         if isinstance(answer, ServerUnavailable):
             if self._spooled:
                 return Outcome(message, "spooled")
@@ -149,16 +162,4 @@ def _nothing_to_answer(message: Send) -> InputError:
     return InputError(
         f"--reply-to {message.re}: there is no such message {where}. This shows where each stands:\n"
         f"{command_line('chatcli', 'history', message.to, '--seq', *in_use())}"
-    )
-
-
-def _not_seen(to: str, timeout: int, why: str) -> str:
-    from chatcli.protocol.values.durations import duration_text
-
-    if why:
-        return f"It is stored, but whether it was shown to {to} is not known: {why}"
-    if is_room(to):
-        return f"Nobody in {to} confirmed it within {duration_text(timeout)}. It is stored."
-    return (
-        f"{to} did not confirm it within {duration_text(timeout)}: they may be away, or give no receipts. It is stored."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -9,7 +10,7 @@ import click
 from msgspec import Struct
 
 from chatcli.cli.exit_status import NOT_IN_TIME, exit_status
-from chatcli.cli.output.streams import flush, give_up, quiet, warn
+from chatcli.cli.output.streams import flush, give_up, notice, quiet, warn
 from chatcli.errors import (
     ChatError,
     HeldBack,
@@ -23,7 +24,7 @@ from chatcli.protocol import codes
 
 if TYPE_CHECKING:
     from chatcli.cli.output import records
-    from chatcli.protocol.frames import Send, Sent
+    from chatcli.protocol.frames import Person, Send, Sent
 
 #: Of several statuses, the first in this order counts. Those that another try may cure come last.
 _WORST: Final = (1, 2, 4, 3, 5, NOT_IN_TIME, 0)
@@ -44,17 +45,19 @@ class Outcome(Struct, frozen=True):
 
     Attributes:
         message: the message with its recipient.
-        word: delivered, stored, spooled, failed, or unknown if the connection broke before the answer.
+        word: seen, delivered, stored, spooled, failed, or unknown if the connection broke before the answer.
         sent: the server's answer, if it has the message.
         error: why it was not sent, or is not known to be.
         unseen: why no receipt came, if one was waited for.
+        person: where the recipient is, if that was asked.
     """
 
     message: Send
-    word: Literal["delivered", "stored", "spooled", "failed", "unknown"]
+    word: Literal["seen", "delivered", "stored", "spooled", "failed", "unknown"]
     sent: Sent | None = None
     error: ChatError | None = None
     unseen: str = ""
+    person: Person | None = None
 
     @property
     def status(self) -> int:
@@ -65,7 +68,7 @@ class Outcome(Struct, frozen=True):
 
     def record(self) -> records.Sent:
         """Return the record that ``--json`` prints."""
-        from chatcli.cli.output.records import Sent
+        from chatcli.cli.output.records import Sent, of_person
         from chatcli.cli.output.times import moment
 
         seq, at = (self.sent.seq, moment(self.sent.at)) if self.sent else (None, None)
@@ -77,6 +80,7 @@ class Outcome(Struct, frozen=True):
             at=at,
             error=self._error(),
             status=self.status,
+            person=of_person(self.person) if self.person else None,
         )
 
     def _error(self) -> records.Failure | None:
@@ -109,6 +113,8 @@ def report(outcomes: Sequence[Outcome], *, as_json: bool, hint: str = "") -> Non
     """
     if as_json or not quiet():
         _print(outcomes, as_json=as_json)
+    for outcome in outcomes if speaks_of_absence() and not as_json else ():
+        _report_absence(outcome)
     held = any(isinstance(outcome.error, HeldBack) for outcome in outcomes)
     sentences = [outcome.unseen or str(outcome.error or "") for outcome in outcomes]
     if len(set(sentences)) == 1:  # one message, or what kept all of them
@@ -121,6 +127,21 @@ def report(outcomes: Sequence[Outcome], *, as_json: bool, hint: str = "") -> Non
         ]
     for sentence in filter(None, [*sentences, _HELD if held else "", hint]):
         warn(sentence)
+
+
+def speaks_of_absence() -> bool:
+    """Return whether somebody reads along, to whom it is said that a recipient is away."""
+    return sys.stderr is not None and sys.stderr.isatty() and not quiet()
+
+
+def _report_absence(outcome: Outcome) -> None:
+    """Print where the recipient is, unless a sentence about the missing receipt says so."""
+    if outcome.person is None or outcome.sent is None or outcome.unseen or outcome.word == "seen":
+        return
+    from chatcli.cli.delivery.whereabouts import absence
+
+    if sentence := absence(outcome.person, delivered=outcome.word == "delivered"):
+        notice(f"{sentence}.")
 
 
 def _print(outcomes: Sequence[Outcome], *, as_json: bool) -> None:

@@ -36,11 +36,11 @@ class Command(click.Command):
 
 
 class OptionalWord(click.Option):
-    """An option that may be followed by one word as its value; any other word is not its value."""
+    """An option that may be followed by its value, one of some words, by default the first; any other is no value."""
 
-    def __init__(self, names: Sequence[str], word: str, text: str) -> None:
-        super().__init__(names, type=click.Choice([word]), is_flag=False, flag_value=word, help=text)
-        self.word = word
+    def __init__(self, names: Sequence[str], words: Sequence[str], text: str) -> None:
+        super().__init__(names, type=click.Choice(words), is_flag=False, flag_value=words[0], help=text)
+        self.words = words
 
 
 class CommandLine(NamedTuple):
@@ -137,9 +137,8 @@ def _options(params: Sequence[click.Parameter]) -> dict[str, click.Parameter]:
 def _with_value(word: str, option: click.Parameter, rest: deque[str], ctx: click.Context) -> list[str]:
     """Return an option and its value, which is removed from ``rest``."""
     if isinstance(option, OptionalWord):
-        if rest and rest[0] == option.word:
-            rest.popleft()
-        return [f"{word}={option.word}"]
+        value = rest.popleft() if rest and rest[0] in option.words else option.words[0]
+        return [f"{word}={value}"]
     if not isinstance(option, click.Option) or option.is_flag:
         return [word]
     if not rest:

@@ -47,6 +47,21 @@ class Message(Struct, frozen=True, kw_only=True):
     ]
 
 
+class Person(Struct, frozen=True):
+    """A person, and where they are."""
+
+    user: Annotated[Name, about("the name")]
+    state: Annotated[
+        Literal["here", "away", "gone"], about("in the chat, in it but away from the keyboard, or not in it")
+    ]
+    since: Annotated[Time | None, about("the time since which the state holds; null if that is not known")]
+    text: Annotated[str, about("their away message; may be empty")]
+    idle: Annotated[
+        Time | None,
+        about("the time since when nobody has touched any of their clients; null if somebody has, or it is not known"),
+    ]
+
+
 class Failure(Struct, frozen=True):
     """The reason for a failure."""
 
@@ -59,9 +74,10 @@ class Sent(Struct, frozen=True, kw_only=True):
 
     to: Annotated[Name, about("the recipient: a person or a room")]
     outcome: Annotated[
-        Literal["delivered", "stored", "spooled", "failed", "unknown"],
+        Literal["seen", "delivered", "stored", "spooled", "failed", "unknown"],
         about(
-            "`delivered` or `stored`: the server has it on disk, and with --wait `delivered` means that it was shown; "
+            "the server has it on disk, and `seen`: the person, or somebody else in the room, has read it (only with "
+            "--wait seen); `delivered`: a client of theirs has it; `stored`: they get it when they are back. Or else "
             "`spooled`: it is in this machine's outbox; `failed`: it is nowhere; `unknown`: the connection broke "
             "before the answer"
         ),
@@ -77,6 +93,10 @@ class Sent(Struct, frozen=True, kw_only=True):
         ),
     ]
     status: Annotated[Count, about("the exit status, if this were the only recipient")]
+    person: Annotated[
+        Person | None,
+        about("where the person is; null for a room, for more than ten recipients, and if it is not known"),
+    ]
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -167,17 +187,6 @@ class Room(Struct, frozen=True, kw_only=True):
     last: Annotated[Message | None, about("the newest message that you may read there, with the start of its text")]
 
 
-class Person(Struct, frozen=True):
-    """A person in the chat, or a member of a room."""
-
-    user: Annotated[Name, about("the name")]
-    state: Annotated[
-        Literal["here", "away", "gone"], about("in the chat, in it but away from the keyboard, or not in it")
-    ]
-    since: Annotated[Time | None, about("the time since which the state holds; null if that is not known")]
-    text: Annotated[str, about("their away message; may be empty")]
-
-
 class Key(Struct, frozen=True):
     """A key that your name belongs to."""
 
@@ -194,6 +203,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     seq: Annotated[Seq, about("the place of the answer in the log")]
     at: Annotated[Time, about("the time of the answer")]
     question: Annotated[Seq, about("the place of the question in the log")]
+    person: Annotated[Person | None, about("where the person was when they were asked; null for a room")]
 
 
 class OwnKey(Struct, frozen=True):
@@ -313,4 +323,5 @@ def of_room(room: frames.RoomInfo) -> Room:
 
 def of_person(person: frames.Person) -> Person:
     """Return the record of a person."""
-    return Person(person.user, person.state, moment(person.since) if person.since else None, person.text)
+    since, idle = (moment(time) if time else None for time in (person.since, person.idle))
+    return Person(person.user, person.state, since, person.text, idle)

@@ -232,14 +232,14 @@ class Chat:
         self._open()
         return of_room((await self._requester.request(frames.Join(room), frames.Room)).room)
 
-    async def who(self, room: str = "") -> list[Person]:
-        """Return the people in the chat, or the members of a room, by name.
+    async def who(self, of: str = "") -> list[Person]:
+        """Return the people in the chat by name, or the members of the room ``of``, or that one person.
 
         Raises:
-            UnknownRecipient: there is no such room.
+            UnknownRecipient: there is no such room, and nobody of that name was ever here.
         """
         self._open()
-        people = (await self._requester.request(frames.Who(room), frames.People)).people
+        people = (await self._requester.request(frames.Who(of), frames.People)).people
         return list(map(of_person, people))
 
     async def rooms(self) -> list[Room]:

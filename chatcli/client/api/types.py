@@ -92,19 +92,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person in the chat, or a member of a room.
+    """A person, and where they are.
 
     Attributes:
         user: the name.
         state: in the chat, in it but away from the keyboard, or not in it.
         since: the time since which the state holds; None if that is not known.
         text: the reason for being away, in their words.
+        idle: the time since when nobody has touched any of their clients; None if somebody has.
     """
 
     user: str
     state: Literal["here", "away", "gone"]
     since: datetime.datetime | None
     text: str
+    idle: datetime.datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,8 @@ def of_answer(message: frames.Message) -> Answer:
 
 def of_person(person: frames.Person) -> Person:
     """Return the record of a person."""
-    return Person(person.user, person.state, _time(person.since) if person.since else None, person.text)
+    since, idle = (_time(time) if time else None for time in (person.since, person.idle))
+    return Person(person.user, person.state, since, person.text, idle)
 
 
 def of_room(room: frames.RoomInfo) -> Room:

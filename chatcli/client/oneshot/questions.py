@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from chatcli.client.errors import as_exception
 from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.flush import flush_outbox
 from chatcli.client.transport.blocking import TIMEOUT, Connection, with_retries
 from chatcli.errors import ChatError
-from chatcli.protocol.frames import DECLINED, Answered, Answers, Bye, Message, Send, Sent
+from chatcli.protocol.frames import DECLINED, Answered, Answers, Bye, Message, People, Person, Send, Sent, Who
 from chatcli.protocol.values.choices import WITHDRAWN_TEXT
+from chatcli.protocol.values.names import is_room
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 GRACE: Final = 0.5  # seconds: an answer given in the last moment is on its way to the disk, and then to us
 WITHDRAWING: Final = 2.0  # seconds: somebody wants to leave
 
-_WATCH, _LAST = 1, 2  # numbers of the two requests for the answer
+_ANSWERS: Final[tuple[type[Sent | People], ...]] = (Sent, People)
+_WATCH, _LAST, _WHO = 1, 2, 3  # numbers of the two requests for the answer, and of that for the person
 
 
 class Reply(NamedTuple):
@@ -29,17 +32,19 @@ class Reply(NamedTuple):
         sent: the server's receipt for the question.
         message: the answer that counts; None if none is known.
         reason: why the outcome is unknown, as a sentence; empty if it is known.
+        person: where the person was when they were asked; None for a room.
     """
 
     sent: Sent
     message: Message | None
     reason: str = ""
+    person: Person | None = None
 
 
 def ask(
     login: Login,
     question: Send,
-    on_stored: Callable[[Sent], None] = lambda _: None,
+    on_stored: Callable[[Sent, Person | None], None] = lambda _sent, _person: None,
     on_withdrawn: Callable[[str], None] = lambda _: None,
 ) -> Reply:
     """Ask a question, and return its answer, or that there was none in time.
@@ -50,7 +55,7 @@ def ask(
     Args:
         login: the server, and who asks.
         question: the question, with its choices, and the seconds for which it is open.
-        on_stored: is called once the question is on disk.
+        on_stored: is called once the question is on disk, with where the person is.
         on_withdrawn: is called when it was withdrawn, with a sentence if that failed.
 
     Raises:
@@ -64,13 +69,13 @@ def ask(
     except ChatError as error:
         if waiter.sent is None:
             raise
-        return Reply(waiter.sent, None, str(error))
+        return Reply(waiter.sent, None, str(error), waiter.person)
     except (KeyboardInterrupt, SystemExit):
         if waiter.may_be_stored:
             on_withdrawn(_withdraw(login.without_prompt(), waiter))
         raise
     assert waiter.sent is not None  # noqa: S101 (it comes before any answer)
-    return Reply(waiter.sent, message)
+    return Reply(waiter.sent, message, person=waiter.person)
 
 
 class _AnswerWaiter:
@@ -80,15 +85,17 @@ class _AnswerWaiter:
         question: the question.
         may_be_stored: whether it was sent.
         sent: the server's receipt; None until it has come.
+        person: where the person is; None for a room, and until that has come.
         until: when the question is closed, by the monotonic clock; None until it is stored.
     """
 
     last_look = 5.0  # seconds for the server to say that there is no answer
 
-    def __init__(self, question: Send, on_stored: Callable[[Sent], None]) -> None:
+    def __init__(self, question: Send, on_stored: Callable[[Sent, Person | None], None]) -> None:
         self.question = question
         self.may_be_stored = False
         self.sent: Sent | None = None
+        self.person: Person | None = None
         self._on_stored = on_stored
         self.until: float | None = None
 
@@ -96,11 +103,10 @@ class _AnswerWaiter:
         """Return the answer, or None if the question's time is over without one."""
         if self.sent is None or self.until is None:
             self.may_be_stored = True
-            connection.send(self.question)
-            self.sent = connection.receive(Sent)
+            self.sent = self._ask(connection)
             # By then the server has closed the question: its time has started before this answer.
             self.until = time.monotonic() + (self.question.seconds or 0) + GRACE
-            self._on_stored(self.sent)
+            self._on_stored(self.sent, self.person)
         if time.monotonic() < self.until:
             connection.deadline = self.until
             try:
@@ -109,6 +115,19 @@ class _AnswerWaiter:
                 if time.monotonic() < self.until:
                     raise
         return self._look(connection, self.sent.seq)
+
+    def _ask(self, connection: Connection) -> Sent:
+        """Send the question, and that for the person before it, whose answer is here before the question is on disk."""
+        to = self.question.to
+        connection.send(*([] if is_room(to) else [Who(to, n=_WHO)]), self.question)
+        while True:
+            answer = connection.receive_answer(*_ANSWERS)
+            if isinstance(answer, Sent):
+                return answer
+            if isinstance(answer, People):
+                self.person = answer.people[0] if answer.people else None
+            elif answer.n != _WHO:
+                raise as_exception(answer)
 
     def _watch(self, connection: Connection, seq: int) -> Message:
         """Return the answer as soon as there is one."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 from chatcli.client.errors import as_exception
 from chatcli.client.outbox.batch import SendBatch
+from chatcli.errors import ChatError
 from chatcli.protocol.frames import Error, Receipt, ReceiptList, Receipts, Send, Sent
 from chatcli.protocol.values.names import is_room
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from chatcli.client.transport.blocking import Connection
 
 _OF_RECEIPTS: Final[tuple[type[ReceiptList | Receipt], ...]] = (ReceiptList, Receipt)
+_LOOK: Final = 1.0  # seconds for finding out where the missing people are, once the time is over
+_POLL: Final = 2.0  # seconds: nobody is told when clients of a room's members receive its messages
 
 
 class ReceiptWaiter:
@@ -23,25 +27,40 @@ class ReceiptWaiter:
     Args:
         messages: the messages, each to another recipient.
         timeout: seconds to wait once they are on the server's disk.
-        on_stored: is called once each of them is answered.
+        seen: wait until somebody has read each; otherwise until a client of theirs has received it.
+        whereabouts: people to ask for along with the messages, and again once the time is over.
 
     Attributes:
         batch: the messages, and the server's answers.
-        seen: ids of the messages that somebody has seen.
-        unknown: why it is not known whether others were seen, by id.
+        received: ids of the messages that a client of the recipient has received, or of somebody else in the room.
+        seen: ids of the messages that somebody has read.
+        unknown: why it is not known what became of others, by id.
         until: when the wait ends, by the monotonic clock; None until each message is answered.
     """
 
     last_look = 0.0  # seconds: there is nothing to learn after the end
 
-    def __init__(self, messages: Iterable[Send], timeout: float, on_stored: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, messages: Iterable[Send], timeout: float, *, seen: bool = False, whereabouts: Collection[str] = ()
+    ) -> None:
         self._messages = list(messages)
-        self.batch = SendBatch(self._messages, together=[[message.id for message in self._messages]])
+        together = [[message.id for message in self._messages]]
+        self.batch = SendBatch(self._messages, together=together, whereabouts=whereabouts)
+        self.received: set[str] = set()
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
+        self.waits_for_reading = seen
         self._timeout = timeout
-        self._on_stored = on_stored
+        self._whereabouts = whereabouts
         self.until: float | None = None
+
+    @classmethod
+    def after(cls, stored: Sequence[tuple[Send, Sent]], timeout: float, *, seen: bool) -> ReceiptWaiter:
+        """Return the wait for the receipts of messages that are on the server's disk."""
+        waiter = cls([], timeout, seen=seen)
+        waiter._messages = [message for message, _ in stored]
+        waiter.batch.answers.update((message.id, answer) for message, answer in stored)
+        return waiter
 
     @property
     def is_stored(self) -> bool:
@@ -50,39 +69,63 @@ class ReceiptWaiter:
 
     def pending(self) -> list[tuple[Send, int]]:
         """Return the messages without a receipt that may get one, each with its ``seq``."""
+        done = self.seen if self.waits_for_reading else self.received
         return [
             (message, answer.seq)
             for message in self._messages
             if isinstance(answer := self.batch.answers.get(message.id), Sent)
-            and message.id not in self.seen
+            and message.id not in done
             and message.id not in self.unknown
         ]
+
+    def word(self, message: Send) -> Literal["seen", "delivered", "stored"]:
+        """Return the outcome of a stored message, as far as it was waited for."""
+        if self.waits_for_reading and message.id in self.seen:
+            return "seen"
+        return "delivered" if message.id in self.received else "stored"
 
     def give_up(self, reason: str) -> None:
         """Record the reason why no more receipts can be received."""
         self.unknown.update((message.id, reason) for message, _ in self.pending())
 
     def run(self, connection: Connection) -> None:
-        """Send the messages without an answer, then wait until all were seen, or the time is over."""
+        """Send the messages without an answer, then wait until all have their receipt, or the time is over."""
         if self.until is None:
             self.batch.run(connection, leave=False)
+            answers = self.batch.answers.values()
+            self.received.update(one.id for one in answers if isinstance(one, Sent) and one.outcome == "delivered")
             self.until = time.monotonic() + self._timeout
-            self._on_stored()
         connection.deadline = self.until
         try:
             if self.pending():
-                _Subscription(self, connection).run()
+                _Subscription(self, connection, self.until).run()
         except TimeoutError:
             if time.monotonic() < self.until:
                 raise
+            self._look(connection)
+
+    def _look(self, connection: Connection) -> None:
+        """Find out where those are who did not confirm, as far as that is possible."""
+        names = {message.to for message, _ in self.pending() if message.to in self._whereabouts}
+        connection.deadline = time.monotonic() + _LOOK
+        with contextlib.suppress(OSError, ChatError):
+            if names:
+                self.batch.ask_again(connection, names)
 
 
 class _Subscription:
-    """A subscription to the receipts of messages, on one connection."""
+    """A subscription to the receipts of messages, on one connection.
 
-    def __init__(self, waiter: ReceiptWaiter, connection: Connection) -> None:
+    Args:
+        waiter: the messages.
+        connection: the connection.
+        until: when the wait ends, by the monotonic clock.
+    """
+
+    def __init__(self, waiter: ReceiptWaiter, connection: Connection, until: float) -> None:
         self._waiter = waiter
         self._connection = connection
+        self._until = until
         self._messages = dict(enumerate(waiter.pending(), 1))  # with their seqs, by number of the request
         self._recipients: dict[int, str] = {}  # by number of the request, spelled by the server
         self._early: list[Receipt] = []  # came before an answer, and may be newer than that
@@ -91,7 +134,7 @@ class _Subscription:
         """Subscribe, and return once no receipt is missing."""
         self._connection.send(*(Receipts(to.to, watch=True, n=n) for n, (to, _) in self._messages.items()))
         while self._waiter.pending():
-            frame = self._connection.receive_answer(*_OF_RECEIPTS)
+            frame = self._receive()
             if isinstance(frame, Error):
                 self._receive_refusal(frame)
             elif isinstance(frame, ReceiptList):
@@ -101,6 +144,24 @@ class _Subscription:
                     self._early.append(frame)
                 for n in self._recipients:
                     self._apply(n, frame)
+
+    def _receive(self) -> ReceiptList | Receipt | Error:
+        """Return the next frame; meanwhile ask again what is not told, which is what rooms have received."""
+        connection, waiter = self._connection, self._waiter
+        while True:
+            asked = [n for n, (message, _) in self._messages.items() if is_room(message.to)]
+            asked = [] if waiter.waits_for_reading else [n for n in asked if self._is_pending(n)]
+            connection.deadline = min(self._until, time.monotonic() + _POLL) if asked else self._until
+            try:
+                return connection.receive_answer(*_OF_RECEIPTS)
+            except TimeoutError:
+                if time.monotonic() >= self._until:
+                    raise
+            connection.deadline = self._until
+            connection.send(*(Receipts(self._messages[n][0].to, n=n) for n in asked))
+
+    def _is_pending(self, n: int) -> bool:
+        return self._messages[n] in self._waiter.pending()
 
     def _receive_refusal(self, frame: Error) -> None:
         n = frame.n or 0
@@ -119,7 +180,7 @@ class _Subscription:
             self._apply(known.n, receipt)
 
     def _apply(self, n: int, receipt: Receipt, *, anywhere: bool = False) -> None:
-        """Record that a message was seen, if the receipt is one of it.
+        """Record that a message was received or read, if the receipt is one of it.
 
         Args:
             n: the number of the request for its receipts.
@@ -131,5 +192,9 @@ class _Subscription:
         own = self._connection.welcome.user if self._connection.welcome else ""
         is_somebody = receipt.user != own if in_room else receipt.user == to
         is_here = anywhere or receipt.to == (to if in_room else "")
-        if is_here and is_somebody and receipt.since < seq <= receipt.seq:
+        if not (is_here and is_somebody and receipt.since < seq):
+            return
+        if seq <= receipt.seq:
             self._waiter.seen.add(message.id)
+        if seq <= max(receipt.received, receipt.seq):  # an older server knows only what was read
+            self._waiter.received.add(message.id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from chatcli.client.errors import as_exception
 from chatcli.errors import ChatError, HeldBack
-from chatcli.protocol.frames import Bye, Check, Done, Error, Send, Sent
+from chatcli.protocol.frames import Bye, Check, Done, Error, People, Person, Send, Sent, Who
 from chatcli.protocol.in_flight import InFlight
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Seconds for the next answer, from a server that has received messages: to give up leaves their outcome unknown.
 PATIENCE: Final = 30.0
+_ANSWERS: Final[tuple[type[Sent | People], ...]] = (Sent, People)
 
 
 def check_recipients(connection: Connection, recipients: Iterable[str]) -> dict[str, ChatError]:
@@ -44,15 +45,24 @@ class SendBatch:
         patience: seconds for the next answer, beyond the deadline of the connection.
         together: groups of ids: the messages of a group are all sent, or none is if the user may not write to one of
             the recipients.
+        whereabouts: people to ask for along with the messages: where they are.
 
     Attributes:
         answers: by id, in the order in which they came: the receipt of a message that is on disk, or the refusal.
+        people: the people who were asked for, by name as given, as far as the server knows them.
     """
 
     def __init__(
-        self, messages: Iterable[Send], patience: float | None = None, *, together: Iterable[Collection[str]] = ()
+        self,
+        messages: Iterable[Send],
+        patience: float | None = None,
+        *,
+        together: Iterable[Collection[str]] = (),
+        whereabouts: Iterable[str] = (),
     ) -> None:
         self.answers: dict[str, Sent | ChatError] = {}
+        self.people: dict[str, Person] = {}
+        self._whereabouts = dict(enumerate(whereabouts, 1))
         self._patience = PATIENCE if patience is None else patience
         self._groups = [group for group in together if len(group) > 1]
         self._in_flight = InFlight(messages)
@@ -82,15 +92,39 @@ class SendBatch:
         if self._groups:
             self._check_groups(connection)
         unsent = len(in_flight)
+        questions = [Who(name, n=n) for n, name in self._whereabouts.items() if name not in self.people]
         while in_flight:
             if batch := in_flight.next_batch():
                 unsent -= len(batch)
-                connection.send(*batch, *([Bye()] if leave and not unsent else []))
+                # The questions go first: their answers are here before the last message is on disk.
+                connection.send(*questions, *batch, *([Bye()] if leave and not unsent else []))
+                questions = []
                 self._extend_deadline(connection)
-            answer = connection.receive_answer(Sent)
-            if (message := in_flight.resolve(answer.id)) is not None:
+            answer = connection.receive_answer(*_ANSWERS)
+            if isinstance(answer, People):
+                self._add_person(answer)
+            elif (message := in_flight.resolve(answer.id)) is not None:
                 self.answers[message.id] = answer if isinstance(answer, Sent) else as_exception(answer)
                 self._extend_deadline(connection)
+
+    def ask_again(self, connection: Connection, names: Iterable[str]) -> None:
+        """Ask once more where some of the people are, who were asked for.
+
+        Raises:
+            OSError: the connection broke, or the time is over.
+            ChatError: the server ends it.
+        """
+        asked = {n: name for n, name in self._whereabouts.items() if name in names}
+        connection.send(*(Who(name, n=n) for n, name in asked.items()))
+        while asked:
+            answer = connection.receive_answer(People)
+            if asked.pop(answer.n or 0, None) and isinstance(answer, People):
+                self._add_person(answer)
+
+    def _add_person(self, answer: People) -> None:
+        name = self._whereabouts.get(answer.n)
+        if name is not None and len(answer.people) == 1:
+            self.people[name] = answer.people[0]
 
     def _extend_deadline(self, connection: Connection) -> None:
         connection.deadline = max(connection.deadline, time.monotonic() + self._patience)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame
+from chatcli.protocol.values.names import is_room
 from chatcli.server.purse import Terms
 
 # One point is about ten microseconds of the loop's time.
@@ -36,7 +37,7 @@ PRICES: Final[Mapping[type, float]] = {
     f.Check: 2,
     f.Ack: 1,
     f.MarkRead: 2,
-    f.Who: 20,
+    f.Who: 2,
     f.Away: 10,
     f.Idle: 2,
     f.Join: 10,
@@ -64,8 +65,14 @@ def _send(frame: f.Send) -> float:
     return 5.0 if frame.re is not None else 10.0 if frame.choices else 0.0
 
 
+def _who(frame: f.Who) -> float:
+    """Return the points in addition for a list, which is made anew for each who asks; one person is looked up."""
+    return 0.0 if frame.to and not is_room(frame.to) else 18.0
+
+
 _MORE: Final[Mapping[type, Callable[[Any], float]]] = {
     f.Send: _send,
+    f.Who: _who,
     f.History: lambda frame: frame.limit / 4,
     f.Search: lambda frame: frame.limit / 4,
     f.Conversations: lambda frame: frame.limit / 4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -65,6 +66,7 @@ def test_answer_as_json(server: ThreadServer) -> None:
         (line,) = asking.out
         told = json.loads(line)
         assert told.pop("at").startswith("20")
+        assert told.pop("person")["state"] == "here"
         assert told == {"answer": "yes", "choice": 0, "by": "bob", "seq": sent["seq"], "question": question["seq"]}
         with ask(server.address, "bob", "Deploy?", "--json") as asking:
             answers(bob, bob.hears("message"), -1)
@@ -81,13 +83,32 @@ def test_decline(server: ThreadServer) -> None:
         assert asking.err[-1] == "chatcli: bob has declined."
 
 
+def test_person_who_is_away(server: ThreadServer) -> None:
+    """The sentence says so, and since when."""
+    with server.joined("bob") as bob:
+        bob.asks("away", text="lunch")
+        with ask(server.address, "bob", "Deploy?") as asking:
+            answers(bob, bob.hears("message"), 0)
+            assert asking.end() == 0
+        assert re.fullmatch(
+            r"chatcli: Asked bob: bob has been away since \d\d:\d\d \(lunch\)\. Waiting .*", asking.err[0]
+        )
+        bob.asks("away", back=True)
+        bob.says("idle")
+        with ask(server.address, "bob", "Deploy?", "--json") as asking:
+            answers(bob, bob.hears("message"), 0)
+            assert asking.end() == 0
+        assert "bob has been idle since" in asking.err[0]
+        assert json.loads(asking.out[0])["person"]["idle"]
+
+
 def test_timeout(server: ThreadServer) -> None:
     """The question is withdrawn: late answers are refused, and absent users got it all the same."""
     server.joined("bob").hang_up()
     with ask(server.address, "bob", "Deploy?", "--timeout", "1s") as asking:
         assert (asking.end(), asking.out) == (6, [])
-    assert asking.err == [
-        "chatcli: Asked bob: bob is not here, and gets it on return. Waiting up to 1s.",
+    assert [re.sub(r"\d\d:\d\d", "12:04", line) for line in asking.err] == [
+        "chatcli: Asked bob: bob has not been here since 12:04, and gets it on return. Waiting up to 1s.",
         "chatcli: No answer from bob within 1s. The question is closed.",
     ]
     with server.joined("bob") as bob:
@@ -130,7 +151,9 @@ def test_interrupt_before_the_answer() -> None:
     said: list[str] = []
 
     def silent(connection: socket.socket) -> None:
-        said.append(Line(connection).hears("send")["id"])
+        line = Line(connection)
+        line.hears("who")
+        said.append(line.hears("send")["id"])
         asking.process.send_signal(signal.SIGINT)
         while connection.recv(65536):
             pass

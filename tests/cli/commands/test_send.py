@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from chatcli.protocol.values.address import Address
 from tests.here import run_here
 from tests.support import Caller, Program, ThreadServer, chatcli, environment, eventually, serving
+from tests.terminal import Terminal
 
 
 def test_delivered_and_stored(server: ThreadServer) -> None:
@@ -62,7 +64,6 @@ def test_dash_reads_standard_input(server: ThreadServer) -> None:
         (["Roberta", "hi there", "--lines"], 2, '"hi there" is not a name, drop it.'),
         (["--lines"], 2, "Missing argument 'TO'"),
         (["Roberta", "--lines", "--", "hi"], 2, "drop the other text"),
-        (["Roberta", "--lines", "--wait"], 2, "--lines excludes --"),
         (["Roberta", "--lines", "--code"], 2, "--lines excludes --"),
         (["Roberta", "hi", "--spool", "--wait"], 2, "--spool excludes --"),
         (["Roberta", "hi", "--spool", "--timeout", "5s"], 2, "--spool excludes --"),
@@ -76,7 +77,8 @@ def test_dash_reads_standard_input(server: ThreadServer) -> None:
         (["Roberta", "-x", "hi"], 2, 'chatcli send Roberta "-x hi"'),
         (["-hi", "Roberta"], 2, "No such option"),
         (["Roberta", "hi", "--timeout"], 2, "Option '--timeout' requires an argument."),
-        (["Roberta", "hi", "--wait=yes"], 2, "'yes' is not 'delivered'"),
+        (["Roberta", "hi", "--wait=yes"], 2, "'yes' is not one of 'delivered', 'seen'"),
+        (["Roberta", "--wait", "seen"], 2, "Missing argument 'TEXT'"),
     ],
 )
 def test_errors(server: ThreadServer, arguments: list[str], status: int, sentence: str) -> None:
@@ -130,7 +132,11 @@ def test_several_recipients(server: ThreadServer) -> None:
             ("bob", "delivered", 0),
             ("carol", "stored", 0),
         ]
-        assert all(set(one) == {"to", "outcome", "id", "seq", "at", "error", "status"} for one in records)
+        assert all(set(one) == {"to", "outcome", "id", "seq", "at", "error", "status", "person"} for one in records)
+        assert [(one["person"]["user"], one["person"]["state"]) for one in records] == [
+            ("bob", "here"),
+            ("carol", "gone"),
+        ]
         assert [message["id"] for message in [bob.hears("message")]] == [records[0]["id"]]
         quiet = run_here("send", "bob", "carol", "hi", "--quiet", *where)
         assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
@@ -218,16 +224,23 @@ def test_recipient_in_two_spellings(server: ThreadServer) -> None:
 
 
 def test_waiting_for_several(server: ThreadServer) -> None:
-    """All share one time; the output distinguishes who has seen it."""
+    """All share one time; the output distinguishes who has it, and who has read it."""
     server.joined("carol").hang_up()
     with server.joined("bob") as bob:
         bob.enters("#ops")
         where = ["--user", "ci", "--server", str(server.address)]
-        with Program("send", "bob", "#ops", "carol", "look!", "--timeout", "2s", *where) as waiting:
-            bob.texts(2)
+        done = run_here("send", "bob", "#ops", "carol", "look!", "--timeout", "2s", *where)
+        assert (done.returncode, done.stdout) == (6, "bob\tdelivered\n#ops\tdelivered\ncarol\tstored\n")
+        assert done.stderr.startswith(
+            "chatcli: No client of carol has received it within 2s. It is stored. carol has not"
+        )
+        with Program("send", "bob", "#ops", "carol", "again", "--wait", "seen", "--timeout", "2s", *where) as waiting:
+            bob.texts(4)
             assert waiting.end() == 6
-        assert waiting.out == ["bob\tdelivered", "#ops\tdelivered", "carol\tstored"]
-        assert waiting.err[0].startswith("chatcli: carol did not confirm it within 2s")
+        assert waiting.out == ["bob\tseen", "#ops\tseen", "carol\tstored"]
+        assert waiting.err[0].startswith(
+            "chatcli: carol has not read it within 2s. It is stored. carol has not been here"
+        )
 
 
 def test_verbose(server: ThreadServer) -> None:
@@ -362,52 +375,135 @@ def test_reply_to(server: ThreadServer) -> None:
     assert f"--reply-to {seq + 10_000}: there is no such message between bob and you" in gone.stderr
 
 
-def test_wait_for_a_receipt(server: ThreadServer) -> None:
-    """With ``--wait``, "delivered" follows an acknowledgement and not a delivery."""
+def test_wait_until_it_is_seen(server: ThreadServer) -> None:
+    """With ``--wait seen``, "seen" follows when the person has read it; that a client has it is not enough."""
+    where = ("--user", "ci", "--server", str(server.address))
     with (
-        server.joined("bob") as bob,
+        server.joined("bob", revision=1) as bob,
         server.joined("cid") as cid,
-        Program("send", "bob", "look!", "--wait", "--user", "ci", "--server", str(server.address)) as waiting,
+        Program("send", "bob", "look!", "--wait", "seen", *where) as waiting,
     ):
         message = bob.hears("message", text="look!")
-        run_here("send", "cid", "you, too", "--user", "ci", "--server", str(server.address))
+        run_here("send", "cid", "you, too", *where)
         cid.says("ack", seq=cid.hears("message")["seq"])  # another user's does not count
         cid.asks("keys")
-        assert waiting.out == []
         bob.says("ack", seq=message["seq"])
-        waiting.prints("delivered")
+        bob.asks("keys")
+        assert waiting.out == []
+        bob.says("read", of="ci", seq=message["seq"])
+        waiting.prints("seen")
         assert waiting.end() == 0
         assert waiting.err == []
 
 
-def test_timeout(server: ThreadServer) -> None:
-    """The status is 6, the word "stored", and the message is kept; --timeout implies --wait."""
-    with server.joined("bob") as bob:
-        done = run_here("send", "bob", "look!", "--timeout", "1s", "--server", str(server.address))
-        assert (done.returncode, done.stdout) == (6, "stored\n")
+def test_wait_until_it_is_delivered(server: ThreadServer) -> None:
+    """With ``--wait``, "delivered" comes at once if a client has it, and otherwise once one has received it."""
+    where = ("--user", "ci", "--server", str(server.address))
+    with server.joined("bob", revision=1) as bob:
+        done = run_here("send", "bob", "hello", "--wait", *where)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "delivered\n", "")
+        bob.says("ack", seq=bob.hears("message")["seq"])
+    eventually(lambda: run_here("who", *where).stdout == "")
+    with Program("send", "bob", "look!", "--wait", *where) as waiting:
+        eventually(lambda: last_seq(server.address) == 2, "the message")
+        with server.joined("bob", revision=1) as bob:
+            message = bob.hears("message", text="look!")
+            bob.asks("keys")
+            assert waiting.out == []
+            bob.says("ack", seq=message["seq"])
+            waiting.prints("delivered")
+            assert waiting.end() == 0
+            assert bob.asks("unread")["conversations"][0]["count"] == 2
+
+
+def test_wait_in_vain(server: ThreadServer) -> None:
+    """The status is 6, and the word says what is known; a sentence says where they are, or that receipts may be off."""
+    where = ("--server", str(server.address))
+    with server.joined("bob", revision=1) as bob:
+        done = run_here("send", "bob", "look!", "--wait", "seen", "--timeout", "1s", *where)
+        assert (done.returncode, done.stdout) == (6, "delivered\n")
         assert done.stderr == (
-            "chatcli: bob did not confirm it within 1s: they may be away, or give no receipts. It is stored.\n"
+            "chatcli: bob has not read it within 1s. A client of theirs has it. "
+            "They may be away from the keyboard, or give no receipts.\n"
         )
-        bob.hears("message", text="look!")
+        bob.hears("message")
+        bob.asks("away", text="lunch")
+        done = run_here("send", "bob", "look!", "--wait", "seen", "--timeout", "1s", "--json", *where)
+        record = json.loads(done.stdout)
+        assert (done.returncode, record["outcome"], record["status"]) == (6, "delivered", 6)
+        assert (record["error"]["code"], record["person"]["state"], record["person"]["text"]) == (
+            "not_in_time",
+            "away",
+            "lunch",
+        )
+        assert re.search(r"A client of theirs has it. bob has been away since \d\d:\d\d \(lunch\)\.$", done.stderr)
+    eventually(lambda: run_here("who", *where).stdout == "")
+    done = run_here("send", "bob", "look!", "--timeout", "1s", *where)
+    assert (done.returncode, done.stdout) == (6, "stored\n")
+    assert done.stderr.startswith(
+        "chatcli: No client of bob has received it within 1s. It is stored. bob has not been here"
+    )
 
 
 def test_wait_in_a_room(server: ThreadServer) -> None:
-    """Another member's receipt counts, and not the sender's own."""
-    with server.joined("bob") as bob, server.joined("alice") as alice:
-        bob.enters("#ops")
+    """Another member counts, and not the sender."""
+    where = ("--user", "alice", "--server", str(server.address))
+    with server.joined("alice", revision=1) as alice:
         alice.enters("#ops")
-        arguments = ["send", "#ops", "look!", "--wait", "--user", "alice", "--server", str(server.address)]
-        with Program(*arguments) as waiting:
-            seq = bob.hears("message", text="look!")["seq"]
-            alice.says("ack", seq=alice.hears("message", text="look!")["seq"])
-            alice.asks("keys")
-            assert waiting.out == []
-            bob.says("ack", seq=seq)
-            waiting.prints("delivered")
-            assert waiting.end() == 0
-    done = run_here(*arguments[:3], "--timeout", "1s", *arguments[4:])
+        with server.joined("bob", revision=1) as bob:
+            bob.enters("#ops")
+            with Program("send", "#ops", "look!", "--wait", "seen", *where) as waiting:
+                seq = bob.hears("message", text="look!")["seq"]
+                alice.says("read", of="#ops", seq=alice.hears("message", text="look!")["seq"])
+                bob.says("ack", seq=seq)
+                for one in (alice, bob):
+                    one.asks("keys")
+                assert waiting.out == []
+                bob.says("read", of="#ops", seq=seq)
+                waiting.prints("seen")
+                assert waiting.end() == 0
+            done = run_here("send", "#ops", "look!", "--wait", "seen", "--timeout", "1s", *where)
+            assert (done.returncode, done.stdout) == (6, "delivered\n")
+            assert (
+                done.stderr
+                == "chatcli: Nobody else in #ops has read it within 1s. A client of somebody there has it.\n"
+            )
+        eventually(lambda: run_here("who", *where).stdout == "alice\n")
+        with Program("send", "#ops", "and now?", "--wait", *where) as waiting:
+            eventually(lambda: server.run(lambda: watched(server, "#ops")), "the question")
+            with server.joined("bob", revision=1) as bob:
+                while (message := bob.hears("message"))["text"] != "and now?":
+                    pass
+                bob.says("ack", seq=message["seq"])
+                waiting.prints("delivered")
+                assert waiting.end() == 0
+    eventually(lambda: run_here("who", *where).stdout == "")
+    done = run_here("send", "#ops", "look!", "--timeout", "1s", *where)
     assert (done.returncode, done.stdout) == (6, "stored\n")
-    assert done.stderr == "chatcli: Nobody in #ops confirmed it within 1s. It is stored.\n"
+    assert done.stderr == "chatcli: Nobody else in #ops has received it within 1s. It is stored.\n"
+
+
+def test_word_on_who_is_absent(server: ThreadServer) -> None:
+    """On a terminal a line says since when the person is away, idle or gone; who is here needs none."""
+    where = ("--user", "ci", "--server", str(server.address))
+
+    def says(*expected: str) -> None:
+        with Terminal("send", "bob", "hi", *where, columns=100) as terminal:
+            assert terminal.end() == 0
+            assert [re.sub(r"\d\d:\d\d", "12:04", line) for line in terminal.lines if line] == list(expected)
+
+    with server.joined("bob") as bob:
+        says("delivered")
+        bob.hears("message")
+        bob.says("idle")
+        bob.asks("keys")
+        says("delivered", "chatcli: bob has been idle since 12:04.")
+        bob.hears("message")
+        bob.asks("away", text="lunch")
+        says("delivered", "chatcli: bob has been away since 12:04 (lunch).")
+    eventually(lambda: run_here("who", *where).stdout == "")
+    says("stored", "chatcli: bob has not been here since 12:04.")
+    assert run_here("send", "bob", "hi", *where).stderr == ""
 
 
 def test_restart_while_waiting(tmp_path: Path) -> None:
@@ -434,11 +530,12 @@ def test_interrupt_while_waiting(server: ThreadServer) -> None:
     """Ctrl-C ends the wait; the sentence says that the message is stored."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
-        with Program("send", "#ops", "look!", "--wait", "--user", "ci", "--server", str(server.address)) as waiting:
+        where = ("--user", "ci", "--server", str(server.address))
+        with Program("send", "#ops", "look!", "--wait", "seen", *where) as waiting:
             bob.hears("message", text="look!")
             eventually(lambda: server.run(lambda: watched(server, "#ops")), "the question")
             assert waiting.end(signal.SIGINT) == 130
-            assert waiting.out == ["stored"]
+            assert waiting.out == ["delivered"]
 
 
 def watched(server: ThreadServer, name: str) -> bool:

@@ -55,16 +55,16 @@ def test_members_of_a_room(server: ThreadServer) -> None:
         done = run_here("who", "#OPS", *where)
         assert (done.returncode, done.stderr) == (0, "")
         rows = [line.split("\t") for line in done.stdout.splitlines()]
-        assert [(user, state, text) for user, state, _, text in rows] == [
-            ("bob", "here", ""),
-            ("cid", "away", "lunch\\tand ␛[31m"),
-            ("dan", "gone", ""),
+        assert [(user, state, text, idle) for user, state, _, text, idle in rows] == [
+            ("bob", "here", "", ""),
+            ("cid", "away", "lunch\\tand ␛[31m", ""),
+            ("dan", "gone", "", ""),
         ]
         people = [json.loads(line) for line in run_here("who", "#ops", "--json", *where).stdout.splitlines()]
         assert [person["since"] for person in people] == [row[2] for row in rows]
         assert people[1]["text"] == "lunch\tand \x1b[31m"
         assert [person["state"] for person in people] == ["here", "away", "gone"]
-        for _, _, since, _ in rows:
+        for _, _, since, _, _ in rows:
             age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(since)
             assert abs(age.total_seconds()) < 60
 
@@ -93,6 +93,28 @@ def test_unknown_room(server: ThreadServer) -> None:
         done = run_here("who", room, "--user", "alice", "--server", str(server.address))
         assert (done.returncode, done.stdout) == (3, "")
         assert done.stderr.startswith(f'chatcli: There is no room "{room}" ')
-    done = run_here("who", "bob", "--user", "alice", "--server", str(server.address))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "A room is written with # and in quotes: '#bob'." in done.stderr
+
+
+def test_person(server: ThreadServer) -> None:
+    """One line: the state, since when, the away message and the time since when they are idle; "me" is oneself."""
+    where = ["--user", "alice", "--server", str(server.address)]
+    server.joined("alice").hang_up()
+    with server.joined("bob") as bob:
+        assert re.fullmatch(r"bob\there\t[^\t]+Z\t\t\n", run_here("who", "BOB", *where).stdout)
+        bob.says("idle")
+        bob.asks("away", text="lunch")
+        user, state, since, text, idle = run_here("who", "bob", *where).stdout.rstrip("\n").split("\t")
+        assert (user, state, text) == ("bob", "away", "lunch")
+        assert idle <= since
+        (person,) = map(json.loads, run_here("who", "bob", "--json", *where).stdout.splitlines())
+        assert person == {"user": "bob", "state": "away", "since": since, "text": "lunch", "idle": idle}
+        with Terminal("who", "bob", *where) as terminal:
+            terminal.shows("bob  away since ")
+            assert re.fullmatch(
+                r"bob  away since (.* )?\d\d:\d\d \(lunch\), idle since (.* )?\d\d:\d\d", terminal.lines[0]
+            )
+    eventually(lambda: run_here("who", "bob", *where).stdout.startswith("bob\tgone\t"))
+    assert run_here("who", "me", *where).stdout.startswith("alice\tgone\t")
+    done = run_here("who", "bbo", *where)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "did you mean bob?" in done.stderr

@@ -15,7 +15,7 @@ import pytest
 from chatcli.protocol.values.address import Address
 from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
-from tests.support import Caller, Program, ThreadServer, environment, eventually, serving
+from tests.support import Caller, Program, ThreadServer, environment, eventually, known, serving
 
 
 def kept(address: Address, limit: int = 500, of: str = "ci") -> list[str]:
@@ -54,6 +54,30 @@ def test_many_lines(server: ThreadServer) -> None:
     assert len(seqs) == len(lines)
     assert seqs == sorted(seqs)
     assert kept(server.address) == lines
+
+
+def test_waiting_for_lines(server: ThreadServer) -> None:
+    """At the end it waits for the last line of each recipient; the status is 6 if that is not confirmed in time."""
+    where = ["--user", "ci", "--server", str(server.address)]
+    with server.joined("bob", revision=1) as bob:
+        with Program("send", "bob", "--lines", "--wait", "seen", *where) as sending:
+            sending.types("one\ntwo\n")
+            assert sending.process.stdin is not None
+            sending.process.stdin.close()
+            first, second = bob.hears("message"), bob.hears("message", text="two")
+            bob.says("read", of="ci", seq=first["seq"])
+            eventually(lambda: server.run(lambda: len(known(server, "ci").sessions) == 1), "the wait")
+            assert sending.process.poll() is None
+            bob.says("read", of="ci", seq=second["seq"])
+            assert sending.end() == 0
+            assert (sending.out, sending.err) == ([], [])
+        done = run_here("send", "bob", "--lines", "--wait", *where, stdin=b"three\n")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        done = run_here("send", "bob", "--lines", "--wait", "seen", "-t", "1s", "--json", *where, stdin=b"four\n")
+        assert (done.returncode, json.loads(done.stdout)["outcome"]) == (6, "delivered")
+        assert done.stderr.startswith("chatcli: bob has not read it within 1s.")
+        done = run_here("send", "bob", "--lines", "--wait", "seen", *where, stdin=b"")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_killed_server(tmp_path: Path) -> None:

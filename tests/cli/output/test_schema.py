@@ -41,6 +41,7 @@ RUNS: Final = {
     "admin status": [""],
     "admin users": [""],
     "admin kick": ["bob"],
+    "admin link": ["cid"],
     "admin mute": ["cid --for 2h", "cid"],
     "admin unmute": ["cid"],
     "admin op": ["cid"],

@@ -31,7 +31,7 @@ class Receipted(NamedTuple):
 def wait_for_receipt(address: Address, to: str = "b", timeout: float = 30, trust: Trust = CAUTIOUS) -> Receipted:
     """Send a message, and wait for its receipt."""
     message = Send(new_id(), to, "hi")
-    waiter = ReceiptWaiter([message], timeout)
+    waiter = ReceiptWaiter([message], timeout, seen=True)
     Client(Login(server=address, user="a", trust=trust)).send_and_wait(waiter)
     sent = waiter.batch.answers[message.id]
     assert isinstance(sent, Sent)
