@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.support import DEADLINE, serving
 from tests.terminal import Terminal
 
 PAGE: Final = (ROOT / "docs/installing.md").read_text()
+OPERATION: Final = (ROOT / "docs/operation.md").read_text()
 SECURITY: Final = (ROOT / "docs/security.md").read_text()
 
 
@@ -103,14 +105,32 @@ def test_backup_replaces_the_log(home: Home, tmp_path: Path) -> None:
         say(home, tmp_path, address, "after")
     key = (tmp_path / "data/server.key").read_bytes()
     (script,) = blocks("Restore a backup")
-    home.run(script, tmp_path)
-    assert names(tmp_path / "data") == {"chatcli.db", "server.key", "server.crt", "audit.log"}
+    words = shlex.split(home.run(script, tmp_path))
+    assert words[-4:] == ["--data", str(tmp_path / "data"), "--port", "0"]
+    (kept,) = (tmp_path / "data").glob("chatcli.db.before-restore-*")
+    others = {"server.key", "server.crt", "serve.json", "audit.log", "lock", "admin.sock"}
+    assert names(tmp_path / "data") == {"chatcli.db", kept.name, *others}
     assert modes(tmp_path / "data") == {0o600}
     assert (tmp_path / "data/server.key").read_bytes() == key
     with serving(tmp_path / "data", port=address.port):
         assert heard(home, tmp_path, address) == ["before"]
-    with serving(tmp_path / "data.old", port=address.port):
+    home.run(f"chatcli admin restore data/{kept.name} --data data", tmp_path)
+    with serving(tmp_path / "data", port=address.port):
         assert heard(home, tmp_path, address) == ["before", "after"]
+
+
+def test_drill(home: Home, tmp_path: Path) -> None:
+    """The commands of the other page restore a backup beside the running server, and leave nothing."""
+    with serving(tmp_path / "data") as (program, address):
+        say(home, tmp_path, address, "before")
+        before = names(tmp_path)
+        part = OPERATION.split("\n### A drill\n")[1].split("\n## ")[0]
+        (script,) = re.findall(r"^```sh\n(.*?)^```$", part, flags=re.MULTILINE | re.DOTALL)
+        output = home.run(script, tmp_path)
+        assert re.search(r"^messages\t1$", output, flags=re.MULTILINE), output
+        assert names(tmp_path) == before
+        assert heard(home, tmp_path, address) == ["before"]
+        assert program.process.poll() is None
 
 
 def test_server_moves_with_its_directory(home: Home, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``chatcli admin backup|export|import|check``: upkeep of the log, with its server running or not."""
+"""``chatcli admin backup|restore|export|import|check``: upkeep of the log, with its server running or not."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any, Final
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import data_directory, data_option_within, json_option, loudness_options
 from chatcli.cli.options.types import TextType
-from chatcli.cli.output.streams import quiet
+from chatcli.cli.output.streams import notice, quiet, warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chatcli.store.maintenance.restore import Restored
 
 _STDIO: Final = "-"
 
@@ -32,8 +38,8 @@ def _force_option(function: Callable[..., None]) -> Callable[..., None]:
 def backup(file: str, force: bool, as_json: bool) -> None:
     """Copy the log into FILE, while the server runs or not.
 
-    With status 0, the copy is complete, checked and on disk. To restore it, put it in place of chatcli.db in the data
-    directory: see docs/operation.md. It does not contain the server's key.
+    With status 0, the copy is complete, checked and on disk. "chatcli admin restore" makes it the log again. It does
+    not contain the server's key.
     """
     from pathlib import Path
 
@@ -44,6 +50,110 @@ def backup(file: str, force: bool, as_json: bool) -> None:
         copied = back_up(data_directory(), Path(file), force=force, progress=progress.share)
     count = _count(copied.messages, "message")
     _answer(as_json, f"{count} copied to {file}: {copied.bytes} bytes.", "backup", file=file, **copied._asdict())
+
+
+@click.command(short_help="Make a backup the log of the server.")
+@click.argument("file", type=TextType(), shell_complete=candidates.files)
+@click.option("--force", is_flag=True, help="Even if the present log has something that the backup does not have.")
+@click.option(
+    "--key",
+    type=TextType("FILE"),
+    shell_complete=candidates.files,
+    help="The server.key from the old data directory, by which clients know the server.",
+)
+@json_option("file, messages, kept, missing_messages, missing_names, missing_rooms, unreadable, findings, key, serve.")
+@data_option_within
+@loudness_options
+def restore(file: str, force: bool, key: str | None, as_json: bool) -> None:
+    """Make FILE, a copy that "chatcli admin backup" has written, the log of a server that does not run.
+
+    The data directory is made if it is missing. A log in it is kept beside the restored one; if it has messages, names
+    or rooms that the backup does not have, nothing is done without --force. The server's key stays.
+
+    Prints the command that starts the server again, with the options that it had. Interrupted at any moment, it leaves
+    the old log or the restored one, and can be run again.
+    """
+    from pathlib import Path
+
+    from chatcli.cli.output.progress import Progress
+    from chatcli.server.security.certificates import install_key, read_key
+    from chatcli.store.maintenance.restore import restore as put_back
+
+    directory = data_directory()
+    prepare = partial(install_key, directory, read_key(Path(key))) if key is not None else None
+    with Progress("Copying") as progress:
+        done = put_back(Path(file), directory, force=force, prepare=prepare, progress=progress.share)
+    _report(file, directory, done, as_json=as_json)
+
+
+def _report(file: str, directory: Path, done: Restored, *, as_json: bool) -> None:
+    from chatcli.cli.environment import program
+    from chatcli.cli.output.admin_records import Restored as Record
+    from chatcli.cli.output.tables import print_json
+    from chatcli.cli.serve_record import recorded
+    from chatcli.protocol.values.address import DEFAULT_HOST, Address
+    from chatcli.protocol.values.text import command_line
+    from chatcli.server.security.certificates import own_fingerprint
+
+    options = recorded(directory)
+    fingerprint = own_fingerprint(directory)
+    serve = [*program(Address(DEFAULT_HOST, 0)), "serve", "--data", str(directory.absolute()), *(options or [])]
+    for finding in done.findings:
+        warn(f"The backup, as its server wrote it, has a fault: {finding}.")
+    if done.by_hand:
+        warn(
+            f"{file} is a log's own file, copied without chatcli admin backup: if its server ran at that time, the "
+            "newest messages are missing."
+        )
+    _describe(file, done)
+    if "--tls-key" not in (options or []):
+        _describe_key(directory, fingerprint)
+    if options is None:
+        notice("The options of the server were not recorded there: add those from its unit or its command line.")
+    if as_json:
+        print_json(
+            Record(
+                file=file,
+                messages=done.messages,
+                kept=None if done.kept is None else str(done.kept),
+                missing_messages=done.missing.messages,
+                missing_names=done.missing.people,
+                missing_rooms=done.missing.rooms,
+                unreadable=bool(done.missing.error),
+                findings=done.findings,
+                key=fingerprint,
+                serve=serve,
+            )
+        )
+    elif not quiet():
+        click.echo(command_line(*serve).strip())
+
+
+def _describe_key(directory: Path, fingerprint: str | None) -> None:
+    """Print by which key clients will know the server."""
+    if fingerprint is not None:
+        notice(f"Clients know the server by the key {fingerprint}.")
+        return
+    warn(
+        f"There is no key in {directory / 'server.key'}: the server makes a new one, and clients refuse it until their "
+        "users accept it. If you have the old one, run this again with --key FILE before you start the server."
+    )
+
+
+def _describe(file: str, done: Restored) -> None:
+    """Print what was restored, and what has become of the log that was there."""
+    from chatcli.store.maintenance.restore import moment
+
+    newest = f", the newest from {moment(done.newest)}" if done.messages else ""
+    notice(f"{done.messages:,} message{'' if done.messages == 1 else 's'} restored from {file}{newest}.")
+    if done.kept is None:
+        return
+    if done.missing.error:
+        notice(f"The log that was there could not be read; it is kept as {done.kept}.")
+    elif done.missing:
+        notice(f"The log that was there has {done.missing} more; it is kept as {done.kept}.")
+    else:
+        notice(f"The log that was there has nothing more; it is kept as {done.kept}.")
 
 
 @click.command("export", short_help="Export conversations as lines of JSON.")
@@ -203,7 +313,7 @@ def check(as_json: bool) -> None:
         )
 
 
-COMMANDS: Final = (backup, export_command, import_command, check)
+COMMANDS: Final = (backup, restore, export_command, import_command, check)
 
 
 def _count(number: int, what: str) -> str:

@@ -143,6 +143,15 @@ COMMANDS: Final = (
         "[NAME|#ROOM]",
         more=("It comes back with the next message. You stay in a room: /leave leaves it.",),
     ),
+    CommandHelp(
+        ("unread",),
+        "mark a conversation as unread, and leave it",
+        "[NAME|#ROOM|NUMBER]",
+        more=(
+            "Its last message is unread on all your devices until you open the conversation again.",
+            "/unread 3: from the third newest message on, as /reply counts them",
+        ),
+    ),
     CommandHelp(("names",), "list a room's members (of the open one, if none is named)", "[#ROOM]"),
     CommandHelp(("whois",), "show what is known about someone", "NAME"),
     CommandHelp(("nick",), "show how to use another name", "[NAME]"),

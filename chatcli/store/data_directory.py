@@ -60,6 +60,21 @@ def lock(directory: Path) -> IO[str]:
     return held
 
 
+def in_use(directory: Path) -> bool:
+    """Return whether a process has the lock on a directory; nothing is created."""
+    try:
+        descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _check_length(directory: Path) -> None:
     # SQLite resolves links and relative paths before it counts: there is no short way to a deep directory.
     size = len(os.fsencode(directory.resolve()))

@@ -51,6 +51,7 @@ def remove_unfinished(directory: Path) -> None:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()
+                path.with_name(f"{path.name}-journal").unlink(missing_ok=True)  # of an unfinished database
             finally:
                 os.close(descriptor)
 

@@ -122,6 +122,14 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "admin release": [("nobody --data {data}", 3)],
     "admin invite": [("--uses 0", 2)],
     "admin backup": [("{there} --data {data}", 2), ("{free}/x --data {data}", 1), ("{free} --data {free}", 1)],
+    "admin restore": [
+        ("{nothing} --data {free}", 2),
+        ("{there} --data {free}", 2),
+        ("{data}/chatcli.db --data {data}", 2),
+        ("{data}/chatcli.db --data {free}", 2),
+        ("{copy} --data {data}", 1),
+        ("{copy} --data {free} --key {there}", 2),
+    ],
     "admin export": [("#nowhere --data {data}", 3), ("--data {free}", 1), ("-o {there} --data {data}", 2)],
     "admin import": [("{nothing} --data {free}", 2), ("{there} --data {data}", 1)],
     "admin check": [("--data {free}", 1)],
@@ -130,7 +138,7 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
 #: Commands for the server on this machine.
 TO_THE_SERVER_HERE: Final = [
     words for words in FAILURES if words.startswith("admin ") and words.split()[1] not in
-    {"backup", "export", "import", "check"}
+    {"backup", "restore", "export", "import", "check"}
 ]  # fmt: skip
 #: Commands that need standard streams or signals of a process.
 WITH_A_PROCESS: Final = {"serve", "join"}
@@ -159,7 +167,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         server.joined("eve", key=key_of("eve")).hang_up()  # a name of another key
         with server.joined("bob") as bob:
             bob.enters("#ops")
+        assert run_here("admin", "backup", str(folder / "copy"), "--data", str(folder / "data")).returncode == 0
         yield {
+            "copy": str(folder / "copy"),
             "server": str(server.address),
             "data": str(folder / "data"),
             "free": str(folder / "free"),

@@ -40,7 +40,7 @@ def command() -> None:
     """Administer the server that runs on this machine.
 
     Only the owner of the server's files may do that. Changes to the running server are recorded in audit.log, in its
-    data directory. The commands backup, export, import and check work on the files and need no running server.
+    data directory. The commands backup, restore, export, import and check work on the files and need no running server.
     """
 
 

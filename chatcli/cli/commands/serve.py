@@ -140,6 +140,7 @@ def command(options: ServeOptions) -> None:
     import logging
 
     from chatcli.cli.output.server_log import LogOutput
+    from chatcli.cli.serve_record import options_in_use, record
     from chatcli.server import app
 
     output = LogOutput()
@@ -148,8 +149,14 @@ def command(options: ServeOptions) -> None:
     output.setFormatter(form)
     logging.basicConfig(level=options.log_level.upper(), handlers=[output])
     settings = _settings(options)
+    words = options_in_use(click.get_current_context())
+
+    def ready(serving: Serving) -> None:
+        record(settings.data, words)
+        output.write(_ready(serving, settings))
+
     try:
-        app.run(settings, lambda serving: output.write(_ready(serving, settings)))
+        app.run(settings, ready)
     finally:
         output.drain(_LAST_LINES)
 

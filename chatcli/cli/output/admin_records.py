@@ -140,6 +140,21 @@ class Backup(Struct, frozen=True):
     bytes: Annotated[Count, about("the size of the copy")]
 
 
+class Restored(Struct, frozen=True, kw_only=True):
+    """A backup is the log of the server."""
+
+    file: Annotated[str, about("the path of the backup")]
+    messages: Messages
+    kept: Annotated[str | None, about("the path of the log that was there; null: there was none")]
+    missing_messages: Annotated[Count, about("the number of messages of that log that the backup does not have")]
+    missing_names: Annotated[Count, about("the number of its names that the backup does not have")]
+    missing_rooms: Annotated[Count, about("the number of its rooms that the backup does not have")]
+    unreadable: Annotated[bool, about("whether that log is damaged, so that the three numbers are unknown, and 0")]
+    findings: Annotated[list[str], about("sentences on faults in the contents of the backup")]
+    key: Annotated[str | None, about("the fingerprint of the key in the data directory; null: there is none")]
+    serve: Annotated[list[str], about("the words of the command that starts the server")]
+
+
 class Export(Struct, frozen=True):
     """An export that went into a file; without `--output`, standard output is the archive itself."""
 

@@ -37,6 +37,7 @@ PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
     "admin link": admin_records.Recovery,
     "admin invite": admin_records.Invitation,
     "admin backup": admin_records.Backup,
+    "admin restore": admin_records.Restored,
     "admin export": admin_records.Export,
     "admin import": admin_records.Import,
     "admin check": admin_records.Checked,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from chatcli.client.chat.addressing import Addressing, Held
 from chatcli.client.chat.ambiguity import Meaning, Origin
 from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting
-from chatcli.client.chat.commands import LOCAL, frame_for
+from chatcli.client.chat.commands import LOCAL, frame_for, named_or_current
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
 from chatcli.client.chat.events import Answer, Effects, Event, Notice, Shown, Trouble, day
@@ -24,7 +24,7 @@ from chatcli.client.reading.attention import Attention
 from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
-from chatcli.protocol.values.text import is_text
+from chatcli.protocol.values.text import is_text, printable_line
 
 
 class NotSent(InputError):
@@ -151,6 +151,7 @@ class Chat:
         if is_reset:
             self.conversations.counts.reset()
             self.attention.reset()
+            self.conversations.closed.clear()
         return is_reset
 
     def connected(self, welcome: f.Welcome) -> list[f.ClientFrame]:
@@ -251,6 +252,8 @@ class Chat:
                 return self._answer_typed(argument)
             case "reply" | "msg" | "me" | "say":
                 return self._send_by_command(word, argument, line)
+            case "unread":
+                return [self._mark_unread(argument)]
             case "edit":
                 raise InputError("There is no editor here: it belongs to the input line of a terminal.")
         if word == "list" and self._requests.knows_less:
@@ -290,6 +293,20 @@ class Chat:
             return self._send(current, f"* {self.contacts.user} {argument}")
         # With a conversation open, the grammar has made a message of /say.
         raise NotSent(self.addressing.no_recipient().sentence, argument if word == "say" else line)
+
+    def _mark_unread(self, argument: str) -> Event:
+        """Mark the messages of a conversation as unread, from its newest one on or from an earlier one."""
+        if not self.attention.can_mark_unread:
+            raise InputError("This server cannot mark messages as unread: it is older than this client.")
+        if argument.isdecimal() and argument.isascii():
+            first = self._recent.numbered(int(argument[:9]))
+        else:
+            name = named_or_current("unread", argument, self.contacts)
+            first = self._recent.newest_in(name, self.contacts.user)
+        name = self.contacts.spelling(first.of)
+        self.attention.mark_unread(name, first.seq)
+        self.conversations.leave(name)
+        return Notice(f'{printable_line(name)} is unread from "{first.start}" on, until you open it')
 
     def _answer_typed(self, argument: str) -> list[Event]:
         waiting = self.questions.open()

@@ -243,7 +243,7 @@ def mute(argument: str, contacts: Contacts) -> Answer:
     names = words[1:] if off else words
     if len(names) > 1:
         raise InputError(usage("quiet"))
-    name = _named_or_current("quiet", names[0] if names else "", contacts)
+    name = named_or_current("quiet", names[0] if names else "", contacts)
     shown = printable_line(name)
     if off:
         contacts.conversations.muted.discard(fold(name))
@@ -272,7 +272,7 @@ def close(argument: str, contacts: Contacts) -> Notice:
     Raises:
         InputError: the argument names no conversation of the user's, or more than one.
     """
-    name = _named_or_current("close", argument, contacts)
+    name = named_or_current("close", argument, contacts)
     if not any(fold(one) == fold(name) for one in contacts.conversations.numbered()):
         raise InputError(f"There is no conversation with {printable_line(name)} to close.")
     contacts.conversations.close(name)
@@ -304,7 +304,7 @@ def explain_names(argument: str, contacts: Contacts) -> Answer:
     return Answer(f"You stay {printable_line(contacts.user)} here: leave, then write {command}")
 
 
-def _named_or_current(word: str, written: str, contacts: Contacts) -> str:
+def named_or_current(word: str, written: str, contacts: Contacts) -> str:
     """Return the conversation that a command names, or the open one."""
     name = _name(word, written, contacts) if written else contacts.conversations.current
     if not name:

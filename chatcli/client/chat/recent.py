@@ -119,6 +119,33 @@ class RecentMessages:
         theirs = next((one for one in self.received if fold(one.sender) == fold(first)), None)
         return (self.received[0], argument) if theirs is None else (theirs, text)
 
+    def numbered(self, number: int) -> Snippet:
+        """Return the message of someone else's with this number, 1 for the newest.
+
+        Raises:
+            InputError: there is no such message.
+        """
+        if 0 < number <= len(self.received):
+            snippet = self._snippets.get(self.received[number - 1].seq)
+            if snippet is not None:
+                return snippet
+        count = len(self.received)
+        known = "No message has" if count == 0 else "1 message has" if count == 1 else f"{count} messages have"
+        raise InputError(f"{known} come here; 1 is the newest.")
+
+    def newest_in(self, of: str, user: str) -> Snippet:
+        """Return the newest message in a conversation that the user has not sent to others.
+
+        Raises:
+            InputError: none is known here.
+        """
+        of = fold(of)
+        known = [one for one in self._snippets.values() if one.of == of and (one.sender != user or fold(user) == of)]
+        if not known:
+            name = printable_line(of)
+            raise InputError(f'No message of {name} has been shown here: "/history {name}" shows the last ones.')
+        return max(known, key=lambda one: one.seq)
+
 
 def _snippet(message: Message, of: str) -> Snippet:
     return Snippet(seq=message.seq, of=fold(of), sender=message.sender, at=message.at, start=_start(message))

@@ -1,11 +1,11 @@
-"""The caches that a running client writes for commands: people and rooms, and the number of unread messages."""
+"""The caches that a running client writes: for commands, and for its next start, the closed conversations."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Final
 
-from chatcli.client.storage import roster, unread
+from chatcli.client.storage import closed, roster, unread
 
 if TYPE_CHECKING:
     from chatcli.client.chat.chat import Chat
@@ -31,12 +31,16 @@ class CacheWriter:
         self._chat = chat
         self._counting = counting
         self._written: tuple[object, ...] = ()
+        if chat.attention.is_watched:
+            chat.conversations.closed.update(closed.load(server, chat.contacts.user))
+        self._closed = dict(chat.conversations.closed)
         self._roster_due = 0.0
         self._count = -1
         self._count_due = 0.0
 
     def update(self, *, connected: bool) -> None:
         """Write what has changed, if it is due."""
+        self._write_closed()
         now = time.monotonic()
         if now >= self._roster_due:
             self._roster_due = now + _ROSTER
@@ -48,9 +52,15 @@ class CacheWriter:
 
     def close(self) -> None:
         """Write the roster once more; from now on the server's number of unread messages counts."""
+        self._write_closed()
         self._write_roster()
         if self._counting:  # even if it has written none: a command may have, meanwhile
             unread.forget(self._server, self._chat.contacts.user)
+
+    def _write_closed(self) -> None:
+        if self._chat.conversations.closed != self._closed:
+            self._closed = dict(self._chat.conversations.closed)
+            closed.store(self._server, self._chat.contacts.user, self._closed)
 
     def _write_roster(self) -> None:
         contacts = self._chat.contacts

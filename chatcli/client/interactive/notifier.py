@@ -33,7 +33,7 @@ class Notifier:
     Args:
         kind: the kind of notification.
         write: writes to the terminal.
-        is_typing_in: whether the user is typing in a conversation now, and so looks at it.
+        is_watching: whether the user looks at a conversation now.
         clock: returns the seconds since a fixed moment.
         environ: the environment, which may name the terminal.
         is_undisturbed: whether the user wants no notifications now.
@@ -43,7 +43,7 @@ class Notifier:
         self,
         kind: Notify,
         write: Callable[[str], None],
-        is_typing_in: Callable[[str], bool],
+        is_watching: Callable[[str], bool],
         clock: Callable[[], float],
         environ: Mapping[str, str] = os.environ,
         *,
@@ -52,7 +52,7 @@ class Notifier:
         # The Linux console knows neither sequence, and old ones print part of them.
         self._kind: Notify = "bell" if kind == "osc" and environ.get("TERM", "").startswith("linux") else kind
         self._write = write
-        self._is_typing_in = is_typing_in
+        self._is_watching = is_watching
         self._clock = clock
         self._environ = environ
         self._is_undisturbed = is_undisturbed
@@ -63,7 +63,7 @@ class Notifier:
         if self._kind == "off" or self._is_undisturbed():
             return
         notable = [event.message for event in events if isinstance(event, Shown) and event.notable and not event.past]
-        notable = [message for message in notable if not self._is_typing_in(conversation(message, user))]
+        notable = [message for message in notable if not self._is_watching(conversation(message, user))]
         now = self._clock()
         if not notable or (self._last is not None and now - self._last < _INTERVAL):
             return

@@ -122,6 +122,11 @@ class InteractiveSession:
         self._chat.attention.key_pressed()
         self.attend()
 
+    def focused(self, *, has_focus: bool) -> None:
+        """Record that the user's terminal has got the focus, or lost it."""
+        self._chat.attention.focus_changed(has_focus=has_focus)
+        self.attend()
+
     def attend(self) -> None:
         """Tell the server what the user has read, now or as soon as it is due."""
         if self._failure is not None or self._parting:

@@ -13,11 +13,11 @@ from chatcli.client.identity import addresses
 from chatcli.client.identity.known_servers import KnownServers
 from chatcli.client.outbox import store as outbox
 from chatcli.client.outbox.format import Entry
-from chatcli.client.storage import cache, files, roster, unread
+from chatcli.client.storage import cache, closed, files, roster, unread
 from chatcli.errors import InputError
 from chatcli.protocol.values.address import Address
 
-_CACHES: Final = (roster.KIND, unread.KIND)
+_CACHES: Final = (roster.KIND, unread.KIND, closed.KIND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Attention:
         watched: whether a person may be there; nothing is read in a pipe.
 
     Attributes:
+        is_watched: as given.
         focus: whether the terminal has the focus; None unless it has reported it.
         is_away: whether the user has said that they are away from the keyboard. Nothing is read then.
     """
@@ -50,7 +51,7 @@ class Attention:
         self._counts = counts
         self._current = current
         self._elapsed = elapsed
-        self._watched = watched
+        self.is_watched = watched
         self._touched = elapsed()
         self._idle = False  # as the server knows it
         self._speaks = False  # whether the server knows read positions
@@ -61,12 +62,12 @@ class Attention:
     @property
     def is_there(self) -> bool:
         """Whether somebody is known to look at the terminal."""
-        return self._watched and self.focus is True and not self.is_away and self._is_fresh()
+        return self.is_watched and self.focus is True and not self.is_away and self._is_fresh()
 
     @property
     def may_be_there(self) -> bool:
         """Whether somebody has just touched the terminal, and it has not lost the focus since."""
-        return self._watched and self.focus is not False and not self.is_away and self._is_fresh()
+        return self.is_watched and self.focus is not False and not self.is_away and self._is_fresh()
 
     def _is_fresh(self) -> bool:
         return self._elapsed() - self._touched < _THERE
@@ -75,6 +76,8 @@ class Attention:
 
     def key_pressed(self) -> None:
         """Record a key: everything that is drawn in the open conversation has been read."""
+        if self.focus is False:  # the report that it is back was lost, or went to another program
+            self.focus = None
         self._touched = self._elapsed()
         self._read_open()
 
@@ -82,7 +85,8 @@ class Attention:
         """Record that the terminal has got the focus, or has lost it."""
         self.focus = has_focus
         if has_focus:
-            self.key_pressed()
+            self._touched = self._elapsed()
+            self._read_open()
 
     def opened(self, name: str) -> None:
         """Record that the user has opened a conversation, or has written there."""
@@ -109,10 +113,15 @@ class Attention:
     def _read(self, name: str) -> None:
         """Move the position of a conversation to what was drawn, unless unread messages before it were not."""
         seq = self._drawn.get(fold(name), 0)
-        if not self._watched or self.is_away or seq <= self._counts.position(name):
+        if not self.is_watched or self.is_away or seq <= self._counts.position(name):
             return
         if self._counts.live and not self._counts.unshown(name):
             self._move(MarkRead(seq, name, n=READS))
+
+    @property
+    def can_mark_unread(self) -> bool:
+        """Whether the server knows read positions."""
+        return self._speaks
 
     def mark_unread(self, name: str, seq: int) -> None:
         """Make the messages of a conversation from this place on unread again."""
@@ -150,7 +159,7 @@ class Attention:
                 del self._due[key]
                 self._sent[key] = position, moment
                 frames.append(position)
-        idle = self._watched and moment - self._touched >= _IDLE
+        idle = self.is_watched and moment - self._touched >= _IDLE
         if idle != self._idle:
             self._idle = idle
             frames.append(Idle(back=not idle))

@@ -54,6 +54,7 @@ class Terminal:
         answer: called with a question and the index of the choice that a key has made.
         leave: called when the user wants to leave.
         touched: called at each key.
+        focused: called when the terminal has got the focus, or lost it.
 
     Attributes:
         input_line: the line that is being typed.
@@ -71,6 +72,7 @@ class Terminal:
         answer: Callable[[Question, int], None],
         leave: Callable[[], None],
         touched: Callable[[], None],
+        focused: Callable[[bool], None],
     ) -> None:
         self._chat = chat
         self._output = WholeOutput.of_terminal()
@@ -79,7 +81,7 @@ class Terminal:
         self._painter = Painter(preferences)
         self._batcher = AdaptiveBatcher()
         self._postponed: list[Event] = []  # while an editor has the terminal
-        keys = KeyInput(self._cursor_reported, touched)
+        keys = KeyInput(self._cursor_reported, touched, on_focus=focused, reports=modes.focus_reports)
         self.session = self._new_session(server, preferences, keys)
         self.input_line = InputLine(
             chat,
@@ -95,7 +97,7 @@ class Terminal:
         self._notifier = Notifier(
             preferences.notify,
             self._output.write_raw,
-            self.input_line.is_typing_to,
+            self._is_watching,
             self._loop.time,
             is_undisturbed=lambda: chat.conversations.undisturbed,
         )
@@ -176,6 +178,12 @@ class Terminal:
             self._print(batch)
             self._batcher.record(len(batch), self._drawn - started)
 
+    def _is_watching(self, name: str) -> bool:
+        """Return whether the user looks at a conversation now, and needs no notification."""
+        attention, conversations = self._chat.attention, self._chat.conversations
+        is_open = conversations.has_chosen and conversations.is_current(name)
+        return (attention.is_there and is_open) or (attention.may_be_there and self.input_line.is_typing_to(name))
+
     def _cursor_reported(self, row: int, column: int) -> None:
         """Use a report of the cursor's position, which the terminal sends for a sample or for the input line."""
         if not CLUSTERS.is_measuring:
@@ -232,10 +240,23 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         def touched() -> None:
             conversation.touched()
 
+        def focused(has_focus: bool) -> None:
+            conversation.focused(has_focus=has_focus)
+
         def refresh() -> None:
             layout.refresh()
 
-        terminal = Terminal(chat, server, preferences, modes, send=send, answer=answer, leave=leave, touched=touched)
+        terminal = Terminal(
+            chat,
+            server,
+            preferences,
+            modes,
+            send=send,
+            answer=answer,
+            leave=leave,
+            touched=touched,
+            focused=focused,
+        )
         outbox = open_outbox(server, greeted[1].user, chat.outgoing, lambda error: terminal.draw([Trouble(error)]))
         conversation = InteractiveSession(
             login, chat, terminal, greeted, patience=_PATIENCE, outbox=outbox, on_change=refresh
@@ -244,6 +265,7 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         drafts = terminal.input_line.drafts
         modes.at_end.append(drafts.save)
         keys = await terminal.open()
+        modes.report_focus()
         keys.add_done_callback(lambda _: leave())  # without keys there is no user
         conversation.greet(HOW_TO_TALK if is_first_visit() else ())
         terminal.draw(terminal.input_line.hidden_drafts())
@@ -252,5 +274,6 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         finally:
             drafts.save()
             layout.close()
+            modes.focus_reports.stop()  # while keys are still read: the shell must not get a report
             keys.cancel()
             await asyncio.gather(keys, return_exceptions=True)

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from chatcli.errors import ServeError
+from chatcli.errors import InputError, ServeError
 from chatcli.protocol.keys import fingerprint
 from chatcli.store.files import atomic_write
 
@@ -110,6 +110,57 @@ class Certificates:
         else:
             certificate, key = _own(self._directory)
         return _identity(certificate, key)
+
+
+def read_key(file: Path) -> bytes:
+    """Return a server's own key, in PEM.
+
+    Raises:
+        InputError: the file is not such a key, or cannot be read.
+    """
+    try:
+        pem = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+    if _key_info(pem) is None:
+        raise InputError(f"{file} is not the key of a chatcli server: name the server.key of its data directory.")
+    return pem
+
+
+def install_key(directory: Path, pem: bytes) -> None:
+    """Make a key the server's own; a former one is kept beside it. The certificate is made anew at the next start.
+
+    Args:
+        directory: the directory of the server's own key, locked for this process.
+        pem: the key.
+
+    Raises:
+        ServeError: it cannot be written.
+    """
+    key = directory / _KEY
+    former = _read(key) if key.exists() else pem
+    if former != pem:
+        _write(key.with_name(f"{_KEY}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"), former)
+    _write(key, pem)
+
+
+def own_fingerprint(directory: Path) -> str | None:
+    """Return the fingerprint of the server's own key; None if there is none that can be used."""
+    try:
+        info = _key_info((directory / _KEY).read_bytes())
+    except OSError:
+        return None
+    return None if info is None else fingerprint(info)
+
+
+def _key_info(pem: bytes) -> bytes | None:
+    """Return the public part of a key such as servers make, in DER; None if it is something else."""
+    from chatcli.server.security import selfsigned  # noqa: PLC0415 (slow to import)
+
+    try:
+        return selfsigned.key_info(pem)
+    except ValueError:
+        return None
 
 
 def _fault(name: str, contents: Contents, now: datetime) -> str:

@@ -57,7 +57,7 @@ def back_up(directory: Path, target: Path, *, force: bool = False, progress: Pro
     check_target(target, directory, force=force)
     with snapshot(directory, any_schema=True) as source, output_file(target, directory, force=force) as path:
         try:
-            _copy(source, path, progress)
+            copy_log(source, path, progress)
         except sqlite3.Error as error:
             if is_damage(error) or isinstance(error, sqlite3.IntegrityError):
                 raise _damaged(directory, error) from None
@@ -65,8 +65,8 @@ def back_up(directory: Path, target: Path, *, force: bool = False, progress: Pro
         return Copied(_checked(directory, path), path.stat().st_size)
 
 
-def _copy(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
-    """Copy the log row by row, so that no page of the copy holds deleted text.
+def copy_log(source: sqlite3.Connection, path: Path, progress: Progress) -> None:
+    """Copy a log row by row into an empty file, so that no page of the copy holds deleted text.
 
     The messages are copied in stretches, so that the server can empty its WAL in between. Everything else is as it was
     at the start; what is deleted meanwhile may be missing.

@@ -152,9 +152,14 @@ def examine(directory: Path) -> Iterator[Examined]:
     """
     with snapshot(directory) as connection:
         yield _examined("every page can be read", partial(_integrity, connection))
-        yield _examined("references have their targets", partial(_references, connection))
-        for what, query, text in _RULES:
-            yield _examined(what, partial(_broken, connection, query, text))
+        yield from examine_contents(connection)
+
+
+def examine_contents(connection: sqlite3.Connection) -> Iterator[Examined]:
+    """Check the contents of a log of the newest schema, and yield each rule with its findings."""
+    yield _examined("references have their targets", partial(_references, connection))
+    for what, query, text in _RULES:
+        yield _examined(what, partial(_broken, connection, query, text))
 
 
 def _examined(what: str, findings: Callable[[], list[str]]) -> Examined:

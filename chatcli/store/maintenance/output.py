@@ -17,7 +17,7 @@ from chatcli.store.files import atomic_write
 #: The files in a data directory, apart from those of the search index.
 _OWN: Final = (
     *(DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "search.db", "lock"),
-    *("server.key", "server.crt", "audit.log", SOCKET),
+    *("server.key", "server.crt", "audit.log", "serve.json", SOCKET),
 )
 _INDEX: Final = "search.db*"
 

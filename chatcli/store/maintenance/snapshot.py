@@ -35,6 +35,17 @@ def snapshot(directory: Path, *, any_schema: bool = False) -> Iterator[sqlite3.C
     """
     path = directory / DATABASE
     _check_readable(path)
+    with reading(path, any_schema=any_schema) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def reading(path: Path, *, any_schema: bool) -> Iterator[sqlite3.Connection]:
+    """Give a read-only connection to a log, given by its file.
+
+    Raises:
+        StoreError: the file is not a log, or it cannot be read, be it within the block.
+    """
     try:
         with contextlib.closing(_open(path)) as connection:
             _check_schema(connection, path, any_schema=any_schema)

@@ -54,6 +54,7 @@ RUNS: Final = {
     "admin export": ["--output {folder}/archive"],
     "admin check": [""],
     "admin import": ["{folder}/archive"],
+    "admin restore": ["{folder}/copy.db", "{folder}/copy.db --force"],
 }
 
 
@@ -98,9 +99,10 @@ def test_output_matches_the_schema(tmp_path: Path) -> None:
             bob.says("away", text="lunch", n=1)
             until(bob, "done")
             for words in RUNS:
-                if words != "admin import":
+                if words not in ("admin import", "admin restore"):
                     check(words, tmp_path, str(server.address))
     check("admin import", tmp_path, "")
+    check("admin restore", tmp_path, "")
 
 
 def test_ask_matches_the_schema(server: ThreadServer) -> None:

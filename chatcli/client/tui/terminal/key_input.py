@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyPress
 
+from chatcli.client.tui.terminal.focus import FocusReports
 from chatcli.client.tui.terminal.key_parser import KeyParser
 
 
@@ -21,6 +22,8 @@ class KeyInput(Vt100Input):
     Args:
         on_position: called with row and column when the terminal reports the cursor's position.
         on_key: called at each key, before it takes effect.
+        on_focus: called when the terminal reports that it has got the focus, or lost it.
+        reports: the reports of the focus, which no other program may get.
 
     Attributes:
         reads: the number of reads.
@@ -30,11 +33,15 @@ class KeyInput(Vt100Input):
         self,
         on_position: Callable[[int, int], None] = lambda _row, _column: None,
         on_key: Callable[[], None] = lambda: None,
+        *,
+        on_focus: Callable[[bool], None] = lambda _: None,
+        reports: FocusReports | None = None,
     ) -> None:
         super().__init__(sys.stdin)
         self.reads = 0
         self._on_key = on_key
-        self._parser = KeyParser(self._add, time.monotonic, on_position)
+        self._reports = reports or FocusReports()
+        self._parser = KeyParser(self._add, time.monotonic, on_position, on_focus)
         self.vt100_parser = self._parser
         self._ready: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -105,7 +112,7 @@ class KeyInput(Vt100Input):
         self._stop()
         ready, self._ready = self._ready, None
         try:
-            with super().detach():
+            with super().detach(), self._reports.paused():
                 yield
         finally:
             self._ready = ready

@@ -1,4 +1,4 @@
-"""Parses the input of a terminal into keys and pastes, and drops everything else.
+"""Parses the input of a terminal into keys, pastes and reports of the focus, and drops everything else.
 
 prompt_toolkit's parser knows a list of sequences and types all others into the text, character by character (its issue
 1178 and pull request 2067). After a paste whose end is lost it never reads a key again, and a paste of megabytes is
@@ -35,6 +35,8 @@ _PATIENCE_WITH_INTERRUPTS: Final = 0.2
 
 _FUNCTIONAL: Final = re.compile(r"\x1b\[(\d*)(?:;(\d*)(?::(\d*))?)?(?:;[\d:]*)?([A-HPQS~])")
 _POSITION: Final = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")
+_FOCUS: Final = re.compile(r"\x1b\[[IO]")
+_FOCUS_IN: Final = "\x1b[I"
 _LOCKS: Final = 64 | 128
 _NAVIGATION: Final[dict[int, Keys]] = dict(
     zip(
@@ -62,6 +64,7 @@ class KeyParser(Vt100Parser):
         press: called with each key.
         clock: returns the seconds since some moment.
         on_position: called with row and column when the terminal reports the cursor's position.
+        on_focus: called when the terminal reports that it has got the focus, or lost it.
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class KeyParser(Vt100Parser):
         press: Callable[[KeyPress], None],
         clock: Callable[[], float],
         on_position: Callable[[int, int], None] = lambda _row, _column: None,
+        on_focus: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._clock = clock
+        self._on_focus = on_focus
         self._on_position = on_position
         self._unread = ""  # an incomplete sequence
         self._sent = 0  # characters of it that came at once, and so from the terminal, not from fingers
@@ -201,6 +206,9 @@ class KeyParser(Vt100Parser):
 
     def _end_paste(self, text: str) -> None:
         self._paste, self._deadline = None, None
+        for report in _FOCUS.findall(text):
+            self._on_focus(report == _FOCUS_IN)
+        text = _FOCUS.sub("", text)
         interrupt = _last_interrupt(text)
         text = text[: interrupt.start()] if interrupt else text
         self._press(Keys.BracketedPaste, text.replace(PASTE_BEGIN, ""))
@@ -211,6 +219,8 @@ class KeyParser(Vt100Parser):
         key = stroke(sequence)
         if position := _POSITION.fullmatch(sequence):
             self._on_position(int(position[1]), int(position[2]))
+        elif _FOCUS.fullmatch(sequence):
+            self._on_focus(sequence == _FOCUS_IN)
         elif key is not None:
             self._press_stroke(key)
         elif sequence in ANSI_SEQUENCES and not sequence.endswith(("u", PASTE_END)):
@@ -317,7 +327,7 @@ def _last_interrupt(text: str) -> re.Match[str] | None:
     return _INTERRUPT.search(text, max(0, len(text) - len("\x1b[99:67:99;5:1u")))
 
 
-_LATE: Final = re.compile(r"\[[0-9;:<=>?]+[@-~]|\]\d[^\x00-\x1f]*(?:\x07|\x1b\\)")
+_LATE: Final = re.compile(r"\[[0-9;:<=>?]+[@-~]|\[[IO](?:\Z|\x1b)|\]\d[^\x00-\x1f]*(?:\x07|\x1b\\)")
 
 
 def _rest_of_sequence(data: str) -> bool:

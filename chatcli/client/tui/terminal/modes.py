@@ -18,6 +18,7 @@ from typing import Final, Self
 from prompt_toolkit.application import Application
 from prompt_toolkit.key_binding import KeyBindings
 
+from chatcli.client.tui.terminal.focus import FocusReports
 from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.reflow import ReflowRenderer
 
@@ -29,6 +30,7 @@ class Modes:
     """The modes of the terminal of standard input.
 
     Attributes:
+        focus_reports: on while the application reads keys.
         at_end: functions to call before a signal ends the program.
     """
 
@@ -38,6 +40,8 @@ class Modes:
         self._app: Application[str] | None = None
         self._before: list[int | list[bytes | int]] | None = None
         self._waiting: asyncio.TimerHandle | None = None
+        self.focus_reports = FocusReports()
+        self._reports_focus = False
         self.at_end: list[Callable[[], None]] = []
         with contextlib.suppress(termios.error):
             self._before = termios.tcgetattr(self._terminal)
@@ -50,6 +54,7 @@ class Modes:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.focus_reports.stop()
         for number in (signal.SIGTSTP, signal.SIGCONT, *_ENDING):
             self._loop.remove_signal_handler(number)
         if self._waiting is not None:
@@ -58,6 +63,11 @@ class Modes:
     def watch(self, app: Application[str]) -> None:
         """Make this the application that draws on the terminal from now on."""
         self._app = app
+
+    def report_focus(self) -> None:
+        """Have the terminal report its focus from now on, whenever the application reads keys."""
+        self._reports_focus = True
+        self.focus_reports.start()
 
     def bind(self, bindings: KeyBindings) -> None:
         """Add a binding by which Ctrl-Z stops the program."""
@@ -83,6 +93,7 @@ class Modes:
         return self._app is not None and self._app.is_running and not self._app._running_in_terminal  # noqa: SLF001 (there is no public flag)
 
     def _restore(self) -> None:
+        self.focus_reports.stop()
         if not self._is_drawing() or self._app is None:
             return
         with contextlib.suppress(OSError, termios.error):  # the terminal is gone
@@ -108,6 +119,8 @@ class Modes:
         if not in_front:  # after `bg`: changing modes now would stop the program again
             self._waiting = self._loop.call_later(_WAIT, self._continue)
             return
+        if self._reports_focus:
+            self.focus_reports.start()
         with contextlib.suppress(OSError, termios.error):
             self._app.input.raw_mode().__enter__()  # left together with the application's own
             self._app.renderer.erase()  # a drawing is still there if nothing has stopped the program

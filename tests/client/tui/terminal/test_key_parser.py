@@ -17,7 +17,8 @@ class Reader:
     def __init__(self) -> None:
         self.now = 0.0
         self.pressed: list[str] = []
-        self.parser = KeyParser(self._take, lambda: self.now)
+        self.focus: list[bool] = []
+        self.parser = KeyParser(self._take, lambda: self.now, on_focus=self.focus.append)
 
     def _take(self, press: KeyPress) -> None:
         key = press.key.value if isinstance(press.key, Keys) else press.key
@@ -193,3 +194,30 @@ def test_a_paste_of_ten_megabytes() -> None:
     assert time.process_time() - begun < 10  # copied anew with each piece it takes minutes
     assert len(reader.pressed[0]) > 1 << 20
     assert reader.pressed[1:] == ["k"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "pressed", "focus"),
+    [
+        (("\x1b[I",), "", [True]),
+        (("\x1b[O\x1b[I",), "", [False, True]),
+        (("a\x1b[Ob",), "ab", [False]),
+        (("\x1b[", "O"), "", [False]),
+        (("\x1b[200~half \x1b[Oa line\x1b[201~",), "paste 'half a line'", [False]),
+        (("\x1b[200~half \x1b", "[Oa", " line\x1b[201~x"), "paste 'half a line'x", [False]),
+    ],
+)
+def test_focus_reports(pieces: tuple[str, ...], pressed: str, focus: list[bool]) -> None:
+    """They are no keys, also in pieces, and within a paste."""
+    reader = Reader()
+    assert "".join(reader.reads(*pieces)) == pressed
+    assert reader.focus == focus
+
+
+def test_focus_report_after_a_pause() -> None:
+    """Esc may have been read as a key; the rest of the report is still none."""
+    reader = Reader()
+    reader.reads("\x1b")
+    reader.parser.flush()
+    assert reader.reads("[I", after=0.2) == ["escape"]
+    assert reader.focus == [True]
