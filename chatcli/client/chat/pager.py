@@ -111,7 +111,8 @@ class HistoryPager:
         if not messages:
             return []
         more = frame.more and len(messages) == len(frame.messages)
-        head = f"Unread {'in' if is_room(frame.of) else 'from'} {printable_line(frame.of)}:"
+        before = "" if asked.before is None else " before that"
+        head = f"Unread {'in' if is_room(frame.of) else 'from'} {printable_line(frame.of)}{before}:"
         hint = "There may be more: /history alone shows older messages" if more else ""
         shown = self._events(asked, messages, user, head, hint)
         return self._with_changes(shown, frame.changes) if frame.changes else shown

@@ -194,12 +194,15 @@ class PendingRequests:
 
     def _missing(self, current: str) -> list[f.ClientFrame]:
         """Return the request for the unread messages of the open conversation, if some were not shown here."""
-        missing = self._counts.unshown(current) if self._watched and self._counts.live and current else 0
+        conversations = self._contacts.conversations
+        if not (self._watched and conversations.has_chosen and current and self._counts.live):
+            return []
+        missing = self._counts.unshown(current)
         if not missing or self._counting is not None:
             return []
+        before = self._counts.oldest(current)
         self._counts.showed(current)
-        unread = min(self._counts.unread(current), _SHOWN)
-        return [self._ask(f.History(current, limit=unread), "unread")]
+        return [self._ask(f.History(current, before, limit=min(missing, _SHOWN)), "unread")]
 
     def _has_opened_unreported(self, name: str) -> bool:
         """Return whether the user has just opened the conversation of a person whose presence may not be known.

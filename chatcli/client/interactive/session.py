@@ -122,8 +122,8 @@ class InteractiveSession:
         self._chat.attention.key_pressed()
         self.attend()
 
-    def focused(self, *, has_focus: bool) -> None:
-        """Record that the user's terminal has got the focus, or lost it."""
+    def focused(self, *, has_focus: bool | None) -> None:
+        """Record that the user's terminal has got the focus, or lost it; None if it does not say any more."""
         self._chat.attention.focus_changed(has_focus=has_focus)
         self.attend()
 

@@ -81,8 +81,8 @@ class Attention:
         self._touched = self._elapsed()
         self._read_open()
 
-    def focus_changed(self, *, has_focus: bool) -> None:
-        """Record that the terminal has got the focus, or has lost it."""
+    def focus_changed(self, *, has_focus: bool | None) -> None:
+        """Record that the terminal has got the focus, or has lost it; None if it does not say any more."""
         self.focus = has_focus
         if has_focus:
             self._touched = self._elapsed()

@@ -265,6 +265,7 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         drafts = terminal.input_line.drafts
         modes.at_end.append(drafts.save)
         keys = await terminal.open()
+        modes.focus_reports.on_stop = lambda: conversation.focused(has_focus=None)
         modes.report_focus()
         keys.add_done_callback(lambda _: leave())  # without keys there is no user
         conversation.greet(HOW_TO_TALK if is_first_visit() else ())

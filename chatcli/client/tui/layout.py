@@ -151,6 +151,10 @@ class Layout:
         return {message.id: message for message in self._chat.outgoing.unanswered()}
 
     def _company(self, name: str) -> str:
+        unread = self._chat.conversations.counts.unread(name)  # nobody has looked at it since
+        return ", ".join(filter(None, (self._presence(name), f"{unread:,} unread" if unread else "")))
+
+    def _presence(self, name: str) -> str:
         if is_room(name):
             here = self._chat.contacts.count_here(name)
             members = self._chat.contacts.count_members(name)

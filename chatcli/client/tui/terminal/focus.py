@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 _ON: Final = "\x1b[?1004h"
@@ -18,9 +18,13 @@ class FocusReports:
     """Has the terminal of standard output send reports while the client reads them.
 
     A program that gets them without expecting any, such as the shell, would take them for keys.
+
+    Attributes:
+        on_stop: called when they are switched off: nobody knows then who has the focus.
     """
 
     def __init__(self) -> None:
+        self.on_stop: Callable[[], None] = lambda: None
         self._are_on = False
 
     def start(self) -> None:
@@ -33,6 +37,7 @@ class FocusReports:
         if self._are_on:
             self._are_on = False
             self._write(_OFF)
+            self.on_stop()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

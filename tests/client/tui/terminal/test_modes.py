@@ -40,6 +40,11 @@ def echoes(terminal: Terminal) -> bool:
     return bool(termios.tcgetattr(terminal.master)[3] & termios.ECHO)
 
 
+def reports_focus(terminal: Terminal) -> bool:
+    """Return whether the terminal was last asked to report its focus."""
+    return terminal.raw.rfind(b"\x1b[?1004h") > terminal.raw.rfind(b"\x1b[?1004l")
+
+
 def is_stopped(process: int) -> bool:
     """Return whether the process does not go on."""
     with open(f"/proc/{process}/stat") as stat:  # noqa: PTH123 (one line of the kernel's)
@@ -60,6 +65,7 @@ def test_a_stopped_client_is_drawn_again(server: ThreadServer, number: int | Non
             os.kill(process, number)
         eventually(lambda: is_stopped(process))
         alice.shows("Stopped")
+        assert reports_focus(alice) is (number == signal.SIGSTOP)
         if number != signal.SIGSTOP:  # which nobody learns of
             alice.types("echo $((6 * 7))\r")
             alice.shows("42")
@@ -69,6 +75,7 @@ def test_a_stopped_client_is_drawn_again(server: ThreadServer, number: int | Non
         alice.types("fg\r")
         alice.shows("bob → you  meanwhile")
         eventually(lambda: alice.input_line == f"› {DRAFT}")
+        eventually(lambda: reports_focus(alice))
         alice.types("!\x1b[99;5u")
         eventually(lambda: alice.input_line.endswith("›"), "an empty line")
 
@@ -118,7 +125,8 @@ def test_signals_restore_the_terminal(server: ThreadServer, number: int, at: str
         terminal.process.send_signal(number)
         assert terminal.end() == -number
         assert echoes(terminal)
-        assert terminal.raw.rfind(b"\x1b[?2004l") > terminal.raw.rfind(b"\x1b[?2004h")
+        for mode in (b"2004", b"1004"):
+            assert terminal.raw.rfind(b"\x1b[?%sl" % mode) >= terminal.raw.rfind(b"\x1b[?%sh" % mode)
         assert not any(DRAFT in row for row in terminal.rows)
 
 
