@@ -318,7 +318,8 @@ class Incoming:
     def _read(self, frame: f.Read) -> list[Event]:
         # Not the position: this connection continues after what it has received, wherever that was shown.
         if frame.of:
-            self._counts.move(frame.of, frame.seq)
+            # Two devices may read at once: then the further position holds, in whichever order they learn of it.
+            self._counts.move(frame.of, frame.seq if frame.back else max(frame.seq, self._counts.position(frame.of)))
         else:
             self._counts.move_all(frame.seq)
         return []

@@ -277,6 +277,15 @@ def test_unread_counts(chat: Dialogue) -> None:
     assert chat.conversations.unread == {}
 
 
+def test_two_devices_that_read_at_once(chat: Dialogue) -> None:
+    """The further position holds, in whichever order it comes; one that was moved back says so."""
+    hears(chat, said(11, "bob"), said(12, "bob"), said(13, "bob"))
+    hears(chat, f.Read(12, "bob"), f.Read(11, "bob"))
+    assert chat.conversations.unread == {"bob": 1}
+    hears(chat, f.Read(11, "bob", back=True))
+    assert chat.conversations.unread == {"bob": 2}
+
+
 @pytest.mark.parametrize(
     ("message", "notable"),
     [
