@@ -299,7 +299,7 @@ class Chat(RuleBasedStateMachine):
             room.leave(user, self.model.head)
             self.speak(room.owners[0], "desk", room.name, 1, "")
         else:
-            room.invited.add(user)
+            room.invited[user] = room.owners[0]
 
     # The server
 

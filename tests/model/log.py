@@ -52,13 +52,13 @@ class Stay:
 
 @dataclass(slots=True)
 class Room:
-    """A room: periods of membership, the longest first, and rights."""
+    """A room: periods of membership, the longest first, and rights; who is invited, each with their host."""
 
     name: str
     kind: str
     owners: list[str]
     stays: list[Stay] = field(default_factory=list)
-    invited: set[str] = field(default_factory=set)
+    invited: dict[str, str] = field(default_factory=dict)
 
     @property
     def members(self) -> list[str]:
@@ -67,11 +67,12 @@ class Room:
 
     def enter(self, user: str, since: int) -> None:
         """Add a member."""
-        self.invited.discard(user)
+        self.invited.pop(user, None)
         self.stays.append(Stay(user, since))
 
     def leave(self, user: str, head: int) -> None:
-        """Remove a member; a room without owners falls to its oldest member."""
+        """Remove a member, whose invitations end; a room without owners falls to its oldest member."""
+        self.invited = {invited: by for invited, by in self.invited.items() if by != user}
         for stay in self.stays:
             if stay.user == user and stay.until is None:
                 stay.until = head
@@ -251,8 +252,8 @@ class Model:
     def listed(self, user: str, positions: Positions, now: int) -> list[dict[str, object]]:
         """Return a user's conversations as the server lists them, with the ``seq`` of the last message of each."""
         newest: dict[str, int] = {}
-        for said in self.feed(user, 0):
-            if said.to not in self.rooms or self.rooms[said.to].told_now(user, said.seq):
+        for said in self.seen(user, lambda _said: True):
+            if said.to not in self.rooms or user in self.rooms[said.to].members:
                 newest[self.of(user, said)] = said.seq
         unread = {one["of"]: one for one in self.unread(user, positions, now)}
         rows: list[dict[str, object]] = []

@@ -149,7 +149,7 @@ class RateLimits:
 
     def charge_visit(self, user: User) -> None:
         """Charge a user for a connection that has ended, so that coming and going without end has its limit, too."""
-        self.personal_purse(user).pay(0, VISIT + len(user.rooms) * LISTED)
+        self.personal_purse(user).pay(0, VISIT + (len(user.rooms) + len(user.reads)) * LISTED)
         if not self._visitors:
             self.later(_SOON, self._drop_full_purses)
         self._visitors[user] = None

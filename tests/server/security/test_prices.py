@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -114,6 +115,40 @@ def test_prices_of_lines_and_work(
 ) -> None:
     """Blank lines, bytes, reads and mistakes have a price, and large requests cost more."""
     assert paid(server, "alice", line)[1] >= points
+
+
+@pytest.mark.parametrize("line", [b'{"t":"read","seq":1}\n', b'{"t":"ack","seq":1}\n'])
+def test_price_of_many_positions(server: ThreadServer, people: tuple[Caller, Caller], line: bytes) -> None:
+    """Reading everything moves all single positions, and so does an older client's acknowledgement."""
+
+    def read_much() -> None:
+        known(server, "alice").reads = dict.fromkeys(range(1000), (10**9, 10**9))
+
+    assert paid(server, "alice", line)[1] < 10
+    server.run(read_much)
+    assert paid(server, "alice", line)[1] >= 1000 * prices.LISTED
+
+
+def test_price_of_reading(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """A reader pays for each of their devices, and for each connection that gets a receipt."""
+    line = b'{"t":"read","seq":9,"of":"#ops"}\n'
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(server.joined("bob", "listen")).asks("receipts", to="#ops", watch=True)
+        people[1].sends("#ops", "hi")
+        people[1].hears("sent")
+        assert paid(server, "alice", line)[1] >= 2 + 5 * prices.NOTIFIED
+        assert paid(server, "alice", line)[1] == 2  # nothing has changed
+    with server.joined("bob", "listen"), server.joined("bob", "listen"):
+
+        def read() -> float:
+            session = next(one for one in sessions_of(server, "bob") if one.purpose == "join")
+            purse = server.hub.rate_limits.personal_purse(known(server, "bob"))
+            before = purse._points
+            session.receive(b'{"t":"read","seq":9}\n')
+            return before - purse._points
+
+        assert server.run(read) >= 2 + 2 * prices.NOTIFIED
 
 
 @pytest.mark.parametrize("purpose", ["join", "listen", "send"])
