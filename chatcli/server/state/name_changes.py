@@ -6,6 +6,7 @@ room together with its owner. Those who are away get it with their feed when the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from chatcli.server.state.users import Users
     from chatcli.store.interface import Log
 
+_SUFFIX: Final = re.compile(r" \(released \d+\)$")  # of names that were released
+
 OPERATOR: Final = "operator"  # in place of the name of one who is not in the chat
 
 
 def name_of(user: User) -> str:
     """Return a user's name, or the one that was released, as it is written."""
-    return user.name.removesuffix(f" (released {user.id})") if user.key.startswith(RELEASED) else user.name
+    return _SUFFIX.sub("", user.name) if user.key.startswith(RELEASED) else user.name
 
 
 class NameChanges:

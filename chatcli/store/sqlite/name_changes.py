@@ -69,6 +69,11 @@ def write_change(connection: sqlite3.Connection, record: NameChangeRecord) -> No
     record.partners = [user for (user,) in connection.execute(_PARTNERS, (record.key,)) if user != record.user]
 
 
+def write_released(connection: sqlite3.Connection, user: int, key: str) -> None:
+    """Record that a user of an archive had a name that was released, nobody knows when."""
+    connection.execute(_ADD, (key, user, "released", "", 0, 0))
+
+
 def read_changes_of_feed(
     connection: sqlite3.Connection, *, user: int, after: int, upto: int
 ) -> tuple[list[NameChangeRecord], int]:

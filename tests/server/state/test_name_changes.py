@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.admin import answers, does
 from tests.handover import add_key, enters, release, talk
-from tests.support import Caller, Frame, ThreadServer, key_of, known
+from tests.support import Caller, Frame, ThreadServer, chatcli, key_of, known
 
 
 def missed(caller: Caller) -> list[Frame]:
@@ -257,3 +259,34 @@ def test_recovered(server: ThreadServer, bob: Caller, carol: Caller) -> None:
         bob.hears("renewed", user="carol", what="recovered", by="operator")
     (change,) = bob.asks("history", of="carol")["changes"]
     assert change["what"] == "recovered"
+
+
+def test_imported_log(tmp_path: Path) -> None:
+    """Who takes a name that was released in the log of an archive is somebody else there, too."""
+    with ThreadServer(tmp_path / "old") as server, enters(server, "bob") as bob, enters(server, "carol") as carol:
+        talk(bob, carol, "carol")
+        release(server, "carol")
+        bob.hears("renewed")
+    export = tmp_path / "archive"
+    assert chatcli("admin", "export", "--data", str(tmp_path / "old"), "--output", str(export)).returncode == 0
+    assert chatcli("admin", "import", str(export), "--data", str(tmp_path / "new")).returncode == 0
+    with ThreadServer(tmp_path / "new") as server, enters(server, "bob") as bob:
+        with enters(server, "carol", key=key_of("new")):
+            bob.hears("renewed", user="carol", what="taken")
+        changes = bob.asks("history", of="carol")["changes"]
+        assert [change["what"] for change in changes] == ["taken"]
+
+
+def test_upgraded_log(tmp_path: Path) -> None:
+    """So it is in the log of an older version."""
+    with ThreadServer(tmp_path) as server, enters(server, "bob") as bob, enters(server, "carol") as carol:
+        talk(bob, carol, "carol")
+        release(server, "carol")
+        bob.hears("renewed")
+    with closing(sqlite3.connect(tmp_path / "chatcli.db", isolation_level=None)) as connection:
+        for table in ("reads", "epochs", "name_changes"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE users DROP COLUMN read")
+        connection.execute("PRAGMA user_version = 5")
+    with ThreadServer(tmp_path) as server, enters(server, "bob") as bob, enters(server, "carol", key=key_of("new")):
+        bob.hears("renewed", user="carol", what="taken")
