@@ -19,7 +19,7 @@ from chatcli.errors import ChatError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: The sub-commands and their lines in ``chatcli --help``, in that order; each is the module of its name.
+#: The sub-commands and their lines in ``chatcli --help``, in that order; see :func:`module_of`.
 COMMANDS: Final = {
     "serve": "Run a server.",
     "join": "Join the chat and talk.",
@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "listen": "Print messages, or run a command for each.",
     "who": "Show who is here, in a room, or one person.",
     "rooms": "List the rooms that you may see.",
+    "conversations": "List your conversations, and what is unread.",
+    "read": "Mark conversations as read.",
     "history": "Print a conversation, the oldest first.",
     "search": "Find messages by their words.",
     "status": "Show your server, and your unread messages.",
@@ -39,11 +41,19 @@ COMMANDS: Final = {
     "completion": "Print the script for Tab in your shell.",
 }
 
+#: Commands in a folder of their own.
+_WITHIN: Final = {"conversations": "unread.conversations", "read": "unread.read"}
+
 #: Commands that never connect to a named server.
 _HERE: Final = frozenset({"serve", "admin", "outbox", "completion", "forget"})
 
 #: Objects allocated before the garbage collector runs: more than a start makes, of which nearly nothing is garbage.
 _GC_THRESHOLD: Final = 50_000
+
+
+def module_of(command: str) -> str:
+    """Return the name of a command's module."""
+    return f"chatcli.cli.commands.{_WITHIN.get(command, command)}"
 
 
 class LazyGroup(click.Group):
@@ -57,7 +67,7 @@ class LazyGroup(click.Group):
         """Import the command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"chatcli.cli.commands.{cmd_name}").command
+        command = importlib.import_module(module_of(cmd_name)).command
         assert isinstance(command, click.Command)  # noqa: S101 (what each of these modules is for)
         return command
 

@@ -73,8 +73,9 @@ def command(count_only: bool, as_json: bool, account: Account) -> None:
     refuses, nothing is printed and the status is 5, also for the next minute. A "join" that runs on this machine keeps
     it up to date.
 
-    A message is unread until you have seen it in "join", on any of your devices. What "listen" has printed stays
-    unread. Messages to yourself, for example from a script that runs under your name, are unread, too, until then.
+    A message is unread until you have seen it in "join", on any of your devices, or marked it with "chatcli read". What
+    "listen" has printed stays unread. Messages to yourself, for example from a script that runs under your name, are
+    unread, too, until then.
 
     \b
     chatcli status

@@ -174,6 +174,16 @@ class Status(Struct, frozen=True, kw_only=True):
     spooled: Annotated[Count, about("the number of messages in the outbox for this server")]
 
 
+class Conversation(Struct, frozen=True, kw_only=True):
+    """A conversation with a person, or in a room."""
+
+    of: Annotated[Name, about("the person or the room")]
+    unread: Annotated[Count, about("the number of unread messages; 1000 means 1000 or more")]
+    mentions: Annotated[Count, about("the number of these that mention you in a room")]
+    read: Annotated[Count, about("the place in the log up to which you have read it; 0 if you have not")]
+    last: Annotated[Message | None, about("the newest message, with the start of its text; null if it is damaged")]
+
+
 class Room(Struct, frozen=True, kw_only=True):
     """A room."""
 
@@ -319,6 +329,12 @@ def of_room(room: frames.RoomInfo) -> Room:
         invited=room.invited,
         last=of_message(room.last) if room.last else None,
     )
+
+
+def of_conversation(one: frames.ConversationInfo) -> Conversation:
+    """Return the record of a conversation."""
+    last = of_message(one.last) if one.last else None
+    return Conversation(of=one.of, unread=one.unread, mentions=one.mentions, read=one.read, last=last)
 
 
 def of_person(person: frames.Person) -> Person:

@@ -17,6 +17,7 @@ PRINTED: Final[dict[str, type[msgspec.Struct]]] = {
     "listen": records.Heard,
     "who": records.Person,
     "rooms": records.Room,
+    "conversations": records.Conversation,
     "history": records.Message,
     "search": records.Message,
     "status": records.Status,

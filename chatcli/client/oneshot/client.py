@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.frames import (
     Bye,
     ClientFrame,
+    ConversationInfo,
     Done,
     History,
     KeyList,
@@ -123,6 +124,28 @@ class Client:
         pages = MessagePages(question, limit)
         self._run("query", pages.run)
         return pages
+
+    def conversations(self, limit: int, *, only_unread: bool = False) -> list[ConversationInfo]:
+        """Return the user's conversations, those with the newest messages first.
+
+        Args:
+            limit: the largest number of conversations.
+            only_unread: leave out those without unread messages.
+        """
+        from chatcli.client.oneshot.pages import ConversationPages
+
+        return self._run("query", ConversationPages(limit, only_unread=only_unread).run)
+
+    def mark_read(self, of: Sequence[str], *, back: bool = False) -> UnreadList:
+        """Mark conversations as read, and return what is unread then.
+
+        Args:
+            of: people and rooms; none of them for all conversations.
+            back: mark the last message from others as unread instead.
+        """
+        from chatcli.client.oneshot.read_positions import marking
+
+        return self._run("send", marking(of, back=back))
 
     def who(self) -> list[Person]:
         """Return the people in the chat. The user's name is used only if the server does not answer everyone."""

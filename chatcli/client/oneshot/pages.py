@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from chatcli.client.transport.blocking import TIMEOUT
-from chatcli.errors import ProtocolError
+from chatcli.errors import ProtocolError, Refused
+from chatcli.protocol import codes
 from chatcli.protocol.frames import (
     MAX_PAGE,
     Bye,
+    ConversationInfo,
+    ConversationList,
+    Conversations,
     Found,
     History,
     HistoryPage,
@@ -22,6 +26,7 @@ from chatcli.protocol.frames import (
     RoomList,
     Rooms,
     Search,
+    Welcome,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +65,57 @@ class RoomPages:
         if len(self.rooms) > MAX_ROOMS:
             raise ProtocolError(f"The server has more than {MAX_ROOMS:,} rooms, which is too many to be listed.")
         return page.more
+
+
+def require_conversations(connection: Connection) -> Welcome:
+    """Return the server's welcome, if the server knows conversations and read positions.
+
+    Raises:
+        Refused: it is too old.
+    """
+    connection.send()  # the proof alone
+    welcome = connection.welcome or connection.receive(Welcome)
+    if welcome.revision < 1:
+        raise Refused(codes.INVALID, "The server is of an older version, without conversations: ask its operator.")
+    return welcome
+
+
+class ConversationPages:
+    """The user's conversations, the newest first.
+
+    Args:
+        limit: the largest number of conversations.
+        only_unread: leave out those without unread messages.
+    """
+
+    def __init__(self, limit: int, *, only_unread: bool) -> None:
+        self._limit = limit
+        self._only_unread = only_unread
+
+    def run(self, connection: Connection) -> list[ConversationInfo]:
+        """Return the conversations.
+
+        Raises:
+            OSError: the connection broke.
+            ChatError: the server refuses, or sends others than were asked for.
+        """
+        require_conversations(connection)
+        found: list[ConversationInfo] = []
+        before = None
+        while True:
+            size = MAX_PAGE if self._only_unread else min(MAX_PAGE, self._limit - len(found))
+            connection.deadline = time.monotonic() + TIMEOUT
+            connection.send(Conversations(size, before, n=1))
+            page = connection.receive(ConversationList)
+            seqs = [one.last.seq for one in page.conversations if one.last is not None]
+            ends = seqs if before is None else [before, *seqs]
+            if len(page.conversations) > size or any(first <= second for first, second in pairwise(ends)):
+                raise ProtocolError("The server sent other conversations than requested: tell its operator.")
+            found += [one for one in page.conversations if one.unread or not self._only_unread]
+            if not (page.more and seqs) or len(found) >= self._limit:
+                connection.send(Bye())
+                return found[: self._limit]
+            before = seqs[-1]
 
 
 class MessagePages:

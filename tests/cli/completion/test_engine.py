@@ -78,7 +78,10 @@ def test_impossible_times(tmp_path: Path) -> None:
         (["send", "bob,BO"], [",", "bo$(id):here"]),  # bob is among them
         (["send", "bob", "#"], ["", "#ops:room"]),
         (["ask", "bob", "q", "--choice", "b"], [""]),
-        (["who", ""], ["", "#ops:room"]),
+        (["who", "#"], ["", "#ops:room"]),
+        (["who", "bo"], ["", "bo$(id):here", "bob:here"]),
+        (["read", "bob", "#"], ["", "#ops:room"]),
+        (["send", "bob", "hi", "--wait", ""], ["", "delivered", "seen"]),
         (["history", "#O"], ["", "#ops:room"]),
         (["search", "x", "--from", "bo"], ["", "bo$(id):here", "bob:here"]),
         (["search", "x", "--from=bo"], ["=", "bo$(id):here", "bob:here"]),

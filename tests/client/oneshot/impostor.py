@@ -39,12 +39,12 @@ class Impostor:
 class Line:
     """An impostor's end of a connection, after the welcome."""
 
-    def __init__(self, connection: socket.socket, silence: int = 60) -> None:
+    def __init__(self, connection: socket.socket, silence: int = 60, revision: int = 0) -> None:
         self._connection = connection
         self._lines = connection.makefile("rb")
         self.hears("hello")
         limits = {"text": 1000, "frame": 4000, "silence": silence}
-        self.says("welcome", user="a", head=0, cursor=0, server="x", limits=limits)
+        self.says("welcome", user="a", head=0, cursor=0, server="x", limits=limits, revision=revision)
 
     def hears(self, tag: str) -> dict[str, Any]:
         """Return the next frame, which must be this one."""

@@ -1,0 +1,1 @@
+"""Commands about what is unread: the list of conversations, and read positions."""
