@@ -308,8 +308,8 @@ def check(as_json: bool) -> None:
             _print(f"bad: {finding}")
     if found:
         raise StoreError(
-            "The log is damaged: stop the server and put a backup in its place (docs/operation.md). What can be read "
-            f"is saved by\n{command_line('chatcli', 'admin', 'export', '--data', str(data_directory().absolute()))}"
+            "The log is damaged: stop the server and restore a backup (docs/operation.md). What can be read is saved "
+            f"by\n{command_line('chatcli', 'admin', 'export', '--data', str(data_directory().absolute()))}"
         )
 
 

@@ -6,12 +6,18 @@ whoever opens it begins an epoch of its own after the last message that was copi
 
 from __future__ import annotations
 
+import logging
+import secrets
 import sqlite3
 from typing import Final, NamedTuple
 
 from chatcli.store.sqlite.connection import transaction
+from chatcli.store.sqlite.damage import tolerating_damage
+
+logger = logging.getLogger(__name__)
 
 _BEGIN: Final = "INSERT INTO epochs (epoch, since) VALUES (lower(hex(randomblob(8))), ?)"
+_READ: Final = "SELECT epoch, lead(since) OVER (ORDER BY number) FROM epochs ORDER BY number"
 _COPIED: Final = "copied"  # the mark: its number is the newest seq of the copy when it was made
 _IS_MARKED: Final = "SELECT seq FROM marks WHERE name = ?"
 _HAS_EPOCHS: Final = "SELECT 1 FROM {}.sqlite_schema WHERE name = 'epochs'"
@@ -49,9 +55,13 @@ class Epochs:
 
 
 def read_epochs(connection: sqlite3.Connection) -> Epochs:
-    """Read the epochs of a log of the newest schema."""
-    rows = connection.execute("SELECT epoch, lead(since) OVER (ORDER BY number) FROM epochs ORDER BY number")
-    return Epochs([Epoch(*row) for row in rows])
+    """Read the epochs of a log of the newest schema; if they are damaged, it is a log that nobody knows."""
+    with tolerating_damage():
+        rows = connection.execute(_READ).fetchall()
+        if rows and all(isinstance(name, str) and isinstance(end, int | None) for name, end in rows):
+            return Epochs([Epoch(*row) for row in rows])
+    logger.error("The log is damaged: its epochs cannot be read, so that clients take it for another log.")
+    return Epochs([Epoch(secrets.token_hex(8), None)])
 
 
 def mark_as_copy(connection: sqlite3.Connection, database: str = "main") -> None:

@@ -224,7 +224,7 @@ def test_check_findings(tmp_path: Path) -> None:
     assert [line for line in done.stdout.splitlines() if not line.startswith("ok: ")] == [
         "bad: message 1 answers message 2, which is not before it"
     ]
-    assert done.stderr.startswith("chatcli: The log is damaged: stop the server and put a backup in its place (docs/")
+    assert done.stderr.startswith("chatcli: The log is damaged: stop the server and restore a backup (docs/")
 
 
 def test_export_of_a_damaged_log(tmp_path: Path) -> None:

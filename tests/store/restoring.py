@@ -121,9 +121,27 @@ class Torture:
         kept = {name for name in names if name.startswith("chatcli.db.before-restore-")}
         assert kept
         assert names - kept <= {"chatcli.db", "lock"}, names
+        self._start()
         owner = Owner(partial(open_sqlite, self._data))
         assert (owner.texts(BOB.id), owner.find_patiently(BOB.id, "lost")) == (_COMMON, [])
         owner.log.close()
+
+    def _start(self) -> None:
+        """Kill the first start over the copy: it is still marked as one, or has its own epoch."""
+        child = fork(partial(self._open, self._data))
+        time.sleep(self._dice.uniform(0, 0.02))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        with closing(sqlite3.connect(self._data / "chatcli.db")) as connection:
+            marked = connection.execute("SELECT seq FROM marks WHERE name = 'copied'").fetchall()
+            epochs = connection.execute("SELECT since FROM epochs ORDER BY number").fetchall()
+        head = len(_COMMON)
+        assert (marked, epochs) in (([(head,)], [(0,)]), ([], [(0,), (head,)]))
+
+    @staticmethod
+    def _open(data: Path) -> None:
+        Owner(partial(open_sqlite, data))
+        signal.pause()
 
 
 def main(directory: str, seed: str, rounds: str) -> None:

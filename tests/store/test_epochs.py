@@ -177,6 +177,26 @@ def test_exported_log(chat: Owner, data: Path, tmp_path: Path) -> None:
     other.log.close()
 
 
+@pytest.mark.parametrize("pages", [False, True])
+def test_damaged_epochs(chat: Owner, data: Path, pages: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """The log is served, as one that nobody knows."""
+    chat.write(entry(ANN, BOB))
+    epoch = chat.log.epoch
+    chat.log.close()
+    if pages:
+        ((root,),) = rows(data, "SELECT rootpage FROM sqlite_schema WHERE name = 'epochs'")
+        content = bytearray((data / "chatcli.db").read_bytes())
+        content[(root - 1) * 4096 : root * 4096] = b"\xa5" * 4096
+        (data / "chatcli.db").write_bytes(content)
+    else:
+        change(data, "DELETE FROM epochs")
+    chat.reopen()
+    assert chat.log.epoch not in (epoch, "")
+    assert chat.log.shared(epoch) is None
+    assert chat.texts(BOB.id) == ["hi"]
+    assert "its epochs cannot be read" in caplog.text
+
+
 @pytest.fixture
 def next_version(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return a function that makes this the next version of the program, with a migration more."""

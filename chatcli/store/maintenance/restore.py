@@ -28,6 +28,7 @@ from chatcli.store.sqlite.damage import is_damage
 
 _KEPT: Final = f"{DATABASE}.before-restore-"  # a former log, with the time
 _COMPANIONS: Final = ("-wal", "-journal")  # of a database, with contents of it
+_INDEX: Final = ("search.db", "search.db-wal", "search.db-shm")
 _MAGIC: Final = b"SQLite format 3\0"
 _WAL_MODE: Final = 2  # the byte of the header that says how the file is read, in a log that a server has opened
 _MODE_AT: Final = 19
@@ -263,19 +264,17 @@ class _Former:
             sqlite3.Error: it cannot be written.
             OSError: it cannot be kept.
         """
-        for path in self._path.parent.glob("search.db*"):  # of the former log; it can be made again
-            if path.name in ("search.db", "search.db-wal", "search.db-shm"):
-                path.unlink()
-        if not self._exists():
-            self._clear_away()
-            return
-        if self._is_database():
+        exists = self._exists()
+        if exists and self._is_database():
             self._settle()
-        for path in self._path.parent.glob(f"{_KEPT}*"):
-            if path.samefile(self._path):  # of a restore that was interrupted before its last step
-                path.unlink()
-        self.kept = _unused(self._path.with_name(f"{_KEPT}{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}"))
-        _give_second_name(self._path, self.kept)
+        for name in _INDEX:  # of the former log; it can be made again
+            self._path.with_name(name).unlink(missing_ok=True)
+        if exists:
+            for path in self._path.parent.glob(f"{_KEPT}*"):
+                if path.samefile(self._path):  # of a restore that was interrupted before its last step
+                    path.unlink()
+            self.kept = _unused(self._path.with_name(f"{_KEPT}{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}"))
+            _give_second_name(self._path, self.kept)
         self._clear_away()
 
     def _exists(self) -> bool:

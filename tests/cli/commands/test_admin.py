@@ -89,7 +89,7 @@ def test_json(server: ThreadServer, data: Path) -> None:
         "export": ["--output", str(data / "archive")],
         "check": [],
     }
-    assert {*calls, "import"} == set(command.commands)  # which needs a stopped server
+    assert {*calls, "import", "restore"} == set(command.commands)  # which need a stopped server
     rows = {do: [json.loads(line) for line in says_json(data, do, *names)] for do, names in calls.items()}
     eve.hang_up()
     assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {
