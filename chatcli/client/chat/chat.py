@@ -113,6 +113,7 @@ class Chat:
             recent=self._recent,
             greeting=self._greeting,
             catch_up=CatchUp(separate=not arrival.scripted),
+            attention=self.attention,
             names=self.names,
             today=lambda: day(clock()),
         )

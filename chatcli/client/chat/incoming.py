@@ -21,6 +21,7 @@ from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.errors import as_exception
 from chatcli.client.names.sentences import sentence
 from chatcli.client.names.unconfirmed import Unconfirmed
+from chatcli.client.reading.attention import Attention
 from chatcli.errors import ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
@@ -116,6 +117,7 @@ class Incoming:
         recent: RecentMessages,
         greeting: Greeting,
         catch_up: CatchUp,
+        attention: Attention,
         names: Unconfirmed,
         today: Callable[[], datetime.date],
     ) -> None:
@@ -133,6 +135,7 @@ class Incoming:
         self._recent = recent
         self._greeting = greeting
         self._catch_up = catch_up
+        self._attention = attention
         self._names = names
         self._today = today
         self._room_events = RoomEvents(contacts, requests)
@@ -318,8 +321,7 @@ class Incoming:
     def _read(self, frame: f.Read) -> list[Event]:
         # Not the position: this connection continues after what it has received, wherever that was shown.
         if frame.of:
-            # Two devices may read at once: then the further position holds, in whichever order they learn of it.
-            self._counts.move(frame.of, frame.seq if frame.back else max(frame.seq, self._counts.position(frame.of)))
+            self._attention.moved_elsewhere(frame.of, frame.seq, back=frame.back)
         else:
             self._counts.move_all(frame.seq)
         return []

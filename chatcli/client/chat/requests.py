@@ -112,7 +112,7 @@ class PendingRequests:
         self._contacts.add_people(*(one.of for one in frame.conversations if not is_room(one.of)))
         self._contacts.conversations.add_listed(frame.conversations)
         last = frame.conversations[-1].last if frame.conversations else None
-        if self._counting is None:
+        if self._counting is None or frame.n != _CONVERSATIONS:  # the user has asked
             return
         self._counting += len(frame.conversations)
         if frame.more and last is not None and self._counting < _LISTED:

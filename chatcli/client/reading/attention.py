@@ -56,6 +56,7 @@ class Attention:
         self._idle = False  # as the server knows it
         self._speaks = False  # whether the server knows read positions
         self._drawn: dict[str, int] = {}  # the newest message that was drawn, by folded conversation
+        self._left: set[str] = set()  # conversations that were marked as unread, and not opened since, folded
         self._due: dict[str, MarkRead] = {}  # positions to send, by folded conversation
         self._sent: dict[str, tuple[MarkRead, float]] = {}  # the last one that was sent, and when
 
@@ -90,6 +91,7 @@ class Attention:
 
     def opened(self, name: str) -> None:
         """Record that the user has opened a conversation, or has written there."""
+        self._left.discard(fold(name))
         self._read(name)
 
     def drawn(self, name: str, seq: int) -> None:
@@ -113,7 +115,7 @@ class Attention:
     def _read(self, name: str) -> None:
         """Move the position of a conversation to what was drawn, unless unread messages before it were not."""
         seq = self._drawn.get(fold(name), 0)
-        if not self.is_watched or self.is_away or seq <= self._counts.position(name):
+        if not self.is_watched or self.is_away or seq <= self._counts.position(name) or fold(name) in self._left:
             return
         if self._counts.live and not self._counts.unshown(name):
             self._move(MarkRead(seq, name, n=READS))
@@ -125,10 +127,26 @@ class Attention:
 
     def mark_unread(self, name: str, seq: int) -> None:
         """Make the messages of a conversation from this place on unread again."""
+        self._left.add(fold(name))
         self._move(MarkRead(seq - 1, name, back=True, n=READS))
+
+    def moved_elsewhere(self, name: str, seq: int, *, back: bool) -> None:
+        """Record the position of a conversation after the user has moved it on another device.
+
+        Args:
+            name: the conversation.
+            seq: the position.
+            back: whether it may have gone back: then it stays there until the conversation is opened anew here, too.
+        """
+        before = self._counts.position(name)
+        if back and seq < before:
+            self._left.add(fold(name))
+        if back or seq > before:  # two devices may read at once: the further position holds
+            self._counts.move(name, seq)
 
     def _move(self, position: MarkRead) -> None:
         self._counts.move(position.of, position.seq)
+        self._counts.wait(position.of)
         self._due[fold(position.of)] = position
 
     # The server
@@ -149,6 +167,7 @@ class Attention:
                 self._move(position)
             else:
                 self._due.pop(key, None)
+                self._counts.sent(position.of)
 
     def frames(self, *, now: bool = False) -> list[MarkRead | Idle]:
         """Return the frames to send; ``now`` is for the last ones, which cannot wait."""
@@ -157,6 +176,7 @@ class Attention:
         for key, position in list(self._due.items()):
             if now or key not in self._sent or moment - self._sent[key][1] >= _BETWEEN:
                 del self._due[key]
+                self._counts.sent(position.of)
                 self._sent[key] = position, moment
                 frames.append(position)
         idle = self.is_watched and moment - self._touched >= _IDLE
@@ -177,5 +197,6 @@ class Attention:
     def reset(self) -> None:
         """Start anew: the log was reset, and gives out places anew."""
         self._drawn.clear()
+        self._left.clear()
         self._due.clear()
         self._sent.clear()

@@ -123,6 +123,7 @@ class UnreadCounts:
         self._whole: int | None = None  # all messages after it come here, unless the server says that some are left out
         self._conversations: dict[str, _Conversation] = {}  # by folded name
         self._moved: set[str] = set()  # those whose position has moved since the server was asked, folded
+        self._unsent: set[str] = set()  # those whose position the server has not been told, folded
 
     def connected(self, cursor: int) -> None:
         """Start on a new connection, on which the messages after this place in the log come."""
@@ -162,7 +163,7 @@ class UnreadCounts:
         """
         key = fold(name)
         one = self._find(key)
-        if key in self._moved:  # the count may be from before that
+        if key in self._moved | self._unsent:  # the count may be from before that
             self.is_outdated = self.is_outdated or one.read < upto
             return
         if read < one.read:
@@ -190,6 +191,15 @@ class UnreadCounts:
         self._moved.add(key)
         if not self._find(key).move(seq, live=self.live):
             self.is_outdated = True
+
+    def wait(self, name: str) -> None:
+        """Record that the position of a conversation is yet to be sent to the server."""
+        self._unsent.add(fold(name))
+
+    def sent(self, name: str) -> None:
+        """Record that the position of a conversation was sent to the server, or needs not be sent."""
+        self._unsent.discard(fold(name))
+        self._moved.add(fold(name))
 
     def move_all(self, seq: int) -> None:
         """Record that the user has read all conversations up to this place at least."""
@@ -242,6 +252,8 @@ class UnreadCounts:
     def reset(self) -> None:
         """Start anew: the log was reset, and gives out places anew."""
         self._conversations.clear()
+        self._moved.clear()
+        self._unsent.clear()
         self._read, self._whole, self.is_outdated = 0, None, False
 
     def _find(self, key: str) -> _Conversation:

@@ -191,6 +191,37 @@ def test_marked_as_unread(desk: Desk) -> None:
     assert desk.read() == 12
 
 
+def test_moved_on_another_device(desk: Desk) -> None:
+    """A position that goes back stays there, though the conversation is open, until it is opened anew."""
+    desk.attention.focus_changed(has_focus=True)
+    desk.comes(11)
+    desk.comes(12)
+    desk.attention.moved_elsewhere("bob", 11, back=False)  # from before
+    assert desk.read() == 12
+    desk.attention.moved_elsewhere("bob", 11, back=True)
+    desk.attention.key_pressed()
+    desk.comes(13)
+    assert (desk.read(), desk.counts.unread("bob")) == (11, 2)
+    desk.attention.opened("bob")
+    assert desk.read() == 13
+
+
+def test_a_count_that_does_not_know_an_unsent_position(desk: Desk) -> None:
+    """The position is sent half a second later than the one before; the server counts without it meanwhile."""
+    for seq in (11, 12):
+        desk.comes(seq)
+        desk.attention.key_pressed()
+        desk.attention.frames()
+    desk.counts.asked()
+    desk.counts.counted("bob", unread=1, mentions=0, read=11, upto=12)
+    assert (desk.read(), desk.counts.unread("bob")) == (12, 0)
+    desk.counts.asked()
+    desk.now = 1
+    assert len(desk.attention.frames()) == 1
+    desk.counts.counted("bob", unread=1, mentions=0, read=11, upto=12)
+    assert desk.read() == 12
+
+
 def test_idle(desk: Desk) -> None:
     """After five minutes the server is told, and at the first touch again; a new connection is told anew."""
     assert desk.attention.due_in() == 300
