@@ -68,6 +68,10 @@ class Home:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def fails(self, script: str, folder: Path) -> str:
+        """Run a script in a folder, which must fail, and return its complaint."""
+        return self.run(f"! {{ {script} }} 2>&1", folder)
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -105,7 +109,8 @@ def test_backup_replaces_the_log(home: Home, tmp_path: Path) -> None:
         say(home, tmp_path, address, "after")
     key = (tmp_path / "data/server.key").read_bytes()
     (script,) = blocks("Restore a backup")
-    words = shlex.split(home.run(script, tmp_path))
+    assert "has 1 message (" in home.fails(script, tmp_path)
+    words = shlex.split(home.run(f"{script.rstrip()} --force", tmp_path))
     assert words[-4:] == ["--data", str(tmp_path / "data"), "--port", "0"]
     (kept,) = (tmp_path / "data").glob("chatcli.db.before-restore-*")
     others = {"server.key", "server.crt", "serve.json", "audit.log", "lock", "admin.sock"}
@@ -115,6 +120,21 @@ def test_backup_replaces_the_log(home: Home, tmp_path: Path) -> None:
     with serving(tmp_path / "data", port=address.port):
         assert heard(home, tmp_path, address) == ["before"]
     home.run(f"chatcli admin restore data/{kept.name} --data data", tmp_path)
+    with serving(tmp_path / "data", port=address.port):
+        assert heard(home, tmp_path, address) == ["before", "after"]
+
+
+def test_nothing_is_lost(home: Home, tmp_path: Path) -> None:
+    """The other page's commands bring the messages along that the backup does not have."""
+    with serving(tmp_path / "data") as (_, address):
+        say(home, tmp_path, address, "before")
+        home.run("chatcli admin backup --data data backup.db", tmp_path)
+        say(home, tmp_path, address, "after")
+    part = OPERATION.split("\n### Restore\n")[1].split("\n### ")[0]
+    (script,) = [
+        block for block in re.findall(r"^```sh\n(.*?)^```$", part, re.MULTILINE | re.DOTALL) if "export" in block
+    ]
+    home.run(script, tmp_path)
     with serving(tmp_path / "data", port=address.port):
         assert heard(home, tmp_path, address) == ["before", "after"]
 

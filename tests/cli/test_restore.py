@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,22 @@ def test_full_disk(tmp_path: Path) -> None:
             alice.greets("alice", since=0)
             alice.hears("welcome", head=1)
             assert alice.texts(1) == ["there"]
+
+
+def test_killed(data: Path, backup: Path) -> None:
+    """Whenever the command is killed, the log is the former or the restored one, and running it again completes it."""
+    dice = random.Random(1)
+    for _ in range(5):
+        with Program("admin", "restore", str(backup), "--data", str(data), "--force") as program:
+            time.sleep(dice.uniform(0, 0.6))
+            program.process.kill()
+        with ThreadServer(data) as server, server.joined("alice", "listen", since=0) as alice:
+            assert alice.welcome["head"] in (2, 4)
+            assert alice.texts(alice.welcome["head"]) == ["one", "two", "three", "four"][: alice.welcome["head"]]
+        assert restore(data, backup, "--force").returncode == 0
+        with ThreadServer(data) as server, server.joined("alice", since=0) as alice:
+            assert alice.texts(2) == ["one", "two"]
+            talk(alice, "three", "four")
 
 
 def test_json(data: Path, backup: Path, tmp_path: Path) -> None:

@@ -221,4 +221,4 @@ def test_damaged_page(tmp_path: Path) -> None:
     done = chatcli("admin", "--data", str(tmp_path), "check")
     assert done.returncode == 1
     assert "bad: the file is damaged" in done.stdout
-    assert "put a backup in its place" in done.stderr
+    assert "restore a backup" in done.stderr
