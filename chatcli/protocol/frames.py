@@ -78,6 +78,9 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     read, and its ``ack`` means only that it has received messages; below that, an ``ack`` counts as ``read``, too.
     ``epoch`` is that of the log that ``since`` belongs to; in another log, as after a restore, the feed starts where
     the two still agree.
+
+    ``renewed`` is the ``seq`` of the last change of a name that this client was told of: those after it come even where
+    another client of the user has received them, so that they are before the start of the feed.
     """
 
     version: Number
@@ -93,6 +96,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     receipts: bool = True
     revision: Number = 0
     epoch: Named = ""
+    renewed: Seq | None = None
 
 
 class Prove(Struct, tag_field="t", tag="prove", gc=False):

@@ -16,7 +16,7 @@ from chatcli.errors import ChatError
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode, encode_all
 from chatcli.protocol.frames import Error, Live, Message, NameChange, Skipped
-from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery
+from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery, NameChangesQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,13 +88,15 @@ class _CatchUp:
         unread_only: whether it leaves out what the user has sent to others.
         newest: the number of messages of each room that it keeps; None for all, and once the log was asked.
         floors: by room id, the ``seq`` up to which the room's messages are left out.
+        changes: the ``seq`` after which it has changes of names, if that is before its start; None once they were read.
     """
 
-    __slots__ = ("floors", "newest", "unread_only")
+    __slots__ = ("changes", "floors", "newest", "unread_only")
 
-    def __init__(self, newest: int | None, *, unread_only: bool) -> None:
+    def __init__(self, newest: int | None, changes: int | None, *, unread_only: bool) -> None:
         self.unread_only = unread_only
         self.newest = newest
+        self.changes = changes
         self.floors = _NO_FLOORS
 
 
@@ -112,6 +114,7 @@ class Feed:
         position: the ``seq`` after which it begins.
         unread_only: until it is live for the first time, leave out what the user has sent to others.
         newest: until then, the number of missed messages that are kept of each room; None for all.
+        changes: the ``seq`` after which it has changes of names; None for its position.
 
     Attributes:
         listening: whether it is among the feeds of its user's rooms. A feed that has fallen behind and cannot read on
@@ -131,6 +134,7 @@ class Feed:
         position: int,
         unread_only: bool,
         newest: int | None = None,
+        changes: int | None = None,
     ) -> None:
         self.connection = connection
         self.user = user
@@ -139,7 +143,7 @@ class Feed:
         self.listening = False
         self._output = connection.output
         self._source = source
-        self._catch_up: _CatchUp | None = _CatchUp(newest, unread_only=unread_only)
+        self._catch_up: _CatchUp | None = _CatchUp(newest, changes, unread_only=unread_only)
         self._held: _Held | None = None
 
     @property
@@ -213,6 +217,9 @@ class Feed:
             return
         if not self.listening:
             self._subscribe()
+        if self._catch_up is not None and self._catch_up.changes is not None:
+            self._read_changes(self._catch_up, self._catch_up.changes)
+            return
         upto = self._source.log.head
         if self.position >= upto:
             self._go_live()
@@ -222,6 +229,24 @@ class Feed:
             self._read_backlog(self._catch_up, self._catch_up.newest, upto)
         else:
             self._read_page(upto)
+
+    def _read_changes(self, catch_up: _CatchUp, after: int) -> None:
+        """Send the changes of names that this client was not told of, up to the position of the feed."""
+
+        def read(changes: list[NameChangeRecord] | None, error: ChatError | None) -> None:
+            if self.mode is Mode.ENDED or self._output.closed:
+                return
+            if changes is None:
+                self._give_up(error)
+                return
+            if changes:
+                self._output.send(encode_all([self._source.change_frame(change) for change in changes]))
+            self.mode = Mode.LAGGING
+            self._output.wake()
+
+        self.mode = Mode.READING
+        catch_up.changes = None
+        self._source.log.read(NameChangesQuery(user=self.user.id, after=after, upto=self.position), read)
 
     def _read_backlog(self, catch_up: _CatchUp, newest: int, upto: int) -> None:
         def read(backlog: list[Backlog] | None, error: ChatError | None) -> None:

@@ -163,6 +163,7 @@ class Hub:
             position=position,
             unread_only=not resumes,
             newest=hello.newest,
+            changes=_untold(hello, position) if session.revision >= 1 else None,
         )
         user.feeds.append(feed)
         return feed
@@ -279,3 +280,8 @@ class Hub:
         except Exception:
             # A bug with one change must not keep the rest of the batch from being delivered.
             logger.exception("The callback of a change failed.")
+
+
+def _untold(hello: Hello, position: int) -> int | None:
+    """Return the place after which a client was told of no change of a name, if that is before its feed."""
+    return hello.renewed if hello.renewed is not None and hello.renewed < position else None

@@ -17,6 +17,7 @@ from chatcli.store.queries import (
     ConversationsQuery,
     FeedQuery,
     HistoryQuery,
+    NameChangesQuery,
     NewestQuery,
     OnResult,
     Query,
@@ -32,6 +33,7 @@ from chatcli.store.sqlite.conversation_list import read_conversations
 from chatcli.store.sqlite.counts import read_backlog, read_unread
 from chatcli.store.sqlite.feed import read_feed
 from chatcli.store.sqlite.history import read_contacts, read_history, read_newest, read_question
+from chatcli.store.sqlite.name_changes import read_name_changes
 from chatcli.store.sqlite.reader_pool import ReaderPool
 
 _READERS: Final = 2  # threads
@@ -46,6 +48,7 @@ _READS: Final[dict[type[Query[Any]], Callable[[sqlite3.Connection, Any], tuple[A
     ConversationsQuery: read_conversations,
     FeedQuery: read_feed,
     HistoryQuery: read_history,
+    NameChangesQuery: read_name_changes,
     NewestQuery: read_newest,
     QuestionQuery: read_question,
     UnreadQuery: read_unread,

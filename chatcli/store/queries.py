@@ -219,6 +219,13 @@ class ConversationsQuery(Query[ConversationPage], frozen=True, kw_only=True):
     before: int | None = None
 
 
+class NameChangesQuery(Query[list[NameChangeRecord]], frozen=True, kw_only=True):
+    """The changes of names that concern the user, ``after < seq <= upto``; not all if there are very many."""
+
+    after: int
+    upto: int
+
+
 class ContactsQuery(Query[list[int]], frozen=True, kw_only=True):
     """The ids of the users with whom this one talked, latest first, at most ``limit``."""
 

@@ -67,8 +67,13 @@ class Greeting:
         self._elapsed = elapsed
         self._last_received = elapsed()
 
-    def hello(self, user: str) -> f.Hello:
-        """Return the frame that greets the server."""
+    def hello(self, user: str, told: int | None = None) -> f.Hello:
+        """Return the frame that greets the server.
+
+        Args:
+            user: the user's name.
+            told: the place in the log of the newest change of a name that the user was told of; None if unknown.
+        """
         # A machine that has slept notices it only on waking: so the moment that counts is when something last came.
         long_away = self.position is None or self._elapsed() - self._last_received > _LONG
         return f.Hello(
@@ -84,6 +89,7 @@ class Greeting:
             newest=_NEWEST if long_away and not self._arrival.whole else None,
             receipts=self._arrival.receipts,
             revision=f.REVISION,
+            renewed=told,
         )
 
     def set_present(self, present: f.Present) -> None:

@@ -144,7 +144,7 @@ class Chat:
 
     def hello(self) -> f.Hello:
         """Return the frame that greets the server, the first time and again."""
-        return self._greeting.hello(self.contacts.user)
+        return self._greeting.hello(self.contacts.user, self.names.told)
 
     def find_reset(self, welcome: f.Welcome) -> bool:
         """Return whether a welcome shows that the server's log was reset; the server must be greeted once more then."""

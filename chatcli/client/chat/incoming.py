@@ -205,6 +205,8 @@ class Incoming:
     def _live(self, frame: f.Live) -> list[Event]:
         self.live = self._counts.live = True
         self._greeting.position = max(self._greeting.position or 0, frame.seq)
+        told = self._names.told
+        self._names.told = frame.seq if told is None else min(told, frame.seq)  # less in a log that was restored
         invitations, self._invitations = self._invitations, []
         return [*self._catch_up.caught_up(), *(Notice(phrases.invited(room)) for room in invitations)]
 
@@ -227,7 +229,8 @@ class Incoming:
         return self._other_message(frame, of, is_open=is_open)
 
     def _name_changed(self, frame: f.NameChange) -> list[Event]:
-        self._greeting.position = self._newest = frame.seq
+        self._greeting.position = max(self._greeting.position or 0, frame.seq)  # earlier if another client was told
+        self._newest = max(self._newest, frame.seq)
         self._names.add(frame)
         return self._catch_up.add([Notice(sentence(frame, when(frame.at, self._today())))], frame.seq, 0)
 

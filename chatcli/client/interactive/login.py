@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from chatcli.client.chat.chat import Chat
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import login_name
+from chatcli.client.names.store import UnconfirmedFile
 from chatcli.client.storage import files
 from chatcli.client.transport.aio import connect
 from chatcli.errors import InputError, Refused
@@ -75,6 +76,7 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
         if not contacts.user:
             contacts.user = await prompter.ask(_NAME, suggested)
         try:
+            UnconfirmedFile(login.server, contacts.user).restore(chat.names)
             return await prompter.reach(login.server, lambda: connect(login, chat.hello()))
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:

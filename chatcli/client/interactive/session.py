@@ -82,7 +82,7 @@ class InteractiveSession:
         self._patience = patience
         self._keeper = OutboxKeeper(outbox, chat.outgoing, lambda error: view.draw([Trouble(error)]))
         self._unconfirmed = UnconfirmedFile(login.server, chat.contacts.user)
-        chat.names.add_all(self._unconfirmed.load())
+        self._unconfirmed.restore(chat.names)
         self._caches = CacheWriter(login.server, chat, counting=on_change is not None)
         self._link = Link(greeted[0], on_change)
         self._failure: Exception | None = None
@@ -186,7 +186,7 @@ class InteractiveSession:
     def _update(self) -> None:
         """Bring what depends on unsent messages up to date."""
         self._schedule_retry()
-        self._unconfirmed.save(self._chat.names.all())
+        self._unconfirmed.save(self._chat.names)
         self._keeper.update(connected=self._link.is_up)
         if self._failure is None and (self._chat.is_waiting or not self._chat.live):
             self._nothing_waits.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,9 +11,22 @@ from chatcli.protocol.frames import NameChange
 from chatcli.protocol.values.names import fold
 
 if TYPE_CHECKING:
+    from chatcli.client.names.unconfirmed import Unconfirmed
     from chatcli.protocol.values.address import Address
 
 KIND: Final = "names"
+
+
+class Stored(msgspec.Struct):
+    """The content of the file.
+
+    Attributes:
+        told: see :class:`chatcli.client.names.unconfirmed.Unconfirmed`.
+        changes: the changes that the user has yet to confirm.
+    """
+
+    told: int | None = None
+    changes: list[NameChange] = []
 
 
 class UnconfirmedFile:
@@ -28,34 +40,42 @@ class UnconfirmedFile:
     def __init__(self, server: Address, user: str) -> None:
         self._server = server
         self._user = user
+        self._told: int | None = None
         self._saved: dict[str, NameChange] = {}
 
-    def load(self) -> list[NameChange]:
-        """Return the changes; none if they cannot be read."""
-        self._saved = _parsed(cache.read(KIND, self._server, self._user))
-        return list(self._saved.values())
+    def restore(self, names: Unconfirmed) -> None:
+        """Take over the content of the file, if it can be read."""
+        stored = _parsed(cache.read(KIND, self._server, self._user))
+        self._told, self._saved = stored.told, _by_name(stored)
+        names.add_all(stored.changes)
+        names.told = stored.told if names.told is None else max(names.told, stored.told or 0)
 
-    def save(self, changes: Mapping[str, NameChange]) -> None:
-        """Store the changes, by folded name, beside those of other clients."""
-        before, now = self._saved, dict(changes)
-        if now == before:
+    def save(self, names: Unconfirmed) -> None:
+        """Store the changes beside those of other clients."""
+        before, now = self._saved, names.all()
+        if now == before and names.told == self._told:
             return
-        self._saved = now
+        self._saved, self._told = now, names.told
 
-        def change(text: str) -> str | None:
-            kept = _parsed(text)
+        def change(text: str) -> str:
+            stored = _parsed(text)
+            kept = _by_name(stored)
             for name, old in before.items():
                 if name not in now and kept.get(name) == old:
                     del kept[name]
             kept.update(now)
-            return f"{msgspec.json.encode(list(kept.values())).decode()}\n" if kept else None
+            content = Stored(names.told, list(kept.values()))
+            return f"{msgspec.json.encode(content).decode()}\n"
 
         cache.update(KIND, self._server, self._user, change)
 
 
-def _parsed(text: str) -> dict[str, NameChange]:
+def _parsed(text: str) -> Stored:
     try:
-        changes = msgspec.json.decode(text, type=list[NameChange]) if text else []
+        return msgspec.json.decode(text, type=Stored) if text else Stored()
     except (msgspec.DecodeError, RecursionError):
-        changes = []
-    return {fold(change.user): change for change in changes}
+        return Stored()
+
+
+def _by_name(stored: Stored) -> dict[str, NameChange]:
+    return {fold(change.user): change for change in stored.changes}

@@ -15,13 +15,20 @@ _MOST: Final = 1000  # names
 
 
 class Unconfirmed:
-    """The newest change of each name that the user has yet to confirm."""
+    """The newest change of each name that the user has yet to confirm.
+
+    Attributes:
+        told: the place in the log of the newest change that this client was told of, or where it began to be told; None
+            if that is not known.
+    """
 
     def __init__(self) -> None:
+        self.told: int | None = None
         self._changes: dict[str, NameChange] = {}  # by folded name, those that came first at the beginning
 
     def add(self, change: NameChange) -> None:
         """Record a change; of a name the newest one counts."""
+        self.told = max(self.told or 0, change.seq)
         if change.what not in HELD:
             return
         before = self._changes.get(fold(change.user))

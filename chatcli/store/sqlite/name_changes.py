@@ -11,6 +11,7 @@ import sqlite3
 from typing import Final
 
 from chatcli.protocol.frames import Renewal
+from chatcli.store.queries import NameChangesQuery
 from chatcli.store.records import NameChangeRecord
 from chatcli.store.sqlite.damage import tolerating_damage
 
@@ -38,6 +39,9 @@ changes.user <> :user AND (
         CROSS JOIN conversations ON conversations.low = min(owners.user, :user)
              AND conversations.high = max(owners.user, :user)
         WHERE owners.key = changes.key AND owners.seq <= changes.seq
+          AND coalesce(
+            (SELECT min(seq) FROM messages WHERE messages.conversation = conversations.id), 0
+          ) < changes.seq
     )
     OR EXISTS (
         SELECT 1 FROM members AS theirs
@@ -83,6 +87,11 @@ def read_changes_of_feed(
         rows = connection.execute(_OF_FEED, {"user": user, "after": after, "upto": upto})
         changes.extend(_record(*row) for row in rows)
     return changes, changes[-1].seq if len(changes) == _MOST else upto
+
+
+def read_name_changes(connection: sqlite3.Connection, query: NameChangesQuery) -> tuple[list[NameChangeRecord], int]:
+    """Return the changes that a query asks for, and 0, since damage leaves some of them out."""
+    return read_changes_of_feed(connection, user=query.user, after=query.after, upto=query.upto)[0], 0
 
 
 def read_changes_of_name(

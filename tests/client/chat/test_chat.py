@@ -127,12 +127,12 @@ def test_owner_spelling(chat: Dialogue) -> None:
 
 def test_reconnect_resumes(chat: Dialogue) -> None:
     """The greeting has the last message's seq, and unanswered messages go out with the same ids."""
-    assert chat.hello() == f.Hello(1, "Alice", "join", since=4, revision=1)
+    assert chat.hello() == f.Hello(1, "Alice", "join", since=4, revision=1, renewed=4)
     hears(chat, f.Message(12, "x", "bob", "Alice", "hello", 1))
     types(chat, "bob: one")
     types(chat, "bob: two")
     hears(chat, f.Sent("id-1", 13, 1, "stored"))
-    assert chat.hello() == f.Hello(1, "Alice", "join", since=12, revision=1)
+    assert chat.hello() == f.Hello(1, "Alice", "join", since=12, revision=1, renewed=4)
     again = chat.connected(f.Welcome("Alice", 14, 12, "chatcli/1", LIMITS))
     assert again == [f.Send("id-2", "bob", "two"), f.Who(limit=100)]
 

@@ -23,41 +23,55 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_kept(state: Path) -> None:
+def restored(user: str = "alice") -> tuple[UnconfirmedFile, Unconfirmed]:
+    """Return the file and its content."""
+    file, names = UnconfirmedFile(SERVER, user), Unconfirmed()
+    file.restore(names)
+    return file, names
+
+
+def test_kept() -> None:
     """Changes are there the next time, for the same user and server, until they are confirmed."""
-    file = UnconfirmedFile(SERVER, "alice")
-    assert file.load() == []
-    file.save({"carol": CAROL, "dave": DAVE})
-    again = UnconfirmedFile(SERVER, "Alice")
-    assert again.load() == [CAROL, DAVE]
-    assert UnconfirmedFile(SERVER, "bob").load() == []
-    again.save({"dave": DAVE})
-    assert UnconfirmedFile(SERVER, "alice").load() == [DAVE]
-    again.save({})
-    assert not list((state / "chatcli" / KIND).glob("alice*"))
+    file, names = restored()
+    assert (names.told, names.all()) == (None, {})
+    names.add_all([CAROL, DAVE])
+    file.save(names)
+    again, names = restored("Alice")
+    assert (names.told, list(names.all().values())) == (6, [CAROL, DAVE])
+    assert restored("bob")[1].all() == {}
+    names.confirm(CAROL)
+    again.save(names)
+    assert list(restored()[1].all().values()) == [DAVE]
+    names.confirm(DAVE)
+    again.save(names)
+    assert (restored()[1].told, restored()[1].all()) == (6, {})
 
 
 def test_two_clients() -> None:
     """Each leaves alone what only the other knows."""
-    one, two = UnconfirmedFile(SERVER, "alice"), UnconfirmedFile(SERVER, "alice")
-    one.load()
-    two.load()
-    one.save({"carol": CAROL})
-    two.save({"dave": DAVE})
-    one.save({})
-    assert UnconfirmedFile(SERVER, "alice").load() == [DAVE]
+    (one, first), (two, second) = restored(), restored()
+    first.add(CAROL)
+    one.save(first)
+    second.add(DAVE)
+    two.save(second)
+    first.confirm(CAROL)
+    one.save(first)
+    assert list(restored()[1].all().values()) == [DAVE]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"t":"renewed"}]', "[" * 100_000, "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"changes":[{"t":"renewed"}]}', "[" * 100_000, "\0"])
 def test_damaged_file(state: Path, text: str) -> None:
     """A damaged file is like none."""
-    UnconfirmedFile(SERVER, "alice").save({"carol": CAROL})
+    file, names = restored()
+    names.add(CAROL)
+    file.save(names)
     (path,) = (state / "chatcli" / KIND).glob("alice*")
     path.write_text(text)
-    file = UnconfirmedFile(SERVER, "alice")
-    assert file.load() == []
-    file.save({"dave": DAVE})
-    assert UnconfirmedFile(SERVER, "alice").load() == [DAVE]
+    file, names = restored()
+    assert names.all() == {}
+    names.add(DAVE)
+    file.save(names)
+    assert list(restored()[1].all().values()) == [DAVE]
 
 
 def test_newest_change_counts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,6 +118,27 @@ def check(server: ThreadServer, *devices: Terminal) -> None:
             device.shows(f'{AGAIN} sends "text {number}" to carol')
             device.types("\r")
             new.hears("message", text=f"text {number}")
+
+
+def test_told_to_another_client(server: ThreadServer, carol: Caller, tmp_path: Path) -> None:
+    """What a listener under the same name has received while no client was there is told, and held, all the same."""
+    with join(server, tmp_path) as alice:
+        talks(alice, carol)
+        alice.types("/exit\r")
+        assert alice.end() == 0
+    release(server, "carol")
+    where = ("--user", "alice", "--server", str(server.address))
+    with Program("listen", *where) as listener, new_carol(server) as new:
+        new.sends("alice", "it is me")
+        new.hears("sent")
+        listener.prints("it is me")
+        listener.end(signal.SIGTERM)
+        with join(server, tmp_path) as alice:
+            alice.shows(OTHER)
+            alice.types("carol: hi\r")
+            alice.shows(AGAIN)
+            alice.types("\r")
+            new.hears("message", text="hi")
 
 
 def test_room(server: ThreadServer, carol: Caller, tmp_path: Path) -> None:

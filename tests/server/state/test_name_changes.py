@@ -144,6 +144,38 @@ def test_returning(server: ThreadServer, bob: Caller, carol: Caller) -> None:
         assert missed(back) == []
 
 
+def test_told_elsewhere(server: ThreadServer, bob: Caller, carol: Caller) -> None:
+    """What another client has received comes to one that says which changes it was told of, before all else, once."""
+    seq = talk(carol, bob, "bob")
+    add_key(server, carol, "carol")
+    key = bob.hears("renewed")["seq"]
+    release(server, "carol")
+    bob.says("ack", seq=bob.hears("renewed")["seq"])
+    bob.asks("unread")
+    with enters(server, "eve") as eve:
+        eve.sends("bob", "hello")
+        eve.hears("sent")
+    bob.hears("message")
+    for renewed, expected in (
+        (0, ["key", "released"]),
+        (seq, ["key", "released"]),
+        (key, ["released"]),
+        (99, []),
+        (None, []),
+    ):
+        with enters(server, "bob", present="attach", renewed=renewed) as device:
+            found = [frame.get("what", "message") for frame in missed(device)]
+            assert found == [*expected, "message"], renewed
+
+
+def test_later_acquaintance(server: ThreadServer, bob: Caller, carol: Caller) -> None:
+    """A change from before the first message to a name is none for the one who has sent it."""
+    add_key(server, carol, "carol")
+    talk(bob, carol, "carol")
+    with enters(server, "bob", "listen", since=0) as listener:
+        assert [frame["t"] for frame in missed(listener)] == ["message"]
+
+
 def test_restart(tmp_path: Path) -> None:
     """Changes, and the names that were released, are on disk; no later message has the place of a change."""
     with ThreadServer(tmp_path) as server, enters(server, "bob") as bob, enters(server, "carol") as carol:
