@@ -130,6 +130,7 @@ def test_each_block_is_tested() -> None:
         "Git": 2,
         "GitHub Actions and GitLab CI": 3,
         "Ask before a deploy": 2,
+        "Page somebody who must see it": 1,
         "A log into a room": 1,
         "A server under systemd": 1,
         "A command for each message": 2,
@@ -319,6 +320,25 @@ def answered(world: World, command: list[str], answer: int | None) -> tuple[int,
 
 
 # A log
+
+
+def test_page_goes_on_to_the_next(world: World) -> None:
+    """Until somebody has read it; otherwise the room is told, and the status is 1."""
+    (script,) = blocks("Page somebody who must see it", "sh")
+    path = world.program("page", script.replace("5m", "1s"))
+    world.room("#ops")
+    with world.server.joined("bob", revision=1) as bob, world.server.joined("carol", revision=1) as carol:
+        done = world.run(str(path), "db2 is on fire")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "carol has not read it within 1s." in done.stderr
+        assert world.said("#ops") == ["robin: Nobody has seen this: db2 is on fire"]
+        bob.says("ack", seq=bob.hears("message")["seq"])
+        carol.hears("message")
+        path.write_text(script)
+        with subprocess.Popen([str(path), "db2 is on fire"], env=world.environment, cwd=world.home) as paging:
+            bob.says("read", of="robin", seq=bob.hears("message")["seq"])
+            assert paging.wait(DEADLINE) == 0
+    assert len(world.said("#ops")) == 1
 
 
 def test_log_line_by_line(world: World) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from chatcli.client.errors import as_exception
 from chatcli.client.outbox.batch import SendBatch
 from chatcli.errors import ChatError
+from chatcli.protocol import codes
 from chatcli.protocol.frames import Error, Receipt, ReceiptList, Receipts, Send, Sent
 from chatcli.protocol.values.names import is_room
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _OF_RECEIPTS: Final[tuple[type[ReceiptList | Receipt], ...]] = (ReceiptList, Receipt)
 _LOOK: Final = 1.0  # seconds for finding out where the missing people are, once the time is over
-_POLL: Final = 2.0  # seconds: nobody is told when clients of a room's members receive its messages
+_POLL: Final = 2.0  # seconds: the server does not report that clients of a room's members receive its messages
 
 
 class ReceiptWaiter:
@@ -128,6 +129,8 @@ class _Subscription:
         self._until = until
         self._messages = dict(enumerate(waiter.pending(), 1))  # with their seqs, by number of the request
         self._recipients: dict[int, str] = {}  # by number of the request, spelled by the server
+        #: Numbers of rooms about which the server must be asked again and again.
+        self._polled = {n for n, (to, _) in self._messages.items() if is_room(to.to) and not waiter.waits_for_reading}
         self._early: list[Receipt] = []  # came before an answer, and may be newer than that
 
     def run(self) -> None:
@@ -146,11 +149,10 @@ class _Subscription:
                     self._apply(n, frame)
 
     def _receive(self) -> ReceiptList | Receipt | Error:
-        """Return the next frame; meanwhile ask again what is not told, which is what rooms have received."""
-        connection, waiter = self._connection, self._waiter
+        """Return the next frame; meanwhile ask again what the server does not report by itself."""
+        connection = self._connection
         while True:
-            asked = [n for n, (message, _) in self._messages.items() if is_room(message.to)]
-            asked = [] if waiter.waits_for_reading else [n for n in asked if self._is_pending(n)]
+            asked = [n for n in self._polled if self._messages[n] in self._waiter.pending()]
             connection.deadline = min(self._until, time.monotonic() + _POLL) if asked else self._until
             try:
                 return connection.receive_answer(*_OF_RECEIPTS)
@@ -160,13 +162,14 @@ class _Subscription:
             connection.deadline = self._until
             connection.send(*(Receipts(self._messages[n][0].to, n=n) for n in asked))
 
-    def _is_pending(self, n: int) -> bool:
-        return self._messages[n] in self._waiter.pending()
-
     def _receive_refusal(self, frame: Error) -> None:
         n = frame.n or 0
         if n not in self._messages:
             raise as_exception(frame)
+        if frame.code == codes.TOO_MANY and n not in self._polled:  # too many others watch the room
+            self._polled.add(n)
+            self._connection.send(Receipts(self._messages[n][0].to, n=n))
+            return
         self._recipients[n] = ""
         self._waiter.unknown[self._messages[n][0].id] = str(as_exception(frame))
 

@@ -11,6 +11,7 @@ import pytest
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import new_id
 from chatcli.client.identity.trust import CAUTIOUS, Trust
+from chatcli.client.oneshot import receipts
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.receipts import ReceiptWaiter
 from chatcli.client.transport import blocking
@@ -72,6 +73,23 @@ def test_receipts_of_others(to: str) -> None:
 
     with Impostor(answer) as address:
         assert wait_for_receipt(address, to).seen
+
+
+def test_room_that_too_many_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is asked now and then."""
+    monkeypatch.setattr(receipts, "_POLL", 0.01)
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.takes()
+        line.hears("receipts")
+        line.says("error", code="too_many", text="Too many watch it.", n=1)
+        for seq in (0, 6, 7):
+            assert not line.hears("receipts").get("watch")
+            line.says("receipts", to="#r", people=[{"user": "b", "seq": seq}], n=1)
+
+    with Impostor(answer) as address:
+        assert wait_for_receipt(address, "#r").seen
 
 
 def test_error_after_storing() -> None:
