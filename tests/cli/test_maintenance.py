@@ -119,7 +119,9 @@ def test_export_targets(server: ThreadServer, data: Path, tmp_path: Path) -> Non
     """The lines are the same; only with a file the outcome is printed."""
     talk(server, "one", "two")
     lines = says(data, "export").splitlines()
-    assert [json.loads(line)["t"] for line in lines] == ["export", "user", "user", "message", "message", "end"]
+    assert [json.loads(line)["t"] for line in lines] == [
+        "export", *["user"] * 2, *["read"] * 2, *["message"] * 2, "end"
+    ]  # fmt: skip
     target = tmp_path / "archive"
     assert says(data, "export", "--output", str(target)) == f"2 messages written to {target}.\n"
     assert target.read_text().splitlines()[1:] == lines[1:]
@@ -160,10 +162,10 @@ def test_export_and_import(tmp_path: Path) -> None:
     data, other = tmp_path / "data", tmp_path / "other"
     with ThreadServer(data) as server:
         talk(server, "one", "two")
-        archive = says(data, "export").encode()
-        busy = admin(data, "import", "-", stdin=archive)
+        busy = admin(data, "import", "-", stdin=says(data, "export").encode())
         assert (busy.returncode, busy.stdout) == (1, "")
         assert f"(process {os.getpid()}) uses the data directory {data}: stop it first" in busy.stderr
+    archive = says(data, "export").encode()  # with what bob has read, which a running server writes now and then
     done = admin(other, "import", "-", stdin=archive)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "2 messages, 2 users and 0 rooms imported.\n"
@@ -183,6 +185,40 @@ def test_export_and_import(tmp_path: Path) -> None:
             assert [found["text"] for found in bob.hears("search", n=1)["messages"]] == ["one"]
         assert whole_feed(server, "bob", 2) == ["one", "two"]
         talk(server, "three")
+
+
+def test_export_and_import_of_read_positions(tmp_path: Path) -> None:
+    """What was unread is unread on the other server, and what was received does not come again."""
+    data, other = tmp_path / "data", tmp_path / "other"
+    with ThreadServer(data) as server, server.joined("bob", revision=1) as bob:
+        with server.joined("alice", "send") as alice:
+            for to in ("bob", "bob", "alice"):
+                alice.sends(to, "hi")
+        assert [bob.hears("message")["seq"] for _ in range(2)] == [1, 2]
+        bob.says("ack", seq=2)
+        bob.says("read", of="alice", seq=1)
+        before = [bob.asks(frame) for frame in ("unread", "conversations")]
+    archive = says(data, "export")
+    assert {"t": "read", "user": "bob", "of": "alice", "seq": 1} in map(json.loads, archive.splitlines())
+    done = admin(other, "import", "-", stdin=archive.encode())
+    assert done.stdout == "3 messages, 2 users and 0 rooms imported.\n"
+    assert says(other, "export").splitlines()[1:] == archive.splitlines()[1:]
+    assert says(other, "check")
+    with ThreadServer(other) as server, server.joined("bob", revision=1) as bob:
+        assert (bob.welcome["cursor"], bob.hears("live")["seq"]) == (2, 3)
+        assert [bob.asks(frame) for frame in ("unread", "conversations")] == before
+        assert before[0]["conversations"] == [{"of": "alice", "count": 1, "seq": 2}]
+
+
+def test_wrong_position(tmp_path: Path) -> None:
+    """It is one sentence that names the line."""
+    lines = ('{"t":"export","version":1}', '{"t":"read","user":"zoe","seq":1}', '{"t":"end","messages":0}')
+    done = admin(tmp_path / "data", "import", "-", stdin="\n".join(lines).encode())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        'chatcli: Line 2: no line before it says who "zoe" is.',
+        "chatcli: Nothing was imported: one line is wrong.",
+    ]
 
 
 def test_wrong_lines(tmp_path: Path) -> None:

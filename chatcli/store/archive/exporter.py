@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from chatcli.store.maintenance.snapshot import moment, snapshot
 from chatcli.store.question_data import decode
 from chatcli.store.sqlite.conversations import find_conversation
 from chatcli.store.sqlite.damage import tolerating_damage
+from chatcli.store.sqlite.load import read_reads
 
 #: Called with each line, its newline included.
 Write = Callable[[bytes], object]
@@ -107,7 +108,7 @@ class _Description:
         chosen: the conversations to export; None for all of them.
 
     Attributes:
-        lines: the lines about users, rooms and members, in their order.
+        lines: the lines about users, rooms, members and read positions, in their order.
     """
 
     def __init__(self, connection: sqlite3.Connection, chosen: set[int] | None) -> None:
@@ -119,7 +120,14 @@ class _Description:
             identity: (low, high)
             for identity, low, high in connection.execute("SELECT id, low, high FROM conversations WHERE id > 0")
         }
-        self.lines: list[archive.Line] = [*self._people(), *self._rooms(), *self._members()]
+        concerned = self._concerned()
+        self.lines: list[archive.Line] = [
+            *self._people(concerned),
+            *self._rooms(),
+            *self._members(),
+            *self._positions(concerned),
+            *self._positions_of_conversations(),
+        ]
 
     def message(self, *row: Any) -> archive.Message | None:  # noqa: ANN401 (of any type, if the file is damaged)
         """Return the line for the row of a message; None if it is damaged in a way that SQLite does not notice."""
@@ -149,8 +157,7 @@ class _Description:
         low, high = self._pairs.get(conversation, (0, 0))
         return self._users[high if sender == low else low]
 
-    def _people(self) -> Iterator[archive.User]:
-        concerned = self._concerned()
+    def _people(self, concerned: Collection[int] | None) -> Iterator[archive.User]:
         rows = self._connection.execute("SELECT id, name, key, created, seen FROM users ORDER BY id").fetchall()
         for user, name, key, created, seen in rows:
             if concerned is None or user in concerned:
@@ -197,6 +204,20 @@ class _Description:
                 yield archive.Member(
                     room=self._room_names[room], user=self._users[user], since=since, until=until, owner=bool(owner)
                 )
+
+    def _positions(self, concerned: Collection[int] | None) -> Iterator[archive.Read]:
+        rows = self._connection.execute("SELECT id, name, read, shown, cursor FROM users ORDER BY id")
+        for user, name, seq, seen, received in rows:
+            if concerned is None or user in concerned:
+                yield archive.Read(user=name, seq=seq, seen=None if seen == seq else seen, received=received)
+
+    def _positions_of_conversations(self) -> Iterator[archive.Read]:
+        pairs = {pair: conversation for conversation, pair in self._pairs.items()}
+        for user, of, seq, seen in sorted(read_reads(self._connection)):
+            conversation = of if of < 0 else pairs.get((min(user, of), max(user, of)), 0)
+            name = self._room_names.get(of) if of < 0 else self._users.get(of)
+            if user in self._users and name is not None and self._wanted(conversation):
+                yield archive.Read(user=self._users[user], of=name, seq=seq, seen=None if seen == seq else seen)
 
     def _wanted(self, conversation: int) -> bool:
         return self._chosen is None or conversation in self._chosen

@@ -109,6 +109,24 @@ class Member(Line, tag="member", kw_only=True):
     owner: bool = False
 
 
+class Read(Line, tag="read", kw_only=True):
+    """A read position; someone without such a line has read and received everything.
+
+    Attributes:
+        user: the user's name.
+        of: the name of the other user, or of the room; left out, it holds where the user has no other position.
+        seq: the messages after it are unread.
+        seen: others may know that the user has read up to this ``seq``; left out, it is the same.
+        received: a client of the user has the messages up to this ``seq``; only without ``of``; left out, all of them.
+    """
+
+    user: str
+    of: str | None = None
+    seq: Border
+    seen: Border | None = None
+    received: Border | None = None
+
+
 class Message(Line, tag="message", kw_only=True):
     """A message.
 
@@ -149,7 +167,7 @@ class End(Line, tag="end"):
     unread: Count = 0
 
 
-AnyLine = Start | User | Room | Member | Message | End
+AnyLine = Start | User | Room | Member | Read | Message | End
 
 encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(AnyLine).decode

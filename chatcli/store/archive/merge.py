@@ -20,7 +20,7 @@ from chatcli.store.archive.validation import Checked, Message, Room, User, Wrong
 from chatcli.store.epochs import begin_epoch
 from chatcli.store.question_data import QuestionData, decode, encode
 from chatcli.store.records import RoomRecord
-from chatcli.store.sqlite.conversations import ensure_conversation, write_room
+from chatcli.store.sqlite.conversations import ensure_conversation, find_conversation, write_room
 from chatcli.store.sqlite.load import read_head
 from chatcli.store.sqlite.name_changes import write_released
 
@@ -38,17 +38,24 @@ _ADD_ANSWER: Final = """
 INSERT INTO answers SELECT :question, :seq FROM messages WHERE seq = :question
 ON CONFLICT DO NOTHING
 """
-_UP_TO_DATE: Final = """
+_NOTHING_AFTER: Final = """
 SELECT id FROM users WHERE NOT EXISTS (
     SELECT 1 FROM members
     JOIN conversations ON conversations.id = members.conversation
+    LEFT JOIN reads ON reads.user = members.user AND reads.conversation = members.conversation
     JOIN messages ON messages.conversation = members.conversation
-    WHERE members.user = users.id AND messages.seq > max(users.read, members.since)
+    WHERE members.user = users.id AND messages.seq > max({position}, members.since)
       AND (members.until IS NULL OR messages.seq <= members.until)
       AND (messages.sender <> users.id OR conversations.low = conversations.high)
 )
 """
-_READ_ALL: Final = "UPDATE users SET cursor = ?2, read = ?2, shown = iif(shown < read, shown, ?2) WHERE id = ?1"
+_WITH_NOTHING_UNREAD: Final = _NOTHING_AFTER.format(position="coalesce(reads.seq, users.read)")
+_WITH_EVERYTHING_RECEIVED: Final = _NOTHING_AFTER.format(position="users.cursor")
+_RECEIVE_ALL: Final = "UPDATE users SET cursor = ?2 WHERE id = ?1"
+_READ_ALL: Final = "UPDATE users SET read = ?2, shown = iif(shown < read, shown, ?2) WHERE id = ?1"
+_READ_EACH: Final = "UPDATE reads SET seq = ?2, shown = iif(shown < seq, shown, ?2) WHERE user = ?1"
+_SET_POSITIONS: Final = "UPDATE users SET read = ?2, shown = ?3, cursor = ?4 WHERE id = ?1"
+_SET_READ: Final = "INSERT INTO reads (user, conversation, seq, shown) VALUES (?, ?, ?, ?)"
 
 
 class Imported(NamedTuple):
@@ -76,11 +83,13 @@ class Merge:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._up_to_date = [user for (user,) in connection.execute(_UP_TO_DATE)]
+        self._have_read = [user for (user,) in connection.execute(_WITH_NOTHING_UNREAD)]
+        self._have_received = [user for (user,) in connection.execute(_WITH_EVERYTHING_RECEIVED)]
         self._users = _Users(connection)
         self._rooms = _Rooms(connection)
         self._seqs = _Seqs(connection)
         self._members = _Members(connection, self._users, self._rooms)
+        self._positions = _Positions(connection, self._users, self._rooms)
         self._messages = _Messages(connection, self._users, self._rooms, self._seqs)
 
     def add(self, line: Checked) -> None:
@@ -99,6 +108,8 @@ class Merge:
                 self._rooms.add(line)
             case archive.Member():
                 self._members.add(line)
+            case archive.Read():
+                self._positions.add(line)
 
     def finish(self) -> Imported:
         """Add what depends on all lines."""
@@ -106,10 +117,18 @@ class Merge:
         if self._messages.added:
             if not self._seqs.before:  # their numbers are those of another log
                 begin_epoch(self._connection, 0)
-            # What was imported is history: users who had read everything, and new ones, have read that as well.
-            users = [*self._up_to_date, *self._users.new()]
-            self._connection.executemany(_READ_ALL, [(user, self._seqs.head) for user in users])
+            # What was imported is history: users who had read everything have read that as well, and so have new ones
+            # unless the archive has other positions for them.
+            self._move(self._have_received, _RECEIVE_ALL)
+            self._move(self._have_read, _READ_ALL, _READ_EACH)
+            self._move(self._users.new(), _RECEIVE_ALL, _READ_ALL)
+        self._positions.write(self._seqs)
         return Imported(self._messages.added, self._messages.known, len(self._users.new()), len(self._rooms.new()))
+
+    def _move(self, users: list[int], *statements: str) -> None:
+        """Move positions of users to the head."""
+        for statement in statements:
+            self._connection.executemany(statement, [(user, self._seqs.head) for user in users])
 
 
 class _Named:
@@ -260,7 +279,7 @@ class _Seqs:
         return int(row[0]) if row else None
 
     def bound(self, old: int) -> int:
-        """Return the ``seq`` in the log after which a membership begins or ends."""
+        """Return the ``seq`` in the log after which a membership begins or ends, or a user has not read."""
         if self._keeps:
             return min(old, self.head)  # the rest of that log is not in the archive, and its seqs are free here
         if old <= self._kept:
@@ -299,6 +318,38 @@ class _Members:
                 until = None if line.until is None else seqs.bound(line.until)
                 values = (user.id, room.id, seqs.bound(line.since), until, line.owner and room.new)
                 self._connection.execute(_ADD_MEMBER, values)
+
+
+class _Positions:
+    def __init__(self, connection: sqlite3.Connection, users: _Users, rooms: _Rooms) -> None:
+        self._connection = connection
+        self._users = users
+        self._rooms = rooms
+        self._lines: dict[tuple[int, int], archive.Read] = {}  # by the user, and the other user or the room
+
+    def add(self, line: archive.Read) -> None:
+        user, of = self._users[line.user].id, 0
+        if line.of is not None:
+            of = self._rooms[line.of].id if line.of in self._rooms else self._users[line.of].id
+        if (user, of) in self._lines:
+            raise WrongLine(f"there is another position of {line.user}{f' in {line.of}' if line.of else ''} before it")
+        self._lines[user, of] = line
+
+    def write(self, seqs: _Seqs) -> None:
+        """Write the positions of new users once all messages have their seqs; those of others stay as they are."""
+        new = set(self._users.new())
+        for (user, of), line in self._lines.items():
+            if user not in new:
+                continue
+            seq = seqs.bound(line.seq)
+            seen = seq if line.seen is None else seqs.bound(line.seen)
+            if of == 0:
+                received = seqs.head if line.received is None else seqs.bound(line.received)
+                self._connection.execute(_SET_POSITIONS, (user, seq, seen, received))
+                continue
+            conversation = of if of < 0 else find_conversation(self._connection, user, of)
+            if conversation is not None:  # otherwise all that will be written there is newer
+                self._connection.execute(_SET_READ, (user, conversation, seq, seen))
 
 
 class _Messages:

@@ -74,7 +74,7 @@ class Message(Struct, frozen=True, kw_only=True):
     answer: int | None
 
 
-Checked = User | Room | archive.Member | Message
+Checked = User | Room | archive.Member | archive.Read | Message
 
 
 class WrongLine(Exception):
@@ -175,9 +175,8 @@ class _Checker:
                 return self._check_user(line)
             case archive.Room():
                 return self._check_room(line)
-            case archive.Member(since=since, until=until):
-                if until is not None and until < since:
-                    raise WrongLine("it ends before it begins")
+            case archive.Member() | archive.Read():
+                _check_numbers(line)
                 return line
             case archive.End(messages):
                 self.ended = True
@@ -247,6 +246,14 @@ def _decode(raw: bytes) -> archive.AnyLine:
         reason = str(error)
         raise WrongLine(f"it cannot be read: {reason[:1].lower()}{reason[1:]}") from None
     return line
+
+
+def _check_numbers(line: archive.Member | archive.Read) -> None:
+    if isinstance(line, archive.Member):
+        if line.until is not None and line.until < line.since:
+            raise WrongLine("it ends before it begins")
+    elif line.of is not None and line.received is not None:
+        raise WrongLine("`received` holds for all conversations: write it in a line without `of`")
 
 
 def _check_version(version: int) -> None:

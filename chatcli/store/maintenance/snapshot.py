@@ -17,6 +17,7 @@ from typing import Final
 from chatcli.errors import StoreError
 from chatcli.store.data_directory import DATABASE
 from chatcli.store.sqlite import schema
+from chatcli.store.sqlite.damage import tolerating_damage
 
 _BUSY_SECONDS: Final = 10  # how long another program may hold the database
 _PAUSE: Final = 0.002  # seconds
@@ -61,7 +62,9 @@ def moment(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("COMMIT")
+        # After damage that the block has tolerated SQLite ends the transaction with the same error once more.
+        with tolerating_damage():
+            connection.execute("COMMIT")
 
 
 def pause() -> None:

@@ -19,12 +19,14 @@ from chatcli.store.archive.exporter import Exported, export
 from chatcli.store.archive.format import AnyLine
 from chatcli.store.archive.importer import import_archive
 from chatcli.store.archive.merge import Imported
-from chatcli.store.records import ReadRecord
+from chatcli.store.maintenance.check import examine
+from chatcli.store.queries import Unread, UnreadQuery
+from chatcli.store.records import Enter, ReadRecord, UserRecord
 from tests.reference import ROOT
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, CID, PEOPLE, entry
-from tests.store.town import OPS, SECRET, change, rows, said_in, settle, spoil
+from tests.store.town import DAN, OPS, SECRET, change, rows, said_in, settle, spoil
 
 NOW = 1_700_000_000_123
 WHOLE = "SELECT seq, id, sender, conversation, at, text, re FROM messages ORDER BY seq"
@@ -80,7 +82,7 @@ def refused(data: Path, archive: bytes) -> list[tuple[int, str]]:
 
 def dump(data: Path) -> list[list[tuple[Any, ...]]]:
     """Return the users, rooms and messages of a log."""
-    tables = ("users", "keys", "conversations", "rooms", "members", "messages", "answers", "rulings", "marks")
+    tables = ("users", "keys", "conversations", "rooms", "members", "messages", "answers", "rulings", "marks", "reads")
     return [sorted(rows(data, f"SELECT * FROM {table}"), key=repr) for table in tables]  # noqa: S608 (our own)
 
 
@@ -105,10 +107,10 @@ def message(seq: int, sender: str, to: str, text: str = "hi", **fields: object) 
 
 
 def test_export_order(town: Owner, data: Path) -> None:
-    """First the format, then users, rooms and members, then messages, then the end."""
+    """First the format, then users, rooms, members and read positions, then messages, then the end."""
     lines = objects(written(data))
     assert [line["t"] for line in lines] == [
-        "export", *["user"] * 4, *["room"] * 2, *["member"] * 4, *["message"] * 7, "end"
+        "export", *["user"] * 4, *["room"] * 2, *["member"] * 4, *["read"] * 4, *["message"] * 7, "end"
     ]  # fmt: skip
     assert lines[0] == {"t": "export", "version": 1, "at": "2023-11-14T22:13:20.123000Z"}
     assert lines[-1] == {"t": "end", "messages": 7}
@@ -145,7 +147,9 @@ def test_one_conversation_has_its_users_only(town: Owner, data: Path) -> None:
     assert [line["seq"] for line in objects(ops, "message")] == [1, 2, 6]
     assert objects(ops)[0]["conversations"] == ["#OPS"]
     pair = written(data, "bob:ANN")
-    assert [line["t"] for line in objects(pair)] == ["export", "user", "user", "message", "message", "end"]
+    assert [line["t"] for line in objects(pair)] == [
+        "export", *["user"] * 2, *["read"] * 2, *["message"] * 2, "end"
+    ]  # fmt: skip
     both = written(data, "bob:ann", "#secret")
     assert [line["seq"] for line in objects(both, "message")] == [3, 4, 5]
     assert objects(written(data, "ann:жанна"), "message") == []
@@ -291,10 +295,14 @@ def test_texts_are_unchanged(chat: Owner, data: Path, tmp_path: Path, text: str)
 def test_server_after_an_import(town: Owner, data: Path, tmp_path: Path) -> None:
     """Nobody gets old messages as new ones, everybody gets those that follow, and all can be read."""
     other = tmp_path / "other"
+    for person in (*PEOPLE, DAN):
+        town.log.set_received(person.id, 7)
+        town.log.set_read(person.id, 0, ReadRecord(person.id, 0, 7, 7))
+    town.commit(positions=True)
     taken(other, written(data))
     after = Owner(partial(open_sqlite, other))
     assert after.log.head == 7
-    assert {(one.received, one.public_read) for one in after.state.users} == {(7, 7)}
+    assert {(one.received, one.read, one.public_read) for one in after.state.users} == {(7, 7, 7)}
     assert after.texts(BOB.id) == town.texts(BOB.id)
     town.reopen()
     assert [member[:4] for member in after.state.members] == [member[:4] for member in town.state.members]
@@ -426,6 +434,183 @@ def test_users_who_left_stay_away(town: Owner, data: Path) -> None:
     assert dump(data) == before
 
 
+# Read positions
+
+POSITIONS = "SELECT name, cursor, read, shown FROM users ORDER BY id"
+READS = """
+SELECT reader.name, CASE WHEN conversation < 0 THEN (SELECT name FROM rooms WHERE id = conversation) ELSE (
+    SELECT name FROM users WHERE id = iif(low = reader.id, high, low)) END, seq, reads.shown
+FROM reads JOIN users AS reader ON reader.id = user JOIN conversations ON conversations.id = conversation
+ORDER BY user, conversation
+"""
+
+
+def positioned(town: Owner) -> None:
+    """Give users of a log positions: general ones, those of conversations, and what was received."""
+    town.log.set_received(ANN.id, 7)
+    town.log.set_received(BOB.id, 3)
+    for user_id, of, seq, seen in (
+        (1, 0, 7, 6),
+        (1, 2, 4, 4),
+        (1, -1, 2, 5),
+        (2, 0, 3, 3),
+        (2, 1, 0, 0),
+        (3, -2, 5, 0),
+    ):
+        town.log.set_read(user_id, of, ReadRecord(user_id, of, seq, seen))
+    town.commit(positions=True)
+
+
+def read(name: str, seq: int, of: str | None = None, **fields: object) -> dict[str, Any]:
+    """Return the line of a read position."""
+    return {"t": "read", "user": name, "seq": seq, **({"of": of} if of else {}), **fields}
+
+
+def test_exported_positions(town: Owner, data: Path) -> None:
+    """A general one of each user, then those of their conversations; what others may know if it is something else."""
+    positioned(town)
+    assert objects(written(data), "read") == [
+        {"t": "read", "user": "Ann", "seq": 7, "seen": 6, "received": 7},
+        {"t": "read", "user": "Bob", "seq": 3, "received": 3},
+        {"t": "read", "user": "Жанна", "seq": 0, "received": 0},
+        {"t": "read", "user": "Dan (released 4)", "seq": 0, "received": 0},
+        {"t": "read", "user": "Ann", "of": "#Ops", "seq": 2, "seen": 5},
+        {"t": "read", "user": "Ann", "of": "Bob", "seq": 4},
+        {"t": "read", "user": "Bob", "of": "Ann", "seq": 0},
+        {"t": "read", "user": "Жанна", "of": "#secret", "seq": 5, "seen": 0},
+    ]
+    found = objects(written(data, "#secret", "ann:bob"), "read")
+    assert [(line["user"], line.get("of")) for line in found] == [
+        *((name, None) for name in ("Ann", "Bob", "Жанна")),
+        *(("Ann", "Bob"), ("Bob", "Ann"), ("Жанна", "#secret")),
+    ]
+
+
+def test_damaged_positions_are_left_out(town: Owner, data: Path) -> None:
+    """The rest of the log is exported."""
+    positioned(town)
+    town.log.close()
+    page = rows(data, "SELECT pgoffset FROM dbstat WHERE name = 'reads'")[0][0]
+    with (data / "chatcli.db").open("r+b") as file:
+        file.seek(page)
+        file.write(b"\xa5" * 4096)
+    archive = written(data)
+    assert len(objects(archive, "read")) == 4
+    assert taken(data.parent / "other", archive).messages == 7
+
+
+def test_part_of_a_log_with_damaged_memberships(town: Owner, data: Path) -> None:
+    """All people are exported, since nobody knows whom the part concerns."""
+    people = [UserRecord(id=n, name=f"p{n}", key=f"p{n}", created=1, received=0) for n in range(10, 410)]
+    town.write_all(*people, *(Enter(person.id, OPS.id) for person in people))
+    town.log.close()
+    pages = rows(data, "SELECT pgoffset FROM dbstat WHERE name = 'sqlite_autoindex_members_1' AND pagetype = 'leaf'")
+    with (data / "chatcli.db").open("r+b") as file:
+        file.seek(pages[-1][0])
+        file.write(b"\xa5" * 4096)
+    assert len(objects(written(data, "ann:bob"), "user")) > 2
+
+
+def test_positions_in_an_empty_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """They are as they were, and what was unread is unread."""
+    positioned(town)
+    other = tmp_path / "other"
+    taken(other, written(data))
+    assert rows(other, POSITIONS) == rows(data, POSITIONS)
+    assert rows(other, READS) == rows(data, READS)
+    assert written(other) == written(data)
+    after = Owner(partial(open_sqlite, other))
+    counted = UnreadQuery(user=BOB.id, after=3, reads={ANN.id: 0})
+    assert after.ask(counted) == town.ask(counted) == [Unread(ANN.id, 1, 3)]
+    after.log.close()
+
+
+def test_positions_in_another_log(town: Owner, data: Path, tmp_path: Path) -> None:
+    """They lie after the same messages, which have other numbers; people of that log keep theirs."""
+    positioned(town)
+    other = tmp_path / "other"
+    taken(other, archive_of(user("ann"), *(message(seq, "ann", "ann") for seq in range(1, 11))))
+    change(other, "UPDATE users SET read = 5, shown = 4, cursor = 6")
+    taken(other, written(data))
+    assert rows(other, POSITIONS) == [
+        ("ann", 6, 5, 4),
+        ("Bob", 13, 13, 13),
+        ("Жанна", 10, 10, 10),
+        ("Dan (released 4)",) + (10,) * 3,
+    ]
+    assert rows(other, READS) == [("Bob", "ann", 10, 10), ("Жанна", "#secret", 15, 10)]
+    assert not [finding for examined in examine(other) for finding in examined.findings]
+
+
+def test_positions_of_a_part(town: Owner, data: Path, tmp_path: Path) -> None:
+    """None is beyond the newest message that was imported."""
+    positioned(town)
+    taken(tmp_path, written(data, "#ops"))
+    assert rows(tmp_path, POSITIONS) == [("Ann", 6, 6, 6), ("Bob", 3, 3, 3)]
+    assert rows(tmp_path, READS) == [("Ann", "#Ops", 2, 5)]
+    assert not [finding for examined in examine(tmp_path) for finding in examined.findings]
+
+
+def test_people_without_positions(tmp_path: Path) -> None:
+    """They have read and received everything, but for the conversations with a position."""
+    said = (message(3, "ann", "bob"), message(5, "bob", "ann"))
+    taken(tmp_path, archive_of(user("ann"), user("bob"), read("bob", 2, "ann"), read("ann", 4), *said))
+    assert rows(tmp_path, POSITIONS) == [("ann", 5, 4, 4), ("bob", 5, 5, 5)]
+    assert rows(tmp_path, READS) == [("bob", "ann", 2, 2)]
+
+
+def test_positions_where_nothing_was_written(tmp_path: Path) -> None:
+    """They say nothing, but those in rooms are kept."""
+    lines = (
+        user("ann"),
+        user("bob"),
+        room("#ops"),
+        read("ann", 1, "bob"),
+        read("ann", 1, "#ops"),
+        message(1, "bob", "bob"),
+    )
+    taken(tmp_path, archive_of(*lines))
+    assert rows(tmp_path, READS) == [("ann", "#ops", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ([read("zoe", 1)], (5, 'no line before it says who "zoe" is')),
+        ([read("ann", 1, "zoe")], (5, 'no line before it says who "zoe" is')),
+        ([read("ann", 1, "#nowhere")], (5, 'no line before it says who "#nowhere" is')),
+        ([read("ann", 1), read("ann", 2)], (6, "there is another position of ann before it")),
+        ([read("ann", 1, "#ops"), read("ann", 2, "#ops")], (6, "there is another position of ann in #ops before it")),
+        (
+            [read("ann", 1, "bob", received=1)],
+            (5, "`received` holds for all conversations: write it in a line without `of`"),
+        ),
+        ([read("ann", -1)], (5, "it cannot be read: expected `int` >= 0 - at `$.seq`")),
+        ([{"t": "read", "user": "ann"}], (5, "it cannot be read: object missing required field `seq`")),
+    ],
+)
+def test_wrong_positions(tmp_path: Path, lines: list[dict[str, Any]], complaint: tuple[int, str]) -> None:
+    """Each is rejected with its reason."""
+    assert refused(tmp_path, archive_of(user("ann"), user("bob"), room("#ops"), *lines)) == [complaint]
+
+
+def test_nothing_unread_afterwards(chat: Owner, data: Path) -> None:
+    """Whoever had read everything, be it by single positions, has read what was imported; others have what they had."""
+    chat.write_all(
+        *(OPS, Enter(ANN.id, OPS.id), Enter(BOB.id, OPS.id)),
+        *(entry(BOB, ANN), said_in(OPS, BOB, "hi"), entry(ANN, BOB), said_in(OPS, ANN, "ho")),
+    )
+    for user_id, of, seq, seen in ((1, BOB.id, 1, 1), (1, OPS.id, 4, 0), (2, 0, 4, 4), (2, ANN.id, 2, 3)):
+        chat.log.set_read(user_id, of, ReadRecord(user_id, of, seq, seen))
+    chat.log.set_received(BOB.id, 4)
+    chat.commit(positions=True)
+    chat.log.close()
+    said = (message(1, "bob", "ann"), message(2, "ann", "#ops"), message(3, "bob", "#ops"))
+    taken(data, archive_of(user("ann"), user("bob"), room("#ops"), *said))
+    assert rows(data, POSITIONS)[:2] == [("Ann", 0, 7, 7), ("Bob", 7, 4, 4)]
+    assert rows(data, READS) == [("Ann", "#Ops", 7, 0), ("Ann", "Bob", 7, 7), ("Bob", "Ann", 2, 3)]
+
+
 def test_imported_messages_are_read(chat: Owner, data: Path) -> None:
     """Users with unread messages keep these; the position that others know stays behind."""
     chat.write(entry(ANN, BOB, "unread"), entry(CID, CID, "read"))
@@ -506,7 +691,7 @@ def test_wrong_lines(tmp_path: Path, line: dict[str, Any], sentence: str) -> Non
     assert number == 6
     assert sentence in why
     assert not others or others[0][1].startswith("it stands after the last one")
-    assert dump(data) == [[], [], [], [], [], [], [], [], [("pruned", 0)]]
+    assert dump(data) == [*[[]] * 8, [("pruned", 0)], []]
 
 
 def test_line_of_brackets(tmp_path: Path) -> None:
