@@ -47,7 +47,7 @@ recipients = st.sampled_from([*USERS, *KINDS])
 
 
 class Chat(RuleBasedStateMachine):
-    """Users with two devices each, some rooms, and a server that stops now and then."""
+    """Users with two devices each, some of them old, some rooms, and a server that stops now and then."""
 
     server_class: ClassVar[type[Running]]
     ends_left = 2  # each stop of a server costs time
@@ -78,12 +78,12 @@ class Chat(RuleBasedStateMachine):
         self.invite_or_kick("bob", "#cellar")
         self.enter("bob", "#cellar")
 
-    @rule(user=users, place=places, purpose=purposes, resume=st.booleans(), slow=st.booleans(), old=st.booleans())
-    def connect(self, user: str, place: str, purpose: str, resume: bool, slow: bool, old: bool) -> None:
+    @rule(user=users, place=places, purpose=purposes, resume=st.booleans(), slow=st.booleans())
+    def connect(self, user: str, place: str, purpose: str, resume: bool, slow: bool) -> None:
         """A device connects or reconnects, and resumes at its own or the user's position."""
         device = self.devices[user, place]
         device.hang_up()
-        device.connect(self.address, purpose, resume=resume, slow=slow, revision=0 if old else 1)
+        device.connect(self.address, purpose, resume=resume, slow=slow)
 
     @rule(user=users, place=places, other=users, count=st.integers(1, 40), resume=st.booleans())
     def connect_while_someone_speaks(self, user: str, place: str, other: str, count: int, resume: bool) -> None:

@@ -15,6 +15,8 @@ from chatcli.protocol.values.address import Address
 from tests.model.log import Model, Positions, Said
 from tests.support import DEADLINE, Caller, Frame, key_of
 
+OLD: Final = {("ann", "phone"), ("bob", "phone")}  # clients that know no revision of the protocol
+
 #: Frames beside the feed, which the model ignores.
 _BESIDE: Final = {"presence", "happened", "receipt", "who"}
 
@@ -153,7 +155,7 @@ class Device:
         self.ended: list[Feed] = []  # of ended connections, not yet compared
         self.awaited: dict[int, Frame] = {}  # the received answers by question
         self.positions: Positions | None = None  # the read positions that it knows of, if it gets any
-        self._revision = 0
+        self._revision = 0 if (user, place) in OLD else 1
         self._model = model
         self._note = note
         self._wire: Wire | None = None
@@ -174,12 +176,10 @@ class Device:
         *,
         resume: bool,
         slow: bool,
-        revision: int = 1,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, and repeat unanswered messages; call ``meanwhile`` before the welcome."""
-        since = {"revision": revision, **({"since": self.position} if resume else {})}
-        self._revision = revision
+        since = {"revision": self._revision, **({"since": self.position} if resume else {})}
         wire = self._wire = Wire(address, slow=slow)
         self._goodbye = False
         wire.greets(self.user, key=key_of(self.user), purpose=purpose, present="attach", **since)
