@@ -94,6 +94,7 @@ class InteractiveSession:
         self._retry_waits = backoff()
         self._retry: asyncio.TimerHandle | None = None
         self._attending: asyncio.TimerHandle | None = None
+        self._attends_next = False
         self._loop = asyncio.get_running_loop()
         self._connected(*greeted)
 
@@ -120,7 +121,9 @@ class InteractiveSession:
     def touched(self) -> None:
         """Record that the user has pressed a key, or typed a line."""
         self._chat.attention.key_pressed()
-        self.attend()
+        if not self._attends_next:  # a thousand keys may come at once
+            self._attends_next = True
+            self._loop.call_soon(self._attend_next)
 
     def focused(self, *, has_focus: bool | None) -> None:
         """Record that the user's terminal has got the focus, or lost it; None if it does not say any more."""
@@ -138,6 +141,10 @@ class InteractiveSession:
                 self._cancel_attending()
                 self._attending = self._loop.call_at(due, self._attend_later)
         self._link.notify()
+
+    def _attend_next(self) -> None:
+        self._attends_next = False
+        self.attend()
 
     def _attend_later(self) -> None:
         self._attending = None

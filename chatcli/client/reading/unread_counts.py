@@ -103,7 +103,7 @@ class _Conversation:
 
     def unshown(self) -> int:
         """Return the number of unread messages of which the user was shown nothing here."""
-        if max(self.read, self.shown) >= self.upto:
+        if self.read >= self.upto or self.shown >= min(self.upto, self.whole):  # those after `whole` have come here
             return 0
         return max(0, self.counted - self._between(self.places, self.read, self.upto))
 

@@ -126,9 +126,9 @@ class Layout:
         numbers = {name: number for number, name in enumerate(conversations.numbered(), 1)}
         now = self._loop.time()
         unread = [
-            Unread(numbers.get(one.name, 0), one.name, one.unread)
-            for one in conversations.listed()
-            if one.unread and one.name != current and not (one.quiet or one.closed)
+            Unread(numbers.get(name, 0), name, count)
+            for name, count in conversations.unread.items()
+            if name != current and not conversations.is_muted(name) and fold(name) not in conversations.closed
         ]
         return State(
             server=str(self._server),

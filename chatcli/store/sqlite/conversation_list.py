@@ -48,6 +48,16 @@ WHERE messages.seq = :seq
 
 def read_conversations(connection: sqlite3.Connection, query: ConversationsQuery) -> tuple[ConversationPage, int]:
     """Return the user's conversations, newest first, and how often damage was met."""
+    # Of one moment: clients add what comes after the newest message to the counts.
+    connection.execute("BEGIN")
+    try:
+        return _read_page(connection, query)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _read_page(connection: sqlite3.Connection, query: ConversationsQuery) -> tuple[ConversationPage, int]:
     listed, damaged = _list(connection, query)
     more = len(listed) > query.limit
     del listed[query.limit :]

@@ -109,9 +109,11 @@ def test_left_out_messages_were_told_of() -> None:
     some.left_out("#ops", 100)
     some.add("#ops", 101)
     some.counted("#ops", unread=91, mentions=0, read=8, upto=101)
-    assert (some.unread("#ops"), some.unshown("#ops")) == (91, 90)
-    some.showed("#ops")
-    assert some.unshown("#ops") == 0
+    assert (some.unread("#ops"), some.unshown("#ops")) == (91, 0)
+    some.counted("bob", unread=3, mentions=0, read=5, upto=9)
+    assert some.unshown("bob") == 3
+    some.showed("bob")
+    assert some.unshown("bob") == 0
 
 
 def test_positions_of_a_later_connection() -> None:
