@@ -61,7 +61,10 @@ def backup(file: str, force: bool, as_json: bool) -> None:
     shell_complete=candidates.files,
     help="The server.key from the old data directory, by which clients know the server.",
 )
-@json_option("file, messages, kept, missing_messages, missing_names, missing_rooms, unreadable, findings, key, serve.")
+@json_option(
+    "file, messages, kept, missing_messages, missing_names, missing_rooms, unreadable, by_hand, findings, key, serve, "
+    "options_known."
+)
 @data_option_within
 @loudness_options
 def restore(file: str, force: bool, key: str | None, as_json: bool) -> None:
@@ -88,8 +91,6 @@ def restore(file: str, force: bool, key: str | None, as_json: bool) -> None:
 
 def _report(file: str, directory: Path, done: Restored, *, as_json: bool) -> None:
     from chatcli.cli.environment import program
-    from chatcli.cli.output.admin_records import Restored as Record
-    from chatcli.cli.output.tables import print_json
     from chatcli.cli.serve_record import recorded
     from chatcli.protocol.values.address import DEFAULT_HOST, Address
     from chatcli.protocol.values.text import command_line
@@ -98,34 +99,31 @@ def _report(file: str, directory: Path, done: Restored, *, as_json: bool) -> Non
     options = recorded(directory)
     fingerprint = own_fingerprint(directory)
     serve = [*program(Address(DEFAULT_HOST, 0)), "serve", "--data", str(directory.absolute()), *(options or [])]
-    for finding in done.findings:
-        warn(f"The backup, as its server wrote it, has a fault: {finding}.")
-    if done.by_hand:
-        warn(
-            f"{file} is a log's own file, copied without chatcli admin backup: if its server ran at that time, the "
-            "newest messages are missing."
+    if as_json:
+        _answer(
+            as_json,
+            "",
+            "restore",
+            file=file,
+            messages=done.messages,
+            kept=None if done.kept is None else str(done.kept),
+            missing_messages=done.missing.messages,
+            missing_names=done.missing.people,
+            missing_rooms=done.missing.rooms,
+            unreadable=bool(done.missing.error),
+            by_hand=done.by_hand,
+            findings=done.findings,
+            key=fingerprint,
+            serve=serve,
+            options_known=options is not None,
         )
+        return
     _describe(file, done)
     if "--tls-key" not in (options or []):
         _describe_key(directory, fingerprint)
     if options is None:
         notice("The options of the server were not recorded there: add those from its unit or its command line.")
-    if as_json:
-        print_json(
-            Record(
-                file=file,
-                messages=done.messages,
-                kept=None if done.kept is None else str(done.kept),
-                missing_messages=done.missing.messages,
-                missing_names=done.missing.people,
-                missing_rooms=done.missing.rooms,
-                unreadable=bool(done.missing.error),
-                findings=done.findings,
-                key=fingerprint,
-                serve=serve,
-            )
-        )
-    elif not quiet():
+    if not quiet():
         click.echo(command_line(*serve).strip())
 
 
@@ -144,6 +142,13 @@ def _describe(file: str, done: Restored) -> None:
     """Print what was restored, and what has become of the log that was there."""
     from chatcli.store.maintenance.restore import moment
 
+    for finding in done.findings:
+        warn(f"The backup, as its server wrote it, has a fault: {finding}.")
+    if done.by_hand:
+        warn(
+            f"{file} is a log's own file, copied without chatcli admin backup: if its server ran at that time, the "
+            "newest messages are missing."
+        )
     newest = f", the newest from {moment(done.newest)}" if done.messages else ""
     notice(f"{done.messages:,} message{'' if done.messages == 1 else 's'} restored from {file}{newest}.")
     if done.kept is None:

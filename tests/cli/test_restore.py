@@ -204,7 +204,9 @@ def test_killed(data: Path, backup: Path) -> None:
 
 def test_json(data: Path, backup: Path, tmp_path: Path) -> None:
     """The record says all that the sentences do."""
-    done = json.loads(restore(data, backup, "--force", "--json", "-q").stdout)
+    printed = restore(data, backup, "--force", "--json")
+    assert printed.stderr == ""
+    done = json.loads(printed.stdout)
     (kept,) = data.glob("chatcli.db.before-restore-*")
     assert done.pop("serve")[-3:] == ["serve", "--data", str(data)]
     assert done == {
@@ -215,8 +217,10 @@ def test_json(data: Path, backup: Path, tmp_path: Path) -> None:
         "missing_names": 0,
         "missing_rooms": 0,
         "unreadable": False,
+        "by_hand": False,
         "findings": [],
         "key": fingerprint_of(data / "server.crt"),
+        "options_known": False,
     }
     (data / "chatcli.db").write_bytes(b"gone" * 1000)
     done = json.loads(restore(data, backup, "--force", "--json", "-q").stdout)

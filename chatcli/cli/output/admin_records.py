@@ -150,9 +150,11 @@ class Restored(Struct, frozen=True, kw_only=True):
     missing_names: Annotated[Count, about("the number of its names that the backup does not have")]
     missing_rooms: Annotated[Count, about("the number of its rooms that the backup does not have")]
     unreadable: Annotated[bool, about("whether that log is damaged, so that the three numbers are unknown, and 0")]
+    by_hand: Annotated[bool, about("whether the backup is a log's own file, which may lack the newest messages")]
     findings: Annotated[list[str], about("sentences on faults in the contents of the backup")]
     key: Annotated[str | None, about("the fingerprint of the key in the data directory; null: there is none")]
     serve: Annotated[list[str], about("the words of the command that starts the server")]
+    options_known: Annotated[bool, about("whether the options of the last start were recorded, and are in it")]
 
 
 class Export(Struct, frozen=True):
