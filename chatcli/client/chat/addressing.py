@@ -111,7 +111,9 @@ class Addressing:
         if change is not None:
             if not before or (before, told, self._meaning) != (line, change, meant):
                 self._line, self._meaning, self._told = line, meant, change
-                return self._hold(line, Doubt(self._sentence(change), meant, doubt.remedy if doubt else ""), changed)
+                return self._hold(
+                    line, Doubt(f"{self._sentence(change)}.", meant, doubt.remedy if doubt else ""), changed
+                )
             self._names.confirm(change)
         if before and before == line:
             if doubt is not None and doubt.meaning == self._meaning:
@@ -137,7 +139,7 @@ class Addressing:
             self._names.confirm(change)
             return ""
         self._held_answer = question.seq, choice, change
-        return f"{self._sentence(change)}: answer once more to send it."
+        return f"{self._sentence(change)}. Answer once more to send it."
 
     def _unconfirmed(self, meaning: Meaning) -> NameChange | None:
         """Return the change of the name that a line writes to, unless the user has confirmed it."""
@@ -229,7 +231,7 @@ class Addressing:
         return doubt.meaning
 
     def _hold(self, line: str, doubt: Doubt, changed: str) -> Held:
-        reason = doubt.reason if doubt.reason.endswith("?") else f"{doubt.reason}:"
+        reason = doubt.reason if doubt.reason.endswith(("?", ".")) else f"{doubt.reason}:"
         remedy = f"; {doubt.remedy}" if doubt.remedy else ""
         return Held(f"{reason} Enter once more {changed or self._describe(line, doubt.meaning)}{remedy}.")
 

@@ -49,7 +49,7 @@ def chat() -> Dialogue:
 def test_first_line_is_held(chat: Dialogue, what: f.Renewal, sentence: str) -> None:
     """The change is shown, and the first line to the name is held with the same sentence, once."""
     assert shown(hears(chat, changed(what))) == [sentence]
-    assert held(chat, "hi") == f"{sentence}: Enter once more sends the line to carol as it is."
+    assert held(chat, "hi") == f"{sentence}. Enter once more sends the line to carol as it is."
     assert sends(chat, "hi") == ("carol", "hi")
     assert sends(chat, "again") == ("carol", "again")
 
@@ -131,7 +131,7 @@ def test_answers_are_held(chat: Dialogue) -> None:
     for choice in (0, 1):
         (event,) = chat.answer(opened, choice).events
         assert isinstance(event, Trouble)
-        assert str(event.error).endswith(": answer once more to send it.")
+        assert str(event.error).endswith(". Answer once more to send it.")
     assert chat.answer(opened, 1).events == []
     hears(chat, changed("recovered", seq=22), f.Message(23, "ask2", "carol", "alice", "Now?", 0, choices=("yes", "no")))
     assert "has a new key" in held(chat, "/answer yes")
