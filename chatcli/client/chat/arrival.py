@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chatcli.client.chat.events import Event, Separator, Shown
+from chatcli.client.chat.conversations import Conversations
+from chatcli.client.chat.events import Event, Row, Separator, Shown
 from chatcli.client.chat.phrases import messages
 from chatcli.protocol import frames as f
+from chatcli.protocol.values.names import fold, is_room
 
 _NEWEST: Final = 100  # messages of each room that the server sends after a long absence
 _LONG: Final = 3600.0  # seconds without a connection, after which much may have been missed
@@ -115,6 +117,48 @@ class Greeting:
     def received(self) -> None:
         """Record that the server has sent something."""
         self._last_received = self._elapsed()
+
+
+class UnreadAtStart:
+    """The conversations that were unread when the user came in, until they are read.
+
+    Args:
+        conversations: those of the user.
+    """
+
+    def __init__(self, conversations: Conversations) -> None:
+        self._conversations = conversations
+        self._names: list[str] | None = None  # None until it is known what is unread
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what was unread."""
+        return self._names is not None
+
+    def record(self) -> None:
+        """Record what is unread now: those first in which the user is mentioned, then people, then rooms."""
+        self._names = [one.name for one in self._conversations.listed()]
+        self._names.sort(key=lambda name: (not self._conversations.counts.mentions(name), is_room(name)))
+        self.rows()
+        if not self._conversations.has_chosen:  # nobody has seen a number yet
+            self._conversations.number_first(self._names)
+
+    def dismiss(self) -> None:
+        """Forget all of them: the user has seen a list."""
+        self._names = self._names and []
+
+    def rows(self) -> list[Row]:
+        """Return those that are still unread, the most important first; without the one that the user has opened."""
+        conversations = self._conversations
+        self._names = self._names and [
+            name
+            for name in self._names
+            if conversations.counts.unread(name)
+            and not conversations.is_muted(name)
+            and fold(name) not in conversations.closed
+        ]
+        opened = fold(conversations.current) if conversations.has_chosen else ""
+        return [conversations.row(name, "") for name in self._names or () if fold(name) != opened]
 
 
 class CatchUp:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chatcli.client.chat.addressing import Addressing, Held
 from chatcli.client.chat.ambiguity import Meaning, Origin
-from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting
+from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting, UnreadAtStart
 from chatcli.client.chat.commands import LOCAL, frame_for, named_or_current
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
@@ -21,6 +21,7 @@ from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.client.reading.attention import Attention
+from chatcli.client.reading.screen import Screen
 from chatcli.errors import ChatError, InputError, Refused
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
@@ -54,6 +55,7 @@ class Chat:
         outgoing: the messages that the server has not stored.
         delivery: what became of those that it has stored.
         attention: what the user has read.
+        at_start: the conversations that were unread when the user came in.
         first_error: the first thing that the user wanted and did not get.
     """
 
@@ -85,14 +87,18 @@ class Chat:
             scripted=arrival.scripted,
         )
         self._pager = HistoryPager(self._recent, lambda: day(clock()))
-        self._requests = PendingRequests(self.contacts, self._pager, arrival.rooms, watched=arrival.watched)
+        self.at_start = UnreadAtStart(self.conversations)
+        self._screen = Screen()
+        self._requests = PendingRequests(
+            self.contacts, self._pager, self._screen, arrival.rooms, watched=arrival.watched
+        )
         self.attention = Attention(
             self.conversations.counts,
             lambda: (self.conversations.current, self.conversations.has_chosen),
             elapsed,
             watched=arrival.watched,
         )
-        self.conversations.on_open = self.attention.opened
+        self.conversations.on_open = self._opened
         self._replies = Replies(
             contacts=self.contacts,
             recent=self._recent,
@@ -114,6 +120,7 @@ class Chat:
             greeting=self._greeting,
             catch_up=CatchUp(separate=not arrival.scripted),
             attention=self.attention,
+            at_start=self.at_start,
             names=self.names,
             today=lambda: day(clock()),
         )
@@ -181,8 +188,11 @@ class Chat:
         """Record that events are on the screen."""
         user = self.contacts.user
         for event in events:
-            if isinstance(event, Shown) and event.message.seq and not event.mine:
-                of = conversation(event.message, user)
+            if not isinstance(event, Shown) or not event.message.seq:
+                continue
+            of = conversation(event.message, user)
+            self._screen.printed(of, event.message.seq, mine=event.mine)
+            if not event.mine:
                 self.attention.drawn(of, event.message.seq)
                 if self.outgoing.was_typed(event.message.id):  # a note to oneself
                     self.attention.opened(of)
@@ -192,6 +202,16 @@ class Chat:
         effects = self._incoming.receive(frames)
         self._record_error(effects.events)
         return effects
+
+    # Conversations
+
+    def _opened(self, name: str) -> None:
+        self._requests.opened(name)  # before its position moves
+        self.attention.opened(name)
+
+    def opened(self) -> Effects:
+        """Return the effects of a conversation that a key has opened."""
+        return self._effects()
 
     # Lines
 
@@ -258,6 +278,7 @@ class Chat:
             case "edit":
                 raise InputError("There is no editor here: it belongs to the input line of a terminal.")
         if word == "list" and self._requests.knows_less:
+            self.at_start.dismiss()
             return self._replies.known_conversations()
         return [LOCAL[word](argument, self.contacts)] if word in LOCAL else None
 
@@ -278,6 +299,7 @@ class Chat:
             self.attention.opened(self.conversations.touch(name))
         else:
             self.conversations.switch(name)
+            self._requests.wrote()
         return []
 
     def _send_by_command(self, word: str, argument: str, line: str) -> list[Event]:
@@ -354,7 +376,8 @@ class Chat:
     ) -> Effects:
         """Return the effects of a line, with the messages to send now and the requests that follow from it."""
         self._record_error(events)
-        following = [*self.outgoing.next_batch(), *self._requests.following()] if self._connected else []
+        # Requests first: the end of a conversation is shown before the user's own line.
+        following = [*self._requests.following(), *self.outgoing.next_batch()] if self._connected else []
         return Effects(events=events, frames=[*frames, *following], returned=[*returned], leave=leave)
 
     def _record_error(self, events: Iterable[Event]) -> None:

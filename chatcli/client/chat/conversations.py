@@ -127,10 +127,15 @@ class Conversations:
         """
         return [self._names[key] for key in self._numbered]
 
+    def number_first(self, names: Iterable[str]) -> None:
+        """Give the first numbers to these conversations."""
+        self._numbered = dict.fromkeys(map(fold, names)) | self._numbered
+
     def row(self, name: str, user: str) -> Row:
         """Return the row of a conversation in a list for the user; as they see it there, it gets a number."""
         key = fold(name)
-        if key in self._names and key not in self.closed and len(self._numbered) < _DIGITS:
+        if key not in self.closed and len(self._numbered) < _DIGITS:
+            self._names = self._names if key in self._names else {key: name} | self._names
             self._numbered.setdefault(key)
         last = self._last.get(key)
         return Row(

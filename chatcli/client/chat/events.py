@@ -78,6 +78,12 @@ class Listing(NamedTuple):
     rows: Sequence[Row]
 
 
+class Backlog(NamedTuple):
+    """The conversations that are unread as the user comes in; not shown where they stand above the input line."""
+
+    rows: Sequence[Row]
+
+
 class Notice(NamedTuple):
     """Something worth knowing, shown quietly."""
 
@@ -90,7 +96,7 @@ class Trouble(NamedTuple):
     error: ChatError
 
 
-Event = Shown | Separator | Answer | Listing | Notice | Trouble
+Event = Shown | Separator | Answer | Listing | Backlog | Notice | Trouble
 
 
 class Effects(Struct, frozen=True, kw_only=True):

@@ -9,9 +9,9 @@ from typing import Any
 
 from chatcli.client.chat import phrases
 from chatcli.client.chat.addressing import Addressing
-from chatcli.client.chat.arrival import CatchUp, Greeting
+from chatcli.client.chat.arrival import CatchUp, Greeting, UnreadAtStart
 from chatcli.client.chat.contacts import Contacts, by_name
-from chatcli.client.chat.events import Effects, Event, Notice, Trouble, when
+from chatcli.client.chat.events import Backlog, Effects, Event, Notice, Trouble, when
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import HistoryPager
 from chatcli.client.chat.questions import OpenQuestions
@@ -118,6 +118,7 @@ class Incoming:
         greeting: Greeting,
         catch_up: CatchUp,
         attention: Attention,
+        at_start: UnreadAtStart,
         names: Unconfirmed,
         today: Callable[[], datetime.date],
     ) -> None:
@@ -136,6 +137,7 @@ class Incoming:
         self._greeting = greeting
         self._catch_up = catch_up
         self._attention = attention
+        self._at_start = at_start
         self._names = names
         self._today = today
         self._room_events = RoomEvents(contacts, requests)
@@ -192,6 +194,10 @@ class Incoming:
                 returned += texts
             elif (handle := self._handlers.get(type(frame))) is not None:
                 events += handle(frame)
+        if not self._at_start.is_known and self._requests.can_tell:
+            self._at_start.record()
+            rows = self._at_start.rows()
+            events += [Backlog(rows)] if rows and not self._requests.knows_less else []
         self._has_unshown = self._has_unshown or any(isinstance(frame, f.Message | f.NameChange) for frame in frames)
         is_shown = self._has_unshown and not self._catch_up.is_holding
         self._has_unshown = self._has_unshown and not is_shown
@@ -331,7 +337,10 @@ class Incoming:
 
     def _listed(self, frame: f.ConversationList) -> list[Event]:
         self._requests.listed(frame)
-        return self._replies.conversations(frame)
+        events = self._replies.conversations(frame)
+        if events:
+            self._at_start.dismiss()
+        return events
 
     def _entered(self, frame: f.Room) -> list[Event]:
         self._delivery.entered(frame.room.name)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from chatcli.client.chat import phrases
-from chatcli.client.chat.events import Answer, Event, Notice, Shown, when
+from chatcli.client.chat.events import Answer, Event, Notice, Separator, Shown, when
 from chatcli.client.chat.recent import RecentMessages, conversation
 from chatcli.client.names.sentences import sentence
+from chatcli.client.reading.screen import Tail
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.names import fold, is_room
 from chatcli.protocol.values.text import printable_line
@@ -84,7 +85,7 @@ class HistoryPager:
             if isinstance(event, Shown):
                 merged += self._changes(changes, after, event.message.seq)
                 after = event.message.seq
-            elif after:  # the hint after the last message
+            elif after and isinstance(event, Answer):  # the hint after the last message
                 merged += self._changes(changes, after, f.MAX_SEQ)
                 after = f.MAX_SEQ
             merged.append(event)
@@ -98,24 +99,26 @@ class HistoryPager:
             if after < change.seq <= before
         ]
 
-    def unread(self, asked: f.History, frame: f.HistoryPage, user: str, read: int) -> list[Event]:
-        """Return the events of the unread messages of a conversation that the user has opened.
-
-        Args:
-            asked: what was asked for.
-            frame: the answer.
-            user: the user's name.
-            read: the place in the log up to which the user has read the conversation.
-        """
-        messages = [message for message in frame.messages if message.seq > read]
+    def tail(self, frame: f.HistoryPage, tail: Tail, user: str) -> list[Event]:
+        """Return the events of the end of a conversation that the user has opened, with a line where they stopped."""
+        messages = [message for message in frame.messages if tail.upto is None or message.seq <= tail.upto]
         if not messages:
             return []
-        more = frame.more and len(messages) == len(frame.messages)
-        before = "" if asked.before is None else " before that"
-        head = f"Unread {'in' if is_room(frame.of) else 'from'} {printable_line(frame.of)}{before}:"
-        hint = "There may be more: /history alone shows older messages" if more else ""
-        shown = self._events(asked, messages, user, head, hint)
-        return self._with_changes(shown, frame.changes) if frame.changes else shown
+        name = printable_line(frame.of)
+        read = [message for message in messages if message.seq <= tail.read]
+        new = messages[len(read) :]
+        events: list[Event] = [Separator(name)] if read else []
+        earlier = (tail.unread or 0) - len(new)
+        if frame.more and not read and earlier > 0:
+            self._skipped[fold(frame.of)] = messages[0].seq  # where /history continues
+            events.append(Notice(f"{earlier:,} earlier unread in {name}: /history"))
+        events += (self._recent.as_event(message, user, past=True) for message in read)
+        if new and tail.unread:
+            events.append(Separator("new"))
+        for message in new:
+            notable = message.sender != user and self._recent.is_for(message, user)
+            events.append(self._recent.as_event(message, user, past=True, notable=notable))
+        return self._with_changes(events, frame.changes) if frame.changes else events
 
     def found(self, asked: f.Search, frame: f.Found, user: str) -> list[Event]:
         """Return the events of a page of what was found: the newest last, next to the input line."""

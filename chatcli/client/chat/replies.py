@@ -58,7 +58,9 @@ class Replies:
         request = self._requests.pop(frame.n)
         if frame.n in UNASKED:
             return None  # as of a room that was left meanwhile
-        if request is not None and request.reason in ("own messages", "unread"):
+        if request is not None and request.reason == "tail":
+            self._requests.tail_of(frame.n or 0)
+        if request is not None and request.reason in ("own messages", "tail"):
             return None  # a request of the user's beside it is refused in the same words, or nobody has asked
         match request.frame if request else None:
             case f.Join(room):
@@ -184,8 +186,8 @@ class Replies:
                 self._questions.add(message, frame.of, live=False)
         if request.reason == "entered":
             return [self._recent.as_event(message, user, past=True) for message in frame.messages]
-        if request.reason == "unread":
-            return self._pager.unread(request.frame, frame, user, self._counts.position(frame.of))
+        if request.reason == "tail":
+            return self._pager.tail(frame, self._requests.tail_of(frame.n), user)
         self._counts.showed(frame.of)
         return self._with_next(f.History, self._pager.history(request.frame, frame, user))
 

@@ -9,6 +9,7 @@ from chatcli.client.chat.contacts import Contacts, by_name
 from chatcli.client.chat.events import Event, Trouble
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.reading.attention import READS
+from chatcli.client.reading.screen import Screen, Tail
 from chatcli.errors import ServerUnreachable
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.names import fold, is_room
@@ -19,13 +20,14 @@ PERSON: Final = 2**53 - 4  # the number of a ``who`` for one person
 _CONVERSATIONS: Final = 2**53 - 3  # the number of the client's own request for the user's conversations
 #: Numbers of requests whose refusal is not shown: nobody has typed them.
 UNASKED: Final = frozenset({MEMBERS, READS, _CONVERSATIONS})
-_SHOWN: Final = 100  # unread messages that are shown when a conversation is opened; /history shows those before
+_UNREAD: Final = 50  # unread messages that are shown when a conversation is opened; /history shows those before
+_CONTEXT: Final = 3  # messages before these
 _PAGE: Final = 100  # conversations in one answer
 _LISTED: Final = 500  # conversations in all
 _NAMED: Final = 100  # people in the roster, and members of a room
 _LOOKED_UP: Final = 50  # messages, to find the user's newest
 
-Reason = Literal["asked", "entered", "own messages", "leaving", "unread"]
+Reason = Literal["asked", "entered", "own messages", "leaving", "tail"]
 
 
 class Request(NamedTuple):
@@ -34,8 +36,7 @@ class Request(NamedTuple):
     Attributes:
         frame: as it was sent.
         reason: the user asked; or to show the room that the user has entered; to know the user's own messages; to
-            know whether the room can be entered again once it is left; or to show the unread messages of the open
-            conversation.
+            know whether the room can be entered again once it is left; or to show the end of the open conversation.
         line: the command that the user has typed for it; empty if there is none.
     """
 
@@ -50,14 +51,18 @@ class PendingRequests:
     Args:
         contacts: the people and rooms that the user knows of.
         pager: pages through the history.
+        screen: what the user has in view.
         rooms: the rooms to enter at the start.
         watched: whether a person reads the answers.
     """
 
     def __init__(
-        self, contacts: Contacts, pager: HistoryPager, rooms: Iterable[str] = (), *, watched: bool = True
+        self, contacts: Contacts, pager: HistoryPager, screen: Screen, rooms: Iterable[str] = (), *, watched: bool
     ) -> None:
         self._contacts = contacts
+        self._screen = screen
+        self._tail: Tail | None = None  # of the conversation that the user has just opened
+        self._tails: dict[int, Tail] = {}  # those that were asked for, by the numbers of the requests
         self._watched = watched
         self._counts = contacts.conversations.counts
         self._counting: int | None = None  # conversations that were listed so far; None if the client does not ask now
@@ -133,6 +138,7 @@ class PendingRequests:
         """Drop the requests; return the lines that the user has typed for them."""
         lines = dict.fromkeys(request.line for request in self._requests.values() if request.line)
         self._requests.clear()
+        self._tails.clear()
         self._locating.clear()
         for kind in (f.History, f.Search):
             self._pager.cancel(kind)
@@ -190,19 +196,62 @@ class PendingRequests:
             following.append(f.Who(self._contacts.rooms[room], limit=_NAMED, n=MEMBERS))
         if self._has_opened_unreported(current) and (request := self._location(current)) not in following:
             following.append(request)
-        return [*following, *self._count(), *self._missing(current)]
+        return [*following, *self._count(), *self.tail()]
 
-    def _missing(self, current: str) -> list[f.ClientFrame]:
-        """Return the request for the unread messages of the open conversation, if some were not shown here."""
-        conversations = self._contacts.conversations
-        if not (self._watched and conversations.has_chosen and current and self._counts.live):
+    # Opening a conversation
+
+    def opened(self, name: str) -> None:
+        """Record that the user opens a conversation; to be called before its read position moves."""
+        if self._watched:
+            counts = self._counts
+            self._tail = Tail(name, counts.position(name), counts.unread(name) if self.can_tell else None, None)
+
+    def wrote(self) -> None:
+        """Record that the user has opened a conversation by writing there: they know what they have in view."""
+        tail = self._tail
+        if tail is not None and self._screen.count(tail.name, tail.read) >= (tail.unread or 0):
+            self._counts.showed(tail.name)
+            self._tail = None
+
+    def tail_of(self, number: int) -> Tail:
+        """Return the tail that was asked for with the request of a number."""
+        return self._tails.pop(number)
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether it is known what is unread: the server has counted it, and what was missed has come."""
+        return self._watched and self._counts.live and self._counting is None
+
+    def tail(self) -> list[f.ClientFrame]:
+        """Return the request for the end of the open conversation, unless it is on the screen."""
+        current = self._contacts.conversations.current
+        if not self.can_tell:
             return []
-        missing = self._counts.unshown(current)
-        if not missing or self._counting is not None:
+        tail, self._tail = self._tail, None
+        has_chosen = self._contacts.conversations.has_chosen
+        if tail is None and has_chosen and current and self._counts.unshown(current):  # which nobody was told of
+            tail = Tail(current, self._counts.position(current), None, None)
+        if tail is None or fold(tail.name) != fold(current):
             return []
-        before = self._counts.oldest(current)
-        self._counts.showed(current)
-        return [self._ask(f.History(current, before, limit=min(missing, _SHOWN)), "unread")]
+        if tail.unread is None:
+            tail = tail._replace(read=self._counts.position(current), unread=self._counts.unread(current))
+        if not (limit := self._tail_length(tail)):
+            return []
+        last = self._contacts.conversations.last(current)
+        request = self._ask(f.History(current, limit=limit), "tail")
+        self._tails[self._number] = tail._replace(upto=None if last is None else last.seq)
+        return [request]
+
+    def _tail_length(self, tail: Tail) -> int:
+        """Return the number of messages to show of a conversation; 0 if the user has them in view."""
+        if tail.unread:
+            self._counts.showed(tail.name)
+            is_in_view = self._screen.ends_with(tail.name, tail.unread, tail.read)
+            return 0 if is_in_view else min(tail.unread, _UNREAD) + _CONTEXT
+        last = self._contacts.conversations.last(tail.name)
+        return 0 if last is None or self._screen.has(tail.name, last.seq) else _CONTEXT
+
+    # Presence
 
     def _has_opened_unreported(self, name: str) -> bool:
         """Return whether the user has just opened the conversation of a person whose presence may not be known.

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from chatcli.client.chat.chat import Chat
-from chatcli.client.chat.events import Answer, Event, Listing, Separator, Shown, Trouble
+from chatcli.client.chat.events import Answer, Backlog, Event, Listing, Separator, Shown, Trouble
 from chatcli.client.chat.questions import SEEN, Question, how_to_answer
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Preferences
@@ -50,7 +50,7 @@ class PlainView:
         """Do nothing: there is no input line of ours."""
 
     def _print(self, event: Event) -> None:
-        if isinstance(event, Separator):
+        if isinstance(event, (Separator, Backlog)):
             return
         if isinstance(event, Shown) and event.mine and not event.past:
             self._print_notice(_own_answer(event.message))

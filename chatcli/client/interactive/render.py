@@ -21,9 +21,21 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from chatcli.client.chat.events import Answer, Clock, Event, Listing, Notice, Separator, Shown, Trouble, day, when
+from chatcli.client.chat.events import (
+    Answer,
+    Backlog,
+    Clock,
+    Event,
+    Listing,
+    Notice,
+    Separator,
+    Shown,
+    Trouble,
+    day,
+    when,
+)
 from chatcli.client.chat.questions import choices_text
-from chatcli.client.interactive.listing import listing
+from chatcli.client.interactive.listing import listing, summary
 from chatcli.client.interactive.widths import expanded
 from chatcli.client.interactive.wrap import breaks, indentation
 from chatcli.protocol.frames import Message
@@ -38,6 +50,7 @@ PEOPLE: Final = 60
 
 #: The beginning of further rows of a message: as wide as a time and a space.
 INDENT: Final = " " * 6
+_BACKLOG: Final = 3  # lines
 _FENCE: Final = "```"
 _MARK: Final = "\u200e"  # left to right; it has no column
 
@@ -64,8 +77,8 @@ class Renderer:
             today: the reader's day.
             width: the columns of the terminal; 0 if they are unknown.
         """
-        if isinstance(event, Listing):
-            for line in listing(event.rows, width, today, self._clock):
+        if isinstance(event, Listing | Backlog):
+            for line in _rows(event, width, today, self._clock):
                 yield event, line
             return
         if not isinstance(event, Shown) or event.past:
@@ -90,8 +103,9 @@ def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragment
     match event:
         case Shown():
             return _render_message(event, today, clock)
-        case Listing(rows):
-            return [piece for line in listing(rows, 0, today, clock) for piece in [*line, ("", "\n")]][:-1]
+        case Listing() | Backlog():
+            lines = _rows(event, 0, today, clock)
+            return [piece for line in lines for piece in [*line, ("", "\n")]][:-1]
         case Separator(text):
             return [("class:separator", f"── {printable_line(text)} ──")]
         case Answer(text):
@@ -100,6 +114,12 @@ def render(event: Event, today: datetime.date, clock: Clock = "24h") -> Fragment
             return [("class:notice", _indented(printable(text)))]
         case Trouble(error):
             return [("class:trouble", _indented(printable(str(error))))]
+
+
+def _rows(event: Listing | Backlog, width: int, today: datetime.date, clock: Clock) -> list[Fragments]:
+    if isinstance(event, Backlog):
+        return summary(event.rows, width, _BACKLOG)
+    return listing(event.rows, width, today, clock)
 
 
 def person_style(name: str) -> str:

@@ -118,6 +118,10 @@ class InteractiveSession:
         """Answer a question with the number of a choice."""
         self._apply(self._chat.answer(question, choice))
 
+    def opened(self) -> None:
+        """Show a conversation that a key has opened."""
+        self._apply(self._chat.opened())
+
     def touched(self) -> None:
         """Record that the user has pressed a key, or typed a line."""
         self._chat.attention.key_pressed()

@@ -233,12 +233,6 @@ class UnreadCounts:
         one = self._conversations.get(fold(name))
         return 0 if one is None or not one.places else one.places[-1]
 
-    def oldest(self, name: str) -> int | None:
-        """Return the place of the oldest unread message that has come here; None if none has."""
-        one = self._conversations.get(fold(name))
-        after = [] if one is None else one.places[bisect_right(one.places, one.read) :]
-        return after[0] if after else None
-
     def showed(self, name: str) -> None:
         """Record that the user was shown, or told of, all messages that the server has counted."""
         one = self._find(fold(name))

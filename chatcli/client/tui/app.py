@@ -53,6 +53,7 @@ class Terminal:
         send: called with each typed line and its origin.
         answer: called with a question and the index of the choice that a key has made.
         leave: called when the user wants to leave.
+        opened: called when a key has opened a conversation.
         touched: called at each key.
         focused: called when the terminal has got the focus, or lost it.
 
@@ -71,6 +72,7 @@ class Terminal:
         send: Callable[[str, Origin], None],
         answer: Callable[[Question, int], None],
         leave: Callable[[], None],
+        opened: Callable[[], None],
         touched: Callable[[], None],
         focused: Callable[[bool], None],
     ) -> None:
@@ -91,6 +93,7 @@ class Terminal:
             send=send,
             answer=answer,
             leave=leave,
+            opened=opened,
             reads=lambda: keys.reads,
             one_key=preferences.keys == "emacs",
         )
@@ -237,6 +240,9 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
         def leave() -> None:
             conversation.leave()
 
+        def opened() -> None:
+            conversation.opened()
+
         def touched() -> None:
             conversation.touched()
 
@@ -254,6 +260,7 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
             send=send,
             answer=answer,
             leave=leave,
+            opened=opened,
             touched=touched,
             focused=focused,
         )

@@ -1,4 +1,4 @@
-"""The windows around the input line: above it unsent messages and open questions, below it the toolbar.
+"""The windows around the input line: above it unread conversations, unsent messages and open questions; the toolbar.
 
 They are added to the layout that prompt_toolkit makes for a session, which it does not promise to keep as it is: see
 :mod:`chatcli.client.tui.terminal.reflow`.
@@ -16,6 +16,7 @@ from prompt_toolkit.layout import ConditionalContainer, FormattedTextControl, HS
 from prompt_toolkit.layout.dimension import Dimension
 
 from chatcli.client.chat.chat import Chat
+from chatcli.client.interactive.listing import summary
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.session import InteractiveSession
 from chatcli.client.tui.input.input_line import InputLine
@@ -28,6 +29,8 @@ from chatcli.protocol.values.address import Address
 from chatcli.protocol.values.names import fold, is_room
 
 _LONGEST: Final = 3600.0  # seconds until the next drawing, if something is to change by itself
+_UNREAD: Final = 3  # lines of unread conversations, at most
+_UNREAD_SHARE: Final = 6  # and no more than this part of the window
 _MARGIN: Final = 0.005  # seconds after such a change until it is drawn
 
 
@@ -109,9 +112,9 @@ class Layout:
         asked = question_lines(
             questions, answer.choice, columns, most, confirms_itself=answer.confirms_itself, doubt=doubt
         )
-        if lines and asked:
-            lines = [*lines, ("", "\n")]
-        lines = [*lines, *asked]
+        unread = summary(self._chat.at_start.rows(), columns, min(_UNREAD, size.rows // _UNREAD_SHARE))
+        above = [part for part in (*unread, lines, asked) if part]
+        lines = [piece for number, part in enumerate(above) for piece in [("", "\n" if number else ""), *part]]
         self._drawn = (lines, self._drawn[1])
         return lines
 

@@ -16,7 +16,7 @@ from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 
-from chatcli.client.chat.events import Event, Separator
+from chatcli.client.chat.events import Backlog, Event, Separator
 from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.render import Fragments, Renderer, fitted, plain
 from chatcli.client.interactive.widths import columns, cut
@@ -51,6 +51,8 @@ class Painter:
         """
         today = _today()
         for event in events:
+            if isinstance(event, Backlog):
+                continue  # the layout has it
             for shown, fragments in self._renderer.lines(event, today, width):
                 if isinstance(shown, Separator):
                     yield self._painted([(name, _across(text, width)) for name, text in fragments])

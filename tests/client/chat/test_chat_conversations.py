@@ -441,7 +441,7 @@ def test_list(chat: Dialogue) -> None:
         [
             Row(name="bob", number=1, unread=2, last=last, mine=True),
             Row(name="#ops", number=2),
-            Row(name="#new"),
+            Row(name="#new", number=3),
         ]
     )
     types(chat, "/close bob")
@@ -466,3 +466,118 @@ def test_list_of_an_older_server(chat: Dialogue) -> None:
     chat.receive([f.Live(20), f.Message(21, "x", "bob", "alice", "hi", 1)])
     events, frames = types(chat, "/list")
     assert (rows(events), frames) == ([("bob", 1, 1)], [])
+
+
+# What the user sees when they come in, and when they open a conversation
+
+
+def revised(*listed: f.ConversationInfo, cursor: int = 100) -> Dialogue:
+    """Return the chat of alice, who has read everything up to 40, with unread conversations on a newer server."""
+    numbers = itertools.count(1)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: 0)
+    welcome = f.Welcome("alice", 100, cursor, "chatcli/1", LIMITS, ["#ops", "#dev"], revision=1, read=40)
+    (asked,) = [frame for frame in chat.connected(welcome) if isinstance(frame, f.Conversations)]
+    chat.receive([f.Live(100), f.ConversationList(list(listed), n=asked.n)])
+    return chat
+
+
+def info(of: str, seq: int, unread: int, mentions: int = 0) -> f.ConversationInfo:
+    """Return the entry of a conversation in the server's list; its newest message is at ``seq``."""
+    sender = "bob" if of.startswith("#") else of
+    return f.ConversationInfo(of, said(seq, sender, of if of.startswith("#") else "alice"), unread, mentions, 40)
+
+
+def opens(chat: Dialogue, name: str) -> f.History | None:
+    """Open a conversation with a key; return the request for its end, if there is one."""
+    chat.conversations.switch(name)
+    found = [frame for frame in chat.opened().frames if isinstance(frame, f.History)]
+    return found[0] if found else None
+
+
+def page(chat: Dialogue, asked: f.History | None, *messages: f.Message, more: bool = False) -> list[str]:
+    """Return the lines of the answer, once they are printed."""
+    assert asked is not None
+    events = chat.receive([f.HistoryPage(asked.of, list(messages), more, asked.n)]).events
+    chat.shown(events)
+    return [f"── {event.text} ──" if isinstance(event, Separator) else shown([event])[0] for event in events]
+
+
+def test_unread_at_the_start() -> None:
+    """First those that mention the user, then people, then rooms; each until it is read, made quiet or closed."""
+    chat = revised(info("#dev", 90, 7), info("bob", 80, 2), info("#ops", 70, 14, 1), info("carol", 60, 0))
+
+    def rows() -> list[tuple[str, int, int, int]]:
+        return [(row.name, row.number, row.unread, row.mentions) for row in chat.at_start.rows()]
+
+    assert rows() == [("#ops", 1, 14, 1), ("bob", 2, 2, 0), ("#dev", 3, 7, 0)]
+    assert chat.conversations.numbered() == ["#ops", "bob", "#dev"]
+    types(chat, "/quiet #dev")
+    chat.receive([f.Read(70, "#ops")])
+    assert rows() == [("bob", 2, 2, 0)]
+    chat.receive([f.Read(100, "bob")])
+    assert rows() == []
+    chat.receive([said(101, "bob")])
+    assert rows() == []
+    chat = revised(info("#dev", 90, 7))
+    types(chat, "/close #dev")
+    assert rows() == []
+    chat = revised(info("#dev", 90, 7))
+    asked = asks_for_list(chat, "/list")
+    chat.receive([f.ConversationList([info("#dev", 90, 7)], n=asked.n)])
+    assert rows() == []
+
+
+def test_opening_shows_where_the_user_stopped() -> None:
+    """On any device, each time something is unread: a few lines that were read, a line, and what is new."""
+    chat = revised(info("#ops", 62, 2, 1))
+    asked = opens(chat, "#ops")
+    assert asked == f.History("#ops", limit=5, n=1)
+    ended = said(62, "cid", "#ops", "alice: ping")
+    lines = page(chat, asked, said(30, "bob", "#ops", "old"), said(61, "bob", "#ops", "one"), ended, more=True)
+    assert lines == ["── #ops ──", "old", "── new ──", "one", "alice: ping"]
+    chat.attention.key_pressed()
+    assert chat.conversations.counts.unread("#ops") == 0
+    assert opens(chat, "bob") is None  # nothing was ever said there
+    assert opens(chat, "#ops") is None  # it is on the screen
+    chat.conversations.switch("bob")
+    for seq in (101, 102):
+        chat.shown(chat.receive([said(seq, "cid", "#ops", str(seq))]).events)
+    chat.shown(chat.receive([said(103, "dan", "#dev")]).events)
+    assert opens(chat, "#ops") == f.History("#ops", limit=5, n=2)
+
+
+def test_opening_what_is_on_the_screen() -> None:
+    """Nothing is said twice: what was printed last stands right above the input line."""
+    chat = revised()
+    for seq in (101, 102):
+        chat.shown(chat.receive([said(seq, "cid", "#ops", str(seq))]).events)
+    assert opens(chat, "#ops") is None
+    chat.attention.key_pressed()
+    assert chat.conversations.counts.unread("#ops") == 0
+
+
+def test_opening_what_was_read() -> None:
+    """The last lines of a conversation that is not on the screen; not if the user opens it by writing there."""
+    chat = revised(info("bob", 30, 0), info("cid", 20, 0))
+    assert page(chat, opens(chat, "bob"), said(30, "bob", text="until tomorrow")) == ["── bob ──", "until tomorrow"]
+    assert not [frame for frame in types(chat, "cid: hi")[1] if isinstance(frame, f.History)]
+
+
+def test_opening_a_long_backlog() -> None:
+    """At most fifty messages; /history continues before them, and what comes meanwhile is shown once."""
+    chat = revised(info("#ops", 99, 84))
+    asked = opens(chat, "#ops")
+    assert asked == f.History("#ops", limit=53, n=1)
+    chat.receive([said(101, "bob", "#ops", "live")])
+    messages = [said(seq, "bob", "#ops", str(seq)) for seq in range(50, 100)]
+    lines = page(chat, asked, *messages, said(101, "bob", "#ops", "live"), more=True)
+    assert lines[:3] == ["34 earlier unread in #ops: /history", "── new ──", "50"]
+    assert lines[-1] == "99"
+    (history,) = types(chat, "/history")[1]
+    assert history == f.History("#ops", 50, limit=20, n=2)
+
+
+def test_writing_where_something_is_unread() -> None:
+    """What the user has not read stands above their own line."""
+    chat = revised(info("bob", 62, 2))
+    assert [type(frame) for frame in types(chat, "bob: hi")[1]] == [f.History, f.Send]

@@ -154,7 +154,7 @@ def test_exit_and_join_again(server: ThreadServer) -> None:
             alice.shows_toolbar("1:bob 1 · 2:#ops 1")
             assert not any("bob → you" in line for line in alice.lines)
             alice.types("\x1b1")
-            alice.shows("Unread from bob:")
+            alice.shows("── new ──")
             alice.shows("bob → you  hi")
             alice.shows_toolbar("2:#ops 1")
             alice.types("x")
@@ -175,7 +175,8 @@ def test_two_devices(server: ThreadServer) -> None:
             desk.shows_toolbar("2:bob 2")
             laptop.shows_toolbar("1:bob here, 2 unread")
             opens(laptop, "bob")
-            laptop.shows("Unread from bob before that:")
+            laptop.shows("── new ──")
+            laptop.shows("bob → you  hi")
             laptop.types("x")
             eventually(lambda: "bob" not in desk.toolbar)
             assert seen(server) == last

@@ -49,6 +49,7 @@ class InputLine:
         send: called with each line and its origin.
         answer: called with a question and the index of the choice that a key has made.
         leave: called when the user wants to leave.
+        opened: called when a key has opened a conversation.
         reads: returns the number of reads of the keyboard: keys of one read were pressed before the first was shown.
         one_key: whether a digit becomes an answer after a while; otherwise Enter must follow.
 
@@ -71,6 +72,7 @@ class InputLine:
         send: Callable[[str, Origin], None],
         answer: Callable[[Question, int], None],
         leave: Callable[[], None],
+        opened: Callable[[], None],
         reads: Callable[[], int],
         one_key: bool = True,
     ) -> None:
@@ -89,9 +91,10 @@ class InputLine:
         self._interrupted_at = -_LEAVE_WITHIN
         self._origins = Origins()
         self._burst = Burst(self._report_paste)
+        self._opened = opened
         self._editor = EditorRun(self._set_text, self._editor_closed)
         self.editing_allowed = self._editor.editing_allowed
-        self.switcher = Switcher(chat.conversations, self.sync)
+        self.switcher = Switcher(chat.conversations, self._switched)
         self.drafts = DraftKeeper(
             drafts, chat.conversations.drafts, lambda: (self._name, draft(self.buffer)), self._report_trouble
         )
@@ -192,6 +195,10 @@ class InputLine:
             self._set_text(self.drafts.pop(self._name))
         if self._returned and not self.buffer.text:
             self._set_text(self._returned.popleft())
+
+    def _switched(self) -> None:
+        self.sync()
+        self._opened()
 
     def put_back(self, texts: Iterable[str]) -> None:
         """Queue texts that were not sent, to be shown as soon as the line is empty."""
