@@ -63,8 +63,8 @@ class Sent:
         seq: its place in the log.
         id: its UUID, made here.
         at: the time when the server accepted it.
-        delivered: whether the person, or somebody else in the room, is in the chat; otherwise they get it when they are
-            back.
+        delivered: whether a client of the person, or of somebody else in the room, got it at once; if not, they get it
+            when they are back.
     """
 
     seq: int

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from chatcli.client.feed import cursor as cursors
 from chatcli.client.outbox.store import Outbox, file_prefixes, read_all
 from chatcli.protocol.frames import Send
 from chatcli.protocol.values.address import Address
+from tests.client.oneshot.impostor import Impostor, Line
 from tests.here import run_here
 from tests.support import (
     CONFIGURATION,
@@ -165,6 +167,21 @@ def test_mark_read_in_a_flood(server: ThreadServer, bob: Caller) -> None:
             reads += frame["t"] == "read"
     assert 0 < reads < 300
     assert unread(server) == {}
+
+
+def test_mark_read_on_an_older_server() -> None:
+    """To that an acknowledgement means the same; it is not sent what it does not know."""
+    said: list[str] = []
+
+    def answer(connection: socket.socket) -> None:
+        line = Line(connection)
+        line.says("message", seq=1, id="x", to="a", text="hi", at=1, **{"from": "b"})
+        said.extend(line.rest())
+
+    with Impostor(answer) as address:
+        done = run_here("listen", "--mark-read", "--count", "1", "--user", "a", "--server", str(address))
+    assert (done.returncode, done.stdout.split("\t")[-1]) == (0, "hi\n")
+    assert said == ["ack", "bye"]
 
 
 @pytest.mark.parametrize(

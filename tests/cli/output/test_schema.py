@@ -55,7 +55,7 @@ RUNS: Final = {
     "admin export": ["--output {folder}/archive"],
     "admin check": [""],
     "admin import": ["{folder}/archive"],
-    "admin restore": ["{folder}/copy.db", "{folder}/copy.db --force"],
+    "admin restore": ["{folder}/copy.db --quiet", "{folder}/copy.db --force --quiet"],
 }
 
 
