@@ -16,7 +16,6 @@ from chatcli.store.records import (
     KeyRecord,
     Leave,
     Lookup,
-    ReadRecord,
     Record,
     Rename,
     RoomRecord,
@@ -40,7 +39,7 @@ WHERE EXISTS (SELECT 1 FROM users WHERE id = ?1) AND EXISTS (SELECT 1 FROM conve
 ON CONFLICT DO UPDATE SET seq = excluded.seq, shown = excluded.shown
 """
 _DROP_READ: Final = "DELETE FROM reads WHERE user = ? AND conversation = ?"
-_READ_ALL: Final = "UPDATE users SET read = ?, shown = ? WHERE id = ?"
+_READ_ALL: Final = "UPDATE users SET read = ?2, shown = ?3 WHERE id = ?1"
 #: Those whose parameters are the fields of the record.
 _STATEMENTS: Final[dict[type[Record], str]] = {
     KeyRecord: "INSERT INTO keys (user, key, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -106,23 +105,25 @@ class RecordWriter:
 
     def set_positions(self, batch: Batch, known: Mapping[tuple[int, int], int]) -> None:
         """Write the positions of users that a batch has; ``known`` has conversations by sender and recipient."""
-        if batch.received:
-            self._connection.executemany(_RECEIVED, batch.received.items())
+        general, single, dropped = [], [], []
         for (user, of), position in batch.reads.items():
-            self._set_read(user, of, position, known)
-
-    def _set_read(self, user: int, of: int, position: ReadRecord | None, known: Mapping[tuple[int, int], int]) -> None:
-        execute = self._connection.execute
-        if of == 0 and position is not None:
-            execute(_READ_ALL, (position.seq, position.public, user))
-            return
-        conversation = of if of < 0 else known.get((of, user)) or find_conversation(self._connection, user, of)
-        if conversation is None:  # all that will be written there is newer than any position up to now
-            return
-        if position is None:
-            execute(_DROP_READ, (user, conversation))
-        else:
-            execute(_SET_READ, (user, conversation, position.seq, position.public))
+            # To someone with whom there is none yet, all that will be written is newer than any position up to now.
+            conversation = of if of <= 0 else known.get((of, user)) or find_conversation(self._connection, user, of)
+            if position is None:
+                dropped.append((user, conversation))
+            elif of == 0:
+                general.append((user, position.seq, position.public))
+            elif conversation is not None:
+                single.append((user, conversation, position.seq, position.public))
+        execute = self._connection.executemany
+        for statement, rows in (
+            (_RECEIVED, batch.received.items()),
+            (_READ_ALL, general),
+            (_SET_READ, single),
+            (_DROP_READ, dropped),
+        ):
+            if rows:
+                execute(statement, rows)
 
     def _write_ruling(self, ruling: Ruling) -> None:
         if ruling.value is None:
