@@ -22,7 +22,10 @@ _COPIED: Final = "copied"  # the mark: its number is the newest seq of the copy 
 _IS_MARKED: Final = "SELECT seq FROM marks WHERE name = ?"
 _HAS_EPOCHS: Final = "SELECT 1 FROM {}.sqlite_schema WHERE name = 'epochs'"
 _MARK: Final = """
-INSERT INTO {0}.marks SELECT ?, max(seq, coalesce((SELECT max(seq) FROM {0}.messages), 0)) FROM {0}.marks
+INSERT INTO {0}.marks
+SELECT ?, max(
+    seq, coalesce((SELECT max(seq) FROM {0}.messages), 0), coalesce((SELECT max(seq) FROM {0}.name_changes), 0)
+) FROM {0}.marks
 WHERE name = 'pruned'
 ON CONFLICT DO UPDATE SET seq = min(seq, excluded.seq)
 """

@@ -322,3 +322,21 @@ def test_upgraded_log(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 5")
     with ThreadServer(tmp_path) as server, enters(server, "bob") as bob, enters(server, "carol", key=key_of("new")):
         bob.hears("renewed", user="carol", what="taken")
+
+
+def test_backup(tmp_path: Path) -> None:
+    """A backup has the changes, and goes on after them."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with ThreadServer(tmp_path / "old") as server, enters(server, "bob") as bob, enters(server, "carol") as carol:
+        talk(bob, carol, "carol")
+        release(server, "carol")
+        seq, epoch = bob.hears("renewed")["seq"], bob.welcome["epoch"]
+        done = chatcli("admin", "backup", str(copy / "chatcli.db"), "--data", str(tmp_path / "old"))
+        assert done.returncode == 0, done.stderr
+    with ThreadServer(copy) as server, enters(server, "bob", since=seq, epoch=epoch) as bob:
+        assert (bob.welcome["head"], bob.welcome["shared"], missed(bob)) == (seq, seq, [])
+        with enters(server, "carol", key=key_of("new")):
+            assert bob.hears("renewed", what="taken")["seq"] > seq
+    with ThreadServer(copy) as server, enters(server, "bob", since=0) as bob:
+        assert changes(bob) == [("carol", "released"), ("carol", "taken")]
