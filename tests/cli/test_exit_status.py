@@ -28,6 +28,8 @@ ARGUMENTS: Final = {
     "status": [],
     "listen": ["alice"],
     "who": [],
+    "conversations": [],
+    "read": ["alice"],
     "rooms": [],
     "history": ["alice"],
     "search": ["words"],
@@ -70,7 +72,19 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
         ("--user eve --server {server}", 4),
         ("--count 1 --since now --timeout 1s --server {server}", 6),
     ],
-    "who": [("#nowhere --user bob --server {server}", 3), ("bob", 2), ("#ops --user eve --server {server}", 4)],
+    "who": [
+        ("#nowhere --user bob --server {server}", 3),
+        ("nobody --user bob --server {server}", 3),
+        ("#ops --user eve --server {server}", 4),
+    ],
+    "conversations": [("--limit 0", 2), ("--user nobody --server {server}", 3), ("--user eve --server {server}", 4)],
+    "read": [
+        ("", 2),
+        ("bob --all", 2),
+        ("nobody --server {server}", 3),
+        ("#nowhere --server {server}", 3),
+        ("bob --user eve --server {server}", 4),
+    ],
     "rooms": [("--user nobody --server {server}", 3), ("--user eve --server {server}", 4)],
     "history": [
         ("nobody --user bob --server {server}", 3),
@@ -120,6 +134,7 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "admin op": [("nobody --data {data}", 3)],
     "admin deop": [("nobody --data {data}", 3)],
     "admin release": [("nobody --data {data}", 3)],
+    "admin link": [("nobody --data {data}", 3), ("a,b --data {data}", 4), ("bob --expires soon", 2), ("", 2)],
     "admin invite": [("--uses 0", 2)],
     "admin backup": [("{there} --data {data}", 2), ("{free}/x --data {data}", 1), ("{free} --data {free}", 1)],
     "admin restore": [
@@ -240,9 +255,9 @@ def test_status_0(places: dict[str, str]) -> None:
 ENDINGS: Final = {
     1: "admin check --data {free}",
     2: "send",
-    3: "send nobody hi --server {server}",
+    3: "send nobody hi --user bob --server {server}",
     4: "send alice hi --user eve --server {server}",
-    5: f"send alice hi --server {NOWHERE}",
+    5: f"send alice hi --user bob --server {NOWHERE}",
     6: "send alice hi --user bob --timeout 1s --server {server}",
 }
 BY_SOMEONE_ELSE: Final = {0, DECLINED, 130}  # each has a test of its own

@@ -26,6 +26,7 @@ from chatcli.protocol.keys import (
 )
 from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
 from chatcli.protocol.values.names import Name, check_name
+from chatcli.protocol.values.text import command_line
 from chatcli.server import slices
 from chatcli.server.refusals import unknown_user
 from chatcli.server.state.name_changes import OPERATOR
@@ -130,7 +131,7 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         if looks_like_operator(name) and not permitted:
             text = (
                 f"The name {name.text} is for the operators of this server: choose another one. "
-                f'The one who runs it can let you have it with "chatcli admin link {name.text}".'
+                f"The one who runs it can let you have it: {_link_command(name.text)}"
             )
             raise Refused(codes.BAD_NAME, text)
         other = hub.users.lookalike(name)
@@ -146,10 +147,15 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code. '
-            f'If that key is lost, ask an operator of the server for a code ("chatcli admin link {user.name}").'
+            f"If that key is lost, an operator of the server can make a code: {_link_command(user.name)}"
         )
         raise Refused(codes.NAME_TAKEN, text)
     return user
+
+
+def _link_command(name: str) -> str:
+    """Return the command with which an operator makes a code for a name."""
+    return command_line("chatcli", "admin", "link", name).strip()
 
 
 def authenticate(hub: Hub, session: Connection, claimant: Claimant, signature: str, on_written: OnWritten) -> Login:

@@ -243,9 +243,9 @@ def test_switches(server: ThreadServer, home: Path) -> None:
     for name in ("alice", "cid", "dan"):
         server.joined(name).hang_up()
     assert run(home, "send", "alice", "cid", "dan", "hi", "--user", "bob").returncode == 0
-    run(home, "join", "--user", "alice")
-    run(home, "join", "--user", "cid", CHATCLI_RECEIPTS="yes")
-    run(home, "join", "--user", "dan", "--no-receipts", CHATCLI_RECEIPTS="yes")
+    run(home, "read", "bob", "--user", "alice")
+    run(home, "read", "bob", "--user", "cid", CHATCLI_RECEIPTS="yes")
+    run(home, "read", "bob", "--user", "dan", "--no-receipts", CHATCLI_RECEIPTS="yes")
     lines = b"/receipts alice\n/receipts cid\n/receipts dan\n"
     done = chatcli("join", "--user", "bob", stdin=lines, XDG_CONFIG_HOME=str(home))
     assert sorted(done.stdout.splitlines()) == [
