@@ -292,10 +292,11 @@ def describe(argument: str, contacts: Contacts) -> Answer:
     if not contacts.is_known(name):
         raise InputError(f"Nobody called {shown} is known here.")
     reason = printable_line(presence.away.get(name, ""))
-    state = "away" if name in presence.away else "here" if name in presence.here else "not here"
+    where = presence.where(name)
+    state = "is not here" if where == "gone" else f"is {where}" if where else "may be here or not"
     rooms = sorted(room for room in contacts.rooms.values() if fold(name) in contacts.members(room))
     with_you = f", with you in {', '.join(map(printable_line, rooms))}" if rooms else ""
-    return Answer(f"{shown} is {state}{f' ({reason})' if reason else ''}{with_you}")
+    return Answer(f"{shown} {state}{f' ({reason})' if reason else ''}{with_you}")
 
 
 def explain_names(argument: str, contacts: Contacts) -> Answer:

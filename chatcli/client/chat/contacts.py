@@ -260,6 +260,8 @@ class Contacts:
             members.count = frame.count
         else:
             members.here = {fold(person.user): person.state != "gone" for person in frame.people}
+            for person in frame.people if fold(frame.to) in self.rooms else ():  # the server reports when they move
+                self.presence.locate(person)
 
     def add_member(self, name: str, room: str, *, entered: bool = False) -> None:
         """Record that someone belongs to a room whose members were listed.

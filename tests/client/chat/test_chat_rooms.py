@@ -308,7 +308,7 @@ def test_members_with_presence(chat: Dialogue) -> None:
     (answer,) = hears(chat, f.People(people, "#ops", n=1))
     listed = "alice (you), bob (away since 11:00, lunch), cid (gone since 1969-12-30 18:00), dan (away since 10:00)"
     assert answer == Answer(f"In #ops: {listed}")
-    assert chat.contacts.presence.here == set()
+    assert chat.contacts.presence.here == {"alice", "bob", "dan"}
 
 
 def test_long_list_of_users(chat: Dialogue) -> None:

@@ -120,4 +120,7 @@ def test_members_after_entering_again(chat: Dialogue) -> None:
 def test_presence_in_shared_rooms(chat: Dialogue) -> None:
     """The description names only rooms that the user shares with them."""
     hears(chat, f.People([f.Person("bob", 0)], "#ops", n=7), f.People([f.Person("bob", 0)], "#other", n=8))
+    assert types(chat, "/whois bob")[0] == [Answer("bob is here, with you in #ops")]
+    hears(chat, f.Presence(gone=["bob"]), f.People([f.Person("cid", 0)], "#other", n=9))
     assert types(chat, "/whois bob")[0] == [Answer("bob is not here, with you in #ops")]
+    assert types(chat, "/whois cid")[0] == [Answer("cid may be here or not")]

@@ -315,9 +315,7 @@ def test_the_list_of_conversations(server: ThreadServer) -> None:
     with server.joined("bob") as bob:
         bob.enters("#ops")
         bob.sends("alice", "hi")
-        with join(server.address, "alice") as alice:
-            alice.shows_toolbar("connected ")
-            alice.types("/join #ops\r")
+        with Terminal("join", "--server", str(server.address), "--user", "alice", "--room", "#ops") as alice:
             alice.shows_input("#ops ›")
             alice.shows("You are in #ops")
             bob.sends("#ops", "deploy is done")

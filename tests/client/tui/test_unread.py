@@ -152,4 +152,4 @@ def test_closed_conversations_stay_closed(server: ThreadServer, bob: Caller) -> 
         alice.shows("These are not all: /list all")
         assert "bob" not in alice.toolbar
         bob.sends("alice", "are you there?")
-        alice.shows_toolbar("bob 2")
+        alice.shows_toolbar("│ 2:bob ")
