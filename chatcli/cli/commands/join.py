@@ -104,9 +104,9 @@ def command(options: JoinOptions, account: Account) -> None:
     terminal itself edits what you type; Ctrl-R shows your line again after a message came in between.
 
     Without a terminal, lines are read from standard input, messages are printed as plain lines on standard output and
-    notices on standard error; the exit status is that of the first line that could not be sent. A line that refers to
-    earlier messages, as "/answer yes" and "/reply thanks" do, waits until they have come; an answer waits up to
-    5 seconds longer for its question.
+    notices on standard error. The messages stay unread; the exit status is that of the first line that could not be
+    sent. A line that refers to earlier messages, as "/answer yes" and "/reply thanks" do, waits until they have come;
+    an answer waits up to 5 seconds longer for its question.
     """
     from chatcli.client.chat.chat import Chat
     from chatcli.client.identity.credentials import Login
