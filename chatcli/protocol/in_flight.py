@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -101,6 +101,18 @@ class InFlight:
                 self._unsent_size -= size
             self._ever_sent.discard(message.id)
         return message
+
+    def put_back(self, messages: Sequence[Send]) -> None:
+        """Put messages that were answered before all others, as the server has lost them; nothing is in flight then."""
+        for message in messages:
+            self.add(message)
+        order = dict.fromkeys([*(message.id for message in messages), *self._messages])
+        self._messages = {identity: self._messages[identity] for identity in order}
+        self.disconnected()
+
+    def exchange(self, message: Send) -> None:
+        """Exchange a message for one with the same id and the same text; it keeps its place."""
+        self._messages[message.id] = message
 
     def postpone(self, identity: str) -> None:
         """Make a message unsent that the server did not store, as its disk was full."""

@@ -163,7 +163,7 @@ class Hub:
             position=position,
             unread_only=not resumes,
             newest=hello.newest,
-            changes=_untold(hello, position) if session.revision >= 1 else None,
+            changes=_untold(hello, position, shared or 0) if session.revision >= 1 else None,
         )
         user.feeds.append(feed)
         return feed
@@ -282,6 +282,13 @@ class Hub:
             logger.exception("The callback of a change failed.")
 
 
-def _untold(hello: Hello, position: int) -> int | None:
-    """Return the place after which a client was told of no change of a name, if that is before its feed."""
-    return hello.renewed if hello.renewed is not None and hello.renewed < position else None
+def _untold(hello: Hello, position: int, shared: int) -> int | None:
+    """Return the place after which a client was told of no change of a name, if that is before its feed.
+
+    Args:
+        hello: the client's greeting.
+        position: the start of its feed.
+        shared: the place up to which this log and the client's agree.
+    """
+    told = None if hello.renewed is None else min(hello.renewed, shared)
+    return told if told is not None and told < position else None

@@ -44,7 +44,7 @@ def test_interactive_client(welcome: f.Welcome, talk: list[list[f.ServerFrame] |
     chat = Chat("alice", lambda: f"id-{next(numbers)}", lambda: 1000)
     for greeted in (welcome, again):
         chat.hello()
-        if chat.find_reset(greeted):
+        if chat.must_ask_again(greeted):
             chat.hello()
         chat.connected(greeted)
         for said in talk:

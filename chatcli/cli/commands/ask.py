@@ -72,8 +72,9 @@ def command(
     With "-" as QUESTION, it is read from standard input. Write a room in quotes, or the shell takes it for a comment;
     "me" is yourself. A person who is away gets the question on return, if it is still open. Ctrl-C withdraws it.
 
-    If the connection is lost, ask goes on waiting, and never asks twice. If it is still lost when the time is over, the
-    status is 6, and a sentence says that an answer may have been given.
+    If the connection is lost, ask goes on waiting. It asks again only if the server was restored from a backup that
+    does not have the question, and says so. If the connection is still lost when the time is over, the status is 6, and
+    a sentence says that an answer may have been given.
 
     \b
     chatcli ask bob "Deploy to prod?" && ./deploy

@@ -124,9 +124,9 @@ def command(options: ListenOptions, account: Account) -> None:
     at first, within 60 s later on, without end. CHATCLI_REPLAYED is 1, and "replayed" true, if it may have been run for
     this message before. Others write the text: put the variables in double quotes, and never into eval.
 
-    It goes on after the last message that it has read, even if the server has a new key. If the log was restored from a
-    backup, new messages are marked as replayed while their numbers were in use before. If it cannot know which messages
-    are new, it ends with status 2 and asks for --since.
+    It goes on after the last message that it has read, even if the server has a new key. If the server was restored
+    from a backup, it goes on where the two logs part: nothing new is skipped or marked as replayed. If it cannot know
+    which messages are new, it ends with status 2 and asks for --since.
 
     With --exec or --as it waits for a server that is not there yet; otherwise it ends with status 5. It ends with
     status 0 on SIGTERM, when nobody reads its output any more, and after --timeout; but with 6 if --count was not

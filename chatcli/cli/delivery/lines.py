@@ -61,18 +61,25 @@ def send_lines(
         finally:
             reporter.sum_up()
         if wait is not None and reporter.last:
-            reporter.statuses.add(_wait_for_last(login, reporter, wait))
+            reporter.statuses.add(_wait_for_last(login, reporter, wait, lines.epoch))
     signals.end()
     click.get_current_context().exit(worst(reporter.statuses))
 
 
-def _wait_for_last(login: Login, reporter: _Reporter, wait: Wait) -> int:
-    """Wait for the receipt of each recipient's last line, which holds for those before it; return the exit status."""
+def _wait_for_last(login: Login, reporter: _Reporter, wait: Wait, epoch: str) -> int:
+    """Wait for the receipt of each recipient's last line, which holds for those before it; return the exit status.
+
+    Args:
+        login: the server, and who has sent.
+        reporter: what was sent.
+        wait: what to wait for.
+        epoch: that of the log which has the lines.
+    """
     from chatcli.client.oneshot.client import Client
     from chatcli.client.oneshot.receipts import ReceiptWaiter
 
     stored = list(reporter.last.values())
-    waiter = ReceiptWaiter.after(stored, wait.timeout, seen=wait.seen)
+    waiter = ReceiptWaiter.after(stored, wait.timeout, seen=wait.seen, epoch=epoch)
     Client(login.without_prompt()).send_and_wait(waiter)
     unmet = [message for message, _ in stored if not wait.is_met(waiter.word(message))]
     for message in unmet:

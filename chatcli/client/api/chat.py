@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self
+
+import msgspec
 
 from chatcli.client.api import validation
 from chatcli.client.api.types import (
@@ -28,7 +31,7 @@ from chatcli.client.api.types import (
     of_sent,
 )
 from chatcli.client.feed.listener import Delivery, Item, Listener, open_cursor
-from chatcli.client.feed.requester import Requester
+from chatcli.client.feed.requester import QuestionLost, Requester
 from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import login_name, new_id
@@ -79,6 +82,7 @@ class Chat:
         self._on_name_change = on_name_change
         self._waiting: deque[Item] = deque()
         self._in_hand: int | None = None
+        self._epoch = ""  # of the log that the last messages are from
         self._questions: dict[str, frames.Send] = {}  # without an answer, by id
         self._requester = Requester(login)
         self._listener: Listener | None = None
@@ -94,7 +98,7 @@ class Chat:
             await self._listener.close()
             raise
         self.user = stream.user
-        self._requester = Requester(self._login.without_prompt())
+        self._requester = Requester(self._login.without_prompt(), stream.epoch)
         return self
 
     async def __aexit__(
@@ -129,12 +133,13 @@ class Chat:
         while True:
             if not self._waiting:
                 self._waiting.extend(await listener.receive())
+                self._epoch = listener.stream.epoch
             item = self._waiting[0]
             listener.record_delivery(item.seq)
             self._waiting.popleft()
             if isinstance(item, Delivery):
                 self._in_hand = item.seq
-                return of_message(item.message, self.user, replayed=item.replayed)
+                return of_message(item.message, self.user, replayed=item.replayed, epoch=self._epoch)
             if self._on_name_change is not None:
                 self._on_name_change(of_change(item.change))
             listener.acknowledge(item.seq)
@@ -145,7 +150,8 @@ class Chat:
         Args:
             to: the person, or the room with its ``#``.
             text: the text.
-            reply_to: the ``seq`` of the message that it answers.
+            reply_to: the ``seq`` of the message that it answers. If that is gone, as the server was restored from a
+                backup, the message is sent without it.
 
         Raises:
             UnknownRecipient: no person of that name was ever here, or there is no such room.
@@ -153,10 +159,7 @@ class Chat:
             ServerUnavailable: the server cannot store it at the moment: send it again later.
             InputError: there is no such message to answer.
         """
-        self._open()
-        validation.check_text(to, text)
-        validation.check_seq(reply_to, "reply_to")
-        return of_sent(await self._requester.send(frames.Send(new_id(), to, text, reply_to)))
+        return await self._send(to, text, reply_to, self._open().stream.epoch)
 
     async def reply(self, message: Message, text: str) -> Sent:
         """Answer a message, in its room or to its sender.
@@ -164,12 +167,19 @@ class Chat:
         Raises:
             As :meth:`send`.
         """
-        return await self.send(message.room or message.sender, text, message.seq)
+        self._open()
+        return await self._send(message.room or message.sender, text, message.seq, message._epoch)  # noqa: SLF001
+
+    async def _send(self, to: str, text: str, reply_to: int | None, epoch: str) -> Sent:
+        validation.check_text(to, text)
+        validation.check_seq(reply_to, "reply_to")
+        return of_sent(await self._requester.send(frames.Send(new_id(), to, text, reply_to), epoch))
 
     async def ask(self, to: str, text: str, choices: Sequence[str], timeout: float) -> Answer | None:  # noqa: ASYNC109
         """Ask a question, and return the answer; None if there was none in time.
 
         In a room the first answer counts. The question is withdrawn if the wait for its answer is cancelled, or fails.
+        It is asked again only if the server was restored from a backup that does not have it.
 
         Args:
             to: the person, or the room with its ``#``.
@@ -189,21 +199,29 @@ class Chat:
         asked = None
         try:
             asked = await self._requester.send(question)
+            until = asyncio.get_running_loop().time() + seconds + GRACE
             answered = await self._answered(asked.seq, seconds + GRACE)
+            while answered is None and (left := until - asyncio.get_running_loop().time()) > GRACE:
+                again = msgspec.structs.replace(question, seconds=math.ceil(left - GRACE))
+                answered = await self._answered((await self._requester.send(again)).seq, left)
         except BaseException as error:
             if asked is not None or isinstance(error, asyncio.CancelledError):
                 await self._withdraw(question)
             raise
         finally:
             del self._questions[question.id]
-        return None if answered.message is None else of_answer(answered.message)
+        return None if answered is None or answered.message is None else of_answer(answered.message)
 
-    async def _answered(self, seq: int, seconds: float) -> frames.Answered:
+    async def _answered(self, seq: int, seconds: float) -> frames.Answered | None:
+        """Return the state of a question once it is answered or its time is over; None if the log has lost it."""
         try:
-            async with asyncio.timeout(seconds):
-                return await self._requester.wait_for_answer(seq)
-        except TimeoutError:
-            return await self._requester.request(frames.Answers(seq), frames.Answered)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await self._requester.wait_for_answer(seq)
+            except TimeoutError:
+                return await self._requester.request(frames.Answers(seq), frames.Answered)
+        except QuestionLost:
+            return None
 
     async def _withdraw(self, question: frames.Send) -> None:
         """Withdraw a question that may be stored: sent once more, it keeps its place."""
@@ -216,12 +234,13 @@ class Chat:
         """Answer a question with one of its choices, from 0, or decline it with None.
 
         Raises:
-            Refused: somebody else has answered before, or its time is over (``not_open``).
+            Refused: somebody else has answered before, its time is over, or it is gone, as the server was restored from
+                a backup (``not_open``).
         """
         chosen = frames.DECLINED if number is None else number
         answer = frames.Send(new_id(), message.room or message.sender, "", message.seq, answer=chosen)
         self._open()
-        return of_sent(await self._requester.send(answer))
+        return of_sent(await self._requester.send(answer, message._epoch))  # noqa: SLF001
 
     async def join(self, room: str) -> Room:
         """Enter a room, and create it if there is none; the messages there come from now on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chatcli.protocol import frames
@@ -43,6 +43,7 @@ class Message:
     answer: int | None
     replayed: bool
     user: str
+    _epoch: str = field(default="", repr=False, compare=False)  # of the log which seq and re belong to
 
     @property
     def room(self) -> str | None:
@@ -153,7 +154,7 @@ def of_change(frame: frames.NameChange) -> NameChange:
     return NameChange(frame.seq, frame.user, frame.what, frame.by or None, _time(frame.at))
 
 
-def of_message(frame: frames.Message, user: str, *, replayed: bool) -> Message:
+def of_message(frame: frames.Message, user: str, *, replayed: bool, epoch: str) -> Message:
     """Return the record of a message."""
     return Message(
         seq=frame.seq,
@@ -168,6 +169,7 @@ def of_message(frame: frames.Message, user: str, *, replayed: bool) -> Message:
         answer=frame.answer,
         replayed=replayed,
         user=user,
+        _epoch=epoch,
     )
 
 

@@ -10,10 +10,12 @@ from chatcli.client.chat.conversations import Conversations
 from chatcli.client.chat.events import Event, Row, Separator, Shown
 from chatcli.client.chat.phrases import messages
 from chatcli.protocol import frames as f
+from chatcli.protocol.epochs import KnownLogs
 from chatcli.protocol.values.names import fold, is_room
 
 _NEWEST: Final = 100  # messages of each room that the server sends after a long absence
 _LONG: Final = 3600.0  # seconds without a connection, after which much may have been missed
+_LOGS: Final = 4  # earlier logs whose positions are remembered
 _HELD: Final = 500  # events: with more, messages are shown as they come, and counted at the end
 
 
@@ -50,7 +52,11 @@ class Arrival:
 
 
 class Greeting:
-    """Says hello, and knows where in the log the next connection continues.
+    """Says hello, and knows where in which log the next connection continues.
+
+    A server that names no epoch, or the same one after its data was copied back by hand, has gone back if it does not
+    accept the position. Then its record of what the user has received is what counts, on this and on all later
+    connections, because nothing tells how far the logs agree.
 
     Args:
         arrival: how the user comes in.
@@ -58,16 +64,19 @@ class Greeting:
 
     Attributes:
         position: the place in the log of the newest message that came; None before the first welcome.
-        was_reset: whether the log was reset to an earlier state. From then on the server's record of what the user has
-            read is what counts, as places in the log are given out anew.
+        logs: the log of that position, and those before it.
+        was_reset: whether the log was reset to an earlier state without a new epoch.
     """
 
     def __init__(self, arrival: Arrival, elapsed: Callable[[], float]) -> None:
         self.position: int | None = None
+        self.logs = KnownLogs()
         self.was_reset = False
         self._arrival = arrival
         self._elapsed = elapsed
         self._last_received = elapsed()
+        self._earlier: dict[str, int] = {}  # the positions in the logs before, by epoch, the newest last
+        self._asked = 0  # the number of those that the server was asked for before it was welcome
 
     def hello(self, user: str, told: int | None = None) -> f.Hello:
         """Return the frame that greets the server.
@@ -78,12 +87,13 @@ class Greeting:
         """
         # A machine that has slept notices it only on waking: so the moment that counts is when something last came.
         long_away = self.position is None or self._elapsed() - self._last_received > _LONG
+        epoch, position = self._start()
         return f.Hello(
             version=f.VERSION,
             user=user,
             purpose="join",
             key=self._arrival.key,
-            since=None if self.was_reset else self.position,
+            since=None if self.was_reset else position,
             present=self._arrival.present,
             client=self._arrival.client,
             link=self._arrival.link,
@@ -92,27 +102,57 @@ class Greeting:
             receipts=self._arrival.receipts,
             revision=f.REVISION,
             renewed=told,
+            epoch=epoch,
         )
+
+    def _start(self) -> tuple[str, int | None]:
+        """Return the epoch and the position to ask for."""
+        earlier = list(self._earlier.items())
+        return earlier[-self._asked] if self._asked else (self.logs.epoch, self.position)
 
     def set_present(self, present: f.Present) -> None:
         """Set what the next hello asks for if the user is here already."""
         self._arrival = replace(self._arrival, present=present)
 
-    def find_reset(self, welcome: f.Welcome) -> bool:
-        """Return whether this welcome shows that the log was reset; the server must be greeted once more then."""
-        if self.was_reset or self.position is None or welcome.cursor >= self.position:
+    def must_ask_again(self, welcome: f.Welcome) -> bool:
+        """Return whether the server must be greeted once more, as it does not know the log that it was asked for."""
+        if self.position is None:
+            return False
+        if self.logs.differs(welcome):
+            is_known = welcome.shared > 0 or welcome.epoch == self._start()[0]
+            if is_known or self._asked == len(self._earlier):
+                return False
+            self._asked += 1
+            return True
+        if self.was_reset or welcome.cursor >= self.position:
             return False
         self.was_reset = True
         return True
 
-    def welcomed(self, welcome: f.Welcome) -> None:
-        """Record that the server has let the user in."""
+    def welcomed(self, welcome: f.Welcome) -> int | None:
+        """Record that the server has let the user in.
+
+        Returns:
+            None if the log is the same as before. If it is another one, the place up to which both agree.
+        """
         self.received()
-        if self.position is None or self.was_reset:
+        asked, _ = self._start()
+        before, position = self.logs.epoch, self.position
+        self._asked = 0
+        is_other = self.logs.welcomed(welcome, asked)
+        if position is None or self.was_reset or is_other:
             self.position = welcome.cursor
         # Codes are valid once; and a client that has taken the place meanwhile keeps it.
         present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
         self._arrival = replace(self._arrival, present=present, link="", invite="")
+        if not is_other or position is None:
+            return None
+        self.was_reset = False
+        self._earlier[before] = position
+        self._earlier.pop(welcome.epoch, None)
+        if len(self._earlier) > _LOGS:
+            del self._earlier[next(iter(self._earlier))]
+        return self.logs.shared(before)
 
     def received(self) -> None:
         """Record that the server has sent something."""
@@ -189,6 +229,11 @@ class CatchUp:
     def connected(self) -> None:
         """Start on a new connection."""
         self.is_behind = True
+
+    def drop_places(self) -> None:
+        """Put the user's messages in their order now: their places are those of a log that is gone."""
+        self._held += self._own
+        self._own = []
 
     def add(self, events: list[Event], seq: int, count: int) -> list[Event]:
         """Return the events to show now, for events at a place in the log.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from chatcli.client.chat import phrases
 from chatcli.client.chat.addressing import Addressing, Held
 from chatcli.client.chat.ambiguity import Meaning, Origin
 from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting, UnreadAtStart
@@ -23,7 +24,9 @@ from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.client.reading.attention import Attention
 from chatcli.client.reading.screen import Screen
 from chatcli.errors import ChatError, InputError, Refused
+from chatcli.protocol import codes
 from chatcli.protocol import frames as f
+from chatcli.protocol.epochs import KnownLogs
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
 from chatcli.protocol.values.text import is_text, printable_line
 
@@ -125,6 +128,7 @@ class Chat:
             today=lambda: day(clock()),
         )
         self._connected = False
+        self._news: list[Event] = []
         if arrival.rooms:
             self.conversations.switch(arrival.rooms[-1])
 
@@ -143,35 +147,72 @@ class Chat:
         """The place in the log of the newest message that came; None before the first welcome."""
         return self._greeting.position
 
+    @property
+    def epoch(self) -> str:
+        """The epoch of the server's log; empty if it names none."""
+        return self._greeting.logs.epoch
+
     # Connections
 
     def set_present(self, present: f.Present) -> None:
         """Set what the next hello asks for if the user is here already."""
         self._greeting.set_present(present)
 
+    def set_epoch(self, epoch: str) -> None:
+        """Set the epoch of the log which the numbers in messages of earlier runs belong to."""
+        self._greeting.logs = KnownLogs(epoch)
+
     def hello(self) -> f.Hello:
         """Return the frame that greets the server, the first time and again."""
-        return self._greeting.hello(self.contacts.user, self.names.told)
+        told = self.names.told if self.names.epoch in ("", self.epoch) else 0
+        return self._greeting.hello(self.contacts.user, told)
 
-    def find_reset(self, welcome: f.Welcome) -> bool:
-        """Return whether a welcome shows that the server's log was reset; the server must be greeted once more then."""
-        is_reset = self._greeting.find_reset(welcome)
-        if is_reset:
-            self.conversations.counts.reset()
-            self.attention.reset()
-            self.conversations.closed.clear()
-        return is_reset
+    def must_ask_again(self, welcome: f.Welcome) -> bool:
+        """Return whether the server must be greeted once more, as its log is another one than that of the hello."""
+        was_reset = self._greeting.was_reset
+        must = self._greeting.must_ask_again(welcome)
+        if self._greeting.was_reset and not was_reset:
+            self._forget_places()
+            self._news.append(Notice(phrases.RESET))
+        return must
+
+    def _forget_places(self) -> None:
+        self.conversations.counts.reset()
+        self.attention.reset()
+        self.conversations.closed.clear()
 
     def connected(self, welcome: f.Welcome) -> list[f.ClientFrame]:
         """Start on a new connection; return what to send at once: what is unanswered, and who is here."""
         self._connected = True
-        self._greeting.welcomed(welcome)
+        if (agreed := self._greeting.welcomed(welcome)) is not None:
+            self._drop_after(agreed, welcome.cursor)
         self.outgoing.connected(welcome.limits)
         self._incoming.connected(welcome)
+        self._fit_outgoing()
+        self.names.fit(self._greeting.logs)
         self.attention.connected(speaks=welcome.revision >= 1)
         joins = self._requests.connected(welcome.rooms, welcome.revision)
         reads = self.attention.frames(now=True)
         return [*reads, *joins, *self.outgoing.next_batch(), self._requests.roster()]
+
+    def _drop_after(self, agreed: int, position: int) -> None:
+        """Forget the numbers of the log before, and have the user told."""
+        self._forget_places()
+        gone = self._incoming.drop_after(agreed, position)
+        own = sum(snippet.sender == self.contacts.user for snippet in gone)
+        self._news.append(Notice(phrases.restored(len(gone), own) if agreed else phrases.RESET))
+
+    def _fit_outgoing(self) -> None:
+        """Fit the messages without an answer to the log, and have the user told what cannot be sent as it was."""
+        replies, answers = self.outgoing.fit(self._greeting.logs)
+        self._news += [Notice(phrases.no_reply(message)) for message in replies]
+        self._news += [Trouble(Refused(codes.NOT_OPEN, phrases.no_answer(message))) for message in answers]
+
+    def pop_news(self) -> list[Event]:
+        """Return, once, what to show of a connection beside the fact that there is one: that the log is another one."""
+        news, self._news = self._news, []
+        self._record_error(news)
+        return news
 
     def disconnected(self) -> list[Event]:
         """Drop what was asked on a connection that is gone; return what to show of it."""
@@ -291,7 +332,7 @@ class Chat:
             re: the place in the log of the message that this one answers.
             stay: whether the open conversation stays open, if there is one.
         """
-        self.outgoing.add(f.Send(self._new_id(), to, text, re))
+        self.outgoing.add(f.Send(self._new_id(), to, text, re), self._greeting.logs.epoch)
         name = self.contacts.spelling(to)
         self.contacts.add_partner(name)
         self.attention.is_away = False  # the server ends it, too
@@ -338,7 +379,7 @@ class Chat:
         return self._answer(*answered_by(argument, waiting))
 
     def _answer(self, question: Question, choice: int) -> list[Event]:
-        self.outgoing.add(answer_to(question, choice, self._new_id()))
+        self.outgoing.add(answer_to(question, choice, self._new_id()), self._greeting.logs.epoch)
         self.questions.answered(question.seq)
         return []
 

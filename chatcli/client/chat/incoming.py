@@ -15,7 +15,7 @@ from chatcli.client.chat.events import Backlog, Effects, Event, Notice, Trouble,
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import HistoryPager
 from chatcli.client.chat.questions import OpenQuestions
-from chatcli.client.chat.recent import RecentMessages, conversation
+from chatcli.client.chat.recent import RecentMessages, Snippet, conversation
 from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.errors import as_exception
@@ -177,6 +177,20 @@ class Incoming:
         self._invitations = [room for room in welcome.invited if fold(room) not in contacts.other_rooms]
         contacts.other_rooms |= by_name(welcome.invited)
 
+    def drop_after(self, seq: int, position: int) -> list[Snippet]:
+        """Forget the numbers after a place, which other messages have now; return what had them, as far as it is known.
+
+        Args:
+            seq: the place up to which this log and the one before it agree.
+            position: the place after which the feed continues.
+        """
+        self._newest = min(self._newest, position)
+        self._catch_up.drop_places()
+        self._questions.drop_after(seq)
+        self._delivery.drop_after(seq)
+        self._pager.drop_after(seq)
+        return self._recent.drop_after(seq)
+
     def receive(self, frames: Iterable[f.ServerFrame]) -> Effects:
         """Record what the server has sent."""
         self._greeting.received()
@@ -221,15 +235,22 @@ class Incoming:
         return self._catch_up.add(self._pager.left_out(frame), frame.before, frame.count)
 
     def _message(self, frame: f.Message) -> list[Event]:
+        """Return the events of a message of the log.
+
+        One that was shown comes again if it is sent again after a restore, and is not shown again: except a question,
+        which is asked again.
+        """
         self._greeting.position = self._newest = frame.seq
         of = conversation(frame, self._contacts.user)
-        if self._greeting.was_reset and self._recent.has(frame, of):
-            return []
+        is_new, was_open = self._recent.mark_shown(frame.id), self._questions.has(frame.seq)
         self._contacts.add_people(frame.sender)
         self._contacts.add_partner(of)
         self._recent.add(frame, of)
         self._conversations.set_last(of, frame)
         is_open = self._questions.add(frame, of, live=not self._catch_up.is_behind)
+        if not is_new and (was_open or not is_open):
+            self._recent.add_again(frame, of, self._contacts.user)
+            return []
         if frame.sender == self._contacts.user and not is_open:
             return self._own_message(frame, of)
         return self._other_message(frame, of, is_open=is_open)

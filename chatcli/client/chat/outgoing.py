@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from chatcli.client.chat.contacts import Contacts
@@ -11,6 +12,7 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import encode
+from chatcli.protocol.epochs import KnownLogs, fitted
 from chatcli.protocol.in_flight import InFlight
 from chatcli.protocol.values.names import fold, is_room
 from chatcli.protocol.values.text import printable_line
@@ -29,6 +31,7 @@ class Outgoing:
         self.unstored = False
         self._in_flight = InFlight()
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server sends its own
+        self._epochs: dict[str, str] = {}  # the log of the number in a message that has one, by id
         self._typed: dict[str, None] = {}  # ids, the oldest first
         self._shown: dict[str, None] = {}
 
@@ -44,13 +47,24 @@ class Outgoing:
         """Return the messages that the server has not stored, in order."""
         return self._in_flight.unanswered()
 
-    def restore(self, messages: Iterable[f.Send]) -> None:
-        """Add the messages that an earlier run of the client has not sent; to be called before the first line."""
+    @property
+    def epochs(self) -> Mapping[str, str]:
+        """The epoch of the number in each message that has one, by id, as far as it is known."""
+        return self._epochs
+
+    def restore(self, messages: Iterable[f.Send], epochs: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Add the messages that an earlier run of the client has not sent; to be called before the first line.
+
+        Args:
+            messages: the messages, in order.
+            epochs: the epochs of the logs which their numbers belong to, by id.
+        """
         for message in messages:
             self._in_flight.add(message)
+        self._epochs |= epochs
 
-    def add(self, message: f.Send) -> None:
-        """Append a message that the user has typed.
+    def add(self, message: f.Send, epoch: str = "") -> None:
+        """Append a message that the user has typed; its number belongs to the log of that epoch.
 
         Raises:
             Refused: it is too long for the server. An answer is left to the server, whose refusal opens the question
@@ -60,6 +74,8 @@ class Outgoing:
         if problem:
             raise Refused(codes.TEXT_TOO_LONG, problem)
         _remember(self._typed, message.id)
+        if message.re is not None and epoch:
+            self._epochs[message.id] = epoch
         self._in_flight.add(message)
 
     def connected(self, limits: f.Limits) -> None:
@@ -67,6 +83,29 @@ class Outgoing:
         self.unstored = False
         self._limits = limits
         self._in_flight.disconnected()
+
+    def fit(self, logs: KnownLogs) -> tuple[list[f.Send], list[f.Send]]:
+        """Fit the messages without an answer to the log that is there now.
+
+        Returns:
+            The messages that are no replies any more, and the answers that are not sent: the messages that they refer
+            to are gone.
+        """
+        replies, answers = [], []
+        for message in self.unanswered():
+            if (epoch := self._epochs.get(message.id, "")) == logs.epoch:
+                continue
+            fit = fitted(message, logs.shared(epoch))
+            if fit is None:
+                answers.append(message)
+                self.remove(message.id)
+            elif fit is not message:
+                replies.append(message)
+                self._in_flight.exchange(fit)
+                del self._epochs[message.id]
+            elif epoch:
+                self._epochs[message.id] = logs.epoch
+        return replies, answers
 
     def next_batch(self) -> list[f.Send]:
         """Return the messages to send now: none while the server cannot store them, until :meth:`retry`."""
@@ -78,13 +117,14 @@ class Outgoing:
 
     def stored(self, identity: str) -> f.Send | None:
         """Remove and return a message that the server has stored; None if it is not here any more."""
-        message = self._in_flight.resolve(identity)
+        message = self.remove(identity)
         if message is not None:
             self.unstored = False
         return message
 
     def remove(self, identity: str | None) -> f.Send | None:
         """Remove and return a message that needs no more sending; None if there is none of that id."""
+        self._epochs.pop(identity or "", None)
         return self._in_flight.resolve(identity)
 
     def postpone(self, identity: str) -> bool:
@@ -190,6 +230,12 @@ class DeliveryStatus:
         """Record a message of this conversation that the user has sent from another client."""
         if not is_room(of):
             self._newest_sent[fold(of)] = max(seq, self._newest_sent.get(fold(of), 0))
+
+    def drop_after(self, seq: int) -> None:
+        """Forget what became of messages after a place: the log has none of them."""
+        self._unseen = {name: sent for name, sent in self._unseen.items() if sent <= seq}
+        self._newest_sent = {name: sent for name, sent in self._newest_sent.items() if sent <= seq}
+        self._read = {name: min(read, seq) for name, read in self._read.items()}
 
     def has_seen(self, name: str) -> bool:
         """Return whether someone has reported to have seen every message to them since the client started."""

@@ -40,6 +40,12 @@ class HistoryPager:
         room = printable_line(frame.to)
         return [Notice(f"{frame.count:,} earlier in {room}: /history {room}")]
 
+    def drop_after(self, seq: int) -> None:
+        """Forget the pages that begin after a place: others have these numbers now."""
+        self._skipped = {room: before for room, before in self._skipped.items() if before <= seq}
+        if self._next is not None and self._next.before is not None and self._next.before > seq:
+            self._next = None
+
     def start(self, asked: f.History) -> None:
         """Make the first history of a room begin with the messages that were left out of it."""
         asked.before = self._skipped.pop(fold(asked.of), None)

@@ -12,7 +12,11 @@ from chatcli.protocol.values.durations import duration_text
 from chatcli.protocol.values.names import is_room
 from chatcli.protocol.values.text import printable_line
 
+#: The log went back, and nothing says how far.
+RESET: Final = "The server's log was restored or replaced: the newest messages may be missing from it."
+
 _NAMED: Final = 5  # people in a list, before the others are only counted
+_QUOTED: Final = 60  # characters of a text
 
 #: Events in rooms: about someone else, about the user.
 _HAPPENED: Final[dict[f.Happening, tuple[str, str]]] = {
@@ -185,6 +189,30 @@ def listed(names: list[str]) -> str:
     if len(names) > _NAMED:
         return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
     return ", ".join(names)
+
+
+def restored(count: int, own: int) -> str:
+    """Return the sentence for a log that was restored from a backup.
+
+    Args:
+        count: the number of messages here that it does not have any more.
+        own: the number of those that the user has sent.
+    """
+    if not count:
+        return "The server was restored from a backup: its log has all messages that came here"
+    gone = "the newest message here is" if count == 1 else f"the newest {count:,} messages here are"
+    whose = "" if not own else ", yours" if count == own else f", {own:,} of them yours"
+    return f"The server was restored from a backup: {gone} gone from its log{whose}"
+
+
+def no_reply(message: f.Send) -> str:
+    """Return the sentence for a reply to a message that the log has lost."""
+    return f'Sent without what it answers, which is gone from the log: "{printable_line(message.text[:_QUOTED])}"'
+
+
+def no_answer(message: f.Send) -> str:
+    """Return the sentence for an answer to a question that the log has lost."""
+    return f'Not answered with "{printable_line(message.text)}": the question is gone from the log.'
 
 
 def messages(count: int) -> str:

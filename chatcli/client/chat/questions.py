@@ -109,6 +109,10 @@ class OpenQuestions:
             del self._questions[next(iter(self._questions))]
         return True
 
+    def has(self, seq: int) -> bool:
+        """Return whether the message at a place in the log is a question that is not over."""
+        return seq in self._questions
+
     def _concerns(self, message: Message) -> bool:
         if is_room(message.to):
             return message.sender != self._contacts.user and fold(message.to) in self._contacts.rooms
@@ -133,6 +137,13 @@ class OpenQuestions:
         self._closed[seq] = None
         if len(self._closed) > _CLOSED:
             del self._closed[next(iter(self._closed))]
+
+    def drop_after(self, seq: int) -> None:
+        """Close the questions after a place, and forget those that are closed: others have these numbers now."""
+        for question in [one for one in self._questions.values() if one.seq > seq]:
+            self.close(question.seq)
+        self._closed = {closed: None for closed in self._closed if closed <= seq}
+        self._answered = {answered for answered in self._answered if answered <= seq}
 
     def answered(self, seq: int) -> None:
         """Record that the user has answered: the question is not open unless the server refuses the answer."""

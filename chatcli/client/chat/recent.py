@@ -16,6 +16,7 @@ from chatcli.protocol.values.names import fold, is_room
 from chatcli.protocol.values.text import printable_line
 
 _REMEMBERED: Final = 2000  # messages
+_SHOWN: Final = 10_000  # messages that are recognized if they come again
 _ANSWERED: Final = 500  # messages of others that can be replied to
 _QUOTED: Final = 40  # characters
 
@@ -52,6 +53,7 @@ class RecentMessages:
         self._alerts = tuple(alerts)
         self.received: deque[Received] = deque(maxlen=_ANSWERED)
         self._snippets: dict[int, Snippet] = {}  # by seq, the first ones first
+        self._shown: dict[str, None] = {}  # ids, the oldest first
 
     def add(self, message: Message, of: str) -> None:
         """Record a message of a conversation."""
@@ -60,13 +62,34 @@ class RecentMessages:
         if len(self._snippets) > _REMEMBERED:
             del self._snippets[next(iter(self._snippets))]
 
-    def has(self, message: Message, of: str) -> bool:
-        """Return whether this very message of a conversation is recorded."""
-        return self._snippets.get(message.seq) == _snippet(message, of)
+    def mark_shown(self, identity: str) -> bool:
+        """Record that a message has come; return whether it had not come before, under whatever number."""
+        if identity in self._shown:
+            return False
+        self._shown[identity] = None
+        if len(self._shown) > _SHOWN:
+            del self._shown[next(iter(self._shown))]
+        return True
+
+    def drop_after(self, seq: int) -> list[Snippet]:
+        """Forget the messages after a place, whose numbers others have now; return them."""
+        dropped = [snippet for snippet in self._snippets.values() if snippet.seq > seq]
+        for snippet in dropped:
+            del self._snippets[snippet.seq]
+        kept = [one for one in self.received if one.seq <= seq]
+        self.received.clear()
+        self.received.extend(kept)
+        return dropped
 
     def add_received(self, message: Message, of: str) -> None:
         """Record a message of someone else's, which can be replied to."""
         self.received.appendleft(Received(message.seq, of, message.sender))
+
+    def add_again(self, message: Message, of: str, user: str) -> None:
+        """Record that a message has come again, maybe under another number: it can be replied to if it is not ours."""
+        received = Received(message.seq, of, message.sender)
+        if message.sender != user and received not in self.received:
+            self.received.appendleft(received)
 
     def as_event(
         self, message: Message, user: str, *, past: bool = False, notable: bool = False, is_open: bool = False

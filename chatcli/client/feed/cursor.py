@@ -2,11 +2,12 @@
 
 The file has two lines, and each change replaces the older one in place: whatever interrupts that, the other line is
 whole. A change is in the file at once, and so survives a crash of the process; to survive a power cut takes
-:meth:`Cursor.flush`. A new file is marked as new, because an empty one has lost its position.
+:meth:`Cursor.flush`. A new file is marked as new, because an empty one has lost its position. After the lines come the
+ids of the messages that were delivered last, which older versions of chatcli neither write nor read.
 
 A line holds the number of the change, the position, and a checksum. In the place of the anchors, older versions of
 chatcli kept the fingerprint of the server's key, which is read and ignored: a server may change its key and keep its
-log.
+log. Others had no epoch.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ import fcntl
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chatcli.client.feed.anchors import Anchor
+from chatcli.client.feed.delivered import SIZE, DeliveredIds
 from chatcli.client.storage import files
 from chatcli.errors import InputError
 
 _SLOT: Final = 512  # bytes of each line: they share no sector of a disk
 _NEW: Final = "new".ljust(191) + "\n"
 _NONE: Final = "-"
+_EPOCH: Final = "epoch:"  # before that of the position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class Position:
         skipped: the newest message that was not for this listener, and that the user may not have seen either.
         anchor: the newest message of the feed up to ``seq``; None if none was read.
         others: the newest messages that were read in other logs of this server, the last log first.
+        epoch: that of the log; empty if it is not known.
     """
 
     seq: int
@@ -47,6 +51,7 @@ class Position:
     skipped: int = 0
     anchor: Anchor | None = None
     others: tuple[Anchor, ...] = ()
+    epoch: str = ""
 
 
 class Content(NamedTuple):
@@ -78,6 +83,7 @@ class Cursor:
     Attributes:
         position: the position in the file; None if it is new, or damaged.
         damaged: whether the position in the file is lost.
+        ids: those of the messages that were delivered last.
         path: the path of the file.
 
     Raises:
@@ -90,6 +96,7 @@ class Cursor:
         self._file = self._open(directory, name)
         try:
             self._number, self.position, self.damaged = read(self.path)
+            self.ids = DeliveredIds(os.pread(self._file, SIZE, 2 * _SLOT))
         except OSError as error:
             os.close(self._file)
             raise _unusable(self.path, error) from None
@@ -129,6 +136,18 @@ class Cursor:
         except OSError as error:
             raise _unusable(self.path, error) from None
         self._number, self.position, self.damaged, self._dirty = number, position, False, True
+
+    def add_ids(self, identities: Iterable[str]) -> None:
+        """Write the ids of messages that are about to be delivered.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        try:
+            for place, data in self.ids.add(identities).items():
+                os.pwrite(self._file, data, 2 * _SLOT + place)
+        except OSError as error:
+            raise _unusable(self.path, error) from None
 
     def flush(self) -> None:
         """Flush the file to the disk, to survive a power cut.
@@ -184,6 +203,8 @@ def read(path: str) -> Content:
 
 def _line(number: int, position: Position) -> bytes:
     anchors = [_NONE if position.anchor is None else str(position.anchor), *map(str, position.others)]
+    if position.epoch:
+        anchors.append(f"{_EPOCH}{position.epoch}")
     words = " ".join([*map(str, (number, position.seq, position.delivered, position.skipped)), *anchors])
     return f"{words} {zlib.crc32(words.encode()):08x}".ljust(_SLOT - 1).encode() + b"\n"
 
@@ -196,12 +217,14 @@ def _parse(line: bytes) -> Content | None:
             return None
         number, seq, delivered, skipped, *rest = words.split(" ")
         anchor, *others = [Anchor.parse(word) for word in rest]
+        epoch = next((word.removeprefix(_EPOCH) for word in rest if word.startswith(_EPOCH)), "")
         position = Position(
             seq=int(seq),
             delivered=int(delivered),
             skipped=int(skipped),
             anchor=anchor,
             others=tuple(other for other in others if other is not None),
+            epoch=epoch,
         )
         return Content(int(number), position)
     except ValueError:

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 from chatcli.client import diagnostics
 from chatcli.client.feed.anchors import Anchor, Place
 from chatcli.client.feed.cursor import Cursor, CursorInUse, Position, adopt
+from chatcli.client.feed.delivered import DeliveredIds
 from chatcli.client.feed.filter import MessageFilter
 from chatcli.client.feed.seek import seq_at
 from chatcli.client.feed.stream import Stream
@@ -127,6 +128,8 @@ class Listener:
         self._mark_read = mark_read
         self._unread: deque[Message] = deque()  # delivered, to be marked as read once they are handled
         self._first_unseen = 0  # no message from here on is acknowledged: no client got it; 0 for no limit
+        self._ids = DeliveredIds() if cursor is None else cursor.ids
+        self._undelivered: deque[Message] = deque()  # of those that came last
         self._received: dict[int, Message | NameChange] = {}  # the last ones, by seq, those for others included
 
     @property
@@ -147,7 +150,7 @@ class Listener:
         if since is None:
             self._check_cursor()
             if is_known:
-                stored = Place(position.seq, position.delivered, position.anchor, position.others)
+                stored = Place(position.seq, position.delivered, position.anchor, position.others, position.epoch)
         if stored is not None and not self._own:
             await stream.open(stored)
             self._store_start(stream.pop_moved())
@@ -157,11 +160,11 @@ class Listener:
         if stored is None:
             place = await self._place(since, read)
         else:
-            if stored.seq > read:
+            if stored.seq > read or stored.epoch not in ("", stream.epoch):
                 await stream.open(stored)
             place = max(self._reached, read)
         if place != self._reached:
-            await stream.open(Place(place, position.delivered))
+            await stream.open(Place(place, position.delivered, epoch=stream.epoch))
         moved = stream.pop_moved()
         if self._own and moved is None:
             self._limit_acknowledgements(read, place)
@@ -211,13 +214,19 @@ class Listener:
         """Start again in another log; messages that may have been delivered there are marked."""
         self._first_unseen = 0
         self._unread.clear()
-        self._store(Position(seq=place.seq, delivered=place.delivered, anchor=place.anchor, others=place.others))
+        self._store(
+            Position(
+                seq=place.seq, delivered=place.delivered, anchor=place.anchor, others=place.others, epoch=place.epoch
+            )
+        )
 
     def _store_reached(self) -> None:
         """Store that all messages which the stream has received were handled."""
         place = self._stream.place
         if place is not None:
-            self._store(replace(self._position, seq=place.seq, anchor=place.anchor, others=place.others))
+            self._store(
+                replace(self._position, seq=place.seq, anchor=place.anchor, others=place.others, epoch=place.epoch)
+            )
 
     async def receive(self) -> list[Item]:
         """Return the next messages and changes of names, at least one; all that came before have been handled.
@@ -235,14 +244,17 @@ class Listener:
                 self._move(moved)
             self._received = {item.seq: item for item in items}
             delivered = self._position.delivered
+            # A message that was sent again after a restore has another number, but its id.
             deliveries: list[Item] = [
-                Delivery(item, item.seq <= delivered)
+                Delivery(item, item.seq <= delivered or item.id in self._ids)
                 if isinstance(item, Message)
                 else ChangeDelivery(item, item.seq <= delivered)
                 for item in self._for_us(items)
             ]
+            messages = [one.message for one in deliveries if isinstance(one, Delivery)]
+            self._undelivered = deque(messages)
             if self._mark_read:
-                self._unread.extend(one.message for one in deliveries if isinstance(one, Delivery))
+                self._unread.extend(messages)
             if deliveries:
                 return deliveries
             self._store_reached()
@@ -279,6 +291,13 @@ class Listener:
         Raises:
             InputError: the position cannot be written.
         """
+        identities = []
+        while self._undelivered and self._undelivered[0].seq <= seq:
+            identities.append(self._undelivered.popleft().id)
+        if self._cursor is not None:
+            self._cursor.add_ids(identities)
+        else:
+            self._ids.add(identities)
         if seq > self._position.delivered:
             self._store(replace(self._position, delivered=seq))
 

@@ -7,14 +7,18 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.credentials import Login
+from chatcli.client.outbox.batch import NO_ANSWER, NO_REPLY
 from chatcli.client.transport.aio import Connection, connect
 from chatcli.client.transport.reconnect import RetryPolicy
 from chatcli.errors import ChatError, InputError, ProtocolError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol.codec import encode
+from chatcli.protocol.epochs import KnownLogs, fitted
 from chatcli.protocol.frames import (
+    MAX_SEQ,
     Answered,
     Answers,
     ClientFrame,
@@ -29,12 +33,17 @@ from chatcli.protocol.frames import (
     Who,
 )
 from chatcli.protocol.in_flight import InFlight
+from chatcli.protocol.values.text import printable_line
 
 NOT_UTF_8: Final = "The text has half a character, a lone surrogate, which is not UTF-8: remove it."
 _TOO_LONG: Final = "That is longer than a message may be: send it in parts."
 
 Request = Answers | History | Join | Rooms | Who
 Answer = TypeVar("Answer", bound=ServerFrame)
+
+
+class QuestionLost(ChatError):
+    """The log was restored, and does not have the question whose answer is waited for."""
 
 
 class Requester:
@@ -45,10 +54,13 @@ class Requester:
 
     Args:
         login: the server and the user; that server has accepted them before.
+        epoch: that of the log which they have seen there.
     """
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, epoch: str = "") -> None:
         self._login = login
+        self._logs = KnownLogs(epoch)
+        self._epochs: dict[str, str] = {}  # the epochs of the numbers in messages without an answer, by id
         self._connection: Connection | None = None
         self._messages = InFlight()
         self._requests: dict[int, Request] = {}  # without an answer, by number, in order
@@ -59,19 +71,35 @@ class Requester:
         self._has_received = False  # anything, on this connection
         self._is_closed = False
 
-    async def send(self, message: Send) -> Sent:
+    async def send(self, message: Send, epoch: str = "") -> Sent:
         """Send a message; return once it is on the server's disk.
+
+        Args:
+            message: the message. If the one that it answers is gone from a log that was restored, it is sent without
+                that number.
+            epoch: that of the log which the number belongs to.
 
         Raises:
             Refused: the server does not accept it; UnknownRecipient if there is no person, or no room, of that name.
+                Also an answer to a question that is gone.
             InputError: there is no such message to answer, or the text is not UTF-8.
             ChatError: the server refuses the user, or is not the one that was meant.
         """
         self._check(message)
+        epoch = epoch or self._logs.epoch
+        # One that is not known is that of a newer log, which the next connection finds.
+        fit = fitted(message, self._logs.shared(epoch) if self._logs.knows(epoch) else MAX_SEQ)
+        if fit is None:
+            raise Refused(codes.NOT_OPEN, NO_ANSWER)
         self._messages.add(message)
+        if fit is not message:
+            self._strip(fit)
+        elif message.re is not None:
+            self._epochs[message.id] = epoch
         try:
             return await self._answer(message.id, Sent)
         finally:
+            self._epochs.pop(message.id, None)
             if message.id not in self._futures:
                 self._messages.resolve(message.id)
                 self._send_messages()
@@ -93,6 +121,7 @@ class Requester:
         """Return the answer that counts to a question of the user's, as soon as there is one.
 
         Raises:
+            QuestionLost: the log was restored, and it is gone.
             Refused: there is no such question.
             ChatError: the server refuses the user, or is not the one that was meant.
         """
@@ -198,12 +227,41 @@ class Requester:
                 return
 
     async def _connect(self) -> None:
-        self._connection, _ = await connect(self._login, self._login.hello("send"))
+        asked = self._logs.epoch
+        self._connection, welcome = await connect(self._login, self._login.hello("send", epoch=asked))
         self._login = self._login.without_prompt()
+        if self._logs.welcomed(welcome, asked):
+            self._fit(asked)
         for number, request in self._requests.items():
             self._send(number, request)
         self._messages.disconnected()
         self._send_messages()
+
+    def _fit(self, before: str) -> None:
+        """Fit what has no answer to another log than before."""
+        for number, request in self._requests.items():
+            if isinstance(request, Answers) and request.re > self._logs.shared(before):
+                self._raise(number, QuestionLost())
+        for message in self._messages.unanswered():
+            if (epoch := self._epochs.get(message.id)) is None:
+                continue
+            fit = fitted(message, self._logs.shared(epoch))
+            self._epochs[message.id] = self._logs.epoch
+            if fit is None:
+                self._raise(message.id, Refused(codes.NOT_OPEN, NO_ANSWER))
+            elif fit is not message:
+                self._strip(fit)
+
+    def _strip(self, message: Send) -> None:
+        """Send a reply as a mere message."""
+        diagnostics.trouble(f"{printable_line(message.to)}: {NO_REPLY}")
+        self._messages.exchange(message)
+        self._epochs.pop(message.id, None)
+
+    def _raise(self, key: str | int, error: ChatError) -> None:
+        """Raise an error in the one who waits."""
+        if not (future := self._futures[key]).done():
+            future.set_exception(error)
 
     async def _receive(self) -> None:
         assert self._connection is not None  # noqa: S101 (connected just before)

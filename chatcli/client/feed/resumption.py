@@ -1,8 +1,9 @@
 """Resumption: finds the place to go on in a log that may have been restored from a backup, or be another one.
 
-The server's key decides nothing: it may change while the log stays, and a backup is served under the old one. The log
-is recognized by the message that was read last. If that message is gone, as with ``--keep``, the times of the messages
-that are left decide.
+The server's key decides nothing: it may change while the log stays, and a backup is served under the old one. The
+server knows where an earlier epoch of its log ends, and so where to go on. If it does not know the epoch, or names
+none, the log is recognized by the message that was read last; so it is if the epoch is the same, since files can be
+copied back by hand. If that message is gone, as with ``--keep``, the times of the messages that are left decide.
 """
 
 from __future__ import annotations
@@ -22,21 +23,37 @@ class OtherLog(InputError):
 
 
 class Resumed(NamedTuple):
-    """The place to go on; ``moved`` if it is not known to be the one where the reader was."""
+    """The place to go on.
+
+    Attributes:
+        place: the place.
+        moved: whether it is not known to be the one where the reader was.
+        is_exact: whether every message up to it is one that was read, and none after it is.
+    """
 
     place: Place
     moved: bool
+    is_exact: bool = False
 
 
 class Glimpse(NamedTuple):
-    """The newest message of a log, and the first of the user's after a place."""
+    """What the server shows of its log.
+
+    Attributes:
+        head: the newest message.
+        first: the first of the user's after a place.
+        epoch: that of the log; empty if the server names none.
+        shared: the place up to which it is the same as that of the epoch that was asked for; 0 if that is unknown.
+    """
 
     head: int
     first: Message | None
+    epoch: str = ""
+    shared: int = 0
 
 
-#: Connects after a place, and stays connected.
-Look = Callable[[int], Awaitable[Glimpse]]
+#: Connects after a place in the log of an epoch, and stays connected. Without an epoch the number alone counts.
+Look = Callable[[int, str], Awaitable[Glimpse]]
 
 #: Finds the first message up to a place (the second number) that is newer than a time (the first).
 FirstNewer = Callable[[int, int], Awaitable[int | None]]
@@ -56,19 +73,49 @@ async def resume(place: Place, look: Look, first_newer: FirstNewer) -> Resumed:
     Raises:
         OtherLog: nothing decides where to go on.
     """
+    if (resumed := await _resume_by_epoch(place, look)) is not None:
+        return resumed
     candidates = place.candidates
     if not candidates:
-        return await _resume_by_number(place, look)
+        return _at_number(place, await look(max(0, place.seq - 1), ""))
     for anchor in candidates:
-        glimpse = await look(anchor.seq - 1)
-        if glimpse.head >= anchor.seq and glimpse.first is not None and anchor.is_at(glimpse.first):
+        glimpse = await look(anchor.seq - 1, "")
+        if _shows(glimpse, anchor):
             return Resumed(place.at(anchor), anchor != place.anchor)
     return await _resume_by_time(place, place.anchor or place.others[0], look, first_newer)
 
 
-async def _resume_by_number(place: Place, look: Look, *, moved: bool = False) -> Resumed:
-    """Go on at a place of which only the number is known; the message that is found there becomes the anchor."""
-    glimpse = await look(max(0, place.seq - 1))
+def _shows(glimpse: Glimpse, anchor: Anchor) -> bool:
+    return glimpse.head >= anchor.seq and glimpse.first is not None and anchor.is_at(glimpse.first)
+
+
+async def _resume_by_epoch(place: Place, look: Look) -> Resumed | None:
+    """Return the place that the epochs determine; None if they do not."""
+    found: list[tuple[int, int]] = []  # places in this log, and up to where messages may have been delivered
+    for known in place.known:
+        own = place.anchor if known.epoch == place.epoch else None
+        glimpse = await look(max(0, (known if own is None else own).seq - 1), known.epoch)
+        if not glimpse.epoch:
+            return None
+        if glimpse.epoch == known.epoch:
+            anchor = next((one for one in place.others if one.epoch == known.epoch), None)
+            if known.epoch == place.epoch:
+                anchor = place.anchor
+                if not place.candidates:
+                    return _at_number(place, glimpse)
+            if anchor is None or not _shows(glimpse, anchor):
+                return None
+            return Resumed(place.at(anchor), anchor != place.anchor, is_exact=True)
+        if glimpse.shared:
+            found.append((min(known.seq, glimpse.shared), min(known.delivered, glimpse.shared)))
+    if not found:
+        return None
+    seq, delivered = map(max, zip(*found, strict=True))
+    return Resumed(place.restored(seq, delivered), moved=True, is_exact=True)
+
+
+def _at_number(place: Place, glimpse: Glimpse, *, moved: bool = False) -> Resumed:
+    """Return a place of which only the number is known; the message that is found there becomes the anchor."""
     if glimpse.head < place.seq:
         return Resumed(place.restored(glimpse.head), moved=True)
     if glimpse.first is not None and glimpse.first.seq == place.seq:
@@ -77,7 +124,7 @@ async def _resume_by_number(place: Place, look: Look, *, moved: bool = False) ->
 
 
 async def _resume_by_time(place: Place, lost: Anchor, look: Look, first_newer: FirstNewer) -> Resumed:
-    glimpse = await look(lost.seq - 1)
+    glimpse = await look(lost.seq - 1, "")
     found = await first_newer(lost.at, min(lost.seq, glimpse.head))
     if found is not None:
         place = place.restored(found - 1)
@@ -87,4 +134,4 @@ async def _resume_by_time(place: Place, lost: Anchor, look: Look, first_newer: F
         raise OtherLog(f"message {lost.seq} is another one")
     else:  # deleted, as old messages may be; but nothing proves it: the anchor is kept
         return Resumed(place.in_another_log()._replace(seq=lost.seq), lost != place.anchor)
-    return await _resume_by_number(place, look, moved=True)
+    return _at_number(place, await look(max(0, place.seq - 1), ""), moved=True)

@@ -13,6 +13,7 @@ from chatcli.client.feed.seek import first_newer
 from chatcli.client.transport.aio import Connection, connect
 from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.errors import ChatError, ProtocolError, ServerUnavailable, ServerUnreachable
+from chatcli.protocol.epochs import storable
 from chatcli.protocol.frames import (
     MAX_SEQ,
     Ack,
@@ -51,6 +52,7 @@ class Stream:
         user: the name as owned.
         rooms: the rooms that the user belongs to, by folded name.
         head: the newest message of the log when the connection was made.
+        epoch: that of the log; empty if the server names none.
         place: the newest message that was received; the next connection goes on after it.
         acknowledged: the newest message that some client of the user is known to have received.
     """
@@ -67,6 +69,7 @@ class Stream:
         self.user = login.user
         self.rooms: dict[str, str] = {}
         self.head = 0
+        self.epoch = ""
         self.place: Place | None = None
         self.acknowledged = 0
         self._moved: Place | None = None  # where another log than before goes on
@@ -225,7 +228,8 @@ class Stream:
     async def _connect_once(self) -> None:
         before = self.place
         if before is None:
-            self.place = Place((await self._log_in(None)).cursor)
+            cursor = (await self._log_in(None)).cursor
+            self.place = Place(cursor, epoch=self.epoch)
         else:
             login = self._login.without_prompt()
             try:
@@ -235,15 +239,15 @@ class Stream:
             except OtherLog as other:
                 resumed = await self._other_log(before, other)
             if resumed.moved:
-                await self._move(before, resumed.place)
+                await self._move(before, resumed)
             else:
-                self.place = resumed.place
+                self.place = resumed.place._replace(epoch=self.epoch)
         self._on_connect()
 
-    async def _look(self, since: int) -> Glimpse:
+    async def _look(self, since: int, epoch: str) -> Glimpse:
         """Connect after a place; return a glimpse of the log. The frames that came with it are received later."""
         # Files of older versions may have places that no server accepts.
-        welcome = await self._log_in(min(since, MAX_SEQ))
+        welcome = await self._log_in(min(since, MAX_SEQ), epoch)
         assert self._connection is not None  # noqa: S101 (just made)
         changes: list[ServerFrame] = []
         while True:
@@ -251,7 +255,7 @@ class Stream:
             first = next((frame for frame in frames if isinstance(frame, Message) and frame.seq > since), None)
             if first is not None or any(isinstance(frame, Live) for frame in frames):
                 self._received = [*changes, *frames]
-                return Glimpse(welcome.head, first)
+                return Glimpse(welcome.head, first, self.epoch, welcome.shared)
             for frame in frames:
                 if isinstance(frame, NameChange):
                     changes.append(frame)
@@ -260,21 +264,30 @@ class Stream:
             if self._farewell is not None:
                 raise as_exception(self._farewell)
 
-    async def _move(self, before: Place, place: Place) -> None:
+    async def _move(self, before: Place, resumed: Resumed) -> None:
         """Go on at another place than before: the log is not the one that it was."""
         self._handled = 0
         self._reads = {}
         cursor = (await self._log_in(None)).cursor
-        if self._own and (cursor > place.seq or not before.candidates):
+        place = resumed.place._replace(epoch=self.epoch)
+        if self._own and (cursor > place.seq or not (before.candidates or resumed.is_exact)):
             place = place._replace(seq=cursor, anchor=None)
         self.place = self._moved = place
-        self._report(
-            f"The log of the server at {self._login.server} was restored from a backup, or is another one than before. "
-            f"Going on after {place.seq} instead of {before.seq}; messages that may have come before are marked as "
-            "replayed."
-        )
+        server, was = self._login.server, f"instead of {before.seq}" if place.seq != before.seq else "as before"
+        if resumed.is_exact:
+            self._report(
+                f"The log of the server at {server} was restored from a backup. Going on after {place.seq} {was}: what "
+                "comes now is new, or is marked as replayed."
+            )
+        else:
+            self._report(
+                f"The log of the server at {server} was restored from a backup, or is another one than before. Going "
+                f"on after {place.seq} {was}; messages that may have come before are marked as replayed."
+            )
         if place.seq != cursor:
-            await self._log_in(place.seq)
+            await self._log_in(place.seq, place.epoch)
+            if self.epoch != place.epoch:
+                raise ServerUnavailable(f"The log of the server at {server} has changed once more.")
 
     async def _other_log(self, before: Place, other: OtherLog) -> Resumed:
         if not self._own:
@@ -285,11 +298,12 @@ class Stream:
         cursor = (await self._log_in(None)).cursor
         return Resumed(before.in_another_log()._replace(seq=cursor, delivered=0), moved=True)
 
-    async def _log_in(self, since: int | None) -> Welcome:
+    async def _log_in(self, since: int | None, epoch: str = "") -> Welcome:
         await self._disconnect()
-        self._connection, welcome = await connect(self._login, self._login.hello("listen", since))
+        self._connection, welcome = await connect(self._login, self._login.hello("listen", since, epoch))
         self._login, self._was_accepted = self._login.without_prompt(), True
-        self.user, self.head, self._revision = welcome.user, welcome.head, welcome.revision
+        self.user, self.head, self.epoch = welcome.user, welcome.head, storable(welcome.epoch)
+        self._revision = welcome.revision
         self.rooms = {fold(room): room for room in welcome.rooms}
         if since is None:
             self.acknowledged = self._sent_ack = welcome.cursor

@@ -34,10 +34,10 @@ class Login(Struct, frozen=True, kw_only=True):
     identity: Identity | None = None
     receipts: bool = True
 
-    def hello(self, purpose: Purpose, since: int | None = None) -> Hello:
-        """Return the first frame of a connection."""
+    def hello(self, purpose: Purpose, since: int | None = None, epoch: str = "") -> Hello:
+        """Return the first frame of a connection; ``epoch`` is that of the log which ``since`` belongs to."""
         key = "" if self.identity is None else key_text(self.identity.public)
-        return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts, revision=REVISION)
+        return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts, revision=REVISION, epoch=epoch)
 
     def with_identity(self) -> Login:
         """Return the login with a key: by default the one in the user's configuration.

@@ -24,15 +24,16 @@ class CacheWriter:
         server: the server that the client is connected to.
         chat: what the client knows.
         counting: whether the user sees what is unread, so that the client's own number counts, not the server's.
+        epoch: that of the server's log.
     """
 
-    def __init__(self, server: Address, chat: Chat, *, counting: bool) -> None:
+    def __init__(self, server: Address, chat: Chat, *, counting: bool, epoch: str) -> None:
         self._server = server
         self._chat = chat
         self._counting = counting
         self._written: tuple[object, ...] = ()
         if chat.attention.is_watched:
-            chat.conversations.closed.update(closed.load(server, chat.contacts.user))
+            chat.conversations.closed.update(closed.load(server, chat.contacts.user, epoch))
         self._closed = dict(chat.conversations.closed)
         self._roster_due = 0.0
         self._count = -1
@@ -60,7 +61,7 @@ class CacheWriter:
     def _write_closed(self) -> None:
         if self._chat.conversations.closed != self._closed:
             self._closed = dict(self._chat.conversations.closed)
-            closed.store(self._server, self._chat.contacts.user, self._closed)
+            closed.store(self._server, self._chat.contacts.user, self._chat.epoch, self._closed)
 
     def _write_roster(self) -> None:
         contacts = self._chat.contacts

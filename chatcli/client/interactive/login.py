@@ -10,6 +10,7 @@ from chatcli.client.chat.chat import Chat
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import login_name
 from chatcli.client.names.store import UnconfirmedFile
+from chatcli.client.outbox.store import newest_epoch
 from chatcli.client.storage import files
 from chatcli.client.transport.aio import connect
 from chatcli.errors import InputError, Refused
@@ -77,6 +78,7 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
             contacts.user = await prompter.ask(_NAME, suggested)
         try:
             UnconfirmedFile(login.server, contacts.user).restore(chat.names)
+            chat.set_epoch(_outbox_epoch(login.server, contacts.user) or chat.names.epoch)
             return await prompter.reach(login.server, lambda: connect(login, chat.hello()))
         except Refused as refusal:
             if refusal.code not in _BAD_NAMES:
@@ -92,6 +94,14 @@ async def log_in(login: Login, chat: Chat, prompter: Prompter) -> Greeted:
             chat.set_present(present or "refuse")
             if present is None:
                 contacts.user = answer
+
+
+def _outbox_epoch(server: Address, user: str) -> str:
+    """Return the epoch of the log which the numbers in the user's outbox belong to; empty if there are none."""
+    try:
+        return newest_epoch(files.outbox_directory(), server, user)
+    except InputError:  # opening the outbox reports it
+        return ""
 
 
 def is_first_visit() -> bool:

@@ -59,7 +59,7 @@ class OutboxKeeper:
         if self._outbox is None:
             return
         try:
-            self._outbox.store(self._outgoing.unanswered())
+            self._outbox.store(self._outgoing.unanswered(), epochs=self._outgoing.epochs)
         except InputError as error:
             self._outbox.close()
             self._outbox = None  # so that the error is reported once
@@ -86,5 +86,5 @@ def open_outbox(server: Address, user: str, outgoing: Outgoing, report: Callable
     except InputError as error:
         report(error)
         return None
-    outgoing.restore(outbox.waiting)
+    outgoing.restore(outbox.waiting, outbox.epochs)
     return outbox

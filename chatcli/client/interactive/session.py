@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from chatcli.client.outbox.store import Outbox
 
 _HOW_TO_TALK: Final = 'Write "name: text" or "#room: text"; "help" shows more, "exit" leaves.'
-_RESET: Final = "The server's log was restored or replaced: the newest messages may be missing from it."
 _BETWEEN_MEASURES: Final = 5.0  # seconds
 _BETWEEN_READS: Final = 0.1  # seconds from one look at what was read to the next, if nothing happens
 
@@ -83,7 +82,7 @@ class InteractiveSession:
         self._keeper = OutboxKeeper(outbox, chat.outgoing, lambda error: view.draw([Trouble(error)]))
         self._unconfirmed = UnconfirmedFile(login.server, chat.contacts.user)
         self._unconfirmed.restore(chat.names)
-        self._caches = CacheWriter(login.server, chat, counting=on_change is not None)
+        self._caches = CacheWriter(login.server, chat, counting=on_change is not None, epoch=greeted[1].epoch)
         self._link = Link(greeted[0], on_change)
         self._failure: Exception | None = None
         self._leave = asyncio.Event()  # the user wants to leave, or the session has failed
@@ -288,6 +287,8 @@ class InteractiveSession:
         with contextlib.suppress(InputError):  # the next connection reports it
             self.trust_reason = self._login.trust.reason(self._login.server, connection.channel)
         connection.send(*self._chat.connected(welcome))
+        if news := self._chat.pop_news():
+            self._view.draw(news)
         self._link.measure()
 
     async def _receive_all(self) -> None:
@@ -295,9 +296,10 @@ class InteractiveSession:
         try:
             while (connection := self._link.connection) is not None:
                 lost = await self._receive_until_lost(connection)
-                self._connected(*await self._link.reconnect(self._connect, lost))
+                greeted = await self._link.reconnect(self._connect, lost)
                 self._view.draw([Notice("Connected again."), *self._unanswered])
                 self._unanswered = []
+                self._connected(*greeted)
                 self._link.notify()
         except Refused as refusal:
             if refusal.code != codes.LEFT or not self._parting:
@@ -348,9 +350,8 @@ class InteractiveSession:
         self._link.send(*self._chat.retry())
 
     async def _connect(self) -> Greeted:
-        connection, welcome = await connect(self._login, self._chat.hello())
-        if not self._chat.find_reset(welcome):
-            return connection, welcome
-        await connection.close()
-        self._view.draw([Notice(_RESET)])
-        raise ServerUnavailable(_RESET)  # this connection continues after a message that the log no longer has
+        while True:
+            connection, welcome = await connect(self._login, self._chat.hello())
+            if not self._chat.must_ask_again(welcome):
+                return connection, welcome
+            await connection.close()

@@ -23,10 +23,12 @@ class Stored(msgspec.Struct):
     Attributes:
         told: see :class:`chatcli.client.names.unconfirmed.Unconfirmed`.
         changes: the changes that the user has yet to confirm.
+        epoch: that of the log which the places belong to.
     """
 
     told: int | None = None
     changes: list[NameChange] = []
+    epoch: str = ""
 
 
 class UnconfirmedFile:
@@ -47,6 +49,7 @@ class UnconfirmedFile:
         """Take over the content of the file, if it can be read."""
         stored = _parsed(cache.read(KIND, self._server, self._user))
         self._told, self._saved = stored.told, _by_name(stored)
+        names.epoch = stored.epoch
         names.add_all(stored.changes)
         names.told = stored.told if names.told is None else max(names.told, stored.told or 0)
 
@@ -64,7 +67,7 @@ class UnconfirmedFile:
                 if name not in now and kept.get(name) == old:
                     del kept[name]
             kept.update(now)
-            content = Stored(names.told, list(kept.values()))
+            content = Stored(names.told, list(kept.values()), names.epoch)
             return f"{msgspec.json.encode(content).decode()}\n"
 
         cache.update(KIND, self._server, self._user, change)

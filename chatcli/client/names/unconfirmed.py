@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from chatcli.protocol.frames import NameChange
 from chatcli.protocol.values.names import fold
+
+if TYPE_CHECKING:
+    from chatcli.protocol.epochs import KnownLogs
 
 #: After these someone else may read what is written to the name. A key that was added with one of the keys before is
 #: only shown.
@@ -20,10 +25,12 @@ class Unconfirmed:
     Attributes:
         told: the place in the log of the newest change that this client was told of, or where it began to be told; None
             if that is not known.
+        epoch: that of the log which the places belong to; empty if it is not known.
     """
 
     def __init__(self) -> None:
         self.told: int | None = None
+        self.epoch = ""
         self._changes: dict[str, NameChange] = {}  # by folded name, those that came first at the beginning
 
     def add(self, change: NameChange) -> None:
@@ -41,6 +48,16 @@ class Unconfirmed:
         """Record several changes."""
         for change in changes:
             self.add(change)
+
+    def fit(self, logs: KnownLogs) -> None:
+        """Fit the places to the log that is there now: a change that it has after them is a new one."""
+        limit = logs.shared(self.epoch)
+        self.epoch = logs.epoch
+        if self.told is not None:
+            self.told = min(self.told, limit)
+        for name, change in self._changes.items():
+            if change.seq > limit:
+                self._changes[name] = replace(change, seq=limit)
 
     def find(self, name: str) -> NameChange | None:
         """Return the change of a name that is to be confirmed, or None."""

@@ -39,6 +39,9 @@ class LineSender:
         callbacks: are called with the outcomes.
         timeout: seconds for what is not sent when the input ends.
         spool: store what comes while the server cannot be reached in the outbox.
+
+    Attributes:
+        epoch: the epoch of the log of the newest connection; empty if it is not known.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class LineSender:
         self._login = login
         self._source = LineSource(descriptor)
         self._queue = LineQueue(self._source, recipients, callbacks)
+        self.epoch = ""
         self._notice = callbacks.notice
         self._timeout = timeout
         self._deadline: float | None = None  # for sending everything, once the input has ended
@@ -122,6 +126,7 @@ class LineSender:
         with logged_in(self._login, "send", deadline) as connection:
             connection.send()  # the proof alone: how long a line may be is not known yet
             welcome = connection.welcome or connection.receive(Welcome)
+            self.epoch = welcome.epoch
             self._login = self._login.without_prompt()
             if not self._was_connected and len(self._queue.recipients) > 1:
                 self._check_recipients(connection)

@@ -121,6 +121,8 @@ class ConversationPages:
 class MessagePages:
     """Messages that are read back, over as many connections as it takes: a page that was read is not read again.
 
+    Unless the log was restored meanwhile, and has lost some of them: then all are read again.
+
     Args:
         question: the question; its ``limit`` does not matter.
         limit: the largest number of messages.
@@ -131,11 +133,12 @@ class MessagePages:
 
     def __init__(self, question: History | Search, limit: int) -> None:
         self.more = False
-        self._question = question
+        self._first = self._question = question
         self._kind: type[HistoryPage | Found] = HistoryPage if isinstance(question, History) else Found
         self._limit = limit
         self._pages: list[list[Message]] = []
         self._changes: list[list[NameChange]] = []
+        self._epoch = ""  # of the log that they are from
 
     @property
     def messages(self) -> list[Message]:
@@ -155,12 +158,16 @@ class MessagePages:
             OSError: the connection broke.
             ChatError: the server refuses, or sends other messages than were asked for.
         """
+        newest = max((message.seq for page in self._pages for message in page), default=0)
+        if newest and newest > connection.shared_with(self._epoch):
+            self._pages, self._changes, self._question = [], [], self._first
         while True:
             left = self._limit - sum(map(len, self._pages))
             question = msgspec.structs.replace(self._question, limit=min(left, MAX_PAGE), n=1)
             connection.deadline = time.monotonic() + TIMEOUT
             connection.send(question)
             page = connection.receive(self._kind)
+            self._epoch = connection.epoch
             check_messages(question, page)
             if isinstance(page, HistoryPage) and page.changes:
                 self._changes.append(page.changes)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec.structs import replace
+
+from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception
 from chatcli.client.identity.environment import new_id
 from chatcli.client.outbox.flush import flush_outbox
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 GRACE: Final = 0.5  # seconds: an answer given in the last moment is on its way to the disk, and then to us
 WITHDRAWING: Final = 2.0  # seconds: somebody wants to leave
 
+_LOST: Final = "The server was restored from a backup that does not have the question: it is asked again."
 _ANSWERS: Final[tuple[type[Sent | People], ...]] = (Sent, People)
 _WATCH, _LAST, _WHO = 1, 2, 3  # numbers of the two requests for the answer, and of that for the person
 
@@ -50,7 +55,9 @@ def ask(
     """Ask a question, and return its answer, or that there was none in time.
 
     Once the question is on the server's disk no error is raised, so that it is not asked again: a connection that
-    breaks is made again until the question's time is over, and once more then. An interrupt withdraws the question.
+    breaks is made again until the question's time is over, and once more then. Only if the server was restored from a
+    backup that lacks the question, it is asked again, with the same id, for the rest of its time. An interrupt
+    withdraws the question.
 
     Args:
         login: the server, and who asks.
@@ -86,6 +93,7 @@ class _AnswerWaiter:
         may_be_stored: whether it was sent.
         sent: the server's receipt; None until it has come.
         person: where the person is; None for a room, and until that has come.
+        epoch: the epoch of the log that has the question.
         until: when the question is closed, by the monotonic clock; None until it is stored.
     """
 
@@ -96,17 +104,22 @@ class _AnswerWaiter:
         self.may_be_stored = False
         self.sent: Sent | None = None
         self.person: Person | None = None
+        self.epoch = ""
         self._on_stored = on_stored
         self.until: float | None = None
 
     def run(self, connection: Connection) -> Message | None:
         """Return the answer, or None if the question's time is over without one."""
         if self.sent is None or self.until is None:
-            self.may_be_stored = True
-            self.sent = self._ask(connection)
-            # By then the server has closed the question: its time has started before this answer.
-            self.until = time.monotonic() + (self.question.seconds or 0) + GRACE
-            self._on_stored(self.sent, self.person)
+            self.sent, self.until = self._ask(connection)
+        elif self.sent.seq > connection.shared_with(self.epoch):
+            left = math.ceil(self.until - GRACE - time.monotonic())
+            if left <= 0:
+                return None  # that question is over, and its number may be that of another one
+            diagnostics.trouble(_LOST)
+            self.question = replace(self.question, seconds=left)
+            self.sent, self.until = self._ask(connection)
+        self.epoch = connection.epoch
         if time.monotonic() < self.until:
             connection.deadline = self.until
             try:
@@ -116,7 +129,16 @@ class _AnswerWaiter:
                     raise
         return self._look(connection, self.sent.seq)
 
-    def _ask(self, connection: Connection) -> Sent:
+    def _ask(self, connection: Connection) -> tuple[Sent, float]:
+        """Ask the question; return the receipt, and when the question is closed."""
+        self.may_be_stored = True
+        sent = self._send(connection)
+        # By then the server has closed the question: its time has started before this answer.
+        until = time.monotonic() + (self.question.seconds or 0) + GRACE
+        self._on_stored(sent, self.person)
+        return sent, until
+
+    def _send(self, connection: Connection) -> Sent:
         """Send the question, and that for the person before it, whose answer is here before the question is on disk."""
         to = self.question.to
         connection.send(*([] if is_room(to) else [Who(to, n=_WHO)]), self.question)
@@ -155,11 +177,14 @@ def _withdraw(login: Login, waiter: _AnswerWaiter) -> str:
         if waiter.sent is None:
             connection.send(waiter.question)
             waiter.sent = connection.receive(Sent)
+            waiter.epoch = connection.epoch
+        elif waiter.sent.seq > connection.shared_with(waiter.epoch):
+            return  # there is no question to withdraw any more
         connection.send(Send(new_id(), waiter.question.to, WITHDRAWN_TEXT, waiter.sent.seq, answer=DECLINED), Bye())
         connection.receive(Sent)
 
     try:
-        with_retries(login, "send", run, WITHDRAWING)
+        with_retries(login, "send", run, WITHDRAWING, epoch=waiter.epoch)
     except ChatError as error:
         return str(error)
     return ""

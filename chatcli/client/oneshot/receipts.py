@@ -56,11 +56,10 @@ class ReceiptWaiter:
         self.until: float | None = None
 
     @classmethod
-    def after(cls, stored: Sequence[tuple[Send, Sent]], timeout: float, *, seen: bool) -> ReceiptWaiter:
-        """Return the wait for the receipts of messages that are on the server's disk."""
-        waiter = cls([], timeout, seen=seen)
-        waiter._messages = [message for message, _ in stored]
-        waiter.batch.answers.update((message.id, answer) for message, answer in stored)
+    def after(cls, stored: Sequence[tuple[Send, Sent]], timeout: float, *, seen: bool, epoch: str) -> ReceiptWaiter:
+        """Return the wait for the receipts of messages that are on the server's disk, in the log of that epoch."""
+        waiter = cls([message for message, _ in stored], timeout, seen=seen)
+        waiter.batch.set_stored({message.id: sent for message, sent in stored}, epoch)
         return waiter
 
     @property
@@ -90,9 +89,14 @@ class ReceiptWaiter:
         self.unknown.update((message.id, reason) for message, _ in self.pending())
 
     def run(self, connection: Connection) -> None:
-        """Send the messages without an answer, then wait until all have their receipt, or the time is over."""
-        if self.until is None:
+        """Send the messages without an answer, then wait until all have their receipt, or the time is over.
+
+        A message that a restored log has lost is sent again.
+        """
+        self.batch.fit(connection)
+        if not self.batch.done:
             self.batch.run(connection, leave=False)
+        if self.until is None:
             answers = self.batch.answers.values()
             self.received.update(one.id for one in answers if isinstance(one, Sent) and one.outcome == "delivered")
             self.until = time.monotonic() + self._timeout

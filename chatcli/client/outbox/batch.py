@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception
-from chatcli.errors import ChatError, HeldBack
+from chatcli.errors import ChatError, HeldBack, Refused
+from chatcli.protocol import codes
 from chatcli.protocol.frames import Bye, Check, Done, Error, People, Person, Send, Sent, Who
 from chatcli.protocol.in_flight import InFlight
+from chatcli.protocol.values.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.transport.blocking import Connection
@@ -17,6 +21,10 @@ if TYPE_CHECKING:
 #: Seconds for the next answer, from a server that has received messages: to give up leaves their outcome unknown.
 PATIENCE: Final = 30.0
 _ANSWERS: Final[tuple[type[Sent | People], ...]] = (Sent, People)
+
+#: Sentences for messages to a log that was restored from a backup.
+NO_REPLY: Final = "The message is sent without what it answers, which is gone from the server's log."
+NO_ANSWER: Final = "The question is gone from the server's log."
 
 
 def check_recipients(connection: Connection, recipients: Iterable[str]) -> dict[str, ChatError]:
@@ -46,10 +54,13 @@ class SendBatch:
         together: groups of ids: the messages of a group are all sent, or none is if the user may not write to one of
             the recipients.
         whereabouts: people to ask for along with the messages: where they are.
+        epochs: the epochs of the logs which the numbers in messages belong to, by id. Without one it is the log of the
+            first connection.
 
     Attributes:
         answers: by id, in the order in which they came: the receipt of a message that is on disk, or the refusal.
         people: the people who were asked for, by name as given, as far as the server knows them.
+        epoch: the epoch of the log of the newest connection; empty if it is not known.
     """
 
     def __init__(
@@ -59,18 +70,29 @@ class SendBatch:
         *,
         together: Iterable[Collection[str]] = (),
         whereabouts: Iterable[str] = (),
+        epochs: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.answers: dict[str, Sent | ChatError] = {}
         self.people: dict[str, Person] = {}
+        self.epoch = ""
+        self._messages = list(messages)
         self._whereabouts = dict(enumerate(whereabouts, 1))
         self._patience = PATIENCE if patience is None else patience
         self._groups = [group for group in together if len(group) > 1]
-        self._in_flight = InFlight(messages)
+        self._epochs = dict(epochs)
+        self._in_flight = InFlight(self._messages)
 
     @property
     def done(self) -> bool:
         """Whether every message is answered."""
         return not self._in_flight
+
+    def set_stored(self, answers: Mapping[str, Sent], epoch: str) -> None:
+        """Record, before the first connection, that messages are on the server's disk, in the log of that epoch."""
+        self.epoch = epoch
+        for identity, sent in answers.items():
+            self.answers[identity] = sent
+            self._in_flight.resolve(identity)
 
     def may_have_arrived(self, message: Send) -> bool:
         """Return whether a message without an answer was sent, so that the server may have it."""
@@ -87,8 +109,53 @@ class SendBatch:
             OSError: the connection broke, or no answer came for too long.
             ChatError: the server refused all of it.
         """
+        self._in_flight.disconnected()
+        try:
+            self.fit(connection)
+            self._run(connection, leave=leave)
+        finally:
+            self.epoch = connection.epoch or self.epoch
+
+    def fit(self, connection: Connection) -> None:
+        """Fit the messages to the log of a connection, which may have been restored from a backup.
+
+        A message that it has lost is sent again, a reply without the number that means another message now, and an
+        answer to a question that is gone is not sent.
+
+        Raises:
+            OSError: the connection broke, or it took too long.
+            ChatError: the server refused all of it.
+        """
+        if self.epoch:
+            stored = [one for one in self._messages if isinstance(self.answers.get(one.id), Sent)]
+            shared = connection.shared_with(self.epoch) if stored else 0
+            self._in_flight.put_back([one for one in stored if not self._is_stored(one, shared)])
+        for message in self._in_flight.unanswered():
+            epoch = self._epochs.get(message.id, self.epoch)
+            if message.re is None or not epoch:
+                continue
+            from chatcli.protocol.epochs import fitted
+
+            fit = fitted(message, connection.shared_with(epoch))
+            if fit is None:
+                self.answers[message.id] = Refused(codes.NOT_OPEN, NO_ANSWER)
+                self._in_flight.resolve(message.id)
+            elif fit is not message:
+                diagnostics.trouble(f"{printable_line(message.to)}: {NO_REPLY}")
+                self._in_flight.exchange(fit)
+            self._epochs[message.id] = connection.epoch or epoch
+        self.epoch = connection.epoch or self.epoch
+
+    def _is_stored(self, message: Send, shared: int) -> bool:
+        """Return whether a message that was stored is among those up to a number; if not, it has no answer any more."""
+        answer = self.answers[message.id]
+        if isinstance(answer, Sent) and answer.seq <= shared:
+            return True
+        del self.answers[message.id]
+        return False
+
+    def _run(self, connection: Connection, *, leave: bool) -> None:
         in_flight = self._in_flight
-        in_flight.disconnected()
         if self._groups:
             self._check_groups(connection)
         unsent = len(in_flight)

@@ -24,15 +24,22 @@ if TYPE_CHECKING:
 _POLL: Final = 0.02  # seconds between two attempts to get the lock
 
 
-def store_messages(server: Address, user: str, messages: Sequence[Send]) -> None:
+def store_messages(server: Address, user: str, messages: Sequence[Send], *, epoch: str = "") -> None:
     """Store messages until a command reaches the server, which then sends all of them, or none.
+
+    Args:
+        server: the server.
+        user: the sender.
+        messages: the messages.
+        epoch: that of the log which their numbers belong to, if it is known.
 
     Raises:
         InputError: they cannot be written.
     """
     outbox = Outbox(outbox_directory(), server, user, claim=False)
     try:
-        outbox.store(messages, groups=[[message.id for message in messages]])
+        epochs = {message.id: epoch for message in messages if message.re is not None and epoch}
+        outbox.store(messages, groups=[[message.id for message in messages]], epochs=epochs)
     finally:
         outbox.close()
 
@@ -74,11 +81,12 @@ def flush_outbox(login: Login, *, read_only: bool, seconds: float = TIMEOUT) -> 
 
 def _flush(login: Login, seconds: float, *, read_only: bool) -> None:
     outbox = Outbox(outbox_directory(), login.server, login.user)
-    batch = SendBatch(outbox.waiting, 0 if read_only else seconds, together=outbox.groups)
+    batch = SendBatch(outbox.waiting, 0 if read_only else seconds, together=outbox.groups, epochs=outbox.epochs)
+    epoch = next(reversed(outbox.epochs.values()), "")
     try:
         if outbox.waiting:
             diagnostics.detail(lambda: f"Sending the messages in the outbox: {len(outbox.waiting)}.")
-            with_retries(login, "send", batch.run, seconds)
+            with_retries(login, "send", batch.run, seconds, epoch=epoch)
     except ServerUnreachable:
         if not (read_only and batch.answers):  # otherwise there is a server, and the next command sends the rest
             raise

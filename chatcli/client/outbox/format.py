@@ -53,7 +53,14 @@ class Together(msgspec.Struct, tag_field="t", tag="together"):
     ids: list[str]
 
 
-Line = Together | Send | Header | Gone | Refusal | Again
+class OfLog(msgspec.Struct, tag_field="t", tag="log"):
+    """The epoch of the log which the numbers in some messages belong to."""
+
+    epoch: str
+    ids: list[str]
+
+
+Line = Together | Send | Header | Gone | Refusal | Again | OfLog
 _decode = msgspec.json.Decoder(Line).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -68,6 +75,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         message: the message.
         refusal: the server's refusal; None while the message waits.
         group: the id of the first message of its group; empty if it is in none.
+        epoch: the epoch of the log which its number belongs to; empty if it has none, or that is not known.
     """
 
     path: str
@@ -76,6 +84,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     message: Send
     refusal: Refusal | None = None
     group: str = ""
+    epoch: str = ""
 
 
 def list_paths(directory: str, *prefixes: str) -> list[str]:
@@ -184,6 +193,8 @@ def read_entries(path: str, descriptor: int) -> list[Entry]:
                     found[line.id] = replace(found[line.id], refusal=line)
                 case Again() if line.id in found:
                     found[line.id] = replace(found[line.id], refusal=None)
+                case OfLog(epoch, ids):
+                    found.update({one: replace(found[one], epoch=epoch) for one in ids if one in found})
                 case Together(ids):
                     found.update({one: replace(found[one], group=ids[0]) for one in ids if one in found})
     return list(found.values())

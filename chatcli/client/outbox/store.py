@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from chatcli.client.outbox import format as outbox_format
-from chatcli.client.outbox.format import Again, Entry, Gone, Header, Line, Refusal, Together
+from chatcli.client.outbox.format import Again, Entry, Gone, Header, Line, OfLog, Refusal, Together
 from chatcli.client.storage import files
 from chatcli.errors import ChatError, InputError, Refused, ServerUnavailable
 from chatcli.protocol import codes
@@ -35,6 +36,7 @@ class Outbox:
     Attributes:
         waiting: the messages of earlier runs, the oldest first. They stay on disk until :meth:`clear`.
         groups: groups of ids among them: the messages of a group are all sent, or none of them.
+        epochs: the epochs of the logs which their numbers belong to, by id, as far as they are known.
 
     Raises:
         InputError: the directory is open to others, or cannot be read.
@@ -61,6 +63,7 @@ class Outbox:
         found.sort(key=lambda file: outbox_format.sort_key(file[1], file[2]))
         waiting: dict[str, Send] = {}
         groups: dict[str, list[str]] = {}
+        self.epochs: dict[str, str] = {}
         for descriptor, _, entries in found:
             messages = {entry.message.id: entry.message for entry in entries if entry.refusal is None}
             self._refused[descriptor] = len(entries) - len(messages)
@@ -69,15 +72,24 @@ class Outbox:
             for entry in entries:
                 if entry.group and entry.refusal is None:
                     groups.setdefault(entry.group, []).append(entry.message.id)
+                if entry.epoch:
+                    self.epochs[entry.message.id] = entry.epoch
         self.waiting = list(waiting.values())
         self.groups = list(groups.values())
 
-    def store(self, messages: Iterable[Send], *, groups: Iterable[Collection[str]] = ()) -> None:
+    def store(
+        self,
+        messages: Iterable[Send],
+        *,
+        groups: Iterable[Collection[str]] = (),
+        epochs: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Store messages on disk; those that are there already stay.
 
         Args:
             messages: the messages.
             groups: groups of ids among them: the messages of a group are all sent, or none of them.
+            epochs: the epochs of the logs which their numbers belong to, by id.
 
         Raises:
             InputError: they cannot be written.
@@ -89,7 +101,8 @@ class Outbox:
             if self._own is None:
                 self._own, path = outbox_format.create(self._directory, self._prefix, self._header)
                 self._locked[self._own] = path
-            outbox_format.append(self._own, [*new, *(Together(list(group)) for group in groups)])
+            logs = [OfLog(epochs[message.id], [message.id]) for message in new if message.id in epochs]
+            outbox_format.append(self._own, [*new, *logs, *(Together(list(group)) for group in groups)])
         except OSError as error:
             raise _unusable(self._directory, error) from None
         self._file_of.update(dict.fromkeys((message.id for message in new), self._own))
@@ -154,6 +167,23 @@ def file_prefixes(server: Address, user: str) -> list[str]:
     The others belong to files that were made under another name of the server.
     """
     return [f"{files.file_name(name, fold(user))}." for name in files.server_names(server)]
+
+
+def newest_epoch(directory: str, server: Address, user: str) -> str:
+    """Return the epoch of the newest message of a user that waits for a server; empty if none has a number.
+
+    Raises:
+        InputError: the directory is open to others, or cannot be read.
+    """
+    try:
+        found = [
+            (path, outbox_format.read(path))
+            for path in outbox_format.list_paths(directory, *file_prefixes(server, user))
+        ]
+    except OSError as error:
+        raise _unusable(directory, error) from None
+    found.sort(key=lambda file: outbox_format.sort_key(*file))
+    return next((entry.epoch for _, file in reversed(found) for entry in reversed(file) if entry.epoch), "")
 
 
 def read_all(directory: str) -> list[Entry]:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from chatcli.client import diagnostics
 from chatcli.client.errors import as_exception, login_refusal
 from chatcli.client.transport.dialer import HungUp, attempts, dial
 from chatcli.errors import ChatError, ServerUnavailable, ServerUnreachable, UnknownServer
 from chatcli.protocol.client_connection import ClientConnection
-from chatcli.protocol.frames import ClientFrame, Error, Hello, Ping, Send, ServerBye, ServerFrame, Welcome
+from chatcli.protocol.frames import MAX_SEQ, ClientFrame, Error, Hello, Ping, Send, ServerBye, ServerFrame, Welcome
 
 if TYPE_CHECKING:
     from chatcli.client.identity.credentials import Login
@@ -74,6 +75,7 @@ class Connection:
         self._key_path = "" if login.identity is None else login.identity.path
         self._protocol = ClientConnection(login.server, login.identity, opened.channel)
         self._purpose: Purpose = "query"  # until the hello
+        self._asked = ""  # the epoch in the hello
         self._received: deque[ServerFrame] = deque()
         self._last_sent = time.monotonic()
 
@@ -83,13 +85,37 @@ class Connection:
         return self._protocol.welcome
 
     @property
+    def epoch(self) -> str:
+        """The epoch of the server's log; empty until an answer was received, and for servers that name none."""
+        return "" if self.welcome is None else self.welcome.epoch
+
+    def shared_with(self, epoch: str) -> int:
+        """Return the number up to which those of a log with this epoch mean the same messages on this server.
+
+        Unless the epoch is empty, which stands for the log of this server, this waits for the welcome.
+
+        Raises:
+            OSError: the connection broke, or the time is over.
+            ChatError: the server refuses the user, or does not speak the protocol.
+        """
+        if not epoch:
+            return MAX_SEQ
+        from chatcli.protocol.epochs import KnownLogs
+
+        if self.welcome is None:
+            self.send()  # the proof
+        logs = KnownLogs(self._asked)
+        logs.welcomed(self.welcome or self.receive(Welcome), self._asked)
+        return logs.shared(epoch)
+
+    @property
     def channel(self) -> Channel:
         """The channel that proofs on this connection are bound to."""
         return self._protocol.channel
 
     def log_in(self, hello: Hello, *, hello_sent: bool) -> None:
         """Send the hello and receive the first answer. The proof goes out with the first request: see :meth:`send`."""
-        self._purpose = hello.purpose
+        self._purpose, self._asked = hello.purpose, hello.epoch
         data = self._protocol.send(hello)
         if not hello_sent:
             self._write(data)
@@ -227,6 +253,8 @@ def with_retries(
     run: Callable[[Connection], Result],
     timeout: float | None = None,
     wait: Wait | None = None,
+    *,
+    epoch: str = "",
 ) -> Result:
     """Connect, log in, and return what ``run`` returns.
 
@@ -239,6 +267,8 @@ def with_retries(
         run: sends requests and receives their answers. It may move the connection's deadline.
         timeout: seconds for all of it, until the wait has started.
         wait: what ``run`` waits for; if the server is lost meanwhile, attempts go on until the wait ends.
+        epoch: that of the log which the numbers in the requests belong to, if it is known. Each further connection
+            names the log of the one before it.
 
     Raises:
         ServerNotTrusted: the server is not the one that was meant; nothing was sent to it.
@@ -247,29 +277,29 @@ def with_retries(
     """
     timeout = timeout or TIMEOUT
     try:
-        return _Attempts(login, purpose, run, timeout=timeout, wait=wait).make_all()
+        return _Attempts(login.hello(purpose, epoch=epoch), login, run, timeout=timeout, wait=wait).make_all()
     except UnknownServer as unknown:
         login.trust.confirm(login.server, unknown)
-        return _Attempts(login, purpose, run, timeout=timeout, wait=wait).make_all()
+        return _Attempts(login.hello(purpose, epoch=epoch), login, run, timeout=timeout, wait=wait).make_all()
 
 
 class _Attempts(Generic[Result]):
     """Attempts to have one operation done, each on a connection of its own.
 
     Args:
+        hello: the first frame of the first one.
         login: the server, and who logs in there.
-        purpose: what the connections are for.
         run: the operation.
         timeout: seconds for all attempts, until the wait has started.
         wait: what the operation waits for.
     """
 
     def __init__(
-        self, login: Login, purpose: Purpose, run: Callable[[Connection], Result], *, timeout: float, wait: Wait | None
+        self, hello: Hello, login: Login, run: Callable[[Connection], Result], *, timeout: float, wait: Wait | None
     ) -> None:
         self._deadline = time.monotonic() + timeout  # the operation may move it
         self._login = login
-        self._hello = login.hello(purpose)
+        self._hello = hello
         self._run = run
         self._wait = wait
         self._broken = ""  # what happened to the newest connection that broke
@@ -325,6 +355,7 @@ class _Attempts(Generic[Result]):
                 if not is_waiting and not isinstance(error, (OSError, ServerUnreachable)):
                     raise  # the latter is how a server that stops says so
                 self._deadline = connection.deadline
+                self._hello = replace(self._hello, epoch=connection.epoch or self._hello.epoch)
                 self._uncertain = not is_waiting and (self._uncertain or connection.message_sent)
                 self._broken = broken_sentence(login.server, error, uncertain=self._uncertain)
                 _detail_failure(error)

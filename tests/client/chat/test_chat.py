@@ -279,11 +279,11 @@ def test_restored_log(chat: Dialogue) -> None:
     )
     assert len(hears(chat, old, lost)) == 2
     assert chat.hello().since == 12
-    assert not chat.find_reset(f.Welcome("Alice", 13, 12, "chatcli/1", LIMITS))
-    assert chat.find_reset(f.Welcome("Alice", 11, 11, "chatcli/1", LIMITS))
+    assert not chat.must_ask_again(f.Welcome("Alice", 13, 12, "chatcli/1", LIMITS))
+    assert chat.must_ask_again(f.Welcome("Alice", 11, 11, "chatcli/1", LIMITS))
     assert chat.hello().since is None
     welcome = f.Welcome("Alice", 12, 10, "chatcli/1", LIMITS)
-    assert not chat.find_reset(welcome)
+    assert not chat.must_ask_again(welcome)
     chat.connected(welcome)
     assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Shown)] == [new]
     assert chat.conversations.unread["bob"] == 1

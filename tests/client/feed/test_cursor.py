@@ -130,3 +130,33 @@ def test_open_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot use"):
         open_at(tmp_path / "file")
+
+
+def test_delivered_ids(tmp_path: Path) -> None:
+    """The newest thousand are known when the file is opened again, and it does not grow beyond that."""
+    identities = [str(number) for number in range(3000)]
+    cursor = open_at(tmp_path / "cursors")
+    for start in range(0, 3000, 7):
+        cursor.add_ids(identities[start : start + 7])
+    cursor.write(Position(seq=1))
+    cursor.close()
+    again = open_at(tmp_path / "cursors")
+    assert again.position == Position(seq=1)
+    assert [one for one in identities if one in again.ids] == identities[-1023:]
+    again.add_ids(["another"])
+    assert "another" in again.ids
+    assert identities[-1023] not in again.ids
+    again.close()
+    assert Path(again.path).stat().st_size == 1024 + 8 * 1024
+
+
+def test_epochs(tmp_path: Path) -> None:
+    """The epoch of the position and those of other logs are stored; the longest ones fit."""
+    most = Anchor(2**63 - 1, "f" * 12, 2**48, 2**63 - 1, "e" * 24)
+    own = most._replace(epoch="")
+    position = Position(seq=2**63 - 1, delivered=2**63 - 1, anchor=own, others=(most, most, most), epoch="e" * 24)
+    for stored in (position, Position(seq=1, epoch="0123456789abcdef"), Position(seq=1, others=(most,))):
+        cursor = open_at(tmp_path / "cursors")
+        cursor.write(stored)
+        cursor.close()
+        assert read(cursor.path).position == stored

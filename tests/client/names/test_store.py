@@ -8,7 +8,8 @@ import pytest
 
 from chatcli.client.names.store import KIND, UnconfirmedFile
 from chatcli.client.names.unconfirmed import Unconfirmed
-from chatcli.protocol.frames import NameChange
+from chatcli.protocol.epochs import KnownLogs
+from chatcli.protocol.frames import Limits, NameChange, Welcome
 from chatcli.protocol.values.address import Address
 
 SERVER = Address("127.0.0.1", 8080)
@@ -91,3 +92,16 @@ def test_many_names() -> None:
     names = Unconfirmed()
     names.add_all(NameChange(f"user{number}", "released", 1, number + 1) for number in range(1001))
     assert (names.find("user0"), len(names.all())) == (None, 1000)
+
+
+def test_restored_log() -> None:
+    """In a log that went back, a change under a number that the client has seen is a new one."""
+    names = Unconfirmed()
+    names.epoch = "before"
+    names.add(NameChange("bob", "taken", 1, 9))
+    logs = KnownLogs("before")
+    logs.welcomed(Welcome("alice", 8, 5, "s", Limits(1, 1, 1), epoch="after", shared=5), "before")
+    names.fit(logs)
+    assert (names.told, names.epoch) == (5, "after")
+    names.add(NameChange("bob", "released", 2, 7))
+    assert [change.what for change in names.all().values()] == ["released"]
