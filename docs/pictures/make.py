@@ -223,12 +223,13 @@ def backlog(shell: Shell) -> Layout:
     bob.type(
         "clear; export CHATCLI_USER=bob; chatcli send '#ops' 'disk is full' && chatcli send alice 'can you look?'\r"
     )
-    bob.expect(r"stored\nstored\n\$")
+    bob.expect(r"stored\nstored\n(?:.*\n)*\$")
     bob.type("clear; seq -f '#ops: %g %% full' 95 99 | chatcli join --user bob\r")
     bob.expect(r"\$\Z")
     alice.type("clear; chatcli join --user alice\r")
     alice.expect("messages while you were away")
     alice.expect("99 % full")
+    alice.expect("^Unread: ")
     return [[alice]]
 
 

@@ -11,6 +11,7 @@ from prompt_toolkit.document import Document
 
 from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.questions import DECLINE
+from chatcli.protocol.frames import Where
 from chatcli.protocol.grammar import COMMANDS, CommandHelp
 from chatcli.protocol.values.names import ROOM_SIGN, is_room
 from chatcli.protocol.values.text import printable_line
@@ -24,7 +25,7 @@ class Surroundings(NamedTuple):
     """The people, rooms and answers that can be completed.
 
     Attributes:
-        people: the presence of each person in a word; the likeliest first.
+        people: the presence of each person in words, empty if it is not known; the likeliest first.
         rooms: for each room, whether the user is a member; the likeliest first.
         answers: the answers to each open question, by the question's seq; the oldest first.
     """
@@ -32,6 +33,9 @@ class Surroundings(NamedTuple):
     people: Mapping[str, str]
     rooms: Mapping[str, bool]
     answers: Mapping[str, Sequence[str]] = {}
+
+
+_WORDS: Final[Mapping[Where | None, str]] = {"here": "here", "away": "away", "gone": "not here", None: ""}
 
 
 def surroundings(chat: Chat) -> Surroundings:
@@ -43,11 +47,7 @@ def surroundings(chat: Chat) -> Surroundings:
     own, others = (sorted(known.values(), key=str.casefold) for known in (contacts.rooms, contacts.other_rooms))
     rooms = dict.fromkeys(name for name in recent if is_room(name))
     return Surroundings(
-        people={
-            name: "away" if name in presence.away else "here" if name in presence.here else "not here"
-            for name in people
-            if name != chat.contacts.user
-        },
+        people={name: _WORDS[presence.where(name)] for name in people if name != chat.contacts.user},
         rooms={name: name in own for name in (*rooms, *own, *others)},
         answers={
             str(question.seq): (*question.choices, *((DECLINE,) if question.direct else ()))
