@@ -282,6 +282,7 @@ def test_message_that_is_sent_again(server: Restorable, *, asleep: bool) -> None
     server.say("bob", "alice", "zero")
     with Program(*arguments) as listening:
         listening.prints("zero")
+        assert listening.end(signal.SIGTERM) == 0
     with join(server, "alice") as alice, Program(*arguments) as listening:
         server.back_up()
         send("once", identity)
