@@ -273,6 +273,10 @@ class User:
         """Return whether a key is on disk and is not being removed."""
         return key in self.keys and key not in self.dropping
 
+    def is_adding(self, key: bytes) -> bool:
+        """Return whether a key is being written and is to stay."""
+        return key in self.adding and key not in self.dropping
+
     def usable_keys(self) -> list[bytes]:
         """Return the keys that are on disk and are not being removed, the oldest first."""
         return [key for key in self.keys if key not in self.dropping]

@@ -117,6 +117,9 @@ class Login:
             refusal = refusals.cannot_write("nobody new can log in")
             session.close(refusal.code, str(refusal))
             return
+        if not session.require_user().has(session.key):
+            session.close(codes.KICKED, auth.REVOKED)
+            return
         try:
             self._welcome(hello)
         except Refused as refused:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOST_KEYS: Final = 50  # of one name
+REVOKED: Final = "The key of this device was revoked."
 _AT_ONCE: Final = 100  # connections that are closed in one tick of the loop
 
 
@@ -143,7 +144,7 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
             hub.moderation.check_invitation(hello.invite)
     elif hello.purpose == "query" and not user.owned:
         raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
-    elif user.owned and not user.has(key) and key not in user.adding and not hello.link:
+    elif user.owned and not user.has(key) and not user.is_adding(key) and not hello.link:
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code. '
@@ -208,7 +209,7 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
         Refused: the code is wrong, the name has too many keys, or its ``join`` is open elsewhere.
     """
     hello, _, key, _ = claimant
-    is_new = not user.has(key) and key not in user.adding
+    is_new = not user.has(key) and not user.is_adding(key)
     recovery = hub.recoveries.find(user.key, hello.link) if is_new else None
     if is_new and user.owned and recovery is None:
         _check_link(hub, session, user, hello.link)
@@ -225,7 +226,8 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
     if vouched:
         hub.rate_limits.record_link(user)
     hub.link_codes.discard(user)
-    before = user.usable_keys() if replaces else []
+    # Whoever holds an old key may be adding another one, which is written first.
+    before = [*user.usable_keys(), *filter(user.is_adding, user.adding)] if replaces else []
     _add_key(hub, user, key)
     if vouched:
         hub.names.record(user, "key", cause=session)
@@ -330,6 +332,16 @@ def _close_sessions(user: User, key: bytes, text: str) -> Iterator[None]:
         yield
 
 
+def check_key(session: Connection, user: User) -> None:
+    """Raise if the key of a connection was revoked, and the connection is about to be closed.
+
+    Raises:
+        Refused: it may neither let another key in nor revoke one.
+    """
+    if not user.has(session.key):
+        raise Refused(codes.NOT_ALLOWED, REVOKED)
+
+
 def revoke(hub: Hub, user: User, fingerprint: str, on_written: OnWritten) -> None:
     """Revoke a key of a user, and close its connections.
 
@@ -342,7 +354,7 @@ def revoke(hub: Hub, user: User, fingerprint: str, on_written: OnWritten) -> Non
         raise Refused(codes.NOT_ALLOWED, f'That is no key of {user.name}; "chatcli key list" shows those that are.')
     if len(usable) == 1:
         raise Refused(codes.NOT_ALLOWED, f"That is the only key of {user.name}: link another one first.")
-    _drop_key(hub, user, key, "The key of this device was revoked.", on_written)
+    _drop_key(hub, user, key, REVOKED, on_written)
 
 
 def _drop_key(hub: Hub, user: User, key: bytes, text: str, on_written: OnWritten = ignore) -> None:
@@ -352,7 +364,7 @@ def _drop_key(hub: Hub, user: User, key: bytes, text: str, on_written: OnWritten
     def written(error: StoreError | None) -> None:
         user.dropping -= {key}
         if error is None:
-            del user.keys[key]
+            user.keys.pop(key, None)  # one that was being added may have failed
             hub.link_codes.discard(user)  # the device with that key may have asked for one
         on_written(error)
         if error is None:

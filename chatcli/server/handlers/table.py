@@ -71,7 +71,9 @@ def _away(session: HubConnection, frame: f.Away) -> None:
 
 
 def _link(session: HubConnection, frame: f.Link) -> None:
-    code, seconds = session.hub.link_codes.issue(session.require_user())
+    user = session.require_user()
+    auth.check_key(session, user)
+    code, seconds = session.hub.link_codes.issue(user)
     session.send(encode(f.LinkCode(code, session.hub.clock() + int(seconds * 1000), frame.n)))
 
 
@@ -84,7 +86,9 @@ def _revoke(session: HubConnection, frame: f.Revoke) -> None:
     def written(error: StoreError | None) -> None:
         session.answer(frame, f.Done(frame.n) if error is None else cannot_write())
 
-    auth.revoke(session.hub, session.require_user(), frame.key, written)
+    user = session.require_user()
+    auth.check_key(session, user)
+    auth.revoke(session.hub, user, frame.key, written)
     session.suspend()
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.admin import answers, does, joined, noted
-from tests.support import ThreadServer, key_of
+from tests.support import ThreadServer, eventually, key_of, known
 
 
 @pytest.fixture
@@ -46,6 +50,36 @@ def test_other_devices_are_sent_away(server: ThreadServer, data: Path) -> None:
             new.greets("eve", key=key_of("new"), link=code)
             new.hears("welcome")
             assert "new key" in old.hears("bye", code="kicked")["text"]
+
+
+def test_key_that_is_being_added(server: ThreadServer, data: Path) -> None:
+    """A thief who lets another device in meanwhile is sent away with both, and gets no further code."""
+    with joined(server, "eve") as thief, server.connect() as other, server.connect() as owner:
+        link = thief.asks("link")["code"]
+        code = does(data, "link", to="eve")["code"]
+        with slow_disk(server):
+            for caller, key, typed in ((other, "other", link), (owner, "new", code)):
+                caller.greets("eve", key=key_of(key), link=typed, purpose="listen", present="attach")
+                eventually(functools.partial(is_adding, server, key), key)
+            assert thief.asks("link")["code"] == "not_allowed"
+            assert thief.asks("revoke", key=key_of("new").fingerprint)["code"] == "not_allowed"
+        owner.hears("welcome")
+        assert [key["fingerprint"] for key in owner.asks("keys")["keys"]] == [key_of("new").fingerprint]
+        other.hears("bye", code="kicked")
+        thief.hears("bye", code="kicked")
+
+
+def is_adding(server: ThreadServer, key: str) -> bool:
+    """Return whether a key of eve is being written."""
+    return server.run(lambda: known(server, "eve").is_adding(key_of(key).public))
+
+
+@contextlib.contextmanager
+def slow_disk(server: ThreadServer) -> Iterator[None]:
+    """Let another program lock the log meanwhile."""
+    with contextlib.closing(sqlite3.connect(server.data / "chatcli.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def test_code_is_used_once(server: ThreadServer, data: Path) -> None:
