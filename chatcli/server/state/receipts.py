@@ -93,14 +93,15 @@ class Receipts:
     def read(self, session: Connection, user: User, of: User | Room, seq: int, *, back: bool = False) -> None:
         """Record that the user has read one conversation up to ``seq``; ``back`` makes the rest unread again."""
         before, shown, general = read_up_to(user, of.id), public_up_to(user, of.id), user.read
-        public = session.shares_receipts
+        public, count, is_new = session.shares_receipts, len(user.reads), of.id not in user.reads
         if not read_positions.move(self._log, user, of.id, seq, public=public, back=back):
             return
-        read, count = read_up_to(user, of.id), len(user.reads)
+        read = read_up_to(user, of.id)
+        if is_new and len(user.reads) <= count:  # there were too many single positions
+            session.account.charge(count * LISTED)
         if read != before:
             self._notify_devices(session, user, Read(read, of.name, back=read < before))
-        if user.read != general:  # there were too many single positions
-            session.account.charge(count * LISTED)
+        if user.read != general:
             self._notify_devices(session, user, Read(user.read))
         if public_up_to(user, of.id) != shown:
             self._announce(session, user, of, shown)

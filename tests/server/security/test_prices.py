@@ -129,6 +129,17 @@ def test_price_of_many_positions(server: ThreadServer, people: tuple[Caller, Cal
     assert paid(server, "alice", line)[1] >= 1000 * prices.LISTED
 
 
+def test_price_of_one_position_too_many(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
+    """Another one ends for it, even if the general position stays."""
+
+    def read_much() -> None:
+        user = known(server, "alice")
+        user.read, user.reads = 10**9, dict.fromkeys(range(10**6, 10**6 + 2000), (1, 1))
+
+    server.run(read_much)
+    assert paid(server, "alice", b'{"t":"read","seq":0,"of":"bob","back":true}\n')[1] >= 2000 * prices.LISTED
+
+
 def test_price_of_reading(server: ThreadServer, people: tuple[Caller, Caller]) -> None:
     """A reader pays for each of their devices, and for each connection that gets a receipt."""
     line = b'{"t":"read","seq":9,"of":"#ops"}\n'
