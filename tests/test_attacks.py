@@ -250,7 +250,7 @@ def test_code_not_spent_without_a_seat(server: ThreadServer) -> None:
 
 def test_ban_voids_codes(server: ThreadServer) -> None:
     """A banned key's device codes let nobody in."""
-    with server.joined("alice") as alice, server.joined("admin-to-be"):
+    with server.joined("alice") as alice, server.joined("boss-to-be"):
         alice.says("link", n=1)
         code = alice.hears("link", n=1)["code"]
         done = chatcli("admin", "ban", OWN.fingerprint, "--data", str(server.data))
