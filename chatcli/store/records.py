@@ -108,7 +108,8 @@ class NameChangeRecord(Struct, kw_only=True, gc=False):
         by: the operator who did it; empty for the owner.
         at: milliseconds since 1970-01-01 UTC.
         seq: the change's place in the log, once it is committed.
-        partners: the ids of users who have exchanged direct messages with an owner of the name, once it is committed.
+        partners: the ids of users who have exchanged direct messages with an owner of the name, and if it is taken of
+            those who shared a room with the owner when it was released; once it is committed.
     """
 
     key: str

@@ -1,7 +1,8 @@
 """Changes of the owners and keys of names, and who is told of them.
 
 A change concerns those who have exchanged direct messages with any owner of the name so far, and those who belong to a
-room together with its owner. Those who are away get it with their feed when they return.
+room together with its owner; those who shared a room with the owner of a name that was released are told who takes it,
+too. Those who are away get it with their feed when they return.
 """
 
 from __future__ import annotations

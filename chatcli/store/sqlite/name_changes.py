@@ -2,7 +2,8 @@
 
 A change has a ``seq`` of its own, as a message has, so that a position in a feed says which changes were sent. They
 concern everyone who has ever exchanged direct messages with an owner of the name, the present one or one before, and
-everyone who belonged to a room together with its owner at that time.
+everyone who belonged to a room together with its owner at that time. Who has learned so that a name was released
+learns who takes it, too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,18 @@ FROM (SELECT DISTINCT user FROM name_changes WHERE key = ?) AS owners
 CROSS JOIN members ON members.user = owners.user AND members.conversation > 0
 CROSS JOIN conversations ON conversations.id = members.conversation
 """
+# There is no index of members by room: all are read once, which is fast enough for what operators rarely do.
+_ROOM_MATES: Final = """
+WITH released (user, seq) AS MATERIALIZED (
+    SELECT user, seq FROM name_changes WHERE key = :key AND what = 'released' AND seq < :seq ORDER BY seq DESC LIMIT 1
+)
+SELECT DISTINCT own.user FROM released CROSS JOIN members AS own
+WHERE own.conversation IN (
+    SELECT theirs.conversation FROM members AS theirs
+    WHERE theirs.user = released.user AND theirs.conversation < 0
+      AND theirs.since < released.seq AND coalesce(theirs.until, released.seq) >= released.seq
+) AND own.since < released.seq AND coalesce(own.until, released.seq) >= released.seq AND own.user <> released.user
+"""
 _CONCERNS: Final = """
 changes.user <> :user AND (
     EXISTS (
@@ -50,6 +63,18 @@ changes.user <> :user AND (
           AND theirs.since < changes.seq AND coalesce(theirs.until, changes.seq) >= changes.seq
           AND own.since < changes.seq AND coalesce(own.until, changes.seq) >= changes.seq
     )
+    OR changes.what = 'taken' AND EXISTS (
+        SELECT 1 FROM (
+            SELECT user, seq FROM name_changes AS earlier
+            WHERE earlier.key = changes.key AND earlier.what = 'released' AND earlier.seq < changes.seq
+            ORDER BY earlier.seq DESC LIMIT 1
+        ) AS released
+        CROSS JOIN members AS theirs ON theirs.user = released.user AND theirs.conversation < 0
+             AND theirs.since < released.seq AND coalesce(theirs.until, released.seq) >= released.seq
+        CROSS JOIN members AS own ON own.user = :user AND own.conversation = theirs.conversation
+             AND own.since < released.seq AND coalesce(own.until, released.seq) >= released.seq
+        WHERE released.user <> :user
+    )
 )
 """
 _OF_FEED: Final = f"""
@@ -65,12 +90,16 @@ ORDER BY changes.seq DESC LIMIT {_MOST}
 
 
 def write_change(connection: sqlite3.Connection, record: NameChangeRecord) -> None:
-    """Add a change, and fill in the users who have exchanged direct messages with an owner of the name."""
+    """Add a change, and fill in the users whom it concerns, but for those who share a room with the owner now."""
     values = (record.key, record.user, record.what, record.by, record.at, record.seq)
     connection.execute(_ADD, values)
     if record.what == "key":
         connection.execute(_DROP_OLD, {"key": record.key, "user": record.user, "most": _MOST_KEYS})
-    record.partners = [user for (user,) in connection.execute(_PARTNERS, (record.key,)) if user != record.user]
+    concerned = {user for (user,) in connection.execute(_PARTNERS, (record.key,))}
+    if record.what == "taken":
+        bounds = {"key": record.key, "seq": record.seq}
+        concerned.update(user for (user,) in connection.execute(_ROOM_MATES, bounds))
+    record.partners = sorted(concerned - {record.user})
 
 
 def write_released(connection: sqlite3.Connection, user: int, key: str) -> None:

@@ -118,6 +118,31 @@ def test_room(server: ThreadServer, bob: Caller, carol: Caller) -> None:
             assert changes(listener) == expected, user
 
 
+def test_room_of_the_one_before(server: ThreadServer, bob: Caller, carol: Caller) -> None:
+    """Who learned in a room that a name is nobody's learns who takes it, once, wherever they are by then."""
+    for caller in (bob, carol):
+        caller.enters("#ops")
+    with enters(server, "dave") as dave, enters(server, "eve") as eve:
+        dave.enters("#ops")
+        eve.enters("#dev")
+        release(server, "carol")
+        bob.hears("renewed", what="released")
+        bob.asks("leave", room="#ops")
+        dave.hang_up()
+        eve.enters("#ops")
+        with enters(server, "carol", key=key_of("new")):
+            bob.hears("renewed", what="taken")
+            assert told_nothing(eve)
+        release(server, "carol")
+        assert told_nothing(bob)
+        with enters(server, "carol", key=key_of("third")):
+            assert told_nothing(bob)
+    both = [("carol", "released"), ("carol", "taken")]
+    for user, expected in (("bob", both), ("dave", both), ("eve", [])):
+        with enters(server, user, "listen", since=0) as listener:
+            assert changes(listener) == expected, user
+
+
 def test_returning(server: ThreadServer, bob: Caller, carol: Caller) -> None:
     """Changes come in their places among the missed messages, once, and again only if they were not acknowledged."""
     talk(carol, bob, "bob")
