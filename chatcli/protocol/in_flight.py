@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -65,19 +65,26 @@ class InFlight:
         self._size += size
         self._unsent_size += size
 
-    def next_batch(self, most: int = MAX_MESSAGES) -> list[Send]:
+    def is_unsent(self, identity: str) -> bool:
+        """Return whether a message is yet to be sent on the present connection."""
+        return identity in self._unsent
+
+    def next_batch(self, most: int = MAX_MESSAGES, is_held: Callable[[Send], bool] = lambda _: False) -> list[Send]:
         """Return the messages to send now; from then on they are in flight.
 
         The window is refilled once half of it is answered: the server is never idle, and a write carries many messages.
 
         Args:
             most: the number of messages in flight; 1 sends each after the answer to the one before.
+            is_held: returns whether a message stays unsent for now, while those after it are sent.
         """
         count, size = len(self._messages) - len(self._unsent), self._size - self._unsent_size
         if count > most // 2 or size > MAX_BYTES // 2:
             return []
         batch: list[Send] = []
         for identity in self._unsent:
+            if is_held(self._messages[identity]):
+                continue
             size += self._sizes[identity]
             # A message that is larger than the window goes alone.
             if count == most or (count and size > MAX_BYTES):

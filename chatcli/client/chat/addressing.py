@@ -132,7 +132,7 @@ class Addressing:
     def hold_answer(self, question: Question, choice: int) -> str:
         """Return the reason why an answer is held, or nothing; the same answer once more is sent."""
         held, self._held_answer = self._held_answer, None
-        change = self._find_change(question.of) if question.direct else None
+        change = self.find_change(question.of) if question.direct else None
         if change is None:
             return ""
         if held == (question.seq, choice, change):
@@ -145,19 +145,20 @@ class Addressing:
         """Return the change of the name that a line writes to, unless the user has confirmed it."""
         match meaning:
             case Say(to):
-                return self._find_change(to)
+                return self.find_change(to)
             case Command("msg", argument) if argument.strip():
-                return self._find_change(argument.split(maxsplit=1)[0].rstrip(":"))
+                return self.find_change(argument.split(maxsplit=1)[0].rstrip(":"))
             case Command("me"):
-                return self._find_change(self._contacts.conversations.current)
+                return self.find_change(self._contacts.conversations.current)
             case Command("reply" | "answer" as word, argument) if argument:
                 with contextlib.suppress(InputError):
                     if word == "reply":
-                        return self._find_change(self._recent.replied_to(argument)[0].of)
-                    return self._find_change(answered_by(argument, self._questions.open())[0].of)
+                        return self.find_change(self._recent.replied_to(argument)[0].of)
+                    return self.find_change(answered_by(argument, self._questions.open())[0].of)
         return None
 
-    def _find_change(self, name: str) -> NameChange | None:
+    def find_change(self, name: str) -> NameChange | None:
+        """Return the change of a name that the user has to confirm before they write to it, or None."""
         return None if self._scripted or is_room(name) else self._names.find(name)
 
     def _sentence(self, change: NameChange) -> str:

@@ -127,6 +127,7 @@ class Chat:
             names=self.names,
             today=lambda: day(clock()),
         )
+        self._confirms = not arrival.scripted
         self._connected = False
         self._news: list[Event] = []
         if arrival.rooms:
@@ -187,6 +188,7 @@ class Chat:
         if (agreed := self._greeting.welcomed(welcome)) is not None:
             self._drop_after(agreed, welcome.cursor)
         self.outgoing.connected(welcome.limits)
+        self.outgoing.is_behind = welcome.revision >= 1 and self._confirms
         self._incoming.connected(welcome)
         self._fit_outgoing()
         self.names.fit(self._greeting.logs)

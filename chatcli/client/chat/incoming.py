@@ -22,7 +22,7 @@ from chatcli.client.errors import as_exception
 from chatcli.client.names.sentences import sentence
 from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.client.reading.attention import Attention
-from chatcli.errors import ServerUnavailable
+from chatcli.errors import InputError, ServerUnavailable
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.mentions import mentions
@@ -208,6 +208,10 @@ class Incoming:
                 returned += texts
             elif (handle := self._handlers.get(type(frame))) is not None:
                 events += handle(frame)
+        if self._outgoing and not self._catch_up.is_behind and self._names:
+            shown, texts = self._withdraw()
+            events += shown
+            returned += texts
         if not self._at_start.is_known and self._requests.can_tell:
             self._at_start.record()
             rows = self._at_start.rows()
@@ -224,6 +228,7 @@ class Incoming:
 
     def _live(self, frame: f.Live) -> list[Event]:
         self.live = self._counts.live = True
+        self._outgoing.is_behind = False
         self._greeting.position = max(self._greeting.position or 0, frame.seq)
         told = self._names.told
         self._names.told = frame.seq if told is None else min(told, frame.seq)  # less in a log that was restored
@@ -338,6 +343,26 @@ class Incoming:
             self._addressing.add_missing(unsent.to)
         error = f.Error(frame.code, f"Not sent: {frame.text}", frame.id, names=frame.names)
         return [Trouble(as_exception(error))], [self._addressing.line_for(unsent)]
+
+    def _withdraw(self) -> tuple[list[Event], list[str]]:
+        """Return the events and the texts of messages that are not sent, as their names may be somebody else's now.
+
+        They were typed before that was known here. What the server has got already comes with what was missed.
+        """
+        events: list[Event] = []
+        texts = []
+        for message in self._outgoing.unsent():
+            change = self._addressing.find_change(message.to)
+            if change is None:
+                continue
+            self._outgoing.remove(message.id)
+            reason = sentence(change, when(change.at, self._today()))
+            events.append(Trouble(InputError(phrases.not_sent(message, reason))))
+            if message.answer is None:
+                texts.append(f"{message.to}: {message.text}")  # whichever conversation will be open then
+            elif message.re is not None:
+                self._questions.reopen(message.re)
+        return events, texts
 
     def _people(self, frame: f.People) -> list[Event]:
         events = self._replies.people(frame)

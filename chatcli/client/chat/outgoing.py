@@ -25,10 +25,12 @@ class Outgoing:
 
     Attributes:
         unstored: whether the server could not store the last message that it answered.
+        is_behind: whether messages to people wait until it is known whether they are still the same people.
     """
 
     def __init__(self) -> None:
         self.unstored = False
+        self.is_behind = False
         self._in_flight = InFlight()
         self._limits = f.Limits(f.MAX_TEXT, f.MAX_FRAME, 0)  # until the server sends its own
         self._epochs: dict[str, str] = {}  # the log of the number in a message that has one, by id
@@ -109,11 +111,18 @@ class Outgoing:
 
     def next_batch(self) -> list[f.Send]:
         """Return the messages to send now: none while the server cannot store them, until :meth:`retry`."""
-        return [] if self.unstored else self._in_flight.next_batch()
+        return [] if self.unstored else self._in_flight.next_batch(is_held=self._is_held)
 
     def retry(self) -> list[f.Send]:
         """Return the messages to send again: only one while the server stores nothing."""
-        return self._in_flight.next_batch(1) if self.unstored else self._in_flight.next_batch()
+        return self._in_flight.next_batch(1, self._is_held) if self.unstored else self.next_batch()
+
+    def _is_held(self, message: f.Send) -> bool:
+        return self.is_behind and not is_room(message.to)
+
+    def unsent(self) -> list[f.Send]:
+        """Return the messages that are yet to be sent on this connection, in order."""
+        return [message for message in self.unanswered() if self._in_flight.is_unsent(message.id)]
 
     def stored(self, identity: str) -> f.Send | None:
         """Remove and return a message that the server has stored; None if it is not here any more."""

@@ -215,6 +215,12 @@ def no_answer(message: f.Send) -> str:
     return f'Not answered with "{printable_line(message.text)}": the question is gone from the log.'
 
 
+def not_sent(message: f.Send, reason: str) -> str:
+    """Return the sentence for a message that is given back, as the name may be somebody else's now."""
+    what = "Not sent" if message.answer is None else "Not answered with"
+    return f'{what} "{printable_line(message.text[:_QUOTED])}": {reason}.'
+
+
 def messages(count: int) -> str:
     """Return a number of messages in words."""
     return "1 message" if count == 1 else f"{count:,} messages"

@@ -151,11 +151,14 @@ class OpenQuestions:
 
     def refused(self, answer: Send, error: Error) -> None:
         """Record that an answer was refused; unless the question is over, it is open again."""
-        if answer.re is None:
-            return
-        self._answered.discard(answer.re)
-        if error.code == codes.NOT_OPEN:
-            self.close(answer.re)
+        if answer.re is not None:
+            self.reopen(answer.re)
+            if error.code == codes.NOT_OPEN:
+                self.close(answer.re)
+
+    def reopen(self, seq: int) -> None:
+        """Record that the user's answer to a question was not sent."""
+        self._answered.discard(seq)
 
     def open(self) -> list[Question]:
         """Return the open questions, the oldest first."""

@@ -33,6 +33,10 @@ class Unconfirmed:
         self.epoch = ""
         self._changes: dict[str, NameChange] = {}  # by folded name, those that came first at the beginning
 
+    def __bool__(self) -> bool:
+        """Return whether there is a change to confirm."""
+        return bool(self._changes)
+
     def add(self, change: NameChange) -> None:
         """Record a change; of a name the newest one counts."""
         self.told = max(self.told or 0, change.seq)

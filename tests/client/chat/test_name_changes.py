@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import pytest
 
@@ -10,7 +11,7 @@ from chatcli.client.chat.ambiguity import Origin
 from chatcli.client.chat.arrival import Arrival
 from chatcli.client.chat.events import Trouble
 from chatcli.protocol import frames as f
-from tests.client.chat.dialogue import LIMITS, Dialogue, hears, types
+from tests.client.chat.dialogue import LIMITS, Dialogue, hears, receives, types
 from tests.client.chat.test_chat_conversations import held, said, sends, shown
 
 WELCOME = f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"])
@@ -177,3 +178,88 @@ def test_empty_history(chat: Dialogue) -> None:
     assert isinstance(asked, f.History)
     page = f.HistoryPage("carol", [], more=False, n=asked.n, changes=[changed("taken")])
     assert "somebody else" in shown(hears(chat, page))[1]
+
+
+def reconnects(chat: Dialogue) -> list[f.ClientFrame]:
+    """Return the messages that a new connection begins with."""
+    frames = chat.connected(f.Welcome("alice", 10, 4, "chatcli/1", LIMITS, ["#ops"], revision=1))
+    return [frame for frame in frames if isinstance(frame, f.Send)]
+
+
+def sent(frames: Iterable[f.ClientFrame]) -> list[tuple[str, str]]:
+    """Return the recipients and texts of the messages among frames."""
+    return [(frame.to, frame.text) for frame in frames if isinstance(frame, f.Send)]
+
+
+def test_lines_without_a_connection(chat: Dialogue) -> None:
+    """What was typed before the change is known here comes back; the rest is sent once everything missed has come."""
+    chat.disconnected()
+    for line in ("the password is 1234", "bob: hi", "#ops: hi", "carol: and the pin 5678"):
+        types(chat, line)
+    assert sent(reconnects(chat)) == [("#ops", "hi")]
+    events, frames = receives(chat, [changed("taken")])
+    assert (shown(events), sent(frames)) == ([], [])
+    events, frames = receives(chat, [f.Live(20)])
+    assert sent(frames) == [("bob", "hi")]
+    reason = "carol is somebody else since 12:00: the name was released by an operator, and taken anew"
+    assert shown(events) == [
+        reason,
+        f'Not sent "the password is 1234": {reason}.',
+        f'Not sent "and the pin 5678": {reason}.',
+    ]
+    assert chat.returned == ["carol: the password is 1234", "carol: and the pin 5678"]
+    held(chat, "carol: the password is 1234")
+    assert sends(chat, "carol: the password is 1234") == ("carol", "the password is 1234")
+
+
+def test_stored_before_the_change(chat: Dialogue) -> None:
+    """A line whose answer was lost with the connection, and which the one before has got, does not come back."""
+    assert sends(chat, "hi") == ("carol", "hi")
+    chat.disconnected()
+    assert reconnects(chat) == []
+    stored = f.Message(11, "id-1", "alice", "carol", "hi", NOON)
+    _, frames = receives(chat, [stored, changed("taken"), f.Live(20)])
+    assert sent(frames) == []
+    assert chat.returned == []
+    assert len(chat.outgoing) == 0
+
+
+def test_unstored_before_the_change(chat: Dialogue) -> None:
+    """A line that waits until the server can store it comes back, too."""
+    assert sends(chat, "hi") == ("carol", "hi")
+    hears(chat, f.Error("storage", "The disk is full.", "id-1"))
+    hears(chat, changed("taken"))
+    assert chat.returned == ["carol: hi"]
+    assert chat.retry() == []
+
+
+def test_answer_without_a_connection(chat: Dialogue) -> None:
+    """An answer that was not sent opens the question again."""
+    hears(chat, f.Message(11, "ask", "carol", "alice", "Deploy?", 0, choices=("yes", "no")))
+    chat.disconnected()
+    types(chat, "/answer yes")
+    assert chat.questions.open() == []
+    assert reconnects(chat) == []
+    events, frames = receives(chat, [changed("recovered"), f.Live(20)])
+    assert sent(frames) == []
+    assert 'Not answered with "yes": carol has a new key' in shown(events)[-1]
+    assert [question.seq for question in chat.questions.open()] == [11]
+
+
+def test_messages_of_an_earlier_visit() -> None:
+    """Those from the outbox come back, too."""
+    numbers = itertools.count(1)
+    chat = Dialogue("alice", lambda: f"id-{next(numbers)}", lambda: NOON, None, lambda: 0.0)
+    chat.outgoing.restore([f.Send("old", "carol", "the password is 1234")])
+    assert reconnects(chat) == []
+    _, frames = receives(chat, [changed("taken"), f.Live(20)])
+    assert sent(frames) == []
+    assert chat.returned == ["carol: the password is 1234"]
+
+
+def test_older_servers(chat: Dialogue) -> None:
+    """They know of no changes: nothing waits."""
+    chat.disconnected()
+    types(chat, "hi")
+    frames = chat.connected(WELCOME)
+    assert sent(frames) == [("carol", "hi")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.client.tui.test_question_bar import asks
 from tests.handover import add_key, enters, release
+from tests.preloaded import values
 from tests.support import Caller, Program, ThreadServer, eventually, key_of
 from tests.terminal import Terminal
 
@@ -212,3 +214,41 @@ def test_pipe(server: ThreadServer, carol: Caller) -> None:
             program.types("carol: hi\nexit\n")
             new.hears("message", text="hi")
             assert program.end() == 0
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_typed_without_a_connection(tmp_path: Path, *, anew: bool) -> None:
+    """What was typed before the server could tell of the change comes back, also in the next start of the client."""
+    data, state = tmp_path / "data", tmp_path / "state"
+    data.mkdir(mode=0o700)
+    hasty = values({"chatcli.client.tui.app:_PATIENCE": 0.1})
+    with contextlib.ExitStack() as clients:
+        with ThreadServer(data) as server, enters(server, "carol") as carol:
+            where, port = str(server.address), server.address.port
+            options = ("join", "--server", where, "--user", "alice")
+
+            def start() -> Terminal:
+                terminal = Terminal(*options, columns=140, rows=24, XDG_STATE_HOME=str(state), **hasty)
+                return clients.enter_context(terminal)
+
+            alice = start()
+            talks(alice, carol)
+        alice.shows("Connection lost")
+        alice.types("the password is 1234")
+        alice.shows_input("carol › the password is 1234")
+        alice.types("\r")
+        alice.shows_input("carol ›")
+        if anew:
+            alice.types("/exit\r")
+            assert alice.end() != 0
+        with ThreadServer(data) as server:
+            release(server, "carol")
+            new_carol(server).hang_up()
+        with ThreadServer(data, port=port) as server, new_carol(server) as new:
+            alice = start() if anew else alice
+            alice.shows('Not sent "the password is 1234": carol is somebody else since')
+            alice.shows_input("carol › carol: the password is 1234" if not anew else "› carol: the password is 1234")
+            alice.types("\x03carol: who are you?\r")
+            alice.shows(AGAIN)
+            alice.types("\r")
+            assert new.hears("message")["text"] == "who are you?"
