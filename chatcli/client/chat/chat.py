@@ -100,6 +100,7 @@ class Chat:
             lambda: (self.conversations.current, self.conversations.has_chosen),
             elapsed,
             watched=arrival.watched,
+            is_away=lambda: self.contacts.is_away,
         )
         self.conversations.on_open = self._opened
         self._replies = Replies(
@@ -337,7 +338,6 @@ class Chat:
         self.outgoing.add(f.Send(self._new_id(), to, text, re), self._greeting.logs.epoch)
         name = self.contacts.spelling(to)
         self.contacts.add_partner(name)
-        self.attention.is_away = False  # the server ends it, too
         if stay and self.conversations.current:
             self.attention.opened(self.conversations.touch(name))
         else:
@@ -401,8 +401,6 @@ class Chat:
             if isinstance(frame, f.Join):
                 # At once: what is typed before the answer comes is meant for the room.
                 self.conversations.switch(self.contacts.spelling(frame.room))
-            elif isinstance(frame, f.Away):
-                self.attention.is_away = not frame.back
             frames = self._requests.ask(frame, word, f"/{word} {argument}".rstrip())
         if self._connected:
             return self._effects(frames=frames)

@@ -301,9 +301,10 @@ class Incoming:
         if sent is None:
             return []
         self._outgoing.mark_shown(frame.id)
-        if self._contacts.is_away:
-            self._contacts.set_away(None)
         user, of = self._contacts.user, self._contacts.spelling(sent.to)
+        if self._contacts.is_away:
+            self._contacts.set_away(None)  # the message has ended it
+            self._attention.opened(of)
         message = f.Message(
             seq=frame.seq,
             id=frame.id,

@@ -31,11 +31,12 @@ class Attention:
         current: returns the open conversation, and whether the user has opened it; empty if there is none.
         elapsed: returns the seconds since a fixed moment.
         watched: whether a person may be there; nothing is read in a pipe.
+        is_away: returns whether the user has said, on any of their devices, that they are away from the keyboard.
+            Nothing is read then.
 
     Attributes:
         is_watched: as given.
         focus: whether the terminal has the focus; None unless it has reported it.
-        is_away: whether the user has said that they are away from the keyboard. Nothing is read then.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class Attention:
         elapsed: Callable[[], float],
         *,
         watched: bool,
+        is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self.focus: bool | None = None
-        self.is_away = False
+        self._is_away = is_away
         self._counts = counts
         self._current = current
         self._elapsed = elapsed
@@ -63,12 +65,12 @@ class Attention:
     @property
     def is_there(self) -> bool:
         """Whether somebody is known to look at the terminal."""
-        return self.is_watched and self.focus is True and not self.is_away and self._is_fresh()
+        return self.is_watched and self.focus is True and not self._is_away() and self._is_fresh()
 
     @property
     def may_be_there(self) -> bool:
         """Whether somebody has just touched the terminal, and it has not lost the focus since."""
-        return self.is_watched and self.focus is not False and not self.is_away and self._is_fresh()
+        return self.is_watched and self.focus is not False and not self._is_away() and self._is_fresh()
 
     def _is_fresh(self) -> bool:
         return self._elapsed() - self._touched < _THERE
@@ -115,7 +117,7 @@ class Attention:
     def _read(self, name: str) -> None:
         """Move the position of a conversation to what was drawn, unless unread messages before it were not."""
         seq = self._drawn.get(fold(name), 0)
-        if not self.is_watched or self.is_away or seq <= self._counts.position(name) or fold(name) in self._left:
+        if not self.is_watched or seq <= self._counts.position(name) or fold(name) in self._left or self._is_away():
             return
         if self._counts.live and not self._counts.unshown(name):
             self._move(MarkRead(seq, name, n=READS))

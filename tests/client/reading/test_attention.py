@@ -15,15 +15,19 @@ class Desk:
     Attributes:
         now: the time.
         current: the open conversation, and whether the user has opened it.
+        is_away: whether they have said so.
     """
 
     def __init__(self, *, watched: bool = True) -> None:
         self.now = 0.0
         self.current = ("bob", True)
+        self.is_away = False
         self.counts = UnreadCounts()
         self.counts.connected(10)
         self.counts.welcomed(10, {})
-        self.attention = Attention(self.counts, lambda: self.current, lambda: self.now, watched=watched)
+        self.attention = Attention(
+            self.counts, lambda: self.current, lambda: self.now, watched=watched, is_away=lambda: self.is_away
+        )
         self.attention.connected(speaks=True)
         self.counts.asked()
         self.counts.live = True
@@ -101,12 +105,12 @@ def test_a_conversation_that_opened_by_itself(desk: Desk) -> None:
 def test_away(desk: Desk) -> None:
     """Someone who is away reads nothing, whatever is pressed."""
     desk.attention.focus_changed(has_focus=True)
-    desk.attention.is_away = True
+    desk.is_away = True
     desk.comes(11)
     desk.attention.key_pressed()
     desk.attention.opened("bob")
     assert desk.read() == 10
-    desk.attention.is_away = False
+    desk.is_away = False
     desk.attention.look()
     assert desk.read() == 11
 

@@ -119,6 +119,48 @@ def test_away(server: ThreadServer) -> None:
         eventually(lambda: seen(server) == last)
 
 
+def test_away_on_another_device(server: ThreadServer) -> None:
+    """The user is away on all of them, until they say or write something on one."""
+    with server.joined("bob") as bob, join(server) as alice, join(server, "alice", "--attach") as other:
+        for device in (alice, other):
+            device.shows_toolbar("connected ")
+            opens(device, "bob")
+        alice.types(FOCUS)
+        other.types("/away lunch\r")
+        alice.shows_toolbar("you are away")
+        last = says(bob, "one")
+        alice.shows("bob → you  one")
+        received(server, last)
+        alice.types("x")
+        alice.shows_input("bob › x")
+        assert seen(server) == 0
+        other.types("/back\r")
+        eventually(lambda: "away" not in alice.toolbar)
+        alice.types("y")
+        eventually(lambda: seen(server) == last)
+
+
+def test_away_without_a_connection(tmp_path: Path) -> None:
+    """What was never said to the server holds nothing back later."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    with ThreadServer(data) as server, join(server) as alice:
+        port = server.address.port
+        alice.shows_toolbar("connected ")
+        server.stop()
+        alice.shows("Connection lost")
+        alice.types("/away lunch\r")
+        alice.shows("Not connected at the moment")
+        with ThreadServer(data, port=port) as again, again.joined("bob") as bob:
+            alice.shows_toolbar("connected ")
+            opens(alice, "bob")
+            last = says(bob, "one")
+            alice.shows("bob → you  one")
+            received(again, last)
+            alice.types("x")
+            eventually(lambda: seen(again) == last)
+
+
 def test_other_conversations_stay_unread(server: ThreadServer) -> None:
     """They are printed, and unread until their conversation is opened."""
     with server.joined("bob") as bob, join(server) as alice:
