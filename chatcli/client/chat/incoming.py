@@ -151,6 +151,7 @@ class Incoming:
             f.Sent: self._sent,
             f.Presence: self._presence,
             f.Read: self._read,
+            f.Pong: self._ponged,
             f.Receipt: delivery.seen,
             f.Happened: self._room_events.happened,
             f.Skipped: self._skipped,
@@ -380,6 +381,10 @@ class Incoming:
             self._attention.moved_elsewhere(frame.of, frame.seq, back=frame.back)
         else:
             self._counts.move_all(frame.seq)
+        return []
+
+    def _ponged(self, frame: f.Pong) -> list[Event]:
+        self._attention.answered(frame.n)
         return []
 
     def _listed(self, frame: f.ConversationList) -> list[Event]:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Final
 
 from chatcli.client.reading.unread_counts import UnreadCounts
-from chatcli.protocol.frames import Idle, MarkRead
+from chatcli.protocol.frames import Idle, MarkRead, Ping
 from chatcli.protocol.values.names import fold
 
 _THERE: Final = 120.0  # seconds after a touch, in which somebody looks at a terminal that has the focus
 _IDLE: Final = 300.0  # seconds without a touch, after which the server is told that nobody is here
 _BETWEEN: Final = 0.5  # seconds between two positions of the same conversation, at least
-_UNSURE: Final = 60.0  # seconds in which a position may be lost with the connection that it was sent on
+_PINGS: Final = 2**52  # and more: the numbers of the pings whose answer shows that the positions before have arrived
 
 #: The number of the positions that are sent: nothing answers, and a refusal concerns nobody.
 READS: Final = 2**53 - 2
@@ -61,6 +61,8 @@ class Attention:
         self._left: set[str] = set()  # conversations that were marked as unread, and not opened since, folded
         self._due: dict[str, MarkRead] = {}  # positions to send, by folded conversation
         self._sent: dict[str, tuple[MarkRead, float]] = {}  # the last one that was sent, and when
+        self._unsure: dict[str, tuple[MarkRead, int]] = {}  # those that may not have arrived, and the ping after each
+        self._pings = _PINGS  # the number of the next ping
 
     @property
     def is_there(self) -> bool:
@@ -140,11 +142,23 @@ class Attention:
             seq: the position.
             back: whether it may have gone back: then it stays there until the conversation is opened anew here, too.
         """
-        before = self._counts.position(name)
+        if self._is_overtaken(name, back=back):
+            return
+        key, before = fold(name), self._counts.position(name)
+        if back and self._due.pop(key, None) is not None:
+            self._counts.sent(name)
         if back and seq < before:
-            self._left.add(fold(name))
+            self._left.add(key)
         if back or seq > before:  # two devices may read at once: the further position holds
             self._counts.move(name, seq)
+
+    def _is_overtaken(self, name: str, *, back: bool) -> bool:
+        """Return whether the server handles a position of this device's after the one of another device.
+
+        It answers in order: what it has not answered yet, it handles later.
+        """
+        due, (sent, _) = self._due.get(fold(name)), self._unsure.get(fold(name), (None, 0))
+        return (due is not None and due.back) or (sent is not None and (back or sent.back))
 
     def _move(self, position: MarkRead) -> None:
         self._counts.move(position.of, position.seq)
@@ -158,11 +172,11 @@ class Attention:
 
         To be called after the server's positions were recorded: those that may have been lost are sent again.
         """
-        now = self._elapsed()
         self._speaks = speaks
         self._idle = False
-        sent, self._sent = self._sent, {}
-        unsure = {key: position for key, (position, at) in sent.items() if now - at < _UNSURE}
+        self._sent.clear()
+        unsure = {key: position for key, (position, _) in self._unsure.items()}
+        self._unsure.clear()
         for key, position in {**unsure, **self._due}.items():
             ahead = position.seq > self._counts.position(position.of)
             if ahead or (position.back and position.seq < self._counts.position(position.of)):
@@ -171,21 +185,30 @@ class Attention:
                 self._due.pop(key, None)
                 self._counts.sent(position.of)
 
-    def frames(self, *, now: bool = False) -> list[MarkRead | Idle]:
+    def frames(self, *, now: bool = False) -> list[MarkRead | Idle | Ping]:
         """Return the frames to send; ``now`` is for the last ones, which cannot wait."""
         moment = self._elapsed()
-        frames: list[MarkRead | Idle] = []
+        frames: list[MarkRead | Idle | Ping] = []
         for key, position in list(self._due.items()):
             if now or key not in self._sent or moment - self._sent[key][1] >= _BETWEEN:
                 del self._due[key]
                 self._counts.sent(position.of)
                 self._sent[key] = position, moment
+                self._unsure[key] = position, self._pings
                 frames.append(position)
+        if frames:
+            frames.append(Ping(self._pings))
+            self._pings += 1
         idle = self.is_watched and moment - self._touched >= _IDLE
         if idle != self._idle:
             self._idle = idle
             frames.append(Idle(back=not idle))
         return frames if self._speaks else []
+
+    def answered(self, number: int) -> None:
+        """Record the answer to a ping: the positions that were sent before it have arrived."""
+        if number >= _PINGS:
+            self._unsure = {key: one for key, one in self._unsure.items() if one[1] > number}
 
     def due_in(self) -> float:
         """Return the seconds until there is something to tell the server, if nothing happens before."""
@@ -202,3 +225,4 @@ class Attention:
         self._left.clear()
         self._due.clear()
         self._sent.clear()
+        self._unsure.clear()

@@ -6,7 +6,7 @@ import pytest
 
 from chatcli.client.reading.attention import READS, Attention
 from chatcli.client.reading.unread_counts import UnreadCounts
-from chatcli.protocol.frames import Idle, MarkRead
+from chatcli.protocol.frames import Idle, MarkRead, Ping
 
 
 class Desk:
@@ -36,6 +36,10 @@ class Desk:
         """Draw a message."""
         self.counts.add(name, seq)
         self.attention.drawn(name, seq)
+
+    def sends(self, *, now: bool = False) -> list[MarkRead | Idle]:
+        """Return the positions that are sent, and whether nobody is there; the ping after them is not answered."""
+        return [frame for frame in self.attention.frames(now=now) if not isinstance(frame, Ping)]
 
     def read(self, name: str = "bob") -> int:
         """Return the position."""
@@ -122,7 +126,7 @@ def test_pipe() -> None:
     desk.attention.key_pressed()
     desk.attention.focus_changed(has_focus=True)
     desk.now = 1000
-    assert (desk.read(), desk.attention.frames()) == (10, [])
+    assert (desk.read(), desk.sends()) == (10, [])
 
 
 def test_missing_messages_come_first(desk: Desk) -> None:
@@ -141,43 +145,56 @@ def test_positions_are_gathered(desk: Desk) -> None:
     for seq in (11, 12, 13):
         desk.comes(seq)
         desk.attention.key_pressed()
-        sent = desk.attention.frames()
+        sent = desk.sends()
         assert sent == ([MarkRead(11, "bob", n=READS)] if seq == 11 else [])
     desk.comes(14, "cid")
     desk.attention.opened("cid")
-    assert desk.attention.frames() == [MarkRead(14, "cid", n=READS)]
+    assert desk.sends() == [MarkRead(14, "cid", n=READS)]
     assert desk.attention.due_in() == 0.5
     desk.now = 0.5
-    assert desk.attention.frames() == [MarkRead(13, "bob", n=READS)]
+    assert desk.sends() == [MarkRead(13, "bob", n=READS)]
     desk.comes(15)
     desk.attention.key_pressed()
-    assert desk.attention.frames(now=True) == [MarkRead(15, "bob", n=READS)]
+    assert desk.sends(now=True) == [MarkRead(15, "bob", n=READS)]
 
 
 def test_positions_that_may_be_lost(desk: Desk) -> None:
     """They are sent again on the next connection, if the server does not know them."""
     desk.comes(11)
     desk.attention.key_pressed()
-    assert desk.attention.frames() == [MarkRead(11, "bob", n=READS)]
+    assert desk.sends() == [MarkRead(11, "bob", n=READS)]
     desk.counts.connected(11)
     desk.counts.welcomed(10, {})
     desk.attention.connected(speaks=True)
-    assert desk.attention.frames(now=True) == [MarkRead(11, "bob", n=READS)]
+    assert desk.sends(now=True) == [MarkRead(11, "bob", n=READS)]
     desk.counts.connected(11)
     desk.counts.welcomed(10, {"bob": 11})
     desk.attention.connected(speaks=True)
-    assert desk.attention.frames(now=True) == []
+    assert desk.sends(now=True) == []
 
 
-def test_a_position_of_long_ago_is_not_lost(desk: Desk) -> None:
+def test_lost_long_ago(desk: Desk) -> None:
+    """However long the way back to the server takes, what it may not have got is sent again."""
+    desk.comes(11)
+    desk.attention.key_pressed()
+    desk.sends()
+    desk.now = 10_000
+    desk.counts.welcomed(10, {})
+    desk.attention.connected(speaks=True)
+    assert desk.sends(now=True)[:1] == [MarkRead(11, "bob", n=READS)]
+
+
+def test_a_position_that_has_arrived_is_not_lost(desk: Desk) -> None:
     """The user may have moved it back on another device meanwhile."""
     desk.comes(11)
     desk.attention.key_pressed()
-    desk.attention.frames()
-    desk.now = 100
+    position, ping = desk.attention.frames()
+    assert isinstance(position, MarkRead)
+    assert isinstance(ping, Ping)
+    desk.attention.answered(ping.n)
     desk.counts.welcomed(10, {"bob": 10})
     desk.attention.connected(speaks=True)
-    assert (desk.attention.frames(now=True), desk.read()) == ([], 10)
+    assert (desk.sends(now=True), desk.read()) == ([], 10)
 
 
 def test_marked_as_unread(desk: Desk) -> None:
@@ -185,12 +202,12 @@ def test_marked_as_unread(desk: Desk) -> None:
     desk.comes(11)
     desk.comes(12)
     desk.attention.key_pressed()
-    desk.attention.frames()
+    desk.sends()
     desk.current = ("", True)
     desk.attention.mark_unread("bob", 12)
     desk.attention.key_pressed()
     assert (desk.read(), desk.counts.unread("bob")) == (11, 1)
-    assert desk.attention.frames(now=True) == [MarkRead(11, "bob", back=True, n=READS)]
+    assert desk.sends(now=True) == [MarkRead(11, "bob", back=True, n=READS)]
     desk.attention.opened("bob")
     assert desk.read() == 12
 
@@ -210,18 +227,55 @@ def test_moved_on_another_device(desk: Desk) -> None:
     assert desk.read() == 13
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_two_devices_at_once(desk: Desk, *, back: bool) -> None:
+    """What the server has handled before this device's own position does not undo it; what it handles later does."""
+    desk.comes(11)
+    desk.comes(12)
+    desk.attention.key_pressed()
+    if back:
+        (_, first) = desk.attention.frames()
+        assert isinstance(first, Ping)
+        desk.attention.answered(first.n)
+        desk.current = ("", True)
+        desk.attention.mark_unread("bob", 12)
+    own = desk.read()
+    position, ping = desk.attention.frames(now=True)
+    assert position == MarkRead(own, "bob", back=back, n=READS)
+    assert isinstance(ping, Ping)
+    desk.attention.moved_elsewhere("bob", 10, back=True)
+    desk.attention.moved_elsewhere("bob", 12, back=False)
+    assert desk.read() == own
+    desk.attention.answered(ping.n)
+    desk.attention.moved_elsewhere("bob", 10, back=True)
+    assert desk.read() == 10
+
+
+def test_marked_as_unread_elsewhere_before_it_was_sent(desk: Desk) -> None:
+    """A position that waits is not sent after that."""
+    for seq in (11, 12):
+        desk.comes(seq)
+        desk.attention.key_pressed()
+        for frame in desk.attention.frames():
+            if isinstance(frame, Ping):
+                desk.attention.answered(frame.n)
+    assert desk.read() == 12
+    desk.attention.moved_elsewhere("bob", 10, back=True)
+    assert (desk.sends(now=True), desk.read()) == ([], 10)
+
+
 def test_a_count_that_does_not_know_an_unsent_position(desk: Desk) -> None:
     """The position is sent half a second later than the one before; the server counts without it meanwhile."""
     for seq in (11, 12):
         desk.comes(seq)
         desk.attention.key_pressed()
-        desk.attention.frames()
+        desk.sends()
     desk.counts.asked()
     desk.counts.counted("bob", unread=1, mentions=0, read=11, upto=12)
     assert (desk.read(), desk.counts.unread("bob")) == (12, 0)
     desk.counts.asked()
     desk.now = 1
-    assert len(desk.attention.frames()) == 1
+    assert len(desk.sends()) == 1
     desk.counts.counted("bob", unread=1, mentions=0, read=11, upto=12)
     assert desk.read() == 12
 
@@ -230,12 +284,12 @@ def test_idle(desk: Desk) -> None:
     """After five minutes the server is told, and at the first touch again; a new connection is told anew."""
     assert desk.attention.due_in() == 300
     desk.now = 300
-    assert desk.attention.frames() == [Idle()]
-    assert desk.attention.frames() == []
+    assert desk.sends() == [Idle()]
+    assert desk.sends() == []
     desk.attention.connected(speaks=True)
-    assert desk.attention.frames() == [Idle()]
+    assert desk.sends() == [Idle()]
     desk.attention.key_pressed()
-    assert desk.attention.frames() == [Idle(back=True)]
+    assert desk.sends() == [Idle(back=True)]
 
 
 def test_a_server_that_knows_no_positions(desk: Desk) -> None:
@@ -244,4 +298,4 @@ def test_a_server_that_knows_no_positions(desk: Desk) -> None:
     desk.comes(11)
     desk.attention.key_pressed()
     desk.now = 400
-    assert (desk.read(), desk.attention.frames()) == (11, [])
+    assert (desk.read(), desk.sends()) == (11, [])
