@@ -166,9 +166,10 @@ class Delivery:
             for feed in sender.feeds:
                 if feed.connection is not session:
                     feed.push(seq, lines)
-            self._receipts.await_receipt(recipient, sender, seq)
+            oldest = run.entries[0].seq
+            self._receipts.await_receipt(recipient, sender, oldest, seq)
             if outcome == "stored":
-                self._receipts.await_delivery(recipient, sender, seq)
+                self._receipts.await_delivery(recipient, sender, oldest, seq)
             self._presence.add_contact(sender, recipient)
         if session.feed is not None:
             session.feed.skip_own(seq)

@@ -198,8 +198,9 @@ class User:
         public_read: the part of ``read`` that others may know about.
         reads: the positions of single conversations, by the id of the other user or the room, see
             :mod:`chatcli.server.state.read_positions`.
-        receipt_waiters: the senders of messages that the user has yet to read, each with the ``seq`` of the newest;
-            they get a receipt when the user has read more. None while there are none.
+        receipt_waiters: the senders of messages that the user has yet to read, each with the ``seq`` of the newest, and
+            one that is at or before the oldest, but after what they know of; they get a receipt when the user has read
+            more. None while there are none.
         delivery_waiters: likewise the senders of messages that no client of the user has received, each with the
             ``seq`` of the oldest and of the newest. None while there are none.
         idle: the connections that are an open ``join`` and that nobody has touched for a while, each with the time
@@ -235,7 +236,7 @@ class User:
         self.read = record.read
         self.public_read = record.public_read
         self.reads = _NO_READS
-        self.receipt_waiters: dict[User, int] | None = None
+        self.receipt_waiters: dict[User, tuple[int, int]] | None = None
         self.delivery_waiters: dict[User, tuple[int, int]] | None = None
         self.idle: Mapping[Connection, int] = _NOT_IDLE
         self.sessions: list[Connection] = []

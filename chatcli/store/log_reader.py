@@ -20,6 +20,7 @@ from chatcli.store.queries import (
     NameChangesQuery,
     NewestQuery,
     OnResult,
+    PlacesQuery,
     Query,
     QuestionQuery,
     Result,
@@ -32,7 +33,7 @@ from chatcli.store.search.query import TOO_MANY, search
 from chatcli.store.sqlite.conversation_list import read_conversations
 from chatcli.store.sqlite.counts import read_backlog, read_unread
 from chatcli.store.sqlite.feed import read_feed
-from chatcli.store.sqlite.history import read_contacts, read_history, read_newest, read_question
+from chatcli.store.sqlite.history import read_contacts, read_history, read_newest, read_places, read_question
 from chatcli.store.sqlite.name_changes import read_name_changes
 from chatcli.store.sqlite.reader_pool import ReaderPool
 
@@ -50,6 +51,7 @@ _READS: Final[dict[type[Query[Any]], Callable[[sqlite3.Connection, Any], tuple[A
     HistoryQuery: read_history,
     NameChangesQuery: read_name_changes,
     NewestQuery: read_newest,
+    PlacesQuery: read_places,
     QuestionQuery: read_question,
     UnreadQuery: read_unread,
 }

@@ -133,6 +133,18 @@ class NewestQuery(Query[dict[int, MessageRow]], frozen=True, kw_only=True):
     own: Collection[int] = ()
 
 
+class PlacesQuery(Query[dict[int, int]], frozen=True, kw_only=True):
+    """The ``seq`` of the newest message of a room at or before each position, 0 if there is none, by position.
+
+    Attributes:
+        room: the room's id.
+        positions: the positions.
+    """
+
+    room: int
+    positions: Sequence[int]
+
+
 class Question(NamedTuple):
     """A message that may be a question, and its answer if it has one."""
 

@@ -12,22 +12,48 @@ from chatcli.server.model import User
 from chatcli.server.security.prices import LISTED, NOTIFIED
 from chatcli.server.state import read_positions
 from chatcli.server.state.read_positions import public_up_to, read_up_to
+from chatcli.store.queries import HistoryQuery, PlacesQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chatcli.errors import ChatError
     from chatcli.server.model import Connection, Room
     from chatcli.server.throttle import Throttle
     from chatcli.store.interface import Log
+    from chatcli.store.queries import OnResult, Page
 
 _MOST_WATCHED: Final = 100  # rooms, by one connection
 _MOST_WATCHERS: Final = 100  # connections, of one room: each gets a receipt whenever one of its members reads
 _MOST_WAITERS: Final = 1000  # senders who wait for the receipts of one user
 
 
-def receipt(user: User, room: Room) -> Receipt:
-    """Return a member's receipt for the messages of a room since they entered it."""
-    since, seq = room.members[user], min(public_up_to(user, room.id), room.newest)
-    received = max(seq, min(user.received, room.newest))  # what was read in the history has come, too
-    return Receipt(user.name, seq if seq > since else 0, room.name, since, received=received if received > since else 0)
+def positions_in(user: User, room: Room) -> tuple[int, int]:
+    """Return how far a member has publicly read a room, and received it; these may be places of other messages."""
+    seen = min(public_up_to(user, room.id), room.newest)
+    return seen, max(seen, min(user.received, room.newest))  # what was read in the history has come, too
+
+
+def read_places(log: Log, user: User, room: Room, positions: Iterable[int], on_result: OnResult[dict[int, int]]) -> None:
+    """Read the places of the messages of a room at or before positions in it: anything else is private."""
+    newest = room.newest
+    wanted = sorted({position for position in positions if position < newest})
+
+    def found(places: dict[int, int] | None, error: ChatError | None) -> None:
+        on_result(None if places is None else {**places, newest: newest}, error)
+
+    if wanted:
+        log.read(PlacesQuery(user=user.id, room=room.id, positions=wanted), found)
+    else:
+        found({}, None)
+
+
+def receipt(user: User, room: Room, seen: int, received: int) -> Receipt:
+    """Return a member's receipt for the messages of a room since they entered it, given the places of two of them."""
+    since = room.members[user]
+    return Receipt(
+        user.name, seen if seen > since else 0, room.name, since, received=received if received > since else 0
+    )
 
 
 class Receipts:
@@ -57,11 +83,10 @@ class Receipts:
         if user.delivery_waiters is not None:
             session.account.charge(self._send_deliveries(user, user.delivery_waiters) * NOTIFIED)
 
-    def await_delivery(self, recipient: User, sender: User, seq: int) -> None:
-        """Have a sender get a receipt when a client of the recipient has received the message with that ``seq``."""
+    def await_delivery(self, recipient: User, sender: User, oldest: int, newest: int) -> None:
+        """Have a sender get receipts when a client of the recipient has received messages, given as those to read."""
         waiters = recipient.delivery_waiters = recipient.delivery_waiters or {}
-        oldest, _ = waiters.get(sender, (seq, seq))
-        waiters[sender] = oldest, seq
+        waiters[sender] = waiters.get(sender, (oldest, newest))[0], newest
         _trim(waiters)
 
     def _send_deliveries(self, user: User, waiters: dict[User, tuple[int, int]]) -> int:
@@ -146,44 +171,75 @@ class Receipts:
     def _send_all(self, user: User) -> int:
         before = self._last_sent.pop(user, user.public_read)
         sent = sum(self._send_to_sender(user, sender) for sender in tuple(user.receipt_waiters or ()))
-        return sent + sum(self._send_to_watchers(user, room) for room in user.rooms if before < room.newest)
+        return sent + sum(self._send_to_watchers(user, room, before) for room in user.rooms if before < room.newest)
 
     def _send_to_sender(self, user: User, sender: User) -> int:
         waiters = user.receipt_waiters
         if waiters is None or sender not in waiters:
             return 0
-        newest, seen = waiters[sender], public_up_to(user, sender.id)
-        if sender.sessions:
-            seq = min(seen, newest)
-            line = encode(Receipt(user.name, seq, received=newest if newest <= user.received else seq))
-            for session in sender.sessions:
-                session.try_send(line)
+        (oldest, newest), seen = waiters[sender], public_up_to(user, sender.id)
+        if seen < oldest:  # all that is new was written by others
+            return 0
         if newest <= seen:
             del waiters[sender]
             user.receipt_waiters = waiters or None
+            self._send_seen(user, sender, newest, newest)
+        else:
+            waiters[sender] = seen + 1, newest
+            self._send_some_seen(user, sender, seen, oldest)
         return len(sender.sessions)
 
-    def _send_to_watchers(self, user: User, room: Room) -> int:
+    def _send_some_seen(self, user: User, sender: User, seen: int, oldest: int) -> None:
+        """Send the place of the newest message of these two that was seen, which only the log knows.
+
+        The position itself may be a place of somebody else's message, which is private.
+        """
+
+        def found(page: Page | None, _error: ChatError | None) -> None:
+            waiting, newest = (user.receipt_waiters or {}).get(sender, (0, 0))
+            is_newest = waiting == seen + 1  # otherwise a later one was sent
+            if page is not None and page.rows and page.rows[-1].seq >= oldest and is_newest:
+                self._send_seen(user, sender, page.rows[-1].seq, newest)
+
+        self._log.read(HistoryQuery(user=user.id, of=sender.id, limit=1, before=seen + 1), found)
+
+    def _send_seen(self, user: User, sender: User, seq: int, newest: int) -> None:
+        if sender.sessions:
+            line = encode(Receipt(user.name, seq, received=newest if newest <= user.received else seq))
+            for session in sender.sessions:
+                session.try_send(line)
+
+    def _send_to_watchers(self, user: User, room: Room, before: int = -1) -> int:
+        """Send a receipt, unless the position was moved from ``before`` by reading something else."""
         if not room.watchers or user not in room.members:
             return 0
-        line = encode(receipt(user, room))
-        for session in room.watchers:
-            session.try_send(line)
+        positions = positions_in(user, room)
+
+        def found(places: dict[int, int] | None, _error: ChatError | None) -> None:
+            is_newest = positions_in(user, room)[0] == positions[0] or positions[0] in (places or ())
+            if places is None or user not in room.members or not is_newest:
+                return
+            seen, received = (places[position] for position in positions)
+            if seen > before:
+                line = encode(receipt(user, room, seen, received))
+                for session in room.watchers:
+                    session.try_send(line)
+
+        read_places(self._log, user, room, positions, found)
         return len(room.watchers)
 
-    def await_receipt(self, reader: User, sender: User, seq: int) -> None:
-        """Have a sender get a receipt when the reader has read the message with that ``seq``."""
-        if reader.receipt_waiters is None:
-            reader.receipt_waiters = {}
-        reader.receipt_waiters[sender] = seq
-        _trim(reader.receipt_waiters)
+    def await_receipt(self, reader: User, sender: User, oldest: int, newest: int) -> None:
+        """Have a sender get receipts when the reader has read messages, given by the first and last ``seq``."""
+        waiters = reader.receipt_waiters = reader.receipt_waiters or {}
+        waiters[sender] = waiters.get(sender, (oldest, newest))[0], newest
+        _trim(waiters)
 
     def restore_waits(self, reader: User, sender: User, newest: int) -> None:
         """Have a sender get receipts for the messages up to ``newest``, which are from before the server's start."""
         if newest > public_up_to(reader, sender.id):
-            self.await_receipt(reader, sender, newest)
+            self.await_receipt(reader, sender, public_up_to(reader, sender.id) + 1, newest)
         if newest > reader.received:
-            self.await_delivery(reader, sender, newest)
+            self.await_delivery(reader, sender, newest, newest)
 
     def watch(self, session: Connection, room: Room) -> None:
         """Have a connection get the receipts of a room's members from now on.
@@ -207,6 +263,6 @@ class Receipts:
             room.watchers.discard(session)
 
 
-def _trim(waiters: dict[User, int] | dict[User, tuple[int, int]]) -> None:
+def _trim(waiters: dict[User, tuple[int, int]]) -> None:
     if len(waiters) > _MOST_WAITERS:
         del waiters[next(iter(waiters))]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from chatcli.store.queries import ContactsQuery, HistoryQuery, NewestQuery, Page, Question, QuestionQuery
+from chatcli.store.queries import ContactsQuery, HistoryQuery, NewestQuery, Page, PlacesQuery, Question, QuestionQuery
 from chatcli.store.records import MessageRow, NameChangeRecord
 from chatcli.store.sqlite.conversations import find_conversation
 from chatcli.store.sqlite.damage import END, DamagedRow, is_whole, read_each, read_seqs, tolerating_damage
@@ -40,6 +40,7 @@ _MESSAGE: Final = f"""
 SELECT {COLUMNS} FROM messages CROSS JOIN conversations ON conversations.id = messages.conversation
 WHERE messages.seq = :seq
 """  # noqa: S608 (our own columns)
+_PLACE: Final = "SELECT max(seq) FROM messages WHERE conversation = ? AND seq <= ?"
 _ANSWER: Final = "SELECT seq FROM answers WHERE question = ?"
 _CONTACTS: Final = """
 SELECT CASE conversations.low WHEN :user THEN conversations.high ELSE conversations.low END,
@@ -148,6 +149,18 @@ def read_newest(connection: sqlite3.Connection, query: NewestQuery) -> tuple[dic
                 break
             damaged += 1
     return newest, damaged
+
+
+def read_places(connection: sqlite3.Connection, query: PlacesQuery) -> tuple[dict[int, int], int]:
+    """Read the places of a room's messages at or before positions; return how often damage was met, too."""
+    places = dict.fromkeys(query.positions, 0)
+    damaged = 0
+    for position in places:
+        with tolerating_damage() as damage:
+            (place,) = connection.execute(_PLACE, (query.room, position)).fetchone()
+            places[position] = place or 0
+        damaged += damage.met
+    return places, damaged
 
 
 def read_question(connection: sqlite3.Connection, query: QuestionQuery) -> tuple[list[Question], int]:

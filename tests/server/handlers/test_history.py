@@ -128,6 +128,23 @@ def test_receipt_for_the_sender(server: ThreadServer, alice: Caller) -> None:
     assert shown(alice, "bob") == {"bob": seq}
 
 
+def test_receipt_has_a_place_of_these_two(server: ThreadServer, alice: Caller) -> None:
+    """Reading what others wrote shows the sender nothing, neither that it happened nor its place."""
+    server.joined("bob").hang_up()
+    with server.joined("carol") as carol:
+        for caller in (carol, alice, carol, carol, alice):
+            caller.sends("bob", "hi")
+            caller.hears("sent", outcome="stored")
+    with server.joined("bob") as bob:
+        for _ in range(5):
+            bob.hears("message")
+        bob.says("ack", seq=1)
+        bob.says("ack", seq=4)
+        assert alice.hears("receipt") == {"t": "receipt", "user": "bob", "seq": 2, "received": 2}
+        bob.says("ack", seq=5)
+        assert alice.hears("receipt")["seq"] == 5
+
+
 def test_receipts_of_others(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Receipts do not reveal that a user has read messages of others."""
     seq = says(alice, "bob", "hi")
