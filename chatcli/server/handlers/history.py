@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from chatcli.errors import ChatError, Refused
@@ -15,7 +16,7 @@ from chatcli.server.handlers import answers
 from chatcli.server.model import Room, User
 from chatcli.server.security.prices import LISTED
 from chatcli.server.state.read_positions import public_up_to
-from chatcli.server.state.receipts import receipt
+from chatcli.server.state.receipts import positions_in, read_places, receipt
 from chatcli.store import question_data
 from chatcli.store.queries import (
     HistoryQuery,
@@ -28,8 +29,6 @@ from chatcli.store.queries import (
 )
 
 if TYPE_CHECKING:
-    from msgspec import Raw
-
     from chatcli.server.hub import HubConnection
     from chatcli.store.records import MessageRow
 
@@ -102,28 +101,55 @@ def _receipts(session: HubConnection, frame: f.Receipts) -> None:
 
 def _receipts_of_room(session: HubConnection, frame: f.Receipts, room: Room) -> None:
     hub, user = session.hub, session.require_user()
-
-    def list_members() -> Iterator[None]:
-        people: list[Raw] = []
-        for portion in slices.portions(tuple(room.members), _AT_ONCE):
-            others = (member for member in portion if member is not user and member in room.members)
-            people.extend(raw(receipt(member, room)) for member in others)
-            yield
-        session.answer(frame, f.ReceiptList(room.name, cast("list[f.Receipt]", people), frame.n))
-
-    def answer(newest: dict[int, MessageRow] | None, error: ChatError | None) -> None:
-        if newest is None:
-            session.answer(frame, error or ChatError())
-            return
-        if room.id in newest:
-            room.newest = max(room.newest, newest[room.id].seq)
-        slices.run(hub.later, list_members())
-
     if frame.watch:
         hub.receipts.watch(session, room)
     session.account.charge(len(room.members) * LISTED)
     query = NewestQuery(user=user.id, rooms=[room.id])
-    answers.after_own_messages(session, lambda: hub.log.read(query, answer))
+    answers.after_own_messages(session, lambda: hub.log.read(query, _RoomReceipts(session, frame, room).list_after))
+
+
+class _RoomReceipts:
+    """The list of receipts of a room, in slices, for one who has asked."""
+
+    def __init__(self, session: HubConnection, frame: f.Receipts, room: Room) -> None:
+        self._session = session
+        self._frame = frame
+        self._room = room
+        self._positions: dict[User, tuple[int, int]] = {}
+
+    def list_after(self, newest: dict[int, MessageRow] | None, error: ChatError | None) -> None:
+        """List the receipts, given the newest message of the room."""
+        room = self._room
+        if newest is None:
+            self._session.answer(self._frame, error or ChatError())
+            return
+        if room.id in newest:
+            room.newest = max(room.newest, newest[room.id].seq)
+        slices.run(self._session.hub.later, self._read_positions())
+
+    def _read_positions(self) -> Iterator[None]:
+        room, hub, user = self._room, self._session.hub, self._session.require_user()
+        for portion in slices.portions(tuple(room.members), _AT_ONCE):
+            others = (member for member in portion if member is not user and member in room.members)
+            self._positions.update((member, positions_in(member, room)) for member in others)
+            yield
+        read_places(hub.log, user, room, chain.from_iterable(self._positions.values()), self._found)
+
+    def _found(self, places: dict[int, int] | None, error: ChatError | None) -> None:
+        if places is None:
+            self._session.answer(self._frame, error or ChatError())
+        else:
+            slices.run(self._session.hub.later, self._list(places))
+
+    def _list(self, places: dict[int, int]) -> Iterator[None]:
+        room, people = self._room, []
+        for portion in slices.portions(tuple(self._positions.items()), _AT_ONCE):
+            for member, (seen, received) in portion:
+                if member in room.members:
+                    people.append(raw(receipt(member, room, places[seen], places[received])))
+            yield
+        answer = f.ReceiptList(room.name, cast("list[f.Receipt]", people), self._frame.n)
+        self._session.answer(self._frame, answer)
 
 
 def _receipts_of_user(session: HubConnection, frame: f.Receipts, user: User, other: User) -> None:

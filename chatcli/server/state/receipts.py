@@ -29,12 +29,14 @@ _MOST_WAITERS: Final = 1000  # senders who wait for the receipts of one user
 
 
 def positions_in(user: User, room: Room) -> tuple[int, int]:
-    """Return how far a member has publicly read a room, and received it; these may be places of other messages."""
+    """Return a member's public read position in a room, and that of receiving; both may be places of others."""
     seen = min(public_up_to(user, room.id), room.newest)
     return seen, max(seen, min(user.received, room.newest))  # what was read in the history has come, too
 
 
-def read_places(log: Log, user: User, room: Room, positions: Iterable[int], on_result: OnResult[dict[int, int]]) -> None:
+def read_places(
+    log: Log, user: User, room: Room, positions: Iterable[int], on_result: OnResult[dict[int, int]]
+) -> None:
     """Read the places of the messages of a room at or before positions in it: anything else is private."""
     newest = room.newest
     wanted = sorted({position for position in positions if position < newest})
@@ -185,20 +187,22 @@ class Receipts:
             user.receipt_waiters = waiters or None
             self._send_seen(user, sender, newest, newest)
         else:
-            waiters[sender] = seen + 1, newest
-            self._send_some_seen(user, sender, seen, oldest)
+            self._send_some_seen(user, sender, seen)
         return len(sender.sessions)
 
-    def _send_some_seen(self, user: User, sender: User, seen: int, oldest: int) -> None:
+    def _send_some_seen(self, user: User, sender: User, seen: int) -> None:
         """Send the place of the newest message of these two that was seen, which only the log knows.
 
         The position itself may be a place of somebody else's message, which is private.
         """
 
         def found(page: Page | None, _error: ChatError | None) -> None:
-            waiting, newest = (user.receipt_waiters or {}).get(sender, (0, 0))
-            is_newest = waiting == seen + 1  # otherwise a later one was sent
-            if page is not None and page.rows and page.rows[-1].seq >= oldest and is_newest:
+            waiters = user.receipt_waiters
+            if page is None or waiters is None or sender not in waiters:
+                return
+            oldest, newest = waiters[sender]
+            waiters[sender] = max(oldest, seen + 1), newest
+            if page.rows and page.rows[-1].seq >= oldest:
                 self._send_seen(user, sender, page.rows[-1].seq, newest)
 
         self._log.read(HistoryQuery(user=user.id, of=sender.id, limit=1, before=seen + 1), found)
@@ -216,8 +220,7 @@ class Receipts:
         positions = positions_in(user, room)
 
         def found(places: dict[int, int] | None, _error: ChatError | None) -> None:
-            is_newest = positions_in(user, room)[0] == positions[0] or positions[0] in (places or ())
-            if places is None or user not in room.members or not is_newest:
+            if places is None or user not in room.members:
                 return
             seen, received = (places[position] for position in positions)
             if seen > before:

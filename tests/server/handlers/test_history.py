@@ -178,6 +178,26 @@ def test_receipts_of_a_room(server: ThreadServer, alice: Caller, bob: Caller) ->
         assert script.hears("receipt", user="bob", to="#ops")["seq"] == seq
 
 
+def test_receipts_of_a_room_have_places_of_it(server: ThreadServer, alice: Caller) -> None:
+    """Neither the answer nor a pushed receipt shows which messages of others somebody has received or read."""
+    alice.enters("#ops")
+    with server.joined("bob") as bob, server.joined("carol") as carol:
+        bob.enters("#ops")
+        bob.says("bye")
+        bob.hears("bye")
+        first, _, private, last = (
+            says(caller, to, "hi") for caller, to in ((alice, "#ops"), *2 * [(carol, "bob")], (alice, "#ops"))
+        )
+        with server.joined("bob") as back:
+            assert [back.hears("message")["seq"] for _ in range(4)][-2:] == [private, last]
+            back.says("ack", seq=private)
+            back.asks_who()
+            (found,) = alice.asks("receipts", to="#ops", watch=True)["people"]
+            assert (found["seq"], found["received"]) == (first, first)
+            back.says("ack", seq=last)
+            assert alice.hears("receipt", to="#ops")["seq"] == last
+
+
 def test_connection_without_receipts(server: ThreadServer, alice: Caller) -> None:
     """Messages shown on it count as read, and nobody gets a receipt."""
     with server.joined("bob", receipts=False) as bob:
