@@ -45,7 +45,7 @@ def _block(described: Any) -> str:  # noqa: ANN401 (a class or a function)
         kind = "async " if inspect.iscoroutinefunction(described) else ""
         lines = _signature(f"{kind}{described.__name__}", inspect.signature(described))
     elif hasattr(described, "__slots__"):
-        fields = inspect.signature(described).parameters.values()
+        fields = [field for field in inspect.signature(described).parameters.values() if field.name[0] != "_"]
         lines = [f"{field.name}: {field.annotation}" for field in fields]
         lines += [
             f"{name}: {inspect.signature(one.fget).return_annotation}"

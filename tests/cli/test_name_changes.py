@@ -81,7 +81,7 @@ def test_listen_lines(server: ThreadServer, carol: Caller) -> None:
         carol.sends("alice", "hello")
         program.prints("hello")
         release(server, "carol")
-        program.complains("The name carol is nobody's since")
+        program.complains("The name carol has been nobody's since")
         assert program.end(signal.SIGTERM) == 0
     assert [line.split("\t")[3] for line in program.out] == ["hello"]
     again = run_here(*of_alice(server, "listen", "--timeout", "1s"), stdin=b"")

@@ -40,11 +40,11 @@ class Wait(NamedTuple):
         )
         time = duration_text(self.timeout)
         if is_room(to):
-            return f"Nobody else in {to} has {verb} it within {time}. {place}"
+            return f"Nobody else in {to} {verb} it within {time}. {place}"
         if not self.seen:
-            return f"No client of {to} has received it within {time}. {place}{_absence(waiter, to)}"
+            return f"No client of {to} received it within {time}. {place}{_absence(waiter, to)}"
         reason = _absence(waiter, to) or " They may be away from the keyboard, or give no receipts."
-        return f"{to} has not read it within {time}. {place}{reason}"
+        return f"{to} did not read it within {time}. {place}{reason}"
 
 
 def _somebody(to: str) -> str:

@@ -20,12 +20,12 @@ def sentence(change: NameChange, moment: str) -> str:
     name, by = printable_line(change.user), _operator(change.by)
     match change.what:
         case "key":
-            return f"{name} has one more key since {moment}, added with one of their keys before"
+            return f"{name} has had one more key since {moment}, added with one of their earlier keys"
         case "recovered":
-            return f"{name} has a new key since {moment}: {by} has let them in without the one before"
+            return f"{name} has had a new key since {moment}: {by} let them in without the earlier one"
         case "released":
-            return f"The name {name} is nobody's since {moment}: {by} has released it"
-    return f"{name} is somebody else since {moment}: the name was released by an operator, and taken anew"
+            return f"The name {name} has been nobody's since {moment}: {by} released it"
+    return f"{name} has been somebody else since {moment}: an operator released the name, and it was taken anew"
 
 
 def _operator(name: str) -> str:

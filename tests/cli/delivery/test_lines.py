@@ -75,7 +75,7 @@ def test_waiting_for_lines(server: ThreadServer) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         done = run_here("send", "bob", "--lines", "--wait", "seen", "-t", "1s", "--json", *where, stdin=b"four\n")
         assert (done.returncode, json.loads(done.stdout)["outcome"]) == (6, "delivered")
-        assert done.stderr.startswith("chatcli: bob has not read it within 1s.")
+        assert done.stderr.startswith("chatcli: bob did not read it within 1s.")
         done = run_here("send", "bob", "--lines", "--wait", "seen", *where, stdin=b"")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -42,9 +42,9 @@ def chat() -> Dialogue:
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ("released", "The name carol is nobody's since 12:00: an operator has released it"),
-        ("taken", "carol is somebody else since 12:00: the name was released by an operator, and taken anew"),
-        ("recovered", "carol has a new key since 12:00: an operator has let them in without the one before"),
+        ("released", "The name carol has been nobody's since 12:00: an operator released it"),
+        ("taken", "carol has been somebody else since 12:00: an operator released the name, and it was taken anew"),
+        ("recovered", "carol has had a new key since 12:00: an operator let them in without the earlier one"),
     ],
 )
 def test_first_line_is_held(chat: Dialogue, what: f.Renewal, sentence: str) -> None:
@@ -58,20 +58,20 @@ def test_first_line_is_held(chat: Dialogue, what: f.Renewal, sentence: str) -> N
 def test_key_is_only_shown(chat: Dialogue) -> None:
     """A key that was added with one before holds nothing."""
     (notice,) = shown(hears(chat, changed("key")))
-    assert notice == "carol has one more key since 12:00, added with one of their keys before"
+    assert notice == "carol has had one more key since 12:00, added with one of their earlier keys"
     assert sends(chat, "hi") == ("carol", "hi")
 
 
 def test_named_operator(chat: Dialogue) -> None:
     """An operator of the chat is named."""
-    assert "the operator bob has released it" in shown(hears(chat, changed("released", by="bob")))[0]
+    assert "the operator bob released it" in shown(hears(chat, changed("released", by="bob")))[0]
 
 
 @pytest.mark.parametrize("line", ["Carol: hi", "/msg carol hi", "/reply carol hi", "/me waves", "@carol: hi"])
 def test_ways_to_write(chat: Dialogue, line: str) -> None:
     """However the name is written to, the line is held."""
     hears(chat, said(11, "carol"), changed("taken"))
-    assert "carol is somebody else" in held(chat, line)
+    assert "carol has been somebody else" in held(chat, line)
     types(chat, line)
     assert len(chat.outgoing) == 1
     assert chat.names.all() == {}
@@ -83,7 +83,7 @@ def test_origins(chat: Dialogue, origin: Origin) -> None:
     hears(chat, changed("taken"))
     events, frames = types(chat, "one\ntwo", origin)
     assert frames == []
-    assert "carol is somebody else" in shown(events)[0]
+    assert "carol has been somebody else" in shown(events)[0]
     types(chat, "one\ntwo", origin)
     assert len(chat.outgoing) == 1
 
@@ -102,7 +102,7 @@ def test_change_between_two_enters(chat: Dialogue) -> None:
     """A line that is held for something else, or for another change, is held for what the user has not read yet."""
     assert "Enter once more" in held(chat, "dave: hi")
     hears(chat, changed("released"))
-    assert "is nobody's" in held(chat, "dave: hi")
+    assert "been nobody's" in held(chat, "dave: hi")
     hears(chat, changed("taken", seq=21))
     assert "somebody else" in held(chat, "dave: hi")
     assert sends(chat, "dave: hi") == ("carol", "dave: hi")
@@ -112,7 +112,7 @@ def test_change_while_typing(chat: Dialogue) -> None:
     """A line that was begun before is held at Enter."""
     chat.addressing.start_line()
     hears(chat, changed("released"))
-    assert "is nobody's" in held(chat, "the password is 1234")
+    assert "been nobody's" in held(chat, "the password is 1234")
 
 
 def test_other_line_in_between(chat: Dialogue) -> None:
@@ -135,7 +135,7 @@ def test_answers_are_held(chat: Dialogue) -> None:
         assert str(event.error).endswith(". Answer once more to send it.")
     assert chat.answer(opened, 1).events == []
     hears(chat, changed("recovered", seq=22), f.Message(23, "ask2", "carol", "alice", "Now?", 0, choices=("yes", "no")))
-    assert "has a new key" in held(chat, "/answer yes")
+    assert "has had a new key" in held(chat, "/answer yes")
     types(chat, "/answer yes")
     assert len(chat.outgoing) == 2
 
@@ -157,7 +157,7 @@ def test_missed_change(chat: Dialogue) -> None:
     assert chat.ack is None
     events = hears(chat, f.Live(13))
     assert [text.partition(":")[0] for text in shown(events)][1:] != []
-    assert any("is nobody's since" in text for text in shown(events))
+    assert any("has been nobody's since" in text for text in shown(events))
     assert chat.ack == 13
 
 
@@ -201,7 +201,7 @@ def test_lines_without_a_connection(chat: Dialogue) -> None:
     assert (shown(events), sent(frames)) == ([], [])
     events, frames = receives(chat, [f.Live(20)])
     assert sent(frames) == [("bob", "hi")]
-    reason = "carol is somebody else since 12:00: the name was released by an operator, and taken anew"
+    reason = "carol has been somebody else since 12:00: an operator released the name, and it was taken anew"
     assert shown(events) == [
         reason,
         f'Not sent "the password is 1234": {reason}.',
@@ -242,7 +242,7 @@ def test_answer_without_a_connection(chat: Dialogue) -> None:
     assert reconnects(chat) == []
     events, frames = receives(chat, [changed("recovered"), f.Live(20)])
     assert sent(frames) == []
-    assert 'Not answered with "yes": carol has a new key' in shown(events)[-1]
+    assert 'Not answered with "yes": carol has had a new key' in shown(events)[-1]
     assert [question.seq for question in chat.questions.open()] == [11]
 
 

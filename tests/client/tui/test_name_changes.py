@@ -15,8 +15,8 @@ from tests.preloaded import values
 from tests.support import Caller, Program, ThreadServer, eventually, key_of
 from tests.terminal import Terminal
 
-FREE = "The name carol is nobody's since"
-OTHER = "carol is somebody else since"
+FREE = "The name carol has been nobody's since"
+OTHER = "carol has been somebody else since"
 AGAIN = "Enter once more"
 
 
@@ -160,7 +160,7 @@ def test_history(server: ThreadServer, carol: Caller, tmp_path: Path) -> None:
     with join(server, tmp_path) as alice:
         talks(alice, carol)
         add_key(server, carol, "carol")
-        alice.shows("carol has one more key since")
+        alice.shows("carol has had one more key since")
         alice.types("go on\r")
         carol.hears("message", text="go on")
         alice.types("/clear\r/history carol\r")
@@ -246,7 +246,7 @@ def test_typed_without_a_connection(tmp_path: Path, *, anew: bool) -> None:
             new_carol(server).hang_up()
         with ThreadServer(data, port=port) as server, new_carol(server) as new:
             alice = start() if anew else alice
-            alice.shows('Not sent "the password is 1234": carol is somebody else since')
+            alice.shows('Not sent "the password is 1234": carol has been somebody else since')
             alice.shows_input("carol › carol: the password is 1234" if not anew else "› carol: the password is 1234")
             alice.types("\x03carol: who are you?\r")
             alice.shows(AGAIN)
