@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 VERSION: Final = 1
 REVISION: Final = 1  # of that version, see Hello
+MAX_COUNT: Final = 1000  # of unread messages in a conversation: with more nobody wants to know the number
 MAX_FRAME: Final = 64 * 1024  # bytes in one line, its newline included
 MAX_TEXT: Final = 32 * 1024  # bytes of UTF-8 in one message; the server's default
 MAX_PAGE: Final = 500  # messages in one answer
@@ -240,9 +241,9 @@ class Search(Struct, tag_field="t", tag="search", gc=False, omit_defaults=True):
 
 
 class Receipts(Struct, tag_field="t", tag="receipts", gc=False, omit_defaults=True):
-    """Asks for the read positions of others in the conversation with a person or in a room.
+    """Asks for what others have seen and received of the conversation with a person or in a room.
 
-    With ``watch``, a ``receipt`` follows whenever one of them moves, for as long as the connection is open.
+    With ``watch``, a ``receipt`` follows whenever one of them has seen more, for as long as the connection is open.
     """
 
     to: Named
@@ -545,7 +546,7 @@ class Found(Struct, tag_field="t", tag="search", gc=False):
 
 
 class ReceiptList(Struct, tag_field="t", tag="receipts", gc=False):
-    """The answer to ``receipts``: the read positions of those who send receipts."""
+    """The answer to ``receipts``: one of each person there."""
 
     to: str
     people: list[Receipt]

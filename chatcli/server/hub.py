@@ -137,7 +137,7 @@ class Hub:
         self._ended_feeds = EndedFeeds(later)
 
     def tick(self, seconds: float) -> None:
-        """Check deadlines and commit read positions; called regularly."""
+        """Check deadlines and commit positions of users; called regularly."""
         self.log.commit(positions=True)
         slices.run(self.later, self._check_deadlines(seconds))
 

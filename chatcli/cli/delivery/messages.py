@@ -142,8 +142,8 @@ class _Delivery:
             if self._waiter is None or self._wait is None:
                 return Outcome(message, answer.outcome, answer, person=person)
             word = self._waiter.word(message)
-            unseen = "" if self._wait.is_met(word) else self._wait.unmet(self._waiter, message)
-            return Outcome(message, word, answer, unseen=unseen, person=person)
+            unmet = "" if self._wait.is_met(word) else self._wait.unmet(self._waiter, message)
+            return Outcome(message, word, answer, unmet=unmet, person=person)
         if isinstance(answer, ServerUnavailable):
             if self._spooled:
                 return Outcome(message, "spooled")

@@ -48,7 +48,7 @@ class Outcome(Struct, frozen=True):
         word: seen, delivered, stored, spooled, failed, or unknown if the connection broke before the answer.
         sent: the server's answer, if it has the message.
         error: why it was not sent, or is not known to be.
-        unseen: why no receipt came, if one was waited for.
+        unmet: why the receipt that was waited for has not come; empty if it has.
         person: where the recipient is, if that was asked.
     """
 
@@ -56,7 +56,7 @@ class Outcome(Struct, frozen=True):
     word: Literal["seen", "delivered", "stored", "spooled", "failed", "unknown"]
     sent: Sent | None = None
     error: ChatError | None = None
-    unseen: str = ""
+    unmet: str = ""
     person: Person | None = None
 
     @property
@@ -64,7 +64,7 @@ class Outcome(Struct, frozen=True):
         """The exit status of the command if this were the only message."""
         if self.error is not None:
             return exit_status(self.error)
-        return NOT_IN_TIME if self.unseen else 0
+        return NOT_IN_TIME if self.unmet else 0
 
     def record(self) -> records.Sent:
         """Return the record that ``--json`` prints."""
@@ -88,7 +88,7 @@ class Outcome(Struct, frozen=True):
 
         if self.error is not None:
             return Failure(code_of(self.error), str(self.error))
-        return Failure("not_in_time", self.unseen) if self.unseen else None
+        return Failure("not_in_time", self.unmet) if self.unmet else None
 
 
 def code_of(error: ChatError) -> str:
@@ -116,12 +116,12 @@ def report(outcomes: Sequence[Outcome], *, as_json: bool, hint: str = "") -> Non
     for outcome in outcomes if speaks_of_absence() and not as_json else ():
         _report_absence(outcome)
     held = any(isinstance(outcome.error, HeldBack) for outcome in outcomes)
-    sentences = [outcome.unseen or str(outcome.error or "") for outcome in outcomes]
+    sentences = [outcome.unmet or str(outcome.error or "") for outcome in outcomes]
     if len(set(sentences)) == 1:  # one message, or what kept all of them
         sentences = sentences[:1]
     else:
         sentences = [
-            sentence if not sentence or outcome.unseen else f"{outcome.message.to}: {sentence}"
+            sentence if not sentence or outcome.unmet else f"{outcome.message.to}: {sentence}"
             for sentence, outcome in zip(sentences, outcomes, strict=True)
             if not isinstance(outcome.error, HeldBack)
         ]
@@ -136,7 +136,7 @@ def speaks_of_absence() -> bool:
 
 def _report_absence(outcome: Outcome) -> None:
     """Print where the recipient is, unless a sentence about the missing receipt says so."""
-    if outcome.person is None or outcome.sent is None or outcome.unseen or outcome.word == "seen":
+    if outcome.person is None or outcome.sent is None or outcome.unmet or outcome.word == "seen":
         return
     from chatcli.cli.delivery.whereabouts import absence
 

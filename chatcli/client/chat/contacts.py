@@ -41,7 +41,7 @@ class Presence:
         self.gone.clear()
 
     def where(self, name: str) -> f.Where | None:
-        """Return where a person is, or None if it is not known."""
+        """Return the presence of a person; None if it is not known."""
         if name in self.away:
             return "away"
         return "here" if name in self.here else "gone" if name in self.gone else None

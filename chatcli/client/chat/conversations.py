@@ -13,9 +13,11 @@ from chatcli.client.reading.unread_counts import UnreadCounts
 from chatcli.protocol.frames import ConversationInfo, Message
 from chatcli.protocol.values.names import fold
 
+#: Conversations that Alt and a digit open.
+DIGITS: Final = 9
+
 _REMEMBERED: Final = 500  # conversations
 _WRITERS: Final = 10  # people who have written to the user
-_DIGITS: Final = 9  # conversations that Alt and a digit open
 _KEPT: Final = 200  # characters of a conversation's last message
 
 
@@ -134,7 +136,7 @@ class Conversations:
     def row(self, name: str, user: str) -> Row:
         """Return the row of a conversation in a list for the user; as they see it there, it gets a number."""
         key = fold(name)
-        if key not in self.closed and len(self._numbered) < _DIGITS:
+        if key not in self.closed and len(self._numbered) < DIGITS:
             self._names = self._names if key in self._names else {key: name} | self._names
             self._numbered.setdefault(key)
         last = self._last.get(key)

@@ -55,7 +55,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: the person or the room.
-        number: the digit that opens it together with Alt; 0 if there is none.
+        number: its number; up to 9, the digit that opens it together with Alt. 0 if it has none.
         unread: the number of unread messages; 1000 means 1000 or more.
         mentions: the number of those in a room that mention the user.
         last: the newest message, with the start of its text; None if none is known.

@@ -127,7 +127,7 @@ class Listener:
         self._position = (cursor.position if cursor is not None else None) or Position(seq=0)
         self._mark_read = mark_read
         self._unread: deque[Message] = deque()  # delivered, to be marked as read once they are handled
-        self._first_unseen = 0  # no message from here on is acknowledged: no client got it; 0 for no limit
+        self._first_unreceived = 0  # no message from here on is acknowledged: no client got it; 0 for no limit
         self._ids = DeliveredIds() if cursor is None else cursor.ids
         self._undelivered: deque[Message] = deque()  # of those that came last
         self._received: dict[int, Message | NameChange] = {}  # the last ones, by seq, those for others included
@@ -202,7 +202,7 @@ class Listener:
         """Acknowledge no message that the user has not received: one skipped before, or by starting later."""
         skipped = place if place != self._position.seq else 0
         self._position = replace(self._position, skipped=max(self._position.skipped, skipped))
-        self._first_unseen = read + 1 if self._position.skipped > read else 0
+        self._first_unreceived = read + 1 if self._position.skipped > read else 0
 
     def _store_start(self, moved: Place | None) -> None:
         if moved is not None:
@@ -212,7 +212,7 @@ class Listener:
 
     def _move(self, place: Place) -> None:
         """Start again in another log; messages that may have been delivered there are marked."""
-        self._first_unseen = 0
+        self._first_unreceived = 0
         self._unread.clear()
         self._store(
             Position(
@@ -279,10 +279,10 @@ class Listener:
 
     def _record_skipped(self, skipped: list[int]) -> None:
         """Hold back acknowledgements from the first skipped message on, until another client has received it."""
-        if self._first_unseen and self._stream.acknowledged >= self._position.skipped:
-            self._first_unseen = 0
+        if self._first_unreceived and self._stream.acknowledged >= self._position.skipped:
+            self._first_unreceived = 0
         if skipped:
-            self._first_unseen = self._first_unseen or skipped[0]
+            self._first_unreceived = self._first_unreceived or skipped[0]
             self._position = replace(self._position, skipped=skipped[-1])
 
     def record_delivery(self, seq: int) -> None:
@@ -312,7 +312,7 @@ class Listener:
         delivered = max(seq, self._position.delivered)
         self._store(replace(self._position, seq=seq, delivered=delivered, anchor=anchor))
         if self._own:
-            self._stream.acknowledge(min(seq, self._first_unseen - 1) if self._first_unseen else seq)
+            self._stream.acknowledge(min(seq, self._first_unreceived - 1) if self._first_unreceived else seq)
         while self._unread and self._unread[0].seq <= seq:
             self._read(self._unread.popleft())
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
+from chatcli.client.chat.conversations import DIGITS
 from chatcli.client.chat.events import Clock, Row, day, when
 from chatcli.client.interactive.widths import columns, cut
-from chatcli.protocol.frames import Message
+from chatcli.protocol.frames import MAX_COUNT, Message
 from chatcli.protocol.values.names import is_room
 from chatcli.protocol.values.text import printable_line
 
@@ -22,7 +23,6 @@ _SHORTEST_NAME: Final = 8
 _LEAST_TEXT: Final = 4  # columns of the last line; with less, it is left out
 _START: Final = 200  # characters of a message that are looked at
 _GAP: Final = "  "
-_NUMBERED: Final = 9  # conversations that Alt and a digit open
 
 
 def listing(listed: Sequence[Row], width: int, today: datetime.date, clock: Clock = "24h") -> list[Line]:
@@ -44,7 +44,7 @@ def listing(listed: Sequence[Row], width: int, today: datetime.date, clock: Cloc
 
 
 def _cells(one: Row, today: datetime.date, clock: Clock, *, is_wide: bool) -> tuple[str, str, str, str]:
-    number = str(one.number) if 1 <= one.number <= _NUMBERED else ""
+    number = str(one.number) if 1 <= one.number <= DIGITS else ""
     time = _time(one.last.at, today, clock) if one.last is not None else ""
     return number, printable_line(one.name), time, _state(one, is_wide=is_wide)
 
@@ -61,13 +61,16 @@ def _state(one: Row, *, is_wide: bool) -> str:
     """Return the numbers of unread messages and mentions, and whether the conversation is quiet."""
     parts = []
     if one.unread:
-        more = "+" if one.unread >= 1000 else ""  # the server counts no further
-        parts.append(f"{one.unread:,}{more}{' unread' if is_wide else ''}")
+        parts.append(f"{_unread(one)}{' unread' if is_wide else ''}")
     if one.mentions:
         parts.append(f"@{one.mentions:,}")
     if one.quiet:
         parts.append("quiet" if is_wide else "q")
     return (", " if is_wide else " ").join(parts)
+
+
+def _unread(one: Row) -> str:
+    return f"{one.unread:,}{'+' if one.unread >= MAX_COUNT else ''}"
 
 
 def _line(cells: tuple[str, ...], one: Row, widths: list[int], width: int, gap: str) -> Line:
@@ -142,12 +145,11 @@ def summary(unread: Sequence[Row], width: int, most: int) -> list[Line]:
 
 
 def _piece(one: Row) -> Line:
-    number = f"{one.number}:" if 1 <= one.number <= _NUMBERED else ""
+    number = f"{one.number}:" if 1 <= one.number <= DIGITS else ""
     mentions = f" @{one.mentions:,}" if one.mentions else ""
-    more = "+" if one.unread >= 1000 else ""
     style = "class:room" if is_room(one.name) else "class:name"
     name = cut(printable_line(one.name), _LONGEST_NAME)
-    return [("class:time", number), (style, name), ("", f" {one.unread:,}{more}"), ("class:mark", mentions)]
+    return [("class:time", number), (style, name), ("", f" {_unread(one)}"), ("class:mark", mentions)]
 
 
 def _packed(pieces: Sequence[Line], width: int) -> list[Line]:

@@ -96,7 +96,7 @@ class Client:
         self._run("send", batch.run)
 
     def send_and_wait(self, waiter: ReceiptWaiter) -> None:
-        """Send messages, then wait until each was shown to somebody, or the time is over.
+        """Send messages, then wait until each has its receipt, or the time is over.
 
         Once every message is answered nothing is raised: the waiter has the reason.
         """

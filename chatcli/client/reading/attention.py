@@ -35,7 +35,7 @@ class Attention:
             Nothing is read then.
 
     Attributes:
-        is_watched: as given.
+        is_watched: whether a person may be there, see above.
         focus: whether the terminal has the focus; None unless it has reported it.
     """
 

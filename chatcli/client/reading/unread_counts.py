@@ -6,10 +6,10 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from chatcli.protocol.frames import MAX_COUNT
 from chatcli.protocol.values.names import fold
 
 _PLACES: Final = 1000  # messages of one conversation whose places in the log are kept
-_MOST: Final = 1000  # the server counts no further
 
 
 class _Conversation:
@@ -30,10 +30,10 @@ class _Conversation:
         self.shown = 0  # up to here, the user was told of the messages that they have not been shown
 
     def unread(self) -> int:
-        return min(_MOST, self._count(self.counted, self.places))
+        return min(MAX_COUNT, self._count(self.counted, self.places))
 
     def unread_mentions(self) -> int:
-        return min(_MOST, self._count(self.mentioned, self.mentions))
+        return min(MAX_COUNT, self._count(self.mentioned, self.mentions))
 
     def _count(self, counted: int, places: list[int]) -> int:
         if self.read >= self.upto:

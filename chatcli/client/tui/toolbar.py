@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from chatcli.client.chat.conversations import DIGITS
 from chatcli.client.identity.trust import TrustReason
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.widths import columns, cut
@@ -14,7 +15,6 @@ from chatcli.client.transport.aio import LinkState
 from chatcli.protocol.values.text import printable_line
 
 _BETWEEN: Final = " │ "
-_NUMBERED: Final = 9  # conversations that Alt and a digit open
 _NAMED: Final = 5  # unread conversations that are named
 _SHORT_NAME: Final = 12  # columns
 _SLOW: Final = 3.0  # seconds without an answer until the toolbar reports it
@@ -179,7 +179,7 @@ def _unread(unread: tuple[Unread, ...]) -> list[str]:
 
 
 def _numbered(number: int) -> str:
-    return f"{number}:" if 1 <= number <= _NUMBERED else ""
+    return f"{number}:" if 1 <= number <= DIGITS else ""
 
 
 def _connection(state: State) -> list[_Piece]:

@@ -7,6 +7,7 @@ equal. In addition a name uses one script, so that a Cyrillic ``а`` cannot pass
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -35,6 +36,7 @@ OPERATORS: Final = frozenset(
 
 _EXCLUDED: Final = {":": "a colon", "#": "#", "@": "@", ",": "a comma"}
 _NO_START: Final = "-/"  # would be read as an option or a command
+_RELEASED: Final = re.compile(r"(\S*) \(released [1-9][0-9]{0,18}\)")  # no other name has a space
 
 # Scripts of one row can be mixed: Japanese uses three, Korean and Taiwanese two (TR39, section 5.1).
 _WRITTEN_TOGETHER: Final = (
@@ -65,6 +67,17 @@ def check_name(raw: str) -> Name:
 def fold(name: str) -> str:
     """Return the key under which a client compares names: the same for all ways to write one."""
     return unicodedata.normalize("NFC", name.casefold())
+
+
+def released_name(name: str, user: int) -> str:
+    """Return the name under which a user is listed whose name was released, given the user's id."""
+    return f"{name} (released {user})"
+
+
+def name_before_release(name: str) -> str | None:
+    """Return the name that was released, if this is one of :func:`released_name`."""
+    found = _RELEASED.fullmatch(name)
+    return None if found is None else found[1]
 
 
 def is_room(raw: str) -> bool:

@@ -11,7 +11,7 @@ from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
 from chatcli.protocol.values.lookalikes import looks_like_operator
-from chatcli.protocol.values.names import check_name
+from chatcli.protocol.values.names import check_name, released_name
 from chatcli.server import slices
 from chatcli.server.refusals import cannot_write, unknown_user
 from chatcli.server.state.name_changes import OPERATOR
@@ -216,7 +216,7 @@ def _release(command: Command) -> None:
     command.hub.moderation.lift("operator", user.key)
     command.hub.recoveries.use(user.key)
     command.hub.names.record(user, "released", OPERATOR)
-    command.hub.rename(user, f"{name} (released {user.id})", command.when_written(finish))
+    command.hub.rename(user, released_name(name, user.id), command.when_written(finish))
 
 
 def _link(command: Command) -> None:

@@ -7,14 +7,13 @@ too. Those who are away get it with their feed when they return.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import NameChange
+from chatcli.protocol.values.names import name_before_release
 from chatcli.server.security.prices import NOTIFIED
-from chatcli.server.state.users import RELEASED
 from chatcli.store.records import NameChangeRecord
 
 if TYPE_CHECKING:
@@ -25,14 +24,12 @@ if TYPE_CHECKING:
     from chatcli.server.state.users import Users
     from chatcli.store.interface import Log
 
-_SUFFIX: Final = re.compile(r" \(released \d+\)$")  # of names that were released
-
 OPERATOR: Final = "operator"  # in place of the name of one who is not in the chat
 
 
 def name_of(user: User) -> str:
     """Return a user's name, or the one that was released, as it is written."""
-    return _SUFFIX.sub("", user.name) if user.key.startswith(RELEASED) else user.name
+    return name_before_release(user.name) or user.name
 
 
 class NameChanges:

@@ -6,15 +6,12 @@ others trust.
 
 from __future__ import annotations
 
-import contextlib
-import re
 import sqlite3
 from typing import ClassVar, Final, NamedTuple
 
-from chatcli.errors import InputError
 from chatcli.protocol.values.ids import id_text
 from chatcli.protocol.values.lookalikes import check_new_name, look_of
-from chatcli.protocol.values.names import Name, check_name
+from chatcli.protocol.values.names import Name, check_name, name_before_release
 from chatcli.store.archive import format as archive
 from chatcli.store.archive.validation import Checked, Message, Room, User, WrongLine
 from chatcli.store.epochs import begin_epoch
@@ -24,7 +21,6 @@ from chatcli.store.sqlite.conversations import ensure_conversation, find_convers
 from chatcli.store.sqlite.load import read_head
 from chatcli.store.sqlite.name_changes import write_released
 
-_SUFFIX: Final = re.compile(r" \(released \d+\)$")  # of names that were released
 _ADD_MESSAGE: Final = """
 INSERT INTO messages (seq, id, conversation, sender, at, text, re, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
@@ -192,9 +188,8 @@ class _Users(_Named):
             "INSERT INTO users (id, name, key, created, cursor, shown, seen) VALUES (?, ?, ?, ?, 0, 0, ?)",
             (identity, name.text, name.key or f"\0{identity}", line.created, line.seen),
         )
-        if line.released:
-            with contextlib.suppress(InputError):
-                write_released(self._connection, identity, check_name(_SUFFIX.sub("", name.text)).key)
+        if (former := name_before_release(name.text)) is not None:
+            write_released(self._connection, identity, check_name(former).key)
         for raw, since in line.keys:
             execute("INSERT OR IGNORE INTO keys (user, key, since) VALUES (?, ?, ?)", (identity, raw, since))
         return _Known(identity, new=True)

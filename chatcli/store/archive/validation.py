@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Final
@@ -15,11 +14,10 @@ from chatcli.errors import InputError
 from chatcli.protocol.keys import PUBLIC_KEY_BYTES, key_bytes
 from chatcli.protocol.values.choices import check_choices
 from chatcli.protocol.values.ids import id_bytes
-from chatcli.protocol.values.names import Name, check_name, check_room_name
+from chatcli.protocol.values.names import Name, check_name, check_room_name, name_before_release
 from chatcli.store.archive import format as archive
 
 _KINDS: Final = ("open", "private", "announcement")
-_RELEASED: Final = re.compile(r" \(released [1-9][0-9]{0,18}\)")
 _MAX_WRONG: Final = 50  # lines; nobody reads more complaints
 
 #: Called with the number of each wrong line, and with what is wrong with it.
@@ -270,10 +268,10 @@ def _check_text(text: str) -> None:
 
 def _released_name(name: str) -> Name:
     """Return a released name, which must not be mistaken for that of another user."""
-    end = _RELEASED.search(name)
-    if end is None or end.end() != len(name):
+    former = name_before_release(name)
+    if former is None:
         raise WrongLine(f'"{name[:64]}" is not a released name; one looks like "alice (released 7)"')
-    check_name(name[: end.start()])
+    check_name(former)
     return Name(name, "")
 
 

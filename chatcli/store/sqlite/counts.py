@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import asdict
 
+from chatcli.protocol.frames import MAX_COUNT
 from chatcli.protocol.values.mentions import mentions
 from chatcli.store.queries import Backlog, BacklogQuery, Unread, UnreadQuery
 from chatcli.store.sqlite.damage import tolerating_damage
 from chatcli.store.sqlite.periods import Period, unread_periods
 
-MAX_COUNT: Final = 1000  # messages of a conversation; with more of them nobody wants to know the number
 MAX_CONVERSATIONS: Final = 500
 _DEPTHS: Final = (MAX_COUNT, 5000)  # messages of a conversation to look at; the user's own may be among them
 _MAX_SCANNED: Final = 100_000  # messages in all: half a second where they lie far apart

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _HEADINGS: Final = ("name", "unread", "mentions", "time", "last message")
 _SPARE: Final = ("mentions", "time")  # columns that a narrow terminal does without
-_MAX_COUNT: Final = 1000  # the server counts no further
 
 
 @click.command("conversations")
@@ -71,4 +70,6 @@ def _cells(one: ConversationInfo) -> list[str]:
 
 
 def _count(number: int) -> str:
-    return "-" if not number else f"{number}+" if number >= _MAX_COUNT else str(number)
+    from chatcli.protocol.frames import MAX_COUNT
+
+    return "-" if not number else f"{number}+" if number >= MAX_COUNT else str(number)
