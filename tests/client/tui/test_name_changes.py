@@ -57,7 +57,7 @@ def test_released_while_typing(server: ThreadServer, carol: Caller, tmp_path: Pa
         with new_carol(server) as new:
             alice.shows(OTHER)
             alice.types("34\r")
-            alice.shows(f"{AGAIN} sends the line to carol as it is")
+            alice.shows(f"{AGAIN} sends the line to carol")
             alice.shows_input("carol › the password is 1234")
             alice.types("\x03who are you?\r")
             alice.shows_input("carol › who are you?")
