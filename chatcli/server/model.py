@@ -52,6 +52,7 @@ class Connection(Protocol):
 
     Attributes:
         client: which start of which client this is, as the client says.
+        attached: whether it is a ``join`` that shares the user's place with others.
         key: the public key that the client has proved.
         purpose: what the connection is for.
         shares_receipts: whether others learn what the user has read on this connection.
@@ -60,6 +61,7 @@ class Connection(Protocol):
     """
 
     client: str
+    attached: bool
     key: bytes
     purpose: Purpose
     shares_receipts: bool

@@ -59,7 +59,7 @@ class Session:
     """
 
     __slots__ = (
-        "_account", "_deadlines", "_handlers", "_input", "_login", "_state", "channel", "client", "feed",
+        "_account", "_deadlines", "_handlers", "_input", "_login", "_state", "attached", "channel", "client", "feed",
         "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "user",
     )  # fmt: skip
 
@@ -68,6 +68,7 @@ class Session:
         self.peer = peer
         self.channel = b""
         self.client = ""
+        self.attached = False
         self.key = b""
         self.purpose: f.Purpose = "query"
         self.shares_receipts = True

@@ -296,8 +296,11 @@ def displaced_joins(user: User, hello: Hello) -> list[Connection]:
         return others
     # A client that reconnects displaces its former connection, and any that is silent and so probably dead.
     own = [other for other in others if other.silent or (hello.client and other.client == hello.client)]
-    if hello.present == "refuse" and len(own) < len(others):
-        first = next(other for other in others if other not in own)
+    # Nobody loses their place to a join that was attached to it: one that comes back is attached to that in turn.
+    returns = hello.since is not None
+    holders = [other for other in others if other not in own and not (returns and other.attached)]
+    if hello.present == "refuse" and holders:
+        first = holders[0]
         zone.current()
         since = datetime.datetime.fromtimestamp(user.since / 1000, datetime.UTC).astimezone()
         text = (
@@ -318,7 +321,7 @@ def register_join(hub: Hub, session: Connection, user: User, hello: Hello) -> No
     if not user.joined:
         user.since = hub.clock()
     user.joined.append(session)
-    session.client = hello.client
+    session.client, session.attached = hello.client, hello.present == "attach"
     for other in displaced:
         other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
 

@@ -134,6 +134,21 @@ def test_second_join_is_refused(server: ThreadServer) -> None:
         assert "--attach" in text
 
 
+def test_return_beside_an_attached_join(server: ThreadServer) -> None:
+    """Who was there before that one comes back without asking; a new join is refused, and one after a takeover, too."""
+    server.joined("alice", client="first").hang_up()
+    with server.joined("alice", present="attach", client="second") as second:
+        with server.joined("alice", since=0, client="first") as first:
+            assert first.asks_who() == ["alice"]
+        with server.connect() as third:
+            third.greets("alice", client="third")
+            third.hears("error", code="already_here")
+        second.asks_who()
+    with server.joined("alice", present="takeover", client="second"), server.connect() as first:
+        first.greets("alice", since=0, client="first")
+        first.hears("error", code="already_here")
+
+
 def test_takeover(server: ThreadServer) -> None:
     """The displaced connection gets the reason; others notice no change."""
     with server.joined("bob") as bob, server.joined("alice") as first:
