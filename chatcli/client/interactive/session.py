@@ -302,6 +302,9 @@ class InteractiveSession:
                 self._connected(*greeted)
                 self._link.notify()
         except Refused as refusal:
+            if refusal.code == codes.ALREADY_HERE:  # the goodbye that would have said so went with the connection
+                text = f"{refusal.reason[:-1]}, and has taken this place: {refusal.advice}"
+                refusal = Refused(codes.TAKEN_OVER, text.removesuffix(": "))
             if refusal.code != codes.LEFT or not self._parting:
                 self.fail(refusal)
         except (ChatError, OSError) as error:

@@ -8,7 +8,7 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from chatcli.client.errors import login_refusal
 from chatcli.client.transport.dialer import (
@@ -283,16 +283,33 @@ async def _try(target: Target, race: Race, attempt: Attempt | None) -> Streams:
         connection.setblocking(False)
         await loop.sock_connect(connection, target.place)
         if attempt is None:
-            return await asyncio.open_connection(sock=connection, limit=_CHUNK)
+            return await _streams(connection)
         race.established(target, loop.time())
         if isinstance(attempt, Greeting):
             await _greet(connection, attempt)
-            return await asyncio.open_connection(sock=connection, limit=_CHUNK)
+            return await _streams(connection)
         context, name = attempt.context, attempt.host_name
-        return await asyncio.open_connection(sock=connection, limit=_CHUNK, ssl=context, server_hostname=name)
+        return await _streams(connection, ssl=context, server_hostname=name)
     except BaseException:
         connection.close()
         raise
+
+
+class _Reader(asyncio.StreamReader):
+    """A reader that loses nothing that has come: what the server says last is the reason why it hangs up."""
+
+    def set_exception(self, exc: Exception) -> None:  # noqa: ARG002 (asyncio's signature)
+        """End the stream after what has come; the error may be that of a write."""
+        self.feed_eof()
+
+
+async def _streams(connection: socket.socket, **tls: Any) -> Streams:  # noqa: ANN401 (passed on)
+    """Open streams, as :func:`asyncio.open_connection` does."""
+    loop = asyncio.get_running_loop()
+    reader = _Reader(_CHUNK, loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=connection, **tls)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def _greet(connection: socket.socket, greeting: Greeting) -> None:

@@ -7,7 +7,7 @@ import re
 import signal
 from pathlib import Path
 
-from tests.support import Program, ThreadServer, chatcli, eventually, serving
+from tests.support import Program, ThreadServer, chatcli, eventually, serving, session_of
 from tests.terminal import Terminal
 
 README = Path(__file__).parents[3] / "README.md"
@@ -266,6 +266,19 @@ def test_a_restart_repeats_nothing(tmp_path: Path) -> None:
                 eventually(
                     lambda: [line.split("  ")[1] for line in alice.lines if "you → bob" in line] == ["three"],
                 )
+
+
+def test_taken_over_without_a_connection(server: ThreadServer) -> None:
+    """The client says that another one has its place, and ends."""
+    with join(server, "alice") as alice:
+        alice.shows("Here: alice (you)")
+        alice.process.send_signal(signal.SIGSTOP)
+        session = session_of(server, "alice")
+        server.run(session.abort)
+        with server.joined("alice", present="takeover"):
+            alice.process.send_signal(signal.SIGCONT)
+            assert alice.end() == 4
+    assert "and has taken this place: join with --takeover" in " ".join(" ".join(alice.lines).split())
 
 
 def test_a_request_lost_with_the_connection(tmp_path: Path) -> None:
