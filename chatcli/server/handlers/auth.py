@@ -125,16 +125,10 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         hub.moderation.check_ban(name, key)
     user = hub.users.by_key(name.key)
     if user is None:
-        permitted = bool(hello.link) and hub.recoveries.find(name.key, hello.link) is not None
-        if hello.purpose == "query" or (hello.link and not permitted):
+        if hello.purpose == "query" or (hello.link and hub.recoveries.find(name.key, hello.link) is None):
             raise unknown_user(name.text, advice="check the spelling.")
         _check_new(name)
-        if looks_like_operator(name) and not permitted:
-            text = (
-                f"The name {name.text} is for the operators of this server: choose another one. "
-                f"The one who runs it can let you have it: {_link_command(name.text)}"
-            )
-            raise Refused(codes.BAD_NAME, text)
+        _check_operator(hub, name, hello.link)
         other = hub.users.lookalike(name)
         if other is not None:
             raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
@@ -144,7 +138,9 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
             hub.moderation.check_invitation(hello.invite)
     elif hello.purpose == "query" and not user.owned:
         raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
-    elif user.owned and not user.has(key) and not user.is_adding(key) and not hello.link:
+    elif not user.owned:  # as it was imported
+        _check_operator(hub, name, hello.link)
+    elif not user.has(key) and not user.is_adding(key) and not hello.link:
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code. '
@@ -152,6 +148,20 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         )
         raise Refused(codes.NAME_TAKEN, text)
     return user
+
+
+def _check_operator(hub: Hub, name: Name, code: str) -> None:
+    """Raise if a name without an owner is for operators, unless an operator has given a code for it.
+
+    Raises:
+        Refused: it is.
+    """
+    if looks_like_operator(name) and (not code or hub.recoveries.find(name.key, code) is None):
+        text = (
+            f"The name {name.text} is for the operators of this server: choose another one. "
+            f"The one who runs it can let you have it: {_link_command(name.text)}"
+        )
+        raise Refused(codes.BAD_NAME, text)
 
 
 def _link_command(name: str) -> str:

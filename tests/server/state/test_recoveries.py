@@ -6,10 +6,12 @@ import contextlib
 import functools
 import sqlite3
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
+from chatcli.store.archive.importer import import_archive
 from tests.admin import answers, does, joined, noted
 from tests.support import ThreadServer, eventually, key_of, known
 
@@ -162,6 +164,26 @@ def test_names_for_operators(server: ThreadServer, data: Path, name: str) -> Non
     with server.connect() as thief:
         thief.greets(name, key=key_of("thief"), link=row["code"])
         thief.hears("error", code="bad_code")
+
+
+@pytest.mark.parametrize("name", ["admin", "Root2"])
+def test_imported_name_for_operators(tmp_path: Path, name: str) -> None:
+    """One that came without keys, such as from another chat, is taken with a code only, and others with none."""
+    archive = (
+        '{"t":"export","version":1}',
+        *(f'{{"t":"user","name":"{one}","created":"2025-11-22T10:00:00Z"}}' for one in (name, "zoe")),
+        '{"t":"end","messages":0}',
+    )
+    import_archive(tmp_path, BytesIO("\n".join(archive).encode()), print)
+    with ThreadServer(tmp_path) as server, server.connect() as caller, server.joined("zoe"):
+        caller.greets(name)
+        assert "admin link" in caller.hears("error", code="bad_name")["text"]
+        caller.greets(name, link="bazu-kito")
+        caller.hears("error", code="bad_name")
+        row = does(tmp_path, "link", to=name)
+        assert not row["new"]
+        caller.greets(name, link=row["code"])
+        assert caller.hears("welcome")["user"] == name
 
 
 def test_unknown_name(server: ThreadServer, data: Path) -> None:
