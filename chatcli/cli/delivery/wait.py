@@ -39,6 +39,10 @@ class Wait(NamedTuple):
             f"A client of {'somebody there' if is_room(to) else 'theirs'} has it." if is_received else "It is stored."
         )
         time = duration_text(self.timeout)
+        if not (self.seen or waiter.tells_received):
+            somebody = f"Nobody else in {to}" if is_room(to) else f"No client of {to}"
+            why = "The server is older than this client and reports only what was read."
+            return f"{somebody} has confirmed it within {time}. {place} {why}"
         if is_room(to):
             return f"Nobody else in {to} {verb} it within {time}. {place}"
         if not self.seen:

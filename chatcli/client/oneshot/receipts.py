@@ -36,6 +36,7 @@ class ReceiptWaiter:
         received: ids of the messages that a client of the recipient has received, or of somebody else in the room.
         seen: ids of the messages that somebody has read.
         unknown: why it is not known what became of others, by id.
+        tells_received: whether the server reports that a client has received a message; an older one does not.
         until: when the wait ends, by the monotonic clock; None until each message is answered.
     """
 
@@ -50,6 +51,7 @@ class ReceiptWaiter:
         self.received: set[str] = set()
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
+        self.tells_received = True
         self.waits_for_reading = seen
         self._timeout = timeout
         self._whereabouts = whereabouts
@@ -107,6 +109,7 @@ class ReceiptWaiter:
         except TimeoutError:
             if time.monotonic() < self.until:
                 raise
+            self.tells_received = connection.welcome is None or connection.welcome.revision >= 1
             self._look(connection)
 
     def _look(self, connection: Connection) -> None:

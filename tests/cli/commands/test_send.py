@@ -443,6 +443,19 @@ def test_wait_in_vain(server: ThreadServer) -> None:
     )
 
 
+def test_waiting_for_an_older_server(server: ThreadServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not tell of what was received, so that nobody knows it."""
+    monkeypatch.setattr("chatcli.protocol.frames.REVISION", 0)
+    server.joined("bob").hang_up()
+    eventually(lambda: run_here("who", "--server", str(server.address)).stdout == "")
+    done = run_here("send", "bob", "look!", "--timeout", "1s", "--user", "alice", "--server", str(server.address))
+    assert (done.returncode, done.stdout) == (6, "stored\n")
+    assert done.stderr == (
+        "chatcli: No client of bob has confirmed it within 1s. It is stored. "
+        "The server is older than this client and reports only what was read.\n"
+    )
+
+
 def test_wait_in_a_room(server: ThreadServer) -> None:
     """Another member counts, and not the sender."""
     where = ("--user", "alice", "--server", str(server.address))
