@@ -189,6 +189,9 @@ def _examine(copy: sqlite3.Connection) -> tuple[int, int, list[str]]:
     (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
+    table = schema.missing_table(copy)
+    if table is not None:  # no server could open it
+        raise _damaged(f"no such table: {table}")
     findings = [finding for examined in examine_contents(copy) for finding in examined.findings]
     (messages,) = copy.execute("SELECT count(*) FROM messages").fetchone()
     (newest,) = copy.execute(_NEWEST.format("main")).fetchone()

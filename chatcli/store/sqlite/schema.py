@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import Final
 
@@ -160,6 +161,8 @@ FROM (SELECT id, name, ' (released ' || id || ')' AS suffix FROM users WHERE key
 WHERE substr(name, -length(suffix)) = suffix;
 """
 
+_TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
+
 #: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.
 MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS)
 
@@ -195,6 +198,15 @@ def migrate(connection: sqlite3.Connection) -> None:
             f"BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; {script}"
             f"PRAGMA user_version = {number}; COMMIT;"
         )
+
+
+def missing_table(connection: sqlite3.Connection) -> str | None:
+    """Return the name of a table that a database of the newest schema lacks; None if it has all."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as whole:
+        migrate(whole)
+        tables = [name for (name,) in whole.execute(_TABLES)]
+    found = {name for (name,) in connection.execute(_TABLES)}
+    return next((name for name in tables if name not in found), None)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:

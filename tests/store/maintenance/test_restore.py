@@ -348,6 +348,18 @@ def test_damaged_backup(chat: Owner, data: Path, backup: Path, tmp_path: Path) -
     assert not list(data.glob(".*"))
 
 
+@pytest.mark.parametrize("table", ["epochs", "reads", "answers"])
+def test_backup_without_a_table(chat: Owner, data: Path, backup: Path, table: str) -> None:
+    """It is refused: no server could open it."""
+    with closing(sqlite3.connect(backup)) as connection:
+        connection.execute(f"DROP TABLE {table}")
+    chat.log.close()
+    before = names(data)
+    with pytest.raises(StoreError, match=f"no such table: {table}.*another backup"):
+        restore(backup, data, force=True)
+    assert (names(data) <= before, len(texts(data / "chatcli.db"))) == (True, 3)
+
+
 def test_faults_in_a_backup(chat: Owner, data: Path, tmp_path: Path) -> None:
     """What the server itself has written is restored, and told."""
     chat.write(entry(ANN, BOB))
