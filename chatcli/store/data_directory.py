@@ -52,7 +52,7 @@ def lock(directory: Path) -> IO[str]:
         held.close()
         raise StoreError(
             f"Another chatcli server (process {owner or 'unknown'}) uses the data directory {directory}: "
-            "stop it first, or give this one its own with --data."
+            "stop it first, or name another directory with --data."
         ) from None
     with explained(f"Cannot use the data directory {directory}"):
         os.ftruncate(held.fileno(), 0)

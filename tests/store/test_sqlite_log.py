@@ -145,7 +145,7 @@ def test_directory_in_use(chat: Owner, data: Path) -> None:
     """The error names the process, the directory and the remedy."""
     assert refusal(data) == (
         f"Another chatcli server (process {os.getpid()}) uses the data directory {data}: "
-        "stop it first, or give this one its own with --data."
+        "stop it first, or name another directory with --data."
     )
     assert chat.write(entry(ANN, BOB)).error is None
 

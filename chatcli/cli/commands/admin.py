@@ -176,12 +176,13 @@ def deop(name: str, as_json: bool) -> None:
     _do(as_json, lambda row: f"{row['user']} is {_no_longer(row['was_operator'])} an operator.", "deop", to=name)
 
 
-@_sub_command("Free NAME for another key.")
+@_sub_command("Free NAME for somebody else.")
 @_name
 def release(name: str, as_json: bool) -> None:
-    """Free NAME for another key, for example after its owner has lost theirs.
+    """Free NAME for somebody else, for example after its owner has left for good.
 
-    Messages to the previous owner stay theirs: the next one does not see them.
+    Messages to the previous owner stay theirs: the next one does not see them. Somebody who has only lost their key
+    stays the same person with "chatcli admin link NAME".
     """
     _do(as_json, lambda row: f"{row['released']} is free: {_closed(row)}.", "release", to=name)
 
@@ -200,9 +201,11 @@ def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | No
     and to nobody else. When it is used, their old keys are revoked, devices that use one are sent away, and the people
     who talk with them are notified. A later code for the same name replaces it.
 
-    Prints the command to paste, one line for each name. A name for operators, such as "admin", can be taken for the
-    first time in the same way.
+    Prints the command to paste, one line for each name; if nobody has one of the names, no code is made. A name for
+    operators, such as "admin", can be taken for the first time in the same way.
     """
+    if len(names) > 1:
+        _check_known(names)
     for name in names:
         (row,) = _ask("link", to=name, seconds=seconds, keep=keep_keys)
         row["command"] = _join(row, server, ("--user", row["user"], "--link", row["code"]))
@@ -210,13 +213,32 @@ def link(names: tuple[str, ...], keep_keys: bool, seconds: int, server: str | No
             _print_record("link", row)
         else:
             _print(row["command"])
-            notice(f"For {row['user']}, once, until {_local(row['until'])}{_effect(row)}.")
+            notice(f"For {row['user']}, once, until {_local(row['until'])}{_effect(row)}")
 
 
 def _effect(row: Row) -> str:
     if row["new"]:
-        return "; nobody has had that name yet"
-    return "; the present keys stay valid" if row["keeps_keys"] else "; the present keys are revoked then"
+        return ". Nobody has had that name yet."
+    return ". The present keys stay valid." if row["keeps_keys"] else ". Using it revokes the present keys."
+
+
+def _check_known(names: tuple[str, ...]) -> None:
+    """Raise unless all names are people's, or may be given away.
+
+    Raises:
+        InputError: one cannot be a name.
+        UnknownRecipient: nobody has some of them.
+    """
+    from chatcli.protocol import codes
+    from chatcli.protocol.values.lookalikes import looks_like_operator
+    from chatcli.protocol.values.names import check_name, fold
+
+    known = {fold(row["user"]) for row in _ask("users")}
+    unknown = [name for name in names if fold(name) not in known and not looks_like_operator(check_name(name))]
+    if unknown:
+        shown = ", ".join(f'"{name}"' for name in unknown)
+        sentence = f"Nobody called {shown} was ever here, so no code was made: check the spelling."
+        raise UnknownRecipient(codes.UNKNOWN_USER, sentence, [])
 
 
 @_sub_command("Print an invitation for newcomers.")

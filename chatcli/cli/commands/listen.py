@@ -109,7 +109,8 @@ def command(options: ListenOptions, account: Account) -> None:
     --json nothing is lost.
 
     It begins after the last message that any of your clients has received, and printed messages count as received:
-    none of your clients gets them as new again. Messages that FROM and the options leave out do not, nor do later ones.
+    none of your clients gets them as new again. If FROM or the options leave a message out, that one and all later ones
+    do not count.
     --as uses a position of its own on this machine instead, so that several listeners each get all messages; the first
     time it begins where your clients are. --since begins elsewhere, and the next run goes on from there. After a lost
     connection it connects again; nothing is lost or printed twice.

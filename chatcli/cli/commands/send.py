@@ -84,7 +84,7 @@ def command(options: SendOptions, account: Account) -> None:
     Either all of them get the message or nobody does: if one of them is unknown, or refuses it, nothing is sent.
 
     With --wait, it waits until the message is "delivered". With --wait seen it waits until the person, or somebody else
-    in the room, has read it, and prints "seen": they had it before them, and were there. If that does not happen in
+    in the room, has read it on their screen, and prints "seen". If that does not happen in
     time, it prints what did, and ends with status 6: do not send the message again, they get it when they are back.
     People who join with --no-receipts never tell that they have read something.
 

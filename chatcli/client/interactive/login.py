@@ -16,6 +16,7 @@ from chatcli.client.transport.aio import connect
 from chatcli.errors import InputError, Refused
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Present
+from chatcli.protocol.values.lookalikes import looks_like_operator
 from chatcli.protocol.values.names import MAX_NAME, check_name
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def suggest_name(login: str) -> str:
     kept = "".join(char for char in login.partition("@")[0] if char.isalnum() or char in "-_.").lstrip("-_.")
     for name in (kept[:MAX_NAME], f"{kept[: MAX_NAME - 1]}1") if kept else ():
         try:
-            return check_name(name).text
+            checked = check_name(name)
         except InputError:
             continue
+        return "" if looks_like_operator(checked) else checked.text
     return ""

@@ -145,7 +145,7 @@ class Client:
         """
         from chatcli.client.oneshot.read_positions import marking
 
-        return self._run("send", marking(of, back=back))
+        return self._run("query", marking(of, back=back))
 
     def who(self) -> list[Person]:
         """Return the people in the chat. The user's name is used only if the server does not answer everyone."""

@@ -48,7 +48,7 @@ def marking(of: Sequence[str], *, back: bool) -> Callable[[Connection], UnreadLi
 
 
 def _last_of_others(connection: Connection, name: str) -> int:
-    """Return the place of the last message from others in a conversation.
+    """Return the place of the last message from others in a conversation, without questions and answers.
 
     Raises:
         InputError: there is none.
@@ -61,7 +61,8 @@ def _last_of_others(connection: Connection, name: str) -> int:
         page = connection.receive(HistoryPage)
         check_messages(question, page)
         for message in reversed(page.messages):
-            if message.sender != own or fold(name) == fold(own):
+            is_counted = message.answer is None and not message.choices  # answers, and questions that may be closed
+            if is_counted and (message.sender != own or fold(name) == fold(own)):
                 return message.seq
         if not (page.more and page.messages):
             raise InputError(f"There is no message from others with {name} that could be unread.")

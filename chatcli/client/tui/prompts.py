@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -17,6 +18,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from chatcli.client.interactive.link import Greeted
 from chatcli.client.interactive.login import WAIT, WAIT_OR_LEAVE
 from chatcli.client.interactive.preferences import Preferences
+from chatcli.client.interactive.wrap import indentation, wrapped
 from chatcli.client.transport.reconnect import RetryPolicy, retry_async
 from chatcli.client.tui.terminal.key_input import KeyInput
 from chatcli.client.tui.terminal.modes import Modes
@@ -25,6 +27,8 @@ from chatcli.client.tui.terminal.reflow import ReflowRenderer, breaks_rows
 from chatcli.client.tui.theme import STYLE, color_depth
 from chatcli.errors import ServerUnavailable, ServerUnreachable
 from chatcli.protocol.values.address import Address
+
+_INDENT: Final = 6  # columns
 
 
 class TerminalPrompts:
@@ -41,9 +45,10 @@ class TerminalPrompts:
 
     def refuse(self, sentence: str) -> None:
         """Print an error."""
-        print_formatted_text(
-            WholeOutput.of_terminal(), [("class:trouble", f"{sentence}\n")], STYLE, color_depth=self._depth
-        )
+        output = WholeOutput.of_terminal()
+        width = output.get_size().columns
+        rows = "\n".join(wrapped(sentence, width, indentation(_INDENT, width)))
+        print_formatted_text(output, [("class:trouble", f"{rows}\n")], STYLE, color_depth=self._depth)
 
     async def ask(self, question: str, suggested: str = "", *, empty: bool = False) -> str:
         """Return the user's answer; Enter alone accepts the suggestion.

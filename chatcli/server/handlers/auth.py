@@ -144,7 +144,7 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         text = (
             f"{user.name} belongs to another key: choose another name, or, if it is yours, "
             f'run "chatcli key link" where you are {user.name} already and join here with --link and its code. '
-            f"If that key is lost, an operator of the server can make a code: {_link_command(user.name)}"
+            f"If that key is lost, an operator of the server can make a code ({_link_command(user.name)})."
         )
         raise Refused(codes.NAME_TAKEN, text)
     return user
@@ -159,7 +159,7 @@ def _check_operator(hub: Hub, name: Name, code: str) -> None:
     if looks_like_operator(name) and (not code or hub.recoveries.find(name.key, code) is None):
         text = (
             f"The name {name.text} is for the operators of this server: choose another one. "
-            f"The one who runs it can let you have it: {_link_command(name.text)}"
+            f"The one who runs it can let you have it ({_link_command(name.text)})."
         )
         raise Refused(codes.BAD_NAME, text)
 
@@ -246,7 +246,11 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
         hub.recoveries.use(user.key)
         logger.warning("%s has given %s a new key with a code of an operator.", session.peer, user.name)
     for old in before:
-        _drop_key(hub, user, old, f"An operator has given {user.name} a new key: the one of this device is revoked.")
+        _drop_key(hub, user, old, _replaced(user))
+
+
+def _replaced(user: User) -> str:
+    return f"An operator has given {user.name} a new key: the one of this device is revoked."
 
 
 def _proves(key: bytes, signature: str, claim: Claim) -> bool:
@@ -333,7 +337,10 @@ def register_join(hub: Hub, session: Connection, user: User, hello: Hello) -> No
     user.joined.append(session)
     session.client, session.attached = hello.client, hello.present == "attach"
     for other in displaced:
-        other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
+        if user.has(other.key):
+            other.close(codes.TAKEN_OVER, f"{user.name} has joined from {session.host} and taken this place.")
+        else:
+            other.close(codes.KICKED, _replaced(user))
 
 
 def _close_sessions(user: User, key: bytes, text: str) -> Iterator[None]:

@@ -67,6 +67,6 @@ class LinkCodes:
             del self._open[user.id]
         raise Refused(
             codes.BAD_CODE,
-            f'There is no code open for {user.name}: run "chatcli key link" where you are {user.name} already, '
-            "or, if that key is lost, ask an operator for a code.",
+            f"That code is not valid for {user.name}, or not any more: check its spelling. "
+            f'Another one comes from "chatcli key link" where you are {user.name} already, or from an operator.',
         )

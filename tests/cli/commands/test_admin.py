@@ -343,3 +343,15 @@ def test_json_has_no_control_characters(tmp_path: Path) -> None:
             line = done.result().stdout
     assert line.isascii()
     assert json.loads(line) == said
+
+
+def test_codes_for_a_class(server: ThreadServer, data: Path) -> None:
+    """One code for each name; if a name is misspelt, there is none."""
+    for name in ("ada", "ben"):
+        joined(server, name).hang_up()
+    done = admin(data, "link", "ada", "nobody", "ben")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert 'Nobody called "nobody" was ever here, so no code was made' in done.stderr
+    assert "link" not in [line["do"] for line in noted(data)]
+    lines = admin(data, "link", "ada", "ben", "admin", "--server", "chat.example").stdout.splitlines()
+    assert [shlex.split(line)[line.split().index("--user") + 1] for line in lines] == ["ada", "ben", "admin"]

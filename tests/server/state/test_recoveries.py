@@ -32,7 +32,7 @@ def test_same_person(server: ThreadServer, data: Path) -> None:
         with server.connect() as new:
             new.greets("eve", key=key_of("new"), link=row["code"])
             assert new.hears("welcome")["rooms"] == ["#ops"]
-            old.hears("bye")
+            assert "new key" in old.hears("bye", code="kicked")["text"]
             new.says("operate", do="kick", to="bob", n=1)
             new.hears("done", n=1)
             bob.hears("bye", code="kicked")

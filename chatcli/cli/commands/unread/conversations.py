@@ -50,7 +50,7 @@ def command(limit: int, only_unread: bool, as_json: bool, account: Account) -> N
         for one in found:
             tabs([one.of, str(one.unread), str(one.mentions), *_last(one)])
     elif found:
-        table(_HEADINGS, [_cells(one) for one in found], _SPARE)
+        table(_HEADINGS, [_cells(one, login.user) for one in found], _SPARE)
     else:
         notice("Nothing is unread." if only_unread else "There are no conversations yet.")
 
@@ -61,11 +61,14 @@ def _last(one: ConversationInfo) -> tuple[str, str, str]:
     return ("", "", "") if one.last is None else (moment(one.last.at), one.last.sender, one.last.text)
 
 
-def _cells(one: ConversationInfo) -> list[str]:
+def _cells(one: ConversationInfo, own: str) -> list[str]:
     from chatcli.cli.output.times import clock
     from chatcli.protocol.values.text import printable_line
 
-    time, text = (clock(one.last.at), f"{one.last.sender}: {one.last.text}") if one.last else ("-", "-")
+    time, text = "-", "-"
+    if one.last is not None:
+        sender = "you" if one.last.sender == own else one.last.sender
+        time, text = clock(one.last.at), f"{sender}: {one.last.text}"
     return [printable_line(cell) for cell in (one.of, _count(one.unread), _count(one.mentions), time, text)]
 
 

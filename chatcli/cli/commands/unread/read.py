@@ -18,7 +18,7 @@ from chatcli.cli.options.types import NameType
 @user_option()
 @server_options
 def command(of: tuple[str, ...], everything: bool, back: bool, receipts: bool, account: Account) -> None:
-    """Mark the conversations with the people, or in the rooms, OF as read.
+    """Mark conversations as read: those with the people or rooms OF.
 
     It holds on all of your devices. Others learn that you have seen their messages, unless --no-receipts is given, and
     --unread does not take that back. Prints nothing; "chatcli history" prints the messages, and leaves them unread.
