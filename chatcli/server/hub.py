@@ -184,6 +184,7 @@ class Hub:
             user.sessions.remove(session)
             self.rate_limits.charge_visit(user)
         self.receipts.forget(session)
+        self.presence.forget(session)
         self.questions.forget(session)
         feed = session.feed
         if feed is not None and feed in user.feeds:

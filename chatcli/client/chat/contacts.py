@@ -214,8 +214,9 @@ class Contacts:
 
     def _is_reported(self, name: str) -> bool:
         """Return whether the user is shown that a person comes and goes."""
+        is_open = self.conversations.is_current(name)
         here = self.members(self.conversations.current)
-        return name != self.user and (name in self.partners or fold(name) in here)
+        return name != self.user and (is_open or name in self.partners or fold(name) in here)
 
     @property
     def is_away(self) -> bool:

@@ -265,6 +265,8 @@ class Incoming:
         self._greeting.position = max(self._greeting.position or 0, frame.seq)  # earlier if another client was told
         self._newest = max(self._newest, frame.seq)
         self._names.add(frame)
+        if self._conversations.is_current(frame.user):
+            self._requests.ask_again()  # where the new owner is, or nobody
         return self._catch_up.add([Notice(sentence(frame, when(frame.at, self._today())))], frame.seq, 0)
 
     def _other_message(self, frame: f.Message, of: str, *, is_open: bool) -> list[Event]:

@@ -81,8 +81,12 @@ class Replies:
     def people(self, frame: f.People) -> list[Event]:
         """Record a list of people; return the events."""
         self._contacts.list_people(frame)
+        current = self._conversations.current
         if frame.to and not is_room(frame.to):
+            self._conversations.respell(frame.to)
             self._requests.located(frame.to)
+        elif not frame.to and self._contacts.presence.where(current) is None:
+            self._requests.ask_again()  # they were not among those who are listed
         if self._requests.pop(frame.n) is None:
             return []
         return [Answer(phrases.people(frame, self._contacts.user, day(self._clock())))]

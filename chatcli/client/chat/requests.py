@@ -194,7 +194,7 @@ class PendingRequests:
         if room in self._contacts.rooms and room not in self._listed:
             self._listed.add(room)
             following.append(f.Who(self._contacts.rooms[room], limit=_NAMED, n=MEMBERS))
-        if self._has_opened_unreported(current) and (request := self._location(current)) not in following:
+        if self._has_opened_person(current) and (request := self._location(current)) not in following:
             following.append(request)
         return [*following, *self._count(), *self.tail()]
 
@@ -253,15 +253,22 @@ class PendingRequests:
 
     # Presence
 
-    def _has_opened_unreported(self, name: str) -> bool:
-        """Return whether the user has just opened the conversation of a person whose presence may not be known.
+    def _has_opened_person(self, name: str) -> bool:
+        """Return whether the user has just opened the conversation of a person, of whom the server is to report.
 
-        The server reports nothing of people until the user has talked with them: they may have come or gone meanwhile.
+        It may report nothing before it is asked: it knows only of those whom it finds in its log, and not of all.
         """
         key = "" if is_room(name) else fold(name)
         before, self._opened = self._opened, key
-        is_reported = name in self._contacts.partners and self._contacts.presence.where(name) is not None
-        return bool(key) and key != before and name != self._contacts.user and not is_reported
+        if not key or key == before or name == self._contacts.user:
+            return False
+        presence = self._contacts.presence
+        return not self._knows_less or name not in self._contacts.partners or presence.where(name) is None
+
+    def ask_again(self) -> None:
+        """Have the presence of the person whose conversation is open asked for, as if it was opened now."""
+        if not self._knows_less:
+            self._opened = ""
 
     def locate(self, name: str, *, here: bool) -> bool:
         """Request the presence of a person, once for each of whom a message shows that the client may be wrong.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from chatcli.errors import Refused, StoreError
+from chatcli.errors import InputError, Refused, StoreError
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.admin import MAX_REASON, Request, Row
 from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
-from chatcli.protocol.values.names import is_room
+from chatcli.protocol.values.names import check_name, is_room
 from chatcli.server import slices
 from chatcli.server.handlers import auth, history, messages, positions, room_actions, rooms
 from chatcli.server.refusals import cannot_write
@@ -36,6 +37,7 @@ def _idle(session: HubConnection, frame: f.Idle) -> None:
 def _who(session: HubConnection, frame: f.Who) -> None:
     hub = session.hub
     if frame.to and not is_room(frame.to):
+        _watch(session, frame.to)
         person = hub.find_user(frame.to, session.require_user())
         session.send(hub.presence.list_few([person], frame.n, person.name))
     elif frame.to:
@@ -46,6 +48,12 @@ def _who(session: HubConnection, frame: f.Who) -> None:
         session.send(hub.presence.list_some(frame.n, frame.limit, session.user))
     else:
         _list(session, frame, hub.presence.users(), "")
+
+
+def _watch(session: HubConnection, spelling: str) -> None:
+    with contextlib.suppress(InputError):  # nobody can have the name
+        key = check_name(spelling).key
+        session.hub.presence.watch(session, key, session.hub.users.by_key(key))
 
 
 def _list(session: HubConnection, frame: f.Who, users: Collection[User], to: str) -> None:

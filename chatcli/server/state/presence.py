@@ -1,7 +1,8 @@
 """Presence: the users who are in the chat, lists of them, and notices of coming and going.
 
-A notice goes to those who share a room with the user, unless the room is large, and to those who have talked with the
-user lately. So a server that starts again with thousands of users sends each of them only a few names.
+A notice goes to those who share a room with the user, unless the room is large, to those who have talked with the user
+lately, and to clients that have asked about the user. So a server that starts again with thousands of users sends each
+of them only a few names.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from chatcli.protocol.codec import encode, raw
 from chatcli.protocol.frames import People, Person
 from chatcli.protocol.frames import Presence as PresenceFrame
 from chatcli.server import slices
+from chatcli.server.state.presence_watches import PresenceWatches
 from chatcli.server.state.room_events import SMALL_ROOM
 from chatcli.store.queries import ContactsQuery
 from chatcli.store.records import Seen
@@ -40,17 +42,21 @@ class _Change:
     """A change that others have yet to learn of.
 
     Attributes:
-        name: the user's name.
+        name: the user's name then.
+        key: the same, folded.
         before: the state that others know of.
         audience: the users who were to learn of it when the user left, and was still a member of rooms.
+        told: those who have asked since then, and so may know another state than ``before``.
     """
 
-    __slots__ = ("audience", "before", "name")
+    __slots__ = ("audience", "before", "key", "name", "told")
 
-    def __init__(self, name: str, before: State) -> None:
-        self.name = name
+    def __init__(self, user: User, before: State) -> None:
+        self.name = user.name
+        self.key = user.key
         self.before = before
         self.audience: set[User] = set()
+        self.told: set[User] = set()
 
 
 class Presence:
@@ -71,6 +77,7 @@ class Presence:
         self._here: dict[int, User] = {}
         self._changed: dict[User, _Change] = {}
         self._scheduled = False
+        self._watches = PresenceWatches()
         self._recent: dict[User, int] = {}  # the times of notices within the last second
 
     @property
@@ -143,7 +150,7 @@ class Presence:
         user.idle = {**others, session: user.idle.get(session, self._clock())} if idle else others
 
     def _prepare_change(self, user: User) -> None:
-        self._changed.setdefault(user, _Change(user.name, self._state(user)))
+        self._changed.setdefault(user, _Change(user, self._state(user)))
         self._schedule(_SOONEST + len(self._here) / _NOTICES_A_SECOND)
 
     def _state(self, user: User) -> State:
@@ -168,6 +175,25 @@ class Presence:
         audience.update(contact for contact in user.contacts or () if contact.id in self._here)
         audience.discard(user)
         return audience
+
+    def watch(self, session: Connection, key: str, user: User | None) -> None:
+        """Have a ``join`` that asks about a person get notices about them.
+
+        Args:
+            session: the connection that asks.
+            key: the folded name of the person, which nobody may have yet.
+            user: the person, unless nobody has the name.
+        """
+        asker = session.user
+        if asker is None or session not in asker.joined:
+            return
+        self._watches.add(session, key)
+        if user is not None and user in self._changed:
+            self._changed[user].told.add(asker)
+
+    def forget(self, session: Connection) -> None:
+        """Forget a connection that has ended."""
+        self._watches.forget(session)
 
     # Answers to ``who``
 
@@ -220,14 +246,14 @@ class Presence:
         now = self._clock()
         self._recent = {user: at for user, at in self._recent.items() if 0 <= now - at < _BETWEEN}
         for user, change in changed.items():
-            if self._state(user) == change.before:
+            if self._state(user) == change.before and not change.told:
                 continue
             if user in self._recent:  # one notice a second about a user who comes and goes all the time
                 self._changed[user] = change
                 continue
             self._recent[user] = now
             person = self.person(user)
-            for other in self.audience(user) | change.audience:
+            for other in self._told_of(user, change):
                 notice = notices.get(other)
                 if notice is None:
                     notice = notices[other] = PresenceFrame([], [], [])
@@ -235,6 +261,13 @@ class Presence:
         slices.run(self._later, _send_each(notices))
         if self._changed:
             self._schedule(_BETWEEN / 1000)
+
+    def _told_of(self, user: User, change: _Change) -> set[User]:
+        """Return the users who get a notice of a change; if it was undone meanwhile, those who may know of it."""
+        if self._state(user) == change.before:
+            return change.told
+        watching = {session.user for session in self._watches.watching(change.key) if session.user is not None}
+        return self.audience(user) | change.audience | (watching - {user})
 
     def _schedule(self, seconds: float) -> None:
         if not self._scheduled:

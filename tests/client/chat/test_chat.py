@@ -106,6 +106,32 @@ def test_absence_is_not_guessed(newer: Dialogue) -> None:
     assert hears(newer, f.Error("unknown_user", "There is nobody called nobody.", n=PERSON)) == []
 
 
+def test_presence_of_the_open_person(newer: Dialogue) -> None:
+    """It is asked for as the conversation is opened, on each connection, and whenever it has got lost."""
+    presence = newer.contacts.presence
+    asked = [f.Who("dave", n=PERSON)]
+    hears(newer, f.Message(5, "x", "dave", "Alice", "hi", 1), f.People([f.Person("Alice", 1), f.Person("dave", 1)]))
+    assert unasked(newer.typed("/to dave")) == asked
+    assert hears(newer, f.Presence(gone=["dave"])) == [Notice("dave left")]
+    assert presence.where("dave") == "gone"
+    newer.disconnected()
+    newer.connected(f.Welcome("Alice", 10, 5, "chatcli/1", LIMITS, revision=1))
+    assert receives(newer, [f.Live(5)])[1] == asked
+    assert receives(newer, [f.People([f.Person("eve", 1)], count=4000)])[1] == asked
+    assert receives(newer, [f.Error("unknown_user", "There is nobody called dave.", n=PERSON)])[1] == []
+    assert receives(newer, [f.NameChange("dave", "taken", 1, 6)])[1] == asked
+    assert hears(newer, f.Presence(["dave"])) == [Notice("dave joined")]
+
+
+def test_open_stranger(newer: Dialogue) -> None:
+    """Who joins or leaves while their conversation is open is shown, also if nothing was said there."""
+    newer.typed("/to DAVE")
+    hears(newer, f.People([f.Person("dave", 1, "gone")], "dave", n=PERSON))
+    assert newer.conversations.current == "dave"
+    assert hears(newer, f.Presence(["dave", "eve"])) == [Notice("dave joined")]
+    assert newer.contacts.presence.where("dave") == "here"
+
+
 def test_only_what_was_said_is_seen(newer: Dialogue) -> None:
     """What the user says on another device is newer than what has been seen."""
     hears(newer, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))

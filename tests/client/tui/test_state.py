@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chatcli.client.outbox.store import read_all
 from chatcli.protocol.values.address import Address
+from tests.client.restorable import Restorable
 from tests.preloaded import values
 from tests.support import Caller, Program, ThreadServer, eventually, serving
 from tests.terminal import Terminal
@@ -64,6 +65,38 @@ def test_the_toolbar_shows_receipts(server: ThreadServer) -> None:
         alice.shows_toolbar("│ 1:bob here, seen │")
         alice.types("and more\r")
         alice.shows_toolbar("│ 1:bob here │")
+
+
+def test_presence_of_somebody_to_whom_nothing_was_said(server: ThreadServer) -> None:
+    """The toolbar follows the person whose conversation is open: they come, go away from the keyboard, and leave."""
+    server.joined("dave").hang_up()
+    with join(server.address, "alice") as alice:
+        alice.shows_toolbar("connected ")
+        alice.types("/to dave\r")
+        alice.shows_toolbar("│ 1:dave gone │")
+        with server.joined("dave") as dave:
+            alice.shows_toolbar("│ 1:dave here │")
+            dave.asks("away")
+            alice.shows_toolbar("│ 1:dave away │")
+        alice.shows_toolbar("│ 1:dave gone │")
+
+
+def test_presence_after_a_restore(tmp_path: Path) -> None:
+    """The restored log does not know that the two have talked: the one who comes back first learns of the other."""
+    with Restorable(tmp_path) as server:
+        server.back_up()
+        with join(server.address, "alice") as alice, join(server.address, "bob") as bob:
+            alice.shows_toolbar("connected ")
+            bob.shows_toolbar("connected ")
+            bob.types("alice: hi\r")
+            bob.shows_toolbar("│ 1:alice here")
+            alice.shows("bob → you  hi")
+            alice.process.send_signal(signal.SIGSTOP)
+            server.restore()
+            bob.shows(" restored")
+            bob.shows_toolbar("│ 1:alice gone")
+            alice.process.send_signal(signal.SIGCONT)
+            bob.shows_toolbar("│ 1:alice here")
 
 
 def test_whoever_speaks_first_is_here(server: ThreadServer) -> None:

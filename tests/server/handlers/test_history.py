@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chatcli.server.state.presence_watches import WATCHED
 from chatcli.store.queries import OnResult, Unread, UnreadQuery
 from tests.support import Caller, Frame, ThreadServer, eventually, known
 
@@ -281,6 +282,48 @@ def heard_of(caller: Caller) -> set[str]:
     while (frame := caller.next()) and frame["t"] != "pong":
         names.update(frame.get("here", []), frame.get("gone", []))
     return names
+
+
+@pytest.mark.usefixtures("brisk")
+def test_presence_of_those_asked_about(server: ThreadServer, alice: Caller) -> None:
+    """A ``join`` gets notices about the last people it has asked about, also if nobody had the name then."""
+    assert alice.asks("who", to="Dave")["t"] == "error"
+    with server.joined("dave") as dave, server.joined("eve", "listen") as eve:
+        assert eve.asks("who", to="dave")["people"][0].get("state") is None
+        hears_of(alice, "here", "dave")
+        dave.asks("away", text="tea")
+        while not (away := alice.hears("presence").get("away")):
+            pass
+        assert [person["text"] for person in away] == ["tea"]
+        dave.hang_up()
+        hears_of(alice, "gone", "dave")
+        assert heard_of(eve) == set()
+    for number in range(WATCHED):
+        alice.asks("who", to=f"somebody{number}")
+    with server.joined("dave"), server.joined("somebody0"):
+        hears_of(alice, "here", "somebody0")
+        assert "dave" not in heard_of(alice)
+
+
+def test_presence_that_changes_back(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks between a change and its notice gets a notice although the state is what it was before."""
+    with server.joined("dave"):
+        pass
+    eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))
+    monkeypatch.setattr("chatcli.server.state.presence._SOONEST", 3600)
+    with server.joined("dave"):
+        assert alice.asks("who", to="dave")["people"][0].get("state") is None
+    eventually(lambda: alice.asks("who", to="dave")["people"][0].get("state") == "gone")
+    server.run(server.hub.presence.send_notices)
+    hears_of(alice, "gone", "dave")
+
+
+def test_watches_end_with_their_connection(server: ThreadServer) -> None:
+    """Nothing is kept of a connection that is gone."""
+    with server.joined("alice") as alice:
+        alice.asks("who", to="dave")
+    watches = server.hub.presence._watches
+    eventually(lambda: server.run(lambda: not watches._watched and not watches._watching))
 
 
 @pytest.mark.usefixtures("brisk")
