@@ -18,6 +18,7 @@ from chatcli.store.sqlite.damage import tolerating_damage
 
 _MOST_KEYS: Final = 100  # changes of keys that are kept of one owner of a name, the newest
 _MOST: Final = 1000  # changes in one answer
+_MANY: Final = 500  # changes, each of which takes time for each room of the one who made it
 
 _COLUMNS: Final = "changes.key, changes.user, changes.what, changes.by, changes.at, changes.seq"
 _ADD: Final = "INSERT INTO name_changes (key, user, what, by, at, seq) VALUES (?, ?, ?, ?, ?, ?)"
@@ -45,43 +46,69 @@ WHERE own.conversation IN (
       AND theirs.since < released.seq AND coalesce(theirs.until, released.seq) >= released.seq
 ) AND own.since < released.seq AND coalesce(own.until, released.seq) >= released.seq AND own.user <> released.user
 """
-_CONCERNS: Final = """
-changes.user <> :user AND (
-    EXISTS (
-        SELECT 1 FROM name_changes AS owners
-        CROSS JOIN conversations ON conversations.low = min(owners.user, :user)
-             AND conversations.high = max(owners.user, :user)
-        WHERE owners.key = changes.key AND owners.seq <= changes.seq
-          AND coalesce(
-            (SELECT min(seq) FROM messages WHERE messages.conversation = conversations.id), 0
-          ) < changes.seq
-    )
-    OR EXISTS (
-        SELECT 1 FROM members AS theirs
-        CROSS JOIN members AS own ON own.user = :user AND own.conversation = theirs.conversation
-        WHERE theirs.user = changes.user AND theirs.conversation < 0
-          AND theirs.since < changes.seq AND coalesce(theirs.until, changes.seq) >= changes.seq
-          AND own.since < changes.seq AND coalesce(own.until, changes.seq) >= changes.seq
-    )
-    OR changes.what = 'taken' AND EXISTS (
-        SELECT 1 FROM (
-            SELECT user, seq FROM name_changes AS earlier
-            WHERE earlier.key = changes.key AND earlier.what = 'released' AND earlier.seq < changes.seq
-            ORDER BY earlier.seq DESC LIMIT 1
-        ) AS released
-        CROSS JOIN members AS theirs ON theirs.user = released.user AND theirs.conversation < 0
-             AND theirs.since < released.seq AND coalesce(theirs.until, released.seq) >= released.seq
-        CROSS JOIN members AS own ON own.user = :user AND own.conversation = theirs.conversation
-             AND own.since < released.seq AND coalesce(own.until, released.seq) >= released.seq
-        WHERE released.user <> :user
-    )
+_TALKED: Final = """
+EXISTS (
+    SELECT 1 FROM name_changes AS owners
+    CROSS JOIN conversations ON conversations.low = min(owners.user, :user)
+         AND conversations.high = max(owners.user, :user)
+    WHERE owners.key = changes.key AND owners.seq <= changes.seq {talked_at_all}
+      AND coalesce((SELECT min(seq) FROM messages WHERE messages.conversation = conversations.id), 0) < changes.seq
 )
+"""
+_SHARED_A_ROOM: Final = """
+EXISTS (
+    SELECT 1 FROM members AS theirs
+    CROSS JOIN members AS own ON own.user = :user AND own.conversation = theirs.conversation
+    WHERE theirs.user = changes.user AND theirs.conversation < 0
+      AND theirs.since < changes.seq AND coalesce(theirs.until, changes.seq) >= changes.seq
+      AND own.since < changes.seq AND coalesce(own.until, changes.seq) >= changes.seq
+)
+"""
+_LEARNED_OF_RELEASE: Final = """
+(changes.what = 'taken' AND EXISTS (
+    SELECT 1 FROM (
+        SELECT user, seq FROM name_changes AS earlier
+        WHERE earlier.key = changes.key AND earlier.what = 'released' AND earlier.seq < changes.seq
+        ORDER BY earlier.seq DESC LIMIT 1
+    ) AS released
+    CROSS JOIN members AS theirs ON theirs.user = released.user AND theirs.conversation < 0
+         AND theirs.since < released.seq AND coalesce(theirs.until, released.seq) >= released.seq
+    CROSS JOIN members AS own ON own.user = :user AND own.conversation = theirs.conversation
+         AND own.since < released.seq AND coalesce(own.until, released.seq) >= released.seq
+    WHERE released.user <> :user
+))
+"""
+_CONCERNS: Final = f"""
+changes.user <> :user AND ({_TALKED.format(talked_at_all="")} OR {_SHARED_A_ROOM} OR {_LEARNED_OF_RELEASE})
+"""
+# Of many changes, most concern others: those with whom the user has never had to do are sorted out first, by two lists
+# that are made once.
+_PARTNERS_OF_USER: Final = """
+SELECT CASE conversations.low WHEN :user THEN conversations.high ELSE conversations.low END
+FROM members CROSS JOIN conversations ON conversations.id = members.conversation
+WHERE members.user = :user AND members.conversation > 0
+"""
+_IN_THEIR_ROOMS: Final = """
+SELECT user FROM members
+WHERE conversation IN (SELECT conversation FROM members WHERE user = :user AND conversation < 0)
+"""
+_CONCERNS_OF_MANY: Final = f"""
+changes.user <> :user AND (
+    {_TALKED.format(talked_at_all=f"AND owners.user IN ({_PARTNERS_OF_USER})")}
+    OR (changes.user IN ({_IN_THEIR_ROOMS}) AND {_SHARED_A_ROOM})
+    OR {_LEARNED_OF_RELEASE}
+)
+"""
+_COUNT: Final = """
+SELECT count(*) FROM (SELECT 1 FROM name_changes WHERE seq > :after AND seq <= :upto LIMIT :many)
 """
 _OF_FEED: Final = f"""
 SELECT {_COLUMNS} FROM name_changes AS changes
-WHERE changes.seq > :after AND changes.seq <= :upto AND {_CONCERNS}
+WHERE changes.seq > :after AND changes.seq <= :upto AND {{concerns}}
 ORDER BY changes.seq LIMIT {_MOST}
 """  # noqa: S608 (our own text)
+_FEW_OF_FEED: Final = _OF_FEED.format(concerns=_CONCERNS)
+_MANY_OF_FEED: Final = _OF_FEED.format(concerns=_CONCERNS_OF_MANY)
 _OF_NAME: Final = f"""
 SELECT {_COLUMNS} FROM name_changes AS changes
 WHERE changes.key = :key AND changes.seq > :after AND changes.seq <= :upto AND changes.at >= :since AND {_CONCERNS}
@@ -113,7 +140,9 @@ def read_changes_of_feed(
     """Return the changes that concern a user, and the ``seq`` up to which they are complete."""
     changes: list[NameChangeRecord] = []
     with tolerating_damage():
-        rows = connection.execute(_OF_FEED, {"user": user, "after": after, "upto": upto})
+        bounds = {"user": user, "after": after, "upto": upto}
+        (count,) = connection.execute(_COUNT, {**bounds, "many": _MANY}).fetchone()
+        rows = connection.execute(_FEW_OF_FEED if count < _MANY else _MANY_OF_FEED, bounds)
         changes.extend(_record(*row) for row in rows)
     return changes, changes[-1].seq if len(changes) == _MOST else upto
 

@@ -14,6 +14,12 @@ from tests.handover import add_key, enters, release, talk
 from tests.support import Caller, Frame, ThreadServer, chatcli, key_of, known
 
 
+@pytest.fixture(params=["few", "many"], autouse=True)
+def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the log read changes as if they were few, and as if they were many."""
+    monkeypatch.setattr("chatcli.store.sqlite.name_changes._MANY", 1 if request.param == "many" else 500)
+
+
 def missed(caller: Caller) -> list[Frame]:
     """Return the messages and changes before the feed is live."""
     frames = []
