@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from chatcli.errors import ChatError, Refused
+from chatcli.errors import ChatError, Refused, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import raw
@@ -48,9 +48,20 @@ def _find(session: HubConnection, user: User, spelling: str) -> User | Room:
     return room
 
 
+def _find_or_released(session: HubConnection, user: User, spelling: str) -> tuple[User | Room, UnknownRecipient | None]:
+    """Return as :func:`_find`, or a user of a released name, and the refusal for strangers of theirs."""
+    try:
+        return _find(session, user, spelling), None
+    except UnknownRecipient as unknown:
+        released = session.hub.users.find_released(spelling)
+        if released is None:
+            raise
+        return released, unknown
+
+
 def _history(session: HubConnection, frame: f.History) -> None:
     hub, user = session.hub, session.require_user()
-    of = hub.users.find_released(frame.of) or _find(session, user, frame.of)
+    of, unknown = _find_or_released(session, user, frame.of)
     query = HistoryQuery(
         user=user.id,
         of=of.id,
@@ -67,7 +78,19 @@ def _history(session: HubConnection, frame: f.History) -> None:
             answer.changes = [hub.names.to_frame(change) for change in page.changes]
         return answer
 
-    answers.read(session, frame, query, make)
+    def start(on_result: OnResult[Page]) -> None:
+        def known(page: Page | None, error: ChatError | None) -> None:
+            if page is None or not page.rows:
+                on_result(None, error or unknown)
+            else:
+                hub.log.read(query, on_result)
+
+        if unknown is None:
+            hub.log.read(query, on_result)
+        else:
+            hub.log.read(HistoryQuery(user=user.id, of=of.id, limit=1), known)
+
+    answers.read_with(session, frame, start, make)
 
 
 def _search(session: HubConnection, frame: f.Search) -> None:

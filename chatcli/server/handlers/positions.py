@@ -46,40 +46,38 @@ def _mark_read(session: HubConnection, frame: f.MarkRead) -> None:
         if frame.back:
             raise Refused(codes.INVALID, "Only the messages of one conversation can be unread again: name it in `of`.")
         hub.receipts.read_all(session, user, seq)
-    elif is_room(frame.of):
-        _mark_room_read(session, user, frame, seq)
     else:
-        other = hub.users.find_released(frame.of) or hub.find_user(frame.of, user)
-        hub.receipts.read(session, user, other, seq, back=frame.back)
+        _mark_conversation_read(session, user, frame, seq)
 
 
-def _mark_room_read(session: HubConnection, user: User, frame: f.MarkRead, seq: int) -> None:
+def _mark_conversation_read(session: HubConnection, user: User, frame: f.MarkRead, seq: int) -> None:
     hub = session.hub
+    of: User | Room | None
     try:
-        room = hub.rooms.find(user, frame.of)
+        of = hub.rooms.find(user, frame.of) if is_room(frame.of) else hub.find_user(frame.of, user)
     except UnknownRecipient as unknown:
-        left = hub.rooms.find_hidden(frame.of)
-        if left is None:
+        of = hub.rooms.find_hidden(frame.of) if is_room(frame.of) else hub.users.find_released(frame.of)
+        if of is None:
             raise
-        _mark_left_room_read(session, frame, left, seq, unknown)
+        _mark_hidden_read(session, frame, of, seq, unknown)
     else:
-        hub.receipts.read(session, user, room, seq, back=frame.back)
+        hub.receipts.read(session, user, of, seq, back=frame.back)
 
 
-def _mark_left_room_read(
-    session: HubConnection, frame: f.MarkRead, room: Room, seq: int, unknown: UnknownRecipient
+def _mark_hidden_read(
+    session: HubConnection, frame: f.MarkRead, of: User | Room, seq: int, unknown: UnknownRecipient
 ) -> None:
-    """Move the position in a room that the user may not know of, if they have messages from there."""
+    """Move the position in a room or with a released name, which the user may know only with messages from there."""
     hub, user = session.hub, session.require_user()
 
     def found(page: Page | None, error: ChatError | None) -> None:
         if page is None or not page.rows:
             session.answer(frame, error or unknown)
             return
-        hub.receipts.read(session, user, room, seq, back=frame.back)
+        hub.receipts.read(session, user, of, seq, back=frame.back)
         session.answer(frame, b"")
 
-    query = HistoryQuery(user=user.id, of=room.id, limit=1, own=True)
+    query = HistoryQuery(user=user.id, of=of.id, limit=1, own=is_room(frame.of))
     answers.after_own_messages(session, lambda: hub.log.read(query, found))
 
 

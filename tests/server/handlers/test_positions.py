@@ -278,6 +278,19 @@ def test_name_that_was_released(server: ThreadServer, laptop: Caller) -> None:
         assert [one["seq"] for one in answer(later, "history", of=name)["messages"]] == [seq]
 
 
+def test_released_name_of_a_stranger(server: ThreadServer, alice: Caller, laptop: Caller) -> None:
+    """Those who have never talked with it are refused as if nobody had it."""
+    with server.joined("carol", "send") as carol:
+        says(carol, "bob")
+    assert chatcli("admin", "release", "carol", "--data", str(server.data)).returncode == 0
+    (name,) = counts(laptop)
+    for request in ("history", "read"):
+        fields = {"seq": 1} if request == "read" else {}
+        real, invented = (answer(alice, request, of=of, **fields) for of in (name, "carol (released 99)"))
+        assert (real["t"], real["code"]) == ("error", "unknown_user")
+        assert real["text"].replace(name, "") == invented["text"].replace("carol (released 99)", "")
+
+
 def known_id(server: ThreadServer, name: str) -> int:
     """Return the id of the user who is called so in lists."""
     user = server.hub.users.find_released(name)
