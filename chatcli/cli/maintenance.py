@@ -68,7 +68,7 @@ def backup(file: str, force: bool, as_json: bool) -> None:
 @data_option_within
 @loudness_options
 def restore(file: str, force: bool, key: str | None, as_json: bool) -> None:
-    """Make FILE, a copy that "chatcli admin backup" has written, the log of a server that does not run.
+    """Restore the log of a server that is stopped from FILE, which "chatcli admin backup" has written.
 
     The data directory is made if it is missing. A log in it is kept beside the restored one; if it has messages, names
     or rooms that the backup does not have, nothing is done without --force. The server's key stays.

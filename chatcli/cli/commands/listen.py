@@ -125,7 +125,7 @@ def command(options: ListenOptions, account: Account) -> None:
     at first, within 60 s later on, without end. CHATCLI_REPLAYED is 1, and "replayed" true, if it may have been run for
     this message before. Others write the text: put the variables in double quotes, and never into eval.
 
-    It goes on after the last message that it has read, even if the server has a new key. If the server was restored
+    It goes on after the last message that it has received, even if the server has a new key. If the server was restored
     from a backup, it goes on where the two logs part: nothing new is skipped or marked as replayed. If it cannot know
     which messages are new, it ends with status 2 and asks for --since.
 

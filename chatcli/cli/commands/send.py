@@ -84,9 +84,9 @@ def command(options: SendOptions, account: Account) -> None:
     Either all of them get the message or nobody does: if one of them is unknown, or refuses it, nothing is sent.
 
     With --wait, it waits until the message is "delivered". With --wait seen it waits until the person, or somebody else
-    in the room, has read it on their screen, and prints "seen". If that does not happen in
-    time, it prints what did, and ends with status 6: do not send the message again, they get it when they are back.
-    People who join with --no-receipts never tell that they have read something.
+    in the room, has read it on their screen, and prints "seen". If that does not happen in time, it prints what did,
+    and ends with status 6: do not send the message again, they get it when they are back. People who join with
+    --no-receipts let nobody know what they have read.
 
     With --spool, it prints "spooled" if the server cannot be reached, or cannot store the message now, with status 0:
     the next command that reaches that server as the same user sends it first, once. "chatcli outbox" lists what waits.

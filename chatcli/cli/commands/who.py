@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @user_option("Who you are, for OF, and for servers that answer only users.  [default: your login name]")
 @server_options
 def command(of: str | None, as_json: bool, account: Account) -> None:
-    """List the people in the chat, or the members of a room OF, or show the person OF.
+    """List the people in the chat, or in the room OF; or show where the person OF is.
 
     On a terminal with their state, and since when: here, away, idle (nobody has touched any of their clients for a
     while), or gone. In a pipe, people in the chat are one name a line; with OF, each line has the name, "here", "away"

@@ -1,4 +1,4 @@
-"""Anchors: messages that were read, by which a log is recognized, and the place that they mark in it.
+"""Anchors: messages that were received, by which a log is recognized, and the place that they mark in it.
 
 A number identifies nothing in a log that was restored from a backup, or in another one. The epoch does, which the
 server names; and, where it names none or one that means nothing here, the message with that number: a log with the
@@ -17,7 +17,7 @@ _OTHERS: Final = 3  # logs that are remembered beside the one that is read
 
 
 class Anchor(NamedTuple):
-    """A message that was read.
+    """A message that was received.
 
     Attributes:
         seq: its place.
@@ -54,7 +54,7 @@ class Anchor(NamedTuple):
         return ":".join(map(str, self if self.epoch else self[:-1]))
 
     def is_at(self, message: Message) -> bool:
-        """Return whether a message is the one that was read."""
+        """Return whether a message is the one that was received."""
         return message.seq == self.seq and Anchor.of(message).tag == self.tag
 
 
@@ -62,10 +62,10 @@ class Place(NamedTuple):
     """A place in a log.
 
     Attributes:
-        seq: the newest message that was read.
+        seq: the newest message that was received.
         delivered: messages up to this one may have been delivered before.
-        anchor: the newest message that was read, for recognizing the log; None if only its number is known.
-        others: the newest messages that were read in other logs, the last log first.
+        anchor: the newest message that was received, for recognizing the log; None if only its number is known.
+        others: the newest messages that were received in other logs, the last log first.
         epoch: that of the log; empty if the server has named none.
     """
 
@@ -90,7 +90,7 @@ class Place(NamedTuple):
         return [Place(self.seq, max(self.delivered, self.seq), epoch=self.epoch), *others]
 
     def after(self, items: Sequence[Message | NameChange]) -> Place:
-        """Return the place once these messages and changes of names were read; an anchor is always a message."""
+        """Return the place once these messages and changes of names were received; an anchor is always a message."""
         newest = next((item for item in reversed(items) if isinstance(item, Message)), None)
         return self._replace(seq=items[-1].seq, anchor=self.anchor if newest is None else Anchor.of(newest))
 
@@ -103,7 +103,7 @@ class Place(NamedTuple):
         return Place(anchor.seq, max(anchor.delivered, anchor.seq), own, tuple(others), anchor.epoch)
 
     def restored(self, seq: int, delivered: int | None = None) -> Place:
-        """Return the place in a log without the messages that were read after ``seq``.
+        """Return the place in a log without the messages that were received after ``seq``.
 
         Args:
             seq: the place.

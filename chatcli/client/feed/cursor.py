@@ -41,8 +41,8 @@ class Position:
         seq: all messages up to this one were handled, or were not for this listener.
         delivered: the newest message that was delivered, whether or not it was handled.
         skipped: the newest message that was not for this listener, and that the user may not have seen either.
-        anchor: the newest message of the feed up to ``seq``; None if none was read.
-        others: the newest messages that were read in other logs of this server, the last log first.
+        anchor: the newest message of the feed up to ``seq``; None if none was received.
+        others: the newest messages that were received in other logs of this server, the last log first.
         epoch: that of the log; empty if it is not known.
     """
 

@@ -156,18 +156,18 @@ class Listener:
             self._store_start(stream.pop_moved())
             return
         await stream.open()
-        read = stream.acknowledged
+        received = stream.acknowledged
         if stored is None:
-            place = await self._place(since, read)
+            place = await self._place(since, received)
         else:
-            if stored.seq > read or stored.epoch not in ("", stream.epoch):
+            if stored.seq > received or stored.epoch not in ("", stream.epoch):
                 await stream.open(stored)
-            place = max(self._reached, read)
+            place = max(self._reached, received)
         if place != self._reached:
             await stream.open(Place(place, position.delivered, epoch=stream.epoch))
         moved = stream.pop_moved()
         if self._own and moved is None:
-            self._limit_acknowledgements(read, place)
+            self._limit_acknowledgements(received, place)
         self._store_start(moved)
 
     @property
@@ -187,7 +187,7 @@ class Listener:
             )
         diagnostics.trouble(f"{path} is damaged: the last messages may come again, without being marked as replayed.")
 
-    async def _place(self, since: Since, read: int) -> int:
+    async def _place(self, since: Since, received: int) -> int:
         match since:
             case "now":
                 return self._stream.head
@@ -196,13 +196,13 @@ class Listener:
             case int():
                 return min(since, self._stream.head)
             case _:
-                return read
+                return received
 
-    def _limit_acknowledgements(self, read: int, place: int) -> None:
+    def _limit_acknowledgements(self, received: int, place: int) -> None:
         """Acknowledge no message that the user has not received: one skipped before, or by starting later."""
         skipped = place if place != self._position.seq else 0
         self._position = replace(self._position, skipped=max(self._position.skipped, skipped))
-        self._first_unreceived = read + 1 if self._position.skipped > read else 0
+        self._first_unreceived = received + 1 if self._position.skipped > received else 0
 
     def _store_start(self, moved: Place | None) -> None:
         if moved is not None:

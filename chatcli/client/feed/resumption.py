@@ -2,7 +2,7 @@
 
 The server's key decides nothing: it may change while the log stays, and a backup is served under the old one. The
 server knows where an earlier epoch of its log ends, and so where to go on. If it does not know the epoch, or names
-none, the log is recognized by the message that was read last; so it is if the epoch is the same, since files can be
+none, the log is recognized by the message that was received last; so it is if the epoch is the same, since files can be
 copied back by hand. If that message is gone, as with ``--keep``, the times of the messages that are left decide.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class OtherLog(InputError):
-    """The log has nothing that was read, and no way to decide which of its messages are new."""
+    """The log has nothing that was received, and no way to decide which of its messages are new."""
 
 
 class Resumed(NamedTuple):
@@ -28,7 +28,7 @@ class Resumed(NamedTuple):
     Attributes:
         place: the place.
         moved: whether it is not known to be the one where the reader was.
-        is_exact: whether every message up to it is one that was read, and none after it is.
+        is_exact: whether every message up to it is one that was received, and none after it is.
     """
 
     place: Place
