@@ -1,14 +1,20 @@
-"""Arriving at the server: the greeting of each connection, and the messages that were missed before it."""
+"""Arriving at the server: the greeting of each connection, a log that was restored, and what was missed before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from chatcli.client.chat import phrases
+from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
-from chatcli.client.chat.events import Event, Row, Separator, Shown
-from chatcli.client.chat.phrases import messages
+from chatcli.client.chat.events import Event, Notice, Row, Separator, Shown, Trouble
+from chatcli.client.chat.outgoing import Outgoing
+from chatcli.client.chat.recent import Snippet
+from chatcli.client.reading.attention import Attention
+from chatcli.errors import Refused
+from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.epochs import KnownLogs
 from chatcli.protocol.values.names import fold, is_room
@@ -159,6 +165,70 @@ class Greeting:
         self._last_received = self._elapsed()
 
 
+class Restoration:
+    """Has the client forget the numbers that other messages have in a log that was restored, and the user told of it.
+
+    Args:
+        contacts: people, rooms and conversations.
+        greeting: knows the logs.
+        outgoing: the messages without an answer, which may refer to messages that are gone.
+        attention: has read positions.
+        drop_after: forgets what else has a number after a place, given the place up to which the logs agree and the one
+            after which the feed continues; returns the messages that had one.
+    """
+
+    def __init__(
+        self,
+        contacts: Contacts,
+        greeting: Greeting,
+        outgoing: Outgoing,
+        attention: Attention,
+        drop_after: Callable[[int, int], Sequence[Snippet]],
+    ) -> None:
+        self._contacts = contacts
+        self._greeting = greeting
+        self._outgoing = outgoing
+        self._attention = attention
+        self._drop_after = drop_after
+        self._news: list[Event] = []
+
+    def must_ask_again(self, welcome: f.Welcome) -> bool:
+        """Return whether the server must be greeted once more, as its log is another one than that of the hello."""
+        was_reset = self._greeting.was_reset
+        must = self._greeting.must_ask_again(welcome)
+        if self._greeting.was_reset and not was_reset:
+            self._forget_positions()
+            self._news.append(Notice(phrases.RESET))
+        return must
+
+    def welcomed(self, welcome: f.Welcome) -> None:
+        """Record that the server has let the user in, and forget the numbers of another log than before."""
+        agreed = self._greeting.welcomed(welcome)
+        if agreed is None:
+            return
+        self._forget_positions()
+        gone = self._drop_after(agreed, welcome.cursor)
+        own = sum(snippet.sender == self._contacts.user for snippet in gone)
+        self._news.append(Notice(phrases.restored(len(gone), own) if agreed else phrases.RESET))
+
+    def _forget_positions(self) -> None:
+        conversations = self._contacts.conversations
+        conversations.counts.reset()
+        self._attention.reset()
+        conversations.closed.clear()
+
+    def fit_outgoing(self) -> None:
+        """Fit the messages without an answer to the log, and have the user told what cannot be sent as it was."""
+        replies, answers = self._outgoing.fit(self._greeting.logs)
+        self._news += [Notice(phrases.no_reply(message)) for message in replies]
+        self._news += [Trouble(Refused(codes.NOT_OPEN, phrases.no_answer(message))) for message in answers]
+
+    def pop_news(self) -> list[Event]:
+        """Return, once, what the user is to be told."""
+        news, self._news = self._news, []
+        return news
+
+
 class UnreadAtStart:
     """The conversations that were unread when the user came in, until they are read.
 
@@ -266,7 +336,7 @@ class CatchUp:
     def caught_up(self) -> list[Event]:
         """Return the events that are left: all missed messages have come."""
         self.is_behind = False
-        end = f"{messages(self._count)} while you were away"
+        end = f"{phrases.messages(self._count)} while you were away"
         if self._overflowed:
             shown: list[Event] = [Separator(f"{end}, up to here")]
         else:

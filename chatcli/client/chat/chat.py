@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from chatcli.client.chat import phrases
 from chatcli.client.chat.addressing import Addressing, Held
 from chatcli.client.chat.ambiguity import Meaning, Origin
-from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting, UnreadAtStart
+from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting, Restoration, UnreadAtStart
 from chatcli.client.chat.commands import LOCAL, frame_for, named_or_current
 from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.conversations import Conversations
@@ -24,7 +23,6 @@ from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.client.reading.attention import Attention
 from chatcli.client.reading.screen import Screen
 from chatcli.errors import ChatError, InputError, Refused
-from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.epochs import KnownLogs
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
@@ -128,9 +126,11 @@ class Chat:
             names=self.names,
             today=lambda: day(clock()),
         )
-        self._confirms = not arrival.scripted
+        self._restoration = Restoration(
+            self.contacts, self._greeting, self.outgoing, self.attention, self._incoming.drop_after
+        )
+        self._confirms = not arrival.scripted  # whether somebody can confirm that a name has changed hands
         self._connected = False
-        self._news: list[Event] = []
         if arrival.rooms:
             self.conversations.switch(arrival.rooms[-1])
 
@@ -171,49 +171,25 @@ class Chat:
 
     def must_ask_again(self, welcome: f.Welcome) -> bool:
         """Return whether the server must be greeted once more, as its log is another one than that of the hello."""
-        was_reset = self._greeting.was_reset
-        must = self._greeting.must_ask_again(welcome)
-        if self._greeting.was_reset and not was_reset:
-            self._forget_places()
-            self._news.append(Notice(phrases.RESET))
-        return must
-
-    def _forget_places(self) -> None:
-        self.conversations.counts.reset()
-        self.attention.reset()
-        self.conversations.closed.clear()
+        return self._restoration.must_ask_again(welcome)
 
     def connected(self, welcome: f.Welcome) -> list[f.ClientFrame]:
         """Start on a new connection; return what to send at once: what is unanswered, and who is here."""
         self._connected = True
-        if (agreed := self._greeting.welcomed(welcome)) is not None:
-            self._drop_after(agreed, welcome.cursor)
+        self._restoration.welcomed(welcome)
         self.outgoing.connected(welcome.limits)
         self.outgoing.is_behind = welcome.revision >= 1 and self._confirms
         self._incoming.connected(welcome)
-        self._fit_outgoing()
+        self._restoration.fit_outgoing()
         self.names.fit(self._greeting.logs)
         self.attention.connected(speaks=welcome.revision >= 1)
         joins = self._requests.connected(welcome.rooms, welcome.revision)
         reads = self.attention.frames(now=True)
         return [*reads, *joins, *self.outgoing.next_batch(), self._requests.roster()]
 
-    def _drop_after(self, agreed: int, position: int) -> None:
-        """Forget the numbers of the log before, and have the user told."""
-        self._forget_places()
-        gone = self._incoming.drop_after(agreed, position)
-        own = sum(snippet.sender == self.contacts.user for snippet in gone)
-        self._news.append(Notice(phrases.restored(len(gone), own) if agreed else phrases.RESET))
-
-    def _fit_outgoing(self) -> None:
-        """Fit the messages without an answer to the log, and have the user told what cannot be sent as it was."""
-        replies, answers = self.outgoing.fit(self._greeting.logs)
-        self._news += [Notice(phrases.no_reply(message)) for message in replies]
-        self._news += [Trouble(Refused(codes.NOT_OPEN, phrases.no_answer(message))) for message in answers]
-
     def pop_news(self) -> list[Event]:
         """Return, once, what to show of a connection beside the fact that there is one: that the log is another one."""
-        news, self._news = self._news, []
+        news = self._restoration.pop_news()
         self._record_error(news)
         return news
 
