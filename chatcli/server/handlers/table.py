@@ -17,7 +17,7 @@ from chatcli.protocol.values.names import check_name, is_room
 from chatcli.server import slices
 from chatcli.server.handlers import auth, history, messages, positions, room_actions, rooms
 from chatcli.server.refusals import cannot_write
-from chatcli.server.security.prices import LISTED
+from chatcli.server.security.prices import LISTED, NOTIFIED
 
 if TYPE_CHECKING:
     from chatcli.server.handlers.operators import Operators
@@ -74,6 +74,7 @@ def _away(session: HubConnection, frame: f.Away) -> None:
         raise Refused(codes.TEXT_TOO_LONG, f"Say it in {MAX_REASON} characters at most.")
     if frame.text:
         session.hub.moderation.check_mute(user)
+    session.account.charge(len(user.joined) * NOTIFIED)
     session.hub.presence.set_away(user, None if frame.back else frame.text)
     session.send(encode(f.Done(frame.n)))
 

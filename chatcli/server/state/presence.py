@@ -146,8 +146,9 @@ class Presence:
     def set_idle(self, session: Connection, *, idle: bool) -> None:
         """Record that nobody has touched a user's open ``join`` for a while, or that somebody has again."""
         user = session.require_user()
-        others = {one: since for one, since in user.idle.items() if one is not session and one in user.joined}
-        user.idle = {**others, session: user.idle.get(session, self._clock())} if idle else others
+        if (session in user.idle) != idle:
+            others = {one: since for one, since in user.idle.items() if one is not session}
+            user.idle = {**others, session: self._clock()} if idle else others
 
     def _prepare_change(self, user: User) -> None:
         self._changed.setdefault(user, _Change(user, self._state(user)))

@@ -162,6 +162,21 @@ def test_price_of_reading(server: ThreadServer, people: tuple[Caller, Caller]) -
         assert server.run(read) >= 2 + 2 * prices.NOTIFIED
 
 
+def test_price_of_being_away(server: ThreadServer) -> None:
+    """All open joins of the user get a notice of it."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(server.joined("bob", present="attach"))
+
+        def away() -> float:
+            purse = server.hub.rate_limits.personal_purse(known(server, "bob"))
+            before = purse._points
+            sessions_of(server, "bob")[0].receive(b'{"t":"away","text":"lunch"}\n')
+            return before - purse._points
+
+        assert server.run(away) >= PRICES[f.Away] + 20 * prices.NOTIFIED
+
+
 @pytest.mark.parametrize("purpose", ["join", "listen", "send"])
 def test_price_of_a_visit(server: ThreadServer, purpose: str) -> None:
     """A user pays once for each connection that has ended, and more with many rooms."""
