@@ -144,7 +144,7 @@ def test_drill(home: Home, tmp_path: Path) -> None:
     with serving(tmp_path / "data") as (program, address):
         say(home, tmp_path, address, "before")
         before = names(tmp_path)
-        part = OPERATION.split("\n### A drill\n")[1].split("\n## ")[0]
+        part = OPERATION.split("\n### A restore drill\n")[1].split("\n## ")[0]
         (script,) = re.findall(r"^```sh\n(.*?)^```$", part, flags=re.MULTILINE | re.DOTALL)
         output = home.run(script, tmp_path)
         assert re.search(r"^messages\t1$", output, flags=re.MULTILINE), output

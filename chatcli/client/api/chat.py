@@ -304,8 +304,8 @@ def connect(
     Args:
         user: your name; by default ``CHATCLI_USER``, or your login name.
         server: the address of the server, ``HOST`` or ``HOST:PORT``; by default ``CHATCLI_SERVER``, or this machine.
-        cursor: the name of a position of its own, stored on this machine. By default it is the user's position, which
-            all of their devices share and move: give a bot a name of its own, or a cursor.
+        cursor: the name of a position of its own, stored on this machine. By default it is the one up to which any
+            client of the user has received messages: give a bot a name of its own, or a cursor.
         since: the place to start: after that ``seq``, at that time, or with the messages from now on; by default where
             it stopped.
         pin: the fingerprint of the server's key: connect to no other. By default ``CHATCLI_PIN``.

@@ -76,7 +76,8 @@ def require_conversations(connection: Connection) -> Welcome:
     connection.send()  # the proof alone
     welcome = connection.welcome or connection.receive(Welcome)
     if welcome.revision < 1:
-        raise Refused(codes.INVALID, "The server is of an older version, without conversations: ask its operator.")
+        text = "The server is older than this command, and does not know it: ask its operator to upgrade."
+        raise Refused(codes.INVALID, text)
     return welcome
 
 

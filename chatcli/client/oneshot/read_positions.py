@@ -10,6 +10,7 @@ from chatcli.client.oneshot.pages import check_messages, require_conversations
 from chatcli.errors import InputError
 from chatcli.protocol.frames import MAX_PAGE, Bye, Error, History, HistoryPage, MarkRead, Unread, UnreadList
 from chatcli.protocol.values.names import fold
+from chatcli.protocol.values.text import printable_line
 
 if TYPE_CHECKING:
     from chatcli.client.transport.blocking import Connection
@@ -65,5 +66,5 @@ def _last_of_others(connection: Connection, name: str) -> int:
             if is_counted and (message.sender != own or fold(name) == fold(own)):
                 return message.seq
         if not (page.more and page.messages):
-            raise InputError(f"There is no message from others with {name} that could be unread.")
+            raise InputError(f"{printable_line(name)}: there is no message from others to mark as unread.")
         before = page.messages[0].seq

@@ -36,7 +36,7 @@ OPERATORS: Final = frozenset(
 
 _EXCLUDED: Final = {":": "a colon", "#": "#", "@": "@", ",": "a comma"}
 _NO_START: Final = "-/"  # would be read as an option or a command
-_RELEASED: Final = re.compile(r"(\S*) \(released [1-9][0-9]{0,18}\)")  # no other name has a space
+_RELEASED: Final = r"(\S*) \(released [1-9][0-9]{0,18}\)"  # no other name has a space; to be compiled when needed
 
 # Scripts of one row can be mixed: Japanese uses three, Korean and Taiwanese two (TR39, section 5.1).
 _WRITTEN_TOGETHER: Final = (
@@ -76,7 +76,7 @@ def released_name(name: str, user: int) -> str:
 
 def name_before_release(name: str) -> str | None:
     """Return the name that was released, if this is one of :func:`released_name`."""
-    found = _RELEASED.fullmatch(name)
+    found = re.fullmatch(_RELEASED, name)
     return None if found is None else found[1]
 
 

@@ -36,7 +36,7 @@ def command(of: tuple[str, ...], everything: bool, back: bool, receipts: bool, a
     if everything and (of or back):
         raise click.UsageError(f"--all marks all conversations as read: drop {'--unread' if back else of[0]}.")
     if not (of or everything):
-        raise click.UsageError("Name people or rooms, in quotes: chatcli read bob '#ops'. --all is for all of them.")
+        raise click.UsageError("Name people or rooms, as in: chatcli read bob '#ops'. For all conversations use --all.")
     with account.login() as login:
         left = Client(replace(login, receipts=receipts)).mark_read(of, back=back)
     unread.store(account.server, account.name, sum(one.count for one in left.conversations))

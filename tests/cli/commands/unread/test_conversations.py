@@ -118,4 +118,4 @@ def test_older_server() -> None:
         with Impostor(answer) as address:
             done = run_here(*command, "--user", "a", "--server", str(address))
         assert (done.returncode, done.stdout) == (4, "")
-        assert "of an older version" in done.stderr
+        assert "ask its operator to upgrade" in done.stderr

@@ -54,13 +54,13 @@ def test_history_and_search_read_nothing(server: ThreadServer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        ([], 2, "Name people or rooms, in quotes"),
+        ([], 2, "Name people or rooms, as in"),
         (["--unread"], 2, "Name people or rooms"),
         (["--all", "bob"], 2, "drop bob"),
         (["--all", "--unread"], 2, "drop --unread"),
         (["bbo"], 3, "did you mean bob?"),
         (["#nowhere", "bob"], 3, "no room"),
-        (["cid", "--unread"], 2, "no message from others with cid"),
+        (["cid", "--unread"], 2, "cid: there is no message from others"),
         (["bob", "--server", "127.0.0.1:1"], 5, "No server answers"),
     ],
 )
