@@ -30,6 +30,14 @@ TYPED = [
     "/answer 1",
     "/reply 1 ok",
     "/keys",
+    "/list",
+    "/to bob",
+    "/unread",
+    "/unread 1",
+    "/unread #ops",
+    "/close",
+    "/away lunch",
+    "/whois bob",
 ]
 TODAY = datetime.date(2026, 1, 1)
 
@@ -49,9 +57,36 @@ def test_interactive_client(welcome: f.Welcome, talk: list[list[f.ServerFrame] |
         chat.connected(greeted)
         for said in talk:
             events = chat.typed(said).events if isinstance(said, str) else chat.receive(said).events
+            chat.shown(events)
+            chat.attention.focus_changed(has_focus=True)
+            chat.attention.frames()
+            chat.conversations.listed()
             for event in events:
                 assert "\x1b" not in plain(render(event, TODAY))
         chat.disconnected()
+
+
+def test_floods() -> None:
+    """Positions, lists and changes of any number of names, over many logs, need little memory and stay quick."""
+    limits = f.Limits(100, 300, 60)
+    chat = Chat("alice", lambda: "id", lambda: 1000)
+    chat.hello()
+    for epoch in ("first", "second"):
+        reads = [f.Read(5, f"{epoch}{number}") for number in range(20_000)]
+        welcome = f.Welcome("alice", 10, 10, "x", limits, reads=reads, revision=1, epoch=epoch, shared=2**53 - 1)
+        chat.connected(welcome)
+        for start in range(0, 20_000, 1000):
+            names = [f"name{number}" for number in range(start, start + 1000)]
+            last = f.Message(9, "id", "bob", "alice", "hi", 0)
+            chat.receive([f.ConversationList([f.ConversationInfo(name, last, 5, 5, 3) for name in names])])
+            chat.receive(f.Read(2**53 - 1, name, back=True) for name in names)
+            chat.receive(f.NameChange(name, "taken", 0, 20, "x" * 1000) for name in names)
+            chat.receive(f.NameChange(name, "taken", 0, 20) for name in names)
+        chat.disconnected()
+    assert len(chat.conversations.listed()) <= 1000
+    assert len(chat.names.all()) <= 1000
+    assert sum(len(change.by) for change in chat.names.all().values()) == 0
+    assert chat.conversations.counts.size <= 10_000
 
 
 @settings(max_examples=15, deadline=None)

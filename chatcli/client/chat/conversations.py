@@ -17,6 +17,7 @@ from chatcli.protocol.values.names import fold
 DIGITS: Final = 9
 
 _REMEMBERED: Final = 500  # conversations
+_LISTED: Final = 2 * _REMEMBERED  # with those that the server has listed
 _WRITERS: Final = 10  # people who have written to the user
 _KEPT: Final = 200  # characters of a conversation's last message
 
@@ -93,8 +94,12 @@ class Conversations:
 
     def add_listed(self, listed: Iterable[ConversationInfo]) -> None:
         """Add what the server has listed, that with the newest message first."""
-        listed = list(listed)
         known = self._names
+        added: dict[str, ConversationInfo] = {}
+        for one in listed:
+            if fold(one.of) in known or len(known) + len(added) < _LISTED:
+                added.setdefault(fold(one.of), one)
+        listed = list(added.values())
         self._names = {fold(one.of): one.of for one in reversed(listed) if fold(one.of) not in known} | known
         for one in listed:
             self.respell(one.of)

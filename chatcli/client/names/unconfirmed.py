@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: only shown.
 HELD: Final = frozenset(("recovered", "released", "taken"))
 _MOST: Final = 1000  # names
+_LONGEST: Final = 256  # characters: no name is longer
 
 
 class Unconfirmed:
@@ -40,7 +41,7 @@ class Unconfirmed:
     def add(self, change: NameChange) -> None:
         """Record a change; of a name the newest one counts."""
         self.told = max(self.told or 0, change.seq)
-        if change.what not in HELD:
+        if change.what not in HELD or max(len(change.user), len(change.by)) > _LONGEST:
             return
         before = self._changes.get(fold(change.user))
         if before is None or before.seq < change.seq:

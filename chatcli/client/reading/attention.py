@@ -16,6 +16,7 @@ from chatcli.protocol.values.names import fold
 
 _THERE: Final = 120.0  # seconds after a touch, in which somebody looks at a terminal that has the focus
 _IDLE: Final = 300.0  # seconds without a touch, after which the server is told that nobody is here
+_DRAWN: Final = 10_000  # conversations
 _BETWEEN: Final = 0.5  # seconds between two positions of the same conversation, at least
 _PINGS: Final = 2**52  # and more: the numbers of the pings whose answer shows that the positions before have arrived
 
@@ -101,7 +102,9 @@ class Attention:
     def drawn(self, name: str, seq: int) -> None:
         """Record that a message of a conversation is on the screen now."""
         key = fold(name)
-        self._drawn[key] = max(seq, self._drawn.get(key, 0))
+        self._drawn[key] = max(seq, self._drawn.pop(key, 0))
+        if len(self._drawn) > _DRAWN:
+            del self._drawn[next(iter(self._drawn))]
         current, chosen = self._current()
         if chosen and fold(current) == key and self.is_there:
             self._read(name)

@@ -9,6 +9,7 @@ from typing import Final
 from chatcli.protocol.frames import MAX_COUNT
 from chatcli.protocol.values.names import fold
 
+_CONVERSATIONS: Final = 10_000  # whose positions are kept; a server of ours has 2,000 of a user
 _PLACES: Final = 1000  # messages of one conversation whose places in the log are kept
 
 
@@ -124,6 +125,11 @@ class UnreadCounts:
         self._conversations: dict[str, _Conversation] = {}  # by folded name
         self._moved: set[str] = set()  # those whose position has moved since the server was asked, folded
         self._unsent: set[str] = set()  # those whose position the server has not been told, folded
+
+    @property
+    def size(self) -> int:
+        """The number of conversations whose positions are kept."""
+        return len(self._conversations)
 
     def connected(self, cursor: int) -> None:
         """Start on a new connection, on which the messages after this place in the log come."""
@@ -241,7 +247,10 @@ class UnreadCounts:
     def forget(self, names: Iterable[str]) -> None:
         """Forget conversations."""
         for name in names:
-            self._conversations.pop(fold(name), None)
+            key = fold(name)
+            self._conversations.pop(key, None)
+            self._moved.discard(key)
+            self._unsent.discard(key)
 
     def reset(self) -> None:
         """Start anew: the log was reset, and gives out places anew."""
@@ -253,4 +262,6 @@ class UnreadCounts:
     def _find(self, key: str) -> _Conversation:
         if key not in self._conversations:
             self._conversations[key] = _Conversation(self._read, self._whole or 0)
+            if len(self._conversations) > _CONVERSATIONS:
+                self.forget([next(iter(self._conversations))])
         return self._conversations[key]
