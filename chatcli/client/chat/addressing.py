@@ -12,7 +12,7 @@ from chatcli.client.chat.contacts import Contacts
 from chatcli.client.chat.events import when
 from chatcli.client.chat.phrases import listed
 from chatcli.client.chat.questions import OpenQuestions, Question, answered_by, asker
-from chatcli.client.chat.recent import RecentMessages
+from chatcli.client.chat.recent import Received, RecentMessages
 from chatcli.client.names.sentences import sentence
 from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.errors import InputError
@@ -31,9 +31,9 @@ class Held(NamedTuple):
 
 
 class _Newest(NamedTuple):
-    """The places in the log of the newest message and of the first open question; 0 if there is none."""
+    """What the words of a line refer to: the messages of others, the newest first, and the first question's ``seq``."""
 
-    message: int
+    received: tuple[Received, ...]
     question: int
 
 
@@ -104,7 +104,7 @@ class Addressing:
         meaning = self._read(line, origin)
         changed = self._changed(meaning, started) if started is not None else ""
         before, self._line = self._line, ""
-        doubt = Doubt("Something has come meanwhile", meaning) if changed else self._doubts.find(line, meaning, origin)
+        doubt = Doubt("Something has come or gone meanwhile", meaning) if changed else self._doubts.find(line, meaning, origin)
         told, self._told = self._told, None
         meant = meaning if doubt is None else doubt.meaning
         change = self._unconfirmed(meant)
@@ -207,16 +207,21 @@ class Addressing:
 
     def _newest(self) -> _Newest:
         received, question = self._recent.received, self._questions.first()
-        return _Newest(received[0].seq if received else 0, question.seq if question is not None else 0)
+        return _Newest(tuple(received), question.seq if question is not None else 0)
 
     def _changed(self, meaning: Meaning, started: _Newest) -> str:
         """Describe the effect of a line if it has changed since the line was started; empty if it has not."""
         newest = self._newest()
         match meaning:
-            case Command("reply", argument) if newest.message != started.message:
+            case Command("reply", argument) if newest.received != started.received:
                 answered, _ = self._recent.replied_to(argument)
-                if answered.seq > started.message:
-                    return f"replies to what {printable_line(answered.sender)} has just said"
+                sender = printable_line(answered.sender)
+                if not any(one is answered for one in started.received):
+                    return f"replies to what {sender} has just said"
+                with contextlib.suppress(InputError):
+                    if self._recent.replied_to(argument, started.received)[0] is answered:
+                        return ""
+                return f"replies to what {sender} said before that"
             case Command("answer", argument) if (
                 argument and started.question and newest.question not in (0, started.question)
             ):

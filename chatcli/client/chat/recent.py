@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
@@ -116,31 +116,33 @@ class RecentMessages:
         own = (snippet for snippet in self._snippets.values() if (snippet.of, snippet.sender) == (of, user))
         return sorted(own, key=lambda snippet: snippet.seq)
 
-    def replied_to(self, argument: str) -> tuple[Received, str]:
+    def replied_to(self, argument: str, received: Sequence[Received] | None = None) -> tuple[Received, str]:
         """Return the message that is replied to, and the reply.
 
         Args:
             argument: the text; a number may stand before it, 1 for the newest message, or the name of a sender.
+            received: the messages that can be replied to, the newest first; by default those that can be now.
 
         Raises:
             InputError: there is no such message.
         """
-        if not self.received:
+        received = self.received if received is None else received
+        if not received:
             raise InputError("There is no message to reply to yet.")
         first, text = (*argument.split(maxsplit=1), "")[:2]
         if not text:
-            return self.received[0], argument
+            return received[0], argument
         if first.isdecimal() and first.isascii():
             number = int(first[:9])
-            if not 0 < number <= len(self.received):
-                count = "1 message" if len(self.received) == 1 else f"{len(self.received)} messages"
+            if not 0 < number <= len(received):
+                count = "1 message" if len(received) == 1 else f"{len(received)} messages"
                 raise InputError(
                     f"{count} can be answered, 1 is the newest; to reply with a text that begins with a number, "
                     f'write "/reply 1 {printable_line(first)} …".'
                 )
-            return self.received[number - 1], text
-        theirs = next((one for one in self.received if fold(one.sender) == fold(first)), None)
-        return (self.received[0], argument) if theirs is None else (theirs, text)
+            return received[number - 1], text
+        theirs = next((one for one in received if fold(one.sender) == fold(first)), None)
+        return (received[0], argument) if theirs is None else (theirs, text)
 
     def numbered(self, number: int) -> Snippet:
         """Return the message of someone else's with this number, 1 for the newest.

@@ -414,3 +414,27 @@ def test_closed_conversation_stays_closed(clock: Clock) -> None:
     types(chat, "/close")
     assert not chat.conversations.suggest()
     assert "To whom?" in refused(chat, "hello")
+
+
+def test_numbers_of_messages_that_moved(chat: Dialogue) -> None:
+    """A number means the message that it meant when the line was started, or the line is held."""
+    hears(chat, said(11, "bob"), said(12, "carol"))
+    chat.addressing.start_line()
+    hears(chat, said(13, "dave"))
+    assert "Enter once more replies to what carol said before that" in held(chat, "/reply 2 yes")
+    chat.addressing.start_line()
+    (frame,) = types(chat, "/reply 2 yes")[1]
+    assert isinstance(frame, f.Send)
+    assert frame.re == 12
+
+
+def test_number_of_a_message_that_is_gone(chat: Dialogue) -> None:
+    """After the server was restored from a backup, the newest message is an earlier one."""
+    limits = f.Limits(32768, 65536, 60)
+    chat.connected(f.Welcome("alice", 10, 10, "x", limits, revision=1, epoch="one"))
+    hears(chat, f.Live(10), said(11, "bob"), said(12, "carol"))
+    chat.addressing.start_line()
+    chat.disconnected()
+    chat.connected(f.Welcome("alice", 11, 11, "x", limits, revision=1, epoch="two", shared=11))
+    hears(chat, f.Live(11))
+    assert "Enter once more replies to what bob said before that" in held(chat, "/reply yes")
