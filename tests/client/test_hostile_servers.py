@@ -72,7 +72,7 @@ def test_floods() -> None:
     chat = Chat("alice", lambda: "id", lambda: 1000)
     chat.hello()
     for epoch in ("first", "second"):
-        reads = [f.Read(5, f"{epoch}{number}") for number in range(20_000)]
+        reads = [f.ReadPosition(f"{epoch}{number}", 5) for number in range(20_000)]
         welcome = f.Welcome("alice", 10, 10, "x", limits, reads=reads, revision=1, epoch=epoch, shared=2**53 - 1)
         chat.connected(welcome)
         for start in range(0, 20_000, 1000):

@@ -104,7 +104,10 @@ class Addressing:
         meaning = self._read(line, origin)
         changed = self._changed(meaning, started) if started is not None else ""
         before, self._line = self._line, ""
-        doubt = Doubt("Something has come or gone meanwhile", meaning) if changed else self._doubts.find(line, meaning, origin)
+        if changed:
+            doubt: Doubt | None = Doubt("Something has come or gone meanwhile", meaning)
+        else:
+            doubt = self._doubts.find(line, meaning, origin)
         told, self._told = self._told, None
         meant = meaning if doubt is None else doubt.meaning
         change = self._unconfirmed(meant)
@@ -115,7 +118,7 @@ class Addressing:
                     line, Doubt(f"{self._sentence(change)}.", meant, doubt.remedy if doubt else ""), changed
                 )
             self._names.confirm(change)
-        if before and before == line:
+        if before and before == line and not changed:
             if doubt is not None and doubt.meaning == self._meaning:
                 return self._confirm(doubt)
             if doubt is None and meaning != self._meaning:  # the sentence that the user has read is not true any more
@@ -237,6 +240,7 @@ class Addressing:
         return doubt.meaning
 
     def _hold(self, line: str, doubt: Doubt, changed: str) -> Held:
+        self._started = self._newest()  # the next Enter is about what is there now
         reason = doubt.reason if doubt.reason.endswith(("?", ".")) else f"{doubt.reason}:"
         remedy = f"; {doubt.remedy}" if doubt.remedy else ""
         return Held(f"{reason} Enter once more {changed or self._describe(line, doubt.meaning)}{remedy}.")

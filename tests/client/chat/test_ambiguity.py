@@ -422,10 +422,16 @@ def test_numbers_of_messages_that_moved(chat: Dialogue) -> None:
     chat.addressing.start_line()
     hears(chat, said(13, "dave"))
     assert "Enter once more replies to what carol said before that" in held(chat, "/reply 2 yes")
+    hears(chat, said(14, "eve"))
+    assert "Enter once more replies to what dave said before that" in held(chat, "/reply 2 yes")
+    (frame,) = types(chat, "/reply 2 yes")[1]
+    assert isinstance(frame, f.Send)
+    assert frame.re == 13
+    hears(chat, said(15, "carol"))
     chat.addressing.start_line()
     (frame,) = types(chat, "/reply 2 yes")[1]
     assert isinstance(frame, f.Send)
-    assert frame.re == 12
+    assert frame.re == 14
 
 
 def test_number_of_a_message_that_is_gone(chat: Dialogue) -> None:
