@@ -80,6 +80,7 @@ class Hub:
 
     Attributes:
         server_key: as given, or a newer one, once the certificate was read again.
+        losing_names: users whose names are free once that is on disk.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Hub:
         self.unread_counter = UnreadCounter()
         self.presence = Presence(log, self.users, later, clock)
         self.sessions: set[HubConnection] = set()
+        self.losing_names: set[User] = set()
         self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
         self._feed_source = FeedSource(log, self.to_frame, self.names.to_frame, self.rooms.name_of)
         self._ended_feeds = EndedFeeds(later)
@@ -253,8 +255,10 @@ class Hub:
         Not earlier: the next user of the free name could be written first, or without this.
         """
         key = f"{RELEASED}{user.id}"
+        self.losing_names.add(user)
 
         def written(error: StoreError | None) -> None:
+            self.losing_names.discard(user)
             on_written(error)  # before they lose the name, so that others learn under it that they have left
             if error is None:
                 self.users.rename(user, name, key)

@@ -79,7 +79,17 @@ class Command:
         if user is None:
             names = self.hub.users.suggestions(name, self.hub.presence.users())
             raise unknown_user(name, names, "check the spelling.")
+        self.check_name_stays(user)
         return user
+
+    def check_name_stays(self, user: User) -> None:
+        """Raise if a name is being released: what is decided about it now would hold for its next owner.
+
+        Raises:
+            Refused: it is.
+        """
+        if user in self.hub.losing_names:
+            raise Refused(codes.UNKNOWN_USER, f"The name {user.name} is just being released.")
 
     def close_sessions(self, user: User, text: str) -> int:
         """Close all connections of a user; return their number."""
@@ -233,6 +243,7 @@ def _link(command: Command) -> None:
             command.find_user()  # raises
         text, key = name.text, name.key
     else:
+        command.check_name_stays(user)
         text, key = user.name, user.key
 
     def finish() -> Row:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -146,6 +147,19 @@ def test_released_name(server: ThreadServer, data: Path) -> None:
     with server.connect() as caller:
         caller.greets("eve", key=key_of("former"), link=code)
         caller.hears("error", code="bad_code")
+
+
+@pytest.mark.parametrize("do", ["link", "op", "mute", "release"])
+def test_name_that_is_being_released(server: ThreadServer, data: Path, do: str) -> None:
+    """Nothing can be decided about it that its next owner would have."""
+    joined(server, "eve").hang_up()
+    with ThreadPoolExecutor() as pool:
+        with slow_disk(server):
+            releasing = pool.submit(does, data, "release", to="eve")
+            eventually(lambda: server.run(lambda: bool(server.hub.losing_names)))
+            assert "released" in answers(data, do, to="eve")["text"]
+        assert releasing.result()["released"] == "eve"
+    assert server.run(lambda: server.hub.losing_names) == set()
 
 
 @pytest.mark.parametrize("name", ["admin", "Root2", "the_moderator"])
