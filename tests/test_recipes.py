@@ -129,6 +129,7 @@ def test_each_block_is_tested() -> None:
         "Cron": 1,
         "Git": 2,
         "GitHub Actions and GitLab CI": 3,
+        "A token instead of a key": 3,
         "Ask before a deploy": 2,
         "Page somebody who must see it": 1,
         "A log into a room": 1,
@@ -165,6 +166,38 @@ def test_function_keeps_the_status(world: World, shell: str) -> None:
     done = world.run(shell, "-c", f"{function}\ntell make")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")  # and it waits in the outbox
     assert len(world.run("chatcli", "outbox").stdout.splitlines()) == 1
+
+
+# Tokens
+
+
+def test_token_in_ci_and_cron(world: World) -> None:
+    """The operator makes it, a CI step and a cron job use it, and neither needs a key or a name."""
+    world.room("#builds")
+    world.room("#ops")
+    (line,) = blocks("A token instead of a key", "sh")
+    made = world.run("sh", "-c", line.replace("admin token", f"admin --data {world.data} token"))
+    assert made.returncode == 0, made.stderr
+    token = made.stdout.strip()
+    (step,) = blocks("A token instead of a key", "yaml")
+    script = step.partition("run: |")[2]
+    env = {
+        "CHATCLI_TOKEN": token,
+        "OUTCOME": "success",
+        "GITHUB_WORKFLOW": "test",
+        "GITHUB_REF_NAME": "main",
+    }
+    in_peace(world.run("bash", "-e", "-c", script, **env))
+    assert world.said("#builds") == ["builds: test on main: success"]
+    done = world.run("bash", "-e", "-c", script.replace("#builds", "#ops"), **env)
+    assert (done.returncode, done.stdout) == (0, "::warning::The team was not told.\n")
+    (crontab,) = blocks("A token instead of a key", "cron")
+    world.program("nightly", "#!/bin/sh\nexit 1\n")
+    nightly = world.run("chatcli", "admin", "--data", str(world.data), "token", "nightly", "--to", "#ops").stdout
+    (world.home / ".nightly-token").write_text(nightly)
+    in_peace(world.cron(crontab))
+    assert world.said("#ops") == ["nightly: nightly has failed"]
+    assert not (world.home / ".config/chatcli/key").exists()
 
 
 # Cron

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from chatcli.protocol.frames import MAX_BAN
+from chatcli.protocol.frames import MAX_BAN, MAX_LABEL, MAX_PLACES, Named, Scope
 
 SOCKET: Final = "admin.sock"  # in the server's data directory
 MAX_REASON: Final = 500  # characters
@@ -26,6 +26,9 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
         reason: a text for the person concerned.
         anyway: ban a name even if nobody has ever used it.
         keep: whether the present keys of a name stay valid when a code for a new one is used.
+        label: the label of a token.
+        scope: the scope of a token.
+        places: the rooms and people that a token is limited to; none of them for everywhere.
     """
 
     do: Annotated[str, msgspec.Meta(max_length=32)]
@@ -35,6 +38,9 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON)] = ""
     anyway: bool = False
     keep: bool = False
+    label: Annotated[str, msgspec.Meta(max_length=MAX_LABEL)] = ""
+    scope: Scope = "send"
+    places: Annotated[list[Named], msgspec.Meta(max_length=MAX_PLACES)] = []
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

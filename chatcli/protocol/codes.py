@@ -16,6 +16,7 @@ ALREADY_HERE: Final = "already_here"
 KEY_REQUIRED: Final = "key_required"
 BAD_PROOF: Final = "bad_proof"
 BAD_CODE: Final = "bad_code"
+BAD_TOKEN: Final = "bad_token"  # noqa: S105 (a code)
 INVITATION_REQUIRED: Final = "invitation_required"
 TOO_MANY: Final = "too_many"
 BANNED: Final = "banned"
@@ -55,6 +56,7 @@ MEANINGS: Final[dict[str, str]] = {
     KEY_REQUIRED: "a name belongs to a key: `hello` must carry one",
     BAD_PROOF: "the signature does not prove the key, on this connection, for this name",
     BAD_CODE: "the code is wrong, used up or too old",
+    BAD_TOKEN: "the token is wrong, revoked or too old, or belongs to another name than `user`",
     INVITATION_REQUIRED: "the server accepts new names by invitation only",
     TOO_MANY: "the client's address or the user has exceeded a limit of the server",
     BANNED: "the name or the key is banned here, or from the room",
@@ -64,7 +66,7 @@ MEANINGS: Final[dict[str, str]] = {
     UNKNOWN_ROOM: "there is no such room, or none that the user may see; `names` are similar ones",
     ROOM_EXISTS: "the room exists and is of another kind",
     NOT_INVITED: "the room is private, and the user was not invited",
-    NOT_ALLOWED: "the purpose given in `hello`, or the user's role in the room, does not permit this",
+    NOT_ALLOWED: "the purpose given in `hello`, the token, or the user's role in the room does not permit this",
     BAD_QUERY: "the query of the search is invalid",
     EMPTY_TEXT: "the message has no text",
     TEXT_TOO_LONG: "the text of a message, a topic, a reason or an away message is too long",
@@ -77,7 +79,7 @@ MEANINGS: Final[dict[str, str]] = {
     TLS_REQUIRED: "plain connections are accepted from the server's own machine only: use TLS",
     TIMEOUT: "the connection was silent, or did not read, for too long",
     LEFT: "the answer to the client's own `bye`",
-    KICKED: "an operator has kicked the user, or the key of the connection was revoked",
+    KICKED: "an operator has kicked the user, or the key or token of the connection was revoked or has ended",
     TAKEN_OVER: "a new `join` of the user has replaced this connection",
     STOPPING: "the server is stopping",
 }

@@ -25,6 +25,8 @@ MAX_OPEN: Final = 30 * 86_400  # seconds for which a question may be open
 DECLINED: Final = -1  # in place of the number of a choice
 
 MAX_BAN: Final = 10 * 366 * 86_400  # seconds for which a ban or a mute may last: ten years
+MAX_LABEL: Final = 100  # characters in the label of a token
+MAX_PLACES: Final = 50  # rooms and people that a token is limited to
 
 MAX_SEQ: Final = 2**53 - 1
 
@@ -46,6 +48,7 @@ Present = Literal["refuse", "takeover", "attach"]
 RoomKind = Literal["open", "private", "announcement"]
 Where = Literal["here", "away", "gone"]
 Renewal = Literal["key", "recovered", "released", "taken"]
+Scope = Literal["send", "read", "all"]
 Happening = Literal[
     "joined",
     "left",
@@ -82,6 +85,9 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
 
     ``renewed`` is the ``seq`` of the last change of a name that this client was told of: those after it come even where
     another client of the user has received them, so that they are before the start of the feed.
+
+    With a ``token`` in place of a ``key``, the name is that of the token, and the welcome follows at once; a ``user``
+    that is given all the same must be the same one.
     """
 
     version: Number
@@ -98,6 +104,7 @@ class Hello(Struct, tag_field="t", tag="hello", gc=False, omit_defaults=True):
     revision: Number = 0
     epoch: Named = ""
     renewed: Seq | None = None
+    token: Named = ""
 
 
 class Prove(Struct, tag_field="t", tag="prove", gc=False):
@@ -294,6 +301,33 @@ class Revoke(Struct, tag_field="t", tag="revoke", gc=False, omit_defaults=True):
     n: Number = 0
 
 
+class MakeToken(Struct, tag_field="t", tag="token", gc=False, omit_defaults=True):
+    """Asks for a token, with which a program without a key may do part of what the user may.
+
+    ``scope`` says what: ``send`` messages, ``read``, or ``all``. The first two can be limited ``to`` rooms and people.
+    The token ends after ``seconds``, or never.
+    """
+
+    label: Annotated[str, Meta(max_length=MAX_LABEL)] = ""
+    scope: Scope = "send"
+    to: Annotated[list[Named], Meta(max_length=MAX_PLACES)] = []
+    seconds: Annotated[int, Meta(ge=1, le=MAX_BAN)] | None = None
+    n: Number = 0
+
+
+class Tokens(Struct, tag_field="t", tag="tokens", gc=False, omit_defaults=True):
+    """Asks for the user's tokens."""
+
+    n: Number = 0
+
+
+class RevokeToken(Struct, tag_field="t", tag="untoken", gc=False, omit_defaults=True):
+    """Ends one of the user's tokens, given by its ``id``; its connections are closed."""
+
+    id: Named
+    n: Number = 0
+
+
 class Operate(Struct, tag_field="t", tag="operate", gc=False, omit_defaults=True):
     """An operator kicks, bans or mutes someone; the answer is ``done``.
 
@@ -351,6 +385,9 @@ class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
 
     ``read`` is the ``seq`` up to which the user has read all conversations, except for those in ``reads``, which have
     positions of their own. (``reads`` is empty for clients below revision 1 and those without a feed.)
+
+    ``scope`` is that of the token, missing for a key, and ``to`` are the rooms and people that it is limited to,
+    missing for everywhere.
     """
 
     user: str
@@ -365,6 +402,8 @@ class Welcome(Struct, tag_field="t", tag="welcome", gc=False):
     shared: Seq = 0
     read: Seq = 0
     reads: list[ReadPosition] = []
+    scope: Scope | UnsetType = UNSET
+    to: list[str] | UnsetType = UNSET
 
 
 class Sent(Struct, tag_field="t", tag="sent", gc=False):
@@ -629,6 +668,40 @@ class KeyList(Struct, tag_field="t", tag="keys", gc=False):
     n: Number = 0
 
 
+class Token(Struct, tag_field="t", tag="token", gc=False, omit_defaults=True):
+    """The answer to ``token``: the token, which is said this once, its ``id``, and its end."""
+
+    token: str
+    id: str
+    until: Time | None = None
+    n: Number = 0
+
+
+class TokenInfo(Struct, gc=False, omit_defaults=True):
+    """One of a user's tokens.
+
+    ``used`` is the day of the last login with it, the beginning of that day in UTC; ``key`` is the fingerprint of the
+    key that made it, empty if an operator of the server did.
+    """
+
+    id: str
+    scope: Scope
+    since: Time
+    label: str = ""
+    limited: bool = False
+    to: list[str] = []
+    until: Time | None = None
+    used: Time | None = None
+    key: str = ""
+
+
+class TokenList(Struct, tag_field="t", tag="tokens", gc=False):
+    """The answer to ``tokens``, the oldest first."""
+
+    tokens: list[TokenInfo]
+    n: Number = 0
+
+
 class Done(Struct, tag_field="t", tag="done", gc=False):
     """The request was carried out and is on disk."""
 
@@ -681,6 +754,9 @@ ClientFrame = (
     | Link
     | Keys
     | Revoke
+    | MakeToken
+    | Tokens
+    | RevokeToken
     | Operate
     | Ping
     | Bye
@@ -708,6 +784,8 @@ ServerFrame = (
     | ConversationList
     | LinkCode
     | KeyList
+    | Token
+    | TokenList
     | Done
     | Pong
     | ServerBye

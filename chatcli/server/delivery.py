@@ -162,6 +162,8 @@ class Delivery:
         for feed in recipient.feeds:
             if feed.connection is not session and feed.push(seq, lines):
                 outcome = "delivered"
+        if (sender.limited_feeds or recipient.limited_feeds) and _deliver_to_limited(run):
+            outcome = "delivered"
         if sender is not recipient:
             for feed in sender.feeds:
                 if feed.connection is not session:
@@ -214,6 +216,20 @@ class Delivery:
             feed.skip_own(seq)
         self._questions.notify(runs[0].entries[0], runs[0].messages[0])
         return [run.answer("delivered" if len(reached) > (run.origin.sender in reached) else "stored") for run in runs]
+
+
+def _deliver_to_limited(run: Run) -> bool:
+    """Deliver a run of two people to limited feeds; return whether one of the recipient's is live and got it."""
+    session, sender, recipient = run.origin.session, run.origin.sender, run.origin.recipient
+    got = False
+    if isinstance(recipient, User):
+        for feed in recipient.limited_feeds:
+            if feed.connection is not session and feed.includes(sender.id):
+                got = feed.push(run.seq, run.lines) or got
+        for feed in sender.limited_feeds if sender is not recipient else ():
+            if feed.connection is not session and feed.includes(recipient.id):
+                feed.push(run.seq, run.lines)
+    return got
 
 
 def _group(entries: list[Entry], start: int) -> list[Run]:

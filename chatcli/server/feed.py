@@ -21,7 +21,7 @@ from chatcli.store.queries import Backlog, BacklogQuery, FeedPage, FeedQuery, Na
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chatcli.server.model import Connection, Room, Subscription, User
+    from chatcli.server.model import Connection, Room, Subscription, Token, User
     from chatcli.server.throttle import Later
     from chatcli.store.interface import Log
     from chatcli.store.records import MessageRow, NameChangeRecord
@@ -115,6 +115,8 @@ class Feed:
         unread_only: until it is live for the first time, leave out what the user has sent to others.
         newest: until then, the number of missed messages that are kept of each room; None for all.
         changes: the ``seq`` after which it has changes of names; None for its position.
+        token: the token of the connection; one that is limited gets the messages of some conversations only, and no
+            changes of names.
 
     Attributes:
         listening: whether it is among the feeds of its user's rooms. A feed that has fallen behind and cannot read on
@@ -122,7 +124,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_catch_up", "_held", "_output", "_source", "connection", "listening", "mode", "position", "user",
+        "_catch_up", "_held", "_output", "_source", "_token", "connection", "listening", "mode", "position",
+        "user",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +138,7 @@ class Feed:
         unread_only: bool,
         newest: int | None = None,
         changes: int | None = None,
+        token: Token | None = None,
     ) -> None:
         self.connection = connection
         self.user = user
@@ -145,11 +149,16 @@ class Feed:
         self._source = source
         self._catch_up: _CatchUp | None = _CatchUp(newest, changes, unread_only=unread_only)
         self._held: _Held | None = None
+        self._token = token if token is not None and token.places is not None else None
 
     @property
     def live(self) -> bool:
         """Whether messages are passed on as they are committed."""
         return self.mode is _LIVE
+
+    def includes(self, identity: int) -> bool:
+        """Return whether it has the conversation with the user, or in the room, with that id."""
+        return self._token is None or self._token.includes(identity)
 
     # While messages are committed
 
@@ -192,7 +201,8 @@ class Feed:
     def _subscribe(self) -> None:
         self.listening = True
         for room in self.user.rooms:
-            room.feeds[self] = None
+            if self._token is None or self._token.includes(room.id):
+                room.feeds[self] = None
 
     def stop_listening(self) -> None:
         """Get no more messages of rooms."""
@@ -256,7 +266,7 @@ class Feed:
                 self._give_up(error)
                 return
             catch_up.floors = {one.room: one.floor for one in backlog}
-            for one in backlog:
+            for one in filter(lambda one: self.includes(one.room), backlog):
                 self._output.send(encode(Skipped(self._source.room_name(one.room), one.count, one.floor + 1)))
             self.mode = Mode.LAGGING
             self._output.wake()
@@ -277,7 +287,7 @@ class Feed:
             limit=_PAGE,
             unread_only=catch_up is not None and catch_up.unread_only,
             floors=_NO_FLOORS if catch_up is None else catch_up.floors,
-            changes=self.connection.revision >= 1,
+            changes=self.connection.revision >= 1 and self._token is None,
         )
         self._source.log.read(query, lambda page, error: self._page_read(upto, page, error))
 
@@ -287,8 +297,9 @@ class Feed:
         if page is None:
             self._give_up(error)
             return
-        if page.rows or page.changes:
-            self._output.send(encode_all(self._frames(page)))
+        frames = self._frames(page) if page.rows or page.changes else []
+        if frames:
+            self._output.send(encode_all(frames))
         if page.damaged:
             text = f"The server's log is damaged: {page.damaged} of your messages cannot be read. Tell its operator."
             self._output.send(encode(Error(codes.STORAGE, text)))
@@ -307,11 +318,14 @@ class Feed:
             self._output.wake()
 
     def _frames(self, page: FeedPage) -> list[Message | NameChange]:
-        messages = [self._source.to_frame(row) for row in page.rows]
+        messages = [self._source.to_frame(row) for row in page.rows if self._token is None or self._includes(row)]
         if not page.changes:
             return list(messages)
         changes = map(self._source.change_frame, page.changes)
         return sorted([*messages, *changes], key=lambda frame: frame.seq)
+
+    def _includes(self, row: MessageRow) -> bool:
+        return self.includes(row.recipient if row.recipient < 0 or row.sender == self.user.id else row.sender)
 
     def _give_up(self, error: ChatError | None) -> None:
         self.connection.close(codes.STORAGE, f"The server cannot read its log: {error}. Try again later.")

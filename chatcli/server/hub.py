@@ -14,7 +14,7 @@ from chatcli.errors import InputError, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.frames import Hello, Message, ReadPosition
 from chatcli.protocol.values.ids import id_text
-from chatcli.protocol.values.names import check_name
+from chatcli.protocol.values.names import check_name, is_room
 from chatcli.protocol.values.text import printable_line
 from chatcli.server import slices
 from chatcli.server.batcher import TickBatcher
@@ -25,6 +25,7 @@ from chatcli.server.model import Connection, User
 from chatcli.server.refusals import unknown_user
 from chatcli.server.security.device_links import LinkCodes
 from chatcli.server.security.rate_limits import RateLimits
+from chatcli.server.security.tokens import Tokens
 from chatcli.server.state import questions
 from chatcli.server.state.invitations import Invitations
 from chatcli.server.state.membership import Membership
@@ -106,6 +107,14 @@ class Hub:
         self.moderation = Moderation(log, state.rulings, batcher, clock)
         self.rate_limits = RateLimits(limits, seconds, later)
         self.link_codes = LinkCodes(seconds)
+        self.tokens = Tokens(
+            log,
+            state.tokens,
+            self.users.get,
+            batcher=batcher,
+            clock=lambda: self.clock(),  # noqa: PLW0108 (tests set it)
+            later=later,
+        )
         self.recoveries = Recoveries(self.moderation)
         self.room_events = RoomEvents(later)
         self.invitations = Invitations(self.moderation, self.room_events)
@@ -158,6 +167,7 @@ class Hub:
         shared = self.log.shared(hello.epoch) if hello.epoch else self.log.head
         resumes = hello.since is not None and shared is not None  # the numbers of another log mean nothing here
         position = min(hello.since or 0, shared or 0) if resumes else user.received
+        limited = session.token is not None and session.token.places is not None
         feed = Feed(
             session,
             user,
@@ -165,17 +175,18 @@ class Hub:
             position=position,
             unread_only=not resumes,
             newest=hello.newest,
-            changes=_untold(hello, position, shared or 0) if session.revision >= 1 else None,
+            changes=_untold(hello, position, shared or 0) if session.revision >= 1 and not limited else None,
+            token=session.token,
         )
-        user.feeds.append(feed)
+        if limited:
+            user.limited_feeds += (feed,)
+        else:
+            user.feeds.append(feed)
         return feed
 
     def read_positions(self, user: User) -> list[ReadPosition]:
         """Return the positions of the conversations in which a user has one of its own."""
-        users, rooms = self.users, self.rooms
-        return [
-            ReadPosition(rooms.name_of(of) if of < 0 else users.name_of(of), seq) for of, (seq, _) in user.reads.items()
-        ]
+        return [ReadPosition(self.name_of(of), seq) for of, (seq, _) in user.reads.items()]
 
     def forget(self, session: Connection) -> None:
         """Forget a session that has ended; a user whose last open ``join`` it was leaves everyone's list at once."""
@@ -189,8 +200,12 @@ class Hub:
         self.presence.forget(session)
         self.questions.forget(session)
         feed = session.feed
-        if feed is not None and feed in user.feeds:
-            user.feeds.remove(feed)
+        if session.token is not None:
+            self.tokens.close(session.token, session)
+        if feed is not None and (feed in user.feeds or feed in user.limited_feeds):
+            if feed in user.feeds:
+                user.feeds.remove(feed)
+            user.limited_feeds = tuple(one for one in user.limited_feeds if one is not feed)
             if feed.end():
                 self._ended_feeds.add(feed, user.rooms)
         if session in user.joined:
@@ -226,6 +241,23 @@ class Hub:
         if room is not None:
             names.insert(0, room.name)
         raise unknown_user(spelling, names)
+
+    def place_of(self, spelling: str, *, released: bool) -> int | None:
+        """Return the id of the user or room of that name, if there is one, as handlers find it.
+
+        Args:
+            spelling: the name, in any spelling.
+            released: whether it may be a name that was released.
+        """
+        if is_room(spelling):
+            room = self.rooms.find_hidden(spelling)
+            return None if room is None else room.id
+        user = (self.users.find_released(spelling) if released else None) or self.users.find(spelling)
+        return None if user is None else user.id
+
+    def name_of(self, identity: int) -> str:
+        """Return the name of the room or the user with that id."""
+        return self.rooms.name_of(identity) if identity < 0 else self.users.name_of(identity)
 
     def to_frame(self, row: MessageRow) -> Message:
         """Return the frame of a message from the log."""

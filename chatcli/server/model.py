@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from chatcli.protocol.frames import RoomKind
-from chatcli.store.records import OnWritten, RoomRecord, UserRecord
+from chatcli.protocol.values.tokens import token_id
+from chatcli.store.records import OnWritten, RoomRecord, TokenRecord, UserRecord
 
 if TYPE_CHECKING:
     from chatcli.errors import ChatError
@@ -58,6 +59,7 @@ class Connection(Protocol):
         shares_receipts: whether others learn what the user has read on this connection.
         revision: the newest revision of the protocol that the client knows.
         user: the user who is logged in; None before the welcome, and on a nameless query.
+        token: the token in place of a key; None for a key.
     """
 
     client: str
@@ -67,6 +69,7 @@ class Connection(Protocol):
     shares_receipts: bool
     revision: int
     user: User | None
+    token: Token | None
 
     @property
     def peer(self) -> Address:
@@ -169,6 +172,9 @@ class Subscription(Protocol):
     def listening(self) -> bool:
         """Whether it is among the feeds of its user's rooms."""
 
+    def includes(self, identity: int) -> bool:
+        """Return whether it has the conversation with the user, or in the room, with that id."""
+
     def push(self, seq: int, lines: bytes) -> bool:
         """Pass on messages that were just committed; return whether they are on their way to a live client."""
 
@@ -212,6 +218,8 @@ class User:
         dropping: keys that are being removed, and are not valid any more.
         sessions: the user's connections.
         feeds: the feeds of those connections that get messages.
+        limited_feeds: those among them that get the messages of some conversations only, and are not in ``feeds``: what
+            is sent to all ``feeds`` of a user must not reach a token for one room.
         joined: the connections that are an open ``join``.
         since: when the first of these began, or the last one ended; in milliseconds since 1970-01-01 UTC.
         away: the text that the user has left for the time away from the keyboard; None while they are not away.
@@ -226,7 +234,7 @@ class User:
 
     __slots__ = (
         "adding", "away", "away_since", "contacts", "delivery_waiters", "dropping", "entering", "feeds", "id", "idle",
-        "invited", "joined", "key", "keys", "name", "pending", "public_read", "purse", "read", "reads",
+        "invited", "joined", "key", "keys", "limited_feeds", "name", "pending", "public_read", "purse", "read", "reads",
         "receipt_waiters", "received", "rooms", "sessions", "since",
     )  # fmt: skip
 
@@ -243,6 +251,7 @@ class User:
         self.idle: Mapping[Connection, int] = _NOT_IDLE
         self.sessions: list[Connection] = []
         self.feeds: list[Subscription] = []
+        self.limited_feeds: tuple[Subscription, ...] = ()
         self.keys: dict[bytes, int] = {}
         self.adding = _NOTHING_ADDED
         self.dropping = _NO_KEYS
@@ -283,6 +292,67 @@ class User:
     def usable_keys(self) -> list[bytes]:
         """Return the keys that are on disk and are not being removed, the oldest first."""
         return [key for key in self.keys if key not in self.dropping]
+
+
+class Token:
+    """A token of a user: a credential for programs that cannot keep a key, for part of what the user may do.
+
+    Args:
+        record: as the log has it.
+        user: its user.
+        pending: whether it has yet to be written.
+
+    Attributes:
+        id: its public name.
+        digest: of the token itself, which nobody has but its holder.
+        user: as given.
+        label: the user's words for it.
+        scope: what it is good for.
+        places: the ids of the users and rooms that it is limited to; None for everywhere.
+        created: milliseconds since 1970-01-01 UTC.
+        until: when it ends; None for never.
+        used: the beginning of the day of the last login with it; None for never.
+        key: the public key that made it; empty if an operator did.
+        pending: as given.
+        ended: whether it is being removed, and not valid any more.
+        timed: whether a timer waits for its end.
+        sessions: the connections under it.
+        purse: its allowance of messages.
+    """
+
+    __slots__ = (
+        "created", "digest", "ended", "id", "key", "label", "pending", "places", "purse", "scope", "sessions", "timed",
+        "until", "used", "user",
+    )  # fmt: skip
+
+    def __init__(self, record: TokenRecord, user: User, *, pending: bool) -> None:
+        self.id = token_id(record.digest)
+        self.digest = record.digest
+        self.user = user
+        self.label = record.label
+        self.scope = record.scope
+        self.places = None if record.places is None else frozenset(record.places)
+        self.created = record.created
+        self.until = record.until
+        self.used = record.used
+        self.key = record.key
+        self.pending = pending
+        self.ended = False
+        self.timed = False
+        self.sessions: dict[Connection, None] = {}
+        self.purse: Purse | None = None
+
+    def valid(self, now: int) -> bool:
+        """Return whether it lets somebody in at a time, in milliseconds since 1970-01-01 UTC."""
+        return not (self.pending or self.ended) and (self.until is None or now < self.until)
+
+    def includes(self, identity: int) -> bool:
+        """Return whether it is good for the conversation with the user, or in the room, with that id."""
+        return self.places is None or identity in self.places
+
+    def reads(self, identity: int) -> bool:
+        """Return whether it is good for reading that conversation."""
+        return self.scope != "send" and self.includes(identity)
 
 
 class Room:

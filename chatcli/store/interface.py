@@ -19,6 +19,7 @@ from chatcli.store.records import (
     Record,
     RoomRecord,
     Ruling,
+    TokenRecord,
     UserRecord,
     ignore,
 )
@@ -35,6 +36,7 @@ class State(Struct, frozen=True, kw_only=True):
     Attributes:
         users: by id, ascending.
         keys: the keys of all users, oldest first.
+        tokens: the tokens of all users, oldest first.
         reads: read positions in single conversations.
         rulings: in no order.
         rooms: oldest first.
@@ -44,6 +46,7 @@ class State(Struct, frozen=True, kw_only=True):
 
     users: list[UserRecord] = []
     keys: list[KeyRecord] = []
+    tokens: list[TokenRecord] = []
     reads: list[ReadRecord] = []
     rulings: list[Ruling] = []
     rooms: list[RoomRecord] = []

@@ -224,11 +224,13 @@ class ConversationsQuery(Query[ConversationPage], frozen=True, kw_only=True):
         unread: how the unread messages are counted.
         limit: maximum number of conversations.
         before: only conversations whose newest message is before this ``seq``.
+        only: the ids of the users and rooms of whose conversations it may list; None for all.
     """
 
     unread: UnreadQuery
     limit: int
     before: int | None = None
+    only: frozenset[int] | None = None
 
 
 class NameChangesQuery(Query[list[NameChangeRecord]], frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from chatcli.errors import StoreError
-from chatcli.protocol.frames import Renewal
+from chatcli.protocol.frames import Renewal, Scope
 
 
 class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
@@ -74,6 +74,45 @@ class DropKey(NamedTuple):
 
     user: int
     key: bytes
+
+
+class TokenRecord(Struct, frozen=True, kw_only=True, gc=False):
+    """A token, with which a program may do part of what a user may.
+
+    Attributes:
+        digest: the SHA-256 of the token, 32 bytes; the token itself is not stored.
+        user: the user's id.
+        label: the user's words for it.
+        scope: ``send``, ``read`` or ``all``.
+        places: the ids of the rooms and users that it is limited to; None for everywhere.
+        created: milliseconds since 1970-01-01 UTC.
+        until: when it ends; None for never.
+        used: the beginning of the day of the last login with it; None for never.
+        key: the public key that made it; empty if an operator did.
+    """
+
+    digest: bytes
+    user: int
+    label: str
+    scope: Scope
+    places: tuple[int, ...] | None
+    created: int
+    until: int | None
+    used: int | None = None
+    key: bytes = b""
+
+
+class UseToken(NamedTuple):
+    """The day of the last login with a token."""
+
+    digest: bytes
+    day: int
+
+
+class DropToken(NamedTuple):
+    """The end of a token."""
+
+    digest: bytes
 
 
 class Ruling(NamedTuple):
@@ -217,6 +256,9 @@ Record = (
     UserRecord
     | KeyRecord
     | DropKey
+    | TokenRecord
+    | UseToken
+    | DropToken
     | Ruling
     | Rename
     | NameChangeRecord

@@ -37,6 +37,8 @@ ARGUMENTS: Final = {
     "key link": [],
     "key list": [],
     "key revoke": [SOMEONE_ELSE],
+    "key token": [],
+    "key tokens": [],
 }
 
 #: The failures of each command, and their statuses; `places` has the values in braces.
@@ -123,6 +125,13 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "key link": [("--user eve --server {server}", 4)],
     "key list": [("--user eve --server {server}", 4)],
     "key revoke": [("SHA256:x", 2), (f"{SOMEONE_ELSE} --user eve --server {{server}}", 4)],
+    "key token": [
+        ("--user eve --server {server}", 4),
+        ("--expires soon", 2),
+        ("--scope operate", 2),
+        ("--to nobody --server {server}", 3),
+    ],
+    "key tokens": [("--user eve --server {server}", 4)],
     "forget": [("nowhere.example --yes", 3), ("here:port --yes", 2), ("", 2)],
     "admin status": [],
     "admin users": [],
@@ -136,6 +145,14 @@ FAILURES: Final[dict[str, list[tuple[str, int]]]] = {
     "admin release": [("nobody --data {data}", 3)],
     "admin link": [("nobody --data {data}", 3), ("a,b --data {data}", 4), ("bob --expires soon", 2), ("", 2)],
     "admin invite": [("--uses 0", 2)],
+    "admin token": [
+        ("bob --data {data}", 4),
+        ("hook --to #nowhere --data {data}", 3),
+        ("hook --expires soon", 2),
+        ("", 2),
+    ],
+    "admin tokens": [("nobody --data {data}", 3), ("", 2)],
+    "admin revoke": [("000000000000 --data {data}", 3), ("", 2)],
     "admin backup": [("{there} --data {data}", 2), ("{free}/x --data {data}", 1), ("{free} --data {free}", 1)],
     "admin restore": [
         ("{nothing} --data {free}", 2),

@@ -92,6 +92,9 @@ client_frame: Final[st.SearchStrategy[f.ClientFrame]] = st.one_of(
     st.builds(f.Link, _numbers),
     st.builds(f.Keys, _numbers),
     st.builds(f.Revoke, _short, _numbers),
+    st.builds(f.MakeToken, _short, st.sampled_from(get_args(f.Scope)), _names, _spans, _numbers),
+    st.builds(f.Tokens, _numbers),
+    st.builds(f.RevokeToken, _short, _numbers),
     st.builds(
         f.Operate,
         st.sampled_from(["kick", "own"]),
@@ -140,6 +143,15 @@ server_frames: Final[dict[type[f.ServerFrame], st.SearchStrategy[f.ServerFrame]]
     ),
     f.LinkCode: st.builds(f.LinkCode, _short, _times, _numbers),
     f.KeyList: st.builds(f.KeyList, st.lists(st.builds(f.KeyInfo, _short, _times), max_size=3), _numbers),
+    f.Token: st.builds(f.Token, _short, _short, st.none() | _times, _numbers),
+    f.TokenList: st.builds(
+        f.TokenList,
+        st.lists(
+            st.builds(f.TokenInfo, _short, st.sampled_from(get_args(f.Scope)), _times, _short, st.booleans(), _names),
+            max_size=3,
+        ),
+        _numbers,
+    ),
     f.Done: st.builds(f.Done, _numbers),
     f.Pong: st.builds(f.Pong, _numbers),
     f.ServerBye: st.builds(f.ServerBye, _short, _texts),

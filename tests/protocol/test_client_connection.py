@@ -32,7 +32,8 @@ EXAMPLES: Final[dict[type, ServerFrame]] = {
         f.Presence(["bob"]), f.Room(f.RoomInfo("#a", "open", 1), 0), f.RoomList([]), f.Happened("#a", "joined"),
         f.HistoryPage("bob", [], more=False), f.Found([], more=False), f.ReceiptList("bob", []), f.Answered(1),
         f.UnreadList(0, []), f.ConversationList([]), f.NameChange("bob", "key", 1, 1),
-        f.LinkCode("c", 60), f.KeyList([]), f.Done(), f.Pong(), f.Error("invalid", "No."),
+        f.LinkCode("c", 60), f.KeyList([]), f.Token("cct_", "0"), f.TokenList([]), f.Done(), f.Pong(),
+        f.Error("invalid", "No."),
     )
 }  # fmt: skip
 

@@ -15,16 +15,30 @@ from chatcli.store.queries import FeedPage, FeedQuery
 from chatcli.store.records import (
     Barrier,
     DropKey,
+    DropToken,
     Enter,
     KeyRecord,
     NameChangeRecord,
     ReadRecord,
     Rename,
     Ruling,
+    TokenRecord,
     UserRecord,
+    UseToken,
 )
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, CID, LOBBY, PEOPLE, entry, row
+
+TOKEN = TokenRecord(
+    digest=b"d" * 32,
+    user=ANN.id,
+    label="hook",
+    scope="send",
+    places=(BOB.id, LOBBY.id),
+    created=7,
+    until=9,
+    key=b"k" * 32,
+)
 
 
 def cursors(owner: Owner) -> dict[int, int]:
@@ -504,12 +518,31 @@ def test_load(chat: Owner) -> None:
     """The log keeps no copy of its state."""
     freed = NameChangeRecord(key="bob", user=BOB.id, what="released", by="operator", at=1)
     chat.write_all(KeyRecord(ANN.id, bytes(32), 7), Ruling("ban", "eve", "{}"), LOBBY, Enter(ANN.id, LOBBY.id), freed)
+    chat.write_all(TOKEN)
     chat.write(entry(ANN, BOB))
     chat.log.set_read(BOB.id, ANN.id, ReadRecord(BOB.id, ANN.id, 1, 1))
     chat.commit(positions=True)
     chat.reopen()
     assert all(astuple(chat.state))
     assert chat.log.load() == State()
+
+
+def test_tokens(chat: Owner) -> None:
+    """One is there after a restart with the day of its last use, and gone when it was dropped."""
+    everywhere = replace(TOKEN, digest=b"e" * 32, places=None, until=None, created=8)
+    chat.write_all(TOKEN, everywhere, UseToken(everywhere.digest, 86_400_000))
+    chat.reopen()
+    assert chat.state.tokens == [TOKEN, replace(everywhere, used=86_400_000)]
+    chat.write_all(DropToken(TOKEN.digest))
+    chat.reopen()
+    assert chat.state.tokens == [replace(everywhere, used=86_400_000)]
+
+
+def test_token_of_nobody(chat: Owner) -> None:
+    """Its user may have been in a batch that failed."""
+    chat.write_all(replace(TOKEN, user=99))
+    chat.reopen()
+    assert chat.state.tokens == []
 
 
 def test_barrier(chat: Owner) -> None:

@@ -10,7 +10,7 @@ import click
 from chatcli.cli.maintenance import COMMANDS
 from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import data_directory, data_option, data_option_within, loudness_options
-from chatcli.cli.options.types import DurationType, TextType
+from chatcli.cli.options.types import DurationType, ExpiryType, TextType
 from chatcli.cli.output.streams import notice, quiet
 from chatcli.cli.output.tables import columns, on_terminal, print_row, tabs
 from chatcli.cli.output.times import moment
@@ -265,6 +265,90 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
     notice(f"Good for {newcomers}, until {_local(row['until'])}.{needless}")
 
 
+@_sub_command("Print a token for a program called NAME.")
+@_name
+@click.option(
+    "--to",
+    "places",
+    multiple=True,
+    metavar="NAME|#ROOM",
+    type=TextType(),
+    shell_complete=candidates.people_and_rooms,
+    help="A room or a person that it is limited to; may be given several times.  [default: everywhere]",
+)
+@click.option("--label", type=TextType(), help='What it is for, as in "disk alerts".')
+@click.option(
+    "--scope",
+    type=click.Choice(["send", "read", "all"]),
+    default="send",
+    show_default=True,
+    help="What it is good for: sending messages, reading, or all but keys, tokens and moderation.",
+)
+@click.option(
+    "--expires", "seconds", type=ExpiryType(), default="never", show_default=True, help="How long it is valid."
+)
+def token(name: str, places: tuple[str, ...], label: str | None, scope: str, seconds: int, as_json: bool) -> None:
+    """Print a token for a program that is called NAME, such as a webhook. It is a secret, and shown this once.
+
+    The name is made if it is free. It belongs to nobody's key, so that nobody else can claim it; "admin link NAME" lets
+    a person have it. In the rooms of --to it becomes a member.
+
+    \b
+    chatcli admin token grafana --to '#ops'
+    """
+    (row,) = _ask("token", to=name, places=list(places), label=label or "", scope=scope, seconds=seconds or None)
+    if as_json:
+        _print_record("token", row)
+        return
+    _print(row["token"])
+    until = "for ever" if row["until"] is None else f"until {_local(row['until'])}"
+    made = "a new name" if row["new"] else "another token of that name"
+    notice(
+        f"Token {row['id']} of {row['user']}, {made}: {until}. It is not shown again; "
+        f'"chatcli admin revoke {row["id"]}" ends it.'
+    )
+
+
+@_sub_command("List the tokens of NAME.")
+@_name
+def tokens(name: str, as_json: bool) -> None:
+    """List the tokens that speak under NAME, the oldest first.
+
+    On a terminal in columns, in a pipe separated by tabs: the id, the scope, what it is limited to ("everywhere", or
+    names separated by commas), until when it is valid ("never" ends), the day of its last use ("never"), and the label.
+    """
+    rows = _ask("tokens", to=name)
+    if as_json:
+        for row in rows:
+            _print_record("tokens", row)
+    elif on_terminal():
+        for line in columns([("id", "scope", "for", "until", "used", "label"), *map(_token_cells, rows)]):
+            print_row(line)
+    else:
+        for row in rows:
+            tabs(_token_cells(row))
+
+
+def _token_cells(row: Row) -> tuple[str, ...]:
+    from chatcli.protocol.values.text import printable_line
+
+    places = "everywhere" if row["to"] is None else ",".join(row["to"])
+    used = row["used"][:10] if row["used"] else "never"
+    return tuple(map(printable_line, (row["id"], row["scope"], places, row["until"] or "never", used, row["label"])))
+
+
+@_sub_command("End the token ID.")
+@click.argument("token_id", metavar="ID", type=TextType())
+def revoke(token_id: str, as_json: bool) -> None:
+    """End the token ID, whoever has made it, and close its connections."""
+    _do(
+        as_json,
+        lambda row: f"The token {row['revoked']} of {row['user']} has ended: {_closed(row)}.",
+        "revoke",
+        to=token_id,
+    )
+
+
 def _join(row: Row, server: str | None, options: tuple[str, ...]) -> str:
     """Return the command with which someone joins, to be pasted."""
     from chatcli.cli.environment import program, reachable
@@ -334,7 +418,7 @@ def _print(line: str) -> None:
     click.echo(printable_line(line))
 
 
-_TIMES: Final = frozenset({"since", "log_since", "until", "certificate_expires"})
+_TIMES: Final = frozenset({"since", "log_since", "until", "used", "certificate_expires"})
 _HEADINGS: Final = ("name", "state", "connections", "is", "keys")
 
 

@@ -114,6 +114,7 @@ def command(options: JoinOptions, account: Account) -> None:
     from chatcli.client.interactive.preferences import Preferences
     from chatcli.errors import UnknownServer
 
+    account.require_key()
     server = canonical(Address(options.host or account.server.host, options.port or account.server.port))
     login = Login(server=server, user=account.user or "", trust=account.trust).with_identity()
     chat = Chat(login.user, new_id, _now, _arrival(options, login), _elapsed)

@@ -1,20 +1,27 @@
-"""``chatcli key``: shows the user's key, and transfers it to another machine."""
+"""``chatcli key``: shows the user's key, transfers it to another machine, and makes tokens for programs."""
 
 from __future__ import annotations
 
 import sys
-from typing import IO
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING, Final
 
 import click
 
+from chatcli.cli.options import candidates
 from chatcli.cli.options.shared import Account, json_option, loudness_options, server_options, user_option
-from chatcli.cli.options.types import FingerprintType
+from chatcli.cli.options.types import CredentialType, ExpiryType, TextType
 from chatcli.cli.output.streams import notice, warn
+
+if TYPE_CHECKING:
+    from chatcli.protocol.frames import Scope, TokenInfo
+
+_MEANING: Final = {"send": "sends", "read": "reads", "all": "does all but manage keys, tokens and people"}
 
 
 @click.group("key")
 def command() -> None:
-    """Show your key, carry it to another machine, or let another device have your name.
+    """Show your key, carry it to another machine, or let another device or a program have your name.
 
     The key is made when it is first needed. Your names belong to it: a person with your key can use them.
     """
@@ -84,6 +91,7 @@ def link(as_json: bool, account: Account) -> None:
     from chatcli.protocol.frames import Link, LinkCode
     from chatcli.protocol.values.text import command_line, printable_line
 
+    account.require_key()
     with account.login() as login:
         answer = Client(login).request(Link(1), LinkCode)
     if isinstance(answer, LinkCode):
@@ -118,6 +126,7 @@ def list_(as_json: bool, account: Account) -> None:
     from chatcli.protocol.frames import KeyList, Keys
     from chatcli.protocol.values.text import printable_line
 
+    account.require_key()
     with account.login() as login:
         keys = Client(login).request(Keys(1), KeyList).keys
     if as_json:
@@ -130,15 +139,133 @@ def list_(as_json: bool, account: Account) -> None:
             tabs((key.fingerprint, moment(key.since)))
 
 
-@command.command("revoke", short_help="Remove a key from your name.")
-@click.argument("fingerprint", type=FingerprintType())
+@command.command("token", short_help="Print a token for a program without a key.")
+@click.option("--label", type=TextType(), help='What it is for, as in "deploy hook".')
+@click.option(
+    "--to",
+    multiple=True,
+    metavar="NAME|#ROOM",
+    type=TextType(),
+    shell_complete=candidates.people_and_rooms,
+    help="A person or a room that it is limited to; may be given several times.  [default: everywhere]",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["send", "read", "all"]),
+    default="send",
+    show_default=True,
+    help="What it is good for: sending messages, reading, or all but keys, tokens and moderation.",
+)
+@click.option(
+    "--expires",
+    "seconds",
+    type=ExpiryType(),
+    default="90d",
+    show_default=True,
+    help='How long it is valid, or "never".',
+)
+@json_option("token, id, until (RFC 3339, or null).")
 @user_option()
 @server_options
-def revoke(fingerprint: str, account: Account) -> None:
-    """Remove a key from your name, and close its connections: for a device that is lost."""
-    from chatcli.client.oneshot.client import Client
-    from chatcli.protocol.frames import Done, Revoke
+def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as_json: bool, account: Account) -> None:
+    """Print a token for a program that cannot keep a key, such as a CI job or a webhook. It is a secret.
 
+    It is shown this once. Give it to the program in the variable CHATCLI_TOKEN; never on a command line, where others
+    can read it. Messages come from you. Make one for each program, for as little as it needs, so that you can revoke it
+    alone.
+
+    \b
+    chatcli key token --label "deploy hook" --to '#ops'
+    CHATCLI_TOKEN=cct_… chatcli send '#ops' "deployed"
+    """
+    from chatcli.client.oneshot.client import Client
+    from chatcli.protocol.frames import MakeToken, Token
+
+    account.require_key()
+    request = MakeToken(label or "", scope, list(to), seconds or None, 1)
     with account.login() as login:
-        Client(login).request(Revoke(fingerprint, 1), Done)
-    notice(f"{fingerprint} is no longer a key of your name.")
+        made = Client(login).request(request, Token)
+    if as_json:
+        from chatcli.cli.output.records import Token as Record
+        from chatcli.cli.output.tables import print_json
+        from chatcli.cli.output.times import moment
+
+        print_json(Record(made.token, made.id, moment(made.until) if made.until else None))
+        return
+    click.echo(made.token)
+    where = f"for {' and '.join(to)} only" if to else "everywhere"
+    notice(
+        f"Token {made.id}: {_MEANING[scope]}, {where}, {_until(made.until)}. It is not shown again; "
+        f'"chatcli key revoke {made.id}" ends it.'
+    )
+
+
+def _until(until: int | None) -> str:
+    from chatcli.cli.output.times import local
+
+    return f"until {local(until)}" if until else "for ever"
+
+
+@command.command("tokens", short_help="List the tokens of your name.")
+@json_option("id, scope, label, to (or null for everywhere), since, until, used (RFC 3339, or null), key (or null).")
+@user_option()
+@server_options
+def tokens(as_json: bool, account: Account) -> None:
+    """List the tokens that speak under your name, the oldest first.
+
+    On a terminal in columns. In a pipe separated by tabs: the id, the scope, what it is limited to ("everywhere", or
+    names separated by commas), until when it is valid ("never" ends), the day of its last use ("never"), and the label.
+    """
+    from chatcli.cli.output.records import of_token
+    from chatcli.cli.output.tables import on_terminal, print_json, table, tabs
+    from chatcli.cli.output.times import local, moment
+    from chatcli.client.oneshot.client import Client
+    from chatcli.protocol.frames import TokenList, Tokens
+
+    account.require_key()
+    with account.login() as login:
+        found = Client(login).request(Tokens(1), TokenList).tokens
+    if as_json:
+        for one in found:
+            print_json(of_token(one))
+    elif on_terminal():
+        headings = ("id", "scope", "for", "until", "used", "label")
+        table(headings, [_token_cells(one, local) for one in found])
+        if not found:
+            notice("You have no tokens.")
+    else:
+        for one in found:
+            tabs(_token_cells(one, moment))
+
+
+def _token_cells(one: TokenInfo, written: Callable[[int], str]) -> tuple[str, ...]:
+    from chatcli.cli.output.times import moment
+    from chatcli.protocol.values.text import printable_line
+
+    places = ",".join(one.to) or "nowhere" if one.limited else "everywhere"
+    until = written(one.until) if one.until else "never"
+    used = moment(one.used)[:10] if one.used else "never"
+    return tuple(map(printable_line, (one.id, one.scope, places, until, used, one.label)))
+
+
+@command.command("revoke", short_help="Remove a key from your name, or end a token.")
+@click.argument("credential", metavar="SHA256:…|ID", type=CredentialType())
+@user_option()
+@server_options
+def revoke(credential: str, account: Account) -> None:
+    """Remove a key from your name, or end a token given by its ID, and close its connections.
+
+    For a device that is lost, or a token that others have seen. The tokens that a key has made end with it.
+    """
+    from chatcli.client.oneshot.client import Client
+    from chatcli.protocol.frames import Done, Revoke, RevokeToken
+    from chatcli.protocol.values.tokens import is_token_id
+
+    account.require_key()
+    is_token = is_token_id(credential)
+    with account.login() as login:
+        Client(login).request(RevokeToken(credential, 1) if is_token else Revoke(credential, 1), Done)
+    if is_token:
+        notice(f"The token {credential} has ended.")
+    else:
+        notice(f"{credential} is no longer a key of your name. The tokens that it has made have ended, too.")

@@ -97,7 +97,8 @@ def send(account: Account) -> None:
             continue
         try:
             to = server if alone else parse_address(address)
-            login = Login(server=to, user=user, trust=trust if to == server else _trust(to, trust))
+            whom = trust if to == server else _trust(to, trust)
+            login = Login(server=to, user=user, trust=whom, token=account.token)
             flush_outbox(login, read_only=False)
         except ChatError as error:
             warn(printable_line(str(error)))

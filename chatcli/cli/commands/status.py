@@ -108,7 +108,8 @@ def _print_count(account: Account) -> None:
     from chatcli.errors import ChatError, InputError, ServerUnreachable
 
     begun = time.monotonic()
-    login = Login(server=account.server, user=account.name, trust=account.trust.without_prompt())
+    trust = account.trust.without_prompt()
+    login = Login(server=account.server, user=account.name, trust=trust, token=account.token)
     try:
         found = Client(login).status(_PATIENCE)
     except InputError:  # a file of the user's: the server was not asked
@@ -165,7 +166,7 @@ def _status(account: Account, found: ServerStatus | None) -> Status:
         key=(found.channel.server_key or None) if found else trust.known_key(server),
         trust=trust.reason(server, found.channel) if found else None,
         user=found.welcome.user if found else account.name,
-        fingerprint=load_identity(config_directory()).fingerprint,
+        fingerprint=load_identity(config_directory()).fingerprint if account.token is None else None,
         cursor=found.unread.cursor if found else None,
         head=found.welcome.head if found else None,
         unread=_count(found) if found else None,

@@ -132,7 +132,22 @@ def server_and_user(context: click.Context) -> tuple[Address, str]:
     """
     resolved = resolve_options(context, {name: context.params.get(name) for name in ("at", "server", "user")})
     server = resolved["server"] or Address(DEFAULT_HOST, DEFAULT_PORT)
-    return server if isinstance(server, Address) else parse_address(str(server)), resolved["user"] or login_name()
+    return server if isinstance(server, Address) else parse_address(str(server)), resolved["user"] or default_name()
+
+
+def default_name() -> str:
+    """Return the user's login name on this machine, or what stands for the name that a token has.
+
+    Raises:
+        click.UsageError: the system does not know it.
+        InputError: ``CHATCLI_TOKEN`` is no token.
+    """
+    if "CHATCLI_TOKEN" in os.environ:
+        from chatcli.client.identity.token import token_in_environment
+
+        if (token := token_in_environment()) is not None:
+            return token.alias
+    return login_name()
 
 
 def login_name() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -12,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.resolution import login_name, resolve_options
+from chatcli.cli.options.resolution import default_name, login_name, resolve_options
 from chatcli.cli.options.settings import SETTINGS
 from chatcli.cli.options.types import NameType, SeqType, TextType
 from chatcli.cli.output.streams import LOUDNESS, detail, warn
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chatcli.client.identity.credentials import Login
+    from chatcli.client.identity.token import Token
     from chatcli.client.identity.trust import Trust
     from chatcli.protocol.values.address import Address
 
@@ -132,8 +134,35 @@ class Account(NamedTuple):
 
         Raises:
             click.UsageError: the system does not know the login name.
+            InputError: ``CHATCLI_TOKEN`` is no token.
         """
-        return self.user or login_name()
+        return self.user or default_name()
+
+    @property
+    def token(self) -> Token | None:
+        """The token in the environment, which takes the place of the key.
+
+        Raises:
+            InputError: it is none.
+        """
+        if "CHATCLI_TOKEN" not in os.environ:
+            return None
+        from chatcli.client.identity.token import token_in_environment
+
+        return token_in_environment()
+
+    def require_key(self) -> None:
+        """Raise if there is a token in the environment: the command needs a key.
+
+        Raises:
+            click.UsageError: there is.
+        """
+        if self.token is not None:
+            command = click.get_current_context().command_path
+            raise click.UsageError(
+                f'"{command}" needs your key, and CHATCLI_TOKEN holds a token, which is for programs: run it without, '
+                f'as in "env -u CHATCLI_TOKEN {command}".'
+            )
 
     @contextlib.contextmanager
     def login(self) -> Iterator[Login]:
@@ -146,10 +175,14 @@ class Account(NamedTuple):
         from chatcli.client.identity.credentials import Login
 
         try:
-            yield Login(server=self.server, user=self.name, trust=self.trust)
+            yield Login(server=self.server, user=self.name, trust=self.trust, token=self.token)
         except Refused as refusal:
             unknown = isinstance(refusal, UnknownAsker)
-            if self.user or not (unknown or refusal.code in (codes.NAME_TAKEN, codes.BAD_NAME)):
+            if (
+                self.user
+                or self.token is not None
+                or not (unknown or refusal.code in (codes.NAME_TAKEN, codes.BAD_NAME))
+            ):
                 raise
             sentence = f'{refusal} "{self.name}" is your login name here: say who you are with --user.'
             raise (UnknownAsker(refusal.code, sentence, []) if unknown else Refused(refusal.code, sentence)) from None
@@ -231,6 +264,8 @@ def _name_oneself(context: click.Context, options: dict[str, Any]) -> None:
         if _ONESELF not in words:
             return said
         own = options.get("user") or login_name()
+        if not options.get("user") and "CHATCLI_TOKEN" in os.environ:
+            raise click.UsageError(f'"{_ONESELF}" is not known here, only to the token: say who you are with --user.')
         return ",".join(own if word == _ONESELF else word for word in words)
 
     for param in context.command.params:

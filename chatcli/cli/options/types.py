@@ -141,6 +141,35 @@ class LapseType(click.ParamType[float]):
         return seconds
 
 
+class ExpiryType(DurationType):
+    """A length of time, in seconds, or "never", which is 0."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it; errors as in DurationType."""
+        return 0 if str(value).lower() == "never" else super().convert(value, param, ctx)
+
+
+class CredentialType(click.ParamType[str]):
+    """The fingerprint of a key, or the id of a token."""
+
+    name = "SHA256:…|ID"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that it is written like one; what may be a token itself is not repeated."""
+        from chatcli.protocol.keys import is_fingerprint
+        from chatcli.protocol.values.tokens import is_token_id
+
+        text = str(value).strip()
+        if not (is_fingerprint(text) or is_token_id(text)):
+            self.fail(
+                'that is neither a fingerprint ("SHA256:" and 43 characters) nor the id of a token (12 digits and '
+                'letters): "chatcli key list" and "chatcli key tokens" show them.',
+                param,
+                ctx,
+            )
+        return text
+
+
 class FingerprintType(click.ParamType[str]):
     """The fingerprint of a key, as ``serve`` and ``key show`` print it."""
 

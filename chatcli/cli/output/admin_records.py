@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from chatcli.cli.output.records import Count, Name, Time, about
+from chatcli.cli.output.records import Count, Name, Time, TokenInfo, about
 
 Closed = Annotated[Count, about("the number of closed connections")]
 Until = Annotated[Time | None, about("the time when it ends; null: never")]
@@ -130,6 +130,32 @@ class Recovery(Struct, frozen=True, kw_only=True):
     addresses: Annotated[list[str], about("the addresses where the server listens")]
     key: Fingerprint
     command: Annotated[str, about("the command for them to paste")]
+
+
+class ServiceToken(Struct, frozen=True, kw_only=True):
+    """A new token of a name for programs."""
+
+    user: Annotated[str, about("the name")]
+    token: Annotated[str, about("the token, a secret that is shown this once")]
+    id: Annotated[str, about("its name, for `admin revoke`")]
+    scope: Annotated[Literal["send", "read", "all"], about("what it is good for")]
+    to: Annotated[list[str] | None, about("the rooms and people that it is limited to; null: everywhere")]
+    until: Until
+    new: Annotated[bool, about("whether the name was made for it")]
+
+
+class TokenOf(TokenInfo, frozen=True, kw_only=True):
+    """A token of a user."""
+
+    user: Annotated[str, about("the name that it speaks under")]
+
+
+class RevokedToken(Struct, frozen=True, kw_only=True):
+    """A token was ended."""
+
+    revoked: Annotated[str, about("its id")]
+    user: Annotated[str, about("the name that it spoke under")]
+    closed: Closed
 
 
 class Backup(Struct, frozen=True):

@@ -160,7 +160,7 @@ class Status(Struct, frozen=True, kw_only=True):
         ),
     ]
     user: Annotated[Name, about("your name there")]
-    fingerprint: Annotated[str, about("the fingerprint of your key")]
+    fingerprint: Annotated[str | None, about("the fingerprint of your key; null with a token")]
     cursor: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         about("the place in the log up to which some client of yours has received everything"),
@@ -228,6 +228,41 @@ class LinkCode(Struct, frozen=True):
     code: Annotated[str, about("the code for that device")]
     until: Annotated[Time, about("the time until which it is valid")]
     command: Annotated[str, about("the command to run on that device")]
+
+
+class Token(Struct, frozen=True):
+    """A new token."""
+
+    token: Annotated[str, about("the token, a secret that is shown this once")]
+    id: Annotated[str, about("its name, for `key revoke`")]
+    until: Annotated[Time | None, about("the time when it ends; null: never")]
+
+
+class TokenInfo(Struct, frozen=True, kw_only=True):
+    """A token that speaks under your name."""
+
+    id: Annotated[str, about("its name, for `key revoke`")]
+    scope: Annotated[Literal["send", "read", "all"], about("what it is good for")]
+    label: Annotated[str, about("your words for it; may be empty")]
+    to: Annotated[list[str] | None, about("the rooms and people that it is limited to; null: everywhere")]
+    since: Annotated[Time, about("the time when it was made")]
+    until: Annotated[Time | None, about("the time when it ends; null: never")]
+    used: Annotated[Time | None, about("the beginning of the day of its last use, in UTC; null: never")]
+    key: Annotated[str | None, about("the fingerprint of the key that made it; null: an operator did")]
+
+
+def of_token(one: frames.TokenInfo) -> TokenInfo:
+    """Return the record of a token."""
+    return TokenInfo(
+        id=one.id,
+        scope=one.scope,
+        label=one.label,
+        to=one.to if one.limited else None,
+        since=moment(one.since),
+        until=moment(one.until) if one.until else None,
+        used=moment(one.used) if one.used else None,
+        key=one.key or None,
+    )
 
 
 class Latency(Struct, frozen=True):

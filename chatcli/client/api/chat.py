@@ -36,6 +36,7 @@ from chatcli.client.feed.stream import Stream
 from chatcli.client.identity.credentials import Login
 from chatcli.client.identity.environment import login_name, new_id
 from chatcli.client.identity.key import load_identity
+from chatcli.client.identity.token import Token, token_in_environment
 from chatcli.client.identity.trust import Trust
 from chatcli.client.oneshot.client import Client
 from chatcli.client.oneshot.pages import RoomPages
@@ -292,6 +293,7 @@ def connect(
     receipts: bool = True,
     on_name_change: Callable[[NameChange], None] | None = None,
     config: str | None = None,
+    token: str | None = None,
 ) -> Chat:
     """Return a connection to a chat, to open with ``async with``.
 
@@ -316,6 +318,7 @@ def connect(
         on_name_change: called when a name that you talk with has another key or another owner, in the order of the
             messages: the name may be somebody else's from then on.
         config: the directory of the key and of known servers; by default the user's, as for the commands.
+        token: a token in place of the key, which has a name of its own; by default ``CHATCLI_TOKEN``.
 
     Raises:
         InputError: an address, a name, a key or a file is invalid. Opening it also raises
@@ -326,7 +329,7 @@ def connect(
             - ``ServerNotTrusted``: the server is not known, or not the one that was known.
     """
     start = validation.parse_since(since)
-    login = _login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config)
+    login = _login(user, server, pin, accept_new=accept_new, receipts=receipts, config=config, token=token)
     return Chat(login, cursor, start, mark_read=mark_read, on_name_change=on_name_change)
 
 
@@ -340,6 +343,7 @@ def send(
     pin: str | None = None,
     accept_new: bool = False,
     config: str | None = None,
+    token: str | None = None,
 ) -> Sent:
     """Send one message and return once it is on the server's disk; for programs without ``asyncio``.
 
@@ -354,6 +358,7 @@ def send(
         pin: the fingerprint of the server's key: connect to no other. By default ``CHATCLI_PIN``.
         accept_new: trust a server that is not known yet, whatever its key.
         config: the directory of the key and of known servers; by default the user's, as for the commands.
+        token: a token in place of the key, which has a name of its own; by default ``CHATCLI_TOKEN``.
 
     Raises:
         UnknownRecipient: no person of that name was ever here, or there is no such room.
@@ -365,7 +370,7 @@ def send(
     """
     validation.check_text(to, text)
     validation.check_seq(reply_to, "reply_to")
-    login = _login(user, server, pin, accept_new=accept_new, config=config)
+    login = _login(user, server, pin, accept_new=accept_new, config=config, token=token)
     return of_sent(Client(login).send(to, text, reply_to))
 
 
@@ -377,6 +382,7 @@ def _login(
     accept_new: bool,
     receipts: bool = True,
     config: str | None,
+    token: str | None,
 ) -> Login:
     """Return the login, as given or as in the variables of the commands."""
     where = server or os.environ.get("CHATCLI_SERVER", "")
@@ -384,7 +390,9 @@ def _login(
     key = pin or os.environ.get("CHATCLI_PIN") or None
     validation.check_pin(key)
     trust = Trust(key, accept_new=accept_new, directory=config)
-    name = user or os.environ.get("CHATCLI_USER", "") or login_name()
+    credential = Token(token) if token is not None else token_in_environment()
+    own_name = credential.alias if credential is not None else login_name()
+    name = user or os.environ.get("CHATCLI_USER", "") or own_name
     if not name:
         raise InputError("This system does not know your login name: say who you are.")
     validation.check_text(name)
@@ -392,6 +400,7 @@ def _login(
         server=address,
         user=name,
         trust=trust,
-        identity=load_identity(config or config_directory()),
+        identity=load_identity(config or config_directory()) if credential is None else None,
+        token=credential,
         receipts=receipts,
     )

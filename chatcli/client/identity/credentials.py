@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,11 +10,15 @@ from msgspec.structs import replace
 from chatcli.client.identity.key import Identity, load_identity
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.storage.files import config_directory
+from chatcli.errors import InputError
 from chatcli.protocol.frames import REVISION, VERSION, Hello, Purpose
 from chatcli.protocol.keys import key_text
 
 if TYPE_CHECKING:
+    from chatcli.client.identity.token import Token
     from chatcli.protocol.values.address import Address
+
+ALIAS: Final = "token-"  # and the public name of a token, in place of the user's name on this machine
 
 
 class Login(Struct, frozen=True, kw_only=True):
@@ -24,7 +28,8 @@ class Login(Struct, frozen=True, kw_only=True):
         server: the server's address.
         user: the name to use there; empty for questions that a server answers without one.
         trust: decides whether the server is the right one.
-        identity: the user's key; None for questions that need no name, and until :meth:`with_identity`.
+        identity: the user's key; None for questions that need no name, with a token, and until :meth:`with_identity`.
+        token: the token in place of a key; None for a key.
         receipts: whether the server may report to others what this login has read.
     """
 
@@ -32,23 +37,43 @@ class Login(Struct, frozen=True, kw_only=True):
     user: str = ""
     trust: Trust = CAUTIOUS
     identity: Identity | None = None
+    token: Token | None = None
     receipts: bool = True
 
     def hello(self, purpose: Purpose, since: int | None = None, epoch: str = "") -> Hello:
         """Return the first frame of a connection; ``epoch`` is that of the log which ``since`` belongs to."""
         key = "" if self.identity is None else key_text(self.identity.public)
-        return Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts, revision=REVISION, epoch=epoch)
+        hello = Hello(VERSION, self.user, purpose, key, since, receipts=self.receipts, revision=REVISION, epoch=epoch)
+        if self.token is not None:
+            hello.token = self.token.text
+            if self.user == self.token.alias:
+                hello.user = ""  # the server knows
+        return hello
 
     def with_identity(self) -> Login:
-        """Return the login with a key: by default the one in the user's configuration.
+        """Return the login with a key, by default the one in the user's configuration, unless it has a token.
 
         Raises:
-            InputError: the key cannot be read, or made.
+            InputError: the key cannot be read, or made; or the login is that of a token, which is not there.
         """
-        if self.identity is not None:
+        if self.identity is not None or self.token is not None:
             return self
+        if self.user.startswith(ALIAS):
+            _refuse_alias(self.user)
         return replace(self, identity=load_identity(config_directory()))
 
     def without_prompt(self) -> Login:
         """Return the login for connecting again: it accepts no new key and asks nobody."""
         return replace(self, trust=self.trust.without_prompt())
+
+
+def _refuse_alias(user: str) -> None:
+    """Raise if a user's name stands for a token, as that of messages in the outbox may: no key must take such a name.
+
+    Raises:
+        InputError: it does.
+    """
+    from chatcli.protocol.values.tokens import is_token_id
+
+    if is_token_id(user.removeprefix(ALIAS)):
+        raise InputError(f"That needs the token {user.removeprefix(ALIAS)}: set CHATCLI_TOKEN to it.")

@@ -30,6 +30,8 @@ from chatcli.protocol.frames import (
     Send,
     Sent,
     ServerFrame,
+    Token,
+    TokenList,
     Unread,
     UnreadList,
     Welcome,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from chatcli.client.oneshot.receipts import ReceiptWaiter
     from chatcli.protocol.keys import Channel
 
-_ANSWERS: Final = (People, RoomList, LinkCode, KeyList, Done)
+_ANSWERS: Final = (People, RoomList, LinkCode, KeyList, Token, TokenList, Done)
 
 
 class ServerStatus(msgspec.Struct, frozen=True):
@@ -150,6 +152,8 @@ class Client:
     def who(self) -> list[Person]:
         """Return the people in the chat. The user's name is used only if the server does not answer everyone."""
         login = self._login
+        if login.token is not None:
+            return self.request(Who(n=1), People).people
         if login.user:
             self._flush_outbox(read_only=True)
         question = Who(n=1)

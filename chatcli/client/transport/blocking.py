@@ -381,8 +381,8 @@ class _Attempts(Generic[Result]):
 
 
 def _observer(login: Login) -> RosterObserver | None:
-    """Return the observer that keeps the user's roster up to date; None for a question without a name."""
-    if not login.user:
+    """Return the observer that keeps the user's roster up to date; None for a question without a name, or a token."""
+    if not login.user or login.token is not None:
         return None
     from chatcli.client.storage.roster_observer import RosterObserver
 

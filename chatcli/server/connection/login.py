@@ -13,7 +13,7 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import key_text
 from chatcli.server import refusals
 from chatcli.server.connection.flow_control import Pause
-from chatcli.server.handlers import auth
+from chatcli.server.handlers import auth, tokens
 from chatcli.server.hub import HubConnection
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ class Login:
 
     def _hello(self, hello: f.Hello) -> None:
         session = self._session
+        if hello.token:
+            self._show_token(hello)
+            return
         self._claimant = claimant = auth.challenge(session.hub, session, hello)
         session.purpose = hello.purpose
         session.shares_receipts = hello.receipts
@@ -87,6 +90,27 @@ class Login:
         else:
             session.send(encode(f.Challenge(key_text(claimant.nonce), _SOFTWARE, session.hub.server_key)))
             session.move(f.Challenge)
+
+    def _show_token(self, hello: f.Hello) -> None:
+        session = self._session
+        try:
+            token = tokens.admit(session.hub, session, hello)
+        except Refused as refusal:
+            if refusal.code == codes.BAD_TOKEN:
+                session.close(refusal.code, str(refusal))
+                return
+            raise
+        session.purpose = hello.purpose
+        session.shares_receipts = hello.receipts
+        session.revision = hello.revision
+        session.user, session.token = token.user, token
+        session.hub.tokens.open(token, session)
+        try:
+            self._welcome(hello)
+        except Refused:
+            session.hub.tokens.close(token, session)
+            session.user = session.token = None
+            raise
 
     def _prove(self, frame: f.Prove) -> None:
         session = self._session
@@ -144,11 +168,14 @@ class Login:
         if user is not None:
             user.sessions.append(session)
             welcome.user = user.name
-            welcome.rooms = [room.name for room in user.rooms]
-            welcome.invited = [room.name for room in hub.invitations.of(user)]
-            welcome.read = user.read
-            if feed is not None and session.revision >= 1:
-                welcome.reads = hub.read_positions(user)
+            if session.token is None or (session.token.scope != "send" and session.token.places is None):
+                welcome.rooms = [room.name for room in user.rooms]
+                welcome.invited = [room.name for room in hub.invitations.of(user)]
+                welcome.read = user.read
+                if feed is not None and session.revision >= 1:
+                    welcome.reads = hub.read_positions(user)
+        if session.token is not None:
+            tokens.describe(hub, session.token, welcome)
         session.send(encode(welcome))
         if user is not None and joins:
             hub.presence.join(user)

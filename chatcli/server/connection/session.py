@@ -18,6 +18,7 @@ from chatcli.server.connection.flow_control import FlowControl, Pause
 from chatcli.server.connection.input import InputBuffer
 from chatcli.server.connection.login import Login
 from chatcli.server.connection.output import OutputBuffer
+from chatcli.server.security import scopes
 from chatcli.server.security.account import Account
 from chatcli.server.security.prices import LISTED, REFUSED, SHARE, WASTE
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from chatcli.server.feed import Feed
     from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
-    from chatcli.server.model import User
+    from chatcli.server.model import Token, User
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +55,15 @@ class Session:
         shares_receipts: whether others learn what the user has read on this connection.
         revision: the newest revision of the protocol that the client knows.
         user: the user who is logged in; None before the welcome, and on a nameless query.
+        token: the token in place of a key; None for a key.
         feed: the feed of messages, if the purpose includes one.
         leaving: whether the connection is closed as soon as everything is answered.
     """
 
     __slots__ = (
         "_account", "_deadlines", "_handlers", "_input", "_login", "_state", "attached", "channel", "client", "feed",
-        "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "user",
+        "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "token",
+        "user",
     )  # fmt: skip
 
     def __init__(self, hub: Hub, handlers: Mapping[type, Handler], wire: Wire, peer: Address) -> None:
@@ -74,6 +77,7 @@ class Session:
         self.shares_receipts = True
         self.revision = 0
         self.user: User | None = None
+        self.token: Token | None = None
         self.feed: Feed | None = None
         self.leaving = False
         self.output = OutputBuffer(wire, hub.batcher, self, hub.limits.unsent)
@@ -195,7 +199,7 @@ class Session:
         """Send what replaces notices that were dropped: who is here, and the positions of the user."""
         if self.purpose == "join":
             self.send(self.hub.presence.list_some(0, ROSTER, self.user))
-        if self.user is not None and self.feed is not None:
+        if self.user is not None and self.feed is not None and self.feed in self.user.feeds:
             self.account.charge(len(self.user.reads) * LISTED)
             positions = self.hub.read_positions(self.user) if self.revision >= 1 else []
             self.send(encode_all([f.Read(self.user.read), *(f.Read(one.seq, one.of, back=True) for one in positions)]))
@@ -217,12 +221,26 @@ class Session:
             elif self._login is not None:
                 self._login.receive(frame)
             else:
+                if self.token is not None:
+                    self._check_token(self.token, frame)
                 self._handlers[kind](self, frame)
         except Refused as refusal:
             self.account.charge(REFUSED)
             self.send(refusals.error_line(frame, refusal))
             if self._state is State.GREETING:
                 self._count_bad()
+
+    def _check_token(self, token: Token, frame: f.ClientFrame) -> None:
+        """Raise unless the token permits a frame.
+
+        Raises:
+            Refused: it does not.
+        """
+
+        def find(frame: f.ClientFrame, name: str) -> int | None:
+            return self.hub.place_of(name, released=isinstance(frame, (f.History, f.MarkRead)))
+
+        scopes.check(token, frame, self.hub.clock(), find)
 
     def _unexpected(self, kind: type) -> Refused:
         if self._state is not State.READY:

@@ -71,11 +71,7 @@ def challenge(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
     Raises:
         Refused: the version is not supported, or the client may not have the name or use the key.
     """
-    if hello.version != VERSION:
-        text = (
-            f"This server speaks version {VERSION} of the protocol, not {hello.version}: use a chatcli that does too."
-        )
-        raise Refused(codes.UNSUPPORTED_VERSION, text)
+    check_version(hello)
     if hello.purpose == "query" and not hello.user:
         if hub.limits.access == "open":
             return None
@@ -84,6 +80,19 @@ def challenge(hub: Hub, session: Connection, hello: Hello) -> Claimant | None:
     name, key = _name(hello), _key(hello)
     _check(hub, session, Claimant(hello, name, key, b""), proven=False)
     return Claimant(hello, name, key, secrets.token_bytes(NONCE_BYTES))
+
+
+def check_version(hello: Hello) -> None:
+    """Raise unless the server speaks the client's version of the protocol.
+
+    Raises:
+        Refused: it does not.
+    """
+    if hello.version != VERSION:
+        text = (
+            f"This server speaks version {VERSION} of the protocol, not {hello.version}: use a chatcli that does too."
+        )
+        raise Refused(codes.UNSUPPORTED_VERSION, text)
 
 
 def _name(hello: Hello) -> Name:
@@ -125,17 +134,9 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
         hub.moderation.check_ban(name, key)
     user = hub.users.by_key(name.key)
     if user is None:
-        if hello.purpose == "query" or (hello.link and hub.recoveries.find(name.key, hello.link) is None):
-            raise unknown_user(name.text, advice="check the spelling.")
-        _check_new(name)
-        _check_operator(hub, name, hello.link)
-        other = hub.users.lookalike(name)
-        if other is not None:
-            raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
-        if hub.limits.access == "invite" and not hub.moderation.is_invitation(hello.invite):
-            if hello.invite:
-                hub.rate_limits.record_failure(session.host)  # codes must not be guessed without end, either
-            hub.moderation.check_invitation(hello.invite)
+        _check_free(hub, session, claimant)
+    elif not user.owned and hub.moderation.get("service", user.key) is not None:
+        _check_service(hub, session, user, hello)
     elif hello.purpose == "query" and not user.owned:
         raise Refused(codes.NAME_TAKEN, f"{user.name} belongs to no key yet: join once to make it yours.")
     elif not user.owned:  # as it was imported
@@ -150,6 +151,26 @@ def _check(hub: Hub, session: Connection, claimant: Claimant, *, proven: bool) -
     return user
 
 
+def _check_free(hub: Hub, session: Connection, claimant: Claimant) -> None:
+    """Raise unless a client may have a name that is free.
+
+    Raises:
+        Refused: the name may not be taken.
+    """
+    hello, name, _, _ = claimant
+    if hello.purpose == "query" or (hello.link and hub.recoveries.find(name.key, hello.link) is None):
+        raise unknown_user(name.text, advice="check the spelling.")
+    _check_new(name)
+    _check_operator(hub, name, hello.link)
+    other = hub.users.lookalike(name)
+    if other is not None:
+        raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
+    if hub.limits.access == "invite" and not hub.moderation.is_invitation(hello.invite):
+        if hello.invite:
+            hub.rate_limits.record_failure(session.host)  # codes must not be guessed without end, either
+        hub.moderation.check_invitation(hello.invite)
+
+
 def _check_operator(hub: Hub, name: Name, code: str) -> None:
     """Raise if a name without an owner is for operators, unless an operator has given a code for it.
 
@@ -162,6 +183,23 @@ def _check_operator(hub: Hub, name: Name, code: str) -> None:
             f"The one who runs it can let you have it ({_link_command(name.text)})."
         )
         raise Refused(codes.BAD_NAME, text)
+
+
+def _check_service(hub: Hub, session: Connection, user: User, hello: Hello) -> None:
+    """Raise unless a client has an operator's code for a name that was made for programs.
+
+    Raises:
+        Refused: it has none.
+    """
+    if hub.recoveries.find(user.key, hello.link) is not None:
+        return
+    if hello.link:
+        hub.rate_limits.record_failure(session.host)
+    text = (
+        f"{user.name} is a name for programs, which belongs to no key: choose another name. "
+        f"An operator of the server can let you have it: {_link_command(user.name)}"
+    )
+    raise Refused(codes.NAME_TAKEN, text)
 
 
 def _link_command(name: str) -> str:
@@ -245,8 +283,15 @@ def _log_in(hub: Hub, session: Connection, user: User, claimant: Claimant) -> No
         hub.names.record(user, "recovered", OPERATOR)
         hub.recoveries.use(user.key)
         logger.warning("%s has given %s a new key with a code of an operator.", session.peer, user.name)
-    for old in before:
-        _drop_key(hub, user, old, _replaced(user))
+    if replaces:
+        _drop_credentials(hub, user, before)
+
+
+def _drop_credentials(hub: Hub, user: User, keys: list[bytes]) -> None:
+    """Revoke all tokens of a name and some of its keys: someone else may have made them."""
+    hub.tokens.revoke_all(user, f"An operator has given {user.name} a new key: its tokens are revoked.")
+    for key in keys:
+        _drop_key(hub, user, key, _replaced(user))
 
 
 def _replaced(user: User) -> str:
@@ -374,6 +419,7 @@ def revoke(hub: Hub, user: User, fingerprint: str, on_written: OnWritten) -> Non
         raise Refused(codes.NOT_ALLOWED, f'That is no key of {user.name}; "chatcli key list" shows those that are.')
     if len(usable) == 1:
         raise Refused(codes.NOT_ALLOWED, f"That is the only key of {user.name}: link another one first.")
+    hub.tokens.revoke_all(user, "The key that has made this token was revoked.", key=key)
     _drop_key(hub, user, key, REVOKED, on_written)
 
 

@@ -250,6 +250,9 @@ def _check_asker(session: HubConnection, user: User, seq: int, found: list[Quest
     sees = row is not None and session.hub.may_read(user, row.sender, row.recipient, seq)
     if row is None or not sees or not question_data.decode(row.extra).choices:
         return Refused(codes.INVALID, f"You have asked no question {seq}: name one by its seq.")
+    of = row.recipient if row.recipient < 0 or row.sender == user.id else row.sender
+    if session.token is not None and not session.token.includes(of):
+        return Refused(codes.INVALID, f"You have asked no question {seq}: name one by its seq.")
     if row.sender != user.id:
         return Refused(codes.NOT_ALLOWED, "Only the user who has asked can wait for the answer.")
     return None

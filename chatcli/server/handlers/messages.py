@@ -32,7 +32,7 @@ def accept_plain(session: HubConnection, frames: list[f.ClientFrame | BadFrame],
     any message that is not plain or not permitted, and leaves it to :func:`accept`.
     """
     sender = session.user
-    if sender is None or session.purpose == "query" or sender.away is not None:
+    if sender is None or session.purpose == "query" or sender.away is not None or session.token is not None:
         return start
     hub = session.hub
     at, sends = hub.clock(), _plain(frames, start, hub.limits.text)

@@ -18,7 +18,7 @@ from chatcli.server.state.name_changes import OPERATOR
 
 if TYPE_CHECKING:
     from chatcli.protocol.admin import Request, Row
-    from chatcli.server.hub import Hub
+    from chatcli.server.hub import Hub, HubConnection
     from chatcli.server.model import User
     from chatcli.store.records import OnWritten
 
@@ -136,7 +136,7 @@ def _close_banned(command: Command, subjects: set[str]) -> Iterator[None]:
     closed = 0
     for sessions in slices.portions(tuple(hub.sessions), _AT_ONCE):
         for session in sessions:
-            if session.user is not None and {session.user.key, ed25519_fingerprint(session.key)} & subjects:
+            if session.user is not None and {session.user.key, *_fingerprints(session)} & subjects:
                 session.close(codes.BANNED, text)
                 closed += 1
         yield
@@ -147,6 +147,12 @@ def _close_banned(command: Command, subjects: set[str]) -> Iterator[None]:
                 hub.invitations.end_of_inviter(user)
         yield
     command.report({"banned": request.to, "until": command.until(request.seconds), "closed": closed})
+
+
+def _fingerprints(session: HubConnection) -> list[str]:
+    """Return the fingerprint of the key that a connection has proved, or that has made its token."""
+    key = session.key if session.token is None else session.token.key
+    return [ed25519_fingerprint(key)] if key else []
 
 
 def _unban(command: Command) -> None:
@@ -224,7 +230,9 @@ def _release(command: Command) -> None:
 
     command.hub.moderation.lift("mute", user.key)  # these would apply to the next owner of the name
     command.hub.moderation.lift("operator", user.key)
+    command.hub.moderation.lift("service", user.key)
     command.hub.recoveries.use(user.key)
+    command.hub.tokens.revoke_all(user, f"The name {name} has been released by an operator.")
     command.hub.names.record(user, "released", OPERATOR)
     command.hub.rename(user, released_name(name, user.id), command.when_written(finish))
 

@@ -15,6 +15,7 @@ from chatcli.errors import Refused
 from chatcli.protocol import codes
 from chatcli.protocol.admin import Request, Row
 from chatcli.protocol.values.text import printable_line
+from chatcli.server.handlers import operator_tokens
 from chatcli.server.handlers.operator_commands import COMMANDS, Command
 from chatcli.server.handlers.operator_reports import Reports
 
@@ -48,6 +49,7 @@ class Operators:
         self._addresses = reports.addresses
         self._commands: Mapping[str, Callable[[Command], None]] = {
             **COMMANDS,
+            **operator_tokens.COMMANDS,
             "status": reports.status,
             "users": reports.users,
         }

@@ -31,8 +31,8 @@ _SHARED: Final = 1000  # milliseconds within which the same count is shared
 
 def _ack(session: HubConnection, frame: f.Ack) -> None:
     feed = session.feed
-    if feed is None:
-        return
+    if feed is None or (session.token is not None and session.token.places is not None):
+        return  # one that has some conversations only does not know what the user has received
     receipts, seq = session.hub.receipts, min(frame.seq, feed.position)  # what was not sent cannot be received
     receipts.received(session, feed.user, seq)
     if session.revision < 1:
@@ -86,7 +86,11 @@ def _unread(session: HubConnection, frame: f.Unread) -> None:
     received = user.received
 
     def make(found: list[Unread]) -> f.ServerFrame:
-        counts = [f.UnreadCount(_name_of(hub, one.of), one.count, one.newest, one.mentions) for one in found]
+        counts = [
+            f.UnreadCount(hub.name_of(one.of), one.count, one.newest, one.mentions)
+            for one in found
+            if session.token is None or session.token.includes(one.of)
+        ]
         return f.UnreadList(received, counts, frame.n)
 
     def start(on_result: OnResult[list[Unread]]) -> None:
@@ -101,18 +105,20 @@ def _unread_query(hub: Hub, user: User) -> UnreadQuery:
     return UnreadQuery(user=user.id, after=user.read, reads=reads, name=user.name, now=now)
 
 
-def _name_of(hub: Hub, identity: int) -> str:
-    return hub.rooms.name_of(identity) if identity < 0 else hub.users.name_of(identity)
-
-
 def _conversations(session: HubConnection, frame: f.Conversations) -> None:
     hub, user = session.hub, session.require_user()
-    query = ConversationsQuery(user=user.id, unread=_unread_query(hub, user), limit=frame.limit, before=frame.before)
+    query = ConversationsQuery(
+        user=user.id,
+        unread=_unread_query(hub, user),
+        limit=frame.limit,
+        before=frame.before,
+        only=None if session.token is None else session.token.places,
+    )
 
     def make(page: ConversationPage) -> f.ServerFrame:
         listed = [
             f.ConversationInfo(
-                _name_of(hub, one.of),
+                hub.name_of(one.of),
                 None if one.last is None else snippet(hub.to_frame(one.last)),
                 one.unread,
                 one.mentions,

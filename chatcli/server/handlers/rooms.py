@@ -154,6 +154,8 @@ def _rooms(session: HubConnection, frame: f.Rooms) -> None:
     hub, user = session.hub, session.require_user()
     if frame.room:  # also one to which the user is invited, which find() refuses
         rooms, more = [hub.rooms.find_visible(user, frame.room) or hub.rooms.find(user, frame.room)], False
+    elif session.token is not None and session.token.places is not None:
+        rooms, more = hub.rooms.visible_among(session.token.places, user, frame.after.casefold()), False
     else:
         rooms = hub.rooms.page(user, frame.after.casefold(), _ROOMS + 1)
         more = len(rooms) > _ROOMS

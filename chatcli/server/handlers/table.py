@@ -15,7 +15,7 @@ from chatcli.protocol.codec import encode
 from chatcli.protocol.keys import ed25519_fingerprint
 from chatcli.protocol.values.names import check_name, is_room
 from chatcli.server import slices
-from chatcli.server.handlers import auth, history, messages, positions, room_actions, rooms
+from chatcli.server.handlers import auth, history, messages, positions, room_actions, rooms, tokens
 from chatcli.server.refusals import cannot_write
 from chatcli.server.security.prices import LISTED, NOTIFIED
 
@@ -134,6 +134,7 @@ _HANDLERS: Final[dict[type, Handler]] = {
     **history.HANDLERS,
     **positions.HANDLERS,
     **rooms.HANDLERS,
+    **tokens.HANDLERS,
 }
 
 

@@ -12,7 +12,7 @@ from chatcli.server.security.prices import KIB
 
 if TYPE_CHECKING:
     from chatcli.protocol.codec import BadFrame
-    from chatcli.server.model import User
+    from chatcli.server.model import Token, User
     from chatcli.server.security.rate_limits import RateLimits
 
 _SOONEST: Final = 0.02  # seconds after which a connection that has overdrawn its purse is read again
@@ -22,6 +22,7 @@ class Payer(Protocol):
     """The connection that pays."""
 
     user: User | None
+    token: Token | None
 
     @property
     def host(self) -> str:
@@ -43,7 +44,7 @@ class Payer(Protocol):
 
 
 class Account:
-    """Pays from the connection's own purse and from the one that all connections of the user share.
+    """Pays from the connection's own purse, from that of all connections of the user, and from that of its token.
 
     Args:
         payer: the connection.
@@ -51,7 +52,7 @@ class Account:
 
     Attributes:
         spent: points that the connection has paid in this tick.
-        overdrawn: whether reading is stopped until both purses have recovered.
+        overdrawn: whether reading is stopped until all purses have recovered.
     """
 
     __slots__ = ("_payer", "_purse", "_rate_limits", "overdrawn", "spent")
@@ -95,6 +96,9 @@ class Account:
         shared = self._shared()
         if shared is not None and shared.pay(messages, points):
             overdrawn = True
+        token = self._payer.token
+        if token is not None and messages and self._rate_limits.purse_of_token(token).pay(messages, 0):
+            overdrawn = True
         if overdrawn and not self.overdrawn:
             self._settle()
 
@@ -109,12 +113,14 @@ class Account:
         return self._rate_limits.personal_purse(payer.user)
 
     def _settle(self) -> None:
-        """Stop reading while a purse is overdrawn; read again once neither is."""
+        """Stop reading while a purse is overdrawn; read again once none is."""
         payer, shared = self._payer, self._shared()
         now = self._rate_limits.clock()
         seconds = self._purse.wait(now) if self._purse is not None else 0.0
         if shared is not None:
             seconds = max(seconds, shared.wait(now))
+        if payer.token is not None and payer.token.purse is not None:
+            seconds = max(seconds, payer.token.purse.wait(now))
         if seconds > 0:
             self.overdrawn = True
             payer.hold()

@@ -53,6 +53,9 @@ PRICES: Final[Mapping[type, float]] = {
     f.Link: 5,
     f.Keys: 10,
     f.Revoke: 10,
+    f.MakeToken: 20,
+    f.Tokens: 10,
+    f.RevokeToken: 10,
     f.Operate: 10,
     f.Ping: 1,
     f.Bye: 1,
@@ -89,3 +92,6 @@ def price(frame: f.ClientFrame | BadFrame) -> float:
 #: Before the welcome, for a few attempts to log in, and for many clients at one address.
 GREETING: Final = Terms(0, 0, 10, 120)
 GREETINGS: Final = GREETING.times(100)
+
+#: All connections under one token together: 60 messages a minute, and 600 at once. Points are paid from other purses.
+TOKEN: Final = Terms(1, 600, 0, 0)

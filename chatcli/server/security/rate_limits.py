@@ -13,10 +13,10 @@ from chatcli.protocol import codes
 from chatcli.protocol.values.address import is_loopback
 from chatcli.server.limits import Limits
 from chatcli.server.purse import Purse, Terms
-from chatcli.server.security.prices import GREETINGS, HINTS, LISTED, PERSON, VISIT
+from chatcli.server.security.prices import GREETINGS, HINTS, LISTED, PERSON, TOKEN, VISIT
 
 if TYPE_CHECKING:
-    from chatcli.server.model import User
+    from chatcli.server.model import Token, User
     from chatcli.server.throttle import Later
 
 _ADDRESSES: Final = 10_000  # kept in memory; the least recently used ones are dropped first
@@ -146,6 +146,12 @@ class RateLimits:
         if user.purse is None:
             user.purse = Purse(self.personal_terms, self.clock())
         return user.purse
+
+    def purse_of_token(self, token: Token) -> Purse:
+        """Return the purse that all connections under a token share."""
+        if token.purse is None:
+            token.purse = Purse(TOKEN, self.clock())
+        return token.purse
 
     def charge_visit(self, user: User) -> None:
         """Charge a user for a connection that has ended, so that coming and going without end has its limit, too."""

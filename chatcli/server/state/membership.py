@@ -111,6 +111,9 @@ class Membership:
         if user.joined:
             room.here.add(user)
         room.feeds.update(dict.fromkeys(feed for feed in user.feeds if feed.listening))
+        for feed in user.limited_feeds:
+            if feed.listening and feed.includes(room.id):
+                room.feeds[feed] = None
 
     def leave(self, room: Room, user: User, on_written: OnWritten = ignore) -> None:
         """End a user's membership of a room; the oldest member inherits it from the last owner."""
@@ -134,7 +137,7 @@ class Membership:
         room.owners.discard(user)
         room.here.discard(user)
         user.rooms = tuple(one for one in user.rooms if one is not room)
-        for feed in user.feeds:
+        for feed in (*user.feeds, *user.limited_feeds):
             room.feeds.pop(feed, None)
         room.watchers = {one for one in room.watchers if one.user is not user}
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from chatcli.server.model import Room, User
     from chatcli.store.interface import Log
 
-Kind = Literal["ban", "mute", "operator", "invitation", "recovery", "room_ban", "room_mute", "room_invitation"]
+Kind = Literal[
+    "ban", "mute", "operator", "invitation", "recovery", "service", "room_ban", "room_mute", "room_invitation"
+]
 
 CODE_SYLLABLES: Final = 10  # 59 bits: valid for days, not for ten minutes like a link code
 
@@ -32,7 +34,7 @@ def subject(room: Room, user: User) -> str:
 
 
 class Sanction(msgspec.Struct, frozen=True, kw_only=True):
-    """A sanction of a subject, as the log stores it.
+    """A sanction of a subject, as the log stores it; a ``service`` is a name for programs, which no key may claim.
 
     Attributes:
         at: when it was imposed, in milliseconds since 1970-01-01 UTC.

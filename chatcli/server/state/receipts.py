@@ -107,7 +107,7 @@ class Receipts:
         return sent
 
     def _send_delivery(self, user: User, sender: User, received: int) -> int:
-        sessions = [session for session in sender.sessions if session.revision >= 1]
+        sessions = [session for session in _readers(sender, user) if session.revision >= 1]
         if sessions:
             seen = min(public_up_to(user, sender.id), received)
             line = encode(Receipt(user.name, seen, received=received))
@@ -208,9 +208,10 @@ class Receipts:
         self._log.read(HistoryQuery(user=user.id, of=sender.id, limit=1, before=seen + 1), found)
 
     def _send_seen(self, user: User, sender: User, seq: int, newest: int) -> None:
-        if sender.sessions:
+        sessions = _readers(sender, user)
+        if sessions:
             line = encode(Receipt(user.name, seq, received=newest if newest <= user.received else seq))
-            for session in sender.sessions:
+            for session in sessions:
                 session.try_send(line)
 
     def _send_to_watchers(self, user: User, room: Room, before: int = -1) -> int:
@@ -264,6 +265,11 @@ class Receipts:
         """Forget a connection that has ended."""
         for room in self._watched.pop(session, ()):
             room.watchers.discard(session)
+
+
+def _readers(user: User, other: User) -> list[Connection]:
+    """Return the connections of a user that may know what another one has read of their messages."""
+    return [one for one in user.sessions if one.token is None or one.token.reads(other.id)]
 
 
 def _trim(waiters: dict[User, tuple[int, int]]) -> None:

@@ -187,6 +187,14 @@ class Rooms:
         visible = [room for room in dict.fromkeys(own) if self._permissions.may_see(room, user)]
         return self._listed.page(visible, after, limit)
 
+    def visible_among(self, identities: Iterable[int], user: User, after: str) -> list[Room]:
+        """Return those of some rooms that a user may know of and whose folded names follow ``after``, by name."""
+        rooms = [room for identity in identities if (room := self._by_id.get(identity)) is not None]
+        return sorted(
+            (room for room in rooms if room.key > after and self._permissions.may_see(room, user)),
+            key=lambda room: room.key,
+        )
+
     def may_read_in(self, identity: int, user: User, seq: int, *, was_there: bool) -> bool:
         """Return whether a user may read a message in the room with that id; see :meth:`RoomPermissions.may_read`."""
         room = self._by_id.get(identity)

@@ -46,6 +46,17 @@ _RULES: Final = (
         'a key of "{}" has {} bytes instead of 32',
     ),
     (
+        "tokens have the length of digests, and places that exist",
+        """
+        SELECT hex(substr(digest, 1, 6)), length(digest) FROM tokens
+        WHERE length(digest) <> 32 OR scope NOT IN ('send', 'read', 'all') OR (places IS NOT NULL AND (
+            NOT json_valid(places) OR EXISTS (
+                SELECT 1 FROM json_each(iif(json_valid(places), places, '[]'))
+                WHERE value NOT IN (SELECT id FROM users) AND value NOT IN (SELECT id FROM rooms))))
+        """,
+        "the token {}, whose digest has {} bytes, is damaged: revoke it",
+    ),
+    (
         "conversations of two users have both as members",
         """
         SELECT id, low, high FROM conversations WHERE id > 0 AND 1 + (low <> high) <> (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Final
 
@@ -34,7 +35,10 @@ CASE WHEN guarded THEN coalesce(
 """
 _PAGE: Final = f"""
 WITH belonging AS MATERIALIZED ({_BELONGING}),
-found AS MATERIALIZED (SELECT conversation, of, {_NEWEST} AS newest FROM belonging)
+found AS MATERIALIZED (
+    SELECT conversation, of, {_NEWEST} AS newest FROM belonging
+    WHERE :only IS NULL OR of IN (SELECT value FROM json_each(:only))
+)
 SELECT conversation, of, newest FROM found WHERE newest < :before ORDER BY newest DESC LIMIT :most
 """  # noqa: S608 (our own text)
 _NEWEST_OF_ONE: Final = f"""
@@ -78,12 +82,15 @@ def _list(connection: sqlite3.Connection, query: ConversationsQuery) -> tuple[li
     There is one more than wanted if there are more.
     """
     before = END if query.before is None else query.before
-    bounds = {"user": query.user, "before": before, "end": END, "most": query.limit + 1}
+    only = None if query.only is None else json.dumps(sorted(query.only))
+    bounds = {"user": query.user, "before": before, "end": END, "most": query.limit + 1, "only": only}
     with tolerating_damage():
         return connection.execute(_PAGE, bounds).fetchall(), 0
     found = []
     damaged = 0
     for conversation, of, guarded in connection.execute(_BELONGING, bounds).fetchall():
+        if query.only is not None and of not in query.only:
+            continue
         with tolerating_damage() as damage:
             one = {**bounds, "conversation": conversation, "guarded": guarded}
             (newest,) = connection.execute(_NEWEST_OF_ONE, one).fetchone()

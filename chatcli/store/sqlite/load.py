@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
 
 from chatcli.store.interface import State
-from chatcli.store.records import KeyRecord, MemberRecord, ReadRecord, RoomRecord, Ruling, UserRecord
+from chatcli.store.records import KeyRecord, MemberRecord, ReadRecord, RoomRecord, Ruling, TokenRecord, UserRecord
 from chatcli.store.sqlite.damage import tolerating_damage
 from chatcli.store.sqlite.name_changes import read_freed
 
@@ -24,6 +27,7 @@ def read_state(connection: sqlite3.Connection) -> State:
     return State(
         users=read_users(connection),
         keys=read_keys(connection),
+        tokens=read_tokens(connection),
         reads=read_reads(connection),
         rulings=read_rulings(connection),
         rooms=read_rooms(connection),
@@ -71,6 +75,35 @@ def _is_whole(record: ReadRecord) -> bool:
 def read_keys(connection: sqlite3.Connection) -> list[KeyRecord]:
     """Read the keys of all users, oldest first."""
     return [KeyRecord(*row) for row in connection.execute("SELECT user, key, since FROM keys ORDER BY since")]
+
+
+def read_tokens(connection: sqlite3.Connection) -> list[TokenRecord]:
+    """Read the tokens of all users, oldest first; those that are damaged are left out, so that they let nobody in."""
+    query = "SELECT digest, user, label, scope, places, created, until, used, key FROM tokens"
+    found: list[TokenRecord] = []
+    damaged = False
+    with tolerating_damage() as damage:
+        for row in connection.execute(query):
+            try:
+                found.append(_token(row))
+            except ValueError:  # as msgspec's errors are
+                damaged = True
+    if damaged or damage.met:
+        logger.error("The log is damaged: some tokens cannot be read, and let nobody in.")
+    return sorted(found, key=lambda token: token.created)
+
+
+def _token(row: Sequence[Any]) -> TokenRecord:
+    """Return the token of a row.
+
+    Raises:
+        ValueError: a column is damaged.
+    """
+    digest, user, label, scope, places, *rest = row
+    fields = dict(zip(("created", "until", "used", "key"), rest, strict=True))
+    ids = None if places is None else msgspec.json.decode(places)
+    named = {"digest": digest, "user": user, "label": label, "scope": scope, "places": ids, **fields}
+    return msgspec.convert(named, TokenRecord)
 
 
 def read_rulings(connection: sqlite3.Connection) -> list[Ruling]:

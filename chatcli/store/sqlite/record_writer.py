@@ -1,4 +1,4 @@
-"""Writes all records but messages: users, keys, rulings, rooms, memberships and read positions."""
+"""Writes all records but messages: users, keys, tokens, rulings, rooms, memberships and read positions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec.structs import astuple
+from msgspec import json
+from msgspec.structs import astuple, replace
 
 from chatcli.store.records import (
     Barrier,
     Batch,
     DropKey,
+    DropToken,
     Enter,
     KeyRecord,
     Leave,
@@ -22,7 +24,9 @@ from chatcli.store.records import (
     Ruling,
     Seen,
     SetOwner,
+    TokenRecord,
     UserRecord,
+    UseToken,
 )
 from chatcli.store.sqlite.conversations import find_conversation, write_room
 from chatcli.store.sqlite.deleted import Deleted
@@ -46,7 +50,14 @@ _STATEMENTS: Final[dict[type[Record], str]] = {
     DropKey: "DELETE FROM keys WHERE user = ? AND key = ?",
     Rename: "UPDATE users SET name = ?2, key = ?3 WHERE id = ?1",
     Seen: "UPDATE users SET seen = ?2 WHERE id = ?1 AND seen < ?2",
+    UseToken: "UPDATE tokens SET used = ?2 WHERE digest = ?1",
+    DropToken: "DELETE FROM tokens WHERE digest = ?",
 }
+# The user does not exist if its own record was in a batch that failed.
+_ADD_TOKEN: Final = """
+INSERT INTO tokens (digest, user, label, scope, places, created, until, used, key)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 WHERE EXISTS (SELECT 1 FROM users WHERE id = ?2)
+"""  # noqa: S105 (no password)
 _FIND_MESSAGE: Final = "SELECT sender, seq, at FROM messages WHERE id = ?"
 _SET_RULING: Final = "INSERT INTO rulings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _DROP_RULING: Final = "DELETE FROM rulings WHERE kind = ? AND subject = ?"
@@ -68,6 +79,11 @@ SELECT :user, :room, :since, :owner WHERE EXISTS (SELECT 1 FROM rooms WHERE id =
 _MESSAGE_AFTER: Final = "SELECT 1 FROM messages WHERE conversation = ? AND seq > ? LIMIT 1"
 
 
+def _token_row(token: TokenRecord) -> tuple[object, ...]:
+    places = None if token.places is None else json.encode(token.places).decode()
+    return astuple(replace(token, places=places))
+
+
 class RecordWriter:
     """Writes records within the transactions of its caller.
 
@@ -80,14 +96,16 @@ class RecordWriter:
         self._connection = connection
         self._deleted = deleted
 
-    def write(self, record: Record, newest: int) -> None:
+    def write(self, record: Record, newest: int) -> None:  # noqa: C901 (a table of records)
         """Write a record after the newest message, given by its ``seq``."""
         execute = self._connection.execute
         match record:
-            case KeyRecord() | DropKey() | Rename() | Seen():
+            case KeyRecord() | DropKey() | Rename() | Seen() | UseToken() | DropToken():
                 execute(_STATEMENTS[type(record)], record)
             case UserRecord():
                 execute(_ADD_USER, astuple(record))
+            case TokenRecord():
+                execute(_ADD_TOKEN, _token_row(record))
             case RoomRecord():
                 write_room(self._connection, record)
             case Ruling():

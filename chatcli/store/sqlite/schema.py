@@ -161,10 +161,25 @@ FROM (SELECT id, name, ' (released ' || id || ')' AS suffix FROM users WHERE key
 WHERE substr(name, -length(suffix)) = suffix;
 """
 
+# `places` is a JSON list of the ids of rooms and users; without it, a token holds everywhere.
+_TOKENS: Final = """
+CREATE TABLE tokens (
+    digest BLOB PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    label TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    places TEXT,
+    created INTEGER NOT NULL,
+    until INTEGER,
+    used INTEGER,
+    key BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 _TABLES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
 
 #: Migration n leads from schema n - 1 to schema n. Never change a released one; add one.
-MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS)
+MIGRATIONS: Final = (_FIRST, _KEYS_AND_RULINGS, _ROOMS, _QUESTIONS, _DELETED, _READS, _TOKENS)
 
 
 def check(connection: sqlite3.Connection) -> int:

@@ -39,6 +39,10 @@ RUNS: Final = {
     "key link": ["--user bob"],
     "bench": ["--scenario all --duration 0.2s --clients 2 --messages 10", "--scenario pairs --duration 0.2s --tls"],
     "conversations": ["--user bob", "--unread --user alice"],
+    "key token": ["--to alice --label ci --user bob", "--expires never --scope read --user bob"],
+    "key tokens": ["--user bob"],
+    "admin token": ["hook --to #ops", "hook --expires 2h"],
+    "admin tokens": ["hook"],
     "admin status": [""],
     "admin users": [""],
     "admin kick": ["bob"],
@@ -67,7 +71,7 @@ def test_every_command_with_json() -> None:
         if any("--json" in parameter.opts for parameter in command_of(" ".join(words)).params)
     }
     assert set(PRINTED) == having
-    assert {*RUNS, "ask"} == having
+    assert {*RUNS, "ask", "admin revoke"} == having
 
 
 @pytest.mark.parametrize("words", PRINTED)
@@ -117,6 +121,14 @@ def test_ask_matches_the_schema(server: ThreadServer) -> None:
                 alice.hears("sent")
                 assert program.end() == (0 if answer == 0 else DECLINED)
             keeps_to("ask", program.out)
+
+
+def test_admin_revoke_matches_the_schema(tmp_path: Path) -> None:
+    """The id is that of a token that was just made."""
+    with ThreadServer(tmp_path):
+        made = run_here("admin", "--data", str(tmp_path), "token", "hook", "--json")
+        done = run_here("admin", "--data", str(tmp_path), "revoke", json.loads(made.stdout)["id"], "--json")
+        keeps_to("admin revoke", done.stdout.splitlines())
 
 
 def somebody_talks(server: ThreadServer) -> None:

@@ -57,6 +57,8 @@ def older(data: Path, version: int) -> Path:
         if version >= 3:
             connection.execute("UPDATE users SET shown = iif(id = 2, 1, cursor)")
             connection.execute("UPDATE messages SET re = 1 WHERE seq = 2")
+        if version >= 6:
+            connection.execute("UPDATE users SET read = cursor")
     return data
 
 

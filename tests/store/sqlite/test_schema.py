@@ -50,7 +50,7 @@ def test_new_database(connection: sqlite3.Connection) -> None:
     assert mark(connection) == (schema.APPLICATION_ID, len(schema.MIGRATIONS))
     assert tables(connection) == {
         "users", "conversations", "members", "messages", "keys", "rulings", "rooms", "marks", "answers", "deleted",
-        "reads", "epochs", "name_changes",
+        "reads", "epochs", "name_changes", "tokens",
     }  # fmt: skip
     assert len(connection.execute("SELECT epoch FROM epochs").fetchall()) == 1
     assert not connection.in_transaction

@@ -1,0 +1,162 @@
+"""Commands of operators about tokens: names for programs, which belong to nobody's key, and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
+from chatcli.protocol import codes
+from chatcli.protocol.values.lookalikes import check_new_name, looks_like_operator
+from chatcli.protocol.values.names import Name, check_name, is_room
+from chatcli.server.handlers.operator_commands import Command, timestamp
+from chatcli.server.handlers.tokens import check_terms, to_info
+
+if TYPE_CHECKING:
+    from chatcli.protocol.admin import Row
+    from chatcli.server.hub import Hub
+    from chatcli.server.model import Room, Token, User
+
+_REVOKED: Final = "An operator has revoked the token of this connection."
+
+
+def _token(command: Command) -> None:
+    """Make a token for a name that belongs to no key; the name is made if it is free."""
+    hub, request = command.hub, command.request
+    check_terms(request.scope, request.places, request.label)
+    places = [_place(hub, name) for name in request.places]
+    user, new = _find_or_create(hub, request.to)
+    for room in places:
+        if not isinstance(room, int):
+            _enter(hub, room, user)
+
+    def written(error: StoreError | None) -> None:
+        if error is not None:
+            command.refuse_unwritten()
+            return
+        command.report(
+            {
+                "user": user.name,
+                "token": text,
+                "id": token.id,
+                "scope": token.scope,
+                "to": None if token.places is None else to_info(hub, token).to,
+                "until": None if token.until is None else timestamp(token.until),
+                "new": new,
+            }
+        )
+
+    ids = tuple(dict.fromkeys(one if isinstance(one, int) else one.id for one in places))
+    text, token = hub.tokens.make(
+        user,
+        label=request.label,
+        scope=request.scope,
+        places=ids or None,
+        seconds=request.seconds,
+        key=b"",
+        on_written=written,
+    )
+
+
+def _place(hub: Hub, name: str) -> int | Room:
+    """Return the id of the user of that name, or the room.
+
+    Raises:
+        UnknownRecipient: there is none.
+    """
+    identity = hub.place_of(name, released=False)
+    room = None if identity is None else hub.rooms.by_id(identity)
+    if room is not None and room.members:
+        return room
+    if identity is None or is_room(name):
+        text = f'There is no room "{name}".' if is_room(name) else f'Nobody called "{name}" was ever here.'
+        raise UnknownRecipient(codes.UNKNOWN_ROOM if is_room(name) else codes.UNKNOWN_USER, text, [])
+    return identity
+
+
+def _find_or_create(hub: Hub, spelling: str) -> tuple[User, bool]:
+    """Return the name for programs, and whether it is new.
+
+    Raises:
+        Refused: the name belongs to a person, or nobody may have it.
+    """
+    try:
+        name = check_name(spelling)
+    except InputError as error:
+        raise Refused(codes.BAD_NAME, str(error)) from None
+    user = hub.users.by_key(name.key)
+    if user is None:
+        return _create(hub, name), True
+    if user.owned:
+        text = f'{user.name} belongs to a key: its owner makes tokens with "chatcli key token".'
+        raise Refused(codes.NAME_TAKEN, text)
+    if hub.moderation.get("service", user.key) is None:
+        text = f"{user.name} is the name of somebody who has no key here yet: choose another name."
+        raise Refused(codes.NAME_TAKEN, text)
+    return user, False
+
+
+def _create(hub: Hub, name: Name) -> User:
+    try:
+        check_new_name(name)
+    except InputError as error:
+        raise Refused(codes.BAD_NAME, str(error)) from None
+    if looks_like_operator(name):
+        raise Refused(codes.BAD_NAME, f"The name {name.text} is for operators, not for programs: choose another one.")
+    other = hub.users.lookalike(name)
+    if other is not None:
+        raise Refused(codes.BAD_NAME, f"The name {name.text} looks like {other.name}, the name of someone else.")
+    user, record = hub.users.create(name, hub.clock(), hub.log.head)
+    hub.recoveries.use(name.key)
+    hub.log.append_change(record, lambda error: hub.users.settle(user, error))
+    hub.moderation.impose("service", name.key)
+    if hub.names.was_released(name.key):
+        hub.names.record(user, "taken", "operator")
+    return user
+
+
+def _enter(hub: Hub, room: Room, user: User) -> None:
+    """Make the name a member of a room, so that it may write in a private one and hears what is said there."""
+    if user in room.members:
+        return
+    hub.permissions.check_count(user)
+
+    def written(error: StoreError | None) -> None:
+        if error is None:
+            hub.room_events.broadcast(room, "joined", user)
+
+    hub.membership.enter(room, user, written)
+
+
+def _tokens(command: Command) -> None:
+    user = command.find_user()
+    command.report(*[_row(command.hub, token) for token in command.hub.tokens.of(user)])
+
+
+def _row(hub: Hub, token: Token) -> Row:
+    info = to_info(hub, token)
+    return {
+        "user": token.user.name,
+        "id": info.id,
+        "scope": info.scope,
+        "label": info.label,
+        "to": info.to if info.limited else None,
+        "since": timestamp(info.since),
+        "until": None if info.until is None else timestamp(info.until),
+        "used": None if info.used is None else timestamp(info.used),
+        "key": info.key or None,
+    }
+
+
+def _revoke(command: Command) -> None:
+    hub, identity = command.hub, command.request.to
+    token = hub.tokens.by_id(identity)
+    if token is None:
+        text = f'There is no token "{identity}": "chatcli admin tokens NAME" lists those of a name.'
+        raise UnknownRecipient(codes.UNKNOWN_USER, text, [])
+    closed = len(token.sessions)
+    finish = command.when_written(lambda: {"revoked": token.id, "user": token.user.name, "closed": closed})
+    hub.tokens.revoke(token, _REVOKED, finish)
+
+
+COMMANDS: Final[dict[str, Callable[[Command], None]]] = {"token": _token, "tokens": _tokens, "revoke": _revoke}
