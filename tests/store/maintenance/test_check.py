@@ -13,6 +13,8 @@ from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, entry
 from tests.store.town import change, settle, spoil
 
+ADD = "INSERT INTO tokens VALUES"
+
 
 @pytest.fixture
 def store(data: Path) -> OpenLog:
@@ -69,6 +71,11 @@ def test_whole_log(town: Owner, data: Path) -> None:
         ("INSERT INTO reads VALUES (3, 1, 2, 2)", "user 3 has a read position in conversation 1, which is not theirs"),
         ("INSERT INTO reads VALUES (2, 77, 2, 2)", "reads has a row whose conversations is missing"),
         ("INSERT INTO reads VALUES (77, -1, 2, 2)", "user 77 has a read position in conversation -1"),
+        (f"{ADD} (x'07', 1, '', 'send', NULL, 1, NULL, NULL, x'')", "the token 07, whose digest has 1 bytes"),
+        (f"{ADD} (zeroblob(32), 1, '', 'send', '[77]', 1, 2, 3, x'')", "the token 000000000000, whose"),
+        (f"{ADD} (zeroblob(32), 1, '', 'send', 'x', 1, 2, 3, x'')", "the token 000000000000, whose"),
+        (f"{ADD} (zeroblob(32), 1, '', 'root', NULL, 1, 2, 3, x'')", "the token 000000000000, whose"),
+        (f"{ADD} (zeroblob(32), 77, '', 'all', NULL, 1, 2, 3, x'')", "whose users is missing"),
         ("DELETE FROM epochs", "epoch 1, which should begin after message 0, is missing"),
         ("INSERT INTO epochs VALUES (2, 'b', 5), (3, 'c', 4)", "epoch 3, which should begin after message 4, is"),
         ("INSERT INTO epochs VALUES (2, 'b', 8)", "epoch 2, which should begin after message 8, is"),

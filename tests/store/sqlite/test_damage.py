@@ -21,11 +21,11 @@ from chatcli.store.queries import (
     Unread,
     UnreadQuery,
 )
-from chatcli.store.records import Enter, MessageRow, ReadRecord, UserRecord
+from chatcli.store.records import Enter, MessageRow, ReadRecord, TokenRecord, UserRecord
 from tests.store.conftest import open_sqlite
 from tests.store.owner import OpenLog, Owner
 from tests.store.people import ANN, BOB, LOBBY, entry
-from tests.store.town import spoil
+from tests.store.town import change, spoil
 
 SAID = 3000
 
@@ -319,3 +319,38 @@ def test_read_positions_beside_the_damage(crowd: Owner, data: Path) -> None:
     crowd.commit(positions=True)
     crowd.reopen()
     assert [record.seq for record in crowd.state.reads if record.user == 609] == [7]
+
+
+TOKENS = [
+    TokenRecord(
+        digest=number.to_bytes(32), user=ANN.id, label="x" * 99, scope="send", places=None, created=number, until=None
+    )
+    for number in range(300)
+]
+
+
+@pytest.mark.parametrize("kind", ["leaf", "internal"])
+def test_tokens(house: Owner, data: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    """The server starts; a token that cannot be read lets nobody in, and the log says so."""
+    house.write_all(*TOKENS)
+    house.log.close()
+    overwrite(data / "chatcli.db", pages_of(data / "chatcli.db", "tokens", kind)[-1])
+    house.reopen()
+    assert len(house.state.tokens) < len(TOKENS)
+    assert set(house.state.tokens) <= set(TOKENS)
+    assert "some tokens cannot be read" in caplog.text
+    assert house.write(entry(ANN, BOB)).error is None
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["scope = 'root'", "places = '[1'", "places = '{}'", "places = '[\"x\"]'"],
+)
+def test_token_that_makes_no_sense(house: Owner, data: Path, caplog: pytest.LogCaptureFixture, script: str) -> None:
+    """It must not be good for everything, nor everywhere."""
+    house.write_all(*TOKENS[:2])
+    house.log.close()
+    change(data, f"UPDATE tokens SET {script} WHERE created = 1")  # noqa: S608 (our own)
+    house.reopen()
+    assert house.state.tokens == TOKENS[:1]
+    assert "some tokens cannot be read" in caplog.text
