@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _INVITATION_SECONDS: Final = 7 * 86_400
 _RECOVERY_SECONDS: Final = 86_400
+_RELEASED: Final = "The name of this token has been released by an operator."
 _AT_ONCE: Final = 300  # users or connections that are checked in one tick of the loop
 
 
@@ -225,6 +226,7 @@ def _release(command: Command) -> None:
     name = user.name
 
     def finish() -> Row:
+        command.hub.tokens.revoke_all(user, _RELEASED)  # those that were made since the command came
         closed = command.close_sessions(user, f"The name {name} has been released by an operator.")
         return {"released": name, "closed": closed}
 
@@ -232,7 +234,7 @@ def _release(command: Command) -> None:
     command.hub.moderation.lift("operator", user.key)
     command.hub.moderation.lift("service", user.key)
     command.hub.recoveries.use(user.key)
-    command.hub.tokens.revoke_all(user, f"The name {name} has been released by an operator.")
+    command.hub.tokens.revoke_all(user, _RELEASED)
     command.hub.names.record(user, "released", OPERATOR)
     command.hub.rename(user, released_name(name, user.id), command.when_written(finish))
 

@@ -89,6 +89,8 @@ def check_terms(scope: f.Scope, places: list[str], label: str) -> None:
 
 def _make(session: HubConnection, frame: f.MakeToken) -> None:
     hub, user = session.hub, session.require_user()
+    if not user.has(session.key):  # it is being revoked, with all that it has made
+        raise Refused(codes.NOT_ALLOWED, "Only a key makes tokens, and that of this connection is not valid any more.")
     check_terms(frame.scope, frame.to, frame.label)
     places = tuple(dict.fromkeys(_place(hub, user, name) for name in frame.to)) or None
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from pathlib import Path
 
 import pytest
 
 from chatcli.protocol import frames as f
+from chatcli.protocol.admin import Request
 from chatcli.protocol.states import FROM_CLIENT, State
 from chatcli.protocol.values.tokens import token_digest, token_text
+from chatcli.server.handlers.operator_commands import COMMANDS, Command
 from chatcli.server.limits import Limits
 from chatcli.server.security import scopes
 from tests.admin import answers, does
+from tests.store.town import rows
 from tests.support import OWN, Caller, Frame, TestKey, ThreadServer, eventually, known, new_id, pass_time, sessions_of
 
 
@@ -64,6 +68,10 @@ def asks(caller: Caller, tag: str, **fields: object) -> Frame:
         if frame.get("n") == 9:
             return frame
     raise AssertionError("there was no answer")
+
+
+def ignored(_answer: object) -> None:
+    """Ignore an answer."""
 
 
 def is_refused(answer: Frame, code: str = "not_allowed") -> None:
@@ -488,6 +496,41 @@ def test_revoked_key_ends_its_tokens(server: ThreadServer, alice: Caller) -> Non
     assert alice.asks("revoke", key=laptop.fingerprint)["t"] == "done"
     refuses(server, stolen, "bad_token")
     shows(server, kept).hang_up()
+
+
+def test_key_that_is_being_revoked_makes_no_token(server: ThreadServer, alice: Caller) -> None:
+    """Nor in the moment until that is on disk, and its connections are closed."""
+    laptop = TestKey("laptop")
+    code = alice.asks("link")["code"]
+    with server.joined("alice", key=laptop, link=code, purpose="send") as thief:
+        session = next(one for one in server.run(lambda: sessions_of(server, "alice")) if one.key == laptop.public)
+
+        def revoke_and_make() -> None:
+            owner = next(one for one in sessions_of(server, "alice") if one.key != laptop.public)
+            owner.receive(json.dumps({"t": "revoke", "key": laptop.fingerprint, "n": 1}).encode() + b"\n")
+            session.receive(b'{"t":"token","n":2}\n')
+
+        server.run(revoke_and_make)
+        is_refused(thief.hears("error", n=2))
+    assert alice.hears("done", n=1)
+    assert alice.asks("tokens")["tokens"] == []
+
+
+def test_token_made_while_the_name_is_released(server: ThreadServer, alice: Caller, data: Path) -> None:
+    """It ends with the name."""
+
+    def release_and_make() -> None:
+        request = Request("release", "alice")
+        COMMANDS["release"](Command(hub=server.hub, request=request, addresses=[], answer=ignored, refuse=ignored))
+        sessions_of(server, "alice")[0].receive(b'{"t":"token","n":2}\n')
+
+    server.run(release_and_make)
+    made = alice.next()
+    while made is not None and made["t"] != "token":
+        made = alice.next()
+    assert made is None  # the connection was closed before the answer
+    eventually(lambda: not server.run(lambda: [one for one in server.hub.tokens._by_digest.values() if not one.ended]))
+    eventually(lambda: rows(data, "SELECT * FROM tokens") == [])
 
 
 # Names for programs
