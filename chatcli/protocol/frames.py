@@ -322,9 +322,9 @@ class Tokens(Struct, tag_field="t", tag="tokens", gc=False, omit_defaults=True):
 
 
 class RevokeToken(Struct, tag_field="t", tag="untoken", gc=False, omit_defaults=True):
-    """Ends one of the user's tokens, given by its ``id``; its connections are closed."""
+    """Ends one of the user's tokens, given by its ``id``, not by its text; its connections are closed."""
 
-    id: Named
+    token: Named
     n: Number = 0
 
 

@@ -194,7 +194,7 @@ def test_listener_ends_with_its_token(server: ThreadServer, alice: Caller, job: 
     with Program("listen", **job, CHATCLI_TOKEN=token) as listening:
         eventually(lambda: server.run(lambda: any(one.token for one in server.hub.sessions)))
         identity = alice.asks("tokens")["tokens"][0]["id"]
-        assert alice.asks("untoken", id=identity)["t"] == "done"
+        assert alice.asks("untoken", token=identity)["t"] == "done"
         assert listening.end() == 4
     assert token not in "\n".join(listening.err)
 

@@ -59,7 +59,7 @@ ON_THE_WIRE: list[tuple[f.ClientFrame | f.ServerFrame, str]] = [
     (f.Revoke("SHA256:k"), '{"t":"revoke","key":"SHA256:k"}'),
     (f.MakeToken("ci", to=["#ops"], seconds=60), '{"t":"token","label":"ci","to":["#ops"],"seconds":60}'),
     (f.Tokens(1), '{"t":"tokens","n":1}'),
-    (f.RevokeToken("a94f0d5c71e2"), '{"t":"untoken","id":"a94f0d5c71e2"}'),
+    (f.RevokeToken("a94f0d5c71e2"), '{"t":"untoken","token":"a94f0d5c71e2"}'),
     (f.Operate("mute", "eve", seconds=60), '{"t":"operate","do":"mute","to":"eve","seconds":60}'),
     (f.Operate("invite", "eve", "#ops"), '{"t":"operate","do":"invite","to":"eve","room":"#ops"}'),
     (f.Ping(), '{"t":"ping"}'),

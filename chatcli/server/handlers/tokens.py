@@ -122,7 +122,7 @@ def _list(session: HubConnection, frame: f.Tokens) -> None:
 
 def _revoke(session: HubConnection, frame: f.RevokeToken) -> None:
     hub, user = session.hub, session.require_user()
-    token = next((token for token in hub.tokens.of(user) if token.id == frame.id), None)
+    token = next((token for token in hub.tokens.of(user) if token.id == frame.token), None)
     if token is None:
         raise Refused(codes.NOT_ALLOWED, f'That is no token of {user.name}; "chatcli key tokens" lists those that are.')
 

@@ -82,6 +82,8 @@ def test_json(server: ThreadServer, data: Path) -> None:
         "deop": ["eve"],
         "release": ["eve"],
         "link": ["admin"],
+        "token": ["hook"],
+        "tokens": ["hook"],
         "invite": [],
         "status": [],
         "users": [],
@@ -89,11 +91,12 @@ def test_json(server: ThreadServer, data: Path) -> None:
         "export": ["--output", str(data / "archive")],
         "check": [],
     }
-    assert {*calls, "import", "restore"} == set(command.commands)  # which need a stopped server
+    # Two need a stopped server, and one the id of a token.
+    assert {*calls, "import", "restore", "revoke"} == set(command.commands)
     rows = {do: [json.loads(line) for line in says_json(data, do, *names)] for do, names in calls.items()}
     eve.hang_up()
     assert {do: len(lines) for do, lines in rows.items()} == dict.fromkeys(calls, 1) | {
-        "users": 2,
+        "users": 3,
         "check": len(rows["check"]),
     }
     assert rows["ban"] == [{"banned": "eve", "until": None, "closed": 0}]

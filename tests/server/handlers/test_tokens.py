@@ -133,7 +133,7 @@ def test_at_most_fifty(server: ThreadServer, alice: Caller) -> None:
     """One more has room as soon as one is revoked."""
     made = [makes(alice) for _ in range(50)]
     is_refused(alice.asks("token"), "too_many")
-    assert alice.asks("untoken", id=made[7]["id"])["t"] == "done"
+    assert alice.asks("untoken", token=made[7]["id"])["t"] == "done"
     makes(alice)
 
 
@@ -176,7 +176,7 @@ def every_frame() -> dict[str, Frame]:
         "receipts": {"to": "#ops"},
         "answers": {"re": 1},
         "revoke": {"key": OWN.fingerprint},
-        "untoken": {"id": "0" * 12},
+        "untoken": {"token": "0" * 12},
         "operate": {"do": "kick", "to": "bob", "room": "#ops"},
     }
     tags = [
@@ -407,12 +407,12 @@ def test_revoked_while_connected(server: ThreadServer, alice: Caller) -> None:
     """Its connections are closed, and it is no good any more."""
     made = makes(alice, scope="all")
     with shows(server, made["token"], "listen") as one, shows(server, made["token"]) as other:
-        assert alice.asks("untoken", id=made["id"])["t"] == "done"
+        assert alice.asks("untoken", token=made["id"])["t"] == "done"
         assert "revoked" in ends(one)
         assert "revoked" in ends(other)
     refuses(server, made["token"], "bad_token")
     assert alice.asks("tokens")["tokens"] == []
-    is_refused(alice.asks("untoken", id=made["id"]))
+    is_refused(alice.asks("untoken", token=made["id"]))
 
 
 def test_end_of_its_time(server: ThreadServer, alice: Caller) -> None:
@@ -436,7 +436,7 @@ def test_frame_after_the_end_of_its_time(server: ThreadServer, alice: Caller, bo
 def test_token_of_another_is_not_theirs_to_revoke(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """The id of a token is no secret, and no power."""
     made = makes(alice)
-    is_refused(bob.asks("untoken", id=made["id"]))
+    is_refused(bob.asks("untoken", token=made["id"]))
     shows(server, made["token"]).hang_up()
 
 
@@ -610,7 +610,7 @@ def test_guessing_is_limited_like_wrong_proofs(tmp_path: Path) -> None:
 def test_wrong_tokens_look_alike(server: ThreadServer, alice: Caller, token: str) -> None:
     """The answer does not say in which way a token is wrong."""
     made = makes(alice)
-    alice.asks("untoken", id=made["id"])
+    alice.asks("untoken", token=made["id"])
     assert refuses(server, token, "bad_token") == refuses(server, made["token"], "bad_token")
 
 

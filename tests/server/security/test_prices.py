@@ -46,7 +46,7 @@ SAID: Final[dict[type, dict[str, Any]]] = {
     f.Revoke: {"t": "revoke", "key": "x"},
     f.MakeToken: {"t": "token"},
     f.Tokens: {"t": "tokens"},
-    f.RevokeToken: {"t": "untoken", "id": "x"},
+    f.RevokeToken: {"t": "untoken", "token": "x"},
     f.Operate: {"t": "operate", "do": "mute", "to": "bob", "room": "#ops"},
     f.Ping: {"t": "ping", "n": 1},
     f.Bye: {"t": "bye"},

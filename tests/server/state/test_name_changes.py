@@ -347,7 +347,7 @@ def test_upgraded_log(tmp_path: Path) -> None:
         release(server, "carol")
         bob.hears("renewed")
     with closing(sqlite3.connect(tmp_path / "chatcli.db", isolation_level=None)) as connection:
-        for table in ("reads", "epochs", "name_changes"):
+        for table in ("reads", "epochs", "name_changes", "tokens"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("ALTER TABLE users DROP COLUMN read")
         connection.execute("PRAGMA user_version = 5")
