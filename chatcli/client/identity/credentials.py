@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from chatcli.client.identity.key import Identity, load_identity
 from chatcli.client.identity.trust import CAUTIOUS, Trust
 from chatcli.client.storage.files import config_directory
-from chatcli.errors import InputError
 from chatcli.protocol.frames import REVISION, VERSION, Hello, Purpose
 from chatcli.protocol.keys import key_text
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from chatcli.client.identity.token import Token
     from chatcli.protocol.values.address import Address
 
-ALIAS: Final = "token-"  # and the public name of a token, in place of the user's name on this machine
+_ALIAS: Final = "token-"  # as in identity.token, whose import would be felt in `send`
 
 
 class Login(Struct, frozen=True, kw_only=True):
@@ -58,22 +57,12 @@ class Login(Struct, frozen=True, kw_only=True):
         """
         if self.identity is not None or self.token is not None:
             return self
-        if self.user.startswith(ALIAS):
-            _refuse_alias(self.user)
+        if self.user.startswith(_ALIAS):
+            from chatcli.client.identity.token import check_no_alias
+
+            check_no_alias(self.user)
         return replace(self, identity=load_identity(config_directory()))
 
     def without_prompt(self) -> Login:
         """Return the login for connecting again: it accepts no new key and asks nobody."""
         return replace(self, trust=self.trust.without_prompt())
-
-
-def _refuse_alias(user: str) -> None:
-    """Raise if a user's name stands for a token, as that of messages in the outbox may: no key must take such a name.
-
-    Raises:
-        InputError: it does.
-    """
-    from chatcli.protocol.values.tokens import is_token_id
-
-    if is_token_id(user.removeprefix(ALIAS)):
-        raise InputError(f"That needs the token {user.removeprefix(ALIAS)}: set CHATCLI_TOKEN to it.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from chatcli.client.identity.credentials import ALIAS
 from chatcli.errors import InputError
-from chatcli.protocol.values.tokens import check_token, token_digest, token_id
+from chatcli.protocol.values.tokens import check_token, is_token_id, token_digest, token_id
 
 VARIABLE: Final = "CHATCLI_TOKEN"
+ALIAS: Final = "token-"  # and the public name of a token, in place of the user's name on this machine
 
 
 class Token:
@@ -52,3 +52,14 @@ def token_in_environment() -> Token | None:
         return Token(text)
     except InputError as error:
         raise InputError(f"{VARIABLE}: {error}") from None
+
+
+def check_no_alias(user: str) -> None:
+    """Raise if a user's name stands for a token, as that of messages in the outbox may: no key must take such a name.
+
+    Raises:
+        InputError: it does.
+    """
+    identity = user.removeprefix(ALIAS)
+    if identity != user and is_token_id(identity):
+        raise InputError(f"That needs the token {identity}: set {VARIABLE} to it.")
