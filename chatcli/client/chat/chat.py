@@ -57,6 +57,7 @@ class Chat:
         delivery: what became of those that it has stored.
         attention: what the user has read.
         at_start: the conversations that were unread when the user came in.
+        screen: what the user has in view; the view tells it what it prints.
         first_error: the first thing that the user wanted and did not get.
     """
 
@@ -89,9 +90,9 @@ class Chat:
         )
         self._pager = HistoryPager(self._recent, lambda: day(clock()))
         self.at_start = UnreadAtStart(self.conversations)
-        self._screen = Screen()
+        self.screen = Screen()
         self._requests = PendingRequests(
-            self.contacts, self._pager, self._screen, arrival.rooms, watched=arrival.watched
+            self.contacts, self._pager, self.screen, arrival.rooms, watched=arrival.watched
         )
         self.attention = Attention(
             self.conversations.counts,
@@ -99,6 +100,7 @@ class Chat:
             elapsed,
             watched=arrival.watched,
             is_away=lambda: self.contacts.is_away,
+            in_view=self.screen.is_in_view,
         )
         self.conversations.on_open = self._opened
         self._replies = Replies(
@@ -204,18 +206,26 @@ class Chat:
         """Return the messages to send again after the server could not store them."""
         return [*self.outgoing.retry()] if self._connected else []
 
+    def printing(self, event: Event, rows: int) -> None:
+        """Record that an event is printed now, on this number of rows."""
+        row = self.screen.advance(rows)
+        if isinstance(event, Shown) and event.message.seq:
+            of = conversation(event.message, self.contacts.user)
+            self.screen.printed(of, event.message.seq, mine=event.mine, row=row)
+
     def shown(self, events: Iterable[Event]) -> None:
-        """Record that events are on the screen."""
+        """Record that events were printed."""
         user = self.contacts.user
         for event in events:
-            if not isinstance(event, Shown) or not event.message.seq:
+            if not isinstance(event, Shown) or not event.message.seq or event.mine:
                 continue
             of = conversation(event.message, user)
-            self._screen.printed(of, event.message.seq, mine=event.mine)
-            if not event.mine:
-                self.attention.drawn(of, event.message.seq)
-                if self.outgoing.was_typed(event.message.id):  # a note to oneself
-                    self.attention.opened(of)
+            self.attention.drawn(of, event.message.seq)
+            if self.outgoing.was_typed(event.message.id):  # a note to oneself
+                self.attention.opened(of)
+        for tail in self._requests.pop_shown_tails():
+            if self.conversations.has_chosen and self.conversations.is_current(tail.name):
+                self.attention.shown_anew(tail.name, tail.newest)
 
     def receive(self, frames: Iterable[f.ServerFrame]) -> Effects:
         """Record what the server has sent."""
@@ -317,8 +327,10 @@ class Chat:
         if stay and self.conversations.current:
             self.attention.opened(self.conversations.touch(name))
         else:
+            was_open = self.conversations.has_chosen and self.conversations.is_current(name)
             self.conversations.switch(name)
-            self._requests.wrote()
+            if (known := self._requests.wrote(was_open=was_open)) is not None:
+                self.attention.shown_anew(name, known.newest)
         return []
 
     def _send_by_command(self, word: str, argument: str, line: str) -> list[Event]:

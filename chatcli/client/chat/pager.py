@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,6 +16,9 @@ from chatcli.client.reading.screen import Tail
 from chatcli.protocol import frames as f
 from chatcli.protocol.values.names import fold, is_room
 from chatcli.protocol.values.text import printable_line
+
+#: Unread messages that are shown when a conversation is opened; /history shows those before.
+UNREAD: Final = 50
 
 Page = f.History | f.Search
 
@@ -111,20 +115,28 @@ class HistoryPager:
         if not messages:
             return []
         name = printable_line(frame.of)
-        read = [message for message in messages if message.seq <= tail.read]
-        new = messages[len(read) :]
-        events: list[Event] = [Separator(name)] if read else []
-        earlier = (tail.unread or 0) - len(new)
-        if frame.more and not read and earlier > 0:
-            self._skipped[fold(frame.of)] = messages[0].seq  # where /history continues
-            events.append(Notice(f"{earlier:,} earlier unread in {name}: /history"))
-        events += (self._recent.as_event(message, user, past=True) for message in read)
-        if new and tail.unread:
-            events.append(Separator("new"))
-        for message in new:
-            notable = message.sender != user and self._recent.is_for(message, user)
-            events.append(self._recent.as_event(message, user, past=True, notable=notable))
-        return self._with_changes(events, frame.changes) if frame.changes else events
+        events = [self._recent.as_event(message, user, past=True) for message in messages]
+        unread = [place for place, one in enumerate(events) if not one.mine and one.message.seq > tail.read]
+        if len(unread) > UNREAD:
+            events = events[unread[-UNREAD] :]
+            unread = [place - unread[-UNREAD] for place in unread[-UNREAD:]]
+        first = unread[0] if unread and tail.unread else len(events)  # one's own messages before it are not new
+        read = events[:first]
+        new = [replace(one, notable=not one.mine and self._recent.is_for(one.message, user)) for one in events[first:]]
+        if isinstance(self._next, f.History):  # /history continues before what is shown now
+            self._next = None
+        shown: list[Event] = []
+        earlier = (tail.unread or 0) - len(unread)
+        if earlier > 0 and events[0].message.seq > tail.read:
+            self._skipped[fold(frame.of)] = events[0].message.seq  # where /history continues
+            shown.append(Notice(f"{earlier:,} earlier unread in {name}: /history {name}"))
+        if read:
+            shown.append(Separator(name))
+        shown += read
+        if new:
+            shown.append(Separator(f"new in {name}"))
+        shown += new
+        return self._with_changes(shown, frame.changes) if frame.changes else shown
 
     def found(self, asked: f.Search, frame: f.Found, user: str) -> list[Event]:
         """Return the events of a page of what was found: the newest last, next to the input line."""

@@ -191,7 +191,9 @@ class Replies:
         if request.reason == "entered":
             return [self._recent.as_event(message, user, past=True) for message in frame.messages]
         if request.reason == "tail":
-            return self._pager.tail(frame, self._requests.tail_of(frame.n), user)
+            tail = self._requests.tail_of(frame.n)
+            self._requests.tail_shown(tail)
+            return self._pager.tail(frame, tail, user)
         self._counts.showed(frame.of)
         return self._with_next(f.History, self._pager.history(request.frame, frame, user))
 

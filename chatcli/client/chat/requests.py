@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from chatcli.client.chat.contacts import Contacts, by_name
 from chatcli.client.chat.events import Event, Trouble
-from chatcli.client.chat.pager import HistoryPager, Page
+from chatcli.client.chat.pager import UNREAD, HistoryPager, Page
 from chatcli.client.reading.attention import READS
 from chatcli.client.reading.screen import Screen, Tail
 from chatcli.errors import ServerUnreachable
@@ -20,7 +20,6 @@ PERSON: Final = 2**53 - 4  # the number of a ``who`` for one person
 _CONVERSATIONS: Final = 2**53 - 3  # the number of the client's own request for the user's conversations
 #: Numbers of requests whose refusal is not shown: nobody has typed them.
 UNASKED: Final = frozenset({MEMBERS, READS, _CONVERSATIONS})
-_UNREAD: Final = 50  # unread messages that are shown when a conversation is opened; /history shows those before
 _CONTEXT: Final = 3  # messages before these
 _PAGE: Final = 100  # conversations in one answer
 _LISTED: Final = 500  # conversations in all
@@ -63,6 +62,7 @@ class PendingRequests:
         self._screen = screen
         self._tail: Tail | None = None  # of the conversation that the user has just opened
         self._tails: dict[int, Tail] = {}  # those that were asked for, by the numbers of the requests
+        self._shown_tails: list[Tail] = []  # those that were answered, until they are printed
         self._watched = watched
         self._counts = contacts.conversations.counts
         self._counting: int | None = None  # conversations that were listed so far; None if the client does not ask now
@@ -75,6 +75,7 @@ class PendingRequests:
         self._located: set[str] = set()  # people whose presence was asked for on this connection, folded
         self._locating: set[str] = set()  # those of them of whom the server has not answered
         self._knows_less = False  # whether the server lists no conversations, and cannot be asked for one person
+        self._history_in = ""  # the conversation that was open when a history was asked for, folded
         self._opened = ""  # the conversation that was open last, if it is with a person, folded
 
     @property
@@ -138,6 +139,8 @@ class PendingRequests:
         """Drop the requests; return the lines that the user has typed for them."""
         lines = dict.fromkeys(request.line for request in self._requests.values() if request.line)
         self._requests.clear()
+        if self._tail is None and self._tails:  # it is shown on the next connection
+            self._tail = self._tails[max(self._tails)]._replace(upto=None)
         self._tails.clear()
         self._locating.clear()
         for kind in (f.History, f.Search):
@@ -163,6 +166,7 @@ class PendingRequests:
             case f.Rooms() if word == "leave":
                 return [self._ask(frame, "leaving", line)]
             case f.History():
+                self._history_in = fold(self._contacts.conversations.current)
                 self._pager.start(frame)
             case f.Receipts():
                 # The receipts are places in the log; the messages at these places are the user's own.
@@ -178,12 +182,18 @@ class PendingRequests:
             page: the page after the one that was shown last.
         """
         kind = f.History if word == "history" else f.Search
-        if isinstance(page, kind):
+        if isinstance(page, kind) and self._continues(page):
             return [self._ask(page, line=f"/{word}")]
-        if any(isinstance(one.frame, kind) and one.reason == "asked" for one in self._requests.values()):
+        asked = [one.frame for one in self._requests.values() if one.reason == "asked"]
+        if any(isinstance(frame, kind) and self._continues(frame) for frame in asked):
             self._pager.queue(kind)
             return []
         return None
+
+    def _continues(self, page: f.ClientFrame) -> bool:
+        """Return whether a command without an argument means this page: not once another conversation is open."""
+        current = fold(self._contacts.conversations.current)
+        return not isinstance(page, f.History) or current in (self._history_in, fold(page.of))
 
     def following(self) -> list[f.ClientFrame]:
         """Return the requests that follow from answers, and from the conversation that is open now."""
@@ -204,14 +214,39 @@ class PendingRequests:
         """Record that the user opens a conversation; to be called before its read position moves."""
         if self._watched:
             counts = self._counts
-            self._tail = Tail(name, counts.position(name), counts.unread(name) if self.can_tell else None, None)
+            last = self._contacts.conversations.last(name)
+            unread = counts.unread(name) if self.can_tell else None
+            self._tail = Tail(name, counts.position(name), unread, None, 0 if last is None else last.seq)
 
-    def wrote(self) -> None:
-        """Record that the user has opened a conversation by writing there: they know what they have in view."""
+    def wrote(self, *, was_open: bool) -> Tail | None:
+        """Record that the user has opened a conversation by writing there: they know what they have in view.
+
+        Args:
+            was_open: whether it was open before. Then they answer what was printed last, though its beginning may have
+                left the window.
+
+        Returns:
+            What is known to the user, and needs not be shown; None if it is, or if there is nothing.
+        """
         tail = self._tail
-        if tail is not None and self._screen.count(tail.name, tail.read) >= (tail.unread or 0):
-            self._counts.showed(tail.name)
-            self._tail = None
+        if tail is None:
+            return None
+        unread = tail.unread or 0
+        is_known = self._screen.count(tail.name, tail.read) >= unread
+        if not is_known and not (was_open and self._screen.ends_with(tail.name, unread, tail.read)):
+            return None
+        self._counts.showed(tail.name)
+        self._tail = None
+        return tail if tail.unread else None
+
+    def tail_shown(self, tail: Tail) -> None:
+        """Record that the end of a conversation is about to be shown."""
+        self._shown_tails.append(tail)
+
+    def pop_shown_tails(self) -> list[Tail]:
+        """Return, once, the ends of conversations that were shown."""
+        shown, self._shown_tails = self._shown_tails, []
+        return shown
 
     def tail_of(self, number: int) -> Tail:
         """Return the tail that was asked for with the request of a number."""
@@ -246,8 +281,8 @@ class PendingRequests:
         """Return the number of messages to show of a conversation; 0 if the user has them in view."""
         if tail.unread:
             self._counts.showed(tail.name)
-            is_in_view = self._screen.ends_with(tail.name, tail.unread, tail.read)
-            return 0 if is_in_view else min(tail.unread, _UNREAD) + _CONTEXT
+            is_in_view = self._screen.shows_last(tail.name, tail.unread, tail.read)
+            return 0 if is_in_view else min(tail.unread, UNREAD) + _CONTEXT
         last = self._contacts.conversations.last(tail.name)
         return 0 if last is None or self._screen.has(tail.name, last.seq) else _CONTEXT
 

@@ -63,6 +63,7 @@ async def talk_with_a_person(login: Login, chat: Chat, preferences: Preferences)
 
     def enter(typed: str) -> None:
         session.touched()
+        chat.screen.advance(1)  # the line itself
         line = strip_sequences(typed)
         if (answer := view.answered_by(line)) is not None:
             session.answer(*answer)

@@ -21,10 +21,12 @@ from chatcli.client.chat.questions import SEEN, Question, how_to_answer
 from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.render import Fragments, Renderer, fitted, plain, render
+from chatcli.client.reading.screen import Window
 from chatcli.protocol.frames import Message
 from chatcli.protocol.values.text import printable_line
 
 _DIGITS: Final = "0123456789"
+_IN_VIEW: Final = 20  # rows that somebody who reads line by line is taken to have before them, at most
 
 
 class PlainView:
@@ -77,6 +79,7 @@ class TerminalView(PlainView):
         self._notifier = Notifier(
             notify, _write, lambda _: False, time.monotonic, is_undisturbed=lambda: chat.conversations.undisturbed
         )
+        chat.screen.window = _window
         self._asked: tuple[int, float] = (0, 0.0)  # the place of the oldest open question, and since when it is that
 
     async def show(self, events: Sequence[Event]) -> None:
@@ -110,8 +113,11 @@ class TerminalView(PlainView):
         if isinstance(event, Shown) and event.mine and not event.past and self._is_on_screen(event.message):
             self._print_notice(_own_answer(event.message))
             return
-        for shown, fragments in self._renderer.lines(event, _today(), _width(sys.stdout)):
-            _write_line(sys.stdout, _line(shown, fragments))
+        width = _width(sys.stdout)
+        lines = [_line(shown, fragments) for shown, fragments in self._renderer.lines(event, _today(), width)]
+        self._chat.printing(event, sum(plain(fitted(line, width)).count("\n") + 1 for line in lines))
+        for line in lines:
+            _write_line(sys.stdout, line)
         if isinstance(event, Shown) and event.open:
             self._print_notice(how_to_answer(event.message, digits=True))
 
@@ -146,6 +152,14 @@ def _width(stream: TextIO | None) -> int:
         with contextlib.suppress(OSError):  # it is gone
             return os.get_terminal_size(stream.fileno()).columns
     return 0
+
+
+def _window() -> Window:
+    """Return the part of the terminal that is counted on as in view: a screen reader may have none."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        columns, rows = os.get_terminal_size(sys.stdout.fileno())
+        return Window(min(rows or _IN_VIEW, _IN_VIEW), columns or 80)
+    return Window(_IN_VIEW, 80)
 
 
 def _line(event: Event, fragments: Fragments) -> Fragments:

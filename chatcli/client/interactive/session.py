@@ -94,6 +94,7 @@ class InteractiveSession:
         self._retry: asyncio.TimerHandle | None = None
         self._attending: asyncio.TimerHandle | None = None
         self._attends_next = False
+        self._commands: Callable[[], bool] = lambda: False
         self._loop = asyncio.get_running_loop()
         self._connected(*greeted)
 
@@ -121,9 +122,14 @@ class InteractiveSession:
         """Show a conversation that a key has opened."""
         self._apply(self._chat.opened())
 
-    def touched(self) -> None:
-        """Record that the user has pressed a key, or typed a line."""
+    def touched(self, commands: Callable[[], bool] = lambda: False) -> None:
+        """Record that the user has pressed a key, or typed a line, before that takes effect.
+
+        Args:
+            commands: returns whether the input line holds the beginning of a command, once the key has taken effect.
+        """
         self._chat.attention.key_pressed()
+        self._commands = commands
         if not self._attends_next:  # a thousand keys may come at once
             self._attends_next = True
             self._loop.call_soon(self._attend_next)
@@ -147,6 +153,8 @@ class InteractiveSession:
 
     def _attend_next(self) -> None:
         self._attends_next = False
+        if not self._commands():  # which may be the one that leaves the conversation
+            self._chat.attention.key_took_effect()
         self.attend()
 
     def _attend_later(self) -> None:

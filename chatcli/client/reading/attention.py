@@ -1,8 +1,9 @@
 """The attention of the person at a terminal: which messages they have read there, and whether they are there at all.
 
 Never more is claimed than is known. A message is read once it has been drawn in the open conversation and a key is
-pressed after that; or at once, if the terminal reports that it has the focus and somebody has touched it just before.
-Focus alone proves nothing: people leave their desks without locking the screen.
+pressed while it is still in view; or at once, if the terminal reports that it has the focus and somebody has touched it
+just before. Focus alone proves nothing: people leave their desks without locking the screen. What has left the window
+is read when it is shown anew, as the user opens the conversation.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Attention:
         watched: whether a person may be there; nothing is read in a pipe.
         is_away: returns whether the user has said, on any of their devices, that they are away from the keyboard.
             Nothing is read then.
+        in_view: returns whether a message of a conversation is in the window.
 
     Attributes:
         is_watched: whether a person may be there, see above.
@@ -48,17 +50,21 @@ class Attention:
         *,
         watched: bool,
         is_away: Callable[[], bool] = lambda: False,
+        in_view: Callable[[str, int], bool] = lambda _name, _seq: True,
     ) -> None:
         self.focus: bool | None = None
         self._is_away = is_away
+        self._in_view = in_view
         self._counts = counts
         self._current = current
         self._elapsed = elapsed
         self.is_watched = watched
         self._touched = elapsed()
+        self._was_away = False  # when the last key was pressed
         self._idle = False  # as the server knows it
         self._speaks = False  # whether the server knows read positions
         self._drawn: dict[str, int] = {}  # the newest message that was drawn, by folded conversation
+        self._anew: dict[str, int] = {}  # up to here, a conversation was shown anew as it was opened, by folded name
         self._left: set[str] = set()  # conversations that were marked as unread, and not opened since, folded
         self._due: dict[str, MarkRead] = {}  # positions to send, by folded conversation
         self._sent: dict[str, tuple[MarkRead, float]] = {}  # the last one that was sent, and when
@@ -81,10 +87,20 @@ class Attention:
     # The person
 
     def key_pressed(self) -> None:
-        """Record a key: everything that is drawn in the open conversation has been read."""
+        """Record a key, before it takes effect: what is in view of the conversation that the user has opened is read.
+
+        One that has opened by itself is read once the key has taken effect, unless the key has left it.
+        """
         if self.focus is False:  # the report that it is back was lost, or went to another program
             self.focus = None
         self._touched = self._elapsed()
+        self._was_away = self._is_away()
+        current, chosen = self._current()
+        if chosen and current:
+            self._read(current)
+
+    def key_took_effect(self) -> None:
+        """Record that a key that is none of a command has taken effect: what is in view is read."""
         self._read_open()
 
     def focus_changed(self, *, has_focus: bool | None) -> None:
@@ -99,6 +115,17 @@ class Attention:
         self._left.discard(fold(name))
         self._read(name)
 
+    def shown_anew(self, name: str, upto: int) -> None:
+        """Record that a conversation has shown what is unread there, as the user opened it or wrote there.
+
+        Args:
+            name: the conversation.
+            upto: the place of its newest message when they did so: those after it are read with a key.
+        """
+        drawn = self._drawn.get(fold(name), 0)
+        self._anew[fold(name)] = drawn
+        self._read(name, min(upto, drawn))
+
     def drawn(self, name: str, seq: int) -> None:
         """Record that a message of a conversation is on the screen now."""
         key = fold(name)
@@ -110,8 +137,9 @@ class Attention:
             self._read(name)
 
     def look(self) -> None:
-        """Read what could not be read yet, as messages before it were missing."""
-        if self.is_there:
+        """Read what could not be read yet: messages before it were missing, or the last key has said "I am back"."""
+        is_back, self._was_away = self._was_away and not self._is_away(), self._was_away and self._is_away()
+        if self.is_there or (is_back and self.may_be_there):
             self._read_open()
 
     def _read_open(self) -> None:
@@ -119,9 +147,18 @@ class Attention:
         if current:
             self._read(current)
 
-    def _read(self, name: str) -> None:
-        """Move the position of a conversation to what was drawn, unless unread messages before it were not."""
-        seq = self._drawn.get(fold(name), 0)
+    def _read(self, name: str, upto: int | None = None) -> None:
+        """Move the position of a conversation to what was drawn, unless unread messages before it are not in view.
+
+        Args:
+            name: the conversation.
+            upto: the place of the last message that is read; None for all.
+        """
+        anew = self._anew.get(fold(name), 0)
+        seq = self._drawn.get(fold(name), 0) if upto is None else upto
+        first = self._counts.first_unread(name, anew)
+        if first and first <= seq and not self._in_view(name, first):
+            seq = anew
         if not self.is_watched or seq <= self._counts.position(name) or fold(name) in self._left or self._is_away():
             return
         if self._counts.live and not self._counts.unshown(name):
@@ -225,6 +262,7 @@ class Attention:
     def reset(self) -> None:
         """Start anew: the log was reset, and gives out places anew."""
         self._drawn.clear()
+        self._anew.clear()
         self._left.clear()
         self._due.clear()
         self._sent.clear()

@@ -234,6 +234,14 @@ class UnreadCounts:
         one = self._conversations.get(fold(name))
         return 0 if one is None else one.unshown()
 
+    def first_unread(self, name: str, after: int) -> int:
+        """Return the place of the first unread message after a place, of those that came here; 0 if there is none."""
+        one = self._conversations.get(fold(name))
+        if one is None:
+            return 0
+        at = bisect_right(one.places, max(one.read, after))
+        return one.places[at] if at < len(one.places) else 0
+
     def newest(self, name: str) -> int:
         """Return the place of the newest message that may be unread; 0 if none is known."""
         one = self._conversations.get(fold(name))

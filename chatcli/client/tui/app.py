@@ -22,6 +22,7 @@ from chatcli.client.interactive.notifier import Notifier
 from chatcli.client.interactive.outbox_keeper import open_outbox
 from chatcli.client.interactive.preferences import Preferences
 from chatcli.client.interactive.session import InteractiveSession
+from chatcli.client.reading.screen import Window
 from chatcli.client.storage.drafts import Drafts
 from chatcli.client.tui.batcher import AdaptiveBatcher
 from chatcli.client.tui.input.completer import LineCompleter, surroundings
@@ -108,6 +109,8 @@ class Terminal:
         modes.bind(self._bindings)
         modes.watch(self.session.app)
         self._renderer = self._replace_renderer()
+        chat.screen.window = self._window
+        self._renderer.on_clear = chat.screen.clear
 
     def _new_session(self, server: Address, preferences: Preferences, keys: KeyInput) -> PromptSession[str]:
         session: PromptSession[str] = PromptSession(
@@ -150,7 +153,20 @@ class Terminal:
             self._print("".join(self._lines(events)))
 
     def _lines(self, events: Sequence[Event]) -> Iterator[str]:
-        return self._painter.lines(events, self._output.get_size().columns)
+        columns = self._output.get_size().columns
+        for event in events:
+            lines = list(self._painter.lines([event], columns))
+            self._chat.printing(event, sum(_rows(line, columns) for line in lines))
+            yield from lines
+
+    def _window(self) -> Window:
+        """Return the part of the window above the input line."""
+        size = self._output.get_size()
+        return Window(size.rows - self._renderer.drawn_rows, size.columns)
+
+    def is_commanding(self) -> bool:
+        """Return whether a command is being typed."""
+        return self.session.default_buffer.text.startswith("/")
 
     def _print(self, painted: str) -> None:
         app = self.session.app
@@ -216,6 +232,13 @@ class Terminal:
         return keys
 
 
+def _rows(line: str, columns: int) -> int:
+    """Return the number of rows that a painted line takes; a link that is too wide is counted with its colours."""
+    if "://" not in line:
+        return line.count("\n")
+    return sum(max(1, -(-len(row.rstrip("\r")) // columns)) for row in line.split("\n")[:-1])
+
+
 async def talk(login: Login, chat: Chat, preferences: Preferences | None = None) -> None:
     """Talk on a terminal until the user leaves; ask for a name until the server accepts one.
 
@@ -244,7 +267,7 @@ async def talk(login: Login, chat: Chat, preferences: Preferences | None = None)
             conversation.opened()
 
         def touched() -> None:
-            conversation.touched()
+            conversation.touched(terminal.is_commanding)
 
         def focused(has_focus: bool) -> None:
             conversation.focused(has_focus=has_focus)

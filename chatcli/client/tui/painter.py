@@ -55,7 +55,8 @@ class Painter:
                 continue  # the layout has it
             for shown, fragments in self._renderer.lines(event, today, width):
                 if isinstance(shown, Separator):
-                    yield self._painted([(name, _across(text, width)) for name, text in fragments])
+                    # Short: a rule across the window would be broken as soon as that becomes narrower.
+                    yield self._painted([(name, cut(text, max(width, _SHORTEST))) for name, text in fragments])
                 else:
                     yield self._in_rows(fitted(fragments, width), width)
 
@@ -101,11 +102,6 @@ class _Escapes(dict[str, str]):
         escape = written.getvalue()
         self[name] = "" if escape == _PLAIN else escape
         return self[name]
-
-
-def _across(text: str, width: int) -> str:
-    text = cut(text, max(width, _SHORTEST))
-    return text + "─" * (width - columns(text))
 
 
 def _today() -> datetime.date:

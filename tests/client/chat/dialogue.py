@@ -32,6 +32,7 @@ class Dialogue(Chat):
         """Carry out a line."""
         self.attention.key_pressed()
         effects = super().typed(line, origin)
+        self.attention.key_took_effect()
         self.returned += effects.returned
         self.left = self.left or effects.leave
         return effects
@@ -41,6 +42,8 @@ class Dialogue(Chat):
         effects = super().receive(frames)
         self.returned += effects.returned
         self.ack = effects.ack
+        for event in effects.events:
+            self.printing(event, 1)
         self.shown(effects.events)
         return effects
 

@@ -534,7 +534,7 @@ def test_opening_shows_where_the_user_stopped() -> None:
     assert asked == f.History("#ops", limit=5, n=1)
     ended = said(62, "cid", "#ops", "alice: ping")
     lines = page(chat, asked, said(30, "bob", "#ops", "old"), said(61, "bob", "#ops", "one"), ended, more=True)
-    assert lines == ["── #ops ──", "old", "── new ──", "one", "alice: ping"]
+    assert lines == ["── #ops ──", "old", "── new in #ops ──", "one", "alice: ping"]
     chat.attention.key_pressed()
     assert chat.conversations.counts.unread("#ops") == 0
     assert opens(chat, "bob") is None  # nothing was ever said there
@@ -571,10 +571,49 @@ def test_opening_a_long_backlog() -> None:
     chat.receive([said(101, "bob", "#ops", "live")])
     messages = [said(seq, "bob", "#ops", str(seq)) for seq in range(50, 100)]
     lines = page(chat, asked, *messages, said(101, "bob", "#ops", "live"), more=True)
-    assert lines[:3] == ["34 earlier unread in #ops: /history", "── new ──", "50"]
+    assert lines[:3] == ["34 earlier unread in #ops: /history #ops", "── new in #ops ──", "50"]
     assert lines[-1] == "99"
     (history,) = types(chat, "/history")[1]
     assert history == f.History("#ops", 50, limit=20, n=2)
+
+
+def test_own_messages_are_not_new() -> None:
+    """The line stands before the first message of somebody else's, and at most fifty of theirs follow it."""
+    chat = revised(info("#ops", 65, 2))
+    asked = opens(chat, "#ops")
+    own = [said(62, "alice", "#ops", "mine 1"), said(63, "alice", "#ops", "mine 2")]
+    lines = page(chat, asked, *own, said(64, "bob", "#ops", "one"), said(65, "bob", "#ops", "two"), more=True)
+    assert lines == ["── #ops ──", "mine 1", "mine 2", "── new in #ops ──", "one", "two"]
+    chat = revised(info("#ops", 99, 81))
+    asked = opens(chat, "#ops")
+    lines = page(chat, asked, *(said(seq, "bob", "#ops", str(seq)) for seq in range(47, 100)), more=True)
+    assert lines[:3] == ["31 earlier unread in #ops: /history #ops", "── new in #ops ──", "50"]
+    assert (lines[-1], len(lines)) == ("99", 52)
+
+
+def test_history_of_the_open_conversation() -> None:
+    """Without a name it goes on with the last page, unless another conversation was opened since, by whatever way."""
+    chat = revised(info("#ops", 99, 0), info("bob", 98, 0))
+    opens(chat, "#ops")
+
+    def history() -> f.History:
+        (asked,) = (frame for frame in types(chat, "/history")[1] if isinstance(frame, f.History) and frame.limit == 20)
+        return asked
+
+    first = history()
+    assert (first.of, first.before) == ("#ops", None)
+    chat.conversations.switch("bob")  # while the page is on its way
+    second = history()
+    assert (second.of, second.before) == ("bob", None)
+    page(chat, first, said(99, "cid", "#ops"), more=True)
+    page(chat, second, said(98, "bob"), more=True)
+    third = history()
+    assert third.before == 98
+    page(chat, third, said(97, "bob"), more=True)
+    chat.conversations.switch("#ops")
+    assert (history().of, chat.conversations.current) == ("#ops", "#ops")
+    types(chat, "/close #ops")
+    assert chat.typed("/history").events
 
 
 def test_writing_where_something_is_unread() -> None:

@@ -16,17 +16,24 @@ class Desk:
         now: the time.
         current: the open conversation, and whether the user has opened it.
         is_away: whether they have said so.
+        hidden: the messages that have left the window.
     """
 
     def __init__(self, *, watched: bool = True) -> None:
         self.now = 0.0
         self.current = ("bob", True)
         self.is_away = False
+        self.hidden: set[int] = set()
         self.counts = UnreadCounts()
         self.counts.connected(10)
         self.counts.welcomed(10, {})
         self.attention = Attention(
-            self.counts, lambda: self.current, lambda: self.now, watched=watched, is_away=lambda: self.is_away
+            self.counts,
+            lambda: self.current,
+            lambda: self.now,
+            watched=watched,
+            is_away=lambda: self.is_away,
+            in_view=lambda _, seq: seq not in self.hidden,
         )
         self.attention.connected(speaks=True)
         self.counts.asked()
@@ -97,13 +104,35 @@ def test_other_conversations(desk: Desk) -> None:
 
 
 def test_a_conversation_that_opened_by_itself(desk: Desk) -> None:
-    """Only a key shows that the user has seen it, not the focus."""
+    """Only a key that does not leave it shows that the user has seen it, not the focus."""
     desk.current = ("bob", False)
     desk.attention.focus_changed(has_focus=True)
     desk.comes(11)
     assert desk.read() == 10
     desk.attention.key_pressed()
+    desk.current = ("cid", True)
+    desk.attention.key_took_effect()
+    assert desk.read() == 10
+    desk.current = ("bob", False)
+    desk.attention.key_took_effect()
     assert desk.read() == 11
+
+
+def test_what_has_left_the_window(desk: Desk) -> None:
+    """It is not read, nor what follows it, until the conversation shows it anew."""
+    desk.comes(11)
+    desk.comes(12)
+    desk.hidden.add(11)
+    desk.attention.key_pressed()
+    desk.attention.opened("bob")
+    assert desk.read() == 10
+    desk.comes(13)
+    desk.attention.shown_anew("bob", 12)
+    assert desk.read() == 12
+    desk.comes(14)
+    desk.hidden.add(14)
+    desk.attention.key_pressed()
+    assert desk.read() == 13
 
 
 def test_away(desk: Desk) -> None:
@@ -113,6 +142,19 @@ def test_away(desk: Desk) -> None:
     desk.comes(11)
     desk.attention.key_pressed()
     desk.attention.opened("bob")
+    assert desk.read() == 10
+    desk.is_away = False
+    desk.attention.look()
+    assert desk.read() == 11
+
+
+def test_back() -> None:
+    """The key that says so has been pressed: what is in view is read as soon as the server knows."""
+    desk = Desk()
+    desk.is_away = True
+    desk.comes(11)
+    desk.attention.key_pressed()
+    desk.attention.look()
     assert desk.read() == 10
     desk.is_away = False
     desk.attention.look()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,8 @@ def test_away(server: ThreadServer) -> None:
 
 def test_away_on_another_device(server: ThreadServer) -> None:
     """The user is away on all of them, until they say or write something on one."""
-    with server.joined("bob") as bob, join(server) as alice, join(server, "alice", "--attach") as other:
+    attach = partial(join, server, "alice", "--attach")
+    with server.joined("bob") as bob, attach() as alice, attach() as other:
         for device in (alice, other):
             device.shows_toolbar("connected ")
             opens(device, "bob")
@@ -196,7 +198,7 @@ def test_exit_and_join_again(server: ThreadServer) -> None:
             alice.shows_toolbar("1:bob 1 · 2:#ops 1")
             assert not any("bob → you" in line for line in alice.lines)
             alice.types("\x1b1")
-            alice.shows("── new ──")
+            alice.shows("── new in bob ──")
             alice.shows("bob → you  hi")
             alice.shows_toolbar("2:#ops 1")
             alice.types("x")
@@ -217,7 +219,7 @@ def test_two_devices(server: ThreadServer) -> None:
             desk.shows_toolbar("2:bob 2")
             laptop.shows_toolbar("1:bob here, 2 unread")
             opens(laptop, "bob")
-            laptop.shows("── new ──")
+            laptop.shows("── new in bob ──")
             laptop.shows("bob → you  hi")
             laptop.types("x")
             eventually(lambda: "bob" not in desk.toolbar)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chatcli.server.state.read_positions import read_up_to
 from tests.support import Caller, ThreadServer, eventually, known
 from tests.terminal import Terminal
 
@@ -39,6 +40,22 @@ def cut_off(server: ThreadServer, name: str) -> None:
             session.abort()
 
 
+def says(sender: Caller, to: str, text: str) -> int:
+    """Have somebody send a message; return its place in the log."""
+    identity = sender.sends(to, text)
+    while (frame := sender.next()) is not None and (frame["t"] != "sent" or frame["id"] != identity):
+        pass
+    assert frame is not None
+    return int(frame["seq"])
+
+
+def has_read(server: ThreadServer, of: str, seq: int) -> bool:
+    """Return whether alice has read a conversation up to a place in the log."""
+    alice = known(server, "alice")
+    other = server.hub.rooms.find(alice, of) if of.startswith("#") else known(server, of)
+    return server.run(lambda: read_up_to(alice, other.id) >= seq)
+
+
 def above(alice: Terminal) -> list[str]:
     """Return the lines of unread conversations."""
     rows = alice.rows
@@ -65,11 +82,11 @@ def test_another_device(server: ThreadServer, bob: Caller) -> None:
         assert not any("while you were away" in line for line in alice.lines)
         alice.types("\x1b2")
         alice.shows_input("bob ›")
-        eventually(lambda: tail(alice)[-3:] == ["── new", "bob → you  hi", ": 1:#ops 2 @1"], "the end of bob's")
+        eventually(lambda: tail(alice)[-3:] == ["── new in bob", "bob → you  hi", ": 1:#ops 2 @1"], "the end of bob's")
         alice.types("\x1b1")
         alice.shows_input("#ops ›")
         eventually(
-            lambda: tail(alice)[-3:] == ["── new", "#ops  bob  deploy?", "• #ops  bob  alice: deploy!"],
+            lambda: tail(alice)[-3:] == ["── new in #ops", "#ops  bob  deploy?", "• #ops  bob  alice: deploy!"],
             "the end of the room",
         )
         assert above(alice) == []
@@ -132,7 +149,7 @@ def test_plain_lines(server: ThreadServer, bob: Caller) -> None:
         alice.shows("Unread: ")
         alice.types("/to #ops\n")
         alice.shows("#ops  bob  deploy?")
-        assert "new" in alice.lines, alice.lines
+        assert "new in #ops" in alice.lines, alice.lines
         alice.types("/list\n")
         alice.shows("#ops")
         eventually(lambda: any(line.endswith("bob: deploy?") for line in alice.lines), "the list")
@@ -153,3 +170,65 @@ def test_closed_conversations_stay_closed(server: ThreadServer, bob: Caller) -> 
         assert "bob" not in alice.toolbar
         bob.sends("alice", "are you there?")
         alice.shows_toolbar("│ 2:bob ")
+
+
+def test_nothing_is_read_above_the_window(server: ThreadServer, bob: Caller) -> None:
+    """A message that a hundred lines have pushed out of the window is unread until it is shown anew."""
+    with server.joined("dave") as dave:
+        call = says(dave, "alice", "call me")
+        for number in range(1, 101):
+            line = says(bob, "#ops", f"line {number}")
+        with join(server) as alice:
+            alice.shows_toolbar("connected ")
+            alice.shows("line 100")
+            eventually(lambda: above(alice) != [], "the unread conversations")
+            assert alice.input_line == "dave ›"
+            alice.types("\x1b2")
+            alice.shows_input("#ops ›")
+            alice.shows("50 earlier unread in #ops: /history")
+            eventually(lambda: has_read(server, "#ops", line), "that the room was read")
+            assert not has_read(server, "dave", call)
+            alice.types("\x1b1")
+            alice.shows_input("dave ›")
+            eventually(lambda: has_read(server, "dave", call), "that dave was read")
+            assert [line[6:] for line in alice.lines if "call me" in line] == ["dave → you  call me"] * 2
+
+
+def test_the_last_screenful_is_read(server: ThreadServer, bob: Caller) -> None:
+    """A key reads what is in view; what was above the window is shown anew before the answer."""
+    with join(server) as alice:
+        alice.shows_toolbar("connected ")
+        alice.types("/to bob\r")
+        alice.shows("What you type goes to bob now")
+        for number in range(5):
+            one = says(bob, "alice", f"one {number}")
+        alice.shows("one 4")
+        receives_all(server)
+        alice.types("y")
+        eventually(lambda: has_read(server, "bob", one), "that these were read")
+        two = says(bob, "alice", "two")
+        for number in range(30):
+            bob.sends("#ops", f"line {number}")
+        alice.shows("line 29")
+        receives_all(server)
+        alice.types("es")
+        alice.shows_input("bob › yes")
+        assert not has_read(server, "bob", two)
+        alice.types("\r")
+        alice.shows("you → bob  yes")
+        eventually(lambda: has_read(server, "bob", two), "that it was read")
+        assert sum("bob → you  two" in line for line in alice.lines) == 2
+
+
+def test_plain_lines_far_above(server: ThreadServer, bob: Caller) -> None:
+    """Somebody who reads line by line has read the last ones only."""
+    call = says(bob, "alice", "call me")
+    for number in range(40):
+        line = says(bob, "#ops", f"line {number}")
+    with join(server, "--plain") as alice:
+        alice.shows("Unread: ")
+        alice.types("\n")
+        alice.types("/to #ops\n")
+        alice.shows("What you type goes to #ops now")
+        eventually(lambda: has_read(server, "#ops", line), "that the room was read")
+        assert not has_read(server, "bob", call)

@@ -15,7 +15,7 @@ pyproject.toml allows no 4; the tests in a real terminal fail if they change.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prompt_toolkit.application import Application
@@ -64,6 +64,7 @@ class ReflowRenderer(Renderer):
 
     Attributes:
         paused: whether another program has the terminal, so that nothing may be drawn.
+        on_clear: called after the window was cleared.
     """
 
     def __init__(self, style: BaseStyle, output: WholeOutput, *, breaks: bool) -> None:
@@ -76,7 +77,13 @@ class ReflowRenderer(Renderer):
         self._bottom_of: Size | None = None  # the window in which the input line was moved to the bottom
         self._whole = output
         self.paused = False
+        self.on_clear: Callable[[], None] = lambda: None
         super().__init__(style, output)
+
+    @property
+    def drawn_rows(self) -> int:
+        """The number of rows of the drawing."""
+        return 1 if self._last_screen is None else self._last_screen.height
 
     def erase(self, leave_alternate_screen: bool = True) -> None:
         """Erase the drawing."""
@@ -96,6 +103,11 @@ class ReflowRenderer(Renderer):
             self._shrink(layout)
             super().render(app, layout, is_done)
             self._drawings += 1
+
+    def clear(self) -> None:
+        """Clear the window."""
+        super().clear()
+        self.on_clear()
 
     def precede(self, data: str) -> None:
         """Write something before the next drawing, when the terminal no longer echoes its reports."""
