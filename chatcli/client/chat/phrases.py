@@ -17,6 +17,7 @@ RESET: Final = "The server's log was restored or replaced: the newest messages m
 
 _NAMED: Final = 5  # people in a list, before the others are only counted
 _QUOTED: Final = 60  # characters of a text
+_GIVEN_BACK: Final = 1000  # of one that an input line may not get back: with --plain, or at the end of the client
 
 #: Events in rooms: about someone else, about the user.
 _HAPPENED: Final[dict[f.Happening, tuple[str, str]]] = {
@@ -218,7 +219,7 @@ def no_answer(message: f.Send) -> str:
 def not_sent(message: f.Send, reason: str) -> str:
     """Return the sentence for a message that is given back, as the name may be somebody else's now."""
     what = "Not sent" if message.answer is None else "Not answered with"
-    return f'{what} "{printable_line(message.text[:_QUOTED])}": {reason}.'
+    return f'{what} "{printable_line(message.text[:_GIVEN_BACK])}": {reason}.'
 
 
 def messages(count: int) -> str:

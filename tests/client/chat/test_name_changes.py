@@ -263,3 +263,12 @@ def test_older_servers(chat: Dialogue) -> None:
     types(chat, "hi")
     frames = chat.connected(WELCOME)
     assert sent(frames) == [("carol", "hi")]
+
+
+def test_long_line_without_a_connection(chat: Dialogue) -> None:
+    """The sentence has more of the text than would remind of it: not every view has an input line to give it back."""
+    chat.disconnected()
+    types(chat, "x" * 90)
+    reconnects(chat)
+    events, _ = receives(chat, [changed("taken"), f.Live(20)])
+    assert f'Not sent "{"x" * 90}": ' in shown(events)[-1]
