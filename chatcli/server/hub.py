@@ -252,7 +252,7 @@ class Hub:
         if is_room(spelling):
             room = self.rooms.find_hidden(spelling)
             return None if room is None else room.id
-        user = (self.users.find_released(spelling) if released else None) or self.users.find(spelling)
+        user = self.users.find(spelling) or (self.users.find_released(spelling) if released else None)
         return None if user is None else user.id
 
     def name_of(self, identity: int) -> str:

@@ -296,6 +296,8 @@ def token(name: str, places: tuple[str, ...], label: str | None, scope: str, sec
     \b
     chatcli admin token grafana --to '#ops'
     """
+    from chatcli.protocol.values.text import command_line
+
     (row,) = _ask("token", to=name, places=list(places), label=label or "", scope=scope, seconds=seconds or None)
     if as_json:
         _print_record("token", row)
@@ -304,8 +306,8 @@ def token(name: str, places: tuple[str, ...], label: str | None, scope: str, sec
     until = "for ever" if row["until"] is None else f"until {_local(row['until'])}"
     made = "a new name" if row["new"] else "another token of that name"
     notice(
-        f"Token {row['id']} of {row['user']}, {made}: {until}. It is not shown again; "
-        f'"chatcli admin revoke {row["id"]}" ends it.'
+        f"Token {row['id']} of {row['user']}, {made}: {until}. It is not shown again. To end it:\n"
+        f"{command_line('chatcli', 'admin', 'revoke', row['id'])}"
     )
 
 

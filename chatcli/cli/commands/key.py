@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Final
 import click
 
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import Account, json_option, loudness_options, server_options, user_option
+from chatcli.cli.options.shared import Account, in_use, json_option, loudness_options, server_options, user_option
 from chatcli.cli.options.types import CredentialType, ExpiryType, TextType
 from chatcli.cli.output.streams import notice, warn
 
@@ -180,6 +180,7 @@ def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as
     """
     from chatcli.client.oneshot.client import Client
     from chatcli.protocol.frames import MakeToken, Token
+    from chatcli.protocol.values.text import command_line
 
     account.require_key()
     request = MakeToken(label or "", scope, list(to), seconds or None, 1)
@@ -195,8 +196,8 @@ def token(label: str | None, to: tuple[str, ...], scope: Scope, seconds: int, as
     click.echo(made.token)
     where = f"for {' and '.join(to)} only" if to else "everywhere"
     notice(
-        f"Token {made.id}: {_MEANING[scope]}, {where}, {_until(made.until)}. It is not shown again; "
-        f'"chatcli key revoke {made.id}" ends it.'
+        f"Token {made.id}: {_MEANING[scope]}, {where}, {_until(made.until)}. It is not shown again. To end it:\n"
+        f"{command_line('chatcli', 'key', 'revoke', made.id, *in_use())}"
     )
 
 

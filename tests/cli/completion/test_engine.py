@@ -96,7 +96,7 @@ def test_impossible_times(tmp_path: Path) -> None:
         (["who", "--server", "ch"], ["", "chat.example\\:7"]),
         (["join", "--clock", ""], ["", "24h", "12h"]),
         (["admin", "ki"], ["", "kick:Close the connections of NAME"]),
-        (["key", "re"], ["", "revoke:Remove a key from your name"]),
+        (["key", "re"], ["", "revoke:Remove a key from your name, or end a token"]),
         (["completion", "z"], ["", "zsh"]),
         (["outbox", "r"], ["", "retry:Try refused messages again"]),
         (["nonsense", ""], None),
