@@ -325,6 +325,40 @@ def test_limited_feed(server: ThreadServer, alice: Caller, bob: Caller, ops: str
         hook.hears("live")
 
 
+def test_limited_feed_with_the_newest_only(server: ThreadServer, alice: Caller, bob: Caller, ops: str) -> None:
+    """What was skipped of other rooms is not said, either."""
+    alice.enters("#other")
+    bob.enters("#other")
+    token = makes(alice, scope="read", to=[ops])["token"]
+    for number in range(5):
+        for to in ("#other", ops):
+            sends(bob, to, f"{number} {to}")
+    with shows(server, token, "listen", newest=2) as hook:
+        skipped = hook.hears("skipped")
+        assert (skipped["to"], skipped["count"]) == (ops, 3)
+        assert [hook.hears("message")["text"] for _ in range(2)] == [f"3 {ops}", f"4 {ops}"]
+        hook.asks("ping")
+
+
+def test_limited_feed_that_falls_behind(server: ThreadServer, alice: Caller, bob: Caller, ops: str) -> None:
+    """It reads the rest from the log, and nothing of other rooms."""
+    alice.enters("#other")
+    bob.enters("#other")
+    token = makes(alice, scope="read", to=[ops])["token"]
+    with shows(server, token, "listen") as hook:
+        hook.hears("live")
+        session = next(one for one in server.run(lambda: sessions_of(server, "alice")) if one.token is not None)
+        server.run(session.pause_writing)
+        for number in range(300):
+            bob.sends("#other" if number % 2 else ops, f"{number} {'x' * 4000}")
+        for _ in range(300):
+            bob.hears("sent")
+        server.run(session.resume_writing)
+        heard = [hook.hears("message")["text"].split()[0] for _ in range(150)]
+        assert heard == [str(number) for number in range(0, 300, 2)]
+        hook.asks("ping")
+
+
 def test_feed_limited_to_a_person(server: ThreadServer, alice: Caller, bob: Caller) -> None:
     """Both directions of one conversation, and nothing else."""
     with server.joined("carol") as carol:
