@@ -150,7 +150,7 @@ def test_unfinished_handshakes(server: ThreadServer) -> None:
         assert len(alice.texts(50)) == 50
     for caller in callers:
         caller.hang_up()
-    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    eventually(lambda: server.run(lambda: not server.hub.connections))
 
 
 class RecordWriter:
@@ -208,7 +208,7 @@ def test_tls_stopped_in_a_message(server: ThreadServer, tmp_path: Path, caplog: 
             bob.sends("carol", f"{number}")
             bob.hears("sent", outcome="delivered")
         assert len(carol.texts(20)) == 20
-        eventually(lambda: server.run(lambda: len(server.hub.sessions)) == 2)
+        eventually(lambda: server.run(lambda: len(server.hub.connections)) == 2)
         caller.close()
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 

@@ -244,15 +244,15 @@ class Server:
         self._admin_listener.close()  # while the lock is still held: the socket is surely our own
         self._ticking.cancel()
         self._warning.cancel()
-        for session in tuple(hub.sessions):
-            session.stop_reading()
+        for connection in tuple(hub.connections):
+            connection.stop_reading()
         hub.log.commit(positions=True)
         await self._wait(_COMMIT_SECONDS, lambda: _all_written(hub))
-        for session in tuple(hub.sessions):
-            session.close(codes.STOPPING, "The server is stopping.")
-        await self._wait(_GOODBYE_SECONDS, lambda: not hub.sessions)
-        for session in tuple(hub.sessions):
-            session.abort()
+        for connection in tuple(hub.connections):
+            connection.close(codes.STOPPING, "The server is stopping.")
+        await self._wait(_GOODBYE_SECONDS, lambda: not hub.connections)
+        for connection in tuple(hub.connections):
+            connection.abort()
         self._admin_listener.abort()
         self._operators.close()
         hub.log.close()

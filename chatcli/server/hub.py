@@ -57,11 +57,22 @@ class HubConnection(Connection, Protocol):
     def hub(self) -> Hub:
         """The hub that it belongs to."""
 
+
+class OpenConnection(Protocol):
+    """A connection, with a session or before it has one: what counts as open, and ends when the server stops."""
+
+    @property
+    def session(self) -> HubConnection | None:
+        """Its session; None until the first word of the caller."""
+
     def tick(self, seconds: float) -> None:
         """Check the deadlines; called regularly."""
 
     def stop_reading(self) -> None:
-        """Process nothing more from the client: the server is about to stop."""
+        """Process nothing more from the caller: the server is about to stop."""
+
+    def close(self, code: str, text: str) -> None:
+        """Send the reason and close."""
 
     def abort(self) -> None:
         """Close at once, without sending what is unsent."""
@@ -81,6 +92,7 @@ class Hub:
 
     Attributes:
         server_key: as given, or a newer one, once the certificate was read again.
+        connections: all open connections, with a session or without one.
         losing_names: users whose names are free once that is on disk.
     """
 
@@ -141,11 +153,17 @@ class Hub:
         self.questions = Questions(clock, self.users.name_of, self.may_read)
         self.unread_counter = UnreadCounter()
         self.presence = Presence(log, self.users, later, clock)
-        self.sessions: set[HubConnection] = set()
+        self.connections: set[OpenConnection] = set()
         self.losing_names: set[User] = set()
         self._delivery = Delivery(self.rooms, self.receipts, self.presence, self.questions)
         self._feed_source = FeedSource(log, self.to_frame, self.names.to_frame, self.rooms.name_of)
         self._ended_feeds = EndedFeeds(later)
+
+    @property
+    def sessions(self) -> list[HubConnection]:
+        """The sessions of all connections that have one: those who can be sent away."""
+        sessions = (connection.session for connection in self.connections)
+        return [session for session in sessions if session is not None]
 
     def tick(self, seconds: float) -> None:
         """Check deadlines and commit positions of users; called regularly."""
@@ -153,13 +171,13 @@ class Hub:
         slices.run(self.later, self._check_deadlines(seconds))
 
     def _check_deadlines(self, seconds: float) -> Iterator[None]:
-        for sessions in slices.portions(tuple(self.sessions), _AT_ONCE):
-            for session in sessions:
+        for connections in slices.portions(tuple(self.connections), _AT_ONCE):
+            for connection in connections:
                 try:
-                    session.tick(seconds)
+                    connection.tick(seconds)
                 except Exception:
                     # A bug with one connection must not keep the others from their deadlines.
-                    logger.exception("The deadlines of %s could not be checked.", session)
+                    logger.exception("The deadlines of %s could not be checked.", connection)
             yield
 
     def open_feed(self, session: Connection, user: User, hello: Hello) -> Feed:

@@ -63,7 +63,7 @@ def test_second_join(server: ThreadServer) -> None:
         refused = run_here(*where)
         assert refused.returncode == 4
         assert "alice is already in the chat from 127.0.0.1 since" in refused.stderr
-        eventually(lambda: server.run(lambda: len(server.hub.sessions)) == 2)  # it has gone
+        eventually(lambda: server.run(lambda: len(server.hub.connections)) == 2)  # it has gone
         with Program(*where, "--attach") as second:
             # Connected first, so that its feed does not start after the other's position.
             eventually(lambda: server.run(lambda: _seats(server, "alice")) == 2)

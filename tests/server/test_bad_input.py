@@ -85,7 +85,7 @@ def test_missing_hello(tmp_path: Path) -> None:
             caller.hears("bye", code="timeout")
             caller.hears_end()
             caller.hang_up()
-        eventually(lambda: server.run(lambda: not server.hub.sessions))
+        eventually(lambda: server.run(lambda: not server.hub.connections))
 
 
 @pytest.mark.usefixtures("brisk")
@@ -121,7 +121,7 @@ def test_stalled_reader_is_closed(tmp_path: Path) -> None:
             alice.sends("slow", "x" * 30_000)
             alice.hears("sent")
         eventually(lambda: alice.asks_who() == ["alice"])
-        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        eventually(lambda: server.run(lambda: len(server.hub.connections) == 1))
         slow.hang_up()
         with server.joined("slow") as again:
             assert len(again.texts(100)) == 100
@@ -137,7 +137,7 @@ def test_one_connection_too_many(tmp_path: Path) -> None:
                 third.hears_end()
             bob.says("bye")
             bob.hears("bye")
-            eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+            eventually(lambda: server.run(lambda: len(server.hub.connections) == 1))
             with server.joined("carol"):
                 assert alice.asks_who() == ["alice", "carol"]
 

@@ -22,7 +22,7 @@ def test_message_is_delivered_and_answered(server: ThreadServer) -> None:
 def test_offline_messages(server: ThreadServer) -> None:
     """Messages to an absent user are stored, and delivered once and in order when the user joins."""
     server.joined("bob").hang_up()
-    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    eventually(lambda: server.run(lambda: not server.hub.connections))
     with server.joined("alice") as alice:
         for number in range(1200):
             alice.sends("bob", f"{number}")
@@ -31,7 +31,7 @@ def test_offline_messages(server: ThreadServer) -> None:
     with server.joined("bob") as bob:
         assert bob.texts(1200) == [f"{number}" for number in range(1200)]
         assert bob.asks_who()
-    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    eventually(lambda: server.run(lambda: not server.hub.connections))
     with server.joined("bob") as bob:
         assert bob.asks_who() == ["bob"]  # the next frame, so nothing came twice
 
@@ -45,7 +45,7 @@ def test_unacknowledged_message(server: ThreadServer) -> None:
             one, _, _ = (bob.hears("message") for _ in range(3))
             bob.says("ack", seq=one["seq"])
             bob.asks_who()
-        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        eventually(lambda: server.run(lambda: len(server.hub.connections) == 1))
         with server.joined("bob") as bob:
             assert bob.texts(2) == ["two", "three"]
 

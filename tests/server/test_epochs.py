@@ -46,7 +46,7 @@ def test_epoch_of_the_log_itself(server: ThreadServer) -> None:
         first = bob.hears("message")["seq"]
         assert bob.texts(2) == ["two", "three"]
         bob.hang_up()
-        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        eventually(lambda: server.run(lambda: len(server.hub.connections) == 1))
         with server.joined("bob", since=first, epoch=bob.welcome["epoch"]) as again:
             assert again.welcome["shared"] == again.welcome["head"] == first + 2
             assert again.welcome["cursor"] == first

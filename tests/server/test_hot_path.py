@@ -16,7 +16,6 @@ from chatcli.server.batcher import TickBatcher
 from chatcli.server.connection.output import OutputBuffer
 from chatcli.server.delivery import Origin
 from chatcli.server.handlers import messages
-from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.store.queries import FeedPage, FeedQuery, OnResult
 from chatcli.store.records import Barrier
 from tests.support import Caller, Frame, ThreadServer, eventually, new_id, session_of
@@ -25,22 +24,23 @@ _MANY = 40
 
 
 class Counted:
-    """Counts writes of each connection, and encodings of messages and answers."""
+    """Counts writes of each session, and encodings of messages and answers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.writes: dict[TcpConnection, int] = {}
+        self.writes: dict[OutputBuffer, int] = {}
         self.encodings = 0
-        write, encode = TcpConnection.write, encode_all
+        write, encode = OutputBuffer.write, encode_all
 
-        def counted_write(connection: TcpConnection, data: bytes) -> None:
-            self.writes[connection] = self.writes.get(connection, 0) + 1
-            write(connection, data)
+        def counted_write(output: OutputBuffer) -> None:
+            if output.size:
+                self.writes[output] = self.writes.get(output, 0) + 1
+            write(output)
 
         def counted_encode(frames: list[Any]) -> bytes:
             self.encodings += 1
             return encode(frames)
 
-        monkeypatch.setattr(TcpConnection, "write", counted_write)
+        monkeypatch.setattr(OutputBuffer, "write", counted_write)
         monkeypatch.setattr(delivery, "encode_all", counted_encode)
 
 

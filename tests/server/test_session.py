@@ -19,7 +19,7 @@ def test_welcome_has_name_and_limits(server: ThreadServer) -> None:
 def test_first_spelling_of_a_name(server: ThreadServer) -> None:
     """Another spelling of the name gets the first one in the welcome."""
     server.joined("Alice").hang_up()
-    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    eventually(lambda: server.run(lambda: not server.hub.connections))
     with server.joined("ALICE") as alice:
         assert alice.welcome["user"] == "Alice"
 

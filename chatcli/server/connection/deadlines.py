@@ -6,18 +6,21 @@ from __future__ import annotations
 class Deadlines:
     """Seconds of one connection, counted in ticks: while the process stands still, no deadline comes closer.
 
+    Args:
+        age: seconds since the connection was opened.
+
     Attributes:
-        elapsed: seconds since the login began or the connection was closed; in between, seconds without a byte from the
-            client, or from a stalled client without a byte that it has taken.
+        elapsed: before the welcome, seconds since the connection was opened; after a goodbye, seconds since that; in
+            between, seconds without a byte from the client, or from a stalled client without a byte that it has taken.
         bad_frames: bad lines, of which one is forgiven in a while.
         received: whether bytes have come since the last tick.
     """
 
     __slots__ = ("_unwritten", "bad_frames", "elapsed", "received")
 
-    def __init__(self) -> None:
+    def __init__(self, age: float = 0.0) -> None:
         self._unwritten = 0
-        self.elapsed = 0.0
+        self.elapsed = age
         self.bad_frames = 0.0
         self.received = False
 

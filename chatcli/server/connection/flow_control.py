@@ -88,6 +88,12 @@ class FlowControl:
         if self.paused and self.in_flight <= self._limits.in_flight // 2:
             self.resume(Pause.IN_FLIGHT)
 
+    def move(self, wire: Wire) -> None:
+        """Pause another wire from now on, which is on top of the present one."""
+        self._wire = wire
+        if self.paused:
+            wire.pause_reading()
+
     def close(self) -> None:
         """Drop the wire: from now on nothing is paused."""
         self._wire = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -11,25 +10,22 @@ from chatcli.protocol import codes, states
 from chatcli.protocol import frames as f
 from chatcli.protocol.codec import BadFrame, encode, encode_all
 from chatcli.protocol.states import State
-from chatcli.protocol.values.address import Address
 from chatcli.server import refusals
 from chatcli.server.connection.deadlines import Deadlines
-from chatcli.server.connection.flow_control import FlowControl, Pause
+from chatcli.server.connection.flow_control import Pause
 from chatcli.server.connection.input import InputBuffer
 from chatcli.server.connection.login import Login
+from chatcli.server.connection.opening import NO_HELLO, Opening
 from chatcli.server.connection.output import OutputBuffer
 from chatcli.server.security import scopes
 from chatcli.server.security.account import Account
 from chatcli.server.security.prices import LISTED, REFUSED, SHARE, WASTE
 
 if TYPE_CHECKING:
-    from chatcli.server.connection.wire import Wire
     from chatcli.server.feed import Feed
     from chatcli.server.handlers.table import Handler
     from chatcli.server.hub import Hub
     from chatcli.server.model import Token, User
-
-logger = logging.getLogger(__name__)
 
 _SILENT: Final = 0.6  # of the allowed silence; clients send something every quarter of it
 _FORGIVENESS: Final = 10  # seconds after which one bad line is forgiven
@@ -43,12 +39,11 @@ class Session:
     Args:
         hub: the hub that it belongs to.
         handlers: the handler of each frame that a client may send once it is logged in.
-        wire: what is written to.
-        peer: the address at the other end.
+        opening: the connection until now, whose wire, age, account and reasons not to read the session inherits.
 
     Attributes:
-        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`. The listener sets it
-            before it passes on the first byte.
+        peer: the address at the other end.
+        channel: what the client's proof is bound to, see :class:`chatcli.protocol.keys.Claim`.
         client: which start of which client this is, as the client says.
         key: the public key that the client has proved.
         purpose: what the connection is for.
@@ -66,10 +61,10 @@ class Session:
         "user",
     )  # fmt: skip
 
-    def __init__(self, hub: Hub, handlers: Mapping[type, Handler], wire: Wire, peer: Address) -> None:
+    def __init__(self, hub: Hub, handlers: Mapping[type, Handler], opening: Opening) -> None:
         self.hub = hub
-        self.peer = peer
-        self.channel = b""
+        self.peer = opening.peer
+        self.channel = opening.channel
         self.client = ""
         self.attached = False
         self.key = b""
@@ -80,15 +75,15 @@ class Session:
         self.token: Token | None = None
         self.feed: Feed | None = None
         self.leaving = False
-        self.output = OutputBuffer(wire, hub.batcher, self, hub.limits.unsent)
-        self.flow = FlowControl(wire, hub.limits)
+        self.output = OutputBuffer(opening.wire, hub.batcher, self, hub.limits.unsent)
+        self.flow = opening.flow
+        self.output.full = Pause.UNSENT in self.flow
         self._handlers = handlers
         self._state = State.GREETING
-        self._account: Account | None = None  # made when there is something to pay, dropped once all is paid
+        self._account = opening.pass_account(self)  # made when there is something to pay, dropped once all is paid
         self._input = InputBuffer(self, hub.limits)
         self._login: Login | None = Login(self)
-        self._deadlines = Deadlines()
-        hub.sessions.add(self)
+        self._deadlines = Deadlines(opening.age)
 
     def __str__(self) -> str:
         return f"{self.user.name} ({self.purpose}, {self.peer})" if self.user is not None else str(self.peer)
@@ -159,10 +154,7 @@ class Session:
         self._state = State.CLOSED  # whatever it was: no frame says so
         self._stop()
         self.output.clear()
-        self.hub.sessions.discard(self)
-        self.hub.rate_limits.remove_connection(self.host)
         self.hub.forget(self)
-        logger.info("%s has gone", self)
 
     # What is sent
 
@@ -368,13 +360,9 @@ class Session:
 
     def close(self, code: str, text: str) -> None:
         """Send the reason and close."""
-        self.close_with(encode(f.ServerBye(code, text)))
-
-    def close_with(self, farewell: bytes) -> None:
-        """Send a farewell, which is in the caller's own protocol, and close."""
         if self.closed:
             return
-        self.send(farewell)
+        self.send(encode(f.ServerBye(code, text)))
         self.hub.forget(self)
         self.move(f.ServerBye)
         self._stop()
@@ -409,4 +397,4 @@ class Session:
             if deadlines.elapsed > limits.closing:
                 self.output.abort()
         elif deadlines.elapsed > limits.handshake:
-            self.close(codes.TIMEOUT, f"There was no hello within {limits.handshake:g} seconds.")
+            self.close(codes.TIMEOUT, NO_HELLO.format(limits.handshake))

@@ -135,7 +135,7 @@ def _close_banned(command: Command, subjects: set[str]) -> Iterator[None]:
     hub, request = command.hub, command.request
     text = f"You have been banned from this server{_because(request.reason)}: speak with its operator."
     closed = 0
-    for sessions in slices.portions(tuple(hub.sessions), _AT_ONCE):
+    for sessions in slices.portions(hub.sessions, _AT_ONCE):
         for session in sessions:
             if session.user is not None and {session.user.key, *_fingerprints(session)} & subjects:
                 session.close(codes.BANNED, text)

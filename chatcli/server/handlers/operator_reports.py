@@ -54,7 +54,7 @@ class Reports:
                 "certificate": " ".join(self._certificates.faults(datetime.datetime.now(datetime.UTC))) or "good",
                 "certificate_expires": timestamp(int(self._certificates.expires.timestamp() * 1000)),
                 "access": hub.limits.access,
-                "connections": len(hub.sessions),
+                "connections": len(hub.connections),
                 "here": hub.presence.count,
                 "users": hub.users.count,
                 "messages": hub.log.head,

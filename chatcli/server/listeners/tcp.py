@@ -1,4 +1,4 @@
-"""Accepts TCP connections, detects the protocol by the first byte, and gives each a session."""
+"""Accepts TCP connections, detects the protocol by the first byte, and gives those who speak ours a session."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
 from chatcli.protocol.values.address import Address, is_loopback
+from chatcli.server.connection.opening import Opening
 from chatcli.server.connection.session import Session
-from chatcli.server.connection.wire import Wire
 from chatcli.server.listeners import rejections
 from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 from chatcli.server.security.prices import HANDSHAKE
@@ -68,30 +68,31 @@ class Service:
 class TcpConnection(asyncio.Protocol):
     """Carries bytes between one socket and one session, through TLS if the caller speaks it.
 
-    The session writes to this object, because it is made before it is known whether there will be TLS.
+    The session is made when the caller has begun to speak our protocol. Until then there is an opening in its place.
 
     Args:
         service: everything that connections share.
     """
 
-    __slots__ = ("_detected", "_service", "_session", "_tls", "_transport", "_wire")
+    __slots__ = ("_end", "_service", "_tls", "_transport")
 
     _transport: asyncio.Transport
-    _wire: Wire  # what is written to: the TLS layer, or the socket itself
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._session: Session | None = None
+        self._end: Opening | Session | None = None  # None before the connection is accepted, and once it is gone
         self._tls: TlsLayer | None = None
-        self._detected = False
+
+    def __str__(self) -> str:
+        return str(self._end)
 
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give the connection a session, or reject it."""
+        """Accept the connection, or reject it."""
         hub = self._service.hub
-        transport = self._transport = self._wire = cast("asyncio.Transport", transport)
-        if len(hub.sessions) >= hub.limits.connections:
+        transport = self._transport = cast("asyncio.Transport", transport)
+        if len(hub.connections) >= hub.limits.connections:
             text = f"The server holds {_connections(hub.limits.connections)} and accepts no more: try again later."
             self._service.rejections.reject(transport, codes.FULL, text)
             return
@@ -105,7 +106,8 @@ class TcpConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(_HIGH_WATER)
         if not _INHERITED:
             limit_unsent(transport.get_extra_info("socket"))
-        self._session = Session(hub, self._service.handlers, self, peer)
+        self._end = Opening(hub, transport, peer)
+        hub.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Pass on bytes."""
@@ -116,32 +118,35 @@ class TcpConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Let the session answer what is open; it closes the connection itself."""
-        if self._session is None:
+        if self._end is None:
             return False
         if self._tls is not None:
             self._tls.eof_received()
         else:
-            self._session.eof_received()
+            self._end.eof_received()
         return True
 
     def pause_writing(self) -> None:
         """Pass on that the socket is full."""
-        if self._session is not None:
-            self._session.pause_writing()
+        if self._end is not None:
+            self._end.pause_writing()
 
     def resume_writing(self) -> None:
         """Pass on that the socket takes more."""
-        if self._session is not None:
-            self._session.resume_writing()
+        if self._end is not None:
+            self._end.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on that the connection is gone, and drop the references that point back here."""
         if self._tls is not None:
             self._tls.connection_lost()
-        if self._session is not None:
-            self._session.connection_lost()
-        self._session = self._tls = None
-        self._wire = self._transport
+        if self._end is not None:
+            hub = self._service.hub
+            hub.connections.discard(self)
+            hub.rate_limits.remove_connection(self._end.host)
+            self._end.connection_lost()
+            logger.info("%s has gone", self)
+        self._end = self._tls = None
         if error is not None:
             logger.debug("connection lost: %s", error)
 
@@ -149,70 +154,80 @@ class TcpConnection(asyncio.Protocol):
 
     def _receive(self, data: bytes) -> None:
         """Pass on plaintext, from the socket or from TLS."""
-        if self._session is None:
-            return
-        if self._detected:
-            self._session.receive(data)
-        else:
-            self._detect(self._session, data)
+        end = self._end
+        if isinstance(end, Opening):
+            self._detect(end, data)
+        elif end is not None:
+            end.receive(data)
 
-    def _detect(self, session: Session, data: bytes) -> None:
+    def _detect(self, opening: Opening, data: bytes) -> None:
         """Start a protocol by its first byte. Another protocol gets its case here, and a class of its own."""
+        if opening.deaf:
+            return
         match data[:1]:
             case rejections.TLS if self._tls is None:
-                self._start_tls(session, data)
+                self._start_tls(opening, data)
             case b"{" | b" " | b"\t" | b"\r" | b"\n":
-                self._start_lines(session, data)
+                self._start_lines(opening, data)
             case _:
-                self._detected = True
-                session.close_with(rejections.answer(data, codes.MALFORMED, _NOT_OURS))
+                opening.close_with(rejections.answer(data, codes.MALFORMED, _NOT_OURS))
 
-    def _start_tls(self, session: Session, data: bytes) -> None:
-        """Put TLS between the socket and the session; the plaintext has a first byte of its own."""
+    def _start_tls(self, opening: Opening, data: bytes) -> None:
+        """Put TLS on top of the socket; the plaintext has a first byte of its own."""
         identity = self._service.certificates.identity
-        session.channel = identity.channel
-        self._wire = self._tls = TlsLayer(
+        opening.channel = identity.channel
+        self._tls = TlsLayer(
             self._transport,
             identity.context,
             self._service.handshakes,
-            str(session.peer),
+            str(opening.peer),
             receive=self._receive,
-            ended=session.eof_received,
-            charge=session.pay_for_waste,
+            ended=self._finish,
+            charge=self._charge,
         )
-        session.account.charge(HANDSHAKE)
+        opening.move(self._tls)
+        opening.account.charge(HANDSHAKE)
         self._tls.data_received(data)
 
-    def _start_lines(self, session: Session, data: bytes) -> None:
+    def _start_lines(self, opening: Opening, data: bytes) -> None:
         """Start our own protocol, one JSON object a line."""
-        self._detected = True
-        if self._tls is None and not (self._service.insecure or is_loopback(session.host)):
-            session.close(codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS.")
+        if self._tls is None and not (self._service.insecure or is_loopback(opening.host)):
+            opening.close(codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS.")
             return
+        session = self._end = Session(self._service.hub, self._service.handlers, opening)
         session.receive(data)
 
-    # What the session calls
+    def _finish(self) -> None:
+        if self._end is not None:
+            self._end.eof_received()
 
-    def write(self, data: bytes) -> None:
-        """Send bytes; never blocks."""
-        self._wire.write(data)
+    def _charge(self, waste: int) -> None:
+        if self._end is not None:
+            self._end.pay_for_waste(waste)
 
-    def pause_reading(self) -> None:
-        """Stop delivering bytes from the client."""
-        self._wire.pause_reading()
+    # What the hub calls
 
-    def resume_reading(self) -> None:
-        """Deliver bytes from the client again."""
-        self._wire.resume_reading()
+    @property
+    def session(self) -> Session | None:
+        """Its session; None until the first word of the caller."""
+        return self._end if isinstance(self._end, Session) else None
 
-    def get_write_buffer_size(self) -> int:
-        """Return the number of written bytes that the socket has yet to take."""
-        return self._transport.get_write_buffer_size()
+    def tick(self, seconds: float) -> None:
+        """Check the deadlines; called regularly."""
+        if self._end is not None:
+            self._end.tick(seconds)
 
-    def close(self) -> None:
-        """Close once everything written has been sent."""
-        self._wire.close()
+    def stop_reading(self) -> None:
+        """Process nothing more from the caller: the server is about to stop."""
+        if self._end is not None:
+            self._end.stop_reading()
+
+    def close(self, code: str, text: str) -> None:
+        """Send the reason and close."""
+        if self._end is not None:
+            self._end.close(code, text)
 
     def abort(self) -> None:
-        """Close now."""
-        self._wire.abort()
+        """Close at once, without sending what is unsent."""
+        if self._end is not None:
+            self._end.abort()

@@ -51,15 +51,16 @@ class Account:
         rate_limits: have the terms and the shared purses.
 
     Attributes:
+        payer: as given, or the session that has followed the opening of the connection.
         spent: points that the connection has paid in this tick.
         overdrawn: whether reading is stopped until all purses have recovered.
     """
 
-    __slots__ = ("_payer", "_purse", "_rate_limits", "overdrawn", "spent")
+    __slots__ = ("_purse", "_rate_limits", "overdrawn", "payer", "spent")
 
     def __init__(self, payer: Payer, rate_limits: RateLimits) -> None:
         self._rate_limits = rate_limits
-        self._payer = payer
+        self.payer = payer
         self._purse: Purse | None = None  # None while it is full, so that an idle connection needs no memory for it
         self.spent = 0.0
         self.overdrawn = False
@@ -77,7 +78,7 @@ class Account:
     def charge_read(self, frames: Sequence[f.ClientFrame | BadFrame], size: int, blank: int) -> None:
         """Pay for what the price of the frames does not cover: blank lines, and bytes beyond one KiB for each frame."""
         kib = max(0.0, size / KIB - len(frames))
-        welcomed = self._payer.welcomed
+        welcomed = self.payer.welcomed
         points = blank * prices.BLANK
         if not frames:
             points += prices.READ if welcomed else prices.READ_GREETING
@@ -96,25 +97,25 @@ class Account:
         shared = self._shared()
         if shared is not None and shared.pay(messages, points):
             overdrawn = True
-        token = self._payer.token
+        token = self.payer.token
         if token is not None and messages and self._rate_limits.purse_of_token(token).pay(messages, 0):
             overdrawn = True
         if overdrawn and not self.overdrawn:
             self._settle()
 
     def _terms(self) -> Terms:
-        return self._rate_limits.terms if self._payer.welcomed else prices.GREETING
+        return self._rate_limits.terms if self.payer.welcomed else prices.GREETING
 
     def _shared(self) -> Purse | None:
         """Return the user's purse; before the welcome, and without a name, the one of the address."""
-        payer = self._payer
+        payer = self.payer
         if payer.user is None or not payer.welcomed:
             return self._rate_limits.shared_purse(payer.host, greeting=not payer.welcomed)
         return self._rate_limits.personal_purse(payer.user)
 
     def _settle(self) -> None:
         """Stop reading while a purse is overdrawn; read again once none is."""
-        payer, shared = self._payer, self._shared()
+        payer, shared = self.payer, self._shared()
         now = self._rate_limits.clock()
         seconds = self._purse.wait(now) if self._purse is not None else 0.0
         if shared is not None:
@@ -130,7 +131,7 @@ class Account:
             payer.release()
 
     def _check_again(self) -> None:
-        if self.overdrawn and not self._payer.closed:
+        if self.overdrawn and not self.payer.closed:
             self._settle()
 
     def open(self) -> None:
@@ -138,11 +139,11 @@ class Account:
         self._purse = None
         if self.overdrawn:
             self.overdrawn = False
-            self._payer.release()
+            self.payer.release()
 
     def reset(self) -> bool:
         """Drop purses that are full; return whether the account is now as good as a new one."""
-        payer = self._payer
+        payer = self.payer
         self.spent = 0.0
         if self._purse is not None and self._purse.full(self._rate_limits.clock()):
             self._purse = None

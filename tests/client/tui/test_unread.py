@@ -35,9 +35,9 @@ def receives_all(server: ThreadServer) -> None:
 
 def cut_off(server: ThreadServer, name: str) -> None:
     """Break the connections of a user."""
-    for session in tuple(server.hub.sessions):
-        if session.user is known(server, name):
-            session.abort()
+    for connection in tuple(server.hub.connections):
+        if connection.session is not None and connection.session.user is known(server, name):
+            connection.abort()
 
 
 def says(sender: Caller, to: str, text: str) -> int:

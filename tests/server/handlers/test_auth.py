@@ -37,7 +37,7 @@ def challenged(caller: Caller, user: str, key: TestKey | Identity, purpose: str 
 def test_first_key_owns_the_name(server: ThreadServer) -> None:
     """Another key is refused with the remedy, before and after the owner has gone, for every purpose."""
     server.joined("alice").hang_up()
-    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    eventually(lambda: server.run(lambda: not server.hub.connections))
     for purpose in ("join", "listen", "send"):
         with server.connect() as thief:
             thief.greets("ALICE", key=key_of("thief"), purpose=purpose)
@@ -299,7 +299,7 @@ def test_new_names_of_one_address(tmp_path: Path) -> None:
         with server.connect() as fourth:
             fourth.greets("a4")
             fourth.hears("error", code="too_many")
-        eventually(lambda: server.run(lambda: not server.hub.sessions))
+        eventually(lambda: server.run(lambda: not server.hub.connections))
         server.joined("a1").hang_up()
 
 
@@ -311,7 +311,7 @@ def test_connections_of_one_address(tmp_path: Path) -> None:
             third.hears("bye", code="too_many")
             one.says("hello", version=1, purpose="query")
             one.hears("welcome")
-        eventually(lambda: server.run(lambda: not server.hub.sessions))
+        eventually(lambda: server.run(lambda: not server.hub.connections))
         with server.joined("alice") as alice:
             assert alice.asks_who() == ["alice"]
 

@@ -162,7 +162,7 @@ def test_users_report(server: ThreadServer, data: Path) -> None:
         does(data, "op", to="ALICE")
         does(data, "mute", to="bob")
         does(data, "ban", to=key_of("bob").fingerprint)
-        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 2))
+        eventually(lambda: server.run(lambda: len(server.hub.connections) == 2))
         alice, bob = answers(data, "users")["rows"]
     assert alice == {
         "user": "alice",

@@ -126,8 +126,10 @@ def test_callers_beyond_the_rejections(full: ThreadServer) -> None:
 
 def stop(server: ThreadServer) -> None:
     """Send the goodbye of a stopping server. Call it in the server's thread."""
-    for session in tuple(server.hub.sessions):
-        session.close("stopping", "The server is stopping.")
+    for connection in tuple(server.hub.connections):
+        connection.stop_reading()
+    for connection in tuple(server.hub.connections):
+        connection.close("stopping", "The server is stopping.")
 
 
 def test_stop_during_a_handshake(tmp_path: Path) -> None:

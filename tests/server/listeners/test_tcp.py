@@ -11,7 +11,7 @@ import pytest
 
 from chatcli.protocol.values.address import Address, is_loopback
 from chatcli.server.listeners.tcp import TcpConnection
-from tests.support import Caller, ThreadServer, sessions_of, trusting
+from tests.support import Caller, ThreadServer, trusting
 
 
 def outside() -> list[str]:
@@ -73,10 +73,10 @@ def test_small_send_buffer(server: ThreadServer) -> None:
     """The option of the listening socket holds for each of its connections."""
 
     def unsent() -> int:
-        (session,) = sessions_of(server)
-        assert isinstance(session.output._wire, TcpConnection)
-        connection = session.output._wire._transport.get_extra_info("socket")
-        return int(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
+        (connection,) = server.hub.connections
+        assert isinstance(connection, TcpConnection)
+        raw = connection._transport.get_extra_info("socket")
+        return int(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
 
     with server.joined("alice"):
         assert server.run(unsent) == 64 * 1024

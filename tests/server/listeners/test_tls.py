@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.server.connection.opening import Opening
 from chatcli.server.limits import Limits
+from chatcli.server.listeners.tcp import TcpConnection
 from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 from chatcli.server.security.certificates import Certificates
 from chatcli.server.security.prices import GREETING, HANDSHAKE
-from tests.support import Caller, Frame, ThreadServer, eventually, new_id, sessions_of, trusting
+from tests.support import Caller, Frame, ThreadServer, eventually, new_id, trusting
 
 _QUERY: Frame = {"t": "hello", "version": 1, "purpose": "query"}
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -235,7 +237,7 @@ def test_garbage_after_the_first_byte(server: ThreadServer, garbage: bytes, capl
             with contextlib.suppress(ConnectionError):
                 while caller.socket.recv(65536):
                     pass
-        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        eventually(lambda: server.run(lambda: len(server.hub.connections) == 1))
         assert bob.asks_who() == ["bob"]
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
 
@@ -252,7 +254,7 @@ def test_forged_record(server: ThreadServer) -> None:
         forged = bytearray(alice.encrypted({"t": "ping", "n": 1}))
         forged[-20] ^= 1
         connection.sendall(forged + alice.encrypted({"t": "ping", "n": 2}))
-        eventually(lambda: server.run(lambda: len(server.hub.sessions) == 1))
+        eventually(lambda: server.run(lambda: len(server.hub.connections) == 1))
         while data := connection.recv(65536):
             alice.incoming.write(data)
         with pytest.raises(ssl.SSLError, match="BAD_RECORD_MAC"):
@@ -287,7 +289,7 @@ def test_half_open_handshakes(tmp_path: Path) -> None:
                 while caller.socket.recv(65536):  # the server's side of the handshake, then the end
                     pass
                 caller.hang_up()
-            eventually(lambda: server.run(lambda: len(server.hub.sessions) == 2))
+            eventually(lambda: server.run(lambda: len(server.hub.connections) == 2))
             assert alice.asks_who() == ["alice", "bob"]
 
 
@@ -301,7 +303,7 @@ def test_abandoned_handshake(server: ThreadServer) -> None:
                 caller.socket.shutdown(socket.SHUT_WR)
                 while caller.socket.recv(65536):
                     pass
-    eventually(lambda: server.run(lambda: not server.hub.sessions))
+    eventually(lambda: server.run(lambda: not server.hub.connections))
 
 
 def test_channel_of_a_session(server: ThreadServer) -> None:
@@ -513,8 +515,11 @@ def test_price_of_a_handshake(server: ThreadServer) -> None:
         assert eve.recv(1)
 
         def points() -> float:
-            (session,) = sessions_of(server)
-            assert session.account._purse is not None
-            return session.account._purse._points
+            (connection,) = server.hub.connections
+            assert isinstance(connection, TcpConnection)
+            assert isinstance(connection._end, Opening)
+            purse = connection._end.account._purse
+            assert purse is not None
+            return purse._points
 
         assert server.run(points) == GREETING.points_at_once - HANDSHAKE

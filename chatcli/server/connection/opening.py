@@ -1,0 +1,149 @@
+"""The opening of a connection: what is known of it before there is a session, and what the session inherits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chatcli.protocol import codes
+from chatcli.protocol import frames as f
+from chatcli.protocol.codec import encode
+from chatcli.server.connection.flow_control import FlowControl, Pause
+from chatcli.server.security.account import Account
+from chatcli.server.security.prices import WASTE
+
+if TYPE_CHECKING:
+    from chatcli.protocol.values.address import Address
+    from chatcli.server.connection.wire import Wire
+    from chatcli.server.hub import Hub
+    from chatcli.server.model import Token, User
+    from chatcli.server.security.account import Payer
+
+NO_HELLO: Final = "There was no hello within {:g} seconds."
+
+
+class Opening:
+    """A connection whose caller has yet to say a first word: it has a deadline, pays for TLS, and can be closed.
+
+    Args:
+        hub: the hub that the connection belongs to.
+        wire: what is written to.
+        peer: the address at the other end.
+
+    Attributes:
+        wire: as given, or a layer that was put on top of it.
+        peer: as given.
+        channel: what a client's proof will be bound to, see :class:`chatcli.protocol.keys.Claim`.
+        flow: flow control of the connection.
+        age: seconds since the connection was opened; after a goodbye, seconds since that.
+        closed: whether nothing more is sent.
+        deaf: whether what the caller sends is ignored, since the connection is closed or the server about to stop.
+    """
+
+    user: User | None = None
+    token: Token | None = None
+    welcomed = False
+    __slots__ = ("_account", "_hub", "age", "channel", "closed", "deaf", "flow", "peer", "wire")
+
+    def __init__(self, hub: Hub, wire: Wire, peer: Address) -> None:
+        self._hub = hub
+        self.wire = wire
+        self.peer = peer
+        self.channel = b""
+        self.flow = FlowControl(wire, hub.limits)
+        self._account: Account | None = None
+        self.age = 0.0
+        self.closed = self.deaf = False
+
+    def __str__(self) -> str:
+        return str(self.peer)
+
+    @property
+    def host(self) -> str:
+        """The host at the other end."""
+        return self.peer.host
+
+    @property
+    def account(self) -> Account:
+        """The account of the connection."""
+        if self._account is None:
+            self._account = Account(self, self._hub.rate_limits)
+        return self._account
+
+    def move(self, wire: Wire) -> None:
+        """Write to another wire, on top of the present one, and pause that."""
+        self.wire = wire
+        self.flow.move(wire)
+
+    def pass_account(self, payer: Payer) -> Account | None:
+        """Return the account if there is one, which a session pays from now on."""
+        account = self._account
+        if account is not None:
+            account.payer = payer
+        return account
+
+    def pay_for_waste(self, size: int) -> None:
+        """Pay for bytes of TLS that carried nothing."""
+        self.account.charge(size / WASTE)
+
+    def hold(self) -> None:
+        """Stop reading from the caller until it can pay."""
+        self.flow.pause(Pause.ALLOWANCE)
+
+    def release(self) -> None:
+        """Read from the caller again: it can pay."""
+        self.flow.resume(Pause.ALLOWANCE)
+
+    def pause_writing(self) -> None:
+        """Stop reading: the socket is full."""
+        self.flow.pause(Pause.UNSENT)
+
+    def resume_writing(self) -> None:
+        """Read again: the socket takes more."""
+        self.flow.resume(Pause.UNSENT)
+
+    def eof_received(self) -> None:
+        """Close: the caller sends nothing, not even a first word."""
+        self.close(codes.LEFT, "Goodbye.")
+
+    def connection_lost(self) -> None:
+        """Forget the connection, which is gone."""
+        self.closed = self.deaf = True
+        self.flow.close()
+
+    def stop_reading(self) -> None:
+        """Ignore what the caller says: the server is about to stop. A handshake goes on, for the goodbye to be read."""
+        self.deaf = True
+
+    def tick(self, seconds: float) -> None:
+        """Check the deadlines; called regularly."""
+        self.age += seconds
+        limits = self._hub.limits
+        if self.closed:
+            if self.age > limits.closing:
+                self.wire.abort()
+        elif self.age > limits.handshake:
+            self.close(codes.TIMEOUT, NO_HELLO.format(limits.handshake))
+
+    def close(self, code: str, text: str) -> None:
+        """Send the reason and close."""
+        self.close_with(encode(f.ServerBye(code, text)))
+
+    def close_with(self, farewell: bytes) -> None:
+        """Send a farewell, which is in the caller's own protocol, and close."""
+        if self.closed:
+            return
+        self.closed = self.deaf = True
+        self.age = 0.0
+        self.flow.close()
+        # A transport may be closed a moment before anybody learns of it.
+        try:
+            self.wire.write(farewell)
+            self.wire.close()
+        except RuntimeError:
+            pass
+        except OSError:  # TLS below is in a state in which nothing can be sent
+            self.wire.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.wire.abort()
