@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from chatcli.protocol import codes
@@ -28,6 +29,7 @@ class Opening:
         hub: the hub that the connection belongs to.
         wire: what is written to.
         peer: the address at the other end.
+        on_word: called with the first bytes from the caller; they may have come within TLS.
 
     Attributes:
         wire: as given, or a layer that was put on top of it.
@@ -42,12 +44,13 @@ class Opening:
     user: User | None = None
     token: Token | None = None
     welcomed = False
-    __slots__ = ("_account", "_hub", "age", "channel", "closed", "deaf", "flow", "peer", "wire")
+    __slots__ = ("_account", "_hub", "_on_word", "age", "channel", "closed", "deaf", "flow", "peer", "wire")
 
-    def __init__(self, hub: Hub, wire: Wire, peer: Address) -> None:
+    def __init__(self, hub: Hub, wire: Wire, peer: Address, on_word: Callable[[bytes], None]) -> None:
         self._hub = hub
         self.wire = wire
         self.peer = peer
+        self._on_word = on_word
         self.channel = b""
         self.flow = FlowControl(wire, hub.limits)
         self._account: Account | None = None
@@ -101,11 +104,16 @@ class Opening:
         """Read again: the socket takes more."""
         self.flow.resume(Pause.UNSENT)
 
-    def eof_received(self) -> None:
+    def received(self, data: bytes) -> None:
+        """Pass on the first bytes, unless the caller is not heard any more."""
+        if not self.deaf:
+            self._on_word(data)
+
+    def finished(self) -> None:
         """Close: the caller sends nothing, not even a first word."""
         self.close(codes.LEFT, "Goodbye.")
 
-    def connection_lost(self) -> None:
+    def lost(self) -> None:
         """Forget the connection, which is gone."""
         self.closed = self.deaf = True
         self.flow.close()

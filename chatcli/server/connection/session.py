@@ -117,7 +117,7 @@ class Session:
 
     # What the listener calls
 
-    def receive(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Process bytes from the client."""
         self._deadlines.received = True
         self._input.receive(data)
@@ -126,7 +126,7 @@ class Session:
         """Pay for bytes of TLS that carried nothing."""
         self.account.charge(size / WASTE)
 
-    def eof_received(self) -> None:
+    def finished(self) -> None:
         """Answer what is open, then close: the client sends nothing more."""
         self._leave()
 
@@ -149,7 +149,7 @@ class Session:
             self.output.wake()
         self.resume()
 
-    def connection_lost(self) -> None:
+    def lost(self) -> None:
         """Forget the connection, which is gone."""
         self._state = State.CLOSED  # whatever it was: no frame says so
         self._stop()

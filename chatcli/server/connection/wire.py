@@ -1,4 +1,4 @@
-"""The interface through which a connection writes to its client."""
+"""The interfaces of the layers between a socket and a session: what is written to, and what is fed."""
 
 from __future__ import annotations
 
@@ -25,3 +25,26 @@ class Wire(Protocol):
 
     def abort(self) -> None:
         """Close now."""
+
+
+class Receiver(Protocol):
+    """The upper side of a connection: a layer, or what is above all layers."""
+
+    def received(self, data: bytes) -> None:
+        """Process bytes from the client."""
+
+    def finished(self) -> None:
+        """Process the end of input: the client sends nothing more, and still gets answers."""
+
+    def lost(self) -> None:
+        """Forget the connection, which is gone."""
+
+
+class Layer(Wire, Receiver, Protocol):
+    """A protocol that carries another: a wire to what is above it, and a receiver to what is below.
+
+    Attributes:
+        above: what gets the bytes that are carried.
+    """
+
+    above: Receiver

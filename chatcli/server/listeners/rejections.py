@@ -101,8 +101,7 @@ class Rejections:
             self._certificates.identity.context,
             self._queue,
             peer,
-            receive=caller.receive,
-            ended=caller.close,
+            above=caller,
             charge=caller.charge,
         )
 
@@ -126,18 +125,18 @@ class _RejectedConnection(asyncio.Protocol):
         if self._answered:
             return
         if self._tls is not None:
-            self._tls.data_received(data)
+            self._tls.received(data)
         elif data.startswith(TLS):
             peer = str(self._transport.get_extra_info("peername"))
             self._tls = self._rejections.start_tls(cast("Wire", self._transport), peer, self)
             if self._tls is None:
                 self._transport.abort()
             else:
-                self._tls.data_received(data)
+                self._tls.received(data)
         else:
-            self.receive(data)
+            self.received(data)
 
-    def receive(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Answer the first bytes of a caller, which may have come within TLS."""
         if self._answered:
             return
@@ -155,7 +154,7 @@ class _RejectedConnection(asyncio.Protocol):
     def _give_up(self) -> None:
         """Answer a caller that has sent nothing; one whose handshake is not done gets no answer."""
         if self._tls is None and not self._answered:
-            self.receive(b"")
+            self.received(b"")
         else:
             self._transport.abort()
 
@@ -163,9 +162,12 @@ class _RejectedConnection(asyncio.Protocol):
         """Close: a rejected caller has nothing to pay from."""
         self._transport.abort()
 
-    def close(self) -> None:
+    def finished(self) -> None:
         """Close: the caller sends nothing more within TLS."""
         self._transport.close()
+
+    def lost(self) -> None:
+        """Do nothing: there is nothing to forget."""
 
     def eof_received(self) -> bool:
         """Close: the caller has hung up."""
@@ -175,6 +177,6 @@ class _RejectedConnection(asyncio.Protocol):
         """Make room for another caller."""
         self._timer.cancel()
         if self._tls is not None:
-            self._tls.connection_lost()
+            self._tls.lost()
             self._tls = None
         self._rejections.remove()

@@ -14,6 +14,7 @@ from chatcli.protocol import codes
 from chatcli.protocol.values.address import Address, is_loopback
 from chatcli.server.connection.opening import Opening
 from chatcli.server.connection.session import Session
+from chatcli.server.connection.wire import Layer, Receiver
 from chatcli.server.listeners import rejections
 from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
 from chatcli.server.security.prices import HANDSHAKE
@@ -66,7 +67,10 @@ class Service:
 
 
 class TcpConnection(asyncio.Protocol):
-    """Carries bytes between one socket and one session, through TLS if the caller speaks it.
+    """Carries bytes between one socket and one session, through layers such as TLS.
+
+    The lowest layer is fed by the socket, each other one by the layer below it, and the session by the uppermost, to
+    which it writes. Without layers the socket itself feeds the session, and is written to.
 
     The session is made when the caller has begun to speak our protocol. Until then there is an opening in its place.
 
@@ -74,14 +78,15 @@ class TcpConnection(asyncio.Protocol):
         service: everything that connections share.
     """
 
-    __slots__ = ("_end", "_service", "_tls", "_transport")
+    __slots__ = ("_end", "_lowest", "_service", "_transport", "_uppermost")
 
     _transport: asyncio.Transport
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._end: Opening | Session | None = None  # None before the connection is accepted, and once it is gone
-        self._tls: TlsLayer | None = None
+        self._lowest: Receiver | None = None  # what the socket feeds
+        self._uppermost: Layer | None = None  # what the session writes to, if not to the socket
 
     def __str__(self) -> str:
         return str(self._end)
@@ -106,24 +111,19 @@ class TcpConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(_HIGH_WATER)
         if not _INHERITED:
             limit_unsent(transport.get_extra_info("socket"))
-        self._end = Opening(hub, transport, peer)
+        self._end = self._lowest = Opening(hub, transport, peer, self._detect)
         hub.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         """Pass on bytes."""
-        if self._tls is not None:
-            self._tls.data_received(data)
-        else:
-            self._receive(data)
+        if self._lowest is not None:
+            self._lowest.received(data)
 
     def eof_received(self) -> bool:
         """Let the session answer what is open; it closes the connection itself."""
-        if self._end is None:
+        if self._lowest is None:
             return False
-        if self._tls is not None:
-            self._tls.eof_received()
-        else:
-            self._end.eof_received()
+        self._lowest.finished()
         return True
 
     def pause_writing(self) -> None:
@@ -138,34 +138,24 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Pass on that the connection is gone, and drop the references that point back here."""
-        if self._tls is not None:
-            self._tls.connection_lost()
-        if self._end is not None:
+        if self._end is not None and self._lowest is not None:
             hub = self._service.hub
             hub.connections.discard(self)
             hub.rate_limits.remove_connection(self._end.host)
-            self._end.connection_lost()
+            self._lowest.lost()
             logger.info("%s has gone", self)
-        self._end = self._tls = None
+        self._end = self._lowest = self._uppermost = None
         if error is not None:
             logger.debug("connection lost: %s", error)
 
     # The protocol of the caller
 
-    def _receive(self, data: bytes) -> None:
-        """Pass on plaintext, from the socket or from TLS."""
-        end = self._end
-        if isinstance(end, Opening):
-            self._detect(end, data)
-        elif end is not None:
-            end.receive(data)
-
-    def _detect(self, opening: Opening, data: bytes) -> None:
-        """Start a protocol by its first byte. Another protocol gets its case here, and a class of its own."""
-        if opening.deaf:
-            return
+    def _detect(self, data: bytes) -> None:
+        """Start a protocol by its first byte. Another protocol gets its case here, and a layer of its own."""
+        assert isinstance(self._end, Opening)  # noqa: S101 (it calls this)
+        opening = self._end
         match data[:1]:
-            case rejections.TLS if self._tls is None:
+            case rejections.TLS if self._uppermost is None:
                 self._start_tls(opening, data)
             case b"{" | b" " | b"\t" | b"\r" | b"\n":
                 self._start_lines(opening, data)
@@ -175,35 +165,36 @@ class TcpConnection(asyncio.Protocol):
     def _start_tls(self, opening: Opening, data: bytes) -> None:
         """Put TLS on top of the socket; the plaintext has a first byte of its own."""
         identity = self._service.certificates.identity
-        opening.channel = identity.channel
-        self._tls = TlsLayer(
-            self._transport,
-            identity.context,
-            self._service.handshakes,
-            str(opening.peer),
-            receive=self._receive,
-            ended=self._finish,
-            charge=self._charge,
+        peer = str(opening.peer)
+        layer = TlsLayer(
+            self._transport, identity.context, self._service.handshakes, peer, above=opening, charge=self._charge
         )
-        opening.move(self._tls)
+        self._put_on_top(layer)
+        self._uppermost = layer
+        opening.channel = identity.channel
+        opening.move(layer)
         opening.account.charge(HANDSHAKE)
-        self._tls.data_received(data)
+        layer.received(data)
 
     def _start_lines(self, opening: Opening, data: bytes) -> None:
         """Start our own protocol, one JSON object a line."""
-        if self._tls is None and not (self._service.insecure or is_loopback(opening.host)):
+        if self._uppermost is None and not (self._service.insecure or is_loopback(opening.host)):
             opening.close(codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS.")
             return
         session = self._end = Session(self._service.hub, self._service.handlers, opening)
-        session.receive(data)
-
-    def _finish(self) -> None:
-        if self._end is not None:
-            self._end.eof_received()
+        self._put_on_top(session)
+        session.received(data)
 
     def _charge(self, waste: int) -> None:
         if self._end is not None:
             self._end.pay_for_waste(waste)
+
+    def _put_on_top(self, receiver: Receiver) -> None:
+        """Have the uppermost layer feed something else from now on; or the socket, if there is no layer."""
+        if self._uppermost is None:
+            self._lowest = receiver
+        else:
+            self._uppermost.above = receiver
 
     # What the hub calls
 

@@ -1,4 +1,4 @@
-"""TLS between a socket and a session, for connections whose first byte has been read.
+"""TLS, a layer on top of a socket, for connections whose first byte has been read.
 
 The event loop's own TLS needs a fresh socket; here the first byte has to be seen before it is known to be TLS. There is
 no task and no second transport: bytes in, bytes out, at the two ends of an :class:`ssl.SSLObject`.
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from chatcli.server.connection.wire import Wire
+from chatcli.server.connection.wire import Receiver, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class HandshakeQueue:
 
 
 class TlsLayer:
-    """The server's side of TLS on one connection: a :class:`~chatcli.server.connection.wire.Wire` on top of another.
+    """The server's side of TLS on one connection: a :class:`~chatcli.server.connection.wire.Layer`.
 
     Nothing piles up here. Plaintext is passed on at once; once reading is paused, the rest of what the socket gave
     stays encrypted, and nothing more is read from the socket.
@@ -73,14 +73,16 @@ class TlsLayer:
         context: the server's side of TLS.
         handshakes: runs the handshake in its turn.
         peer: the other end's address, for the log.
-        receive: called with the plaintext from the caller.
-        ended: called once, when the caller sends nothing more.
+        above: what gets the plaintext.
         charge: called with a number of bytes that carried nothing, for the caller to pay.
+
+    Attributes:
+        above: as given, or what has followed it.
     """
 
     __slots__ = (
-        "_at_eof", "_below", "_charge", "_closing", "_early", "_encrypted", "_ended", "_handshakes", "_incoming",
-        "_outgoing", "_paused", "_peer", "_queued", "_receive", "_scheduled", "_stage", "_tls", "_waste",
+        "_at_eof", "_below", "_charge", "_closing", "_early", "_encrypted", "_handshakes", "_incoming",
+        "_outgoing", "_paused", "_peer", "_queued", "_scheduled", "_stage", "_tls", "_waste", "above",
     )  # fmt: skip
 
     def __init__(
@@ -90,15 +92,13 @@ class TlsLayer:
         handshakes: HandshakeQueue,
         peer: str,
         *,
-        receive: Callable[[bytes], None],
-        ended: Callable[[], None],
+        above: Receiver,
         charge: Callable[[int], None],
     ) -> None:
         self._below = below
         self._handshakes = handshakes
         self._peer = peer
-        self._receive = receive
-        self._ended = ended
+        self.above = above
         self._charge = charge
         self._encrypted = b""  # from the socket, not given to TLS yet
         self._waste = -_WASTE
@@ -115,7 +115,7 @@ class TlsLayer:
 
     # What comes from the socket
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Decrypt bytes from the socket."""
         if self._stage in (_Stage.ENDED, _Stage.CLOSED):
             return
@@ -125,7 +125,7 @@ class TlsLayer:
         elif not self._scheduled:
             self._decrypt()
 
-    def eof_received(self) -> None:
+    def finished(self) -> None:
         """Pass on the rest: nothing more comes from the socket.
 
         A missing close_notify makes no difference: a frame counts only once its line has ended, so nobody can gain by
@@ -138,9 +138,10 @@ class TlsLayer:
         elif not self._scheduled:
             self._decrypt()
 
-    def connection_lost(self) -> None:
+    def lost(self) -> None:
         """Do nothing more: the socket is gone."""
         self._stage = _Stage.CLOSED
+        self.above.lost()
 
     def _queue_handshake(self) -> None:
         if not self._queued and not self._paused:
@@ -180,7 +181,7 @@ class TlsLayer:
             data = self._plaintext()
             self._flush()  # TLS sends something itself: alerts, updates of keys
             if data:
-                self._receive(data)
+                self.above.received(data)
             if self._waste > 0:
                 self._pay()
                 return
@@ -191,7 +192,7 @@ class TlsLayer:
     def _end(self) -> None:
         if self._at_eof and self._stage is _Stage.OPEN:
             self._stage = _Stage.ENDED
-            self._ended()
+            self.above.finished()
 
     def _pay(self) -> None:
         """Have the caller pay for what carried nothing, and go on once the others have been served."""
@@ -273,7 +274,7 @@ class TlsLayer:
             with contextlib.suppress(RuntimeError):
                 self._below.write(self._outgoing.read())
 
-    # What the session calls
+    # What is called from above
 
     def write(self, data: bytes) -> None:
         """Encrypt and send bytes; before the handshake is done a few of them wait for that."""

@@ -424,7 +424,7 @@ def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
 
     def take() -> None:
         for name, line in frames:
-            session_of(server, name).receive(line + b"\n")
+            session_of(server, name).received(line + b"\n")
 
     server.run(take)
 
@@ -547,9 +547,9 @@ def test_requests_are_interleaved(server: ThreadServer) -> None:
 
         def take() -> None:
             asking, other = session_of(server, "eve"), session_of(server, "bob")
-            asking.receive(questions)
+            asking.received(questions)
             pong_at.append(waiting_frames(asking))
-            other.receive(b'{"t":"ping","n":1}\n')
+            other.received(b'{"t":"ping","n":1}\n')
 
         server.run(take)
         bob.hears("pong")

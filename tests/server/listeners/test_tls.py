@@ -360,6 +360,31 @@ class Below:
     abort = close
 
 
+class Above:
+    """What a TLS layer feeds.
+
+    Args:
+        got: gets the plaintext.
+        ended: gets True at the end of input, and False when the connection is lost.
+    """
+
+    def __init__(self, got: list[bytes], ended: list[bool]) -> None:
+        self._got = got
+        self._ended = ended
+
+    def received(self, data: bytes) -> None:
+        """Note it."""
+        self._got.append(data)
+
+    def finished(self) -> None:
+        """Note it."""
+        self._ended.append(True)
+
+    def lost(self) -> None:
+        """Note it."""
+        self._ended.append(False)
+
+
 async def opened(
     data: Path, received: list[bytes], ended: list[bool], waste: list[int] | None = None
 ) -> tuple[TlsLayer, Below, ByHand]:
@@ -370,17 +395,16 @@ async def opened(
         Certificates(data).identity.context,
         HandshakeQueue(),
         "test",
-        receive=received.append,
-        ended=lambda: ended.append(True),
+        above=Above(received, ended),
         charge=([] if waste is None else waste).append,
     )
     client = ByHand(trusting(data / "server.crt"))
     while client.unfinished():
-        layer.data_received(client.outgoing.read())
+        layer.received(client.outgoing.read())
         await asyncio.sleep(0)  # the tick of its handshake
         client.incoming.write(b"".join(below.written))
         below.written.clear()
-    layer.data_received(client.outgoing.read())
+    layer.received(client.outgoing.read())
     await asyncio.sleep(0)
     return layer, below, client
 
@@ -395,8 +419,8 @@ def test_pause_after_reading(tmp_path: Path) -> None:
         layer.pause_reading()
         assert not below.reading
         client.tls.write(b"x" * 200_000)
-        layer.data_received(client.outgoing.read())
-        layer.eof_received()
+        layer.received(client.outgoing.read())
+        layer.finished()
         assert (received, ended) == ([], [])
         layer.resume_reading()
         assert (received, ended) == ([], [])  # not within the call that resumed
@@ -404,6 +428,8 @@ def test_pause_after_reading(tmp_path: Path) -> None:
         assert b"".join(received) == b"x" * 200_000
         assert max(map(len, received)) < 100_000
         assert ended == [True]
+        layer.lost()
+        assert ended == [True, False]
 
     asyncio.run(run())
 
@@ -415,13 +441,14 @@ def test_pause_at_the_first_piece(tmp_path: Path) -> None:
         received: list[bytes] = []
         layer, _, client = await opened(tmp_path, received, [])
 
-        def pause_on_the_first(data: bytes) -> None:
-            received.append(data)
-            layer.pause_reading()
+        class PausesOnTheFirst(Above):
+            def received(self, data: bytes) -> None:
+                super().received(data)
+                layer.pause_reading()
 
-        layer._receive = pause_on_the_first
+        layer.above = PausesOnTheFirst(received, [])
         client.tls.write(b"x" * 300_000)
-        layer.data_received(client.outgoing.read())
+        layer.received(client.outgoing.read())
         assert len(received) == 1
         assert len(received[0]) < 100_000
 
@@ -457,7 +484,7 @@ def test_nearly_empty_records(tmp_path: Path, sizes: list[int]) -> None:
         layer, below, client = await opened(tmp_path, received, [], waste)
         for number in range(10_000):
             client.tls.write(b"x" * sizes[number % len(sizes)])
-        layer.data_received(client.outgoing.read())
+        layer.received(client.outgoing.read())
         assert len(b"".join(received)) < 3000
         pauses = [below.reading]
         while len(pauses) < 100:
@@ -480,9 +507,51 @@ def test_records_with_frames(tmp_path: Path, size: int) -> None:
         layer, _, client = await opened(tmp_path, received, [], waste)
         for _ in range(300):
             client.tls.write(b"x" * size)
-        layer.data_received(client.outgoing.read())
+        layer.received(client.outgoing.read())
         assert b"".join(received) == b"x" * 300 * size
         assert waste == []
+
+    asyncio.run(run())
+
+
+def test_layers_stack(tmp_path: Path) -> None:
+    """A layer carries another as it carries a session: TLS within TLS is read, written, paused and ended."""
+
+    async def run() -> None:
+        outer, below, client = await opened(tmp_path, [], [])
+        received: list[bytes] = []
+        ended: list[bool] = []
+        context = Certificates(tmp_path).identity.context
+        inner = TlsLayer(outer, context, HandshakeQueue(), "test", above=Above(received, ended), charge=lambda _: None)
+        outer.above = inner
+        inside = ByHand(trusting(tmp_path / "server.crt"))
+
+        async def exchange() -> None:
+            if data := inside.outgoing.read():
+                client.tls.write(data)
+            outer.received(client.outgoing.read())
+            await asyncio.sleep(0)  # the tick of the handshake
+            client.incoming.write(b"".join(below.written))
+            below.written.clear()
+            inside.incoming.write(client.read())
+
+        while inside.unfinished():
+            await exchange()
+        inside.tls.write(b"hello")
+        await exchange()
+        await exchange()
+        assert received == [b"hello"]
+        inner.write(b"hi")
+        await exchange()
+        assert inside.read() == b"hi"
+        inner.pause_reading()
+        reading = [below.reading]
+        inner.resume_reading()
+        reading.append(below.reading)
+        assert reading == [False, True]
+        outer.finished()
+        outer.lost()
+        assert ended == [True, False]
 
     asyncio.run(run())
 
@@ -495,10 +564,8 @@ def test_hundreds_of_handshakes(tmp_path: Path) -> None:
         everybody = []
         for _ in range(50):
             below = Below()
-            layer = TlsLayer(
-                below, context, handshakes, "test", receive=print, ended=lambda: None, charge=lambda _: None
-            )
-            layer.data_received(ByHand(trusting(tmp_path / "server.crt")).step())
+            layer = TlsLayer(below, context, handshakes, "test", above=Above([], []), charge=lambda _: None)
+            layer.received(ByHand(trusting(tmp_path / "server.crt")).step())
             everybody.append(below)
         for answered in range(50):
             assert sum(bool(below.written) for below in everybody) == answered
