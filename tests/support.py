@@ -29,6 +29,7 @@ from chatcli.client.storage import files
 from chatcli.protocol.keys import Claim, ed25519_fingerprint, key_bytes, key_text, signed_bytes
 from chatcli.protocol.values.address import Address
 from chatcli.server.app import Server, Settings, _loop_factory
+from chatcli.server.connection.lines import Lines
 from chatcli.server.connection.session import Session
 from chatcli.server.hub import Hub
 from chatcli.server.limits import Limits
@@ -189,8 +190,15 @@ def session_of(server: ThreadServer, name: str) -> Session:
 
 def waiting_frames(session: Session) -> int:
     """Return the number of frames that a session has yet to process. Call it in the server's thread."""
-    buffer = session._input
-    return len(buffer._frames or ()) + buffer._unread.count(b"\n")
+    queue = session._input
+    return len(queue._frames or ()) + (queue.source.unread.count(b"\n") if queue.source is not None else 0)
+
+
+def feed(session: Session, data: bytes) -> None:
+    """Have a session's reader of lines receive bytes, as if from its client. Call it in the server's thread."""
+    lines = session._input.source
+    assert isinstance(lines, Lines)
+    lines.received(data)
 
 
 def pass_time(server: ThreadServer, seconds: int) -> None:

@@ -18,7 +18,7 @@ from chatcli.server.delivery import Origin
 from chatcli.server.handlers import messages
 from chatcli.store.queries import FeedPage, FeedQuery, OnResult
 from chatcli.store.records import Barrier
-from tests.support import Caller, Frame, ThreadServer, eventually, new_id, session_of
+from tests.support import Caller, Frame, ThreadServer, eventually, feed, new_id, session_of
 
 _MANY = 40
 
@@ -64,7 +64,7 @@ def said_in_one_breath(server: ThreadServer, users: list[str], to: str) -> None:
 
     def take() -> None:
         for user in users:
-            session_of(server, user).received(encode_all(frames[user]))
+            feed(session_of(server, user), encode_all(frames[user]))
 
     server.run(take)
 
@@ -133,7 +133,7 @@ def test_sender_with_a_full_socket(server: ThreadServer, room: list[Caller]) -> 
     def take() -> None:
         choke(server, "bob")
         hub, session = server.hub, session_of(server, "bob")
-        session_of(server, "alice").received(encode_all([first]))
+        feed(session_of(server, "alice"), encode_all([first]))
         # As if it had come in the same tick, although this connection is not read now.
         room_here = hub.rooms.find(session.require_user(), "#hall")
         origin = Origin(session, session.require_user(), room_here)
@@ -160,9 +160,7 @@ def test_burst_is_delivered_from_memory(
 
     def take() -> None:
         choke(server, "bob")
-        session_of(server, "alice").received(
-            encode_all([Send(new_id(), "bob", f"{number}") for number in range(_MANY)])
-        )
+        feed(session_of(server, "alice"), encode_all([Send(new_id(), "bob", f"{number}") for number in range(_MANY)]))
 
     server.run(take)
     assert [any_of(alice, "sent")["outcome"] for _ in range(_MANY)] == ["stored"] * _MANY
@@ -181,7 +179,7 @@ def test_memory_is_bounded(server: ThreadServer, room: list[Caller]) -> None:
     def take() -> None:
         choke(server, "bob")
         for number in range(many):  # one by one, as if others had sent messages in between
-            session_of(server, "alice").received(encode_all([Send(new_id(), "bob", f"{number}")]))
+            feed(session_of(server, "alice"), encode_all([Send(new_id(), "bob", f"{number}")]))
 
     server.run(take)
     assert texts(bob, many) == [f"{number}" for number in range(many)]
@@ -196,7 +194,7 @@ def test_connection_that_reads_nothing(server: ThreadServer, room: list[Caller])
     def take() -> None:
         session_of(server, "bob").pause_writing()
         said: list[ClientFrame] = [Send(new_id(), "#hall", f"{number:>4000}") for number in range(many)]
-        session_of(server, "alice").received(encode_all(said))
+        feed(session_of(server, "alice"), encode_all(said))
 
     server.run(take)
     assert [int(text) for text in texts(cid, many)] == list(range(many))
@@ -228,7 +226,7 @@ def test_pieces_are_bounded(server: ThreadServer, room: list[Caller], monkeypatc
 
     def say() -> None:
         for number in range(2000):
-            session_of(server, "alice" if number % 2 else "bob").received(encode_all([Send(new_id(), "#hall", "x")]))
+            feed(session_of(server, "alice" if number % 2 else "bob"), encode_all([Send(new_id(), "#hall", "x")]))
 
     server.run(say)
     assert len(room[2].texts(2000)) == 2000
@@ -242,7 +240,7 @@ def test_next_batch_is_committed(server: ThreadServer, room: list[Caller], monke
     def take() -> None:
         server.hub.log.append_change(Barrier())
         server.hub.log.commit()
-        session_of(server, "alice").received(encode_all([Send(new_id(), "bob", "hello")]))
+        feed(session_of(server, "alice"), encode_all([Send(new_id(), "bob", "hello")]))
 
     server.run(take)
     assert texts(room[1], 1) == ["hello"]

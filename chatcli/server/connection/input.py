@@ -1,30 +1,27 @@
-"""Decodes what a client sends and has it processed in portions, so that the other clients are served in between."""
+"""Has what a client sends processed in portions, so that the other clients are served in between."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.protocol import frames as f
-from chatcli.protocol.codec import BadFrame, FrameReader, client_frames
+from chatcli.protocol.codec import BadFrame
 from chatcli.server.connection.flow_control import Pause
 from chatcli.server.handlers.messages import accept_plain
 from chatcli.server.hub import HubConnection
-from chatcli.server.security.prices import KIB, price
+from chatcli.server.security.prices import price
 
 if TYPE_CHECKING:
     from chatcli.server.connection.flow_control import FlowControl
     from chatcli.server.connection.output import OutputBuffer
-    from chatcli.server.limits import Limits
     from chatcli.server.security.account import Account
 
 _LIGHT: Final = (f.Send, f.Ack, f.Ping, BadFrame)  # several of these may be processed in one tick
 _POINTS_PER_TICK: Final = 50.0  # after which the others are served, see chatcli.server.security.prices
-_PORTION: Final = 32 * 1024  # bytes that are decoded in one tick
-_GREETING_PORTION: Final = 4 * 1024  # the same before the welcome
 
 
 class Processor(HubConnection, Protocol):
-    """The session, as its input buffer sees it."""
+    """The session, as its queue of frames sees it."""
 
     @property
     def account(self) -> Account:
@@ -46,39 +43,60 @@ class Processor(HubConnection, Protocol):
         """Process one frame."""
 
 
-class InputBuffer:
-    """Frames and bytes that have been read, in order.
+class FrameSource(Protocol):
+    """The reader of a format, which may have more frames in bytes that are not decoded yet.
+
+    Attributes:
+        unread: these bytes.
+    """
+
+    unread: bytes
+
+    def read(self) -> None:
+        """Pass on the frames in the next portion of them."""
+
+    def stop(self) -> None:
+        """Read nothing more."""
+
+
+class FrameQueue:
+    """Frames that have been received, in order.
 
     Args:
         session: processes the frames.
-        limits: how long lines may be, and how many may be bad.
+
+    Attributes:
+        source: the reader that the frames come from; None if it passes on all of them at once.
     """
 
-    __slots__ = ("_frames", "_reader", "_session", "_unread")
+    __slots__ = ("_finished", "_frames", "_session", "source")
 
-    def __init__(self, session: Processor, limits: Limits) -> None:
+    def __init__(self, session: Processor) -> None:
         self._session = session
-        self._reader: FrameReader[f.ClientFrame] | None  # None once the client has sent its last frame
-        self._reader = FrameReader(client_frames(), limits.frame, limits.bad_frames)
-        self._frames: list[f.ClientFrame | BadFrame] | None = None  # decoded, and not processed yet
-        self._unread = b""  # not decoded yet
+        self._frames: list[f.ClientFrame | BadFrame] | None = None  # not processed yet
+        self._finished = False
+        self.source: FrameSource | None = None
+
+    @property
+    def backlog(self) -> bool:
+        """Whether frames have yet to be processed."""
+        return bool(self._frames)
 
     @property
     def waiting(self) -> bool:
-        """Whether something has yet to be processed."""
-        return bool(self._frames or self._unread)
+        """Whether frames have yet to be processed, or bytes to be decoded."""
+        return bool(self._frames or (self.source is not None and self.source.unread))
 
-    def receive(self, data: bytes) -> None:
-        """Process bytes from the client, after those that wait already."""
-        if self._reader is None:
+    def receive(self, frames: list[f.ClientFrame | BadFrame]) -> None:
+        """Process frames from the client, after those that wait already."""
+        if self._finished:
             return
-        if self._frames or self._unread:
-            self._unread += data
-        elif len(data) > _GREETING_PORTION and (len(data) > _PORTION or not self._session.welcomed):
-            self._unread = data
-            self._read_portion()
-        else:
-            self._read(data)
+        if self._frames:
+            self._frames += frames
+            return
+        self._process(frames)
+        if self._frames:
+            self._hold_rest()
 
     def resume(self) -> None:
         """Process what waits, unless that is still not possible."""
@@ -90,30 +108,20 @@ class InputBuffer:
             self._process(frames)
             self._hold_rest()
         else:
-            self._read_portion()
+            self.read_on()
+
+    def read_on(self) -> None:
+        """Have the source pass on the frames in its next portion, and hold the rest."""
+        if self.source is not None:
+            self.source.read()
+        self._hold_rest()
 
     def finish(self) -> None:
         """Drop what waits, and ignore what comes: the client has said goodbye, or the connection is closed."""
-        self._reader = self._frames = None
-        self._unread = b""
-
-    def _read_portion(self) -> None:
-        portion = _PORTION if self._session.welcomed else _GREETING_PORTION
-        self._unread, data = self._unread[portion:], self._unread[:portion]
-        self._read(data)
-        self._hold_rest()
-
-    def _read(self, data: bytes) -> None:
-        reader = self._reader
-        if reader is None:
-            return
-        frames = reader.feed(data)
-        if len(data) > len(frames) * KIB or reader.blank:
-            blank, reader.blank = reader.blank, 0
-            self._session.account.charge_read(frames, len(data), blank)
-        self._process(frames)
-        if self._frames:
-            self._hold_rest()
+        self._finished = True
+        self._frames = None
+        if self.source is not None:
+            self.source.stop()
 
     def _process(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames until the output is full, the connection is blocked, or others are to be served."""
@@ -121,7 +129,7 @@ class InputBuffer:
         account, flow, output = session.account, session.flow, session.output
         account.spent = 0.0
         index = 0
-        while index < len(frames) and self._reader is not None:
+        while index < len(frames) and not self._finished:
             if (
                 flow.blocked
                 or output.size > output.limit

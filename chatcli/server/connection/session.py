@@ -13,7 +13,7 @@ from chatcli.protocol.states import State
 from chatcli.server import refusals
 from chatcli.server.connection.deadlines import Deadlines
 from chatcli.server.connection.flow_control import Pause
-from chatcli.server.connection.input import InputBuffer
+from chatcli.server.connection.input import FrameQueue, FrameSource
 from chatcli.server.connection.login import Login
 from chatcli.server.connection.opening import NO_HELLO, Opening
 from chatcli.server.connection.output import OutputBuffer
@@ -81,7 +81,7 @@ class Session:
         self._handlers = handlers
         self._state = State.GREETING
         self._account = opening.pass_account(self)  # made when there is something to pay, dropped once all is paid
-        self._input = InputBuffer(self, hub.limits)
+        self._input = FrameQueue(self)
         self._login: Login | None = Login(self)
         self._deadlines = Deadlines(opening.age)
 
@@ -115,12 +115,28 @@ class Session:
         """Whether the client has missed several of its pings."""
         return self._deadlines.elapsed > self.hub.limits.silence * _SILENT
 
-    # What the listener calls
+    @property
+    def backlog(self) -> bool:
+        """Whether frames have yet to be processed."""
+        return self._input.backlog
 
-    def received(self, data: bytes) -> None:
-        """Process bytes from the client."""
+    # What the reader of frames calls
+
+    def read_from(self, source: FrameSource) -> None:
+        """Get frames from a source, which has more of them while it has bytes that are not decoded."""
+        self._input.source = source
+
+    def record_activity(self) -> None:
+        """Record that the client has sent something, be it a part of a frame."""
         self._deadlines.received = True
-        self._input.receive(data)
+
+    def receive_frames(self, frames: list[f.ClientFrame | BadFrame]) -> None:
+        """Process frames from the client, after those that wait already."""
+        self._input.receive(frames)
+
+    def read_on(self) -> None:
+        """Have the source pass on the frames in its next portion, and the rest in the ticks to come."""
+        self._input.read_on()
 
     def pay_for_waste(self, size: int) -> None:
         """Pay for bytes of TLS that carried nothing."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from chatcli.protocol import codes
 from chatcli.protocol.values.address import Address, is_loopback
+from chatcli.server.connection.lines import Lines
 from chatcli.server.connection.opening import Opening
 from chatcli.server.connection.session import Session
 from chatcli.server.connection.wire import Layer, Receiver
@@ -182,8 +183,10 @@ class TcpConnection(asyncio.Protocol):
             opening.close(codes.TLS_REQUIRED, "From another machine this server accepts TLS only: connect with TLS.")
             return
         session = self._end = Session(self._service.hub, self._service.handlers, opening)
-        self._put_on_top(session)
-        session.received(data)
+        lines = Lines(session, self._service.hub.limits)
+        session.read_from(lines)
+        self._put_on_top(lines)
+        lines.received(data)
 
     def _charge(self, waste: int) -> None:
         if self._end is not None:

@@ -9,7 +9,7 @@ import pytest
 
 from chatcli.server.model import User
 from chatcli.store.records import UserRecord
-from tests.support import Caller, Frame, ThreadServer, eventually, known, new_id, session_of, waiting_frames
+from tests.support import Caller, Frame, ThreadServer, eventually, feed, known, new_id, session_of, waiting_frames
 
 
 def history(caller: Caller, of: str) -> list[str]:
@@ -424,7 +424,7 @@ def at_once(server: ThreadServer, *frames: tuple[str, bytes]) -> None:
 
     def take() -> None:
         for name, line in frames:
-            session_of(server, name).received(line + b"\n")
+            feed(session_of(server, name), line + b"\n")
 
     server.run(take)
 
@@ -547,9 +547,9 @@ def test_requests_are_interleaved(server: ThreadServer) -> None:
 
         def take() -> None:
             asking, other = session_of(server, "eve"), session_of(server, "bob")
-            asking.received(questions)
+            feed(asking, questions)
             pong_at.append(waiting_frames(asking))
-            other.received(b'{"t":"ping","n":1}\n')
+            feed(other, b'{"t":"ping","n":1}\n')
 
         server.run(take)
         bob.hears("pong")

@@ -18,7 +18,7 @@ from chatcli.server.purse import Purse, Terms
 from chatcli.server.security import prices
 from chatcli.server.security.prices import PRICES
 from chatcli.server.security.rate_limits import RateLimits
-from tests.support import DEADLINE, Caller, ThreadServer, eventually, known, new_id, session_of, sessions_of
+from tests.support import DEADLINE, Caller, ThreadServer, eventually, feed, known, new_id, session_of, sessions_of
 
 #: A line of each kind from alice, who owns #ops and talks with bob; a new kind of frame needs one here.
 SAID: Final[dict[type, dict[str, Any]]] = {
@@ -67,7 +67,7 @@ def paid(server: ThreadServer, name: str, *lines: bytes) -> tuple[float, float]:
     def take() -> tuple[float, float]:
         purse = server.hub.rate_limits.personal_purse(known(server, name))
         before = purse._messages, purse._points
-        session_of(server, name).received(b"".join(lines))
+        feed(session_of(server, name), b"".join(lines))
         return before[0] - purse._messages, before[1] - purse._points
 
     return server.run(take)
@@ -159,7 +159,7 @@ def test_price_of_reading(server: ThreadServer, people: tuple[Caller, Caller]) -
             session = next(one for one in sessions_of(server, "bob") if one.purpose == "join")
             purse = server.hub.rate_limits.personal_purse(known(server, "bob"))
             before = purse._points
-            session.received(b'{"t":"read","seq":9}\n')
+            feed(session, b'{"t":"read","seq":9}\n')
             return before - purse._points
 
         assert server.run(read) >= 2 + 2 * prices.NOTIFIED
