@@ -18,7 +18,8 @@ PACKAGES: Final = {
     "chatcli.errors": set(),
     "chatcli.protocol": {"chatcli.errors"},
     "chatcli.store": {"chatcli.errors", "chatcli.protocol"},
-    "chatcli.server": {"chatcli", "chatcli.errors", "chatcli.protocol", "chatcli.store"},
+    "chatcli.gateway": {"chatcli.errors", "chatcli.protocol"},
+    "chatcli.server": {"chatcli", "chatcli.errors", "chatcli.protocol", "chatcli.store", "chatcli.gateway"},
     "chatcli.client": {"chatcli", "chatcli.errors", "chatcli.protocol"},
     "chatcli.bench": {"chatcli.errors", "chatcli.protocol", "chatcli.client"},
     # The store, for maintenance without a server: backups and checks.
@@ -135,9 +136,9 @@ def test_folders_are_not_crowded() -> None:
 
 
 def test_protocol_does_no_io() -> None:
-    """Nothing in the protocol waits, reads the clock, draws random numbers or opens a file."""
+    """Nothing in the protocol and the gateways waits, reads the clock, draws random numbers or opens a file."""
     for name, tree in MODULES:
-        if name.startswith("chatcli.protocol"):
+        if name.startswith(("chatcli.protocol", "chatcli.gateway")):
             outside = {"asyncio", "socket", "time", "random", "os", "io", "pathlib", "threading"}
             assert not imports(tree, TREES) & outside, name
 

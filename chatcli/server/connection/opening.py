@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chatcli.server.model import Token, User
     from chatcli.server.security.account import Payer
 
+NOT_OURS: Final = 'This is a chatcli server: it speaks JSON, one object a line; people reach it with "chatcli join".'
 NO_HELLO: Final = "There was no hello within {:g} seconds."
 
 
@@ -29,13 +30,14 @@ class Opening:
         hub: the hub that the connection belongs to.
         wire: what is written to.
         peer: the address at the other end.
-        on_word: called with the first bytes from the caller; they may have come within TLS.
+        on_bytes: called with the first bytes from the caller, and as often as more come; they may come within TLS.
 
     Attributes:
         wire: as given, or a layer that was put on top of it.
         peer: as given.
         channel: what a client's proof will be bound to, see :class:`chatcli.protocol.keys.Claim`.
         flow: flow control of the connection.
+        begun: bytes from the caller that are not known to be in any protocol yet.
         age: seconds since the connection was opened; after a goodbye, seconds since that.
         closed: whether nothing more is sent.
         deaf: whether what the caller sends is ignored, since the connection is closed or the server about to stop.
@@ -44,13 +46,14 @@ class Opening:
     user: User | None = None
     token: Token | None = None
     welcomed = False
-    __slots__ = ("_account", "_hub", "_on_word", "age", "channel", "closed", "deaf", "flow", "peer", "wire")
+    __slots__ = ("_account", "_hub", "_on_bytes", "age", "begun", "channel", "closed", "deaf", "flow", "peer", "wire")
 
-    def __init__(self, hub: Hub, wire: Wire, peer: Address, on_word: Callable[[bytes], None]) -> None:
+    def __init__(self, hub: Hub, wire: Wire, peer: Address, on_bytes: Callable[[bytes], None]) -> None:
         self._hub = hub
         self.wire = wire
         self.peer = peer
-        self._on_word = on_word
+        self._on_bytes = on_bytes
+        self.begun = b""
         self.channel = b""
         self.flow = FlowControl(wire, hub.limits)
         self._account: Account | None = None
@@ -107,11 +110,15 @@ class Opening:
     def received(self, data: bytes) -> None:
         """Pass on the first bytes, unless the caller is not heard any more."""
         if not self.deaf:
-            self._on_word(data)
+            self.begun += data
+            self._on_bytes(self.begun)
 
     def finished(self) -> None:
-        """Close: the caller sends nothing, not even a first word."""
-        self.close(codes.LEFT, "Goodbye.")
+        """Close: the caller sends nothing more, and has said no word."""
+        if self.begun:
+            self.close(codes.MALFORMED, NOT_OURS)
+        else:
+            self.close(codes.LEFT, "Goodbye.")
 
     def lost(self) -> None:
         """Forget the connection, which is gone."""

@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Final, cast
 
 from chatcli import __version__
+from chatcli.gateway.opening import Dialect, dialect
 from chatcli.protocol.codec import encode
 from chatcli.protocol.frames import ServerBye
 from chatcli.server.listeners.tls import HandshakeQueue, TlsLayer
@@ -23,10 +24,7 @@ MOST_AT_ONCE: Final = 64  # callers who are being rejected; they do not count as
 _HANDSHAKES_A_SECOND: Final = 100  # of TLS for that, in the long run and at once: each takes about a millisecond
 _PATIENCE: Final = 5.0  # seconds for a caller to send something, and to take the answer
 _LINGER: Final = 1.0  # seconds for a caller to hang up: what it has sent meanwhile would cost it our answer
-_METHODS: Final = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI ")
 _BY_APPLICATION: Final = 11  # the reason for which SSH is ended
-_IRC: Final = (b"NICK ", b"USER ", b"CAP ", b"PASS ", b"PING ", b"JOIN ")
-TLS: Final = b"\x16"  # the first byte of TLS
 
 
 def answer(received: bytes, code: str, text: str, status: str = "400 Bad Request") -> bytes:
@@ -38,16 +36,21 @@ def answer(received: bytes, code: str, text: str, status: str = "400 Bad Request
         text: the reason.
         status: the reason as HTTP has it.
     """
-    start = received[:16].upper()
-    if start.startswith(_METHODS):
-        body = f"{text}\n".encode()
-        head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-        return f"{head}Connection: close\r\n\r\n".encode() + (b"" if start.startswith(b"HEAD ") else body)
-    if start.startswith(_IRC):
-        return f"ERROR :{text}\r\n".encode()
-    if start.startswith(b"SSH-"):
-        return _ssh_answer(text)
-    return encode(ServerBye(code, text))
+    match dialect(received):
+        case Dialect.HTTP | Dialect.HTTP2:
+            return _http_answer(received, text, status)
+        case Dialect.IRC:
+            return f"ERROR :{text}\r\n".encode()
+        case Dialect.SSH:
+            return _ssh_answer(text)
+        case _:
+            return encode(ServerBye(code, text))
+
+
+def _http_answer(received: bytes, text: str, status: str) -> bytes:
+    body = f"{text}\n".encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+    return f"{head}Connection: close\r\n\r\n".encode() + (b"" if received.startswith(b"HEAD ") else body)
 
 
 def _ssh_answer(text: str) -> bytes:
@@ -126,7 +129,7 @@ class _RejectedConnection(asyncio.Protocol):
             return
         if self._tls is not None:
             self._tls.received(data)
-        elif data.startswith(TLS):
+        elif dialect(data) is Dialect.TLS:
             peer = str(self._transport.get_extra_info("peername"))
             self._tls = self._rejections.start_tls(cast("Wire", self._transport), peer, self)
             if self._tls is None:

@@ -1,4 +1,4 @@
-"""Accepts TCP connections, detects the protocol by the first byte, and gives those who speak ours a session."""
+"""Accepts TCP connections, detects the protocol by the first word, and gives those who speak ours a session."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
+from chatcli.gateway.opening import Dialect, dialect
 from chatcli.protocol import codes
 from chatcli.protocol.values.address import Address, is_loopback
 from chatcli.server.connection.lines import Lines
-from chatcli.server.connection.opening import Opening
+from chatcli.server.connection.opening import NOT_OURS, Opening
 from chatcli.server.connection.session import Session
 from chatcli.server.connection.wire import Layer, Receiver
 from chatcli.server.listeners import rejections
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NOT_OURS: Final = 'This is a chatcli server: it speaks JSON, one object a line; people reach it with "chatcli join".'
 _HIGH_WATER: Final = 64 * 1024  # bytes that asyncio keeps for a full socket before the session learns of it
 _UNSENT_IN_KERNEL: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # Linux and macOS have it
 _INHERITED: Final = sys.platform == "linux"  # connections inherit the options of the listening socket
@@ -79,9 +79,7 @@ class TcpConnection(asyncio.Protocol):
         service: everything that connections share.
     """
 
-    __slots__ = ("_end", "_lowest", "_service", "_transport", "_uppermost")
-
-    _transport: asyncio.Transport
+    __slots__ = ("_end", "_lowest", "_service", "_uppermost")
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -97,13 +95,14 @@ class TcpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the connection, or reject it."""
         hub = self._service.hub
-        transport = self._transport = cast("asyncio.Transport", transport)
+        transport = cast("asyncio.Transport", transport)
         if len(hub.connections) >= hub.limits.connections:
             text = f"The server holds {_connections(hub.limits.connections)} and accepts no more: try again later."
             self._service.rejections.reject(transport, codes.FULL, text)
             return
         name = transport.get_extra_info("peername")
-        peer = Address(name[0], name[1]) if name else Address("?", 0)
+        # Interned: whoever comes from the same address shares one string.
+        peer = Address(sys.intern(name[0]), name[1]) if name else Address("?", 0)
         if not hub.rate_limits.add_connection(peer.host):
             most = hub.limits.connections_per_address
             text = f"Your address has {_connections(most)} open, which is the limit: close some first."
@@ -152,26 +151,29 @@ class TcpConnection(asyncio.Protocol):
     # The protocol of the caller
 
     def _detect(self, data: bytes) -> None:
-        """Start a protocol by its first byte. Another protocol gets its case here, and a layer of its own."""
+        """Start a protocol by its first word. Another protocol gets its case here, and a layer of its own."""
         assert isinstance(self._end, Opening)  # noqa: S101 (it calls this)
         opening = self._end
-        match data[:1]:
-            case rejections.TLS if self._uppermost is None:
-                self._start_tls(opening, data)
-            case b"{" | b" " | b"\t" | b"\r" | b"\n":
+        match dialect(data):
+            case None:
+                pass  # not a whole word yet
+            case Dialect.LINES:
                 self._start_lines(opening, data)
+            case Dialect.TLS if self._uppermost is None:
+                self._start_tls(opening, data)
             case _:
-                opening.close_with(rejections.answer(data, codes.MALFORMED, _NOT_OURS))
+                opening.close_with(rejections.answer(data, codes.MALFORMED, NOT_OURS))
 
     def _start_tls(self, opening: Opening, data: bytes) -> None:
-        """Put TLS on top of the socket; the plaintext has a first byte of its own."""
+        """Put TLS on top of the socket; the plaintext has a first word of its own."""
         identity = self._service.certificates.identity
         peer = str(opening.peer)
         layer = TlsLayer(
-            self._transport, identity.context, self._service.handshakes, peer, above=opening, charge=self._charge
+            opening.wire, identity.context, self._service.handshakes, peer, above=opening, charge=self._charge
         )
         self._put_on_top(layer)
         self._uppermost = layer
+        opening.begun = b""
         opening.channel = identity.channel
         opening.move(layer)
         opening.account.charge(HANDSHAKE)

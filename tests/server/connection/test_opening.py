@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chatcli.server.connection.opening import Opening
 from chatcli.server.limits import Limits
+from chatcli.server.listeners.tcp import TcpConnection
 from tests.support import ThreadServer, eventually, sessions_of
 
 
@@ -25,6 +27,16 @@ def tick(server: ThreadServer, seconds: float) -> None:
             connection.tick(seconds)
 
     server.run(let_pass)
+
+
+def wait_for_words(server: ThreadServer, words: bytes) -> None:
+    """Wait until the only caller has begun to say this, and it is not clear yet in which protocol."""
+
+    def begun() -> list[bytes]:
+        ends = [connection._end for connection in server.hub.connections if isinstance(connection, TcpConnection)]
+        return [end.begun for end in ends if isinstance(end, Opening)]
+
+    eventually(lambda: server.run(begun) == [words])
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -79,6 +91,42 @@ def test_caller_who_hangs_up_at_once(server: ThreadServer, tls: bool) -> None:
         caller.hears("bye", code="left")
         caller.hears_end()
     eventually(lambda: counts(server) == (0, 0))
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    ("pieces", "answer"),
+    [
+        ([b"G", b"E", b"T", b" / HTTP/1.1\r\n\r\n"], b"HTTP/1.1 400 Bad Request\r\n"),
+        ([b"P", b"A", b"SS", b" x\r\n"], b"ERROR :This is a chatcli server"),
+        ([b"P", b"rivate"], b'{"t":"bye","code":"malformed"'),
+    ],
+)
+def test_word_in_pieces(server: ThreadServer, pieces: list[bytes], answer: bytes, tls: bool) -> None:
+    """The server waits until it is clear what the caller speaks."""
+    with server.connect(tls=tls) as caller:
+        *first, last = pieces
+        for number, piece in enumerate(first, 1):
+            caller.says_raw(piece)
+            wait_for_words(server, b"".join(first[:number]))
+        caller.says_raw(last)
+        assert caller.socket.recv(65536).startswith(answer)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_word_that_never_ends(server: ThreadServer, tls: bool) -> None:
+    """The caller gets the reason, at the end of input or of the time."""
+    for hangs_up, code in ((True, "malformed"), (False, "timeout")):
+        with server.connect(tls=tls) as caller:
+            caller.says_raw(b"QUIT")
+            wait_for_words(server, b"QUIT")
+            if hangs_up:
+                socket.socket.shutdown(caller.socket, socket.SHUT_WR)
+            else:
+                tick(server, 11)
+            caller.hears("bye", code=code)
+            caller.hears_end()
+        eventually(lambda: counts(server) == (0, 0))
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from pathlib import Path
+from typing import cast
 
 import ifaddr
 import pytest
 
 from chatcli.protocol.values.address import Address, is_loopback
+from chatcli.server.connection.opening import Opening
 from chatcli.server.listeners.tcp import TcpConnection
-from tests.support import Caller, ThreadServer, trusting
+from tests.support import Caller, ThreadServer, eventually, trusting
 
 
 def outside() -> list[str]:
@@ -75,8 +78,10 @@ def test_small_send_buffer(server: ThreadServer) -> None:
     def unsent() -> int:
         (connection,) = server.hub.connections
         assert isinstance(connection, TcpConnection)
-        raw = connection._transport.get_extra_info("socket")
+        assert isinstance(connection._end, Opening)
+        raw = cast("asyncio.Transport", connection._end.wire).get_extra_info("socket")
         return int(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT))
 
-    with server.joined("alice"):
+    with server.connect():
+        eventually(lambda: server.run(lambda: len(server.hub.connections)) == 1)
         assert server.run(unsent) == 64 * 1024
