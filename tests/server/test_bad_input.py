@@ -69,7 +69,7 @@ def test_too_many_bad_lines(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("greeting", [b"\x80\x2e\x01\x00", b"EHLO example.org\r\n", b"hello?\n"])
 def test_other_protocols(server: ThreadServer, greeting: bytes) -> None:
-    """Another protocol is recognised by its first byte, and gets one line."""
+    """Another protocol is recognised by its first word, and gets one line."""
     with server.connect() as caller:
         caller.says_raw(greeting)
         caller.hears("bye", code="malformed")

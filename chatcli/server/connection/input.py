@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatcli.protocol import frames as f
@@ -59,6 +60,14 @@ class FrameSource(Protocol):
         """Read nothing more."""
 
 
+class _Stage(enum.Enum):
+    """Whether frames are processed."""
+
+    OPEN = "open"
+    PROCESSING = "processing"  # at this moment
+    FINISHED = "finished"
+
+
 class FrameQueue:
     """Frames that have been received, in order.
 
@@ -69,12 +78,12 @@ class FrameQueue:
         source: the reader that the frames come from; None if it passes on all of them at once.
     """
 
-    __slots__ = ("_finished", "_frames", "_session", "source")
+    __slots__ = ("_frames", "_session", "_stage", "source")
 
     def __init__(self, session: Processor) -> None:
         self._session = session
         self._frames: list[f.ClientFrame | BadFrame] | None = None  # not processed yet
-        self._finished = False
+        self._stage = _Stage.OPEN
         self.source: FrameSource | None = None
 
     @property
@@ -89,7 +98,7 @@ class FrameQueue:
 
     def receive(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames from the client, after those that wait already."""
-        if self._finished:
+        if self._stage is _Stage.FINISHED:
             return
         if self._frames:
             self._frames += frames
@@ -101,6 +110,9 @@ class FrameQueue:
     def resume(self) -> None:
         """Process what waits, unless that is still not possible."""
         session = self._session
+        # A frame that is being processed may be what everything waited for, such as a proof. The rest comes after it.
+        if self._stage is _Stage.PROCESSING:
+            return
         if not self.waiting or session.flow.blocked or session.output.overfull:
             return
         frames, self._frames = self._frames, None
@@ -118,18 +130,26 @@ class FrameQueue:
 
     def finish(self) -> None:
         """Drop what waits, and ignore what comes: the client has said goodbye, or the connection is closed."""
-        self._finished = True
+        self._stage = _Stage.FINISHED
         self._frames = None
         if self.source is not None:
             self.source.stop()
 
     def _process(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames until the output is full, the connection is blocked, or others are to be served."""
+        self._stage = _Stage.PROCESSING
+        try:
+            self._process_slice(frames)
+        finally:
+            if self._stage is _Stage.PROCESSING:
+                self._stage = _Stage.OPEN
+
+    def _process_slice(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         session = self._session
         account, flow, output = session.account, session.flow, session.output
         account.spent = 0.0
         index = 0
-        while index < len(frames) and not self._finished:
+        while index < len(frames) and self._stage is _Stage.PROCESSING:
             if (
                 flow.blocked
                 or output.size > output.limit

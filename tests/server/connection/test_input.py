@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 
 from chatcli.protocol import frames as f
-from chatcli.server.security.prices import KIB
-from tests.support import ThreadServer, feed, known, session_of, waiting_frames
+from chatcli.protocol.keys import Claim, key_bytes, key_text, signed_bytes
+from chatcli.server.security.prices import GREETING, KIB
+from tests.support import ThreadServer, eventually, feed, key_of, known, session_of, sessions_of, waiting_frames
 
 
 def test_frames_are_processed_in_slices(server: ThreadServer) -> None:
@@ -37,6 +38,29 @@ def test_frames_of_two_readers(server: ThreadServer) -> None:
         server.run(hand_over)
         assert [eve.hears("error")["n"] for _ in range(1, 20)] == list(range(1, 20))
         eve.hears("pong", n=20)
+
+
+def test_proof_that_overdraws_the_purse(server: ThreadServer) -> None:
+    """What was said in one breath with it is answered after the welcome, all of it and in order."""
+    key = key_of("eve")
+    server.joined("eve", key=key).hang_up()
+    eventually(lambda: server.run(lambda: not server.hub.connections))
+    with server.connect() as eve:
+        eve.says("hello", version=1, user="eve", purpose="send", key=key_text(key.public))
+        challenge = eve.hears("challenge")
+        nonce = key_bytes(challenge["nonce"], 32)
+        claim = Claim(version=1, server_key=challenge["key"], nonce=nonce, user="eve", purpose="send", channel=b"")
+
+        def impoverish() -> None:
+            (session,) = sessions_of(server)
+            session.account.charge(GREETING.points_at_once - 8)
+
+        server.run(impoverish)
+        proof = b'{"t":"prove","signature":"%s"}\n' % key_text(key.sign(signed_bytes(claim))).encode()
+        pings = [b'{"t":"ping","n":%d}\n' % number for number in range(1, 801)]
+        eve.says_raw(proof + b"".join(pings))
+        eve.hears("welcome")
+        assert [eve.hears("pong")["n"] for _ in pings] == list(range(1, 801))
 
 
 def test_frames_after_a_goodbye(server: ThreadServer) -> None:

@@ -264,7 +264,7 @@ def test_forged_record(server: ThreadServer) -> None:
 
 @pytest.mark.parametrize("greeting", [b"nonsense\n", b"\x16\x03\x01\x00\xa5"])
 def test_other_protocols_within_tls(server: ThreadServer, greeting: bytes) -> None:
-    """They are recognised by their first byte within TLS, and TLS within TLS is one of them."""
+    """They are recognised by their first word within TLS, and TLS within TLS is one of them."""
     with server.connect(tls=True) as caller:
         caller.says_raw(greeting)
         caller.hears("bye", code="malformed")
