@@ -191,7 +191,7 @@ def session_of(server: ThreadServer, name: str) -> Session:
 def waiting_frames(session: Session) -> int:
     """Return the number of frames that a session has yet to process. Call it in the server's thread."""
     queue = session._input
-    return len(queue._frames or ()) + (queue.source.unread.count(b"\n") if queue.source is not None else 0)
+    return len(queue.frames or ()) + (queue.source.unread.count(b"\n") if queue.source is not None else 0)
 
 
 def feed(session: Session, data: bytes) -> None:

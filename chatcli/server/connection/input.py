@@ -75,36 +75,32 @@ class FrameQueue:
         session: processes the frames.
 
     Attributes:
+        frames: those that have yet to be processed.
         source: the reader that the frames come from; None if it passes on all of them at once.
     """
 
-    __slots__ = ("_frames", "_session", "_stage", "source")
+    __slots__ = ("_session", "_stage", "frames", "source")
 
     def __init__(self, session: Processor) -> None:
         self._session = session
-        self._frames: list[f.ClientFrame | BadFrame] | None = None  # not processed yet
+        self.frames: list[f.ClientFrame | BadFrame] | None = None
         self._stage = _Stage.OPEN
         self.source: FrameSource | None = None
 
     @property
-    def backlog(self) -> bool:
-        """Whether frames have yet to be processed."""
-        return bool(self._frames)
-
-    @property
     def waiting(self) -> bool:
         """Whether frames have yet to be processed, or bytes to be decoded."""
-        return bool(self._frames or (self.source is not None and self.source.unread))
+        return bool(self.frames or (self.source is not None and self.source.unread))
 
     def receive(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames from the client, after those that wait already."""
         if self._stage is _Stage.FINISHED:
             return
-        if self._frames:
-            self._frames += frames
+        if self.frames:
+            self.frames += frames
             return
         self._process(frames)
-        if self._frames:
+        if self.frames:
             self._hold_rest()
 
     def resume(self) -> None:
@@ -115,7 +111,7 @@ class FrameQueue:
             return
         if not self.waiting or session.flow.blocked or session.output.overfull:
             return
-        frames, self._frames = self._frames, None
+        frames, self.frames = self.frames, None
         if frames:
             self._process(frames)
             self._hold_rest()
@@ -131,45 +127,42 @@ class FrameQueue:
     def finish(self) -> None:
         """Drop what waits, and ignore what comes: the client has said goodbye, or the connection is closed."""
         self._stage = _Stage.FINISHED
-        self._frames = None
+        self.frames = None
         if self.source is not None:
             self.source.stop()
 
     def _process(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames until the output is full, the connection is blocked, or others are to be served."""
-        self._stage = _Stage.PROCESSING
-        try:
-            self._process_slice(frames)
-        finally:
-            if self._stage is _Stage.PROCESSING:
-                self._stage = _Stage.OPEN
-
-    def _process_slice(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         session = self._session
         account, flow, output = session.account, session.flow, session.output
         account.spent = 0.0
         index = 0
-        while index < len(frames) and self._stage is _Stage.PROCESSING:
-            if (
-                flow.blocked
-                or output.size > output.limit
-                or (output.full and output.overfull)
-                or account.spent > _POINTS_PER_TICK
-            ):
-                self._frames = frames[index:]
-                return
-            frame = frames[index]
-            if type(frame) is f.Send and session.welcomed:
-                end = accept_plain(session, frames, index)
-                if end > index:
-                    index = end
-                    continue
-            account.charge(price(frame))
-            session.dispatch(frame)
-            index += 1
-            if type(frame) not in _LIGHT:
-                # The others are served between two requests, whatever each of them costs.
-                account.spent += _POINTS_PER_TICK
+        self._stage = processing = _Stage.PROCESSING
+        try:
+            while index < len(frames) and self._stage is processing:
+                if (
+                    flow.blocked
+                    or output.size > output.limit
+                    or (output.full and output.overfull)
+                    or account.spent > _POINTS_PER_TICK
+                ):
+                    self.frames = frames[index:]
+                    return
+                frame = frames[index]
+                if type(frame) is f.Send and session.welcomed:
+                    end = accept_plain(session, frames, index)
+                    if end > index:
+                        index = end
+                        continue
+                account.charge(price(frame))
+                session.dispatch(frame)
+                index += 1
+                if type(frame) not in _LIGHT:
+                    # The others are served between two requests, whatever each of them costs.
+                    account.spent += _POINTS_PER_TICK
+        finally:
+            if self._stage is processing:
+                self._stage = _Stage.OPEN
 
     def _hold_rest(self) -> None:
         if self.waiting:

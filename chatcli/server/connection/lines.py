@@ -9,6 +9,8 @@ from chatcli.server.security.prices import KIB
 
 if TYPE_CHECKING:
     from chatcli.protocol import frames as f
+    from chatcli.server.connection.deadlines import Deadlines
+    from chatcli.server.connection.flow_control import FlowControl
     from chatcli.server.limits import Limits
     from chatcli.server.security.account import Account
 
@@ -28,11 +30,16 @@ class FrameReceiver(Protocol):
         """Whether the client is logged in."""
 
     @property
-    def backlog(self) -> bool:
-        """Whether frames have yet to be processed."""
+    def deadlines(self) -> Deadlines:
+        """Learn that the client has sent something, be it a part of a frame."""
 
-    def record_activity(self) -> None:
-        """Record that the client has sent something."""
+    @property
+    def flow(self) -> FlowControl:
+        """Its flow control."""
+
+    @property
+    def backlog(self) -> bool:
+        """Whether frames have yet to be processed, for which reading is paused."""
 
     def receive_frames(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames."""
@@ -71,10 +78,10 @@ class Lines:
     def received(self, data: bytes) -> None:
         """Pass on the frames in bytes from the client, after those that wait already."""
         session = self._session
-        session.record_activity()
+        session.deadlines.received = True
         if self._reader is None:
             return
-        if self.unread or session.backlog:
+        if self.unread or (session.flow.paused and session.backlog):
             self.unread += data
         elif len(data) > _GREETING_PORTION and (len(data) > _PORTION or not session.welcomed):
             self.unread = data

@@ -52,11 +52,12 @@ class Session:
         user: the user who is logged in; None before the welcome, and on a nameless query.
         token: the token in place of a key; None for a key.
         feed: the feed of messages, if the purpose includes one.
+        deadlines: learn from the reader of frames that the client has sent something.
         leaving: whether the connection is closed as soon as everything is answered.
     """
 
     __slots__ = (
-        "_account", "_deadlines", "_handlers", "_input", "_login", "_state", "attached", "channel", "client", "feed",
+        "_account", "_handlers", "_input", "_login", "_state", "attached", "channel", "client", "deadlines", "feed",
         "flow", "hub", "key", "leaving", "output", "peer", "purpose", "revision", "shares_receipts", "token",
         "user",
     )  # fmt: skip
@@ -83,7 +84,7 @@ class Session:
         self._account = opening.pass_account(self)  # made when there is something to pay, dropped once all is paid
         self._input = FrameQueue(self)
         self._login: Login | None = Login(self)
-        self._deadlines = Deadlines(opening.age)
+        self.deadlines = Deadlines(opening.age)
 
     def __str__(self) -> str:
         return f"{self.user.name} ({self.purpose}, {self.peer})" if self.user is not None else str(self.peer)
@@ -113,22 +114,18 @@ class Session:
     @property
     def silent(self) -> bool:
         """Whether the client has missed several of its pings."""
-        return self._deadlines.elapsed > self.hub.limits.silence * _SILENT
+        return self.deadlines.elapsed > self.hub.limits.silence * _SILENT
 
     @property
     def backlog(self) -> bool:
-        """Whether frames have yet to be processed."""
-        return self._input.backlog
+        """Whether frames have yet to be processed, for which reading is paused."""
+        return bool(self._input.frames)
 
     # What the reader of frames calls
 
     def read_from(self, source: FrameSource) -> None:
         """Get frames from a source, which has more of them while it has bytes that are not decoded."""
         self._input.source = source
-
-    def record_activity(self) -> None:
-        """Record that the client has sent something, be it a part of a frame."""
-        self._deadlines.received = True
 
     def receive_frames(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames from the client, after those that wait already."""
@@ -156,7 +153,7 @@ class Session:
     def resume_writing(self) -> None:
         """Resume the feed: the socket takes more."""
         if self.welcomed:
-            self._deadlines.elapsed = 0.0
+            self.deadlines.elapsed = 0.0
         self.output.full = self.output.closed
         self.flow.resume(Pause.UNSENT)
         if self.feed is not None:
@@ -260,8 +257,8 @@ class Session:
         self._count_bad()
 
     def _count_bad(self) -> None:
-        self._deadlines.bad_frames += 1
-        if self._deadlines.bad_frames >= self.hub.limits.bad_frames:
+        self.deadlines.bad_frames += 1
+        if self.deadlines.bad_frames >= self.hub.limits.bad_frames:
             self.close(codes.MALFORMED, "Too many invalid lines: the server closes the connection.")
 
     def move(self, kind: type[f.ServerFrame]) -> None:
@@ -271,7 +268,7 @@ class Session:
     def welcome(self, feed: Feed | None) -> None:
         """Serve the client from now on."""
         self._login = None
-        self._deadlines.elapsed = 0.0
+        self.deadlines.elapsed = 0.0
         self.feed = feed
         if feed is not None:
             feed.resume()
@@ -382,7 +379,7 @@ class Session:
         self.hub.forget(self)
         self.move(f.ServerBye)
         self._stop()
-        self._deadlines.elapsed = 0.0
+        self.deadlines.elapsed = 0.0
         self.output.close()
 
     def _stop(self) -> None:
@@ -399,7 +396,7 @@ class Session:
         """Check the deadlines; called regularly."""
         if self._account is not None and self._account.reset():
             self._account = None
-        deadlines, limits = self._deadlines, self.hub.limits
+        deadlines, limits = self.deadlines, self.hub.limits
         ready = self._state is State.READY
         # A client that is not read because it has sent too much is not silent.
         unread = self.flow.paused and Pause.ALLOWANCE in self.flow and not self.output.full

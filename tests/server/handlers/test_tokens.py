@@ -17,7 +17,19 @@ from chatcli.server.limits import Limits
 from chatcli.server.security import scopes
 from tests.admin import answers, does
 from tests.store.town import rows
-from tests.support import OWN, Caller, Frame, TestKey, ThreadServer, eventually, known, new_id, pass_time, sessions_of
+from tests.support import (
+    OWN,
+    Caller,
+    Frame,
+    TestKey,
+    ThreadServer,
+    eventually,
+    feed,
+    known,
+    new_id,
+    pass_time,
+    sessions_of,
+)
 
 
 @pytest.fixture
@@ -541,8 +553,8 @@ def test_key_that_is_being_revoked_makes_no_token(server: ThreadServer, alice: C
 
         def revoke_and_make() -> None:
             owner = next(one for one in sessions_of(server, "alice") if one.key != laptop.public)
-            owner.receive(json.dumps({"t": "revoke", "key": laptop.fingerprint, "n": 1}).encode() + b"\n")
-            session.receive(b'{"t":"token","n":2}\n')
+            feed(owner, json.dumps({"t": "revoke", "key": laptop.fingerprint, "n": 1}).encode() + b"\n")
+            feed(session, b'{"t":"token","n":2}\n')
 
         server.run(revoke_and_make)
         is_refused(thief.hears("error", n=2))
@@ -556,7 +568,7 @@ def test_token_made_while_the_name_is_released(server: ThreadServer, alice: Call
     def release_and_make() -> None:
         request = Request("release", "alice")
         COMMANDS["release"](Command(hub=server.hub, request=request, addresses=[], answer=ignored, refuse=ignored))
-        sessions_of(server, "alice")[0].receive(b'{"t":"token","n":2}\n')
+        feed(sessions_of(server, "alice")[0], b'{"t":"token","n":2}\n')
 
     server.run(release_and_make)
     made = alice.next()

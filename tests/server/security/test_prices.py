@@ -174,7 +174,7 @@ def test_price_of_being_away(server: ThreadServer) -> None:
         def away() -> float:
             purse = server.hub.rate_limits.personal_purse(known(server, "bob"))
             before = purse._points
-            sessions_of(server, "bob")[0].receive(b'{"t":"away","text":"lunch"}\n')
+            feed(sessions_of(server, "bob")[0], b'{"t":"away","text":"lunch"}\n')
             return before - purse._points
 
         assert server.run(away) >= PRICES[f.Away] + 20 * prices.NOTIFIED
