@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from msgspec.structs import replace
@@ -70,7 +71,7 @@ class Conversations:
         self._writers: dict[str, str] = {}  # the people who have written to the user, by folded name
         self._before = ""  # the conversation that was open before the current one
         self._names: dict[str, str] = {}  # as written, by folded name, the most recent last
-        self._numbered: dict[str, None] = {}  # the same, folded, the first one first
+        self._numbers: dict[str, int] = {}  # the numbers of those that have one, by folded name
         self._last: dict[str, Message] = {}  # the newest messages, by folded name
 
     @property
@@ -107,7 +108,7 @@ class Conversations:
                 self.set_last(one.of, one.last)
                 self.counts.counted(one.of, unread=one.unread, mentions=one.mentions, read=one.read, upto=one.last.seq)
             if one.unread and fold(one.of) not in self.closed:
-                self._numbered.setdefault(fold(one.of))
+                self._number(one.of)
 
     def set_last(self, name: str, message: Message) -> None:
         """Record a message of a conversation, which may be its newest."""
@@ -128,26 +129,42 @@ class Conversations:
         return [name for key, name in reversed(self._names.items()) if key not in self.closed]
 
     def numbered(self) -> list[str]:
-        """Return the conversations in the order in which they began.
+        """Return the conversations that have a number, in the order of these."""
+        return [self._names[key] for key in sorted(self._numbers, key=self._numbers.__getitem__)]
 
-        Messages do not change it: a number that the user is about to press stays what it was.
+    def number(self, name: str) -> int:
+        """Return the number of a conversation; 0 if it has none.
+
+        Neither messages nor the end of another conversation change it: what the user is about to press stays the same.
         """
-        return [self._names[key] for key in self._numbered]
+        return self._numbers.get(fold(name), 0)
+
+    def numbered_as(self, number: int) -> str:
+        """Return the conversation with a number; empty if there is none."""
+        return next((self._names[key] for key, one in self._numbers.items() if one == number), "")
+
+    def _number(self, name: str) -> None:
+        """Give a conversation the first free number, unless it has one."""
+        key = fold(name)
+        if key not in self._numbers:
+            taken = set(self._numbers.values())
+            self._numbers[key] = next(number for number in count(1) if number not in taken)
 
     def number_first(self, names: Iterable[str]) -> None:
         """Give the first numbers to these conversations."""
-        self._numbered = dict.fromkeys(map(fold, names)) | self._numbered
+        keys = dict.fromkeys([*map(fold, names), *sorted(self._numbers, key=self._numbers.__getitem__)])
+        self._numbers = {key: number for number, key in enumerate(keys, 1)}
 
     def row(self, name: str, user: str) -> Row:
         """Return the row of a conversation in a list for the user; as they see it there, it gets a number."""
         key = fold(name)
-        if key not in self.closed and len(self._numbered) < DIGITS:
+        if key not in self.closed and len(self._numbers) < DIGITS:
             self._names = self._names if key in self._names else {key: name} | self._names
-            self._numbered.setdefault(key)
+            self._number(name)
         last = self._last.get(key)
         return Row(
             name=name,
-            number=next((number for number, one in enumerate(self._numbered, 1) if one == key), 0),
+            number=self.number(name),
             unread=self.counts.unread(name),
             mentions=self.counts.mentions(name),
             last=last,
@@ -205,7 +222,7 @@ class Conversations:
         key = fold(name)
         name = self._names.pop(key, name)
         self._names[key] = name
-        self._numbered.setdefault(key)
+        self._number(name)
         if len(self._names) > _REMEMBERED:
             self.forget(next(other for other in self._names.values() if other not in (self.current, name)))
         return name
@@ -232,7 +249,7 @@ class Conversations:
         self.closed.pop(key, None)
         self._names.pop(key, None)
         self._writers.pop(key, None)
-        self._numbered.pop(key, None)
+        self._numbers.pop(key, None)
         if fold(self.current) == key:
             self.current = ""
         if fold(self._before) == key:
@@ -247,7 +264,7 @@ class Conversations:
         last = self._last.get(key)
         self.leave(name)
         self._before = "" if fold(self._before) == key else self._before
-        self._numbered.pop(key, None)
+        self._numbers.pop(key, None)
         self.closed[key] = max(self.counts.newest(name), 0 if last is None else last.seq)
 
     def leave(self, name: str) -> None:

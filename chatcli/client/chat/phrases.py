@@ -68,7 +68,7 @@ def entered(room: f.RoomInfo, user: str) -> str:
     topic = f", topic: {printable_line(room.topic)}" if room.topic else ""
     # A user who has misspelt a name has created a room, and is to notice.
     alone = room.members == 1 and room.owners == [user]
-    who = "nobody else is" if alone else f"{_people(room.members)}{_owned(room, user)}"
+    who = "nobody else is in it" if alone else f"{_people(room.members)}{_owned(room, user)}"
     return f"You are in {printable_line(room.name)} ({room.kind}, {who}{topic})"
 
 

@@ -126,10 +126,9 @@ class Layout:
     def _state(self) -> State:
         conversations = self._chat.conversations
         current = conversations.current
-        numbers = {name: number for number, name in enumerate(conversations.numbered(), 1)}
         now = self._loop.time()
         unread = [
-            Unread(numbers.get(name, 0), name, count)
+            Unread(conversations.number(name), name, count, conversations.counts.mentions(name))
             for name, count in conversations.unread.items()
             if name != current and not conversations.is_muted(name) and fold(name) not in conversations.closed
         ]
@@ -137,8 +136,10 @@ class Layout:
             server=str(self._server),
             user=self._chat.contacts.user,
             current=current,
-            number=numbers.get(current, 0),
-            company=self._company(current),
+            number=conversations.number(current),
+            company=self._presence(current),
+            unread_here=conversations.counts.unread(current),  # nobody has looked at it since
+            mentions_here=conversations.counts.mentions(current),
             unread=tuple(sorted(unread, key=lambda one: (one.number == 0, one.number))),
             link=self._conversation.state,
             now=now,
@@ -152,10 +153,6 @@ class Layout:
 
     def _unsent(self) -> dict[str, Send]:
         return {message.id: message for message in self._chat.outgoing.unanswered()}
-
-    def _company(self, name: str) -> str:
-        unread = self._chat.conversations.counts.unread(name)  # nobody has looked at it since
-        return ", ".join(filter(None, (self._presence(name), f"{unread:,} unread" if unread else "")))
 
     def _presence(self, name: str) -> str:
         if is_room(name):

@@ -12,6 +12,7 @@ from chatcli.client.identity.trust import TrustReason
 from chatcli.client.interactive.render import Fragments
 from chatcli.client.interactive.widths import columns, cut
 from chatcli.client.transport.aio import LinkState
+from chatcli.protocol.values.names import is_room
 from chatcli.protocol.values.text import printable_line
 
 _BETWEEN: Final = " │ "
@@ -28,8 +29,8 @@ _TRUST: Final[dict[TrustReason, tuple[str, str]]] = {
 
 #: The order in which pieces are shortened if the line is too long, each time to the next of their variants.
 _SHORTENED: Final = (
-    *("trust", "quiet", "you", "trust", "link", "quiet", "unread", "own", "unread", "current", "you", "unread"),
-    *("unread", "link", "trouble", "unread", "own", "unread", "current", "trouble", "unread"),
+    *("trust", "quiet", "you", "trust", "link", "link", "quiet", "unread", "own", "you", "unread", "current", "unread"),
+    *("current", "unread", "trouble", "unread", "own", "unread", "trouble", "unread"),
 )
 
 
@@ -40,11 +41,13 @@ class Unread(NamedTuple):
         number: the digit that opens it together with Alt; 0 if there is none.
         name: the person or the room.
         messages: the number of unread messages.
+        mentions: the number of those in a room that mention the user.
     """
 
     number: int
     name: str
     messages: int
+    mentions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class State:
         current: the open conversation; empty if there is none.
         number: the digit that opens it together with Alt; 0 if there is none.
         company: the presence there, as in ``3 here`` or ``away``; empty if it is not known.
+        unread_here: the number of unread messages there.
+        mentions_here: the number of those that mention the user.
         is_quiet: whether it is quiet.
         unread: the other conversations with unread messages, without the quiet ones.
         quiet: the other conversations that are quiet.
@@ -78,6 +83,8 @@ class State:
     now: float
     trust: TrustReason
     waiting: int
+    unread_here: int = 0
+    mentions_here: int = 0
     is_quiet: bool = False
     quiet: tuple[str, ...] = ()
     is_away: bool = False
@@ -144,6 +151,8 @@ def _places(state: State) -> list[_Piece]:
     if state.current:
         name = printable_line(state.current)
         company = ", ".join(filter(None, (state.company, "quiet" if state.is_quiet else "")))
+        unread = f"{state.unread_here:,} unread{_mentions(state.mentions_here)}" if state.unread_here else ""
+        company = " · ".join(filter(None, (unread, company)))  # apart: what they have seen, and what the user has not
         company = f" {company}" if company else ""
         number = _numbered(state.number)
         variants = [f"{number}{name}{company}", f"{name}{company}", f"{_short(name)}{company}"]
@@ -166,16 +175,27 @@ def _own(state: State) -> list[str]:
 
 
 def _unread(unread: tuple[Unread, ...]) -> list[str]:
-    def named(count: int, shown: Callable[[str], str]) -> str:
-        parts = [f"{_numbered(one.number)}{shown(printable_line(one.name))} {one.messages:,}" for one in unread[:count]]
-        rest = sum(one.messages for one in unread[count:])
-        return " · ".join([*parts, f"{rest:,} more"] if rest else parts)
+    by_weight = sorted(unread, key=lambda one: (not one.mentions, is_room(one.name)))  # those that stay longest first
 
-    total = sum(one.messages for one in unread)
+    def named(count: int, shown: Callable[[str], str]) -> str:
+        parts = [
+            f"{_numbered(one.number)}{shown(printable_line(one.name))} {one.messages:,}{_mentions(one.mentions)}"
+            for one in unread
+            if one in by_weight[:count]
+        ]
+        rest = len(unread) - count
+        return " · ".join([*parts, f"+{rest} more"] if rest > 0 else parts)
+
+    total, mentions = sum(one.messages for one in unread), _mentions(sum(one.mentions for one in unread))
     counts = range(min(len(unread), _NAMED), 0, -1)
     variants = [named(counts[0], str), *(named(count, _short) for count in counts)]
-    # At most three in the middle: _SHORTENED holds no more steps.
-    return [variants[0], *variants[1 : 1 + 3], f"{total:,} unread", f"{total:,}", ""]
+    # Always three in the middle, as _SHORTENED counts on: the last one names the most important conversation.
+    middle = [variants[1], variants[-1] if len(variants) < 4 else variants[2], variants[-1]]
+    return [variants[0], *middle, f"{total:,} unread{mentions}", f"{total:,}{mentions}", ""]
+
+
+def _mentions(count: int) -> str:
+    return f" @{count:,}" if count else ""
 
 
 def _numbered(number: int) -> str:

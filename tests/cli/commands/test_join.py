@@ -229,13 +229,13 @@ def test_rooms(server: ThreadServer) -> None:
     """Rooms are entered at the start; messages go to standard output, events to standard error."""
     where = ["--server", str(server.address)]
     with Program("join", "--user", "bob", *where, "--room", "#ops") as bob:
-        bob.complains("You are in #ops (open, nobody else is)")
+        bob.complains("You are in #ops (open, nobody else is in it)")
         rooms = ["--room", "#ops", "--room", "#dev"]
         done = chatcli("join", "--user", "alice", *where, *rooms, stdin=b"#ops: hi\n/topic #ops Deploys\n")
         assert (done.returncode, done.stdout) == (0, "Topic of #ops: Deploys\n")
         assert done.stderr.splitlines() == [
             "You are in #ops (open, 2 people, owned by bob)",
-            "You are in #dev (open, nobody else is)",
+            "You are in #dev (open, nobody else is in it)",
         ]
         bob.complains("alice joined #ops")
         bob.prints("#ops  alice  hi")

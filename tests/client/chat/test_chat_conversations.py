@@ -447,7 +447,7 @@ def test_list(chat: Dialogue) -> None:
     types(chat, "/close bob")
     asked = asks_for_list(chat, "/list 5")
     events = chat.receive([f.ConversationList(listed, more=True, n=asked.n)]).events
-    assert rows(events) == [("#ops", 1, 0)]
+    assert rows(events) == [("#ops", 2, 0)]
     assert events[1] == Answer("These are not all: /list all")
     asked = asks_for_list(chat, "/list all")
     assert asked.limit == f.MAX_PAGE

@@ -222,7 +222,7 @@ def test_unknown_room(chat: Dialogue) -> None:
 @pytest.mark.parametrize(
     ("room", "sentence"),
     [
-        (f.RoomInfo("#opss", "open", 1, owners=["alice"]), "You are in #opss (open, nobody else is)"),
+        (f.RoomInfo("#opss", "open", 1, owners=["alice"]), "You are in #opss (open, nobody else is in it)"),
         (f.RoomInfo("#ops", "open", 3, owners=["bob"]), "You are in #ops (open, 3 people, owned by bob)"),
         (f.RoomInfo("#ops", "private", 2, "x", ["alice"]), "You are in #ops (private, 2 people, yours, topic: x)"),
         (f.RoomInfo("#ops", "open", 1), "You are in #ops (open, 1 person)"),

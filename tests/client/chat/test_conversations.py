@@ -27,8 +27,12 @@ def test_numbers_are_stable() -> None:
     conversations.add_unread("#ops", 1)
     conversations.switch("BOB")
     assert conversations.numbered() == ["#ops", "bob", "cid"]
-    conversations.forget("#ops")
+    conversations.close("#ops")
     assert conversations.numbered() == ["bob", "cid"]
+    assert [conversations.number(name) for name in ("#ops", "bob", "cid")] == [0, 2, 3]
+    assert conversations.numbered_as(1) == ""
+    conversations.switch("dan")
+    assert conversations.numbered_as(1) == "dan"
 
 
 def test_going_back() -> None:

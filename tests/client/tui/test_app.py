@@ -307,7 +307,7 @@ def test_the_life_of_a_room(server: ThreadServer) -> None:
         bob.shows("You are bob")
         alice.shows("You are alice")
         alice.types("/join --private #plans\r")
-        alice.shows("You are in #plans (private, nobody else is)")
+        alice.shows("You are in #plans (private, nobody else is in it)")
         alice.types("#p\tshall we?\r")
         alice.shows("#plans  you  shall we?")
         alice.types("/invite bob\r")

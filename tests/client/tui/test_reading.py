@@ -217,7 +217,7 @@ def test_two_devices(server: ThreadServer) -> None:
             laptop.shows_toolbar("1:bob 1")
             last = says(bob, "there?")
             desk.shows_toolbar("2:bob 2")
-            laptop.shows_toolbar("1:bob here, 2 unread")
+            laptop.shows_toolbar("1:bob 2 unread · here")
             opens(laptop, "bob")
             laptop.shows("── new in bob ──")
             laptop.shows("bob → you  hi")

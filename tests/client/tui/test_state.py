@@ -106,7 +106,7 @@ def test_whoever_speaks_first_is_here(server: ThreadServer) -> None:
         with join(server.address, "bob") as bob:
             bob.shows_toolbar("connected ")
             bob.types("alice: hi\r")
-            alice.shows_toolbar("│ 1:bob here")
+            alice.shows_toolbar("│ 1:bob 1 unread · here")
             alice.types("hi, is the build green?\r")
             bob.shows_toolbar("│ 1:alice here")
             bob.types("all of it\r")
@@ -199,7 +199,7 @@ def test_no_toolbar_in_the_scrollback(server: ThreadServer) -> None:
             bob.sends("alice", f"number {number}")
         alice.shows("number 299")
         assert not any("connected " in line for line in alice.lines)
-        alice.shows_toolbar("1:bob here, 300 unread │")
+        alice.shows_toolbar("1:bob 300 unread · here │")
 
 
 def test_a_server_that_does_not_answer(tmp_path: Path) -> None:

@@ -45,13 +45,23 @@ def test_all_is_there_where_there_is_room() -> None:
     [
         (80, " alice │ 1:#ops 3 here │ 2:#dev 3 · 3:bob 1 │ connected 12 ms │ TLS"),
         (60, " alice │ 1:#ops 3 here │ 2:#dev 3 · 3:bob 1 │ 12 ms"),
-        (40, " #ops 3 here │ 2:#dev 3 · 1 more │ 12 ms"),
+        (40, " 1:#ops 3 here │ 2:#dev 3 · 3:bob 1"),
         (20, " #ops 3 here │ 4"),
     ],
 )
 def test_the_least_important_is_left_out(width: int, line: str) -> None:
     """The narrower the window, the less is said of what one knows anyway."""
     assert text(STATE, width) == line
+
+
+def test_what_stays_longest() -> None:
+    """What mentions the user, then people, then rooms; what others have seen is apart from what is unread."""
+    many = (Unread(2, "#dev", 81, 1), Unread(3, "#ops", 5), Unread(4, "bob", 1))
+    state = replace(STATE, current="carol", company="here, seen", unread_here=2, unread=many)
+    assert " 1:carol 2 unread · here, seen │ 2:#dev 81 @1 · 3:#ops 5 · 4:bob 1 " in text(state, 120)
+    assert text(state, 60) == " carol 2 unread · here, seen │ 2:#dev 81 @1 · +2 more"
+    assert text(replace(state, unread=many[1:], unread_here=0), 40) == " 1:carol here, seen │ 3:#ops 5 · 4:bob 1"
+    assert text(replace(state, unread=many[2:], unread_here=0), 34) == " 1:carol here, seen │ 4:bob 1"
 
 
 @pytest.mark.parametrize("width", range(121))
@@ -79,7 +89,7 @@ def test_what_the_user_has_switched() -> None:
     )
     both = replace(state, is_undisturbed=True, quiet=("bob", "#lab"))
     assert "│ you are away · do not disturb │ 1:#ops 3 here, quiet │ 2:#dev 3 │ 2 quiet │" in text(both, 140)
-    assert text(both, 60) == " alice │ away · dnd │ #ops 3 here, quiet │ 3 unread │ 12 ms"
+    assert text(both, 60) == " alice │ away · dnd │ 1:#ops 3 here, quiet │ 2:#dev 3"
     assert "do not disturb" in text(replace(STATE, is_undisturbed=True), 140)
 
 

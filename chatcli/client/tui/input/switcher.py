@@ -27,9 +27,13 @@ class Switcher:
     def open(self, number: int) -> None:
         """Open the conversation with this number in the toolbar, counted from 1."""
         self.end_cycle()
-        names = self._with_drafts(self._conversations.numbered())
-        if number <= len(names):
-            self._switch(names[number - 1])
+        name = self._conversations.numbered_as(number)
+        if not name:  # the drafts of earlier visits follow those that have numbers
+            numbered = self._conversations.numbered()
+            last = max((self._conversations.number(one) for one in numbered), default=0)
+            name = dict(enumerate(self._with_drafts(numbered)[len(numbered) :], last + 1)).get(number, "")
+        if name:
+            self._switch(name)
 
     def step(self, by: int) -> None:
         """Open the conversation ``by`` places further: the most recent ones first at the first step."""
