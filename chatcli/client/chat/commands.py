@@ -219,13 +219,16 @@ _FRAMES: Final[dict[str, Callable[[str, str, str], f.ClientFrame]]] = {
 
 
 def switch_to(argument: str, contacts: Contacts) -> Notice:
-    """Open a conversation; without an argument, the one before.
+    """Open a conversation, by its name or its number; without an argument, the one before.
 
     Raises:
         InputError: the name is not valid, or there was no conversation before.
     """
     conversations = contacts.conversations
-    if argument:
+    number = int(argument[:9]) if argument.isascii() and argument.isdecimal() and not contacts.is_known(argument) else 0
+    if numbered := conversations.numbered_as(number):
+        conversations.switch(numbered)
+    elif argument:
         conversations.switch(_name("to", argument.rstrip(":"), contacts))
     elif not conversations.back():
         raise InputError('There was no conversation before this one: write which, as in "/to bob" or "/to #ops".')

@@ -297,7 +297,7 @@ class Incoming:
         if is_new and of == self._contacts.user:  # a note from another device, or from a script
             self._conversations.add_unread(of, frame.seq)
         shown: list[Event] = [self._recent.as_event(frame, self._contacts.user)] if is_new else []
-        return self._catch_up.add(shown, frame.seq, 0)
+        return self._catch_up.add(shown, frame.seq, int(bool(shown) and of == self._contacts.user))
 
     def _sent(self, frame: f.Sent) -> list[Event]:
         sent = self._outgoing.stored(frame.id)

@@ -577,6 +577,16 @@ def test_opening_a_long_backlog() -> None:
     assert history == f.History("#ops", 50, limit=20, n=2)
 
 
+def test_opening_by_number() -> None:
+    """A number is that of a conversation, unless somebody is called so."""
+    chat = revised(info("#ops", 99, 1), info("7", 98, 1), info("bob", 97, 1))
+    number = chat.conversations.number("bob")
+    types(chat, f"/to {number}")
+    assert chat.conversations.current == "bob"
+    types(chat, "/to 7")
+    assert chat.conversations.current == "7"
+
+
 def test_own_messages_are_not_new() -> None:
     """The line stands before the first message of somebody else's, and at most fifty of theirs follow it."""
     chat = revised(info("#ops", 65, 2))
