@@ -191,12 +191,14 @@ class Restoration:
         self._attention = attention
         self._drop_after = drop_after
         self._news: list[Event] = []
+        self._is_other = False  # whether the log is another one than on the connection before
 
     def must_ask_again(self, welcome: f.Welcome) -> bool:
         """Return whether the server must be greeted once more, as its log is another one than that of the hello."""
         was_reset = self._greeting.was_reset
         must = self._greeting.must_ask_again(welcome)
         if self._greeting.was_reset and not was_reset:
+            self._is_other = True
             self._forget_positions()
             self._news.append(Notice(phrases.RESET))
         return must
@@ -206,6 +208,7 @@ class Restoration:
         agreed = self._greeting.welcomed(welcome)
         if agreed is None:
             return
+        self._is_other = True
         self._forget_positions()
         gone = self._drop_after(agreed, welcome.cursor)
         own = sum(snippet.sender == self._contacts.user for snippet in gone)
@@ -216,6 +219,12 @@ class Restoration:
         conversations.counts.reset()
         self._attention.reset()
         conversations.closed.clear()
+
+    def lost(self, rooms: list[str]) -> None:
+        """Have the user told of rooms that they belonged to on the connection before, and do not any more."""
+        if rooms:
+            self._news.append(Notice(phrases.lost_rooms(rooms, restored=self._is_other)))
+        self._is_other = False
 
     def fit_outgoing(self) -> None:
         """Fit the messages without an answer to the log, and have the user told what cannot be sent as it was."""

@@ -181,7 +181,7 @@ class Chat:
         self._restoration.welcomed(welcome)
         self.outgoing.connected(welcome.limits)
         self.outgoing.is_behind = welcome.revision >= 1 and self._confirms
-        self._incoming.connected(welcome)
+        self._restoration.lost(self._incoming.connected(welcome))
         self._restoration.fit_outgoing()
         self.names.fit(self._greeting.logs)
         self.attention.connected(speaks=welcome.revision >= 1)
@@ -214,7 +214,7 @@ class Chat:
             self.screen.printed(of, event.message.seq, mine=event.mine, row=row)
 
     def shown(self, events: Iterable[Event]) -> None:
-        """Record that events were printed."""
+        """Record that events were printed, and what came again meanwhile that was printed before."""
         user = self.contacts.user
         for event in events:
             if not isinstance(event, Shown) or not event.message.seq or event.mine:
@@ -226,6 +226,8 @@ class Chat:
         for tail in self._requests.pop_shown_tails():
             if self.conversations.has_chosen and self.conversations.is_current(tail.name):
                 self.attention.shown_anew(tail.name, tail.newest)
+        for of, seq in self._incoming.pop_repeated():
+            self.attention.drawn(of, seq)
 
     def receive(self, frames: Iterable[f.ServerFrame]) -> Effects:
         """Record what the server has sent."""

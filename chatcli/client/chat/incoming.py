@@ -143,6 +143,7 @@ class Incoming:
         self._room_events = RoomEvents(contacts, requests)
         self._invitations: list[str] = []  # rooms of which the user is yet to be notified
         self._newest = 0  # place in the log of the newest message of this connection
+        self._repeated: list[tuple[str, int]] = []  # messages that came again: their conversations and new places
         self._has_unshown = False  # whether a message has come that is not shown yet
         self._handlers: dict[type, Callable[[Any], list[Event]]] = {
             f.Message: self._message,
@@ -165,8 +166,8 @@ class Incoming:
             f.ReceiptList: replies.receipts,
         }
 
-    def connected(self, welcome: f.Welcome) -> None:
-        """Start on a new connection."""
+    def connected(self, welcome: f.Welcome) -> list[str]:
+        """Start on a new connection; return the rooms that the user does not belong to any more."""
         contacts = self._contacts
         self._catch_up.connected()
         self._counts.connected(welcome.cursor)
@@ -174,9 +175,14 @@ class Incoming:
             self._counts.welcomed(welcome.read, {one.of: one.seq for one in welcome.reads})
         contacts.user = welcome.user
         contacts.reconnected()
-        contacts.rooms = by_name(welcome.rooms)
+        rooms = by_name(welcome.rooms)
+        lost = [room for key, room in contacts.rooms.items() if key not in rooms]
+        for room in lost:
+            contacts.leave(room)
+        contacts.rooms = rooms
         self._invitations = [room for room in welcome.invited if fold(room) not in contacts.other_rooms]
         contacts.other_rooms |= by_name(welcome.invited)
+        return lost
 
     def drop_after(self, seq: int, position: int) -> list[Snippet]:
         """Forget the numbers after a place, which other messages have now; return what had them, as far as it is known.
@@ -186,6 +192,7 @@ class Incoming:
             position: the place after which the feed continues.
         """
         self._newest = min(self._newest, position)
+        self._repeated.clear()
         self._catch_up.drop_places()
         self._questions.drop_after(seq)
         self._delivery.drop_after(seq)
@@ -244,7 +251,7 @@ class Incoming:
         """Return the events of a message of the log.
 
         One that was shown comes again if it is sent again after a restore, and is not shown again: except a question,
-        which is asked again.
+        which is asked again. It is unread under its new number until the user looks.
         """
         self._greeting.position = self._newest = frame.seq
         of = conversation(frame, self._contacts.user)
@@ -256,6 +263,9 @@ class Incoming:
         is_open = self._questions.add(frame, of, live=not self._catch_up.is_behind)
         if not is_new and (was_open or not is_open):
             self._recent.add_again(frame, of, self._contacts.user)
+            if frame.sender != self._contacts.user or of == frame.sender:
+                self._count(frame, of, is_open=False)
+                self._repeated.append((of, frame.seq))
             return []
         if frame.sender == self._contacts.user and not is_open:
             return self._own_message(frame, of)
@@ -274,11 +284,7 @@ class Incoming:
         self._recent.add_received(frame, of)
         self._contacts.add_member(frame.sender, of)
         self._conversations.respell(of)
-        if (frame.choices and not is_open) or frame.answer is not None:
-            self._conversations.touch(of)  # a question that is settled or over: nothing waits for the user
-        else:
-            mention = is_room(of) and frame.sender != user and mentions(frame.text, user)
-            self._conversations.add_unread(of, frame.seq, mention=mention)
+        self._count(frame, of, is_open=is_open)
         if not is_room(frame.to) and frame.sender != user and not frame.choices:
             self._conversations.add_writer(frame.sender)
             if self.live:
@@ -286,6 +292,22 @@ class Incoming:
         notable = not self._conversations.is_muted(of) and (is_open or self._recent.is_for(frame, user))
         event = self._recent.as_event(frame, user, notable=notable, is_open=is_open)
         return self._catch_up.add([event], frame.seq, 1)
+
+    def _count(self, frame: f.Message, of: str, *, is_open: bool) -> None:
+        """Count a message as unread."""
+        if (frame.choices and not is_open) or frame.answer is not None:
+            self._conversations.touch(of)  # a question that is settled or over: nothing waits for the user
+            return
+        user = self._contacts.user
+        mention = is_room(of) and frame.sender != user and mentions(frame.text, user)
+        self._conversations.add_unread(of, frame.seq, mention=mention)
+
+    def pop_repeated(self) -> list[tuple[str, int]]:
+        """Return, once, the messages that were on the screen before they came, unless others are held before them."""
+        if self._catch_up.is_holding:
+            return []
+        repeated, self._repeated = self._repeated, []
+        return repeated
 
     def _own_message(self, frame: f.Message, of: str) -> list[Event]:
         """Return the events of a message of the user's that the log repeats."""

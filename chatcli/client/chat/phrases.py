@@ -13,7 +13,7 @@ from chatcli.protocol.values.names import is_room
 from chatcli.protocol.values.text import printable_line
 
 #: The log went back, and nothing says how far.
-RESET: Final = "The server's log was restored or replaced: the newest messages may be missing from it."
+RESET: Final = "The server's log was restored or replaced: the newest messages may be missing from it"
 
 _NAMED: Final = 5  # people in a list, before the others are only counted
 _QUOTED: Final = 60  # characters of a text
@@ -201,9 +201,27 @@ def restored(count: int, own: int) -> str:
     """
     if not count:
         return "The server was restored from a backup: its log has all messages that came here"
-    gone = "the newest message here is" if count == 1 else f"the newest {count:,} messages here are"
+    newest, they = ("message", "it is") if count == 1 else (f"{count:,} messages", "they are")
     whose = "" if not own else ", yours" if count == own else f", {own:,} of them yours"
-    return f"The server was restored from a backup: {gone} gone from its log{whose}"
+    # A sender who still waits sends it once more, maybe before this is read.
+    return (
+        f"The server was restored from a backup that ends before the newest {newest} here{whose}: "
+        f"{they} gone, unless sent again"
+    )
+
+
+def lost_rooms(rooms: list[str], *, restored: bool) -> str:
+    """Return the sentence for rooms that the user does not belong to any more, as a new connection shows.
+
+    Args:
+        rooms: the rooms.
+        restored: whether the log of the server is another one than before.
+    """
+    if not restored:
+        return f"You are no longer in {listed(rooms)}"
+    join = f"/join {printable_line(rooms[0])}" if len(rooms) == 1 else "/join"
+    lost = f"The restored server does not have {listed(rooms)}, or you are not a member there"
+    return f"{lost}: {join} enters it, or makes it anew"
 
 
 def no_reply(message: f.Send) -> str:

@@ -341,7 +341,7 @@ class InteractiveSession:
                 connection.send(*effects.frames)
                 if effects.events:
                     await self._view.show(effects.events)
-                    self._chat.shown(effects.events)
+                self._chat.shown(effects.events)
                 if effects.ack is not None:
                     connection.send(Ack(effects.ack))
         self._chat.attention.look()

@@ -132,6 +132,40 @@ def test_open_stranger(newer: Dialogue) -> None:
     assert newer.contacts.presence.where("dave") == "here"
 
 
+def test_message_that_comes_again(newer: Dialogue) -> None:
+    """Under a new number it is unread, and read once the user looks; not before others that came with it are shown."""
+    newer.connected(f.Welcome("Alice", 5, 4, "chatcli/1", LIMITS, revision=1, epoch="a"))
+    types(newer, "/to bob")
+    newer.attention.focus_changed(has_focus=False)
+    hears(newer, f.Live(4), f.Message(5, "x", "bob", "Alice", "read this", 1))
+    newer.disconnected()
+    newer.connected(f.Welcome("Alice", 6, 4, "chatcli/1", LIMITS, revision=1, epoch="b", shared=4))
+    assert [str(event) for event in newer.pop_news() if "gone, unless sent again" in str(event)]
+    again = f.Message(6, "x", "bob", "Alice", "read this", 2)
+    newer.receive([f.Message(5, "y", "bob", "Alice", "between", 1), again])
+    newer.attention.focus_changed(has_focus=True)
+    assert newer.conversations.counts.position("bob") == 0
+    assert [event.message.id for event in newer.receive([f.Live(6)]).events if isinstance(event, Shown)] == ["y"]
+    newer.attention.key_pressed()
+    assert newer.conversations.counts.position("bob") == 6
+    assert newer.conversations.unread == {}
+
+
+def test_rooms_that_are_lost(newer: Dialogue) -> None:
+    """A new connection names the rooms that the user does not belong to any more, whatever the reason."""
+    newer.connected(f.Welcome("Alice", 4, 4, "chatcli/1", LIMITS, ["#a", "#b", "#c"], revision=1, epoch="a"))
+    types(newer, "/to #a")
+    newer.connected(f.Welcome("Alice", 4, 4, "chatcli/1", LIMITS, ["#b", "#c"], revision=1, epoch="a"))
+    assert newer.pop_news() == [Notice("You are no longer in #a")]
+    assert newer.conversations.current == ""
+    newer.connected(f.Welcome("Alice", 4, 4, "chatcli/1", LIMITS, revision=1, epoch="b", shared=4))
+    assert newer.pop_news()[1:] == [
+        Notice(
+            "The restored server does not have #b, #c, or you are not a member there: /join enters it, or makes it anew"
+        )
+    ]
+
+
 def test_only_what_was_said_is_seen(newer: Dialogue) -> None:
     """What the user says on another device is newer than what has been seen."""
     hears(newer, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
@@ -312,4 +346,4 @@ def test_restored_log(chat: Dialogue) -> None:
     assert not chat.must_ask_again(welcome)
     chat.connected(welcome)
     assert [event.message for event in hears(chat, old, new, f.Live(12)) if isinstance(event, Shown)] == [new]
-    assert chat.conversations.unread["bob"] == 1
+    assert chat.conversations.unread["bob"] == 2
