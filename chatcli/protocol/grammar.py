@@ -69,7 +69,13 @@ _OPTIONAL: Final = re.compile(r"\[[^]]*\]")
 _TEXTS: Final = frozenset({"TEXT", "[TEXT]", "[WORDS]", "[REASON]"})  # each of them may be more than one word
 
 COMMANDS: Final = (
-    CommandHelp(("who",), "list the people who are here, or a room's members", "[#ROOM]", bare=True, daily=True),
+    CommandHelp(
+        ("who",),
+        "list who is here, or in a room; or where someone is",
+        "[NAME|#ROOM]",
+        bare=True,
+        daily=True,
+    ),
     CommandHelp(("rooms",), "list the rooms", bare=True, daily=True),
     CommandHelp(
         ("join", "room", "j"),

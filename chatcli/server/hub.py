@@ -22,7 +22,7 @@ from chatcli.server.delivery import Delivery
 from chatcli.server.feed import EndedFeeds, Feed, FeedSource
 from chatcli.server.limits import Limits
 from chatcli.server.model import Connection, User
-from chatcli.server.refusals import unknown_user
+from chatcli.server.refusals import released_user, unknown_user
 from chatcli.server.security.device_links import LinkCodes
 from chatcli.server.security.rate_limits import RateLimits
 from chatcli.server.security.tokens import Tokens
@@ -248,12 +248,14 @@ class Hub:
         if user is not None:
             return user
         try:
-            check_name(spelling)
+            name = check_name(spelling)
         except InputError:
             meant = self.users.find(spelling.strip(_AROUND))
             hint = f"did you mean {meant.name}?" if meant is not None else "name one person, as they call themselves."
             text = f'Nobody can be called "{printable_line(spelling[:64])}": {hint}'
             raise UnknownRecipient(codes.UNKNOWN_USER, text, [meant.name] if meant is not None else []) from None
+        if self.names.was_released(name.key):
+            raise released_user(spelling)
         names = self.users.suggestions(spelling, self.presence.users()) if self.rate_limits.charge_hints(asker) else []
         room = self.rooms.find_visible(asker, f"#{spelling}") if or_room else None
         if room is not None:

@@ -40,6 +40,12 @@ def unknown_user(
     return UnknownRecipient(codes.UNKNOWN_USER, text, list(names))
 
 
+def released_user(spelling: str) -> UnknownRecipient:
+    """Return the refusal of a name that an operator has released, and that nobody has taken since."""
+    text = f'Nobody is called "{printable_line(spelling[:64])}" any more: an operator has released the name'
+    return UnknownRecipient(codes.UNKNOWN_USER, text, [])
+
+
 def as_refusal(error: ChatError) -> Refused:
     """Return the refusal that answers a frame after an error."""
     if isinstance(error, Refused):

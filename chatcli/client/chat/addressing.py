@@ -18,7 +18,7 @@ from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.errors import InputError
 from chatcli.protocol.frames import NameChange, Send
 from chatcli.protocol.grammar import NO_RECIPIENT, Command, Say, Unclear, parse_line
-from chatcli.protocol.values.names import fold, is_room
+from chatcli.protocol.values.names import fold, is_room, name_before_release
 from chatcli.protocol.values.text import printable_line
 
 _MISSING: Final = 1000  # names
@@ -114,9 +114,7 @@ class Addressing:
         if change is not None:
             if not before or (before, told, self._meaning) != (line, change, meant):
                 self._line, self._meaning, self._told = line, meant, change
-                return self._hold(
-                    line, Doubt(f"{self._sentence(change)}.", meant, doubt.remedy if doubt else ""), changed
-                )
+                return self._hold_for(change, line, Doubt("", meant, doubt.remedy if doubt else ""), changed)
             self._names.confirm(change)
         if before and before == line and not changed:
             if doubt is not None and doubt.meaning == self._meaning:
@@ -163,6 +161,19 @@ class Addressing:
     def find_change(self, name: str) -> NameChange | None:
         """Return the change of a name that the user has to confirm before they write to it, or None."""
         return None if self._scripted or is_room(name) else self._names.find(name)
+
+    def _hold_for(self, change: NameChange, line: str, doubt: Doubt, changed: str) -> Held:
+        """Return the reason to hold a line for a change of a name."""
+        reason = f"{self._sentence(change)}."
+        if change.what == "released":  # nobody can get it: Enter once more only shows what the server says
+            return Held(f"Not sent: {reason}{self._former(change.user)}")
+        return self._hold(line, doubt._replace(reason=reason), changed)
+
+    def _former(self, name: str) -> str:
+        """Return where to find what was said to the owner of a name that was released, if that is known."""
+        names = [one.name for one in self._contacts.conversations.listed()]
+        former = [one for one in names if fold(name_before_release(one) or "") == fold(name)]
+        return f' What was said to them is in "{printable_line(former[0])}".' if former else ""
 
     def _sentence(self, change: NameChange) -> str:
         return sentence(change, when(change.at, self._today()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from chatcli.client.chat import phrases
 from chatcli.client.chat.addressing import Addressing, Held
 from chatcli.client.chat.ambiguity import Meaning, Origin
 from chatcli.client.chat.arrival import Arrival, CatchUp, Greeting, Restoration, UnreadAtStart
@@ -16,16 +17,18 @@ from chatcli.client.chat.incoming import Incoming
 from chatcli.client.chat.outgoing import DeliveryStatus, Outgoing
 from chatcli.client.chat.pager import HistoryPager, Page
 from chatcli.client.chat.questions import OpenQuestions, Question, answer_to, answered_by, listed
-from chatcli.client.chat.recent import RecentMessages, conversation
+from chatcli.client.chat.recent import RecentMessages, Snippet, conversation
 from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.client.reading.attention import Attention
 from chatcli.client.reading.screen import Screen
 from chatcli.errors import ChatError, InputError, Refused
+from chatcli.protocol import codes
 from chatcli.protocol import frames as f
 from chatcli.protocol.epochs import KnownLogs
 from chatcli.protocol.grammar import Command, Say, Unclear, command_help, help_lines, usage
+from chatcli.protocol.values.names import is_room, name_before_release
 from chatcli.protocol.values.text import is_text, printable_line
 
 
@@ -128,9 +131,7 @@ class Chat:
             names=self.names,
             today=lambda: day(clock()),
         )
-        self._restoration = Restoration(
-            self.contacts, self._greeting, self.outgoing, self.attention, self._incoming.drop_after
-        )
+        self._restoration = Restoration(self.contacts, self._greeting, self.outgoing, self.attention, self._drop_after)
         self._confirms = not arrival.scripted  # whether somebody can confirm that a name has changed hands
         self._connected = False
         if arrival.rooms:
@@ -202,6 +203,10 @@ class Chat:
         self._record_error(events)
         return events
 
+    def _drop_after(self, seq: int, position: int) -> Sequence[Snippet]:
+        self.screen.drop_after(seq)
+        return self._incoming.drop_after(seq, position)
+
     def retry(self) -> list[f.ClientFrame]:
         """Return the messages to send again after the server could not store them."""
         return [*self.outgoing.retry()] if self._connected else []
@@ -226,7 +231,8 @@ class Chat:
         for tail in self._requests.pop_shown_tails():
             if self.conversations.has_chosen and self.conversations.is_current(tail.name):
                 self.attention.shown_anew(tail.name, tail.newest)
-        for of, seq in self._incoming.pop_repeated():
+        for of, before, seq in self._incoming.pop_repeated():
+            self.screen.renumber(of, before, seq)
             self.attention.drawn(of, seq)
 
     def receive(self, frames: Iterable[f.ServerFrame]) -> Effects:
@@ -312,6 +318,8 @@ class Chat:
         if word == "list" and self._requests.knows_less:
             self.at_start.dismiss()
             return self._replies.known_conversations()
+        if word in ("who", "whois") and self._requests.knows_less and argument and not is_room(argument):
+            word = "describe"
         return [LOCAL[word](argument, self.contacts)] if word in LOCAL else None
 
     def _send(self, to: str, text: str, re: int | None = None, *, stay: bool = False) -> list[Event]:
@@ -323,6 +331,8 @@ class Chat:
             re: the place in the log of the message that this one answers.
             stay: whether the open conversation stays open, if there is one.
         """
+        if (before := name_before_release(to)) is not None:
+            raise Refused(codes.UNKNOWN_USER, phrases.nobodys(to, before))
         self.outgoing.add(f.Send(self._new_id(), to, text, re), self._greeting.logs.epoch)
         name = self.contacts.spelling(to)
         self.contacts.add_partner(name)

@@ -7,11 +7,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from chatcli.client.chat.events import Answer, Event, Notice
+from chatcli.client.chat.phrases import with_you
 from chatcli.errors import InputError
 from chatcli.protocol import frames as f
 from chatcli.protocol.grammar import usage
 from chatcli.protocol.values.durations import parse_duration
-from chatcli.protocol.values.names import ROOM_SIGN, check_name, check_room_name, fold, is_room
+from chatcli.protocol.values.names import (
+    ROOM_SIGN,
+    check_name,
+    check_room_name,
+    first_name,
+    fold,
+    is_room,
+    name_before_release,
+)
 from chatcli.protocol.values.text import command_line, printable_line
 
 if TYPE_CHECKING:
@@ -60,8 +69,13 @@ def frame_for(word: str, argument: str, current: str = "") -> f.ClientFrame:
 
 
 def _who(word: str, argument: str, _: str) -> f.Who:
-    room = _only_room(word, argument)
-    return f.Who(room, limit=0 if room else _NAMED)
+    if not argument:
+        return f.Who(limit=_NAMED)
+    if len(argument.split()) > 1:
+        raise InputError(usage(word))
+    if word == "whois" and is_room(argument):
+        raise InputError(_is_a_room(argument))
+    return f.Who(argument)
 
 
 def _leave(word: str, argument: str, current: str) -> f.Leave | f.Rooms:
@@ -78,7 +92,7 @@ def _topic(_: str, argument: str, current: str) -> f.Topic | f.Rooms:
 
 
 def _receipts(word: str, argument: str, current: str) -> f.Receipts:
-    return f.Receipts(_one_word(word, argument) or _conversation(word, current))
+    return f.Receipts(_one_name(word, argument) or _conversation(word, current))
 
 
 def _join(_: str, argument: str, __: str) -> f.Join:
@@ -111,14 +125,20 @@ def _only_room(word: str, argument: str) -> str:
     return argument
 
 
-def _one_word(word: str, argument: str) -> str:
-    if len(argument.split()) > 1:
+def _is_a_room(name: str) -> str:
+    shown = printable_line(name)
+    return f'{shown} is a room: "/names {shown}" lists its members.'
+
+
+def _one_name(word: str, argument: str) -> str:
+    if first_name(argument)[1]:
         raise InputError(usage(word))
     return argument
 
 
 def _history(_: str, argument: str, current: str) -> f.History:
-    words = [word for word in argument.split() if word not in ("-n", "--limit")]
+    name, rest = first_name(argument)
+    words = [word for word in (name, *rest.split()) if word and word not in ("-n", "--limit")]
     # A name may consist of digits: "history 42 20" means the user called 42.
     number = words.pop() if words and words[-1].isdecimal() else str(HISTORY_PAGE)
     if len(words) > 1:
@@ -199,6 +219,7 @@ def _this_room(word: str, current: str) -> str:
 
 _FRAMES: Final[dict[str, Callable[[str, str, str], f.ClientFrame]]] = {
     "who": _who,
+    "whois": _who,
     "names": lambda word, argument, current: f.Who(_only_room(word, argument) or _this_room(word, current)),
     "rooms": lambda *_: f.Rooms(),
     "list": lambda _, argument, __: _list(argument),
@@ -241,12 +262,9 @@ def mute(argument: str, contacts: Contacts) -> Answer:
     Raises:
         InputError: the argument names no conversation, or more than one.
     """
-    words = argument.split()
-    off = words[:1] == ["off"]
-    names = words[1:] if off else words
-    if len(names) > 1:
-        raise InputError(usage("quiet"))
-    name = named_or_current("quiet", names[0] if names else "", contacts)
+    first, rest = _first_word(argument)
+    off = first == "off"
+    name = named_or_current("quiet", rest if off else argument, contacts)
     shown = printable_line(name)
     if off:
         contacts.conversations.muted.discard(fold(name))
@@ -283,7 +301,7 @@ def close(argument: str, contacts: Contacts) -> Notice:
 
 
 def describe(argument: str, contacts: Contacts) -> Answer:
-    """Describe a person: whether they are here, and which rooms the user shares with them.
+    """Describe a person to the user of a server that cannot be asked for one person.
 
     Raises:
         InputError: nobody of that name is known here.
@@ -291,15 +309,13 @@ def describe(argument: str, contacts: Contacts) -> Answer:
     name = _name("whois", argument, contacts)
     shown, presence = printable_line(name), contacts.presence
     if is_room(name):
-        raise InputError(f'{shown} is a room: "/names {shown}" lists its members.')
+        raise InputError(_is_a_room(name))
     if not contacts.is_known(name):
         raise InputError(f"Nobody called {shown} is known here.")
     reason = printable_line(presence.away.get(name, ""))
     where = presence.where(name)
     state = "is not here" if where == "gone" else f"is {where}" if where else "may be here or not"
-    rooms = sorted(room for room in contacts.rooms.values() if fold(name) in contacts.members(room))
-    with_you = f", with you in {', '.join(map(printable_line, rooms))}" if rooms else ""
-    return Answer(f"{shown} {state}{f' ({reason})' if reason else ''}{with_you}")
+    return Answer(f"{shown} {state}{f' ({reason})' if reason else ''}{with_you(contacts.shared_rooms(name))}")
 
 
 def explain_names(argument: str, contacts: Contacts) -> Answer:
@@ -318,10 +334,12 @@ def named_or_current(word: str, written: str, contacts: Contacts) -> str:
 
 def _name(word: str, written: str, contacts: Contacts) -> str:
     """Return the name of a person or a room as its owner spells it, if known, or after a check that it is valid."""
-    if len(written.split()) != 1:
+    if first_name(written)[1] or not written.split():
         raise InputError(usage(word))
     if contacts.is_known(written):
         return contacts.spelling(written)
+    if name_before_release(written) is not None:
+        return written
     return (check_room_name if is_room(written) else check_name)(written).text
 
 
@@ -330,6 +348,6 @@ LOCAL: Final[dict[str, Callable[[str, Contacts], Event]]] = {
     "quiet": mute,
     "dnd": disturb,
     "close": close,
-    "whois": describe,
+    "describe": describe,  # in place of who and whois
     "nick": explain_names,
 }

@@ -291,6 +291,10 @@ class Contacts:
         members = self._members.get(fold(room))
         return {} if members is None else members.names
 
+    def shared_rooms(self, name: str) -> list[str]:
+        """Return the rooms that the user is known to share with a person."""
+        return sorted(room for room in self.rooms.values() if fold(name) in self.members(room))
+
     def count_here(self, room: str) -> int | None:
         """Return the number of a room's members who are here, or None if it is not known."""
         members = self._members.get(fold(room))

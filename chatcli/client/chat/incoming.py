@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatcli.client.chat import phrases
 from chatcli.client.chat.addressing import Addressing
@@ -96,6 +96,20 @@ class RoomEvents:
         return frame.user in self._contacts.partners or self._contacts.conversations.is_current(frame.room)
 
 
+class Repeated(NamedTuple):
+    """A message that has come again, maybe under another number.
+
+    Attributes:
+        of: its conversation.
+        before: its place in the log when it came before.
+        seq: its place now.
+    """
+
+    of: str
+    before: int
+    seq: int
+
+
 class Incoming:
     """Records what the server sends in the parts of the client that it concerns.
 
@@ -143,7 +157,7 @@ class Incoming:
         self._room_events = RoomEvents(contacts, requests)
         self._invitations: list[str] = []  # rooms of which the user is yet to be notified
         self._newest = 0  # place in the log of the newest message of this connection
-        self._repeated: list[tuple[str, int]] = []  # messages that came again: their conversations and new places
+        self._repeated: list[Repeated] = []
         self._has_unshown = False  # whether a message has come that is not shown yet
         self._handlers: dict[type, Callable[[Any], list[Event]]] = {
             f.Message: self._message,
@@ -255,17 +269,17 @@ class Incoming:
         """
         self._greeting.position = self._newest = frame.seq
         of = conversation(frame, self._contacts.user)
-        is_new, was_open = self._recent.mark_shown(frame.id), self._questions.has(frame.seq)
+        before, was_open = self._recent.mark_shown(frame.id, frame.seq), self._questions.has(frame.seq)
         self._contacts.add_people(frame.sender)
         self._contacts.add_partner(of)
         self._recent.add(frame, of)
         self._conversations.set_last(of, frame)
         is_open = self._questions.add(frame, of, live=not self._catch_up.is_behind)
-        if not is_new and (was_open or not is_open):
+        if before is not None and (was_open or not is_open):
             self._recent.add_again(frame, of, self._contacts.user)
             if frame.sender != self._contacts.user or of == frame.sender:
                 self._count(frame, of, is_open=False)
-                self._repeated.append((of, frame.seq))
+                self._repeated.append(Repeated(of, before, frame.seq))
             return []
         if frame.sender == self._contacts.user and not is_open:
             return self._own_message(frame, of)
@@ -302,7 +316,7 @@ class Incoming:
         mention = is_room(of) and frame.sender != user and mentions(frame.text, user)
         self._conversations.add_unread(of, frame.seq, mention=mention)
 
-    def pop_repeated(self) -> list[tuple[str, int]]:
+    def pop_repeated(self) -> list[Repeated]:
         """Return, once, the messages that were on the screen before they came, unless others are held before them."""
         if self._catch_up.is_holding:
             return []

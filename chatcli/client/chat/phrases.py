@@ -108,6 +108,30 @@ def _person(person: f.Person, user: str, today: datetime.date) -> str:
     return f"{name} ({person.state} since {when(person.since, today)}{text})"
 
 
+def person(one: f.Person, rooms: list[str], today: datetime.date) -> str:
+    """Return the sentence about one person.
+
+    Args:
+        one: the person.
+        rooms: those that the user shares with them.
+        today: the reader's day; times of other days carry their date.
+    """
+    text = f" ({printable_line(one.text)})" if one.text else ""
+    idle = f", and nobody has touched their clients since {when(one.idle, today)}" if one.idle else ""
+    if one.state == "here":
+        where = "is here"
+    elif one.since:
+        where = f"has been {one.state} since {when(one.since, today)}"
+    else:
+        where = "is not here"
+    return f"{printable_line(one.user)} {where}{text}{idle}{with_you(rooms)}"
+
+
+def with_you(rooms: list[str]) -> str:
+    """Return the end of a sentence about a person: the rooms that the user shares with them."""
+    return f", with you in {', '.join(map(printable_line, rooms))}" if rooms else ""
+
+
 def invited(room: str) -> str:
     """Return the sentence for an invitation."""
     return f"You are invited to {printable_line(room)}: /join {printable_line(room)}"
@@ -232,6 +256,20 @@ def no_reply(message: f.Send) -> str:
 def no_answer(message: f.Send) -> str:
     """Return the sentence for an answer to a question that the log has lost."""
     return f'Not answered with "{printable_line(message.text)}": the question is gone from the log.'
+
+
+def nobodys(name: str, before: str) -> str:
+    """Return the sentence for a line to somebody whose name was released.
+
+    Args:
+        name: as they are listed.
+        before: the name that was released.
+    """
+    shown = printable_line(before)
+    return (
+        f'Not sent: "{printable_line(name)}" has what was said before the name was released; nobody reads it there. '
+        f'"{shown}: …" writes to whoever is called {shown} now.'
+    )
 
 
 def not_sent(message: f.Send, reason: str) -> str:

@@ -53,7 +53,7 @@ class RecentMessages:
         self._alerts = tuple(alerts)
         self.received: deque[Received] = deque(maxlen=_ANSWERED)
         self._snippets: dict[int, Snippet] = {}  # by seq, the first ones first
-        self._shown: dict[str, None] = {}  # ids, the oldest first
+        self._shown: dict[str, int] = {}  # the places of messages when they were shown, by id, the oldest first
 
     def add(self, message: Message, of: str) -> None:
         """Record a message of a conversation."""
@@ -62,14 +62,13 @@ class RecentMessages:
         if len(self._snippets) > _REMEMBERED:
             del self._snippets[next(iter(self._snippets))]
 
-    def mark_shown(self, identity: str) -> bool:
-        """Record that a message has come; return whether it had not come before, under whatever number."""
-        if identity in self._shown:
-            return False
-        self._shown[identity] = None
+    def mark_shown(self, identity: str, seq: int) -> int | None:
+        """Record that a message has come; return its place when it came before, None if it did not."""
+        before = self._shown.get(identity)
+        self._shown[identity] = seq
         if len(self._shown) > _SHOWN:
             del self._shown[next(iter(self._shown))]
-        return True
+        return before
 
     def drop_after(self, seq: int) -> list[Snippet]:
         """Forget the messages after a place, whose numbers others have now; return them."""

@@ -89,6 +89,9 @@ class Replies:
             self._requests.ask_again()  # they were not among those who are listed
         if self._requests.pop(frame.n) is None:
             return []
+        if frame.to and not is_room(frame.to):
+            today = day(self._clock())
+            return [Answer(phrases.person(one, self._contacts.shared_rooms(one.user), today)) for one in frame.people]
         return [Answer(phrases.people(frame, self._contacts.user, day(self._clock())))]
 
     def done(self, frame: f.Done) -> list[Event]:

@@ -104,6 +104,31 @@ class Screen:
         if len(self._places) > _PRINTED:
             del self._places[next(iter(self._places))]
 
+    def drop_after(self, seq: int) -> None:
+        """Forget the numbers after a place, which other messages have now; their rows stay, under negative numbers."""
+        self._last = deque(
+            (one._replace(seq=-one.seq) if one.seq > seq else one for one in self._last), maxlen=_PRINTED
+        )
+        self._places = {(of, -one if one > seq else one): row for (of, one), row in self._places.items()}
+
+    def renumber(self, name: str, before: int, seq: int) -> None:
+        """Record that a printed message has another place in a log that was restored.
+
+        Args:
+            name: the conversation.
+            before: the place that it had.
+            seq: the one that it has now.
+        """
+        key = fold(name)
+        row = self._places.pop((key, -before), None)
+        if row is None:
+            return
+        self._places[key, seq] = row
+        old = (key, -before)
+        self._last = deque(
+            (one._replace(seq=seq) if (one.of, one.seq) == old else one for one in self._last), maxlen=_PRINTED
+        )
+
     def is_in_view(self, name: str, seq: int) -> bool:
         """Return whether a message is in the window."""
         row = self._places.get((fold(name), seq))

@@ -80,6 +80,13 @@ def name_before_release(name: str) -> str | None:
     return None if found is None else found[1]
 
 
+def first_name(text: str) -> tuple[str, str]:
+    """Return the name at the beginning of a text, and the text after it; the name that a released one has is whole."""
+    found = re.match(rf"{_RELEASED}(?!\S)", text)
+    name = found[0] if found is not None else next(iter(text.split(maxsplit=1)), "")
+    return name, text[len(name) :].strip()
+
+
 def is_room(raw: str) -> bool:
     """Return whether this names a room rather than a person."""
     return raw.startswith(ROOM_SIGN)

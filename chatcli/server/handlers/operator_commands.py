@@ -11,9 +11,9 @@ from chatcli.errors import InputError, Refused, StoreError, UnknownRecipient
 from chatcli.protocol import codes
 from chatcli.protocol.keys import ed25519_fingerprint, is_fingerprint
 from chatcli.protocol.values.lookalikes import looks_like_operator
-from chatcli.protocol.values.names import check_name, released_name
+from chatcli.protocol.values.names import check_name, fold, released_name
 from chatcli.server import slices
-from chatcli.server.refusals import cannot_write, unknown_user
+from chatcli.server.refusals import cannot_write, released_user, unknown_user
 from chatcli.server.state.name_changes import OPERATOR
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Command:
         name = self.request.to
         user = self.hub.users.find(name)
         if user is None:
+            if self.hub.names.was_released(fold(name)):
+                raise released_user(name)
             names = self.hub.users.suggestions(name, self.hub.presence.users())
             raise unknown_user(name, names, "check the spelling.")
         self.check_name_stays(user)

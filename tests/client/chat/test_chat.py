@@ -166,6 +166,23 @@ def test_rooms_that_are_lost(newer: Dialogue) -> None:
     ]
 
 
+@pytest.mark.parametrize("line", ["/who bob", "/whois bob"])
+def test_one_person(newer: Dialogue, line: str) -> None:
+    """The server says where they are, since when, and the client which rooms they share."""
+    newer.contacts.enter("#ops")
+    newer.contacts.list_people(f.People([f.Person("bob", 1)], "#ops", n=9))
+    for person, sentence in (
+        (f.Person("bob", 1000, "away", "lunch"), "has been away since 00:00 (lunch)"),
+        (f.Person("bob", 1000, "gone"), "has been gone since 00:00"),
+        (f.Person("bob", 0, "gone"), "is not here"),
+        (f.Person("bob", 1000, idle=1000), "is here, and nobody has touched their clients since 00:00"),
+    ):
+        ((asked,),) = (types(newer, line)[1],)
+        assert isinstance(asked, f.Who)
+        assert asked.to == "bob"
+        assert hears(newer, f.People([person], "bob", n=asked.n)) == [Answer(f"bob {sentence}, with you in #ops")]
+
+
 def test_only_what_was_said_is_seen(newer: Dialogue) -> None:
     """What the user says on another device is newer than what has been seen."""
     hears(newer, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))

@@ -42,7 +42,6 @@ def chat() -> Dialogue:
 @pytest.mark.parametrize(
     ("what", "sentence"),
     [
-        ("released", "The name carol has been nobody's since 12:00: an operator released it"),
         ("taken", "carol has been somebody else since 12:00: an operator released the name, and it was taken anew"),
         ("recovered", "carol has had a new key since 12:00: an operator let them in without the earlier one"),
     ],
@@ -53,6 +52,37 @@ def test_first_line_is_held(chat: Dialogue, what: f.Renewal, sentence: str) -> N
     assert held(chat, "hi") == f"{sentence}. Enter once more sends the line to carol as it is."
     assert sends(chat, "hi") == ("carol", "hi")
     assert sends(chat, "again") == ("carol", "again")
+
+
+def test_released_name_promises_nothing(chat: Dialogue) -> None:
+    """The line comes back with what is known; once more, the server says whether anybody has the name by now."""
+    hears(chat, changed("released"))
+    reason = "Not sent: The name carol has been nobody's since 12:00: an operator released it."
+    assert held(chat, "hi") == reason
+    listed = f.ConversationInfo("carol (released 7)", said(11, "carol (released 7)"), 0, 0, 10)
+    chat.receive([f.ConversationList([listed], n=99)])
+    assert held(chat, "anybody?") == f'{reason} What was said to them is in "carol (released 7)".'
+    assert sends(chat, "anybody?") == ("carol", "anybody?")
+
+
+def test_conversation_of_a_released_name(chat: Dialogue) -> None:
+    """It is opened by its name; nobody can be written to there, and it stays open."""
+    name = "carol (released 7)"
+    chat.receive([f.ConversationList([f.ConversationInfo(name, said(11, name), 0, 0, 10)], n=99)])
+    for line in (f"/to {name}", f"/quiet {name}", f"/quiet off {name}", f"/close {name}", f"/to {name}:"):
+        types(chat, line)
+    assert chat.conversations.current == name
+    chat.returned.clear()
+    for line in ("hi", "/me waves", "/msg carol hi"):
+        events, frames = types(chat, line)
+        if line.startswith("/msg"):
+            assert len(frames) == 1
+            continue
+        (sentence,) = shown(events)
+        assert 'Not sent: "carol (released 7)" has what was said before the name was released' in sentence
+        assert frames == []
+    assert chat.returned == ["hi", "/me waves"]
+    assert chat.conversations.current == name
 
 
 def test_key_is_only_shown(chat: Dialogue) -> None:

@@ -65,6 +65,8 @@ def test_story(server: ThreadServer, bob: Caller, carol: Caller) -> None:
     assert "by" not in key
     release(server, "carol")
     released = bob.hears("renewed", user="carol", what="released", by="operator")
+    bob.sends("Carol", "are you there?")
+    assert bob.hears("error")["text"] == 'Nobody is called "Carol" any more: an operator has released the name'
     with enters(server, "Carol", key=key_of("new")) as new:
         taken = bob.hears("renewed", user="Carol", what="taken")
         assert first < key["seq"] < released["seq"] < taken["seq"] < talk(bob, new, "carol")

@@ -13,7 +13,7 @@ from chatcli.client.chat.chat import Chat
 from chatcli.client.chat.questions import DECLINE
 from chatcli.protocol.frames import Where
 from chatcli.protocol.grammar import COMMANDS, CommandHelp
-from chatcli.protocol.values.names import ROOM_SIGN, is_room
+from chatcli.protocol.values.names import ROOM_SIGN, is_room, name_before_release
 from chatcli.protocol.values.text import printable_line
 
 _MENTION: Final = "@"
@@ -131,6 +131,8 @@ class LineCompleter(Completer):
 
     def _names(self, typed: str, prefix: str = "", suffix: str = "") -> Iterator[Completion]:
         for name, where in self._look().people.items():
+            if (prefix or suffix) and name_before_release(name) is not None:
+                continue  # nobody can be written to under such a name
             if _starts_with(name, typed):
                 text = f"{prefix}{name}{suffix}"
                 yield Completion(
