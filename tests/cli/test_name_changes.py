@@ -122,7 +122,9 @@ def test_history(server: ThreadServer, alice: Caller, carol: Caller) -> None:
         add_key(server, new, "carol", "tablet")
     lines = Terminal.printed(*of_alice(server, "history", "carol"))
     whole = "\n".join(lines)
-    assert re.search("one more key .* nobody's .* somebody else .*alice → carol  hi.* one more key", whole, re.DOTALL)
+    assert re.search(
+        "added a device .* nobody's .* somebody else .*alice → carol  hi.* added a device", whole, re.DOTALL
+    )
     done = chatcli(*of_alice(server, "history", "carol"))
     assert (done.stdout.count("\n"), done.stderr.count("\n")) == (1, 4)
     done = chatcli(*of_alice(server, "history", "carol", "--json"))

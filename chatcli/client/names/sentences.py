@@ -20,7 +20,7 @@ def sentence(change: NameChange, moment: str) -> str:
     name, by = printable_line(change.user), _operator(change.by)
     match change.what:
         case "key":
-            return f"{name} has had one more key since {moment}, added with one of their earlier keys"
+            return f"{name} added a device (a new key) at {moment}"
         case "recovered":
             return f"{name} has had a new key since {moment}: {by} let them in without the earlier one"
         case "released":

@@ -88,7 +88,7 @@ def test_conversation_of_a_released_name(chat: Dialogue) -> None:
 def test_key_is_only_shown(chat: Dialogue) -> None:
     """A key that was added with one before holds nothing."""
     (notice,) = shown(hears(chat, changed("key")))
-    assert notice == "carol has had one more key since 12:00, added with one of their earlier keys"
+    assert notice == "carol added a device (a new key) at 12:00"
     assert sends(chat, "hi") == ("carol", "hi")
 
 
@@ -198,7 +198,7 @@ def test_history(chat: Dialogue) -> None:
     messages = [f.Message(seq, f"id{seq}", "carol", "alice", f"text {seq}", NOON) for seq in (11, 14)]
     changes = [changed("released", seq=10), changed("taken", seq=12), changed("key", seq=15)]
     texts = shown(hears(chat, f.HistoryPage("carol", messages, more=False, n=asked.n, changes=changes)))
-    found = ["nobody's", "text 11", "somebody else", "text 14", "one more key"]
+    found = ["nobody's", "text 11", "somebody else", "text 14", "added a device"]
     assert [next(word for word in found if word in text) for text in texts[1:]] == found
 
 

@@ -160,11 +160,11 @@ def test_history(server: ThreadServer, carol: Caller, tmp_path: Path) -> None:
     with join(server, tmp_path) as alice:
         talks(alice, carol)
         add_key(server, carol, "carol")
-        alice.shows("carol has had one more key since")
+        alice.shows("carol added a device (a new key) at")
         alice.types("go on\r")
         carol.hears("message", text="go on")
         alice.types("/clear\r/history carol\r")
-        eventually(lambda: _in_order(alice, "hello", "one more key", "go on"))
+        eventually(lambda: _in_order(alice, "hello", "added a device", "go on"))
 
 
 def _in_order(terminal: Terminal, *texts: str) -> bool:
