@@ -19,7 +19,7 @@ from chatcli.client.chat.recent import RecentMessages, Snippet, conversation
 from chatcli.client.chat.replies import Replies
 from chatcli.client.chat.requests import PendingRequests
 from chatcli.client.errors import as_exception
-from chatcli.client.names.sentences import sentence
+from chatcli.client.names.sentences import own_device, sentence
 from chatcli.client.names.unconfirmed import Unconfirmed
 from chatcli.client.reading.attention import Attention
 from chatcli.errors import InputError, ServerUnavailable
@@ -291,7 +291,10 @@ class Incoming:
         self._names.add(frame)
         if self._conversations.is_current(frame.user):
             self._requests.ask_again()  # where the new owner is, or nobody
-        return self._catch_up.add([Notice(sentence(frame, when(frame.at, self._today())))], frame.seq, 0)
+        moment = when(frame.at, self._today())
+        is_own = fold(frame.user) == fold(self._contacts.user)
+        text = own_device(moment) if is_own and frame.what == "key" else sentence(frame, moment)
+        return self._catch_up.add([Notice(text)], frame.seq, 0)
 
     def _other_message(self, frame: f.Message, of: str, *, is_open: bool) -> list[Event]:
         user = self._contacts.user

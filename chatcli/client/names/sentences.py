@@ -28,5 +28,10 @@ def sentence(change: NameChange, moment: str) -> str:
     return f"{name} has been somebody else since {moment}: an operator released the name, and it was taken anew"
 
 
+def own_device(moment: str) -> str:
+    """Return the sentence about a device of the user's that was added at a time, without its full stop."""
+    return f"Your name has had one more key since {moment}: a device was added with one of your keys"
+
+
 def _operator(name: str) -> str:
     return "an operator" if name in ("", "operator") else f"the operator {printable_line(name)}"

@@ -2,7 +2,7 @@
 
 A change concerns those who have exchanged direct messages with any owner of the name so far, and those who belong to a
 room together with its owner; those who shared a room with the owner of a name that was released are told who takes it,
-too. Those who are away get it with their feed when they return.
+too, and the owner is told of one more key. Those who are away get it with their feed when they return.
 """
 
 from __future__ import annotations
@@ -81,23 +81,23 @@ class NameChanges:
         self._rooms.delivered_seq = max(self._rooms.delivered_seq, record.seq)
         line = encode(NameChange(name, record.what, record.at, record.seq, record.by))
         told = 0
-        for other in self._concerned(user, record.partners):
+        for other in self._concerned(user, record):
             for feed in other.feeds:
                 if feed.connection.revision >= 1:
                     feed.push(record.seq, line)
                     told += 1
         return told
 
-    def _concerned(self, user: User, partners: Iterable[int]) -> Collection[User]:
+    def _concerned(self, user: User, record: NameChangeRecord) -> Collection[User]:
         concerned: dict[User, None] = {}
-        for partner in partners:
+        for partner in record.partners:
             found = self._users.get(partner)
             if found is not None:
                 concerned[found] = None
         for room in user.rooms:
             concerned.update(dict.fromkeys(room.members))
         concerned.pop(user, None)
-        return concerned
+        return [user, *concerned] if record.what == "key" else concerned  # their other devices above all
 
     def to_frame(self, record: NameChangeRecord) -> NameChange:
         """Return the frame of a change that was read from the log."""

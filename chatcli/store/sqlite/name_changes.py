@@ -104,7 +104,9 @@ SELECT count(*) FROM (SELECT 1 FROM name_changes WHERE seq > :after AND seq <= :
 """
 _OF_FEED: Final = f"""
 SELECT {_COLUMNS} FROM name_changes AS changes
-WHERE changes.seq > :after AND changes.seq <= :upto AND {{concerns}}
+WHERE changes.seq > :after AND changes.seq <= :upto AND (
+    (changes.user = :user AND changes.what = 'key') OR ({{concerns}})
+)
 ORDER BY changes.seq LIMIT {_MOST}
 """  # noqa: S608 (our own text)
 _FEW_OF_FEED: Final = _OF_FEED.format(concerns=_CONCERNS)

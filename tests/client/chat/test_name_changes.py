@@ -92,6 +92,12 @@ def test_key_is_only_shown(chat: Dialogue) -> None:
     assert sends(chat, "hi") == ("carol", "hi")
 
 
+def test_own_device(chat: Dialogue) -> None:
+    """One's own other devices are told."""
+    (notice,) = shown(hears(chat, changed("key", user="Alice")))
+    assert notice == "Your name has had one more key since 12:00: a device was added with one of your keys"
+
+
 def test_named_operator(chat: Dialogue) -> None:
     """An operator of the chat is named."""
     assert "the operator bob released it" in shown(hears(chat, changed("released", by="bob")))[0]
