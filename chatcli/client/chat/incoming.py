@@ -291,6 +291,8 @@ class Incoming:
         self._names.add(frame)
         if self._conversations.is_current(frame.user):
             self._requests.ask_again()  # where the new owner is, or nobody
+        if frame.what == "released":
+            self._counts.is_outdated = True  # the server lists the former conversation under another name
         moment = when(frame.at, self._today())
         is_own = fold(frame.user) == fold(self._contacts.user)
         text = own_device(moment) if is_own and frame.what == "key" else sentence(frame, moment)

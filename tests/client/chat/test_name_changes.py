@@ -92,6 +92,13 @@ def test_key_is_only_shown(chat: Dialogue) -> None:
     assert sends(chat, "hi") == ("carol", "hi")
 
 
+def test_release_is_listed(chat: Dialogue) -> None:
+    """The conversations are listed anew, so that the line that comes back can name the former one."""
+    chat.connected(f.Welcome("alice", 10, 10, "chatcli/1", LIMITS, revision=1))
+    receives(chat, [f.Live(10), f.ConversationList([], n=2**53 - 3)])
+    assert any(isinstance(frame, f.Conversations) for frame in receives(chat, [changed("released")])[1])
+
+
 def test_own_device(chat: Dialogue) -> None:
     """One's own other devices are told."""
     (notice,) = shown(hears(chat, changed("key", user="Alice")))
