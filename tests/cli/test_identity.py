@@ -45,7 +45,7 @@ def test_wrong_code(server: ThreadServer, tmp_path: Path) -> None:
     run_here("send", "alice", "hi", *where)
     done = run_here("join", *where, "--link", "bazu-bazu-bazu", XDG_CONFIG_HOME=str(tmp_path))
     assert (done.returncode, done.stdout) == (4, "")
-    assert "no code open for alice" in done.stderr
+    assert "not valid for alice" in done.stderr
     assert run_here("key", "revoke", "SHA256:" + "A" * 43, *where).returncode == 4
 
 
