@@ -68,6 +68,12 @@ class _Stage(enum.Enum):
     FINISHED = "finished"
 
 
+# Each of these costs a tenth of a microsecond where it is looked up in the class.
+_OPEN: Final = _Stage.OPEN
+_PROCESSING: Final = _Stage.PROCESSING
+_FINISHED: Final = _Stage.FINISHED
+
+
 class FrameQueue:
     """Frames that have been received, in order.
 
@@ -84,7 +90,7 @@ class FrameQueue:
     def __init__(self, session: Processor) -> None:
         self._session = session
         self.frames: list[f.ClientFrame | BadFrame] | None = None
-        self._stage = _Stage.OPEN
+        self._stage: _Stage = _OPEN
         self.source: FrameSource | None = None
 
     @property
@@ -94,7 +100,7 @@ class FrameQueue:
 
     def receive(self, frames: list[f.ClientFrame | BadFrame]) -> None:
         """Process frames from the client, after those that wait already."""
-        if self._stage is _Stage.FINISHED:
+        if self._stage is _FINISHED:
             return
         if self.frames:
             self.frames += frames
@@ -107,7 +113,7 @@ class FrameQueue:
         """Process what waits, unless that is still not possible."""
         session = self._session
         # A frame that is being processed may be what everything waited for, such as a proof. The rest comes after it.
-        if self._stage is _Stage.PROCESSING:
+        if self._stage is _PROCESSING:
             return
         if not self.waiting or session.flow.blocked or session.output.overfull:
             return
@@ -126,7 +132,7 @@ class FrameQueue:
 
     def finish(self) -> None:
         """Drop what waits, and ignore what comes: the client has said goodbye, or the connection is closed."""
-        self._stage = _Stage.FINISHED
+        self._stage = _FINISHED
         self.frames = None
         if self.source is not None:
             self.source.stop()
@@ -137,9 +143,9 @@ class FrameQueue:
         account, flow, output = session.account, session.flow, session.output
         account.spent = 0.0
         index = 0
-        self._stage = processing = _Stage.PROCESSING
+        self._stage = _PROCESSING
         try:
-            while index < len(frames) and self._stage is processing:
+            while index < len(frames) and self._stage is _PROCESSING:
                 if (
                     flow.blocked
                     or output.size > output.limit
@@ -161,8 +167,8 @@ class FrameQueue:
                     # The others are served between two requests, whatever each of them costs.
                     account.spent += _POINTS_PER_TICK
         finally:
-            if self._stage is processing:
-                self._stage = _Stage.OPEN
+            if self._stage is _PROCESSING:
+                self._stage = _OPEN
 
     def _hold_rest(self) -> None:
         if self.waiting:

@@ -78,7 +78,7 @@ class Session:
         self.leaving = False
         self.output = OutputBuffer(opening.wire, hub.batcher, self, hub.limits.unsent)
         self.flow = opening.flow
-        self.output.full = Pause.UNSENT in self.flow
+        self.output.full = self.flow.paused and Pause.UNSENT in self.flow
         self._handlers = handlers
         self._state = State.GREETING
         self._account = opening.pass_account(self)  # made when there is something to pay, dropped once all is paid
