@@ -414,10 +414,10 @@ def test_symlink_in_place_of_audit_log(server: ThreadServer, data: Path, tmp_pat
 @pytest.mark.usefixtures("impatient")
 def test_unwritable_log(server: ThreadServer, data: Path) -> None:
     """The answer waits for the disk; a command that fails has no effect, then or later."""
-    with joined(server, "bob") as bob, joined(server, "eve") as eve:
+    with joined(server, "bob") as bob, joined(server, "eve") as eve, joined(server, "dan"):
         does(data, "mute", to="bob")
         with unwritable(data, server):
-            commands = (("ban", "eve"), ("unmute", "bob"), ("op", "eve"), ("release", "eve"))
+            commands = (("ban", "eve"), ("unmute", "bob"), ("op", "eve"), ("release", "dan"))
             with ThreadPoolExecutor(len(commands)) as pool:  # each waits for the disk
                 for answer in pool.map(lambda command: answers(data, command[0], to=command[1]), commands):
                     assert answer["code"] == "storage"
@@ -430,7 +430,7 @@ def test_unwritable_log(server: ThreadServer, data: Path) -> None:
         refused = [line["do"] for line in noted(data) if line.get("refused") == "storage"]
         assert sorted(refused) == sorted(do for do, _ in commands)
     with server.connect() as thief:
-        thief.greets("eve", key=key_of("thief"))
+        thief.greets("dan", key=key_of("thief"))
         thief.hears("error", code="name_taken")
 
 
