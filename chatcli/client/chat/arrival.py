@@ -72,12 +72,14 @@ class Greeting:
         position: the place in the log of the newest message that came; None before the first welcome.
         logs: the log of that position, and those before it.
         was_reset: whether the log was reset to an earlier state without a new epoch.
+        was_linked: whether a code has just given this device a key, and the server is yet to tell of it.
     """
 
     def __init__(self, arrival: Arrival, elapsed: Callable[[], float]) -> None:
         self.position: int | None = None
         self.logs = KnownLogs()
         self.was_reset = False
+        self.was_linked = False
         self._arrival = arrival
         self._elapsed = elapsed
         self._last_received = elapsed()
@@ -148,6 +150,7 @@ class Greeting:
         is_other = self.logs.welcomed(welcome, asked)
         if position is None or self.was_reset or is_other:
             self.position = welcome.cursor
+        self.was_linked = self.was_linked or bool(self._arrival.link)
         # Codes are valid once; and a client that has taken the place meanwhile keeps it.
         present: f.Present = "attach" if self._arrival.present == "attach" else "refuse"
         self._arrival = replace(self._arrival, present=present, link="", invite="")

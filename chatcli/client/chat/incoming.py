@@ -295,8 +295,11 @@ class Incoming:
             self._counts.is_outdated = True  # the server lists the former conversation under another name
         moment = when(frame.at, self._today())
         is_own = fold(frame.user) == fold(self._contacts.user)
-        text = own_device(moment) if is_own and frame.what == "key" else sentence(frame, moment)
-        return self._catch_up.add([Notice(text)], frame.seq, 0)
+        if not is_own or frame.what != "key":
+            return self._catch_up.add([Notice(sentence(frame, moment))], frame.seq, 0)
+        was_linked, self._greeting.was_linked = self._greeting.was_linked, False
+        notices: list[Event] = [] if was_linked else [Notice(own_device(moment))]  # none for the device itself
+        return self._catch_up.add(notices, frame.seq, 0)
 
     def _other_message(self, frame: f.Message, of: str, *, is_open: bool) -> list[Event]:
         user = self._contacts.user
