@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -336,6 +337,7 @@ def test_a_narrower_window(server: ThreadServer, tmp_path: Path) -> None:
             assert screen().splitlines()[0] != "›", "erasing at the top of the screen has left a copy"
             tmux("send-keys", "-l", "bob: BEGIN " + "words that wrap " * 15 + "END")
             eventually(lambda: "END" in screen())
+            time.sleep(1)  # nothing helps if the window changes while a drawing for the former size is on its way
             tmux("resize-window", "-x", "60", "-y", "30")
             eventually(lambda: is_drawn(60))
             bob.sends("alice", "afterwards")
