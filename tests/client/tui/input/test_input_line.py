@@ -149,7 +149,7 @@ def test_drafts_survive_a_restart(server: ThreadServer, tmp_path: Path) -> None:
     state = str(tmp_path / "state")
     with server.joined("bob"), server.joined("carol"):
         with join(server, "alice", XDG_STATE_HOME=state) as alice:
-            alice.shows("You are alice")
+            alice.shows("Here: ")  # else carol is not known yet, and the line to her is held
             alice.types("bob: hi\r")
             alice.shows_input("bob ›")
             alice.types("carol: hi\r")
