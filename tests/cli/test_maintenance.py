@@ -194,6 +194,7 @@ def test_export_and_import_of_read_positions(tmp_path: Path) -> None:
         with server.joined("alice", "send") as alice:
             for to in ("bob", "bob", "alice"):
                 alice.sends(to, "hi")
+                alice.hears("sent")
         assert [bob.hears("message")["seq"] for _ in range(2)] == [1, 2]
         bob.says("ack", seq=2)
         bob.says("read", of="alice", seq=1)
