@@ -9,7 +9,7 @@ ENOUGH: Final = 16  # bytes after which it is always known what a caller speaks
 
 
 class Dialect(enum.Enum):
-    """What a caller speaks."""
+    """The protocol of a caller."""
 
     LINES = "our own protocol, one JSON object a line"
     TLS = "TLS"

@@ -40,7 +40,7 @@ class UserRecord(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ReadRecord(NamedTuple):
-    """How far a user has read a conversation.
+    """A user's read position in a conversation.
 
     Attributes:
         user: the user's id.

@@ -188,7 +188,7 @@ def test_export_and_import(tmp_path: Path) -> None:
 
 
 def test_export_and_import_of_read_positions(tmp_path: Path) -> None:
-    """What was unread is unread on the other server, and what was received does not come again."""
+    """Unread messages stay unread on the other server, and received ones do not come again."""
     data, other = tmp_path / "data", tmp_path / "other"
     with ThreadServer(data) as server, server.joined("bob", revision=1) as bob:
         with server.joined("alice", "send") as alice:

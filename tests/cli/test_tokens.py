@@ -173,7 +173,7 @@ def test_message_that_waits(server: ThreadServer, alice: Caller, job: dict[str, 
 
 
 def test_operator_makes_a_name(server: ThreadServer, alice: Caller, job: dict[str, str], data: Path) -> None:
-    """What a hook says stands under a name of its own."""
+    """The messages of a hook stand under a name of its own."""
     done = chatcli("admin", "--data", str(data), "token", "grafana", "--to", "#ops", "--label", "alerts")
     assert done.returncode == 0, done.stderr
     token = done.stdout.strip()

@@ -150,7 +150,7 @@ def test_listen_exec(server: Restorable, tmp_path: Path) -> None:
 
 
 def test_question_is_asked_again(server: Restorable) -> None:
-    """If the log lost it, it is asked once more, with its id; its old number belongs to another message."""
+    """A question that the log lost is asked once more, with its id; its old number belongs to another message."""
     with join(server, "bob") as bob:
         server.back_up()
         asking = ("ask", "--user", "alice", *server.where, "--timeout", "60s", "bob", "Deploy?")
@@ -332,7 +332,7 @@ def test_question_of_a_program(server: Restorable) -> None:
 
 
 def test_reply_and_answer_that_wait(server: Restorable) -> None:
-    """What is typed meanwhile refers to what the log has lost: a reply becomes a message, an answer is not sent."""
+    """Lines typed meanwhile refer to lost messages: a reply becomes a message, an answer is not sent."""
     server.say("bob", "alice", "one")
     server.back_up()
     with join(server, "alice") as alice:

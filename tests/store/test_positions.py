@@ -95,7 +95,7 @@ def test_with_a_message(busy: Owner) -> None:
 
 
 def test_at_the_end(busy: Owner) -> None:
-    """What waits when the log is closed is written."""
+    """Queued positions are written when the log is closed."""
     read(busy, ANN, LOBBY.id, 5, 5)
     read(busy, BOB, 0, 4, 4)
     assert kept(busy) == [(1, -1, 5, 5)]

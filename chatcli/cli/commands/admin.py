@@ -9,8 +9,14 @@ import click
 
 from chatcli.cli.maintenance import COMMANDS
 from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import data_directory, data_option, data_option_within, loudness_options
-from chatcli.cli.options.types import DurationType, ExpiryType, TextType
+from chatcli.cli.options.shared import (
+    data_directory,
+    data_option,
+    data_option_within,
+    loudness_options,
+    token_options,
+)
+from chatcli.cli.options.types import DurationType, TextType
 from chatcli.cli.output.streams import notice, quiet
 from chatcli.cli.output.tables import columns, on_terminal, print_row, tabs
 from chatcli.cli.output.times import moment
@@ -267,27 +273,8 @@ def invite(uses: int, seconds: int, server: str | None, as_json: bool) -> None:
 
 @_sub_command("Print a token for a program called NAME.")
 @_name
-@click.option(
-    "--to",
-    "places",
-    multiple=True,
-    metavar="NAME|#ROOM",
-    type=TextType(),
-    shell_complete=candidates.people_and_rooms,
-    help="A room or a person that it is limited to; may be given several times.  [default: everywhere]",
-)
-@click.option("--label", type=TextType(), help='What it is for, as in "disk alerts".')
-@click.option(
-    "--scope",
-    type=click.Choice(["send", "read", "all"]),
-    default="send",
-    show_default=True,
-    help="What it is good for: sending messages, reading, or all but keys, tokens and moderation.",
-)
-@click.option(
-    "--expires", "seconds", type=ExpiryType(), default="never", show_default=True, help="How long it is valid."
-)
-def token(name: str, places: tuple[str, ...], label: str | None, scope: str, seconds: int, as_json: bool) -> None:
+@token_options(expires="never")
+def token(name: str, to: tuple[str, ...], label: str | None, scope: str, seconds: int, as_json: bool) -> None:
     """Print a token for a program that is called NAME, such as a webhook. It is a secret, and shown this once.
 
     The name is made if it is free. It belongs to nobody's key, so that nobody else can claim it; "admin link NAME" lets
@@ -298,16 +285,17 @@ def token(name: str, places: tuple[str, ...], label: str | None, scope: str, sec
     """
     from chatcli.protocol.values.text import command_line
 
-    (row,) = _ask("token", to=name, places=list(places), label=label or "", scope=scope, seconds=seconds or None)
+    (row,) = _ask("token", to=name, places=list(to), label=label or "", scope=scope, seconds=seconds or None)
     if as_json:
         _print_record("token", row)
         return
     _print(row["token"])
     until = "for ever" if row["until"] is None else f"until {_local(row['until'])}"
     made = "a new name" if row["new"] else "another token of that name"
+    words = ("admin", "revoke", row["id"], "--data", str(data_directory().absolute()))
     notice(
         f"Token {row['id']} of {row['user']}, {made}: {until}. It is not shown again. To end it:\n"
-        f"{command_line('chatcli', 'admin', 'revoke', row['id'])}"
+        f"{command_line('chatcli', *words)}"
     )
 
 

@@ -8,9 +8,16 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
-from chatcli.cli.options import candidates
-from chatcli.cli.options.shared import Account, in_use, json_option, loudness_options, server_options, user_option
-from chatcli.cli.options.types import CredentialType, ExpiryType, TextType
+from chatcli.cli.options.shared import (
+    Account,
+    in_use,
+    json_option,
+    loudness_options,
+    server_options,
+    token_options,
+    user_option,
+)
+from chatcli.cli.options.types import CredentialType
 from chatcli.cli.output.streams import notice, warn
 
 if TYPE_CHECKING:
@@ -140,30 +147,7 @@ def list_(as_json: bool, account: Account) -> None:
 
 
 @command.command("token", short_help="Print a token for a program without a key.")
-@click.option("--label", type=TextType(), help='What it is for, as in "deploy hook".')
-@click.option(
-    "--to",
-    multiple=True,
-    metavar="NAME|#ROOM",
-    type=TextType(),
-    shell_complete=candidates.people_and_rooms,
-    help="A person or a room that it is limited to; may be given several times.  [default: everywhere]",
-)
-@click.option(
-    "--scope",
-    type=click.Choice(["send", "read", "all"]),
-    default="send",
-    show_default=True,
-    help="What it is good for: sending messages, reading, or all but keys, tokens and moderation.",
-)
-@click.option(
-    "--expires",
-    "seconds",
-    type=ExpiryType(),
-    default="90d",
-    show_default=True,
-    help='How long it is valid, or "never".',
-)
+@token_options(expires="90d")
 @json_option("token, id, until (RFC 3339, or null).")
 @user_option()
 @server_options

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def absence(person: Person, *, delivered: bool) -> str:
-    """Return in words that a person may not look at a message soon; nothing if they may.
+    """Return the reason why a person may not look at a message soon, in words; empty if there is none.
 
     Args:
         person: where they are.

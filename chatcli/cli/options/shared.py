@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from chatcli.cli.options import candidates
 from chatcli.cli.options.resolution import default_name, login_name, resolve_options
 from chatcli.cli.options.settings import SETTINGS
-from chatcli.cli.options.types import NameType, SeqType, TextType
+from chatcli.cli.options.types import ExpiryType, NameType, SeqType, TextType
 from chatcli.cli.output.streams import LOUDNESS, detail, warn
 from chatcli.errors import Refused, UnknownAsker
 from chatcli.protocol import codes
@@ -72,6 +72,47 @@ def setting_option(key: str, help_text: str = "") -> Callable[[Decorated], Decor
 def user_option(text: str = "Who you are.  [default: your login name]") -> Callable[[Decorated], Decorated]:
     """Return a decorator that adds ``--user``."""
     return setting_option("user", text)
+
+
+def token_options(*, expires: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that adds ``--label``, ``--to``, ``--scope`` and ``--expires``.
+
+    Args:
+        expires: the time for which a token is valid by default.
+    """
+    options = (
+        click.option("--label", type=TextType(), help='What it is for, as in "deploy hook".'),
+        click.option(
+            "--to",
+            multiple=True,
+            metavar="NAME|#ROOM",
+            type=TextType(),
+            shell_complete=candidates.people_and_rooms,
+            help="A person or a room that it is limited to; may be given several times.  [default: everywhere]",
+        ),
+        click.option(
+            "--scope",
+            type=click.Choice(["send", "read", "all"]),
+            default="send",
+            show_default=True,
+            help="What it is good for: sending messages, reading, or all but keys, tokens and moderation.",
+        ),
+        click.option(
+            "--expires",
+            "seconds",
+            type=ExpiryType(),
+            default=expires,
+            show_default=True,
+            help='How long it is valid, or "never".',
+        ),
+    )
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def data_option(group: Decorated) -> Decorated:

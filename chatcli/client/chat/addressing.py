@@ -31,7 +31,7 @@ class Held(NamedTuple):
 
 
 class _Newest(NamedTuple):
-    """What the words of a line refer to: the messages of others, the newest first, and the first question's ``seq``."""
+    """The messages of others, the newest first, and the first question's ``seq``: a line may refer to these."""
 
     received: tuple[Received, ...]
     question: int
@@ -170,7 +170,7 @@ class Addressing:
         return self._hold(line, doubt._replace(reason=reason), changed)
 
     def _former(self, name: str) -> str:
-        """Return where to find what was said to the owner of a name that was released, if that is known."""
+        """Return a sentence that names the conversation with the owner of a released name; empty if it is not known."""
         names = [one.name for one in self._contacts.conversations.listed()]
         former = [one for one in names if fold(name_before_release(one) or "") == fold(name)]
         return f' What was said to them is in "{printable_line(former[0])}".' if former else ""

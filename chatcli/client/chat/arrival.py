@@ -236,7 +236,7 @@ class Restoration:
         self._news += [Trouble(Refused(codes.NOT_OPEN, phrases.no_answer(message))) for message in answers]
 
     def pop_news(self) -> list[Event]:
-        """Return, once, what the user is to be told."""
+        """Return the notices that the user is to see, each once."""
         news, self._news = self._news, []
         return news
 
@@ -254,7 +254,7 @@ class UnreadAtStart:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is known what was unread."""
+        """Whether the unread messages are known."""
         return self._names is not None
 
     def record(self) -> None:

@@ -191,7 +191,7 @@ class Chat:
         return [*reads, *joins, *self.outgoing.next_batch(), self._requests.roster()]
 
     def pop_news(self) -> list[Event]:
-        """Return, once, what to show of a connection beside the fact that there is one: that the log is another one."""
+        """Return the events to show of a new connection, once: those of another log."""
         news = self._restoration.pop_news()
         self._record_error(news)
         return news

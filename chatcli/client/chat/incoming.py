@@ -325,7 +325,7 @@ class Incoming:
         self._conversations.add_unread(of, frame.seq, mention=mention)
 
     def pop_repeated(self) -> list[Repeated]:
-        """Return, once, the messages that were on the screen before they came, unless others are held before them."""
+        """Return the messages that were on the screen before they came, once, unless others are held before them."""
         if self._catch_up.is_holding:
             return []
         repeated, self._repeated = self._repeated, []

@@ -244,7 +244,7 @@ class PendingRequests:
         self._shown_tails.append(tail)
 
     def pop_shown_tails(self) -> list[Tail]:
-        """Return, once, the ends of conversations that were shown."""
+        """Return the ends of conversations that were shown, once."""
         shown, self._shown_tails = self._shown_tails, []
         return shown
 
@@ -254,7 +254,7 @@ class PendingRequests:
 
     @property
     def can_tell(self) -> bool:
-        """Whether it is known what is unread: the server has counted it, and what was missed has come."""
+        """Whether the unread messages are known: the server has counted them, and all missed ones have come."""
         return self._watched and self._counts.live and self._counting is None
 
     def tail(self) -> list[f.ClientFrame]:

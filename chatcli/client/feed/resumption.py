@@ -37,7 +37,7 @@ class Resumed(NamedTuple):
 
 
 class Glimpse(NamedTuple):
-    """What the server shows of its log.
+    """The server's log, as it shows it.
 
     Attributes:
         head: the newest message.

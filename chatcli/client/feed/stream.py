@@ -153,7 +153,7 @@ class Stream:
             self._last_ack = asyncio.get_running_loop().time()
 
     def _pop_positions(self) -> list[ClientFrame]:
-        """Return, once, the positions that the server does not know yet."""
+        """Return the positions that the server does not know yet, once."""
         frames: list[ClientFrame] = []
         if self._handled > self._sent_ack:
             frames.append(Ack(self._handled))

@@ -141,7 +141,7 @@ def test_mark_read(server: ThreadServer, bob: Caller) -> None:
 
 
 def test_mark_read_and_parts_of_a_room(server: ThreadServer, bob: Caller) -> None:
-    """If the options leave out a part of a room, nothing there counts as read."""
+    """Nothing counts as read in a room of which the options leave out a part."""
     with server.joined("alice", "send") as alice:
         alice.enters("#ops")
     says(bob, "#ops", "for nobody", "for alice")

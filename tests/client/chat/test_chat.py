@@ -124,7 +124,7 @@ def test_presence_of_the_open_person(newer: Dialogue) -> None:
 
 
 def test_open_stranger(newer: Dialogue) -> None:
-    """Who joins or leaves while their conversation is open is shown, also if nothing was said there."""
+    """A person's coming and going is shown while their conversation is open, even an empty one."""
     newer.typed("/to DAVE")
     hears(newer, f.People([f.Person("dave", 1, "gone")], "dave", n=PERSON))
     assert newer.conversations.current == "dave"
@@ -184,7 +184,7 @@ def test_one_person(newer: Dialogue, line: str) -> None:
 
 
 def test_only_what_was_said_is_seen(newer: Dialogue) -> None:
-    """What the user says on another device is newer than what has been seen."""
+    """A message from another device is newer than the seen ones."""
     hears(newer, f.People([f.Person("Alice", 1), f.Person("bob", 1)]))
     types(newer, "bob: hi")
     hears(newer, f.Sent("id-1", 11, 1000, "delivered"), f.Receipt("bob", 11))

@@ -627,6 +627,6 @@ def test_history_of_the_open_conversation() -> None:
 
 
 def test_writing_where_something_is_unread() -> None:
-    """What the user has not read stands above their own line."""
+    """Unread messages stand above the user's own line."""
     chat = revised(info("bob", 62, 2))
     assert [type(frame) for frame in types(chat, "bob: hi")[1]] == [f.History, f.Send]

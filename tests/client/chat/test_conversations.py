@@ -92,7 +92,7 @@ def test_list_of_the_server() -> None:
 
 
 def test_closed_until_something_comes() -> None:
-    """What was closed in an earlier visit stays closed, unless something has come since."""
+    """A conversation closed in an earlier visit stays closed, unless a message has come since."""
     conversations = Conversations()
     conversations.closed = {"cid": 20, "dan": 20}
     last = Message(20, "x", "cid", "alice", "hi", 1)

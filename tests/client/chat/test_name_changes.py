@@ -184,7 +184,7 @@ def test_answers_are_held(chat: Dialogue) -> None:
 
 
 def test_programs_are_not_asked() -> None:
-    """Where nobody can confirm, the change is shown, and lines are sent."""
+    """A pipe shows the change, and sends its lines: nobody can confirm them."""
     chat = new_chat(Arrival(scripted=True))
     assert "somebody else" in shown(hears(chat, changed("taken")))[0]
     types(chat, "carol: hi")
@@ -216,7 +216,7 @@ def test_history(chat: Dialogue) -> None:
 
 
 def test_empty_history(chat: Dialogue) -> None:
-    """Where the new owner has written nothing yet, the changes are shown alone."""
+    """The changes are shown alone while the new owner has written nothing."""
     _, (asked,) = types(chat, "/history carol")
     assert isinstance(asked, f.History)
     page = f.HistoryPage("carol", [], more=False, n=asked.n, changes=[changed("taken")])
@@ -235,7 +235,7 @@ def sent(frames: Iterable[f.ClientFrame]) -> list[tuple[str, str]]:
 
 
 def test_lines_without_a_connection(chat: Dialogue) -> None:
-    """What was typed before the change is known here comes back; the rest is sent once everything missed has come."""
+    """A line typed before the change was known here comes back; others are sent once all missed messages have come."""
     chat.disconnected()
     for line in ("the password is 1234", "bob: hi", "#ops: hi", "carol: and the pin 5678"):
         types(chat, line)

@@ -93,7 +93,7 @@ def test_lunch_with_the_focus(desk: Desk) -> None:
 
 
 def test_other_conversations(desk: Desk) -> None:
-    """What is printed of them stays unread until they are opened, or written to."""
+    """Their printed messages stay unread until they are opened, or written to."""
     desk.attention.focus_changed(has_focus=True)
     desk.comes(11, "cid")
     desk.comes(12, "cid")
@@ -271,7 +271,7 @@ def test_moved_on_another_device(desk: Desk) -> None:
 
 @pytest.mark.parametrize("back", [False, True])
 def test_two_devices_at_once(desk: Desk, *, back: bool) -> None:
-    """What the server has handled before this device's own position does not undo it; what it handles later does."""
+    """A notice handled before this device's own position does not undo it; a later one does."""
     desk.comes(11)
     desk.comes(12)
     desk.attention.key_pressed()

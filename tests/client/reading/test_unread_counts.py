@@ -37,7 +37,7 @@ def test_the_server_counts_what_came_before() -> None:
 
 
 def test_read_on_another_device() -> None:
-    """Where the messages are known, they are counted here; the message and the notice may come in either order."""
+    """Known messages are counted here; the message and the notice may come in either order."""
     some = counts()
     for seq in range(11, 15):
         some.add("bob", seq)
@@ -104,7 +104,7 @@ def test_settled_questions() -> None:
 
 
 def test_left_out_messages_were_told_of() -> None:
-    """What the server has left out is unread, but the user knows of it."""
+    """Messages that the server has left out are unread, but the user knows of them."""
     some = counts()
     some.left_out("#ops", 100)
     some.add("#ops", 101)
@@ -117,7 +117,7 @@ def test_left_out_messages_were_told_of() -> None:
 
 
 def test_positions_of_a_later_connection() -> None:
-    """What was read elsewhere meanwhile is read, and what was marked as unread is not."""
+    """Positions that moved elsewhere meanwhile count, forward and back."""
     some = counts()
     for seq in (11, 12, 13):
         some.add("bob", seq)

@@ -123,7 +123,7 @@ def check(server: ThreadServer, *devices: Terminal) -> None:
 
 
 def test_told_to_another_client(server: ThreadServer, carol: Caller, tmp_path: Path) -> None:
-    """What a listener under the same name has received while no client was there is told, and held, all the same."""
+    """A change that only a listener under the same name has received is shown, and holds a line, all the same."""
     with join(server, tmp_path) as alice:
         talks(alice, carol)
         alice.types("/exit\r")
@@ -218,7 +218,7 @@ def test_pipe(server: ThreadServer, carol: Caller) -> None:
 
 @pytest.mark.parametrize("anew", [False, True])
 def test_typed_without_a_connection(tmp_path: Path, *, anew: bool) -> None:
-    """What was typed before the server could tell of the change comes back, also in the next start of the client."""
+    """A line typed before the server could report the change comes back, also in the next start of the client."""
     data, state = tmp_path / "data", tmp_path / "state"
     data.mkdir(mode=0o700)
     hasty = values({"chatcli.client.tui.app:_PATIENCE": 0.1})

@@ -53,7 +53,7 @@ def opens(alice: Terminal, name: str) -> None:
 
 
 def test_lunch(server: ThreadServer) -> None:
-    """What comes to a window without the focus is not seen until the focus is back."""
+    """Messages in a window without the focus are not seen until the focus is back."""
     with server.joined("bob") as bob, join(server) as alice:
         alice.shows_toolbar("connected ")
         opens(alice, "bob")
@@ -143,7 +143,7 @@ def test_away_on_another_device(server: ThreadServer) -> None:
 
 
 def test_away_without_a_connection(tmp_path: Path) -> None:
-    """What was never said to the server holds nothing back later."""
+    """A position that was never sent to the server holds nothing back later."""
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
     with ThreadServer(data) as server, join(server) as alice:
@@ -180,7 +180,7 @@ def test_other_conversations_stay_unread(server: ThreadServer) -> None:
 
 
 def test_exit_and_join_again(server: ThreadServer) -> None:
-    """What was printed in the first visit is unread in the second one, where it is shown once it is opened."""
+    """Messages printed in the first visit are unread in the second one, which shows them on opening."""
     with server.joined("bob") as bob:
         bob.enters("#ops")
         with join(server, "alice", "--room", "#ops") as alice:

@@ -55,7 +55,7 @@ def test_the_least_important_is_left_out(width: int, line: str) -> None:
 
 
 def test_what_stays_longest() -> None:
-    """What mentions the user, then people, then rooms; what others have seen is apart from what is unread."""
+    """Mentions come first, then people, then rooms; *seen* is apart from *unread*."""
     many = (Unread(2, "#dev", 81, 1), Unread(3, "#ops", 5), Unread(4, "bob", 1))
     state = replace(STATE, current="carol", company="here, seen", unread_here=2, unread=many)
     assert " 1:carol 2 unread · here, seen │ 2:#dev 81 @1 · 3:#ops 5 · 4:bob 1 " in text(state, 120)

@@ -41,7 +41,7 @@ def test_frames_of_two_readers(server: ThreadServer) -> None:
 
 
 def test_proof_that_overdraws_the_purse(server: ThreadServer) -> None:
-    """What was said in one breath with it is answered after the welcome, all of it and in order."""
+    """Frames sent together with it are answered after the welcome, all of them and in order."""
     key = key_of("eve")
     server.joined("eve", key=key).hang_up()
     eventually(lambda: server.run(lambda: not server.hub.connections))

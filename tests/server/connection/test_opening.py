@@ -141,7 +141,7 @@ def test_stop_before_the_first_word(tmp_path: Path, tls: bool) -> None:
 
 
 def test_handshake_takes_its_price_to_the_session(server: ThreadServer) -> None:
-    """What TLS has cost is paid from the purse of the session."""
+    """The cost of TLS is paid from the purse of the session."""
     with server.connect(tls=True) as caller:
         caller.says_raw(b" ")
         eventually(lambda: counts(server) == (1, 1))

@@ -135,7 +135,7 @@ def test_second_join_is_refused(server: ThreadServer) -> None:
 
 
 def test_return_beside_an_attached_join(server: ThreadServer) -> None:
-    """Who was there before that one comes back without asking; a new join is refused, and one after a takeover, too."""
+    """An earlier join comes back without asking; a new one is refused, and one after a takeover, too."""
     server.joined("alice", client="first").hang_up()
     with server.joined("alice", present="attach", client="second") as second:
         with server.joined("alice", since=0, client="first") as first:

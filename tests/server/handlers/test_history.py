@@ -306,7 +306,7 @@ def test_presence_of_those_asked_about(server: ThreadServer, alice: Caller) -> N
 
 
 def test_presence_that_changes_back(server: ThreadServer, alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks between a change and its notice gets a notice although the state is what it was before."""
+    """A question between a change and its notice brings a notice, even if the state is the former one again."""
     with server.joined("dave"):
         pass
     eventually(lambda: server.run(lambda: not server.hub.presence._scheduled))

@@ -103,7 +103,7 @@ def test_two_devices(server: ThreadServer, alice: Caller, laptop: Caller, phone:
 
 
 def test_acknowledging_reads_nothing(server: ThreadServer, alice: Caller, laptop: Caller) -> None:
-    """What a client has received comes once, and stays unread until somebody reads it."""
+    """Received messages come once, and stay unread until somebody reads them."""
     seq = says(alice, "bob")
     laptop.says("ack", seq=seq)
     assert counts(laptop) == {"alice": 1}
@@ -524,7 +524,7 @@ def test_many_read_one_room(server: ThreadServer, alice: Caller, monkeypatch: py
 
 
 def test_who_of_a_person(server: ThreadServer, alice: Caller) -> None:
-    """Where one person is, in any spelling, also if they are gone; someone unknown is refused."""
+    """One person's presence is answered in any spelling, also if they are gone; someone unknown is refused."""
     with joined(server, "bob") as bob:
         assert answer(alice, "who", to="BOB")["people"][0].keys() == {"user", "since"}
         answer(bob, "away", text="lunch")

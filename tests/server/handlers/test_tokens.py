@@ -338,7 +338,7 @@ def test_limited_feed(server: ThreadServer, alice: Caller, bob: Caller, ops: str
 
 
 def test_limited_feed_with_the_newest_only(server: ThreadServer, alice: Caller, bob: Caller, ops: str) -> None:
-    """What was skipped of other rooms is not said, either."""
+    """Messages skipped in other rooms are not announced, either."""
     alice.enters("#other")
     bob.enters("#other")
     token = makes(alice, scope="read", to=[ops])["token"]
@@ -407,7 +407,7 @@ def test_limited_feed_follows_a_room_that_is_entered_later(server: ThreadServer,
 
 
 def test_send_token_hears_no_receipts_of_others(server: ThreadServer, alice: Caller, bob: Caller) -> None:
-    """What bob has read of alice's messages is nothing that a hook needs to know."""
+    """A hook does not learn of the messages that bob has read."""
     with shows(server, makes(alice)["token"]) as hook:
         alice.sends("bob", "hello")
         seq = alice.hears("sent")["seq"]

@@ -361,7 +361,7 @@ class Below:
 
 
 class Above:
-    """What a TLS layer feeds.
+    """The receiver above a TLS layer.
 
     Args:
         got: gets the plaintext.

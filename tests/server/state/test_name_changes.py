@@ -129,7 +129,7 @@ def test_room(server: ThreadServer, bob: Caller, carol: Caller) -> None:
 
 
 def test_room_of_the_one_before(server: ThreadServer, bob: Caller, carol: Caller) -> None:
-    """Who learned in a room that a name is nobody's learns who takes it, once, wherever they are by then."""
+    """A member who learned of a release learns of the new owner, once, wherever they are by then."""
     for caller in (bob, carol):
         caller.enters("#ops")
     with enters(server, "dave") as dave, enters(server, "eve") as eve:
@@ -180,7 +180,7 @@ def test_returning(server: ThreadServer, bob: Caller, carol: Caller) -> None:
 
 
 def test_told_elsewhere(server: ThreadServer, bob: Caller, carol: Caller) -> None:
-    """What another client has received comes to one that says which changes it was told of, before all else, once."""
+    """A client that names the changes it was told of gets those that another one has received, first of all, once."""
     seq = talk(carol, bob, "bob")
     add_key(server, carol, "carol")
     key = bob.hears("renewed")["seq"]
@@ -329,7 +329,7 @@ def test_recovered(server: ThreadServer, bob: Caller, carol: Caller) -> None:
 
 
 def test_imported_log(tmp_path: Path) -> None:
-    """Who takes a name that was released in the log of an archive is somebody else there, too."""
+    """The new owner of a name that was released in an archive's log is somebody else there, too."""
     with ThreadServer(tmp_path / "old") as server, enters(server, "bob") as bob, enters(server, "carol") as carol:
         talk(bob, carol, "carol")
         release(server, "carol")

@@ -361,7 +361,7 @@ def test_backup_without_a_table(chat: Owner, data: Path, backup: Path, table: st
 
 
 def test_faults_in_a_backup(chat: Owner, data: Path, tmp_path: Path) -> None:
-    """What the server itself has written is restored, and told."""
+    """Files that the server itself has written are restored, with a notice."""
     chat.write(entry(ANN, BOB))
     chat.log.close()
     change(data, "UPDATE messages SET re = 9")
@@ -371,7 +371,7 @@ def test_faults_in_a_backup(chat: Owner, data: Path, tmp_path: Path) -> None:
 
 
 def test_check_before_the_change(chat: Owner, backup: Path, data: Path) -> None:
-    """What has to be prepared is so when nothing can be refused any more, and under the lock."""
+    """Preparations are made when nothing can be refused any more, and under the lock."""
     chat.log.close()
     steps: list[str] = []
 

@@ -232,7 +232,7 @@ def test_unread_without_any_index(long: Owner, data: Path) -> None:
 
 
 def test_last_message_of_a_conversation(long: Owner, data: Path) -> None:
-    """If it is damaged the conversation is listed without one."""
+    """A conversation whose last message is damaged is listed without it."""
     long.write(*(entry(ANN, ANN, "x" * 1000) for _ in range(10)))
     long.log.close()
     spoil(data, f"word {SAID - 1} ")
@@ -296,7 +296,7 @@ def test_read_positions_that_are_no_numbers(crowd: Owner, data: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["leaf", "internal"])
 def test_writing_read_positions(crowd: Owner, data: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
-    """What comes with them is stored all the same, general positions included; the loss is told once."""
+    """The rest of the batch is stored all the same, general positions included; the loss is logged once."""
     damage(crowd, data, "reads", kind, slice(0, 1))
     for text in ("one", "two"):
         crowd.log.set_read(10, LOBBY.id, ReadRecord(10, LOBBY.id, 7, 7))

@@ -44,7 +44,7 @@ def test_positions(server: ThreadServer) -> None:
 
 
 def test_history_and_search_read_nothing(server: ThreadServer) -> None:
-    """What is printed from the log stays unread."""
+    """Messages printed from the log stay unread."""
     where = missed(server)
     for command in (["history", "bob"], ["history", "#ops"], ["search", "one"]):
         assert run_here(*command, *where).returncode == 0
