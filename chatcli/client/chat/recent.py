@@ -29,6 +29,7 @@ class Snippet(Struct, frozen=True, kw_only=True):
     sender: str
     at: int
     start: str
+    can_be_unread: bool  # not a question or an answer: the server does not count these once they are settled
 
 
 class Received(NamedTuple):
@@ -144,7 +145,7 @@ class RecentMessages:
         return (received[0], argument) if theirs is None else (theirs, text)
 
     def numbered(self, number: int) -> Snippet:
-        """Return the message of someone else's with this number, 1 for the newest.
+        """Return the message of someone else's with this number, 1 for the newest, if it can be unread.
 
         Raises:
             InputError: there is no such message.
@@ -152,27 +153,39 @@ class RecentMessages:
         if 0 < number <= len(self.received):
             snippet = self._snippets.get(self.received[number - 1].seq)
             if snippet is not None:
+                if not snippet.can_be_unread:
+                    raise InputError(f'"{snippet.start}" is a question or an answer: name an earlier message.')
                 return snippet
         count = len(self.received)
         known = "No message has" if count == 0 else "1 message has" if count == 1 else f"{count} messages have"
         raise InputError(f"{known} come here; 1 is the newest.")
 
     def newest_in(self, of: str, user: str) -> Snippet:
-        """Return the newest message in a conversation that the user has not sent to others.
+        """Return the newest message in a conversation that can be unread: not the user's own to others.
 
         Raises:
             InputError: none is known here.
         """
         of = fold(of)
-        known = [one for one in self._snippets.values() if one.of == of and (one.sender != user or fold(user) == of)]
+        in_it = (one for one in self._snippets.values() if one.of == of and one.can_be_unread)
+        known = [one for one in in_it if one.sender != user or fold(user) == of]
         if not known:
             name = printable_line(of)
-            raise InputError(f'No message of {name} has been shown here: "/history {name}" shows the last ones.')
+            raise InputError(
+                f'No message of {name} that can be unread has been shown here: "/history {name}" shows the last ones.'
+            )
         return max(known, key=lambda one: one.seq)
 
 
 def _snippet(message: Message, of: str) -> Snippet:
-    return Snippet(seq=message.seq, of=fold(of), sender=message.sender, at=message.at, start=_start(message))
+    return Snippet(
+        seq=message.seq,
+        of=fold(of),
+        sender=message.sender,
+        at=message.at,
+        start=_start(message),
+        can_be_unread=message.answer is None and not message.choices,
+    )
 
 
 def conversation(message: Message, user: str) -> str:

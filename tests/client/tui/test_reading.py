@@ -249,6 +249,11 @@ def test_marked_as_unread(server: ThreadServer) -> None:
         alice.shows("bob → you  two")
         alice.types(" ")
         eventually(lambda: seen(server) == second)
+        question = bob.sends("alice", "ok?", choices=["yes", "no"])
+        alice.shows("ok?")
+        withdrawal = bob.sends("alice", "", re=bob.hears("sent", id=question)["seq"], answer=-1)
+        newest = bob.hears("sent", id=withdrawal)["seq"]
+        alice.shows("withdrawn")  # settled: neither of the two can be unread
         alice.types("\x03/unread\r")
         alice.shows('bob is unread from "two" on, until you open it')
         alice.shows_toolbar("1:bob 1")
@@ -257,12 +262,14 @@ def test_marked_as_unread(server: ThreadServer) -> None:
         with join(server, "alice", "--attach") as laptop:
             laptop.shows_toolbar("1:bob 1")
             alice.types("/unread 2\r")
+            alice.shows('"ok?" is a question or an answer: name an earlier message.')
+            alice.types("/unread 4\r")
             alice.shows('bob is unread from "one" on')
             laptop.shows_toolbar("1:bob 2")
         eventually(lambda: read(server) == first - 1)
         assert seen(server) == second
         alice.types("\x1b1")
-        eventually(lambda: read(server) == second)
+        eventually(lambda: read(server) == newest)
 
 
 def test_closed_conversations(server: ThreadServer, tmp_path: Path) -> None:
