@@ -83,6 +83,10 @@ CONFINED: Final = {
         "chatcli.sockets",
     ),
     "uvloop": ("chatcli.server.app",),
+    "h11": ("chatcli.gateway.web.exchange",),
+    # The server's end, and that of a client whose way leads through HTTP.
+    "websockets": ("chatcli.gateway.websocket", "chatcli.client.transport.tunnel", "chatcli.bench"),
+    "prometheus_client": ("chatcli.server.metrics",),
 }
 MOST_IN_A_FOLDER: Final = 16
 MOST_POSITIONAL: Final = 5
